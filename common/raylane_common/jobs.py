@@ -1,0 +1,193 @@
+"""Jobs: the record (what is true now), its events (what happened), and the way from one side to the other.
+
+A producer builds a request, the queue stores it as the record's `payload`, a handler receives the same type and returns
+the result type that belongs to it. `docs/wire-format.md` tells the same for other languages.
+"""
+
+from __future__ import annotations
+
+import uuid
+from enum import StrEnum
+from typing import Final, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError, model_validator
+
+from raylane_common.errors import ErrorInfo, InvalidRequest
+from raylane_common.requests import (
+    LANE_OF,
+    PAYLOADS,
+    GeneratorName,
+    JobId,
+    JobKind,
+    Lane,
+    Request,
+    SessionId,
+)
+from raylane_common.results import AnyResult, CodeVersion, Usage
+from raylane_common.sources import Source
+
+WIRE_VERSION: Final = 1
+
+
+class JobStatus(StrEnum):
+    """Where a job stands."""
+
+    WAITING = "waiting"
+    SCHEDULED = "scheduled"
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the job will not change any more."""
+        return self in (JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.CANCELLED)
+
+
+class Progress(BaseModel):
+    """How far a running job has come. `done` and `total` count `unit`s where there is something to count."""
+
+    model_config = ConfigDict(frozen=True)
+
+    stage: str
+    message: str = ""
+    done: int | None = None
+    total: int | None = None
+    unit: str | None = None
+
+
+class Checkpoint(BaseModel):
+    """What a generate job must not do twice: the sources it read, the code it wrote, the run it started.
+
+    Written before the run starts, so that the next attempt of the job takes the same run up again.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    sources_used: tuple[Source, ...]
+    generator: GeneratorName
+    model: str | None = None
+    interpreted_as: str = ""
+    attempts: tuple[CodeVersion, ...] = ()
+    usage: Usage | None = None
+
+
+class NewJob(BaseModel):
+    """A job about to be enqueued. `id` is the caller's idempotency key: the same id twice is one job."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    request: Request
+    session_id: SessionId | None = None
+    id: JobId = Field(default_factory=lambda: uuid.uuid4().hex)
+    max_attempts: int | None = Field(default=None, ge=1, le=100, description="None: what the lane is set to")
+
+    @model_validator(mode="after")
+    def _has_its_session(self) -> Self:
+        if self.request.needs_session and self.session_id is None:
+            raise InvalidRequest.field("session_id", f"required for {self.kind} jobs")
+        return self
+
+    @property
+    def kind(self) -> JobKind:
+        """The kind that the request belongs to."""
+        return self.request.kind
+
+    @property
+    def lane(self) -> Lane:
+        """The lane that runs this kind."""
+        return LANE_OF[self.kind]
+
+
+class JobRecord(BaseModel):
+    """What is true of a job now. In Redis: one hash of strings; here with its JSON fields parsed.
+
+    `payload` stays JSON until `parse_request` gives it its type, so that a record can be read whatever it holds.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: str
+    v: int
+    kind: str
+    lane: str
+    session_id: str | None = None
+    status: JobStatus
+    attempt: int = 0
+    max_attempts: int | None = Field(default=None, description="None until a lane has claimed the job")
+    payload: dict[str, JsonValue] = Field(default_factory=dict)
+    result: AnyResult | None = None
+    error: ErrorInfo | None = None
+    progress: Progress | None = None
+    checkpoint: Checkpoint | None = None
+    enqueued_at: int
+    started_at: int | None = None
+    finished_at: int | None = None
+    worker: str | None = None
+    after: tuple[str, ...] = ()
+    traceparent: str | None = None
+
+    @classmethod
+    def from_hash(cls, job_id: str, fields: dict[str, str]) -> JobRecord:
+        """Reads a record as Redis holds it. Raises `InvalidRequest` if it is not one."""
+        data: dict[str, JsonValue] = {"id": job_id}
+        try:
+            for name, value in fields.items():
+                data[name] = _json.validate_json(value) if name in _JSON_FIELDS else value
+            return cls.model_validate(data)
+        except ValidationError as error:
+            raise InvalidRequest.from_validation(error) from error
+
+
+_JSON_FIELDS: Final = frozenset({"payload", "result", "error", "progress", "checkpoint", "after"})
+_json: TypeAdapter[JsonValue] = TypeAdapter(JsonValue)
+
+
+class EventType(StrEnum):
+    """What an event tells."""
+
+    STATUS = "status"
+    PROGRESS = "progress"
+    LOG = "log"
+
+
+class JobEvent(BaseModel):
+    """One entry of a job's event stream. `id` is the stream's own and can be resumed from; `at` is epoch ms."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: str
+    type: EventType
+    at: int
+    status: JobStatus | None = None
+    attempt: int | None = None
+    progress: Progress | None = None
+    error: ErrorInfo | None = None
+    line: str | None = None
+
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+def build(model: type[_Model], /, **fields: object) -> _Model:
+    """Makes a wire model from arguments. Raises `InvalidRequest` that names the first wrong field."""
+    try:
+        return model.model_validate(fields)
+    except ValidationError as error:
+        raise InvalidRequest.from_validation(error) from error
+
+
+def parse_request(record: JobRecord) -> Request:
+    """The typed request of a record, whoever wrote it. Raises `InvalidRequest` that names the wrong field."""
+    if record.v != WIRE_VERSION:
+        raise InvalidRequest.field("v", f"wire version {record.v} is not {WIRE_VERSION}; upgrade the workers first")
+    if record.kind not in set(JobKind):
+        raise InvalidRequest.field("kind", f"must be one of {', '.join(JobKind)}")
+    try:
+        request = PAYLOADS[JobKind(record.kind)].validate_python(record.payload)
+        NewJob(request=request, session_id=record.session_id, id=record.id)
+    except ValidationError as error:
+        raise InvalidRequest.from_validation(error) from error
+    return request

@@ -1,0 +1,261 @@
+"""Requests: what a producer may ask for, one model per action, checked the same way in producer and worker."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import Annotated, ClassVar, Final, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
+
+from raylane_common.ray.models import SUBMISSION_ID_PATTERN
+
+MAX_STAGED_BYTES: Final = 8 * 1024 * 1024
+MAX_PROMPT_BYTES: Final = 16 * 1024
+MAX_CODE_BYTES: Final = 1024 * 1024
+MAX_FILENAME_BYTES: Final = 255
+
+_CONTROL_CHARACTER: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+def _filename(value: str) -> str:
+    if not value.strip():
+        raise ValueError("must not be empty")
+    if value != value.strip():
+        raise ValueError("must not begin or end with a blank")
+    if "/" in value or "\\" in value:
+        raise ValueError("must be a bare name, without '/' or '\\'")
+    if ".." in value or value == ".":
+        raise ValueError("must not contain '..'")
+    if _CONTROL_CHARACTER.search(value):
+        raise ValueError("must not contain control characters")
+    if len(value.encode()) > MAX_FILENAME_BYTES:
+        raise ValueError(f"must not exceed {MAX_FILENAME_BYTES} bytes")
+    return value
+
+
+def _prompt(value: str) -> str:
+    if not value.strip():
+        raise ValueError("must not be empty")
+    if len(value.encode(errors="replace")) > MAX_PROMPT_BYTES:
+        raise ValueError(f"must not exceed {MAX_PROMPT_BYTES} bytes")
+    return value
+
+
+def _code(value: str) -> str:
+    if not value.strip():
+        raise ValueError("must not be empty")
+    if len(value.encode(errors="replace")) > MAX_CODE_BYTES:
+        raise ValueError(f"must not exceed {MAX_CODE_BYTES} bytes")
+    return value
+
+
+SessionId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
+JobId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,55}$")]
+SubmissionId = Annotated[str, StringConstraints(pattern=SUBMISSION_ID_PATTERN)]
+Filename = Annotated[str, AfterValidator(_filename)]
+Prompt = Annotated[str, AfterValidator(_prompt)]
+Code = Annotated[str, AfterValidator(_code)]
+CatalogName = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f/]+$")]
+
+
+class JobKind(StrEnum):
+    """What a job does."""
+
+    UPLOAD = "upload"
+    TABLES = "tables"
+    GENERATE = "generate"
+    RAY = "ray"
+
+
+class Lane(StrEnum):
+    """The queue of one class of work."""
+
+    UPLOAD = "upload"
+    GENERATE = "generate"
+    RAY = "ray"
+
+
+LANE_OF: Final[dict[JobKind, Lane]] = {
+    JobKind.UPLOAD: Lane.UPLOAD,
+    JobKind.TABLES: Lane.UPLOAD,
+    JobKind.GENERATE: Lane.GENERATE,
+    JobKind.RAY: Lane.RAY,
+}
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: ClassVar[JobKind]
+    needs_session: ClassVar[bool] = True
+
+
+class UploadRequest(_Request):
+    """Put a CSV on S3 and into the session's sources. Its bytes are staged beside the record, not inside it."""
+
+    kind: ClassVar[JobKind] = JobKind.UPLOAD
+
+    filename: Filename
+    size_bytes: int = Field(ge=1, le=MAX_STAGED_BYTES)
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+class ListDatabasesRequest(_Request):
+    """List the catalog's databases."""
+
+    kind: ClassVar[JobKind] = JobKind.TABLES
+    needs_session: ClassVar[bool] = False
+
+    action: Literal["databases"] = "databases"
+
+
+class ListTablesRequest(_Request):
+    """List the tables of one database."""
+
+    kind: ClassVar[JobKind] = JobKind.TABLES
+    needs_session: ClassVar[bool] = False
+
+    action: Literal["list"] = "list"
+    database: CatalogName
+
+
+class TableRef(BaseModel):
+    """Names one catalog table."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    database: CatalogName
+    table: CatalogName
+
+
+class SelectTablesRequest(_Request):
+    """Put tables into the session's sources: all of them, or none."""
+
+    kind: ClassVar[JobKind] = JobKind.TABLES
+
+    action: Literal["select"] = "select"
+    tables: tuple[TableRef, ...] = Field(min_length=1, max_length=100)
+
+
+class GeneratorName(StrEnum):
+    """What writes the code. `auto` takes `agent` only where a model is configured."""
+
+    AUTO = "auto"
+    TEMPLATE = "template"
+    AGENT = "agent"
+
+
+class GenerateRequest(_Request):
+    """Write Ray code that answers the prompt from the session's sources; run it if `execute`."""
+
+    kind: ClassVar[JobKind] = JobKind.GENERATE
+
+    prompt: Prompt
+    execute: bool = False
+    generator: GeneratorName | None = Field(default=None, description="None: what the worker is set to")
+    max_attempts: int = Field(default=5, ge=1, le=5, description="Versions of the code, not attempts of the job")
+    keep_sources: bool = Field(default=False, description="Leave the session's sources in place after the run")
+
+
+class RayStatusRequest(_Request):
+    """Ask the cluster for its version, and the client for the state of its endpoints."""
+
+    kind: ClassVar[JobKind] = JobKind.RAY
+    needs_session: ClassVar[bool] = False
+
+    action: Literal["status"] = "status"
+
+
+class RayJobsRequest(_Request):
+    """List the cluster's jobs, newest first."""
+
+    kind: ClassVar[JobKind] = JobKind.RAY
+    needs_session: ClassVar[bool] = False
+
+    action: Literal["jobs"] = "jobs"
+    limit: int = Field(default=100, ge=1, le=500)
+
+
+class RayJobRequest(_Request):
+    """Look at one job of the cluster."""
+
+    kind: ClassVar[JobKind] = JobKind.RAY
+    needs_session: ClassVar[bool] = False
+
+    action: Literal["job"] = "job"
+    submission_id: SubmissionId
+
+
+class RayLogsRequest(_Request):
+    """Read what a job of the cluster printed."""
+
+    kind: ClassVar[JobKind] = JobKind.RAY
+    needs_session: ClassVar[bool] = False
+
+    action: Literal["logs"] = "logs"
+    submission_id: SubmissionId
+
+
+class RayStopRequest(_Request):
+    """Stop a job of the cluster."""
+
+    kind: ClassVar[JobKind] = JobKind.RAY
+    needs_session: ClassVar[bool] = False
+
+    action: Literal["stop"] = "stop"
+    submission_id: SubmissionId
+
+
+class RayDeleteRequest(_Request):
+    """Make the cluster forget a job that has ended."""
+
+    kind: ClassVar[JobKind] = JobKind.RAY
+    needs_session: ClassVar[bool] = False
+
+    action: Literal["delete"] = "delete"
+    submission_id: SubmissionId
+
+
+class RaySubmitRequest(_Request):
+    """Run a Python script of the caller's on the cluster and follow it to its end."""
+
+    kind: ClassVar[JobKind] = JobKind.RAY
+    needs_session: ClassVar[bool] = False
+
+    action: Literal["submit"] = "submit"
+    code: Code
+
+
+TablesRequest = Annotated[ListDatabasesRequest | ListTablesRequest | SelectTablesRequest, Field(discriminator="action")]
+RayRequest = Annotated[
+    RayStatusRequest
+    | RayJobsRequest
+    | RayJobRequest
+    | RayLogsRequest
+    | RayStopRequest
+    | RayDeleteRequest
+    | RaySubmitRequest,
+    Field(discriminator="action"),
+]
+Request = (
+    UploadRequest
+    | ListDatabasesRequest
+    | ListTablesRequest
+    | SelectTablesRequest
+    | GenerateRequest
+    | RayStatusRequest
+    | RayJobsRequest
+    | RayJobRequest
+    | RayLogsRequest
+    | RayStopRequest
+    | RayDeleteRequest
+    | RaySubmitRequest
+)
+
+PAYLOADS: Final[dict[JobKind, TypeAdapter[Request]]] = {
+    JobKind.UPLOAD: TypeAdapter(UploadRequest),
+    JobKind.TABLES: TypeAdapter(TablesRequest),
+    JobKind.GENERATE: TypeAdapter(GenerateRequest),
+    JobKind.RAY: TypeAdapter(RayRequest),
+}

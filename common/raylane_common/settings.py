@@ -1,0 +1,177 @@
+"""Every setting, one class per concern.
+
+Read from the environment (prefix `RAYLANE_`, nested with `__`: `RAYLANE_RAY__PRIVATE_URL`), from `.env`, and from
+files in `RAYLANE_SECRETS_DIR` (one per setting, named like the variable without its prefix, in lower case: `ray__token`).
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    NestedSecretsSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class RedisSettings(_Section):
+    """Where the queue lives, and how patient a connection to it is."""
+
+    url: SecretStr = Field(
+        default=SecretStr("redis://127.0.0.1:6379/0"),
+        description="`redis://`, `rediss://` (TLS) or `unix://` URL; user and password may stand in it",
+    )
+    connect_timeout_s: float = Field(default=2.0, gt=0, description="Per attempt to connect")
+    socket_timeout_s: float = Field(default=10.0, gt=1, description="Per answer; blocking reads stay below it")
+    retries: int = Field(default=5, ge=0, description="How often a lost connection is tried again per command")
+    retry_cap_s: float = Field(default=1.0, gt=0, description="Longest pause between two such tries")
+
+
+class StorageSettings(_Section):
+    """Object storage for uploads and results of runs."""
+
+    bucket: str = Field(default="raylane", min_length=3, max_length=63, description="Bucket for all sessions")
+    create_bucket: bool = Field(default=False, description="Create the bucket at start if it does not exist")
+
+
+class AwsSettings(_Section):
+    """How to reach S3 and Glue. What is left out comes from the usual AWS chain (environment, profile, role)."""
+
+    region: str | None = Field(default=None, description="Region of bucket and catalog")
+    endpoint_url: str | None = Field(default=None, description="Another S3/Glue endpoint, such as MinIO or moto")
+    access_key_id: str | None = Field(default=None, description="Only where no role or profile does it")
+    secret_access_key: SecretStr | None = Field(default=None, description="Belongs to `access_key_id`")
+    connect_timeout_s: float = Field(default=3.0, gt=0, description="Per attempt to connect")
+    read_timeout_s: float = Field(default=30.0, gt=0, description="Per answer")
+    max_attempts: int = Field(default=3, ge=1, description="Tries of one call inside the AWS client")
+
+
+class RaySettings(_Section):
+    """The Ray cluster's addresses in order of preference, and how long to wait for it."""
+
+    private_url: str | None = Field(default=None, description="First choice, such as `http://10.0.0.5:8265`")
+    public_url: str | None = Field(default=None, description="Used while the path to the private address is broken")
+    token: SecretStr | None = Field(default=None, description="Ray's authentication token (RAY_AUTH_MODE=token)")
+    connect_timeout_s: float = Field(default=1.0, gt=0, description="To connect to an address")
+    request_timeout_s: float = Field(default=10.0, gt=0, description="One call over all addresses")
+    submit_timeout_s: float = Field(
+        default=30.0, gt=0, description="One submission or package upload over all addresses"
+    )
+    failover_delay_s: float = Field(default=0.25, gt=0, description="Head start of the private address while unknown")
+    reprobe_min_s: float = Field(default=2.0, gt=0, description="First pause before a dead address is probed again")
+    reprobe_max_s: float = Field(default=60.0, gt=0, description="Longest such pause")
+    poll_interval_s: float = Field(default=1.0, gt=0, description="Longest pause between two looks at a run")
+    run_timeout_s: float = Field(default=600.0, gt=0, description="A run that takes longer is stopped")
+    small_source_bytes: int = Field(
+        default=64 * 1024 * 1024,
+        ge=0,
+        description="Up to this total size a run gets Ray's small-data settings",
+    )
+
+    @field_validator("private_url", "public_url")
+    @classmethod
+    def _http_address(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("http://", "https://")):
+            raise ValueError("must start with http:// or https://")
+        return value.rstrip("/") if value is not None else None
+
+
+class GenerationSettings(_Section):
+    """How code is written."""
+
+    generator: Literal["auto", "template", "agent"] = Field(
+        default="auto",
+        description="`auto` takes `agent` only if `model` is set; never changes over by itself",
+    )
+    model: str | None = Field(
+        default=None,
+        description="`provider:model_id`, such as `bedrock:global.anthropic.claude-sonnet-4-6`; "
+        "generator `agent` without it uses strands' default Bedrock model",
+    )
+    model_region: str | None = Field(default=None, description="Region of Bedrock, if not `aws.region`")
+    model_endpoint_url: str | None = Field(default=None, description="Another address of the model's service")
+    model_api_key: SecretStr | None = Field(default=None, description="For providers that need one")
+    model_timeout_s: float = Field(default=120.0, gt=0, description="One answer of the model")
+    max_turns: int = Field(default=8, ge=2, description="Turns of one agent per attempt")
+    max_total_tokens: int = Field(default=100_000, ge=1000, description="Tokens of one agent per attempt")
+    attempt_timeout_s: float = Field(default=300.0, gt=0, description="Writing one version of the code, all turns")
+
+
+class LaneSettings(_Section):
+    """One lane: how many jobs at once, how long each may take, how often it is tried."""
+
+    concurrency: int = Field(ge=1, le=1000, description="Jobs of this lane that one worker runs at once")
+    timeout_s: float = Field(gt=0, description="One attempt; a longer one is ended and counts as failed")
+    max_attempts: int = Field(ge=1, description="Attempts before a retryable error is final")
+    backoff_base_s: float = Field(default=1.0, gt=0, description="Pause before the second attempt, doubled each time")
+    backoff_cap_s: float = Field(default=60.0, gt=0, description="Longest such pause")
+
+
+class LanesSettings(_Section):
+    """The three lanes, and what they share."""
+
+    upload: LaneSettings = LaneSettings(concurrency=20, timeout_s=120, max_attempts=4)
+    generate: LaneSettings = LaneSettings(concurrency=8, timeout_s=5400, max_attempts=4)
+    ray: LaneSettings = LaneSettings(concurrency=20, timeout_s=900, max_attempts=4)
+    lease_s: float = Field(default=10.0, ge=1, description="A dead worker's jobs start again after this long")
+    drain_s: float = Field(default=20.0, ge=0, description="After SIGTERM, running jobs get this long to end")
+    poll_s: float = Field(default=1.0, gt=0, description="Safety net behind the wake-up message")
+
+
+class Settings(BaseSettings):
+    """All settings. `Settings()` reads environment, `.env` and secret files; raises `pydantic.ValidationError`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="RAYLANE_", env_nested_delimiter="__", env_file=".env", extra="ignore", frozen=True
+    )
+
+    redis: RedisSettings = RedisSettings()
+    storage: StorageSettings = StorageSettings()
+    aws: AwsSettings = AwsSettings()
+    ray: RaySettings = RaySettings()
+    generation: GenerationSettings = GenerationSettings()
+    lanes: LanesSettings = LanesSettings()
+    result_ttl_s: int = Field(default=7 * 24 * 3600, gt=60, description="How long a finished job's record is kept")
+
+    @model_validator(mode="after")
+    def _outer_deadlines_are_longer(self) -> Self:
+        if self.ray.run_timeout_s >= min(self.lanes.ray.timeout_s, self.lanes.generate.timeout_s):
+            raise ValueError("ray.run_timeout_s must be below lanes.ray.timeout_s and lanes.generate.timeout_s")
+        if self.generation.model_timeout_s > self.generation.attempt_timeout_s:
+            raise ValueError("generation.model_timeout_s must not exceed generation.attempt_timeout_s")
+        if self.lanes.poll_s >= self.redis.socket_timeout_s:
+            raise ValueError("lanes.poll_s must be below redis.socket_timeout_s")
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, then environment, then `.env`, then secret files."""
+        directory = os.environ.get("RAYLANE_SECRETS_DIR")
+        secrets: tuple[PydanticBaseSettingsSource, ...] = ()
+        if directory:
+            secrets = (
+                NestedSecretsSettingsSource(
+                    file_secret_settings,
+                    secrets_dir=Path(directory),
+                    secrets_dir_missing="error",
+                    env_prefix="",
+                    secrets_nested_delimiter="__",
+                ),
+            )
+        return (init_settings, env_settings, dotenv_settings, *secrets)

@@ -1,0 +1,68 @@
+"""What a handler is given: the job it works on and the resources it may use. No globals, no Redis, no arq."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from raylane_common.errors import InternalError
+from raylane_common.jobs import Checkpoint, JobRecord, Progress
+
+if TYPE_CHECKING:
+    from raylane_common.ray.client import RayClient
+    from raylane_common.settings import Settings
+    from raylane_common.sources import SourceStore
+    from raylane_worker.data.catalog import Catalog
+    from raylane_worker.data.storage import Storage
+
+
+class JobPort(Protocol):
+    """What a running job may write and read, through its lease. Every method raises `LeaseLost` or `QueueUnavailable`."""
+
+    async def progress(self, progress: Progress) -> None:
+        """Replaces the record's progress and announces it."""
+
+    async def log(self, line: str) -> None:
+        """Adds one line to the job's events."""
+
+    async def checkpoint(self, checkpoint: Checkpoint) -> None:
+        """Replaces the record's checkpoint, which the next attempt of this job is given."""
+
+    async def body(self) -> bytes:
+        """The bytes staged with the job. Raises `StagedBodyMissing`."""
+
+
+@dataclass(frozen=True)
+class Resources:
+    """Opened once per worker, shared by all its jobs, closed when it stops."""
+
+    settings: Settings
+    storage: Storage
+    catalog: Catalog
+    ray: RayClient
+    sources: SourceStore
+
+
+@dataclass(frozen=True)
+class JobContext:
+    """One attempt of one job."""
+
+    record: JobRecord
+    port: JobPort
+    resources: Resources
+
+    @property
+    def job_id(self) -> str:
+        """The job's id."""
+        return self.record.id
+
+    @property
+    def session_id(self) -> str:
+        """The job's own session. Raises `InternalError` for a job that has none; requests that need one are checked."""
+        if self.record.session_id is None:
+            raise InternalError(f"a {self.record.kind} job needs a session, and {self.job_id} has none")
+        return self.record.session_id
+
+    async def progress(self, stage: str, message: str = "") -> None:
+        """Tells followers what the job is doing now."""
+        await self.port.progress(Progress(stage=stage, message=message))

@@ -1,0 +1,188 @@
+"""The guardian of one child process: ends the child, and everything it started, when the parent is gone.
+
+`embedded.py` runs this file as a script, `guard.py GRACE_S REMOVE_DIR COMMAND...`, in a session of its own, with a pipe
+from the parent as stdin and the log as stderr. It prints the child's pid, and lives until child or pipe end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import select
+import shutil
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_PROC: Final = Path("/proc")
+_PR_SET_PDEATHSIG: Final = 1
+_PR_SET_CHILD_SUBREAPER: Final = 36
+KILL_DEADLINE_S: Final = 10.0
+_NOT_STARTED: Final = 127
+
+
+class ProcessRow(NamedTuple):
+    """What the kernel knows about one living process."""
+
+    parent: int
+    session: int
+
+
+def process_table() -> dict[int, ProcessRow]:
+    """Every living process by pid, zombies left out. Empty where the system has no `/proc` (macOS)."""
+    table = {}
+    for entry in _PROC.glob("[0-9]*/stat"):
+        try:
+            # The name may hold spaces and brackets; the fields that count come after the last bracket.
+            state, parent, _, session = entry.read_text().rpartition(")")[2].split()[:4]
+        except OSError:
+            continue
+        if state not in "ZX":
+            table[int(entry.parent.name)] = ProcessRow(int(parent), int(session))
+    return table
+
+
+def members(leaders: Iterable[int]) -> frozenset[int]:
+    """The living processes among `leaders`, their descendants, and all processes of the sessions that they lead."""
+    table = process_table()
+    found = set(leaders)
+    sessions = frozenset(found)
+    grown = True
+    while grown:
+        more = {
+            pid for pid, row in table.items() if pid not in found and (row.parent in found or row.session in sessions)
+        }
+        found |= more
+        grown = bool(more)
+    return frozenset(found & table.keys())
+
+
+def living(pids: Iterable[int]) -> frozenset[int]:
+    """Those of `pids` that still exist and are not zombies."""
+    return frozenset(pids) & process_table().keys()
+
+
+def kill(pids: Iterable[int]) -> None:
+    """SIGKILL to each; one that has just gone is fine."""
+    for pid in pids:
+        _signal(pid, signal.SIGKILL)
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return
+
+
+class _Guardian:
+    """Starts the child, waits, and ends what is left."""
+
+    def __init__(self, command: list[str]) -> None:
+        self._wake, write_end = os.pipe()
+        os.set_blocking(self._wake, False)
+        os.set_blocking(write_end, False)
+        signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
+        self._stopping = False
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, self._stop)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+        self.exit_code: int | None = None
+        self.child = _start(command)
+
+    def _stop(self, *_: object) -> None:
+        self._stopping = True
+
+    def wait(self, grace_s: float) -> None:
+        """Returns when the child and all its descendants are gone; ends them once the parent is gone or asks for it."""
+        while self._reap() and self.exit_code is None and not self._stopping:
+            if sys.stdin.fileno() in self._select([sys.stdin.fileno()], None):
+                self._stopping = True
+        if self.exit_code is None:
+            _signal(self.child, signal.SIGTERM)
+            _signal(self.child, signal.SIGCONT)
+            deadline = time.monotonic() + grace_s
+            while self._reap() and self.exit_code is None and time.monotonic() < deadline:
+                self._select([], deadline - time.monotonic())
+        deadline = time.monotonic() + KILL_DEADLINE_S
+        while self._reap() and time.monotonic() < deadline:
+            kill(self._descendants())
+            self._select([], 0.05)
+
+    def _descendants(self) -> frozenset[int]:
+        if _PROC.exists():
+            return members([os.getpid()]) - {os.getpid()}
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS: EPERM for a group of zombies
+            os.killpg(self.child, signal.SIGKILL)
+        return frozenset()
+
+    def _reap(self) -> bool:
+        """Collects what has ended; False when no child is left, adopted orphans included."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return False
+            if pid == 0:
+                return True
+            if pid == self.child:
+                self.exit_code = os.waitstatus_to_exitcode(status)
+
+    def _select(self, readable: list[int], timeout_s: float | None) -> list[int]:
+        timeout_s = None if timeout_s is None else max(0.0, timeout_s)
+        ready, _, _ = select.select([*readable, self._wake], [], [], timeout_s)
+        if self._wake in ready:
+            os.read(self._wake, 512)
+        return ready
+
+
+def _prctl(option: int, value: int) -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
+
+
+def _start(command: list[str]) -> int:
+    guardian = os.getpid()
+    pid = os.fork()
+    if pid == 0:
+        _become(command, guardian)
+    return pid
+
+
+def _become(command: list[str], guardian: int) -> NoReturn:
+    """In the forked child: die with the guardian, speak to the log, and turn into the command."""
+    try:
+        os.setpgid(0, 0)
+        _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() == guardian:
+            null = os.open(os.devnull, os.O_RDONLY)
+            os.dup2(null, 0)
+            os.dup2(2, 1)
+            os.execvp(command[0], command)  # noqa: S606  # a guardian exists to start what it is given
+    except OSError as error:
+        os.write(2, f"{command[0]}: {error.strerror}\n".encode())
+    os._exit(_NOT_STARTED)
+
+
+def main() -> int:
+    """Runs the command; returns its exit code, or 128 + signal."""
+    grace_s, remove_dir, *command = sys.argv[1:]
+    guardian = _Guardian(command)
+    os.write(1, f"{guardian.child}\n".encode())
+    os.close(1)
+    guardian.wait(float(grace_s))
+    if remove_dir:
+        shutil.rmtree(remove_dir, ignore_errors=True)
+    code = guardian.exit_code
+    return 128 + signal.SIGKILL if code is None else code if code >= 0 else 128 - code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
