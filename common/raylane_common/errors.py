@@ -37,18 +37,19 @@
     │   ├── GenerationRefused        generation_refused
     │   ├── ModelUnavailable         model_unavailable             yes
     │   └── ModelMisconfigured       model_misconfigured
-    └── RayError
-        ├── RayUnreachable           ray_unreachable               yes
-        ├── RayRejected              ray_rejected
-        ├── RayAuth                  ray_auth
-        ├── RayJobNotFound           ray_job_not_found
-        ├── RayJobExists             ray_job_exists
-        ├── RayServerError           ray_server_error              yes
-        ├── SubmitOutcomeUnknown     submit_outcome_unknown        yes
-        ├── WrongCluster             wrong_cluster
-        ├── RunFailed                run_failed
-        ├── RunStopped               run_stopped
-        └── RunTimeout               run_timeout
+    ├── RayError
+    │   ├── RayUnreachable           ray_unreachable               yes
+    │   ├── RayRejected              ray_rejected
+    │   ├── RayAuth                  ray_auth
+    │   ├── RayJobNotFound           ray_job_not_found
+    │   ├── RayJobExists             ray_job_exists
+    │   ├── RayServerError           ray_server_error              yes
+    │   ├── SubmitOutcomeUnknown     submit_outcome_unknown        yes
+    │   ├── WrongCluster             wrong_cluster
+    │   ├── RunFailed                run_failed
+    │   ├── RunStopped               run_stopped
+    │   └── RunTimeout               run_timeout
+    └── EmbeddedError                embedded_failed
 
 `code` is stable and part of the wire format: records hold it, the CLI prints it, other languages match on it.
 `retryable` is data: it says whether the same job may succeed when it is simply run again.
@@ -419,3 +420,9 @@ class RunTimeout(RayError):
     """The run took longer than `ray.run_timeout_s` and was stopped."""
 
     code = "run_timeout"
+
+
+class EmbeddedError(RaylaneError):
+    """A part of the embedded stack did not start. `details` has `part` and, where there is one, `log_tail`."""
+
+    code = "embedded_failed"

@@ -133,9 +133,12 @@ class JobRecord(BaseModel):
     def from_hash(cls, job_id: str, fields: dict[str, str]) -> JobRecord:
         """Reads a record as Redis holds it. Raises `InvalidRequest` if it is not one."""
         data: dict[str, JsonValue] = {"id": job_id}
-        try:
-            for name, value in fields.items():
+        for name, value in fields.items():
+            try:
                 data[name] = _json.validate_json(value) if name in _JSON_FIELDS else value
+            except ValidationError as error:
+                raise InvalidRequest.field(name, "must be JSON") from error
+        try:
             return cls.model_validate(data)
         except ValidationError as error:
             raise InvalidRequest.from_validation(error) from error

@@ -14,6 +14,7 @@ MAX_STAGED_BYTES: Final = 8 * 1024 * 1024
 MAX_PROMPT_BYTES: Final = 16 * 1024
 MAX_CODE_BYTES: Final = 1024 * 1024
 MAX_FILENAME_BYTES: Final = 255
+MAX_CODE_VERSIONS: Final = 5
 
 _CONTROL_CHARACTER: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
@@ -154,7 +155,12 @@ class GenerateRequest(_Request):
     prompt: Prompt
     execute: bool = False
     generator: GeneratorName | None = Field(default=None, description="None: what the worker is set to")
-    max_attempts: int = Field(default=5, ge=1, le=5, description="Versions of the code, not attempts of the job")
+    max_attempts: int = Field(
+        default=MAX_CODE_VERSIONS,
+        ge=1,
+        le=MAX_CODE_VERSIONS,
+        description="Versions of the code, not attempts of the job",
+    )
     keep_sources: bool = Field(default=False, description="Leave the session's sources in place after the run")
 
 

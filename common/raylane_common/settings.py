@@ -1,14 +1,14 @@
 """Every setting, one class per concern.
 
 Read from the environment (prefix `RAYLANE_`, nested with `__`: `RAYLANE_RAY__PRIVATE_URL`), from `.env`, and from
-files in `RAYLANE_SECRETS_DIR` (one per setting, named like the variable without its prefix, in lower case: `ray__token`).
+files in `RAYLANE_SECRETS_DIR` (one per setting, named like its variable without the prefix, in lower case: `ray__token`).
 """
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import (
@@ -17,6 +17,8 @@ from pydantic_settings import (
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
+
+from raylane_common.requests import MAX_CODE_VERSIONS
 
 
 class _Section(BaseModel):
@@ -116,22 +118,34 @@ class LaneSettings(_Section):
     backoff_cap_s: float = Field(default=60.0, gt=0, description="Longest such pause")
 
 
+_LANE_DEFAULTS: Final[dict[str, dict[str, float]]] = {
+    "upload": {"concurrency": 20, "timeout_s": 120, "max_attempts": 4},
+    "generate": {"concurrency": 8, "timeout_s": 5400, "max_attempts": 4},
+    "ray": {"concurrency": 20, "timeout_s": 900, "max_attempts": 4},
+}
+
+
 class LanesSettings(_Section):
     """The three lanes, and what they share."""
 
-    upload: LaneSettings = LaneSettings(concurrency=20, timeout_s=120, max_attempts=4)
-    generate: LaneSettings = LaneSettings(concurrency=8, timeout_s=5400, max_attempts=4)
-    ray: LaneSettings = LaneSettings(concurrency=20, timeout_s=900, max_attempts=4)
+    upload: LaneSettings
+    generate: LaneSettings
+    ray: LaneSettings
     lease_s: float = Field(default=10.0, ge=1, description="A dead worker's jobs start again after this long")
     drain_s: float = Field(default=20.0, ge=0, description="After SIGTERM, running jobs get this long to end")
     poll_s: float = Field(default=1.0, gt=0, description="Safety net behind the wake-up message")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _each_lane_has_its_defaults(cls, data: dict[str, Any]) -> dict[str, Any]:
+        return data | {lane: {**defaults, **data.get(lane, {})} for lane, defaults in _LANE_DEFAULTS.items()}
 
 
 class Settings(BaseSettings):
     """All settings. `Settings()` reads environment, `.env` and secret files; raises `pydantic.ValidationError`."""
 
     model_config = SettingsConfigDict(
-        env_prefix="RAYLANE_", env_nested_delimiter="__", env_file=".env", extra="ignore", frozen=True
+        env_prefix="RAYLANE_", env_nested_delimiter="__", env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
     )
 
     redis: RedisSettings = RedisSettings()
@@ -139,13 +153,19 @@ class Settings(BaseSettings):
     aws: AwsSettings = AwsSettings()
     ray: RaySettings = RaySettings()
     generation: GenerationSettings = GenerationSettings()
-    lanes: LanesSettings = LanesSettings()
+    lanes: LanesSettings = LanesSettings.model_validate({})
     result_ttl_s: int = Field(default=7 * 24 * 3600, gt=60, description="How long a finished job's record is kept")
 
     @model_validator(mode="after")
     def _outer_deadlines_are_longer(self) -> Self:
-        if self.ray.run_timeout_s >= min(self.lanes.ray.timeout_s, self.lanes.generate.timeout_s):
-            raise ValueError("ray.run_timeout_s must be below lanes.ray.timeout_s and lanes.generate.timeout_s")
+        if self.ray.run_timeout_s >= self.lanes.ray.timeout_s:
+            raise ValueError("ray.run_timeout_s must be below lanes.ray.timeout_s")
+        version_s = self.generation.attempt_timeout_s + self.ray.run_timeout_s
+        if self.lanes.generate.timeout_s < MAX_CODE_VERSIONS * version_s:
+            raise ValueError(
+                f"lanes.generate.timeout_s must be at least {MAX_CODE_VERSIONS * version_s:g}: {MAX_CODE_VERSIONS} times "
+                "generation.attempt_timeout_s + ray.run_timeout_s"
+            )
         if self.generation.model_timeout_s > self.generation.attempt_timeout_s:
             raise ValueError("generation.model_timeout_s must not exceed generation.attempt_timeout_s")
         if self.lanes.poll_s >= self.redis.socket_timeout_s:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class JobPort(Protocol):
-    """What a running job may write and read, through its lease. Every method raises `LeaseLost` or `QueueUnavailable`."""
+    """What a running job may write and read, through its lease. Methods raise `LeaseLost` or `QueueUnavailable`."""
 
     async def progress(self, progress: Progress) -> None:
         """Replaces the record's progress and announces it."""

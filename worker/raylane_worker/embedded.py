@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
-from raylane_common.errors import RaylaneError
+from raylane_common.errors import EmbeddedError
 from raylane_worker import guard
 
 if TYPE_CHECKING:
@@ -44,14 +44,8 @@ _RAY_ENVIRONMENT: Final = {
 _SILENT_MOST_FILLERS: Final = 16
 _SILENT_PROBE_S: Final = 0.25
 _GUARD_START_S: Final = 15.0
-_PROBE_PAUSE_S: Final = 0.02
+_PROBE_PAUSE_S: Final = 0.05
 _PROBE_TIMEOUT_S: Final = 2.0
-
-
-class EmbeddedError(RaylaneError):
-    """A part of the embedded stack did not start. `details` has `part` and, where there is one, `log_tail`."""
-
-    code = "embedded_failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +109,7 @@ async def embedded_moto(
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedRay:
-    """A running Ray head. The Jobs API at `url` asks for `token`; `temp_dir` holds what Ray writes, its logs included."""
+    """A running Ray head. The Jobs API at `url` asks for `token`; `temp_dir` holds what Ray writes, logs included."""
 
     url: str
     token: str
@@ -135,7 +129,7 @@ async def embedded_ray(
     """A Ray head with token authentication. `env` is added to its environment, and so to that of every job.
 
     Its log goes to `log_dir`; what Ray writes itself goes to a temporary directory that is removed at the end.
-    Raises `EmbeddedError` if the wheel is missing or the Jobs API does not answer within `deadline_s`.
+    Raises `EmbeddedError` if the wheel is missing or the head does not take jobs within `deadline_s`.
     """
     _package("ray", "ray")
     token = secrets.token_hex(24)
@@ -143,16 +137,19 @@ async def embedded_ray(
         # Ray's unix sockets must fit into 107 bytes below this directory, which rules out most other ones.
         home, _ = held.enter_context(_directory("ray", None, parent="/tmp"))  # noqa: S108  # made by mkdtemp
         logs, _ = held.enter_context(_directory("ray", log_dir or home))
-        gcs, dashboard, client = (held.enter_context(_free_port("ray", None)) for _ in range(3))
+        gcs, dashboard, client, *metrics = (held.enter_context(_free_port("ray", None)) for _ in range(5))
         command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block", "--disable-usage-stats"]
         command += [f"--temp-dir={home}", f"--num-cpus={num_cpus}", "--num-gpus=0"]
         command += [f"--object-store-memory={_OBJECT_STORE_BYTES}", f"--dashboard-host={HOST}"]
         command += [f"--port={gcs}", f"--dashboard-port={dashboard}", f"--ray-client-server-port={client}"]
         # 0: the part takes a free port when it binds.
         command += ["--dashboard-agent-listen-port=0", "--min-worker-port=0", "--max-worker-port=0"]
-        environment = _environment() | dict(env or {}) | _RAY_ENVIRONMENT | {"RAY_AUTH_TOKEN": token}
+        environment = _environment() | dict(env or {}) | _RAY_ENVIRONMENT
+        environment |= {"RAY_AUTH_TOKEN": token, "TMPDIR": str(home)}
+        # Otherwise both have a fixed port, and a second head on this machine goes without.
+        environment |= {"DASHBOARD_METRIC_PORT": str(metrics[0]), "AUTOSCALER_METRIC_PORT": str(metrics[1])}
         async with _guarded("ray", command, logs / "ray.log", environment, remove=home, grace_s=_RAY_GRACE_S) as child:
-            await child.ready(lambda: _http_ok(dashboard, "/api/version", token), deadline_s)
+            await child.ready(lambda: _takes_jobs(dashboard, token), deadline_s)
             yield EmbeddedRay(f"http://{HOST}:{dashboard}", token, home, child.pid, child.guard_pid)
 
 
@@ -241,11 +238,11 @@ async def _guarded(
 
 async def _reported_pid(part: str, guardian: asyncio.subprocess.Process) -> int:
     assert guardian.stdout is not None
-    async with asyncio.timeout(_GUARD_START_S):
-        line = await guardian.stdout.readline()
-    if not line:
-        raise EmbeddedError(f"{part}: its guardian could not start", details={"part": part})
-    return int(line)
+    try:
+        async with asyncio.timeout(_GUARD_START_S):
+            return int(await guardian.stdout.readline())
+    except (TimeoutError, ValueError) as error:
+        raise EmbeddedError(f"{part}: its guardian did not start", details={"part": part}) from error
 
 
 async def _gone(guardian: asyncio.subprocess.Process, grace_s: float) -> None:
@@ -255,12 +252,19 @@ async def _gone(guardian: asyncio.subprocess.Process, grace_s: float) -> None:
     except TimeoutError:
         guardian.kill()
         await guardian.wait()
-    # Only a guardian that was itself killed leaves anything; what carries its session id can be nobody else's.
-    guard.kill(await asyncio.to_thread(guard.members, [guardian.pid]))
+    if guardian.returncode is not None and guardian.returncode < 0:
+        # Only a guardian that was itself killed leaves anything; what carries its session id is nobody else's.
+        guard.kill(await asyncio.to_thread(guard.members, [guardian.pid]))
 
 
 async def _pong(port: int) -> bool:
     return await _exchange(port, b"PING\r\n", b"+PONG")
+
+
+async def _takes_jobs(port: int, token: str) -> bool:
+    # The Jobs API answers seconds before the agent that starts the jobs; listing logs is a question to that agent.
+    agent = f"/api/v0/logs?node_ip={HOST}&glob=none"
+    return await _http_ok(port, "/api/version", token) and await _http_ok(port, agent, token)
 
 
 async def _http_ok(port: int, path: str, token: str | None = None) -> bool:

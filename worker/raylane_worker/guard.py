@@ -1,7 +1,7 @@
 """The guardian of one child process: ends the child, and everything it started, when the parent is gone.
 
 `embedded.py` runs this file as a script, `guard.py GRACE_S REMOVE_DIR COMMAND...`, in a session of its own, with a pipe
-from the parent as stdin and the log as stderr. It prints the child's pid, and lives until child or pipe end.
+from the parent as stdin and the log as stderr. It prints the child's pid, and ends when the child or the pipe has.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
 _PROC: Final = Path("/proc")
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_CHILD_SUBREAPER: Final = 36
-KILL_DEADLINE_S: Final = 10.0
 _NOT_STARTED: Final = 127
+KILL_DEADLINE_S: Final = 10.0
 
 
-class ProcessRow(NamedTuple):
+class _Row(NamedTuple):
     """What the kernel knows about one living process."""
 
     parent: int
     session: int
 
 
-def process_table() -> dict[int, ProcessRow]:
+def _table() -> dict[int, _Row]:
     """Every living process by pid, zombies left out. Empty where the system has no `/proc` (macOS)."""
     table = {}
     for entry in _PROC.glob("[0-9]*/stat"):
@@ -44,13 +44,13 @@ def process_table() -> dict[int, ProcessRow]:
         except OSError:
             continue
         if state not in "ZX":
-            table[int(entry.parent.name)] = ProcessRow(int(parent), int(session))
+            table[int(entry.parent.name)] = _Row(int(parent), int(session))
     return table
 
 
 def members(leaders: Iterable[int]) -> frozenset[int]:
     """The living processes among `leaders`, their descendants, and all processes of the sessions that they lead."""
-    table = process_table()
+    table = _table()
     found = set(leaders)
     sessions = frozenset(found)
     grown = True
@@ -65,7 +65,7 @@ def members(leaders: Iterable[int]) -> frozenset[int]:
 
 def living(pids: Iterable[int]) -> frozenset[int]:
     """Those of `pids` that still exist and are not zombies."""
-    return frozenset(pids) & process_table().keys()
+    return frozenset(pids) & _table().keys()
 
 
 def kill(pids: Iterable[int]) -> None:
@@ -160,6 +160,8 @@ def _become(command: list[str], guardian: int) -> NoReturn:
     """In the forked child: die with the guardian, speak to the log, and turn into the command."""
     try:
         os.setpgid(0, 0)
+        for number in (signal.SIGPIPE, signal.SIGXFSZ):  # ignored by Python, and exec would pass that on
+            signal.signal(number, signal.SIG_DFL)
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() == guardian:
             null = os.open(os.devnull, os.O_RDONLY)
@@ -175,13 +177,14 @@ def main() -> int:
     """Runs the command; returns its exit code, or 128 + signal."""
     grace_s, remove_dir, *command = sys.argv[1:]
     guardian = _Guardian(command)
-    os.write(1, f"{guardian.child}\n".encode())
+    with contextlib.suppress(BrokenPipeError):  # the parent is gone already; its other pipe says so too
+        os.write(1, f"{guardian.child}\n".encode())
     os.close(1)
     guardian.wait(float(grace_s))
     if remove_dir:
         shutil.rmtree(remove_dir, ignore_errors=True)
-    code = guardian.exit_code
-    return 128 + signal.SIGKILL if code is None else code if code >= 0 else 128 - code
+    code = -signal.SIGKILL if guardian.exit_code is None else guardian.exit_code
+    return code if code >= 0 else 128 - code
 
 
 if __name__ == "__main__":

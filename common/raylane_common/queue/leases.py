@@ -80,16 +80,6 @@ class LaneQueue:
         due = cast("int", due_ms)
         return Claim(leases, None if due < 0 else due / 1000)
 
-    async def beat(self, worker: str, ttl_s: float) -> None:
-        """Shows that this worker is alive, for health checks."""
-        with queue_errors("write a heartbeat"):
-            await self.redis.set(keys.worker_heartbeat(self.lane, worker), "1", px=int(ttl_s * 1000))
-
-    async def silence(self, worker: str) -> None:
-        """Takes the sign of life away: the worker has stopped."""
-        with queue_errors("remove a heartbeat"):
-            await self.redis.delete(keys.worker_heartbeat(self.lane, worker))
-
 
 class Lease:
     """A worker's right to one job. Every write is fenced: it raises `LeaseLost` once another worker owns the job."""

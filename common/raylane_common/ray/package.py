@@ -1,0 +1,72 @@
+"""Code on its way to Ray: a zip named after its content, so that uploading it twice is harmless."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Final
+
+from raylane_common.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MAX_PACKAGE_BYTES: Final = 8 * 1024 * 1024
+
+# The earliest time a zip can hold. A real one would give the same files another name every second.
+_TIMESTAMP: Final = (1980, 1, 1, 0, 0, 0)
+_UNIX: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A zip ready for `PUT /api/packages/gcs/{name}`."""
+
+    name: str
+    data: bytes = field(repr=False)
+
+    @property
+    def uri(self) -> str:
+        """What a job names as its `working_dir`."""
+        return f"gcs://{self.name}"
+
+
+def build_package(files: Mapping[str, str | bytes], *, max_bytes: int = MAX_PACKAGE_BYTES) -> Package:
+    """Packs files by their relative POSIX path; text becomes UTF-8. The same files give the same bytes and name.
+
+    Raises `InvalidRequest` for no files, a path that is not plain and relative, text that has no UTF-8, and a zip of
+    more than `max_bytes`.
+    """
+    if not files:
+        raise InvalidRequest.field("files", "must not be empty")
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for path in sorted(files):
+            _check(path)
+            entry = zipfile.ZipInfo(path, date_time=_TIMESTAMP)
+            entry.create_system = _UNIX
+            entry.external_attr = 0o644 << 16
+            archive.writestr(entry, _bytes(path, files[path]))
+    data = buffer.getvalue()
+    if len(data) > max_bytes:
+        raise InvalidRequest.field("files", f"make a package of {len(data)} bytes; at most {max_bytes} are allowed")
+    return Package(name=f"_ray_pkg_{hashlib.sha256(data).hexdigest()[:32]}.zip", data=data)
+
+
+def _check(path: str) -> None:
+    parts = PurePosixPath(path).parts
+    plain = path and "\\" not in path and path.isprintable() and path == "/".join(parts)
+    if not plain or path.startswith("/") or ".." in parts or parts == (".",):
+        raise InvalidRequest.field("files", f"{path!r} is not a plain relative path")
+
+
+def _bytes(path: str, content: str | bytes) -> bytes:
+    if isinstance(content, bytes):
+        return content
+    try:
+        return content.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidRequest.field("files", f"{path} holds text that has no UTF-8: {error.reason}") from None

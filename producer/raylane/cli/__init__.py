@@ -1,0 +1,17 @@
+"""The `raylane` command. Needs the extra `[cli]`; without it, `main` says so."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Runs the command line and exits with its code."""
+    try:
+        from raylane.cli.app import run_app
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in ("typer", "rich"):
+            raise
+        sys.stderr.write("The raylane command needs two more packages: pip install 'raylane[cli]'\n")
+        sys.exit(1)
+    sys.exit(run_app(sys.argv[1:]))

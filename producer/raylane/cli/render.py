@@ -1,0 +1,195 @@
+"""Results, records, sources and history as text for people."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from raylane.history import HistoryEntry
+from raylane_common.results import (
+    DatabasesResult,
+    GenerateResult,
+    RayDeleteResult,
+    RayJobResult,
+    RayJobsResult,
+    RayLogsResult,
+    RayStatusResult,
+    RayStopResult,
+    RunResult,
+    SelectedTablesResult,
+    TablesResult,
+    UploadResult,
+)
+from raylane_common.sources import CsvSource
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from raylane.cli.terminal import Terminal
+    from raylane_common.jobs import JobRecord
+    from raylane_common.ray.models import RayJob, Run
+    from raylane_common.results import Result
+    from raylane_common.sources import Column, TableSource
+
+
+def show_result(result: Result, to: Terminal) -> None:
+    """Prints a result of any kind."""
+    match result:
+        case UploadResult():
+            _show_upload(result, to)
+        case DatabasesResult():
+            to.text("\n".join(result.databases) or "no databases")
+        case TablesResult():
+            rows = [
+                [table.table, _columns(table.columns), table.location or "", table.reason or "yes"]
+                for table in result.tables
+            ]
+            to.table(["table", "columns", "location", "selectable"], rows)
+        case SelectedTablesResult():
+            show_sources(result.sources, to)
+        case GenerateResult():
+            _show_generated(result, to)
+        case RunResult():
+            _show_run(result.run, to)
+        case RayStatusResult():
+            to.text(f"Ray {result.version.ray_version}, answered by {result.endpoint}")
+            rows = [[each.name, each.url, each.state, each.last_error or ""] for each in result.endpoints]
+            to.table(["endpoint", "url", "state", "last error"], rows)
+        case RayJobsResult():
+            _show_ray_jobs(result.jobs, to)
+            if result.total > len(result.jobs):
+                to.say(f"{len(result.jobs)} of {result.total} jobs; --limit shows more")
+        case RayJobResult():
+            _show_ray_jobs([result.job], to)
+        case RayLogsResult():
+            if result.truncated:
+                to.say("only the last part of the output:")
+            to.text(result.logs.rstrip("\n"))
+        case RayStopResult():
+            state = "stopped" if result.stopped else "had ended before"
+            to.text(f"{result.job.submission_id} {state}: {result.job.status}")
+        case RayDeleteResult():
+            to.text("deleted" if result.deleted else "not deleted")
+
+
+def show_sources(sources: Sequence[CsvSource | TableSource], to: Terminal) -> None:
+    """Prints what a session may read."""
+    if not sources:
+        to.say("no sources; upload a CSV or select a table")
+        return
+    rows = [[source.name, source.type, _rows(source), _columns(source.columns), source.location] for source in sources]
+    to.table(["source", "type", "rows", "columns", "location"], rows)
+
+
+def show_record(record: JobRecord, to: Terminal) -> None:
+    """Prints what is true of a job now, and the code that it wrote or ran."""
+    facts = {
+        "job": record.id,
+        "kind": record.kind,
+        "session": record.session_id,
+        "status": record.status,
+        "attempt": f"{record.attempt} of {record.max_attempts}" if record.max_attempts else record.attempt,
+        "progress": f"{record.progress.stage}: {record.progress.message}" if record.progress else None,
+        "worker": record.worker,
+        "enqueued": _time(record.enqueued_at),
+        "started": _time(record.started_at),
+        "finished": _time(record.finished_at),
+        "error": f"{record.error.message} [{record.error.code}]" if record.error else None,
+    }
+    for name, value in facts.items():
+        if value is not None:
+            to.text(f"{name:<9} {value}")
+    entry = HistoryEntry.from_record(record)
+    _show_code_and_run(entry.code, entry.run, to)
+
+
+def show_history(entries: Sequence[HistoryEntry], to: Terminal, *, full: bool) -> None:
+    """Prints a session's jobs, newest first; with `full`, code and output below each."""
+    if not entries:
+        to.say("no history")
+        return
+    columns = ["at", "job", "action", "status", "endpoint", "exit code", "what"]
+    rows = [
+        [
+            _time(entry.at) or "",
+            entry.job_id,
+            entry.action if entry.action == entry.kind else f"{entry.kind} {entry.action}",
+            entry.status,
+            entry.run.endpoint if entry.run else "",
+            _exit_code(entry.run),
+            entry.what,
+        ]
+        for entry in entries
+    ]
+    if not full:
+        to.table(columns, rows)
+        return
+    for entry, row in zip(entries, rows, strict=True):
+        to.table(columns, [row])
+        if entry.error:
+            to.text(f"error: {entry.error.message} [{entry.error.code}]")
+        _show_code_and_run(entry.code, entry.run, to)
+        to.text()
+
+
+def _show_upload(result: UploadResult, to: Terminal) -> None:
+    for warning in result.warnings:
+        to.say(f"warning: {warning}")
+    to.text(f"{result.s3_uri}  {result.rows} rows, {result.bytes} bytes")
+    to.text(_columns(result.columns))
+    to.text()
+    to.table([column.name for column in result.columns], result.preview)
+
+
+def _show_generated(result: GenerateResult, to: Terminal) -> None:
+    to.text(f"read as: {result.interpreted_as}")
+    to.text(f"written by: {result.model or result.generator}, version {len(result.attempts)}")
+    _show_code_and_run(result.code, result.run, to)
+
+
+def _show_code_and_run(code: str | None, run: Run | None, to: Terminal) -> None:
+    if code is not None:
+        to.text(f"\n--- code\n{code.rstrip()}")
+    if run is not None:
+        to.text()
+        _show_run(run, to)
+
+
+def _show_run(run: Run, to: Terminal) -> None:
+    code = _exit_code(run)
+    to.text(f"--- {run.submission_id}: {run.status} on {run.endpoint}" + (f", exit code {code}" if code else ""))
+    if run.message:
+        to.text(run.message)
+    if run.output_truncated:
+        to.say("only the last part of the output:")
+    to.text(run.output_tail.rstrip("\n"))
+
+
+def _show_ray_jobs(jobs: Sequence[RayJob], to: Terminal) -> None:
+    rows = [
+        [
+            job.submission_id or job.job_id or "",
+            job.status,
+            _time(job.start_time_ms) or "",
+            job.entrypoint,
+            job.message or "",
+        ]
+        for job in jobs
+    ]
+    to.table(["job", "status", "started", "entrypoint", "message"], rows)
+
+
+def _rows(source: CsvSource | TableSource) -> str:
+    return str(source.rows) if isinstance(source, CsvSource) else ""
+
+
+def _columns(columns: Sequence[Column]) -> str:
+    return ", ".join(f"{column.name} {column.type}" for column in columns)
+
+
+def _exit_code(run: Run | None) -> str:
+    return "" if run is None or run.exit_code is None else str(run.exit_code)
+
+
+def _time(epoch_ms: int | None) -> str | None:
+    return None if epoch_ms is None else datetime.fromtimestamp(epoch_ms / 1000).astimezone().isoformat(" ", "seconds")

@@ -1,0 +1,154 @@
+"""Where a command prints: results on stdout, talk on stderr. Plain lines, or rich where a person is looking."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from pydantic import BaseModel, JsonValue
+
+    from raylane_common.errors import ErrorInfo
+    from raylane_common.jobs import JobEvent
+
+# File names, cells and output come from elsewhere; none of them may steer the reader's terminal.
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def clean(text: str) -> str:
+    """The text with line ends as newlines, and with what would steer a terminal replaced."""
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n"))
+
+
+class Terminal:
+    """Stdout and stderr of one command. With `as_json`, stdout holds nothing but JSON."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self.as_json = as_json
+        self.job_id: str | None = None
+
+    def text(self, text: str = "") -> None:
+        """Prints lines of a result."""
+        typer.echo(clean(text))
+
+    def say(self, text: str) -> None:
+        """Prints talk."""
+        typer.echo(clean(text), err=True)
+
+    def models(self, *models: BaseModel, many: bool = False) -> None:
+        """Prints one model as JSON, or all of them as one JSON list if `many`."""
+        documents = [model.model_dump_json() for model in models]
+        typer.echo(f"[{','.join(documents)}]" if many else documents[0])
+
+    def json(self, value: JsonValue) -> None:
+        """Prints a value as JSON."""
+        typer.echo(json.dumps(value, ensure_ascii=False))
+
+    def job(self, job_id: str) -> None:
+        """Prints the id of a job that nobody waits for."""
+        if self.as_json:
+            self.json({"job_id": job_id})
+        else:
+            self.text(job_id)
+            self.say(f"enqueued; raylane follow {job_id}")
+
+    def error(self, error: ErrorInfo) -> None:
+        """Prints an error: what went wrong and its code, then what a person can act on."""
+        if self.as_json:
+            self.models(error)
+            return
+        self.say(f"error: {error.message} [{error.code}]")
+        for line in _advice(error.details):
+            self.say(line)
+
+    def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Prints a table. Nothing is cut: cells fold where a person looks, and keep their line elsewhere."""
+        cells = [[clean(cell).replace("\n", " ").replace("\t", " ") for cell in row] for row in rows]
+        if sys.stdout.isatty():
+            from rich.console import Console
+            from rich.table import Table
+            from rich.text import Text
+
+            table = Table(*[Text(clean(name)) for name in columns])
+            for column in table.columns:
+                column.overflow = "fold"
+            for row in cells:
+                table.add_row(*map(Text, row))
+            Console().print(table)
+            return
+        lines = [[clean(name) for name in columns], *cells]
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        for line in lines:
+            typer.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+    @contextmanager
+    def progress(self, job_id: str) -> Iterator[Callable[[JobEvent], None]]:
+        """Shows a job's events on stderr: as a status line that changes, or line by line where nobody looks."""
+        self.job_id = job_id
+        if not sys.stderr.isatty():
+            yield lambda event: self.say(f"{job_id}  {event_line(event)}")
+            return
+        from rich.console import Console
+        from rich.text import Text
+
+        with Console(stderr=True).status(Text(f"{job_id}  waiting")) as status:
+            yield lambda event: status.update(Text(f"{job_id}  {clean(event_line(event))}"))
+
+
+def event_line(event: JobEvent) -> str:
+    """An event in one line."""
+    words = [str(event.status or "")]
+    if event.status is not None and event.attempt is not None and event.attempt > 1:
+        words.append(f"(attempt {event.attempt})")
+    if event.progress is not None:
+        words += [f"{event.progress.stage}:", event.progress.message]
+        if event.progress.done is not None:
+            total = "" if event.progress.total is None else f"/{event.progress.total}"
+            words.append(f"{event.progress.done}{total} {event.progress.unit or ''}")
+    if event.error is not None:
+        words.append(
+            f"after: {event.error.message} [{event.error.code}]" if event.status == "queued" else event.error.code
+        )
+    if event.line is not None:
+        words.append(event.line)
+    return " ".join(word.strip() for word in words if word.strip())
+
+
+def _advice(details: dict[str, JsonValue]) -> Iterator[str]:
+    """What a person can act on; the rest of the details is in the message or for programs."""
+    for key, title in _TITLES.items():
+        value = details.get(key)
+        if not value:
+            continue
+        yield f"  {title}:"
+        for item in value if isinstance(value, list) else [value]:
+            yield f"    {_compact(item)}"
+    run = details.get("run")
+    if isinstance(run, dict):
+        yield f"  run {run.get('submission_id')}: {run.get('status')}, exit code {run.get('exit_code')}, on {run.get('endpoint')}"
+        for line in str(run.get("output_tail") or "").splitlines():
+            yield f"    {line}"
+
+
+_TITLES: Final = {
+    "unconsumed": "not understood",
+    "supported": "what is understood",
+    "nearest": "did you mean",
+    "candidates": "could be",
+    "missing": "missing",
+    "findings": "findings",
+    "endpoints": "endpoints",
+}
+
+
+def _compact(item: JsonValue) -> str:
+    if isinstance(item, dict):
+        return ", ".join(f"{key}: {_compact(value)}" for key, value in item.items() if value is not None)
+    return item if isinstance(item, str) else json.dumps(item, ensure_ascii=False)

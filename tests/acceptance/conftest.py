@@ -1,0 +1,107 @@
+"""One embedded stack with Ray and one worker process for all acceptance tests; Ray's private address is silent."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from aiobotocore.session import get_session
+
+from raylane import Producer
+from raylane_common.connection import connect
+from raylane_common.queue.heartbeats import living_workers
+from raylane_common.settings import RedisSettings
+from raylane_worker.embedded import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, EmbeddedStack, SilentEndpoint
+from tests.bedrock import BedrockStub
+from tests.waiting import until
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from types_aiobotocore_glue import GlueClient
+    from types_aiobotocore_s3 import S3Client
+
+    from tests.servers import Background
+
+BIN = Path(sys.executable).parent
+PATIENCE_S = 180
+
+
+@dataclass(frozen=True)
+class House:
+    """Everything that runs, and how to reach it."""
+
+    env: Mapping[str, str]
+    worker_log: Path
+    bedrock: BedrockStub
+
+    def process_environment(self) -> dict[str, str]:
+        """For processes of users: this environment, with the stack's settings and no others."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("RAYLANE_", "AWS_"))}
+        return kept | dict(self.env)
+
+
+@pytest.fixture(scope="session")
+def house(background: Background, tmp_path_factory: pytest.TempPathFactory) -> House:
+    """The running house, for the whole session."""
+    return background.enter(_house(tmp_path_factory.mktemp("house")))
+
+
+@asynccontextmanager
+async def _house(directory: Path) -> AsyncIterator[House]:
+    async with SilentEndpoint() as silent, BedrockStub() as bedrock, EmbeddedStack(directory) as stack:
+        env = stack.settings_env(private_ray_url=silent.url) | {
+            "RAYLANE_GENERATION__MODEL_ENDPOINT_URL": bedrock.url,
+            "RAYLANE_GENERATION__MODEL_REGION": REGION,
+            # One early re-probe would do; none during a test keeps its log to the one transition.
+            "RAYLANE_RAY__REPROBE_MIN_S": "600",
+            "RAYLANE_RAY__REPROBE_MAX_S": "600",
+        }
+        house = House(env, directory / "worker.log", bedrock)
+        with house.worker_log.open("wb") as log:
+            worker = await asyncio.create_subprocess_exec(
+                BIN / "raylane-worker", "run", stderr=log, stdout=log, env=house.process_environment()
+            )
+        try:
+            redis = connect(RedisSettings.model_validate({"url": stack.valkey.url}))
+            try:
+                await until(lambda: _all_lanes_alive(redis, worker), timeout_s=60)
+            finally:
+                await redis.aclose()
+            yield house
+        finally:
+            if worker.returncode is None:
+                worker.terminate()
+            assert await asyncio.wait_for(worker.wait(), 60) == 0, house.worker_log.read_text()
+
+
+async def _all_lanes_alive(redis: Redis, worker: asyncio.subprocess.Process) -> bool:
+    assert worker.returncode is None, "the worker ended; see its log"
+    return len(await living_workers(redis, socket.gethostname())) == 3
+
+
+@pytest.fixture
+async def producer(house: House) -> AsyncIterator[Producer]:
+    """A producer on the running house."""
+    async with Producer(redis_url=house.env["RAYLANE_REDIS__URL"]) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def s3(house: House) -> AsyncIterator[S3Client]:
+    """The house's object storage, seen past Raylane."""
+    async with get_session().create_client("s3", **_aws(house)) as client:
+        yield client
+
+
+@pytest.fixture
+async def glue(house: House) -> AsyncIterator[GlueClient]:
+    """The house's catalog, seen past Raylane."""
+    async with get_session().create_client("glue", **_aws(house)) as client:
+        yield client

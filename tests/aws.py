@@ -1,0 +1,86 @@
+"""Settings, clients and broken servers for tests that speak to S3 and Glue."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import uuid
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from aiobotocore.session import get_session
+
+from raylane_common.settings import AwsSettings, StorageSettings
+from raylane_worker.data.aws import client_arguments
+from raylane_worker.embedded import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from types_aiobotocore_glue import GlueClient
+    from types_aiobotocore_s3 import S3Client
+
+
+def aws_settings(url: str, **changes: Any) -> AwsSettings:
+    """The settings for an embedded or broken server."""
+    defaults: dict[str, Any] = {
+        "region": REGION,
+        "endpoint_url": url,
+        "access_key_id": ACCESS_KEY_ID,
+        "secret_access_key": SECRET_ACCESS_KEY,
+        "max_attempts": 1,
+    }
+    return AwsSettings.model_validate(defaults | changes)
+
+
+def own_bucket(*, create: bool = True) -> StorageSettings:
+    """A bucket that no other test has."""
+    return StorageSettings(bucket=f"test-{uuid.uuid4().hex}", create_bucket=create)
+
+
+@asynccontextmanager
+async def s3(url: str) -> AsyncIterator[S3Client]:
+    """A client of the test's own, to look at what was written."""
+    async with get_session().create_client("s3", **client_arguments(aws_settings(url))) as client:
+        yield client
+
+
+@asynccontextmanager
+async def glue(url: str) -> AsyncIterator[GlueClient]:
+    """A client of the test's own, to fill the catalog."""
+    async with get_session().create_client("glue", **client_arguments(aws_settings(url))) as client:
+        yield client
+
+
+@asynccontextmanager
+async def answering(status: str, body: str) -> AsyncIterator[str]:
+    """The URL of a server that gives every request the same answer."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            head = (await reader.readuntil(b"\r\n\r\n")).lower()
+            if b"content-length: " in head:
+                await reader.readexactly(int(head.split(b"content-length: ")[1].split(b"\r\n")[0]))
+            writer.write(
+                f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}".encode()
+            )
+            await writer.drain()
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+@asynccontextmanager
+async def silent() -> AsyncIterator[str]:
+    """The URL of a server that takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+def closed() -> str:
+    """The URL of a port where nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return f"http://127.0.0.1:{listener.getsockname()[1]}"

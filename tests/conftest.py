@@ -1,0 +1,49 @@
+"""Servers and connections that tests share. Each is real; see `tests/servers.py`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from raylane_common.connection import connect
+from raylane_common.settings import RedisSettings
+from raylane_worker.embedded import EmbeddedMoto, EmbeddedValkey, embedded_moto, embedded_valkey
+from tests.servers import Background
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from redis.asyncio import Redis
+
+
+@pytest.fixture(scope="session")
+def background() -> Iterator[Background]:
+    """A loop of its own for what lives longer than one test."""
+    with Background() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def valkey(background: Background) -> EmbeddedValkey:
+    """A real Valkey server for the whole session."""
+    return background.enter(embedded_valkey())
+
+
+@pytest.fixture(scope="session")
+def moto(background: Background) -> EmbeddedMoto:
+    """A real S3 and Glue over HTTP for the whole session."""
+    return background.enter(embedded_moto())
+
+
+@pytest.fixture
+async def redis(valkey: EmbeddedValkey) -> AsyncIterator[Redis]:
+    """A connection to an empty server; afterwards no key may be left that never expires, but the queues."""
+    client = connect(RedisSettings.model_validate({"url": valkey.url}))
+    await client.flushall()
+    yield client
+    try:
+        immortal = [key async for key in client.scan_iter() if await client.ttl(key) == -1]
+        assert [key for key in immortal if not key.startswith("raylane:queue:")] == [], "keys without a time to live"
+    finally:
+        await client.aclose()

@@ -1,0 +1,327 @@
+"""`LaneWorker` on a real server: what happens to a job between its claim and its end."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from arq.connections import ArqRedis
+from tests.waiting import until
+
+from raylane_common import keys
+from raylane_common.errors import ErrorInfo, InternalError, JobTimeout, StorageRejected, StorageUnavailable
+from raylane_common.jobs import EventType, JobStatus, NewJob, Progress
+from raylane_common.queue import JobQueue, LaneQueue
+from raylane_common.queue.wake import listen
+from raylane_common.requests import GenerateRequest, JobKind, ListDatabasesRequest, UploadRequest
+from raylane_common.results import DatabasesResult
+from raylane_common.settings import LaneSettings, LanesSettings
+from raylane_worker.lanes import LaneWorker
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from redis.asyncio import Redis
+
+    from raylane_worker.context import JobContext
+
+    Handler = Callable[[Any, JobContext], Awaitable[DatabasesResult]]
+
+DONE = DatabasesResult(databases=("sales",))
+LANES = LanesSettings.model_validate({"lease_s": 2, "poll_s": 0.2})
+
+
+@asynccontextmanager
+async def worker(
+    redis: Redis, handler: Handler, *, drain_s: float = 0, name: str = "w1", **lane: Any
+) -> AsyncIterator[LaneWorker]:
+    """A running worker of the upload lane whose jobs all go to `handler`."""
+    settings = LaneSettings(
+        **{"concurrency": 5, "timeout_s": 30, "max_attempts": 3, "backoff_base_s": 0.01, "backoff_cap_s": 0.02} | lane
+    )
+    queue = LaneQueue(
+        redis,
+        "upload",
+        worker=name,
+        lease_s=LANES.lease_s,
+        max_attempts=settings.max_attempts,
+        result_ttl_s=3600,
+    )
+    running = LaneWorker(
+        queue,
+        ArqRedis(redis.connection_pool),
+        {JobKind.TABLES: handler, JobKind.UPLOAD: handler},
+        None,  # type: ignore[arg-type]  # the handlers of these tests use no resources
+        lane=settings,
+        lanes=LANES,
+        name=name,
+    )
+    tasks = [
+        asyncio.create_task(running.async_run()),
+        asyncio.create_task(listen(redis, {"upload": running.wake})),
+    ]
+    try:
+        yield running
+    finally:
+        await running.drain(drain_s)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def a_job(**fields: Any) -> NewJob:
+    return NewJob(request=ListDatabasesRequest(), **fields)
+
+
+async def succeed(request: Any, ctx: JobContext) -> DatabasesResult:
+    return DONE
+
+
+async def test_a_job_runs_once_and_leaves_nothing_in_the_queue(redis: Redis) -> None:
+    queue = JobQueue(redis)
+    async with worker(redis, succeed):
+        job_id = await queue.enqueue(a_job())
+        assert await queue.result(job_id, timeout_s=10) == DONE
+    record = await queue.record(job_id)
+    assert (record.status, record.attempt, record.worker) == (JobStatus.SUCCEEDED, 1, "w1")
+    assert await redis.zcard(keys.queue("upload")) == 0
+    assert await redis.exists(keys.arq_job(job_id), keys.lease(job_id), keys.job_body(job_id)) == 0
+
+
+async def test_the_handler_gets_the_staged_bytes_unchanged(redis: Redis) -> None:
+    body = bytes(range(256)) * 100
+    seen: list[bytes] = []
+
+    async def read(request: Any, ctx: JobContext) -> DatabasesResult:
+        seen.append(await ctx.port.body())
+        return DONE
+
+    queue = JobQueue(redis)
+    request = UploadRequest(filename="a.csv", size_bytes=len(body), sha256="0" * 64)
+    async with worker(redis, read):
+        await queue.result(await queue.enqueue(NewJob(request=request, session_id="s"), body=body), timeout_s=10)
+    assert seen == [body]
+
+
+async def test_a_retryable_error_is_tried_again_and_a_permanent_one_is_not(redis: Redis) -> None:
+    calls: dict[str, int] = {}
+
+    async def fail(request: Any, ctx: JobContext) -> DatabasesResult:
+        calls[ctx.job_id] = calls.get(ctx.job_id, 0) + 1
+        if ctx.job_id == "permanent":
+            raise StorageRejected("no such bucket")
+        if ctx.record.attempt < 3:
+            raise StorageUnavailable("try again")
+        return DONE
+
+    queue = JobQueue(redis)
+    async with worker(redis, fail):
+        await queue.enqueue(a_job(id="transient"))
+        await queue.enqueue(a_job(id="permanent"))
+        assert await queue.result("transient", timeout_s=10) == DONE
+        with pytest.raises(StorageRejected, match="no such bucket"):
+            await queue.result("permanent", timeout_s=10)
+    assert calls == {"transient": 3, "permanent": 1}
+    statuses = [event.status async for event in queue.follow("transient") if event.type is EventType.STATUS]
+    assert statuses == ["queued", *["running", "scheduled"] * 2, "running", "succeeded"]
+
+
+async def test_attempts_end_with_the_error_of_the_last_one(redis: Redis) -> None:
+    async def fail(request: Any, ctx: JobContext) -> DatabasesResult:
+        raise StorageUnavailable(f"attempt {ctx.record.attempt}")
+
+    queue = JobQueue(redis)
+    async with worker(redis, fail):
+        with pytest.raises(StorageUnavailable, match="attempt 2"):
+            await queue.result(await queue.enqueue(a_job(max_attempts=2)), timeout_s=10)
+
+
+async def test_a_defect_in_a_handler_fails_the_job_and_not_the_worker(
+    redis: Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def break_down(request: Any, ctx: JobContext) -> DatabasesResult:
+        if ctx.job_id == "broken":
+            raise ZeroDivisionError("secret value 42")
+        return DONE
+
+    queue = JobQueue(redis)
+    async with worker(redis, break_down):
+        await queue.enqueue(a_job(id="broken"))
+        with pytest.raises(InternalError, match="ZeroDivisionError") as caught:
+            await queue.result("broken", timeout_s=10)
+        assert await queue.result(await queue.enqueue(a_job()), timeout_s=10) == DONE
+    assert "secret value" not in caught.value.message
+    assert "secret value 42" in caplog.text
+
+
+async def test_a_job_over_its_time_is_cancelled_and_fails_as_timeout(redis: Redis) -> None:
+    cancelled = asyncio.Event()
+
+    async def hang(request: Any, ctx: JobContext) -> DatabasesResult:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+        raise AssertionError
+
+    queue = JobQueue(redis)
+    async with worker(redis, hang, timeout_s=0.2, max_attempts=1):
+        with pytest.raises(JobTimeout, match=r"0\.2 s"):
+            await queue.result(await queue.enqueue(a_job()), timeout_s=10)
+    assert cancelled.is_set()
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"kind": "dance"}, "kind"),
+        ({"v": "2"}, "v"),
+        ({"payload": '{"action": "list", "database": "d", "extra": 1}'}, "extra"),
+        ({"payload": '{"action": "list", "database": ""}'}, "database"),
+        ({"payload": "not json"}, "payload"),
+        ({"payload": '{"action": "select", "tables": [{"database": "d", "table": "t"}]}'}, "session_id"),
+    ],
+)
+async def test_a_bad_record_from_elsewhere_fails_with_the_field_named(
+    redis: Redis, change: dict[str, str], field: str
+) -> None:
+    queue = JobQueue(redis)
+    job_id = await queue.enqueue(a_job())
+    await redis.hset(keys.job(job_id), mapping=change)  # type: ignore[misc]  # redis-py's sync/async union
+    async with worker(redis, succeed):
+        await until(lambda: _status(redis, job_id, "failed"))
+    error = await redis.hget(keys.job(job_id), "error")  # type: ignore[misc]  # redis-py's sync/async union
+    assert error is not None
+    info = ErrorInfo.model_validate_json(error)
+    assert info.code == "invalid_request"
+    assert field in str(info.details["field"])
+
+
+async def _status(redis: Redis, job_id: str, wanted: str) -> bool:
+    return bool(await redis.hget(keys.job(job_id), "status") == wanted)  # type: ignore[misc]  # as above
+
+
+async def test_stopping_gives_running_jobs_back_without_spending_an_attempt(redis: Redis) -> None:
+    started = asyncio.Event()
+
+    async def hang(request: Any, ctx: JobContext) -> DatabasesResult:
+        started.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    queue = JobQueue(redis)
+    async with worker(redis, hang):
+        job_id = await queue.enqueue(a_job())
+        await started.wait()
+    record = await queue.record(job_id)
+    assert (record.status, record.attempt) == (JobStatus.QUEUED, 0)
+    async with worker(redis, succeed, name="w2"):
+        assert await queue.result(job_id, timeout_s=10) == DONE
+    assert (await queue.record(job_id)).worker == "w2"
+
+
+async def test_stopping_lets_jobs_end_within_the_drain_time_and_takes_no_new_ones(redis: Redis) -> None:
+    started, finish = asyncio.Event(), asyncio.Event()
+
+    async def wait(request: Any, ctx: JobContext) -> DatabasesResult:
+        started.set()
+        await finish.wait()
+        return DONE
+
+    queue = JobQueue(redis)
+    async with worker(redis, wait) as running:
+        job_id = await queue.enqueue(a_job())
+        await started.wait()
+        draining = asyncio.create_task(running.drain(30))
+        await until(lambda: not running.allow_pick_jobs)
+        late = await queue.enqueue(a_job())
+        finish.set()
+        await draining
+    assert (await queue.record(job_id)).status is JobStatus.SUCCEEDED
+    assert (await queue.record(late)).status is JobStatus.QUEUED
+
+
+async def test_a_worker_that_stops_renewing_loses_the_job_and_cannot_write_its_result(redis: Redis) -> None:
+    frozen, thaw = asyncio.Event(), asyncio.Event()
+
+    async def freeze(request: Any, ctx: JobContext) -> DatabasesResult:
+        frozen.set()
+        await thaw.wait()
+        return DatabasesResult(databases=("from the old owner",))
+
+    queue = JobQueue(redis)
+    async with worker(redis, freeze, name="old"):
+        job_id = await queue.enqueue(a_job())
+        await frozen.wait()
+        # What a pause of the whole process looks like to everybody else: the lease is gone and the job is due.
+        await redis.delete(keys.lease(job_id))
+        await redis.zadd(keys.queue("upload"), {job_id: 1})
+        async with worker(redis, succeed, name="new"):
+            assert await queue.result(job_id, timeout_s=10) == DONE
+            thaw.set()
+    record = await queue.record(job_id)
+    assert (record.result, record.worker, record.attempt) == (DONE, "new", 2)
+
+
+async def test_a_job_whose_workers_all_die_fails_as_worker_lost(redis: Redis) -> None:
+    queue = JobQueue(redis)
+    job_id = await queue.enqueue(a_job(max_attempts=2))
+    lane = LaneQueue(redis, "upload", worker="w", lease_s=1, max_attempts=3, result_ttl_s=60)
+    for _ in range(2):
+        assert len((await lane.claim(1)).leases) == 1
+        await redis.delete(keys.lease(job_id))
+        await redis.zadd(keys.queue("upload"), {job_id: 1})
+    assert (await lane.claim(1)).leases == []
+    record = await queue.record(job_id)
+    assert record.status is JobStatus.FAILED
+    assert record.error is not None
+    assert (record.error.code, record.attempt) == ("worker_lost", 2)
+
+
+async def test_jobs_beyond_the_concurrency_wait_and_start_when_a_slot_frees(redis: Redis) -> None:
+    running, most, gates = 0, 0, asyncio.Semaphore(0)
+
+    async def hold(request: Any, ctx: JobContext) -> DatabasesResult:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await gates.acquire()
+        running -= 1
+        return DONE
+
+    queue = JobQueue(redis)
+    async with worker(redis, hold, concurrency=2):
+        job_ids = [await queue.enqueue(a_job()) for _ in range(6)]
+        await until(lambda: running == 2)
+        for _ in job_ids:
+            gates.release()
+        await asyncio.gather(*(queue.wait(job_id, timeout_s=10) for job_id in job_ids))
+    assert most == 2
+
+
+async def test_progress_and_log_lines_reach_followers_in_order(redis: Redis) -> None:
+    async def talk(request: Any, ctx: JobContext) -> DatabasesResult:
+        await ctx.port.progress(Progress(stage="reading", done=1, total=2, unit="pages"))
+        await ctx.port.log("half way")
+        await ctx.progress("writing")
+        return DONE
+
+    queue = JobQueue(redis)
+    async with worker(redis, talk):
+        job_id = await queue.enqueue(a_job())
+        events = [event async for event in queue.follow(job_id)]
+    told = [event.line or (event.progress.stage if event.progress else event.status) for event in events]
+    assert told == ["queued", "running", "reading", "half way", "writing", "succeeded"]
+    resumed = [event async for event in queue.follow(job_id, after=events[2].id)]
+    assert resumed == events[3:]
+    assert (await queue.record(job_id)).progress == Progress(stage="writing")
+
+
+async def test_only_jobs_of_the_lane_are_taken(redis: Redis) -> None:
+    queue = JobQueue(redis)
+    other = await queue.enqueue(NewJob(request=GenerateRequest(prompt="count"), session_id="s"))
+    async with worker(redis, succeed):
+        await queue.result(await queue.enqueue(a_job()), timeout_s=10)
+    assert (await queue.record(other)).status is JobStatus.QUEUED

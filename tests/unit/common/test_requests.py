@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import string
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from raylane_common.errors import InvalidRequest
+from raylane_common.jobs import NewJob, build
+from raylane_common.requests import (
+    MAX_STAGED_BYTES,
+    GenerateRequest,
+    ListTablesRequest,
+    RayJobRequest,
+    RaySubmitRequest,
+    SelectTablesRequest,
+    UploadRequest,
+)
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+UPLOAD = {"filename": "a.csv", "size_bytes": 3, "sha256": "0" * 64}
+
+
+def refused(model: type[BaseModel], field: str, **fields: Any) -> InvalidRequest:
+    with pytest.raises(InvalidRequest) as caught:
+        build(model, **fields)
+    assert caught.value.details["field"] == field
+    assert caught.value.message.startswith(f"{field}: ")
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    "filename",
+    [
+        "",
+        " ",
+        " a.csv",
+        "a.csv ",
+        "a/b.csv",
+        "/a.csv",
+        "a\\b.csv",
+        "..",
+        "../a.csv",
+        "a..csv",
+        ".",
+        "a\x00.csv",
+        "a\n.csv",
+        "a\x7f.csv",
+        "a\x85.csv",
+        "a\u2028.csv",
+        "a\ud800.csv",
+        "a" * 256,
+        "ä" * 128,
+    ],
+)
+def test_a_filename_that_could_leave_its_place_is_refused(filename: str) -> None:
+    refused(UploadRequest, "filename", **(UPLOAD | {"filename": filename}))
+
+
+@pytest.mark.parametrize(
+    "filename", ["a.csv", "DES=+2006261.csv", "my data, 2.csv", "ünïcode.csv", "noextension", ".x"]
+)
+def test_an_odd_but_harmless_filename_is_kept_as_it_is(filename: str) -> None:
+    assert build(UploadRequest, **(UPLOAD | {"filename": filename})).filename == filename
+
+
+@given(filename=st.text(max_size=300))
+def test_a_filename_is_either_refused_by_name_or_safe_in_a_key(filename: str) -> None:
+    try:
+        request = build(UploadRequest, **(UPLOAD | {"filename": filename}))
+    except InvalidRequest as error:
+        assert error.details["field"] == "filename"
+    else:
+        key = f"sessions/s/csv/{request.filename}"
+        assert key.split("/") == ["sessions", "s", "csv", filename]
+        assert ".." not in key
+        assert key.isprintable() or any(not character.isprintable() for character in filename)
+
+
+@pytest.mark.parametrize("prompt", ["", "  \n", "x" * (16 * 1024 + 1), "ä" * (8 * 1024 + 1)])
+def test_a_prompt_that_is_empty_or_too_long_is_refused(prompt: str) -> None:
+    refused(GenerateRequest, "prompt", prompt=prompt)
+
+
+def test_a_prompt_of_exactly_16_kib_is_taken() -> None:
+    assert len(build(GenerateRequest, prompt="x" * 16 * 1024).prompt) == 16 * 1024
+
+
+def test_unknown_and_missing_fields_are_named() -> None:
+    refused(GenerateRequest, "promt", prompt="x", promt="y")
+    refused(GenerateRequest, "prompt")
+    refused(UploadRequest, "size_bytes", **(UPLOAD | {"size_bytes": MAX_STAGED_BYTES + 1}))
+    refused(UploadRequest, "size_bytes", **(UPLOAD | {"size_bytes": 0}))
+    refused(UploadRequest, "sha256", **(UPLOAD | {"sha256": "zz"}))
+    refused(GenerateRequest, "max_attempts", prompt="x", max_attempts=6)
+    refused(GenerateRequest, "generator", prompt="x", generator="magic")
+    refused(SelectTablesRequest, "tables", tables=[])
+    refused(SelectTablesRequest, "tables.0.table", tables=[{"database": "d"}])
+    refused(ListTablesRequest, "database", database="a/b")
+    refused(RayJobRequest, "submission_id", submission_id="a b")
+    refused(RaySubmitRequest, "code", code="  ")
+
+
+@pytest.mark.parametrize("session_id", ["", "-a", ".a", "a b", "a/b", "ä", "a" * 129, "a\n"])
+def test_a_bad_session_id_is_refused_and_never_replaced(session_id: str) -> None:
+    refused(NewJob, "session_id", request=GenerateRequest(prompt="x"), session_id=session_id)
+
+
+@given(session_id=st.text(string.ascii_letters + string.digits + "._-", min_size=1, max_size=128))
+def test_a_session_id_is_kept_as_the_caller_chose_it(session_id: str) -> None:
+    if session_id[0] in "._-":
+        refused(NewJob, "session_id", request=GenerateRequest(prompt="x"), session_id=session_id)
+    else:
+        assert build(NewJob, request=GenerateRequest(prompt="x"), session_id=session_id).session_id == session_id
+
+
+def test_jobs_that_belong_to_a_session_need_one() -> None:
+    for request in (UploadRequest(**UPLOAD), GenerateRequest(prompt="x")):
+        refused(NewJob, "session_id", request=request)
+    assert build(NewJob, request=ListTablesRequest(database="d")).session_id is None
+
+
+@pytest.mark.parametrize("job_id", ["", "a b", "a/b", "a.b", "-a", "a" * 57, "a\n"])
+def test_a_job_id_that_could_not_name_a_run_is_refused(job_id: str) -> None:
+    refused(NewJob, "id", request=ListTablesRequest(database="d"), id=job_id)

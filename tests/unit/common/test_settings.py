@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from raylane_common.settings import Settings
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in [name for name in os.environ if name.startswith("RAYLANE_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_nested_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAYLANE_RAY__PRIVATE_URL", "http://ray.internal:8265/")
+    monkeypatch.setenv("RAYLANE_LANES__UPLOAD__CONCURRENCY", "7")
+    settings = Settings()
+    assert settings.ray.private_url == "http://ray.internal:8265"
+    assert settings.lanes.upload.concurrency == 7
+    assert settings.lanes.upload.timeout_s == 120
+    assert settings.lanes.generate.concurrency == 8
+
+
+def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAYLANE_AWS__ENDPOINT_URL", "")
+    assert Settings().aws.endpoint_url is None
+
+
+def test_a_dotenv_file_is_read_and_the_environment_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".env").write_text("RAYLANE_STORAGE__BUCKET=from-file\nRAYLANE_AWS__REGION=eu-central-1\n")
+    monkeypatch.setenv("RAYLANE_STORAGE__BUCKET", "from-environment")
+    settings = Settings()
+    assert (settings.storage.bucket, settings.aws.region) == ("from-environment", "eu-central-1")
+
+
+def test_secrets_come_from_files_and_do_not_show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "ray__token").write_text("s3cret-token")
+    monkeypatch.setenv("RAYLANE_SECRETS_DIR", str(tmp_path))
+    settings = Settings()
+    assert settings.ray.token is not None
+    assert settings.ray.token.get_secret_value() == "s3cret-token"
+    assert "s3cret" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("RAYLANE_RAY__PRIVATE_URL", "ray.internal:8265"),
+        ("RAYLANE_RAY__RUN_TIMEOUT_S", "900"),
+        ("RAYLANE_LANES__GENERATE__TIMEOUT_S", "100"),
+        ("RAYLANE_GENERATION__MODEL_TIMEOUT_S", "301"),
+        ("RAYLANE_LANES__POLL_S", "10"),
+        ("RAYLANE_LANES__UPLOAD__CONCURRENCY", "0"),
+        ("RAYLANE_RAY__PRIVAT_URL", "http://x:1"),
+    ],
+)
+def test_wrong_values_misspelt_names_and_inverted_deadlines_are_refused(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ValidationError):
+        Settings()
+
+
+def test_the_example_file_for_compose_holds_known_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    example = ROOT / ".env.example"
+    settings = Settings(_env_file=example)
+    assert settings.aws.endpoint_url == "http://moto:5000"
+    assert settings.storage.create_bucket

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import fakeredis
+import pytest
+from redis.asyncio import Redis
+
+from raylane_common import keys
+from raylane_common.errors import QueueUnavailable
+from raylane_common.sources import Column, ColumnType, CsvSource, SourceStore, TableFormat, TableSource
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+COLUMN = Column(name="x", type=ColumnType.INTEGER, native_type="int64")
+
+
+def csv(filename: str, job_id: str = "j") -> CsvSource:
+    return CsvSource(
+        filename=filename,
+        s3_uri=f"s3://b/sessions/s/csv/{filename}",
+        size_bytes=3,
+        rows=1,
+        columns=(COLUMN,),
+        job_id=job_id,
+    )
+
+
+def table(name: str) -> TableSource:
+    return TableSource(
+        database="d", table=name, location=f"s3://b/{name}/", format=TableFormat.PARQUET, columns=(COLUMN,), job_id="j"
+    )
+
+
+@pytest.fixture
+async def redis() -> AsyncIterator[Redis]:
+    client = fakeredis.FakeAsyncRedis(decode_responses=True)
+    yield client
+    await client.aclose()
+
+
+async def test_a_session_holds_many_sources_and_sees_only_its_own(redis: Redis) -> None:
+    store = SourceStore(redis)
+    await store.put("a", [csv("1.csv"), table("t")])
+    await store.put("a", [csv("2.csv")])
+    await store.put("b", [csv("other.csv")])
+    assert await store.all("a") == [csv("1.csv"), csv("2.csv"), table("t")]
+    assert await store.all("b") == [csv("other.csv")]
+    assert await store.all("c") == []
+
+
+async def test_a_file_and_a_table_of_one_name_are_two_sources(redis: Redis) -> None:
+    store = SourceStore(redis)
+    await store.put("a", [csv("d.t"), table("t")])
+    assert len(await store.all("a")) == 2
+
+
+async def test_an_upload_of_the_same_name_replaces_the_older_one(redis: Redis) -> None:
+    store = SourceStore(redis)
+    await store.put("a", [csv("1.csv", "old")])
+    await store.put("a", [csv("1.csv", "new")])
+    assert await store.all("a") == [csv("1.csv", "new")]
+
+
+async def test_clearing_takes_the_snapshot_and_leaves_a_newer_upload(redis: Redis) -> None:
+    store = SourceStore(redis)
+    snapshot = [csv("1.csv", "old"), csv("2.csv")]
+    await store.put("a", snapshot)
+    await store.put("a", [csv("1.csv", "new"), csv("3.csv")])
+    assert await store.clear("a", snapshot) == 1
+    assert await store.all("a") == [csv("1.csv", "new"), csv("3.csv")]
+    assert await store.clear("a", snapshot) == 0
+
+
+async def test_a_snapshot_can_be_put_back(redis: Redis) -> None:
+    store = SourceStore(redis)
+    snapshot: list[CsvSource | TableSource] = [csv("1.csv"), table("t")]
+    await store.put("a", snapshot)
+    await store.clear("a", snapshot)
+    assert await store.all("a") == []
+    await store.put("a", snapshot)
+    assert await store.all("a") == snapshot
+
+
+async def test_reset_forgets_the_session_and_no_other(redis: Redis) -> None:
+    store = SourceStore(redis)
+    await store.put("a", [csv("1.csv"), csv("2.csv")])
+    await store.put("b", [csv("1.csv")])
+    assert await store.reset("a") == 2
+    assert await store.all("a") == []
+    assert await store.all("b") == [csv("1.csv")]
+
+
+async def test_sources_expire(redis: Redis) -> None:
+    await SourceStore(redis).put("a", [csv("1.csv")])
+    assert await redis.ttl(keys.session_sources("a")) > 29 * 24 * 3600
+
+
+async def test_a_store_that_is_away_is_an_error_and_never_no_data() -> None:
+    gone = Redis.from_url("redis://127.0.0.1:1/0", decode_responses=True)
+    try:
+        with pytest.raises(QueueUnavailable, match="read sources"):
+            await SourceStore(gone).all("a")
+    finally:
+        await gone.aclose()

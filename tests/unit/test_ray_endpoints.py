@@ -1,0 +1,298 @@
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.waiting import until
+
+from raylane_common.errors import RayAuth
+from raylane_common.ray.answers import FaultKind, PathFault
+from raylane_common.ray.endpoints import Endpoints
+from raylane_common.ray.health import Ambient, Endpoint, pause_s
+from raylane_common.ray.models import EndpointState, RayVersion
+from raylane_common.settings import RaySettings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+UP, DOWN, UNKNOWN = EndpointState.UP, EndpointState.DOWN, EndpointState.UNKNOWN
+REFUSED = PathFault(FaultKind.CONNECT, "no connection: Connection refused")
+RESET = PathFault(FaultKind.LOST, "connection lost")
+
+
+class World:
+    """What each address says when it is asked for its version, and a clock that only the test moves."""
+
+    def __init__(self, **says: str | Exception | None) -> None:
+        self.says = dict(says)
+        self.asked: Counter[str] = Counter()
+        self.now = 1000.0
+        self.sleeps: list[float] = []
+        self._wakers: list[asyncio.Future[None]] = []
+        settings = RaySettings(failover_delay_s=0.02, reprobe_min_s=4, reprobe_max_s=30)
+        self.endpoints = Endpoints(
+            [Endpoint(name, f"http://user:secret@{name}.invalid:8265") for name in says],
+            self.ask,
+            settings,
+            Ambient(clock=lambda: self.now, jitter=lambda: 0.0, sleep=self.sleep),
+        )
+
+    async def ask(self, endpoint: Endpoint, timeout_s: float) -> RayVersion:
+        self.asked[endpoint.name] += 1
+        says = self.says[endpoint.name]
+        if isinstance(says, Exception):
+            raise says
+        if says is None:
+            await asyncio.Event().wait()
+        return RayVersion(ray_version="2.60.0", session_name=says or None, endpoint=endpoint.name)
+
+    async def sleep(self, seconds: float) -> None:
+        self.sleeps.append(seconds)
+        waker = asyncio.get_running_loop().create_future()
+        self._wakers.append(waker)
+        await waker
+
+    async def wake(self, *, after_s: float | None = None) -> None:
+        """Moves the clock, by default to the end of the sleep, and waits until the sleeper sleeps again or is done."""
+        await until(lambda: bool(self._wakers))
+        sleepers, self._wakers = self._wakers, []
+        self.now += self.sleeps[-1] if after_s is None else after_s
+        before = len(self.sleeps)
+        for waker in sleepers:
+            waker.set_result(None)
+        await until(lambda: len(self.sleeps) > before or not any(e.is_down for e in self.endpoints.all))
+
+    async def choose(self) -> str | None:
+        chosen = await self.endpoints.choose({}, 5)
+        return chosen.name if chosen else None
+
+    def states(self) -> list[EndpointState]:
+        return [report.state for report in self.endpoints.reports()]
+
+
+@pytest.fixture
+async def worlds() -> AsyncIterator[list[World]]:
+    made: list[World] = []
+    yield made
+    for world in made:
+        await world.endpoints.aclose()
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+@pytest.fixture
+def world(worlds: list[World]) -> type[World]:
+    class Kept(World):
+        def __init__(self, **says: str | Exception | None) -> None:
+            super().__init__(**says)
+            worlds.append(self)
+
+    return Kept
+
+
+@given(failures=st.integers(0, 10_000), jitter=st.floats(0, 1, exclude_max=True))
+def test_the_pause_doubles_to_its_limit_and_jitter_takes_at_most_half(failures: int, jitter: float) -> None:
+    settings = RaySettings(reprobe_min_s=2, reprobe_max_s=60)
+    longest = min(60, 2 * 2 ** min(max(failures - 1, 0), 10))
+    assert longest / 2 <= pause_s(failures, settings, jitter) <= longest
+    assert [pause_s(n, settings, 0) for n in (1, 2, 3, 6, 7)] == [2, 4, 8, 60, 60]
+
+
+async def test_the_private_address_is_preferred_and_the_public_one_not_even_asked(world: type[World]) -> None:
+    both = world(private="s", public="s")
+    assert await both.choose() == "private"
+    assert (both.states(), both.asked["public"]) == ([UP, UNKNOWN], 0)
+
+
+async def test_a_silent_private_address_loses_its_head_start(world: type[World], caplog: pytest.LogCaptureFixture) -> None:
+    silent = world(private=None, public="s")
+    assert await silent.choose() == "public"
+    assert silent.states() == [DOWN, UP]
+    [line] = caplog.records
+    assert line.levelno == logging.WARNING
+    assert "private (http://private.invalid:8265) is down: no answer within 0.02 s; next probe in 4.0 s" in line.message
+    report = silent.endpoints.reports()[0]
+    assert (report.url, report.next_probe_in_s) == ("http://private.invalid:8265", 4.0)
+
+
+async def test_many_cold_callers_share_one_probe(world: type[World]) -> None:
+    silent = world(private=None, public="s")
+    assert await asyncio.gather(*(silent.choose() for _ in range(50))) == ["public"] * 50
+    assert silent.asked == {"private": 1, "public": 1}
+
+
+async def test_a_caller_that_gives_up_leaves_the_probe_to_the_others(world: type[World]) -> None:
+    silent = world(private=None, public="s")
+    first = asyncio.create_task(silent.choose())
+    await until(lambda: silent.asked["private"] == 1)
+    second = asyncio.create_task(silent.choose())
+    first.cancel()
+    assert await second == "public"
+    assert silent.asked["private"] == 1
+    with pytest.raises(asyncio.CancelledError):
+        await first
+
+
+async def test_when_nobody_answers_only_certain_faults_put_an_endpoint_down(world: type[World]) -> None:
+    dead = world(private=RESET, public=REFUSED)
+    faults: dict[str, PathFault] = {}
+    assert await dead.endpoints.choose(faults, 5) is None
+    assert {name: fault.reason for name, fault in faults.items()} == {
+        "private": "connection lost",
+        "public": "no connection: Connection refused",
+    }
+    assert dead.states() == [UNKNOWN, DOWN]
+
+
+async def test_a_deadline_ends_the_wait_for_a_probe(world: type[World]) -> None:
+    silent = world(private=None, public=None)
+    faults: dict[str, PathFault] = {}
+    assert await silent.endpoints.choose(faults, 0.03) is None
+    assert set(faults) == {"private", "public"}
+
+
+async def test_an_endpoint_that_met_the_call_already_is_not_chosen_again(world: type[World]) -> None:
+    both = world(private="s", public="s")
+    chosen = await both.endpoints.choose({"private": RESET}, 5)
+    assert chosen is not None
+    assert chosen.name == "public"
+    assert await both.endpoints.choose({"private": RESET, "public": RESET}, 5) is None
+
+
+async def test_a_lost_answer_puts_an_endpoint_down_only_when_another_one_answered(world: type[World]) -> None:
+    both = world(private="s", public="s")
+    private = await both.endpoints.choose({}, 5)
+    assert private is not None
+    both.endpoints.health.failed(private, RESET)
+    assert both.states()[0] is UP
+    both.endpoints.health.outlived({"private": RESET})
+    assert both.states()[0] is DOWN
+
+
+async def test_if_all_are_down_all_are_tried(world: type[World]) -> None:
+    dead = world(private=REFUSED, public=REFUSED)
+    assert await dead.choose() is None
+    assert dead.states() == [DOWN, DOWN]
+    dead.says["public"] = "s"
+    assert await dead.choose() == "public"
+    assert dead.states() == [DOWN, UP]
+
+
+async def test_the_background_probe_brings_traffic_back_after_two_good_answers(
+    world: type[World], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    back = world(private=REFUSED, public="s")
+    assert await back.choose() == "public"
+    await back.wake()
+    await back.wake()
+    assert back.sleeps == [4, 8, 16]
+    back.says["private"] = "s"
+    await back.wake()
+    assert await back.choose() == "public"
+    assert back.sleeps == [4, 8, 16, 4]
+    await back.wake()
+    assert await back.choose() == "private"
+    assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
+    assert "private (http://private.invalid:8265) is up again after 32.0 s" in caplog.text
+
+
+async def test_one_good_answer_suffices_after_a_blip(world: type[World]) -> None:
+    blip = world(private=REFUSED, public="s")
+    assert await blip.choose() == "public"
+    blip.says["private"] = "s"
+    await blip.wake(after_s=1.9)
+    assert await blip.choose() == "private"
+
+
+async def test_a_good_answer_followed_by_a_bad_one_does_not_count(world: type[World]) -> None:
+    flapping = world(private=REFUSED, public="s")
+    await flapping.choose()
+    for says in ("s", REFUSED, "s"):
+        flapping.says["private"] = says
+        await flapping.wake()
+        assert await flapping.choose() == "public"
+    await flapping.wake()
+    assert await flapping.choose() == "private"
+
+
+async def test_an_endpoint_of_another_cluster_is_refused(world: type[World], caplog: pytest.LogCaptureFixture) -> None:
+    mixed = world(private="ours", public="theirs")
+    assert await mixed.choose() == "private"
+    faults = {"private": RESET}
+    assert await mixed.endpoints.choose(faults, 5) is None
+    assert faults["public"].kind is FaultKind.WRONG_CLUSTER
+    assert mixed.states() == [UP, DOWN]
+    [line] = caplog.records
+    assert (line.levelno, "WrongCluster: answered for theirs" in line.message) == (logging.ERROR, True)
+    await mixed.wake()
+    assert mixed.states() == [UP, DOWN]
+    assert len(caplog.records) == 1
+
+
+async def test_a_stranger_found_by_the_background_probe_is_logged_once(
+    world: type[World], caplog: pytest.LogCaptureFixture
+) -> None:
+    mixed = world(private=None, public="ours")
+    assert await mixed.choose() == "public"
+    mixed.says["private"] = "theirs"
+    await mixed.wake()
+    await mixed.wake()
+    assert [record.levelname for record in caplog.records] == ["WARNING", "ERROR"]
+    assert await mixed.choose() == "public"
+
+
+async def test_a_restarted_head_is_accepted_when_its_addresses_agree(
+    world: type[World], caplog: pytest.LogCaptureFixture
+) -> None:
+    both = world(private="old", public="old")
+    assert await both.choose() == "private"
+    assert await both.endpoints.choose({"private": RESET}, 5) is not None
+    both.endpoints.health.failed(both.endpoints.all[0], REFUSED)
+    both.says = {"private": "new", "public": "new"}
+    await both.wake()
+    await both.wake()
+    assert both.states() == [UP, UP]
+    assert "the Ray head was restarted: old is now new" in caplog.text
+
+
+async def test_a_restarted_head_is_accepted_from_the_address_that_led_to_it_before(world: type[World]) -> None:
+    both = world(private="old", public=REFUSED)
+    assert await both.choose() == "private"
+    both.endpoints.health.failed(both.endpoints.all[0], REFUSED)
+    both.says["private"] = "new"
+    assert await both.choose() == "private"
+
+
+async def test_a_cluster_without_a_session_name_is_accepted(world: type[World]) -> None:
+    nameless = world(private="", public="s")
+    assert await nameless.choose() == "private"
+    assert await nameless.endpoints.choose({"private": RESET}, 5) is not None
+
+
+async def test_refused_credentials_end_the_choice_and_go_no_further(world: type[World]) -> None:
+    locked = world(private=RayAuth("no token"), public="s")
+    with pytest.raises(RayAuth):
+        await locked.choose()
+    assert (locked.states(), locked.asked["public"]) == ([UP, UNKNOWN], 0)
+
+
+async def test_refused_credentials_do_not_bring_an_endpoint_back(world: type[World]) -> None:
+    back = world(private=REFUSED, public="s")
+    assert await back.choose() == "public"
+    back.says["private"] = RayAuth("no token")
+    await back.wake()
+    await back.wake()
+    assert await back.choose() == "public"
+
+
+async def test_what_is_known_to_be_usable_shares_the_time_that_is_left(world: type[World]) -> None:
+    both = world(private="s", public="s")
+    assert both.endpoints.share_s({}, 10) == 5
+    assert both.endpoints.share_s({"private": RESET}, 10) == 10
+    both.endpoints.health.failed(both.endpoints.all[1], REFUSED)
+    assert both.endpoints.share_s({}, 10) == 10

@@ -1,0 +1,89 @@
+"""Fixtures as version 1 wrote them. They are never edited: what is stored in somebody's Redis must stay readable."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import fakeredis
+import pytest
+
+from raylane_common import keys
+from raylane_common.jobs import JobRecord, JobStatus, NewJob, parse_request
+from raylane_common.queue import JobQueue, LaneQueue
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from redis.asyncio import Redis
+
+GOLDEN = Path(__file__).parent / "golden"
+RECORDS = sorted(GOLDEN.glob("record-*.json"))
+WIRE_PAGE = Path(__file__).parents[2] / "docs" / "wire-format.md"
+
+
+@pytest.fixture
+async def redis() -> AsyncIterator[Redis]:
+    client = fakeredis.FakeAsyncRedis(decode_responses=True)
+    yield client
+    await client.aclose()
+
+
+def _fields(path: Path) -> dict[str, str]:
+    """A golden record as Redis holds it: JSON fields as text."""
+    data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return {name: value if isinstance(value, str) else json.dumps(value) for name, value in data.items()}
+
+
+def test_every_kind_and_every_end_has_a_fixture() -> None:
+    records = [JobRecord.from_hash(path.stem, _fields(path)) for path in RECORDS]
+    assert {record.kind for record in records} == {"upload", "tables", "generate", "ray"}
+    assert {record.status for record in records} >= {JobStatus.QUEUED, JobStatus.SUCCEEDED, JobStatus.FAILED}
+
+
+@pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.stem)
+def test_a_golden_record_reads_and_writes_back_unchanged(path: Path) -> None:
+    golden = json.loads(path.read_text(encoding="utf-8"))
+    record = JobRecord.from_hash(path.stem, _fields(path))
+    request = parse_request(record)
+    assert golden["payload"].items() <= request.model_dump(mode="json").items()
+    for name in ("result", "error", "checkpoint", "progress"):
+        if name in golden:
+            written = getattr(record, name).model_dump(mode="json")
+            assert written == golden[name], f"{name} of {path.stem} is not what version 1 wrote"
+
+
+@pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.stem)
+async def test_enqueueing_the_request_again_writes_the_golden_fields(path: Path, redis: Redis) -> None:
+    golden = _fields(path)
+    old = JobRecord.from_hash("j1", golden)
+    queue = JobQueue(redis)
+    await queue.enqueue(NewJob(request=parse_request(old), session_id=old.session_id, id="j1"))
+    written = await redis.hgetall(keys.job("j1"))  # type: ignore[misc]  # redis-py's sync/async union
+    for name in ("v", "kind", "lane", "session_id"):
+        assert written.get(name) == golden.get(name)
+    assert json.loads(written["payload"]).items() >= json.loads(golden["payload"]).items()
+
+
+async def test_the_commands_on_the_wire_format_page_enqueue_a_job(redis: Redis) -> None:
+    block = re.search(r"```redis\n(.*?)```", WIRE_PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    assert block is not None
+    for command in block.group(1).strip().splitlines():
+        await redis.execute_command(*shlex.split(command))  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
+    queue, lane = JobQueue(redis), LaneQueue(redis, "upload", worker="w", lease_s=5, max_attempts=3, result_ttl_s=60)
+    assert (await queue.record("from-cli")).status is JobStatus.QUEUED
+    (lease,) = (await lane.claim(1)).leases
+    assert parse_request(lease.record).model_dump() == {"action": "databases"}
+    assert [event.status async for event in _first(queue, 2)] == ["queued", "running"]
+
+
+async def _first(queue: JobQueue, count: int) -> AsyncIterator[Any]:
+    seen = 0
+    async for event in queue.follow("from-cli"):
+        yield event
+        seen += 1
+        if seen == count:
+            return

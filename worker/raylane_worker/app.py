@@ -1,0 +1,113 @@
+"""A worker process: opens the resources, runs its lanes, stops in order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+from typing import TYPE_CHECKING, Any
+
+from arq.connections import ArqRedis
+
+from raylane_common.connection import connect, queue_errors
+from raylane_common.queue import LaneQueue
+from raylane_common.queue.wake import listen
+from raylane_common.ray.client import RayClient
+from raylane_common.requests import LANE_OF, Lane
+from raylane_common.sources import SourceStore
+from raylane_worker.context import Resources
+from raylane_worker.data.catalog import Catalog
+from raylane_worker.data.storage import Storage
+from raylane_worker.handlers import HANDLERS
+from raylane_worker.lanes import LaneWorker
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from redis.asyncio import Redis
+
+    from raylane_common.settings import LaneSettings, Settings
+
+logger = logging.getLogger("raylane.worker")
+
+
+@contextlib.asynccontextmanager
+async def open_resources(settings: Settings, redis: Redis) -> AsyncIterator[Resources]:
+    """What handlers share, opened once. Raises a `StorageError` if the bucket is to be made and cannot be."""
+    async with contextlib.AsyncExitStack() as stack:
+        yield Resources(
+            settings=settings,
+            storage=await stack.enter_async_context(Storage(settings.storage, settings.aws)),
+            catalog=await stack.enter_async_context(Catalog(settings.aws)),
+            ray=await stack.enter_async_context(RayClient(settings.ray)),
+            sources=SourceStore(redis),
+        )
+
+
+async def run(settings: Settings, lanes: Sequence[Lane], *, ready: asyncio.Event, stop: asyncio.Event) -> None:
+    """Works until `stop` is set, then drains for `lanes.drain_s`. Sets `ready` once jobs are taken.
+
+    Raises `QueueUnavailable` if Redis cannot be reached at the start; later its absence is waited out.
+    """
+    name = f"{socket.gethostname()}-{os.getpid()}"
+    redis = connect(settings.redis)
+    try:
+        with queue_errors("start the worker"):
+            await redis.ping()
+        async with open_resources(settings, redis) as resources:
+            workers = [_lane_worker(lane, settings, redis, resources, name) for lane in lanes]
+            await _work(workers, redis, settings.lanes.drain_s, ready, stop)
+    finally:
+        await redis.aclose()
+
+
+def stop_on_signals(stop: asyncio.Event) -> None:
+    """SIGTERM and SIGINT ask the worker to drain and stop."""
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signum, stop.set)
+
+
+def _lane_worker(lane: Lane, settings: Settings, redis: Redis, resources: Resources, name: str) -> LaneWorker:
+    lane_settings: LaneSettings = getattr(settings.lanes, lane.value)
+    queue = LaneQueue(
+        redis,
+        lane.value,
+        worker=name,
+        lease_s=settings.lanes.lease_s,
+        max_attempts=lane_settings.max_attempts,
+        result_ttl_s=settings.result_ttl_s,
+    )
+    return LaneWorker(
+        queue,
+        ArqRedis(redis.connection_pool),
+        {kind: handler for kind, handler in HANDLERS.items() if LANE_OF[kind] is lane},
+        resources,
+        lane=lane_settings,
+        lanes=settings.lanes,
+        name=name,
+    )
+
+
+async def _work(
+    workers: Sequence[LaneWorker], redis: Redis, drain_s: float, ready: asyncio.Event, stop: asyncio.Event
+) -> None:
+    listener = asyncio.create_task(listen(redis, {worker.lane_queue.lane: worker.wake for worker in workers}))
+    running = [asyncio.create_task(worker.async_run()) for worker in workers]
+    stopped = asyncio.create_task(stop.wait())
+    everything: list[asyncio.Task[Any]] = [listener, *running, stopped]
+    try:
+        ready.set()
+        logger.info("taking jobs: lanes %s", ", ".join(worker.lane_queue.lane for worker in workers))
+        done, _ = await asyncio.wait(everything, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        await asyncio.gather(*(worker.drain(drain_s) for worker in workers))
+        for task in everything:
+            task.cancel()
+        await asyncio.gather(*everything, return_exceptions=True)
+        logger.info("stopped")

@@ -1,0 +1,261 @@
+"""What a CSV holds, read as Ray reads it: with pyarrow, in blocks, by its types and its idea of a record."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import pyarrow as pa
+from pyarrow import csv as arrow_csv
+
+from raylane_common.errors import InvalidCsv
+from raylane_common.sources import Column, ColumnType
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PREVIEW_RECORDS: Final = 5
+PREVIEW_CELL_CHARACTERS: Final = 1000
+# Beyond this pyarrow needs minutes for a header alone.
+MAX_COLUMNS: Final = 10_000
+# pyarrow's default, which Ray keeps: types are decided on the first block and hold for the rest.
+BLOCK_BYTES: Final = 1024 * 1024
+
+_BOM: Final = b"\xef\xbb\xbf"
+_FOREIGN: Final = {
+    b"PK\x03\x04": "a ZIP archive or an Excel workbook; export the sheet as CSV",
+    b"\x1f\x8b": "compressed with gzip; unpack it first",
+    b"\xff\xfe": "UTF-16; save it as UTF-8",
+    b"\xfe\xff": "UTF-16; save it as UTF-8",
+}
+_OTHER_DELIMITERS: Final = {";": "';'", "\t": "tabs", "|": "'|'"}
+_CONVERSION_ERROR: Final = re.compile(
+    r"In CSV column #(\d+): Row #(\d+): CSV conversion error to ([^:]+): invalid value '(.*)'", re.DOTALL
+)
+_CUT_CELL: Final = (
+    "a line break inside quotes falls on the border of two blocks of 1 MiB, where Ray cannot read it; "
+    "remove line breaks from the cells, or split the file into parts below 1 MiB"
+)
+_SHOWN_CHARACTERS: Final = 100
+
+
+@dataclass(frozen=True)
+class CsvProfile:
+    """What Ray will see. `rows` is exact; `preview` has the first 5 records, cells as text, long ones cut with '…'."""
+
+    columns: tuple[Column, ...]
+    rows: int
+    preview: tuple[tuple[str, ...], ...]
+    warnings: tuple[str, ...]
+
+
+class _Record(NamedTuple):
+    line: int
+    fields: list[str]
+
+
+def profile(data: bytes) -> CsvProfile:
+    """Reads the whole file; takes CPU time in proportion to its size.
+
+    Raises `InvalidCsv` for what Ray could not read, or would read as something else than what stands there: no header,
+    records of different lengths, text that is not UTF-8, a quote that is never closed, a column that changes its type.
+    """
+    text = _text(data)
+    header = _header(text)
+    table = _read(data, text)
+    if _ends_inside_quotes(data, table):
+        raise InvalidCsv("a quote is opened and never closed, so that the rest of the file is one cell; close the '\"'")
+    columns = tuple(
+        Column(name=field.name, type=_column_type(field.type), native_type=str(field.type)) for field in table.schema
+    )
+    warnings = tuple(_warnings(data, header, [column.name for column in columns], table.num_rows))
+    return CsvProfile(columns, table.num_rows, _preview(data, columns), warnings)
+
+
+def _text(data: bytes) -> str:
+    """The file as text, or `InvalidCsv` saying what it is instead."""
+    for magic, kind in _FOREIGN.items():
+        if data.startswith(magic):
+            raise InvalidCsv(f"the file is not a CSV but {kind}")
+    if (position := data.find(b"\0")) >= 0:
+        line = _line_of(data, position)
+        raise InvalidCsv(
+            f"line {line} holds a NUL byte: binary data, or UTF-16; save it as UTF-8", details={"line": line}
+        )
+    try:
+        return data.decode().removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        line = _line_of(data, error.start)
+        raise InvalidCsv(
+            f"line {line} is not UTF-8 (byte 0x{data[error.start]:02x}); save the file as UTF-8", details={"line": line}
+        ) from error
+
+
+def _line_of(data: bytes, position: int) -> int:
+    return data.count(b"\n", 0, position) + 1
+
+
+def _header(text: str) -> list[str]:
+    try:
+        header = next(_records(text), None)
+    except csv.Error as error:
+        raise InvalidCsv(f"the header cannot be read: {error}") from error
+    if header is None:
+        raise InvalidCsv("the file is empty; its first line must name the columns")
+    if len(header.fields) > MAX_COLUMNS:
+        raise InvalidCsv(f"the header names {len(header.fields):,} columns; at most {MAX_COLUMNS:,} can be taken")
+    return header.fields
+
+
+def _records(text: str) -> Iterator[_Record]:
+    """The records that are not empty, each with the line on which it starts."""
+    reader = csv.reader(io.StringIO(text, newline=""))
+    line = 1
+    for fields in reader:
+        if fields:
+            yield _Record(line, fields)
+        line = reader.line_num + 1
+
+
+def _read(data: bytes, text: str) -> pa.Table:
+    """The whole file in blocks as Ray reads it, and `InvalidCsv` where the blocks make a difference."""
+    names: list[str] = []
+    try:
+        with _open(data, arrow_csv.ConvertOptions()) as reader:
+            names = reader.schema.names
+            table = reader.read_all()
+        if len(data) > BLOCK_BYTES and not _same_text(table, _read_at_once(data)):
+            raise InvalidCsv(_CUT_CELL)
+    except pa.ArrowException as error:
+        raise _explained(str(error), text, names) from error
+    return table
+
+
+def _read_at_once(data: bytes) -> pa.Table:
+    one_block = arrow_csv.ReadOptions(use_threads=False, block_size=len(data) + 1)
+    return arrow_csv.read_csv(pa.BufferReader(data), read_options=one_block)
+
+
+def _same_text(table: pa.Table, other: pa.Table) -> bool:
+    """Whether no cell was cut: one with a line break is text, so numbers (and their NaN) need no comparison."""
+    pairs = zip(table.columns, other.columns, strict=True)
+    return all(mine.equals(its) for mine, its in pairs if pa.types.is_string(mine.type))
+
+
+def _ends_inside_quotes(data: bytes, table: pa.Table) -> bool:
+    last_column = table.columns[-1]
+    if table.num_rows == 0 or not pa.types.is_string(last_column.type):
+        return False
+    has_line_break = set("\r\n") & set(last_column[-1].as_py())
+    return bool(has_line_break) and not data.rstrip(b"\r\n").endswith(b'"')
+
+
+def _preview(data: bytes, columns: tuple[Column, ...]) -> tuple[tuple[str, ...], ...]:
+    as_text = arrow_csv.ConvertOptions(column_types={column.name: pa.string() for column in columns})
+    records: list[tuple[str, ...]] = []
+    with _open(data, as_text) as reader:
+        for batch in reader:
+            head = batch.slice(0, PREVIEW_RECORDS - len(records))
+            records += zip(*([_cut(cell) for cell in column.to_pylist()] for column in head.columns), strict=True)
+            if len(records) == PREVIEW_RECORDS:
+                break
+    return tuple(records)
+
+
+def _open(data: bytes, convert: arrow_csv.ConvertOptions) -> arrow_csv.CSVStreamingReader:
+    read = arrow_csv.ReadOptions(use_threads=False, block_size=BLOCK_BYTES)
+    return arrow_csv.open_csv(pa.BufferReader(data), read_options=read, convert_options=convert)
+
+
+def _cut(cell: str) -> str:
+    return cell if len(cell) <= PREVIEW_CELL_CHARACTERS else f"{cell[: PREVIEW_CELL_CHARACTERS - 1]}…"
+
+
+def _column_type(arrow_type: pa.DataType) -> ColumnType:
+    kinds = (
+        (pa.types.is_boolean, ColumnType.BOOLEAN),
+        (pa.types.is_integer, ColumnType.INTEGER),
+        (pa.types.is_floating, ColumnType.NUMBER),
+        (pa.types.is_string, ColumnType.STRING),
+        (pa.types.is_date, ColumnType.DATE),
+        (pa.types.is_timestamp, ColumnType.TIMESTAMP),
+    )
+    return next((column_type for fits, column_type in kinds if fits(arrow_type)), ColumnType.OTHER)
+
+
+def _explained(problem: str, text: str, names: list[str]) -> InvalidCsv:
+    """The reader's message in terms of the file: lines of an editor, names of columns, and what to do."""
+    if "Expected" in problem:
+        return _first_ragged(problem, text)
+    if names and (match := _CONVERSION_ERROR.search(problem)):
+        index, record, arrow_type, value = match.groups()
+        name = names[int(index)]
+        return InvalidCsv(
+            f"column {name!r} is {arrow_type} in the first MiB, by which Ray decides, but record {record} holds "
+            f"{value[:_SHOWN_CHARACTERS]!r}; move such a record to the front, or make the column's values alike",
+            details={"column": name, "record": int(record)},
+        )
+    if "out of sync" in problem:
+        return InvalidCsv(_CUT_CELL)
+    if "Empty CSV" in problem:
+        return InvalidCsv("the header never ends; end it with a line break, and close every quote")
+    if "straddl" in problem:
+        return InvalidCsv("a record is longer than 1 MiB, more than Ray reads; or a quote is never closed")
+    return _in_its_own_words(problem)
+
+
+def _in_its_own_words(problem: str) -> InvalidCsv:
+    return InvalidCsv(f"the file cannot be read: {problem.splitlines()[0][: 3 * _SHOWN_CHARACTERS]}")
+
+
+def _first_ragged(problem: str, text: str) -> InvalidCsv:
+    try:
+        records = _records(text)
+        header = next(records).fields
+        found = next((record for record in records if len(record.fields) != len(header)), None)
+    except csv.Error:
+        return _in_its_own_words(problem)
+    if found is None:
+        return InvalidCsv(_CUT_CELL) if len(text) > BLOCK_BYTES else _in_its_own_words(problem)
+    line, fields = found
+    other = _other_delimiter(header)
+    if other:
+        hint = f"is the file separated by {other} instead of ','?"
+    else:
+        hint = (
+            "quote cells that contain ','" if len(fields) > len(header) else "a cell without a value needs its ',' too"
+        )
+    return InvalidCsv(
+        f"the number of cells on line {line} is {len(fields)}, the header's is {len(header)}; {hint}",
+        details={"line": line},
+    )
+
+
+def _other_delimiter(header: list[str]) -> str | None:
+    """What seems to separate the columns, if not the comma."""
+    counts = Counter(character for name in header for character in name if character in _OTHER_DELIMITERS)
+    likeliest, count = max(counts.items(), key=lambda item: item[1], default=("", 0))
+    return _OTHER_DELIMITERS[likeliest] if count >= len(header) else None
+
+
+def _warnings(data: bytes, header: list[str], names: list[str], rows: int) -> Iterator[str]:
+    if data.startswith(_BOM):
+        yield "the file starts with a byte order mark; readers other than Ray's may see it in the first column's name"
+    if unnamed := [str(number) for number, name in enumerate(names, start=1) if not name]:
+        yield f"columns without a name: number {', '.join(unnamed)}"
+    if twice := [name for name, count in Counter(names).items() if name and count > 1]:
+        yield f"several columns have the same name: {_quoted(twice)}"
+    if blank := [name for name in names if name != name.strip()]:
+        yield f"names with blanks around them, which belong to the name: {_quoted(blank)}"
+    if len(names) == 1 and (other := _other_delimiter(header)):
+        yield f"only one column was found; the file seems to be separated by {other} instead of ','"
+    if rows == 0:
+        yield "there are no rows below the header"
+
+
+def _quoted(names: list[str]) -> str:
+    return ", ".join(repr(name[:_SHOWN_CHARACTERS]) for name in names)

@@ -1,0 +1,152 @@
+"""`generate` jobs: write code for the session's sources, verify it, run it, and mend it with what went wrong.
+
+The loop is here, in code: write → verify → run → feed what went wrong back, at most `max_attempts` versions.
+Each step is checkpointed before the next, so that another attempt of the job goes on where this one died.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from raylane_common.errors import NoSources, RayError, RunFailed, VerificationFailed
+from raylane_common.jobs import Checkpoint
+from raylane_common.ray.models import RayJobStatus
+from raylane_common.requests import GeneratorName
+from raylane_common.results import CodeVersion, GenerateResult
+from raylane_worker.generation.agents import WritingTask, write_code
+from raylane_worker.generation.models import choose, make_model
+from raylane_worker.generation.verify import verify
+from raylane_worker.runs import RunOrder, is_small, run_to_end
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
+
+    from raylane_common.ray.models import Run
+    from raylane_common.requests import GenerateRequest
+    from raylane_common.results import Usage
+    from raylane_worker.context import JobContext
+
+
+async def generate(request: GenerateRequest, ctx: JobContext) -> GenerateResult:
+    """Code that passed verification and, with `execute`, ran to success.
+
+    Raises `NoSources`, a `GenerationError` or a `RayError`; once no version is left, the last one's failure.
+    """
+    state = ctx.record.checkpoint or await _begin(request, ctx)
+    while True:
+        version = state.attempts[-1] if state.attempts else None
+        if version is None or _is_spent(version):
+            if version is not None:
+                _raise_if_last(version, state, request)
+            state = await _write_version(state, request, ctx)
+        elif not request.execute or version.run is not None:
+            return _result(state, version)
+        else:
+            run = await _run(version, state, request, ctx)
+            state = await _keep(_with(state, version.model_copy(update={"run": run})), ctx)
+
+
+async def _begin(request: GenerateRequest, ctx: JobContext) -> Checkpoint:
+    """The job's snapshot: the sources it works on from now on, whatever happens to the session."""
+    sources = await ctx.resources.sources.all(ctx.session_id)
+    if not sources:
+        raise NoSources(
+            f"session {ctx.session_id} has no sources; upload a CSV or select a table first",
+            details={"session_id": ctx.session_id},
+        )
+    chosen = choose(ctx.resources.settings, request.generator)
+    return await _keep(
+        Checkpoint(sources_used=tuple(sources), generator=chosen.generator, model=chosen.model_name), ctx
+    )
+
+
+async def _write_version(state: Checkpoint, request: GenerateRequest, ctx: JobContext) -> Checkpoint:
+    settings = ctx.resources.settings
+    number = len(state.attempts) + 1
+    await ctx.progress("generating", f"version {number} by {state.model or state.generator}")
+    draft = await write_code(
+        WritingTask(
+            job_id=ctx.job_id,
+            prompt=request.prompt,
+            sources=state.sources_used,
+            small=is_small(state.sources_used, settings.ray.small_source_bytes),
+            limits=settings.generation,
+            previous=state.attempts[-1] if state.attempts else None,
+        ),
+        make_model(choose(settings, state.generator), settings),
+    )
+    await ctx.progress("verifying", f"version {number}")
+    version = CodeVersion(number=number, code=draft.code, findings=tuple(verify(draft.code, state.sources_used)))
+    usage: Usage | None = draft.usage if state.usage is None or draft.usage is None else state.usage + draft.usage
+    return await _keep(
+        state.model_copy(
+            update={
+                "attempts": (*state.attempts, version),
+                "interpreted_as": draft.interpreted_as,
+                "usage": usage or state.usage,
+            }
+        ),
+        ctx,
+    )
+
+
+async def _run(version: CodeVersion, state: Checkpoint, request: GenerateRequest, ctx: JobContext) -> Run:
+    small = is_small(state.sources_used, ctx.resources.settings.ray.small_source_bytes)
+    try:
+        run = await run_to_end(RunOrder(version.code, version.number, small), ctx)
+    except RayError as error:
+        if "run" in error.details:
+            await _clear_sources(state, request, ctx)
+        raise
+    await _clear_sources(state, request, ctx)
+    return run
+
+
+async def _clear_sources(state: Checkpoint, request: GenerateRequest, ctx: JobContext) -> None:
+    """A run has ended, well or badly: its sources leave the session. The snapshot stays for the versions to come."""
+    if not request.keep_sources:
+        await ctx.resources.sources.clear(ctx.session_id, state.sources_used)
+
+
+def _is_spent(version: CodeVersion) -> bool:
+    return bool(version.findings) or (version.run is not None and version.run.status is not RayJobStatus.SUCCEEDED)
+
+
+def _raise_if_last(version: CodeVersion, state: Checkpoint, request: GenerateRequest) -> None:
+    """Ends the job with the last version's failure. The template generator would write the same code again."""
+    allowed = 1 if state.generator is GeneratorName.TEMPLATE else request.max_attempts
+    if len(state.attempts) < allowed:
+        return
+    details: dict[str, JsonValue] = {"versions": len(state.attempts)}
+    if version.run is None:
+        findings = "; ".join(f"line {finding.line}: {finding.message}" for finding in version.findings)
+        details["findings"] = [finding.model_dump(mode="json") for finding in version.findings]
+        raise VerificationFailed(f"version {version.number} of the code may not run: {findings}", details=details)
+    details["run"] = version.run.model_dump(mode="json")
+    raise RunFailed(
+        f"run {version.run.submission_id} failed with exit code {version.run.exit_code} "
+        f"(version {version.number} of {allowed}); its output says why",
+        details=details,
+    )
+
+
+def _with(state: Checkpoint, version: CodeVersion) -> Checkpoint:
+    return state.model_copy(update={"attempts": (*state.attempts[:-1], version)})
+
+
+async def _keep(state: Checkpoint, ctx: JobContext) -> Checkpoint:
+    await ctx.port.checkpoint(state)
+    return state
+
+
+def _result(state: Checkpoint, version: CodeVersion) -> GenerateResult:
+    return GenerateResult(
+        generator=state.generator,
+        model=state.model,
+        code=version.code,
+        interpreted_as=state.interpreted_as,
+        sources_used=state.sources_used,
+        attempts=state.attempts,
+        usage=state.usage,
+        run=version.run,
+    )

@@ -1,0 +1,61 @@
+"""`tables` jobs: look through the catalog, and put tables into the session."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from raylane_common.errors import TableNotFound
+from raylane_common.requests import ListDatabasesRequest, ListTablesRequest, SelectTablesRequest
+from raylane_common.results import DatabasesResult, SelectedTablesResult, TablesResult
+
+if TYPE_CHECKING:
+    from raylane_common.requests import TableRef
+    from raylane_common.sources import TableSource
+    from raylane_worker.context import JobContext
+
+_LOOKUPS_AT_ONCE: Final = 8
+
+
+async def tables(
+    request: ListDatabasesRequest | ListTablesRequest | SelectTablesRequest, ctx: JobContext
+) -> DatabasesResult | TablesResult | SelectedTablesResult:
+    """Does what the request's action says.
+
+    Raises `TableNotFound`, `UnsupportedFormat`, `CatalogUnavailable`, `CatalogRejected` and what `JobPort` raises.
+    """
+    catalog = ctx.resources.catalog
+    match request:
+        case ListDatabasesRequest():
+            await ctx.progress("listing", "databases")
+            return DatabasesResult(databases=await catalog.databases())
+        case ListTablesRequest(database=database):
+            await ctx.progress("listing", f"tables of {database}")
+            return TablesResult(tables=await catalog.tables(database))
+    return await _select(request, ctx)
+
+
+async def _select(request: SelectTablesRequest, ctx: JobContext) -> SelectedTablesResult:
+    """All tables of the request into the session in one step, or none and an error that names the table."""
+    refs = tuple(dict.fromkeys(request.tables))
+    await ctx.progress("resolving", f"{len(refs)} tables")
+    slots = asyncio.Semaphore(_LOOKUPS_AT_ONCE)
+
+    async def look_up(ref: TableRef) -> TableSource | None:
+        async with slots:
+            try:
+                return await ctx.resources.catalog.resolve(ref, ctx.job_id)
+            except TableNotFound:
+                return None  # all that are missing go into one error
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            lookups = [group.create_task(look_up(ref)) for ref in refs]
+    except ExceptionGroup as failures:
+        raise failures.exceptions[0] from failures
+    found = [(ref, lookup.result()) for ref, lookup in zip(refs, lookups, strict=True)]
+    if missing := [f"{ref.database}.{ref.table}" for ref, source in found if source is None]:
+        raise TableNotFound(f"not in the catalog: {', '.join(missing)}", details={"missing": [*missing]})
+    sources = tuple(source for _, source in found if source is not None)
+    await ctx.resources.sources.put(ctx.session_id, sources)
+    return SelectedTablesResult(sources=sources)

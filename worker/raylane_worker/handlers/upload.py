@@ -1,0 +1,60 @@
+"""`upload` jobs: a CSV into S3, and what it holds into the session."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from typing import TYPE_CHECKING
+
+from raylane_common.errors import InvalidRequest
+from raylane_common.results import UploadResult
+from raylane_common.sources import CsvSource
+from raylane_worker.data.csv_profile import CsvProfile, profile
+from raylane_worker.data.storage import csv_key
+
+if TYPE_CHECKING:
+    from raylane_common.requests import UploadRequest
+    from raylane_worker.context import JobContext
+
+
+async def upload(request: UploadRequest, ctx: JobContext) -> UploadResult:
+    """Stores the staged bytes and then, only then, the session's source. Running it again changes nothing.
+
+    Raises `StagedBodyMissing`, `InvalidRequest` if the bytes are not those of the request, `InvalidCsv`,
+    `StorageUnavailable`, `StorageRejected` and what `JobPort` raises.
+    """
+    body = await ctx.port.body()
+    await ctx.progress("checking", f"{request.filename}, {len(body):,} bytes")
+    found = await asyncio.to_thread(_check, request, body)
+    storage, key = ctx.resources.storage, csv_key(ctx.session_id, request.filename)
+    await ctx.progress("storing", f"{found.rows:,} rows to {storage.bucket}/{key}")
+    await storage.put(key, body, content_type="text/csv")
+    source = CsvSource(
+        filename=request.filename,
+        s3_uri=storage.uri(key),
+        size_bytes=len(body),
+        rows=found.rows,
+        columns=found.columns,
+        job_id=ctx.job_id,
+    )
+    await ctx.resources.sources.put(ctx.session_id, [source])
+    return UploadResult(
+        s3_uri=source.s3_uri,
+        bucket=storage.bucket,
+        key=key,
+        bytes=len(body),
+        rows=found.rows,
+        columns=found.columns,
+        preview=found.preview,
+        warnings=found.warnings,
+    )
+
+
+def _check(request: UploadRequest, body: bytes) -> CsvProfile:
+    if len(body) != request.size_bytes:
+        raise InvalidRequest.field(
+            "size_bytes", f"{len(body)} bytes were staged, not {request.size_bytes}; upload again"
+        )
+    if hashlib.sha256(body).hexdigest() != request.sha256:
+        raise InvalidRequest.field("sha256", "the staged bytes have another checksum; upload the file again")
+    return profile(body)

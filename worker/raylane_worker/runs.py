@@ -1,0 +1,134 @@
+"""One run on Ray: ship, submit, follow, collect. Used by `generate` and by `ray` submit.
+
+A run is found again under its submission id, so an attempt that takes over from a dead worker follows the same run
+instead of starting a second one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from raylane_common.errors import RayError, RunStopped, RunTimeout
+from raylane_common.ray.models import RayJob, RayJobStatus, Run
+from raylane_common.ray.package import build_package
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from raylane_common.sources import CsvSource, TableSource
+    from raylane_worker.context import JobContext
+
+OUTPUT_TAIL_BYTES: Final = 16 * 1024
+_FIRST_POLL_S: Final = 0.2
+_OUTAGE_PATIENCE_S: Final = 60.0
+_STOP_PATIENCE_S: Final = 15.0
+
+# Progress bars would fill the tail of the output with control characters.
+_QUIET: Final = {"RAY_DATA_DISABLE_PROGRESS_BARS": "1"}
+# For inputs of one block, Ray's default shuffle spends its time on starting actors (15 s where this needs 0.1 s).
+_SMALL_DATA: Final = {"RAY_DATA_DEFAULT_SHUFFLE_STRATEGY": "sort_shuffle_pull_based"}
+
+
+@dataclass(frozen=True)
+class RunOrder:
+    """Code to run. `number` tells the runs of one job apart."""
+
+    code: str
+    number: int
+    small: bool
+
+
+def submission_id(job_id: str, number: int) -> str:
+    """The run's name on the cluster, the same for every attempt of the job."""
+    return f"rl-{job_id}-{number}"
+
+
+def is_small(sources: Iterable[CsvSource | TableSource], limit_bytes: int) -> bool:
+    """Whether all sizes are known and their sum is within the limit."""
+    sizes = [source.size_bytes for source in sources]
+    known = [size for size in sizes if size is not None]
+    return bool(sizes) and len(known) == len(sizes) and sum(known) <= limit_bytes
+
+
+async def run_to_end(order: RunOrder, ctx: JobContext) -> Run:
+    """Ships the code, starts it unless it runs already, and follows it to its end: SUCCEEDED or FAILED.
+
+    Raises `RunTimeout` (the run is stopped), `RunStopped` (somebody else did), and what `RayClient` raises. If this
+    coroutine is cancelled the run goes on, for the next attempt of the job to find.
+    """
+    ray, settings = ctx.resources.ray, ctx.resources.settings.ray
+    run_id = submission_id(ctx.job_id, order.number)
+    await ctx.progress("submitting", run_id)
+    submission = await ray.submit(
+        submission_id=run_id,
+        entrypoint="python main.py",
+        package=build_package({"main.py": order.code}),
+        env_vars=_QUIET | (_SMALL_DATA if order.small else {}),
+        metadata={"raylane_job_id": ctx.job_id, "raylane_session_id": ctx.record.session_id or ""},
+    )
+    await ctx.progress("running", f"{run_id} via the {submission.endpoint} endpoint")
+    try:
+        async with asyncio.timeout(settings.run_timeout_s) as deadline:
+            job = await _follow(run_id, ctx)
+    except TimeoutError:
+        if not deadline.expired():
+            raise
+        job = await _stop(run_id, ctx)
+        if job.status is not RayJobStatus.SUCCEEDED:
+            run = await _collect(run_id, job, ctx)
+            raise RunTimeout(
+                f"run {run_id} took longer than {settings.run_timeout_s:g} s (ray.run_timeout_s) and was stopped",
+                details={"run": run.model_dump(mode="json")},
+            ) from None
+    run = await _collect(run_id, job, ctx)
+    if run.status is RayJobStatus.STOPPED:
+        raise RunStopped(f"run {run_id} was stopped before it ended", details={"run": run.model_dump(mode="json")})
+    return run
+
+
+async def _follow(run_id: str, ctx: JobContext) -> RayJob:
+    """Asks until the run has ended; a cluster that is away for less than a minute does not end the attempt."""
+    pause_s, longest_s = _FIRST_POLL_S, ctx.resources.settings.ray.poll_interval_s
+    loop = asyncio.get_running_loop()
+    last_answer_at = loop.time()
+    while True:
+        try:
+            job = await ctx.resources.ray.job(run_id)
+            last_answer_at = loop.time()
+            if job.status.is_final:
+                return job
+        except RayError as error:
+            if not error.retryable or loop.time() - last_answer_at > _OUTAGE_PATIENCE_S:
+                raise
+        await asyncio.sleep(pause_s)
+        pause_s = min(pause_s * 1.5, longest_s)
+
+
+async def _stop(run_id: str, ctx: JobContext) -> RayJob:
+    """Asks Ray to stop the run and waits for it, since Ray's "stopped" is a promise and not yet a fact."""
+    ray = ctx.resources.ray
+    await ray.stop(run_id)
+    loop = asyncio.get_running_loop()
+    give_up_at = loop.time() + _STOP_PATIENCE_S
+    job = await ray.job(run_id)
+    while not job.status.is_final and loop.time() < give_up_at:
+        await asyncio.sleep(_FIRST_POLL_S)
+        job = await ray.job(run_id)
+    return job
+
+
+async def _collect(run_id: str, job: RayJob, ctx: JobContext) -> Run:
+    logs = await ctx.resources.ray.logs(run_id, max_bytes=OUTPUT_TAIL_BYTES)
+    return Run(
+        submission_id=run_id,
+        status=job.status,
+        endpoint=logs.endpoint,
+        exit_code=job.driver_exit_code,
+        output_tail=logs.text,
+        output_truncated=logs.truncated,
+        message=None if job.status is RayJobStatus.SUCCEEDED or not job.message else job.message[-2000:],
+        started_at_ms=job.start_time_ms,
+        ended_at_ms=job.end_time_ms,
+    )
