@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import uuid
 from contextlib import asynccontextmanager
@@ -15,7 +16,7 @@ from raylane_worker.data.aws import client_arguments
 from raylane_worker.embedded import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from types_aiobotocore_glue import GlueClient
     from types_aiobotocore_s3 import S3Client
@@ -54,13 +55,36 @@ async def glue(url: str) -> AsyncIterator[GlueClient]:
 
 @asynccontextmanager
 async def answering(status: str, body: str) -> AsyncIterator[str]:
-    """The URL of a server that gives every request the same answer."""
+    """The URL of a server that gives every request the same answer, without waiting for the request's body."""
 
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def answer(_head: bytes, _reader: asyncio.StreamReader) -> tuple[str, str]:
+        return status, body
+
+    async with _serving(answer) as url:
+        yield url
+
+
+@asynccontextmanager
+async def paging(pages: Sequence[dict[str, object]]) -> AsyncIterator[str]:
+    """The URL of a Glue that gives one page for each request; moto gives everything at once."""
+
+    async def answer(head: bytes, reader: asyncio.StreamReader) -> tuple[str, str]:
+        length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+        number = int(json.loads(await reader.readexactly(length)).get("NextToken", "0"))
+        rest = {"NextToken": str(number + 1)} if number + 1 < len(pages) else {}
+        return "200 OK", json.dumps(pages[number] | rest)
+
+    async with _serving(answer) as url:
+        yield url
+
+
+@asynccontextmanager
+async def _serving(
+    answer: Callable[[bytes, asyncio.StreamReader], Awaitable[tuple[str, str]]],
+) -> AsyncIterator[str]:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            head = (await reader.readuntil(b"\r\n\r\n")).lower()
-            if b"content-length: " in head:
-                await reader.readexactly(int(head.split(b"content-length: ")[1].split(b"\r\n")[0]))
+            status, body = await answer(await reader.readuntil(b"\r\n\r\n"), reader)
             writer.write(
                 f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}".encode()
             )
@@ -68,7 +92,7 @@ async def answering(status: str, body: str) -> AsyncIterator[str]:
         finally:
             writer.close()
 
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with server:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -34,6 +36,15 @@ def valkey(background: Background) -> EmbeddedValkey:
 def moto(background: Background) -> EmbeddedMoto:
     """A real S3 and Glue over HTTP for the whole session."""
     return background.enter(embedded_moto())
+
+
+@pytest.fixture(scope="session")
+def weather() -> Path:
+    """A real public CSV of 1,461 rows: date, precipitation, temp_max, temp_min, wind, weather."""
+    spec = find_spec("vega_datasets")
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent / "_data" / "seattle-weather.csv"
 
 
 @pytest.fixture

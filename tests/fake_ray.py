@@ -132,8 +132,9 @@ class FakeRay:
             return web.Response(
                 status=500,
                 text="Traceback (most recent call last):\n  x\nRuntimeError: Request failed with status code 500: "
-                f"Traceback (most recent call last):\n  x\nRuntimeError: Attempted to delete job '{submission_id}', but "
-                "it is in a non-terminal state RUNNING.\n.\n",
+                "Traceback (most recent call last):\n  x\n"
+                f"RuntimeError: Attempted to delete job '{submission_id}', but it is in a non-terminal state RUNNING.\n"
+                ".\n",
             )
         del self.jobs[submission_id]
         return _json({"deleted": True})
@@ -171,9 +172,9 @@ class Address:
         self._turns: list[Break | None] = []
         self._broken, self._only, self._times = broken, only, times
 
-    def break_in_turn(self, turns: Sequence[Break | None]) -> None:
-        """What goes wrong with each of the next requests; afterwards nothing does."""
-        self.break_with(None)
+    def break_in_turn(self, turns: Sequence[Break | None], *, then: Break | None = None) -> None:
+        """What goes wrong with each of the next requests, and with those that follow."""
+        self.break_with(then)
         self._turns = list(turns)
 
     @property

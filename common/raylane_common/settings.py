@@ -1,7 +1,7 @@
 """Every setting, one class per concern.
 
 Read from the environment (prefix `RAYLANE_`, nested with `__`: `RAYLANE_RAY__PRIVATE_URL`), from `.env`, and from
-files in `RAYLANE_SECRETS_DIR` (one per setting, named like its variable without the prefix, in lower case: `ray__token`).
+files in `RAYLANE_SECRETS_DIR`: one per setting, named like its variable in lower case, prefix left out (`ray__token`).
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class RaySettings(_Section):
     connect_timeout_s: float = Field(default=1.0, gt=0, description="To connect to an address")
     request_timeout_s: float = Field(default=10.0, gt=0, description="One call over all addresses")
     submit_timeout_s: float = Field(
-        default=30.0, gt=0, description="One submission or package upload over all addresses"
+        default=30.0, gt=0, description="One submission, package upload or log download over all addresses"
     )
     failover_delay_s: float = Field(default=0.25, gt=0, description="Head start of the private address while unknown")
     reprobe_min_s: float = Field(default=2.0, gt=0, description="First pause before a dead address is probed again")
@@ -145,7 +145,12 @@ class Settings(BaseSettings):
     """All settings. `Settings()` reads environment, `.env` and secret files; raises `pydantic.ValidationError`."""
 
     model_config = SettingsConfigDict(
-        env_prefix="RAYLANE_", env_nested_delimiter="__", env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
+        env_prefix="RAYLANE_",
+        env_nested_delimiter="__",
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
     )
 
     redis: RedisSettings = RedisSettings()
@@ -160,11 +165,11 @@ class Settings(BaseSettings):
     def _outer_deadlines_are_longer(self) -> Self:
         if self.ray.run_timeout_s >= self.lanes.ray.timeout_s:
             raise ValueError("ray.run_timeout_s must be below lanes.ray.timeout_s")
-        version_s = self.generation.attempt_timeout_s + self.ray.run_timeout_s
-        if self.lanes.generate.timeout_s < MAX_CODE_VERSIONS * version_s:
+        least_s = MAX_CODE_VERSIONS * (self.generation.attempt_timeout_s + self.ray.run_timeout_s)
+        if self.lanes.generate.timeout_s < least_s:
             raise ValueError(
-                f"lanes.generate.timeout_s must be at least {MAX_CODE_VERSIONS * version_s:g}: {MAX_CODE_VERSIONS} times "
-                "generation.attempt_timeout_s + ray.run_timeout_s"
+                f"lanes.generate.timeout_s must be at least {least_s:g}: "
+                f"{MAX_CODE_VERSIONS} times generation.attempt_timeout_s + ray.run_timeout_s"
             )
         if self.generation.model_timeout_s > self.generation.attempt_timeout_s:
             raise ValueError("generation.model_timeout_s must not exceed generation.attempt_timeout_s")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import sys
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,19 +12,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from aiobotocore.session import get_session
 
 from raylane import Producer
 from raylane_common.connection import connect
 from raylane_common.queue.heartbeats import living_workers
 from raylane_common.settings import RedisSettings
-from raylane_worker.embedded import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, EmbeddedStack, SilentEndpoint
+from raylane_worker.embedded import REGION, EmbeddedStack, SilentEndpoint
+from tests import aws
 from tests.bedrock import BedrockStub
 from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
+    from redis.asyncio import Redis
     from types_aiobotocore_glue import GlueClient
     from types_aiobotocore_s3 import S3Client
 
@@ -96,12 +98,12 @@ async def producer(house: House) -> AsyncIterator[Producer]:
 @pytest.fixture
 async def s3(house: House) -> AsyncIterator[S3Client]:
     """The house's object storage, seen past Raylane."""
-    async with get_session().create_client("s3", **_aws(house)) as client:
+    async with aws.s3(house.env["RAYLANE_AWS__ENDPOINT_URL"]) as client:
         yield client
 
 
 @pytest.fixture
 async def glue(house: House) -> AsyncIterator[GlueClient]:
     """The house's catalog, seen past Raylane."""
-    async with get_session().create_client("glue", **_aws(house)) as client:
+    async with aws.glue(house.env["RAYLANE_AWS__ENDPOINT_URL"]) as client:
         yield client

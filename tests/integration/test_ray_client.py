@@ -6,8 +6,6 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.fake_ray import Address, Break, FakeRay
-from tests.waiting import until
 
 from raylane_common.errors import (
     InvalidRequest,
@@ -21,6 +19,8 @@ from raylane_common.ray.client import RayClient
 from raylane_common.ray.models import EndpointState, RayJobStatus
 from raylane_common.ray.package import build_package
 from raylane_common.settings import RaySettings
+from tests.fake_ray import Address, Break, FakeRay
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -182,7 +182,6 @@ async def test_the_token_is_sent_and_never_shown(address: Address, caplog: pytes
 @pytest.mark.parametrize(
     ("settings", "field"),
     [
-        ({}, "ray.private_url"),
         ({"public_url": "http://"}, "ray.public_url"),
         ({"private_url": "http://host:notaport"}, "ray.private_url"),
         ({"private_url": "http://host:8265?x=1"}, "ray.private_url"),
@@ -194,6 +193,13 @@ async def test_settings_that_cannot_work_are_named_at_once(settings: dict[str, s
     with pytest.raises(InvalidRequest) as caught:
         RayClient(RaySettings.model_validate(settings))
     assert caught.value.details["field"] == field
+
+
+async def test_a_client_without_an_address_says_what_to_set_when_it_is_asked_for_something() -> None:
+    async with RayClient(RaySettings()) as client:
+        assert client.endpoints() == ()
+        with pytest.raises(InvalidRequest, match="RAYLANE_RAY__PRIVATE_URL"):
+            await client.version()
 
 
 async def test_user_and_password_of_a_url_are_used_and_not_shown(address: Address) -> None:
@@ -230,5 +236,3 @@ def test_the_models_cost_no_http_library() -> None:
     code = "import sys, raylane_common.ray.models; print('aiohttp' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
-
-

@@ -7,14 +7,15 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.fake_ray import HOST, Address, Break, FakeRay
-from tests.waiting import until
+from pydantic import BaseModel, TypeAdapter
 
 from raylane_common.errors import RayAuth, RayError, RayJobNotFound, RayRejected, RayServerError, RayUnreachable
 from raylane_common.ray.client import RayClient
 from raylane_common.ray.models import EndpointState
 from raylane_common.settings import RaySettings
 from raylane_worker.embedded import SilentEndpoint
+from tests.fake_ray import HOST, Address, Break, FakeRay
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -42,9 +43,11 @@ async def public(ray: FakeRay) -> AsyncIterator[Address]:
 
 @asynccontextmanager
 async def connected(private: str, public: str | None, **changes: object) -> AsyncIterator[RayClient]:
-    """A client whose background probes come too late to be seen, unless the test wants them."""
-    settings = {"reprobe_min_s": 60.0, "request_timeout_s": 5.0, "failover_delay_s": 0.1} | changes
-    async with RayClient(RaySettings.model_validate(settings | {"private_url": private, "public_url": public})) as client:
+    """A client that is patient: what should happen soon, a test asks for."""
+    settings = {"reprobe_min_s": 60.0, "failover_delay_s": 5.0} | changes
+    async with RayClient(
+        RaySettings.model_validate(settings | {"private_url": private, "public_url": public})
+    ) as client:
         yield client
 
 
@@ -55,6 +58,17 @@ def states(client: RayClient) -> list[EndpointState]:
 def error_of(client: RayClient, name: str) -> str:
     [error] = [report.last_error for report in client.endpoints() if report.name == name]
     return error or ""
+
+
+class Cause(BaseModel):
+    name: str
+    url: str
+    error: str
+    elapsed_s: float
+
+
+def causes(error: RayError) -> list[Cause]:
+    return TypeAdapter(list[Cause]).validate_python(error.details["endpoints"])
 
 
 def free_port() -> int:
@@ -85,7 +99,7 @@ async def test_a_refused_address_is_tried_once(public: Address, caplog: pytest.L
 
 
 async def test_a_silent_address_costs_its_head_start_once(public: Address, caplog: pytest.LogCaptureFixture) -> None:
-    async with SilentEndpoint() as silent, connected(silent.url, public.url) as client:
+    async with SilentEndpoint() as silent, connected(silent.url, public.url, failover_delay_s=0.1) as client:
         for _ in range(5):
             assert (await client.version()).endpoint == "public"
         assert states(client) == [DOWN, UP]
@@ -116,7 +130,8 @@ async def test_a_broken_private_path_is_found_by_the_first_probe_and_left_alone(
     private: Address, public: Address, broken: Break, reason: str
 ) -> None:
     private.break_with(broken)
-    async with connected(private.url, public.url) as client:
+    delay_s = 0.1 if broken is Break.NEVER_ANSWERS else 5.0
+    async with connected(private.url, public.url, failover_delay_s=delay_s) as client:
         for _ in range(3):
             assert await client.jobs() == []
         assert states(client) == [DOWN, UP]
@@ -130,7 +145,7 @@ async def test_a_broken_private_path_is_found_by_the_first_probe_and_left_alone(
 async def test_a_private_path_that_breaks_later_fails_one_request_over(
     private: Address, public: Address, broken: Break, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with connected(private.url, public.url, request_timeout_s=1) as client:
+    async with connected(private.url, public.url, request_timeout_s=3) as client:
         assert await client.jobs() == []
         private.requests.clear()
         private.break_with(broken)
@@ -155,14 +170,14 @@ async def test_stop_fails_over_because_stopping_twice_is_harmless(
 
 
 async def test_a_hung_backend_is_not_blamed_on_the_addresses(private: Address, public: Address) -> None:
-    async with connected(private.url, public.url, request_timeout_s=0.6) as client:
+    async with connected(private.url, public.url, request_timeout_s=2) as client:
         await client.version()
         for address in (private, public):
             address.break_with(Break.NEVER_ANSWERS, only=LIST)
         with pytest.raises(RayUnreachable) as caught:
             await client.jobs()
         assert states(client) == [UP, UP]
-    assert [cause["name"] for cause in caught.value.details["endpoints"]] == ["private", "public"]
+    assert [cause.name for cause in causes(caught.value)] == ["private", "public"]
     assert private.count(LIST) == public.count(LIST) == 1
 
 
@@ -207,13 +222,10 @@ async def test_both_down_is_one_error_with_both_causes(private: Address) -> None
         for _ in range(2):
             with pytest.raises(RayUnreachable) as caught:
                 await client.jobs()
-            causes = caught.value.details["endpoints"]
-            assert isinstance(causes, list)
-            assert [(cause["name"], cause["url"], cause["error"]) for cause in causes] == [
+            assert [(cause.name, cause.url, cause.error) for cause in causes(caught.value)] == [
                 ("private", private.url, "answered 503: no healthy upstream"),
                 ("public", dead, "no connection: Connection refused"),
             ]
-            assert all(0 <= cause["elapsed_s"] < 5 for cause in causes)
             assert "answered 503" in caught.value.message
             assert "Connection refused" in caught.value.message
             assert caught.value.retryable
@@ -264,7 +276,9 @@ async def test_traffic_returns_to_private_and_no_caller_pays_for_it(
 ) -> None:
     caplog.set_level(logging.INFO, logger="raylane.ray")
     private.break_with(Break.NEVER_ANSWERS)
-    async with connected(private.url, public.url, reprobe_min_s=0.02, reprobe_max_s=0.05) as client:
+    async with connected(
+        private.url, public.url, failover_delay_s=0.1, reprobe_min_s=0.02, reprobe_max_s=0.05
+    ) as client:
         assert await client.jobs() == []
         # A probe hangs on the private address while calls go on.
         await until(lambda: private.waiting >= 2)
@@ -286,7 +300,7 @@ async def test_traffic_returns_to_private_and_no_caller_pays_for_it(
 
 async def test_a_cold_burst_opens_one_probe_to_the_dead_address(private: Address, public: Address) -> None:
     private.break_with(Break.NEVER_ANSWERS)
-    async with connected(private.url, public.url) as client:
+    async with connected(private.url, public.url, failover_delay_s=0.1) as client:
         assert await asyncio.gather(*(client.jobs() for _ in range(50))) == [[]] * 50
         assert private.connections <= 1
     assert private.requests == [VERSION]
@@ -294,13 +308,14 @@ async def test_a_cold_burst_opens_one_probe_to_the_dead_address(private: Address
 
 
 async def test_one_deadline_covers_all_addresses() -> None:
-    async with SilentEndpoint() as one, SilentEndpoint() as two:
-        async with connected(one.url, two.url, request_timeout_s=0.3, connect_timeout_s=60) as client:
-            with pytest.raises(RayUnreachable) as caught:
-                await client.jobs()
-    causes = caught.value.details["endpoints"]
-    assert isinstance(causes, list)
-    assert [cause["error"] for cause in causes] == ["no answer within 0.3 s"] * 2
+    async with (
+        SilentEndpoint() as one,
+        SilentEndpoint() as two,
+        connected(one.url, two.url, failover_delay_s=0.1, request_timeout_s=0.3, connect_timeout_s=60) as client,
+    ):
+        with pytest.raises(RayUnreachable) as caught:
+            await client.jobs()
+    assert [cause.error for cause in causes(caught.value)] == ["no answer within 0.3 s"] * 2
 
 
 async def test_a_name_that_does_not_resolve_and_a_wrong_protocol_fail_over(public: Address) -> None:
@@ -323,5 +338,3 @@ async def test_a_name_that_does_not_resolve_and_a_wrong_protocol_fail_over(publi
         async with connected(f"http://{HOST}:{port}", public.url) as client:
             assert (await client.version()).endpoint == "public"
             assert "no valid HTTP" in error_of(client, "private")
-
-

@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.fake_ray import Address, Break, FakeRay
 
 from raylane_common.errors import RayJobExists, RayRejected, RayServerError, RayUnreachable, SubmitOutcomeUnknown
 from raylane_common.ray import submission
 from raylane_common.ray.client import RayClient
 from raylane_common.ray.package import build_package
 from raylane_common.settings import RaySettings
+from tests.fake_ray import Address, Break, FakeRay
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from pydantic import JsonValue
 
     from raylane_common.ray.models import Submission
 
@@ -48,7 +50,7 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @asynccontextmanager
 async def connected(private: str, public: str | None = None, **changes: float) -> AsyncIterator[RayClient]:
-    given = {"reprobe_min_s": 60.0, "submit_timeout_s": 8.0, "request_timeout_s": 2.0} | changes
+    given = {"reprobe_min_s": 60.0, "failover_delay_s": 5.0} | changes
     async with RayClient(RaySettings.model_validate(given | {"private_url": private, "public_url": public})) as client:
         yield client
 
@@ -95,14 +97,21 @@ async def test_what_answers_in_rays_place_is_left_for_the_next_address(
     assert (private.count(POST), public.count(POST), ray.submissions) == (1, 1, 1)
 
 
-async def test_a_submission_that_takes_too_long_is_looked_up_and_sent_elsewhere(
+async def test_a_submission_that_takes_too_long_leaves_time_to_look_it_up_and_send_it_again(
+    ray: FakeRay, private: Address
+) -> None:
+    private.break_with(Break.NEVER_ANSWERS, only=POST, times=1)
+    async with connected(private.url, submit_timeout_s=4) as client:
+        assert (await submit(client)).endpoint == "private"
+    assert (private.count(POST), private.count(LOOK), ray.submissions) == (2, 1, 1)
+
+
+async def test_a_path_that_hangs_is_found_out_by_the_upload_before_the_submission(
     ray: FakeRay, private: Address, public: Address
 ) -> None:
-    async with connected(private.url, public.url, submit_timeout_s=1.5, request_timeout_s=0.2) as client:
+    async with connected(private.url, public.url, submit_timeout_s=4) as client:
         await client.version()
         private.break_with(Break.NEVER_ANSWERS)
-        public.break_with(None)
-        # The upload finds out that private hangs; the submission itself goes to public at once.
         assert (await submit(client)).endpoint == "public"
     assert (private.count(POST), public.count(POST), ray.submissions) == (0, 1, 1)
 
@@ -133,7 +142,7 @@ async def test_submitting_the_same_again_is_the_same_submission(ray: FakeRay, pr
 
 
 @pytest.mark.parametrize("change", [{"entrypoint": "python other.py"}, {"metadata": {"raylane_job_id": "b"}}])
-async def test_the_id_of_another_job_is_refused(private: Address, change: dict[str, object]) -> None:
+async def test_the_id_of_another_job_is_refused(private: Address, change: dict[str, JsonValue]) -> None:
     async with connected(private.url) as client:
         await submit(client)
         private.ray.jobs["rl-a-1"] |= change
@@ -171,14 +180,10 @@ async def test_an_answer_that_stays_lost_is_an_unknown_outcome_that_names_the_id
 
 async def test_a_cluster_that_vanishes_with_the_answer_is_an_unknown_outcome(ray: FakeRay, private: Address) -> None:
     async with connected(private.url, submit_timeout_s=1) as client:
-        await client.version()
-        private.break_with(Break.CUT_AFTER, only=POST)
-        submitting = asyncio.create_task(submit(client))
-        while not ray.submissions:
-            await asyncio.sleep(0)
-        await private.close()
-        with pytest.raises(SubmitOutcomeUnknown):
-            await submitting
+        # The probe and the upload go well.
+        private.break_in_turn([None, None, Break.CUT_AFTER], then=Break.UNAVAILABLE)
+        with pytest.raises(SubmitOutcomeUnknown, match="answered 503"):
+            await submit(client)
     assert "rl-a-1" in ray.jobs
 
 
@@ -193,7 +198,7 @@ async def test_rays_own_no_is_final(ray: FakeRay, private: Address, public: Addr
     assert (private.count(POST), public.requests) == (2, [])
 
 
-LOSSES = st.lists(st.sampled_from([None, *(set(Break) - {Break.NEVER_ANSWERS})]), max_size=6)
+LOSSES = st.lists(st.sampled_from([None, *(each for each in Break if each is not Break.NEVER_ANSWERS)]), max_size=6)
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pyarrow import fs
-from tests.aws import answering, aws_settings, closed, own_bucket, s3, silent
 
 from raylane_common.errors import StorageRejected, StorageUnavailable
 from raylane_common.settings import AwsSettings
 from raylane_worker.data.aws import s3_uri
 from raylane_worker.data.storage import Storage, csv_key
 from raylane_worker.embedded import aws_environment
+from tests.aws import answering, aws_settings, closed, own_bucket, s3, silent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,17 +83,17 @@ async def test_a_second_put_replaces_the_object(moto: EmbeddedMoto) -> None:
 @pytest.mark.parametrize("region", ["us-east-1", "eu-west-1"])
 async def test_workers_that_start_together_create_one_bucket(moto: EmbeddedMoto, region: str) -> None:
     bucket, aws = own_bucket(), aws_settings(moto.url, region=region)
-    first, second, third = (Storage(bucket, aws) for _ in range(3))
-    async with asyncio.TaskGroup() as group:
-        for storage in (first, second):
-            group.create_task(storage.__aenter__())
-    async with first, second, third:
-        await third.put("k", b"x", content_type="text/csv")
+
+    async def start_and_put(key: str) -> None:
+        async with Storage(bucket, aws) as storage:
+            await storage.put(key, b"x", content_type="text/csv")
+
+    await asyncio.gather(*map(start_and_put, "abc"))
 
 
 async def test_without_create_bucket_none_is_created(moto: EmbeddedMoto) -> None:
     async with Storage(own_bucket(create=False), aws_settings(moto.url)) as storage:
-        with pytest.raises(StorageRejected, match="NoSuchBucket.*RAYLANE_STORAGE__BUCKET") as caught:
+        with pytest.raises(StorageRejected, match=r"NoSuchBucket.*RAYLANE_STORAGE__BUCKET") as caught:
             await storage.put("k", b"x", content_type="text/csv")
     assert caught.value.details == {"service": "s3", "aws_code": "NoSuchBucket", "http_status": 404}
     assert not caught.value.retryable

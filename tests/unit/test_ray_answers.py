@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -21,6 +22,9 @@ from raylane_common.ray.answers import (
     shorten,
 )
 from raylane_common.ray.models import RayJob, RayJobStatus
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
 
 TRACEBACK = b"Traceback (most recent call last):\n  File 'x'\nTypeError: entrypoint must be a string\n.\n"
 
@@ -52,7 +56,9 @@ def test_rays_own_answers_become_typed_errors(status: int, body: bytes, error: t
 
 
 @given(status=st.integers(200, 599), body=st.binary(max_size=200), content_type=st.sampled_from(["text/html", "a/b"]))
-def test_every_http_answer_is_good_or_a_path_fault_or_a_typed_error(status: int, body: bytes, content_type: str) -> None:
+def test_every_http_answer_is_good_or_a_path_fault_or_a_typed_error(
+    status: int, body: bytes, content_type: str
+) -> None:
     fault = path_fault(status, content_type, body)
     if fault is not None:
         assert status in (502, 503, 504) or 300 <= status < 400 or (status < 300 and content_type == "text/html")
@@ -85,13 +91,20 @@ def test_a_traceback_is_shortened_to_the_line_that_says_what_is_wrong() -> None:
 
 
 def test_a_job_keeps_its_fields_and_tolerates_new_ones() -> None:
-    data = {"submission_id": "a", "status": "FAILED", "driver_exit_code": 3, "start_time": 5, "new": [1], "endpoint": "x"}
+    data: JsonValue = {
+        "submission_id": "a",
+        "status": "FAILED",
+        "driver_exit_code": 3,
+        "start_time": 5,
+        "new": [1],
+        "endpoint": "x",
+    }
     job = read(RayJob, replace(answer(200), data=data))
     assert (job.status, job.driver_exit_code, job.start_time_ms, job.endpoint) == (RayJobStatus.FAILED, 3, 5, "private")
 
 
 @given(st.none() | st.integers() | st.lists(st.integers()) | st.dictionaries(st.text(), st.text() | st.integers()))
-def test_json_of_another_shape_is_an_error_that_blames_no_path(data: object) -> None:
+def test_json_of_another_shape_is_an_error_that_blames_no_path(data: JsonValue) -> None:
     other = replace(answer(200), data=data)
     with pytest.raises(RayServerError):
         read(RayJob, other)
@@ -110,7 +123,9 @@ def test_logs_keep_their_last_bytes(text: str, max_bytes: int) -> None:
     assert truncated == (len(text.encode(errors="ignore")) > max_bytes)
 
 
-TRICKY = st.text(alphabet=st.sampled_from('abu0123 \\"/\n\té€😀') | st.characters(exclude_categories=["Cs"]), max_size=80)
+TRICKY = st.text(
+    alphabet=st.sampled_from('abu0123 \\"/\n\té€😀') | st.characters(exclude_categories=["Cs"]), max_size=80
+)
 
 
 @given(text=TRICKY, cut=st.integers(0, 600), ascii_only=st.booleans())

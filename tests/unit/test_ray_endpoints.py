@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.waiting import until
 
 from raylane_common.errors import RayAuth
 from raylane_common.ray.answers import FaultKind, PathFault
@@ -16,6 +15,7 @@ from raylane_common.ray.endpoints import Endpoints
 from raylane_common.ray.health import Ambient, Endpoint, pause_s
 from raylane_common.ray.models import EndpointState, RayVersion
 from raylane_common.settings import RaySettings
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -108,7 +108,9 @@ async def test_the_private_address_is_preferred_and_the_public_one_not_even_aske
     assert (both.states(), both.asked["public"]) == ([UP, UNKNOWN], 0)
 
 
-async def test_a_silent_private_address_loses_its_head_start(world: type[World], caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_silent_private_address_loses_its_head_start(
+    world: type[World], caplog: pytest.LogCaptureFixture
+) -> None:
     silent = world(private=None, public="s")
     assert await silent.choose() == "public"
     assert silent.states() == [DOWN, UP]

@@ -36,7 +36,9 @@ def test_the_code_does_not_show_in_the_packages_repr() -> None:
     assert "secret" not in repr(build_package({"main.py": "secret"}))
 
 
-@pytest.mark.parametrize("path", ["", "/main.py", "../main.py", "a/../b.py", "a//b.py", "a/", "./a.py", ".", "a\\b", "a\nb"])
+@pytest.mark.parametrize(
+    "path", ["", "/main.py", "../main.py", "a/../b.py", "a//b.py", "a/", "./a.py", ".", "a\\b", "a\nb"]
+)
 def test_a_path_that_is_not_plain_is_refused_by_name(path: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         build_package({path: "x"})

@@ -37,7 +37,7 @@ class Deadline:
 
 
 class Calls:
-    """Sends requests to whichever endpoint works. Raises `InvalidRequest` if no valid address is configured."""
+    """Sends requests to whichever endpoint works. The constructor raises `InvalidRequest` for an invalid address."""
 
     def __init__(self, settings: RaySettings) -> None:
         self._transport = Transport(settings)
@@ -47,17 +47,22 @@ class Calls:
     async def exchange(self, request: Request, deadline: Deadline, *, repeatable: bool = True) -> Answer:
         """Ray's answer, whatever its status.
 
-        Raises `RayUnreachable` if no endpoint gave one, and `PathFault` if a request that is not `repeatable` was
-        sent and its answer lost: only the caller knows how to find out what became of it.
+        Raises `InvalidRequest` if no address is configured, `RayUnreachable` if no endpoint gave an answer, and
+        `PathFault` if a request that is not `repeatable` was sent and its answer lost: only the caller knows how to
+        find out what became of it.
         """
+        if not self._endpoints.all:
+            raise InvalidRequest.field("ray.private_url", "set RAYLANE_RAY__PRIVATE_URL or RAYLANE_RAY__PUBLIC_URL")
         faults: dict[str, PathFault] = {}
         while (left_s := deadline.left_s) > 0:
             endpoint = await self._endpoints.choose(faults, left_s)
             left_s = deadline.left_s
             if endpoint is None or left_s <= 0:
                 break
+            # A request that nobody may repeat has no use for time left to the next endpoint.
+            timeout_s = self._endpoints.share_s(faults, left_s) if repeatable else left_s
             try:
-                answer = await self._transport.send(endpoint, request, self._endpoints.share_s(faults, left_s))
+                answer = await self._transport.send(endpoint, request, timeout_s)
             except PathFault as fault:
                 faults[endpoint.name] = fault
                 self._endpoints.health.failed(endpoint, fault)
@@ -117,6 +122,4 @@ def _configured(settings: RaySettings) -> list[Endpoint]:
         if "@" in parts.netloc and settings.token is not None:
             raise InvalidRequest.field(field, "must not carry a user and password together with RAYLANE_RAY__TOKEN")
         endpoints.append(Endpoint(name, url))
-    if not endpoints:
-        raise InvalidRequest.field("ray.private_url", "set RAYLANE_RAY__PRIVATE_URL or RAYLANE_RAY__PUBLIC_URL")
     return endpoints

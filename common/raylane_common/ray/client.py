@@ -37,7 +37,7 @@ class RayClient:
     Opens nothing until the first call. Every call has one deadline over all addresses (`ray.request_timeout_s`;
     `ray.submit_timeout_s` for `submit` and `logs`). Every call raises `RayUnreachable` if no address answers,
     `RayAuth` if the token is refused, `RayRejected` or `RayServerError` if Ray says no, and `InvalidRequest` for a
-    submission id that Ray could not take. The constructor raises `InvalidRequest` if no valid address is configured.
+    submission id that Ray could not take, or if no address is configured. The constructor raises it for an invalid one.
     """
 
     def __init__(self, settings: RaySettings) -> None:

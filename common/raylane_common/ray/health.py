@@ -153,7 +153,8 @@ class Health:
         """Its path is broken: a task looks after it from now on. Says so in the log once."""
         is_news = not endpoint.is_down
         before = endpoint.last_fault
-        endpoint.last_fault = fault
+        # Its traceback would keep the failed request alive, package included.
+        endpoint.last_fault = fault.with_traceback(None)
         if is_news:
             endpoint.state = EndpointState.DOWN
             endpoint.failures = 1

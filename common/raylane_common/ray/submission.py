@@ -57,8 +57,10 @@ async def submit(calls: Calls, new: NewRun, deadline: Deadline, *, look_timeout_
     )
     problem = ""
     for sends in range(MAX_SENDS):
+        # The other half is for finding out what became of it.
+        sending = Deadline(deadline.left_s / 2)
         try:
-            answer = await calls.exchange(request, deadline, repeatable=False)
+            answer = await calls.exchange(request, sending, repeatable=False)
         except PathFault as fault:
             problem = fault.reason
         except RayUnreachable as error:

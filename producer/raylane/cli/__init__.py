@@ -10,8 +10,8 @@ def main() -> None:
     try:
         from raylane.cli.app import run_app
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in ("typer", "rich"):
+        if error.name != "typer":
             raise
-        sys.stderr.write("The raylane command needs two more packages: pip install 'raylane[cli]'\n")
+        sys.stderr.write("The raylane command needs more packages: pip install 'raylane[cli]'\n")
         sys.exit(1)
     sys.exit(run_app(sys.argv[1:]))

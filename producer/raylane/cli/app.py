@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _EPILOG = """\
-Results go to stdout, talk to stderr. Every setting of the library holds here too, from the environment (RAYLANE_…) and .env.
+Results go to stdout, talk to stderr. The library's settings hold here too: RAYLANE_… in the environment and in .env.
 
-Exit codes: 0 success · 1 the job failed, or another error · 2 wrong usage or an invalid request · 3 not found ·
-4 not ended within --timeout · 69 Redis is unavailable · 130 interrupted.
+Exit codes: 0 success · 1 the job failed, or another error · 2 wrong usage or an invalid request · 3 not found · \
+4 not ended within --timeout · 69 Redis is unavailable · 130 interrupted, the job goes on.
 """
 
 app = typer.Typer(
@@ -34,14 +34,19 @@ app.add_typer(tables.app, name="tables")
 app.add_typer(ray.app, name="ray")
 
 
-@app.callback()
-def options(
-    version: Annotated[bool, typer.Option("--version", is_eager=True, help="Print the version and leave.")] = False,
-) -> None:
-    """What stands before the command."""
-    if version:
+def _print_version(wanted: bool) -> None:
+    if wanted:
         typer.echo(raylane.__version__)
         raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """What may stand before a command; the help is the application's own."""
 
 
 def run_app(arguments: Sequence[str]) -> int:

@@ -64,7 +64,7 @@ def show_result(result: Result, to: Terminal) -> None:
         case RayLogsResult():
             if result.truncated:
                 to.say("only the last part of the output:")
-            to.text(result.logs.rstrip("\n"))
+            to.text(result.logs.rstrip("\r\n"))
         case RayStopResult():
             state = "stopped" if result.stopped else "had ended before"
             to.text(f"{result.job.submission_id} {state}: {result.job.status}")
@@ -162,7 +162,7 @@ def _show_run(run: Run, to: Terminal) -> None:
         to.text(run.message)
     if run.output_truncated:
         to.say("only the last part of the output:")
-    to.text(run.output_tail.rstrip("\n"))
+    to.text(run.output_tail.rstrip("\r\n"))
 
 
 def _show_ray_jobs(jobs: Sequence[RayJob], to: Terminal) -> None:

@@ -84,7 +84,8 @@ async def conclude(
 ) -> None:
     """Prints the job's result if it is waited for, else its id."""
     if call.wait:
-        show(await finish(producer, handle, until, terminal), terminal)
+        result = await finish(producer, handle, until, terminal)
+        show(result, terminal)
     else:
         terminal.job(handle.id)
 

@@ -19,12 +19,14 @@ if TYPE_CHECKING:
     from raylane_common.jobs import JobEvent
 
 # File names, cells and output come from elsewhere; none of them may steer the reader's terminal.
+_COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")
+_LINE_END: Final = re.compile(r"\r\n?")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def clean(text: str) -> str:
-    """The text with line ends as newlines, and with what would steer a terminal replaced."""
-    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n"))
+    """The text without colours, with all line ends as newlines, and with what else would steer a terminal replaced."""
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", _LINE_END.sub("\n", _COLOUR.sub("", text)))
 
 
 class Terminal:
@@ -62,7 +64,8 @@ class Terminal:
     def error(self, error: ErrorInfo) -> None:
         """Prints an error: what went wrong and its code, then what a person can act on."""
         if self.as_json:
-            self.models(error)
+            # Arguments that are no UTF-8 come in as lone surrogates, which JSON cannot hold.
+            self.models(error.model_copy(update={"message": clean(error.message)}))
             return
         self.say(f"error: {error.message} [{error.code}]")
         for line in _advice(error.details):
@@ -76,9 +79,9 @@ class Terminal:
             from rich.table import Table
             from rich.text import Text
 
-            table = Table(*[Text(clean(name)) for name in columns])
-            for column in table.columns:
-                column.overflow = "fold"
+            table = Table()
+            for name in columns:
+                table.add_column(Text(clean(name)), overflow="fold")
             for row in cells:
                 table.add_row(*map(Text, row))
             Console().print(table)
@@ -132,7 +135,7 @@ def _advice(details: dict[str, JsonValue]) -> Iterator[str]:
             yield f"    {_compact(item)}"
     run = details.get("run")
     if isinstance(run, dict):
-        yield f"  run {run.get('submission_id')}: {run.get('status')}, exit code {run.get('exit_code')}, on {run.get('endpoint')}"
+        yield f"  run {run.get('submission_id')} on {run.get('endpoint')}: {run.get('status')}, its output ends with:"
         for line in str(run.get("output_tail") or "").splitlines():
             yield f"    {line}"
 

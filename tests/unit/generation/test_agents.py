@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from strands.models import Model
 from strands.types.exceptions import ModelThrottledException
 
-from raylane_common.errors import GenerationRefused, ModelMisconfigured, ModelUnavailable, NoSources
+from raylane_common.errors import GenerationError, GenerationRefused, ModelMisconfigured, ModelUnavailable, NoSources
 from raylane_common.ray.models import RayJobStatus, Run
 from raylane_common.results import CodeVersion, Finding, Usage
 from raylane_common.settings import GenerationSettings
 from raylane_common.sources import Column, ColumnType, CsvSource, TableFormat, TableSource
+from raylane_worker.generation import template
 from raylane_worker.generation.agents import WritingTask, write_code
 from raylane_worker.generation.briefing import describe, read_source
 from raylane_worker.generation.template.model import TemplateModel
@@ -437,8 +438,35 @@ def test_the_description_of_a_source_loses_nothing(source: CsvSource | TableSour
     assert read_source(json.loads(json.dumps(describe(source)))) == source
 
 
-async def test_the_template_generator_reports_no_usage_and_uses_the_same_tools() -> None:
-    pytest.importorskip("raylane_worker.generation.template.emit")
-    draft = await write_code(task(), TemplateModel())
-    assert draft.usage is None
+@pytest.mark.parametrize("small", [True, False])
+async def test_the_template_generator_writes_what_its_templates_write_for_the_listed_sources(small: bool) -> None:
+    draft = await write_code(task(small=small), TemplateModel())
+    written = template.write("average temp_max by weather", [csv()], small=small)
+    assert (draft.code, draft.interpreted_as) == (written.code, written.interpreted_as)
     assert "s3://bucket/sessions/sess-a/csv/weather.csv" in draft.code
+    assert draft.usage is None
+
+
+async def test_the_template_generator_reads_the_prompt_alone_when_there_is_feedback() -> None:
+    previous = CodeVersion(number=1, code="old", findings=(Finding(rule="r", message="count rows"),))
+    with_feedback = await write_code(task(previous=previous), TemplateModel())
+    assert with_feedback == await write_code(task(), TemplateModel())
+
+
+@pytest.mark.parametrize("prompt", ["predict the weather", "average price by weather", "mean of weather", "xyzzy"])
+async def test_a_refusal_of_the_template_generator_arrives_as_it_is(prompt: str) -> None:
+    with pytest.raises(GenerationError) as direct:
+        template.write(prompt, [csv()])
+    with pytest.raises(GenerationError) as caught:
+        await write_code(task(prompt=prompt), TemplateModel())
+    assert type(caught.value) is type(direct.value)
+    assert caught.value.info() == direct.value.info()
+
+
+async def test_concurrent_template_jobs_see_only_their_own_sources() -> None:
+    model = TemplateModel()
+    sessions = [f"sess-{number}" for number in range(20)]
+    drafts = await asyncio.gather(*(write_code(task(csv(session)), model) for session in sessions))
+    for session, draft in zip(sessions, drafts, strict=True):
+        assert f"/{session}/" in draft.code
+        assert draft.code.count("s3://") == drafts[0].code.count("s3://")

@@ -148,13 +148,14 @@ def test_importing_the_package_does_not_import_strands() -> None:
 
 
 TRACED = """
-import asyncio, sys
+import asyncio
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from raylane_common.errors import InternalError
+from raylane_common.errors import GenerationError
 from raylane_common.settings import GenerationSettings
+from raylane_common.sources import Column, ColumnType, CsvSource
 from raylane_worker.generation.agents import WritingTask, write_code
 from raylane_worker.generation.template.model import TemplateModel
 
@@ -163,16 +164,13 @@ provider = TracerProvider()
 provider.add_span_processor(SimpleSpanProcessor(spans))
 trace.set_tracer_provider(provider)
 
-class NoSourcesNeeded(TemplateModel):
-    async def stream(self, messages, tool_specs=None, system_prompt=None, **kwargs):
-        async for event in super().stream(messages[:1], tool_specs, system_prompt, **kwargs):
-            yield event
-
-task = WritingTask("job-1", "private prompt", (), True, GenerationSettings(max_turns=2))
+column = Column(name="x", type=ColumnType.NUMBER, native_type="double")
+source = CsvSource(filename="a.csv", s3_uri="s3://b/a.csv", size_bytes=1, rows=1, columns=(column,), job_id="upload-1")
+task = WritingTask("job-1", "private prompt", (source,), True, GenerationSettings())
 try:
-    asyncio.run(write_code(task, NoSourcesNeeded()))
-except Exception as error:
-    print(error)
+    asyncio.run(write_code(task, TemplateModel()))
+except GenerationError as error:
+    assert "private" in str(error.info()), error
 told = "".join(span.to_json() for span in spans.get_finished_spans())
 assert "job-1" in told and "get_data_sources" in told, told
 assert "private" not in told, told

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from raylane_common.settings import AwsSettings
 
 _POOL: Final = 50  # botocore's 10 would make the jobs of one lane wait for each other
+OPEN_S: Final = 30.0  # a client opens without the service; what may take time is a role's credentials
 _CREDENTIALS_HINT: Final = (
     "set RAYLANE_AWS__ACCESS_KEY_ID and RAYLANE_AWS__SECRET_ACCESS_KEY, or give the worker a role or a profile"
 )

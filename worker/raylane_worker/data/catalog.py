@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from raylane_common.errors import CatalogRejected, CatalogUnavailable, TableNotFound, UnsupportedFormat
 from raylane_common.results import TableSummary
 from raylane_common.sources import Column, ColumnType, TableFormat, TableSource
-from raylane_worker.data.aws import Service, aws_call, client_arguments, deadline_s, error_code, s3_uri
+from raylane_worker.data.aws import OPEN_S, Service, aws_call, client_arguments, deadline_s, error_code, s3_uri
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -79,7 +79,7 @@ class Catalog:
         self._client: GlueClient
 
     async def __aenter__(self) -> Self:
-        async with self._call("open the Glue client"):
+        async with aws_call(_GLUE, "open the Glue client", OPEN_S):
             client = get_session().create_client("glue", **client_arguments(self._aws))
             self._client = await self._stack.enter_async_context(client)
         return self

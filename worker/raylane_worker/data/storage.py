@@ -12,7 +12,7 @@ from aiobotocore.session import get_session
 from botocore.exceptions import ClientError
 
 from raylane_common.errors import StorageRejected, StorageUnavailable
-from raylane_worker.data.aws import Service, aws_call, client_arguments, deadline_s, error_code, s3_uri
+from raylane_worker.data.aws import OPEN_S, Service, aws_call, client_arguments, deadline_s, error_code, s3_uri
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
@@ -45,7 +45,7 @@ class Storage:
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
-            async with self._call("open the S3 client"):
+            async with aws_call(_S3, "open the S3 client", OPEN_S):
                 client = get_session().create_client("s3", **client_arguments(self._aws))
                 self._client = await stack.enter_async_context(client)
             if self._settings.create_bucket:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
@@ -78,7 +77,6 @@ class _Writing:
 
     task: WritingTask
     model: Model
-    cancel: threading.Event = field(default_factory=threading.Event)
     delegated: bool = False
     stop_reason: str = "end_turn"
     error: Exception | None = None
@@ -97,7 +95,6 @@ class _Writing:
         return await agent.invoke_async(
             request,
             limits={"turns": limits.max_turns, "total_tokens": limits.max_total_tokens},
-            cancel_signal=self.cancel,
         )
 
     def explain(self, error: Exception) -> Exception:
@@ -125,7 +122,9 @@ async def write_code(task: WritingTask, model: Model) -> Draft:
             ) from None
         raise writing.explain(error) from None  # a client's own text may quote credentials, so it ends here
     finally:
-        writing.cancel.set()
+        # A client's thread may still be reading; it looks at this signal, which strands clears when an agent returns.
+        supervisor.cancel()
+        code_agent.cancel()
     if writing.error is not None:
         raise writing.explain(writing.error) from None
     if writing.draft is not None:

@@ -63,7 +63,7 @@ def explain(error: Exception, hide: str | None = None) -> Exception:
     `ModelMisconfigured`; an answer or a request that is too long is `GenerationRefused`. The service's own words
     are quoted, but not about credentials, and without `hide` (the key in use) and what looks like one.
     """
-    while (inner := getattr(error, "original_exception", None)) is not None:  # strands wraps what a later turn raised
+    while (inner := getattr(error, "original_exception", None)) is not None:  # strands wraps what a later turn raises
         error = inner
     if isinstance(error, RaylaneError):
         return error

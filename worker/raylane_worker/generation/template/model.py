@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from pydantic import BaseModel, JsonValue
 from strands.models import Model
 
-from raylane_common.errors import InternalError
+from raylane_common.errors import InternalError, RaylaneError
 from raylane_worker.generation.agents import CODE_AGENT, GET_DATA_SOURCES, SUBMIT_CODE
 from raylane_worker.generation.briefing import read_source
 
@@ -22,11 +22,19 @@ if TYPE_CHECKING:
 _Output = TypeVar("_Output", bound=BaseModel)
 
 
+class _Refused(Exception):
+    """Takes a refusal past strands, which puts the text of an exception into traces; `explain` unpacks it."""
+
+    def __init__(self, refusal: RaylaneError) -> None:
+        super().__init__(refusal.code)
+        self.original_exception = refusal
+
+
 class TemplateModel(Model):
     """Plays both agents by rule: delegates, looks the sources up, writes the code from what the tool answered.
 
-    It has no model id and reports no usage. A prompt that templates do not cover raises the typed `GenerationError` of
-    `template.write`.
+    It has no model id and reports no usage. What `template.write` raises for a prompt that it refuses reaches the
+    caller of `write_code` as it is.
     """
 
     def update_config(self, **model_config: object) -> None:
@@ -49,8 +57,11 @@ class TemplateModel(Model):
         system_prompt: str | None = None,
         **kwargs: object,
     ) -> AsyncGenerator[StreamEvent, None]:
-        """One answer: always one call of one tool. Raises `GenerationError` for a prompt that it refuses."""
-        name, arguments = _next_call(messages, {spec["name"] for spec in tool_specs or []})
+        """One answer: always one call of one tool."""
+        try:
+            name, arguments = _next_call(messages, {spec["name"] for spec in tool_specs or []})
+        except RaylaneError as refusal:
+            raise _Refused(refusal) from None
         yield {"messageStart": {"role": "assistant"}}
         yield {"contentBlockStart": {"start": {"toolUse": {"name": name, "toolUseId": name}}}}
         yield {"contentBlockDelta": {"delta": {"toolUse": {"input": json.dumps(arguments)}}}}

@@ -1,0 +1,106 @@
+"""Generator `agent` on real parts; the model is a stub of Bedrock over real HTTP."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from raylane_common.errors import VerificationFailed
+from raylane_common.ray.models import RayJobStatus
+from raylane_common.requests import GeneratorName
+from tests.acceptance.conftest import PATIENCE_S
+from tests.bedrock import answer, tool_result
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from raylane import Producer
+    from tests.acceptance.conftest import House
+
+pytestmark = pytest.mark.timeout(300)
+
+COUNT = "import ray\n\nray.init()\nprint('rows:', ray.data.read_csv({uri!r}, override_num_blocks=1).count())\n"
+
+
+def writes(code_for: Callable[[str, dict[str, Any]], str]) -> Callable[[dict[str, Any]], list[bytes]]:
+    """A code agent that names another session to its tool, and then writes code for the location it was told."""
+
+    def play(body: dict[str, Any]) -> list[bytes]:
+        told = tool_result(body)
+        if told is None:
+            return answer(tool=("get_data_sources", {"session_id": "victim"}))
+        (source,) = json.loads(told)["sources"]
+        code = code_for(source["location"], body)
+        return answer(tool=("submit_code", {"code": code, "interpreted_as": "the rows are counted"}))
+
+    return play
+
+
+async def upload(producer: Producer, session_id: str, rows: int) -> str:
+    data = "n\n" + "7\n" * rows
+    uploading = await producer.upload_bytes(data, filename="data.csv", session_id=session_id)
+    return (await uploading.result(60)).s3_uri
+
+
+async def test_a_model_that_names_another_session_still_gets_its_own_and_only_that(
+    producer: Producer, house: House
+) -> None:
+    theirs = await upload(producer, "victim", 5)
+    ours = await upload(producer, "intruder", 3)
+    house.bedrock.requests.clear()
+    house.bedrock.code_agent = writes(lambda uri, body: COUNT.format(uri=uri))
+    asking = await producer.generate("how many?", session_id="intruder", generator="agent", execute=True)
+    result = await asking.result(PATIENCE_S)
+    assert (result.generator, result.model) == (GeneratorName.AGENT, "bedrock:global.anthropic.claude-sonnet-4-6")
+    assert ours in result.code
+    assert result.run is not None
+    assert "rows: 3" in result.run.output_tail
+    assert result.usage is not None
+    assert result.usage.input_tokens == 300
+    assert theirs not in json.dumps(house.bedrock.requests)
+    assert len(await producer.sources("victim")) == 1
+
+
+async def test_the_traceback_of_a_failed_run_goes_back_and_the_next_version_runs(
+    producer: Producer, house: House
+) -> None:
+    await upload(producer, "mend", 4)
+
+    def first_wrong_then_right(uri: str, body: dict[str, Any]) -> str:
+        conversation = json.dumps(body["messages"])
+        if "ZeroDivisionError" in conversation:
+            return COUNT.format(uri=uri)
+        return COUNT.format(uri=uri) + "print(1 / 0)\n"
+
+    house.bedrock.code_agent = writes(first_wrong_then_right)
+    asking = await producer.generate("how many?", session_id="mend", generator="agent", execute=True)
+    result = await asking.result(PATIENCE_S)
+    first, second = result.attempts
+    assert first.run is not None
+    assert second.run is not None
+    assert (first.run.status, second.run.status) == (RayJobStatus.FAILED, RayJobStatus.SUCCEEDED)
+    assert first.run.submission_id != second.run.submission_id
+    assert re.search(r"line \d+.*print\(1 / 0\)", first.run.output_tail, re.DOTALL)
+    assert result.code == second.code
+    assert "rows: 4" in second.run.output_tail
+    assert await producer.sources("mend") == []
+
+
+async def test_code_that_does_not_verify_is_never_run_and_never_a_success(producer: Producer, house: House) -> None:
+    await upload(producer, "placeholder", 4)
+    house.bedrock.code_agent = writes(lambda uri, body: COUNT.format(uri="s3://your-bucket/data.csv"))
+    asking = await producer.generate(
+        "how many?", session_id="placeholder", generator="agent", execute=True, max_attempts=2
+    )
+    with pytest.raises(VerificationFailed, match="version 2") as caught:
+        await asking.result(PATIENCE_S)
+    assert caught.value.details["versions"] == 2
+    record = await asking.record()
+    assert record.checkpoint is not None
+    assert [(version.run, bool(version.findings)) for version in record.checkpoint.attempts] == [(None, True)] * 2
+    assert len(await producer.sources("placeholder")) == 1
+    runs = (await (await producer.ray.jobs()).result(60)).jobs
+    assert not [run for run in runs if asking.id in str(run.submission_id)]

@@ -1,0 +1,167 @@
+"""A user's whole way on real parts: a file, a sentence, an answer."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import pytest
+
+from raylane_common.errors import NoSources, NotUnderstood, RunFailed
+from raylane_common.ray.models import EndpointState, RayJobStatus
+from raylane_common.requests import GeneratorName
+from tests.acceptance.conftest import PATIENCE_S
+from tests.printed import table
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from types_aiobotocore_glue import GlueClient
+    from types_aiobotocore_s3 import S3Client
+
+    from raylane import Producer
+    from tests.acceptance.conftest import House
+
+pytestmark = pytest.mark.timeout(300)
+
+
+async def test_a_csv_and_a_sentence_become_a_run_whose_answer_is_right(
+    producer: Producer, s3: S3Client, weather: Path, house: House
+) -> None:
+    uploaded = await (await producer.upload(weather, session_id="main")).result(PATIENCE_S)
+    assert uploaded.s3_uri == "s3://raylane/sessions/main/csv/seattle-weather.csv"
+    assert (uploaded.rows, uploaded.bytes) == (1461, weather.stat().st_size)
+    stored = await s3.get_object(Bucket=uploaded.bucket, Key=uploaded.key)
+    assert await stored["Body"].read() == weather.read_bytes()
+
+    generating = await producer.generate(
+        "average temp_max by weather", session_id="main", execute=True, keep_sources=True
+    )
+    stages = [event.progress.stage async for event in generating.follow() if event.progress]
+    result = await generating.result(PATIENCE_S)
+    assert stages == ["generating", "verifying", "submitting", "running"]
+    assert f"'{uploaded.s3_uri}'" in result.code or f'"{uploaded.s3_uri}"' in result.code
+    assert (result.generator, result.model, result.usage) == (GeneratorName.TEMPLATE, None, None)
+    assert result.run is not None
+    assert (result.run.status, result.run.exit_code, result.run.endpoint) == (RayJobStatus.SUCCEEDED, 0, "public")
+
+    expected = pd.read_csv(weather).groupby("weather")["temp_max"].mean()
+    printed = {row[0]: float(row[1]) for row in table(result.run.output_tail)}
+    assert printed == pytest.approx(expected.to_dict(), rel=1e-5)
+
+    assert [source.name for source in await producer.sources("main")] == ["seattle-weather.csv"]
+    (generated, upload) = await producer.history("main")
+    assert (upload.what, generated.what) == ("seattle-weather.csv", "average temp_max by weather")
+    assert generated.code == result.code
+    assert generated.output_tail == result.run.output_tail
+    assert generated.endpoint == "public"
+
+
+async def test_a_silent_private_endpoint_is_noticed_once_and_not_waited_for_again(
+    producer: Producer, house: House
+) -> None:
+    for _ in range(3):
+        status = await (await producer.ray.status()).result(PATIENCE_S)
+        assert status.endpoint == "public"
+    states = {endpoint.name: endpoint.state for endpoint in status.endpoints}
+    assert states == {"private": EndpointState.DOWN, "public": EndpointState.UP}
+    warnings = [line for line in house.worker_log.read_text().splitlines() if "WARNING" in line and "private" in line]
+    assert len(warnings) == 1, warnings
+
+
+async def test_a_run_clears_its_sources_whether_it_succeeds_or_fails_and_restore_puts_them_back(
+    producer: Producer, s3: S3Client
+) -> None:
+    uploaded = await (await producer.upload_bytes("a,b\n1,2\n3,4\n", filename="x.csv", session_id="life")).result(60)
+    await s3.delete_object(Bucket=uploaded.bucket, Key=uploaded.key)
+    failing = await producer.generate("how many rows", session_id="life", execute=True)
+    with pytest.raises(RunFailed) as caught:
+        await failing.result(PATIENCE_S)
+    run = caught.value.details["run"]
+    assert isinstance(run, dict)
+    assert "Traceback" in str(run["output_tail"])
+    assert await producer.sources("life") == []
+    record = await failing.record()
+    assert record.checkpoint is not None
+    assert [version.number for version in record.checkpoint.attempts] == [1]
+    assert (await producer.history("life"))[0].output_tail == run["output_tail"]
+
+    await producer.restore(failing.id)
+    assert [source.name for source in await producer.sources("life")] == ["x.csv"]
+    await s3.put_object(Bucket=uploaded.bucket, Key=uploaded.key, Body=b"a,b\n1,2\n3,4\n")
+    result = await (await producer.generate("how many rows", session_id="life", execute=True)).result(PATIENCE_S)
+    assert result.run is not None
+    assert re.search(r"\b2\b", result.run.output_tail)
+    assert await producer.sources("life") == []
+
+
+async def test_reset_forgets_the_session_and_a_prompt_without_sources_is_refused(producer: Producer) -> None:
+    await (await producer.upload_bytes("a\n1\n", filename="r.csv", session_id="reset")).result(60)
+    assert await producer.reset("reset") == 1
+    assert await producer.sources("reset") == []
+    assert await producer.history("reset") == []
+    with pytest.raises(NoSources, match="session reset has no sources"):
+        await (await producer.generate("how many rows", session_id="reset")).result(60)
+
+
+async def test_what_the_template_does_not_understand_is_refused_and_keeps_the_sources(producer: Producer) -> None:
+    await (await producer.upload_bytes("a\n1\n", filename="n.csv", session_id="refused")).result(60)
+    asking = await producer.generate("make the numbers sing", session_id="refused", execute=True)
+    with pytest.raises(NotUnderstood) as caught:
+        await asking.result(60)
+    assert caught.value.details["supported"]
+    assert len(await producer.sources("refused")) == 1
+
+
+async def test_sessions_in_parallel_read_their_own_file_of_the_same_name(producer: Producer) -> None:
+    async def ask(session_id: str, rows: int) -> str:
+        data = "n\n" + "".join(f"{number}\n" for number in range(rows))
+        await (await producer.upload_bytes(data, filename="same.csv", session_id=session_id)).result(60)
+        asking = await producer.generate("how many rows", session_id=session_id, execute=True)
+        result = await asking.result(PATIENCE_S)
+        assert f"s3://raylane/sessions/{session_id}/csv/same.csv" in result.code
+        assert result.run is not None
+        return result.run.output_tail
+
+    left, right = await asyncio.gather(ask("left", 11), ask("right", 22))
+    assert "11" in left
+    assert "22" in right
+
+
+async def test_a_selected_glue_table_is_read_by_a_run(
+    producer: Producer, s3: S3Client, glue: GlueClient, weather: Path
+) -> None:
+    await s3.put_object(Bucket="raylane", Key="lake/weather/part-0.csv", Body=weather.read_bytes())
+    await glue.create_database(DatabaseInput={"Name": "lake"})
+    frame = pd.read_csv(weather, nrows=1)
+    kinds = {"date": "date", "weather": "string"}
+    await glue.create_table(
+        DatabaseName="lake",
+        TableInput={
+            "Name": "weather",
+            "Parameters": {"classification": "csv", "skip.header.line.count": "1"},
+            "StorageDescriptor": {
+                "Location": "s3://raylane/lake/weather",
+                "Columns": [{"Name": name, "Type": kinds.get(name, "double")} for name in frame.columns],
+                "InputFormat": "org.apache.hadoop.mapred.TextInputFormat",
+                "SerdeInfo": {
+                    "SerializationLibrary": "org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe",
+                    "Parameters": {"field.delim": ","},
+                },
+            },
+        },
+    )
+    assert "lake" in (await (await producer.tables.databases()).result(60)).databases
+    listed = await (await producer.tables.list("lake")).result(60)
+    assert [(found.table, found.supported) for found in listed.tables] == [("weather", True)]
+    selected = await (await producer.tables.select("glue", [("lake", "weather")])).result(60)
+    assert [source.name for source in selected.sources] == ["lake.weather"]
+
+    asking = await producer.generate("max of temp_max by weather", session_id="glue", execute=True)
+    result = await asking.result(PATIENCE_S)
+    assert "s3://raylane/lake/weather/" in result.code
+    assert result.run is not None
+    printed = {row[0]: float(row[1]) for row in table(result.run.output_tail)}
+    assert printed == pytest.approx(pd.read_csv(weather).groupby("weather")["temp_max"].max().to_dict())

@@ -1,0 +1,63 @@
+"""`ray` jobs on a real cluster, through the queue."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from raylane_common.errors import RayJobNotFound, RunFailed, RunStopped
+from raylane_common.ray.models import RayJobStatus
+from tests.acceptance.conftest import PATIENCE_S
+from tests.waiting import until
+
+if TYPE_CHECKING:
+    from raylane import Producer
+
+pytestmark = pytest.mark.timeout(300)
+
+
+async def test_a_script_runs_is_listed_and_read_and_forgotten(producer: Producer) -> None:
+    submitting = await producer.ray.submit("print('hello from a script')")
+    run = (await submitting.result(PATIENCE_S)).run
+    assert (run.status, run.exit_code) == (RayJobStatus.SUCCEEDED, 0)
+    assert "hello from a script" in run.output_tail
+    assert run.submission_id == f"rl-{submitting.id}-1"
+
+    listed = (await (await producer.ray.jobs(limit=500)).result(60)).jobs
+    assert run.submission_id in [job.submission_id for job in listed]
+    job = (await (await producer.ray.job(run.submission_id)).result(60)).job
+    assert job.status is RayJobStatus.SUCCEEDED
+    assert "hello from a script" in (await (await producer.ray.logs(run.submission_id)).result(60)).logs
+    stopped = await (await producer.ray.stop(run.submission_id)).result(60)
+    assert not stopped.stopped
+    assert (await (await producer.ray.delete(run.submission_id)).result(60)).deleted
+    with pytest.raises(RayJobNotFound):
+        await (await producer.ray.job(run.submission_id)).result(60)
+
+
+async def test_a_script_that_fails_is_a_failed_job_with_its_traceback(producer: Producer) -> None:
+    with pytest.raises(RunFailed) as caught:
+        await (await producer.ray.submit("import sys\nraise ValueError('my mistake')")).result(PATIENCE_S)
+    run = caught.value.details["run"]
+    assert isinstance(run, dict)
+    assert run["exit_code"] == 1
+    assert "raise ValueError('my mistake')" in str(run["output_tail"])
+
+
+async def test_a_running_script_can_be_stopped_by_another_job(producer: Producer) -> None:
+    submitting = await producer.ray.submit("import time\nwhile True:\n    time.sleep(0.1)\n")
+    run_id = f"rl-{submitting.id}-1"
+
+    async def is_running() -> bool:
+        try:
+            job = (await (await producer.ray.job(run_id)).result(60)).job
+        except RayJobNotFound:
+            return False
+        return job.status is RayJobStatus.RUNNING
+
+    await until(is_running, timeout_s=60)
+    assert (await (await producer.ray.stop(run_id)).result(60)).stopped
+    with pytest.raises(RunStopped):
+        await asyncio.wait_for(submitting.result(), PATIENCE_S)

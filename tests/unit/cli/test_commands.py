@@ -1,0 +1,281 @@
+"""What each command enqueues and prints, and what it exits with."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from raylane_common.errors import RunFailed
+from raylane_common.jobs import EventType, JobEvent
+from raylane_common.ray.models import EndpointReport, EndpointState, RayJob, RayJobStatus, RayVersion
+from raylane_common.results import (
+    DatabasesResult,
+    GenerateResult,
+    RayDeleteResult,
+    RayJobResult,
+    RayJobsResult,
+    RayLogsResult,
+    RayStatusResult,
+    RayStopResult,
+    RunResult,
+    SelectedTablesResult,
+    TablesResult,
+    TableSummary,
+    UploadResult,
+)
+from raylane_common.sources import SourceStore
+from tests.unit.producer.samples import COLUMNS, CSV, CSV_BYTES, FAILED_RUN, GENERATED, RUN, TABLE, UPLOADED
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from redis.asyncio import Redis
+
+    from tests.unit.cli.conftest import Cli, ScriptedWorker
+
+LONG_ID = "l" + "o" * 54 + "g"
+RAY_JOB = RayJob(
+    submission_id="rl-1", status=RayJobStatus.RUNNING, entrypoint="python main.py", start_time=1795334676336
+)
+
+
+@pytest.fixture
+def csv(tmp_path: Path) -> str:
+    path = tmp_path / "temps.csv"
+    path.write_bytes(CSV_BYTES)
+    return str(path)
+
+
+async def test_upload_prints_the_jobs_id_and_nothing_else(cli: Cli, worker: ScriptedWorker, csv: str) -> None:
+    ran = await cli("upload", csv, "--session", "s1", "--job-id", LONG_ID)
+    assert (ran.exit_code, ran.stdout) == (0, f"{LONG_ID}\n")
+    assert f"raylane follow {LONG_ID}" in ran.stderr
+
+
+async def test_upload_and_wait_prints_the_preview(cli: Cli, worker: ScriptedWorker, csv: str) -> None:
+    worker.outcomes["upload"] = UPLOADED.model_copy(update={"warnings": ("odd quotes",)})
+    ran = await cli("upload", csv, "-s", "s1", "--wait", "--filename", "other.csv")
+    assert ran.exit_code == 0, ran.output
+    assert worker.claimed[0].payload["filename"] == "other.csv"
+    assert ran.stdout.splitlines() == [
+        f"{UPLOADED.s3_uri}  1 rows, {len(CSV_BYTES)} bytes",
+        "city string, temp integer",
+        "",
+        "city  temp",
+        "Oslo  3",
+    ]
+    assert "running" in ran.stderr
+    assert "working: on it" in ran.stderr
+    assert "warning: odd quotes" in ran.stderr
+
+
+async def test_run_uploads_generates_and_shows_code_place_and_output(
+    cli: Cli, worker: ScriptedWorker, csv: str
+) -> None:
+    worker.outcomes |= {"upload": UPLOADED, "generate": GENERATED}
+    ran = await cli("run", csv, "mean of temp", "--job-id", "mine", RAYLANE_SESSION="s1")
+    assert ran.exit_code == 0, ran.output
+    uploading, generating = worker.claimed
+    assert (uploading.id, uploading.session_id) == ("mine-upload", "s1")
+    assert (generating.id, generating.session_id) == ("mine", "s1")
+    assert (generating.payload["prompt"], generating.payload["execute"]) == ("mean of temp", True)
+    assert ran.stdout.splitlines() == [
+        "read as: mean of temp",
+        "written by: template, version 1",
+        "",
+        "--- code",
+        "print('mean')",
+        "",
+        "--- rl-gen-1: SUCCEEDED on public, exit code 0",
+        "mean 3.0",
+    ]
+
+
+async def test_run_without_waiting_leaves_the_generate_job_to_itself(
+    cli: Cli, worker: ScriptedWorker, csv: str
+) -> None:
+    worker.outcomes["upload"] = UPLOADED
+    ran = await cli("run", csv, "mean of temp", "-s", "s1", "--job-id", "mine", "--no-wait")
+    assert (ran.exit_code, ran.stdout) == (0, "mine\n")
+
+
+async def test_run_does_not_generate_when_the_upload_failed(cli: Cli, worker: ScriptedWorker, csv: str) -> None:
+    worker.outcomes["upload"] = RunFailed("nothing works")
+    ran = await cli("run", csv, "mean of temp", "-s", "s1")
+    assert (ran.exit_code, ran.stdout) == (1, "")
+    assert "error: nothing works [run_failed]" in ran.stderr
+    assert [job.kind for job in worker.claimed] == ["upload"]
+
+
+async def test_generate_carries_its_options(cli: Cli, worker: ScriptedWorker) -> None:
+    worker.outcomes["generate"] = GENERATED
+    options = ["--run", "--generator", "agent", "--max-attempts", "2", "--keep-sources", "--wait"]
+    ran = await cli("generate", "mean of temp", "-s", "s1", *options)
+    assert ran.exit_code == 0, ran.output
+    assert worker.claimed[0].payload == {
+        "prompt": "mean of temp",
+        "execute": True,
+        "generator": "agent",
+        "max_attempts": 2,
+        "keep_sources": True,
+    }
+
+
+async def test_tables_commands(cli: Cli, worker: ScriptedWorker) -> None:
+    worker.outcomes |= {
+        "databases": DatabasesResult(databases=("shop", "zoo")),
+        "list": TablesResult(
+            tables=(
+                TableSummary(database="shop", table="orders", location="s3://w/o/", columns=COLUMNS, supported=True),
+                TableSummary(
+                    database="shop", table="view", location=None, columns=(), supported=False, reason="a view"
+                ),
+            )
+        ),
+        "select": SelectedTablesResult(sources=(TABLE,)),
+    }
+    assert (await cli("tables", "databases")).stdout == "shop\nzoo\n"
+    listed = (await cli("tables", "list", "shop")).stdout.splitlines()
+    assert [line.split() for line in listed] == [
+        ["table", "columns", "location", "selectable"],
+        ["orders", "city", "string,", "temp", "integer", "s3://w/o/", "yes"],
+        ["view", "a", "view"],
+    ]
+    selected = await cli("tables", "select", "shop.orders", "shop.a.b", "-s", "s1", "--wait")
+    assert worker.claimed[-1].payload["tables"] == [
+        {"database": "shop", "table": "orders"},
+        {"database": "shop", "table": "a.b"},
+    ]
+    assert "shop.orders" in selected.stdout
+    assert "s3://warehouse/orders/" in selected.stdout
+    enqueued = await cli("tables", "select", "shop.orders", "-s", "s1", "--job-id", "sel")
+    assert enqueued.stdout == "sel\n"
+
+
+async def test_ray_commands(cli: Cli, worker: ScriptedWorker, tmp_path: Path) -> None:
+    script = tmp_path / "main.py"
+    script.write_text("print('größe')\n", encoding="utf-8")
+    private = EndpointReport(name="private", url="http://127.0.0.1:1", state=EndpointState.DOWN, last_error="silent")
+    worker.outcomes |= {
+        "status": RayStatusResult(version=RayVersion(ray_version="2.60.0"), endpoint="public", endpoints=(private,)),
+        "jobs": RayJobsResult(jobs=(RAY_JOB,), total=7),
+        "job": RayJobResult(job=RAY_JOB),
+        "logs": RayLogsResult(submission_id="rl-1", logs="one\ntwo\n", truncated=True),
+        "stop": RayStopResult(stopped=True, job=RAY_JOB.model_copy(update={"status": RayJobStatus.STOPPED})),
+        "delete": RayDeleteResult(deleted=True),
+        "submit": RunResult(run=RUN),
+    }
+    status = await cli("ray", "status")
+    assert status.stdout.splitlines()[0] == "Ray 2.60.0, answered by public"
+    assert status.stdout.splitlines()[-1].split() == ["private", "http://127.0.0.1:1", "down", "silent"]
+    jobs = await cli("ray", "jobs", "--limit", "1")
+    assert "rl-1  RUNNING" in jobs.stdout
+    assert "1 of 7 jobs" in jobs.stderr
+    assert worker.claimed[-1].payload == {"action": "jobs", "limit": 1}
+    assert "rl-1  RUNNING" in (await cli("ray", "job", "rl-1")).stdout
+    logs = await cli("ray", "logs", "rl-1")
+    assert logs.stdout == "one\ntwo\n"
+    assert "only the last part" in logs.stderr
+    assert (await cli("ray", "stop", "rl-1")).stdout == "rl-1 stopped: STOPPED\n"
+    assert (await cli("ray", "delete", "rl-1")).stdout == "deleted\n"
+    submitted = await cli("ray", "submit", str(script), "-s", "s1")
+    assert submitted.stdout == "--- rl-gen-1: SUCCEEDED on public, exit code 0\nmean 3.0\n"
+    assert (worker.claimed[-1].payload["code"], worker.claimed[-1].session_id) == ("print('größe')\n", "s1")
+    assert (await cli("ray", "status", "--no-wait", "--job-id", "later")).stdout == "later\n"
+
+
+async def test_status_result_and_follow_tell_of_a_job(cli: Cli, worker: ScriptedWorker, csv: str) -> None:
+    worker.outcomes["generate"] = GENERATED
+    await cli("generate", "mean of temp", "-s", "s1", "--job-id", "gen", "--wait")
+    status = await cli("status", "gen")
+    facts = dict(line.split(maxsplit=1) for line in status.stdout.split("\n\n")[0].splitlines())
+    assert (facts["job"], facts["session"], facts["status"], facts["attempt"]) == ("gen", "s1", "succeeded", "1 of 3")
+    assert "print('mean')" in status.stdout
+    assert "mean 3.0" in (await cli("result", "gen")).stdout
+    followed = await cli("follow", "gen")
+    assert followed.exit_code == 0
+    events = [line.split(maxsplit=1) for line in followed.stdout.splitlines()]
+    assert [text for _, text in events] == ["queued", "running", "working: on it", "succeeded"]
+    resumed = await cli("follow", "gen", "--after", events[1][0])
+    assert resumed.stdout.splitlines() == followed.stdout.splitlines()[2:]
+
+
+async def test_follow_ends_as_the_job_does(cli: Cli, worker: ScriptedWorker) -> None:
+    worker.outcomes["status"] = RunFailed("it broke", details={"run": FAILED_RUN.model_dump(mode="json")})
+    await cli("ray", "status", "--no-wait", "--job-id", "j")
+    followed = await cli("follow", "j")
+    assert followed.exit_code == 1
+    assert followed.stdout.splitlines()[-1].endswith("failed run_failed")
+    assert followed.stderr.splitlines() == [
+        "error: it broke [run_failed]",
+        "  run rl-gen-1 on public: FAILED, its output ends with:",
+        "    Traceback",
+        "    KeyError: 'tmp'",
+    ]
+
+
+async def test_a_session_lists_forgets_and_gets_back_its_sources(
+    cli: Cli, worker: ScriptedWorker, redis: Redis
+) -> None:
+    worker.outcomes["generate"] = GENERATED
+    empty = await cli("sources", "-s", "s1")
+    assert (empty.exit_code, empty.stdout) == (0, "")
+    assert "no sources" in empty.stderr
+    await SourceStore(redis).put("s1", [CSV, TABLE])
+    rows = (await cli("sources", "-s", "s1")).stdout.splitlines()
+    assert [row.split()[:2] for row in rows] == [["source", "type"], ["temps.csv", "csv"], ["shop.orders", "table"]]
+    await cli("generate", "mean", "-s", "s1", "--job-id", "gen", "--wait")
+    assert (await cli("reset", "-s", "s1")).stdout == "2 sources removed\n"
+    assert "temps.csv" in (await cli("restore", "gen")).stdout
+    assert await SourceStore(redis).all("s1") == [CSV]
+
+
+async def test_history_is_a_table_and_with_full_the_code_too(cli: Cli, worker: ScriptedWorker, csv: str) -> None:
+    worker.outcomes |= {"upload": UPLOADED, "generate": GENERATED}
+    assert "no history" in (await cli("history", "-s", "s1")).stderr
+    await cli("run", csv, "mean of\n temp", "-s", "s1", "--job-id", "gen")
+    _, generated, uploaded = (await cli("history", "-s", "s1")).stdout.splitlines()
+    assert generated.split()[2:] == ["gen", "generate", "succeeded", "public", "0", "mean", "of", "temp"]
+    assert uploaded.split()[2:] == ["gen-upload", "upload", "succeeded", "temps.csv"]
+    assert len((await cli("history", "-s", "s1", "--limit", "1")).stdout.splitlines()) == 2
+    full = await cli("history", "-s", "s1", "--full")
+    assert "print('mean')" in full.stdout
+    assert "mean 3.0" in full.stdout
+
+
+async def test_json_is_one_document_and_reads_back_as_what_it_is(cli: Cli, worker: ScriptedWorker, csv: str) -> None:
+    worker.outcomes |= {"upload": UPLOADED, "generate": GENERATED}
+    ran = await cli("run", csv, "mean of temp", "-s", "s1", "--job-id", "gen", "--json")
+    assert GenerateResult.model_validate_json(ran.stdout) == GENERATED
+    uploaded = await cli("upload", csv, "-s", "s1", "--wait", "--json")
+    assert UploadResult.model_validate_json(uploaded.stdout) == UPLOADED
+    assert json.loads((await cli("upload", csv, "-s", "s1", "--job-id", "up", "--json")).stdout) == {"job_id": "up"}
+    assert GenerateResult.model_validate_json((await cli("result", "gen", "--json")).stdout) == GENERATED
+    assert json.loads((await cli("status", "gen", "--json")).stdout)["status"] == "succeeded"
+    assert [entry["job_id"] for entry in json.loads((await cli("history", "-s", "s1", "--json")).stdout)][-2:] == [
+        "gen",
+        "gen-upload",
+    ]
+    assert json.loads((await cli("sources", "-s", "s1", "--json")).stdout)[0]["filename"] == "temps.csv"
+    assert json.loads((await cli("restore", "gen", "--json")).stdout)[0]["filename"] == "temps.csv"
+    assert json.loads((await cli("reset", "-s", "s1", "--json")).stdout) == {"removed": 1}
+    assert json.loads((await cli("sources", "-s", "s1", "--json")).stdout) == []
+    followed = await cli("follow", "gen", "--json")
+    events = [JobEvent.model_validate_json(line) for line in followed.stdout.splitlines()]
+    assert [event.type for event in events] == [
+        EventType.STATUS,
+        EventType.STATUS,
+        EventType.PROGRESS,
+        EventType.STATUS,
+    ]
+
+
+async def test_what_comes_from_elsewhere_cannot_steer_the_terminal(cli: Cli, worker: ScriptedWorker) -> None:
+    evil = "\x1b]0;owned\x07[bold]x[/bold]\x9b2J\u202e\x1b[1;31mred\x1b[0m"
+    worker.outcomes["logs"] = RayLogsResult(submission_id="rl-1", logs=f"{evil}\t1%\r2%\r\n", truncated=False)
+    logs = await cli("ray", "logs", "rl-1")
+    assert logs.stdout == "\ufffd]0;owned\ufffd[bold]x[/bold]\ufffd2J\ufffdred\t1%\n2%\n"
+    worker.outcomes["status"] = RunFailed(evil)
+    assert "\x1b" not in (await cli("ray", "status")).output

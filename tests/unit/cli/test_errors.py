@@ -1,0 +1,203 @@
+"""How errors are told and what a command exits with. No traceback, whatever happens."""
+
+from __future__ import annotations
+
+import json
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+
+from raylane.cli.app import run_app
+from raylane_common.errors import (
+    InvalidRequest,
+    NotUnderstood,
+    RayJobNotFound,
+    RaylaneError,
+    RayUnreachable,
+    StorageRejected,
+    TableNotFound,
+    UnknownColumn,
+    VerificationFailed,
+)
+from tests.unit.producer.samples import CSV_BYTES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from typer.testing import Result as CliResult
+
+    from tests.unit.cli.conftest import Cli, ScriptedWorker
+
+
+def _check(ran: CliResult, code: int, name: str) -> None:
+    assert ran.exit_code == code, ran.output
+    assert ran.stdout == ""
+    [line] = [line for line in ran.stderr.splitlines() if line.startswith("error: ")]
+    assert line.endswith(f"[{name}]")
+    assert "Traceback" not in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (StorageRejected("no such bucket"), 1),
+        (InvalidRequest.field("prompt", "no"), 2),
+        (RayJobNotFound("no rl-1"), 3),
+        (TableNotFound("no table"), 3),
+    ],
+    ids=lambda value: value.code if isinstance(value, RaylaneError) else str(value),
+)
+async def test_a_failed_job_exits_by_its_error(
+    cli: Cli, worker: ScriptedWorker, error: RaylaneError, code: int
+) -> None:
+    worker.outcomes["status"] = error
+    _check(await cli("ray", "status", "--job-id", "j"), code, error.code)
+    _check(await cli("result", "j"), code, error.code)
+    told = await cli("result", "j", "--json")
+    assert (told.exit_code, json.loads(told.stdout)) == (code, error.info().model_dump(mode="json"))
+
+
+@pytest.mark.parametrize("command", ["status", "result", "follow", "restore"])
+async def test_an_unknown_job_is_exit_code_3(cli: Cli, command: str) -> None:
+    _check(await cli(command, "unknown"), 3, "job_not_found")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["sources"],
+        ["reset"],
+        ["history"],
+        ["generate", "count"],
+        ["tables", "select", "d.t"],
+        ["run", "x.csv", "count"],
+    ],
+    ids=" ".join,
+)
+async def test_a_missing_session_is_told_and_never_made_up(cli: Cli, command: list[str]) -> None:
+    for env in ({}, {"RAYLANE_SESSION": ""}):
+        ran = await cli(*command, **env)
+        _check(ran, 2, "invalid_request")
+        assert "pass --session ID or set RAYLANE_SESSION" in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "field"),
+    [
+        (["generate", " ", "-s", "s1"], "prompt"),
+        (["generate", "count", "-s", "a/b"], "session_id"),
+        (["generate", "count", "-s", "s1", "--max-attempts", "6"], "max_attempts"),
+        (["generate", "count", "-s", "s1", "--job-id", "a/b"], "job_id"),
+        (["upload", "missing.csv", "-s", "s1"], "path"),
+        (["upload", ".", "-s", "s1"], "path"),
+        (["tables", "select", "orders", "-s", "s1"], "tables"),
+        (["ray", "job", "../x"], "submission_id"),
+        (["ray", "jobs", "--limit", "0"], "limit"),
+        (["ray", "submit", "missing.py"], "path"),
+        (["history", "-s", "s1", "--limit", "0"], "limit"),
+        (["status", "a/b"], "job_id"),
+        (["follow", "j", "--after", "x"], "after"),
+        (["status", "j", "--redis-url", "http://127.0.0.1"], "redis.url"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else " ".join(value),
+)
+async def test_an_invalid_request_names_its_field(cli: Cli, command: list[str], field: str) -> None:
+    ran = await cli(*command)
+    _check(ran, 2, "invalid_request")
+    assert ran.stderr.startswith(f"error: {field}: ")
+    told = await cli(*command, "--json")
+    assert (told.exit_code, json.loads(told.stdout)["details"]) == (2, {"field": field})
+
+
+async def test_a_script_that_is_no_text_is_refused(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_bytes(b"\xff\xfe")
+    _check(await cli("ray", "submit", str(tmp_path / "main.py")), 2, "invalid_request")
+
+
+async def test_a_job_id_of_another_request_is_refused(cli: Cli) -> None:
+    assert (await cli("ray", "status", "--no-wait", "--job-id", "j")).exit_code == 0
+    _check(await cli("ray", "jobs", "--no-wait", "--job-id", "j"), 2, "job_id_taken")
+
+
+async def test_patience_that_ends_is_exit_code_4_and_says_how_to_go_on(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(CSV_BYTES)
+    for command in (
+        ["ray", "status", "--job-id", "j"],
+        ["result", "j", "--wait"],
+        ["follow", "j"],
+        ["run", "a.csv", "count", "-s", "s1"],
+    ):
+        ran = await cli(*command, "--timeout", "0.01")
+        assert ran.exit_code == 4, ran.output
+        assert "it goes on: raylane follow" in ran.stderr.splitlines()[-1]
+    unended = await cli("result", "j")
+    _check(unended, 4, "wait_timeout")
+    assert "job j is queued; --wait waits for it" in unended.stderr
+
+
+async def test_no_redis_is_exit_code_69(cli: Cli) -> None:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        url = f"redis://127.0.0.1:{holder.getsockname()[1]}/0"
+        _check(await cli("status", "j", "--redis-url", url), 69, "queue_unavailable")
+        told = await cli("status", "j", "--json", RAYLANE_REDIS__URL=url)
+    assert (told.exit_code, json.loads(told.stdout)["code"]) == (69, "queue_unavailable")
+
+
+async def test_wrong_settings_are_told_without_their_values(cli: Cli) -> None:
+    ran = await cli("status", "j", RAYLANE_RAY__PRIVATE_URL="ftp://user:secret@127.0.0.1")
+    _check(ran, 2, "invalid_request")
+    assert "ray.private_url" in ran.stderr
+    assert "secret" not in ran.output
+
+
+async def test_errors_bring_what_a_person_can_act_on(cli: Cli, worker: ScriptedWorker) -> None:
+    endpoints: list[dict[str, object]] = [{"name": "private", "url": "http://127.0.0.1:1", "error": "refused"}]
+    for error, advice in (
+        (
+            NotUnderstood("?", details={"unconsumed": ["coffee"], "supported": ["count rows", "mean of COLUMN"]}),
+            ["  not understood:", "    coffee", "  what is understood:", "    count rows", "    mean of COLUMN"],
+        ),
+        (
+            UnknownColumn("?", details={"nearest": ["temp_max", "temp_min"]}),
+            ["  did you mean:", "    temp_max", "    temp_min"],
+        ),
+        (
+            VerificationFailed("?", details={"findings": [{"rule": "r", "message": "m", "line": 3}]}),
+            ["  findings:", "    rule: r, message: m, line: 3"],
+        ),
+        (
+            RayUnreachable("?", details={"endpoints": endpoints}),  # type: ignore[dict-item]  # JSON all the same
+            ["  endpoints:", "    name: private, url: http://127.0.0.1:1, error: refused"],
+        ),
+    ):
+        worker.outcomes["status"] = error
+        ran = await cli("ray", "status")
+        assert ran.stderr.splitlines()[-len(advice) - 1 :] == [f"error: ? [{error.code}]", *advice]
+
+
+@pytest.mark.parametrize(
+    "arguments", [["stats", "--json"], ["status", "--json"], ["ray", "jobs", "--limit", "x", "--json"]], ids=" ".join
+)
+def test_wrong_usage_with_json_is_json(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_app(arguments) == 2
+    assert json.loads(capsys.readouterr().out)["code"] == "invalid_request"
+
+
+def test_wrong_usage_is_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run_app(["stats"])
+    assert ended.value.code == 2
+    assert "No such command" in capsys.readouterr().err
+
+
+async def test_a_defect_is_a_sentence_and_no_traceback(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("oops")
+
+    monkeypatch.setattr("raylane.history.HistoryEntry.from_record", broken)
+    await cli("generate", "count", "-s", "s1")
+    ran = await cli("history", "-s", "s1")
+    _check(ran, 1, "internal_error")
+    assert "ZeroDivisionError: oops" in ran.stderr

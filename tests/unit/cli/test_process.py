@@ -1,0 +1,125 @@
+"""The `raylane` program as the system sees it: signals, terminals, pipes, missing packages."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pty
+import re
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from raylane_common.jobs import JobStatus
+from raylane_common.queue import JobQueue
+from tests.unit.producer.samples import CSV_BYTES, GENERATED, UPLOADED
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+    from raylane_worker.embedded import EmbeddedValkey
+    from tests.unit.cli.conftest import ScriptedWorker
+
+RAYLANE = str(Path(sys.executable).parent / "raylane")
+STYLE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+PATIENCE_S = 60
+
+
+async def test_ctrl_c_leaves_the_job_and_says_how_to_follow_it(redis: Redis, valkey: EmbeddedValkey) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *[RAYLANE, "ray", "status", "--job-id", "j", "--redis-url", valkey.url],
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stderr is not None
+    async with asyncio.timeout(PATIENCE_S):
+        assert await process.stderr.readline() == b"j  queued\n"
+        process.send_signal(signal.SIGINT)
+        out, err = await process.communicate()
+    assert (process.returncode, out) == (130, b"")
+    assert err.decode() == "interrupted; job j goes on: raylane follow j\n"
+    assert (await JobQueue(redis).record("j")).status is JobStatus.QUEUED
+
+
+async def test_on_a_terminal_the_program_shows_its_progress_and_the_result(
+    redis: Redis, valkey: EmbeddedValkey, worker: ScriptedWorker, tmp_path: Path
+) -> None:
+    worker.outcomes |= {"upload": UPLOADED, "generate": GENERATED}
+    (tmp_path / "temps.csv").write_bytes(CSV_BYTES)
+    master, slave = pty.openpty()
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *[RAYLANE, "upload", "temps.csv", "-s", "s1", "--job-id", "up", "--wait", "--redis-url", valkey.url],
+            stdout=slave,
+            stderr=slave,
+            cwd=tmp_path,
+            env=os.environ | {"TERM": "xterm", "COLUMNS": "60"},
+        )
+        os.close(slave)
+        shown, code = await asyncio.wait_for(
+            asyncio.gather(asyncio.to_thread(_drain, master), process.wait()), PATIENCE_S
+        )
+    finally:
+        os.close(master)
+    assert code == 0, shown
+    plain = STYLE.sub("", shown)
+    assert plain != shown
+    assert "up  " in plain
+    assert UPLOADED.s3_uri in plain
+    assert "┃ city ┃ temp ┃" in plain
+
+
+async def test_a_closed_pipe_is_no_traceback(redis: Redis, valkey: EmbeddedValkey) -> None:
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    process = await asyncio.create_subprocess_exec(
+        *[RAYLANE, "ray", "status", "--no-wait", "--redis-url", valkey.url],
+        stdout=write_end,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    os.close(write_end)
+    _, err = await asyncio.wait_for(process.communicate(), PATIENCE_S)
+    assert process.returncode == 1
+    assert b"Traceback" not in err
+
+
+async def test_without_its_packages_the_program_says_what_to_install() -> None:
+    code = "import sys; sys.modules['typer'] = None; from raylane.cli import main; main()"
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    out, err = await asyncio.wait_for(process.communicate(), PATIENCE_S)
+    assert (process.returncode, out) == (1, b"")
+    assert err == b"The raylane command needs more packages: pip install 'raylane[cli]'\n"
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["ray", "--help"], ["--version"]], ids=" ".join)
+async def test_help_and_version_load_nothing_heavy(arguments: list[str]) -> None:
+    code = (
+        "import sys\nfrom raylane.cli.app import run_app\n"
+        f"try: run_app({arguments!r})\nexcept SystemExit as end: assert not end.code\n"
+        "print(sorted({'pydantic_settings', 'redis', 'arq', 'aiohttp'} & set(sys.modules)), file=sys.stderr)"
+    )
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    out, err = await asyncio.wait_for(process.communicate(), PATIENCE_S)
+    assert (process.returncode, err) == (0, b"[]\n")
+    if arguments == ["--help"]:
+        assert "Exit codes: 0 success" in out.decode()
+
+
+def _drain(descriptor: int) -> str:
+    """Everything that was written to a terminal until its last writer closed it."""
+    parts: list[bytes] = []
+    while True:
+        try:
+            part = os.read(descriptor, 65536)
+        except OSError:  # Linux: EIO once the other side is closed
+            part = b""
+        if not part:
+            return b"".join(parts).decode()
+        parts.append(part)

@@ -1,0 +1,65 @@
+"""Sources, results and runs for tests of the producer's side and of the command line."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from raylane_common.jobs import Checkpoint
+from raylane_common.ray.models import RayJobStatus, Run
+from raylane_common.requests import GeneratorName
+from raylane_common.results import CodeVersion, GenerateResult, UploadResult
+from raylane_common.sources import Column, ColumnType, CsvSource, TableFormat, TableSource
+
+CSV_BYTES: Final = b"city,temp\nOslo,3\n"
+COLUMNS: Final = (
+    Column(name="city", type=ColumnType.STRING, native_type="string"),
+    Column(name="temp", type=ColumnType.INTEGER, native_type="int64"),
+)
+CSV: Final = CsvSource(
+    filename="temps.csv",
+    s3_uri="s3://raylane/sessions/s1/csv/temps.csv",
+    size_bytes=len(CSV_BYTES),
+    rows=1,
+    columns=COLUMNS,
+    job_id="up",
+)
+TABLE: Final = TableSource(
+    database="shop",
+    table="orders",
+    location="s3://warehouse/orders/",
+    format=TableFormat.PARQUET,
+    columns=COLUMNS,
+    job_id="sel",
+)
+UPLOADED: Final = UploadResult(
+    s3_uri=CSV.s3_uri,
+    bucket="raylane",
+    key="sessions/s1/csv/temps.csv",
+    bytes=len(CSV_BYTES),
+    rows=1,
+    columns=COLUMNS,
+    preview=(("Oslo", "3"),),
+)
+RUN: Final = Run(
+    submission_id="rl-gen-1",
+    status=RayJobStatus.SUCCEEDED,
+    endpoint="public",
+    exit_code=0,
+    output_tail="mean 3.0\n",
+)
+FAILED_RUN: Final = RUN.model_copy(
+    update={"status": RayJobStatus.FAILED, "exit_code": 1, "output_tail": "Traceback\nKeyError: 'tmp'\n"}
+)
+GENERATED: Final = GenerateResult(
+    generator=GeneratorName.TEMPLATE,
+    code="print('mean')\n",
+    interpreted_as="mean of temp",
+    sources_used=(CSV,),
+    attempts=(CodeVersion(number=1, code="print('mean')\n", run=RUN),),
+    run=RUN,
+)
+CHECKPOINT: Final = Checkpoint(
+    sources_used=(CSV, TABLE),
+    generator=GeneratorName.AGENT,
+    attempts=(CodeVersion(number=1, code="first"), CodeVersion(number=2, code="second", run=FAILED_RUN)),
+)

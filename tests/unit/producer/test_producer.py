@@ -1,0 +1,337 @@
+"""What a producer puts on the queue, and what it reads back. The worker's side is driven by hand."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import socket
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from raylane.producer import Producer, RedisBackend
+from raylane_common.connection import connect
+from raylane_common.errors import (
+    InternalError,
+    InvalidRequest,
+    JobIdTaken,
+    JobNotFound,
+    NoSources,
+    QueueUnavailable,
+    StorageRejected,
+    WaitTimeout,
+)
+from raylane_common.jobs import EventType, JobStatus, Progress
+from raylane_common.requests import MAX_STAGED_BYTES
+from raylane_common.results import DatabasesResult, SelectedTablesResult
+from raylane_common.settings import RedisSettings, Settings
+from raylane_common.sources import SourceStore
+from tests.unit.producer.samples import CHECKPOINT, CSV, CSV_BYTES, GENERATED, TABLE, UPLOADED
+from tests.waiting import until
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine
+    from pathlib import Path
+
+    from redis.asyncio import Redis
+
+    from raylane.handle import JobHandle
+    from raylane_common.queue import Lease
+    from raylane_worker.embedded import EmbeddedValkey
+
+    Claim = Callable[[str], Awaitable[Lease]]
+
+
+async def test_upload_stages_the_file_and_returns_a_typed_result(
+    producer: Producer, claim: Claim, tmp_path: Path
+) -> None:
+    path = tmp_path / "temps.csv"
+    path.write_bytes(CSV_BYTES)
+    handle = await producer.upload(path, session_id="s1")
+    lease = await claim("upload")
+    assert lease.job_id == handle.id
+    assert lease.record.session_id == "s1"
+    assert lease.record.payload == {
+        "filename": "temps.csv",
+        "size_bytes": len(CSV_BYTES),
+        "sha256": hashlib.sha256(CSV_BYTES).hexdigest(),
+    }
+    assert await lease.body() == CSV_BYTES
+    await lease.succeed(UPLOADED)
+    assert (await handle.result(timeout_s=5)).s3_uri == UPLOADED.s3_uri
+
+
+async def test_upload_takes_a_path_as_text_and_another_filename(
+    producer: Producer, claim: Claim, tmp_path: Path
+) -> None:
+    (tmp_path / "x").write_bytes(CSV_BYTES)
+    await producer.upload(str(tmp_path / "x"), session_id="s1", filename="temps.csv")
+    assert (await claim("upload")).record.payload["filename"] == "temps.csv"
+
+
+async def test_upload_of_text_is_staged_as_utf_8(producer: Producer, claim: Claim) -> None:
+    await producer.upload_bytes("größe\n1\n", filename="a.csv", session_id="s1")
+    assert await (await claim("upload")).body() == "größe\n1\n".encode()
+
+
+async def test_upload_of_exactly_8_mib_is_taken(producer: Producer, claim: Claim, tmp_path: Path) -> None:
+    path = tmp_path / "big.csv"
+    path.write_bytes(b"x" * MAX_STAGED_BYTES)
+    await producer.upload(path, session_id="s1")
+    assert len(await (await claim("upload")).body()) == MAX_STAGED_BYTES
+
+
+async def test_table_actions_are_tables_jobs(producer: Producer, claim: Claim) -> None:
+    databases = await producer.tables.databases()
+    lease = await claim("upload")
+    assert (lease.record.kind, lease.record.session_id) == ("tables", None)
+    assert lease.record.payload == {"action": "databases"}
+    await lease.succeed(DatabasesResult(databases=("shop",)))
+    assert (await databases.result()).databases == ("shop",)
+
+    await producer.tables.list("shop")
+    assert (await claim("upload")).record.payload == {"action": "list", "database": "shop"}
+
+    selecting = await producer.tables.select("s1", [("shop", "orders"), ("shop", "items")])
+    lease = await claim("upload")
+    assert lease.record.session_id == "s1"
+    assert lease.record.payload["tables"] == [
+        {"database": "shop", "table": "orders"},
+        {"database": "shop", "table": "items"},
+    ]
+    await lease.succeed(SelectedTablesResult(sources=(TABLE,)))
+    assert (await selecting.result()).sources == (TABLE,)
+
+
+async def test_generate_carries_its_options(producer: Producer, claim: Claim) -> None:
+    handle = await producer.generate(
+        "mean of temp", session_id="s1", execute=True, generator="template", max_attempts=2, keep_sources=True
+    )
+    lease = await claim("generate")
+    assert lease.record.payload == {
+        "prompt": "mean of temp",
+        "execute": True,
+        "generator": "template",
+        "max_attempts": 2,
+        "keep_sources": True,
+    }
+    await lease.succeed(GENERATED)
+    assert (await handle.result()).interpreted_as == "mean of temp"
+
+
+async def test_ray_actions_are_ray_jobs(producer: Producer, claim: Claim) -> None:
+    actions = producer.ray
+    wanted: list[tuple[Coroutine[None, None, JobHandle[Any]], dict[str, object]]] = [
+        (actions.status(), {"action": "status"}),
+        (actions.jobs(limit=5), {"action": "jobs", "limit": 5}),
+        (actions.job("rl-1"), {"action": "job", "submission_id": "rl-1"}),
+        (actions.logs("rl-1"), {"action": "logs", "submission_id": "rl-1"}),
+        (actions.stop("rl-1"), {"action": "stop", "submission_id": "rl-1"}),
+        (actions.delete("rl-1"), {"action": "delete", "submission_id": "rl-1"}),
+        (actions.submit("print(1)"), {"action": "submit", "code": "print(1)"}),
+    ]
+    for enqueue, payload in wanted:
+        handle = await enqueue
+        lease = await claim("ray")
+        assert (lease.job_id, lease.record.kind) == (handle.id, "ray")
+        assert lease.record.payload == payload
+    await actions.submit("print(1)", session_id="s1")
+    assert (await claim("ray")).record.session_id == "s1"
+
+
+async def test_the_same_job_id_is_the_same_job(producer: Producer, claim: Claim) -> None:
+    first = await producer.generate("count", session_id="s1", job_id="mine")
+    again = await producer.generate("count", session_id="s1", job_id="mine")
+    assert (first.id, again.id) == ("mine", "mine")
+    await (await claim("generate")).succeed(GENERATED)
+    assert await again.result() == await first.result() == GENERATED
+
+
+async def test_a_job_id_of_another_request_is_refused(producer: Producer) -> None:
+    await producer.generate("count", session_id="s1", job_id="mine")
+    with pytest.raises(JobIdTaken, match="mine"):
+        await producer.generate("count", session_id="s2", job_id="mine")
+    with pytest.raises(JobIdTaken):
+        await producer.upload_bytes(CSV_BYTES, filename="a.csv", session_id="s1", job_id="mine")
+
+
+async def test_every_method_that_enqueues_takes_a_job_id(producer: Producer, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(CSV_BYTES)
+    handles: list[JobHandle[Any]] = [
+        await producer.upload(tmp_path / "a.csv", session_id="s1", job_id="j0"),
+        await producer.upload_bytes(CSV_BYTES, filename="a.csv", session_id="s1", job_id="j1"),
+        await producer.generate("count", session_id="s1", job_id="j2"),
+        await producer.tables.databases(job_id="j3"),
+        await producer.tables.list("d", job_id="j4"),
+        await producer.tables.select("s1", [("d", "t")], job_id="j5"),
+        await producer.ray.status(job_id="j6"),
+        await producer.ray.jobs(job_id="j7"),
+        await producer.ray.job("r", job_id="j8"),
+        await producer.ray.submit("print(1)", job_id="j9"),
+        await producer.ray.logs("r", job_id="j10"),
+        await producer.ray.stop("r", job_id="j11"),
+        await producer.ray.delete("r", job_id="j12"),
+    ]
+    assert [handle.id for handle in handles] == [f"j{number}" for number in range(13)]
+
+
+async def test_a_failed_job_raises_its_own_error(producer: Producer, claim: Claim) -> None:
+    handle = await producer.upload_bytes(CSV_BYTES, filename="a.csv", session_id="s1")
+    await (await claim("upload")).fail(StorageRejected("no such bucket", details={"bucket": "b"}))
+    with pytest.raises(StorageRejected, match="no such bucket") as raised:
+        await handle.result(timeout_s=5)
+    assert raised.value.details == {"bucket": "b"}
+    assert (await handle.wait()).status is JobStatus.FAILED
+    with pytest.raises(StorageRejected):
+        await producer.result(handle.id)
+
+
+async def test_a_result_of_another_type_is_an_error(producer: Producer, claim: Claim) -> None:
+    handle = await producer.tables.databases()
+    await (await claim("upload")).succeed(UPLOADED)
+    with pytest.raises(InternalError, match="UploadResult where a DatabasesResult belongs"):
+        await handle.result()
+
+
+async def test_waiting_ends_with_the_callers_patience_and_the_job_goes_on(producer: Producer, claim: Claim) -> None:
+    handle = await producer.tables.databases()
+    with pytest.raises(WaitTimeout):
+        await handle.result(timeout_s=0.01)
+    with pytest.raises(WaitTimeout):
+        await producer.wait(handle.id, timeout_s=0.01)
+    assert (await handle.record()).status is JobStatus.QUEUED
+    await (await claim("upload")).succeed(DatabasesResult(databases=()))
+    assert (await producer.wait(handle.id)).status is JobStatus.SUCCEEDED
+
+
+async def test_follow_tells_all_events_and_resumes_behind_the_last_one_seen(producer: Producer, claim: Claim) -> None:
+    handle = await producer.tables.databases()
+    lease = await claim("upload")
+    await lease.progress(Progress(stage="asking"))
+    await lease.log("a line")
+    await lease.succeed(DatabasesResult(databases=()))
+    events = [event async for event in handle.follow()]
+    assert [event.type for event in events] == [
+        EventType.STATUS,
+        EventType.STATUS,
+        EventType.PROGRESS,
+        EventType.LOG,
+        EventType.STATUS,
+    ]
+    assert [event async for event in producer.follow(handle.id)] == events
+    assert [event async for event in producer.follow(handle.id, after=events[1].id)] == events[2:]
+
+
+async def test_follow_sees_what_happens_while_it_waits(producer: Producer, claim: Claim) -> None:
+    handle = await producer.tables.databases()
+    seen = []
+    async with asyncio.timeout(20):
+        async for event in handle.follow():
+            seen.append(event.status)
+            if event.status is JobStatus.QUEUED:
+                lease = await claim("upload")
+            elif event.status is JobStatus.RUNNING:
+                await lease.succeed(DatabasesResult(databases=()))
+    assert seen == [JobStatus.QUEUED, JobStatus.RUNNING, JobStatus.SUCCEEDED]
+
+
+async def test_sources_are_what_the_session_holds_and_reset_forgets_them(producer: Producer, redis: Redis) -> None:
+    assert await producer.sources("s1") == []
+    await SourceStore(redis).put("s1", [CSV, TABLE])
+    assert await producer.sources("s1") == [CSV, TABLE]
+    assert await producer.sources("s2") == []
+    await producer.generate("count", session_id="s1", job_id="gen")
+    assert await producer.reset("s1") == 2
+    assert await producer.sources("s1") == []
+    assert await producer.history("s1") == []
+    assert (await producer.record("gen")).status is JobStatus.QUEUED
+
+
+async def test_restore_puts_a_jobs_snapshot_back(producer: Producer, claim: Claim) -> None:
+    await producer.generate("count", session_id="s1", job_id="gen")
+    lease = await claim("generate")
+    await lease.checkpoint(CHECKPOINT)
+    await lease.fail(StorageRejected("gone"))
+    assert await producer.restore("gen") == [CSV, TABLE]
+    assert await producer.sources("s1") == [CSV, TABLE]
+
+
+async def test_restore_of_a_job_without_sources_is_refused(producer: Producer) -> None:
+    await producer.generate("count", session_id="s1", job_id="gen")
+    with pytest.raises(NoSources, match="gen"):
+        await producer.restore("gen")
+    with pytest.raises(JobNotFound):
+        await producer.restore("unknown")
+
+
+async def test_unknown_jobs_are_not_found(producer: Producer) -> None:
+    with pytest.raises(JobNotFound):
+        await producer.record("unknown")
+    with pytest.raises(JobNotFound):
+        await producer.result("unknown")
+    with pytest.raises(JobNotFound):
+        [event async for event in producer.follow("unknown")]
+
+
+async def test_a_client_that_was_given_stays_open(redis: Redis) -> None:
+    async with Producer(backend=RedisBackend(redis)) as producer:
+        await producer.ray.status()
+    assert await redis.ping()
+
+
+async def test_closing_closes_every_connection_that_was_opened(valkey: EmbeddedValkey) -> None:
+    onlooker = connect(RedisSettings.model_validate({"url": valkey.url}))
+
+    async def clients() -> set[str]:
+        return {client["id"] for client in await onlooker.client_list()}
+
+    before = await clients()
+    async with Producer(redis_url=valkey.url) as producer:
+        assert await clients() == before
+        await producer.sources("s1")
+        opened = await clients() - before
+        assert opened
+
+    async def closed() -> bool:
+        return not opened & await clients()
+
+    await until(closed)
+    await onlooker.aclose()
+
+
+async def test_a_closed_port_is_queue_unavailable() -> None:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        url = f"redis://127.0.0.1:{holder.getsockname()[1]}/0"
+        async with asyncio.timeout(30), Producer(redis_url=url) as producer:
+            with pytest.raises(QueueUnavailable, match="RAYLANE_REDIS__URL"):
+                await producer.ray.status()
+            with pytest.raises(QueueUnavailable):
+                await producer.sources("s1")
+
+
+async def test_the_redis_url_outranks_settings_and_settings_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAYLANE_REDIS__URL", "redis://127.0.0.1:1/1")
+    settings = Settings(redis=RedisSettings.model_validate({"url": "redis://127.0.0.1:1/2"}))
+    for producer, database in (
+        (Producer(), 1),
+        (Producer(settings), 2),
+        (Producer(settings, redis_url="redis://127.0.0.1:1/3"), 3),
+    ):
+        backend = producer._backend
+        assert isinstance(backend, RedisBackend)
+        assert backend.redis.connection_pool.connection_kwargs["db"] == database
+        await producer.aclose()
+
+
+def test_wrong_settings_name_their_field(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InvalidRequest, match=r"redis\.url: .*schemes"):
+        Producer(redis_url="http://secret:word@127.0.0.1")
+    monkeypatch.setenv("RAYLANE_REDIS__RETRIES", "many")
+    with pytest.raises(InvalidRequest, match=r"redis\.retries"):
+        Producer()
+
+
+def test_blocking_reads_stay_below_the_sockets_deadline() -> None:
+    assert RedisBackend.connect(RedisSettings(socket_timeout_s=2)).block_s == 1
+    assert RedisBackend.connect(RedisSettings()).block_s == 5

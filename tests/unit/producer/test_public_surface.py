@@ -1,0 +1,50 @@
+"""What `raylane` shows to its users."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+import raylane
+
+
+def test_every_public_name_is_there_once_and_in_order() -> None:
+    assert raylane.__all__ == sorted(set(raylane.__all__), key=lambda name: (name.startswith("_"), name))
+    for name in raylane.__all__:
+        assert getattr(raylane, name) is not None
+    assert set(raylane.__all__) <= set(dir(raylane))
+
+
+def test_type_checkers_see_the_same_names_from_the_same_places() -> None:
+    tree = ast.parse(Path(raylane.__file__).read_text(encoding="utf-8"))
+    guarded = next(node for node in tree.body if isinstance(node, ast.If))
+    homes = {
+        alias.name: node.module for node in guarded.body if isinstance(node, ast.ImportFrom) for alias in node.names
+    }
+    assert sorted([*homes, "__version__"]) == sorted(raylane.__all__)
+    for name, home in homes.items():
+        assert home is not None
+        assert getattr(raylane, name) is getattr(importlib.import_module(home), name)
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="module 'raylane' has no attribute 'Nothing'"):
+        raylane.Nothing  # type: ignore[attr-defined]  # noqa: B018  # that is what is tested
+    with pytest.raises(ImportError):
+        exec("from raylane import JobQueue", {})
+
+
+def test_the_version_is_the_distributions() -> None:
+    assert raylane.__version__ == metadata.version("raylane")
+
+
+def test_importing_the_package_loads_neither_redis_nor_pydantic() -> None:
+    probe = "import sys, raylane; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    found = subprocess.run([sys.executable, "-c", probe], check=True, capture_output=True, text=True, timeout=60)
+    assert not {"redis", "pydantic", "arq", "aiohttp", "typer"} & set(found.stdout.split())

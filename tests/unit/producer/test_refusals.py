@@ -1,0 +1,184 @@
+"""Requests that break the wire format are refused with the field's name, and nothing is sent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from raylane import checks
+from raylane_common.errors import InvalidRequest
+from raylane_common.requests import MAX_CODE_BYTES, MAX_PROMPT_BYTES, MAX_STAGED_BYTES
+from tests.unit.producer.samples import CSV_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+    from redis.asyncio import Redis
+
+    from raylane.producer import Producer
+
+BAD_SESSION_IDS = ["", " ", "-a", ".a", "a b", "a/b", "a:b", "é", "a\n", "a\x00", "x" * 129]
+BAD_JOB_IDS = ["", "-a", "a.b", "a:b", "a b", "a\n", "x" * 57]
+BAD_FILENAMES = ["", " ", "a/b.csv", "..", "../a.csv", "a\\b.csv", "a\n.csv", "a\x00.csv", " a.csv", "x" * 256]
+
+
+@pytest.fixture(autouse=True)
+async def _nothing_is_sent(redis: Redis) -> object:
+    yield
+    assert await redis.keys("*") == []
+
+
+@pytest.mark.parametrize("session_id", BAD_SESSION_IDS)
+async def test_a_bad_session_id_is_refused_by_every_method_that_takes_one(producer: Producer, session_id: str) -> None:
+    calls: list[Callable[[], Awaitable[object]]] = [
+        lambda: producer.upload_bytes(CSV_BYTES, filename="a.csv", session_id=session_id),
+        lambda: producer.generate("count", session_id=session_id),
+        lambda: producer.tables.select(session_id, [("d", "t")]),
+        lambda: producer.ray.submit("print(1)", session_id=session_id),
+        lambda: producer.sources(session_id),
+        lambda: producer.reset(session_id),
+        lambda: producer.history(session_id),
+    ]
+    for call in calls:
+        with pytest.raises(InvalidRequest, match=r"^session_id: must be") as raised:
+            await call()
+        assert raised.value.details == {"field": "session_id"}
+
+
+async def test_a_missing_session_id_is_refused_where_one_is_needed(producer: Producer) -> None:
+    with pytest.raises(InvalidRequest, match=r"^session_id: must be"):
+        await producer.generate("count", session_id=None)  # type: ignore[arg-type]  # what an untyped caller may do
+
+
+@pytest.mark.parametrize("job_id", BAD_JOB_IDS)
+async def test_a_bad_job_id_is_refused_by_every_method_that_takes_one(producer: Producer, job_id: str) -> None:
+    calls: list[Callable[[], Awaitable[object]]] = [
+        lambda: producer.generate("count", session_id="s1", job_id=job_id),
+        lambda: producer.tables.databases(job_id=job_id),
+        lambda: producer.ray.status(job_id=job_id),
+        lambda: producer.record(job_id),
+        lambda: producer.wait(job_id),
+        lambda: producer.result(job_id),
+        lambda: producer.restore(job_id),
+    ]
+    for call in calls:
+        with pytest.raises(InvalidRequest, match=r"^job_id: must be"):
+            await call()
+    with pytest.raises(InvalidRequest, match=r"^job_id: must be"):
+        producer.follow(job_id)
+
+
+@pytest.mark.parametrize("after", ["", "x", "1", "-1", "1-", "$", "1-1 ", "1-1\n"])
+def test_a_bad_event_id_is_refused(producer: Producer, after: str) -> None:
+    with pytest.raises(InvalidRequest, match=r"^after: must be the id of an event"):
+        producer.follow("j", after=after)
+
+
+@pytest.mark.parametrize("limit", [-1, 0, 1001])
+async def test_a_history_limit_out_of_bounds_is_refused(producer: Producer, limit: int) -> None:
+    with pytest.raises(InvalidRequest, match=r"^limit: must be from 1 to 1000"):
+        await producer.history("s1", limit=limit)
+
+
+@pytest.mark.parametrize("filename", BAD_FILENAMES)
+async def test_a_bad_filename_is_refused(producer: Producer, filename: str, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(CSV_BYTES)
+    with pytest.raises(InvalidRequest, match=r"^filename: must"):
+        await producer.upload_bytes(CSV_BYTES, filename=filename, session_id="s1")
+    with pytest.raises(InvalidRequest, match=r"^filename: must"):
+        await producer.upload(tmp_path / "a.csv", filename=filename, session_id="s1")
+
+
+async def test_a_file_that_cannot_be_sent_is_refused_before_it_is_read(producer: Producer, tmp_path: Path) -> None:
+    (tmp_path / "empty.csv").touch()
+    with (tmp_path / "huge.csv").open("wb") as sparse:
+        sparse.truncate(1024**4)
+    for name, problem in (
+        ("none.csv", "does not exist"),
+        ("", "is not a regular file"),
+        ("empty.csv", "must not be empty"),
+        ("huge.csv", rf"{1024**4} bytes exceed the limit of {MAX_STAGED_BYTES} bytes \(8 MiB\)"),
+    ):
+        with pytest.raises(InvalidRequest, match=rf"^path: .*{problem}") as raised:
+            await producer.upload(tmp_path / name, session_id="s1")
+        assert raised.value.details == {"field": "path"}
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        (b"", "must not be empty"),
+        ("", "must not be empty"),
+        (b"x" * (MAX_STAGED_BYTES + 1), "exceed the limit"),
+        ("a\ud800", "is no text"),
+    ],
+    ids=["no bytes", "no text", "too large", "lone surrogate"],
+)
+async def test_data_that_cannot_be_sent_is_refused(producer: Producer, data: bytes | str, problem: str) -> None:
+    with pytest.raises(InvalidRequest, match=f"^data: .*{problem}"):
+        await producer.upload_bytes(data, filename="a.csv", session_id="s1")
+
+
+@pytest.mark.parametrize("prompt", ["", "  \n", "x" * (MAX_PROMPT_BYTES + 1), "é" * (MAX_PROMPT_BYTES // 2 + 1)])
+async def test_a_bad_prompt_is_refused(producer: Producer, prompt: str) -> None:
+    with pytest.raises(InvalidRequest, match=r"^prompt: must"):
+        await producer.generate(prompt, session_id="s1")
+
+
+async def test_bad_options_of_generate_name_their_field(producer: Producer) -> None:
+    with pytest.raises(InvalidRequest, match=r"^generator: "):
+        await producer.generate("count", session_id="s1", generator="magic")
+    for max_attempts in (0, 6):
+        with pytest.raises(InvalidRequest, match=r"^max_attempts: "):
+            await producer.generate("count", session_id="s1", max_attempts=max_attempts)
+
+
+async def test_bad_tables_name_their_field(producer: Producer) -> None:
+    for tables, field in (
+        ([], "tables"),
+        ([("d", "t")] * 101, "tables"),
+        ([("d", "t"), ("d", "")], r"tables\.1\.table"),
+        ([("a/b", "t")], r"tables\.0\.database"),
+        (["dt"], r"tables\.0"),
+        ([("d", "t", "x")], r"tables\.0"),
+    ):
+        with pytest.raises(InvalidRequest, match=f"^{field}: "):
+            await producer.tables.select("s1", tables)  # type: ignore[arg-type]  # what an untyped caller may do
+    with pytest.raises(InvalidRequest, match=r"^database: "):
+        await producer.tables.list("")
+
+
+async def test_bad_arguments_of_ray_actions_name_their_field(producer: Producer) -> None:
+    for limit in (0, 501):
+        with pytest.raises(InvalidRequest, match=r"^limit: "):
+            await producer.ray.jobs(limit=limit)
+    for code in ("", " ", "x" * (MAX_CODE_BYTES + 1)):
+        with pytest.raises(InvalidRequest, match=r"^code: must"):
+            await producer.ray.submit(code)
+    for submission_id in ("", "../x", "a b", "x" * 65):
+        for call in (producer.ray.job, producer.ray.logs, producer.ray.stop, producer.ray.delete):
+            with pytest.raises(InvalidRequest, match=r"^submission_id: "):
+                await call(submission_id)
+
+
+@given(st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", fullmatch=True))
+def test_every_session_id_of_the_documented_form_is_taken(session_id: str) -> None:
+    assert checks.session_id(session_id) == session_id
+
+
+@given(st.text().filter(lambda text: not all(char.isascii() and (char.isalnum() or char in "._-") for char in text)))
+def test_every_session_id_with_another_character_is_refused(session_id: str) -> None:
+    with pytest.raises(InvalidRequest):
+        checks.session_id(session_id)
+
+
+@given(st.text())
+def test_a_job_id_is_taken_or_refused_and_never_changed(job_id: str) -> None:
+    try:
+        assert checks.job_id(job_id) == job_id
+    except InvalidRequest as refused:
+        assert refused.details == {"field": "job_id"}

@@ -1,0 +1,221 @@
+"""The shipped test double, and that it behaves as the real producer does."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from raylane.producer import Producer, RedisBackend
+from raylane.testing import MemoryProducer
+from raylane_common.errors import (
+    InternalError,
+    InvalidRequest,
+    JobIdTaken,
+    JobNotFound,
+    LeaseLost,
+    NoSources,
+    RaylaneError,
+    StorageRejected,
+    WaitTimeout,
+)
+from raylane_common.jobs import JobStatus, NewJob
+from raylane_common.queue import LaneQueue
+from raylane_common.requests import GenerateRequest, UploadRequest
+from raylane_common.results import DatabasesResult, Result
+from raylane_common.sources import SourceStore
+from tests.unit.producer.samples import CSV, CSV_BYTES, GENERATED, TABLE, UPLOADED
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from redis.asyncio import Redis
+
+    End = Callable[[str, Result | RaylaneError], Awaitable[None]]
+    Put = Callable[[str], Awaitable[None]]
+
+DATABASES = DatabasesResult(databases=("shop",))
+
+
+class Rig:
+    """A producer, and what a test does in place of a worker."""
+
+    def __init__(self, producer: Producer, end: End, put: Put) -> None:
+        self.producer = producer
+        self.end = end
+        self.put_both_sources = put
+
+
+@pytest.fixture(params=["memory", "redis"])
+async def rig(request: pytest.FixtureRequest, redis: Redis) -> AsyncIterator[Rig]:
+    if request.param == "memory":
+        memory = MemoryProducer()
+
+        async def end_in_memory(job_id: str, outcome: Result | RaylaneError) -> None:
+            if isinstance(outcome, RaylaneError):
+                memory.fail(job_id, outcome)
+            else:
+                memory.succeed(job_id, outcome)
+
+        async with memory:
+            yield Rig(memory, end_in_memory, lambda session_id: memory.put_sources(session_id, TABLE, CSV))
+        return
+
+    async def end_in_redis(job_id: str, outcome: Result | RaylaneError) -> None:
+        lane = (await producer.record(job_id)).lane
+        queue = LaneQueue(redis, lane, worker="w", lease_s=10, max_attempts=3, result_ttl_s=60)
+        [lease] = [lease for lease in (await queue.claim(10)).leases if lease.job_id == job_id]
+        if isinstance(outcome, RaylaneError):
+            await lease.fail(outcome)
+        else:
+            await lease.succeed(outcome)
+
+    async with Producer(backend=RedisBackend(redis, block_s=0.05)) as producer:
+        yield Rig(producer, end_in_redis, lambda session_id: SourceStore(redis).put(session_id, [TABLE, CSV]))
+
+
+async def test_both_succeed(rig: Rig) -> None:
+    handle = await rig.producer.tables.databases(job_id="j")
+    await rig.end("j", DATABASES)
+    assert await handle.result() == await rig.producer.result("j") == DATABASES
+    record = await handle.wait()
+    assert (record.status, record.result, record.error) == (JobStatus.SUCCEEDED, DATABASES, None)
+    assert record == await handle.record()
+    assert record.finished_at is not None
+    assert record.finished_at >= record.enqueued_at
+
+
+async def test_both_fail_with_the_jobs_own_error(rig: Rig) -> None:
+    handle = await rig.producer.upload_bytes(CSV_BYTES, filename="a.csv", session_id="s1")
+    await rig.end(handle.id, StorageRejected("no such bucket", details={"bucket": "b"}))
+    with pytest.raises(StorageRejected, match="no such bucket") as raised:
+        await handle.result()
+    assert raised.value.details == {"bucket": "b"}
+
+
+async def test_both_wait_until_another_task_ends_the_job(rig: Rig) -> None:
+    handle = await rig.producer.tables.databases()
+    async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+        waiting = tasks.create_task(handle.result())
+        following = tasks.create_task(_statuses(rig.producer, handle.id))
+        await rig.end(handle.id, DATABASES)
+    assert waiting.result() == DATABASES
+    statuses = following.result()
+    assert (statuses[0], statuses[-1]) == (JobStatus.QUEUED, JobStatus.SUCCEEDED)
+
+
+async def test_both_resume_behind_an_event(rig: Rig) -> None:
+    handle = await rig.producer.tables.databases()
+    await rig.end(handle.id, DATABASES)
+    events = [event async for event in handle.follow()]
+    assert [event async for event in handle.follow(after=events[0].id)] == events[1:]
+    assert [event async for event in handle.follow(after=events[-1].id)] == []
+
+
+async def test_both_give_up_waiting_in_time(rig: Rig) -> None:
+    handle = await rig.producer.tables.databases()
+    with pytest.raises(WaitTimeout, match=handle.id):
+        await handle.result(timeout_s=0.01)
+    with pytest.raises(WaitTimeout):
+        await handle.wait(timeout_s=0)
+
+
+async def test_both_know_a_job_by_its_id(rig: Rig) -> None:
+    for _ in range(2):
+        assert (await rig.producer.generate("count", session_id="s1", job_id="mine")).id == "mine"
+    assert len(await rig.producer.history("s1")) == 1
+    with pytest.raises(JobIdTaken, match="mine"):
+        await rig.producer.generate("count", session_id="s2", job_id="mine")
+    with pytest.raises(JobIdTaken, match="mine"):
+        await rig.producer.generate("sum", session_id="s1", job_id="mine")
+
+
+async def test_both_refuse_unknown_jobs_and_bad_requests(rig: Rig) -> None:
+    with pytest.raises(JobNotFound):
+        await rig.producer.record("unknown")
+    with pytest.raises(JobNotFound):
+        await rig.producer.result("unknown")
+    with pytest.raises(JobNotFound):
+        await _statuses(rig.producer, "unknown")
+    with pytest.raises(InvalidRequest, match=r"^session_id: "):
+        await rig.producer.generate("count", session_id="a/b")
+
+
+async def test_both_refuse_a_result_of_another_type(rig: Rig) -> None:
+    handle = await rig.producer.tables.databases()
+    await rig.end(handle.id, UPLOADED)
+    with pytest.raises(InternalError, match="UploadResult where a DatabasesResult belongs"):
+        await handle.result()
+
+
+async def test_both_keep_sources_by_session(rig: Rig) -> None:
+    await rig.put_both_sources("s1")
+    assert await rig.producer.sources("s1") == [CSV, TABLE]
+    assert await rig.producer.sources("s2") == []
+    await rig.producer.generate("count", session_id="s1")
+    assert await rig.producer.reset("s1") == 2
+    assert await rig.producer.sources("s1") == []
+    assert await rig.producer.history("s1") == []
+    assert await rig.producer.reset("s1") == 0
+
+
+async def test_both_tell_history_newest_first(rig: Rig) -> None:
+    await rig.producer.upload_bytes(CSV_BYTES, filename="temps.csv", session_id="s1", job_id="up")
+    await rig.producer.generate("count", session_id="s1", job_id="gen")
+    await rig.producer.ray.status()
+    await rig.end("gen", GENERATED)
+    generated, uploaded = await rig.producer.history("s1")
+    assert (uploaded.job_id, uploaded.what, uploaded.status) == ("up", "temps.csv", JobStatus.QUEUED)
+    assert (generated.job_id, generated.code, generated.run) == ("gen", GENERATED.code, GENERATED.run)
+    assert [entry.job_id for entry in await rig.producer.history("s1", limit=1)] == ["gen"]
+
+
+async def test_a_test_sees_what_was_enqueued() -> None:
+    async with MemoryProducer() as producer:
+        await producer.upload_bytes(CSV_BYTES, filename="temps.csv", session_id="s1", job_id="up")
+        await producer.generate("count", session_id="s1")
+        uploading, generating = producer.enqueued
+        assert isinstance(uploading.request, UploadRequest)
+        assert uploading.request.filename == "temps.csv"
+        assert producer.body("up") == CSV_BYTES
+        assert isinstance(generating.request, GenerateRequest)
+        assert (generating.request.prompt, generating.session_id) == ("count", "s1")
+
+
+async def test_answers_end_jobs_as_they_are_enqueued() -> None:
+    def answer(job: NewJob) -> Result | RaylaneError | None:
+        if isinstance(job.request, UploadRequest):
+            return UPLOADED
+        return StorageRejected("no") if job.kind == "tables" else None
+
+    async with MemoryProducer(answer) as producer:
+        assert await (await producer.upload_bytes(CSV_BYTES, filename="a.csv", session_id="s1")).result() == UPLOADED
+        with pytest.raises(StorageRejected):
+            await (await producer.tables.databases()).result()
+        assert (await (await producer.ray.status()).record()).status is JobStatus.QUEUED
+
+
+async def test_a_generated_result_can_be_restored_from() -> None:
+    async with MemoryProducer() as producer:
+        await producer.generate("count", session_id="s1", job_id="gen")
+        with pytest.raises(NoSources):
+            await producer.restore("gen")
+        producer.succeed("gen", GENERATED)
+        assert await producer.restore("gen") == [CSV]
+        assert await producer.sources("s1") == [CSV]
+
+
+async def test_a_job_ends_once() -> None:
+    async with MemoryProducer() as producer:
+        await producer.tables.databases(job_id="j")
+        producer.succeed("j", DATABASES)
+        with pytest.raises(LeaseLost):
+            producer.fail("j", StorageRejected("late"))
+        with pytest.raises(JobNotFound):
+            producer.succeed("unknown", DATABASES)
+        assert await producer.result("j") == DATABASES
+
+
+async def _statuses(producer: Producer, job_id: str) -> list[JobStatus | None]:
+    return [event.status async for event in producer.follow(job_id)]
