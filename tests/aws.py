@@ -16,7 +16,7 @@ from raylane_worker.data.aws import client_arguments
 from raylane_worker.embedded import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
     from types_aiobotocore_glue import GlueClient
     from types_aiobotocore_s3 import S3Client
@@ -65,14 +65,14 @@ async def answering(status: str, body: str) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def paging(pages: Sequence[dict[str, object]]) -> AsyncIterator[str]:
+async def paging(pages: Sequence[Mapping[str, object]]) -> AsyncIterator[str]:
     """The URL of a Glue that gives one page for each request; moto gives everything at once."""
 
     async def answer(head: bytes, reader: asyncio.StreamReader) -> tuple[str, str]:
         length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
         number = int(json.loads(await reader.readexactly(length)).get("NextToken", "0"))
         rest = {"NextToken": str(number + 1)} if number + 1 < len(pages) else {}
-        return "200 OK", json.dumps(pages[number] | rest)
+        return "200 OK", json.dumps({**pages[number], **rest})
 
     async with _serving(answer) as url:
         yield url

@@ -18,6 +18,8 @@ MAX_CODE_VERSIONS: Final = 5
 
 _CONTROL_CHARACTER: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
+_COMPRESSED: Final = (".gz", ".bz2", ".zst", ".lz4", ".snappy")
+
 
 def _filename(value: str) -> str:
     if not value.strip():
@@ -30,6 +32,12 @@ def _filename(value: str) -> str:
         raise ValueError("must not contain '..'")
     if _CONTROL_CHARACTER.search(value):
         raise ValueError("must not contain control characters")
+    if value.endswith((";", "?")):
+        raise ValueError("must not end with ';' or '?', which Ray's reader drops")
+    if value.lower().endswith(_COMPRESSED):
+        raise ValueError(
+            f"must not end with {', '.join(_COMPRESSED)}, which Ray takes for compressed; unpack it first"
+        )
     if len(value.encode()) > MAX_FILENAME_BYTES:
         raise ValueError(f"must not exceed {MAX_FILENAME_BYTES} bytes")
     return value

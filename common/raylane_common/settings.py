@@ -37,6 +37,13 @@ class RedisSettings(_Section):
     retries: int = Field(default=5, ge=0, description="How often a lost connection is tried again per command")
     retry_cap_s: float = Field(default=1.0, gt=0, description="Longest pause between two such tries")
 
+    @field_validator("url")
+    @classmethod
+    def _redis_address(cls, value: SecretStr) -> SecretStr:
+        if not value.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("must start with redis://, rediss:// or unix://")
+        return value
+
 
 class StorageSettings(_Section):
     """Object storage for uploads and results of runs."""

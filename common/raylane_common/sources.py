@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Final, Literal, cast
+from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
@@ -76,8 +77,8 @@ class CsvSource(BaseModel):
 
     @property
     def location(self) -> str:
-        """Where generated code reads it."""
-        return self.s3_uri
+        """Where generated code reads it: the URI as Ray's reader takes it."""
+        return readable_uri(self.s3_uri)
 
     @property
     def format(self) -> TableFormat:
@@ -118,6 +119,14 @@ class TableSource(BaseModel):
 
 Source = Annotated[CsvSource | TableSource, Field(discriminator="type")]
 _source: TypeAdapter[CsvSource | TableSource] = TypeAdapter(Source)
+
+
+def readable_uri(s3_uri: str) -> str:
+    """The URI as Arrow, and so Ray, reads it: percent-encoded where a character is not an ordinary one.
+
+    Arrow decodes the path of an S3 URI. A literal blank, '%', '#' or 'é' would lead to another key or to none.
+    """
+    return quote(s3_uri, safe="/!$&'()*+,-.:;=@_~")
 
 
 class SourceStore:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from raylane import checks
 from raylane.ports import BEGIN
 from raylane_common.errors import InternalError
 
@@ -52,4 +53,4 @@ class JobHandle(Generic[ResultT]):
 
     def follow(self, *, after: str = BEGIN) -> AsyncIterator[JobEvent]:
         """The job's events up to the one that ends it; `after` is the id of the last event seen."""
-        return self._queue.follow(self.id, after=after)
+        return self._queue.follow(self.id, after=checks.event_id(after))

@@ -33,6 +33,21 @@ class HistoryEntry(BaseModel):
     run: Run | None = Field(default=None, description="How that code ran, with the tail of its output")
     error: ErrorInfo | None = None
 
+    @property
+    def endpoint(self) -> str | None:
+        """The endpoint of Ray that the run went through, if it ran."""
+        return self.run.endpoint if self.run else None
+
+    @property
+    def exit_code(self) -> int | None:
+        """The run's exit code, if it ran to its end."""
+        return self.run.exit_code if self.run else None
+
+    @property
+    def output_tail(self) -> str | None:
+        """The last part of what the run printed, if it ran."""
+        return self.run.output_tail if self.run else None
+
     @classmethod
     def from_record(cls, record: JobRecord) -> HistoryEntry:
         """The entry of a record, whatever the job's kind and however far it came."""

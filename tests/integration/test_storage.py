@@ -11,7 +11,7 @@ from pyarrow import fs
 
 from raylane_common.errors import StorageRejected, StorageUnavailable
 from raylane_common.settings import AwsSettings
-from raylane_worker.data.aws import s3_uri
+from raylane_common.sources import readable_uri
 from raylane_worker.data.storage import Storage, csv_key
 from raylane_worker.embedded import aws_environment
 from tests.aws import answering, aws_settings, closed, own_bucket, s3, silent
@@ -49,7 +49,7 @@ async def test_what_was_put_is_under_its_key_and_arrow_reads_it_by_its_uri(moto:
     key, data = csv_key("s1", filename), f"a,b\n{filename!r},2\n".encode()
     async with Storage(own_bucket(), aws_settings(moto.url)) as storage:
         await storage.put(key, data, content_type="text/csv")
-        uri = storage.uri(key)
+        uri = readable_uri(storage.uri(key))
     async with s3(moto.url) as client:
         found = await client.get_object(Bucket=storage.bucket, Key=f"sessions/s1/csv/{filename}")
         assert (await found["Body"].read(), found["ContentType"]) == (data, "text/csv")
@@ -64,12 +64,12 @@ async def test_what_was_put_is_under_its_key_and_arrow_reads_it_by_its_uri(moto:
 @settings(deadline=None)
 def test_arrow_reads_every_uri_as_the_key_it_was_made_from(name: str) -> None:
     key = csv_key("s1", f"a{name}.csv")
-    assert fs.FileSystem.from_uri(s3_uri("bucket", key))[1] == f"bucket/{key}"
+    assert fs.FileSystem.from_uri(readable_uri(f"s3://bucket/{key}"))[1] == f"bucket/{key}"
 
 
 def test_the_uri_of_an_ordinary_name_is_the_name() -> None:
     name = "DES=+2006261_v1.0 final".replace(" ", "-") + ".csv"
-    assert s3_uri("b", csv_key("s.1", name)) == f"s3://b/sessions/s.1/csv/{name}"
+    assert readable_uri(f"s3://b/{csv_key('s.1', name)}") == f"s3://b/sessions/s.1/csv/{name}"
 
 
 async def test_a_second_put_replaces_the_object(moto: EmbeddedMoto) -> None:

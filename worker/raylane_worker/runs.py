@@ -25,8 +25,8 @@ _FIRST_POLL_S: Final = 0.2
 _OUTAGE_PATIENCE_S: Final = 60.0
 _STOP_PATIENCE_S: Final = 15.0
 
-# Progress bars would fill the tail of the output with control characters.
-_QUIET: Final = {"RAY_DATA_DISABLE_PROGRESS_BARS": "1"}
+# Otherwise Ray's own progress would fill the tail of what the run prints. Its warnings and errors stay.
+_QUIET: Final = {"RAY_LOGGER_LEVEL": "warning", "RAY_DATA_LOG_LEVEL": "WARNING"}
 # For inputs of one block, Ray's default shuffle spends its time on starting actors (15 s where this needs 0.1 s).
 _SMALL_DATA: Final = {"RAY_DATA_DEFAULT_SHUFFLE_STRATEGY": "sort_shuffle_pull_based"}
 

@@ -115,8 +115,8 @@ def show_history(entries: Sequence[HistoryEntry], to: Terminal, *, full: bool) -
             entry.job_id,
             entry.action if entry.action == entry.kind else f"{entry.kind} {entry.action}",
             entry.status,
-            entry.run.endpoint if entry.run else "",
-            _exit_code(entry.run),
+            entry.endpoint or "",
+            "" if entry.exit_code is None else str(entry.exit_code),
             entry.what,
         ]
         for entry in entries
@@ -156,8 +156,8 @@ def _show_code_and_run(code: str | None, run: Run | None, to: Terminal) -> None:
 
 
 def _show_run(run: Run, to: Terminal) -> None:
-    code = _exit_code(run)
-    to.text(f"--- {run.submission_id}: {run.status} on {run.endpoint}" + (f", exit code {code}" if code else ""))
+    code = "" if run.exit_code is None else f", exit code {run.exit_code}"
+    to.text(f"--- {run.submission_id}: {run.status} on {run.endpoint}{code}")
     if run.message:
         to.text(run.message)
     if run.output_truncated:
@@ -185,10 +185,6 @@ def _rows(source: CsvSource | TableSource) -> str:
 
 def _columns(columns: Sequence[Column]) -> str:
     return ", ".join(f"{column.name} {column.type}" for column in columns)
-
-
-def _exit_code(run: Run | None) -> str:
-    return "" if run is None or run.exit_code is None else str(run.exit_code)
 
 
 def _time(epoch_ms: int | None) -> str | None:

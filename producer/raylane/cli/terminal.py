@@ -144,7 +144,6 @@ _TITLES: Final = {
     "unconsumed": "not understood",
     "supported": "what is understood",
     "nearest": "did you mean",
-    "candidates": "could be",
     "missing": "missing",
     "findings": "findings",
     "endpoints": "endpoints",

@@ -92,6 +92,13 @@ async def test_reset_forgets_the_session_and_no_other(redis: Redis) -> None:
     assert await store.all("b") == [csv("1.csv")]
 
 
+def test_generated_code_reads_an_odd_name_percent_encoded_and_an_ordinary_one_as_it_is() -> None:
+    assert csv("DES=+1,2.csv").location == "s3://b/sessions/s/csv/DES=+1,2.csv"
+    odd = csv("my data 100%.csv")
+    assert odd.s3_uri == "s3://b/sessions/s/csv/my data 100%.csv"
+    assert odd.location == "s3://b/sessions/s/csv/my%20data%20100%25.csv"
+
+
 async def test_sources_expire(redis: Redis) -> None:
     await SourceStore(redis).put("a", [csv("1.csv")])
     assert await redis.ttl(keys.session_sources("a")) > 29 * 24 * 3600

@@ -43,6 +43,8 @@ async def test_history_tells_what_was_uploaded_generated_and_run_newest_first(pr
     assert (selected.status, selected.finished_at) == (JobStatus.QUEUED, None)
     assert (generated.job_id, generated.what, generated.code) == ("gen", "mean of temp", GENERATED.code)
     assert generated.run == RUN
+    assert (generated.endpoint, generated.exit_code, generated.output_tail) == ("public", 0, "mean 3.0\n")
+    assert (uploaded.endpoint, uploaded.exit_code, uploaded.output_tail) == (None, None, None)
 
     assert [entry.job_id for entry in await producer.history("s1", limit=1)] == ["gen"]
 

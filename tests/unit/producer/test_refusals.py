@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from raylane import checks
+from raylane.handle import JobHandle
 from raylane_common.errors import InvalidRequest
 from raylane_common.requests import MAX_CODE_BYTES, MAX_PROMPT_BYTES, MAX_STAGED_BYTES
+from raylane_common.results import UploadResult
 from tests.unit.producer.samples import CSV_BYTES
 
 if TYPE_CHECKING:
@@ -76,6 +78,8 @@ async def test_a_bad_job_id_is_refused_by_every_method_that_takes_one(producer: 
 def test_a_bad_event_id_is_refused(producer: Producer, after: str) -> None:
     with pytest.raises(InvalidRequest, match=r"^after: must be the id of an event"):
         producer.follow("j", after=after)
+    with pytest.raises(InvalidRequest, match=r"^after: must be the id of an event"):
+        JobHandle(producer._queue, "j", UploadResult).follow(after=after)
 
 
 @pytest.mark.parametrize("limit", [-1, 0, 1001])

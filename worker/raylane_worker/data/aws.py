@@ -6,7 +6,6 @@ import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypedDict
-from urllib.parse import quote
 
 from aiobotocore.config import AioConfig
 from botocore.exceptions import (
@@ -140,18 +139,6 @@ async def aws_call(service: Service, doing: str, limit_s: float) -> AsyncIterato
 def error_code(error: ClientError) -> str:
     """The service's own name for what went wrong; for an answer without a body, its HTTP status."""
     return str(error.response.get("Error", {}).get("Code", "unknown"))
-
-
-def s3_uri(bucket: str, key: str) -> str:
-    """The URI under which Arrow, and so Ray, reads the key.
-
-    Arrow takes the path of an S3 URI as percent-encoded: a literal blank, '%', '#' or 'é' would lead to another key or
-    to none. A key of ordinary characters stays as it is.
-    """
-    return f"s3://{bucket}/{quote(key, safe=_URI_SAFE)}"
-
-
-_URI_SAFE: Final = "/!$&'()*+,-.:;=@_~"
 
 
 def _from_answer(service: Service, doing: str, error: ClientError) -> RaylaneError:

@@ -11,8 +11,8 @@ from botocore.exceptions import ClientError
 
 from raylane_common.errors import CatalogRejected, CatalogUnavailable, TableNotFound, UnsupportedFormat
 from raylane_common.results import TableSummary
-from raylane_common.sources import Column, ColumnType, TableFormat, TableSource
-from raylane_worker.data.aws import OPEN_S, Service, aws_call, client_arguments, deadline_s, error_code, s3_uri
+from raylane_common.sources import Column, ColumnType, TableFormat, TableSource, readable_uri
+from raylane_worker.data.aws import OPEN_S, Service, aws_call, client_arguments, deadline_s, error_code
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -173,7 +173,7 @@ def _location(table: TableTypeDef) -> str:
         problem = f"lies at {location!r}, which is not on S3" if location else "has no location"
         raise _unsupported(table, problem)
     bucket, prefix = match.groups()
-    return s3_uri(bucket, f"{prefix}/" if prefix else "")
+    return readable_uri(f"s3://{bucket}/" + (f"{prefix}/" if prefix else ""))
 
 
 def _format(table: TableTypeDef) -> TableFormat:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 PREVIEW_RECORDS: Final = 5
 PREVIEW_CELL_CHARACTERS: Final = 1000
-# Beyond this pyarrow needs minutes for a header alone.
+# A header of a million names alone takes pyarrow more than a minute.
 MAX_COLUMNS: Final = 10_000
 # pyarrow's default, which Ray keeps: types are decided on the first block and hold for the rest.
 BLOCK_BYTES: Final = 1024 * 1024

@@ -12,7 +12,7 @@ from aiobotocore.session import get_session
 from botocore.exceptions import ClientError
 
 from raylane_common.errors import StorageRejected, StorageUnavailable
-from raylane_worker.data.aws import OPEN_S, Service, aws_call, client_arguments, deadline_s, error_code, s3_uri
+from raylane_worker.data.aws import OPEN_S, Service, aws_call, client_arguments, deadline_s, error_code
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
@@ -64,8 +64,8 @@ class Storage:
         return self._settings.bucket
 
     def uri(self, key: str) -> str:
-        """Where Ray reads the key: percent-encoded, as Arrow takes it. An ordinary key stands there as it is."""
-        return s3_uri(self.bucket, key)
+        """The key as AWS's tools spell it."""
+        return f"s3://{self.bucket}/{key}"
 
     async def put(self, key: str, data: bytes, *, content_type: str) -> None:
         """Writes the object, or replaces it: all of it or nothing. S3 compares what arrived with a SHA-256 checksum."""

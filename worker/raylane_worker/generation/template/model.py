@@ -11,6 +11,7 @@ from strands.models import Model
 from raylane_common.errors import InternalError, RaylaneError
 from raylane_worker.generation.agents import CODE_AGENT, GET_DATA_SOURCES, SUBMIT_CODE
 from raylane_worker.generation.briefing import read_source
+from raylane_worker.generation.template import write
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
@@ -75,8 +76,6 @@ def _next_call(messages: Messages, tools: set[str]) -> tuple[str, Mapping[str, J
     found = _answer_of(GET_DATA_SOURCES, messages)
     if found is None:
         return GET_DATA_SOURCES, {}
-    from raylane_worker.generation.template import write
-
     answer = json.loads(found)
     prompt = messages[0]["content"][0]["text"]
     sources = [read_source(described) for described in answer["sources"]]

@@ -1,0 +1,83 @@
+"""A worker is killed while its run goes on: the next one follows the same run."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from raylane import Producer
+from raylane_common.errors import RayJobNotFound
+from raylane_common.ray.models import RayJobStatus
+from tests.acceptance.conftest import BIN, PATIENCE_S
+from tests.waiting import until
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from tests.acceptance.conftest import House
+
+WAITS_FOR_FILE = """
+import os, time
+print("started")
+while not os.path.exists({path!r}):
+    time.sleep(0.1)
+print("ended")
+"""
+
+
+@asynccontextmanager
+async def worker(house: House, redis_url: str, log: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+    with log.open("ab") as output:
+        process = await asyncio.create_subprocess_exec(
+            BIN / "raylane-worker",
+            *("run", "--lanes", "ray"),
+            stdout=output,
+            stderr=output,
+            env=house.process_environment() | {"RAYLANE_REDIS__URL": redis_url, "RAYLANE_LANES__LEASE_S": "3"},
+        )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
+
+
+@pytest.mark.timeout(300)
+async def test_a_run_is_followed_by_the_next_worker_and_not_started_again(
+    house: House, producer: Producer, tmp_path: Path
+) -> None:
+    redis_url = house.env["RAYLANE_REDIS__URL"].removesuffix("/0") + "/1"
+    gate, log = tmp_path / "gate", tmp_path / "worker.log"
+    async with Producer(redis_url=redis_url) as own:
+        submitting = await own.ray.submit(WAITS_FOR_FILE.format(path=str(gate)))
+        run_id = f"rl-{submitting.id}-1"
+
+        async def is_running() -> bool:
+            try:
+                job = (await (await producer.ray.job(run_id)).result(60)).job
+            except RayJobNotFound:
+                return False
+            return job.status is RayJobStatus.RUNNING
+
+        async with worker(house, redis_url, log) as first:
+            await until(is_running, timeout_s=60)
+            first.kill()
+            await first.wait()
+        async with worker(house, redis_url, log):
+            await until(lambda: _second_attempt(own, submitting.id), timeout_s=60)
+            gate.touch()
+            run = (await submitting.result(PATIENCE_S)).run
+    assert (run.submission_id, run.status) == (run_id, RayJobStatus.SUCCEEDED)
+    assert run.output_tail.count("started") == 1
+    jobs = (await (await producer.ray.jobs(limit=500)).result(60)).jobs
+    assert [job.submission_id for job in jobs if submitting.id in str(job.submission_id)] == [run_id]
+
+
+async def _second_attempt(producer: Producer, job_id: str) -> bool:
+    record = await producer.record(job_id)
+    return record.attempt == 2 and record.progress is not None and record.progress.stage == "running"

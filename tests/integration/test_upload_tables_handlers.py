@@ -1,0 +1,306 @@
+from __future__ import annotations
+
+import hashlib
+import time
+import uuid
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from raylane_common import keys
+from raylane_common.errors import (
+    CatalogUnavailable,
+    InvalidCsv,
+    InvalidRequest,
+    QueueUnavailable,
+    StorageRejected,
+    StorageUnavailable,
+    TableNotFound,
+    UnsupportedFormat,
+)
+from raylane_common.jobs import JobRecord, JobStatus, NewJob, Progress
+from raylane_common.ray.client import RayClient
+from raylane_common.requests import (
+    ListDatabasesRequest,
+    ListTablesRequest,
+    SelectTablesRequest,
+    TableRef,
+    UploadRequest,
+)
+from raylane_common.results import DatabasesResult, SelectedTablesResult, TablesResult
+from raylane_common.settings import Settings
+from raylane_common.sources import ColumnType, CsvSource, SourceStore
+from raylane_worker.context import JobContext, Resources
+from raylane_worker.data.catalog import Catalog
+from raylane_worker.data.storage import Storage
+from raylane_worker.handlers.tables import tables
+from raylane_worker.handlers.upload import upload
+from tests.aws import aws_settings, closed, glue, own_bucket, s3
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from redis.asyncio import Redis
+
+    from raylane_common.jobs import Checkpoint
+    from raylane_common.requests import Request
+    from raylane_common.settings import StorageSettings
+    from raylane_worker.embedded import EmbeddedMoto
+
+DATA = b'name,amount\n"one\nline",1\nb,2\nc,3\nd,4\ne,5\nf,6\n'
+
+
+class Staged:
+    """What the queue gives a running job: the bytes staged with it. Keeps the progress that the job tells."""
+
+    def __init__(self, body: bytes) -> None:
+        self.stages: list[str] = []
+        self._body = body
+
+    async def progress(self, progress: Progress) -> None:
+        self.stages.append(progress.stage)
+
+    async def log(self, line: str) -> None:
+        raise AssertionError(line)
+
+    async def checkpoint(self, checkpoint: Checkpoint) -> None:
+        raise AssertionError(checkpoint)
+
+    async def body(self) -> bytes:
+        return self._body
+
+
+class Bench:
+    """One worker's resources, and jobs of one session that use them."""
+
+    def __init__(self, resources: Resources) -> None:
+        self.resources = resources
+        self.port = Staged(b"")
+
+    def job(self, request: Request, *, body: bytes = b"", id: str = "job1") -> JobContext:
+        new = NewJob(request=request, session_id="s1", id=id)
+        self.port = Staged(body)
+        record = JobRecord(
+            id=new.id,
+            v=1,
+            kind=new.kind,
+            lane=new.lane,
+            session_id=new.session_id,
+            status=JobStatus.RUNNING,
+            enqueued_at=int(time.time() * 1000),
+        )
+        return JobContext(record, self.port, self.resources)
+
+    async def sources(self) -> list[str]:
+        return [source.name for source in await self.resources.sources.all("s1")]
+
+
+@asynccontextmanager
+async def bench(redis: Redis, url: str, bucket: StorageSettings | None = None) -> AsyncIterator[Bench]:
+    settings = Settings(storage=bucket or own_bucket(), aws=aws_settings(url))
+    async with AsyncExitStack() as stack:
+        yield Bench(
+            Resources(
+                settings=settings,
+                storage=await stack.enter_async_context(Storage(settings.storage, settings.aws)),
+                catalog=await stack.enter_async_context(Catalog(settings.aws)),
+                ray=await stack.enter_async_context(RayClient(settings.ray)),
+                sources=SourceStore(redis),
+            )
+        )
+
+
+@pytest.fixture
+async def on(redis: Redis, moto: EmbeddedMoto) -> AsyncIterator[Bench]:
+    async with bench(redis, moto.url) as opened:
+        yield opened
+
+
+def request_for(data: bytes, filename: str = "data.csv", **changes: Any) -> UploadRequest:
+    fields = {"filename": filename, "size_bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    return UploadRequest.model_validate(fields | changes)
+
+
+async def stored(moto: EmbeddedMoto, on: Bench) -> dict[str, bytes]:
+    async with s3(moto.url) as client:
+        bucket = on.resources.storage.bucket
+        listed = (await client.list_objects_v2(Bucket=bucket)).get("Contents", [])
+        keys = [found["Key"] for found in listed]
+        return {key: await (await client.get_object(Bucket=bucket, Key=key))["Body"].read() for key in keys}
+
+
+async def test_an_upload_is_stored_and_becomes_a_source(on: Bench, moto: EmbeddedMoto) -> None:
+    result = await upload(request_for(DATA), on.job(request_for(DATA), body=DATA))
+    key = "sessions/s1/csv/data.csv"
+    assert await stored(moto, on) == {key: DATA}
+    assert (result.bucket, result.key, result.bytes, result.rows) == (on.resources.storage.bucket, key, len(DATA), 6)
+    assert result.s3_uri == f"s3://{result.bucket}/{key}"
+    assert result.preview == (("one\nline", "1"), ("b", "2"), ("c", "3"), ("d", "4"), ("e", "5"))
+    assert [column.type for column in result.columns] == [ColumnType.STRING, ColumnType.INTEGER]
+    (source,) = await on.resources.sources.all("s1")
+    assert source == CsvSource(
+        filename="data.csv",
+        s3_uri=result.s3_uri,
+        size_bytes=len(DATA),
+        rows=6,
+        columns=result.columns,
+        job_id="job1",
+    )
+    assert on.port.stages == ["checking", "storing"]
+
+
+async def test_a_real_file_is_profiled(on: Bench, weather: Path) -> None:
+    data = weather.read_bytes()
+    result = await upload(request_for(data, weather.name), on.job(request_for(data), body=data))
+    assert (result.rows, result.warnings) == (1461, ())
+    assert {column.name: column.type for column in result.columns} == {
+        "date": ColumnType.STRING,  # written as 2012/01/01, which the reader leaves as text
+        "precipitation": ColumnType.NUMBER,
+        "temp_max": ColumnType.NUMBER,
+        "temp_min": ColumnType.NUMBER,
+        "wind": ColumnType.NUMBER,
+        "weather": ColumnType.STRING,
+    }
+
+
+async def test_the_same_upload_again_changes_nothing(on: Bench, moto: EmbeddedMoto) -> None:
+    first = await upload(request_for(DATA), on.job(request_for(DATA), body=DATA))
+    before = await on.resources.sources.all("s1")
+    assert await upload(request_for(DATA), on.job(request_for(DATA), body=DATA)) == first
+    assert await on.resources.sources.all("s1") == before
+    assert await stored(moto, on) == {first.key: DATA}
+
+
+async def test_a_session_keeps_several_uploads_and_the_newest_of_one_name(on: Bench) -> None:
+    for filename, data, job_id in (("a.csv", DATA, "j1"), ("b.csv", DATA, "j2"), ("a.csv", b"x\n1\n", "j3")):
+        await upload(request_for(data, filename), on.job(request_for(data), body=data, id=job_id))
+    assert [(source.name, source.job_id) for source in await on.resources.sources.all("s1")] == [
+        ("a.csv", "j3"),
+        ("b.csv", "j2"),
+    ]
+
+
+async def test_an_odd_filename_keeps_its_name_in_the_key(on: Bench, moto: EmbeddedMoto) -> None:
+    filename = "50% off, DES=+1 #é 日本.csv"
+    result = await upload(request_for(DATA, filename), on.job(request_for(DATA), body=DATA))
+    assert await stored(moto, on) == {f"sessions/s1/csv/{filename}": DATA}
+    assert await on.sources() == [filename]
+    assert result.s3_uri.endswith("/50%25%20off,%20DES=+1%20%23%C3%A9%20%E6%97%A5%E6%9C%AC.csv")
+
+
+@pytest.mark.parametrize(
+    ("data", "changes", "error", "told"),
+    [
+        (DATA, {"size_bytes": 1}, InvalidRequest, "size_bytes"),
+        (DATA, {"sha256": "0" * 64}, InvalidRequest, "sha256"),
+        (b"a,b\n1\n", {}, InvalidCsv, "line 2"),
+    ],
+)
+async def test_bytes_that_are_not_a_csv_or_not_the_announced_ones_go_nowhere(
+    on: Bench, moto: EmbeddedMoto, data: bytes, changes: dict[str, Any], error: type[Exception], told: str
+) -> None:
+    request = request_for(data, **changes)
+    with pytest.raises(error, match=told):
+        await upload(request, on.job(request, body=data))
+    assert await on.sources() == []
+    assert await stored(moto, on) == {}
+
+
+async def test_an_upload_without_a_bucket_leaves_no_source(redis: Redis, moto: EmbeddedMoto) -> None:
+    async with bench(redis, moto.url, own_bucket(create=False)) as on:
+        with pytest.raises(StorageRejected, match="NoSuchBucket"):
+            await upload(request_for(DATA), on.job(request_for(DATA), body=DATA))
+        assert await on.sources() == []
+
+
+async def test_an_upload_without_s3_leaves_no_source(redis: Redis) -> None:
+    async with bench(redis, closed(), own_bucket(create=False)) as on:
+        with pytest.raises(StorageUnavailable):
+            await upload(request_for(DATA), on.job(request_for(DATA), body=DATA))
+        assert await on.sources() == []
+
+
+async def test_an_upload_whose_source_cannot_be_kept_is_an_error(redis: Redis, moto: EmbeddedMoto) -> None:
+    await redis.set(keys.session_sources("s1"), "not a hash", ex=60)
+    async with bench(redis, moto.url) as on:
+        with pytest.raises(QueueUnavailable):
+            await upload(request_for(DATA), on.job(request_for(DATA), body=DATA))
+
+
+@pytest.fixture
+async def database(moto: EmbeddedMoto) -> str:
+    """A database with the parquet tables t0 … t19 and the ORC table orc."""
+    name = f"db_{uuid.uuid4().hex}"
+    async with glue(moto.url) as client:
+        await client.create_database(DatabaseInput={"Name": name})
+        for table, classification in [(f"t{number}", "parquet") for number in range(20)] + [("orc", "orc")]:
+            await client.create_table(
+                DatabaseName=name,
+                TableInput={
+                    "Name": table,
+                    "Parameters": {"classification": classification},
+                    "StorageDescriptor": {"Location": f"s3://lake/{table}", "Columns": [{"Name": "id", "Type": "int"}]},
+                },
+            )
+    return name
+
+
+def selection(database: str, *names: str) -> SelectTablesRequest:
+    return SelectTablesRequest(tables=tuple(TableRef(database=database, table=name) for name in names))
+
+
+async def test_databases_and_tables_are_listed(on: Bench, database: str) -> None:
+    found = await tables(ListDatabasesRequest(), on.job(ListDatabasesRequest()))
+    assert isinstance(found, DatabasesResult)
+    assert database in found.databases
+    request = ListTablesRequest(database=database)
+    listed = await tables(request, on.job(request))
+    assert isinstance(listed, TablesResult)
+    assert {summary.table: summary.supported for summary in listed.tables} == {
+        **{f"t{number}": True for number in range(20)},
+        "orc": False,
+    }
+
+
+async def test_selected_tables_become_sources_in_the_order_asked_for(on: Bench, database: str) -> None:
+    names = [f"t{number}" for number in reversed(range(20))]
+    request = selection(database, *names, "t3")
+    result = await tables(request, on.job(request))
+    assert isinstance(result, SelectedTablesResult)
+    assert [source.name for source in result.sources] == [f"{database}.{name}" for name in names]
+    assert await on.resources.sources.all("s1") == sorted(result.sources, key=lambda source: source.name)
+    assert on.port.stages == ["resolving"]
+
+
+async def test_one_missing_table_leaves_nothing_selected(on: Bench, database: str) -> None:
+    request = selection(database, "t1", "none", "t2", "nope")
+    with pytest.raises(TableNotFound, match=f"{database}.none, {database}.nope") as caught:
+        await tables(request, on.job(request))
+    assert caught.value.details == {"missing": [f"{database}.none", f"{database}.nope"]}
+    assert await on.sources() == []
+
+
+async def test_one_unsupported_table_leaves_nothing_selected_and_is_named(on: Bench, database: str) -> None:
+    request = selection(database, "t1", "orc", "t2")
+    with pytest.raises(UnsupportedFormat, match=f"table {database}.orc has classification orc"):
+        await tables(request, on.job(request))
+    assert await on.sources() == []
+
+
+async def test_a_failed_selection_keeps_what_was_selected_before(on: Bench, database: str) -> None:
+    request = selection(database, "t1")
+    await tables(request, on.job(request))
+    request = selection(database, "t2", "none")
+    with pytest.raises(TableNotFound):
+        await tables(request, on.job(request))
+    assert await on.sources() == [f"{database}.t1"]
+
+
+async def test_a_catalog_that_is_down_is_an_error(redis: Redis) -> None:
+    async with bench(redis, closed(), own_bucket(create=False)) as on:
+        request = selection("d", *(f"t{number}" for number in range(20)))
+        with pytest.raises(CatalogUnavailable):
+            await tables(request, on.job(request))
+        assert await on.sources() == []
