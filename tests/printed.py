@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 
 def table(output: str) -> list[list[str]]:
-    """The cells of the printed table's rows, without its header."""
-    raise NotImplementedError
+    """The cells of the first table's rows, without its header."""
+    match = re.search(r"^ *-+(?:-\+-+)*\n(.*?)^ *\(\d+ rows?\)$", output, re.MULTILINE | re.DOTALL)
+    assert match is not None, f"no table in {output!r}"
+    return [[cell.strip() for cell in line.split(" | ")] for line in match.group(1).splitlines()]

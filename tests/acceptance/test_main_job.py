@@ -136,7 +136,7 @@ async def test_a_selected_glue_table_is_read_by_a_run(
     await s3.put_object(Bucket="raylane", Key="lake/weather/part-0.csv", Body=weather.read_bytes())
     await glue.create_database(DatabaseInput={"Name": "lake"})
     frame = pd.read_csv(weather, nrows=1)
-    kinds = {"date": "date", "weather": "string"}
+    kinds = {"date": "string", "weather": "string"}
     await glue.create_table(
         DatabaseName="lake",
         TableInput={

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import binascii
 import gc
 import json
-import struct
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,99 +18,33 @@ from raylane_common.settings import Settings
 from raylane_common.sources import Column, ColumnType, CsvSource
 from raylane_worker.generation.agents import WritingTask, write_code
 from raylane_worker.generation.models import choose, make_model
+from tests.bedrock import BedrockStub, answer, frame, stream, tool_result
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator
 
 
-LOCATION = "s3://bucket/sessions/sess-a/csv/täglich 1.csv"
+S3_URI = "s3://bucket/sessions/sess-a/csv/täglich 1.csv"
+LOCATION = "s3://bucket/sessions/sess-a/csv/t%C3%A4glich%201.csv"
 CODE = f'import ray\n\nray.init()\nprint(ray.data.read_csv("{LOCATION}").count())\n'
 SECRET = "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY"
-
-
-def frame(event: str, payload: dict[str, object], kind: str = "event") -> bytes:
-    """One message of vnd.amazon.eventstream: lengths, their CRC, headers, payload, CRC of it all."""
-    names = {f":{kind}-type": event, ":content-type": "application/json", ":message-type": kind}
-    headers = b"".join(
-        bytes([len(name)]) + name.encode() + b"\x07" + struct.pack("!H", len(value)) + value.encode()
-        for name, value in names.items()
-    )
-    body = json.dumps(payload).encode()
-    prelude = struct.pack("!II", 16 + len(headers) + len(body), len(headers))
-    message = prelude + struct.pack("!I", binascii.crc32(prelude)) + headers + body
-    return message + struct.pack("!I", binascii.crc32(message))
-
-
-def answer(*, text: str | None = None, tool: tuple[str, dict[str, object]] | None = None) -> list[bytes]:
-    """A whole answer, with the tool's input cut into pieces as Bedrock does."""
-    frames = [frame("messageStart", {"role": "assistant"})]
-    if text is not None:
-        frames.append(frame("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": text}}))
-        frames.append(frame("contentBlockStop", {"contentBlockIndex": 0}))
-    if tool is not None:
-        name, arguments = tool
-        start = {"toolUse": {"toolUseId": f"tooluse_{name}", "name": name}}
-        frames.append(frame("contentBlockStart", {"contentBlockIndex": 1, "start": start}))
-        whole = json.dumps(arguments)
-        for piece in (whole[: len(whole) // 2], whole[len(whole) // 2 :]):
-            delta = {"contentBlockIndex": 1, "delta": {"toolUse": {"input": piece}}}
-            frames.append(frame("contentBlockDelta", delta))
-        frames.append(frame("contentBlockStop", {"contentBlockIndex": 1}))
-    frames.append(frame("messageStop", {"stopReason": "tool_use" if tool else "end_turn"}))
-    usage = {"inputTokens": 100, "outputTokens": 20, "totalTokens": 120}
-    frames.append(frame("metadata", {"usage": usage, "metrics": {"latencyMs": 5}}))
-    return frames
 
 
 def refused(status: int, code: str, message: str) -> web.Response:
     return web.json_response({"message": message}, status=status, headers={"x-amzn-ErrorType": code})
 
 
-@dataclass
-class Bedrock:
-    """The stub: plays both agents, and remembers every request. `instead` answers in place of the code agent."""
-
-    url: str = ""
-    requests: list[dict[str, Any]] = field(default_factory=list)
-    paths: list[str] = field(default_factory=list)
-    instead: Callable[[web.Request], Awaitable[web.StreamResponse]] | None = None
-    closed: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def converse(self, request: web.Request) -> web.StreamResponse:
-        body = await request.json()
-        self.requests.append(body)
-        self.paths.append(request.raw_path)
-        tools = [tool["toolSpec"]["name"] for tool in body["toolConfig"]["tools"]]
-        if tools == ["code_generation_agent"]:
-            frames = answer(text="I delegate.", tool=("code_generation_agent", {"notes": "count the rows"}))
-        elif self.instead is not None:
-            return await self.instead(request)
-        elif len(body["messages"]) == 1:
-            frames = answer(tool=("get_data_sources", {"session_id": "sess-b"}))
-        else:
-            frames = answer(tool=("submit_code", {"code": CODE, "interpreted_as": "all rows are counted"}))
-        return await self.stream(request, frames)
-
-    async def stream(self, request: web.Request, frames: list[bytes]) -> web.StreamResponse:
-        response = web.StreamResponse(headers={"content-type": "application/vnd.amazon.eventstream"})
-        await response.prepare(request)
-        for part in frames:
-            await response.write(part)
-        return response
+def plays(body: dict[str, Any]) -> list[bytes]:
+    """A code agent that names another session to the tool that takes no arguments, and then submits."""
+    if tool_result(body) is None:
+        return answer(tool=("get_data_sources", {"session_id": "sess-b"}))
+    return answer(tool=("submit_code", {"code": CODE, "interpreted_as": "all rows are counted"}))
 
 
 @pytest.fixture
-async def bedrock() -> AsyncIterator[Bedrock]:
-    stub = Bedrock()
-    app = web.Application()
-    app.router.add_post("/model/{model}/converse-stream", stub.converse)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    stub.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield stub
-    await runner.cleanup()
+async def bedrock() -> AsyncIterator[BedrockStub]:
+    async with BedrockStub(code_agent=plays) as stub:
+        yield stub
 
 
 @pytest.fixture(autouse=True)
@@ -125,7 +56,7 @@ def no_account(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
 
 
-def settings(stub: Bedrock, *, credentials: bool = True, **generation: object) -> Settings:
+def settings(stub: BedrockStub, *, credentials: bool = True, **generation: object) -> Settings:
     aws = {"access_key_id": "AKIAIOSFODNN7EXAMPLE", "secret_access_key": SECRET} if credentials else {}
     model = {"model": "bedrock:amazon.nova-pro-v1:0", "model_endpoint_url": stub.url, "model_region": "us-east-1"}
     return Settings.model_validate({"aws": aws, "generation": {**model, **generation}})
@@ -134,7 +65,7 @@ def settings(stub: Bedrock, *, credentials: bool = True, **generation: object) -
 async def write(chosen: Settings) -> tuple[str, Usage | None]:
     source = CsvSource(
         filename="täglich 1.csv",
-        s3_uri=LOCATION,
+        s3_uri=S3_URI,
         size_bytes=1000,
         rows=10,
         columns=(Column(name="x", type=ColumnType.INTEGER, native_type="int64"),),
@@ -150,7 +81,7 @@ async def write(chosen: Settings) -> tuple[str, Usage | None]:
     return draft.code, draft.usage
 
 
-async def test_the_agents_write_code_with_the_exact_location_that_the_tool_told(bedrock: Bedrock) -> None:
+async def test_the_agents_write_code_with_the_exact_location_that_the_tool_told(bedrock: BedrockStub) -> None:
     code, usage = await write(settings(bedrock))
     assert code == CODE
     assert usage == Usage(input_tokens=300, output_tokens=60)
@@ -173,8 +104,8 @@ def specs(request: dict[str, Any]) -> dict[str, Any]:
     return {tool["name"]: tool["inputSchema"]["json"] for tool in tools}
 
 
-async def test_text_instead_of_a_submission_is_a_refusal(bedrock: Bedrock) -> None:
-    bedrock.instead = lambda request: bedrock.stream(request, answer(text="```python\nimport ray\n```"))
+async def test_text_instead_of_a_submission_is_a_refusal(bedrock: BedrockStub) -> None:
+    bedrock.instead = lambda request: stream(request, answer(text="```python\nimport ray\n```"))
     with pytest.raises(GenerationRefused, match="import ray"):
         await write(settings(bedrock))
 
@@ -190,7 +121,7 @@ async def test_text_instead_of_a_submission_is_a_refusal(bedrock: Bedrock) -> No
     ],
 )
 async def test_a_refusal_of_the_service_is_typed_and_says_what_to_set(
-    bedrock: Bedrock, status: int, code: str, message: str, expected: type[Exception], told: str
+    bedrock: BedrockStub, status: int, code: str, message: str, expected: type[Exception], told: str
 ) -> None:
     async def refuse(_: web.Request) -> web.StreamResponse:
         return refused(status, code, message)
@@ -202,7 +133,7 @@ async def test_a_refusal_of_the_service_is_typed_and_says_what_to_set(
     assert len(bedrock.requests) == 2
 
 
-async def test_throttling_is_tried_again_and_then_unavailable(bedrock: Bedrock) -> None:
+async def test_throttling_is_tried_again_and_then_unavailable(bedrock: BedrockStub) -> None:
     async def throttle(_: web.Request) -> web.StreamResponse:
         return refused(429, "ThrottlingException", "Too many requests")
 
@@ -215,18 +146,18 @@ async def test_throttling_is_tried_again_and_then_unavailable(bedrock: Bedrock) 
 
 # strands leaves the response of a broken answer to the garbage collector, which closes its socket.
 @pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
-async def test_an_error_in_the_middle_of_an_answer_is_unavailable(bedrock: Bedrock) -> None:
+async def test_an_error_in_the_middle_of_an_answer_is_unavailable(bedrock: BedrockStub) -> None:
     begun = answer(tool=("get_data_sources", {}))[:3]
     failed = frame("modelStreamErrorException", {"message": "the model broke"}, kind="exception")
-    bedrock.instead = lambda request: bedrock.stream(request, [*begun, failed])
+    bedrock.instead = lambda request: stream(request, [*begun, failed])
     with pytest.raises(ModelUnavailable, match="modelStreamErrorException"):
         await write(settings(bedrock))
     gc.collect()
 
 
-async def test_a_connection_that_breaks_in_the_middle_of_an_answer_is_unavailable(bedrock: Bedrock) -> None:
+async def test_a_connection_that_breaks_in_the_middle_of_an_answer_is_unavailable(bedrock: BedrockStub) -> None:
     async def break_off(request: web.Request) -> web.StreamResponse:
-        response = await bedrock.stream(request, answer(tool=("get_data_sources", {}))[:3])
+        response = await stream(request, answer(tool=("get_data_sources", {}))[:3])
         assert request.transport is not None
         request.transport.close()
         return response
@@ -236,7 +167,7 @@ async def test_a_connection_that_breaks_in_the_middle_of_an_answer_is_unavailabl
         await write(settings(bedrock))
 
 
-async def test_a_service_that_does_not_answer_in_time_is_unavailable(bedrock: Bedrock) -> None:
+async def test_a_service_that_does_not_answer_in_time_is_unavailable(bedrock: BedrockStub) -> None:
     async def stall(_: web.Request) -> web.StreamResponse:
         await asyncio.Event().wait()
         raise AssertionError("not reached")
@@ -246,29 +177,31 @@ async def test_a_service_that_does_not_answer_in_time_is_unavailable(bedrock: Be
         await write(settings(bedrock, model_timeout_s=0.3))
 
 
-async def test_the_deadline_of_the_attempt_does_not_wait_for_the_service(bedrock: Bedrock) -> None:
+async def test_the_deadline_of_the_attempt_does_not_wait_for_the_service(bedrock: BedrockStub) -> None:
+    closed = asyncio.Event()
+
     async def trickle(request: web.Request) -> web.StreamResponse:
-        response = await bedrock.stream(request, [frame("messageStart", {"role": "assistant"})])
+        response = await stream(request, [frame("messageStart", {"role": "assistant"})])
         delta = frame("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": "."}})
         try:
             while True:
                 await response.write(delta)
                 await asyncio.sleep(0.01)
         finally:
-            bedrock.closed.set()
+            closed.set()
 
     bedrock.instead = trickle
     with pytest.raises(ModelUnavailable, match="ATTEMPT_TIMEOUT_S"):
         await write(settings(bedrock, model_timeout_s=1, attempt_timeout_s=1))
-    await asyncio.wait_for(bedrock.closed.wait(), 10)
+    await asyncio.wait_for(closed.wait(), 10)
 
 
-async def test_no_credentials_is_a_configuration_error_before_anything_is_sent(bedrock: Bedrock) -> None:
+async def test_no_credentials_is_a_configuration_error_before_anything_is_sent(bedrock: BedrockStub) -> None:
     with pytest.raises(ModelMisconfigured, match="RAYLANE_AWS__ACCESS_KEY_ID"):
         await write(settings(bedrock, credentials=False))
     assert bedrock.requests == []
 
 
-async def test_an_address_where_nobody_listens_is_unavailable(bedrock: Bedrock, unused_tcp_port: int) -> None:
+async def test_an_address_where_nobody_listens_is_unavailable(bedrock: BedrockStub, unused_tcp_port: int) -> None:
     with pytest.raises(ModelUnavailable):
         await write(settings(bedrock, model_endpoint_url=f"http://127.0.0.1:{unused_tcp_port}"))

@@ -14,8 +14,8 @@ import aiobotocore.session
 import aiohttp
 import pytest
 from redis.asyncio import Redis
-from tests.waiting import until
 
+from raylane_common.errors import EmbeddedError
 from raylane_common.settings import RedisSettings, Settings
 from raylane_worker import guard
 from raylane_worker.embedded import (
@@ -23,12 +23,12 @@ from raylane_worker.embedded import (
     HOST,
     REGION,
     SECRET_ACCESS_KEY,
-    EmbeddedError,
     EmbeddedStack,
     SilentEndpoint,
     embedded_moto,
     embedded_valkey,
 )
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from arq.connections import ArqRedis
-from tests.waiting import until
 
 from raylane_common import keys
 from raylane_common.errors import ErrorInfo, InternalError, JobTimeout, StorageRejected, StorageUnavailable
@@ -19,6 +18,7 @@ from raylane_common.requests import GenerateRequest, JobKind, ListDatabasesReque
 from raylane_common.results import DatabasesResult
 from raylane_common.settings import LaneSettings, LanesSettings
 from raylane_worker.lanes import LaneWorker
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable

@@ -54,7 +54,8 @@ async def _show(producer: Producer, csv: Path, tell: Callable[[str], None]) -> N
     tell(f"Ran on Ray as {generated.run.submission_id}, through the {generated.run.endpoint} endpoint. Its output:\n")
     tell(_indented(generated.run.output_tail))
 
-    tell(f"$ raylane ray status   # the private address ({PROMPT!r} ran all the same) takes no connection")
+    tell("The private address of Ray takes no connection. The first call noticed, and none waits for it again:")
+    tell("\n$ raylane ray status")
     started_at = time.perf_counter()
     status = await (await producer.ray.status()).result(timeout_s=_PATIENCE_S)
     elapsed_ms = (time.perf_counter() - started_at) * 1000
@@ -98,4 +99,4 @@ def _seattle_weather() -> Path:
 
 
 def _indented(text: str) -> str:
-    return "".join(f"    {line}\n" for line in text.strip().splitlines())
+    return "".join(f"    {line}".rstrip() + "\n" for line in text.strip().splitlines())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote
 
 from pydantic import JsonValue, TypeAdapter
 
@@ -24,14 +25,15 @@ def describe(source: CsvSource | TableSource) -> dict[str, JsonValue]:
     """A source as the model sees it: everything about its shape, none of its cells."""
     described: dict[str, JsonValue] = source.model_dump(mode="json", exclude={"job_id", "filename", "s3_uri"})
     if isinstance(source, CsvSource):
-        described |= {"location": source.s3_uri, "format": "csv"}
+        described |= {"location": source.location, "format": "csv"}
     return {"name": source.name, **described}
 
 
 def read_source(described: dict[str, JsonValue]) -> CsvSource | TableSource:
     """The source that `describe` described, but for the job that made it, which is not told."""
     if described["type"] == "csv":
-        described = {**described, "filename": described["name"], "s3_uri": described["location"]}
+        s3_uri = unquote(str(described["location"]))
+        described = {**described, "filename": described["name"], "s3_uri": s3_uri}
     return _source.validate_python({**described, "job_id": ""})
 
 

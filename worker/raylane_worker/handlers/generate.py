@@ -6,6 +6,7 @@ Each step is checkpointed before the next, so that another attempt of the job go
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from raylane_common.errors import NoSources, RayError, RunFailed, VerificationFailed
@@ -73,7 +74,7 @@ async def _write_version(state: Checkpoint, request: GenerateRequest, ctx: JobCo
             limits=settings.generation,
             previous=state.attempts[-1] if state.attempts else None,
         ),
-        make_model(choose(settings, state.generator), settings),
+        await asyncio.to_thread(make_model, choose(settings, state.generator), settings),
     )
     await ctx.progress("verifying", f"version {number}")
     version = CodeVersion(number=number, code=draft.code, findings=tuple(verify(draft.code, state.sources_used)))

@@ -1,0 +1,1 @@
+"""The rules that code must keep before it may run, by subject. `verify` applies them all."""

@@ -1,0 +1,148 @@
+"""Code as the rules see it: its syntax tree, where each name was imported from, what encloses what."""
+
+from __future__ import annotations
+
+import ast
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from raylane_common.results import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+MAX_CODE_BYTES: Final = 64 * 1024
+# Keeps every rule fast; written by hand, nothing comes near.
+MAX_DEPTH: Final = 500
+
+
+@dataclass(frozen=True)
+class Script:
+    """Parsed code.
+
+    `references` are the names and attributes in it that lead to something imported, with their full dotted names;
+    `called` are the names of the script's own that it calls itself.
+    """
+
+    nodes: tuple[ast.AST, ...]
+    parents: Mapping[ast.AST, ast.AST]
+    references: Mapping[ast.AST, str]
+    called: frozenset[str]
+
+    @property
+    def calls(self) -> Iterator[ast.Call]:
+        """Every call."""
+        return (node for node in self.nodes if isinstance(node, ast.Call))
+
+    def origin(self, call: ast.Call) -> str:
+        """The dotted name of what is called, such as `ray.data.read_csv`; empty if it was not imported."""
+        return self.references.get(call.func, "")
+
+    def ancestors(self, node: ast.AST) -> Iterator[ast.AST]:
+        """What encloses the node, from the inside out."""
+        current = self.parents.get(node)
+        while current is not None:
+            yield current
+            current = self.parents.get(current)
+
+    def runs_on_driver(self, node: ast.AST) -> bool:
+        """Whether the node belongs to the script itself, and not to a function that is given to Ray."""
+        for one in self.ancestors(node):
+            if isinstance(one, ast.Lambda):
+                return False
+            if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef) and one.name not in self.called:
+                return False
+        return True
+
+
+def parse(code: str) -> Script | Finding:
+    """The script, or what is wrong with it as a whole. Nothing of it is executed; raises nothing."""
+    size = len(code.encode(errors="surrogatepass"))
+    if size > MAX_CODE_BYTES:
+        return Finding(rule="too_long", message=f"the script has {size} bytes; at most {MAX_CODE_BYTES} are allowed")
+    try:
+        with warnings.catch_warnings():
+            # An invalid escape in a string is a matter of style here.
+            warnings.simplefilter("ignore")
+            tree = ast.parse(code)
+    except SyntaxError as error:
+        return Finding(rule="syntax", message=f"the script is not Python: {error.msg}", line=error.lineno)
+    except ValueError as error:
+        return Finding(rule="syntax", message=f"the script is not Python text: {error}")
+    except (RecursionError, MemoryError):
+        return _TOO_COMPLEX
+    return _script(tree) or _TOO_COMPLEX
+
+
+_TOO_COMPLEX: Final = Finding(
+    rule="too_complex", message="the script is nested too deeply; write it with simple statements"
+)
+
+
+def _script(tree: ast.Module) -> Script | None:
+    """The script, unless it is nested too deeply."""
+    parents: dict[ast.AST, ast.AST] = {}
+    depths: dict[ast.AST, int] = {tree: 0}
+    nodes = tuple(ast.walk(tree))
+    for node in nodes:
+        for child in ast.iter_child_nodes(node):
+            parents[child], depths[child] = node, depths[node] + 1
+    if max(depths.values()) > MAX_DEPTH:
+        return None
+    imports = dict(_imports(nodes))
+    ends = [
+        node
+        for node in nodes
+        if isinstance(node, ast.Name | ast.Attribute) and not isinstance(parents.get(node), ast.Attribute)
+    ]
+    references: dict[ast.AST, str] = {}
+    for node in ends:
+        if (origin := _origin(node, imports)) is not None:
+            references[node] = origin
+    called = {node.func.id for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+    return Script(nodes, parents, references, frozenset(called))
+
+
+def _imports(nodes: tuple[ast.AST, ...]) -> Iterator[tuple[str, str]]:
+    """What each imported name stands for, such as `pa: pyarrow`."""
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield (alias.asname, alias.name) if alias.asname else (alias.name.partition(".")[0],) * 2
+        elif isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                yield alias.asname or alias.name, f"{node.module}.{alias.name}"
+
+
+def _origin(node: ast.AST, imports: Mapping[str, str]) -> str | None:
+    attributes: list[str] = []
+    while isinstance(node, ast.Attribute):
+        attributes.append(node.attr)
+        node = node.value
+    if not isinstance(node, ast.Name) or node.id not in imports:
+        return None
+    return ".".join([imports[node.id], *reversed(attributes)])
+
+
+def line_of(node: ast.AST) -> int | None:
+    """The line on which the node starts."""
+    return getattr(node, "lineno", None)
+
+
+def argument(call: ast.Call, position: int, *keywords: str) -> ast.expr | None:
+    """The argument at a position or of one of the names."""
+    if len(call.args) > position:
+        return call.args[position]
+    return next((one.value for one in call.keywords if one.arg in keywords), None)
+
+
+def text_of(node: ast.AST | None) -> str | None:
+    """The value of a string literal; None for everything else."""
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
+
+
+def texts_of(node: ast.AST | None) -> list[ast.Constant]:
+    """The string literals of an argument that is one, or a list of them."""
+    items = node.elts if isinstance(node, ast.List | ast.Tuple) else [node]
+    return [item for item in items if isinstance(item, ast.Constant) and isinstance(item.value, str)]
