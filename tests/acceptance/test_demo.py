@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pytest
 
-from raylane_worker import guard
+from raylane_worker.embedded import guard
 from tests.acceptance.conftest import BIN
 from tests.printed import table
 from tests.waiting import until

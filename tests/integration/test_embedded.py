@@ -17,7 +17,6 @@ from redis.asyncio import Redis
 
 from raylane_common.errors import EmbeddedError
 from raylane_common.settings import RedisSettings, Settings
-from raylane_worker import guard
 from raylane_worker.embedded import (
     ACCESS_KEY_ID,
     HOST,
@@ -27,6 +26,7 @@ from raylane_worker.embedded import (
     SilentEndpoint,
     embedded_moto,
     embedded_valkey,
+    guard,
 )
 from tests.waiting import until
 

@@ -125,7 +125,7 @@ def request_for(data: bytes, filename: str = "data.csv", **changes: Any) -> Uplo
 
 async def stored(moto: EmbeddedMoto, on: Bench) -> dict[str, bytes]:
     async with s3(moto.url) as client:
-        bucket = on.resources.storage.bucket
+        bucket = on.resources.settings.storage.bucket
         listed = (await client.list_objects_v2(Bucket=bucket)).get("Contents", [])
         keys = [found["Key"] for found in listed]
         return {key: await (await client.get_object(Bucket=bucket, Key=key))["Body"].read() for key in keys}
@@ -135,7 +135,7 @@ async def test_an_upload_is_stored_and_becomes_a_source(on: Bench, moto: Embedde
     result = await upload(request_for(DATA), on.job(request_for(DATA), body=DATA))
     key = "sessions/s1/csv/data.csv"
     assert await stored(moto, on) == {key: DATA}
-    assert (result.bucket, result.key, result.bytes, result.rows) == (on.resources.storage.bucket, key, len(DATA), 6)
+    assert (result.bucket, result.key, result.bytes, result.rows) == (on.resources.settings.storage.bucket, key, len(DATA), 6)
     assert result.s3_uri == f"s3://{result.bucket}/{key}"
     assert result.preview == (("one\nline", "1"), ("b", "2"), ("c", "3"), ("d", "4"), ("e", "5"))
     assert [column.type for column in result.columns] == [ColumnType.STRING, ColumnType.INTEGER]
@@ -187,7 +187,9 @@ async def test_an_odd_filename_keeps_its_name_in_the_key(on: Bench, moto: Embedd
     result = await upload(request_for(DATA, filename), on.job(request_for(DATA), body=DATA))
     assert await stored(moto, on) == {f"sessions/s1/csv/{filename}": DATA}
     assert await on.sources() == [filename]
-    assert result.s3_uri.endswith("/50%25%20off,%20DES=+1%20%23%C3%A9%20%E6%97%A5%E6%9C%AC.csv")
+    assert result.s3_uri == f"s3://{result.bucket}/sessions/s1/csv/{filename}"
+    (source,) = await on.resources.sources.all("s1")
+    assert source.location.endswith("/50%25%20off,%20DES=+1%20%23%C3%A9%20%E6%97%A5%E6%9C%AC.csv")
 
 
 @pytest.mark.parametrize(

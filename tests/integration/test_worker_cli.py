@@ -80,8 +80,8 @@ async def test_check_says_whether_a_worker_of_this_host_lives(redis: Redis, valk
         async for line in worker.stderr:
             if b"taking jobs: lanes ray, generate" in line:
                 break
-    async with asyncio.timeout(60):
-        while (checked := await ended(await start("check", RAYLANE_REDIS__URL=valkey.url)))[0] != 0:
+    async with asyncio.timeout(30):
+        while worker.returncode is None and (checked := await ended(await start("check", RAYLANE_REDIS__URL=valkey.url)))[0] != 0:
             pass
     assert sorted(line.split()[0] for line in checked[1].splitlines()) == ["generate", "ray"]
 

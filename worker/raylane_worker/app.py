@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import socket
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from arq.connections import ArqRedis
@@ -35,16 +36,21 @@ logger = logging.getLogger("raylane.worker")
 
 
 @contextlib.asynccontextmanager
-async def open_resources(settings: Settings, redis: Redis) -> AsyncIterator[Resources]:
-    """What handlers share, opened once. Raises a `StorageError` if the bucket is to be made and cannot be."""
+async def open_resources(settings: Settings, redis: Redis, lanes: Sequence[Lane]) -> AsyncIterator[Resources]:
+    """What the handlers of these lanes share, opened once.
+
+    Raises a `StorageError` or `CatalogError` if AWS cannot be reached, `InvalidRequest` for a wrong Ray address.
+    """
     async with contextlib.AsyncExitStack() as stack:
-        yield Resources(
-            settings=settings,
-            storage=await stack.enter_async_context(Storage(settings.storage, settings.aws)),
-            catalog=await stack.enter_async_context(Catalog(settings.aws)),
-            ray=await stack.enter_async_context(RayClient(settings.ray)),
-            sources=SourceStore(redis),
-        )
+        ray = await stack.enter_async_context(RayClient(settings.ray))
+        resources = Resources(settings=settings, ray=ray, sources=SourceStore(redis))
+        if Lane.UPLOAD in lanes:
+            resources = replace(
+                resources,
+                storage=await stack.enter_async_context(Storage(settings.storage, settings.aws)),
+                catalog=await stack.enter_async_context(Catalog(settings.aws)),
+            )
+        yield resources
 
 
 async def run(settings: Settings, lanes: Sequence[Lane], *, ready: asyncio.Event, stop: asyncio.Event) -> None:
@@ -57,7 +63,7 @@ async def run(settings: Settings, lanes: Sequence[Lane], *, ready: asyncio.Event
     try:
         with queue_errors("start the worker"):
             await redis.ping()
-        async with open_resources(settings, redis) as resources:
+        async with open_resources(settings, redis, lanes) as resources:
             workers = [_lane_worker(lane, settings, redis, resources, name) for lane in lanes]
             await _work(workers, redis, settings.lanes.drain_s, ready, stop)
     finally:

@@ -34,13 +34,16 @@ class JobPort(Protocol):
 
 @dataclass(frozen=True)
 class Resources:
-    """Opened once per worker, shared by all its jobs, closed when it stops."""
+    """Opened once per worker, shared by all its jobs, closed when it stops.
+
+    Only the upload lane opens `storage` and `catalog`: the others need no AWS.
+    """
 
     settings: Settings
-    storage: Storage
-    catalog: Catalog
     ray: RayClient
     sources: SourceStore
+    storage: Storage | None = None
+    catalog: Catalog | None = None
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,20 @@ class JobContext:
         if self.record.session_id is None:
             raise InternalError(f"a {self.record.kind} job needs a session, and {self.job_id} has none")
         return self.record.session_id
+
+    @property
+    def storage(self) -> Storage:
+        """Object storage. Raises `InternalError` outside the upload lane."""
+        if self.resources.storage is None:
+            raise InternalError(f"a {self.record.kind} job has no storage: only the upload lane opens it")
+        return self.resources.storage
+
+    @property
+    def catalog(self) -> Catalog:
+        """The table catalog. Raises `InternalError` outside the upload lane."""
+        if self.resources.catalog is None:
+            raise InternalError(f"a {self.record.kind} job has no catalog: only the upload lane opens it")
+        return self.resources.catalog
 
     async def progress(self, stage: str, message: str = "") -> None:
         """Tells followers what the job is doing now."""

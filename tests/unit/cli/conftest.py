@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -56,11 +55,12 @@ class ScriptedWorker:
     def __init__(self, redis: Redis) -> None:
         self.outcomes: dict[str, Result | RaylaneError] = {}
         self.claimed: list[JobRecord] = []
+        self.stopping = False
         self._redis = redis
 
     async def run(self) -> None:
         lanes = [LaneQueue(self._redis, lane, worker="w", lease_s=10, max_attempts=3, result_ttl_s=60) for lane in Lane]
-        while True:
+        while not self.stopping:
             for lane in lanes:
                 for lease in (await lane.claim(10)).leases:
                     self.claimed.append(lease.record)
@@ -85,6 +85,5 @@ async def worker(redis: Redis) -> AsyncIterator[ScriptedWorker]:
     scripted = ScriptedWorker(redis)
     running = asyncio.create_task(scripted.run())
     yield scripted
-    running.cancel()
-    with suppress(asyncio.CancelledError):
-        await running
+    scripted.stopping = True
+    await running

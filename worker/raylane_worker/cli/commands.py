@@ -25,6 +25,7 @@ INTERRUPTED = 130
 
 app = typer.Typer(
     add_completion=False,
+    rich_markup_mode=None,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Runs Raylane's jobs.",

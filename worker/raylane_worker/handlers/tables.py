@@ -24,7 +24,7 @@ async def tables(
 
     Raises `TableNotFound`, `UnsupportedFormat`, `CatalogUnavailable`, `CatalogRejected` and what `JobPort` raises.
     """
-    catalog = ctx.resources.catalog
+    catalog = ctx.catalog
     match request:
         case ListDatabasesRequest():
             await ctx.progress("listing", "databases")
@@ -44,7 +44,7 @@ async def _select(request: SelectTablesRequest, ctx: JobContext) -> SelectedTabl
     async def look_up(ref: TableRef) -> TableSource | None:
         async with slots:
             try:
-                return await ctx.resources.catalog.resolve(ref, ctx.job_id)
+                return await ctx.catalog.resolve(ref, ctx.job_id)
             except TableNotFound:
                 return None  # all that are missing go into one error
 

@@ -26,7 +26,7 @@ async def upload(request: UploadRequest, ctx: JobContext) -> UploadResult:
     body = await ctx.port.body()
     await ctx.progress("checking", f"{request.filename}, {len(body):,} bytes")
     found = await asyncio.to_thread(_check, request, body)
-    storage, key = ctx.resources.storage, csv_key(ctx.session_id, request.filename)
+    storage, key = ctx.storage, csv_key(ctx.session_id, request.filename)
     await ctx.progress("storing", f"{found.rows:,} rows to {storage.bucket}/{key}")
     await storage.put(key, body, content_type="text/csv")
     source = CsvSource(

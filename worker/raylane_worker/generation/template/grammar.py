@@ -204,6 +204,8 @@ def _rank(cursor: Cursor) -> Measure:
 
 
 def _preview(cursor: Cursor, *, to_show: bool) -> Preview | None:
+    if cursor.take("first row|first record|first line"):
+        return Preview(1)
     if cursor.take("first|head|preview|sample of|sample"):
         limit = cursor.take_number()
         if limit is not None:

@@ -1,0 +1,311 @@
+"""Every form of the template generator on a real Ray and a real S3, against pandas."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import sys
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from raylane_common.sources import Column, ColumnType, CsvSource, TableFormat, TableSource
+from raylane_worker.data.csv_profile import profile
+from raylane_worker.embedded import aws_environment
+from raylane_worker.generation.template import write
+from raylane_worker.generation.verify import verify
+from tests.aws import s3
+from tests.printed import table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from raylane_worker.embedded import EmbeddedMoto
+
+BUCKET = "templates"
+RUNNER = Path(__file__).with_name("template_runner.py")
+RUN_TIMEOUT_S = 240.0
+
+DIRTY = '''\
+,n,ratio,text,day,at,ok,"""); import os #",😀 x,zip
+x,1,0.5,a|b,2020-01-01,2020-01-01 10:00:00,true,1,5,00501
+y,2,,"line
+break",2020-01-02,2020-01-02 10:00:00,false,2,5,01234
+x,,-3.5,,2020-01-03,,true,3,6,00501
+,4,1e-7,a|b,,2020-01-04 10:00:00,,4,6,99999
+z,,,r,2020-01-01,2020-01-01 10:00:00,true,5,7,00000
+'''
+
+
+def column(name: str, kind: ColumnType, native: str = "") -> Column:
+    return Column(name=name, type=kind, native_type=native or str(kind))
+
+
+@dataclass
+class Store:
+    """What lies on S3, and the sources that say so."""
+
+    objects: dict[str, bytes] = field(default_factory=dict)
+
+    def csv(self, filename: str, data: bytes) -> CsvSource:
+        key, found = f"sessions/s-1/csv/{filename}", profile(data)
+        self.objects[key] = data
+        return CsvSource(
+            filename=filename,
+            s3_uri=f"s3://{BUCKET}/{key}",
+            size_bytes=len(data),
+            rows=found.rows,
+            columns=found.columns,
+            job_id="j",
+        )
+
+    def table(self, name: str, files: dict[str, bytes], **fields: Any) -> TableSource:
+        self.objects |= {f"lake/{name}/{path}": data for path, data in files.items()}
+        location = f"s3://{BUCKET}/lake/{name}/"
+        return TableSource(database="lake", table=name, location=location, job_id="j", **fields)
+
+
+STORE = Store()
+
+
+def weather_cases() -> dict[str, Callable[[pd.DataFrame], Any]]:
+    windy = "wind > 3"
+    return {
+        "average temp_max by weather": lambda d: d.groupby("weather")["temp_max"].mean().items(),
+        "first 5 rows": lambda d: d.head(5).to_numpy().tolist(),
+        "how many rows": lambda d: [[len(d)]],
+        "describe": lambda d: d.describe().T.reset_index().to_numpy().tolist(),
+        "sum of precipitation": lambda d: [[d["precipitation"].sum()]],
+        "max and min of wind per weather": lambda d: d.groupby("weather")["wind"].agg(["max", "min"]).itertuples(),
+        "median and std of temp_min by weather": lambda d: (
+            d.groupby("weather")["temp_min"].agg(["median", "std"]).itertuples()
+        ),
+        "median temp_max": lambda d: [[d["temp_max"].median()]],
+        "count distinct weather and wind": lambda d: [[d["weather"].nunique(), d["wind"].nunique()]],
+        "number of unique wind by weather": lambda d: d.groupby("weather")["wind"].nunique().items(),
+        "top 5 by temp_max": lambda d: (
+            d.sort_values(["temp_max", "date"], ascending=[False, True]).head(5).to_numpy().tolist()
+        ),
+        "bottom 4 by wind": lambda d: d.sort_values(["wind", "date"]).head(4).to_numpy().tolist(),
+        "top 3 weather by average temp_max": lambda d: d.groupby("weather")["temp_max"].mean().nlargest(3).items(),
+        "bottom 2 weather by count": lambda d: d.groupby("weather").size().nsmallest(2).items(),
+        "count where weather = 'rain'": lambda d: [[(d["weather"] == "rain").sum()]],
+        "average temp_max by weather where wind > 3": lambda d: (
+            d.query(windy).groupby("weather")["temp_max"].mean().items()
+        ),
+        "count rows by weather": lambda d: d.groupby("weather").size().items(),
+        "rows where weather in (snow, fog) and temp_max between 9 and 9.5": lambda d: (
+            d[d["weather"].isin(["snow", "fog"]) & d["temp_max"].between(9, 9.5)].to_numpy().tolist()
+        ),
+        "distinct weather where weather contains 'n'": lambda d: (
+            d[d["weather"].str.contains("n")].groupby("weather").size().items()
+        ),
+        "missing values": lambda d: [[name, 0, 0] for name in d.columns],
+        "sum and median of wind where wind > 1000": lambda d: [],
+        "count distinct date": lambda d: [[d["date"].nunique()]],
+        "columns": lambda d: [[name, "string" if name in ("date", "weather") else "double"] for name in d.columns],
+    }
+
+
+DIRTY_CASES: dict[str, list[list[object]]] = {
+    "how many rows": [[5]],
+    "sum, mean and median of n": [[7, 7 / 3, 2]],
+    "sum of ratio by ''": [["", 1e-7], ["x", -3], ["y", None], ["z", None]],
+    "median ratio by ''": [["", 1e-7], ["x", -1.5], ["y", None], ["z", None]],
+    "count rows by at": [
+        ["2020-01-01 10:00:00", 2],
+        ["2020-01-02 10:00:00", 1],
+        ["2020-01-04 10:00:00", 1],
+        [None, 1],
+    ],
+    "max at and min day by ok": [
+        ["False", "2020-01-02 10:00:00", "2020-01-02"],
+        ["True", "2020-01-01 10:00:00", "2020-01-01"],
+        [None, "2020-01-04 10:00:00", None],
+    ],
+    "distinct text": [["", 1], ["a\\|b", 2], ["line\\nbreak", 1], ["r", 1]],
+    "missing values in n, text, day and ''": [["n", 2, 40], ["text", 1, 20], ["day", 1, 20], ["", 1, 20]],
+    "count rows where text is missing": [[1]],
+    "count rows where n is missing": [[2]],
+    "count rows where day >= 2020-01-02": [[2]],
+    "count rows where day in ('2020-01-01', 2020-01-03)": [[3]],
+    "count rows where at > '2020-01-01 10:00:00' and ok = false": [[1]],
+    'sum of `"); import os #` where "😀 x" = 6': [[7]],
+    'average "😀 x" by zip': [[0, 7], [501, 5.5], [1234, 5], [99999, 6]],
+    "top 2 by n": [
+        ["", 4, 1e-7, "a\\|b", None, "2020-01-04 10:00:00", None, 4, 6, 99999],
+        ["y", 2, None, "line\\nbreak", "2020-01-02", "2020-01-02 10:00:00", "False", 2, 5, 1234],
+    ],
+    "standard deviation of n by ''": [["", None], ["x", None], ["y", None], ["z", None]],
+    "describe n": [["n", 3, 7 / 3, 1.5275252316519465, 1, 1.5, 2, 3, 4]],
+}
+HEADER_ONLY_CASES: dict[str, list[list[object]]] = {
+    "how many rows": [[0]],
+    "first 3 rows": [],
+    "columns": [],
+    "missing values": [["a", 0, None], ["b", 0, None]],
+}
+
+
+def tables() -> dict[str, tuple[TableSource, dict[str, list[list[object]]]]]:
+    frame = pa.table(
+        {
+            "name": ["x", "y", None],
+            "price": pa.array([Decimal("1.50"), None, Decimal("2.25")], pa.decimal128(10, 2)),
+            "at": pa.array([datetime(2020, 1, 1, tzinfo=UTC), None, datetime(2020, 1, 2, tzinfo=UTC)]),
+            "tags": [["a"], None, []],
+        }
+    )
+    parquet = io.BytesIO()
+    pq.write_table(frame, parquet)
+    number, text = ColumnType.NUMBER, ColumnType.STRING
+    return {
+        "tab-separated, without header, partitioned": (
+            STORE.table(
+                "tsv",
+                {
+                    "year=2020/day=2020-05-01/part-0": b"x\t1.5\t001\nz\t\t003\n",
+                    "year=2021/day=2021-06-01/part-0": b"y\t3\t001\n",
+                },
+                format=TableFormat.CSV,
+                delimiter="\t",
+                has_header=False,
+                columns=(column("name", text), column("price", number), column("code", text)),
+                partition_keys=(column("year", ColumnType.INTEGER), column("day", ColumnType.DATE)),
+            ),
+            {
+                "how many rows": [[3]],
+                "sum of price by year": [[2020, 1.5], [2021, 3]],
+                "count where code = 001": [[2]],
+                "count where year > 2020": [[1]],
+                "count where day >= 2021-01-01": [[1]],
+                "count rows by day": [["2020-05-01", 2], ["2021-06-01", 1]],
+                "top 1 by price": [["y", 3, "001", 2021, "2021-06-01"]],
+            },
+        ),
+        "csv with a header of other names": (
+            STORE.table(
+                "headed",
+                {"a.txt": b"Name,Price\nx,1\n", "_SUCCESS": b""},
+                format=TableFormat.CSV,
+                columns=(column("name", text), column("price", number)),
+            ),
+            {"first 3 rows": [["x", 1]], "average price by name": [["x", 1]]},
+        ),
+        "parquet without extension": (
+            STORE.table(
+                "pq",
+                {"year=2020/000000_0": parquet.getvalue(), "year=2021/b.parquet": parquet.getvalue()},
+                format=TableFormat.PARQUET,
+                columns=(
+                    column("name", text),
+                    column("price", number, "decimal(10,2)"),
+                    column("at", ColumnType.TIMESTAMP, "timestamp"),
+                    column("tags", ColumnType.OTHER, "array<string>"),
+                ),
+                partition_keys=(column("year", ColumnType.INTEGER),),
+            ),
+            {
+                "how many rows": [[6]],
+                "sum, std and median of price": [[7.5, 0.4330127018922193, 1.875]],
+                "max price by name": [["x", 1.5], ["y", None], [None, 2.25]],
+                "count where at >= '2020-01-02 00:00:00'": [[2]],
+                "count rows by at": [["2020-01-01 00:00:00.000000", 2], ["2020-01-02 00:00:00.000000", 2], [None, 2]],
+                "count where year = 2021 and name = 'x'": [[1]],
+                "missing values in price": [["price", 2, 100 / 3]],
+            },
+        ),
+        "json lines": (
+            STORE.table(
+                "js",
+                {"part-0": b'{"name":"x","n":1,"date":"2020-01-01"}\n{"name":"y","n":null,"date":"2020-02-01"}\n'},
+                format=TableFormat.JSON,
+                columns=(column("name", text), column("n", ColumnType.INTEGER), column("date", ColumnType.DATE)),
+            ),
+            {
+                "sum of n by name": [["x", 1], ["y", None]],
+                "count where date > 2020-01-15": [[1]],
+                "max date": [["2020-02-01"]],
+            },
+        ),
+    }
+
+
+def same(printed: str, expected: object) -> bool:
+    if expected is None or expected != expected:
+        return printed == "null"
+    if isinstance(expected, int | float) and not isinstance(expected, bool):
+        return float(printed) == pytest.approx(float(expected), rel=1e-5, abs=1e-6)
+    return printed == str(expected)
+
+
+@pytest.mark.timeout(RUN_TIMEOUT_S + 60)
+async def test_every_form_prints_what_pandas_says(moto: EmbeddedMoto, weather: Path) -> None:
+    frame = pd.read_csv(weather)
+    cases: list[tuple[CsvSource | TableSource, str, list[list[object]]]] = []
+    source = STORE.csv(weather.name, weather.read_bytes())
+    cases += [(source, prompt, list(map(list, of(frame)))) for prompt, of in weather_cases().items()]
+    for filename, data, prompts in (
+        ("dirt, 100% #1 ü+=.csv", DIRTY, DIRTY_CASES),
+        ("header only.csv", "a,b\n", HEADER_ONLY_CASES),
+    ):
+        source = STORE.csv(filename, data.encode())
+        cases += [(source, prompt, rows) for prompt, rows in prompts.items()]
+    cases += [(found, prompt, rows) for found, prompts in tables().values() for prompt, rows in prompts.items()]
+
+    async with s3(moto.url) as client:
+        await client.create_bucket(Bucket=BUCKET)
+        for key, body in STORE.objects.items():
+            await client.put_object(Bucket=BUCKET, Key=key, Body=body)
+    drafts = [write(prompt, [source], small=True) for source, prompt, _ in cases]
+    assert [verify(draft.code, [source]) for draft, (source, _, _) in zip(drafts, cases, strict=True)] == [[]] * len(
+        cases
+    )
+
+    results = await run([draft.code for draft in drafts], moto.url)
+    wrong = []
+    for (source, prompt, rows), (output, error) in zip(cases, results, strict=True):
+        printed = [] if error else table(output)
+        matches = len(printed) == len(rows) and all(
+            len(cells) == len(row) and all(map(same, cells, row)) for cells, row in zip(printed, rows, strict=True)
+        )
+        if error or not matches:
+            wrong.append(f"{source.name}: {prompt}\nexpected {rows}\n{error or output}")
+    assert wrong == [], "\n\n".join(wrong)
+
+
+async def run(codes: list[str], s3_url: str) -> list[tuple[str, str | None]]:
+    environment = {
+        **aws_environment(s3_url),
+        "PATH": str(Path(sys.executable).parent),
+        "RAY_DATA_DEFAULT_SHUFFLE_STRATEGY": "sort_shuffle_pull_based",
+        "PYTHONUTF8": "1",
+        "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
+        "RAY_USAGE_STATS_ENABLED": "0",
+    }
+    running = await asyncio.create_subprocess_exec(
+        sys.executable,
+        RUNNER,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=environment,
+    )
+    try:
+        async with asyncio.timeout(RUN_TIMEOUT_S):
+            stdout, stderr = await running.communicate(json.dumps(codes).encode())
+    finally:
+        if running.returncode is None:
+            running.terminate()
+            await running.wait()
+    assert running.returncode == 0, stderr.decode()[-3000:]
+    results: list[tuple[str, str | None]] = json.loads(stdout.decode().splitlines()[-1])
+    return results

@@ -1,0 +1,178 @@
+"""The code that the template generator writes: always verified, always the same, and data in it stays data."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import event, given
+from hypothesis import strategies as st
+
+from raylane_common.errors import RaylaneError
+from raylane_common.sources import ColumnType, TableFormat
+from raylane_worker.generation.template import write
+from raylane_worker.generation.verify import verify
+from tests.printed import table
+from tests.unit.generation import schemas
+from tests.unit.generation.schemas import WEATHER, column, csv_source, table_source
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@given(st.data())
+def test_whatever_is_written_passes_verification(data: st.DataObject) -> None:
+    source = data.draw(schemas.sources)
+    prompt = data.draw(schemas.prompts(source))
+    try:
+        draft = write(prompt, [source], small=data.draw(st.booleans()))
+    except RaylaneError as error:
+        event(type(error).__name__)
+        return
+    event(draft.template_id)
+    assert verify(draft.code, [source]) == []
+
+
+@given(st.data())
+def test_the_same_prompt_gives_the_same_code(data: st.DataObject) -> None:
+    source = data.draw(schemas.sources)
+    prompt = data.draw(schemas.prompts(source))
+    try:
+        assert write(prompt, [source]) == write(prompt, [source])
+    except RaylaneError:
+        pass
+
+
+def test_the_header_names_the_template_and_not_the_prompt() -> None:
+    prompt = "average temp_max by weather where weather != 'secret words'"
+    draft = write(prompt, [WEATHER])
+    digest = hashlib.sha256(prompt.encode()).hexdigest()
+    header = draft.code.splitlines()[0]
+    assert draft.template_id == "group_by"
+    assert header == f"# Written by Raylane's template generator: template group_by, prompt sha256:{digest[:16]}."
+    assert all("secret words" not in line for line in draft.code.splitlines() if "#" in line)
+
+
+def test_the_path_is_the_location_and_small_sources_are_one_block() -> None:
+    source = csv_source("odd 100% #1.csv")
+    code = write("how many rows", [source]).code
+    assert "ray.data.read_csv('s3://raylane/sessions/s-1/csv/odd%20100%25%20%231.csv')" in code
+    small = write("how many rows", [source], small=True).code
+    assert f"ray.data.read_csv({source.location!r}, override_num_blocks=1)" in small
+
+
+def test_a_header_that_looks_like_code_stays_a_string() -> None:
+    name = "'); __import__('os').system('id') #"
+    source = csv_source(columns=(column(name, ColumnType.NUMBER),))
+    code = write(f'sum of "{name}" by "{name}"', [source]).code
+    assert verify(code, [source]) == []
+    strings = {node.value for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Constant)}
+    assert {name, f"sum({name})"} <= strings
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        (
+            table_source(),
+            "read_parquet(\n    's3://lake/sales/orders/',\n    file_extensions=None,\n"
+            "    partitioning=Partitioning(\"hive\", field_types={'year': int}),\n)",
+        ),
+        (
+            table_source(format=TableFormat.JSON, partition_keys=()),
+            "read_json('s3://lake/sales/orders/', lines=True, file_extensions=None)",
+        ),
+        (
+            table_source(format=TableFormat.CSV, delimiter="\t", has_header=True, partition_keys=()),
+            "read_csv(\n    's3://lake/sales/orders/',\n"
+            "    read_options=csv.ReadOptions(column_names=['amount', 'city'], skip_rows=1, use_threads=False),\n"
+            "    parse_options=csv.ParseOptions(delimiter='\\t'),\n"
+            "    convert_options=csv.ConvertOptions(column_types={'amount': pa.float64(), 'city': pa.string()}),\n)",
+        ),
+    ],
+)
+def test_a_table_is_read_by_its_format(source: Any, expected: str) -> None:
+    code = write("how many rows", [source]).code
+    assert f"ds = ray.data.{expected}\n" in code
+    assert verify(code, [source]) == []
+
+
+def test_a_label_that_is_also_a_key_gets_another_name() -> None:
+    source = csv_source(columns=(column("rows", ColumnType.STRING), column("rows_2", ColumnType.STRING)))
+    code = write('count rows by "rows" and "rows_2"', [source]).code
+    assert "alias_name='rows_3'" in code
+
+
+def test_quartiles_are_for_small_sources() -> None:
+    large, small = (write("describe", [WEATHER], small=small) for small in (False, True))
+    assert "Quantile" in small.code
+    assert "Quantile" not in large.code
+    assert "quartiles are left out" in large.interpreted_as
+
+
+@pytest.fixture
+def show() -> Callable[[list[str], list[dict[str, object]]], None]:
+    """The printing function as it stands in every script."""
+    tree = ast.parse(write("how many rows", [WEATHER]).code)
+    functions: list[ast.stmt] = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+    found: dict[str, Any] = {}
+    exec(compile(ast.Module(functions, []), "main.py", "exec"), found)
+    printing: Callable[[list[str], list[dict[str, object]]], None] = found["show"]
+    return printing
+
+
+def test_the_table_is_aligned_and_can_be_read_again(
+    show: Callable[[list[str], list[dict[str, object]]], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    show(["name", "n"], [{"name": "a|b\n", "n": 1}, {"name": "", "n": 2.5}, {"name": None, "n": None}])
+    output = capsys.readouterr().out
+    assert output.splitlines() == [
+        "name   |    n",
+        "-------+-----",
+        "a\\|b\\n |    1",
+        "       |  2.5",
+        "null   | null",
+        "(3 rows)",
+    ]
+    assert table(output) == [["a\\|b\\n", "1"], ["", "2.5"], ["null", "null"]]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (3, "3"),
+        (10**18, "1000000000000000000"),
+        (3.0, "3"),
+        (-0.0, "0"),
+        (1 / 3, "0.333333"),
+        (16.439083, "16.439083"),
+        (123456789.123456789, "123456789.123457"),
+        (0.00012345678, "0.000123457"),
+        (1e-12, "1e-12"),
+        (float("nan"), "null"),
+        (float("inf"), "inf"),
+        (True, "True"),
+        ("x" * 81, "x" * 79 + "…"),
+        ("\u202e", "\\u202e"),
+    ],
+)
+def test_values_are_printed_the_same_way_everywhere(
+    show: Callable[[list[str], list[dict[str, object]]], None],
+    capsys: pytest.CaptureFixture[str],
+    value: object,
+    text: str,
+) -> None:
+    show(["x"], [{"x": value}])
+    assert capsys.readouterr().out.splitlines()[2] == text
+
+
+def test_no_more_than_a_thousand_rows_are_printed_and_it_is_said(
+    show: Callable[[list[str], list[dict[str, object]]], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    show(["n"], [{"n": number} for number in range(1001)])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-2:] == ["999", "(the first 1,000 rows; there are more)"]
+    show(["n"], [])
+    assert capsys.readouterr().out.splitlines() == ["n", "-", "(0 rows)"]

@@ -1,0 +1,144 @@
+"""A server as a child process: under a guardian, ready once it answers, gone when its block is left."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from raylane_common.errors import EmbeddedError
+from raylane_worker.embedded import guard
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+    from pathlib import Path
+
+HOST: Final = "127.0.0.1"
+_LOG_TAIL_BYTES: Final = 4096
+_GRACE_S: Final = 5.0
+_GUARD_START_S: Final = 15.0
+_PROBE_PAUSE_S: Final = 0.05
+_PROBE_TIMEOUT_S: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A server and its guardian."""
+
+    part: str
+    pid: int
+    guardian: asyncio.subprocess.Process
+    log_fd: int
+    log_path: Path
+
+    @property
+    def guard_pid(self) -> int:
+        return self.guardian.pid
+
+    async def ready(self, probe: Callable[[], Awaitable[bool]], deadline_s: float) -> None:
+        """Returns once `probe` says yes; raises `EmbeddedError` when the child has ended or the deadline passes."""
+        try:
+            async with asyncio.timeout(deadline_s):
+                while not await probe():
+                    if self.guardian.returncode is not None:
+                        raise self._error(f"ended with exit code {self.guardian.returncode} before it was ready")
+                    await asyncio.sleep(_PROBE_PAUSE_S)
+        except TimeoutError:
+            raise self._error(f"was not ready within {deadline_s:g} s") from None
+
+    def _error(self, problem: str) -> EmbeddedError:
+        start = max(0, os.fstat(self.log_fd).st_size - _LOG_TAIL_BYTES)
+        tail = os.pread(self.log_fd, _LOG_TAIL_BYTES, start).decode(errors="replace").strip()
+        message = f"{self.part} {problem}; the end of its log ({self.log_path}):\n{tail}"
+        return EmbeddedError(message, details={"part": self.part, "log_tail": tail})
+
+
+@asynccontextmanager
+async def guarded(
+    part: str,
+    command: Sequence[str],
+    log_path: Path,
+    env: Mapping[str, str],
+    *,
+    remove: Path | None,
+    grace_s: float = _GRACE_S,
+) -> AsyncIterator[Child]:
+    """Runs `command` under a guardian, which removes the directory `remove` after the end."""
+    log_fd = os.open(log_path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+    guard_end, our_end = os.pipe()
+    try:
+        guardian = await asyncio.create_subprocess_exec(
+            *[sys.executable, "-I", "-S", guard.__file__, str(grace_s), str(remove or ""), *command],
+            stdin=guard_end,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=log_fd,
+            env=env,
+            start_new_session=True,
+        )
+    except BaseException:
+        os.close(our_end)
+        os.close(log_fd)
+        raise
+    finally:
+        os.close(guard_end)
+    try:
+        yield Child(part, await _reported_pid(part, guardian), guardian, log_fd, log_path)
+    finally:
+        # The end of the pipe is what ends the child; all that follows only waits for it.
+        os.close(our_end)
+        os.close(log_fd)
+        await _gone(guardian, grace_s)
+
+
+async def _reported_pid(part: str, guardian: asyncio.subprocess.Process) -> int:
+    assert guardian.stdout is not None
+    try:
+        async with asyncio.timeout(_GUARD_START_S):
+            return int(await guardian.stdout.readline())
+    except (TimeoutError, ValueError) as error:
+        raise EmbeddedError(f"{part}: its guardian did not start", details={"part": part}) from error
+
+
+async def _gone(guardian: asyncio.subprocess.Process, grace_s: float) -> None:
+    try:
+        async with asyncio.timeout(grace_s + guard.KILL_DEADLINE_S + 1):
+            await guardian.wait()
+    except TimeoutError:
+        guardian.kill()
+        await guardian.wait()
+    if guardian.returncode is not None and guardian.returncode < 0:
+        # Only a guardian that was itself killed leaves anything; what carries its session id is nobody else's.
+        guard.kill(await asyncio.to_thread(guard.members, [guardian.pid]))
+
+
+async def pong(port: int) -> bool:
+    return await _exchange(port, b"PING\r\n", b"+PONG")
+
+
+async def takes_jobs(port: int, token: str) -> bool:
+    # The Jobs API answers seconds before the agent that starts the jobs; listing logs is a question to that agent.
+    agent = f"/api/v0/logs?node_ip={HOST}&glob=none"
+    return await http_ok(port, "/api/version", token) and await http_ok(port, agent, token)
+
+
+async def http_ok(port: int, path: str, token: str | None = None) -> bool:
+    authorization = f"Authorization: Bearer {token}\r\n" if token else ""
+    request = f"GET {path} HTTP/1.0\r\nHost: {HOST}:{port}\r\n{authorization}\r\n"
+    return await _exchange(port, request.encode(), b" 200 ")
+
+
+async def _exchange(port: int, request: bytes, wanted: bytes) -> bool:
+    """Whether the first line of the answer holds `wanted`; a server that is not there yet is a no."""
+    try:
+        async with asyncio.timeout(_PROBE_TIMEOUT_S):
+            reader, writer = await asyncio.open_connection(HOST, port)
+            try:
+                writer.write(request)
+                return wanted in await reader.readline()
+            finally:
+                writer.close()
+    except (OSError, TimeoutError):
+        return False

