@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 SUBMISSION_ID_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 
@@ -41,8 +41,8 @@ class RayJob(BaseModel):
     message: str | None = None
     error_type: str | None = None
     driver_exit_code: int | None = None
-    start_time_ms: int | None = Field(default=None, validation_alias="start_time")
-    end_time_ms: int | None = Field(default=None, validation_alias="end_time")
+    start_time_ms: int | None = Field(default=None, validation_alias=AliasChoices("start_time_ms", "start_time"))
+    end_time_ms: int | None = Field(default=None, validation_alias=AliasChoices("end_time_ms", "end_time"))
     metadata: dict[str, str] | None = None
     endpoint: str = Field(default="", description="Name of the endpoint that answered")
 

@@ -158,9 +158,8 @@ def prompts(draw: st.DrawFn, source: CsvSource | TableSource) -> str:
     @st.composite
     def condition(draw: st.DrawFn) -> str:
         one = draw(known)
-        value = (
-            st.sampled_from(VALUES[one.type]) if draw(st.integers(0, 9)) else st.sampled_from(sum(VALUES.values(), []))
-        )
+        kind = one.type if draw(st.integers(0, 9)) else draw(kinds)
+        value = st.sampled_from(VALUES[kind])
         if one.type is ColumnType.OTHER or draw(st.integers(0, 9)) == 0:
             return f"{quoted(one.name)} is missing"
         comparisons = ["= {}", "!= {}", "is {}", "in ({}, {})"]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ast
 import hashlib
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import event, given
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from raylane_common.errors import RaylaneError
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_whatever_is_written_passes_verification(data: st.DataObject) -> None:
     source = data.draw(schemas.sources)
@@ -35,14 +37,13 @@ def test_whatever_is_written_passes_verification(data: st.DataObject) -> None:
     assert verify(draft.code, [source]) == []
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_the_same_prompt_gives_the_same_code(data: st.DataObject) -> None:
     source = data.draw(schemas.sources)
     prompt = data.draw(schemas.prompts(source))
-    try:
+    with suppress(RaylaneError):
         assert write(prompt, [source]) == write(prompt, [source])
-    except RaylaneError:
-        pass
 
 
 def test_the_header_names_the_template_and_not_the_prompt() -> None:
@@ -72,25 +73,28 @@ def test_a_header_that_looks_like_code_stays_a_string() -> None:
     assert {name, f"sum({name})"} <= strings
 
 
+PARQUET = """read_parquet(
+    's3://lake/sales/orders/',
+    file_extensions=None,
+    partitioning=Partitioning("hive", field_types={'year': int}),
+)"""
+TSV = """read_csv(
+    's3://lake/sales/orders/',
+    read_options=csv.ReadOptions(column_names=['amount', 'city'], skip_rows=1, use_threads=False),
+    parse_options=csv.ParseOptions(delimiter='\\t'),
+    convert_options=csv.ConvertOptions(column_types={'amount': pa.float64(), 'city': pa.string()}),
+)"""
+
+
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
-        (
-            table_source(),
-            "read_parquet(\n    's3://lake/sales/orders/',\n    file_extensions=None,\n"
-            "    partitioning=Partitioning(\"hive\", field_types={'year': int}),\n)",
-        ),
+        (table_source(), PARQUET),
         (
             table_source(format=TableFormat.JSON, partition_keys=()),
             "read_json('s3://lake/sales/orders/', lines=True, file_extensions=None)",
         ),
-        (
-            table_source(format=TableFormat.CSV, delimiter="\t", has_header=True, partition_keys=()),
-            "read_csv(\n    's3://lake/sales/orders/',\n"
-            "    read_options=csv.ReadOptions(column_names=['amount', 'city'], skip_rows=1, use_threads=False),\n"
-            "    parse_options=csv.ParseOptions(delimiter='\\t'),\n"
-            "    convert_options=csv.ConvertOptions(column_types={'amount': pa.float64(), 'city': pa.string()}),\n)",
-        ),
+        (table_source(format=TableFormat.CSV, delimiter="\t", partition_keys=()), TSV),
     ],
 )
 def test_a_table_is_read_by_its_format(source: Any, expected: str) -> None:

@@ -1,0 +1,348 @@
+"""What verification lets through, what it finds, and that nothing makes it fail or run anything."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from raylane_common.results import Finding
+from raylane_worker.generation.template import write
+from raylane_worker.generation.verify import verify
+from tests.unit.generation.schemas import ORDERS, WEATHER, csv_source, table_source
+
+LOCATION = WEATHER.location
+READ = f"ds = ray.data.read_csv({LOCATION!r})"
+OUT = "s3://raylane/sessions/s-1/jobs/j/out/"
+
+
+def script(*lines: str, imports: str = "", read: str = READ) -> str:
+    return "\n".join(["import ray", *filter(None, [imports]), "ray.init()", read, *lines, "print(ds.count())", ""])
+
+
+def rules(code: str, *sources: object, output_prefix: str | None = None) -> set[str]:
+    return {finding.rule for finding in verify(code, sources or [WEATHER], output_prefix=output_prefix)}  # type: ignore[arg-type]
+
+
+MAY_RUN = {
+    "the smallest script": script(),
+    "everything in main()": f"""
+import ray
+from ray.data.aggregate import Mean
+
+def main():
+    ray.init()
+    ds = ray.data.read_csv({LOCATION!r}, override_num_blocks=1)
+    groups = ds.groupby("weather").aggregate(Mean("temp_max", alias_name="mean_max")).sort("mean_max", descending=True)
+    for row in groups.take(100):
+        print(f"{{row['weather']:<10}} {{row['mean_max']:.4f}} °C/day")
+
+if __name__ == "__main__":
+    main()
+""",
+    "expressions and new columns": script(
+        "ds = ds.filter(expr=(col('weather') == lit('rain')) & (col('wind') > lit(3)))",
+        "ds = ds.with_column('range', col('temp_max') - col('temp_min')).rename_columns({'wind': 'w'})",
+        "print(ds.select_columns(['range', 'w', 'date']).sort('range').limit(5).take_all())",
+        imports="from ray.data.expressions import col, lit",
+    ),
+    "a UDF with pandas and numpy": script(
+        "def add(frame: pd.DataFrame) -> pd.DataFrame:",
+        "    frame['log'] = np.log1p(frame['wind'])",
+        "    return frame.groupby('anything').sum() if frame.empty else frame",
+        "ds = ds.map_batches(add, batch_format='pandas')",
+        "print(ds.groupby('log').count().take(5))",
+        imports="import numpy as np\nimport pandas as pd",
+    ),
+    "aggregates by their default names": script("print(ds.groupby('weather').mean('wind').sort('mean(wind)').take(5))"),
+    "auto address": script().replace("ray.init()", "ray.init(address='auto', ignore_reinit_error=True)"),
+    "aliases": f"import ray as r\nfrom ray import data\nr.init()\nprint(data.read_csv(paths=[{LOCATION!r}]).count())",
+    "data that looks like a path": script(
+        "ds = ds.filter(expr=col('weather') == lit('/etc/passwd'))",
+        "ds = ds.filter(expr=col('weather').is_in(['https://example.com', 'your-bucket']))",
+        imports="from ray.data.expressions import col, lit",
+    ),
+    "an escape of bad style": script("print('\\d')"),
+    "a UDF that is a class": script(
+        "class Scale:",
+        "    def __init__(self):",
+        "        self._factor = 2",
+        "    def __call__(self, batch):",
+        "        batch['wind'] = batch['wind'] * self._factor",
+        "        return batch",
+        "ds = ds.map_batches(Scale, concurrency=1)",
+    ),
+    "text of a small frame": script("print(ds.to_pandas().to_string())", "print(', '.join(['a', 'b']))"),
+}
+
+FOUND: dict[str, tuple[str, str]] = {
+    # what is wrong: (rule, code)
+    "prose around the code": ("syntax", "Here is the script:\n```python\nprint(1)\n```"),
+    "a null byte": ("syntax", script("x = 'a\0b'")),
+    "a surrogate": ("syntax", script("x = '\udc80'")),
+    "too long": ("too_long", script("#" * 70_000)),
+    "nested too deeply": ("too_complex", script(f"x = {'-' * 5000}1")),
+    "a long chain": ("too_complex", script(f"x = ds{'.a' * 600}")),
+    "a placeholder": ("placeholder", script(read="ds = ray.data.read_csv('s3://your-bucket/data.csv')")),
+    "a placeholder elsewhere": ("placeholder", script("x = 'path/to/file.csv'")),
+    "another session's path": (
+        "foreign_path",
+        script(read=f"ds = ray.data.read_csv({LOCATION.replace('s-1', 's-2')!r})"),
+    ),
+    "a path with a suffix": ("foreign_path", script(read=f"ds = ray.data.read_csv({LOCATION + '/../x.csv'!r})")),
+    "one wrong path of two": ("foreign_path", script(read=f"ds = ray.data.read_csv([{LOCATION!r}, 's3://x/y.csv'])")),
+    "a local file": ("foreign_path", script("x = '/etc/passwd'")),
+    "a path upwards": ("foreign_path", script("x = 'data/../../x'")),
+    "a URL": ("foreign_path", script("x = 'https://evil.test/?q='")),
+    "a URL in an f-string": ("foreign_path", script("b = 'x'", "x = f's3://{b}/y'")),
+    "a URL in bytes": ("foreign_path", script("x = b'http://evil.test'")),
+    "a path from a variable": ("path_not_literal", script(read=f"p = {LOCATION!r}\nds = ray.data.read_csv(p)")),
+    "a path from an f-string": ("path_not_literal", script(read="ds = ray.data.read_csv(f's3://{1}/x')")),
+    "a concatenated path": ("path_not_literal", script(read="ds = ray.data.read_csv('s3:' + '//x/y')")),
+    "no path": ("path_not_literal", script(read="ds = ray.data.read_csv(**{'paths': 'x'})")),
+    "a filesystem": ("reader_argument", script(read=f"ds = ray.data.read_csv({LOCATION!r}, filesystem=ds)")),
+    "a reader kept for later": ("reader_as_value", script("f = ray.data.read_csv")),
+    "a reader by another name": ("reader_as_value", script("f = read_csv", imports="from ray.data import read_csv")),
+    "the wrong reader": ("wrong_reader", script(read=f"ds = ray.data.read_parquet({LOCATION!r})")),
+    "no source read": ("nothing_read", "import ray\nray.init()\nprint(ray.data.range(5).count())"),
+    "a credential": ("credential", script("x = 'AKIAABCDEFGHIJKLMNOP'")),
+    "requests": ("import_not_allowed", script(imports="import requests")),
+    "os": ("import_not_allowed", script("print(os.environ)", imports="import os")),
+    "a submodule that is not allowed": ("import_not_allowed", script(imports="from pyarrow.fs import S3FileSystem")),
+    "a relative import": ("import_not_allowed", script(imports="from . import secrets")),
+    "pyarrow.fs": ("name_not_allowed", script("print(pa.fs)", imports="import pyarrow as pa")),
+    "pyarrow's csv reader": ("name_not_allowed", script("csv.read_csv('x')", imports="from pyarrow import csv")),
+    "everything of a module": ("name_not_allowed", script(imports="from numpy import *")),
+    "pandas readers": ("name_not_allowed", script("pd.read_csv('x')", imports="import pandas as pd")),
+    "numpy readers": ("name_not_allowed", script("np.load('x')", imports="import numpy as np")),
+    "a module's own imports": ("name_not_allowed", script("statistics.sys.modules", imports="import statistics")),
+    "another module's own imports": (
+        "name_not_allowed",
+        script("pc.inspect.sys.modules", imports="import pyarrow.compute as pc"),
+    ),
+    "ray._private": ("name_not_allowed", script("ray._private.worker.x()")),
+    "ray.util": ("name_not_allowed", script("ray.util.get_node_ip_address()")),
+    "ray's download expression": ("name_not_allowed", script(imports="from ray.data.expressions import download")),
+    "other readers of Ray": ("name_not_allowed", script("ray.data.read_sql('x', 'y')")),
+    "an alias for a module": ("name_not_allowed", script("r = ray", "r.data.read_csv('/etc/passwd')")),
+    "one name for two things": ("name_bound_twice", script(imports="import json as x\nimport math as x")),
+    "eval": ("builtin_not_allowed", script("eval('1')")),
+    "eval by another name": ("builtin_not_allowed", script("e = eval")),
+    "open": ("builtin_not_allowed", script("open('x')")),
+    "getattr": ("builtin_not_allowed", script("getattr(ds, 'x')")),
+    "input": ("builtin_not_allowed", script("input()")),
+    "__import__": ("dunder", script("__import__('os')")),
+    "__builtins__": ("dunder", script("print(__builtins__)")),
+    "a walk over dunders": ("private_name", script("().__class__.__base__.__subclasses__()")),
+    "a formatted dunder": ("private_name", script("print('{0.__class__}'.format(ds))")),
+    "a matched dunder": ("dunder", script("match ds:\n    case object(__class__=c):\n        pass")),
+    "a private attribute": ("private_name", script("ds._plan")),
+    "a method for pickle": ("dunder", script("class A:\n    def __reduce__(self): return print, ('x',)")),
+    "a written file": ("method_not_allowed", script("ds.to_pandas().to_parquet('x')")),
+    "a written CSV": ("method_not_allowed", script("ds.to_pandas().to_csv('x')")),
+    "a writer kept for later": ("method_not_allowed", script("w = ds.write_csv")),
+    "pandas' eval": ("method_not_allowed", script("ds.to_pandas().query('a > 1')")),
+    "a join of Ray": ("method_not_allowed", script("ds.join(ds, join_type='inner', num_partitions=1, on=('date',))")),
+    "a summary of Ray": ("method_not_allowed", script("print(ds.summary())")),
+    "a condition as text": ("text_expression", script("ds.filter(expr='wind > 3')")),
+    "output without a place for it": ("write_not_allowed", script("ds.write_csv('s3://x/y')")),
+    "a runtime environment": ("runtime_env", script("ray.remote(runtime_env={'pip': ['x']})(print)")),
+    "no ray.init()": ("ray_init", script().replace("ray.init()", "")),
+    "two of them": ("ray_init", script("ray.init()")),
+    "an address": ("ray_init", script().replace("ray.init()", "ray.init(address='ray://10.0.0.1:10001')")),
+    "resources": ("ray_init", script().replace("ray.init()", "ray.init(num_cpus=4)")),
+    "a positional address": ("ray_init", script().replace("ray.init()", "ray.init('auto')")),
+    "in a loop": ("ray_init", script().replace("ray.init()", "for _ in range(2):\n    ray.init()")),
+    "in a UDF": ("ray_init", script().replace("ray.init()", "def f(x):\n    ray.init()")),
+    "too late": ("ray_init", f"import ray\n{READ}\nray.init()\nprint(ds.count())"),
+    "no output": ("no_output", script().replace("print(ds.count())", "ds.count()")),
+    "an unknown group": ("unknown_column", script("ds.groupby('wether').count()")),
+    "an unknown key of several": ("unknown_column", script("ds.sort(['weather', 'when'])")),
+    "an unknown aggregate": (
+        "unknown_column",
+        script("ds.aggregate(Sum(on='rain'))", imports="from ray.data.aggregate import Sum"),
+    ),
+    "an unknown operand": (
+        "unknown_column",
+        script("ds.filter(expr=col('windy') > 3)", imports="from ray.data.expressions import col"),
+    ),
+    "an unknown selection": ("unknown_column", script("ds.select_columns(['wind', 'gust'])")),
+    "an unknown name to change": ("unknown_column", script("ds.rename_columns({'gust': 'g'})")),
+}
+
+
+@pytest.mark.parametrize("code", MAY_RUN.values(), ids=MAY_RUN)
+def test_code_that_keeps_the_rules_may_run(code: str) -> None:
+    assert verify(code, [WEATHER, ORDERS]) == []
+
+
+@pytest.mark.parametrize(("rule", "code"), FOUND.values(), ids=FOUND)
+def test_a_broken_rule_is_found_on_its_line_and_says_what_to_do(rule: str, code: str) -> None:
+    findings = [finding for finding in verify(code, [WEATHER, ORDERS]) if finding.rule == rule]
+    assert findings
+    assert all(len(finding.message) > 15 for finding in findings)
+    assert all(finding.line is None or 1 <= finding.line <= len(code.splitlines()) + 1 for finding in findings)
+
+
+def test_a_finding_names_the_line_the_name_and_the_nearest_ones() -> None:
+    (finding,) = verify(script("print(ds.groupby('wether').count())"), [WEATHER])
+    assert (finding.rule, finding.line) == ("unknown_column", 4)
+    assert "'wether'" in finding.message
+    assert "nearest are 'weather'" in finding.message
+    (finding,) = verify(script(read="ds = ray.data.read_csv('s3://b/x.csv')"), [WEATHER])
+    assert finding.message == f"'s3://b/x.csv' is not the location of a source; use exactly {LOCATION!r}"
+
+
+def test_findings_come_by_line_once_and_not_without_end() -> None:
+    found = verify(script(*["eval('1'); eval('2')"] * 100), [WEATHER])
+    assert [finding.line for finding in found] == list(range(4, 54))
+
+
+def test_only_the_sessions_own_sources_may_be_read() -> None:
+    other = csv_source("other.csv")
+    assert rules(script(), other) == {"foreign_path"}
+    assert rules(script(), WEATHER, other) == set()
+    assert "foreign_path" in {finding.rule for finding in verify(script(), [])}
+
+
+def test_a_name_that_must_be_encoded_is_read_by_its_encoded_path_only() -> None:
+    source = csv_source("a b#1.csv")
+    assert rules(script(read=f"ds = ray.data.read_csv({source.location!r})"), source) == set()
+    assert rules(script(read=f"ds = ray.data.read_csv({source.s3_uri!r})"), source) == {"foreign_path"}
+
+
+@pytest.mark.parametrize(
+    ("path", "may"),
+    [
+        ("s3://lake/sales/orders/", True),
+        ("s3://lake/sales/orders", True),
+        ("s3://lake/sales/orders/year=2020/", True),
+        ("s3://lake/sales/orders/../secret/", False),
+        ("s3://lake/sales/orders/*.parquet", False),
+        ("s3://lake/sales/orders_of_others/", False),
+        ("s3://lake/sales/", False),
+    ],
+)
+def test_a_table_is_read_as_a_whole_or_below_its_prefix(path: str, may: bool) -> None:
+    code = script(read=f"ds = ray.data.read_parquet({path!r})")
+    assert rules(code, ORDERS) == (set() if may else {"foreign_path"})
+
+
+def test_partition_keys_are_columns() -> None:
+    read = f"ds = ray.data.read_parquet({ORDERS.location!r})"
+    assert rules(script("ds.groupby('year')", read=read), ORDERS) == set()
+    assert rules(script("ds.groupby('month')", read=read), ORDERS) == {"unknown_column"}
+
+
+def test_columns_are_those_of_the_sources_that_are_read() -> None:
+    code = script("ds.groupby('city')")
+    assert rules(code, WEATHER, ORDERS) == {"unknown_column"}
+    both = script("other = ray.data.read_parquet('s3://lake/sales/orders/')", "other.groupby('city')")
+    assert rules(both, WEATHER, ORDERS) == set()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "ds.map_batches(lambda batch: batch).groupby('new')",
+        "ds.rename_columns(names).groupby('new')",
+        "ds.with_column(f'x{1}', 1).groupby('x1')",
+        "ds.with_column('new', 1).groupby('new')",
+        "ray.data.from_items([{'new': 1}]).groupby('new')",
+    ],
+)
+def test_columns_that_the_code_makes_are_not_looked_for(line: str) -> None:
+    assert rules(script(line)) == set()
+
+
+def test_a_name_before_the_columns_become_unknown_is_still_checked() -> None:
+    assert rules(script("ds.groupby('wether').map_groups(print).sort('any')")) == {"unknown_column"}
+
+
+@pytest.mark.parametrize("size_bytes", [None, 64 * 1024 * 1024 + 1])
+def test_unbounded_results_are_found_where_the_source_is_large_or_of_unknown_size(size_bytes: int | None) -> None:
+    source = table_source(size_bytes=size_bytes)
+    read = f"ds = ray.data.read_parquet({source.location!r})"
+    for line in ("ds.take_all()", "ds.to_pandas()"):
+        assert rules(script(line, read=read), source) == {"unbounded"}
+    for line in ("ds.take(1000)", "ds.limit(10).to_pandas()", "ds.map_batches(lambda table: table.to_pandas())"):
+        assert rules(script(line, read=read), source) == set()
+    small = table_source(size_bytes=1000)
+    assert rules(script("ds.take_all()", read=read), small) == set()
+
+
+@pytest.mark.parametrize(
+    ("path", "may"),
+    [(OUT + "rows", True), (OUT, True), (OUT + "../x", False), ("s3://raylane/x", False), ("/tmp/x", False)],
+)
+def test_output_goes_below_its_prefix_only(path: str, may: bool) -> None:
+    assert rules(script(f"ds.write_parquet({path!r})"), output_prefix=OUT) == (set() if may else {"foreign_path"})
+    assert rules(script(f"p = {OUT!r}", "ds.write_csv(p)"), output_prefix=OUT) >= {"foreign_path"}
+    assert rules(script("ds.write_sql('x', print)"), output_prefix=OUT) == {"write_not_allowed"}
+
+
+def test_code_is_never_run(capsys: pytest.CaptureFixture[str]) -> None:
+    verify("print('ran')\nraise SystemExit(3)\n", [WEATHER])
+    verify("class A(metaclass=print): pass\n@print\ndef f(x=print('ran')): ...\n", [WEATHER])
+    assert capsys.readouterr().out == ""
+
+
+CODES = [*MAY_RUN.values(), *(code for _, code in FOUND.values() if len(code) < 2000)]
+CODES += [
+    write(prompt, [WEATHER]).code for prompt in ("describe", "missing values", "top 5 by wind", "count by weather")
+]
+PIECES = [
+    "\0",
+    "(" * 300,
+    "[" * 150,
+    "\udc80",
+    "9" * 5000,
+    "'",
+    '"""',
+    "\\",
+    "\n",
+    "    ",
+    "\t",
+    "{",
+    "f'{",
+    "ray",
+    ".",
+    "*",
+]
+PIECES += [
+    "__import__('os')",
+    "\r",
+    "\f",
+    "lambda:" * 100,
+    "not " * 500,
+    "é",
+    "\ufeff",
+    "# coding: latin-1\n",
+    "import ray\n",
+]
+
+
+@st.composite
+def mutated(draw: st.DrawFn) -> str:
+    code = draw(st.sampled_from(CODES))
+    for _ in range(draw(st.integers(1, 4))):
+        start = draw(st.integers(0, len(code)))
+        end = min(len(code), start + draw(st.integers(0, 30)))
+        code = code[:start] + draw(st.sampled_from(PIECES) | st.text(max_size=5)) + code[end:]
+    return code
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text() | mutated())
+@example("x = 1" + "+1" * 30_000)
+@example("x" + "[0]" * 20_000)
+@example("x" + "()" * 30_000)
+@example("if x: pass\n" + "elif x: pass\n" * 4_000)
+@example("@a\n" * 20_000 + "def f(): pass")
+@example("-" * 60_000 + "1")
+@example("x = " + "9" * 60_000)
+@example("\n".join(" " * depth + "if 1:" for depth in range(120)))
+def test_any_text_is_verified_without_an_exception(code: str) -> None:
+    found = verify(code, [WEATHER, ORDERS])
+    assert all(isinstance(finding, Finding) for finding in found)
+    assert all(finding.model_dump_json() for finding in found)
