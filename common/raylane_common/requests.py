@@ -8,13 +8,16 @@ from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
 
-from raylane_common.ray.models import SUBMISSION_ID_PATTERN
-
-MAX_STAGED_BYTES: Final = 8 * 1024 * 1024
-MAX_PROMPT_BYTES: Final = 16 * 1024
-MAX_CODE_BYTES: Final = 1024 * 1024
-MAX_FILENAME_BYTES: Final = 255
-MAX_CODE_VERSIONS: Final = 5
+from raylane_common.limits import (
+    JOB_ID_PATTERN,
+    MAX_CODE_BYTES,
+    MAX_CODE_VERSIONS,
+    MAX_FILENAME_BYTES,
+    MAX_PROMPT_BYTES,
+    MAX_STAGED_BYTES,
+    SESSION_ID_PATTERN,
+    SUBMISSION_ID_PATTERN,
+)
 
 _CONTROL_CHARACTER: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
@@ -35,9 +38,7 @@ def _filename(value: str) -> str:
     if value.endswith((";", "?")):
         raise ValueError("must not end with ';' or '?', which Ray's reader drops")
     if value.lower().endswith(_COMPRESSED):
-        raise ValueError(
-            f"must not end with {', '.join(_COMPRESSED)}, which Ray takes for compressed; unpack it first"
-        )
+        raise ValueError(f"must not end with {', '.join(_COMPRESSED)}, which Ray takes for compressed; unpack it first")
     if len(value.encode()) > MAX_FILENAME_BYTES:
         raise ValueError(f"must not exceed {MAX_FILENAME_BYTES} bytes")
     return value
@@ -59,8 +60,8 @@ def _code(value: str) -> str:
     return value
 
 
-SessionId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
-JobId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,55}$")]
+SessionId = Annotated[str, StringConstraints(pattern=SESSION_ID_PATTERN)]
+JobId = Annotated[str, StringConstraints(pattern=JOB_ID_PATTERN)]
 SubmissionId = Annotated[str, StringConstraints(pattern=SUBMISSION_ID_PATTERN)]
 Filename = Annotated[str, AfterValidator(_filename)]
 Prompt = Annotated[str, AfterValidator(_prompt)]

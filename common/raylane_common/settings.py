@@ -18,7 +18,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from raylane_common.requests import MAX_CODE_VERSIONS
+from raylane_common.limits import MAX_CODE_VERSIONS
 
 
 class _Section(BaseModel):

@@ -18,8 +18,9 @@ from raylane.ports import BEGIN
 from raylane_common.connection import connect
 from raylane_common.errors import InvalidRequest, NoSources
 from raylane_common.jobs import build
+from raylane_common.limits import MAX_STAGED_BYTES
 from raylane_common.queue import JobQueue
-from raylane_common.requests import MAX_STAGED_BYTES, GenerateRequest, GeneratorName, UploadRequest
+from raylane_common.requests import GenerateRequest, GeneratorName, UploadRequest
 from raylane_common.results import GenerateResult, UploadResult
 from raylane_common.settings import Settings
 from raylane_common.sources import SourceStore

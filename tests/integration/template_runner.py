@@ -9,6 +9,7 @@ import contextlib
 import copy
 import io
 import json
+import logging
 import sys
 import tempfile
 import traceback
@@ -25,10 +26,12 @@ def main() -> None:
             num_cpus=2,
             include_dashboard=False,
             log_to_driver=False,
-            logging_level="ERROR",
+            logging_level=logging.ERROR,
             _temp_dir=home,
             _node_ip_address="127.0.0.1",
         )
+        # Ray runs already, and a second start would be an error.
+        vars(ray)["init"] = lambda: None
         try:
             results = [_run(code) for code in codes]
         finally:
@@ -37,9 +40,8 @@ def main() -> None:
 
 
 def _run(code: str) -> tuple[str, str | None]:
-    start, context = ray.init, ray.data.DataContext.get_current()
+    context = ray.data.DataContext.get_current()
     ray.data.DataContext._set_current(copy.deepcopy(context))
-    ray.init = lambda: None
     output = io.StringIO()
     try:
         with contextlib.redirect_stdout(output):
@@ -47,7 +49,6 @@ def _run(code: str) -> tuple[str, str | None]:
     except Exception:
         return output.getvalue(), traceback.format_exc()[-3000:]
     finally:
-        ray.init = start
         ray.data.DataContext._set_current(context)
     return output.getvalue(), None
 

@@ -139,6 +139,12 @@ DIRTY_CASES: dict[str, list[list[object]]] = {
     "count rows where day in ('2020-01-01', 2020-01-03)": [[3]],
     "count rows where at > '2020-01-01 10:00:00' and ok = false": [[1]],
     'sum of `"); import os #` where "😀 x" = 6': [[7]],
+    """distinct text where text in ('r', 'größer') and "😀 x" between 1 and 9""": [["r", 1]],
+    "count where text contains 'ß'": [[0]],
+    "count where text contains '|' and text != 'größer'": [[2]],
+    'top 1 by "😀 x"': [
+        ["z", None, None, "r", "2020-01-01", "2020-01-01 10:00:00", "True", 5, 7, 0],
+    ],
     'average "😀 x" by zip': [[0, 7], [501, 5.5], [1234, 5], [99999, 6]],
     "top 2 by n": [
         ["", 4, 1e-7, "a\\|b", None, "2020-01-04 10:00:00", None, 4, 6, 99999],
@@ -251,7 +257,7 @@ def same(printed: str, expected: object) -> bool:
 async def test_every_form_prints_what_pandas_says(moto: EmbeddedMoto, weather: Path) -> None:
     frame = pd.read_csv(weather)
     cases: list[tuple[CsvSource | TableSource, str, list[list[object]]]] = []
-    source = STORE.csv(weather.name, weather.read_bytes())
+    source: CsvSource | TableSource = STORE.csv(weather.name, weather.read_bytes())
     cases += [(source, prompt, list(map(list, of(frame)))) for prompt, of in weather_cases().items()]
     for filename, data, prompts in (
         ("dirt, 100% #1 ü+=.csv", DIRTY, DIRTY_CASES),

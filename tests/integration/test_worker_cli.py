@@ -81,9 +81,10 @@ async def test_check_says_whether_a_worker_of_this_host_lives(redis: Redis, valk
             if b"taking jobs: lanes ray, generate" in line:
                 break
     async with asyncio.timeout(30):
-        while worker.returncode is None and (checked := await ended(await start("check", RAYLANE_REDIS__URL=valkey.url)))[0] != 0:
-            pass
-    assert sorted(line.split()[0] for line in checked[1].splitlines()) == ["generate", "ray"]
+        code, workers = 1, ""
+        while worker.returncode is None and code != 0:
+            code, workers, _ = await ended(await start("check", RAYLANE_REDIS__URL=valkey.url))
+    assert sorted(line.split()[0] for line in workers.splitlines()) == ["generate", "ray"]
 
     worker.send_signal(signal.SIGTERM)
     code, _, stderr = await ended(worker)

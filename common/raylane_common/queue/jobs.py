@@ -10,8 +10,8 @@ from raylane_common import keys
 from raylane_common.connection import queue_errors
 from raylane_common.errors import InvalidRequest, JobIdTaken, JobNotFound, RaylaneError, WaitTimeout
 from raylane_common.jobs import WIRE_VERSION, JobEvent, JobRecord, JobStatus, NewJob
+from raylane_common.limits import MAX_STAGED_BYTES
 from raylane_common.queue.scripts import EVENTS_MAX, PENDING_TTL_MS, Scripts
-from raylane_common.requests import MAX_STAGED_BYTES
 from raylane_common.sources import SESSION_TTL_S
 
 if TYPE_CHECKING:

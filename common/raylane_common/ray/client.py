@@ -8,9 +8,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Self
 
 from raylane_common.errors import InvalidRequest
+from raylane_common.limits import SUBMISSION_ID_PATTERN
 from raylane_common.ray.answers import check, read, read_flag, read_logs, unexpected
 from raylane_common.ray.calls import VERSION, Calls, Deadline
-from raylane_common.ray.models import SUBMISSION_ID_PATTERN, RayJob, RayLogs, RayVersion
+from raylane_common.ray.models import RayJob, RayLogs, RayVersion
 from raylane_common.ray.submission import NewRun, submit
 from raylane_common.ray.transport import Request
 

@@ -131,7 +131,7 @@ def delete(
 
 async def _submit(producer: Producer, file: Path, session: str | None, job_id: str | None) -> JobHandle[RunResult]:
     from raylane.files import read_file
-    from raylane_common.requests import MAX_CODE_BYTES
+    from raylane_common.limits import MAX_CODE_BYTES
 
     data = await read_file(file, MAX_CODE_BYTES)
     try:

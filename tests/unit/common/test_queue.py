@@ -11,8 +11,9 @@ import pytest
 from raylane_common import keys
 from raylane_common.errors import InvalidRequest, JobIdTaken, JobNotFound, LeaseLost, StorageRejected, WaitTimeout
 from raylane_common.jobs import JobStatus, NewJob, Progress
+from raylane_common.limits import MAX_STAGED_BYTES
 from raylane_common.queue import JobQueue, LaneQueue
-from raylane_common.requests import MAX_STAGED_BYTES, GenerateRequest, ListTablesRequest, UploadRequest
+from raylane_common.requests import GenerateRequest, ListTablesRequest, UploadRequest
 from raylane_common.results import DatabasesResult
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from raylane_common.errors import (
     UnknownSource,
     UnsupportedFormat,
 )
-from raylane_common.sources import ColumnType
+from raylane_common.sources import ColumnType, CsvSource, TableSource
 from raylane_worker.generation.template import write
 from tests.unit.generation import schemas
 from tests.unit.generation.schemas import ORDERS, WEATHER, column, csv_source, table_source
@@ -209,7 +209,7 @@ def test_columns_of_one_name_can_only_be_counted() -> None:
 
 
 def test_one_of_several_sources_must_be_named() -> None:
-    both = [WEATHER, ORDERS]
+    both: list[CsvSource | TableSource] = [WEATHER, ORDERS]
     for prompt in ("how many rows", "average temp_max by weather"):
         with pytest.raises(AmbiguousSource) as caught:
             write(prompt, both)
@@ -222,7 +222,7 @@ def test_one_of_several_sources_must_be_named() -> None:
 
 
 def test_several_sources_do_not_hide_what_is_wrong_with_a_prompt() -> None:
-    both = [WEATHER, ORDERS]
+    both: list[CsvSource | TableSource] = [WEATHER, ORDERS]
     with pytest.raises(NeedsModel):
         write("plot temp_max", both)
     with pytest.raises(NotUnderstood):

@@ -145,6 +145,10 @@ FOUND: dict[str, tuple[str, str]] = {
     "a join of Ray": ("method_not_allowed", script("ds.join(ds, join_type='inner', num_partitions=1, on=('date',))")),
     "a summary of Ray": ("method_not_allowed", script("print(ds.summary())")),
     "a condition as text": ("text_expression", script("ds.filter(expr='wind > 3')")),
+    "a filter by text that Ray cannot name": (
+        "text_not_ascii",
+        script("ds.filter(expr=col('weather') == lit('schön'))", imports="from ray.data.expressions import col, lit"),
+    ),
     "output without a place for it": ("write_not_allowed", script("ds.write_csv('s3://x/y')")),
     "a runtime environment": ("runtime_env", script("ray.remote(runtime_env={'pip': ['x']})(print)")),
     "no ray.init()": ("ray_init", script().replace("ray.init()", "")),

@@ -22,7 +22,7 @@ from raylane_common.errors import (
     WaitTimeout,
 )
 from raylane_common.jobs import EventType, JobStatus, Progress
-from raylane_common.requests import MAX_STAGED_BYTES
+from raylane_common.limits import MAX_STAGED_BYTES
 from raylane_common.results import DatabasesResult, SelectedTablesResult
 from raylane_common.settings import RedisSettings, Settings
 from raylane_common.sources import SourceStore

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from raylane import checks
 from raylane.handle import JobHandle
 from raylane_common.errors import InvalidRequest
-from raylane_common.requests import MAX_CODE_BYTES, MAX_PROMPT_BYTES, MAX_STAGED_BYTES
+from raylane_common.limits import MAX_CODE_BYTES, MAX_PROMPT_BYTES, MAX_STAGED_BYTES
 from raylane_common.results import UploadResult
 from tests.unit.producer.samples import CSV_BYTES
 

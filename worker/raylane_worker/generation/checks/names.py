@@ -16,7 +16,7 @@ import textwrap
 from typing import TYPE_CHECKING, Final
 
 from raylane_common.results import Finding
-from raylane_worker.generation.checks.script import Script, line_of
+from raylane_worker.generation.checks.script import Script, line_of, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -230,11 +230,24 @@ def _call(call: ast.Call) -> Iterator[Finding]:
     if method == "join" and any(keyword.arg in _JOIN_KEYWORDS for keyword in call.keywords):
         problem = "needs a package that the cluster does not have; join with map_batches and a dictionary instead"
         yield _finding("method_not_allowed", call, f"Dataset.join {problem}")
-    if method == "filter" and any(
-        isinstance(one.value, ast.Constant | ast.JoinedStr) and one.arg == "expr" for one in call.keywords
-    ):
+    if method == "filter":
+        yield from _filter(call)
+
+
+def _filter(call: ast.Call) -> Iterator[Finding]:
+    expression = next((one.value for one in call.keywords if one.arg == "expr"), None)
+    if expression is None:
+        return
+    if isinstance(expression, ast.Constant | ast.JoinedStr):
         problem = "write the condition with col() and lit() from ray.data.expressions, not as text"
         yield _finding("text_expression", call, problem)
+    elif any(not (text_of(node) or "").isascii() for node in ast.walk(expression)):
+        # Ray 2.60 puts the expression into the name of a metric, which must be ASCII.
+        problem = (
+            "Ray cannot filter by an expression with text that is not ASCII; use ds.map_batches(keep, "
+            'batch_format="pyarrow", batch_size=None) where keep(table) returns table.filter((expression).to_pyarrow())'
+        )
+        yield _finding("text_not_ascii", call, problem)
 
 
 def _is_dunder(name: str) -> bool:

@@ -9,6 +9,8 @@ from raylane_worker.generation.template.builder import Script, call
 from raylane_worker.generation.template.intent import (
     MAX_ROWS,
     Aggregate,
+    Comparison,
+    Condition,
     CountMissing,
     Describe,
     Distinct,
@@ -54,7 +56,9 @@ def emit(request: Request, *, small: bool) -> str:
     script = Script()
     read(script, request.source, small=small)
     correct_types(script, request.source, _used(request))
-    keep(script, request.source, request.conditions)
+    ranked = request.operation.column if isinstance(request.operation, TopRows) else None
+    present = [Condition(ranked, Comparison.PRESENT)] if ranked else []
+    keep(script, request.source, [*request.conditions, *present])
     _operate(script, request, small=small)
     return script.text()
 
@@ -129,10 +133,8 @@ def _groups(script: Script, operation: Aggregate) -> None:
 def _top_rows(script: Script, operation: TopRows, columns: Sequence[Column]) -> None:
     others = [column.name for column in columns if column.type is not ColumnType.OTHER and column != operation.column]
     descending = [operation.descending, *([False] * len(others))]
-    script.use("ray.data.expressions", "col")
     script.add(
-        f"ranked = ds.filter(expr=col({operation.column.name!r}).is_not_null())",
-        f"ranked = {call('ranked.sort', [repr([operation.column.name, *others]), f'descending={descending!r}'])}",
+        f"ranked = {call('ds.sort', [repr([operation.column.name, *others]), f'descending={descending!r}'])}",
         f"show({[column.name for column in columns]!r}, ranked.take({operation.limit}))",
     )
 

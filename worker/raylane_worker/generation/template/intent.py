@@ -42,6 +42,7 @@ class Comparison(StrEnum):
     IN = "in"
     BETWEEN = "between"
     MISSING = "is missing"
+    PRESENT = "is not missing"
 
 
 @dataclass(frozen=True)
@@ -282,8 +283,8 @@ def _say_measure(measure: Measure) -> str:
 def _say_condition(condition: Condition) -> str:
     column, values = repr(condition.column.name), [_say_value(value) for value in condition.values]
     match condition.comparison:
-        case Comparison.MISSING:
-            return f"{column} is missing"
+        case Comparison.MISSING | Comparison.PRESENT:
+            return f"{column} {condition.comparison}"
         case Comparison.BETWEEN:
             return f"{column} is between {values[0]} and {values[1]} (both included)"
         case Comparison.IN:

@@ -57,9 +57,16 @@ def keep(script: Script, source: CsvSource | TableSource, conditions: Sequence[C
     if not conditions:
         return
     script.use("ray.data.expressions", "col")
-    parts = [_condition(script, source, one) for one in conditions]
-    expression = parts[0] if len(parts) == 1 else " & ".join(f"({part})" for part in parts)
-    script.add(f"ds = ds.filter(expr={expression})")
+    # Ray 2.60 puts the expression into the name of a metric, which must be ASCII.
+    if all(_is_ascii(one) for one in conditions):
+        parts = [_condition(script, source, one) for one in conditions]
+        expression = parts[0] if len(parts) == 1 else " & ".join(f"({part})" for part in parts)
+        script.add(f"ds = ds.filter(expr={expression})")
+        return
+    parts = [_arrow_condition(script, source, one) for one in conditions]
+    expression = "\n        & ".join(parts)
+    script.define(f"def keep(table):\n    return table.filter(\n        {expression}\n    )")
+    script.add('ds = ds.map_batches(keep, batch_format="pyarrow", batch_size=None)')
 
 
 def empty_is_missing(source: CsvSource | TableSource) -> bool:
@@ -126,6 +133,8 @@ def _condition(script: Script, source: CsvSource | TableSource, condition: Condi
             return f"{column}.is_null() | ({column} == lit(''))"
         case Comparison.MISSING:
             return f"{column}.is_null()"
+        case Comparison.PRESENT:
+            return f"{column}.is_not_null()"
         case Comparison.CONTAINS:
             return f"{column}.str.contains({values[0]})"
         case Comparison.IN:
@@ -137,6 +146,17 @@ def _condition(script: Script, source: CsvSource | TableSource, condition: Condi
             script.use("ray.data.expressions", "lit")
             sign = "==" if comparison is Comparison.EQUAL else str(comparison)
             return f"{column} {sign} lit({values[0]})"
+
+
+def _arrow_condition(script: Script, source: CsvSource | TableSource, condition: Condition) -> str:
+    if condition.comparison is Comparison.CONTAINS:
+        script.use_module("pyarrow.compute as pc")
+        return f"pc.match_substring(pc.field({condition.column.name!r}), {condition.values[0]!r})"
+    return f"({_condition(script, source, condition)}).to_pyarrow()"
+
+
+def _is_ascii(condition: Condition) -> bool:
+    return all(text.isascii() for text in (condition.column.name, *map(str, condition.values)))
 
 
 def _value(script: Script, value: Value, *, dates_as_text: bool) -> str:
