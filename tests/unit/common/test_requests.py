@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from raylane_common.errors import InvalidRequest
 from raylane_common.jobs import NewJob, build
+from raylane_common.limits import MAX_STAGED_BYTES
 from raylane_common.requests import (
-    MAX_STAGED_BYTES,
     GenerateRequest,
     ListTablesRequest,
     RayJobRequest,

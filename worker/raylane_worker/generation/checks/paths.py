@@ -45,6 +45,7 @@ _FORMATTED_PRIVATE: Final = re.compile(r"\{[^{}]*[.\[]_")
 _TEXT_PREDICATES: Final = frozenset(
     {"contains", "ends_with", "endswith", "is_in", "isin", "not_in", "startswith", "starts_with"}
 )
+_TAKING_DATA: Final = ("pyarrow.compute.", "ray.data.expressions.lit")
 _SHOWN_SOURCES: Final = 5
 
 
@@ -171,7 +172,7 @@ def _is_data(script: Script, node: ast.Constant) -> bool:
                 return True
             case ast.Call():
                 is_predicate = isinstance(parent.func, ast.Attribute) and parent.func.attr in _TEXT_PREDICATES
-                return child in parent.args and (is_predicate or script.origin(parent) == "ray.data.expressions.lit")
+                return child in parent.args and (is_predicate or script.origin(parent).startswith(_TAKING_DATA))
             case _:
                 return False
     return False
