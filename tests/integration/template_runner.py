@@ -1,6 +1,6 @@
-"""Runs scripts one after another in one Ray, since starting it takes most of the time: JSON in, JSON out.
+"""Runs on Ray: scripts one after another in one driver. Reads `scripts.json`; prints one line of JSON after RESULTS.
 
-Reads a list of scripts from standard input; writes, as the last line, a list of `[output, error or null]`.
+Each script's result is what it printed, and its traceback or null.
 """
 
 from __future__ import annotations
@@ -9,34 +9,19 @@ import contextlib
 import copy
 import io
 import json
-import logging
-import sys
-import tempfile
 import traceback
+from pathlib import Path
 
 import ray
 
 
 def main() -> None:
-    codes = json.load(sys.stdin)
-    results = []
-    # Short, since Ray puts sockets below it.
-    with tempfile.TemporaryDirectory(prefix="rl", dir="/tmp") as home:
-        ray.init(
-            num_cpus=2,
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            _temp_dir=home,
-            _node_ip_address="127.0.0.1",
-        )
-        # Ray runs already, and a second start would be an error.
-        vars(ray)["init"] = lambda: None
-        try:
-            results = [_run(code) for code in codes]
-        finally:
-            ray.shutdown()
-    print(json.dumps(results))
+    """Runs them all."""
+    codes = json.loads(Path("scripts.json").read_text(encoding="utf-8"))
+    ray.init()
+    # Ray runs now, and a second start would be an error.
+    vars(ray)["init"] = lambda: None
+    print("RESULTS " + json.dumps([_run(code) for code in codes]))
 
 
 def _run(code: str) -> tuple[str, str | None]:
@@ -46,7 +31,7 @@ def _run(code: str) -> tuple[str, str | None]:
     try:
         with contextlib.redirect_stdout(output):
             exec(compile(code, "main.py", "exec"), {"__name__": "__main__"})
-    except Exception:
+    except Exception:  # a script's failure is its result
         return output.getvalue(), traceback.format_exc()[-3000:]
     finally:
         ray.data.DataContext._set_current(context)
