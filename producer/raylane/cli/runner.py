@@ -6,6 +6,9 @@ What is heavy is loaded when a command runs, so that `raylane --help` is quick.
 from __future__ import annotations
 
 import asyncio
+import signal
+import sys
+import threading
 import traceback
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -49,12 +52,13 @@ def run(command: Callable[[Producer, Terminal], Awaitable[None]], call: Call) ->
     terminal = Terminal(as_json=call.as_json)
 
     async def opened() -> None:
+        _cancel_on_interrupt()
         async with raylane.Producer(redis_url=call.redis_url) as producer:
             await command(producer, terminal)
 
     try:
         asyncio.run(opened())
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         job_id = terminal.job_id
         terminal.say(f"interrupted; job {job_id} goes on: raylane follow {job_id}" if job_id else "interrupted")
         raise typer.Exit(EXIT_INTERRUPTED) from None
@@ -143,3 +147,13 @@ def need_session(session: str | None) -> str:
 def exit_code(error: ErrorInfo) -> int:
     """What the command exits with after this error."""
     return _EXIT_CODES.get(error.code, EXIT_FAILED)
+
+
+def _cancel_on_interrupt() -> None:
+    """Ctrl-C cancels the running task between two of its steps; asyncio's own handler may do it within one.
+
+    A task that is cancelled within a step and enters `asyncio.timeout` next, as redis-py does, loses the cancellation.
+    """
+    task = asyncio.current_task()
+    if task is not None and sys.platform != "win32" and threading.current_thread() is threading.main_thread():
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, task.cancel)

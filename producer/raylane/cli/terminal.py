@@ -62,13 +62,13 @@ class Terminal:
             self.say(f"enqueued; raylane follow {job_id}")
 
     def error(self, error: ErrorInfo) -> None:
-        """Prints an error: what went wrong and its code, then what a person can act on."""
+        """Prints an error: what went wrong, what to do, its code; and the output of a run that failed."""
         if self.as_json:
             # Arguments that are no UTF-8 come in as lone surrogates, which JSON cannot hold.
             self.models(error.model_copy(update={"message": clean(error.message)}))
             return
         self.say(f"error: {error.message} [{error.code}]")
-        for line in _advice(error.details):
+        for line in _output(error.details):
             self.say(line)
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -115,42 +115,19 @@ def event_line(event: JobEvent) -> str:
         if event.progress.done is not None:
             total = "" if event.progress.total is None else f"/{event.progress.total}"
             words.append(f"{event.progress.done}{total} {event.progress.unit or ''}")
-    if event.error is not None:
+    if event.error is not None and event.status is not None:
         words.append(
-            f"after: {event.error.message} [{event.error.code}]" if event.status == "queued" else event.error.code
+            event.error.code if event.status.is_final else f"after: {event.error.message} [{event.error.code}]"
         )
     if event.line is not None:
         words.append(event.line)
     return " ".join(word.strip() for word in words if word.strip())
 
 
-def _advice(details: dict[str, JsonValue]) -> Iterator[str]:
-    """What a person can act on; the rest of the details is in the message or for programs."""
-    for key, title in _TITLES.items():
-        value = details.get(key)
-        if not value:
-            continue
-        yield f"  {title}:"
-        for item in value if isinstance(value, list) else [value]:
-            yield f"    {_compact(item)}"
+def _output(details: dict[str, JsonValue]) -> Iterator[str]:
+    """What a failed run printed. The rest of an error's details is in its message, or for programs."""
     run = details.get("run")
     if isinstance(run, dict):
         yield f"  run {run.get('submission_id')} on {run.get('endpoint')}: {run.get('status')}, its output ends with:"
         for line in str(run.get("output_tail") or "").splitlines():
             yield f"    {line}"
-
-
-_TITLES: Final = {
-    "unconsumed": "not understood",
-    "supported": "what is understood",
-    "nearest": "did you mean",
-    "missing": "missing",
-    "findings": "findings",
-    "endpoints": "endpoints",
-}
-
-
-def _compact(item: JsonValue) -> str:
-    if isinstance(item, dict):
-        return ", ".join(f"{key}: {_compact(value)}" for key, value in item.items() if value is not None)
-    return item if isinstance(item, str) else json.dumps(item, ensure_ascii=False)

@@ -14,11 +14,8 @@ from raylane_common.errors import (
     NotUnderstood,
     RayJobNotFound,
     RaylaneError,
-    RayUnreachable,
     StorageRejected,
     TableNotFound,
-    UnknownColumn,
-    VerificationFailed,
 )
 from tests.unit.producer.samples import CSV_BYTES
 
@@ -152,29 +149,13 @@ async def test_wrong_settings_are_told_without_their_values(cli: Cli) -> None:
     assert "secret" not in ran.output
 
 
-async def test_errors_bring_what_a_person_can_act_on(cli: Cli, worker: ScriptedWorker) -> None:
-    endpoints: list[dict[str, object]] = [{"name": "private", "url": "http://127.0.0.1:1", "error": "refused"}]
-    for error, advice in (
-        (
-            NotUnderstood("?", details={"unconsumed": ["coffee"], "supported": ["count rows", "mean of COLUMN"]}),
-            ["  not understood:", "    coffee", "  what is understood:", "    count rows", "    mean of COLUMN"],
-        ),
-        (
-            UnknownColumn("?", details={"nearest": ["temp_max", "temp_min"]}),
-            ["  did you mean:", "    temp_max", "    temp_min"],
-        ),
-        (
-            VerificationFailed("?", details={"findings": [{"rule": "r", "message": "m", "line": 3}]}),
-            ["  findings:", "    rule: r, message: m, line: 3"],
-        ),
-        (
-            RayUnreachable("?", details={"endpoints": endpoints}),  # type: ignore[dict-item]  # JSON all the same
-            ["  endpoints:", "    name: private, url: http://127.0.0.1:1, error: refused"],
-        ),
-    ):
-        worker.outcomes["status"] = error
-        ran = await cli("ray", "status")
-        assert ran.stderr.splitlines()[-len(advice) - 1 :] == [f"error: ? [{error.code}]", *advice]
+async def test_an_error_is_told_once_and_its_details_are_for_programs(cli: Cli, worker: ScriptedWorker) -> None:
+    error = NotUnderstood("no word of it", details={"unconsumed": ["coffee"], "supported": ["count rows"]})
+    worker.outcomes["status"] = error
+    ran = await cli("ray", "status")
+    assert ran.stderr.splitlines()[-1] == "error: no word of it [not_understood]"
+    told = await cli("ray", "status", "--json")
+    assert json.loads(told.stdout)["details"] == error.details
 
 
 @pytest.mark.parametrize(
