@@ -3,80 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from arq.connections import ArqRedis
 
 from raylane_common import keys
 from raylane_common.errors import ErrorInfo, InternalError, JobTimeout, StorageRejected, StorageUnavailable
 from raylane_common.jobs import EventType, JobStatus, NewJob, Progress
 from raylane_common.queue import JobQueue, LaneQueue
-from raylane_common.queue.wake import listen
-from raylane_common.requests import GenerateRequest, JobKind, ListDatabasesRequest, UploadRequest
+from raylane_common.requests import GenerateRequest, UploadRequest
 from raylane_common.results import DatabasesResult
-from raylane_common.settings import LaneSettings, LanesSettings
-from raylane_worker.lanes import LaneWorker
+from tests.lanes import DONE, a_job, succeed, worker
 from tests.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
-
     from redis.asyncio import Redis
 
     from raylane_worker.context import JobContext
-
-    Handler = Callable[[Any, JobContext], Awaitable[DatabasesResult]]
-
-DONE = DatabasesResult(databases=("sales",))
-LANES = LanesSettings.model_validate({"lease_s": 2, "poll_s": 0.2})
-
-
-@asynccontextmanager
-async def worker(
-    redis: Redis, handler: Handler, *, drain_s: float = 0, name: str = "w1", **lane: Any
-) -> AsyncIterator[LaneWorker]:
-    """A running worker of the upload lane whose jobs all go to `handler`."""
-    settings = LaneSettings(
-        **{"concurrency": 5, "timeout_s": 30, "max_attempts": 3, "backoff_base_s": 0.01, "backoff_cap_s": 0.02} | lane
-    )
-    queue = LaneQueue(
-        redis,
-        "upload",
-        worker=name,
-        lease_s=LANES.lease_s,
-        max_attempts=settings.max_attempts,
-        result_ttl_s=3600,
-    )
-    running = LaneWorker(
-        queue,
-        ArqRedis(redis.connection_pool),
-        {JobKind.TABLES: handler, JobKind.UPLOAD: handler},
-        None,  # type: ignore[arg-type]  # the handlers of these tests use no resources
-        lane=settings,
-        lanes=LANES,
-        name=name,
-    )
-    tasks = [
-        asyncio.create_task(running.async_run()),
-        asyncio.create_task(listen(redis, {"upload": running.wake})),
-    ]
-    try:
-        yield running
-    finally:
-        await running.drain(drain_s)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def a_job(**fields: Any) -> NewJob:
-    return NewJob(request=ListDatabasesRequest(), **fields)
-
-
-async def succeed(request: Any, ctx: JobContext) -> DatabasesResult:
-    return DONE
 
 
 async def test_a_job_runs_once_and_leaves_nothing_in_the_queue(redis: Redis) -> None:
@@ -181,6 +124,8 @@ async def test_a_job_over_its_time_is_cancelled_and_fails_as_timeout(redis: Redi
         ({"payload": '{"action": "list", "database": "d", "extra": 1}'}, "extra"),
         ({"payload": '{"action": "list", "database": ""}'}, "database"),
         ({"payload": "not json"}, "payload"),
+        ({"kind": "generate", "payload": '{"prompt": "x"}', "session_id": "s"}, "lane"),
+        ({"enqueued_at": "yesterday"}, "enqueued_at"),
         ({"payload": '{"action": "select", "tables": [{"database": "d", "table": "t"}]}'}, "session_id"),
     ],
 )
@@ -263,6 +208,31 @@ async def test_a_worker_that_stops_renewing_loses_the_job_and_cannot_write_its_r
             thaw.set()
     record = await queue.record(job_id)
     assert (record.result, record.worker, record.attempt) == (DONE, "new", 2)
+
+
+async def test_a_worker_that_gets_its_own_lost_job_back_ends_the_old_attempt_and_runs_the_new_one(redis: Redis) -> None:
+    attempts: list[int] = []
+    cancelled = asyncio.Event()
+
+    async def hang_once(request: Any, ctx: JobContext) -> DatabasesResult:
+        attempts.append(ctx.record.attempt)
+        if len(attempts) == 1:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                cancelled.set()
+        return DONE
+
+    queue = JobQueue(redis)
+    async with worker(redis, hang_once) as running:
+        job_id = await queue.enqueue(a_job())
+        await until(lambda: bool(attempts))
+        await redis.delete(keys.lease(job_id))
+        await redis.zadd(keys.queue("upload"), {job_id: 1})
+        assert await queue.result(job_id, timeout_s=10) == DONE
+        await asyncio.wait_for(cancelled.wait(), 10)
+        await until(lambda: not running.tasks)
+    assert attempts == [1, 2]
 
 
 async def test_a_job_whose_workers_all_die_fails_as_worker_lost(redis: Redis) -> None:

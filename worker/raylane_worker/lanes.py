@@ -18,6 +18,7 @@ from arq.worker import Worker, func
 from raylane_common import keys
 from raylane_common.errors import (
     InternalError,
+    InvalidRequest,
     JobTimeout,
     LeaseLost,
     QueueUnavailable,
@@ -25,6 +26,7 @@ from raylane_common.errors import (
 )
 from raylane_common.jobs import parse_request
 from raylane_common.queue.heartbeats import beat, silence
+from raylane_common.requests import LANE_OF
 from raylane_worker.context import JobContext
 
 if TYPE_CHECKING:
@@ -117,8 +119,8 @@ class LaneWorker(Worker):
         except QueueUnavailable as error:
             logger.warning("lane %s: %s; trying again", self.lane_queue.lane, error)
             pause_s = _PAUSE_AFTER_QUEUE_ERROR_S
-        for job_id in [job_id for job_id, task in self.tasks.items() if task.done()]:
-            self.tasks.pop(job_id).result()
+        for key in [key for key, task in self.tasks.items() if task.done()]:
+            self.tasks.pop(key).result()
         if not self.burst:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause_s):
@@ -134,7 +136,8 @@ class LaneWorker(Worker):
     def _start(self, lease: Lease) -> None:
         self._leases[lease.job_id] = lease
         task = self.loop.create_task(self.run_job(lease.job_id, lease.record.enqueued_at), name=f"job {lease.job_id}")
-        self.tasks[lease.job_id] = task
+        # By lease and not by job: an attempt that lost its lease may still be ending when the job comes back here.
+        self.tasks[f"{lease.job_id} {id(lease)}"] = task
         task.add_done_callback(lambda _: self.wake())
 
     async def run_job(self, job_id: str, score: int) -> None:
@@ -196,9 +199,11 @@ class LaneWorker(Worker):
 
     async def _handle(self, lease: Lease) -> Result:
         """The handler's result. Everything that goes wrong leaves as a `RaylaneError`."""
-        request: Request = parse_request(lease.record)
-        handler = self._handlers[request.kind]
         try:
+            request: Request = parse_request(lease.record)
+            handler = self._handlers.get(request.kind)
+            if handler is None:
+                raise InvalidRequest.field("lane", f"{request.kind} jobs belong into lane {LANE_OF[request.kind]}")
             async with asyncio.timeout(self._lane.timeout_s) as deadline:
                 return await handler(request, JobContext(lease.record, lease, self._resources))
         except TimeoutError as error:
@@ -210,9 +215,9 @@ class LaneWorker(Worker):
         except RaylaneError:
             raise
         except Exception as error:  # the border between a job and the worker: a defect ends the job, not the worker
-            logger.exception("job %s: defect in the %s handler", lease.job_id, request.kind)
+            logger.exception("job %s: defect in the %s handler", lease.job_id, lease.record.kind)
             raise InternalError(
-                f"{type(error).__name__} in the {request.kind} handler; the worker's log has the traceback"
+                f"{type(error).__name__} in the {lease.record.kind} handler; the worker's log has the traceback"
             ) from error
 
     async def _renew(self, lease: Lease) -> None:

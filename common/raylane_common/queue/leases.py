@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, cast
 
@@ -74,7 +75,8 @@ class LaneQueue:
             try:
                 lease.record = JobRecord.from_hash(job_id, dict(zip(flat[::2], flat[1::2], strict=True)))
             except InvalidRequest as error:
-                await lease.fail(error)
+                with suppress(LeaseLost):
+                    await lease.fail(error)
             else:
                 leases.append(lease)
         due = cast("int", due_ms)

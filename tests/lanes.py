@@ -1,0 +1,75 @@
+"""A lane with a handler of the test's own, on a real server."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from arq.connections import ArqRedis
+
+from raylane_common.jobs import NewJob
+from raylane_common.queue import LaneQueue
+from raylane_common.queue.wake import listen
+from raylane_common.requests import JobKind, ListDatabasesRequest
+from raylane_common.results import DatabasesResult
+from raylane_common.settings import LaneSettings, LanesSettings
+from raylane_worker.lanes import LaneWorker
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from redis.asyncio import Redis
+
+    from raylane_worker.context import JobContext
+
+    Handler = Callable[[Any, JobContext], Awaitable[DatabasesResult]]
+
+DONE = DatabasesResult(databases=("sales",))
+LANES = LanesSettings.model_validate({"lease_s": 2, "poll_s": 0.2})
+
+
+@asynccontextmanager
+async def worker(
+    redis: Redis, handler: Handler, *, drain_s: float = 0, name: str = "w1", **lane: Any
+) -> AsyncIterator[LaneWorker]:
+    """A running worker of the upload lane whose jobs all go to `handler`."""
+    settings = LaneSettings(
+        **{"concurrency": 5, "timeout_s": 30, "max_attempts": 3, "backoff_base_s": 0.01, "backoff_cap_s": 0.02} | lane
+    )
+    queue = LaneQueue(
+        redis,
+        "upload",
+        worker=name,
+        lease_s=LANES.lease_s,
+        max_attempts=settings.max_attempts,
+        result_ttl_s=3600,
+    )
+    running = LaneWorker(
+        queue,
+        ArqRedis(redis.connection_pool),
+        {JobKind.TABLES: handler, JobKind.UPLOAD: handler},
+        None,  # type: ignore[arg-type]  # the handlers of these tests use no resources
+        lane=settings,
+        lanes=LANES,
+        name=name,
+    )
+    tasks = [
+        asyncio.create_task(running.async_run()),
+        asyncio.create_task(listen(redis, {"upload": running.wake})),
+    ]
+    try:
+        yield running
+    finally:
+        await running.drain(drain_s)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def a_job(**fields: Any) -> NewJob:
+    return NewJob(request=ListDatabasesRequest(), **fields)
+
+
+async def succeed(request: Any, ctx: JobContext) -> DatabasesResult:
+    return DONE
