@@ -297,7 +297,6 @@ async def run(codes: list[str], s3_url: str) -> list[tuple[str, str | None]]:
     environment = aws_environment(s3_url) | {
         "RAY_DATA_DEFAULT_SHUFFLE_STRATEGY": "sort_shuffle_pull_based",
         "RAY_DATA_LOG_LEVEL": "ERROR",
-        "PYTHONUTF8": "1",
     }
     async with embedded_ray(env=environment) as head:
         settings = RaySettings.model_validate({"private_url": head.url, "token": head.token})

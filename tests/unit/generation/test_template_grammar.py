@@ -221,6 +221,15 @@ def test_one_of_several_sources_must_be_named() -> None:
     assert "sales.orders" in write("sum of amount by city in sales.orders where year = 2020", both).interpreted_as
 
 
+def test_a_value_that_is_also_a_sources_name_names_no_source() -> None:
+    files = csv_source("files.csv", columns=(column("name", ColumnType.STRING),))
+    both: list[CsvSource | TableSource] = [files, WEATHER]
+    with pytest.raises(AmbiguousSource):
+        write("count where name = 'files.csv'", both)
+    assert "in files.csv" in write("count where name = 'files.csv' in files.csv", both).interpreted_as
+    assert "in files.csv" in write("count where name = 'seattle-weather.csv'", [files]).interpreted_as
+
+
 def test_several_sources_do_not_hide_what_is_wrong_with_a_prompt() -> None:
     both: list[CsvSource | TableSource] = [WEATHER, ORDERS]
     with pytest.raises(NeedsModel):

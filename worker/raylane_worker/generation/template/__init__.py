@@ -17,8 +17,6 @@ from raylane_worker.generation.template.intent import check, say
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from pydantic import JsonValue
-
     from raylane_worker.generation.template.intent import Request
     from raylane_worker.generation.template.words import Names, Word
 
@@ -71,26 +69,33 @@ def _read(words: Sequence[Word], sources: Sequence[CsvSource | TableSource]) -> 
     """The request, against the source that the prompt names or the only one there is."""
     names = prompt_words.Names([pair for source in sources for pair in _names(source)])
     mentioned = list({source.name: source for source in _mentioned(words, names)}.values())
-    if len(mentioned) == 1:
-        return read(words, mentioned[0], names)
-    if len(sources) == 1:
-        return read(words, sources[0], names)
-    refusals = []
-    for source in mentioned or sources:
-        try:
-            read(words, source, names)
-        except (NotUnderstood, NeedsModel, UnknownSource) as error:
-            refusals.append(error)
-        except GenerationError:
-            pass
-    if len(refusals) == len(mentioned or sources):
+    candidates = mentioned or sources
+    if len(candidates) == 1:
+        request = read(words, candidates[0], names)
+        # What looked like the source's name may have been a value.
+        if request.names_source or len(sources) == 1:
+            return request
+    refusals = [refusal for source in candidates if (refusal := _refusal(words, source, names)) is not None]
+    if len(refusals) == len(candidates):
         raise refusals[0]
-    names_json: list[JsonValue] = [source.name for source in sources]
     raise AmbiguousSource(
-        f"the session has several sources; name one of them, as in 'first 5 rows of {sources[0].name}': "
-        f"{', '.join(source.name for source in sources)}",
-        details={"sources": names_json},
+        f"the session has several sources: {', '.join(source.name for source in sources)}; "
+        f"name one of them, as in 'first 5 rows of {sources[0].name}'",
+        details={"sources": [source.name for source in sources]},
     )
+
+
+def _refusal(
+    words: Sequence[Word], source: CsvSource | TableSource, names: Names[CsvSource | TableSource]
+) -> GenerationError | None:
+    """What is wrong with the prompt whatever its source is, if anything is."""
+    try:
+        read(words, source, names)
+    except (NotUnderstood, NeedsModel, UnknownSource) as error:
+        return error
+    except GenerationError:
+        return None
+    return None
 
 
 def _names(source: CsvSource | TableSource) -> Iterator[tuple[str, CsvSource | TableSource]]:

@@ -62,6 +62,7 @@ class Cursor:
         self.words = words
         self.source = source
         self.position = 0
+        self.has_named_source = False
         self._columns = Names((column.name, column) for column in columns_of(source))
         self._sources = sources
 
@@ -155,6 +156,7 @@ class Cursor:
         is_noun = introduced and self.take(A_FILE)
         if found := self.source_here(introduced=introduced):
             self.position += found
+            self.has_named_source = True
             self.take(A_FILE)
             return True
         if is_noun:

@@ -54,7 +54,7 @@ _SHOW: Final = "show|display|print|list|get|give"
 _TAIL: Final = "please|are there|there are|are|do we have|does it have|does|have"
 _ROWS: Final = "rows|row|records|record|lines|line|entries|observations"
 _COUNT_ROWS: Final = "row count|record count|" + _each(
-    "how many|total number of|the number of|number of|count of|count the|count all|count", _ROWS
+    "how many|total number of|number of|count of|count the|count all|count", _ROWS
 )
 _COUNT: Final = "how many|count"
 _COLUMNS: Final = (
@@ -126,7 +126,7 @@ def _request(cursor: Cursor) -> Request:
             cursor.stuck()
     if operation == _SOME_ROWS:
         operation = Preview(None if conditions else _DEFAULT_ROWS)
-    return Request(cursor.source, operation, conditions)
+    return Request(cursor.source, operation, conditions, names_source=cursor.has_named_source)
 
 
 def _operation(cursor: Cursor) -> Operation:

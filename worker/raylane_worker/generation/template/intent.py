@@ -124,11 +124,12 @@ Operation: TypeAlias = Preview | ListColumns | Describe | CountMissing | Distinc
 
 @dataclass(frozen=True)
 class Request:
-    """One operation on one source, on the rows that meet all conditions."""
+    """One operation on one source, on the rows that meet all conditions. `names_source`: the prompt says which."""
 
     source: CsvSource | TableSource
     operation: Operation
     conditions: tuple[Condition, ...] = ()
+    names_source: bool = False
 
     @property
     def template_id(self) -> str:
