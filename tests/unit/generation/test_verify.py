@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -10,6 +12,9 @@ from raylane_common.results import Finding
 from raylane_worker.generation.template import write
 from raylane_worker.generation.verify import verify
 from tests.unit.generation.schemas import ORDERS, WEATHER, csv_source, table_source
+
+if TYPE_CHECKING:
+    from raylane_common.sources import CsvSource, TableSource
 
 LOCATION = WEATHER.location
 READ = f"ds = ray.data.read_csv({LOCATION!r})"
@@ -20,8 +25,8 @@ def script(*lines: str, imports: str = "", read: str = READ) -> str:
     return "\n".join(["import ray", *filter(None, [imports]), "ray.init()", read, *lines, "print(ds.count())", ""])
 
 
-def rules(code: str, *sources: object, output_prefix: str | None = None) -> set[str]:
-    return {finding.rule for finding in verify(code, sources or [WEATHER], output_prefix=output_prefix)}  # type: ignore[arg-type]
+def rules(code: str, *sources: CsvSource | TableSource, output_prefix: str | None = None) -> set[str]:
+    return {finding.rule for finding in verify(code, sources or [WEATHER], output_prefix=output_prefix)}
 
 
 MAY_RUN = {
