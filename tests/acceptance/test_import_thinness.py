@@ -80,6 +80,13 @@ def test_the_command_line_says_what_it_needs(base: Path) -> None:
     assert ran.stderr == "The raylane command needs more packages: pip install 'raylane[cli]'\n"
 
 
+def test_the_worker_says_what_it_needs(base: Path) -> None:
+    ran = _run(str(base / "raylane-worker"), "run")
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert ran.stderr.startswith("raylane-worker needs typer, rich, aiobotocore, boto3, pyarrow, strands: ")
+    assert ran.stderr.endswith("pip install 'raylane[worker]'\n")
+
+
 @pytest.mark.parametrize("statement", ["import raylane", "from raylane import Producer"])
 def test_the_time_of_the_import_is_printed(base: Path, statement: str, capsys: pytest.CaptureFixture[str]) -> None:
     _python(base, statement)  # writes the byte code

@@ -6,7 +6,7 @@ import sys
 from importlib.util import find_spec
 from typing import Final
 
-_NEEDED: Final = ("typer", "rich", "aiobotocore", "pyarrow", "strands")
+_NEEDED: Final = ("typer", "rich", "aiobotocore", "boto3", "pyarrow", "strands")
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
 from pathlib import Path  # noqa: TC003  # typer reads the annotations at run time
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -115,9 +116,16 @@ def _settings() -> Settings:
 
 
 def _run(work: Coroutine[Any, Any, Any]) -> Any:
+    async def interruptible() -> Any:
+        # Between two steps; asyncio's own handler may cancel within one, where `asyncio.timeout` loses it.
+        task = asyncio.current_task()
+        assert task is not None
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, task.cancel)
+        return await work
+
     try:
-        return asyncio.run(work)
-    except KeyboardInterrupt:
+        return asyncio.run(interruptible())
+    except (KeyboardInterrupt, asyncio.CancelledError):
         raise typer.Exit(INTERRUPTED) from None
     except RaylaneError as error:
         _fail(error)

@@ -1,0 +1,56 @@
+"""`raylane-worker dev`: says how to reach it, takes jobs, and leaves nothing behind after Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from raylane import Producer
+from raylane_worker.embedded import guard
+from tests.acceptance.conftest import BIN
+from tests.waiting import until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.timeout(240)
+async def test_dev_prints_its_addresses_takes_jobs_and_stops_on_ctrl_c(tmp_path: Path) -> None:
+    dev = await asyncio.create_subprocess_exec(
+        BIN / "raylane-worker",
+        "dev",
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        cwd=tmp_path,
+        start_new_session=True,
+    )
+    try:
+        assert dev.stdout is not None
+        printed = ""
+        async with asyncio.timeout(120):
+            while "Ctrl-C stops everything." not in printed:
+                line = await dev.stdout.readline()
+                assert line, printed
+                printed += line.decode()
+        url = re.search(r"export RAYLANE_REDIS__URL=(\S+)", printed)
+        assert url is not None
+        assert re.search(r"S3, Glue http://127\.0\.0\.1:\d+", printed)
+        assert re.search(r"Ray +http://127\.0\.0\.1:\d+", printed)
+        async with Producer(redis_url=url.group(1)) as producer:
+            status = await (await producer.ray.status()).result(60)
+            assert status.endpoint == "private"
+        members = guard.members({dev.pid})
+        assert len(members) > 10
+        dev.send_signal(signal.SIGINT)
+        rest, _ = await asyncio.wait_for(dev.communicate(), 60)
+    finally:
+        if dev.returncode is None:
+            dev.kill()
+            await dev.wait()
+    assert dev.returncode == 0
+    assert rest.decode().rstrip().endswith("Everything has stopped.")
+    await until(lambda: not guard.living(members), timeout_s=10)
