@@ -220,9 +220,9 @@ async def test_nothing_is_left_after_closing(address: Address) -> None:
         await until(lambda: dead.waiting >= 2)
         before = asyncio.all_tasks()
         await client.aclose()
-        ours = [task for task in before - asyncio.all_tasks() if "raylane" in repr(task)]
+        ours = [task for task in before - asyncio.all_tasks() if "raylane_common" in repr(task)]
         assert ours
-        assert not any("raylane" in repr(task) for task in asyncio.all_tasks())
+        assert not any("raylane_common" in repr(task) for task in asyncio.all_tasks())
         await until(lambda: address.connections == dead.connections == 0)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import uuid
 from contextlib import suppress
 from dataclasses import dataclass
@@ -148,7 +149,7 @@ class Lease:
             [
                 self.job_id,
                 self._token,
-                int(delay_s * 1000),
+                math.ceil(delay_s * 1000),
                 int(refund),
                 error.info().model_dump_json() if error else "",
                 EVENTS_MAX,
