@@ -10,7 +10,7 @@ import pytest
 from raylane_common import keys
 from raylane_common.errors import ErrorInfo, InternalError, JobTimeout, StorageRejected, StorageUnavailable
 from raylane_common.jobs import EventType, JobStatus, NewJob, Progress
-from raylane_common.queue import JobQueue, LaneQueue
+from raylane_common.queue import Claim, JobQueue, LaneQueue
 from raylane_common.requests import GenerateRequest, UploadRequest
 from raylane_common.results import DatabasesResult
 from tests.lanes import DONE, a_job, succeed, worker
@@ -186,6 +186,29 @@ async def test_stopping_lets_jobs_end_within_the_drain_time_and_takes_no_new_one
         await draining
     assert (await queue.record(job_id)).status is JobStatus.SUCCEEDED
     assert (await queue.record(late)).status is JobStatus.QUEUED
+
+
+async def test_a_job_claimed_just_as_the_worker_stops_is_not_lost_with_its_attempt(redis: Redis) -> None:
+    queue = JobQueue(redis)
+    claimed, answered = asyncio.Event(), asyncio.Event()
+    async with worker(redis, succeed) as running:
+        claim = running.lane_queue.claim
+
+        async def claim_with_a_slow_answer(limit: int) -> Claim:
+            found = await claim(limit)
+            if found.leases:
+                claimed.set()
+                await answered.wait()
+            return found
+
+        running.lane_queue.claim = claim_with_a_slow_answer  # type: ignore[method-assign]  # the real claim, answered late
+        job_id = await queue.enqueue(a_job(max_attempts=1))
+        await claimed.wait()
+        draining = asyncio.create_task(running.drain(10))
+        await until(lambda: not running.allow_pick_jobs)
+        answered.set()
+        await draining
+    assert (await queue.record(job_id)).status is JobStatus.SUCCEEDED
 
 
 async def test_a_worker_that_stops_renewing_loses_the_job_and_cannot_write_its_result(redis: Redis) -> None:

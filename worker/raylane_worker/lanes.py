@@ -11,6 +11,7 @@ import contextlib
 import json
 import logging
 import random
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from arq.worker import Worker, func
@@ -45,6 +46,7 @@ logger = logging.getLogger("raylane.worker")
 FINISH_PATIENCE_S: Final = 600.0
 _PAUSE_AFTER_QUEUE_ERROR_S: Final = 1.0
 _LAST_WRITE_S: Final = 5.0
+_LAST_CLAIM_S: Final = 5.0
 
 
 class LaneWorker(Worker):
@@ -81,6 +83,7 @@ class LaneWorker(Worker):
         self._name = name
         self._leases: dict[str, Lease] = {}
         self._wake = asyncio.Event()
+        self._picking = asyncio.Lock()
         self._last_beat_s = -lanes.lease_s
 
     def wake(self) -> None:
@@ -91,6 +94,10 @@ class LaneWorker(Worker):
         """Takes no more jobs, lets the running ones end for `timeout_s`, then gives the rest back unspent."""
         self.allow_pick_jobs = False
         self.wake()
+        # What a claim on its way brings is ours too: it must be among the running jobs before they are counted.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_CLAIM_S), self._picking:
+                pass
         running = [task for task in self.tasks.values() if not task.done()]
         if running:
             logger.info("lane %s: waiting up to %g s for %d jobs", self.lane_queue.lane, timeout_s, len(running))
@@ -105,17 +112,11 @@ class LaneWorker(Worker):
 
     async def _poll_iteration(self) -> None:
         """One look into the queue: claim what fits, then sleep until there is a reason to look again."""
-        pause_s = self._lanes.poll_s
         self._wake.clear()
         try:
             await self.heart_beat()
-            free = self.max_jobs - sum(not task.done() for task in self.tasks.values())
-            if self.allow_pick_jobs and free > 0:
-                claim = await self.lane_queue.claim(free)
-                for lease in claim.leases:
-                    self._start(lease)
-                if claim.next_due_s is not None and len(claim.leases) < free:
-                    pause_s = min(pause_s, claim.next_due_s)
+            async with self._picking:
+                pause_s = await self._pick()
         except QueueUnavailable as error:
             logger.warning("lane %s: %s; trying again", self.lane_queue.lane, error)
             pause_s = _PAUSE_AFTER_QUEUE_ERROR_S
@@ -125,6 +126,18 @@ class LaneWorker(Worker):
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause_s):
                     await self._wake.wait()
+
+    async def _pick(self) -> float:
+        """Starts as many due jobs as there are free slots; returns the seconds until the next look."""
+        free = self.max_jobs - sum(not task.done() for task in self.tasks.values())
+        if not self.allow_pick_jobs or free <= 0:
+            return self._lanes.poll_s
+        claim = await self.lane_queue.claim(free)
+        for lease in claim.leases:
+            self._start(lease)
+        if claim.next_due_s is None or len(claim.leases) == free:
+            return self._lanes.poll_s
+        return min(self._lanes.poll_s, claim.next_due_s)
 
     async def heart_beat(self) -> None:
         """A sign of life every third of a lease; arq's own health key and cron jobs are not used."""
@@ -172,21 +185,20 @@ class LaneWorker(Worker):
             result = work.result()
         except LeaseLost:
             logger.warning("job %s: lost its lease; another worker has it", record.id)
-        except RaylaneError as failure:
-            error = failure
+        except RaylaneError as error:
             self.jobs_failed += 1
             if error.retryable and record.attempt < (record.max_attempts or 1):
                 ceiling_s = min(self._lane.backoff_cap_s, self._lane.backoff_base_s * 2 ** (record.attempt - 1))
                 delay_s = random.uniform(0, ceiling_s)  # noqa: S311  # full jitter, not a secret
                 logger.warning("job %s: %s; next attempt in %.1f s", record.id, error, delay_s)
-                await _write(lambda: lease.give_back(delay_s=delay_s, error=error), record.id)
+                await _write(partial(lease.give_back, delay_s=delay_s, error=error), record.id)
             else:
                 logger.warning("job %s: failed: %s", record.id, error)
-                await _write(lambda: lease.fail(error), record.id)
+                await _write(partial(lease.fail, error), record.id)
         else:
             self.jobs_complete += 1
             logger.info("job %s: succeeded", record.id)
-            await _write(lambda: lease.succeed(result), record.id)
+            await _write(partial(lease.succeed, result), record.id)
 
     async def _give_back(self, lease: Lease) -> None:
         """Hands the job to the next worker; where that cannot be written, its lease simply runs out."""
