@@ -6,11 +6,14 @@
     │   ├── QueueUnavailable         queue_unavailable             yes
     │   ├── JobNotFound              job_not_found
     │   ├── JobIdTaken               job_id_taken
+    │   ├── JobNotRequeued           job_not_requeued
     │   ├── WaitTimeout              wait_timeout                  yes
     │   └── LeaseLost                lease_lost
     ├── JobError
     │   ├── JobTimeout               job_timeout                   yes
     │   ├── JobCancelled             job_cancelled
+    │   ├── JobExpired               expired
+    │   ├── DependencyFailed         dependency_failed
     │   ├── WorkerLost               worker_lost
     │   ├── StagedBodyMissing        staged_body_missing
     │   └── InternalError            internal_error
@@ -77,6 +80,7 @@ class RaylaneError(Exception):
     """Base of every error that Raylane raises.
 
     `details` holds JSON values that a program may act on; `message` is for people and names what to do.
+    `retry_after_s` becomes one of the details: the next attempt starts no sooner than that.
     """
 
     code: ClassVar[str] = "raylane_error"
@@ -84,12 +88,19 @@ class RaylaneError(Exception):
     _by_code: ClassVar[dict[str, type[RaylaneError]]] = {}
 
     def __init__(
-        self, message: str, *, retryable: bool | None = None, details: dict[str, JsonValue] | None = None
+        self,
+        message: str,
+        *,
+        retryable: bool | None = None,
+        retry_after_s: float | None = None,
+        details: dict[str, JsonValue] | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
         self.retryable = self.retryable_by_default if retryable is None else retryable
         self.details: dict[str, JsonValue] = details or {}
+        if retry_after_s is not None:
+            self.details = {**self.details, "retry_after_s": retry_after_s}
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -98,6 +109,12 @@ class RaylaneError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message} [{self.info().code}]"
+
+    @property
+    def retry_after_s(self) -> float | None:
+        """When the other side said to come back, where it did."""
+        seconds = self.details.get("retry_after_s")
+        return float(seconds) if isinstance(seconds, int | float) else None
 
     def info(self) -> ErrorInfo:
         """This error in its wire form."""
@@ -168,6 +185,12 @@ class JobIdTaken(QueueError):
     code = "job_id_taken"
 
 
+class JobNotRequeued(QueueError):
+    """Only a job that failed or was cancelled can be put back into the queue."""
+
+    code = "job_not_requeued"
+
+
 class WaitTimeout(QueueError):
     """The job had not ended when the caller's patience did. The job itself goes on."""
 
@@ -196,6 +219,18 @@ class JobCancelled(JobError):
     """The job was cancelled on request."""
 
     code = "job_cancelled"
+
+
+class JobExpired(JobError):
+    """The job had not started by the time that its caller set."""
+
+    code = "expired"
+
+
+class DependencyFailed(JobError):
+    """A job that this one waited for did not succeed; `details["job_id"]` names it."""
+
+    code = "dependency_failed"
 
 
 class WorkerLost(JobError):

@@ -6,13 +6,25 @@ the result type that belongs to it. `docs/wire-format.md` tells the same for oth
 
 from __future__ import annotations
 
+import time
 import uuid
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError, model_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 
-from raylane_common.errors import ErrorInfo, InvalidRequest
+from raylane_common.errors import ErrorInfo, InvalidRequest, RaylaneError
+from raylane_common.limits import MAX_DELAY_S, MAX_STAGED_BYTES
 from raylane_common.requests import (
     LANE_OF,
     PAYLOADS,
@@ -22,6 +34,7 @@ from raylane_common.requests import (
     Lane,
     Request,
     SessionId,
+    UniqueKey,
 )
 from raylane_common.results import AnyResult, CodeVersion, Usage
 from raylane_common.sources import Source
@@ -44,6 +57,14 @@ class JobStatus(StrEnum):
     def is_final(self) -> bool:
         """Whether the job will not change any more."""
         return self in (JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.CANCELLED)
+
+
+class Priority(StrEnum):
+    """Which jobs of a lane come first. A head start of an hour, so that nothing waits for ever."""
+
+    HIGH = "high"
+    NORMAL = "normal"
+    LOW = "low"
 
 
 class Progress(BaseModel):
@@ -82,12 +103,25 @@ class NewJob(BaseModel):
     request: Request
     session_id: SessionId | None = None
     id: JobId = Field(default_factory=lambda: uuid.uuid4().hex)
-    max_attempts: int | None = Field(default=None, ge=1, le=100, description="None: what the lane is set to")
+    body: bytes = Field(default=b"", repr=False, description="Raw bytes staged beside the record, for an upload")
+    after: tuple[JobId, ...] = Field(default=(), max_length=100, description="Jobs that must have succeeded before")
+    delay_s: float | None = Field(default=None, ge=0, le=MAX_DELAY_S, description="Starts no sooner than in this time")
+    at: AwareDatetime | None = Field(default=None, description="Starts no sooner than this")
+    expires_s: float | None = Field(default=None, gt=0, le=MAX_DELAY_S, description="Fails unless started within this")
+    priority: Priority = Priority.NORMAL
+    unique: UniqueKey | None = Field(default=None, description="While a job of the kind with this key lives, it is it")
+    max_attempts: int | None = Field(default=None, ge=1, le=100, description="None: what the kind is set to")
 
     @model_validator(mode="after")
     def _has_its_session(self) -> Self:
         if self.request.needs_session and self.session_id is None:
             raise InvalidRequest.field("session_id", f"required for {self.kind} jobs")
+        if self.at is not None and self.delay_s is not None:
+            raise InvalidRequest.field("at", "is given together with delay_s; give one of them")
+        if self.at is not None and self.at.timestamp() > time.time() + MAX_DELAY_S:
+            raise InvalidRequest.field("at", f"must be within the next {MAX_DELAY_S // 86400} days")
+        if len(self.body) > MAX_STAGED_BYTES:
+            raise InvalidRequest.field("body", f"{len(self.body)} bytes exceed the limit of {MAX_STAGED_BYTES}")
         return self
 
     @property
@@ -117,6 +151,8 @@ class JobRecord(BaseModel):
     status: JobStatus
     attempt: int = 0
     max_attempts: int | None = Field(default=None, description="None until a lane has claimed the job")
+    round: int = Field(default=0, description="How often it was put back after its end, to begin anew")
+    priority: Priority = Priority.NORMAL
     payload: dict[str, JsonValue] = Field(default_factory=dict)
     result: AnyResult | None = None
     error: ErrorInfo | None = None
@@ -127,6 +163,10 @@ class JobRecord(BaseModel):
     finished_at: int | None = None
     worker: str | None = None
     after: tuple[str, ...] = ()
+    at: int | None = Field(default=None, description="Epoch ms before which it does not start")
+    expires_at: int | None = Field(default=None, description="Epoch ms by which it must have started")
+    unique: str | None = None
+    cancel_requested_at: int | None = None
     traceparent: str | None = None
 
     @classmethod
@@ -154,6 +194,7 @@ class EventType(StrEnum):
     STATUS = "status"
     PROGRESS = "progress"
     LOG = "log"
+    TEXT = "text"
 
 
 class JobEvent(BaseModel):
@@ -169,6 +210,52 @@ class JobEvent(BaseModel):
     progress: Progress | None = None
     error: ErrorInfo | None = None
     line: str | None = None
+    text: str | None = Field(default=None, description="A piece of generated text, in the order of its writing")
+
+
+class Attempt(BaseModel):
+    """One execution of a job that did not succeed. Times are epoch ms."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    number: int
+    worker: str | None = None
+    started_at: int | None = None
+    ended_at: int
+    error: ErrorInfo
+
+
+@dataclass(frozen=True)
+class Enqueued:
+    """What became of one job of a batch.
+
+    `id` is the job's own, or that of the live job which has its unique key; `created` is False for a job that stood in
+    the queue before; `error` is None unless the job was refused or could not be written.
+    """
+
+    id: str
+    created: bool = False
+    error: RaylaneError | None = None
+
+
+@dataclass(frozen=True)
+class LaneOverview:
+    """One lane as an operator sees it: how many jobs stand where, and how fast they end.
+
+    `queued` counts the `parked` ones too, which wait for a slot of their session. `oldest_s` is the age of the queued
+    job that comes next; `ended_per_s` is the rate over the last minute.
+    """
+
+    lane: str
+    waiting: int
+    scheduled: int
+    queued: int
+    parked: int
+    running: int
+    dead: int
+    oldest_s: float | None
+    ended_per_s: float
+    workers: tuple[str, ...]
 
 
 _Model = TypeVar("_Model", bound=BaseModel)

@@ -9,6 +9,7 @@ MAX_PROMPT_BYTES: Final = 16 * 1024
 MAX_CODE_BYTES: Final = 1024 * 1024
 MAX_FILENAME_BYTES: Final = 255
 MAX_CODE_VERSIONS: Final = 5
+MAX_DELAY_S: Final = 30 * 24 * 3600
 
 SESSION_ID_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
 # A job's id becomes part of the submission id of its runs, which Ray holds to 64 of these characters.

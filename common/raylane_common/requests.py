@@ -62,6 +62,7 @@ def _code(value: str) -> str:
 
 SessionId = Annotated[str, StringConstraints(pattern=SESSION_ID_PATTERN)]
 JobId = Annotated[str, StringConstraints(pattern=JOB_ID_PATTERN)]
+UniqueKey = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 SubmissionId = Annotated[str, StringConstraints(pattern=SUBMISSION_ID_PATTERN)]
 Filename = Annotated[str, AfterValidator(_filename)]
 Prompt = Annotated[str, AfterValidator(_prompt)]

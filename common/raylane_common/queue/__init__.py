@@ -1,6 +1,7 @@
-"""The queue: the producer's side (`JobQueue`) and the worker's (`LaneQueue`, `Lease`), over arq's keys."""
+"""The queue: producer's side (`JobQueue`), operator's (`QueueOverview`), worker's (`LaneQueue`, `Lease`)."""
 
 from raylane_common.queue.jobs import JobQueue
-from raylane_common.queue.leases import Claim, LaneQueue, Lease
+from raylane_common.queue.leases import Claim, End, LaneQueue, Lease
+from raylane_common.queue.overview import QueueOverview
 
-__all__ = ["Claim", "JobQueue", "LaneQueue", "Lease"]
+__all__ = ["Claim", "End", "JobQueue", "LaneQueue", "Lease", "QueueOverview"]

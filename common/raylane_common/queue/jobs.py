@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from typing import TYPE_CHECKING, Final, cast
 
 from raylane_common import keys
 from raylane_common.connection import queue_errors
-from raylane_common.errors import InvalidRequest, JobIdTaken, JobNotFound, RaylaneError, WaitTimeout
-from raylane_common.jobs import WIRE_VERSION, JobEvent, JobRecord, JobStatus, NewJob
-from raylane_common.limits import MAX_STAGED_BYTES
-from raylane_common.queue.scripts import EVENTS_MAX, PENDING_TTL_MS, Scripts
-from raylane_common.sources import SESSION_TTL_S
+from raylane_common.errors import (
+    InternalError,
+    InvalidRequest,
+    JobCancelled,
+    JobIdTaken,
+    JobNotFound,
+    JobNotRequeued,
+    QueueUnavailable,
+    RaylaneError,
+    WaitTimeout,
+    WorkerLost,
+)
+from raylane_common.jobs import WIRE_VERSION, Attempt, Enqueued, JobEvent, JobRecord, JobStatus, NewJob, Priority
+from raylane_common.queue.scripts import Argument, Scripts
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable
+    from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
 
     from redis.asyncio import Redis
 
@@ -24,6 +34,14 @@ if TYPE_CHECKING:
 _BEGIN: Final = "0-0"
 _EVENTS_PER_READ: Final = 200
 _JSON_EVENT_FIELDS: Final = frozenset({"progress", "error"})
+_CHUNK_JOBS: Final = 200
+_CHUNK_BYTES: Final = 1024 * 1024
+_REFUSALS: Final = {
+    "changed": "has changed meanwhile; look again",
+    "body": "has lost the bytes that were staged with it; upload the file again",
+    "unique": "has a unique key that job {} holds now",
+    "dependency": "comes after job {}, which has not succeeded; put that one back first",
+}
 
 
 class JobQueue:
@@ -35,47 +53,87 @@ class JobQueue:
         self._scripts = Scripts(redis)
         self._block_s = block_s
 
-    async def enqueue(self, job: NewJob, *, body: bytes = b"", traceparent: str = "") -> str:
+    async def enqueue(self, job: NewJob, *, traceparent: str = "") -> str:
         """Stores the job and puts it into its lane, in one round trip; returns its id.
 
-        The same id with the same request is the same job: the second call changes nothing. Raises `JobIdTaken` if the
-        id was used for another request, `InvalidRequest` if `body` exceeds 8 MiB.
+        The same id with the same request is the same job: the second call changes nothing. While another job of the
+        kind with the same unique key is live, that job's id is returned. Raises `JobIdTaken` if the id was used for
+        another request, `InvalidRequest` if a job that it comes after does not exist.
         """
-        if len(body) > MAX_STAGED_BYTES:
-            raise InvalidRequest.field("body", f"{len(body)} bytes exceed the limit of {MAX_STAGED_BYTES}")
-        session_id, payload = job.session_id or "", job.request.model_dump_json()
-        answer = await self._scripts.run(
-            "enqueue",
-            [
-                keys.job(job.id),
-                keys.job_events(job.id),
-                keys.arq_job(job.id),
-                keys.queue(job.lane),
-                keys.job_body(job.id),
-                keys.session_jobs(session_id),
-            ],
-            [
-                job.id,
-                WIRE_VERSION,
-                job.kind,
-                job.lane,
-                session_id,
-                "" if job.max_attempts is None else job.max_attempts,
-                payload,
-                body,
-                PENDING_TTL_MS,
-                SESSION_TTL_S * 1000,
-                EVENTS_MAX,
-                keys.wake(job.lane),
-                traceparent,
-            ],
-        )
-        created, *found = cast("list[str]", answer)
-        if not int(created) and found != [job.kind, session_id, payload]:
-            raise JobIdTaken(
-                f"job id {job.id} belongs to another request; choose another id", details={"job_id": job.id}
+        [outcome] = await self._write([job], traceparent)
+        if outcome.error is not None:
+            raise outcome.error
+        return outcome.id
+
+    async def enqueue_many(self, jobs: Sequence[NewJob], *, traceparent: str = "") -> list[Enqueued]:
+        """Stores the jobs in their order, each in one step; what became of each stands at its place in the answer.
+
+        A job may come after an earlier one of the same call. Nothing is raised for a single job: it may be refused as
+        by `enqueue`, or carry `QueueUnavailable` if Redis went away, and can then be enqueued again under its id.
+        """
+        outcomes: list[Enqueued] = []
+        for chunk in _chunks(jobs):
+            try:
+                outcomes += await self._write(chunk, traceparent)
+            except QueueUnavailable as error:
+                outcomes += [Enqueued(job.id, error=error) for job in jobs[len(outcomes) :]]
+                break
+        return outcomes
+
+    async def _write(self, jobs: Sequence[NewJob], traceparent: str) -> list[Enqueued]:
+        arguments: list[Argument] = [WIRE_VERSION]
+        for job in jobs:
+            payload = job.request.model_dump_json()
+            arguments += (
+                *(job.id, job.kind.value, job.lane.value, job.session_id or ""),
+                *(payload, job.body, _options(job, traceparent)),
             )
-        return job.id
+        replies = cast("list[int | list[str]]", await self._scripts.run("enqueue", arguments))
+        return [_enqueued(job, reply) for job, reply in zip(jobs, replies, strict=True)]
+
+    async def cancel(self, job_id: str) -> JobStatus:
+        """Ends a job that has not started; has the worker of a running one stop it, and its run on Ray.
+
+        Returns where the job stands now: CANCELLED, RUNNING while it is being stopped (wait for its end), or the
+        status with which it had ended before. Raises `JobNotFound`.
+        """
+        error = JobCancelled("the job was cancelled before it started").info().model_dump_json()
+        status = cast("str", await self._scripts.run("cancel", [job_id, error]))
+        if not status:
+            raise _not_found(job_id)
+        return JobStatus(status)
+
+    async def requeue(self, job_id: str) -> None:
+        """Puts a failed or cancelled job back into its lane, with all its attempts before it.
+
+        A job that was given up for a reason outside itself goes on where it was; any other one begins anew, from the
+        sources that it had read. Raises `JobNotFound`, `JobNotRequeued`.
+        """
+        record = await self.record(job_id)
+        if record.status not in (JobStatus.FAILED, JobStatus.CANCELLED):
+            raise _not_requeued(job_id, f"is {record.status}; only a failed or cancelled job can be put back")
+        arguments: list[Argument] = [
+            job_id,
+            record.finished_at or 0,
+            int(_begins_anew(record)),
+            _kept_checkpoint(record),
+        ]
+        outcome, *details = cast("list[str]", await self._scripts.run("requeue", arguments))
+        if outcome == "missing":
+            raise _not_found(job_id)
+        if outcome != "ok":
+            raise _not_requeued(job_id, _REFUSALS[outcome].format(*details))
+
+    async def attempts(self, job_id: str) -> list[Attempt]:
+        """The job's attempts that did not succeed, oldest first. Raises `JobNotFound`."""
+        with queue_errors("read a job's attempts"):
+            async with self._redis.pipeline(transaction=False) as pipe:
+                pipe.exists(keys.job(job_id))
+                pipe.lrange(keys.job_attempts(job_id), 0, -1)
+                exists, found = await pipe.execute()
+        if not exists:
+            raise _not_found(job_id)
+        return [Attempt.model_validate_json(attempt) for attempt in found]
 
     async def record(self, job_id: str) -> JobRecord:
         """What is true of the job now. Raises `JobNotFound`."""
@@ -137,7 +195,8 @@ class JobQueue:
             last = newest[0][0] if newest else _BEGIN
             if position is None:
                 position = last
-            if position == last and JobStatus(status).is_final:
+            # Behind it stands who saw events that a failover lost.
+            if _order(position) >= _order(last) and JobStatus(status).is_final:
                 return
             with queue_errors("wait for a job's events"):
                 answer = await self._redis.xread(
@@ -150,6 +209,73 @@ class JobQueue:
                     return
 
 
+def _chunks(jobs: Sequence[NewJob]) -> Iterator[Sequence[NewJob]]:
+    """Pieces that keep the server busy for a few milliseconds each."""
+    start, size_bytes = 0, 0
+    for index, job in enumerate(jobs):
+        size_bytes += len(job.body)
+        if index - start == _CHUNK_JOBS or (size_bytes > _CHUNK_BYTES and index > start):
+            yield jobs[start:index]
+            start, size_bytes = index, len(job.body)
+    if start < len(jobs):
+        yield jobs[start:]
+
+
+def _options(job: NewJob, traceparent: str) -> str:
+    """What few jobs have, as JSON; '' for none."""
+    options: dict[str, object] = {}
+    if traceparent:
+        options["traceparent"] = traceparent
+    if job.max_attempts is not None:
+        options["max_attempts"] = job.max_attempts
+    if job.after:
+        options["after"] = job.after
+    if job.at is not None:
+        options["at_ms"] = math.ceil(job.at.timestamp() * 1000)
+    if job.delay_s:
+        options["delay_ms"] = math.ceil(job.delay_s * 1000)
+    if job.expires_s is not None:
+        options["expires_ms"] = math.ceil(job.expires_s * 1000)
+    if job.priority is not Priority.NORMAL:
+        options["priority"] = job.priority
+    if job.unique is not None:
+        options["unique"] = job.unique
+    return json.dumps(options) if options else ""
+
+
+def _enqueued(job: NewJob, reply: int | list[str]) -> Enqueued:
+    if isinstance(reply, int):
+        return Enqueued(job.id, created=bool(reply))
+    match reply:
+        case ["unique", holder]:
+            return Enqueued(holder)
+        case ["missing", other]:
+            error: RaylaneError = InvalidRequest.field(
+                "after", f"no job {other}: it was never enqueued, or has expired"
+            )
+        case _:
+            error = JobIdTaken(
+                f"job id {job.id} belongs to another request; choose another id", details={"job_id": job.id}
+            )
+    return Enqueued(job.id, error=error)
+
+
+def _begins_anew(record: JobRecord) -> bool:
+    # Otherwise the next attempt would find the run that failed, and fail with it again.
+    error = record.error
+    return error is None or not (error.retryable or error.code in (WorkerLost.code, InternalError.code))
+
+
+def _kept_checkpoint(record: JobRecord) -> str:
+    if record.checkpoint is None or not _begins_anew(record):
+        return ""
+    return record.checkpoint.model_copy(update={"attempts": (), "usage": None}).model_dump_json()
+
+
+def _not_requeued(job_id: str, reason: str) -> JobNotRequeued:
+    return JobNotRequeued(f"job {job_id} {reason}", details={"job_id": job_id})
+
+
 def _record(job_id: str, fields: dict[str, str]) -> JobRecord:
     if not fields:
         raise _not_found(job_id)
@@ -158,6 +284,10 @@ def _record(job_id: str, fields: dict[str, str]) -> JobRecord:
 
 def _not_found(job_id: str) -> JobNotFound:
     return JobNotFound(f"no job {job_id}: it was never enqueued, or its record has expired", details={"job_id": job_id})
+
+
+def _order(event_id: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in event_id.split("-"))
 
 
 def _event(event_id: str, fields: dict[str, str]) -> JobEvent:

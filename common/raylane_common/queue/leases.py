@@ -1,10 +1,9 @@
-"""The worker's side of the queue: claim jobs, hold them by a lease, end them or give them back."""
+"""The worker's side of the queue: claim jobs, hold them by a lease, write how their attempts ended."""
 
 from __future__ import annotations
 
 import math
 import uuid
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, cast
 
@@ -12,95 +11,130 @@ from redis.client import NEVER_DECODE
 
 from raylane_common import keys
 from raylane_common.connection import queue_errors
-from raylane_common.errors import InvalidRequest, LeaseLost, RaylaneError, StagedBodyMissing
-from raylane_common.jobs import Checkpoint, EventType, JobRecord, JobStatus, Progress
-from raylane_common.queue.scripts import EVENTS_MAX, PENDING_TTL_MS, Scripts
+from raylane_common.errors import InternalError, InvalidRequest, LeaseLost, StagedBodyMissing
+from raylane_common.jobs import Checkpoint, EventType, JobRecord, Progress
+from raylane_common.queue.scripts import DEAD_TTL_MS, Argument, Scripts
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Sequence
+    from collections.abc import Awaitable, Mapping, Sequence
 
     from redis.asyncio import Redis
 
+    from raylane_common.errors import RaylaneError
     from raylane_common.results import Result
 
 
 @dataclass(frozen=True)
 class Claim:
-    """Jobs that are now this worker's, and how long it may sleep at most before another one comes due (None: idle)."""
+    """Jobs that are now this worker's, and how long it may sleep at most before another one comes due (None: idle).
+
+    `unreadable` are jobs whose record breaks the wire format, with what is wrong; they are to be failed.
+    """
 
     leases: list[Lease]
     next_due_s: float | None
+    unreadable: list[End]
+
+
+@dataclass(frozen=True)
+class End:
+    """How one attempt ended, as it is to be written."""
+
+    job_id: str
+    token: str
+    outcome: Literal["succeeded", "failed", "dead", "cancelled", "retry", "return"]
+    value: str
+    delay_ms: int = 0
 
 
 class LaneQueue:
     """One lane as one worker sees it. Every method raises `QueueUnavailable` when Redis does not answer in time."""
 
     def __init__(
-        self, redis: Redis, lane: str, *, worker: str, lease_s: float, max_attempts: int, result_ttl_s: float
+        self,
+        redis: Redis,
+        lane: str,
+        *,
+        worker: str,
+        lease_s: float,
+        max_attempts: Mapping[str, int],
+        per_session: int = 0,
+        result_ttl_s: float,
+        dead_ttl_s: float = DEAD_TTL_MS / 1000,
     ) -> None:
-        """`max_attempts` holds for jobs that bring no number of their own."""
+        """`max_attempts`, by kind, holds for jobs that bring no number of their own."""
         self.redis = redis
         self.lane = lane
+        self.worker = worker
         self.lease_s = lease_s
-        self.result_ttl_ms = int(result_ttl_s * 1000)
+        self.per_session = per_session
+        self.ttls_ms = (int(result_ttl_s * 1000), int(dead_ttl_s * 1000))
         self.scripts = Scripts(redis)
-        self._worker = worker
-        self._max_attempts = max_attempts
+        self._max_attempts = [part for policy in max_attempts.items() for part in policy]
+        self._token = uuid.uuid4().hex
 
     async def claim(self, limit: int) -> Claim:
-        """Takes up to `limit` due jobs in one round trip. A job whose record is unreadable is failed at once."""
-        token = uuid.uuid4().hex
+        """Takes up to `limit` due jobs in one round trip."""
+        token = self._token
         answer = await self.scripts.run(
             "claim",
-            [keys.queue(self.lane)],
             [
-                limit,
-                self._worker,
-                token,
-                int(self.lease_s * 1000),
-                self._max_attempts,
-                PENDING_TTL_MS,
-                self.result_ttl_ms,
-                EVENTS_MAX,
-                keys.JOB_PREFIX,
-                keys.EVENTS_SUFFIX,
-                keys.BODY_SUFFIX,
-                keys.ARQ_JOB_PREFIX,
-                keys.ARQ_LEASE_PREFIX,
+                *(self.lane, self.worker, token, limit, int(self.lease_s * 1000), self.per_session),
+                *self.ttls_ms,
+                *self._max_attempts,
             ],
         )
+        # Only now: a claim whose answer was lost is asked for again under the same token.
+        self._token = uuid.uuid4().hex
         due_ms, *rows = cast("list[int | list[str | list[str]]]", answer)
         leases: list[Lease] = []
+        unreadable: list[End] = []
         for job_id, flat in cast("list[tuple[str, list[str]]]", rows):
-            lease = Lease(self, job_id, token)
             try:
-                lease.record = JobRecord.from_hash(job_id, dict(zip(flat[::2], flat[1::2], strict=True)))
+                record = JobRecord.from_hash(job_id, dict(zip(flat[::2], flat[1::2], strict=True)))
             except InvalidRequest as error:
-                with suppress(LeaseLost):
-                    await lease.fail(error)
+                unreadable.append(End(job_id, token, "failed", error.info().model_dump_json()))
             else:
-                leases.append(lease)
+                leases.append(Lease(self, record, token))
         due = cast("int", due_ms)
-        return Claim(leases, None if due < 0 else due / 1000)
+        return Claim(leases, None if due < 0 else due / 1000, unreadable)
+
+    async def renew(self, leases: Sequence[Lease]) -> list[Literal["held", "lost", "cancel"]]:
+        """Holds the jobs for another `lease_s`; says of each whether it is still ours, and whether to cancel it."""
+        arguments: list[Argument] = [self.lane, int(self.lease_s * 1000)]
+        for lease in leases:
+            arguments += (lease.job_id, lease.token)
+        replies = cast("list[int]", await self.scripts.run("renew", arguments))
+        return [("lost", "held", "cancel")[reply] for reply in replies]
+
+    async def finish(self, ends: Sequence[End]) -> list[bool]:
+        """Writes how attempts ended, each in one step; False for a job that is no longer its worker's."""
+        arguments: list[Argument] = [*self.ttls_ms]
+        for end in ends:
+            arguments += (end.job_id, end.token, end.outcome, end.value, end.delay_ms)
+        return [bool(reply) for reply in cast("list[int]", await self.scripts.run("finish", arguments))]
 
 
 class Lease:
     """A worker's right to one job. Every write is fenced: it raises `LeaseLost` once another worker owns the job."""
 
-    record: JobRecord
-
-    def __init__(self, queue: LaneQueue, job_id: str, token: str) -> None:
-        self.job_id = job_id
+    def __init__(self, queue: LaneQueue, record: JobRecord, token: str) -> None:
+        self.record = record
+        self.token = token
         self._queue = queue
-        self._token = token
 
-    async def renew(self) -> None:
-        """Holds the job for another `lease_s`."""
-        await self._run(
-            "renew",
-            [keys.job(self.job_id), keys.lease(self.job_id), keys.queue(self._queue.lane)],
-            [self.job_id, self._token, int(self._queue.lease_s * 1000)],
-        )
+    @property
+    def job_id(self) -> str:
+        """The job's id."""
+        return self.record.id
+
+    async def refresh(self) -> None:
+        """Reads the record again, with what this attempt has written into it."""
+        with queue_errors("read a record"):
+            fields = await cast("Awaitable[dict[str, str]]", self._queue.redis.hgetall(keys.job(self.job_id)))
+        if not fields:
+            raise LeaseLost(f"the record of job {self.job_id} has vanished", details={"job_id": self.job_id})
+        self.record = JobRecord.from_hash(self.job_id, fields)
 
     async def progress(self, progress: Progress) -> None:
         """Replaces the record's progress and announces it."""
@@ -110,6 +144,10 @@ class Lease:
     async def log(self, line: str) -> None:
         """Adds one line to the job's events."""
         await self._note("", "", EventType.LOG, "line", line)
+
+    async def text(self, piece: str) -> None:
+        """Adds a piece of generated text to the job's events."""
+        await self._note("", "", EventType.TEXT, "text", piece)
 
     async def checkpoint(self, checkpoint: Checkpoint) -> None:
         """Replaces the record's checkpoint, which the next attempt of this job is given."""
@@ -128,61 +166,29 @@ class Lease:
             raise StagedBodyMissing(f"the bytes of job {self.job_id} are no longer in Redis; upload the file again")
         return found
 
-    async def succeed(self, result: Result) -> None:
-        """Ends the job with its result."""
-        await self._finish(JobStatus.SUCCEEDED, "result", result.model_dump_json())
+    def succeeded(self, result: Result) -> End:
+        """The job's end with its result."""
+        return End(self.job_id, self.token, "succeeded", result.model_dump_json())
 
-    async def fail(self, error: RaylaneError) -> None:
-        """Ends the job with an error."""
-        await self._finish(JobStatus.FAILED, "error", error.info().model_dump_json())
+    def failed(self, error: RaylaneError) -> End:
+        """The job's end with an error; one that lies outside the job makes it a dead letter."""
+        dead = error.retryable or isinstance(error, InternalError)
+        return End(self.job_id, self.token, "dead" if dead else "failed", error.info().model_dump_json())
 
-    async def give_back(self, *, delay_s: float = 0, error: RaylaneError | None = None, refund: bool = False) -> None:
-        """Lets the job run again after `delay_s`; with `refund` this attempt does not count."""
-        await self._run(
-            "give_back",
-            [
-                keys.job(self.job_id),
-                keys.job_events(self.job_id),
-                keys.queue(self._queue.lane),
-                keys.lease(self.job_id),
-            ],
-            [
-                self.job_id,
-                self._token,
-                math.ceil(delay_s * 1000),
-                int(refund),
-                error.info().model_dump_json() if error else "",
-                EVENTS_MAX,
-                keys.wake(self._queue.lane),
-            ],
-        )
+    def cancelled(self, error: RaylaneError) -> End:
+        """The job's end on request."""
+        return End(self.job_id, self.token, "cancelled", error.info().model_dump_json())
+
+    def retried(self, error: RaylaneError, delay_s: float) -> End:
+        """Back into the lane for the next attempt, after `delay_s`."""
+        return End(self.job_id, self.token, "retry", error.info().model_dump_json(), math.ceil(delay_s * 1000))
+
+    def returned(self, error: RaylaneError | None = None, delay_s: float = 0) -> End:
+        """Back into the lane, and this attempt does not count."""
+        value = error.info().model_dump_json() if error else ""
+        return End(self.job_id, self.token, "return", value, math.ceil(delay_s * 1000))
 
     async def _note(self, field: str, value: str, event: str, event_field: str, event_value: str) -> None:
-        await self._run(
-            "note",
-            [keys.job(self.job_id), keys.job_events(self.job_id)],
-            [self._token, field, value, EVENTS_MAX, event, event_field, event_value],
-        )
-
-    async def _finish(self, status: JobStatus, field: str, value: str) -> None:
-        await self._run(
-            "finish",
-            [
-                keys.job(self.job_id),
-                keys.job_events(self.job_id),
-                keys.arq_job(self.job_id),
-                keys.queue(self._queue.lane),
-                keys.job_body(self.job_id),
-                keys.lease(self.job_id),
-            ],
-            [self.job_id, self._token, status, field, value, self._queue.result_ttl_ms, EVENTS_MAX],
-        )
-
-    async def _run(
-        self,
-        name: Literal["renew", "note", "finish", "give_back"],
-        script_keys: Sequence[str],
-        arguments: list[str | int],
-    ) -> None:
-        if not await self._queue.scripts.run(name, script_keys, arguments):
+        arguments = [self.job_id, self.token, field, value, event, event_field, event_value]
+        if not await self._queue.scripts.run("note", arguments):
             raise LeaseLost(f"job {self.job_id} is no longer this worker's", details={"job_id": self.job_id})

@@ -1,4 +1,4 @@
-"""Wake-up messages: a worker hears of new work at once instead of at its next poll."""
+"""Messages to workers: one hears of new work, and of jobs to cancel, at once instead of at its next look."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from raylane_common import keys
 from raylane_common.connection import queue_errors
 from raylane_common.errors import QueueUnavailable
 
@@ -21,21 +20,22 @@ _LISTEN_S: Final = 5.0
 _PAUSE_S: Final = 1.0
 
 
-async def listen(redis: Redis, lanes: Mapping[str, Callable[[], None]]) -> NoReturn:
-    """Calls a lane's function whenever work came into it, until cancelled.
+async def listen(redis: Redis, channels: Mapping[str, Callable[[str], None]]) -> NoReturn:
+    """Calls a channel's function with each message (a job id) that comes in, until cancelled.
 
-    A lost connection is opened again; the lanes' own polling covers the time between.
+    A lost connection is opened again, and each function then called once with '' for what may have been missed.
     """
-    on_wake = {keys.wake(lane): wake for lane, wake in lanes.items()}
     while True:
         try:
             with queue_errors("listen for work"):
                 async with redis.pubsub(ignore_subscribe_messages=True) as pubsub:
-                    await pubsub.subscribe(*on_wake)
+                    await pubsub.subscribe(*channels)
+                    for hear in channels.values():
+                        hear("")
                     while True:
                         message = await pubsub.get_message(timeout=_LISTEN_S)
                         if message is not None:
-                            on_wake[message["channel"]]()
+                            channels[message["channel"]](message["data"])
         except QueueUnavailable as error:
             logger.warning("%s; polling until it is back", error)
             await asyncio.sleep(_PAUSE_S)

@@ -1,4 +1,7 @@
-"""The Lua scripts, one step each. Times are the server's (`TIME`), so the clocks of workers do not matter."""
+"""The Lua scripts, one step each: `shared.lua` stands before every other one.
+
+`python -m raylane_common.queue.scripts NAME` prints a script as it runs, for use from other languages.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Final, Literal, cast
 
 from raylane_common.connection import queue_errors
+from raylane_common.keys import LUA
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
@@ -16,13 +20,19 @@ if TYPE_CHECKING:
 
 EVENTS_MAX: Final = 1000
 PENDING_TTL_MS: Final = 7 * 24 * 3600 * 1000
+DEAD_TTL_MS: Final = 30 * 24 * 3600 * 1000
 
-Name = Literal["enqueue", "claim", "renew", "note", "finish", "give_back"]
+Argument = str | bytes | int | float
+Name = Literal["enqueue", "claim", "renew", "note", "finish", "cancel", "requeue", "sweep", "mend", "beat"]
+
+_HEAD: Final = f"{LUA}local EVENTS_MAX, PENDING_MS, DEAD_MS = {EVENTS_MAX}, {PENDING_TTL_MS}, {DEAD_TTL_MS}\n"
 
 
 @cache
-def _source(name: Name) -> str:
-    return (files(__package__) / f"{name}.lua").read_text()
+def source(name: Name) -> str:
+    """The whole text of a script."""
+    here = files(__package__)
+    return _HEAD + (here / "shared.lua").read_text() + (here / f"{name}.lua").read_text()
 
 
 class Scripts:
@@ -32,10 +42,10 @@ class Scripts:
         self._redis = redis
         self._registered: dict[Name, AsyncScript] = {}
 
-    async def run(self, name: Name, keys: Sequence[str], arguments: Sequence[str | bytes | int]) -> object:
+    async def run(self, name: Name, arguments: Sequence[Argument]) -> object:
         """The script's answer. Raises `QueueUnavailable`."""
         script = self._registered.get(name)
         if script is None:
-            script = self._registered[name] = self._redis.register_script(_source(name))
-        with queue_errors(name.replace("_", " ")):
-            return await cast("Awaitable[object]", script(keys=list(keys), args=list(arguments)))
+            script = self._registered[name] = self._redis.register_script(source(name))
+        with queue_errors(name):
+            return await cast("Awaitable[object]", script(args=arguments))

@@ -1,53 +1,113 @@
--- Takes up to `limit` due jobs of a lane. A running job stays in the queue, scored by the end of its lease, so a job whose
--- worker died comes due again by itself, and running jobs never stand in front of waiting ones.
--- KEYS: queue
--- ARGV: limit, worker, token, lease_ms, lane's max_attempts, pending_ttl_ms, final_ttl_ms, events_max,
---       then key parts: job prefix, events suffix, body suffix, arq job prefix, lease prefix
+-- Takes up to `limit` jobs of a lane for a worker, after having put into the queue what has come due: deferred jobs, and
+-- jobs whose worker let its lease run out.
+-- ARGV: lane, worker, token, limit, lease_ms, jobs of one session at once (0: any), result_ttl_ms, dead_ttl_ms,
+--       then attempts by kind: kind, max_attempts, ...
 -- Returns {ms until the next job comes due or -1, {id, record as flat list}, ...}.
-local limit, worker, token, lease_ms = tonumber(ARGV[1]), ARGV[2], ARGV[3], tonumber(ARGV[4])
-local time = redis.call('TIME')
-local now = math.floor((time[1] * 1000000 + time[2]) / 1000)
-local reply = {-1}
+local lane, worker, token, limit, lease_ms = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
+local per_session = tonumber(ARGV[6])
+ttl.ended, ttl.dead = tonumber(ARGV[7]), tonumber(ARGV[8])
+local max_attempts = {}
+for i = 9, #ARGV, 2 do max_attempts[ARGV[i]] = tonumber(ARGV[i + 1]) end
+local running, queue = RUNNING .. lane, QUEUE .. lane
+local reply, claimed = {-1}, {}
 
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, limit)) do
-  local record, events = ARGV[9] .. id, ARGV[9] .. id .. ARGV[10]
-  local body, arq_job, lease = ARGV[9] .. id .. ARGV[11], ARGV[12] .. id, ARGV[13] .. id
-  local status = redis.call('HGET', record, 'status')
-  local lease_left = redis.call('PTTL', lease)
-  if not status or status == 'succeeded' or status == 'failed' or status == 'cancelled' then
-    redis.call('ZREM', KEYS[1], id)
-    redis.call('DEL', arq_job, lease, body)
-  elseif lease_left > 0 then
-    redis.call('ZADD', KEYS[1], now + lease_left, id)
-  else
-    redis.call('HSETNX', record, 'max_attempts', ARGV[5])
-    local attempt = redis.call('HINCRBY', record, 'attempt', 1)
-    local max_attempts = tonumber(redis.call('HGET', record, 'max_attempts')) or 1
-    if attempt > max_attempts then
-      -- Only a dead worker gets here: every other end of a last attempt is written by its owner.
-      attempt = redis.call('HINCRBY', record, 'attempt', -1)
-      local failure = cjson.encode({code = 'worker_lost', retryable = false,
-        message = 'the worker died during each of ' .. attempt .. ' attempts; see the workers\' logs'})
-      redis.call('HSET', record, 'status', 'failed', 'error', failure, 'finished_at', now)
-      redis.call('HDEL', record, 'owner')
-      redis.call('ZREM', KEYS[1], id)
-      redis.call('DEL', arq_job, body)
-      redis.call('XADD', events, 'MAXLEN', '~', ARGV[8], '*', 'type', 'status', 'status', 'failed', 'at', now,
-        'attempt', attempt, 'error', failure)
-      redis.call('PEXPIRE', record, ARGV[7])
-      redis.call('PEXPIRE', events, ARGV[7])
-    else
-      redis.call('SET', lease, token, 'PX', lease_ms)
-      redis.call('ZADD', KEYS[1], now + lease_ms, id)
-      redis.call('HSET', record, 'status', 'running', 'owner', token, 'worker', worker, 'started_at', now)
-      redis.call('XADD', events, 'MAXLEN', '~', ARGV[8], '*', 'type', 'status', 'status', 'running', 'at', now,
-        'attempt', attempt)
-      for _, key in ipairs({record, events, arq_job, body}) do redis.call('PEXPIRE', key, ARGV[6]) end
-      table.insert(reply, {id, redis.call('HGETALL', record)})
-    end
+-- A claim that was answered into a broken connection is asked again with its token: the same jobs, not others.
+for id in string.gmatch(redis.call('GET', CLAIM .. token) or '', '%S+') do
+  local known = redis.pcall('HMGET', JOB .. id, 'owner', 'status')
+  if known[1] == token and known[2] == 'running' then
+    redis.call('ZADD', running, now + lease_ms, id)
+    redis.call('SET', ARQ_LEASE .. id, token, 'PX', lease_ms)
+    reply[#reply + 1] = {id, redis.call('HGETALL', JOB .. id)}
+    claimed[#claimed + 1] = id
   end
 end
 
-local head = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
-if head[2] then reply[1] = math.max(0, math.ceil(tonumber(head[2]) - now)) end
+-- When no worker was heard for a while it was the server that was away: owners get the time to renew.
+local heard = tonumber(redis.call('SET', PULSE .. lane, now, 'PX', ttl.pending, 'GET')) or 0
+if now - heard > lease_ms * 0.6 then
+  local until_ms = now + lease_ms / 2
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', running, '-inf', '(' .. string.format('%d', until_ms))) do
+    redis.call('ZADD', running, until_ms, id)
+  end
+end
+for _, id in ipairs(due(running)) do
+  redis.call('ZREM', running, id)
+  local job = load(id, lane)
+  if job and job.status == 'running' then release(id, job) end
+end
+for _, id in ipairs(due(SCHEDULE .. lane)) do
+  redis.call('ZREM', SCHEDULE .. lane, id)
+  local job = load(id, lane)
+  if job and job.status == 'scheduled' then
+    if (tonumber(job.at) or now + 1) > now then job.at = false end
+    release(id, job)
+  end
+end
+expire_due(lane)
+
+local function lost(id, job)
+  return job.owner and job.owner:sub(1, 1) ~= '-' and failure('worker_lost', 'the worker ' .. (job.worker or '')
+    .. ' died during attempt ' .. job.attempt .. '; see its log')
+end
+
+-- Whether the job's session lets it run now.
+local function has_slot(id, job)
+  if per_session == 0 or not job.session_id then return true end
+  local slots = slots_key(job)
+  if redis.call('SISMEMBER', slots, id) == 1 then return true end
+  if redis.call('SCARD', slots) >= per_session then
+    for _, holder in ipairs(redis.call('SMEMBERS', slots)) do
+      local status = status_of(holder)
+      if not status or final[status] then redis.call('SREM', slots, holder) end
+    end
+    if redis.call('SCARD', slots) >= per_session then return false end
+  end
+  take_slot(id, job)
+  return true
+end
+
+local function take(id, score)
+  local job = load(id, lane)
+  if not job or job.status ~= 'queued' then
+    if job and job.status == 'running' then redis.call('ZADD', running, 'NX', now + lease_ms, id) end
+    if not job then redis.call('DEL', ARQ_JOB .. id, JOB .. id .. ':body') end
+    return
+  end
+  local record, allowed = JOB .. id, tonumber(job.max_attempts) or max_attempts[job.kind] or 1
+  local loss = lost(id, job)
+  if loss and job.attempt >= allowed and not job.cancel_requested_at then
+    attempt_failed(id, job, loss)
+    conclude(id, job, 'failed', 'error', loss, true)
+    return
+  end
+  if not job.cancel_requested_at and not has_slot(id, job) then
+    redis.call('ZADD', PARKED .. lane, score, id)
+    redis.call('ZADD', parked_key(job), score, id)
+    redis.call('PEXPIRE', parked_key(job), DEAD_MS)
+    return
+  end
+  if loss then attempt_failed(id, job, loss) end
+  local attempt = job.attempt + 1
+  redis.call('HSET', record, 'status', 'running', 'owner', token, 'worker', worker, 'started_at', now, 'attempt', attempt,
+    'max_attempts', allowed, 'lane', lane)
+  redis.call('ZADD', running, now + lease_ms, id)
+  redis.call('SET', ARQ_LEASE .. id, token, 'PX', lease_ms)
+  announce(id, 'running', 'attempt', attempt)
+  if now - (tonumber(job.enqueued_at) or 0) > 86400000 then keep(id, ttl.pending) end
+  claimed[#claimed + 1] = id
+  reply[#reply + 1] = {id, redis.call('HGETALL', record)}
+end
+
+local looked_at, more = 0, true
+while #claimed < limit and looked_at < limit + 1000 do
+  local found = redis.call('ZPOPMIN', queue, limit - #claimed)
+  more = #found > 0
+  if not more then break end
+  for i = 1, #found, 2 do take(found[i], found[i + 1]) end
+  looked_at = looked_at + #found / 2
+end
+if #claimed > 0 then redis.call('SET', CLAIM .. token, table.concat(claimed, ' '), 'PX', 2 * lease_ms) end
+if not more then woken[lane] = nil end
+reply[1] = more and 0 or soonest_ms
+publish()
 return reply

@@ -1,33 +1,93 @@
--- Writes record, arq job, queue entry, event and staged body in one step, or finds the id taken.
--- KEYS: record, events, arq job, queue, body, session's jobs
--- ARGV: id, v, kind, lane, session ('' if none), max_attempts ('' = the lane's), payload, body, pending_ttl_ms,
---       session_ttl_ms, events_max, wake channel, traceparent
--- Returns {1} or {0, kind, session, payload} of the job that has the id.
-if redis.call('EXISTS', KEYS[1]) == 1 then
-  local found = redis.call('HMGET', KEYS[1], 'kind', 'session_id', 'payload')
-  return {0, found[1] or '', found[2] or '', found[3] or ''}
-end
-local time = redis.call('TIME')
-local micros = time[1] * 1000000 + time[2]
-local now = math.floor(micros / 1000)
-local id, kind, session, ttl = ARGV[1], ARGV[3], ARGV[5], ARGV[9]
+-- Writes jobs, each in one step: record, arq's copy, its place in the lane, event, staged body.
+-- ARGV: v, then for each job: id, kind, lane, session ('' if none), payload, body ('' if none), options ('' or JSON with any of
+--       max_attempts, after, at_ms, delay_ms, expires_ms, priority, unique, traceparent)
+-- Returns for each job 1 (written), 0 (it stood there before), {'taken'}, {'missing', id of a dependency} or
+-- {'unique', id of the live job that has the key}.
+local replies, sessions, at_us = {}, {}, now_us
 
-redis.call('HSET', KEYS[1], 'v', ARGV[2], 'kind', kind, 'lane', ARGV[4], 'status', 'queued', 'attempt', 0,
-  'payload', ARGV[7], 'enqueued_at', now)
-if session ~= '' then redis.call('HSET', KEYS[1], 'session_id', session) end
-if ARGV[6] ~= '' then redis.call('HSET', KEYS[1], 'max_attempts', ARGV[6]) end
-if ARGV[13] ~= '' then redis.call('HSET', KEYS[1], 'traceparent', ARGV[13]) end
-redis.call('PEXPIRE', KEYS[1], ttl)
+local function write(id, kind, lane, session, payload, body, options)
+  local record = JOB .. id
+  if redis.call('EXISTS', record) == 1 then
+    local known = redis.pcall('HMGET', record, 'kind', 'session_id', 'payload')
+    local same = known[1] == kind and (known[2] or '') == session and known[3] == payload
+    return same and 0 or {'taken'}
+  end
+  if options.unique then
+    local holder = redis.call('GET', UNIQUE .. kind .. ':' .. options.unique)
+    local job = holder and load(holder)
+    if job and not final[job.status] then return {'unique', holder} end
+  end
+  for _, other in ipairs(options.after or {}) do
+    if not status_of(other) then return {'missing', other} end
+  end
 
-if ARGV[8] ~= '' then redis.call('SET', KEYS[5], ARGV[8], 'PX', ttl) end
-redis.call('SET', KEYS[3], '{"t":null,"f":' .. cjson.encode(kind) .. ',"a":[],"k":{},"et":' .. string.format('%d', now) .. '}',
-  'PX', ttl)
-redis.call('ZADD', KEYS[4], now, id)
-redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[11], '*', 'type', 'status', 'status', 'queued', 'at', now)
-redis.call('PEXPIRE', KEYS[2], ttl)
-if session ~= '' then
-  redis.call('ZADD', KEYS[6], micros, id)
-  redis.call('PEXPIRE', KEYS[6], ARGV[10])
+  local job = {lane = lane, kind = kind, session_id = session ~= '' and session, attempt = 0,
+    priority = options.priority, unique = options.unique, at = options.at_ms, enqueued_at = at_us / 1000}
+  if options.delay_ms then job.at = now + options.delay_ms end
+  if options.expires_ms then job.expires_at = now + options.expires_ms end
+  local kept_ms = ttl.pending + math.max(0, (job.at or 0) - now)
+  local fields = {'v', ARGV[1], 'kind', kind, 'lane', lane, 'attempt', 0, 'payload', payload, 'enqueued_at', now}
+  local function also(name, value)
+    if value then
+      fields[#fields + 1] = name
+      fields[#fields + 1] = value
+    end
+  end
+  also('session_id', job.session_id)
+  also('max_attempts', options.max_attempts)
+  also('traceparent', options.traceparent)
+  also('priority', options.priority)
+  also('unique', options.unique)
+  also('at', job.at)
+  also('expires_at', job.expires_at)
+  also('after', options.after and cjson.encode(options.after))
+
+  job.status = 'queued'
+  local unmet, culprit, its_status = 0
+  if options.after then
+    unmet, culprit, its_status = depend(id, options.after)
+    if unmet == 0 then job.status = 'queued' else job.status = 'waiting' end
+  end
+  if job.status == 'queued' and (job.at or 0) > now then job.status = 'scheduled' end
+  redis.call('HSET', record, 'status', job.status, unpack(fields))
+  redis.call('PEXPIRE', record, kept_ms)
+  if body ~= '' then redis.call('SET', record .. ':body', body, 'PX', kept_ms) end
+  redis.call('SET', ARQ_JOB .. id, string.format('{"t":null,"f":"%s","a":[],"k":{},"et":%d}', kind, now), 'PX', kept_ms)
+  redis.call('XADD', record .. ':events', '*', 'type', 'status', 'status', job.status, 'at', now)
+  redis.call('PEXPIRE', record .. ':events', kept_ms)
+  if job.unique then redis.call('SET', UNIQUE .. kind .. ':' .. job.unique, id, 'PX', kept_ms) end
+  if job.expires_at then redis.call('ZADD', EXPIRING .. lane, job.expires_at, id) end
+  if job.session_id then
+    redis.call('ZADD', SESSION .. session .. ':jobs', at_us, id)
+    sessions[session] = true
+  end
+
+  if job.status == 'queued' then
+    enter_queue(id, job, rank(job))
+  elseif job.status == 'scheduled' then
+    redis.call('ZADD', SCHEDULE .. lane, job.at, id)
+    woken[lane] = id
+  else
+    redis.call('ZADD', WAITING .. lane, now, id)
+    if culprit then
+      redis.call('DEL', record .. ':after')
+      conclude(id, job, 'failed', 'error', failure('dependency_failed', 'job ' .. culprit
+        .. ', which this job comes after, ' .. (its_status == 'failed' and 'had failed' or 'was cancelled'),
+        cjson.encode({job_id = culprit})))
+    end
+  end
+  return 1
 end
-redis.call('PUBLISH', ARGV[12], id)
-return {1}
+
+for i = 2, #ARGV, 7 do
+  local options = ARGV[i + 6] ~= '' and cjson.decode(ARGV[i + 6]) or {}
+  replies[#replies + 1] = write(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5], options)
+  -- The clock stands still within a script; jobs of one batch keep their order all the same.
+  at_us = at_us + 1
+end
+for session in pairs(sessions) do
+  redis.call('ZREMRANGEBYRANK', SESSION .. session .. ':jobs', 0, -10001)
+  redis.call('PEXPIRE', SESSION .. session .. ':jobs', DEAD_MS)
+end
+publish()
+return replies

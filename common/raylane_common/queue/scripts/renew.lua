@@ -1,8 +1,23 @@
--- Extends a lease that its owner still holds.
--- KEYS: record, lease, queue   ARGV: id, token, lease_ms   Returns 1, or 0 if the job has another owner.
-if redis.call('HGET', KEYS[1], 'owner') ~= ARGV[2] then return 0 end
-local time = redis.call('TIME')
-local now = math.floor((time[1] * 1000000 + time[2]) / 1000)
-redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])
-redis.call('ZADD', KEYS[3], 'XX', now + tonumber(ARGV[3]), ARGV[1])
-return 1
+-- Extends leases for their owner.
+-- ARGV: lane, lease_ms, then for each job: id, token
+-- Returns for each job 1 (held), 0 (it has another owner, or has ended) or 2 (held, and to be cancelled).
+local lane, lease_ms, replies = ARGV[1], tonumber(ARGV[2]), {}
+redis.call('SET', PULSE .. lane, now, 'PX', ttl.pending)
+for i = 3, #ARGV, 2 do
+  local id, token = ARGV[i], ARGV[i + 1]
+  local record = redis.pcall('HMGET', JOB .. id, 'owner', 'status', 'cancel_requested_at', 'session_id', 'attempt')
+  if record[1] ~= token or final[record[2]] then
+    replies[#replies + 1] = 0
+  else
+    if record[2] ~= 'running' then
+      -- The lease ran out, but nobody took the job.
+      leave(id, {status = record[2], lane = lane, session_id = record[4]})
+      redis.call('HSET', JOB .. id, 'status', 'running')
+      announce(id, 'running', 'attempt', record[5])
+    end
+    redis.call('ZADD', RUNNING .. lane, now + lease_ms, id)
+    redis.call('SET', ARQ_LEASE .. id, token, 'PX', lease_ms)
+    replies[#replies + 1] = record[3] and 2 or 1
+  end
+end
+return replies
