@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from raylane_common import keys
 from raylane_common.connection import connect
 from raylane_common.settings import RedisSettings
 from raylane_worker.embedded import EmbeddedMoto, EmbeddedValkey, embedded_moto, embedded_valkey
@@ -55,6 +56,6 @@ async def redis(valkey: EmbeddedValkey) -> AsyncIterator[Redis]:
     yield client
     try:
         immortal = [key async for key in client.scan_iter() if await client.ttl(key) == -1]
-        assert [key for key in immortal if not key.startswith("raylane:queue:")] == [], "keys without a time to live"
+        assert [key for key in immortal if not key.startswith(keys.IMMORTAL)] == [], "keys without a time to live"
     finally:
         await client.aclose()

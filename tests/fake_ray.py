@@ -44,6 +44,14 @@ class FakeRay:
     packages: dict[str, bytes] = field(default_factory=dict)
     submissions: int = 0
     error: tuple[int, str] | None = None
+    on_start: Callable[[str], object] | None = None
+
+    def end(self, submission_id: str, *, exit_code: int = 0) -> None:
+        """The run ends by itself, if it has not been stopped; until then it runs."""
+        job = self.jobs[submission_id]
+        if job["status"] == "RUNNING":
+            status = "FAILED" if exit_code else "SUCCEEDED"
+            job.update(status=status, driver_exit_code=exit_code, end_time=2_000_000)
 
     def application(self) -> web.Application:
         """Ray's routes, each with its exact slashes."""
@@ -110,6 +118,8 @@ class FakeRay:
             "something_new": {"a": 1},
         }
         self.logs[submission_id] = "hello\n"
+        if self.on_start is not None:
+            self.on_start(submission_id)
         return _json({"job_id": submission_id, "submission_id": submission_id})
 
     async def _list(self, request: web.Request) -> web.Response:

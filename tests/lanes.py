@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from arq.connections import ArqRedis
 
+from raylane_common import keys
 from raylane_common.jobs import NewJob
 from raylane_common.queue import LaneQueue
 from raylane_common.queue.wake import listen
 from raylane_common.requests import JobKind, ListDatabasesRequest
 from raylane_common.results import DatabasesResult
-from raylane_common.settings import LaneSettings, LanesSettings
+from raylane_common.settings import LaneSettings, LanesSettings, RetriesSettings, RetryPolicy
 from raylane_worker.lanes import LaneWorker
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from raylane_worker.context import JobContext
+    from raylane_worker.lanes import Cleanups
 
     Handler = Callable[[Any, JobContext], Awaitable[DatabasesResult]]
 
@@ -29,35 +31,45 @@ DONE = DatabasesResult(databases=("sales",))
 LANES = LanesSettings.model_validate({"lease_s": 2, "poll_s": 0.2})
 
 
+def lane_queue(
+    redis: Redis, *, name: str = "w1", max_attempts: int = 3, per_session: int = 0, **more: Any
+) -> LaneQueue:
+    """The upload lane as a worker sees it."""
+    options = {"lease_s": LANES.lease_s, "result_ttl_s": 3600} | more
+    kinds = {kind.value: max_attempts for kind in JobKind}
+    return LaneQueue(redis, "upload", worker=name, max_attempts=kinds, per_session=per_session, **options)
+
+
 @asynccontextmanager
 async def worker(
-    redis: Redis, handler: Handler, *, drain_s: float = 0, name: str = "w1", **lane: Any
+    redis: Redis,
+    handler: Handler,
+    *,
+    drain_s: float = 0,
+    name: str = "w1",
+    max_attempts: int = 3,
+    cleanups: Cleanups | None = None,
+    **lane: Any,
 ) -> AsyncIterator[LaneWorker]:
     """A running worker of the upload lane whose jobs all go to `handler`."""
-    settings = LaneSettings(
-        **{"concurrency": 5, "timeout_s": 30, "max_attempts": 3, "backoff_base_s": 0.01, "backoff_cap_s": 0.02} | lane
-    )
-    queue = LaneQueue(
-        redis,
-        "upload",
-        worker=name,
-        lease_s=LANES.lease_s,
-        max_attempts=settings.max_attempts,
-        result_ttl_s=3600,
-    )
+    settings = LaneSettings(**{"concurrency": 5, "timeout_s": 30, "per_session": 0} | lane)
+    policy = RetryPolicy(max_attempts=max_attempts, backoff_base_s=0.01, backoff_cap_s=0.02)
     running = LaneWorker(
-        queue,
+        lane_queue(redis, name=name, max_attempts=max_attempts, per_session=settings.per_session),
         ArqRedis(redis.connection_pool),
         {JobKind.TABLES: handler, JobKind.UPLOAD: handler},
         None,  # type: ignore[arg-type]  # the handlers of these tests use no resources
+        cleanups=cleanups or {},
         lane=settings,
         lanes=LANES,
-        name=name,
+        retries=RetriesSettings(upload=policy, tables=policy),
+        on_drain=lambda: None,
     )
-    tasks = [
-        asyncio.create_task(running.async_run()),
-        asyncio.create_task(listen(redis, {"upload": running.wake})),
-    ]
+    channels: dict[str, Callable[[str], None]] = {
+        keys.wake("upload"): running.wake,
+        keys.cancel("upload"): running.cancel,
+    }
+    tasks = [asyncio.create_task(running.async_run()), asyncio.create_task(listen(redis, channels))]
     try:
         yield running
     finally:

@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FilePath, SecretStr, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     NestedSecretsSettingsSource,
@@ -18,6 +18,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from raylane_common.errors import InvalidRequest
 from raylane_common.limits import MAX_CODE_VERSIONS
 
 
@@ -32,10 +33,29 @@ class RedisSettings(_Section):
         default=SecretStr("redis://127.0.0.1:6379/0"),
         description="`redis://`, `rediss://` (TLS) or `unix://` URL; user and password may stand in it",
     )
+    username: str | None = Field(default=None, description="ACL user, if none stands in the URL")
+    password: SecretStr | None = Field(default=None, description="If none stands in the URL")
+    ca_file: FilePath | None = Field(
+        default=None, description="PEM file of the authorities trusted with `rediss://`, instead of the system's"
+    )
+    client_cert_file: FilePath | None = Field(
+        default=None, description="PEM file that the client shows to the server with `rediss://`"
+    )
+    client_key_file: FilePath | None = Field(
+        default=None, description="Key of `client_cert_file`, if it does not stand in there"
+    )
+    tls_verify: Literal["full", "ca", "none"] = Field(
+        default="full",
+        description="`full`: the server's certificate and its host name; `ca`: any host name; `none`: any certificate",
+    )
     connect_timeout_s: float = Field(default=2.0, gt=0, description="Per attempt to connect")
-    socket_timeout_s: float = Field(default=10.0, gt=1, description="Per answer; blocking reads stay below it")
-    retries: int = Field(default=5, ge=0, description="How often a lost connection is tried again per command")
-    retry_cap_s: float = Field(default=1.0, gt=0, description="Longest pause between two such tries")
+    socket_timeout_s: float = Field(default=6.0, gt=1, description="Per answer; blocking reads stay below it")
+    give_up_s: float = Field(
+        default=8.0,
+        gt=1,
+        description="One command with all its tries and connects: short absences of Redis are ridden over, "
+        "longer ones are an error after this time",
+    )
 
     @field_validator("url")
     @classmethod
@@ -43,6 +63,14 @@ class RedisSettings(_Section):
         if not value.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
             raise ValueError("must start with redis://, rediss:// or unix://")
         return value
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.give_up_s < self.socket_timeout_s:
+            raise ValueError("give_up_s must not be below socket_timeout_s")
+        if self.client_key_file is not None and self.client_cert_file is None:
+            raise ValueError("client_key_file needs client_cert_file")
+        return self
 
 
 class StorageSettings(_Section):
@@ -116,19 +144,17 @@ class GenerationSettings(_Section):
 
 
 class LaneSettings(_Section):
-    """One lane: how many jobs at once, how long each may take, how often it is tried."""
+    """One lane: how many jobs at once, how long each may take."""
 
     concurrency: int = Field(ge=1, le=1000, description="Jobs of this lane that one worker runs at once")
     timeout_s: float = Field(gt=0, description="One attempt; a longer one is ended and counts as failed")
-    max_attempts: int = Field(ge=1, description="Attempts before a retryable error is final")
-    backoff_base_s: float = Field(default=1.0, gt=0, description="Pause before the second attempt, doubled each time")
-    backoff_cap_s: float = Field(default=60.0, gt=0, description="Longest such pause")
+    per_session: int = Field(ge=0, description="Jobs of one session that run at once in this lane; 0: no limit")
 
 
 _LANE_DEFAULTS: Final[dict[str, dict[str, float]]] = {
-    "upload": {"concurrency": 20, "timeout_s": 120, "max_attempts": 4},
-    "generate": {"concurrency": 8, "timeout_s": 5400, "max_attempts": 4},
-    "ray": {"concurrency": 20, "timeout_s": 900, "max_attempts": 4},
+    "upload": {"concurrency": 20, "timeout_s": 120, "per_session": 0},
+    "generate": {"concurrency": 8, "timeout_s": 5400, "per_session": 1},
+    "ray": {"concurrency": 20, "timeout_s": 900, "per_session": 0},
 }
 
 
@@ -140,12 +166,36 @@ class LanesSettings(_Section):
     ray: LaneSettings
     lease_s: float = Field(default=10.0, ge=1, description="A dead worker's jobs start again after this long")
     drain_s: float = Field(default=20.0, ge=0, description="After SIGTERM, running jobs get this long to end")
-    poll_s: float = Field(default=1.0, gt=0, description="Safety net behind the wake-up message")
+    poll_s: float = Field(default=4.0, gt=0, description="Safety net behind the wake-up message; at most 0.4 leases")
 
     @model_validator(mode="before")
     @classmethod
     def _each_lane_has_its_defaults(cls, data: dict[str, Any]) -> dict[str, Any]:
         return data | {lane: {**defaults, **data.get(lane, {})} for lane, defaults in _LANE_DEFAULTS.items()}
+
+
+class RetryPolicy(_Section):
+    """How often a job is tried. The pause before an attempt is a random part of what stands here."""
+
+    max_attempts: int = Field(default=4, ge=1, le=100, description="Attempts before a retryable error is final")
+    backoff_base_s: float = Field(default=1.0, gt=0, description="Pause before the second attempt, doubled each time")
+    backoff_cap_s: float = Field(default=60.0, gt=0, description="Longest such pause")
+
+
+class RetriesSettings(_Section):
+    """One policy per kind of job."""
+
+    upload: RetryPolicy = RetryPolicy()
+    tables: RetryPolicy = RetryPolicy()
+    generate: RetryPolicy = RetryPolicy()
+    ray: RetryPolicy = RetryPolicy()
+
+    def of(self, kind: str) -> RetryPolicy:
+        """The policy of a `JobKind`. Raises `InvalidRequest` for a kind that does not exist."""
+        policy = getattr(self, kind) if kind in type(self).model_fields else None
+        if not isinstance(policy, RetryPolicy):
+            raise InvalidRequest.field("kind", f"must be one of {', '.join(type(self).model_fields)}")
+        return policy
 
 
 class Settings(BaseSettings):
@@ -166,7 +216,9 @@ class Settings(BaseSettings):
     ray: RaySettings = RaySettings()
     generation: GenerationSettings = GenerationSettings()
     lanes: LanesSettings = LanesSettings.model_validate({})
+    retries: RetriesSettings = RetriesSettings()
     result_ttl_s: int = Field(default=7 * 24 * 3600, gt=60, description="How long a finished job's record is kept")
+    dead_ttl_s: int = Field(default=30 * 24 * 3600, gt=60, description="How long a dead letter is kept")
 
     @model_validator(mode="after")
     def _outer_deadlines_are_longer(self) -> Self:
@@ -180,8 +232,6 @@ class Settings(BaseSettings):
             )
         if self.generation.model_timeout_s > self.generation.attempt_timeout_s:
             raise ValueError("generation.model_timeout_s must not exceed generation.attempt_timeout_s")
-        if self.lanes.poll_s >= self.redis.socket_timeout_s:
-            raise ValueError("lanes.poll_s must be below redis.socket_timeout_s")
         return self
 
     @classmethod

@@ -12,16 +12,22 @@ from aiohttp import web
 from strands.models import BedrockModel
 
 from raylane_common.errors import GenerationRefused, ModelMisconfigured, ModelUnavailable
-from raylane_common.requests import GeneratorName
-from raylane_common.results import Usage
-from raylane_common.settings import Settings
-from raylane_common.sources import Column, ColumnType, CsvSource
+from raylane_common.jobs import Checkpoint
+from raylane_common.ray.client import RayClient
+from raylane_common.requests import GenerateRequest, GeneratorName
+from raylane_common.results import GenerateResult, Usage
+from raylane_common.settings import RaySettings, Settings
+from raylane_common.sources import Column, ColumnType, CsvSource, SourceStore
+from raylane_worker.context import Resources
 from raylane_worker.generation.agents import WritingTask, write_code
 from raylane_worker.generation.models import choose, make_model
+from tests.attempts import Cut, Job
 from tests.bedrock import BedrockStub, answer, frame, stream, tool_result
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from redis.asyncio import Redis
 
 
 S3_URI = "s3://bucket/sessions/sess-a/csv/täglich 1.csv"
@@ -62,8 +68,8 @@ def settings(stub: BedrockStub, *, credentials: bool = True, **generation: objec
     return Settings.model_validate({"aws": aws, "generation": {**model, **generation}})
 
 
-async def write(chosen: Settings) -> tuple[str, Usage | None]:
-    source = CsvSource(
+def a_source() -> CsvSource:
+    return CsvSource(
         filename="täglich 1.csv",
         s3_uri=S3_URI,
         size_bytes=1000,
@@ -71,7 +77,10 @@ async def write(chosen: Settings) -> tuple[str, Usage | None]:
         columns=(Column(name="x", type=ColumnType.INTEGER, native_type="int64"),),
         job_id="upload-1",
     )
-    task = WritingTask("job-1", "how many rows?", (source,), True, chosen.generation)
+
+
+async def write(chosen: Settings) -> tuple[str, Usage | None]:
+    task = WritingTask("job-1", "how many rows?", (a_source(),), True, chosen.generation)
     model = await asyncio.to_thread(make_model, choose(chosen, GeneratorName.AGENT), chosen)
     assert isinstance(model, BedrockModel)
     try:
@@ -97,6 +106,26 @@ async def test_the_agents_write_code_with_the_exact_location_that_the_tool_told(
     told = json.loads(result["content"][0]["text"])
     assert [source["location"] for source in told["sources"]] == [LOCATION]
     assert "sess-b" not in result["content"][0]["text"]
+
+
+# The client of a job is left to the garbage collector, which closes its socket.
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+async def test_followers_hear_the_model_and_the_record_names_the_one_that_wrote(
+    bedrock: BedrockStub, redis: Redis
+) -> None:
+    async with RayClient(RaySettings()) as ray:
+        resources = Resources(settings=settings(bedrock), ray=ray, sources=SourceStore(redis))
+        job = Job(GenerateRequest(prompt="how many rows?", generator=GeneratorName.AGENT), resources, Cut())
+        begun = Checkpoint(
+            sources_used=(a_source(),), generator=GeneratorName.AGENT, model="bedrock:set-before-the-job-was-put-back"
+        )
+        job.checkpoints.append(begun)
+        result = await job.run()
+    assert isinstance(result, GenerateResult)
+    assert result.model == "bedrock:amazon.nova-pro-v1:0"
+    assert job.texts == ["I delegate.", CODE]
+    assert job.events == ["generating", "text", "text", "verifying"]
+    gc.collect()
 
 
 def specs(request: dict[str, Any]) -> dict[str, Any]:
@@ -135,12 +164,15 @@ async def test_a_refusal_of_the_service_is_typed_and_says_what_to_set(
 
 async def test_throttling_is_tried_again_and_then_unavailable(bedrock: BedrockStub) -> None:
     async def throttle(_: web.Request) -> web.StreamResponse:
-        return refused(429, "ThrottlingException", "Too many requests")
+        answered = refused(429, "ThrottlingException", "Too many requests")
+        answered.headers["Retry-After"] = "40"
+        return answered
 
     bedrock.instead = throttle
     with pytest.raises(ModelUnavailable, match="throttles") as caught:
         await write(settings(bedrock))
     assert caught.value.retryable
+    assert caught.value.retry_after_s == 40
     assert len(bedrock.requests) == 1 + 3
 
 

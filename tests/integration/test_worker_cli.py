@@ -84,7 +84,7 @@ async def test_check_says_whether_a_worker_of_this_host_lives(redis: Redis, valk
         code, workers = 1, ""
         while worker.returncode is None and code != 0:
             code, workers, _ = await ended(await start("check", RAYLANE_REDIS__URL=valkey.url))
-    assert sorted(line.split()[0] for line in workers.splitlines()) == ["generate", "ray"]
+    assert sorted(workers.split()[1:]) == ["generate", "ray"]
 
     worker.send_signal(signal.SIGTERM)
     code, _, stderr = await ended(worker)

@@ -43,6 +43,7 @@ def answer(status: int, body: bytes = b"") -> Answer:
         (404, b"404: Not Found", RayRejected),
         (405, b"'POST' method not allowed for browser traffic.", RayRejected),
         (413, b"", RayRejected),
+        (429, b"slow down", RayServerError),
         (500, b"500 Internal Server Error\n\nServer got itself in trouble", RayServerError),
         (500, b"RuntimeError: Attempted to delete job 'a', but it is in a non-terminal state RUNNING.", RayRejected),
     ],

@@ -13,7 +13,8 @@ import pytest
 
 from raylane_common import keys
 from raylane_common.jobs import JobRecord, JobStatus, NewJob, parse_request
-from raylane_common.queue import JobQueue, LaneQueue
+from raylane_common.queue import JobQueue
+from tests.lanes import lane_queue
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -73,7 +74,7 @@ async def test_the_commands_on_the_wire_format_page_enqueue_a_job(redis: Redis) 
     assert block is not None
     for command in block.group(1).strip().splitlines():
         await redis.execute_command(*shlex.split(command))  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
-    queue, lane = JobQueue(redis), LaneQueue(redis, "upload", worker="w", lease_s=5, max_attempts=3, result_ttl_s=60)
+    queue, lane = JobQueue(redis), lane_queue(redis)
     assert (await queue.record("from-cli")).status is JobStatus.QUEUED
     (lease,) = (await lane.claim(1)).leases
     assert parse_request(lease.record).model_dump() == {"action": "databases"}

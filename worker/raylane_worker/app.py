@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from arq.connections import ArqRedis
 
+from raylane_common import keys
 from raylane_common.connection import connect, queue_errors
 from raylane_common.queue import LaneQueue
 from raylane_common.queue.wake import listen
@@ -22,15 +23,16 @@ from raylane_common.sources import SourceStore
 from raylane_worker.context import Resources
 from raylane_worker.data.catalog import Catalog
 from raylane_worker.data.storage import Storage
-from raylane_worker.handlers import HANDLERS
+from raylane_worker.handlers import CLEANUPS, HANDLERS
 from raylane_worker.lanes import LaneWorker
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from redis.asyncio import Redis
 
     from raylane_common.settings import LaneSettings, Settings
+    from raylane_worker.lanes import Handlers
 
 logger = logging.getLogger("raylane.worker")
 
@@ -53,7 +55,14 @@ async def open_resources(settings: Settings, redis: Redis, lanes: Sequence[Lane]
         yield resources
 
 
-async def run(settings: Settings, lanes: Sequence[Lane], *, ready: asyncio.Event, stop: asyncio.Event) -> None:
+async def run(
+    settings: Settings,
+    lanes: Sequence[Lane],
+    *,
+    ready: asyncio.Event,
+    stop: asyncio.Event,
+    handlers: Handlers = HANDLERS,
+) -> None:
     """Works until `stop` is set, then drains for `lanes.drain_s`. Sets `ready` once jobs are taken.
 
     Raises `QueueUnavailable` if Redis cannot be reached at the start; later its absence is waited out.
@@ -64,7 +73,7 @@ async def run(settings: Settings, lanes: Sequence[Lane], *, ready: asyncio.Event
         with queue_errors("start the worker"):
             await redis.ping()
         async with open_resources(settings, redis, lanes) as resources:
-            workers = [_lane_worker(lane, settings, redis, resources, name) for lane in lanes]
+            workers = [lane_worker(lane, settings, redis, resources, name, handlers, stop.set) for lane in lanes]
             await _work(workers, redis, settings.lanes.drain_s, ready, stop)
     finally:
         await redis.aclose()
@@ -77,31 +86,48 @@ def stop_on_signals(stop: asyncio.Event) -> None:
         loop.add_signal_handler(signum, stop.set)
 
 
-def _lane_worker(lane: Lane, settings: Settings, redis: Redis, resources: Resources, name: str) -> LaneWorker:
+def lane_worker(
+    lane: Lane,
+    settings: Settings,
+    redis: Redis,
+    resources: Resources,
+    name: str,
+    handlers: Handlers,
+    on_drain: Callable[[], None],
+) -> LaneWorker:
+    """One lane of the worker `name`, as the settings want it."""
     lane_settings: LaneSettings = getattr(settings.lanes, lane.value)
+    kinds = [kind for kind in handlers if LANE_OF[kind] is lane]
     queue = LaneQueue(
         redis,
         lane.value,
         worker=name,
         lease_s=settings.lanes.lease_s,
-        max_attempts=lane_settings.max_attempts,
+        max_attempts={kind.value: settings.retries.of(kind).max_attempts for kind in kinds},
+        per_session=lane_settings.per_session,
         result_ttl_s=settings.result_ttl_s,
+        dead_ttl_s=settings.dead_ttl_s,
     )
     return LaneWorker(
         queue,
         ArqRedis(redis.connection_pool),
-        {kind: handler for kind, handler in HANDLERS.items() if LANE_OF[kind] is lane},
+        {kind: handlers[kind] for kind in kinds},
         resources,
+        cleanups=CLEANUPS,
         lane=lane_settings,
         lanes=settings.lanes,
-        name=name,
+        retries=settings.retries,
+        on_drain=on_drain,
     )
 
 
 async def _work(
     workers: Sequence[LaneWorker], redis: Redis, drain_s: float, ready: asyncio.Event, stop: asyncio.Event
 ) -> None:
-    listener = asyncio.create_task(listen(redis, {worker.lane_queue.lane: worker.wake for worker in workers}))
+    channels: dict[str, Callable[[str], None]] = {}
+    for worker in workers:
+        channels |= {keys.wake(worker.lane_queue.lane): worker.wake, keys.cancel(worker.lane_queue.lane): worker.cancel}
+    listener = asyncio.create_task(listen(redis, channels))
     running = [asyncio.create_task(worker.async_run()) for worker in workers]
     stopped = asyncio.create_task(stop.wait())
     everything: list[asyncio.Task[Any]] = [listener, *running, stopped]

@@ -25,6 +25,9 @@ class JobPort(Protocol):
     async def log(self, line: str) -> None:
         """Adds one line to the job's events."""
 
+    async def text(self, piece: str) -> None:
+        """Adds a piece of generated text to the job's events."""
+
     async def checkpoint(self, checkpoint: Checkpoint) -> None:
         """Replaces the record's checkpoint, which the next attempt of this job is given."""
 
@@ -80,6 +83,18 @@ class JobContext:
             raise InternalError(f"a {self.record.kind} job has no catalog: only the upload lane opens it")
         return self.resources.catalog
 
-    async def progress(self, stage: str, message: str = "") -> None:
-        """Tells followers what the job is doing now."""
-        await self.port.progress(Progress(stage=stage, message=message))
+    async def progress(
+        self,
+        stage: str,
+        message: str = "",
+        *,
+        done: int | None = None,
+        total: int | None = None,
+        unit: str | None = None,
+    ) -> None:
+        """Tells followers what the job is doing now, and how far it is where there is something to count."""
+        await self.port.progress(Progress(stage=stage, message=message, done=done, total=total, unit=unit))
+
+    async def text(self, piece: str) -> None:
+        """Gives followers a piece of generated text."""
+        await self.port.text(piece)

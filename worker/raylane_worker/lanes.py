@@ -11,7 +11,6 @@ import contextlib
 import json
 import logging
 import random
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from arq.worker import Worker, func
@@ -20,6 +19,7 @@ from raylane_common import keys
 from raylane_common.errors import (
     InternalError,
     InvalidRequest,
+    JobCancelled,
     JobTimeout,
     LeaseLost,
     QueueUnavailable,
@@ -27,26 +27,33 @@ from raylane_common.errors import (
 )
 from raylane_common.jobs import parse_request
 from raylane_common.queue.heartbeats import beat, silence
+from raylane_common.queue.janitor import Janitor
 from raylane_common.requests import LANE_OF
 from raylane_worker.context import JobContext
+from raylane_worker.ends import Ends
+from raylane_worker.holds import Hold, Holds
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from arq.connections import ArqRedis
 
-    from raylane_common.queue import LaneQueue, Lease
+    from raylane_common.queue import End, LaneQueue, Lease
     from raylane_common.requests import JobKind, Request
     from raylane_common.results import Result
-    from raylane_common.settings import LaneSettings, LanesSettings
+    from raylane_common.settings import LaneSettings, LanesSettings, RetriesSettings
     from raylane_worker.context import Resources
+
+    Handlers = Mapping[JobKind, Callable[[Any, JobContext], Awaitable[Result]]]
+    Cleanups = Mapping[JobKind, Callable[[Any, JobContext], Awaitable[None]]]
 
 logger = logging.getLogger("raylane.worker")
 
-FINISH_PATIENCE_S: Final = 600.0
+BEAT_EVERY_S: Final = 5.0
 _PAUSE_AFTER_QUEUE_ERROR_S: Final = 1.0
 _LAST_WRITE_S: Final = 5.0
 _LAST_CLAIM_S: Final = 5.0
+_CLEANUP_S: Final = 45.0
 
 
 class LaneWorker(Worker):
@@ -56,13 +63,16 @@ class LaneWorker(Worker):
         self,
         queue: LaneQueue,
         pool: ArqRedis,
-        handlers: dict[JobKind, Callable[[Any, JobContext], Awaitable[Result]]],
+        handlers: Handlers,
         resources: Resources,
         *,
+        cleanups: Cleanups,
         lane: LaneSettings,
         lanes: LanesSettings,
-        name: str,
+        retries: RetriesSettings,
+        on_drain: Callable[[], None],
     ) -> None:
+        """`cleanups` undo, by kind, what a cancelled job has started; `on_drain` is called when an operator asks."""
         super().__init__(
             # arq wants a function per job name; ours are reached through `run_job` below and never by arq itself.
             functions=[func(_never_called_by_arq, name=kind.value) for kind in handlers],
@@ -77,18 +87,35 @@ class LaneWorker(Worker):
         )
         self.lane_queue = queue
         self._handlers = handlers
+        self._cleanups = cleanups
         self._resources = resources
         self._lane = lane
-        self._lanes = lanes
-        self._name = name
-        self._leases: dict[str, Lease] = {}
+        self._retries = retries
+        self._on_drain = on_drain
+        # Some claim or renewal has to reach Redis more often than a gap that looks like an outage: see claim.lua.
+        self._poll_s = min(lanes.poll_s, queue.lease_s * 0.4)
+        self._claimed: dict[str, Lease] = {}
+        self._holds = Holds(queue)
+        self._ends = Ends(queue)
+        self._janitor = Janitor(queue)
         self._wake = asyncio.Event()
         self._picking = asyncio.Lock()
-        self._last_beat_s = -lanes.lease_s
 
-    def wake(self) -> None:
+    def wake(self, _job_id: str = "") -> None:
         """Looks into the queue now instead of at the next poll."""
         self._wake.set()
+
+    def cancel(self, job_id: str) -> None:
+        """Stops a job at its user's request, if it runs here."""
+        self._holds.cancel(job_id)
+
+    async def async_run(self) -> None:
+        """Takes jobs until cancelled, renewing leases and giving signs of life meanwhile."""
+        tasks = [asyncio.create_task(self._holds.renew_for_ever()), asyncio.create_task(self._keep_up())]
+        try:
+            await super().async_run()
+        finally:
+            await _cancel(*tasks)
 
     async def drain(self, timeout_s: float) -> None:
         """Takes no more jobs, lets the running ones end for `timeout_s`, then gives the rest back unspent."""
@@ -102,19 +129,31 @@ class LaneWorker(Worker):
         if running:
             logger.info("lane %s: waiting up to %g s for %d jobs", self.lane_queue.lane, timeout_s, len(running))
             await asyncio.wait(running, timeout=timeout_s)
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        await _cancel(*running)
+        await self._ends.close(_LAST_WRITE_S)
         if self.main_task is not None:
             self.main_task.cancel()
         with contextlib.suppress(QueueUnavailable):
-            await silence(self.lane_queue.redis, self.lane_queue.lane, self._name)
+            await silence(self.lane_queue)
+
+    async def heart_beat(self) -> None:
+        """A sign of life, and a turn of the janitor; arq's own health key and cron jobs are not used."""
+        if await beat(self.lane_queue, ttl_s=BEAT_EVERY_S * 3):
+            self._on_drain()
+        await self._janitor.sweep()
+
+    async def _keep_up(self) -> None:
+        while True:
+            try:
+                await self.heart_beat()
+            except QueueUnavailable as error:
+                logger.warning("lane %s: %s", self.lane_queue.lane, error)
+            await asyncio.sleep(BEAT_EVERY_S)
 
     async def _poll_iteration(self) -> None:
         """One look into the queue: claim what fits, then sleep until there is a reason to look again."""
         self._wake.clear()
         try:
-            await self.heart_beat()
             async with self._picking:
                 pause_s = await self._pick()
         except QueueUnavailable as error:
@@ -122,7 +161,7 @@ class LaneWorker(Worker):
             pause_s = _PAUSE_AFTER_QUEUE_ERROR_S
         for key in [key for key, task in self.tasks.items() if task.done()]:
             self.tasks.pop(key).result()
-        if not self.burst:
+        if not self.burst and pause_s > 0:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause_s):
                     await self._wake.wait()
@@ -131,23 +170,19 @@ class LaneWorker(Worker):
         """Starts as many due jobs as there are free slots; returns the seconds until the next look."""
         free = self.max_jobs - sum(not task.done() for task in self.tasks.values())
         if not self.allow_pick_jobs or free <= 0:
-            return self._lanes.poll_s
+            return self._poll_s
         claim = await self.lane_queue.claim(free)
+        for end in claim.unreadable:
+            logger.warning("job %s: refused: %s", end.job_id, end.value)
+            self._ends.add(end)
         for lease in claim.leases:
             self._start(lease)
-        if claim.next_due_s is None or len(claim.leases) == free:
-            return self._lanes.poll_s
-        return min(self._lanes.poll_s, claim.next_due_s)
-
-    async def heart_beat(self) -> None:
-        """A sign of life every third of a lease; arq's own health key and cron jobs are not used."""
-        now_s = self.loop.time()
-        if now_s - self._last_beat_s >= self._lanes.lease_s / 3:
-            self._last_beat_s = now_s
-            await beat(self.lane_queue.redis, self.lane_queue.lane, self._name, ttl_s=self._lanes.lease_s * 2)
+        if claim.next_due_s is None or len(claim.leases) >= free:
+            return self._poll_s
+        return min(self._poll_s, claim.next_due_s)
 
     def _start(self, lease: Lease) -> None:
-        self._leases[lease.job_id] = lease
+        self._claimed[lease.job_id] = lease
         task = self.loop.create_task(self.run_job(lease.job_id, lease.record.enqueued_at), name=f"job {lease.job_id}")
         # By lease and not by job: an attempt that lost its lease may still be ending when the job comes back here.
         self.tasks[f"{lease.job_id} {id(lease)}"] = task
@@ -155,59 +190,81 @@ class LaneWorker(Worker):
 
     async def run_job(self, job_id: str, score: int) -> None:
         """One attempt of one job, held by its lease until its end is written."""
-        lease = self._leases.pop(job_id)
+        lease = self._claimed.pop(job_id)
         record = lease.record
         logger.info("job %s: %s, attempt %d of %s", job_id, record.kind, record.attempt, record.max_attempts)
-        work = asyncio.create_task(self._handle(lease), name=f"attempt {job_id}")
-        renewal = asyncio.create_task(self._renew(lease), name=f"renewal {job_id}")
-        end: asyncio.Task[None] | None = None
-        try:
-            await asyncio.wait({work, renewal}, return_when=asyncio.FIRST_COMPLETED)
-            if work.done():
-                end = asyncio.create_task(self._end(lease, work), name=f"end {job_id}")
-                await asyncio.shield(end)
-            else:
-                logger.warning("job %s: lost its lease; another worker has it", job_id)
-        except asyncio.CancelledError:
+        with self._holds.held(lease) as hold:
+            try:
+                end = await self._attempt(lease, hold)
+            except asyncio.CancelledError:
+                logger.info("job %s: given back, the worker stops", job_id)
+                self._ends.add(lease.returned())
+                raise
+            hold.over = True
             if end is not None:
-                await asyncio.wait({end}, timeout=_LAST_WRITE_S)
-            else:
-                await _cancel(work)
-                await self._give_back(lease)
-            raise
-        finally:
-            await _cancel(work, renewal, *([end] if end else []))
+                await self._ends.write(end)
 
-    async def _end(self, lease: Lease, work: asyncio.Task[Result]) -> None:
-        """Writes how the attempt ended: result, next attempt, or final error."""
+    async def _attempt(self, lease: Lease, hold: Hold) -> End | None:
+        """How the attempt ended; None if it is no longer ours to say."""
         record = lease.record
+        if record.cancel_requested_at is not None:
+            return await self._cancelled(lease)
         try:
-            result = work.result()
+            result = await self._handle(lease)
+        except asyncio.CancelledError:
+            # Cancelled once for its own reason; more than that, or for none: the worker stops.
+            if hold.stopped is None or hold.task.uncancel() > 0:
+                raise
+            if hold.stopped == "cancel":
+                return await self._cancelled(lease)
+            logger.warning("job %s: lost its lease; another worker has it", record.id)
+            return None
         except LeaseLost:
             logger.warning("job %s: lost its lease; another worker has it", record.id)
+            return None
         except RaylaneError as error:
             self.jobs_failed += 1
-            if error.retryable and record.attempt < (record.max_attempts or 1):
-                ceiling_s = min(self._lane.backoff_cap_s, self._lane.backoff_base_s * 2 ** (record.attempt - 1))
-                delay_s = random.uniform(0, ceiling_s)  # noqa: S311  # full jitter, not a secret
-                logger.warning("job %s: %s; next attempt in %.1f s", record.id, error, delay_s)
-                await _write(partial(lease.give_back, delay_s=delay_s, error=error), record.id)
-            else:
-                logger.warning("job %s: failed: %s", record.id, error)
-                await _write(partial(lease.fail, error), record.id)
-        else:
-            self.jobs_complete += 1
-            logger.info("job %s: succeeded", record.id)
-            await _write(partial(lease.succeed, result), record.id)
+            return self._failed(lease, error)
+        self.jobs_complete += 1
+        logger.info("job %s: succeeded", record.id)
+        return lease.succeeded(result)
 
-    async def _give_back(self, lease: Lease) -> None:
-        """Hands the job to the next worker; where that cannot be written, its lease simply runs out."""
+    def _failed(self, lease: Lease, error: RaylaneError) -> End:
+        """The next attempt, or the job's end: the error says whether it is worth another one, and when."""
+        record = lease.record
+        if not error.retryable or (
+            record.attempt >= (record.max_attempts or 1) and not isinstance(error, QueueUnavailable)
+        ):
+            logger.warning("job %s: failed: %s", record.id, error)
+            return lease.failed(error)
+        policy = self._retries.of(record.kind)
+        ceiling_s = min(policy.backoff_cap_s, policy.backoff_base_s * 2.0 ** (record.attempt - 1))
+        delay_s = random.uniform(0, ceiling_s) + (error.retry_after_s or 0)  # noqa: S311  # full jitter, not a secret
+        logger.warning("job %s: %s; next attempt in %.1f s", record.id, error, delay_s)
+        if isinstance(error, QueueUnavailable):
+            # Redis went away under the attempt: that is nothing that the job has done.
+            return lease.returned(error, delay_s)
+        return lease.retried(error, delay_s)
+
+    async def _cancelled(self, lease: Lease) -> End | None:
+        """Undoes what the job has started elsewhere, as far as that can be done."""
+        message, details = "the job was cancelled", {}
         try:
-            async with asyncio.timeout(_LAST_WRITE_S):
-                await lease.give_back(refund=True)
-            logger.info("job %s: given back, the worker stops", lease.job_id)
-        except (LeaseLost, QueueUnavailable, TimeoutError) as error:
-            logger.warning("job %s: not given back: %s", lease.job_id, error)
+            await lease.refresh()
+            request = parse_request(lease.record)
+            cleanup = self._cleanups.get(request.kind)
+            if cleanup is not None:
+                async with asyncio.timeout(_CLEANUP_S):
+                    await cleanup(request, JobContext(lease.record, lease, self._resources))
+        except LeaseLost:
+            logger.warning("job %s: lost its lease; another worker has it", lease.job_id)
+            return None
+        except (RaylaneError, TimeoutError) as error:
+            message = "the job was cancelled, but what it had started may go on"
+            details = {"cleanup": str(error) or type(error).__name__}
+            logger.warning("job %s: %s: %s", lease.job_id, message, details["cleanup"])
+        logger.info("job %s: cancelled", lease.job_id)
+        return lease.cancelled(JobCancelled(message, details=dict(details)))
 
     async def _handle(self, lease: Lease) -> Result:
         """The handler's result. Everything that goes wrong leaves as a `RaylaneError`."""
@@ -231,35 +288,6 @@ class LaneWorker(Worker):
             raise InternalError(
                 f"{type(error).__name__} in the {lease.record.kind} handler; the worker's log has the traceback"
             ) from error
-
-    async def _renew(self, lease: Lease) -> None:
-        """Returns when the lease is lost. A Redis that is away loses nothing by itself: only a new owner does."""
-        while True:
-            await asyncio.sleep(self._lanes.lease_s / 3)
-            try:
-                await lease.renew()
-            except LeaseLost:
-                return
-            except QueueUnavailable as error:
-                logger.warning("job %s: lease not renewed: %s", lease.job_id, error)
-
-
-async def _write(write: Callable[[], Awaitable[None]], job_id: str) -> None:
-    """Writes a job's end, again and again while Redis is away; the work itself is not repeated for that."""
-    loop = asyncio.get_running_loop()
-    give_up_at = loop.time() + FINISH_PATIENCE_S
-    while True:
-        try:
-            return await write()
-        except LeaseLost:
-            logger.warning("job %s: its end was not written; another worker has the job", job_id)
-            return None
-        except QueueUnavailable as error:
-            if loop.time() > give_up_at:
-                logger.error("job %s: its end could not be written for %g s: %s", job_id, FINISH_PATIENCE_S, error)
-                return None
-            logger.warning("job %s: its end is not written yet: %s", job_id, error)
-            await asyncio.sleep(_PAUSE_AFTER_QUEUE_ERROR_S)
 
 
 async def _cancel(*tasks: asyncio.Task[Any]) -> None:

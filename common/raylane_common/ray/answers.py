@@ -36,11 +36,14 @@ class FaultKind(StrEnum):
 class PathFault(Exception):
     """The path to one endpoint failed a request. Never leaves the Ray room."""
 
-    def __init__(self, kind: FaultKind, reason: str, *, elapsed_s: float = 0.0) -> None:
+    def __init__(
+        self, kind: FaultKind, reason: str, *, elapsed_s: float = 0.0, retry_after_s: float | None = None
+    ) -> None:
         super().__init__(reason)
         self.kind = kind
         self.reason = reason
         self.elapsed_s = elapsed_s
+        self.retry_after_s = retry_after_s
 
     @property
     def nothing_sent(self) -> bool:
@@ -55,13 +58,17 @@ class PathFault(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Ray's own answer. `data` is the body as JSON where JSON was expected; `truncated`: `body` is its last part."""
+    """Ray's own answer. `data` is the body as JSON where JSON was expected; `truncated`: `body` is its last part.
+
+    `retry_after_s` is what its `Retry-After` says.
+    """
 
     endpoint: str
     status: int
     body: bytes
     data: JsonValue = None
     truncated: bool = False
+    retry_after_s: float | None = None
 
     @property
     def text(self) -> str:
@@ -89,10 +96,10 @@ class Answer:
         return self.status in (401, 403)
 
 
-def path_fault(status: int, content_type: str, body: bytes) -> PathFault | None:
+def path_fault(status: int, content_type: str, body: bytes, *, retry_after_s: float | None = None) -> PathFault | None:
     """The fault that an HTTP answer stands for, None if it is Ray's own word. JSON is the caller's to check."""
     if status in (502, 503, 504):
-        return PathFault(FaultKind.GATEWAY, f"answered {status}: {shorten(body)}")
+        return PathFault(FaultKind.GATEWAY, f"answered {status}: {shorten(body)}", retry_after_s=retry_after_s)
     if 300 <= status < 400:
         return PathFault(FaultKind.NOT_RAY, f"not Ray: answered {status}, a redirect")
     if status < 300 and content_type == "text/html":
@@ -130,9 +137,12 @@ def check(answer: Answer, doing: str) -> None:
         )
     # Ray answers 500 here, but it is the caller's mistake and trying again does not help.
     still_running = answer.status == 500 and "non-terminal state" in answer.text
-    if answer.status < 500 or still_running:
+    # Ray does not throttle, but a proxy in front of it may.
+    if (answer.status < 500 and answer.status != 429) or still_running:
         raise RayRejected(f"Ray refused to {doing} ({answer.status}): {said}", details=details)
-    raise RayServerError(f"Ray failed to {doing} ({answer.status}): {said}", details=details)
+    raise RayServerError(
+        f"Ray failed to {doing} ({answer.status}): {said}", retry_after_s=answer.retry_after_s, details=details
+    )
 
 
 def shorten(body: bytes) -> str:

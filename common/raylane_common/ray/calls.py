@@ -86,8 +86,8 @@ class Calls:
         except RayAuth:
             raise
         except RayError as error:
-            problem = error.message
-        raise PathFault(FaultKind.NOT_RAY, f"not Ray: {problem}")
+            problem = error
+        raise PathFault(FaultKind.NOT_RAY, f"not Ray: {problem.message}", retry_after_s=problem.retry_after_s)
 
     def _unreachable(self, faults: Mapping[str, PathFault]) -> RayUnreachable:
         causes: list[JsonValue] = []
@@ -99,9 +99,11 @@ class Calls:
             elapsed_s = round(fault.elapsed_s, 3) if fault else 0.0
             causes.append({"name": endpoint.name, "url": endpoint.shown_url, "error": error, "elapsed_s": elapsed_s})
             words.append(f"{endpoint.name} {endpoint.shown_url}: {error}")
+        asked_s = [fault.retry_after_s for fault in faults.values() if fault.retry_after_s is not None]
         return RayUnreachable(
             f"no endpoint of the Ray cluster answered ({'; '.join(words)}); check that the cluster is up, and "
             "RAYLANE_RAY__PRIVATE_URL and RAYLANE_RAY__PUBLIC_URL",
+            retry_after_s=min(asked_s, default=None),
             details={"endpoints": causes},
         )
 

@@ -56,24 +56,25 @@ async def submit(calls: Calls, new: NewRun, deadline: Deadline, *, look_timeout_
         },
     )
     problem = ""
+    retry_after_s: float | None = None
     for sends in range(MAX_SENDS):
         # The other half is for finding out what became of it.
         sending = Deadline(deadline.left_s / 2)
         try:
             answer = await calls.exchange(request, sending, repeatable=False)
         except PathFault as fault:
-            problem = fault.reason
+            problem, retry_after_s = fault.reason, fault.retry_after_s
         except RayUnreachable as error:
             if not problem:
                 raise
-            problem = error.message
+            problem, retry_after_s = error.message, error.retry_after_s
         else:
             if not answer.is_taken_id:
                 check(answer, f"run {new.submission_id}")
                 if not isinstance(answer.data, dict) or answer.data.get("submission_id") != new.submission_id:
                     raise unexpected(answer, "`submission_id`")
                 return Submission(submission_id=new.submission_id, endpoint=answer.endpoint)
-            problem = "Ray says that the submission id is taken, yet knows no such job"
+            problem, retry_after_s = "Ray says that the submission id is taken, yet knows no such job", None
         job = await _look_up(calls, new.submission_id, deadline, problem, look_timeout_s)
         if job is not None:
             if not new.is_same_as(job):
@@ -84,7 +85,7 @@ async def submit(calls: Calls, new: NewRun, deadline: Deadline, *, look_timeout_
             return Submission(submission_id=new.submission_id, endpoint=job.endpoint)
         if sends < MAX_SENDS - 1:
             await _pause(sends, deadline)
-    raise _unknown(new.submission_id, problem)
+    raise _unknown(new.submission_id, problem, retry_after_s)
 
 
 async def _look_up(
@@ -92,6 +93,7 @@ async def _look_up(
 ) -> RayJob | None:
     """The job as Ray has it now, None if it has none. Asks until it knows or the deadline has passed."""
     looks = 0
+    retry_after_s: float | None = None
     while deadline.left_s > 0:
         try:
             answer = await calls.exchange(
@@ -103,9 +105,10 @@ async def _look_up(
             return read(RayJob, answer)
         except (RayUnreachable, RayServerError) as error:
             problem = f"{problem}; then: {error.message}" if looks == 0 else problem
+            retry_after_s = error.retry_after_s
         await _pause(looks, deadline)
         looks += 1
-    raise _unknown(submission_id, problem)
+    raise _unknown(submission_id, problem, retry_after_s)
 
 
 async def _pause(tries: int, deadline: Deadline) -> None:
@@ -113,8 +116,9 @@ async def _pause(tries: int, deadline: Deadline) -> None:
     await asyncio.sleep(min(random.uniform(0.0, longest_s), deadline.left_s))  # noqa: S311  # spreads load, hides nothing
 
 
-def _unknown(submission_id: str, problem: str) -> SubmitOutcomeUnknown:
+def _unknown(submission_id: str, problem: str, retry_after_s: float | None) -> SubmitOutcomeUnknown:
     return SubmitOutcomeUnknown(
         f"Ray may or may not run {submission_id} ({problem}); look it up later, or submit it again under the same id",
+        retry_after_s=retry_after_s,
         details={"submission_id": submission_id, "cause": problem},
     )

@@ -12,6 +12,7 @@ import aiohttp
 
 from raylane_common.errors import InvalidRequest, RayServerError
 from raylane_common.ray.answers import Answer, FaultKind, PathFault, parse_json, path_fault
+from raylane_common.retry_after import parse_retry_after
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -87,7 +88,8 @@ class Transport:
         ) as response:
             body, truncated = await _read(response.content, request.tail_bytes or MAX_ANSWER_BYTES)
             status, content_type = response.status, response.content_type
-        fault = path_fault(status, content_type, body)
+            retry_after_s = parse_retry_after(response.headers.get("Retry-After"), response.headers.get("Date"))
+        fault = path_fault(status, content_type, body, retry_after_s=retry_after_s)
         if fault is not None:
             raise fault
         if truncated and request.tail_bytes is None:
@@ -100,7 +102,14 @@ class Transport:
         data: JsonValue = None
         if status < 300 and request.answers_json and not truncated:
             data = await asyncio.to_thread(parse_json, body) if len(body) > _PARSE_INLINE_BYTES else parse_json(body)
-        return Answer(endpoint=endpoint.name, status=status, body=body, data=data, truncated=truncated)
+        return Answer(
+            endpoint=endpoint.name,
+            status=status,
+            body=body,
+            data=data,
+            truncated=truncated,
+            retry_after_s=retry_after_s,
+        )
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:

@@ -14,14 +14,13 @@ from raylane_common.jobs import JobStatus, NewJob, Progress
 from raylane_common.limits import MAX_STAGED_BYTES
 from raylane_common.queue import JobQueue, LaneQueue
 from raylane_common.requests import GenerateRequest, ListTablesRequest, UploadRequest
-from raylane_common.results import DatabasesResult
+from tests.claims import claimed, die, end, patient_lane, take
+from tests.lanes import DONE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from redis.asyncio import Redis
-
-DONE = DatabasesResult(databases=())
 
 
 @pytest.fixture
@@ -38,11 +37,16 @@ def queue(redis: Redis) -> JobQueue:
 
 @pytest.fixture
 def lane(redis: Redis) -> LaneQueue:
-    return LaneQueue(redis, "upload", worker="w", lease_s=10, max_attempts=3, result_ttl_s=60)
+    return patient_lane(redis)
 
 
 def a_job(job_id: str, database: str = "d") -> NewJob:
     return NewJob(request=ListTablesRequest(database=database), id=job_id)
+
+
+def an_upload(job_id: str, body: bytes) -> NewJob:
+    request = UploadRequest(filename="a.csv", size_bytes=min(len(body), MAX_STAGED_BYTES), sha256="0" * 64)
+    return NewJob(request=request, session_id="s", id=job_id, body=body)
 
 
 async def test_the_same_id_twice_is_one_job(queue: JobQueue, redis: Redis) -> None:
@@ -61,30 +65,28 @@ async def test_the_same_id_for_another_request_is_refused_and_changes_nothing(qu
 
 async def test_the_same_id_after_the_end_returns_the_first_job(queue: JobQueue, lane: LaneQueue) -> None:
     await queue.enqueue(a_job("j"))
-    await (await lane.claim(1)).leases[0].succeed(DONE)
+    await end(lane, (await take(lane)).succeeded(DONE))
     assert await queue.enqueue(a_job("j")) == "j"
     assert await queue.result("j", timeout_s=1) == DONE
-    assert (await lane.claim(1)).leases == []
+    assert await claimed(lane) == []
 
 
 async def test_the_body_stands_beside_the_record_and_not_in_it(queue: JobQueue, redis: Redis, lane: LaneQueue) -> None:
-    request = UploadRequest(filename="a.csv", size_bytes=4, sha256="0" * 64)
-    await queue.enqueue(NewJob(request=request, session_id="s", id="j"), body=b"\x00\xff,1")
+    await queue.enqueue(an_upload("j", b"\x00\xff,1"))
     record = await redis.hgetall(keys.job("j"))  # type: ignore[misc]  # redis-py's sync/async union
     assert not any("\x00" in value for value in record.values())
-    (lease,) = (await lane.claim(1)).leases
-    assert await lease.body() == b"\x00\xff,1"
+    assert await (await take(lane)).body() == b"\x00\xff,1"
 
 
-async def test_a_body_beyond_8_mib_never_reaches_redis(queue: JobQueue, redis: Redis) -> None:
+def test_a_body_beyond_8_mib_never_becomes_a_job() -> None:
     with pytest.raises(InvalidRequest, match="body"):
-        await queue.enqueue(a_job("j"), body=b"x" * (MAX_STAGED_BYTES + 1))
-    assert await redis.dbsize() == 0
+        an_upload("j", b"x" * (MAX_STAGED_BYTES + 1))
 
 
 async def test_unknown_jobs_are_said_to_be_unknown(queue: JobQueue) -> None:
-    with pytest.raises(JobNotFound, match="nope"):
-        await queue.record("nope")
+    for call in (queue.record("nope"), queue.cancel("nope"), queue.requeue("nope"), queue.attempts("nope")):
+        with pytest.raises(JobNotFound, match="nope"):
+            await call
     with pytest.raises(JobNotFound):
         await queue.wait("nope", timeout_s=1)
     with pytest.raises(JobNotFound):
@@ -96,8 +98,7 @@ async def test_waiting_ends_with_the_job_or_with_the_callers_patience(queue: Job
     with pytest.raises(WaitTimeout, match="it goes on"):
         await queue.wait("j", timeout_s=0.1)
     waiting = asyncio.create_task(queue.wait("j", timeout_s=10))
-    (lease,) = (await lane.claim(1)).leases
-    await lease.fail(StorageRejected("no such bucket"))
+    await end(lane, (await take(lane)).failed(StorageRejected("no such bucket")))
     assert (await waiting).status is JobStatus.FAILED
     with pytest.raises(StorageRejected, match="no such bucket"):
         await queue.result("j", timeout_s=1)
@@ -105,11 +106,11 @@ async def test_waiting_ends_with_the_job_or_with_the_callers_patience(queue: Job
 
 async def test_a_follower_that_resumes_misses_nothing_and_sees_nothing_twice(queue: JobQueue, lane: LaneQueue) -> None:
     await queue.enqueue(a_job("j"))
-    (lease,) = (await lane.claim(1)).leases
+    lease = await take(lane)
     await lease.progress(Progress(stage="one"))
     first = [await anext(follower) for follower in [queue.follow("j")] for _ in range(2)]
     await lease.log("two")
-    await lease.succeed(DONE)
+    await end(lane, lease.succeeded(DONE))
     rest = [event async for event in queue.follow("j", after=first[-1].id)]
     everything = [event async for event in queue.follow("j")]
     assert first + rest == everything
@@ -119,34 +120,45 @@ async def test_a_follower_that_resumes_misses_nothing_and_sees_nothing_twice(que
 async def test_running_jobs_do_not_stand_in_front_of_waiting_ones(queue: JobQueue, lane: LaneQueue) -> None:
     for number in range(30):
         await queue.enqueue(a_job(f"j{number}"))
-    claimed = [lease.job_id for _ in range(30) for lease in (await lane.claim(1)).leases]
-    assert sorted(claimed) == sorted(f"j{number}" for number in range(30))
-    assert (await lane.claim(1)).leases == []
+    taken = [job_id for _ in range(30) for job_id in await claimed(lane, 1)]
+    assert taken == [f"j{number}" for number in range(30)]
+    assert await claimed(lane) == []
 
 
 async def test_every_write_of_an_owner_that_lost_the_job_is_refused(
     queue: JobQueue, lane: LaneQueue, redis: Redis
 ) -> None:
     await queue.enqueue(a_job("j"))
-    (old,) = (await lane.claim(1)).leases
-    await redis.delete(keys.lease("j"))
-    await redis.zadd(keys.queue("upload"), {"j": 1})
-    (new,) = (await lane.claim(1)).leases
+    old = await take(lane)
+    await die(redis, "j")
+    new = await take(lane)
     before = await redis.hgetall(keys.job("j"))  # type: ignore[misc]  # redis-py's sync/async union
-    for write in (
-        old.renew(),
-        old.progress(Progress(stage="x")),
-        old.log("x"),
-        old.succeed(DONE),
-        old.fail(StorageRejected("x")),
-        old.give_back(),
-    ):
+    for write in (old.progress(Progress(stage="x")), old.log("x"), old.text("x")):
         with pytest.raises(LeaseLost):
             await write
+    error = StorageRejected("x")
+    ends = [old.succeeded(DONE), old.failed(error), old.cancelled(error), old.retried(error, 1), old.returned()]
+    assert await lane.finish(ends) == [False] * len(ends)
+    assert await lane.renew([old, new]) == ["lost", "held"]
     assert await redis.hgetall(keys.job("j")) == before  # type: ignore[misc]  # as above
-    await new.succeed(DONE)
+    await end(lane, new.succeeded(DONE))
     with pytest.raises(LeaseLost):
-        await new.succeed(DONE)
+        await new.log("after the end")
+
+
+async def test_an_end_that_is_written_twice_by_its_owner_counts_once(queue: JobQueue, lane: LaneQueue) -> None:
+    await queue.enqueue(a_job("j"))
+    lease = await take(lane)
+    assert await lane.finish([lease.succeeded(DONE), lease.succeeded(DONE)]) == [True, True]
+    assert [event.status async for event in queue.follow("j")] == ["queued", "running", "succeeded"]
+
+
+async def test_a_job_that_was_given_back_twice_by_its_owner_is_there_once(queue: JobQueue, lane: LaneQueue) -> None:
+    await queue.enqueue(a_job("j"))
+    lease = await take(lane)
+    assert await lane.finish([lease.returned(), lease.returned()]) == [True, True]
+    assert await claimed(lane) == ["j"]
+    assert (await queue.record("j")).attempt == 1
 
 
 async def test_a_sessions_history_is_newest_first_and_its_own(queue: JobQueue) -> None:
@@ -158,10 +170,8 @@ async def test_a_sessions_history_is_newest_first_and_its_own(queue: JobQueue) -
 
 
 async def test_every_key_but_the_queue_expires(queue: JobQueue, redis: Redis, lane: LaneQueue) -> None:
-    request = UploadRequest(filename="a.csv", size_bytes=1, sha256="0" * 64)
-    await queue.enqueue(NewJob(request=request, session_id="s", id="j"), body=b"x")
+    await queue.enqueue(an_upload("j", b"x"))
     await queue.enqueue(a_job("k"))
-    (lease,) = (await lane.claim(1)).leases
-    await lease.succeed(DONE)
+    await end(lane, (await take(lane)).succeeded(DONE))
     immortal = [key async for key in redis.scan_iter() if await redis.ttl(key) == -1]
     assert immortal == [keys.queue("upload")]

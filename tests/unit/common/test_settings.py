@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from raylane_common.settings import Settings
+from raylane_common.errors import InvalidRequest
+from raylane_common.requests import JobKind
+from raylane_common.settings import RetryPolicy, Settings
 
 ROOT = Path(__file__).parents[3]
 
@@ -26,6 +28,28 @@ def test_nested_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPat
     assert settings.lanes.upload.concurrency == 7
     assert settings.lanes.upload.timeout_s == 120
     assert settings.lanes.generate.concurrency == 8
+
+
+def test_what_is_left_out_of_a_policy_or_a_lane_keeps_its_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAYLANE_RETRIES__UPLOAD__MAX_ATTEMPTS", "2")
+    monkeypatch.setenv("RAYLANE_LANES__RAY__PER_SESSION", "3")
+    settings = Settings()
+    assert settings.retries.of(JobKind.UPLOAD) == RetryPolicy(max_attempts=2, backoff_base_s=1, backoff_cap_s=60)
+    assert settings.retries.of("generate") == RetryPolicy(max_attempts=4, backoff_base_s=1, backoff_cap_s=60)
+    assert (settings.lanes.ray.per_session, settings.lanes.ray.concurrency) == (3, 20)
+
+
+def test_only_generate_jobs_of_one_session_wait_for_each_other_by_default() -> None:
+    lanes = Settings().lanes
+    assert (lanes.upload.per_session, lanes.generate.per_session, lanes.ray.per_session) == (0, 1, 0)
+
+
+def test_every_kind_has_its_retries_and_nothing_else_has() -> None:
+    retries = Settings().retries
+    assert [retries.of(kind) for kind in JobKind] == [retries.upload, retries.tables, retries.generate, retries.ray]
+    for other in ("of", "model_config", ""):
+        with pytest.raises(InvalidRequest, match="kind"):
+            retries.of(other)
 
 
 def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,8 +80,13 @@ def test_secrets_come_from_files_and_do_not_show(tmp_path: Path, monkeypatch: py
         ("RAYLANE_RAY__RUN_TIMEOUT_S", "900"),
         ("RAYLANE_LANES__GENERATE__TIMEOUT_S", "100"),
         ("RAYLANE_GENERATION__MODEL_TIMEOUT_S", "301"),
-        ("RAYLANE_LANES__POLL_S", "10"),
+        ("RAYLANE_LANES__POLL_S", "0"),
         ("RAYLANE_LANES__UPLOAD__CONCURRENCY", "0"),
+        ("RAYLANE_LANES__UPLOAD__PER_SESSION", "-1"),
+        ("RAYLANE_LANES__UPLOAD__MAX_ATTEMPTS", "3"),
+        ("RAYLANE_RETRIES__RAY__MAX_ATTEMPTS", "0"),
+        ("RAYLANE_RETRIES__LOAD__MAX_ATTEMPTS", "3"),
+        ("RAYLANE_DEAD_TTL_S", "0"),
         ("RAYLANE_RAY__PRIVAT_URL", "http://x:1"),
     ],
 )

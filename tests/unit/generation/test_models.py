@@ -4,11 +4,13 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from strands.models import BedrockModel
 from strands.models.llamacpp import LlamaCppModel
+from strands.types.exceptions import ModelThrottledException
 
 from raylane_common.errors import GenerationRefused, ModelMisconfigured, ModelUnavailable
 from raylane_common.requests import GeneratorName
@@ -183,9 +185,18 @@ def test_neither_prompt_nor_answers_are_put_into_traces() -> None:
 
 
 class ServiceError(Exception):
-    def __init__(self, message: str, code: str | None = None, status: int | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        code: str | None = None,
+        status: int | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
         super().__init__(message)
-        self.response = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
+        self.response = {
+            "Error": {"Code": code},
+            "ResponseMetadata": {"HTTPStatusCode": status, "HTTPHeaders": headers or {}},
+        }
 
 
 @pytest.mark.parametrize(
@@ -208,6 +219,39 @@ def test_a_services_refusal_is_typed_by_code_and_status(
     told = explain(ServiceError("no", code, status))
     assert type(told) is expected
     assert code in str(told)
+
+
+class HttpxError(Exception):
+    """As the clients of OpenAI and Anthropic have it."""
+
+    def __init__(self, status: int, headers: dict[str, str]) -> None:
+        super().__init__("no")
+        self.status_code = status
+        self.response = httpx.Response(status, headers=headers)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ServiceError("no", "ThrottlingException", 429, {"retry-after": "12"}),
+        HttpxError(503, {"Retry-After": "12"}),
+        HttpxError(429, {"Date": "Sun, 22 Nov 2020 10:00:00 GMT", "Retry-After": "Sun, 22 Nov 2020 10:00:12 GMT"}),
+    ],
+)
+def test_a_service_that_says_when_to_come_back_is_heard_also_through_strands(error: Exception) -> None:
+    throttled = ModelThrottledException("slow down")
+    throttled.__cause__ = error
+    for raised in (error, throttled):
+        told = explain(raised)
+        assert isinstance(told, ModelUnavailable)
+        assert told.retry_after_s == 12
+
+
+@pytest.mark.parametrize("error", [ModelThrottledException("x"), HttpxError(500, {}), HttpxError(429, {"a": "b"})])
+def test_a_service_that_does_not_say_it_leaves_the_pause_to_us(error: Exception) -> None:
+    told = explain(error)
+    assert isinstance(told, ModelUnavailable)
+    assert told.retry_after_s is None
 
 
 class MaxTokensReachedException(Exception):

@@ -1,28 +1,34 @@
-"""run, dev, check, demo."""
+"""run, dev, check, drain, demo."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 import socket
 from pathlib import Path  # noqa: TC003  # typer reads the annotations at run time
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn, TypeVar
 
 import typer
 from pydantic import ValidationError
 
 from raylane_common.connection import connect
 from raylane_common.errors import InvalidRequest, QueueUnavailable, RaylaneError
-from raylane_common.queue.heartbeats import living_workers
+from raylane_common.queue.heartbeats import ask_to_drain, living_workers
 from raylane_common.requests import Lane
 from raylane_common.settings import Settings
 from raylane_worker.telemetry.logs import LogLevel, log_to_stderr
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Awaitable, Callable, Coroutine
 
-UNAVAILABLE = 69
-INTERRUPTED = 130
+    from redis.asyncio import Redis
+
+_T = TypeVar("_T")
+
+UNAVAILABLE: Final = 69
+INTERRUPTED: Final = 130
+_LOOK_EVERY_S: Final = 0.2
 
 app = typer.Typer(
     add_completion=False,
@@ -74,19 +80,49 @@ def check() -> None:
     """Exit with 0 if a worker of this host is alive, else with 1: a health check for containers."""
     settings = _settings()
     host = socket.gethostname()
-
-    async def look() -> list[str]:
-        redis = connect(settings.redis)
-        try:
-            return await living_workers(redis, host)
-        finally:
-            await redis.aclose()
-
-    workers = _run(look())
+    workers = _run(_with_redis(settings, lambda redis: living_workers(redis, host)))
     if not workers:
         typer.echo(f"no living worker on {host}", err=True)
         raise typer.Exit(1)
-    typer.echo("\n".join(workers))
+    for worker, lanes in workers.items():
+        typer.echo(f"{worker} {' '.join(lanes)}")
+
+
+@app.command()
+def drain(
+    worker: Annotated[
+        str | None, typer.Argument(help="As `check` prints it. Left out: all workers of this host.")
+    ] = None,
+    timeout: Annotated[float, typer.Option(min=0, metavar="SECONDS", help="Wait at most this long for them.")] = 60,
+) -> None:
+    """Have workers take no more jobs, end the running ones (lanes.drain_s) and stop; exit with 1 if one goes on."""
+    settings = _settings()
+    host = worker.rpartition("-")[0] if worker else socket.gethostname()
+
+    async def chosen(redis: Redis) -> list[str]:
+        return [name for name in await living_workers(redis, host) if worker in (None, name)]
+
+    async def drained(redis: Redis) -> list[str]:
+        """The workers that were asked and still live when time is up."""
+        asked = await chosen(redis)
+        if not asked:
+            typer.echo(f"no living worker {worker or f'on {host}'}", err=True)
+            raise typer.Exit(1)
+        for name in asked:
+            typer.echo(f"draining {name}")
+            await ask_to_drain(redis, name)
+        living = asked
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                while living:
+                    await asyncio.sleep(_LOOK_EVERY_S)
+                    living = [name for name in await chosen(redis) if name in asked]
+        return living
+
+    living = _run(_with_redis(settings, drained))
+    if living:
+        typer.echo(f"still at work: {', '.join(living)}", err=True)
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -115,8 +151,16 @@ def _settings() -> Settings:
         raise typer.Exit(2) from error
 
 
-def _run(work: Coroutine[Any, Any, Any]) -> Any:
-    async def interruptible() -> Any:
+async def _with_redis(settings: Settings, work: Callable[[Redis], Awaitable[_T]]) -> _T:
+    redis = connect(settings.redis)
+    try:
+        return await work(redis)
+    finally:
+        await redis.aclose()
+
+
+def _run(work: Coroutine[Any, Any, _T]) -> _T:
+    async def interruptible() -> _T:
         # Between two steps; asyncio's own handler may cancel within one, where `asyncio.timeout` loses it.
         task = asyncio.current_task()
         assert task is not None

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from importlib.resources import files
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from raylane_common.errors import GenerationRefused, ModelUnavailable
 from raylane_common.results import Usage
 from raylane_worker.generation.briefing import describe, head, request_blocks
 from raylane_worker.generation.model_errors import explain
+from raylane_worker.generation.words import Words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 
     from strands import Agent
     from strands.agent import AgentResult
@@ -77,6 +79,7 @@ class _Writing:
 
     task: WritingTask
     model: Model
+    words: Words
     delegated: bool = False
     stop_reason: str = "end_turn"
     error: Exception | None = None
@@ -92,24 +95,36 @@ class _Writing:
         request = request_blocks(task.prompt, task.previous)
         if notes.strip():
             request.append({"text": "Notes of the supervisor:\n" + head(notes.strip(), _MAX_NOTES)})
-        return await agent.invoke_async(
+        events = agent.stream_async(
             request,
             limits={"turns": limits.max_turns, "total_tokens": limits.max_total_tokens},
         )
+        event: Mapping[str, Any] = {}
+        async with aclosing(cast("AsyncGenerator[Mapping[str, Any], None]", events)) as telling:
+            async for event in telling:
+                await self.words.add(event.get("data", ""))
+                if "message" in event:
+                    self.words.end_line()
+        await self.words.flush()
+        return cast("AgentResult", event["result"])
 
     def explain(self, error: Exception) -> Exception:
         key = self.task.limits.model_api_key
         return explain(error, hide=key.get_secret_value() if key else None)
 
 
-async def write_code(task: WritingTask, model: Model) -> Draft:
-    """Has one version of the code written; it still has to be verified.
+async def _unheard(piece: str) -> None:
+    """For those who do not ask for the model's words."""
+
+
+async def write_code(task: WritingTask, model: Model, *, say: Callable[[str], Awaitable[None]] = _unheard) -> Draft:
+    """Has one version of the code written; it still has to be verified. `say` is given what the model says meanwhile.
 
     Raises `GenerationRefused` if the agents end without submitting code, `ModelUnavailable` if the model's service
     fails or `attempt_timeout_s` passes, `ModelMisconfigured` if it refuses, and whatever typed refusal the template
     generator has.
     """
-    writing = _Writing(task, model)
+    writing = _Writing(task, model, Words(say))
     code_agent = _code_agent(writing)
     supervisor = _supervisor(writing, code_agent)
     try:

@@ -6,9 +6,11 @@ Ten clients have ten families of exceptions, most of them not installed: they ar
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Final
 
 from raylane_common.errors import GenerationError, GenerationRefused, ModelMisconfigured, ModelUnavailable, RaylaneError
+from raylane_common.retry_after import parse_retry_after
 
 _SHOWN_CHARACTERS: Final = 300
 _RETRYABLE_STATUS: Final = frozenset({408, 409, 424, 425, 429})
@@ -69,7 +71,10 @@ def explain(error: Exception, hide: str | None = None) -> Exception:
         return error
     names = {kind.__name__ for kind in type(error).__mro__}
     if "ModelThrottledException" in names:
-        return ModelUnavailable("the model's service throttles; try again later, or raise the account's quota")
+        return ModelUnavailable(
+            "the model's service throttles; try again later, or raise the account's quota",
+            retry_after_s=_retry_after_s(error),
+        )
     if "MaxTokensReachedException" in names:
         return GenerationRefused("the model's answer was cut off at its longest; ask for less in one request")
     if "ContextWindowOverflowException" in names:
@@ -103,12 +108,26 @@ def _answer(error: Exception) -> tuple[int | None, str | None]:
     return None, None
 
 
+def _retry_after_s(error: Exception) -> float | None:
+    """What the service's answer says of when to come back; strands keeps the client's exception as the cause."""
+    for candidate in (error, error.__cause__):
+        response = getattr(candidate, "response", None)
+        if isinstance(response, dict):
+            headers = response.get("ResponseMetadata", {}).get("HTTPHeaders")
+        else:
+            headers = getattr(response, "headers", None)
+        if isinstance(headers, Mapping):
+            values = {str(name).lower(): str(value) for name, value in headers.items()}
+            return parse_retry_after(values.get("retry-after"), values.get("date"))
+    return None
+
+
 def _refusal(error: Exception, status: int | None, code: str | None, words: str) -> GenerationError:
     told = ", ".join(part for part in (code or type(error).__name__, f"HTTP {status}" if status else None) if part)
     if (code or "").lower() in _RETRYABLE_CODE or (
         status is not None and (status in _RETRYABLE_STATUS or status >= 500)
     ):
-        return ModelUnavailable(f"the model's service cannot answer now ({told})")
+        return ModelUnavailable(f"the model's service cannot answer now ({told})", retry_after_s=_retry_after_s(error))
     if code == "AccessDeniedException":
         todo = "allow the worker's role bedrock:InvokeModelWithResponseStream on it, and enable it in this region"
         return ModelMisconfigured(f"no access to the model ({told}): {todo}: {words}")

@@ -17,7 +17,7 @@ from raylane_common.results import CodeVersion, GenerateResult
 from raylane_worker.generation.agents import WritingTask, write_code
 from raylane_worker.generation.models import choose, make_model
 from raylane_worker.generation.verify import verify
-from raylane_worker.runs import RunOrder, is_small, run_to_end
+from raylane_worker.runs import RunOrder, is_small, run_to_end, stop_run, submission_id
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -47,6 +47,21 @@ async def generate(request: GenerateRequest, ctx: JobContext) -> GenerateResult:
             state = await _keep(_with(state, version.model_copy(update={"run": run})), ctx)
 
 
+async def stop_generate(request: GenerateRequest, ctx: JobContext) -> None:
+    """Stops the run that a cancelled job may have started. The session keeps its sources unless the run had ended.
+
+    Raises what `stop_run` raises, and `QueueUnavailable`.
+    """
+    state = ctx.record.checkpoint
+    version = state.attempts[-1] if state and state.attempts else None
+    if state is None or version is None or not request.execute or version.findings or version.run is not None:
+        return
+    job = await stop_run(submission_id(ctx.job_id, version.number, ctx.record.round), ctx)
+    # A run that was stopped may have been stopped right here, by a worker that died before it could say so.
+    if job is not None and job.status is not RayJobStatus.STOPPED:
+        await _clear_sources(state, request, ctx)
+
+
 async def _begin(request: GenerateRequest, ctx: JobContext) -> Checkpoint:
     """The job's snapshot: the sources it works on from now on, whatever happens to the session."""
     sources = await ctx.resources.sources.all(ctx.session_id)
@@ -63,8 +78,10 @@ async def _begin(request: GenerateRequest, ctx: JobContext) -> Checkpoint:
 
 async def _write_version(state: Checkpoint, request: GenerateRequest, ctx: JobContext) -> Checkpoint:
     settings = ctx.resources.settings
-    number = len(state.attempts) + 1
-    await ctx.progress("generating", f"version {number} by {state.model or state.generator}")
+    chosen = choose(settings, state.generator)
+    number, allowed = len(state.attempts) + 1, _allowed(state, request)
+    by = chosen.model_name or chosen.generator
+    await ctx.progress("generating", f"version {number} by {by}", done=number - 1, total=allowed, unit="versions")
     draft = await write_code(
         WritingTask(
             job_id=ctx.job_id,
@@ -74,15 +91,19 @@ async def _write_version(state: Checkpoint, request: GenerateRequest, ctx: JobCo
             limits=settings.generation,
             previous=state.attempts[-1] if state.attempts else None,
         ),
-        await asyncio.to_thread(make_model, choose(settings, state.generator), settings),
+        await asyncio.to_thread(make_model, chosen, settings),
+        say=ctx.text,
     )
-    await ctx.progress("verifying", f"version {number}")
+    await ctx.text(draft.code)
+    await ctx.progress("verifying", f"version {number}", done=number, total=allowed, unit="versions")
     version = CodeVersion(number=number, code=draft.code, findings=tuple(verify(draft.code, state.sources_used)))
     usage: Usage | None = draft.usage if state.usage is None or draft.usage is None else state.usage + draft.usage
     return await _keep(
         state.model_copy(
             update={
                 "attempts": (*state.attempts, version),
+                # The setting may have changed since the job began.
+                "model": chosen.model_name,
                 "interpreted_as": draft.interpreted_as,
                 "usage": usage or state.usage,
             }
@@ -113,9 +134,14 @@ def _is_spent(version: CodeVersion) -> bool:
     return bool(version.findings) or (version.run is not None and version.run.status is not RayJobStatus.SUCCEEDED)
 
 
+def _allowed(state: Checkpoint, request: GenerateRequest) -> int:
+    """How many versions there may be. The template generator would only write the same code again."""
+    return 1 if state.generator is GeneratorName.TEMPLATE else request.max_attempts
+
+
 def _raise_if_last(version: CodeVersion, state: Checkpoint, request: GenerateRequest) -> None:
-    """Ends the job with the last version's failure. The template generator would write the same code again."""
-    allowed = 1 if state.generator is GeneratorName.TEMPLATE else request.max_attempts
+    """Ends the job with the last version's failure."""
+    allowed = _allowed(state, request)
     if len(state.attempts) < allowed:
         return
     details: dict[str, JsonValue] = {"versions": len(state.attempts)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from raylane_common.errors import RunFailed
+from raylane_common.errors import RayJobNotFound, RunFailed
 from raylane_common.ray.models import RayJob, RayJobStatus
 from raylane_common.requests import (
     RayDeleteRequest,
@@ -14,6 +14,7 @@ from raylane_common.requests import (
     RayRequest,
     RayStatusRequest,
     RayStopRequest,
+    RaySubmitRequest,
 )
 from raylane_common.results import (
     RayDeleteResult,
@@ -24,7 +25,7 @@ from raylane_common.results import (
     RayStopResult,
     RunResult,
 )
-from raylane_worker.runs import RunOrder, run_to_end
+from raylane_worker.runs import RunOrder, run_to_end, stop_run, submission_id
 
 if TYPE_CHECKING:
     from raylane_common.results import Result
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 # A result stays in Redis for days, so what Ray lets grow without limit is cut here.
 LOGS_BYTES: Final = 200 * 1024
 _LISTED_TEXT_CHARACTERS: Final = 300
+
+_NUMBER: Final = 1
+_DELETING: Final = "deleting"
 
 
 async def ray(request: RayRequest, ctx: JobContext) -> Result:
@@ -54,14 +58,32 @@ async def ray(request: RayRequest, ctx: JobContext) -> Result:
             stopped = await client.stop(run_id)
             return RayStopResult(stopped=stopped, job=await client.job(run_id))
         case RayDeleteRequest(submission_id=run_id):
-            return RayDeleteResult(deleted=await client.delete(run_id))
-    run = await run_to_end(RunOrder(request.code, number=1, small=False), ctx)
+            return RayDeleteResult(deleted=await _delete(run_id, ctx))
+    run = await run_to_end(RunOrder(request.code, _NUMBER, small=False), ctx)
     if run.status is not RayJobStatus.SUCCEEDED:
         raise RunFailed(
             f"run {run.submission_id} failed with exit code {run.exit_code}; its output says why",
             details={"run": run.model_dump(mode="json")},
         )
     return RunResult(run=run)
+
+
+async def stop_ray(request: RayRequest, ctx: JobContext) -> None:
+    """Stops the run that a cancelled `submit` may have started. Raises what `stop_run` raises."""
+    if isinstance(request, RaySubmitRequest):
+        await stop_run(submission_id(ctx.job_id, _NUMBER, ctx.record.round), ctx)
+
+
+async def _delete(run_id: str, ctx: JobContext) -> bool:
+    """Deletes a job of the cluster that was there when this was begun: if it is gone then, it is we who deleted it."""
+    progress = ctx.record.progress
+    if progress is None or progress.stage != _DELETING:
+        await ctx.resources.ray.job(run_id)
+        await ctx.progress(_DELETING, run_id)
+    try:
+        return await ctx.resources.ray.delete(run_id)
+    except RayJobNotFound:
+        return True
 
 
 def _brief(job: RayJob) -> RayJob:

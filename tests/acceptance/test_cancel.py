@@ -1,0 +1,43 @@
+"""Cancelling what already runs on a real cluster."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from raylane_common.errors import JobCancelled
+from raylane_common.jobs import JobStatus
+from raylane_common.ray.models import RayJobStatus
+from tests.acceptance.conftest import PATIENCE_S
+from tests.waiting import until
+
+if TYPE_CHECKING:
+    from raylane import Producer
+
+pytestmark = pytest.mark.timeout(300)
+
+
+async def test_a_cancelled_jobs_run_does_not_go_on_and_its_session_keeps_its_sources(producer: Producer) -> None:
+    await (await producer.upload_bytes("a,b\n1,2\n", filename="x.csv", session_id="cancel")).result(60)
+    submitting = await producer.ray.submit("import time\nwhile True:\n    time.sleep(0.1)\n")
+    generating = await producer.generate("how many rows", session_id="cancel", execute=True)
+    for job in (submitting, generating):
+
+        async def runs() -> bool:
+            record = await job.record()  # noqa: B023  # called before the next turn only
+            assert not record.status.is_final, record.error
+            return record.progress is not None and record.progress.stage == "running"
+
+        await until(runs, timeout_s=60)
+        assert await job.cancel() is JobStatus.RUNNING
+    for job in (submitting, generating):
+        with pytest.raises(JobCancelled, match="cancelled"):
+            await job.result(PATIENCE_S)
+        record = await job.record()
+        assert record.status is JobStatus.CANCELLED
+        assert record.error is not None
+        assert record.error.details == {}
+        run = (await (await producer.ray.job(f"rl-{job.id}-1")).result(60)).job
+        assert run.status is RayJobStatus.STOPPED
+    assert [source.name for source in await producer.sources("cancel")] == ["x.csv"]

@@ -1,0 +1,98 @@
+"""The worker's side of a lane driven by hand: no loop and no handler, each step when the test wants it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from raylane_common import keys
+from raylane_common.errors import StorageRejected, StorageUnavailable
+from raylane_common.queue import JobQueue
+from tests.lanes import DONE, lane_queue
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from redis.asyncio import Redis
+
+    from raylane_common.jobs import JobRecord
+    from raylane_common.queue import End, LaneQueue, Lease
+
+PERMANENT = StorageRejected("no such bucket")
+TRANSIENT = StorageUnavailable("try again")
+
+
+def patient_lane(redis: Redis, **options: Any) -> LaneQueue:
+    """The upload lane with a lease that no slow machine outlasts."""
+    return lane_queue(redis, **({"lease_s": 60} | options))
+
+
+async def claimed(lane: LaneQueue, limit: int = 100) -> list[str]:
+    """The ids of the jobs that are taken now, in the order of the answer."""
+    return [lease.job_id for lease in (await lane.claim(limit)).leases]
+
+
+async def take(lane: LaneQueue) -> Lease:
+    """The next job, which must be there."""
+    [lease] = (await lane.claim(1)).leases
+    return lease
+
+
+async def end(lane: LaneQueue, end: End) -> None:
+    """Writes the end, which must be accepted."""
+    assert await lane.finish([end]) == [True]
+
+
+async def run(lane: LaneQueue) -> str:
+    """Takes the next job and ends it well; returns its id."""
+    lease = await take(lane)
+    await end(lane, lease.succeeded(DONE))
+    return lease.job_id
+
+
+async def fail(lane: LaneQueue) -> str:
+    """Takes the next job and ends it with an error that is its own; returns its id."""
+    lease = await take(lane)
+    await end(lane, lease.failed(PERMANENT))
+    return lease.job_id
+
+
+async def die(redis: Redis, job_id: str) -> None:
+    """What the death of a job's worker looks like after a lease's length."""
+    assert await redis.zadd(keys.running("upload"), {job_id: 1}, xx=True, ch=True) == 1
+
+
+async def come_due(redis: Redis, job_id: str) -> None:
+    """Moves a scheduled job to where it would stand if its time had come."""
+    record = await JobQueue(redis).record(job_id)
+    if record.at is not None:
+        await redis.hset(keys.job(job_id), "at", str(record.enqueued_at))  # type: ignore[misc]  # redis-py's union
+    assert await redis.zadd(keys.schedule(record.lane), {job_id: record.enqueued_at}, xx=True, ch=True) == 1
+
+
+async def expire(redis: Redis, job_id: str, lane: str = "upload") -> None:
+    """Moves the time by which a job must have started into the past."""
+    assert await redis.zadd(keys.expiring(lane), {job_id: 1}, xx=True, ch=True) == 1
+
+
+async def statuses(redis: Redis, *job_ids: str) -> list[str]:
+    """Where the jobs stand."""
+    return [(await record(redis, job_id)).status.value for job_id in job_ids]
+
+
+async def record(redis: Redis, job_id: str) -> JobRecord:
+    """What is true of the job now."""
+    return await JobQueue(redis).record(job_id)
+
+
+async def error_code(redis: Redis, job_id: str) -> str:
+    """The code of the error that the job ended with."""
+    error = (await record(redis, job_id)).error
+    assert error is not None
+    return error.code
+
+
+async def finals(redis: Redis, job_id: str) -> list[str]:
+    """The final statuses that were announced."""
+    entries = await redis.xrange(keys.job_events(job_id))
+    found = [fields.get("status", "") for _, fields in entries]
+    return [status for status in found if status in ("succeeded", "failed", "cancelled")]
