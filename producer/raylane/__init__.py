@@ -9,17 +9,36 @@ from importlib import import_module, metadata
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from raylane.handle import JobHandle
-    from raylane.history import HistoryEntry
-    from raylane.producer import Producer
+    from raylane.handle import (
+        JobHandle,
+    )
+    from raylane.history import (
+        HistoryEntry,
+    )
+    from raylane.options import (
+        JobOptions,
+        new_job,
+        new_upload,
+    )
+    from raylane.producer import (
+        Producer,
+    )
+    from raylane.queue import (
+        Requeued,
+    )
     from raylane_common.errors import (
         CatalogError,
+        DependencyFailed,
         ErrorInfo,
         GenerationError,
         InvalidRequest,
+        JobCancelled,
         JobError,
+        JobExpired,
         JobIdTaken,
         JobNotFound,
+        JobNotRequeued,
+        JobTimeout,
         NoSources,
         NotUnderstood,
         QueueError,
@@ -30,9 +49,39 @@ if TYPE_CHECKING:
         SourceError,
         StorageError,
         WaitTimeout,
+        WorkerLost,
     )
-    from raylane_common.jobs import JobEvent, JobRecord, JobStatus, Progress
-    from raylane_common.ray.models import Run
+    from raylane_common.jobs import (
+        Attempt,
+        Enqueued,
+        EventType,
+        JobEvent,
+        JobRecord,
+        JobStatus,
+        LaneOverview,
+        NewJob,
+        Priority,
+        Progress,
+    )
+    from raylane_common.ray.models import (
+        Run,
+    )
+    from raylane_common.requests import (
+        GenerateRequest,
+        JobKind,
+        ListDatabasesRequest,
+        ListTablesRequest,
+        RayDeleteRequest,
+        RayJobRequest,
+        RayJobsRequest,
+        RayLogsRequest,
+        RayStatusRequest,
+        RayStopRequest,
+        RaySubmitRequest,
+        SelectTablesRequest,
+        TableRef,
+        UploadRequest,
+    )
     from raylane_common.results import (
         DatabasesResult,
         GenerateResult,
@@ -47,54 +96,90 @@ if TYPE_CHECKING:
         TablesResult,
         UploadResult,
     )
-    from raylane_common.settings import Settings
-    from raylane_common.sources import Column, CsvSource, TableSource
+    from raylane_common.settings import (
+        Settings,
+    )
+    from raylane_common.sources import (
+        Column,
+        CsvSource,
+        TableSource,
+    )
 
 __version__ = metadata.version("raylane")
 
 __all__ = [
+    "Attempt",
     "CatalogError",
     "Column",
     "CsvSource",
     "DatabasesResult",
+    "DependencyFailed",
+    "Enqueued",
     "ErrorInfo",
+    "EventType",
+    "GenerateRequest",
     "GenerateResult",
     "GenerationError",
     "HistoryEntry",
     "InvalidRequest",
+    "JobCancelled",
     "JobError",
     "JobEvent",
+    "JobExpired",
     "JobHandle",
     "JobIdTaken",
+    "JobKind",
     "JobNotFound",
+    "JobNotRequeued",
+    "JobOptions",
     "JobRecord",
     "JobStatus",
+    "JobTimeout",
+    "LaneOverview",
+    "ListDatabasesRequest",
+    "ListTablesRequest",
+    "NewJob",
     "NoSources",
     "NotUnderstood",
+    "Priority",
     "Producer",
     "Progress",
     "QueueError",
     "QueueUnavailable",
+    "RayDeleteRequest",
     "RayDeleteResult",
     "RayError",
+    "RayJobRequest",
     "RayJobResult",
+    "RayJobsRequest",
     "RayJobsResult",
+    "RayLogsRequest",
     "RayLogsResult",
+    "RayStatusRequest",
     "RayStatusResult",
+    "RayStopRequest",
     "RayStopResult",
+    "RaySubmitRequest",
     "RaylaneError",
+    "Requeued",
     "Run",
     "RunFailed",
     "RunResult",
+    "SelectTablesRequest",
     "SelectedTablesResult",
     "Settings",
     "SourceError",
     "StorageError",
+    "TableRef",
     "TableSource",
     "TablesResult",
+    "UploadRequest",
     "UploadResult",
     "WaitTimeout",
+    "WorkerLost",
     "__version__",
+    "new_job",
+    "new_upload",
 ]
 
 # Searched in this order, cheapest first: asking for an error does not load redis.
@@ -103,9 +188,12 @@ _HOMES: Final = (
     "raylane_common.ray.models",
     "raylane_common.sources",
     "raylane_common.results",
+    "raylane_common.requests",
     "raylane_common.jobs",
     "raylane.history",
     "raylane.handle",
+    "raylane.options",
+    "raylane.queue",
     "raylane_common.settings",
     "raylane.producer",
 )

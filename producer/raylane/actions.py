@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from raylane import checks
 from raylane.handle import JobHandle
+from raylane.options import make_job
 from raylane_common.errors import InvalidRequest
-from raylane_common.jobs import NewJob, build
+from raylane_common.jobs import build
 from raylane_common.requests import (
     ListDatabasesRequest,
     ListTablesRequest,
@@ -35,8 +35,11 @@ from raylane_common.results import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Unpack
 
+    from raylane.options import JobOptions
     from raylane.ports import QueuePort
+    from raylane_common.jobs import NewJob
     from raylane_common.requests import Request
 
 ResultT = TypeVar("ResultT")
@@ -49,22 +52,14 @@ class Enqueuer:
         self._queue = queue
 
     async def enqueue(
-        self,
-        request: Request,
-        result_type: type[ResultT],
-        *,
-        session_id: str | None = None,
-        job_id: str | None = None,
-        body: bytes = b"",
+        self, request: Request, result_type: type[ResultT], options: JobOptions, *, session_id: str | None = None
     ) -> JobHandle[ResultT]:
-        """A handle on the new job, or on the one that has this id. Raises `InvalidRequest`, `JobIdTaken`."""
-        optional: dict[str, str] = {}
-        if session_id is not None or request.needs_session:
-            optional["session_id"] = checks.session_id(session_id)
-        if job_id is not None:
-            optional["id"] = checks.job_id(job_id)
-        job = build(NewJob, request=request, **optional)
-        return JobHandle(self._queue, await self._queue.enqueue(job, body=body), result_type)
+        """As `put`, for a request and the options of its job."""
+        return await self.put(make_job(request, options, session_id=session_id), result_type)
+
+    async def put(self, job: NewJob, result_type: type[ResultT]) -> JobHandle[ResultT]:
+        """A handle on the job, or on the live one that has its unique key. Raises `InvalidRequest`, `JobIdTaken`."""
+        return JobHandle(self._queue, await self._queue.enqueue(job), result_type)
 
 
 class TableActions:
@@ -73,17 +68,17 @@ class TableActions:
     def __init__(self, jobs: Enqueuer) -> None:
         self._jobs = jobs
 
-    async def databases(self, *, job_id: str | None = None) -> JobHandle[DatabasesResult]:
+    async def databases(self, **options: Unpack[JobOptions]) -> JobHandle[DatabasesResult]:
         """Lists the catalog's databases."""
-        return await self._jobs.enqueue(ListDatabasesRequest(), DatabasesResult, job_id=job_id)
+        return await self._jobs.enqueue(ListDatabasesRequest(), DatabasesResult, options)
 
-    async def list(self, database: str, *, job_id: str | None = None) -> JobHandle[TablesResult]:
+    async def list(self, database: str, **options: Unpack[JobOptions]) -> JobHandle[TablesResult]:
         """Lists the tables of one database. The job fails with `TableNotFound` if there is no such database."""
         request = build(ListTablesRequest, database=database)
-        return await self._jobs.enqueue(request, TablesResult, job_id=job_id)
+        return await self._jobs.enqueue(request, TablesResult, options)
 
     async def select(
-        self, session_id: str, tables: Iterable[tuple[str, str]], *, job_id: str | None = None
+        self, session_id: str, tables: Iterable[tuple[str, str]], **options: Unpack[JobOptions]
     ) -> JobHandle[SelectedTablesResult]:
         """Puts tables, each as `(database, table)`, into the session: all of them, or none."""
         names = list(tables)
@@ -92,7 +87,7 @@ class TableActions:
                 raise InvalidRequest.field(f"tables.{index}", "must be a pair (database, table)")
         refs = [{"database": database, "table": table} for database, table in names]
         request = build(SelectTablesRequest, tables=refs)
-        return await self._jobs.enqueue(request, SelectedTablesResult, session_id=session_id, job_id=job_id)
+        return await self._jobs.enqueue(request, SelectedTablesResult, options, session_id=session_id)
 
 
 class RayActions:
@@ -101,40 +96,40 @@ class RayActions:
     def __init__(self, jobs: Enqueuer) -> None:
         self._jobs = jobs
 
-    async def status(self, *, job_id: str | None = None) -> JobHandle[RayStatusResult]:
+    async def status(self, **options: Unpack[JobOptions]) -> JobHandle[RayStatusResult]:
         """Asks for the cluster's version and the state of its endpoints."""
-        return await self._jobs.enqueue(RayStatusRequest(), RayStatusResult, job_id=job_id)
+        return await self._jobs.enqueue(RayStatusRequest(), RayStatusResult, options)
 
-    async def jobs(self, *, limit: int = 100, job_id: str | None = None) -> JobHandle[RayJobsResult]:
+    async def jobs(self, *, limit: int = 100, **options: Unpack[JobOptions]) -> JobHandle[RayJobsResult]:
         """Lists the cluster's jobs, newest first: up to `limit`, 1 to 500."""
-        return await self._jobs.enqueue(build(RayJobsRequest, limit=limit), RayJobsResult, job_id=job_id)
+        return await self._jobs.enqueue(build(RayJobsRequest, limit=limit), RayJobsResult, options)
 
-    async def job(self, submission_id: str, *, job_id: str | None = None) -> JobHandle[RayJobResult]:
+    async def job(self, submission_id: str, **options: Unpack[JobOptions]) -> JobHandle[RayJobResult]:
         """Looks at one job of the cluster."""
         request = build(RayJobRequest, submission_id=submission_id)
-        return await self._jobs.enqueue(request, RayJobResult, job_id=job_id)
+        return await self._jobs.enqueue(request, RayJobResult, options)
 
     async def submit(
-        self, code: str, *, session_id: str | None = None, job_id: str | None = None
+        self, code: str, *, session_id: str | None = None, **options: Unpack[JobOptions]
     ) -> JobHandle[RunResult]:
         """Runs a Python script of up to 1 MiB and follows it to its end; with a session it stands in its history.
 
         The job fails with `RunFailed` if the script does.
         """
         request = build(RaySubmitRequest, code=code)
-        return await self._jobs.enqueue(request, RunResult, session_id=session_id, job_id=job_id)
+        return await self._jobs.enqueue(request, RunResult, options, session_id=session_id)
 
-    async def logs(self, submission_id: str, *, job_id: str | None = None) -> JobHandle[RayLogsResult]:
+    async def logs(self, submission_id: str, **options: Unpack[JobOptions]) -> JobHandle[RayLogsResult]:
         """Reads what a job of the cluster printed."""
         request = build(RayLogsRequest, submission_id=submission_id)
-        return await self._jobs.enqueue(request, RayLogsResult, job_id=job_id)
+        return await self._jobs.enqueue(request, RayLogsResult, options)
 
-    async def stop(self, submission_id: str, *, job_id: str | None = None) -> JobHandle[RayStopResult]:
+    async def stop(self, submission_id: str, **options: Unpack[JobOptions]) -> JobHandle[RayStopResult]:
         """Stops a job of the cluster."""
         request = build(RayStopRequest, submission_id=submission_id)
-        return await self._jobs.enqueue(request, RayStopResult, job_id=job_id)
+        return await self._jobs.enqueue(request, RayStopResult, options)
 
-    async def delete(self, submission_id: str, *, job_id: str | None = None) -> JobHandle[RayDeleteResult]:
+    async def delete(self, submission_id: str, **options: Unpack[JobOptions]) -> JobHandle[RayDeleteResult]:
         """Makes the cluster forget a job that has ended."""
         request = build(RayDeleteRequest, submission_id=submission_id)
-        return await self._jobs.enqueue(request, RayDeleteResult, job_id=job_id)
+        return await self._jobs.enqueue(request, RayDeleteResult, options)

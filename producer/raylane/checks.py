@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from enum import StrEnum
+from typing import Final, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from raylane_common.errors import InvalidRequest
 from raylane_common.requests import JobId, SessionId
 
-MAX_HISTORY: Final = 1000
+MAX_LISTED: Final = 1000
 
 _session_id: TypeAdapter[str] = TypeAdapter(SessionId)
 _job_id: TypeAdapter[str] = TypeAdapter(JobId)
 _EVENT_ID: Final = re.compile(r"[0-9]{1,19}-[0-9]{1,19}")
+_EnumT = TypeVar("_EnumT", bound=StrEnum)
 
 
 def session_id(value: str | None) -> str:
@@ -27,13 +29,13 @@ def session_id(value: str | None) -> str:
         ) from error
 
 
-def job_id(value: str) -> str:
+def job_id(value: object, field: str = "job_id") -> str:
     """The job id itself. Raises `InvalidRequest` if it is not one."""
     try:
         return _job_id.validate_python(value)
     except ValidationError as error:
         raise InvalidRequest.field(
-            "job_id", "must be 1 to 56 letters, digits, '_' or '-', and begin with a letter or digit"
+            field, "must be 1 to 56 letters, digits, '_' or '-', and begin with a letter or digit"
         ) from error
 
 
@@ -44,8 +46,18 @@ def event_id(value: str) -> str:
     return value
 
 
-def history_limit(value: int) -> int:
+def limit(value: int) -> int:
     """The limit itself. Raises `InvalidRequest` outside 1 to 1000."""
-    if not 1 <= value <= MAX_HISTORY:
-        raise InvalidRequest.field("limit", f"must be from 1 to {MAX_HISTORY}")
+    if not 1 <= value <= MAX_LISTED:
+        raise InvalidRequest.field("limit", f"must be from 1 to {MAX_LISTED}")
     return value
+
+
+def member(field: str, enum: type[_EnumT], value: str | None) -> _EnumT | None:
+    """The member of the enum with this value, None for None. Raises `InvalidRequest` if there is none."""
+    if value is None:
+        return None
+    try:
+        return enum(value)
+    except ValueError as error:
+        raise InvalidRequest.field(field, f"must be one of {', '.join(enum)}") from error

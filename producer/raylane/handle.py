@@ -12,15 +12,15 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from raylane.ports import QueuePort
-    from raylane_common.jobs import JobEvent, JobRecord
+    from raylane_common.jobs import JobEvent, JobRecord, JobStatus
 
-ResultT = TypeVar("ResultT")
+ResultT_co = TypeVar("ResultT_co", covariant=True)
 
 
-class JobHandle(Generic[ResultT]):
+class JobHandle(Generic[ResultT_co]):
     """One job. Every method raises `JobNotFound` once its record has expired, `QueueUnavailable` without Redis."""
 
-    def __init__(self, queue: QueuePort, job_id: str, result_type: type[ResultT]) -> None:
+    def __init__(self, queue: QueuePort, job_id: str, result_type: type[ResultT_co]) -> None:
         """Made by `Producer`."""
         self._queue = queue
         self._result_type = result_type
@@ -29,7 +29,7 @@ class JobHandle(Generic[ResultT]):
     def __repr__(self) -> str:
         return f"JobHandle({self.id!r})"
 
-    async def result(self, timeout_s: float | None = None) -> ResultT:
+    async def result(self, timeout_s: float | None = None) -> ResultT_co:
         """The job's result once it has succeeded; None waits for ever.
 
         Raises the job's own typed error if it failed, `WaitTimeout` if it has not ended in time (it goes on).
@@ -46,6 +46,10 @@ class JobHandle(Generic[ResultT]):
     async def wait(self, timeout_s: float | None = None) -> JobRecord:
         """The record once the job has ended, well or badly. Raises `WaitTimeout`."""
         return await self._queue.wait(self.id, timeout_s)
+
+    async def cancel(self) -> JobStatus:
+        """Cancels the job; see `Producer.cancel`."""
+        return await self._queue.cancel(self.id)
 
     async def record(self) -> JobRecord:
         """What is true of the job now."""

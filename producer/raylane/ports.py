@@ -1,4 +1,4 @@
-"""What a producer stands on, as protocols: the queue and the sources. Redis is one backend, memory another."""
+"""What a producer stands on, as protocols: queue, overview and sources. Redis is one backend, memory another."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from raylane_common.jobs import JobEvent, JobRecord, NewJob
+    from raylane_common.jobs import Attempt, Enqueued, JobEvent, JobRecord, JobStatus, LaneOverview, NewJob
+    from raylane_common.requests import JobKind
     from raylane_common.results import Result
     from raylane_common.sources import CsvSource, TableSource
 
@@ -18,8 +19,20 @@ BEGIN: Final = "0-0"
 class QueuePort(Protocol):
     """Jobs as their callers see them; see `raylane_common.queue.JobQueue` for what each method raises."""
 
-    async def enqueue(self, job: NewJob, *, body: bytes = b"") -> str:
-        """Stores the job and returns its id; the same id with the same request is the same job."""
+    async def enqueue(self, job: NewJob) -> str:
+        """Stores the job and returns its id, or that of the live job which has its unique key."""
+
+    async def enqueue_many(self, jobs: Sequence[NewJob]) -> list[Enqueued]:
+        """Stores the jobs; what became of each, in their order."""
+
+    async def cancel(self, job_id: str) -> JobStatus:
+        """Cancels the job; its status now: cancelled, running (it is being stopped), or how it had ended before."""
+
+    async def requeue(self, job_id: str) -> None:
+        """Puts a failed or cancelled job back."""
+
+    async def attempts(self, job_id: str) -> list[Attempt]:
+        """The attempts that did not succeed, oldest first."""
 
     async def record(self, job_id: str) -> JobRecord:
         """What is true of the job now."""
@@ -37,6 +50,28 @@ class QueuePort(Protocol):
         """The session's jobs, newest first."""
 
 
+class OverviewPort(Protocol):
+    """The queue as its operator sees it; see `raylane_common.queue.QueueOverview`."""
+
+    async def lanes(self) -> list[LaneOverview]:
+        """All lanes."""
+
+    async def jobs(
+        self,
+        *,
+        status: JobStatus | None = None,
+        session_id: str | None = None,
+        kind: JobKind | None = None,
+        limit: int = 50,
+    ) -> list[JobRecord]:
+        """Jobs, newest first."""
+
+    async def dead(
+        self, *, kind: JobKind | None = None, code: str | None = None, session_id: str | None = None, limit: int = 50
+    ) -> list[JobRecord]:
+        """Dead letters, newest first."""
+
+
 class SourcesPort(Protocol):
     """The sources of all sessions; see `raylane_common.sources.SourceStore`."""
 
@@ -51,11 +86,15 @@ class SourcesPort(Protocol):
 
 
 class Backend(Protocol):
-    """Queue and sources, and the way to close them."""
+    """Queue, overview and sources, and the way to close them."""
 
     @property
     def queue(self) -> QueuePort:
         """The jobs."""
+
+    @property
+    def overview(self) -> OverviewPort:
+        """The queue as a whole."""
 
     @property
     def sources(self) -> SourcesPort:

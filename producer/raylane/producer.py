@@ -3,76 +3,38 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Self
 
 from pydantic import SecretStr, ValidationError
 
 from raylane import checks
 from raylane.actions import Enqueuer, RayActions, TableActions
-from raylane.files import check_size, read_file
+from raylane.backend import RedisBackend
+from raylane.files import read_file
 from raylane.history import HistoryEntry
+from raylane.options import new_upload
 from raylane.ports import BEGIN
-from raylane_common.connection import connect
+from raylane.queue import QueueActions
 from raylane_common.errors import InvalidRequest, NoSources
 from raylane_common.jobs import build
 from raylane_common.limits import MAX_STAGED_BYTES
-from raylane_common.queue import JobQueue
-from raylane_common.requests import GenerateRequest, GeneratorName, UploadRequest
+from raylane_common.requests import GenerateRequest, GeneratorName
 from raylane_common.results import GenerateResult, UploadResult
 from raylane_common.settings import Settings
-from raylane_common.sources import SourceStore
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterable
     from types import TracebackType
-
-    from redis.asyncio import Redis
+    from typing import Unpack
 
     from raylane.handle import JobHandle
+    from raylane.options import JobOptions
     from raylane.ports import Backend
-    from raylane_common.jobs import JobEvent, JobRecord
+    from raylane_common.jobs import Attempt, Enqueued, JobEvent, JobRecord, JobStatus, NewJob
     from raylane_common.results import Result
     from raylane_common.settings import RedisSettings
     from raylane_common.sources import CsvSource, TableSource
-
-_LONGEST_BLOCK_S: Final = 5.0
-
-
-@dataclass(frozen=True)
-class RedisBackend:
-    """Queue and sources on one Redis client, which stays its caller's unless `owned`."""
-
-    redis: Redis
-    owned: bool = False
-    block_s: float = _LONGEST_BLOCK_S
-
-    @classmethod
-    def connect(cls, settings: RedisSettings) -> RedisBackend:
-        """A backend with a client of its own; connects when first used. Raises `InvalidRequest` for a bad URL."""
-        try:
-            redis = connect(settings)
-        except ValueError as error:
-            raise InvalidRequest.field("redis.url", str(error)) from error
-        # A blocking read has to be answered before the socket's own deadline.
-        return cls(redis, owned=True, block_s=min(_LONGEST_BLOCK_S, settings.socket_timeout_s / 2))
-
-    @property
-    def queue(self) -> JobQueue:
-        """The jobs."""
-        return JobQueue(self.redis, block_s=self.block_s)
-
-    @property
-    def sources(self) -> SourceStore:
-        """The sessions' sources."""
-        return SourceStore(self.redis)
-
-    async def aclose(self) -> None:
-        """Closes the client if it is the backend's own."""
-        if self.owned:
-            await self.redis.aclose()
 
 
 class Producer:
@@ -81,12 +43,14 @@ class Producer:
     A request that breaks the wire format raises `InvalidRequest`, which names the field, before anything is sent.
     Every method raises `QueueUnavailable` when Redis does not answer within the bounds of `RedisSettings`.
 
-    Every method that enqueues returns a `JobHandle` and takes a `job_id`, the idempotency key: the same id with the
-    same request is one job, with another request it raises `JobIdTaken`. Without one, each call is a new job.
+    Every method that enqueues returns a `JobHandle` and takes the options of a job: see `JobOptions`. One of them is
+    `job_id`, the idempotency key: the same id with the same request is one job, with another request it raises
+    `JobIdTaken`. Without one, each call is a new job.
     """
 
     tables: TableActions
     ray: RayActions
+    queue: QueueActions
 
     def __init__(
         self, settings: Settings | None = None, *, redis_url: str | None = None, backend: Backend | None = None
@@ -102,6 +66,7 @@ class Producer:
         self._jobs = Enqueuer(self._queue)
         self.tables = TableActions(self._jobs)
         self.ray = RayActions(self._jobs)
+        self.queue = QueueActions(self._queue, self._backend.overview)
 
     async def __aenter__(self) -> Self:
         """The producer itself; nothing is connected yet."""
@@ -118,7 +83,7 @@ class Producer:
         await self._backend.aclose()
 
     async def upload(
-        self, path: str | Path, *, session_id: str, filename: str | None = None, job_id: str | None = None
+        self, path: str | Path, *, session_id: str, filename: str | None = None, **options: Unpack[JobOptions]
     ) -> JobHandle[UploadResult]:
         """Puts a CSV file of up to 8 MiB into the session, under its own name or `filename`.
 
@@ -127,21 +92,14 @@ class Producer:
         path = Path(path)
         data = await read_file(path, MAX_STAGED_BYTES)
         name = path.name if filename is None else filename
-        return await self.upload_bytes(data, filename=name, session_id=session_id, job_id=job_id)
+        return await self.upload_bytes(data, filename=name, session_id=session_id, **options)
 
     async def upload_bytes(
-        self, data: bytes | str, *, filename: str, session_id: str, job_id: str | None = None
+        self, data: bytes | str, *, filename: str, session_id: str, **options: Unpack[JobOptions]
     ) -> JobHandle[UploadResult]:
         """Puts CSV data of up to 8 MiB into the session; text is sent as UTF-8."""
-        if isinstance(data, str):
-            try:
-                data = data.encode()
-            except UnicodeEncodeError as error:
-                raise InvalidRequest.field("data", f"is no text: {error.reason} at {error.start}") from error
-        check_size("data", len(data), MAX_STAGED_BYTES)
-        sha256 = await asyncio.to_thread(lambda: hashlib.sha256(data).hexdigest())
-        request = build(UploadRequest, filename=filename, size_bytes=len(data), sha256=sha256)
-        return await self._jobs.enqueue(request, UploadResult, session_id=session_id, job_id=job_id, body=data)
+        job = await asyncio.to_thread(new_upload, data, filename=filename, session_id=session_id, **options)
+        return await self._jobs.put(job, UploadResult)
 
     async def generate(
         self,
@@ -152,7 +110,7 @@ class Producer:
         generator: GeneratorName | str | None = None,
         max_attempts: int = 5,
         keep_sources: bool = False,
-        job_id: str | None = None,
+        **options: Unpack[JobOptions],
     ) -> JobHandle[GenerateResult]:
         """Writes Ray code that answers the prompt from the session's sources, and runs it if `execute`.
 
@@ -167,7 +125,37 @@ class Producer:
             max_attempts=max_attempts,
             keep_sources=keep_sources,
         )
-        return await self._jobs.enqueue(request, GenerateResult, session_id=session_id, job_id=job_id)
+        return await self._jobs.enqueue(request, GenerateResult, options, session_id=session_id)
+
+    async def enqueue_many(self, jobs: Iterable[NewJob]) -> list[Enqueued]:
+        """Enqueues a batch, made with `new_job` and `new_upload`, in few round trips; what became of each, in order.
+
+        A job may stand `after` an earlier one of the batch. What is wrong with one job stands in its `error`
+        (`JobIdTaken`, `InvalidRequest`, `QueueUnavailable`) and is not raised.
+        """
+        return await self._queue.enqueue_many(list(jobs))
+
+    async def cancel(self, job_id: str) -> JobStatus:
+        """Cancels the job, whether it waits or runs; the run that it started on Ray is stopped, too.
+
+        Returns `cancelled`, or `running` while its worker is stopping it, which `wait` awaits. A job that has ended
+        stays as it is, and its status is returned. Raises `JobNotFound`.
+        """
+        return await self._queue.cancel(checks.job_id(job_id))
+
+    async def requeue(self, job_id: str) -> None:
+        """Puts a failed or cancelled job back into the queue.
+
+        It has all its attempts before it, and its events begin anew. A job that was given up for a reason outside
+        itself goes on where it came to, any other one starts from the sources that it had read. Raises `JobNotFound`,
+        and `JobNotRequeued` if the job has not failed, if one that it comes after has, if another job holds its unique
+        key, or if the bytes of its upload are gone, which are kept for dead letters only.
+        """
+        await self._queue.requeue(checks.job_id(job_id))
+
+    async def attempts(self, job_id: str) -> list[Attempt]:
+        """The job's attempts that did not succeed, oldest first. Raises `JobNotFound`."""
+        return await self._queue.attempts(checks.job_id(job_id))
 
     async def record(self, job_id: str) -> JobRecord:
         """What is true of the job now. Raises `JobNotFound`."""
@@ -210,7 +198,7 @@ class Producer:
 
     async def history(self, session_id: str, *, limit: int = 50) -> list[HistoryEntry]:
         """What the session did, newest first: up to `limit` jobs, 1 to 1000."""
-        records = await self._queue.history(checks.session_id(session_id), limit=checks.history_limit(limit))
+        records = await self._queue.history(checks.session_id(session_id), limit=checks.limit(limit))
         return [HistoryEntry.from_record(record) for record in records]
 
 

@@ -8,7 +8,7 @@ import typer
 from typer.exceptions import TyperException
 
 import raylane
-from raylane.cli import jobs, ray, sessions, tables, work
+from raylane.cli import jobs, queue, ray, sessions, tables, work
 from raylane.cli.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for commands in (work.app, jobs.app, sessions.app):
+for commands in (work.app, jobs.app, sessions.app, queue.app):
     app.add_typer(commands)
 app.add_typer(tables.app, name="tables")
 app.add_typer(ray.app, name="ray")

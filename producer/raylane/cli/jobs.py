@@ -1,4 +1,4 @@
-"""`raylane status`, `result` and `follow`: what became of a job."""
+"""`raylane status`, `result`, `follow`, `cancel` and `retry`: one job, and what became of it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ app = typer.Typer()
 
 
 @app.command()
-def status(job: options.Job, as_json: options.Json = False, redis_url: options.RedisUrl = None) -> None:
+@options.grouped
+def status(job: options.Job, output: options.Output = options.OUTPUT) -> None:
     """Show what is true of a job now."""
 
     async def command(producer: Producer, terminal: Terminal) -> None:
@@ -30,26 +31,20 @@ def status(job: options.Job, as_json: options.Json = False, redis_url: options.R
 
             show_record(record, terminal)
 
-    runner.run(command, options.Call(as_json, redis_url))
+    runner.run(command, output)
 
 
 @app.command()
-def result(
-    job: options.Job,
-    wait: options.Wait = False,
-    timeout: options.Timeout = None,
-    as_json: options.Json = False,
-    redis_url: options.RedisUrl = None,
-) -> None:
+@options.grouped
+def result(job: options.Job, call: options.Call = options.NO_WAIT) -> None:
     """Print a job's result, or the error that ended it.
 
     A job that has not ended is exit code 4, unless --wait waits for it.
     """
-    call = options.Call(as_json, redis_url, wait, timeout)
 
     async def command(producer: Producer, terminal: Terminal) -> None:
-        if wait:
-            await runner.watch(producer, job, runner.deadline(call), terminal)
+        if call.wait:
+            await runner.watch(producer, job, runner.deadline(call.timeout_s), terminal)
         record = await producer.record(job)
         if not record.status.is_final:
             raise raylane.WaitTimeout(f"job {job} is {record.status}; --wait waits for it", details={"job_id": job})
@@ -59,26 +54,28 @@ def result(
 
 
 @app.command()
+@options.grouped
 def follow(
     job: options.Job,
     after: Annotated[
         str, typer.Option("--after", metavar="EVENT", help="Go on behind this event's id.", show_default=False)
     ] = "0-0",
     timeout: options.Timeout = None,
-    as_json: options.Json = False,
-    redis_url: options.RedisUrl = None,
+    output: options.Output = options.OUTPUT,
 ) -> None:
-    """Print a job's events until it ends, and end as the job does.
+    """Print a job's events and the text it generates until it ends, and end as the job does.
 
     With --json each event is a JSON document on a line of its own.
     """
-    call = options.Call(as_json, redis_url, timeout_s=timeout)
 
     async def command(producer: Producer, terminal: Terminal) -> None:
-        async with runner.patience(job, runner.deadline(call)):
+        terminal.job_id = job
+        async with runner.patience(job, runner.deadline(timeout)):
             async for event in producer.follow(job, after=after):
                 if terminal.as_json:
                     terminal.models(event)
+                elif event.text is not None:
+                    terminal.piece(event.text)
                 else:
                     terminal.text(f"{event.id}  {event_line(event)}")
         error = (await producer.record(job)).error
@@ -88,4 +85,38 @@ def follow(
             terminal.error(error)
         raise typer.Exit(runner.exit_code(error))
 
-    runner.run(command, call)
+    runner.run(command, output)
+
+
+@app.command()
+@options.grouped
+def cancel(
+    job: options.Job,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until a running job has stopped.")] = False,
+    timeout: options.Timeout = None,
+    output: options.Output = options.OUTPUT,
+) -> None:
+    """Cancel a job, whether it waits or runs; its run on Ray is stopped, too. One that has ended stays as it is."""
+
+    async def command(producer: Producer, terminal: Terminal) -> None:
+        status = await producer.cancel(job)
+        if wait and not status.is_final:
+            status = (await producer.wait(job, timeout)).status
+        if terminal.as_json:
+            terminal.json({"job_id": job, "status": status})
+        else:
+            terminal.text(f"{job} {status if status.is_final else 'is being stopped'}")
+
+    runner.run(command, output)
+
+
+@app.command()
+@options.grouped
+def retry(job: options.Job, output: options.Output = options.OUTPUT) -> None:
+    """Put a failed or cancelled job back into the queue."""
+
+    async def command(producer: Producer, terminal: Terminal) -> None:
+        await producer.requeue(job)
+        terminal.job(job)
+
+    runner.run(command, output)

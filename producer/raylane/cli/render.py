@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from raylane.cli.terminal import progress_line
 from raylane.history import HistoryEntry
+from raylane_common.jobs import Priority
 from raylane_common.results import (
     DatabasesResult,
     GenerateResult,
@@ -88,16 +90,22 @@ def show_record(record: JobRecord, to: Terminal) -> None:
         "kind": record.kind,
         "session": record.session_id,
         "status": record.status,
-        "attempt": f"{record.attempt} of {record.max_attempts}" if record.max_attempts else record.attempt,
-        "progress": f"{record.progress.stage}: {record.progress.message}" if record.progress else None,
+        "priority": "" if record.priority is Priority.NORMAL else record.priority,
+        "attempt": f"{record.attempt} of {record.max_attempts}" if record.max_attempts else str(record.attempt),
+        "progress": progress_line(record.progress) if record.progress else None,
         "worker": record.worker,
-        "enqueued": _time(record.enqueued_at),
-        "started": _time(record.started_at),
-        "finished": _time(record.finished_at),
+        "after": ", ".join(record.after),
+        "unique": record.unique,
+        "enqueued": time_text(record.enqueued_at),
+        "due": "" if record.started_at else time_text(record.at),
+        "expires": "" if record.started_at else time_text(record.expires_at),
+        "started": time_text(record.started_at),
+        "cancelled": time_text(record.cancel_requested_at),
+        "finished": time_text(record.finished_at),
         "error": f"{record.error.message} [{record.error.code}]" if record.error else None,
     }
     for name, value in facts.items():
-        if value is not None:
+        if value:
             to.text(f"{name:<9} {value}")
     entry = HistoryEntry.from_record(record)
     _show_code_and_run(entry.code, entry.run, to)
@@ -111,7 +119,7 @@ def show_history(entries: Sequence[HistoryEntry], to: Terminal, *, full: bool) -
     columns = ["at", "job", "action", "status", "endpoint", "exit code", "what"]
     rows = [
         [
-            _time(entry.at) or "",
+            time_text(entry.at),
             entry.job_id,
             entry.action if entry.action == entry.kind else f"{entry.kind} {entry.action}",
             entry.status,
@@ -170,7 +178,7 @@ def _show_ray_jobs(jobs: Sequence[RayJob], to: Terminal) -> None:
         [
             job.submission_id or job.job_id or "",
             job.status,
-            _time(job.start_time_ms) or "",
+            time_text(job.start_time_ms),
             job.entrypoint,
             job.message or "",
         ]
@@ -187,5 +195,6 @@ def _columns(columns: Sequence[Column]) -> str:
     return ", ".join(f"{column.name} {column.type}" for column in columns)
 
 
-def _time(epoch_ms: int | None) -> str | None:
-    return None if epoch_ms is None else datetime.fromtimestamp(epoch_ms / 1000).astimezone().isoformat(" ", "seconds")
+def time_text(epoch_ms: int | None) -> str:
+    """A time of this machine's zone; '' for none."""
+    return "" if epoch_ms is None else datetime.fromtimestamp(epoch_ms / 1000).astimezone().isoformat(" ", "seconds")

@@ -21,7 +21,7 @@ from raylane.cli.terminal import Terminal
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from raylane.cli.options import Call
+    from raylane.cli.options import Call, Output
     from raylane.handle import JobHandle
     from raylane.producer import Producer
     from raylane_common.errors import ErrorInfo
@@ -39,6 +39,7 @@ EXIT_INTERRUPTED: Final = 130
 _EXIT_CODES: Final = {
     "invalid_request": EXIT_USAGE,
     "job_id_taken": EXIT_USAGE,
+    "job_not_requeued": EXIT_USAGE,
     "job_not_found": EXIT_NOT_FOUND,
     "ray_job_not_found": EXIT_NOT_FOUND,
     "table_not_found": EXIT_NOT_FOUND,
@@ -47,7 +48,7 @@ _EXIT_CODES: Final = {
 }
 
 
-def run(command: Callable[[Producer, Terminal], Awaitable[None]], call: Call) -> None:
+def run(command: Callable[[Producer, Terminal], Awaitable[None]], call: Call | Output) -> None:
     """Runs the command to its end; raises `typer.Exit` with a code other than 0 if it did not succeed."""
     terminal = Terminal(as_json=call.as_json)
 
@@ -60,7 +61,7 @@ def run(command: Callable[[Producer, Terminal], Awaitable[None]], call: Call) ->
         asyncio.run(opened())
     except (KeyboardInterrupt, asyncio.CancelledError):
         job_id = terminal.job_id
-        terminal.say(f"interrupted; job {job_id} goes on: raylane follow {job_id}" if job_id else "interrupted")
+        terminal.say(f"interrupted; job {job_id} goes on: {_ways_on(job_id)}" if job_id else "interrupted")
         raise typer.Exit(EXIT_INTERRUPTED) from None
     except raylane.RaylaneError as error:
         terminal.error(error.info())
@@ -78,7 +79,7 @@ def run_job(enqueue: Callable[[Producer], Awaitable[JobHandle[ResultT]]], call: 
     """Enqueues one job; prints its result if it is waited for, else its id."""
 
     async def command(producer: Producer, terminal: Terminal) -> None:
-        await conclude(producer, await enqueue(producer), call, deadline(call), terminal)
+        await conclude(producer, await enqueue(producer), call, deadline(call.timeout_s), terminal)
 
     run(command, call)
 
@@ -102,8 +103,9 @@ async def finish(producer: Producer, handle: JobHandle[ResultT], until: float | 
 
 async def watch(producer: Producer, job_id: str, until: float | None, terminal: Terminal) -> None:
     """Shows the job live until it has ended. `until` is in the loop's time. Raises `WaitTimeout`, `JobNotFound`."""
+    terminal.job_id = terminal.job_id or job_id
     with terminal.progress(job_id) as tell:
-        async with patience(job_id, until):
+        async with patience(terminal.job_id, until):
             async for event in producer.follow(job_id):
                 tell(event)
 
@@ -117,14 +119,13 @@ async def patience(job_id: str, until: float | None) -> AsyncIterator[None]:
     except TimeoutError:
         if not limit.expired():
             raise
-        raise raylane.WaitTimeout(
-            f"job {job_id} had not ended in time; it goes on: raylane follow {job_id}", details={"job_id": job_id}
-        ) from None
+        message = f"job {job_id} had not ended in time; it goes on: {_ways_on(job_id)}"
+        raise raylane.WaitTimeout(message, details={"job_id": job_id}) from None
 
 
-def deadline(call: Call) -> float | None:
+def deadline(timeout_s: float | None) -> float | None:
     """When patience ends, in the loop's time; None: never."""
-    return None if call.timeout_s is None else asyncio.get_running_loop().time() + call.timeout_s
+    return None if timeout_s is None else asyncio.get_running_loop().time() + timeout_s
 
 
 def show(result: Result, terminal: Terminal) -> None:
@@ -147,6 +148,10 @@ def need_session(session: str | None) -> str:
 def exit_code(error: ErrorInfo) -> int:
     """What the command exits with after this error."""
     return _EXIT_CODES.get(error.code, EXIT_FAILED)
+
+
+def _ways_on(job_id: str) -> str:
+    return f"raylane follow {job_id}, raylane cancel {job_id}"
 
 
 def _cancel_on_interrupt() -> None:

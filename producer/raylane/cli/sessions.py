@@ -19,17 +19,19 @@ app = typer.Typer()
 
 
 @app.command()
-def sources(session: options.Session = None, as_json: options.Json = False, redis_url: options.RedisUrl = None) -> None:
+@options.grouped
+def sources(session: options.Session = None, output: options.Output = options.OUTPUT) -> None:
     """List what the session may read."""
 
     async def command(producer: Producer, terminal: Terminal) -> None:
         _show(await producer.sources(runner.need_session(session)), terminal)
 
-    runner.run(command, options.Call(as_json, redis_url))
+    runner.run(command, output)
 
 
 @app.command()
-def reset(session: options.Session = None, as_json: options.Json = False, redis_url: options.RedisUrl = None) -> None:
+@options.grouped
+def reset(session: options.Session = None, output: options.Output = options.OUTPUT) -> None:
     """Forget the session's sources and history. Jobs stay readable by id."""
 
     async def command(producer: Producer, terminal: Terminal) -> None:
@@ -39,26 +41,27 @@ def reset(session: options.Session = None, as_json: options.Json = False, redis_
         else:
             terminal.text(f"{removed} source{'' if removed == 1 else 's'} removed")
 
-    runner.run(command, options.Call(as_json, redis_url))
+    runner.run(command, output)
 
 
 @app.command()
-def restore(job: options.Job, as_json: options.Json = False, redis_url: options.RedisUrl = None) -> None:
+@options.grouped
+def restore(job: options.Job, output: options.Output = options.OUTPUT) -> None:
     """Put the sources that a generate job used back into its session."""
 
     async def command(producer: Producer, terminal: Terminal) -> None:
         _show(await producer.restore(job), terminal)
 
-    runner.run(command, options.Call(as_json, redis_url))
+    runner.run(command, output)
 
 
 @app.command()
+@options.grouped
 def history(
     session: options.Session = None,
-    limit: Annotated[int, typer.Option("--limit", metavar="1-1000", help="The newest ones only.")] = 50,
+    limit: options.Limit = 50,
     full: Annotated[bool, typer.Option("--full", help="With the code and the output of each.")] = False,
-    as_json: options.Json = False,
-    redis_url: options.RedisUrl = None,
+    output: options.Output = options.OUTPUT,
 ) -> None:
     """List what the session did, newest first."""
 
@@ -71,7 +74,7 @@ def history(
 
             show_history(entries, terminal, full=full)
 
-    runner.run(command, options.Call(as_json, redis_url))
+    runner.run(command, output)
 
 
 def _show(found: Sequence[CsvSource | TableSource], terminal: Terminal) -> None:

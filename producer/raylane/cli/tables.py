@@ -13,49 +13,34 @@ app = typer.Typer(help="Look into the table catalog, and select tables as source
 
 
 @app.command()
-def databases(
-    job_id: options.JobId = None,
-    wait: options.Wait = True,
-    timeout: options.Timeout = None,
-    as_json: options.Json = False,
-    redis_url: options.RedisUrl = None,
-) -> None:
+@options.grouped
+def databases(job_id: options.JobId = None, call: options.Call = options.WAIT) -> None:
     """List the catalog's databases."""
-    runner.run_job(
-        lambda producer: producer.tables.databases(job_id=job_id), options.Call(as_json, redis_url, wait, timeout)
-    )
+    runner.run_job(lambda producer: producer.tables.databases(job_id=job_id), call)
 
 
 @app.command("list")
+@options.grouped
 def list_tables(
     database: Annotated[str, typer.Argument(metavar="DATABASE", show_default=False)],
     job_id: options.JobId = None,
-    wait: options.Wait = True,
-    timeout: options.Timeout = None,
-    as_json: options.Json = False,
-    redis_url: options.RedisUrl = None,
+    call: options.Call = options.WAIT,
 ) -> None:
     """List the tables of a database."""
-    runner.run_job(
-        lambda producer: producer.tables.list(database, job_id=job_id),
-        options.Call(as_json, redis_url, wait, timeout),
-    )
+    runner.run_job(lambda producer: producer.tables.list(database, job_id=job_id), call)
 
 
 @app.command()
+@options.grouped
 def select(
     tables: Annotated[list[str], typer.Argument(metavar="DATABASE.TABLE...", show_default=False)],
     session: options.Session = None,
-    job_id: options.JobId = None,
-    wait: options.Wait = False,
-    timeout: options.Timeout = None,
-    as_json: options.Json = False,
-    redis_url: options.RedisUrl = None,
+    order: options.OneOrder = options.ONE_ORDER,
+    call: options.Call = options.NO_WAIT,
 ) -> None:
     """Put tables into the session: all of them, or none."""
     runner.run_job(
-        lambda producer: producer.tables.select(runner.need_session(session), _pairs(tables), job_id=job_id),
-        options.Call(as_json, redis_url, wait, timeout),
+        lambda producer: producer.tables.select(runner.need_session(session), _pairs(tables), **order.options()), call
     )
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel, JsonValue
 
     from raylane_common.errors import ErrorInfo
-    from raylane_common.jobs import JobEvent
+    from raylane_common.jobs import JobEvent, Progress
 
 # File names, cells and output come from elsewhere; none of them may steer the reader's terminal.
 _COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")
@@ -35,13 +35,23 @@ class Terminal:
     def __init__(self, *, as_json: bool) -> None:
         self.as_json = as_json
         self.job_id: str | None = None
+        """The job that goes on when the caller's patience ends."""
+        self._in_line = False
 
     def text(self, text: str = "") -> None:
         """Prints lines of a result."""
+        self._end_line()
         typer.echo(clean(text))
+
+    def piece(self, text: str) -> None:
+        """Prints a piece of a text as it is; the next line begins on a line of its own."""
+        shown = clean(text)
+        typer.echo(shown, nl=False)
+        self._in_line = not shown.endswith("\n") if shown else self._in_line
 
     def say(self, text: str) -> None:
         """Prints talk."""
+        self._end_line()
         typer.echo(clean(text), err=True)
 
     def models(self, *models: BaseModel, many: bool = False) -> None:
@@ -91,18 +101,25 @@ class Terminal:
         for line in lines:
             typer.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
+    def _end_line(self) -> None:
+        if self._in_line:
+            typer.echo()
+            self._in_line = False
+
     @contextmanager
     def progress(self, job_id: str) -> Iterator[Callable[[JobEvent], None]]:
-        """Shows a job's events on stderr: as a status line that changes, or line by line where nobody looks."""
-        self.job_id = job_id
+        """Shows a job's events on stderr: as a status line that changes, or line by line where nobody looks.
+
+        Generated text is left out: it comes with the result.
+        """
         if not sys.stderr.isatty():
-            yield lambda event: self.say(f"{job_id}  {event_line(event)}")
+            yield lambda event: None if event.text else self.say(f"{job_id}  {event_line(event)}")
             return
         from rich.console import Console
         from rich.text import Text
 
         with Console(stderr=True).status(Text(f"{job_id}  waiting")) as status:
-            yield lambda event: status.update(Text(f"{job_id}  {clean(event_line(event))}"))
+            yield lambda event: None if event.text else status.update(Text(f"{job_id}  {clean(event_line(event))}"))
 
 
 def event_line(event: JobEvent) -> str:
@@ -111,16 +128,22 @@ def event_line(event: JobEvent) -> str:
     if event.status is not None and event.attempt is not None and event.attempt > 1:
         words.append(f"(attempt {event.attempt})")
     if event.progress is not None:
-        words += [f"{event.progress.stage}:", event.progress.message]
-        if event.progress.done is not None:
-            total = "" if event.progress.total is None else f"/{event.progress.total}"
-            words.append(f"{event.progress.done}{total} {event.progress.unit or ''}")
+        words.append(progress_line(event.progress))
     if event.error is not None and event.status is not None:
         words.append(
             event.error.code if event.status.is_final else f"after: {event.error.message} [{event.error.code}]"
         )
     if event.line is not None:
         words.append(event.line)
+    return " ".join(word.strip() for word in words if word.strip())
+
+
+def progress_line(progress: Progress) -> str:
+    """How far a job has come, in one line."""
+    words = [f"{progress.stage}:", progress.message]
+    if progress.done is not None:
+        total = "" if progress.total is None else f"/{progress.total}"
+        words.append(f"{progress.done}{total} {progress.unit or ''}")
     return " ".join(word.strip() for word in words if word.strip())
 
 

@@ -29,6 +29,7 @@ KeepSources = Annotated[
 
 
 @app.command()
+@options.grouped
 def run(
     file: options.File,
     prompt: Prompt,
@@ -36,24 +37,21 @@ def run(
     generator: Generator = None,
     max_attempts: MaxAttempts = 5,
     keep_sources: KeepSources = False,
-    job_id: options.JobId = None,
-    wait: options.Wait = True,
-    timeout: options.Timeout = None,
-    as_json: options.Json = False,
-    redis_url: options.RedisUrl = None,
+    order: options.Order = options.ORDER,
+    call: options.Call = options.WAIT,
 ) -> None:
     """Upload a CSV, write code that answers the prompt, and run it on Ray.
 
-    With --job-id X the upload is job X-upload. With --no-wait only the upload is waited for.
+    These are two jobs, the second after the first: with --job-id X they are X-upload and X.
     """
-    call = options.Call(as_json, redis_url, wait, timeout)
 
     async def command(producer: Producer, terminal: Terminal) -> None:
         session_id = runner.need_session(session)
-        deadline = runner.deadline(call)
-        upload_id = None if job_id is None else f"{job_id}-upload"
-        uploading = await producer.upload(file, session_id=session_id, job_id=upload_id)
-        await runner.finish(producer, uploading, deadline, terminal)
+        deadline = runner.deadline(call.timeout_s)
+        before = order.options()
+        if order.job_id is not None:
+            before["job_id"] = f"{order.job_id}-upload"
+        uploading = await producer.upload(file, session_id=session_id, **before)
         generating = await producer.generate(
             prompt,
             session_id=session_id,
@@ -61,34 +59,40 @@ def run(
             generator=generator,
             max_attempts=max_attempts,
             keep_sources=keep_sources,
-            job_id=job_id,
+            job_id=order.job_id,
+            after=[uploading],
+            expires_s=order.expires_s,
+            priority=order.priority,
         )
+        if call.wait:
+            # The job that stands for the command, also while its upload is being watched.
+            terminal.job_id = generating.id
+            await runner.finish(producer, uploading, deadline, terminal)
         await runner.conclude(producer, generating, call, deadline, terminal)
 
     runner.run(command, call)
 
 
 @app.command()
+@options.grouped
 def upload(
     file: options.File,
     session: options.Session = None,
     filename: Filename = None,
-    job_id: options.JobId = None,
-    wait: options.Wait = False,
-    timeout: options.Timeout = None,
-    as_json: options.Json = False,
-    redis_url: options.RedisUrl = None,
+    order: options.OneOrder = options.ONE_ORDER,
+    call: options.Call = options.NO_WAIT,
 ) -> None:
     """Upload a CSV of up to 8 MiB into the session."""
     runner.run_job(
         lambda producer: producer.upload(
-            file, session_id=runner.need_session(session), filename=filename, job_id=job_id
+            file, session_id=runner.need_session(session), filename=filename, **order.options()
         ),
-        options.Call(as_json, redis_url, wait, timeout),
+        call,
     )
 
 
 @app.command()
+@options.grouped
 def generate(
     prompt: Prompt,
     session: options.Session = None,
@@ -96,11 +100,8 @@ def generate(
     generator: Generator = None,
     max_attempts: MaxAttempts = 5,
     keep_sources: KeepSources = False,
-    job_id: options.JobId = None,
-    wait: options.Wait = False,
-    timeout: options.Timeout = None,
-    as_json: options.Json = False,
-    redis_url: options.RedisUrl = None,
+    order: options.OneOrder = options.ONE_ORDER,
+    call: options.Call = options.NO_WAIT,
 ) -> None:
     """Write code that answers the prompt from the session's sources."""
     runner.run_job(
@@ -111,7 +112,7 @@ def generate(
             generator=generator,
             max_attempts=max_attempts,
             keep_sources=keep_sources,
-            job_id=job_id,
+            **order.options(),
         ),
-        options.Call(as_json, redis_url, wait, timeout),
+        call,
     )

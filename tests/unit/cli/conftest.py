@@ -11,12 +11,12 @@ from typer.testing import CliRunner
 from typer.testing import Result as CliResult
 
 from raylane.cli.app import app
-from raylane_common.errors import RaylaneError
+from raylane_common.errors import JobCancelled, RaylaneError
 from raylane_common.jobs import Checkpoint, JobRecord, Progress
-from raylane_common.queue import LaneQueue
 from raylane_common.requests import Lane
 from raylane_common.results import GenerateResult, Result, UploadResult
 from raylane_common.sources import SourceStore
+from tests.unit.producer.hand import Hand
 from tests.unit.producer.samples import CSV
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-    from raylane_common.queue import Lease
     from raylane_worker.embedded import EmbeddedValkey
+    from tests.unit.producer.hand import Held
 
     Cli = Callable[..., Awaitable[CliResult]]
 
@@ -50,34 +50,44 @@ def cli(redis: Redis, valkey: EmbeddedValkey) -> Cli:
 
 
 class ScriptedWorker:
-    """Ends every job as `outcomes` says for its action, or its kind; a job without an outcome stays running."""
+    """Ends every job as `outcomes` says for its action, or its kind; one without an outcome runs until cancelled."""
 
     def __init__(self, redis: Redis) -> None:
         self.outcomes: dict[str, Result | RaylaneError] = {}
         self.claimed: list[JobRecord] = []
+        self.says: list[str] = []
+        self.deaf = False
         self.stopping = False
         self._redis = redis
+        self._running: list[Held] = []
 
     async def run(self) -> None:
-        lanes = [LaneQueue(self._redis, lane, worker="w", lease_s=10, max_attempts=3, result_ttl_s=60) for lane in Lane]
+        hand = Hand(self._redis)
         while not self.stopping:
-            for lane in lanes:
-                for lease in (await lane.claim(10)).leases:
-                    self.claimed.append(lease.record)
-                    await self._end(lease)
+            for lane in Lane:
+                for held in await hand.claim(lane):
+                    self.claimed.append(held.record)
+                    await self._end(held)
+            for held in [held for held in self._running if await held.is_to_stop() and not self.deaf]:
+                self._running.remove(held)
+                await held.fail(JobCancelled("stopped on request"))
             await asyncio.sleep(0.01)
 
-    async def _end(self, lease: Lease) -> None:
-        await lease.progress(Progress(stage="working", message="on it"))
-        outcome = self.outcomes.get(str(lease.record.payload.get("action") or lease.record.kind))
+    async def _end(self, held: Held) -> None:
+        await held.progress(Progress(stage="working", message="on it", done=1, total=3, unit="rows"))
+        for piece in self.says:
+            await held.text(piece)
+        outcome = self.outcomes.get(str(held.record.payload.get("action") or held.record.kind))
         if isinstance(outcome, RaylaneError):
-            await lease.fail(outcome)
-        elif outcome is not None:
-            if isinstance(outcome, UploadResult) and lease.record.session_id is not None:
-                await SourceStore(self._redis).put(lease.record.session_id, [CSV])
+            await held.fail(outcome)
+        elif outcome is None:
+            self._running.append(held)
+        else:
+            if isinstance(outcome, UploadResult) and held.record.session_id is not None:
+                await SourceStore(self._redis).put(held.record.session_id, [CSV])
             if isinstance(outcome, GenerateResult):
-                await lease.checkpoint(Checkpoint(sources_used=outcome.sources_used, generator=outcome.generator))
-            await lease.succeed(outcome)
+                await held.checkpoint(Checkpoint(sources_used=outcome.sources_used, generator=outcome.generator))
+            await held.succeed(outcome)
 
 
 @pytest.fixture

@@ -67,7 +67,7 @@ async def test_upload_and_wait_prints_the_preview(cli: Cli, worker: ScriptedWork
         "Oslo  3",
     ]
     assert "running" in ran.stderr
-    assert "working: on it" in ran.stderr
+    assert "working: on it 1/3 rows" in ran.stderr
     assert "warning: odd quotes" in ran.stderr
 
 
@@ -96,9 +96,10 @@ async def test_run_uploads_generates_and_shows_code_place_and_output(
 async def test_run_without_waiting_leaves_the_generate_job_to_itself(
     cli: Cli, worker: ScriptedWorker, csv: str
 ) -> None:
-    worker.outcomes["upload"] = UPLOADED
     ran = await cli("run", csv, "mean of temp", "-s", "s1", "--job-id", "mine", "--no-wait")
     assert (ran.exit_code, ran.stdout) == (0, "mine\n")
+    waiting = json.loads((await cli("status", "mine", "--json")).stdout)
+    assert (waiting["status"], waiting["after"]) == ("waiting", ["mine-upload"])
 
 
 async def test_run_does_not_generate_when_the_upload_failed(cli: Cli, worker: ScriptedWorker, csv: str) -> None:
@@ -197,7 +198,7 @@ async def test_status_result_and_follow_tell_of_a_job(cli: Cli, worker: Scripted
     followed = await cli("follow", "gen")
     assert followed.exit_code == 0
     events = [line.split(maxsplit=1) for line in followed.stdout.splitlines()]
-    assert [text for _, text in events] == ["queued", "running", "working: on it", "succeeded"]
+    assert [text for _, text in events] == ["queued", "running", "working: on it 1/3 rows", "succeeded"]
     resumed = await cli("follow", "gen", "--after", events[1][0])
     assert resumed.stdout.splitlines() == followed.stdout.splitlines()[2:]
 
@@ -264,12 +265,7 @@ async def test_json_is_one_document_and_reads_back_as_what_it_is(cli: Cli, worke
     assert json.loads((await cli("sources", "-s", "s1", "--json")).stdout) == []
     followed = await cli("follow", "gen", "--json")
     events = [JobEvent.model_validate_json(line) for line in followed.stdout.splitlines()]
-    assert [event.type for event in events] == [
-        EventType.STATUS,
-        EventType.STATUS,
-        EventType.PROGRESS,
-        EventType.STATUS,
-    ]
+    assert [event.type for event in events] == [*[EventType.STATUS] * 3, EventType.PROGRESS, EventType.STATUS]
 
 
 async def test_what_comes_from_elsewhere_cannot_steer_the_terminal(cli: Cli, worker: ScriptedWorker) -> None:

@@ -55,7 +55,7 @@ async def test_a_failed_job_exits_by_its_error(
     assert (told.exit_code, json.loads(told.stdout)) == (code, error.info().model_dump(mode="json"))
 
 
-@pytest.mark.parametrize("command", ["status", "result", "follow", "restore"])
+@pytest.mark.parametrize("command", ["status", "result", "follow", "restore", "cancel", "retry"])
 async def test_an_unknown_job_is_exit_code_3(cli: Cli, command: str) -> None:
     _check(await cli(command, "unknown"), 3, "job_not_found")
 
@@ -94,12 +94,25 @@ async def test_a_missing_session_is_told_and_never_made_up(cli: Cli, command: li
         (["ray", "submit", "missing.py"], "path"),
         (["history", "-s", "s1", "--limit", "0"], "limit"),
         (["status", "a/b"], "job_id"),
+        (["cancel", "a/b"], "job_id"),
+        (["upload", "a.csv", "-s", "s1", "--after", "a/b"], "after.0"),
+        (["generate", "count", "-s", "s1", "--after", "unknown"], "after"),
+        (["generate", "count", "-s", "s1", "--delay", "1e9"], "delay_s"),
+        (["generate", "count", "-s", "s1", "--at", "tomorrow"], "at"),
+        (["generate", "count", "-s", "s1", "--at", "2030-01-31", "--delay", "1"], "at"),
+        (["tables", "select", "d.t", "-s", "s1", "--expires", "0"], "expires_s"),
+        (["ray", "submit", "a.csv", "--unique", ""], "unique"),
+        (["jobs", "--limit", "0"], "limit"),
+        (["jobs", "--session", "a/b"], "session_id"),
+        (["dead", "requeue"], "job"),
+        (["dead", "requeue", "j", "--all"], "job"),
         (["follow", "j", "--after", "x"], "after"),
         (["status", "j", "--redis-url", "http://127.0.0.1"], "redis.url"),
     ],
     ids=lambda value: value if isinstance(value, str) else " ".join(value),
 )
-async def test_an_invalid_request_names_its_field(cli: Cli, command: list[str], field: str) -> None:
+async def test_an_invalid_request_names_its_field(cli: Cli, tmp_path: Path, command: list[str], field: str) -> None:
+    (tmp_path / "a.csv").write_bytes(CSV_BYTES)
     ran = await cli(*command)
     _check(ran, 2, "invalid_request")
     assert ran.stderr.startswith(f"error: {field}: ")
@@ -117,6 +130,12 @@ async def test_a_job_id_of_another_request_is_refused(cli: Cli) -> None:
     _check(await cli("ray", "jobs", "--no-wait", "--job-id", "j"), 2, "job_id_taken")
 
 
+async def test_a_job_that_cannot_be_put_back_is_exit_code_2(cli: Cli) -> None:
+    assert (await cli("ray", "status", "--no-wait", "--job-id", "j")).exit_code == 0
+    for command in (["retry", "j"], ["dead", "requeue", "j"]):
+        _check(await cli(*command), 2, "job_not_requeued")
+
+
 async def test_patience_that_ends_is_exit_code_4_and_says_how_to_go_on(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_bytes(CSV_BYTES)
     for command in (
@@ -128,6 +147,7 @@ async def test_patience_that_ends_is_exit_code_4_and_says_how_to_go_on(cli: Cli,
         ran = await cli(*command, "--timeout", "0.01")
         assert ran.exit_code == 4, ran.output
         assert "it goes on: raylane follow" in ran.stderr.splitlines()[-1]
+        assert ", raylane cancel " in ran.stderr.splitlines()[-1]
     unended = await cli("result", "j")
     _check(unended, 4, "wait_timeout")
     assert "job j is queued; --wait waits for it" in unended.stderr
@@ -137,8 +157,13 @@ async def test_no_redis_is_exit_code_69(cli: Cli) -> None:
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
         url = f"redis://127.0.0.1:{holder.getsockname()[1]}/0"
-        _check(await cli("status", "j", "--redis-url", url), 69, "queue_unavailable")
-        told = await cli("status", "j", "--json", RAYLANE_REDIS__URL=url)
+        bounds = {
+            "RAYLANE_REDIS__SOCKET_TIMEOUT_S": "1.5",
+            "RAYLANE_REDIS__GIVE_UP_S": "1.5",
+            "RAYLANE_LANES__POLL_S": "0.5",
+        }
+        _check(await cli("status", "j", "--redis-url", url, **bounds), 69, "queue_unavailable")
+        told = await cli("status", "j", "--json", RAYLANE_REDIS__URL=url, **bounds)
     assert (told.exit_code, json.loads(told.stdout)["code"]) == (69, "queue_unavailable")
 
 

@@ -40,7 +40,7 @@ async def test_ctrl_c_leaves_the_job_and_says_how_to_follow_it(redis: Redis, val
         process.send_signal(signal.SIGINT)
         out, err = await process.communicate()
     assert (process.returncode, out) == (130, b"")
-    assert err.decode() == "interrupted; job j goes on: raylane follow j\n"
+    assert err.decode() == "interrupted; job j goes on: raylane follow j, raylane cancel j\n"
     assert (await JobQueue(redis).record("j")).status is JobStatus.QUEUED
 
 

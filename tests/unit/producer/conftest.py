@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING
 import fakeredis
 import pytest
 
-from raylane.producer import Producer, RedisBackend
-from raylane_common.queue import LaneQueue
+from raylane.backend import RedisBackend
+from raylane.producer import Producer
+from tests.unit.producer.hand import Hand
+from tests.unit.producer.rig import MemoryRig, RedisRig
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from redis.asyncio import Redis
 
-    from raylane_common.queue import Lease
+    from tests.unit.producer.hand import Held
+    from tests.unit.producer.rig import Rig
 
 
 @pytest.fixture
@@ -32,12 +35,19 @@ async def producer(redis: Redis) -> AsyncIterator[Producer]:
 
 
 @pytest.fixture
-def claim(redis: Redis) -> Callable[[str], Awaitable[Lease]]:
+def claim(redis: Redis) -> Callable[[str], Awaitable[Held]]:
     """Takes the one job that is due in a lane."""
 
-    async def take(lane: str) -> Lease:
-        queue = LaneQueue(redis, lane, worker="w", lease_s=10, max_attempts=3, result_ttl_s=60)
-        [lease] = (await queue.claim(10)).leases
-        return lease
+    async def take(lane: str) -> Held:
+        [held] = await Hand(redis).claim(lane)
+        return held
 
     return take
+
+
+@pytest.fixture(params=["memory", "redis"])
+async def rig(request: pytest.FixtureRequest, redis: Redis) -> AsyncIterator[Rig]:
+    """What the shipped test double and the real producer must do alike."""
+    rig = MemoryRig() if request.param == "memory" else RedisRig(redis)
+    async with rig.producer:
+        yield rig

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from raylane.producer import Producer
-    from raylane_common.queue import Lease
+    from tests.unit.producer.hand import Held
 
-    Claim = Callable[[str], Awaitable[Lease]]
+    Claim = Callable[[str], Awaitable[Held]]
 
 GOLDEN = Path(__file__).parents[2] / "wire" / "golden"
 

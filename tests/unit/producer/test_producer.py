@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from raylane.producer import Producer, RedisBackend
+from raylane.backend import RedisBackend
+from raylane.producer import Producer
 from raylane_common.connection import connect
 from raylane_common.errors import (
     InternalError,
@@ -36,10 +37,10 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from raylane.handle import JobHandle
-    from raylane_common.queue import Lease
     from raylane_worker.embedded import EmbeddedValkey
+    from tests.unit.producer.hand import Held
 
-    Claim = Callable[[str], Awaitable[Lease]]
+    Claim = Callable[[str], Awaitable[Held]]
 
 
 async def test_upload_stages_the_file_and_returns_a_typed_result(
@@ -303,7 +304,8 @@ async def test_a_closed_port_is_queue_unavailable() -> None:
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
         url = f"redis://127.0.0.1:{holder.getsockname()[1]}/0"
-        async with asyncio.timeout(30), Producer(redis_url=url) as producer:
+        redis = RedisSettings.model_validate({"url": url, "socket_timeout_s": 1.5, "give_up_s": 1.5})
+        async with asyncio.timeout(30), Producer(backend=RedisBackend.connect(redis)) as producer:
             with pytest.raises(QueueUnavailable, match="RAYLANE_REDIS__URL"):
                 await producer.ray.status()
             with pytest.raises(QueueUnavailable):
@@ -334,4 +336,4 @@ def test_wrong_settings_name_their_field(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_blocking_reads_stay_below_the_sockets_deadline() -> None:
     assert RedisBackend.connect(RedisSettings(socket_timeout_s=2)).block_s == 1
-    assert RedisBackend.connect(RedisSettings()).block_s == 5
+    assert RedisBackend.connect(RedisSettings(socket_timeout_s=20, give_up_s=20)).block_s == 5

@@ -15,7 +15,7 @@ import raylane
 
 
 def test_every_public_name_is_there_once_and_in_order() -> None:
-    assert raylane.__all__ == sorted(set(raylane.__all__), key=lambda name: (name.startswith("_"), name))
+    assert raylane.__all__ == sorted(set(raylane.__all__), key=lambda name: (not name[0].isupper(), name))
     for name in raylane.__all__:
         assert getattr(raylane, name) is not None
     assert set(raylane.__all__) <= set(dir(raylane))

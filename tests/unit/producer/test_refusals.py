@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from raylane import checks
 from raylane.handle import JobHandle
+from raylane.options import new_upload
 from raylane_common.errors import InvalidRequest
 from raylane_common.limits import MAX_CODE_BYTES, MAX_PROMPT_BYTES, MAX_STAGED_BYTES
 from raylane_common.results import UploadResult
@@ -66,6 +68,9 @@ async def test_a_bad_job_id_is_refused_by_every_method_that_takes_one(producer: 
         lambda: producer.wait(job_id),
         lambda: producer.result(job_id),
         lambda: producer.restore(job_id),
+        lambda: producer.cancel(job_id),
+        lambda: producer.requeue(job_id),
+        lambda: producer.attempts(job_id),
     ]
     for call in calls:
         with pytest.raises(InvalidRequest, match=r"^job_id: must be"):
@@ -167,6 +172,48 @@ async def test_bad_arguments_of_ray_actions_name_their_field(producer: Producer)
         for call in (producer.ray.job, producer.ray.logs, producer.ray.stop, producer.ray.delete):
             with pytest.raises(InvalidRequest, match=r"^submission_id: "):
                 await call(submission_id)
+
+
+@pytest.mark.parametrize(
+    ("options", "field"),
+    [
+        ({"after": "up"}, "after"),
+        ({"after": 7}, "after"),
+        ({"after": ["up", 7]}, r"after\.1"),
+        ({"after": ["a/b"]}, r"after\.0"),
+        ({"after": [f"j{number}" for number in range(101)]}, "after"),
+        ({"delay_s": -1}, "delay_s"),
+        ({"delay_s": float("nan")}, "delay_s"),
+        ({"delay_s": 31 * 86_400}, "delay_s"),
+        ({"expires_s": 0}, "expires_s"),
+        ({"at": datetime(2030, 1, 1)}, "at"),  # a time without a zone is what is tested
+        ({"at": datetime(2030, 1, 1, tzinfo=UTC), "delay_s": 1}, "at"),
+        ({"priority": "urgent"}, "priority"),
+        ({"unique": ""}, "unique"),
+        ({"unique": "a\n"}, "unique"),
+        ({"unique": "x" * 201}, "unique"),
+    ],
+    ids=str,
+)
+async def test_a_bad_option_of_a_job_names_its_field(producer: Producer, options: Any, field: str) -> None:
+    with pytest.raises(InvalidRequest, match=f"^{field}: "):
+        await producer.generate("count", session_id="s1", **options)
+    with pytest.raises(InvalidRequest, match=f"^{field}: "):
+        new_upload(CSV_BYTES, filename="a.csv", session_id="s1", **options)
+
+
+@pytest.mark.parametrize("name", ["prioritty", "delay", "max_attempts", "session_id", "body", "request"])
+async def test_an_unknown_option_of_a_job_is_named(producer: Producer, name: str) -> None:
+    unknown: Any = {name: 1}  # what an untyped caller may do
+    with pytest.raises(TypeError, match=name):
+        await producer.tables.databases(**unknown)
+
+
+async def test_type_checkers_refuse_an_unknown_option_too(producer: Producer) -> None:
+    with pytest.raises(TypeError, match="prioritty"):
+        await producer.ray.status(prioritty="high")  # type: ignore[call-arg]  # needed, or mypy would say so
+    with pytest.raises(InvalidRequest, match=r"^priority: "):
+        await producer.ray.status(priority="urgent")  # type: ignore[arg-type]  # as above
 
 
 @given(st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", fullmatch=True))

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from raylane.producer import Producer, RedisBackend
 from raylane.testing import MemoryProducer
 from raylane_common.errors import (
     InternalError,
@@ -18,61 +17,19 @@ from raylane_common.errors import (
     NoSources,
     RaylaneError,
     StorageRejected,
+    StorageUnavailable,
     WaitTimeout,
 )
-from raylane_common.jobs import JobStatus, NewJob
-from raylane_common.queue import LaneQueue
+from raylane_common.jobs import EventType, JobStatus, NewJob, Progress
 from raylane_common.requests import GenerateRequest, UploadRequest
 from raylane_common.results import DatabasesResult, Result
-from raylane_common.sources import SourceStore
 from tests.unit.producer.samples import CSV, CSV_BYTES, GENERATED, TABLE, UPLOADED
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
-
-    from redis.asyncio import Redis
-
-    End = Callable[[str, Result | RaylaneError], Awaitable[None]]
-    Put = Callable[[str], Awaitable[None]]
+    from raylane.producer import Producer
+    from tests.unit.producer.rig import Rig
 
 DATABASES = DatabasesResult(databases=("shop",))
-
-
-class Rig:
-    """A producer, and what a test does in place of a worker."""
-
-    def __init__(self, producer: Producer, end: End, put: Put) -> None:
-        self.producer = producer
-        self.end = end
-        self.put_both_sources = put
-
-
-@pytest.fixture(params=["memory", "redis"])
-async def rig(request: pytest.FixtureRequest, redis: Redis) -> AsyncIterator[Rig]:
-    if request.param == "memory":
-        memory = MemoryProducer()
-
-        async def end_in_memory(job_id: str, outcome: Result | RaylaneError) -> None:
-            if isinstance(outcome, RaylaneError):
-                memory.fail(job_id, outcome)
-            else:
-                memory.succeed(job_id, outcome)
-
-        async with memory:
-            yield Rig(memory, end_in_memory, lambda session_id: memory.put_sources(session_id, TABLE, CSV))
-        return
-
-    async def end_in_redis(job_id: str, outcome: Result | RaylaneError) -> None:
-        lane = (await producer.record(job_id)).lane
-        queue = LaneQueue(redis, lane, worker="w", lease_s=10, max_attempts=3, result_ttl_s=60)
-        [lease] = [lease for lease in (await queue.claim(10)).leases if lease.job_id == job_id]
-        if isinstance(outcome, RaylaneError):
-            await lease.fail(outcome)
-        else:
-            await lease.succeed(outcome)
-
-    async with Producer(backend=RedisBackend(redis, block_s=0.05)) as producer:
-        yield Rig(producer, end_in_redis, lambda session_id: SourceStore(redis).put(session_id, [TABLE, CSV]))
 
 
 async def test_both_succeed(rig: Rig) -> None:
@@ -194,6 +151,62 @@ async def test_answers_end_jobs_as_they_are_enqueued() -> None:
         with pytest.raises(StorageRejected):
             await (await producer.tables.databases()).result()
         assert (await (await producer.ray.status()).record()).status is JobStatus.QUEUED
+
+
+async def test_answers_wait_until_the_job_may_start() -> None:
+    asked: list[str] = []
+
+    def answer(job: NewJob) -> Result | RaylaneError | None:
+        asked.append(job.id)
+        return {"up": None, "gen": GENERATED}.get(job.id, DATABASES)
+
+    async with MemoryProducer(answer) as producer:
+        upload = await producer.upload_bytes(CSV_BYTES, filename="a.csv", session_id="s1", job_id="up")
+        generate = await producer.generate("count", session_id="s1", job_id="gen", after=[upload])
+        await producer.tables.databases(after=[generate], job_id="last")
+        await producer.tables.databases(delay_s=60, job_id="later")
+        assert asked == ["up"]
+        producer.succeed("up", UPLOADED)
+        assert asked == ["up", "gen", "last"]
+        assert await producer.result("last") == DATABASES
+
+
+async def test_an_answer_may_fail_a_job_until_it_was_put_back_often_enough() -> None:
+    answers: list[Result | RaylaneError] = [StorageUnavailable("no"), StorageUnavailable("no"), DATABASES]
+    async with MemoryProducer(lambda _: answers.pop(0)) as producer:
+        await producer.tables.databases(job_id="j")
+        assert [outcome.error for outcome in await producer.queue.requeue_dead()] == [None]
+        await producer.requeue("j")
+        assert await producer.result("j") == DATABASES
+        assert len(await producer.attempts("j")) == 2
+
+
+async def test_a_running_job_may_tell_how_far_it_is() -> None:
+    async with MemoryProducer() as producer:
+        handle = await producer.generate("count", session_id="s1", delay_s=60)
+        producer.start(handle.id)
+        progress = Progress(stage="writing", done=1, total=2, unit="versions")
+        producer.tell(handle.id, progress=progress)
+        producer.tell(handle.id, text="import ")
+        producer.tell(handle.id, text="ray", line="asked the model")
+        producer.succeed(handle.id, GENERATED)
+        assert [event.type async for event in handle.follow()] == [
+            *[EventType.STATUS, EventType.STATUS, EventType.PROGRESS],
+            *[EventType.TEXT, EventType.LOG, EventType.TEXT, EventType.STATUS],
+        ]
+        assert "".join([event.text or "" async for event in handle.follow()]) == "import ray"
+        assert (await handle.record()).progress == progress
+
+
+async def test_a_job_that_waits_cannot_be_started() -> None:
+    async with MemoryProducer() as producer:
+        first = await producer.tables.databases(job_id="first")
+        await producer.tables.databases(after=[first], job_id="last")
+        for step in (producer.start, lambda job_id: producer.tell(job_id, text="x")):
+            with pytest.raises(LeaseLost, match="waits for first"):
+                step("last")
+        with pytest.raises(LeaseLost, match="waits for first"):
+            producer.succeed("last", DATABASES)
 
 
 async def test_a_generated_result_can_be_restored_from() -> None:
