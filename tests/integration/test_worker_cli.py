@@ -41,9 +41,8 @@ async def ended(process: asyncio.subprocess.Process) -> tuple[int | None, str, s
 
 
 async def test_without_redis_it_says_so_and_exits_with_69() -> None:
-    code, _, stderr = await ended(
-        await start("run", RAYLANE_REDIS__URL="redis://127.0.0.1:1/0", RAYLANE_REDIS__RETRIES="1")
-    )
+    patience = {"RAYLANE_REDIS__GIVE_UP_S": "2", "RAYLANE_REDIS__SOCKET_TIMEOUT_S": "2"}
+    code, _, stderr = await ended(await start("run", RAYLANE_REDIS__URL="redis://127.0.0.1:1/0", **patience))
     assert code == 69
     assert stderr.startswith("error: Redis did not answer while trying to start the worker")
     assert "RAYLANE_REDIS__URL" in stderr

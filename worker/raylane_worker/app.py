@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 from arq.connections import ArqRedis
 
 from raylane_common import keys
-from raylane_common.connection import connect, queue_errors
+from raylane_common.connection import connect
 from raylane_common.queue import LaneQueue
+from raylane_common.queue.heartbeats import forget_drain
 from raylane_common.queue.wake import listen
 from raylane_common.ray.client import RayClient
 from raylane_common.requests import LANE_OF, Lane
@@ -70,8 +71,7 @@ async def run(
     name = f"{socket.gethostname()}-{os.getpid()}"
     redis = connect(settings.redis)
     try:
-        with queue_errors("start the worker"):
-            await redis.ping()
+        await forget_drain(redis, name)
         async with open_resources(settings, redis, lanes) as resources:
             workers = [lane_worker(lane, settings, redis, resources, name, handlers, stop.set) for lane in lanes]
             await _work(workers, redis, settings.lanes.drain_s, ready, stop)

@@ -160,7 +160,9 @@ class LaneWorker(Worker):
             logger.warning("lane %s: %s; trying again", self.lane_queue.lane, error)
             pause_s = _PAUSE_AFTER_QUEUE_ERROR_S
         for key in [key for key, task in self.tasks.items() if task.done()]:
-            self.tasks.pop(key).result()
+            task = self.tasks.pop(key)
+            if not task.cancelled():
+                task.result()
         if not self.burst and pause_s > 0:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause_s):
@@ -208,6 +210,8 @@ class LaneWorker(Worker):
         """How the attempt ended; None if it is no longer ours to say."""
         record = lease.record
         if record.cancel_requested_at is not None:
+            # Said already: hearing of it again must not cut the cleanup.
+            hold.stopped = "cancel"
             return await self._cancelled(lease)
         try:
             result = await self._handle(lease)
@@ -259,10 +263,13 @@ class LaneWorker(Worker):
         except LeaseLost:
             logger.warning("job %s: lost its lease; another worker has it", lease.job_id)
             return None
-        except (RaylaneError, TimeoutError) as error:
+        except Exception as error:  # the border between a job and the worker, as in `_handle`
+            if isinstance(error, QueueUnavailable) and error.retryable:
+                logger.warning("job %s: its cleanup is put off: %s", lease.job_id, error)
+                return lease.returned()
             message = "the job was cancelled, but what it had started may go on"
-            details = {"cleanup": str(error) or type(error).__name__}
-            logger.warning("job %s: %s: %s", lease.job_id, message, details["cleanup"])
+            details = {"cleanup": str(error) if isinstance(error, RaylaneError) else type(error).__name__}
+            logger.warning("job %s: %s", lease.job_id, message, exc_info=error)
         logger.info("job %s: cancelled", lease.job_id)
         return lease.cancelled(JobCancelled(message, details=dict(details)))
 

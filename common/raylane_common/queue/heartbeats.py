@@ -32,8 +32,6 @@ async def silence(queue: LaneQueue) -> None:
     """Takes the sign of life away: the worker has stopped. Raises `QueueUnavailable`."""
     with queue_errors("remove a heartbeat"):
         await queue.redis.zrem(keys.workers(queue.lane), queue.worker)
-        # The next one may have its name: in containers all workers have the same process id.
-        await queue.redis.delete(keys.worker_drain(queue.worker))
 
 
 async def living_workers(redis: Redis, host: str) -> dict[str, list[str]]:
@@ -52,3 +50,12 @@ async def ask_to_drain(redis: Redis, worker: str) -> None:
     """Has the worker end its jobs and stop, at its next sign of life. Raises `QueueUnavailable`."""
     with queue_errors("ask a worker to drain"):
         await redis.set(keys.worker_drain(worker), "1", ex=_DRAIN_REQUEST_TTL_S)
+
+
+async def forget_drain(redis: Redis, worker: str) -> None:
+    """Takes back what `ask_to_drain` asked of a worker before this one: in containers all have the same name.
+
+    Raises `QueueUnavailable`.
+    """
+    with queue_errors("start the worker"):
+        await redis.delete(keys.worker_drain(worker))

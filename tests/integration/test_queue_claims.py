@@ -1,0 +1,273 @@
+"""Claiming: every due job once, whoever competes, whatever stands in front, and whatever others wrote into the lane."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from raylane_common import keys
+from raylane_common.errors import QueueUnavailable
+from raylane_common.queue import JobQueue, LaneQueue
+from tests.claims import claimed, die, end, fail, patient_lane, record, run, statuses, take
+from tests.lanes import DONE, a_job, succeed, worker
+from tests.waiting import until
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from redis.asyncio import Redis
+
+LONG = 5_000
+
+
+@pytest.fixture
+def queue(redis: Redis) -> JobQueue:
+    return JobQueue(redis, block_s=0.05)
+
+
+@pytest.fixture
+def lane(redis: Redis) -> LaneQueue:
+    return patient_lane(redis)
+
+
+async def test_thousands_of_running_jobs_do_not_hide_new_ones_and_competitors_never_share_a_job(
+    redis: Redis, queue: JobQueue, lane: LaneQueue
+) -> None:
+    await queue.enqueue_many([a_job(id=f"long{number}") for number in range(LONG)])
+    assert len(await claimed(lane, LONG)) == LONG
+    new = [f"new{number}" for number in range(400)]
+    await queue.enqueue_many([a_job(id=name) for name in new])
+    lanes = [patient_lane(redis, name=f"w{number}") for number in range(20)]
+    found = await asyncio.gather(*(claimed(each, 20) for each in lanes))
+    assert [len(ids) for ids in found] == [20] * 20, "each got its share in its first look"
+    assert sorted(job_id for ids in found for job_id in ids) == sorted(new)
+    assert await redis.zcard(keys.running("upload")) == LONG + 400
+
+
+async def test_jobs_that_are_enqueued_while_many_workers_compete_run_once_each(redis: Redis, queue: JobQueue) -> None:
+    names = [f"j{number}" for number in range(300)]
+    lanes = [patient_lane(redis, name=f"w{number}") for number in range(10)]
+    taken: list[str] = []
+
+    async def work(lane: LaneQueue) -> None:
+        while len(taken) < len(names):
+            leases = (await lane.claim(7)).leases
+            taken.extend(lease.job_id for lease in leases)
+            assert all(await lane.finish([lease.succeeded(DONE) for lease in leases]))
+
+    async def produce() -> None:
+        for start in range(0, len(names), 30):
+            await queue.enqueue_many([a_job(id=name) for name in names[start : start + 30]])
+
+    async with asyncio.timeout(30), asyncio.TaskGroup() as group:
+        group.create_task(produce())
+        for lane in lanes:
+            group.create_task(work(lane))
+    assert sorted(taken) == sorted(names)
+    assert {(await record(redis, name)).attempt for name in names} == {1}
+
+
+async def test_a_claim_takes_no_more_than_its_limit(queue: JobQueue, lane: LaneQueue) -> None:
+    await queue.enqueue_many([a_job(id=f"j{number}") for number in range(10)])
+    claim = await lane.claim(3)
+    assert ([lease.job_id for lease in claim.leases], claim.next_due_s) == (["j0", "j1", "j2"], 0)
+    assert await claimed(lane, 3) == ["j3", "j4", "j5"]
+
+
+async def test_a_claim_on_an_empty_lane_says_that_there_is_nothing_to_come(lane: LaneQueue) -> None:
+    claim = await lane.claim(5)
+    assert (claim.leases, claim.next_due_s, claim.unreadable) == ([], None, [])
+
+
+class Deaf:
+    """A lane whose server does what it is asked, and whose answers do not arrive."""
+
+    def __init__(self, lane: LaneQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._run, self._lane, self._patch = lane.scripts.run, lane, monkeypatch
+
+    async def claim(self, limit: int) -> None:
+        async def unheard(name: str, arguments: Sequence[str | bytes | int | float]) -> object:
+            await self._run(name, arguments)  # type: ignore[arg-type]  # a script's name
+            raise QueueUnavailable("the connection broke") from RedisConnectionError()
+
+        with self._patch.context() as patch:
+            patch.setattr(self._lane.scripts, "run", unheard)
+            with pytest.raises(QueueUnavailable):
+                await self._lane.claim(limit)
+
+
+async def test_a_claim_whose_answer_was_lost_gives_the_same_jobs_again(
+    redis: Redis, queue: JobQueue, lane: LaneQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await queue.enqueue_many([a_job(id=f"j{number}") for number in range(5)])
+    await Deaf(lane, monkeypatch).claim(2)
+    assert await claimed(patient_lane(redis, name="other"), 1) == ["j2"]
+    leases = (await lane.claim(3)).leases
+    assert [(lease.job_id, lease.record.attempt) for lease in leases] == [("j0", 1), ("j1", 1), ("j3", 1)]
+    assert await lane.finish([lease.succeeded(DONE) for lease in leases]) == [True] * 3
+    assert await claimed(lane) == ["j4"]
+
+
+async def test_a_lost_claim_that_others_took_over_is_not_given_again(
+    redis: Redis, queue: JobQueue, lane: LaneQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await queue.enqueue(a_job(id="j"))
+    await Deaf(lane, monkeypatch).claim(1)
+    await die(redis, "j")
+    assert await claimed(patient_lane(redis, name="other")) == ["j"]
+    assert await claimed(lane) == []
+
+
+async def test_a_lost_claim_that_is_asked_for_after_its_leases_ran_out_gives_each_job_once(
+    redis: Redis, queue: JobQueue, lane: LaneQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await queue.enqueue_many([a_job(id="a"), a_job(id="b")])
+    await Deaf(lane, monkeypatch).claim(2)
+    await die(redis, "a")
+    await die(redis, "b")
+    leases = (await lane.claim(5)).leases
+    assert sorted(lease.job_id for lease in leases) == ["a", "b"]
+    assert await claimed(patient_lane(redis, name="other")) == []
+    assert await lane.renew(leases) == ["held", "held"]
+
+
+async def test_what_is_no_record_is_taken_out_of_the_lane_and_does_not_stop_it(
+    redis: Redis, queue: JobQueue, lane: LaneQueue
+) -> None:
+    await redis.set(keys.job("text"), "not a hash", ex=60)
+    await redis.rpush(keys.job("list"), "x")  # type: ignore[misc]  # redis-py's sync/async union
+    await redis.expire(keys.job("list"), 60)
+    assert await claimed(lane) == []
+    for set_of in (keys.queue, keys.schedule, keys.running, keys.expiring):
+        await redis.zadd(set_of("upload"), {"text": 1, "list": 1, "vanished": 1})
+    await queue.enqueue(a_job(id="j"))
+    assert await claimed(lane) == ["j"]
+    for set_of in (keys.queue, keys.schedule, keys.expiring):
+        assert await redis.zcard(set_of("upload")) == 0
+    assert await redis.zrange(keys.running("upload"), 0, -1) == ["j"]
+    assert await redis.get(keys.job("text")) == "not a hash"
+
+
+@pytest.mark.parametrize("missing", ["attempt", "lane", "enqueued_at", "payload", "kind", "v"])
+async def test_a_record_that_lacks_a_field_fails_or_runs_and_does_not_stop_the_lane(redis: Redis, missing: str) -> None:
+    queue = JobQueue(redis)
+    await queue.enqueue_many([a_job(id="odd"), a_job(id="next")])
+    await redis.hdel(keys.job("odd"), missing)  # type: ignore[misc]  # redis-py's sync/async union
+    async with worker(redis, succeed):
+        assert await queue.result("next", timeout_s=10) == DONE
+
+        async def has_ended() -> bool:
+            status = await redis.hget(keys.job("odd"), "status")  # type: ignore[misc]  # as above
+            return status in ("succeeded", "failed")
+
+        await until(has_ended)
+    assert await redis.zcard(keys.running("upload")) == 0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"at": "soon"},
+        {"attempt": "many"},
+        {"max_attempts": "x"},
+        {"expires_at": "x"},
+        {"priority": "top"},
+        {"owner": ""},
+        {"started_at": "x"},
+    ],
+)
+@pytest.mark.parametrize("status", ["queued", "scheduled", "running"])
+async def test_a_record_with_an_odd_field_does_not_stop_the_lane(
+    redis: Redis, queue: JobQueue, lane: LaneQueue, change: dict[str, str], status: str
+) -> None:
+    assert await claimed(lane) == []
+    await queue.enqueue_many([a_job(id="odd"), a_job(id="next")])
+    await redis.zrem(keys.queue("upload"), "odd")
+    await redis.hset(keys.job("odd"), mapping={"status": status, **change})  # type: ignore[misc]  # redis-py's union
+    place = {"queued": keys.queue, "scheduled": keys.schedule, "running": keys.running}[status]
+    await redis.zadd(place("upload"), {"odd": 1})
+    claim = await lane.claim(5)
+    assert "next" in [lease.job_id for lease in claim.leases]
+    everything = [*(lease.job_id for lease in claim.leases), *(each.job_id for each in claim.unreadable)]
+    assert "odd" in everything
+
+
+async def test_an_unreadable_record_is_handed_out_to_be_failed(redis: Redis, queue: JobQueue, lane: LaneQueue) -> None:
+    await queue.enqueue_many([a_job(id="odd"), a_job(id="next")])
+    await redis.hset(keys.job("odd"), "payload", "{")  # type: ignore[misc]  # redis-py's sync/async union
+    claim = await lane.claim(5)
+    assert [lease.job_id for lease in claim.leases] == ["next"]
+    [unreadable] = claim.unreadable
+    await end(lane, unreadable)
+    assert await redis.hget(keys.job("odd"), "status") == "failed"  # type: ignore[misc]  # as above
+
+
+async def test_one_record_that_was_overwritten_does_not_cost_the_others_their_leases(
+    redis: Redis, queue: JobQueue, lane: LaneQueue
+) -> None:
+    await queue.enqueue_many([a_job(id="a"), a_job(id="odd"), a_job(id="b")])
+    leases = (await lane.claim(3)).leases
+    await redis.set(keys.job("odd"), "not a hash", ex=60)
+    assert await lane.renew(leases) == ["held", "lost", "held"]
+    assert await lane.finish([lease.succeeded(DONE) for lease in leases]) == [True, False, True]
+
+
+async def test_an_event_stream_that_was_overwritten_stops_neither_the_job_nor_the_lane(
+    redis: Redis, queue: JobQueue, lane: LaneQueue
+) -> None:
+    await queue.enqueue_many([a_job(id="a"), a_job(id="odd"), a_job(id="b")])
+    await redis.set(keys.job_events("odd"), "not a stream", ex=60)
+    await redis.set(keys.job_attempts("odd"), "not a list", ex=60)
+    leases = (await lane.claim(3)).leases
+    assert [lease.job_id for lease in leases] == ["a", "odd", "b"]
+    await die(redis, "odd")
+    again = await take(lane)
+    assert await lane.finish([lease.succeeded(DONE) for lease in (leases[0], again, leases[2])]) == [True] * 3
+    assert await statuses(redis, "a", "odd", "b") == ["succeeded"] * 3
+
+
+async def test_a_lease_is_renewed_even_when_it_had_run_out_and_nobody_had_taken_the_job(
+    redis: Redis, queue: JobQueue, lane: LaneQueue
+) -> None:
+    await queue.enqueue(a_job(id="j"))
+    lease = await take(lane)
+    await die(redis, "j")
+    await lane.claim(0)
+    assert await statuses(redis, "j") == ["queued"]
+    assert await lane.renew([lease]) == ["held"]
+    assert await statuses(redis, "j") == ["running"]
+    assert await claimed(lane) == []
+    await end(lane, lease.succeeded(DONE))
+
+
+async def test_leases_outlast_an_absence_of_the_server(redis: Redis, queue: JobQueue, lane: LaneQueue) -> None:
+    await queue.enqueue(a_job(id="j"))
+    lease = await take(lane)
+    # Nobody was heard for longer than a lease: it was the server that was away.
+    await redis.set(keys.PULSE + "upload", "1", ex=60)
+    await die(redis, "j")
+    assert await claimed(patient_lane(redis, name="other")) == []
+    assert await lane.renew([lease]) == ["held"]
+
+
+async def test_claims_of_one_lane_do_not_touch_another(redis: Redis, queue: JobQueue) -> None:
+    await queue.enqueue(a_job(id="j"))
+    before = await redis.zrange(keys.queue("upload"), 0, -1, withscores=True)
+    ray = LaneQueue(redis, "ray", worker="w", lease_s=60, max_attempts={}, result_ttl_s=60)
+    assert await claimed(ray) == []
+    assert await redis.zrange(keys.queue("upload"), 0, -1, withscores=True) == before
+
+
+async def test_ends_of_many_jobs_are_written_in_one_call_each_on_its_own(
+    redis: Redis, queue: JobQueue, lane: LaneQueue
+) -> None:
+    await queue.enqueue_many([a_job(id=f"j{number}") for number in range(4)])
+    assert [await run(lane), await fail(lane)] == ["j0", "j1"]
+    leases = (await lane.claim(2)).leases
+    await die(redis, "j2")
+    other = await take(patient_lane(redis, name="other"))
+    assert await lane.finish([lease.succeeded(DONE) for lease in leases]) == [False, True]
+    assert (other.job_id, await statuses(redis, "j2", "j3")) == ("j2", ["running", "succeeded"])

@@ -1,0 +1,263 @@
+"""What followers of a job see: everything in its order, once, also over a cut connection and a second round."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from raylane_common import keys
+from raylane_common.connection import connect
+from raylane_common.errors import JobNotFound
+from raylane_common.jobs import EventType, JobStatus, Progress
+from raylane_common.queue import JobQueue, LaneQueue
+from raylane_common.queue.scripts import EVENTS_MAX
+from raylane_common.settings import RedisSettings
+from tests.claims import PERMANENT, TRANSIENT, end, finals, patient_lane, run, take
+from tests.lanes import DONE, a_job
+from tests.waiting import until
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from redis.asyncio import Redis
+
+    from raylane_common.jobs import JobEvent
+    from raylane_worker.embedded import EmbeddedValkey
+
+
+@pytest.fixture
+def queue(redis: Redis) -> JobQueue:
+    return JobQueue(redis, block_s=0.05)
+
+
+@pytest.fixture
+def lane(redis: Redis) -> LaneQueue:
+    return patient_lane(redis)
+
+
+@pytest.fixture
+async def far(valkey: EmbeddedValkey) -> AsyncIterator[Redis]:
+    """A connection of its own, as another process has it."""
+    client = connect(RedisSettings.model_validate({"url": valkey.url}))
+    yield client
+    await client.aclose()
+
+
+def told(events: list[JobEvent]) -> list[str]:
+    return [str(it.line or it.text or (it.progress.stage if it.progress else it.status)) for it in events]
+
+
+async def everything(queue: JobQueue, job_id: str, **options: Any) -> list[JobEvent]:
+    async with asyncio.timeout(20):
+        return [event async for event in queue.follow(job_id, **options)]
+
+
+async def test_each_type_of_event_carries_what_it_tells(queue: JobQueue, lane: LaneQueue) -> None:
+    await queue.enqueue(a_job(id="j"))
+    lease = await take(lane)
+    progress = Progress(stage="reading", message="the file", done=1, total=3, unit="pages")
+    await lease.progress(progress)
+    await lease.log("a line")
+    await lease.text("SELECT ")
+    await lease.text("1\n")
+    await end(lane, lease.failed(PERMANENT))
+    events = await everything(queue, "j")
+    assert [event.type for event in events] == ["status", "status", "progress", "log", "text", "text", "status"]
+    assert events[1].attempt == 1
+    assert events[2].progress == progress
+    assert events[3].line == "a line"
+    assert "".join(event.text or "" for event in events) == "SELECT 1\n"
+    assert (events[6].status, events[6].error) == (JobStatus.FAILED, PERMANENT.info())
+    assert all(event.at > 0 for event in events)
+
+
+@pytest.mark.parametrize("piece", ["", " ", "\x00", "ünïcödé 🚂", "%s %d %", '{"a": "\\"}', "x" * 100_000])
+async def test_text_arrives_as_it_was_written(queue: JobQueue, lane: LaneQueue, piece: str) -> None:
+    await queue.enqueue(a_job(id="j"))
+    lease = await take(lane)
+    await lease.text(piece)
+    await lease.log(piece)
+    await end(lane, lease.succeeded(DONE))
+    events = await everything(queue, "j")
+    assert [event.text for event in events if event.type is EventType.TEXT] == [piece]
+    assert [event.line for event in events if event.type is EventType.LOG] == [piece]
+
+
+async def test_an_attempt_that_is_tried_again_is_told_with_its_error(queue: JobQueue, lane: LaneQueue) -> None:
+    await queue.enqueue(a_job(id="j"))
+    await end(lane, (await take(lane)).retried(TRANSIENT, 0))
+    await run(lane)
+    events = await everything(queue, "j")
+    assert told(events) == ["queued", "running", "queued", "running", "succeeded"]
+    assert [event.error and event.error.code for event in events] == [None, None, "storage_unavailable", None, None]
+    assert [event.attempt for event in events][1:] == [1, 1, 2, 2]
+
+
+async def test_a_stream_stays_bounded_and_its_end_is_always_there(
+    redis: Redis, queue: JobQueue, lane: LaneQueue
+) -> None:
+    await queue.enqueue(a_job(id="j"))
+    lease = await take(lane)
+    for start in range(0, 3 * EVENTS_MAX, 100):
+        await asyncio.gather(*(lease.log(f"line {start + number}") for number in range(100)))
+    await end(lane, lease.succeeded(DONE))
+    assert EVENTS_MAX <= await redis.xlen(keys.job_events("j")) < EVENTS_MAX + 200
+    events = await everything(queue, "j")
+    assert events[-1].status is JobStatus.SUCCEEDED
+    assert events[-2].line is not None
+
+
+async def test_a_follower_of_a_busy_job_sees_all_of_it_whatever_was_trimmed_since(
+    redis: Redis, queue: JobQueue, lane: LaneQueue
+) -> None:
+    await queue.enqueue(a_job(id="j"))
+    lease = await take(lane)
+    seen: list[JobEvent] = []
+
+    async def follow() -> None:
+        async for event in queue.follow("j"):
+            seen.append(event)  # noqa: PERF401  # is looked at while it grows
+
+    following = asyncio.create_task(follow())
+    for start in range(0, 2 * EVENTS_MAX, 100):
+        for number in range(start, start + 100):
+            await lease.log(str(number))
+        # The follower keeps up, as one does that is not a thousand events behind.
+        await until(lambda: len(seen) >= start + 100)  # noqa: B023  # awaited within the round
+    await end(lane, lease.succeeded(DONE))
+    await asyncio.wait_for(following, 20)
+    assert told(seen) == ["queued", "running", *map(str, range(2 * EVENTS_MAX)), "succeeded"]
+
+
+async def test_a_follower_resumes_from_an_id_after_its_connection_was_cut(
+    redis: Redis, far: Redis, lane: LaneQueue
+) -> None:
+    queue = JobQueue(far)
+    await queue.enqueue(a_job(id="j"))
+    lease = await take(lane)
+    following = asyncio.create_task(everything(queue, "j"))
+    for number in range(50):
+        await lease.log(str(number))
+        if number % 10 == 0:
+            await _cut(redis, "xread")
+    await end(lane, lease.succeeded(DONE))
+    assert told(await following) == ["queued", "running", *map(str, range(50)), "succeeded"]
+
+
+async def _cut(redis: Redis, command: str) -> None:
+    """Kills the connections that are within the command."""
+
+    async def found() -> bool:
+        clients = [client for client in await redis.client_list() if client["cmd"] == command]
+        for client in clients:
+            await redis.client_kill_filter(_id=client["id"])
+        return bool(clients)
+
+    await until(found)
+
+
+async def test_one_who_comes_back_to_a_running_job_gets_the_rest_and_nothing_twice(
+    queue: JobQueue, lane: LaneQueue
+) -> None:
+    await queue.enqueue(a_job(id="j"))
+    lease = await take(lane)
+    position, seen = "0-0", []
+    for number in range(5):
+        await lease.log(str(number))
+        # Goes away in the midst of it, each time after one more event.
+        async for event in queue.follow("j", after=position):
+            seen.append(event)
+            position = event.id
+            break
+    await end(lane, lease.succeeded(DONE))
+    seen += await everything(queue, "j", after=position)
+    assert seen == await everything(queue, "j")
+    assert told(seen) == ["queued", "running", *map(str, range(5)), "succeeded"]
+
+
+async def test_following_an_ended_job_ends_at_once(queue: JobQueue, lane: LaneQueue) -> None:
+    await queue.enqueue(a_job(id="j"))
+    await run(lane)
+    events = await everything(queue, "j")
+    assert await everything(queue, "j", after=events[-1].id) == []
+    assert await everything(queue, "j", after=events[0].id) == events[1:]
+
+
+async def test_following_from_behind_the_end_ends_at_once(queue: JobQueue, lane: LaneQueue) -> None:
+    await queue.enqueue(a_job(id="j"))
+    await run(lane)
+    assert await everything(queue, "j", after="9999999999999-0") == []
+
+
+async def test_a_follower_who_saw_the_end_sees_what_comes_once_the_job_is_put_back(
+    redis: Redis, queue: JobQueue, lane: LaneQueue
+) -> None:
+    await queue.enqueue(a_job(id="j"))
+    # The newest event stands ahead of the server's clock, as after the clock was set back.
+    [(last, _)] = await redis.xrevrange(keys.job_events("j"), count=1)
+    await redis.execute_command("XSETID", keys.job_events("j"), f"{int(last.split('-')[0]) + 3_600_000}-0")  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
+    await end(lane, (await take(lane)).failed(TRANSIENT))
+    seen = await everything(queue, "j")
+    assert told(seen) == ["queued", "running", "failed"]
+    await queue.requeue("j")
+    await run(lane)
+    assert told(await everything(queue, "j", after=seen[-1].id)) == ["queued", "running", "succeeded"]
+
+
+async def test_the_events_of_a_job_that_was_put_back_begin_anew(redis: Redis, queue: JobQueue, lane: LaneQueue) -> None:
+    await queue.enqueue(a_job(id="j"))
+    await end(lane, (await take(lane)).failed(TRANSIENT))
+    await queue.requeue("j")
+    following = asyncio.create_task(everything(queue, "j"))
+    await run(lane)
+    assert told(await following) == ["queued", "running", "succeeded"]
+    assert await finals(redis, "j") == ["succeeded"]
+
+
+async def test_many_followers_see_the_same(queue: JobQueue, lane: LaneQueue) -> None:
+    await queue.enqueue(a_job(id="j"))
+    following = [asyncio.create_task(everything(queue, "j")) for _ in range(50)]
+    lease = await take(lane)
+    for number in range(20):
+        await lease.log(str(number))
+    await end(lane, lease.succeeded(DONE))
+    seen = await asyncio.gather(*following)
+    assert told(seen[0]) == ["queued", "running", *map(str, range(20)), "succeeded"]
+    assert all(events == seen[0] for events in seen)
+
+
+async def test_a_follower_of_a_job_whose_record_vanishes_is_told(
+    redis: Redis, queue: JobQueue, lane: LaneQueue
+) -> None:
+    await queue.enqueue(a_job(id="j"))
+    follower = queue.follow("j")
+    assert (await anext(follower)).status is JobStatus.QUEUED
+    await redis.delete(keys.job("j"), keys.job_events("j"))
+    with pytest.raises(JobNotFound):
+        await asyncio.wait_for(anext(follower), 10)
+
+
+async def test_one_who_waits_is_not_told_of_an_end_by_what_an_old_round_left(queue: JobQueue, lane: LaneQueue) -> None:
+    await queue.enqueue(a_job(id="j"))
+    await end(lane, (await take(lane)).failed(TRANSIENT))
+    await queue.requeue("j")
+    waiting = asyncio.create_task(queue.wait("j", timeout_s=10))
+    await run(lane)
+    assert (await waiting).status is JobStatus.SUCCEEDED
+
+
+async def test_progress_replaces_the_records_and_log_lines_do_not_grow_it(
+    redis: Redis, queue: JobQueue, lane: LaneQueue
+) -> None:
+    await queue.enqueue(a_job(id="j"))
+    lease = await take(lane)
+    before = set(await redis.hkeys(keys.job("j")))  # type: ignore[misc]  # redis-py's sync/async union
+    for stage in ("one", "two"):
+        await lease.progress(Progress(stage=stage))
+        await lease.log(stage)
+        await lease.text(stage)
+    after = set(await redis.hkeys(keys.job("j")))  # type: ignore[misc]  # as above
+    assert after - before == {"progress"}
+    assert (await queue.record("j")).progress == Progress(stage="two")
