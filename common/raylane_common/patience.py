@@ -12,6 +12,7 @@ from redis.asyncio import ConnectionPool
 from redis.asyncio.connection import AbstractConnection, Connection, DefaultParser, UnixDomainSocketConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.connection import HiredisRespSerializer
 from redis.exceptions import AuthenticationError, NoPermissionError, ResponseError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
@@ -33,6 +34,8 @@ class NotNow(ResponseError):
 class GaveUp(RedisConnectionError):
     """The time was over; the cause is what went wrong last."""
 
+
+_packer: Final = HiredisRespSerializer()
 
 WORTH_A_TRY: Final = (RedisConnectionError, RedisTimeoutError, OSError, NotNow)
 
@@ -121,6 +124,11 @@ class _Patient(AbstractConnection):
 
     _asked_at_s: float | None = None
     on_silence: Callable[[], Awaitable[None]]
+
+    def pack_command(self, *args: Any) -> list[bytes]:
+        """A command as bytes, by hiredis: redis-py's asyncio side packs in Python, eight times slower."""
+        packed: list[bytes] = _packer.pack(*args)
+        return packed
 
     async def connect(self) -> None:
         """Connects, logs in and subscribes again, within the time of the command that needs it or else of one."""

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from raylane_common.connection import connect
-from raylane_common.errors import InvalidRequest
 from raylane_common.queue import JobQueue, QueueOverview
 from raylane_common.sources import SourceStore
 
@@ -29,10 +28,7 @@ class RedisBackend:
     @classmethod
     def connect(cls, settings: RedisSettings) -> RedisBackend:
         """A backend with a client of its own; connects when first used. Raises `InvalidRequest` for a bad URL."""
-        try:
-            redis = connect(settings)
-        except ValueError as error:
-            raise InvalidRequest.field("redis.url", str(error)) from error
+        redis = connect(settings)
         # A blocking read has to be answered before the socket's own deadline.
         return cls(redis, owned=True, block_s=min(_LONGEST_BLOCK_S, settings.socket_timeout_s / 2))
 

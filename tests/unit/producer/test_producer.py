@@ -329,8 +329,8 @@ async def test_the_redis_url_outranks_settings_and_settings_the_environment(monk
 def test_wrong_settings_name_their_field(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InvalidRequest, match=r"redis\.url: .*schemes"):
         Producer(redis_url="http://secret:word@127.0.0.1")
-    monkeypatch.setenv("RAYLANE_REDIS__RETRIES", "many")
-    with pytest.raises(InvalidRequest, match=r"redis\.retries"):
+    monkeypatch.setenv("RAYLANE_REDIS__GIVE_UP_S", "many")
+    with pytest.raises(InvalidRequest, match=r"redis\.give_up_s"):
         Producer()
 
 

@@ -1,0 +1,414 @@
+"""Redis behind TLS, and as a user with few rights."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import socket
+import ssl
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+import pytest
+from redis.exceptions import NoPermissionError
+
+from raylane import Producer
+from raylane.backend import RedisBackend
+from raylane.options import new_job
+from raylane_common import keys
+from raylane_common.connection import connect, queue_errors
+from raylane_common.errors import InternalError, QueueUnavailable, StorageUnavailable
+from raylane_common.jobs import Checkpoint, JobStatus
+from raylane_common.queue.heartbeats import ask_to_drain, living_workers
+from raylane_common.queue.scripts import Name, source
+from raylane_common.requests import (
+    GenerateRequest,
+    JobKind,
+    Lane,
+    ListDatabasesRequest,
+    RayStatusRequest,
+    UploadRequest,
+)
+from raylane_common.settings import RedisSettings, RetriesSettings, RetryPolicy, Settings
+from raylane_common.sources import Column, ColumnType, CsvSource, SourceStore
+from raylane_worker.app import run
+from raylane_worker.embedded import HOST
+from tests.lanes import DONE, worker
+from tests.tls import Authority, Terminator, an_authority
+from tests.waiting import until
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from redis.asyncio import Redis
+
+    from raylane_common.results import DatabasesResult
+    from raylane_worker.context import JobContext
+    from raylane_worker.embedded import EmbeddedValkey
+
+
+@asynccontextmanager
+async def client_of(url: str, **settings: Any) -> AsyncIterator[Redis]:
+    async with client_of_settings(RedisSettings.model_validate({"url": url, **settings})) as client:
+        yield client
+
+
+@asynccontextmanager
+async def client_of_settings(settings: RedisSettings) -> AsyncIterator[Redis]:
+    client = connect(settings)
+    try:
+        yield client
+    finally:
+        await client.aclose()
+
+
+async def refused(client: Redis) -> str:
+    """The message of the error that comes at once and is not worth another try."""
+    with pytest.raises(QueueUnavailable) as raised, queue_errors("look"):
+        await client.get("k")
+    assert not raised.value.retryable
+    assert "gave up" not in raised.value.message
+    return raised.value.message
+
+
+# --- TLS ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def ours(tmp_path: Path) -> Authority:
+    return an_authority(tmp_path, "ours")
+
+
+@pytest.fixture
+def theirs(tmp_path: Path) -> Authority:
+    return an_authority(tmp_path, "theirs")
+
+
+async def test_commands_pipelines_and_subscriptions_go_through_tls(valkey: EmbeddedValkey, ours: Authority) -> None:
+    with Terminator(valkey, ours) as server:
+        async with client_of(server.url, ca_file=ours.file) as client, client.pubsub() as subscriber:
+            async with client.pipeline(transaction=True) as pipe:
+                pipe.set("k", "v" * 100_000, ex=60)
+                pipe.get("k")
+                assert (await pipe.execute())[1] == "v" * 100_000
+            await subscriber.subscribe("c")
+            await client.publish("c", "hello")
+            async with asyncio.timeout(10):
+                while (await subscriber.get_message(timeout=1) or {}).get("data") != "hello":
+                    pass
+
+
+async def test_an_authority_that_is_not_ours_is_refused_at_once_with_the_setting(
+    valkey: EmbeddedValkey, ours: Authority, theirs: Authority
+) -> None:
+    with Terminator(valkey, ours) as server:
+        async with client_of(server.url, ca_file=theirs.file) as client:
+            assert "RAYLANE_REDIS__CA_FILE" in await refused(client)
+        async with client_of(server.url) as client:
+            assert "certificate verify failed" in await refused(client)
+        assert server.connects == 2
+        async with client_of(server.url, tls_verify="none") as client:
+            assert await client.set("k", "v", ex=60)
+
+
+async def test_a_certificate_for_another_host_is_refused_unless_only_the_authority_counts(
+    valkey: EmbeddedValkey, ours: Authority
+) -> None:
+    with Terminator(valkey, ours, "127.0.0.9") as server:
+        async with client_of(server.url, ca_file=ours.file) as client:
+            assert "RAYLANE_REDIS__TLS_VERIFY" in await refused(client)
+        async with client_of(server.url, ca_file=ours.file, tls_verify="ca") as client:
+            assert await client.set("k", "v", ex=60)
+
+
+async def test_a_server_that_asks_for_a_certificate_is_shown_ours(
+    valkey: EmbeddedValkey, ours: Authority, theirs: Authority
+) -> None:
+    with Terminator(valkey, ours, clients=theirs) as server:
+        async with client_of(server.url, ca_file=ours.file) as client:
+            assert "RAYLANE_REDIS__CLIENT_CERT_FILE" in await refused(client)
+        cert, key = ours.sign()
+        async with client_of(server.url, ca_file=ours.file, client_cert_file=cert, client_key_file=key) as client:
+            assert "unknown ca" in await refused(client)
+        cert, key = theirs.sign()
+        async with client_of(server.url, ca_file=ours.file, client_cert_file=cert, client_key_file=key) as client:
+            assert await client.set("k", "v", ex=60)
+
+
+async def test_a_file_that_was_replaced_is_read_again(
+    valkey: EmbeddedValkey, ours: Authority, theirs: Authority, tmp_path: Path
+) -> None:
+    trusted = tmp_path / "trusted.pem"
+    trusted.write_bytes(theirs.file.read_bytes())
+    os.utime(trusted, (1, 1))
+    with Terminator(valkey, ours) as server:
+        async with client_of(server.url, ca_file=trusted) as client:
+            await refused(client)
+            trusted.write_bytes(ours.file.read_bytes())
+            assert await client.set("k", "v", ex=60)
+
+
+async def test_connections_that_are_cut_while_tls_begins_go_unnoticed(valkey: EmbeddedValkey, ours: Authority) -> None:
+    with Terminator(valkey, ours, cuts=2) as server:
+        async with client_of(server.url, ca_file=ours.file) as client:
+            assert await client.set("k", "v", ex=60)
+        assert server.connects == 3
+
+
+async def test_an_error_of_tls_that_is_being_handled_elsewhere_is_not_taken_for_one_of_redis(
+    valkey: EmbeddedValkey, ours: Authority
+) -> None:
+    with Terminator(valkey, ours, cuts=1000) as server:
+        plain = server.url.replace("rediss", "redis")
+        async with client_of(plain, socket_timeout_s=1.1, give_up_s=1.2) as client:
+            try:
+                raise ssl.SSLCertVerificationError("of somebody else")
+            except ssl.SSLError:
+                with pytest.raises(QueueUnavailable) as raised, queue_errors("look"):
+                    await client.get("k")
+        assert raised.value.retryable
+
+
+async def test_a_client_can_be_closed_while_its_server_is_silent(valkey: EmbeddedValkey, ours: Authority) -> None:
+    with Terminator(valkey, ours) as server:
+        client = connect(RedisSettings.model_validate({"url": server.url, "ca_file": ours.file}))
+        await client.set("k", "v", ex=60)
+        server.hangs = True
+        await client.aclose()
+
+
+# --- users -------------------------------------------------------------------------------------------------------
+
+PRODUCER, WORKER = "raylane-producer", "raylane-worker"
+SCRIPTS: dict[str, list[Name]] = {
+    PRODUCER: ["enqueue", "cancel", "requeue"],
+    WORKER: ["claim", "renew", "note", "finish", "sweep", "mend", "beat"],
+}
+SOURCE = CsvSource(
+    filename="a.csv",
+    s3_uri="s3://b/sessions/s/csv/a.csv",
+    size_bytes=3,
+    rows=1,
+    columns=(Column(name="x", type=ColumnType.INTEGER, native_type="int64"),),
+    job_id="j",
+)
+
+
+@pytest.fixture(scope="module")
+def rules() -> dict[str, list[str]]:
+    """The rules that the documentation gives to each user."""
+    text = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
+    found = (line.split() for line in text.splitlines() if line.startswith("user raylane-"))
+    return {user: rules for _, user, *rules in found}
+
+
+@pytest.fixture
+async def admin(redis: Redis, rules: dict[str, list[str]]) -> AsyncIterator[Redis]:
+    """A connection with all rights to a server that has the documented users. What they were denied is a failure."""
+    await redis.acl_log_reset()
+    for user, granted in rules.items():
+        await acl(redis, "SETUSER", user, *granted)
+    try:
+        yield redis
+    finally:
+        denied = await redis.acl_log()
+        await redis.acl_log_reset()
+        await acl(redis, "DELUSER", *rules)
+    assert [(entry["username"], entry["context"], entry["object"]) for entry in denied] == []
+
+
+async def acl(admin: Redis, *words: str) -> None:
+    await admin.execute_command("ACL", *words)  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
+
+
+def as_user(valkey: EmbeddedValkey, user: str) -> RedisSettings:
+    password = f"{user.removeprefix('raylane-').upper()}-PASSWORD"
+    return RedisSettings.model_validate({"url": valkey.url, "username": user, "password": password})
+
+
+async def do_what_a_handler_may(request: Any, ctx: JobContext) -> DatabasesResult:
+    await ctx.progress("reading", done=1, total=2)
+    await ctx.text("piece")
+    await ctx.port.log("line")
+    await ctx.port.checkpoint(Checkpoint(sources_used=(SOURCE,), generator="template"))
+    if isinstance(request, UploadRequest):
+        assert await ctx.port.body() == b"a,b"
+    if isinstance(request, RayStatusRequest):
+        await asyncio.Event().wait()
+    if isinstance(request, GenerateRequest) and ctx.record.attempt == 1:
+        raise StorageUnavailable("try again")
+    if isinstance(request, ListDatabasesRequest):
+        raise InternalError("a dead letter")
+    return DONE
+
+
+async def be_a_producer(producer: Producer) -> None:
+    upload = await producer.upload_bytes(b"a,b", filename="a.csv", session_id="s")
+    generate = await producer.generate("go", session_id="s", after=[upload], unique="u", priority="high", expires_s=60)
+    assert [event async for event in producer.follow(generate.id)][-1].status is JobStatus.SUCCEEDED
+    assert await producer.result(generate.id) == DONE
+    assert len(await producer.attempts(generate.id)) == 1
+
+    status, later = new_job(RayStatusRequest()), new_job(RayStatusRequest(), delay_s=60)
+    assert [job.error for job in await producer.enqueue_many([status, later])] == [None, None]
+    await until(lambda: _has_status(producer, status.id, JobStatus.RUNNING))
+    for job in (status, later):
+        await producer.cancel(job.id)
+        assert (await producer.wait(job.id, timeout_s=20)).status is JobStatus.CANCELLED
+    await producer.requeue(later.id)
+    await until(lambda: _has_status(producer, later.id, JobStatus.RUNNING))
+    await producer.cancel(later.id)
+
+    dead = await producer.tables.databases()
+    assert (await dead.wait(timeout_s=20)).status is JobStatus.FAILED
+    assert [record.id for record in await producer.queue.dead_letters()] == [dead.id]
+    assert [requeued.error for requeued in await producer.queue.requeue_dead()] == [None]
+    await dead.wait(timeout_s=20)
+    assert len(await producer.queue.lanes()) == 3
+    assert await producer.queue.jobs(session_id="s")
+
+    assert await producer.restore(generate.id) == await producer.sources("s") == [SOURCE]
+    assert len(await producer.history("s")) == 2
+    assert await producer.reset("s") == 1
+
+
+async def _has_status(producer: Producer, job_id: str, status: JobStatus) -> bool:
+    return (await producer.record(job_id)).status is status
+
+
+@asynccontextmanager
+async def be_a_worker(settings: Settings) -> AsyncIterator[None]:
+    """Two lanes as the program runs them, and one with no need of AWS; asked to drain at the end."""
+    ready, stop = asyncio.Event(), asyncio.Event()
+    handlers = dict.fromkeys(JobKind, do_what_a_handler_may)
+    async with client_of_settings(settings.redis) as client, worker(client, do_what_a_handler_may, max_attempts=2):
+        running = asyncio.create_task(
+            run(settings, [Lane.GENERATE, Lane.RAY], ready=ready, stop=stop, handlers=handlers)
+        )
+        try:
+            await asyncio.wait({running, asyncio.create_task(ready.wait())}, return_when=asyncio.FIRST_COMPLETED)
+            yield
+            store = SourceStore(client)
+            await store.put("w", [SOURCE])
+            assert await store.clear("w", await store.all("w")) == 1
+            await until(lambda: _swept(client))
+            [name] = await living_workers(client, socket.gethostname())
+            await ask_to_drain(client, name)
+            async with asyncio.timeout(30):
+                await running
+        finally:
+            stop.set()
+            await asyncio.gather(running, return_exceptions=True)
+
+
+async def _swept(client: Redis) -> bool:
+    found: int = await client.exists(*(keys.janitor(lane) for lane in Lane))
+    return found == len(Lane)
+
+
+async def test_the_documented_users_can_do_all_that_producers_and_workers_do_and_little_else(
+    valkey: EmbeddedValkey, admin: Redis, rules: dict[str, list[str]]
+) -> None:
+    await admin.config_resetstat()
+    await admin.script_flush()
+    policy = RetryPolicy(backoff_base_s=0.01)
+    settings = Settings(redis=as_user(valkey, WORKER), retries=RetriesSettings(generate=policy))
+    async with be_a_worker(settings), Producer(backend=RedisBackend.connect(as_user(valkey, PRODUCER))) as producer:
+        async with asyncio.timeout(60):
+            await be_a_producer(producer)
+    used = {name.removeprefix("cmdstat_") for name in await admin.info("commandstats")}
+    for user, granted in rules.items():
+        rights = {rule.removeprefix("+") for rule in granted if rule.startswith("+")}
+        # What another database than 0 takes, and a connection that was idle.
+        assert rights - used - called_by_scripts(user) - {"select", "ping"} == set()
+
+
+def called_by_scripts(user: str) -> set[str]:
+    return {name.lower() for script in SCRIPTS[user] for name in re.findall(r"call\('([A-Z]+)'", source(script))}
+
+
+def test_every_command_of_the_scripts_is_granted(rules: dict[str, list[str]]) -> None:
+    assert {script for scripts in SCRIPTS.values() for script in scripts} == set(get_args(Name))
+    for user, granted in rules.items():
+        assert called_by_scripts(user) - {rule.removeprefix("+") for rule in granted} == set()
+
+
+@pytest.mark.parametrize("user", [PRODUCER, WORKER])
+async def test_a_documented_user_reaches_nothing_else(valkey: EmbeddedValkey, admin: Redis, user: str) -> None:
+    async with client_of_settings(as_user(valkey, user)) as client:
+        for command in ("GET mine", "FLUSHALL", "CONFIG GET *", "KEYS *", "ACL LIST", "PUBLISH mine x", "SHUTDOWN"):
+            with pytest.raises(NoPermissionError):
+                await client.execute_command(*command.split())  # type: ignore[no-untyped-call]  # as above
+    await admin.acl_log_reset()
+
+
+async def test_a_missing_right_is_named_at_once(valkey: EmbeddedValkey, admin: Redis) -> None:
+    await acl(admin, "SETUSER", PRODUCER, "-evalsha", "-xadd")
+    async with Producer(backend=RedisBackend.connect(as_user(valkey, PRODUCER))) as producer:
+        for missing in ("evalsha", "xadd"):
+            with pytest.raises(QueueUnavailable, match=rf"{PRODUCER} .*'{missing}'.*docs/operations\.md") as raised:
+                await producer.ray.status()
+            assert not raised.value.retryable
+            await acl(admin, "SETUSER", PRODUCER, f"+{missing}")
+    await admin.acl_log_reset()
+
+
+async def test_a_wrong_password_is_refused_at_once_with_the_setting(valkey: EmbeddedValkey, admin: Redis) -> None:
+    async with client_of(valkey.url, username=PRODUCER, password="guess") as client:
+        message = await refused(client)
+    assert "RAYLANE_REDIS__PASSWORD" in message
+    assert "guess" not in message
+    await admin.acl_log_reset()
+
+
+async def test_a_unix_socket_is_as_good_and_its_wrong_password_is_refused_too(
+    valkey: EmbeddedValkey, admin: Redis, tmp_path: Path
+) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        answers, commands = await asyncio.open_connection(HOST, valkey.port)
+        ways = {asyncio.create_task(pump(reader, commands)), asyncio.create_task(pump(answers, writer))}
+        await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        for way in ways:
+            way.cancel()
+        commands.close()
+        writer.close()
+
+    async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        while data := await source.read(65536):
+            sink.write(data)
+
+    path = tmp_path / "s"
+    async with await asyncio.start_unix_server(serve, path):
+        async with client_of(f"unix://{path}") as client:
+            assert await client.set("k", "v", ex=60)
+        async with client_of(f"unix://{path}", username=PRODUCER, password="guess") as client:
+            assert "RAYLANE_REDIS__PASSWORD" in await refused(client)
+    await admin.acl_log_reset()
+
+
+async def test_a_server_that_asks_for_a_login_says_so(valkey: EmbeddedValkey, admin: Redis) -> None:
+    await acl(admin, "SETUSER", "default", "off")
+    try:
+        async with client_of(valkey.url) as client:
+            assert "RAYLANE_REDIS__PASSWORD" in await refused(client)
+    finally:
+        await acl(admin, "SETUSER", "default", "on")
+    await admin.acl_log_reset()
+
+
+async def test_the_password_may_stand_in_a_file_and_the_url_outranks_it(
+    valkey: EmbeddedValkey, admin: Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "redis__password").write_text("PRODUCER-PASSWORD\n")
+    monkeypatch.setenv("RAYLANE_SECRETS_DIR", str(tmp_path))
+    monkeypatch.setenv("RAYLANE_REDIS__USERNAME", PRODUCER)
+    monkeypatch.setenv("RAYLANE_REDIS__URL", valkey.url)
+    async with client_of_settings(Settings().redis) as client:
+        await refused(client)
+    monkeypatch.setenv("RAYLANE_REDIS__URL", valkey.url.replace("//", f"//{WORKER}:WORKER-PASSWORD@"))
+    async with client_of_settings(Settings().redis) as client:
+        await refused(client)
+    assert [entry["username"] for entry in await admin.acl_log()] == [WORKER, PRODUCER]
+    await admin.acl_log_reset()
