@@ -22,14 +22,7 @@ for id in string.gmatch(redis.call('GET', CLAIM .. token) or '', '%S+') do
   end
 end
 
--- When no worker was heard for a while it was the server that was away: owners get the time to renew.
-local heard = tonumber(redis.call('SET', PULSE .. lane, now, 'PX', ttl.pending, 'GET')) or 0
-if now - heard > lease_ms * 0.6 then
-  local until_ms = now + lease_ms / 2
-  for _, id in ipairs(redis.call('ZRANGEBYSCORE', running, '-inf', '(' .. string.format('%d', until_ms))) do
-    redis.call('ZADD', running, until_ms, id)
-  end
-end
+hear(lane, lease_ms)
 for _, id in ipairs(due(running)) do
   redis.call('ZREM', running, id)
   local job = load(id, lane)

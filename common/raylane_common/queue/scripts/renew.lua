@@ -2,7 +2,7 @@
 -- ARGV: lane, lease_ms, then for each job: id, token
 -- Returns for each job 1 (held), 0 (it has another owner, or has ended) or 2 (held, and to be cancelled).
 local lane, lease_ms, replies = ARGV[1], tonumber(ARGV[2]), {}
-redis.call('SET', PULSE .. lane, now, 'PX', ttl.pending)
+hear(lane, lease_ms)
 for i = 3, #ARGV, 2 do
   local id, token = ARGV[i], ARGV[i + 1]
   local record = redis.pcall('HMGET', JOB .. id, 'owner', 'status', 'cancel_requested_at', 'session_id', 'attempt')

@@ -146,6 +146,8 @@ local function conclude(id, job, status, field, value, dead)
     else
       redis.call('PEXPIRE', record, kept_ms)
       redis.call('PEXPIRE', events, kept_ms)
+      -- Only these may have failed before; what is left of them must not be taken for a later job's of the same id.
+      if job.attempt ~= 1 or job.at or it.field == 'error' then redis.call('PEXPIRE', record .. ':attempts', kept_ms) end
       redis.call('DEL', ARQ_JOB .. id, ARQ_LEASE .. id, JOB .. id .. ':body')
     end
     redis.call('ZADD', ENDED .. job.lane, now, id)
@@ -202,6 +204,16 @@ local function due(set)
   if soonest_ms < 0 or in_ms < soonest_ms then soonest_ms = in_ms end
   if tonumber(head[2]) > now then return {} end
   return redis.call('ZRANGEBYSCORE', set, '-inf', now, 'LIMIT', 0, 1000)
+end
+
+-- A worker was heard. When none was for a while it was the server that was away: owners get the time to renew.
+local function hear(lane, lease_ms)
+  local heard = tonumber(redis.call('SET', PULSE .. lane, now, 'PX', ttl.pending, 'GET')) or 0
+  if now - heard <= lease_ms * 0.6 then return end
+  local until_ms = now + lease_ms / 2
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', RUNNING .. lane, '-inf', '(' .. string.format('%d', until_ms))) do
+    redis.call('ZADD', RUNNING .. lane, until_ms, id)
+  end
 end
 
 -- Fails the jobs of a lane that had to start by now and have not.

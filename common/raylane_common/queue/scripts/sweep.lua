@@ -32,7 +32,7 @@ for _, id in ipairs(redis.call('ZRANGE', WAITING .. lane, 0, 99)) do
       repaired = repaired + 1
     else
       redis.call('ZADD', WAITING .. lane, now, id)
-      keep(id, ttl.pending)
+      keep(id, ttl.pending + math.max(0, (tonumber(job.at) or 0) - now))
     end
   end
 end
