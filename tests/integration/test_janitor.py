@@ -135,11 +135,9 @@ async def test_a_waiting_or_parked_job_that_is_looked_at_does_not_expire_from_re
     await claimed(lane)
     for job_id in ("parked", "waiting"):
         await redis.expire(keys.job(job_id), 100)
-        await redis.expire(keys.job_events(job_id), 100)
     await sweep(lane)
     for job_id in ("parked", "waiting"):
         assert await redis.ttl(keys.job(job_id)) > 1000
-        assert await redis.ttl(keys.job_events(job_id)) > 1000
 
 
 async def test_places_of_vanished_jobs_are_cleared(redis: Redis, queue: JobQueue) -> None:

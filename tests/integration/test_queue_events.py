@@ -195,10 +195,11 @@ async def test_a_follower_who_saw_the_end_sees_what_comes_once_the_job_is_put_ba
     redis: Redis, queue: JobQueue, lane: LaneQueue
 ) -> None:
     await queue.enqueue(a_job(id="j"))
+    lease = await take(lane)
     # The newest event stands ahead of the server's clock, as after the clock was set back.
     [(last, _)] = await redis.xrevrange(keys.job_events("j"), count=1)
     await redis.execute_command("XSETID", keys.job_events("j"), f"{int(last.split('-')[0]) + 3_600_000}-0")  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
-    await end(lane, (await take(lane)).failed(TRANSIENT))
+    await end(lane, lease.failed(TRANSIENT))
     seen = await everything(queue, "j")
     assert told(seen) == ["queued", "running", "failed"]
     await queue.requeue("j")
@@ -261,3 +262,18 @@ async def test_progress_replaces_the_records_and_log_lines_do_not_grow_it(
     after = set(await redis.hkeys(keys.job("j")))  # type: ignore[misc]  # as above
     assert after - before == {"progress"}
     assert (await queue.record("j")).progress == Progress(stage="two")
+
+
+async def test_the_enqueueing_is_told_once_to_those_who_follow_before_the_job_starts_and_to_those_after(
+    redis: Redis, queue: JobQueue, lane: LaneQueue
+) -> None:
+    await queue.enqueue(a_job(id="j"))
+    follower = queue.follow("j")
+    first = await anext(follower)
+    assert first.status == "queued"
+    assert await redis.exists(keys.job_events("j")) == 0, "a job that only waits its turn costs no stream"
+    await run(lane)
+    assert told([event async for event in follower]) == ["running", "succeeded"]
+    seen = await everything(queue, "j")
+    assert (seen[0], told(seen)) == (first, ["queued", "running", "succeeded"])
+    assert told(await everything(queue, "j", after=first.id)) == ["running", "succeeded"]

@@ -21,8 +21,19 @@ from raylane_common.errors import (
     WaitTimeout,
     WorkerLost,
 )
-from raylane_common.jobs import WIRE_VERSION, Attempt, Enqueued, JobEvent, JobRecord, JobStatus, NewJob, Priority
+from raylane_common.jobs import (
+    WIRE_VERSION,
+    Attempt,
+    Enqueued,
+    EventType,
+    JobEvent,
+    JobRecord,
+    JobStatus,
+    NewJob,
+    Priority,
+)
 from raylane_common.queue.scripts import Argument, Scripts
+from raylane_common.requests import LANE_OF
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
@@ -60,7 +71,7 @@ class JobQueue:
         kind with the same unique key is live, that job's id is returned. Raises `JobIdTaken` if the id was used for
         another request, `InvalidRequest` if a job that it comes after does not exist.
         """
-        [outcome] = await self._write([job], traceparent)
+        [outcome] = await self._write([job], _arguments([job], traceparent))
         if outcome.error is not None:
             raise outcome.error
         return outcome.id
@@ -72,22 +83,25 @@ class JobQueue:
         by `enqueue`, or carry `QueueUnavailable` if Redis went away, and can then be enqueued again under its id.
         """
         outcomes: list[Enqueued] = []
-        for chunk in _chunks(jobs):
+        chunks = _chunks(jobs)
+        chunk = next(chunks, ())
+        arguments = _arguments(chunk, traceparent)
+        while chunk:
+            writing = asyncio.create_task(self._write(chunk, arguments))
             try:
-                outcomes += await self._write(chunk, traceparent)
+                # Once it is sent, the next one is made ready while the server is busy with it.
+                await asyncio.sleep(0)
+                chunk = next(chunks, ())
+                arguments = _arguments(chunk, traceparent)
+                outcomes += await writing
             except QueueUnavailable as error:
                 outcomes += [Enqueued(job.id, error=error) for job in jobs[len(outcomes) :]]
                 break
+            finally:
+                writing.cancel()
         return outcomes
 
-    async def _write(self, jobs: Sequence[NewJob], traceparent: str) -> list[Enqueued]:
-        arguments: list[Argument] = [WIRE_VERSION]
-        for job in jobs:
-            payload = job.request.model_dump_json()
-            arguments += (
-                *(job.id, job.kind.value, job.lane.value, job.session_id or ""),
-                *(payload, job.body, _options(job, traceparent)),
-            )
+    async def _write(self, jobs: Sequence[NewJob], arguments: Sequence[Argument]) -> list[Enqueued]:
         replies = cast("list[int | list[str]]", await self._scripts.run("enqueue", arguments))
         return [_enqueued(job, reply) for job, reply in zip(jobs, replies, strict=True)]
 
@@ -187,14 +201,20 @@ class JobQueue:
         while True:
             with queue_errors("read a job's events"):
                 async with self._redis.pipeline(transaction=True) as pipe:
-                    pipe.hget(keys.job(job_id), "status")
+                    pipe.hmget(keys.job(job_id), ["status", "enqueued_at"])
                     pipe.xrevrange(stream, count=1)
-                    status, newest = await pipe.execute()
+                    (status, enqueued_at), newest = await pipe.execute()
             if status is None:
                 raise _not_found(job_id)
             last = newest[0][0] if newest else _BEGIN
             if position is None:
                 position = last
+            if not newest and not JobStatus(status).is_final:
+                # The stream begins with the job's first change, and will tell this event under the same id.
+                first = JobEvent(id=f"{enqueued_at}-0", type=EventType.STATUS, at=enqueued_at, status=status)
+                if after is not None and _order(position) < _order(first.id):
+                    position = first.id
+                    yield first
             # Behind it stands who saw events that a failover lost.
             if _order(position) >= _order(last) and JobStatus(status).is_final:
                 return
@@ -219,6 +239,18 @@ def _chunks(jobs: Sequence[NewJob]) -> Iterator[Sequence[NewJob]]:
             start, size_bytes = index, len(job.body)
     if start < len(jobs):
         yield jobs[start:]
+
+
+def _arguments(jobs: Sequence[NewJob], traceparent: str) -> list[Argument]:
+    arguments: list[Argument] = [WIRE_VERSION]
+    for job in jobs:
+        request = job.request
+        kind = request.kind
+        arguments += (
+            *(job.id, kind.value, LANE_OF[kind].value, job.session_id or ""),
+            *(request.model_dump_json(), job.body, _options(job, traceparent)),
+        )
+    return arguments
 
 
 def _options(job: NewJob, traceparent: str) -> str:

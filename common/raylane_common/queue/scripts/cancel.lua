@@ -13,7 +13,7 @@ if job.status == 'running' or job.started_at then
     leave(id, job)
     redis.call('HSET', JOB .. id, 'status', 'queued')
     enter_queue(id, job, rank(job))
-    announce(id, 'queued', 'attempt', job.attempt)
+    announce(id, job, 'queued', 'attempt', job.attempt)
   end
   publish()
   return 'running'

@@ -9,7 +9,7 @@ ttl.ended, ttl.dead = tonumber(ARGV[7]), tonumber(ARGV[8])
 local max_attempts = {}
 for i = 9, #ARGV, 2 do max_attempts[ARGV[i]] = tonumber(ARGV[i + 1]) end
 local running, queue = RUNNING .. lane, QUEUE .. lane
-local reply, claimed = {-1}, {}
+local reply, claimed, now_text = {-1}, {}, string.format('%d', now)
 
 -- A claim that was answered into a broken connection is asked again with its token: the same jobs, not others.
 for id in string.gmatch(redis.call('GET', CLAIM .. token) or '', '%S+') do
@@ -59,8 +59,18 @@ local function has_slot(id, job)
   return true
 end
 
+-- The whole record, as it is answered and as a table; nil if there is no readable one.
+local function read(id)
+  local flat = redis.pcall('HGETALL', JOB .. id)
+  local job = {}
+  for i = 1, #flat, 2 do job[flat[i]] = flat[i + 1] end
+  if not job.status then return nil end
+  job.lane, job.attempt = lane, tonumber(job.attempt) or 0
+  return job, flat
+end
+
 local function take(id, score)
-  local job = load(id, lane)
+  local job, flat = read(id)
   if not job or job.status ~= 'queued' then
     if job and job.status == 'running' then redis.call('ZADD', running, 'NX', now + lease_ms, id) end
     if not job then redis.call('DEL', ARQ_JOB .. id, JOB .. id .. ':body') end
@@ -81,14 +91,17 @@ local function take(id, score)
   end
   if loss then attempt_failed(id, job, loss) end
   local attempt = job.attempt + 1
-  redis.call('HSET', record, 'status', 'running', 'owner', token, 'worker', worker, 'started_at', now, 'attempt', attempt,
-    'max_attempts', allowed, 'lane', lane)
+  local changes = {'status', 'running', 'owner', token, 'worker', worker, 'started_at', now_text, 'attempt', tostring(attempt),
+    'max_attempts', tostring(allowed), 'lane', lane}
+  redis.call('HSET', record, unpack(changes))
   redis.call('ZADD', running, now + lease_ms, id)
   redis.call('SET', ARQ_LEASE .. id, token, 'PX', lease_ms)
-  announce(id, 'running', 'attempt', attempt)
+  announce(id, job, 'running', 'attempt', attempt)
   if now - (tonumber(job.enqueued_at) or 0) > 86400000 then keep(id, ttl.pending) end
   claimed[#claimed + 1] = id
-  reply[#reply + 1] = {id, redis.call('HGETALL', record)}
+  -- A field that stands twice counts as it stands last.
+  for i = 1, #changes do flat[#flat + 1] = changes[i] end
+  reply[#reply + 1] = {id, flat}
 end
 
 local looked_at, more = 0, true

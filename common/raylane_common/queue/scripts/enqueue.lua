@@ -1,9 +1,14 @@
--- Writes jobs, each in one step: record, arq's copy, its place in the lane, event, staged body.
+-- Writes jobs, each in one step: record, arq's copy, its place in the lane, staged body.
 -- ARGV: v, then for each job: id, kind, lane, session ('' if none), payload, body ('' if none), options ('' or JSON with any of
 --       max_attempts, after, at_ms, delay_ms, expires_ms, priority, unique, traceparent)
 -- Returns for each job 1 (written), 0 (it stood there before), {'taken'}, {'missing', id of a dependency} or
 -- {'unique', id of the live job that has the key}.
-local replies, sessions, at_us = {}, {}, now_us
+local replies, sessions, at_us, none = {}, {}, now_us, {}
+
+local function append(fields, name, value)
+  fields[#fields + 1] = name
+  fields[#fields + 1] = value
+end
 
 local function write(id, kind, lane, session, payload, body, options)
   local record = JOB .. id
@@ -17,30 +22,25 @@ local function write(id, kind, lane, session, payload, body, options)
     local job = holder and load(holder)
     if job and not final[job.status] then return {'unique', holder} end
   end
-  for _, other in ipairs(options.after or {}) do
+  for _, other in ipairs(options.after or none) do
     if not status_of(other) then return {'missing', other} end
   end
 
   local job = {lane = lane, kind = kind, session_id = session ~= '' and session, attempt = 0,
-    priority = options.priority, unique = options.unique, at = options.at_ms, enqueued_at = at_us / 1000}
+    priority = options.priority, unique = options.unique, at = options.at_ms, enqueued_at = now}
   if options.delay_ms then job.at = now + options.delay_ms end
   if options.expires_ms then job.expires_at = now + options.expires_ms end
   local kept_ms = ttl.pending + math.max(0, (job.at or 0) - now)
   local fields = {'v', ARGV[1], 'kind', kind, 'lane', lane, 'attempt', 0, 'payload', payload, 'enqueued_at', now}
-  local function also(name, value)
-    if value then
-      fields[#fields + 1] = name
-      fields[#fields + 1] = value
+  if job.session_id then append(fields, 'session_id', session) end
+  if options ~= none then
+    for _, name in ipairs({'max_attempts', 'traceparent', 'priority', 'unique'}) do
+      if options[name] then append(fields, name, options[name]) end
     end
+    if job.at then append(fields, 'at', job.at) end
+    if job.expires_at then append(fields, 'expires_at', job.expires_at) end
+    if options.after then append(fields, 'after', cjson.encode(options.after)) end
   end
-  also('session_id', job.session_id)
-  also('max_attempts', options.max_attempts)
-  also('traceparent', options.traceparent)
-  also('priority', options.priority)
-  also('unique', options.unique)
-  also('at', job.at)
-  also('expires_at', job.expires_at)
-  also('after', options.after and cjson.encode(options.after))
 
   job.status = 'queued'
   local unmet, culprit, its_status = 0
@@ -53,8 +53,6 @@ local function write(id, kind, lane, session, payload, body, options)
   redis.call('PEXPIRE', record, kept_ms)
   if body ~= '' then redis.call('SET', record .. ':body', body, 'PX', kept_ms) end
   redis.call('SET', ARQ_JOB .. id, string.format('{"t":null,"f":"%s","a":[],"k":{},"et":%d}', kind, now), 'PX', kept_ms)
-  redis.call('XADD', record .. ':events', '*', 'type', 'status', 'status', job.status, 'at', now)
-  redis.call('PEXPIRE', record .. ':events', kept_ms)
   if job.unique then redis.call('SET', UNIQUE .. kind .. ':' .. job.unique, id, 'PX', kept_ms) end
   if job.expires_at then redis.call('ZADD', EXPIRING .. lane, job.expires_at, id) end
   if job.session_id then
@@ -63,7 +61,7 @@ local function write(id, kind, lane, session, payload, body, options)
   end
 
   if job.status == 'queued' then
-    enter_queue(id, job, rank(job))
+    enter_queue(id, job, rank(job) + at_us / 1000 - now)
   elseif job.status == 'scheduled' then
     redis.call('ZADD', SCHEDULE .. lane, job.at, id)
     woken[lane] = id
@@ -80,7 +78,7 @@ local function write(id, kind, lane, session, payload, body, options)
 end
 
 for i = 2, #ARGV, 7 do
-  local options = ARGV[i + 6] ~= '' and cjson.decode(ARGV[i + 6]) or {}
+  local options = ARGV[i + 6] ~= '' and cjson.decode(ARGV[i + 6]) or none
   replies[#replies + 1] = write(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5], options)
   -- The clock stands still within a script; jobs of one batch keep their order all the same.
   at_us = at_us + 1

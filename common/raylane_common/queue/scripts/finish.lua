@@ -19,11 +19,11 @@ local function back(id, token, job, value, delay_ms, spent)
     redis.call('HSET', record, 'status', 'scheduled')
     redis.call('ZADD', SCHEDULE .. job.lane, now + delay_ms, id)
     woken[job.lane] = id
-    announce(id, 'scheduled', 'attempt', job.attempt, unpack(value ~= '' and {'error', value} or {}))
+    announce(id, job, 'scheduled', 'attempt', job.attempt, unpack(value ~= '' and {'error', value} or {}))
   else
     redis.call('HSET', record, 'status', 'queued')
     enter_queue(id, job, rank(job))
-    announce(id, 'queued', 'attempt', job.attempt, unpack(value ~= '' and {'error', value} or {}))
+    announce(id, job, 'queued', 'attempt', job.attempt, unpack(value ~= '' and {'error', value} or {}))
   end
 end
 

@@ -11,9 +11,10 @@ for i = 3, #ARGV, 2 do
   else
     if record[2] ~= 'running' then
       -- The lease ran out, but nobody took the job.
-      leave(id, {status = record[2], lane = lane, session_id = record[4]})
+      local job = {status = record[2], lane = lane, session_id = record[4]}
+      leave(id, job)
       redis.call('HSET', JOB .. id, 'status', 'running')
-      announce(id, 'running', 'attempt', record[5])
+      announce(id, job, 'running', 'attempt', record[5])
     end
     redis.call('ZADD', RUNNING .. lane, now + lease_ms, id)
     redis.call('SET', ARQ_LEASE .. id, token, 'PX', lease_ms)

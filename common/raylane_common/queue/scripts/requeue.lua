@@ -32,7 +32,7 @@ redis.call('XTRIM', record .. ':events', 'MAXLEN', 0)
 redis.call('DEL', record .. ':after')
 redis.call('ZREM', DEAD .. job.lane, id)
 redis.call('ZREM', ENDED .. job.lane, id)
-job.attempt, job.at = 0, now
+job.status, job.attempt, job.at = 'queued', 0, now
 redis.call('SET', ARQ_JOB .. id, string.format('{"t":null,"f":"%s","a":[],"k":{},"et":%d}', job.kind, now))
 if job.unique then redis.call('SET', UNIQUE .. job.kind .. ':' .. job.unique, id, 'PX', ttl.pending) end
 local known = {}
@@ -43,7 +43,7 @@ end
 if depend(id, known) > 0 then
   redis.call('HSET', record, 'status', 'waiting')
   redis.call('ZADD', WAITING .. job.lane, now, id)
-  announce(id, 'waiting', 'attempt', 0)
+  announce(id, job, 'waiting', 'attempt', 0)
 else
   release(id, job)
 end

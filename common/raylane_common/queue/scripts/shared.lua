@@ -29,10 +29,18 @@ local function status_of(id)
   return type(status) == 'string' and status
 end
 
+-- Tells that a job's status changes. The stream begins with the first change, since an empty one takes 4 KiB: the event of
+-- the enqueueing is written with it, under the id that followers have been given for it (`JobQueue.follow`).
 -- A stream that something else overwrote is not worth a job: what could not be told stands in the record.
-local function announce(id, status, ...)
-  redis.pcall('XADD', JOB .. id .. ':events', 'MAXLEN', '~', EVENTS_MAX, '*', 'type', 'status', 'status', status,
-    'at', now, ...)
+local function announce(id, job, status, ...)
+  local events = JOB .. id .. ':events'
+  local told = redis.pcall('XADD', events, 'NOMKSTREAM', 'MAXLEN', '~', EVENTS_MAX, '*', 'type', 'status',
+    'status', status, 'at', now, ...)
+  if told then return end
+  local enqueued_at = string.format('%d', tonumber(job.enqueued_at) or now)
+  redis.call('XADD', events, enqueued_at .. '-0', 'type', 'status', 'status', job.status, 'at', enqueued_at)
+  redis.call('XADD', events, '*', 'type', 'status', 'status', status, 'at', now, ...)
+  redis.call('PEXPIRE', events, ttl.pending)
 end
 
 local function keep(id, ms)
@@ -67,7 +75,7 @@ local function release(id, job)
   else
     enter_queue(id, job, rank(job))
   end
-  announce(id, status, 'attempt', job.attempt)
+  announce(id, job, status, 'attempt', job.attempt)
 end
 
 -- Takes a job out of the set that its status puts it in.
@@ -134,9 +142,9 @@ local function conclude(id, job, status, field, value, dead)
     redis.call('HDEL', record, 'error', 'slot', 'dependents', 'cancel_requested_at')
     redis.call('HSET', record, 'status', it.status, it.field, it.value, 'finished_at', now)
     if it.field == 'error' then
-      announce(id, it.status, 'attempt', job.attempt, 'error', it.value)
+      announce(id, job, it.status, 'attempt', job.attempt, 'error', it.value)
     else
-      announce(id, it.status, 'attempt', job.attempt)
+      announce(id, job, it.status, 'attempt', job.attempt)
     end
     if is_dead then
       keep(id, kept_ms)
