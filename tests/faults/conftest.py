@@ -1,0 +1,103 @@
+"""What tests of faults share: a seed, a server of their own, workers as processes, and a look for leaks at the end."""
+
+from __future__ import annotations
+
+import os
+import random
+from typing import TYPE_CHECKING
+
+import pytest
+
+from raylane import Producer
+from raylane_common import keys
+from raylane_common.connection import connect
+from raylane_common.settings import RedisSettings
+from raylane_worker.embedded import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY
+from tests.fake_ray import Address, FakeRay
+from tests.faults.processes import Workers
+from tests.faults.server import Server
+from tests.faults.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from redis.asyncio import Redis
+
+    from raylane_worker.embedded import EmbeddedMoto
+
+
+@pytest.fixture
+def chance() -> random.Random:
+    """All randomness of a test. RAYLANE_SEED=… makes the choices of a failed test again."""
+    seed = os.environ.get("RAYLANE_SEED") or str(random.SystemRandom().randrange(1_000_000))
+    print(f"RAYLANE_SEED={seed}")
+    return random.Random(seed)
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[Server]:
+    """A server of the test's own, with its append-only file."""
+    async with Server(tmp_path / "valkey") as running:
+        yield running
+
+
+@pytest.fixture
+async def redis(server: Server) -> AsyncIterator[Redis]:
+    """A direct connection to the test's server."""
+    client = connect(RedisSettings.model_validate({"url": server.url}))
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture
+async def producer(server: Server) -> AsyncIterator[Producer]:
+    """A producer on the test's server."""
+    async with Producer(redis_url=server.url) as opened:
+        yield opened
+
+
+@pytest.fixture(autouse=True)
+async def _nothing_is_left(server: Server, redis: Redis) -> AsyncIterator[None]:
+    """No key without a time to live but the lanes' sets, and those are empty; no lease and no slot of an ended job."""
+    yield
+    if not server.is_running:
+        await server.start()
+    server.resume()
+    found = [key async for key in redis.scan_iter(count=1000)]
+    immortal = [key for key in found if await redis.ttl(key) == -1]
+    assert [key for key in immortal if not key.startswith(keys.IMMORTAL)] == [], "keys without a time to live"
+    if not server.keeps_jobs:
+        held = [key for key in found if key.startswith((*keys.IMMORTAL, keys.ARQ_LEASE)) or ":slots:" in key]
+        assert held == [], "jobs, leases or slots left in the lanes"
+
+
+@pytest.fixture
+def cluster() -> FakeRay:
+    """A Ray cluster whose runs last until the test ends them."""
+    return FakeRay()
+
+
+@pytest.fixture
+async def warehouse(moto: EmbeddedMoto) -> Warehouse:
+    """A bucket and a database of the test's own."""
+    return await Warehouse.build(moto.url)
+
+
+@pytest.fixture
+async def workers(server: Server, cluster: FakeRay, warehouse: Warehouse, tmp_path: Path) -> AsyncIterator[Workers]:
+    """Starts workers on the test's server, cluster and warehouse."""
+    async with Address(cluster) as address:
+        settings = {
+            "redis__url": server.url,
+            "aws__endpoint_url": warehouse.url,
+            "aws__region": REGION,
+            "aws__access_key_id": ACCESS_KEY_ID,
+            "aws__secret_access_key": SECRET_ACCESS_KEY,
+            "storage__bucket": warehouse.bucket,
+            "ray__private_url": address.url,
+            "ray__poll_interval_s": 0.3,
+            "generation__generator": "template",
+        }
+        async with Workers(settings, tmp_path) as started:
+            yield started

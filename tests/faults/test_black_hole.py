@@ -1,0 +1,156 @@
+"""Connections to the queue that lead nowhere, are cut, or are refused."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from raylane import Producer, QueueUnavailable, RaylaneError
+from raylane.options import new_job
+from raylane_common import keys
+from raylane_common.connection import connect
+from raylane_common.jobs import JobStatus
+from raylane_common.queue import JobQueue
+from raylane_common.requests import RayStatusRequest
+from raylane_common.settings import RedisSettings, Settings
+from raylane_worker.embedded import HOST, SilentEndpoint
+from tests.faults.proxy import Proxy
+from tests.faults.workload import Workload
+from tests.lanes import DONE, a_job, lane_queue
+from tests.waiting import until
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+    from random import Random
+
+    from redis.asyncio import Redis
+
+    from tests.fake_ray import FakeRay
+    from tests.faults.processes import Workers
+    from tests.faults.server import Server
+    from tests.faults.warehouse import Warehouse
+
+IMPATIENT = {"connect_timeout_s": 0.3, "socket_timeout_s": 1.2, "give_up_s": 1.5}
+IMPATIENT_WORKER = {"redis__socket_timeout_s": 2, "redis__give_up_s": 3, "lanes__poll_s": 1}
+
+
+def impatient(url: str) -> Producer:
+    # `poll_s` is for workers, but must be shorter than any time limit.
+    return Producer(Settings.model_validate({"redis": {"url": url, **IMPATIENT}, "lanes": {"poll_s": 0.5}}))
+
+
+async def is_refused(producer: Producer) -> None:
+    """Each way to the queue says in the end that it is not there."""
+    (answer,) = await producer.enqueue_many([new_job(RayStatusRequest())])
+    assert isinstance(answer.error, QueueUnavailable)
+    calls = [producer.ray.status(), producer.record("job"), producer.wait("job"), producer.sources("session")]
+    raised = await asyncio.gather(*(_error_of(call) for call in [*calls, producer.queue.lanes()]))
+    assert [type(error) for error in raised] == [QueueUnavailable] * 5
+
+
+async def _error_of(call: Coroutine[Any, Any, object]) -> Exception | None:
+    try:
+        await call
+    except RaylaneError as error:
+        return error
+    return None
+
+
+async def test_a_producer_whose_connection_leads_nowhere_is_told_and_goes_on_when_it_is_mended(server: Server) -> None:
+    server.keeps_jobs = True
+    async with Proxy(server.port) as proxy, impatient(proxy.url) as producer:
+        job = await producer.ray.status()
+        proxy.freeze()
+        await is_refused(producer)
+        proxy.mend()
+        assert (await job.record()).status is JobStatus.QUEUED
+        proxy.refuse()
+        await is_refused(producer)
+        proxy.mend()
+        # Whatever became of the others: each was one request, and no answer means no knowledge.
+        assert (await producer.ray.status(job_id=job.id)).id == job.id
+
+
+async def test_a_producer_of_a_server_that_does_not_take_connections_is_told() -> None:
+    async with SilentEndpoint() as silent, impatient(f"redis://{HOST}:{silent.port}/0") as producer:
+        await is_refused(producer)
+
+
+@pytest.mark.timeout(180)
+async def test_workers_outlive_connections_that_are_cut_refused_and_forgotten(
+    chance: Random,
+    server: Server,
+    workers: Workers,
+    producer: Producer,
+    redis: Redis,
+    cluster: FakeRay,
+    warehouse: Warehouse,
+) -> None:
+    workload = Workload(chance, warehouse, cluster)
+    async with Proxy(server.port) as proxy:
+        workers.settings |= IMPATIENT_WORKER | {"redis__url": proxy.url}
+        living = await workers.start_many(2)
+        for _ in range(5):
+            await workload.enqueue(producer, workload.more(16))
+            await asyncio.sleep(chance.uniform(0, 0.5))
+            fault = chance.choice([proxy.cut, proxy.refuse, proxy.freeze, proxy.forget])
+            print(fault.__name__)
+            fault()
+            await asyncio.sleep(chance.uniform(0, 1.5))
+            proxy.mend()
+        await workload.ended(redis)
+        await workload.check(producer, redis, attempts=1)
+        assert all(worker.is_running for worker in living)
+
+
+@pytest.mark.timeout(120)
+async def test_a_worker_cut_off_from_its_queue_stops_when_asked_and_another_goes_on(
+    server: Server, workers: Workers, producer: Producer, cluster: FakeRay
+) -> None:
+    workers.settings |= IMPATIENT_WORKER | {"lanes__lease_s": 2, "lanes__drain_s": 0}
+    async with Proxy(server.port) as proxy:
+        cut_off = await workers.start(redis__url=proxy.url)
+        jobs = [await producer.ray.submit(f"print({number})") for number in range(3)]
+        await until(lambda: len(cluster.jobs) == len(jobs))
+        proxy.freeze()
+        cut_off.terminate()
+        assert await cut_off.ended() == 0
+    await workers.start()
+    for job in jobs:
+        cluster.end(f"rl-{job.id}-1")
+        assert (await job.wait(60)).status is JobStatus.SUCCEEDED
+    assert cluster.submissions == len(jobs)
+
+
+async def test_a_claim_whose_answer_comes_after_its_lease_gives_each_job_out_once(server: Server, redis: Redis) -> None:
+    """Another worker has its slots full meanwhile: it renews, so the server was not away, and takes nothing over."""
+    jobs, other = JobQueue(redis), lane_queue(redis, name="other")
+    await jobs.enqueue(a_job())
+    held = (await other.claim(1)).leases
+    claimed_ids = [await jobs.enqueue(a_job()) for _ in range(3)]
+    async with (
+        Proxy(server.port) as proxy,
+        connect(RedisSettings.model_validate({"url": proxy.url, **IMPATIENT})) as through,
+    ):
+        unheard = lane_queue(through, name="unheard")
+        await unheard.renew([])
+        proxy.hold_answers()
+
+        async def leases_have_run_out() -> bool:
+            await other.renew(held)
+            return not await redis.exists(*map(keys.lease, claimed_ids))
+
+        with pytest.raises(QueueUnavailable):
+            await unheard.claim(5)
+        assert [(await jobs.record(job_id)).worker for job_id in claimed_ids] == ["unheard"] * 3
+        await until(leases_have_run_out)
+        proxy.mend()
+        leases = (await unheard.claim(5)).leases
+        assert sorted(lease.job_id for lease in leases) == sorted(claimed_ids)
+        assert [lease.record.attempt for lease in leases] == [1, 1, 1]
+        assert await unheard.renew(leases) == ["held"] * 3
+        ends = [lease.succeeded(DONE) for lease in leases]
+        assert await unheard.finish(ends) == [True] * 3
+        assert await other.finish([lease.succeeded(DONE) for lease in held]) == [True]

@@ -1,0 +1,117 @@
+"""The server of the queue goes away and comes back: stopped, killed, or paused for longer than a lease."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from raylane_common.jobs import JobStatus
+from raylane_common.queue import JobQueue
+from tests.faults.workload import Workload
+from tests.lanes import DONE, a_job, worker
+from tests.waiting import until
+
+if TYPE_CHECKING:
+    from random import Random
+
+    from redis.asyncio import Redis
+
+    from raylane import Producer
+    from raylane_common.results import DatabasesResult
+    from raylane_worker.context import JobContext
+    from tests.fake_ray import FakeRay
+    from tests.faults.processes import Workers
+    from tests.faults.server import Server
+    from tests.faults.warehouse import Warehouse
+
+PAUSE_S = 15
+LEASE_S = 5
+
+
+async def test_a_worker_outlives_a_restart_while_idle_during_a_job_and_at_its_end(server: Server, redis: Redis) -> None:
+    started, finish, runs = asyncio.Event(), asyncio.Event(), 0
+
+    async def wait(request: Any, ctx: JobContext) -> DatabasesResult:
+        nonlocal runs
+        runs += 1
+        started.set()
+        await finish.wait()
+        return DONE
+
+    queue = JobQueue(redis)
+    async with worker(redis, wait):
+        first = await queue.enqueue(a_job())
+        await started.wait()
+        await server.stop()
+        # The job ends while nobody can take its result.
+        finish.set()
+        await server.start()
+        assert await queue.result(first, timeout_s=60) == DONE
+        assert runs == 1
+
+        await server.stop()
+        await server.start()
+        assert await queue.result(await queue.enqueue(a_job()), timeout_s=60) == DONE
+    record = await queue.record(first)
+    assert (record.status, record.attempt) == (JobStatus.SUCCEEDED, 1)
+
+
+@pytest.mark.timeout(180)
+async def test_jobs_in_flight_outlive_a_server_that_is_stopped_and_killed(
+    chance: Random,
+    server: Server,
+    workers: Workers,
+    producer: Producer,
+    redis: Redis,
+    cluster: FakeRay,
+    warehouse: Warehouse,
+) -> None:
+    workload = Workload(chance, warehouse, cluster, longest_run_s=4)
+    workers.settings |= {"lanes__lease_s": LEASE_S}
+    living = await workers.start_many(3)
+    for end in chance.sample([server.stop, server.kill, server.kill], k=3):
+        # What the server had confirmed and not yet written would be lost with it, and that would be its own loss.
+        await redis.config_set("appendfsync", "always")
+        jobs = workload.more(20)
+        await workload.enqueue(producer, jobs)
+        await workload.one_begins(redis, jobs)
+        away_s = chance.uniform(0, LEASE_S + 1)
+        print(f"{end.__name__}, away for {away_s:.1f} s")
+        await end()
+        await asyncio.sleep(away_s)
+        await server.start()
+    await workload.ended(redis)
+    await workload.check(producer, redis, attempts=1)
+    assert all(worker.is_running for worker in living)
+
+
+@pytest.mark.timeout(180)
+async def test_a_pause_of_the_server_that_outlasts_every_lease_spends_no_attempt(
+    chance: Random,
+    server: Server,
+    workers: Workers,
+    producer: Producer,
+    redis: Redis,
+    cluster: FakeRay,
+    warehouse: Warehouse,
+) -> None:
+    # Most runs end within the pause; a session runs one of them at a time.
+    workload = Workload(chance, warehouse, cluster, longest_run_s=PAUSE_S + 5, sessions=40)
+    living = await workers.start_many(3)
+    await workload.enqueue(producer, workload.more(50))
+
+    async def runs_go_on() -> bool:
+        return len(cluster.jobs) > 5
+
+    await until(runs_go_on)
+    server.pause()
+    try:
+        await asyncio.sleep(PAUSE_S)
+    finally:
+        server.resume()
+    workload.end_runs()
+    await workload.ended(redis)
+    await workload.check(producer, redis, attempts=1)
+    assert all(worker.is_running for worker in living)

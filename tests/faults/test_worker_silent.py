@@ -1,0 +1,81 @@
+"""A worker falls silent for longer than its lease, by a stopped process or by a dead route, and comes back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from raylane_common.jobs import JobStatus
+from raylane_common.ray.models import RayJobStatus
+from tests.faults.proxy import Proxy
+from tests.waiting import until
+
+if TYPE_CHECKING:
+    from raylane import JobHandle, Producer
+    from raylane_common.results import RunResult
+    from tests.fake_ray import FakeRay
+    from tests.faults.processes import WorkerProcess, Workers
+    from tests.faults.server import Server
+
+RECOVERY_S = 15
+
+
+@pytest.mark.parametrize("how", ["its process is stopped", "its route is dead"])
+@pytest.mark.timeout(180)
+async def test_another_takes_the_jobs_and_nothing_comes_late_when(
+    how: str, server: Server, workers: Workers, producer: Producer, cluster: FakeRay
+) -> None:
+    if how == "its process is stopped":
+        workers.settings |= {"lanes__lease_s": 2}
+    async with Proxy(server.port) as proxy:
+        silent = await workers.start(redis__url=proxy.url)
+        short, long, *others = [await producer.ray.submit(f"print({number})") for number in range(6)]
+        jobs = [short, long, *others]
+        await until(lambda: all_follow_their_runs(jobs, silent))
+        taker = await workers.start()
+
+        by_process = how == "its process is stopped"
+        (silent.pause if by_process else proxy.freeze)()
+        try:
+            # The silent worker, if it can, sees this end and has a result that it cannot write.
+            cluster.end(run_id_of(short))
+            await until(lambda: all_run_on(jobs, taker), timeout_s=RECOVERY_S)
+            assert (await short.result(RECOVERY_S)).run.status is RayJobStatus.SUCCEEDED
+            ended = await short.record()
+        finally:
+            (silent.resume if by_process else proxy.mend)()
+        await until(lambda: silent.told.count("another worker has") >= len(jobs), timeout_s=60)
+        assert await short.record() == ended
+        assert await all_run_on([long, *others], taker)
+        for job in (long, *others):
+            cluster.end(run_id_of(job))
+        for job in jobs:
+            record = await job.wait(60)
+            assert (record.status, record.attempt, record.worker) == (JobStatus.SUCCEEDED, 2, taker.name)
+            finals = [
+                event.status async for event in job.follow() if event.status is not None and event.status.is_final
+            ]
+            assert finals == [JobStatus.SUCCEEDED]
+        assert cluster.submissions == len(jobs)
+
+        taker.terminate()
+        assert await taker.ended() == 0
+        again = await producer.ray.status()
+        assert (await again.wait(60)).worker == silent.name
+        silent.terminate()
+        assert await silent.ended() == 0
+
+
+async def all_follow_their_runs(jobs: list[JobHandle[RunResult]], worker: WorkerProcess) -> bool:
+    records = [await job.record() for job in jobs]
+    stages = {record.progress.stage for record in records if record.progress is not None}
+    return stages == {"running"} and all(record.worker == worker.name for record in records)
+
+
+async def all_run_on(jobs: list[JobHandle[RunResult]], worker: WorkerProcess) -> bool:
+    return {(await job.record()).worker for job in jobs} == {worker.name}
+
+
+def run_id_of(job: JobHandle[RunResult]) -> str:
+    return f"rl-{job.id}-1"

@@ -1,0 +1,49 @@
+"""SIGTERM storms: deploys are free."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.faults.workload import Workload
+
+if TYPE_CHECKING:
+    from random import Random
+
+    from redis.asyncio import Redis
+
+    from raylane import Producer
+    from tests.fake_ray import FakeRay
+    from tests.faults.processes import WorkerProcess, Workers
+    from tests.faults.warehouse import Warehouse
+
+DEPLOYS = 4
+
+
+@pytest.mark.timeout(180)
+async def test_rolling_deploys_spend_no_attempt_and_fail_no_job(
+    chance: Random, workers: Workers, producer: Producer, redis: Redis, cluster: FakeRay, warehouse: Warehouse
+) -> None:
+    workload = Workload(chance, warehouse, cluster)
+    workers.settings |= {"lanes__lease_s": 2}
+    living: list[WorkerProcess] = []
+    stopped: list[WorkerProcess] = []
+    for _ in range(DEPLOYS):
+        await workload.enqueue(producer, workload.more(25))
+        # Without time to drain every running job is given back; with a little, some end and some are given back.
+        workers.settings |= {"lanes__drain_s": chance.choice([0, 0.7])}
+        fresh = await workers.start_many(2)
+        for worker in living:
+            for _ in range(chance.choice([1, 1, 2, 3])):
+                worker.terminate()
+                await asyncio.sleep(chance.uniform(0, 0.2))
+        stopped += living
+        living = fresh
+    await workload.ended(redis)
+    await workload.check(producer, redis, attempts=1)
+    for worker in living:
+        worker.terminate()
+    stopped += living
+    assert [await worker.ended() for worker in stopped] == [0] * len(stopped)
