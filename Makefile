@@ -2,13 +2,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check bench-queue clean
 
 demo: .venv/.stamp
 	@$(BIN)/raylane-worker demo
 
 test: .venv/.stamp
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: .venv/.stamp
 	$(BIN)/ruff check .
@@ -18,7 +18,7 @@ check: .venv/.stamp
 	$(BIN)/deptry .
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
 
-bench: .venv/.stamp
+bench-queue: .venv/.stamp
 	$(BIN)/python -m tests.bench
 
 .venv/.stamp: pyproject.toml constraints.txt

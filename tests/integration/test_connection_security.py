@@ -345,9 +345,9 @@ async def test_a_documented_user_reaches_nothing_else(valkey: EmbeddedValkey, ad
 
 
 async def test_a_missing_right_is_named_at_once(valkey: EmbeddedValkey, admin: Redis) -> None:
-    await acl(admin, "SETUSER", PRODUCER, "-evalsha", "-xadd")
+    await acl(admin, "SETUSER", PRODUCER, "-evalsha", "-zadd")
     async with Producer(backend=RedisBackend.connect(as_user(valkey, PRODUCER))) as producer:
-        for missing in ("evalsha", "xadd"):
+        for missing in ("evalsha", "zadd"):
             with pytest.raises(QueueUnavailable, match=rf"{PRODUCER} .*'{missing}'.*docs/operations\.md") as raised:
                 await producer.ray.status()
             assert not raised.value.retryable
