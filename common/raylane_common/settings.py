@@ -164,7 +164,7 @@ class LanesSettings(_Section):
     upload: LaneSettings
     generate: LaneSettings
     ray: LaneSettings
-    lease_s: float = Field(default=10.0, ge=1, description="A dead worker's jobs start again after this long")
+    lease_s: float = Field(default=10.0, ge=2, description="A dead worker's jobs start again after this long")
     drain_s: float = Field(default=20.0, ge=0, description="After SIGTERM, running jobs get this long to end")
     poll_s: float = Field(default=4.0, gt=0, description="Safety net behind the wake-up message; at most 0.4 leases")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -11,13 +12,19 @@ from raylane_common.errors import RayAuth, RayJobExists, RayJobNotFound, RayReje
 from raylane_common.ray.client import RayClient
 from raylane_common.ray.models import RayJobStatus
 from raylane_common.ray.package import build_package
-from raylane_common.settings import RaySettings
+from raylane_common.requests import RaySubmitRequest
+from raylane_common.settings import RaySettings, Settings
+from raylane_common.sources import SourceStore
+from raylane_worker.context import Resources
 from raylane_worker.embedded import EmbeddedRay, embedded_ray
+from tests.attempts import Cut, Job
 from tests.servers import Background
 from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+
+    from redis.asyncio import Redis
 
 CODE = """\
 import sys
@@ -106,3 +113,20 @@ async def test_a_missing_or_wrong_token_is_refused(head: EmbeddedRay, token: str
         assert (await client.version()).session_name
         with pytest.raises(RayJobNotFound):
             await client.job("rl-c-1")
+
+
+@pytest.mark.parametrize("stage", ["submitting", "running"])
+async def test_a_run_is_stopped_as_early_as_its_job_is_cancelled(head: EmbeddedRay, redis: Redis, stage: str) -> None:
+    request = RaySubmitRequest(code="import time\ntime.sleep(600)\n")
+    async with connected(head) as client:
+        resources = Resources(settings=Settings(), ray=client, sources=SourceStore(redis))
+        job = Job(request, resources, Cut(), round=["submitting", "running"].index(stage))
+        attempt = asyncio.create_task(job.run())
+        await until(lambda: job.stage == stage)
+        attempt.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await attempt
+        await job.clean_up()
+        runs = [run for run in await client.jobs() if (run.metadata or {}).get("raylane_job_id") == "job1"]
+        assert [run.status for run in runs if not run.status.is_final] == []
+        assert stage == "submitting" or RayJobStatus.STOPPED in [run.status for run in runs]

@@ -65,6 +65,9 @@ class Staged:
     async def log(self, line: str) -> None:
         raise AssertionError(line)
 
+    async def text(self, piece: str) -> None:
+        raise AssertionError(piece)
+
     async def checkpoint(self, checkpoint: Checkpoint) -> None:
         raise AssertionError(checkpoint)
 

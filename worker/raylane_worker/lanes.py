@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from arq.worker import Worker, func
 
 from raylane_common import keys
+from raylane_common.connection import queue_errors
 from raylane_common.errors import (
     InternalError,
     InvalidRequest,
@@ -113,7 +114,14 @@ class LaneWorker(Worker):
         """Takes jobs until cancelled, renewing leases and giving signs of life meanwhile."""
         tasks = [asyncio.create_task(self._holds.renew_for_ever()), asyncio.create_task(self._keep_up())]
         try:
-            await super().async_run()
+            while True:
+                try:
+                    # arq asks Redis about itself before its loop begins, and would end with a Redis that is away then.
+                    with queue_errors("start the lane"):
+                        return await super().async_run()
+                except QueueUnavailable as error:
+                    logger.warning("lane %s: %s; trying again", self.lane_queue.lane, error)
+                    await asyncio.sleep(_PAUSE_AFTER_QUEUE_ERROR_S)
         finally:
             await _cancel(*tasks)
 

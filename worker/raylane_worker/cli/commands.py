@@ -56,7 +56,12 @@ def run(
 
         stop = asyncio.Event()
         stop_on_signals(stop)
-        await run_worker(settings, chosen, ready=asyncio.Event(), stop=stop)
+        try:
+            await run_worker(settings, chosen, ready=asyncio.Event(), stop=stop)
+        finally:
+            # A second SIGTERM must not end a worker that has stopped well: asyncio takes its handler away as it closes.
+            asyncio.get_running_loop().remove_signal_handler(signal.SIGTERM)
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
     _run(work())
 
@@ -146,8 +151,10 @@ def _settings() -> Settings:
         return Settings()
     except ValidationError as error:
         problem = InvalidRequest.from_validation(error)
-        variable = "RAYLANE_" + str(problem.details["field"]).upper().replace(".", "__")
-        typer.echo(f"error: {problem} (set {variable})", err=True)
+        field = str(problem.details["field"])
+        # What concerns several settings names them itself.
+        hint = "" if field == "request" else f" (set RAYLANE_{field.upper().replace('.', '__')})"
+        typer.echo(f"error: {problem}{hint}", err=True)
         raise typer.Exit(2) from error
 
 

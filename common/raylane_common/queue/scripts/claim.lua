@@ -76,10 +76,14 @@ local function take(id, score)
     if not job then redis.call('DEL', ARQ_JOB .. id, JOB .. id .. ':body') end
     return
   end
+  -- More may have expired while the lane stood still than one claim has gone through above.
+  if not job.started_at and (tonumber(job.expires_at) or now + 1) <= now then return expire(id, job) end
   local record, allowed = JOB .. id, tonumber(job.max_attempts) or max_attempts[job.kind] or 1
   local loss = lost(id, job)
   if loss and job.attempt >= allowed and not job.cancel_requested_at then
     attempt_failed(id, job, loss)
+    -- Its owner may be back later, and is not to hear that this end was its own.
+    redis.call('HDEL', record, 'owner')
     conclude(id, job, 'failed', 'error', loss, true)
     return
   end

@@ -214,14 +214,22 @@ local function due(set)
   return redis.call('ZRANGEBYSCORE', set, '-inf', now, 'LIMIT', 0, 1000)
 end
 
--- A worker was heard. When none was for a while it was the server that was away: owners get the time to renew.
+-- A worker was heard. When none was for a while, or the server is another one than then, it was the server that was away:
+-- owners get the time to renew.
 local function hear(lane, lease_ms)
-  local heard = tonumber(redis.call('SET', PULSE .. lane, now, 'PX', ttl.pending, 'GET')) or 0
-  if now - heard <= lease_ms * 0.6 then return end
+  local info = redis.pcall('INFO', 'server')
+  local server = type(info) == 'string' and string.match(info, 'run_id:(%x+)') or '-'
+  local pulse = redis.call('SET', PULSE .. lane, string.format('%d %s', now, server), 'PX', ttl.pending, 'GET') or ''
+  local heard, of_server = string.match(pulse, '^(%d+) (%S+)$')
+  if of_server == server and now - tonumber(heard) <= lease_ms * 0.6 then return end
   local until_ms = now + lease_ms / 2
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', RUNNING .. lane, '-inf', '(' .. string.format('%d', until_ms))) do
     redis.call('ZADD', RUNNING .. lane, until_ms, id)
   end
+end
+
+local function expire(id, job)
+  conclude(id, job, 'failed', 'error', failure('expired', 'the job had not started by the time that was set'))
 end
 
 -- Fails the jobs of a lane that had to start by now and have not.
@@ -229,9 +237,7 @@ local function expire_due(lane)
   for _, id in ipairs(due(EXPIRING .. lane)) do
     redis.call('ZREM', EXPIRING .. lane, id)
     local job = load(id)
-    if job and not final[job.status] and not job.started_at then
-      conclude(id, job, 'failed', 'error', failure('expired', 'the job had not started by the time that was set'))
-    end
+    if job and not final[job.status] and not job.started_at then expire(id, job) end
   end
 end
 
