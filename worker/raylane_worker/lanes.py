@@ -202,7 +202,7 @@ class LaneWorker(Worker):
         """One attempt of one job, held by its lease until its end is written."""
         lease = self._claimed.pop(job_id)
         record = lease.record
-        logger.info("job %s: %s, attempt %d of %s", job_id, record.kind, record.attempt, record.max_attempts)
+        logger.debug("job %s: %s, attempt %d of %s", job_id, record.kind, record.attempt, record.max_attempts)
         with self._holds.held(lease) as hold:
             try:
                 end = await self._attempt(lease, hold)
@@ -238,7 +238,7 @@ class LaneWorker(Worker):
             self.jobs_failed += 1
             return self._failed(lease, error)
         self.jobs_complete += 1
-        logger.info("job %s: succeeded", record.id)
+        logger.info("job %s: %s succeeded, attempt %d", record.id, record.kind, record.attempt)
         return lease.succeeded(result)
 
     def _failed(self, lease: Lease, error: RaylaneError) -> End:

@@ -3,7 +3,7 @@
 --       max_attempts, after, at_ms, delay_ms, expires_ms, priority, unique, traceparent)
 -- Returns for each job 1 (written), 0 (it stood there before), {'taken'}, {'missing', id of a dependency} or
 -- {'unique', id of the live job that has the key}.
-local replies, sessions, at_us, none = {}, {}, now_us, {}
+local replies, sessions, arq_copies, at_us, none = {}, {}, {}, now_us, {}
 
 local function append(fields, name, value)
   fields[#fields + 1] = name
@@ -52,7 +52,10 @@ local function write(id, kind, lane, session, payload, body, options)
   redis.call('HSET', record, 'status', job.status, unpack(fields))
   redis.call('PEXPIRE', record, kept_ms)
   if body ~= '' then redis.call('SET', record .. ':body', body, 'PX', kept_ms) end
-  redis.call('SET', ARQ_JOB .. id, string.format('{"t":null,"f":"%s","a":[],"k":{},"et":%d}', kind, now), 'PX', kept_ms)
+  if not arq_copies[kind] then
+    arq_copies[kind] = string.format('{"t":null,"f":"%s","a":[],"k":{},"et":%d}', kind, now)
+  end
+  redis.call('SET', ARQ_JOB .. id, arq_copies[kind], 'PX', kept_ms)
   if job.unique then redis.call('SET', UNIQUE .. kind .. ':' .. job.unique, id, 'PX', kept_ms) end
   if job.expires_at then redis.call('ZADD', EXPIRING .. lane, job.expires_at, id) end
   if job.session_id then
