@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
+    from raylane_worker.attempts import Cleanups
     from raylane_worker.context import JobContext
-    from raylane_worker.lanes import Cleanups
 
     Handler = Callable[[Any, JobContext], Awaitable[DatabasesResult]]
 

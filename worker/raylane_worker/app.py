@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from raylane_common.settings import LaneSettings, Settings
-    from raylane_worker.lanes import Handlers
+    from raylane_worker.attempts import Handlers
 
 logger = logging.getLogger("raylane.worker")
 

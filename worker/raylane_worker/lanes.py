@@ -10,43 +10,28 @@ import asyncio
 import contextlib
 import json
 import logging
-import random
 from typing import TYPE_CHECKING, Any, Final
 
 from arq.worker import Worker, func
 
 from raylane_common import keys
 from raylane_common.connection import queue_errors
-from raylane_common.errors import (
-    InternalError,
-    InvalidRequest,
-    JobCancelled,
-    JobTimeout,
-    LeaseLost,
-    QueueUnavailable,
-    RaylaneError,
-)
-from raylane_common.jobs import parse_request
+from raylane_common.errors import QueueUnavailable
 from raylane_common.queue.heartbeats import beat, silence
 from raylane_common.queue.janitor import Janitor
-from raylane_common.requests import LANE_OF
-from raylane_worker.context import JobContext
+from raylane_worker.attempts import Attempts
 from raylane_worker.ends import Ends
-from raylane_worker.holds import Hold, Holds
+from raylane_worker.holds import Holds
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Callable
 
     from arq.connections import ArqRedis
 
-    from raylane_common.queue import End, LaneQueue, Lease
-    from raylane_common.requests import JobKind, Request
-    from raylane_common.results import Result
+    from raylane_common.queue import LaneQueue, Lease
     from raylane_common.settings import LaneSettings, LanesSettings, RetriesSettings
+    from raylane_worker.attempts import Cleanups, Handlers
     from raylane_worker.context import Resources
-
-    Handlers = Mapping[JobKind, Callable[[Any, JobContext], Awaitable[Result]]]
-    Cleanups = Mapping[JobKind, Callable[[Any, JobContext], Awaitable[None]]]
 
 logger = logging.getLogger("raylane.worker")
 
@@ -54,7 +39,6 @@ BEAT_EVERY_S: Final = 5.0
 _PAUSE_AFTER_QUEUE_ERROR_S: Final = 1.0
 _LAST_WRITE_S: Final = 5.0
 _LAST_CLAIM_S: Final = 5.0
-_CLEANUP_S: Final = 45.0
 
 
 class LaneWorker(Worker):
@@ -87,11 +71,7 @@ class LaneWorker(Worker):
             job_deserializer=json.loads,
         )
         self.lane_queue = queue
-        self._handlers = handlers
-        self._cleanups = cleanups
-        self._resources = resources
-        self._lane = lane
-        self._retries = retries
+        self._attempts = Attempts(handlers, cleanups, resources, timeout_s=lane.timeout_s, retries=retries)
         self._on_drain = on_drain
         # Some claim or renewal has to reach Redis more often than a gap that looks like an outage: see claim.lua.
         self._poll_s = min(lanes.poll_s, queue.lease_s * 0.4)
@@ -205,104 +185,16 @@ class LaneWorker(Worker):
         logger.debug("job %s: %s, attempt %d of %s", job_id, record.kind, record.attempt, record.max_attempts)
         with self._holds.held(lease) as hold:
             try:
-                end = await self._attempt(lease, hold)
+                end = await self._attempts.run(lease, hold)
             except asyncio.CancelledError:
                 logger.info("job %s: given back, the worker stops", job_id)
                 self._ends.add(lease.returned())
                 raise
             hold.over = True
             if end is not None:
+                self.jobs_complete += end.outcome == "succeeded"
+                self.jobs_failed += end.outcome in ("failed", "dead", "retry")
                 await self._ends.write(end)
-
-    async def _attempt(self, lease: Lease, hold: Hold) -> End | None:
-        """How the attempt ended; None if it is no longer ours to say."""
-        record = lease.record
-        if record.cancel_requested_at is not None:
-            # Said already: hearing of it again must not cut the cleanup.
-            hold.stopped = "cancel"
-            return await self._cancelled(lease)
-        try:
-            result = await self._handle(lease)
-        except asyncio.CancelledError:
-            # Cancelled once for its own reason; more than that, or for none: the worker stops.
-            if hold.stopped is None or hold.task.uncancel() > 0:
-                raise
-            if hold.stopped == "cancel":
-                return await self._cancelled(lease)
-            logger.warning("job %s: lost its lease; another worker has it", record.id)
-            return None
-        except LeaseLost:
-            logger.warning("job %s: lost its lease; another worker has it", record.id)
-            return None
-        except RaylaneError as error:
-            self.jobs_failed += 1
-            return self._failed(lease, error)
-        self.jobs_complete += 1
-        logger.info("job %s: %s succeeded, attempt %d", record.id, record.kind, record.attempt)
-        return lease.succeeded(result)
-
-    def _failed(self, lease: Lease, error: RaylaneError) -> End:
-        """The next attempt, or the job's end: the error says whether it is worth another one, and when."""
-        record = lease.record
-        if not error.retryable or (
-            record.attempt >= (record.max_attempts or 1) and not isinstance(error, QueueUnavailable)
-        ):
-            logger.warning("job %s: failed: %s", record.id, error)
-            return lease.failed(error)
-        policy = self._retries.of(record.kind)
-        ceiling_s = min(policy.backoff_cap_s, policy.backoff_base_s * 2.0 ** (record.attempt - 1))
-        delay_s = random.uniform(0, ceiling_s) + (error.retry_after_s or 0)  # noqa: S311  # full jitter, not a secret
-        logger.warning("job %s: %s; next attempt in %.1f s", record.id, error, delay_s)
-        if isinstance(error, QueueUnavailable):
-            # Redis went away under the attempt: that is nothing that the job has done.
-            return lease.returned(error, delay_s)
-        return lease.retried(error, delay_s)
-
-    async def _cancelled(self, lease: Lease) -> End | None:
-        """Undoes what the job has started elsewhere, as far as that can be done."""
-        message, details = "the job was cancelled", {}
-        try:
-            await lease.refresh()
-            request = parse_request(lease.record)
-            cleanup = self._cleanups.get(request.kind)
-            if cleanup is not None:
-                async with asyncio.timeout(_CLEANUP_S):
-                    await cleanup(request, JobContext(lease.record, lease, self._resources))
-        except LeaseLost:
-            logger.warning("job %s: lost its lease; another worker has it", lease.job_id)
-            return None
-        except Exception as error:  # the border between a job and the worker, as in `_handle`
-            if isinstance(error, QueueUnavailable) and error.retryable:
-                logger.warning("job %s: its cleanup is put off: %s", lease.job_id, error)
-                return lease.returned()
-            message = "the job was cancelled, but what it had started may go on"
-            details = {"cleanup": str(error) if isinstance(error, RaylaneError) else type(error).__name__}
-            logger.warning("job %s: %s", lease.job_id, message, exc_info=error)
-        logger.info("job %s: cancelled", lease.job_id)
-        return lease.cancelled(JobCancelled(message, details=dict(details)))
-
-    async def _handle(self, lease: Lease) -> Result:
-        """The handler's result. Everything that goes wrong leaves as a `RaylaneError`."""
-        try:
-            request: Request = parse_request(lease.record)
-            handler = self._handlers.get(request.kind)
-            if handler is None:
-                raise InvalidRequest.field("lane", f"{request.kind} jobs belong into lane {LANE_OF[request.kind]}")
-            async with asyncio.timeout(self._lane.timeout_s) as deadline:
-                return await handler(request, JobContext(lease.record, lease, self._resources))
-        except TimeoutError as error:
-            if not deadline.expired():
-                raise InternalError("a time limit inside the job was not handled; see the worker's log") from error
-            raise JobTimeout(
-                f"the job took longer than {self._lane.timeout_s:g} s (lanes.{self.lane_queue.lane}.timeout_s)"
-            ) from error
-        except RaylaneError:
-            raise
-        except Exception as error:  # the border between a job and the worker: a defect ends the job, not the worker
-            logger.exception("job %s: defect in the %s handler", lease.job_id, lease.record.kind)
-            raise InternalError(
-                f"{type(error).__name__} in the {lease.record.kind} handler; the worker's log has the traceback"
-            ) from error
 
 
 async def _cancel(*tasks: asyncio.Task[Any]) -> None:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import math
 from typing import TYPE_CHECKING, Final, cast
 
 from raylane_common import keys
 from raylane_common.connection import queue_errors
 from raylane_common.errors import (
     InternalError,
-    InvalidRequest,
     JobCancelled,
-    JobIdTaken,
     JobNotFound,
     JobNotRequeued,
     QueueUnavailable,
@@ -22,7 +19,6 @@ from raylane_common.errors import (
     WorkerLost,
 )
 from raylane_common.jobs import (
-    WIRE_VERSION,
     Attempt,
     Enqueued,
     EventType,
@@ -30,13 +26,12 @@ from raylane_common.jobs import (
     JobRecord,
     JobStatus,
     NewJob,
-    Priority,
 )
+from raylane_common.queue.batches import arguments_for, chunks_of, outcome_of
 from raylane_common.queue.scripts import Argument, Scripts
-from raylane_common.requests import LANE_OF
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Sequence
 
     from redis.asyncio import Redis
 
@@ -45,8 +40,6 @@ if TYPE_CHECKING:
 _BEGIN: Final = "0-0"
 _EVENTS_PER_READ: Final = 200
 _JSON_EVENT_FIELDS: Final = frozenset({"progress", "error"})
-_CHUNK_JOBS: Final = 200
-_CHUNK_BYTES: Final = 1024 * 1024
 _REFUSALS: Final = {
     "changed": "has changed meanwhile; look again",
     "body": "has lost the bytes that were staged with it; upload the file again",
@@ -71,7 +64,7 @@ class JobQueue:
         kind with the same unique key is live, that job's id is returned. Raises `JobIdTaken` if the id was used for
         another request, `InvalidRequest` if a job that it comes after does not exist.
         """
-        [outcome] = await self._write([job], _arguments([job], traceparent))
+        [outcome] = await self._write([job], arguments_for([job], traceparent))
         if outcome.error is not None:
             raise outcome.error
         return outcome.id
@@ -83,27 +76,28 @@ class JobQueue:
         by `enqueue`, or carry `QueueUnavailable` if Redis went away, and can then be enqueued again under its id.
         """
         outcomes: list[Enqueued] = []
-        chunks = _chunks(jobs)
+        chunks = chunks_of(jobs)
         chunk = next(chunks, ())
-        arguments = _arguments(chunk, traceparent)
+        arguments = arguments_for(chunk, traceparent)
         while chunk:
             writing = asyncio.create_task(self._write(chunk, arguments))
             try:
                 # Once it is sent, the next one is made ready while the server is busy with it.
                 await asyncio.sleep(0)
                 chunk = next(chunks, ())
-                arguments = _arguments(chunk, traceparent)
+                arguments = arguments_for(chunk, traceparent)
                 outcomes += await writing
             except QueueUnavailable as error:
                 outcomes += [Enqueued(job.id, error=error) for job in jobs[len(outcomes) :]]
                 break
             finally:
                 writing.cancel()
+                await asyncio.gather(writing, return_exceptions=True)
         return outcomes
 
     async def _write(self, jobs: Sequence[NewJob], arguments: Sequence[Argument]) -> list[Enqueued]:
         replies = cast("list[int | list[str]]", await self._scripts.run("enqueue", arguments))
-        return [_enqueued(job, reply) for job, reply in zip(jobs, replies, strict=True)]
+        return [outcome_of(job, reply) for job, reply in zip(jobs, replies, strict=True)]
 
     async def cancel(self, job_id: str) -> JobStatus:
         """Ends a job that has not started; has the worker of a running one stop it, and its run on Ray.
@@ -227,69 +221,6 @@ class JobQueue:
                 yield event
                 if event.status is not None and event.status.is_final:
                     return
-
-
-def _chunks(jobs: Sequence[NewJob]) -> Iterator[Sequence[NewJob]]:
-    """Pieces that keep the server busy for a few milliseconds each."""
-    start, size_bytes = 0, 0
-    for index, job in enumerate(jobs):
-        size_bytes += len(job.body)
-        if index - start == _CHUNK_JOBS or (size_bytes > _CHUNK_BYTES and index > start):
-            yield jobs[start:index]
-            start, size_bytes = index, len(job.body)
-    if start < len(jobs):
-        yield jobs[start:]
-
-
-def _arguments(jobs: Sequence[NewJob], traceparent: str) -> list[Argument]:
-    arguments: list[Argument] = [WIRE_VERSION]
-    for job in jobs:
-        request = job.request
-        kind = request.kind
-        arguments += (
-            *(job.id, kind.value, LANE_OF[kind].value, job.session_id or ""),
-            *(request.model_dump_json(), job.body, _options(job, traceparent)),
-        )
-    return arguments
-
-
-def _options(job: NewJob, traceparent: str) -> str:
-    """What few jobs have, as JSON; '' for none."""
-    options: dict[str, object] = {}
-    if traceparent:
-        options["traceparent"] = traceparent
-    if job.max_attempts is not None:
-        options["max_attempts"] = job.max_attempts
-    if job.after:
-        options["after"] = job.after
-    if job.at is not None:
-        options["at_ms"] = math.ceil(job.at.timestamp() * 1000)
-    if job.delay_s:
-        options["delay_ms"] = math.ceil(job.delay_s * 1000)
-    if job.expires_s is not None:
-        options["expires_ms"] = math.ceil(job.expires_s * 1000)
-    if job.priority is not Priority.NORMAL:
-        options["priority"] = job.priority
-    if job.unique is not None:
-        options["unique"] = job.unique
-    return json.dumps(options) if options else ""
-
-
-def _enqueued(job: NewJob, reply: int | list[str]) -> Enqueued:
-    if isinstance(reply, int):
-        return Enqueued(job.id, created=bool(reply))
-    match reply:
-        case ["unique", holder]:
-            return Enqueued(holder)
-        case ["missing", other]:
-            error: RaylaneError = InvalidRequest.field(
-                "after", f"no job {other}: it was never enqueued, or has expired"
-            )
-        case _:
-            error = JobIdTaken(
-                f"job id {job.id} belongs to another request; choose another id", details={"job_id": job.id}
-            )
-    return Enqueued(job.id, error=error)
 
 
 def _begins_anew(record: JobRecord) -> bool:
