@@ -1,151 +1,149 @@
-"""Our queue beside plain arq at its defaults: one run, one server. `make bench` writes `build/bench/queue.json`.
+"""Our queue beside its peers: `make bench-queue`. One machine, one server, every system as its own processes.
 
-Ours runs as users run it: records, events and leases on. These machines are small and noisy, so read the ratios.
+Each figure is taken in several rounds, system after system within a round, and the median counts: these machines are
+small and noisy, so read the ratios. What each system was given, and why, stands at the head of its driver in `systems`;
+how a job is timed, the same way for all, in `work.py`. The server is Valkey with its append-only file on. All is
+written to build/bench/queue.json; what is null there is `-` in the table, and a note says why.
 """
 
 from __future__ import annotations
 
-import asyncio
+import argparse
 import json
-import statistics
-import time
-from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+import os
+import platform
+import shutil
+import signal
+import sys
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any, Final
 
-from arq.connections import ArqRedis, create_pool
-from arq.connections import RedisSettings as ArqSettings
-from arq.worker import Worker, func
-
-from raylane_common.connection import connect
-from raylane_common.jobs import NewJob
-from raylane_common.queue import JobQueue, LaneQueue
-from raylane_common.queue.wake import listen
-from raylane_common.requests import JobKind, ListDatabasesRequest
-from raylane_common.results import DatabasesResult
-from raylane_common.settings import LaneSettings, LanesSettings, RedisSettings
 from raylane_worker.embedded import embedded_valkey
-from raylane_worker.lanes import LaneWorker
+from tests.bench import report, venvs
+from tests.bench.figures import QUICK, Bench, Sizes
+from tests.bench.flat import flatness
+from tests.bench.processes import LOGS, OUT, BenchError
+from tests.bench.recovery import CAP_S, recoveries
+from tests.bench.server import Server
+from tests.bench.systems import SYSTEMS
+from tests.servers import Background
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from tests.bench.figures import Figures
+    from tests.bench.systems import System
 
-    from redis.asyncio import Redis
-
-OUT = Path("build/bench/queue.json")
-JOBS, CALLS, ARQ_CALLS = 2000, 200, 20
+_SHALLOW: Final = 1000
 
 
-async def measure(
-    enqueue: Callable[[], Awaitable[str]],
-    working: Callable[[], Any],
-    ended: Callable[[str], Awaitable[object]],
-    calls: int,
-) -> dict[str, float]:
-    """Enqueue rate, drain rate of no-ops that wait already, and time from enqueue to result with an idle worker."""
-    started = time.perf_counter()
-    job_ids = [await enqueue() for _ in range(JOBS)]
-    enqueue_s = time.perf_counter() - started
-    started = time.perf_counter()
-    async with working():
-        await asyncio.gather(*(ended(job_id) for job_id in job_ids[-10:]))
-        drain_s = time.perf_counter() - started
-        latencies_ms = []
-        for _ in range(calls):
-            started = time.perf_counter()
-            await ended(await enqueue())
-            latencies_ms.append((time.perf_counter() - started) * 1000)
-    quantiles = statistics.quantiles(latencies_ms, n=100)
-    return {
-        "enqueue_single_per_s": JOBS / enqueue_s,
-        "drain_noop_per_s": JOBS / drain_s,
-        "latency_p50_ms": quantiles[49],
-        "latency_p99_ms": quantiles[98],
-    }
+class Run:
+    """One run of the benchmark: what was found so far, and what went wrong."""
+
+    def __init__(self, url: str, options: argparse.Namespace) -> None:
+        self._server = Server(url)
+        self._options = options
+        self._sizes = QUICK if options.quick else Sizes()
+        self._rounds: dict[str, list[Figures]] = defaultdict(list)
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        """Remembers for the table what could not be measured."""
+        print(text, file=sys.stderr, flush=True)
+        if text not in self.notes:
+            self.notes.append(text)
+
+    def compare(self, systems: list[System]) -> dict[str, Figures]:
+        """The medians of all rounds by system."""
+        bench = Bench(self._server, self._sizes)
+        recovering = systems
+        for number in range(self._options.rounds):
+            for system in systems:
+                print(f"round {number + 1}: {system.name}", file=sys.stderr, flush=True)
+                self._rounds[system.name].append(bench.all_of(system, self.note, idle=number == 0))
+            print(f"round {number + 1}: recovery", file=sys.stderr, flush=True)
+            self._server.clean()
+            took_s = recoveries(recovering, self._server.url.rpartition("/")[0], self.note)
+            for name, value in took_s.items():
+                self._rounds[name][-1]["recovery_s"] = value
+                if value is None:
+                    self.note(f"{name}: recovery: not within {CAP_S:g} s")
+            # Whoever is known not to come back in time is not waited for again.
+            recovering = [system for system in recovering if took_s.get(system.name, 0.0) is not None]
+        return {system.name: report.medians(self._rounds[system.name]) for system in SYSTEMS}
+
+    def flat(self, systems: list[System]) -> dict[str, Any]:
+        """Our rates at a small and at a great depth."""
+        ours = [system for system in systems if system.name == report.OURS]
+        if not ours or self._options.depth <= _SHALLOW:
+            return {}
+        print(f"depth: {self._options.depth:,} jobs", file=sys.stderr, flush=True)
+        try:
+            depths = (_SHALLOW, self._options.depth)
+            return flatness(ours[0], self._server, depths, self._sizes.noops, self._options.rounds)
+        except BenchError as error:
+            self.note(f"{report.OURS}: depth: {error}")
+            return {}
+
+    def machine(self) -> dict[str, Any]:
+        """What the figures were taken on."""
+        return {
+            "cores": os.cpu_count(),
+            "platform": platform.platform(),
+            "python": platform.python_version(),
+            "server": self._server.version(),
+            "peers": {system.venv: venvs.versions(system) for system in SYSTEMS if system.venv is not None},
+        }
 
 
-async def raylane(url: str) -> dict[str, float]:
-    """Ours, with a lane of 100 jobs at once."""
-    redis = connect(RedisSettings.model_validate({"url": url}))
-    queue = JobQueue(redis)
-
-    async def no_op(request: object, ctx: object) -> DatabasesResult:
-        return DatabasesResult(databases=())
-
-    @asynccontextmanager
-    async def working() -> AsyncIterator[None]:
-        worker = _lane_worker(redis, no_op)
-        tasks: list[asyncio.Task[Any]] = [asyncio.create_task(worker.async_run())]
-        tasks.append(asyncio.create_task(listen(redis, {"upload": worker.wake})))
-        yield
-        await worker.drain(0)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    try:
-        return await measure(
-            lambda: queue.enqueue(NewJob(request=ListDatabasesRequest())), working, queue.result, CALLS
-        )
-    finally:
-        await redis.aclose()
-
-
-def _lane_worker(redis: Redis, handler: Callable[..., Awaitable[DatabasesResult]]) -> LaneWorker:
-    lanes = LanesSettings.model_validate({})
-    return LaneWorker(
-        LaneQueue(redis, "upload", worker="bench", lease_s=lanes.lease_s, max_attempts=3, result_ttl_s=3600),
-        ArqRedis(redis.connection_pool),
-        {JobKind.TABLES: handler},
-        None,  # type: ignore[arg-type]  # the no-op uses no resources
-        lane=LaneSettings(concurrency=100, timeout_s=60, max_attempts=3),
-        lanes=lanes,
-        name="bench",
-    )
+def main() -> None:
+    """Runs it all, prints the tables and the targets, writes the JSON."""
+    options = _options()
+    shutil.rmtree(LOGS, ignore_errors=True)
+    # The wheel's server has the C library's allocator, which slows down with the size of the heap; jemalloc, which
+    # servers have otherwise, does not. With a larger cache per thread neither does this one.
+    os.environ.setdefault("GLIBC_TUNABLES", "glibc.malloc.tcache_count=65535")
+    # So that every process that was started is ended, however this one is.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))
+    with Background() as background:
+        run = Run(background.enter(embedded_valkey()).url, options)
+        systems = _installed([system for system in SYSTEMS if system.name in options.only], run)
+        figures = run.compare(systems)
+        flat = run.flat(systems)
+        found = report.targets(figures, flat)
+        print(report.table({system.name: figures[system.name] for system in systems}), end="\n\n")
+        if flat:
+            print(report.flat_table(flat), end="\n\n")
+        print(*run.notes, sep="\n", end="\n\n")
+        print(report.target_lines(found))
+        data: dict[str, object] = {"systems": figures, "flat": flat, "machine": run.machine(), "notes": run.notes}
+        data["targets"] = [target._asdict() for target in found]
+    OUT.mkdir(parents=True, exist_ok=True)
+    (OUT / "queue.json").write_text(json.dumps(data, indent=2) + "\n")
+    print("\nwritten to build/bench/queue.json")
 
 
-async def plain_arq(url: str) -> dict[str, float]:
-    """arq as it comes."""
-    pool = await create_pool(ArqSettings.from_dsn(url))
-
-    async def no_op(ctx: dict[str, Any]) -> None:
-        return None
-
-    @asynccontextmanager
-    async def working() -> AsyncIterator[None]:
-        worker = Worker([func(no_op, name="no_op")], redis_pool=pool, handle_signals=False)
-        task = asyncio.create_task(worker.async_run())
-        yield
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-    async def enqueue() -> str:
-        job = await pool.enqueue_job("no_op")
-        assert job is not None
-        return job.job_id
-
-    async def ended(job_id: str) -> object:
-        from arq.jobs import Job
-
-        return await Job(job_id, pool).result(timeout=60)
-
-    try:
-        return await measure(enqueue, working, ended, ARQ_CALLS)
-    finally:
-        await pool.aclose()
+def _installed(systems: list[System], run: Run) -> list[System]:
+    ready = []
+    for system in systems:
+        try:
+            venvs.make(system)
+            ready.append(system)
+        except BenchError as error:
+            run.note(f"{system.name}: {error}")
+    return ready
 
 
-async def main() -> None:
-    """Runs both, prints a table, writes the JSON."""
-    async with embedded_valkey() as valkey:
-        systems = {"raylane": await raylane(valkey.url), "arq": await plain_arq(valkey.url)}
-    for figure, ours in systems["raylane"].items():
-        theirs = systems["arq"][figure]
-        print(f"{figure:22} raylane {ours:9.1f}   arq {theirs:9.1f}   ratio {ours / theirs:6.2f}")
-    OUT.parent.mkdir(parents=True, exist_ok=True)
-    OUT.write_text(json.dumps({"systems": systems}, indent=2) + "\n")
-    print(f"written to {OUT}")
+def _options() -> argparse.Namespace:
+    names: list[str] = [system.name for system in SYSTEMS]
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description="Measures our queue beside its peers.")
+    parser.add_argument("--quick", action="store_true", help="one round with fewer jobs")
+    parser.add_argument("--rounds", type=int, help="how often each figure is taken (3; quick: 1)")
+    parser.add_argument("--depth", type=int, help="jobs in the queue for the rates at depth (1000000; quick: 20000)")
+    parser.add_argument("--only", nargs="+", choices=names, default=names, help="only these systems")
+    options = parser.parse_args()
+    options.rounds = options.rounds or (1 if options.quick else 3)
+    options.depth = (20_000 if options.quick else 1_000_000) if options.depth is None else options.depth
+    return options
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    main()
