@@ -25,7 +25,8 @@ async def test_no_lease_is_lost_when_a_renewal_is_the_first_thing_that_is_heard_
     lease, other = await take(first), await take(second)
     for job_id in ("a", "b"):
         await die(redis, job_id)
-    await redis.set(f"{keys.PULSE}upload", 1, ex=60)
+    _, of_server = str(await redis.get(f"{keys.PULSE}upload")).split()
+    await redis.set(f"{keys.PULSE}upload", f"1 {of_server}", keepttl=True)
     assert await first.renew([lease]) == ["held"]
     assert await claimed(patient_lane(redis, name="w3")) == []
     assert await second.renew([other]) == ["held"]

@@ -212,15 +212,21 @@ class JobQueue:
             # Behind it stands who saw events that a failover lost.
             if _order(position) >= _order(last) and JobStatus(status).is_final:
                 return
-            with queue_errors("wait for a job's events"):
-                answer = await self._redis.xread(
-                    {stream: position}, count=_EVENTS_PER_READ, block=int(self._block_s * 1000)
-                )
-            for event in (_event(*entry) for _, entries in answer for entry in entries):
-                position = event.id
-                yield event
-                if event.status is not None and event.status.is_final:
-                    return
+            # As long as events come, the record has nothing to add.
+            while events := await self._read_events(stream, position):
+                for event in events:
+                    position = event.id
+                    yield event
+                    if event.status is not None and event.status.is_final:
+                        return
+
+    async def _read_events(self, stream: str, position: str) -> list[JobEvent]:
+        """The events behind `position`; none if none came for `block_s`."""
+        with queue_errors("wait for a job's events"):
+            answer = await self._redis.xread(
+                {stream: position}, count=_EVENTS_PER_READ, block=int(self._block_s * 1000)
+            )
+        return [_event(*entry) for _, entries in answer for entry in entries]
 
 
 def _begins_anew(record: JobRecord) -> bool:
