@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("raylane.queue")
 
-SWEEP_EVERY_S: Final = 10.0
+SWEEP_EVERY_S: Final = 15.0
 _LONGEST_LIST: Final = 10_000
 # The scripts leave no strays; what does is a server that lost its last second. So this may be slow, and costs little.
-_TURNS_PER_LOOK: Final = 6
+_TURNS_PER_LOOK: Final = 4
 _KEYS_PER_TURN: Final = 300
 
 

@@ -61,7 +61,7 @@ SYSTEMS: Final = (
     System("raylane", None, drain=Pace(100), sleep=Pace(100), scales=True),
     System("arq", "arq", calls=20),
     System("arq_tuned", "arq", scales=True),
-    System("saq", "saq", drain=Pace(10), sleep=Pace(100), scales=True),
+    System("saq", "saq", drain=Pace(10), sleep=Pace(100)),
     System("docket", "docket", drain=Pace(10, poll_ms=5), sleep=Pace(100)),
     System("taskiq", "taskiq", drain=Pace(100), sleep=Pace(100)),
     System("streaq", "streaq", drain=Pace(16), sleep=Pace(100)),

@@ -3,7 +3,7 @@
 --       max_attempts, after, at_ms, delay_ms, expires_ms, priority, unique, traceparent)
 -- Returns for each job 1 (written), 0 (it stood there before), {'taken'}, {'missing', id of a dependency} or
 -- {'unique', id of the live job that has the key}.
-local replies, sessions, arq_copies, at_us, none = {}, {}, {}, now_us, {}
+local replies, sessions, queued, arq_copies, at_us, none = {}, {}, {}, {}, now_us, {}
 
 local function append(fields, name, value)
   fields[#fields + 1] = name
@@ -64,7 +64,9 @@ local function write(id, kind, lane, session, payload, body, options)
   end
 
   if job.status == 'queued' then
-    enter_queue(id, job, rank(job) + at_us / 1000 - now)
+    queued[lane] = queued[lane] or {}
+    append(queued[lane], rank(job) + at_us / 1000 - now, id)
+    woken[lane] = id
   elseif job.status == 'scheduled' then
     redis.call('ZADD', SCHEDULE .. lane, job.at, id)
     woken[lane] = id
@@ -85,6 +87,9 @@ for i = 2, #ARGV, 7 do
   replies[#replies + 1] = write(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5], options)
   -- The clock stands still within a script; jobs of one batch keep their order all the same.
   at_us = at_us + 1
+end
+for lane, ranked in pairs(queued) do
+  for i = 1, #ranked, 1000 do redis.call('ZADD', QUEUE .. lane, unpack(ranked, i, math.min(i + 999, #ranked))) end
 end
 for session in pairs(sessions) do
   redis.call('ZREMRANGEBYRANK', SESSION .. session .. ':jobs', 0, -10001)
