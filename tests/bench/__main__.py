@@ -30,6 +30,7 @@ from tests.servers import Background
 
 if TYPE_CHECKING:
     from tests.bench.figures import Figures
+    from tests.bench.flat import Flat
     from tests.bench.systems import System
 
 _SHALLOW: Final = 1000
@@ -70,15 +71,16 @@ class Run:
             recovering = [system for system in recovering if took_s.get(system.name, 0.0) is not None]
         return {system.name: report.medians(self._rounds[system.name]) for system in SYSTEMS}
 
-    def flat(self, systems: list[System]) -> dict[str, Any]:
+    def flat(self, systems: list[System], background: Background) -> Flat:
         """Our rates at a small and at a great depth."""
         ours = [system for system in systems if system.name == report.OURS]
         if not ours or self._options.depth <= _SHALLOW:
             return {}
         print(f"depth: {self._options.depth:,} jobs", file=sys.stderr, flush=True)
+        depths = (_SHALLOW, self._options.depth)
         try:
-            depths = (_SHALLOW, self._options.depth)
-            return flatness(ours[0], self._server, depths, self._sizes.noops, self._options.rounds)
+            servers = {depth: Server(background.enter(embedded_valkey()).url) for depth in depths}
+            return flatness(ours[0], servers, self._sizes.noops, self._options.rounds)
         except BenchError as error:
             self.note(f"{report.OURS}: depth: {error}")
             return {}
@@ -107,7 +109,7 @@ def main() -> None:
         run = Run(background.enter(embedded_valkey()).url, options)
         systems = _installed([system for system in SYSTEMS if system.name in options.only], run)
         figures = run.compare(systems)
-        flat = run.flat(systems)
+        flat = run.flat(systems, background)
         found = report.targets(figures, flat)
         print(report.table({system.name: figures[system.name] for system in systems}), end="\n\n")
         if flat:

@@ -42,7 +42,7 @@ class Sizes:
     idle_s: float = 10.0
 
 
-QUICK: Final = Sizes(single=300, batch=2000, noops=1500, sleeps=300, calls=50, drain_s=5.0, idle_s=5.0)
+QUICK: Final = Sizes(single=500, batch=5000, noops=3000, sleeps=300, calls=50, drain_s=5.0, idle_s=5.0)
 
 
 class Bench:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from tests.bench.figures import Figures
+    from tests.bench.flat import Flat
 
 FIGURES: Final = (
     "enqueue_single_per_s",
@@ -60,7 +61,7 @@ def table(systems: dict[str, Figures]) -> str:
     return "\n".join(lines)
 
 
-def flat_table(flat: dict[str, Any]) -> str:
+def flat_table(flat: Flat) -> str:
     """One line per depth of our queue."""
     lines = [f"{'jobs in the queue':>22}{'enqueue/s':>12}{'run/s':>12}{'server MiB':>12}"]
     for depth, rates in flat.items():
@@ -69,7 +70,7 @@ def flat_table(flat: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def targets(systems: dict[str, Figures], flat: dict[str, Any]) -> list[Target]:
+def targets(systems: dict[str, Figures], flat: Flat) -> list[Target]:
     """What is promised, against these figures. A tenth is left to noise where two of our own rates are compared."""
     ours = systems.get(OURS, {})
     drain, best_drain = ours.get("drain_noop_per_s"), _peers(systems, "drain_noop_per_s", max)

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-EXAMPLES: Final = 200
+EXAMPLES: Final = 150
 WORKERS: Final = ("w1", "w2", "w3")
 SESSIONS: Final = ("a", "b")
 # Nothing in a history happens by itself: what time would do, a rule does.

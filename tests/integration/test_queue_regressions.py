@@ -82,3 +82,12 @@ async def test_no_expired_job_starts_however_many_have_expired_at_once(redis: Re
         await pipe.execute()
     assert await claimed(patient_lane(redis)) == []
     assert await redis.exists(keys.queue("upload"), keys.expiring("upload")) == 0
+
+
+async def test_what_an_expired_job_waited_for_does_not_hold_up_a_later_one_of_its_id(redis: Redis) -> None:
+    queue, lane = JobQueue(redis), patient_lane(redis)
+    await queue.enqueue_many([a_job(id="a"), a_job(id="b", after=("a",), expires_s=DAY_S)])
+    await redis.zadd(keys.expiring("upload"), {"b": 1})
+    assert await claimed(lane) == ["a"]
+    assert await statuses(redis, "b") == ["failed"]
+    assert await redis.exists(keys.job_after("b")) == 0

@@ -91,6 +91,8 @@ local function leave(id, job)
     redis.call('ZREM', SCHEDULE .. job.lane, id)
   elseif job.status == 'waiting' then
     redis.call('ZREM', WAITING .. job.lane, id)
+    -- Or a later job of the same id would wait for what this one did.
+    redis.call('DEL', JOB .. id .. ':after')
   end
 end
 
