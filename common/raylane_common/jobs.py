@@ -6,8 +6,8 @@ the result type that belongs to it. `docs/wire-format.md` tells the same for oth
 
 from __future__ import annotations
 
+import secrets
 import time
-import uuid
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Self, TypeVar
@@ -17,6 +17,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    InstanceOf,
     JsonValue,
     TypeAdapter,
     ValidationError,
@@ -28,6 +29,7 @@ from raylane_common.limits import MAX_DELAY_S, MAX_STAGED_BYTES
 from raylane_common.requests import (
     LANE_OF,
     PAYLOADS,
+    BaseRequest,
     GeneratorName,
     JobId,
     JobKind,
@@ -100,9 +102,9 @@ class NewJob(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    request: Request
+    request: InstanceOf[BaseRequest]
     session_id: SessionId | None = None
-    id: JobId = Field(default_factory=lambda: uuid.uuid4().hex)
+    id: JobId = Field(default_factory=lambda: secrets.token_hex(16))
     body: bytes = Field(default=b"", repr=False, description="Raw bytes staged beside the record, for an upload")
     after: tuple[JobId, ...] = Field(default=(), max_length=100, description="Jobs that must have succeeded before")
     delay_s: float | None = Field(default=None, ge=0, le=MAX_DELAY_S, description="Starts no sooner than in this time")

@@ -95,14 +95,16 @@ LANE_OF: Final[dict[JobKind, Lane]] = {
 }
 
 
-class _Request(BaseModel):
+class BaseRequest(BaseModel):
+    """What all requests have in common: the kind they belong to, and whether they are a session's."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: ClassVar[JobKind]
     needs_session: ClassVar[bool] = True
 
 
-class UploadRequest(_Request):
+class UploadRequest(BaseRequest):
     """Put a CSV on S3 and into the session's sources. Its bytes are staged beside the record, not inside it."""
 
     kind: ClassVar[JobKind] = JobKind.UPLOAD
@@ -112,7 +114,7 @@ class UploadRequest(_Request):
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
-class ListDatabasesRequest(_Request):
+class ListDatabasesRequest(BaseRequest):
     """List the catalog's databases."""
 
     kind: ClassVar[JobKind] = JobKind.TABLES
@@ -121,7 +123,7 @@ class ListDatabasesRequest(_Request):
     action: Literal["databases"] = "databases"
 
 
-class ListTablesRequest(_Request):
+class ListTablesRequest(BaseRequest):
     """List the tables of one database."""
 
     kind: ClassVar[JobKind] = JobKind.TABLES
@@ -140,7 +142,7 @@ class TableRef(BaseModel):
     table: CatalogName
 
 
-class SelectTablesRequest(_Request):
+class SelectTablesRequest(BaseRequest):
     """Put tables into the session's sources: all of them, or none."""
 
     kind: ClassVar[JobKind] = JobKind.TABLES
@@ -157,7 +159,7 @@ class GeneratorName(StrEnum):
     AGENT = "agent"
 
 
-class GenerateRequest(_Request):
+class GenerateRequest(BaseRequest):
     """Write Ray code that answers the prompt from the session's sources; run it if `execute`."""
 
     kind: ClassVar[JobKind] = JobKind.GENERATE
@@ -174,7 +176,7 @@ class GenerateRequest(_Request):
     keep_sources: bool = Field(default=False, description="Leave the session's sources in place after the run")
 
 
-class RayStatusRequest(_Request):
+class RayStatusRequest(BaseRequest):
     """Ask the cluster for its version, and the client for the state of its endpoints."""
 
     kind: ClassVar[JobKind] = JobKind.RAY
@@ -183,7 +185,7 @@ class RayStatusRequest(_Request):
     action: Literal["status"] = "status"
 
 
-class RayJobsRequest(_Request):
+class RayJobsRequest(BaseRequest):
     """List the cluster's jobs, newest first."""
 
     kind: ClassVar[JobKind] = JobKind.RAY
@@ -193,7 +195,7 @@ class RayJobsRequest(_Request):
     limit: int = Field(default=100, ge=1, le=500)
 
 
-class RayJobRequest(_Request):
+class RayJobRequest(BaseRequest):
     """Look at one job of the cluster."""
 
     kind: ClassVar[JobKind] = JobKind.RAY
@@ -203,7 +205,7 @@ class RayJobRequest(_Request):
     submission_id: SubmissionId
 
 
-class RayLogsRequest(_Request):
+class RayLogsRequest(BaseRequest):
     """Read what a job of the cluster printed."""
 
     kind: ClassVar[JobKind] = JobKind.RAY
@@ -213,7 +215,7 @@ class RayLogsRequest(_Request):
     submission_id: SubmissionId
 
 
-class RayStopRequest(_Request):
+class RayStopRequest(BaseRequest):
     """Stop a job of the cluster."""
 
     kind: ClassVar[JobKind] = JobKind.RAY
@@ -223,7 +225,7 @@ class RayStopRequest(_Request):
     submission_id: SubmissionId
 
 
-class RayDeleteRequest(_Request):
+class RayDeleteRequest(BaseRequest):
     """Make the cluster forget a job that has ended."""
 
     kind: ClassVar[JobKind] = JobKind.RAY
@@ -233,7 +235,7 @@ class RayDeleteRequest(_Request):
     submission_id: SubmissionId
 
 
-class RaySubmitRequest(_Request):
+class RaySubmitRequest(BaseRequest):
     """Run a Python script of the caller's on the cluster and follow it to its end."""
 
     kind: ClassVar[JobKind] = JobKind.RAY

@@ -242,7 +242,7 @@ class Workload:
     def _ask(self, upload: NewJob, *, execute: bool, keep_sources: bool) -> None:
         question = self._chance.choice(["average amount by city", "how many rows", "top 3 by amount"])
         request = GenerateRequest(
-            prompt=f"{question} in {upload.request.filename}",  # type: ignore[union-attr]  # it is an upload
+            prompt=f"{question} in {upload.request.filename}",  # type: ignore[attr-defined]  # it is an upload
             execute=execute,
             keep_sources=keep_sources,
         )

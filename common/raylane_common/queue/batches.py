@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from raylane_common.errors import InvalidRequest, JobIdTaken
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from raylane_common.errors import RaylaneError
     from raylane_common.jobs import NewJob
     from raylane_common.queue.scripts import Argument
+    from raylane_common.requests import JobKind
 
 _CHUNK_JOBS: Final = 200
 _CHUNK_BYTES: Final = 1024 * 1024
@@ -34,15 +36,17 @@ def chunks_of(jobs: Sequence[NewJob]) -> Iterator[Sequence[NewJob]]:
 
 
 def arguments_for(jobs: Sequence[NewJob], traceparent: str) -> list[Argument]:
-    """What the script takes to write these jobs."""
+    """What the script takes to write these jobs: what neighbours have in common stands there once."""
+
+    def common(job: NewJob) -> tuple[JobKind, str, str]:
+        return job.kind, job.session_id or "", _options(job, traceparent)
+
     arguments: list[Argument] = [WIRE_VERSION]
-    for job in jobs:
-        request = job.request
-        kind = request.kind
-        arguments += (
-            *(job.id, kind.value, LANE_OF[kind].value, job.session_id or ""),
-            *(request.model_dump_json(), job.body, _options(job, traceparent)),
-        )
+    for (kind, session_id, options), alike in groupby(jobs, common):
+        group = list(alike)
+        arguments += (len(group), kind, LANE_OF[kind], session_id, options)
+        for job in group:
+            arguments += (job.id, job.request.model_dump_json(), job.body)
     return arguments
 
 
