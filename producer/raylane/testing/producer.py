@@ -1,10 +1,4 @@
-"""For the tests of services that use Raylane: a `Producer` without Redis and without workers.
-
-async with MemoryProducer() as producer:
-    await my_service(producer)
-    [job] = producer.enqueued
-    producer.succeed(job.id, UploadResult(...))
-"""
+"""A producer without Redis and without workers, for the tests of services that enqueue."""
 
 from __future__ import annotations
 

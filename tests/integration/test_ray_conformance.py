@@ -1,0 +1,421 @@
+"""The fake cluster of `raylane.testing` answers as a real Ray head does: the same tests, against both."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import pytest
+
+from raylane.testing import Address, FakeRay
+from raylane_worker.embedded import embedded_ray
+from tests.clusters import PATIENCE_S, Api, Cluster, Fake, Real, rest
+from tests.servers import Background
+from tests.waiting import until
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+LARGEST_PACKAGE_BYTES = 100 * 1024 * 1024
+TRACEBACK = "Traceback (most recent call last):\n"
+MISSING, INVALID = "Unauthorized: Missing authentication token", "Forbidden: Invalid authentication token"
+
+
+@pytest.fixture(scope="module", params=["fake", "real"])
+def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with Background() as background:
+        if request.param == "fake":
+            yield Fake(background.enter(Address(FakeRay(token="0123456789abcdef"))))
+        else:
+            yield Real(background.enter(embedded_ray()), tmp_path_factory.mktemp("played"))
+
+
+@pytest.fixture
+async def api(cluster: Cluster) -> AsyncIterator[Api]:
+    async with aiohttp.ClientSession() as session:
+        yield Api(cluster, session)
+
+
+async def test_the_version_names_ray_and_the_life_of_its_head(api: Api) -> None:
+    version = (await api.ask("GET /api/version")).data
+    assert version.keys() == {"version", "ray_version", "ray_commit", "session_name"}
+    assert (version["version"], version["ray_version"].split(".")[0]) == ("4", "2")
+    assert version["session_name"].startswith("session_")
+    assert (await api.ask("HEAD /api/version")).status == 200
+    wrong = await api.ask("POST /api/version")
+    assert (wrong.status, wrong.text) == (405, "405: Method Not Allowed")
+
+
+@pytest.mark.parametrize("line", ["GET /api/version", "GET /api/jobs/", "POST /api/jobs/", "GET /no/such/route"])
+async def test_nothing_is_answered_without_the_token(api: Api, line: str) -> None:
+    async def refused(**headers: str) -> tuple[int, str]:
+        answer = await api.ask(line, headers={name.replace("_", "-"): value for name, value in headers.items()})
+        return answer.status, answer.text
+
+    token = api.cluster.token
+    assert await refused() == await refused(Authorization="") == (401, MISSING)
+    for wrong in ("Bearer wrong", token, f"bearer {token}", f"Bearer {token}x", "Basic eDp5"):
+        assert await refused(Authorization=wrong) == (403, INVALID)
+    assert await refused(Authorization="Bearer wrong", X_Ray_Authorization=f"Bearer {token}") == (403, INVALID)
+
+
+@pytest.mark.parametrize("header", ["X-Ray-Authorization", "Cookie"])
+async def test_the_token_may_come_in_other_ways(api: Api, header: str) -> None:
+    value = "ray-authentication-token={}" if header == "Cookie" else "Bearer {}"
+    assert (await api.ask("GET /api/version", headers={header: value.format(api.cluster.token)})).status == 200
+
+
+async def test_health_and_the_kind_of_token_are_told_to_everybody(api: Api) -> None:
+    healthy = await api.ask("GET /api/gcs_healthz", headers={})
+    assert (healthy.status, healthy.content_type, healthy.text) == (200, "application/text", "success")
+    assert (await api.ask("GET /api/authentication_mode", headers={})).data == {"authentication_mode": "token"}
+
+
+@pytest.mark.parametrize(
+    "header", [{"User-Agent": "Mozilla/5.0"}, {"Origin": "http://x"}, {"Referer": "http://x"}, {"Sec-Fetch-Site": "x"}]
+)
+async def test_browsers_only_read(api: Api, header: dict[str, str]) -> None:
+    for line in ("POST /api/jobs/", "PUT /api/packages/gcs/_ray_pkg_browser.zip", "DELETE /api/jobs/browser"):
+        answer = await api.ask(line, {"entrypoint": "true"}, headers=api.authorized | header)
+        method = line.split(" ")[0]
+        assert (answer.status, answer.text) == (405, f"'{method}' method not allowed for browser traffic.")
+    assert isinstance((await api.ask("GET /api/jobs/", headers=api.authorized | header)).data, list)
+    assert (await api.ask("POST /api/jobs/", {}, headers=header)).text == MISSING
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("GET /api/version/", "GET /api/jobs", "POST /api/jobs", "GET /api/jobs/any/", "DELETE /api/jobs/any/"),
+        *("GET /api/jobs/any/logs/", "GET /api/jobs/any/logs/tail/", "POST /api/jobs/any/stop/"),
+        *("PUT /api/packages/gcs/a.zip/", "GET /api/v0/nodes/", "GET /api/cluster_status/", "GET /api/nothing"),
+    ],
+)
+async def test_a_wrong_slash_is_another_route(api: Api, line: str) -> None:
+    answer = await api.ask(line)
+    assert (answer.status, answer.content_type, answer.text) == (404, "text/plain", "404: Not Found")
+
+
+@pytest.mark.parametrize(
+    "line", ["GET {}", "DELETE {}", "POST {}/stop", "GET {}/logs", "GET {}/logs/tail"], ids=lambda line: str(line)
+)
+async def test_an_unknown_job_is_named(api: Api, line: str) -> None:
+    answer = await api.ask(line.format("/api/jobs/nope"))
+    assert (answer.status, answer.content_type, answer.text) == (404, "text/plain", "Job nope does not exist")
+
+
+async def test_a_job_is_taken_runs_and_ends(api: Api) -> None:
+    metadata, environment = {"raylane_job_id": "a"}, {"env_vars": {"A": "1"}}
+    await api.run("life", metadata=metadata, runtime_env=environment)
+    running = await api.job("life")
+    assert running.keys() == {
+        *("type", "job_id", "submission_id", "driver_info", "status", "entrypoint", "message", "error_type"),
+        *("start_time", "end_time", "metadata", "runtime_env", "driver_exit_code"),
+        *("driver_agent_http_address", "driver_node_id"),
+    }
+    assert (running["status"], running["message"]) == ("RUNNING", "Job is currently running.")
+    assert running["start_time"] > 1_700_000_000_000
+    assert [running[name] for name in ("end_time", "error_type", "driver_exit_code", "job_id", "driver_info")] == [
+        None
+    ] * 5
+    assert running["driver_agent_http_address"].startswith("http://")
+    assert isinstance(running["driver_node_id"], str)
+
+    ended = await api.finish("life")
+    assert (ended["status"], ended["message"]) == ("SUCCEEDED", "Job finished successfully.")
+    assert (ended["driver_exit_code"], ended["error_type"]) == (0, None)
+    assert ended["end_time"] >= ended["start_time"]
+    same = ("type", "submission_id", "entrypoint", "metadata", "runtime_env", "start_time", "driver_node_id")
+    assert {name: ended[name] for name in same} == {name: running[name] for name in same}
+    assert (ended["type"], ended["submission_id"]) == ("SUBMISSION", "life")
+    assert (ended["metadata"], ended["runtime_env"]) == (metadata, environment)
+
+    listed = (await api.ask("GET /api/jobs/")).data
+    assert isinstance(listed, list)
+    assert [job for job in listed if job["submission_id"] == "life"] == [ended]
+
+
+async def test_what_was_not_given_is_null(api: Api) -> None:
+    assert (await api.submit("bare")).status == 200
+    assert (await api.submit("nulls", metadata=None, runtime_env=None)).status == 200
+    for name in ("bare", "nulls"):
+        job = await api.job(name)
+        assert (job["metadata"], job["runtime_env"]) == (None, None)
+
+
+async def test_a_failure_tells_the_end_of_the_log(api: Api) -> None:
+    await api.run("failing", prints="".join(f"line {number}\n" for number in range(20)).encode())
+    ended = await api.finish("failing", exit_code=3)
+    assert (ended["status"], ended["driver_exit_code"]) == ("FAILED", 3)
+    assert ended["error_type"] == "JOB_ENTRYPOINT_COMMAND_ERROR"
+    last_ten = "".join(f"line {number}\n" for number in range(10, 20))
+    assert ended["message"] == (
+        "Job entrypoint command failed with exit code 3, last available logs (truncated to 20,000 chars):\n" + last_ten
+    )
+
+
+async def test_a_submission_id_is_taken_once(api: Api) -> None:
+    await api.run("twice")
+    for again in (await api.submit("twice"), await api.ask("POST /api/jobs/", {"job_id": "twice", "entrypoint": "x"})):
+        assert (again.status, again.content_type) == (500, "text/plain")
+        assert again.text.startswith(TRACEBACK)
+        assert f"RuntimeError: Request failed with status code 400: {TRACEBACK}" in again.text
+        assert again.text.endswith(
+            "\nValueError: Job with submission_id twice already exists. Please use a different submission_id.\n.\n"
+        )
+    await api.finish("twice")
+    assert (await api.submit("twice")).status == 500
+
+
+async def test_an_id_is_invented_where_none_is_given(api: Api) -> None:
+    for fields in ({}, {"submission_id": ""}, {"submission_id": None}):
+        answer = (await api.ask("POST /api/jobs/", {"entrypoint": api.cluster.entrypoint("unnamed")} | fields)).data
+        assert answer["submission_id"] == answer["job_id"]
+        assert answer["submission_id"].startswith("raysubmit_")
+        assert (await api.ask(f"POST /api/jobs/{answer['submission_id']}/stop")).status == 200
+
+
+@pytest.mark.parametrize("body", [b"{not json", b"", b"[]", b"1"])
+async def test_a_body_that_is_no_json_object_is_rays_own_trouble(api: Api, body: bytes) -> None:
+    answer = await api.ask("POST /api/jobs/", data=body)
+    assert (answer.status, answer.content_type) == (500, "text/plain")
+    assert answer.text == "500 Internal Server Error\n\nServer got itself in trouble"
+
+
+@pytest.mark.parametrize(
+    ("fields", "error"),
+    [
+        ({"entrypoint": None}, "JobSubmitRequest.__init__() missing 1 required positional argument: 'entrypoint'"),
+        ({"entrypoint": 1}, "entrypoint must be a string, got <class 'int'>"),
+        ({"submission_id": 1}, "submission_id must be a string if provided, got <class 'int'>"),
+        ({"metadata": {"a": 1}}, "metadata values must be strings, got <class 'int'>"),
+        ({"metadata": []}, "metadata must be a dict, got <class 'list'>"),
+        ({"runtime_env": []}, "runtime_env must be a dict, got <class 'list'>"),
+        ({"unknown": 1}, "JobSubmitRequest.__init__() got an unexpected keyword argument 'unknown'"),
+    ],
+)
+async def test_a_bad_submission_is_refused_with_a_traceback(api: Api, fields: dict[str, object], error: str) -> None:
+    answer = await api.submit("bad", **fields)
+    assert (answer.status, answer.content_type) == (400, "text/plain")
+    assert answer.text.startswith(TRACEBACK)
+    assert answer.text.endswith(f"\nTypeError: {error}\n")
+    assert (await api.ask("GET /api/jobs/bad")).status == 404
+
+
+async def test_a_job_is_stopped_once(api: Api) -> None:
+    await api.run("stopped")
+    assert (await api.ask("POST /api/jobs/stopped/stop")).data == {"stopped": True}
+    job = await api.ended("stopped")
+    assert (job["status"], job["message"]) == ("STOPPED", "Job was intentionally stopped.")
+    assert (job["driver_exit_code"], job["error_type"]) == (None, None)
+    assert job["end_time"] >= job["start_time"]
+    await until(lambda: answers_false(api, "stopped"), timeout_s=PATIENCE_S)
+    await api.run("over")
+    await api.finish("over")
+    await until(lambda: answers_false(api, "over"), timeout_s=PATIENCE_S)
+    assert (await api.job("over"))["status"] == "SUCCEEDED"
+
+
+async def answers_false(api: Api, name: str) -> bool:
+    # Ray says True as long as the job's supervisor is there, which may outlive the job for a moment.
+    return not (await api.ask(f"POST /api/jobs/{name}/stop")).data["stopped"]
+
+
+async def test_a_running_job_is_not_deleted_and_an_ended_one_frees_its_id(api: Api) -> None:
+    await api.run("deleted", metadata={"life": "1"})
+    refused = await api.ask("DELETE /api/jobs/deleted")
+    assert (refused.status, refused.content_type) == (500, "text/plain")
+    assert refused.text.startswith(TRACEBACK)
+    assert refused.text.endswith(
+        "\nRuntimeError: Attempted to delete job 'deleted', but it is in a non-terminal state RUNNING.\n.\n"
+    )
+    await api.finish("deleted")
+    assert (await api.ask("DELETE /api/jobs/deleted")).data == {"deleted": True}
+    for line in ("GET /api/jobs/deleted", "GET /api/jobs/deleted/logs", "DELETE /api/jobs/deleted"):
+        assert (await api.ask(line)).text == "Job deleted does not exist"
+    assert "deleted" not in [job["submission_id"] for job in (await api.ask("GET /api/jobs/")).data]
+    assert (await api.submit("deleted", metadata={"life": "2"})).status == 200
+    assert (await api.job("deleted"))["metadata"] == {"life": "2"}
+
+
+async def test_the_next_job_of_a_freed_id_goes_on_in_the_same_log(api: Api) -> None:
+    await api.run("again", prints=b"of the first\n")
+    await api.finish("again")
+    # Ray goes on watching a job for a second after its end, and would take the next one of this id for dead. A whole
+    # tail takes longer.
+    await api.tailed("again")
+    assert (await api.ask("DELETE /api/jobs/again")).data == {"deleted": True}
+    await api.run("again", prints=b"of the second\n")
+    await api.finish("again")
+    logs = await api.logs("again")
+    assert logs.index("of the first\n") < logs.index("of the second\n")
+
+
+async def test_logs_hold_what_was_printed_between_lines_of_ray(api: Api) -> None:
+    await api.run("logs", prints="one ü€😀\n\n".encode())
+    api.cluster.prints("logs", b"the end has no line break")
+    await api.finish("logs")
+    lines = (await api.logs("logs")).split("\n")
+    assert lines[0].endswith(" -- Runtime env is setting up.")
+    assert lines[1:] == [
+        f"Running entrypoint for job logs: {api.cluster.entrypoint('logs')}",
+        *("one ü€😀", "", "the end has no line break"),
+    ]
+
+
+async def test_carriage_returns_become_line_breaks(api: Api) -> None:
+    await api.run("bar")
+    api.cluster.prints("bar", b"10 %\r20 %\r\n")
+    await api.finish("bar")
+    assert (await api.logs("bar")).endswith("\n10 %\n20 %\n")
+
+
+async def test_a_log_that_is_no_utf8_is_not_told(api: Api) -> None:
+    await api.run("binary")
+    api.cluster.prints("binary", b"caf\xe9\n")
+    job = await api.finish("binary", exit_code=1)
+    assert job["message"].endswith("\ncaf\ufffd\n")
+    answer = await api.ask("GET /api/jobs/binary/logs")
+    assert (answer.status, answer.content_type) == (500, "text/plain")
+    assert answer.text.startswith(TRACEBACK)
+    assert "UnicodeDecodeError: 'utf-8' codec can't decode byte" in answer.text
+    assert await api.tailed("binary") == []
+
+
+async def test_a_tail_tells_the_whole_log_and_closes_when_the_job_has_ended(api: Api) -> None:
+    await api.run("tail", prints=b"one\n")
+    async with api.tail("tail") as socket:
+        heard = ""
+        while "one\n" not in heard:
+            heard += await socket.receive_str()
+        api.cluster.prints("tail", b"two\n")
+        while "two\n" not in heard:
+            heard += await socket.receive_str()
+        assert not socket.closed
+        api.cluster.prints("tail", b"three, without a line break")
+        await api.finish("tail")
+        heard += "".join(await rest(socket))
+    assert heard == await api.logs("tail")
+    assert heard.endswith("one\ntwo\nthree, without a line break")
+    # Every connection starts at the beginning.
+    assert "".join(await api.tailed("tail")) == heard
+
+
+async def test_a_tail_has_at_most_ten_lines_in_a_frame_and_a_line_in_one_piece(api: Api) -> None:
+    lines = [b"X" * 30_000, *[b"Y" * 8_000] * 4, *(b"%d" % number for number in range(25))]
+    await api.run("frames", prints=b"\n".join(lines) + b"\n")
+    await api.finish("frames")
+    frames = await api.tailed("frames")
+    assert "".join(frames) == await api.logs("frames")
+    # More than 20,000 characters end a frame; the first has Ray's own two lines.
+    assert [(frame.count("\n"), frame.count("X"), frame.count("Y")) for frame in frames] == [
+        (3, 30_000, 0),
+        (3, 0, 24_000),
+        (10, 0, 8_000),
+        (10, 0, 0),
+        (6, 0, 0),
+    ]
+
+
+async def test_a_line_of_more_than_4_mib_ends_a_tail_as_if_that_were_all(api: Api) -> None:
+    await api.run("long", prints=b"before\n")
+    api.cluster.prints("long", b"z" * (5 * 1024 * 1024) + b"\nafter\n")
+    await api.finish("long")
+    assert (await api.logs("long")).endswith("zzz\nafter\n")
+    assert "after" not in "".join(await api.tailed("long"))
+
+
+async def test_a_client_that_leaves_a_tail_gets_no_answer(api: Api) -> None:
+    await api.run("left", prints=b"one\n")
+    async with api.tail("left") as socket:
+        assert await socket.receive_str()
+    assert socket.close_code == 1006
+    await api.finish("left")
+
+
+async def test_a_tail_is_a_websocket_of_a_known_job(api: Api) -> None:
+    with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
+        await api.tailed("nope")
+    assert caught.value.status == 404
+    await api.run("plain")
+    answer = await api.ask("GET /api/jobs/plain/logs/tail")
+    assert (answer.status, answer.text) == (500, "500: WebSocket proxy error")
+    await api.finish("plain")
+
+
+async def test_packages_are_kept_by_name(api: Api) -> None:
+    path = "/api/packages/gcs/_ray_pkg_0123.zip"
+    missing = await api.ask(f"GET {path}")
+    assert (missing.status, missing.text) == (404, "Package gcs://_ray_pkg_0123.zip does not exist")
+    for _ in range(2):
+        stored = await api.ask(f"PUT {path}", data=b"PK")
+        assert (stored.status, stored.text) == (200, "")
+        found = await api.ask(f"GET {path}")
+        assert (found.status, found.text) == (200, "")
+
+
+async def test_a_package_over_100_mib_is_too_large(api: Api) -> None:
+    path = "/api/packages/gcs/_ray_pkg_large.zip"
+    answer = await api.ask(f"PUT {path}", data=io.BytesIO(bytes(LARGEST_PACKAGE_BYTES + 1)))
+    assert answer.status == 413
+    assert answer.text.startswith(f"Maximum request body size {LARGEST_PACKAGE_BYTES} exceeded")
+    assert (await api.ask(f"GET {path}")).status == 404
+
+
+async def test_a_job_without_its_package_is_taken_and_fails(api: Api) -> None:
+    uri = "gcs://_ray_pkg_never_sent.zip"
+    assert (await api.submit("unpacked", runtime_env={"working_dir": uri})).status == 200
+    job = await api.ended("unpacked")
+    assert (job["status"], job["error_type"]) == ("FAILED", "RUNTIME_ENV_SETUP_FAILURE")
+    assert job["message"].startswith("runtime_env setup failed: Failed to set up runtime environment.\n")
+    assert f"OSError: Failed to download runtime_env file package {uri} from the GCS" in job["message"]
+    nothing = ("driver_exit_code", "driver_agent_http_address", "driver_node_id")
+    assert [job[name] for name in nothing] == [None] * 3
+    assert await api.logs("unpacked") == ""
+    assert await api.tailed("unpacked") == []
+
+
+async def test_nodes_are_listed_with_their_resources(api: Api) -> None:
+    answer = (await api.ask("GET /api/v0/nodes")).data
+    assert (answer.keys(), answer["result"], answer["msg"]) == ({"result", "msg", "data"}, True, "")
+    listed = answer["data"]["result"]
+    [head] = listed.pop("result")
+    counts = dict.fromkeys(("total", "num_after_truncation", "num_filtered"), 1)
+    assert listed == counts | {"partial_failure_warning": "", "warnings": None}
+    assert head.keys() == {
+        *("node_id", "node_ip", "is_head_node", "state", "state_message", "node_name"),
+        *("resources_total", "labels"),
+    }
+    assert (head["node_ip"], head["is_head_node"], head["state"]) == ("127.0.0.1", True, "ALIVE")
+    assert head["resources_total"]["CPU"] == 2.0
+    assert head["resources_total"].keys() == {
+        *("CPU", "memory", "object_store_memory", "node:127.0.0.1", "node:__internal_head__")
+    }
+
+
+async def test_the_status_of_the_cluster_tells_what_is_used(api: Api) -> None:
+    async def status() -> dict[str, Any]:
+        answer = (await api.ask("GET /api/cluster_status")).data
+        assert (answer["result"], answer["msg"]) == (True, "Got cluster status.")
+        assert answer["data"].keys() == {"autoscalingStatus", "autoscalingError", "clusterStatus"}
+        data: dict[str, Any] = answer["data"]
+        return data
+
+    async def is_known() -> bool:
+        # A head tells nothing in its first seconds.
+        return (await status())["autoscalingStatus"] is not None
+
+    await until(is_known, timeout_s=PATIENCE_S)
+    data = await status()
+    assert data["autoscalingStatus"].startswith("Cluster status: ")
+    assert " - ResourceUsage: 0.0/2.0 CPU" in data["autoscalingStatus"]
+    assert data["autoscalingError"] is None
+    report = data["clusterStatus"]
+    load = report["loadMetricsReport"]
+    assert load["usage"].keys() == {"CPU", "memory", "objectStoreMemory", "node:127.0.0.1", "node:InternalHead"}
+    assert load["usage"]["CPU"] == [0.0, 2.0]
+    assert (load["resourceDemand"], load["pgDemand"], load["requestDemand"]) == ([], [], [])
+    assert list(report["autoscalerReport"]["activeNodes"].values()) == [1]
+    assert report["autoscalerReport"]["pendingNodes"] == report["autoscalerReport"]["failedNodes"] == []
+    assert isinstance(report["time"], float)
