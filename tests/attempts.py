@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from raylane.testing import Address, FakeRay
 from raylane_common.jobs import JobRecord, JobStatus, NewJob, Progress
 from raylane_common.ray.client import RayClient
 from raylane_common.settings import Settings
 from raylane_common.sources import Column, ColumnType, CsvSource, SourceStore
 from raylane_worker.context import JobContext, Resources
 from raylane_worker.handlers import CLEANUPS, HANDLERS
-from tests.fake_ray import Address, FakeRay
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -119,9 +119,7 @@ class RealisticRay(FakeRay):
 
     def finish(self, submission_id: str, exit_code: int = 0) -> None:
         """The run ends by itself, if it still runs."""
-        if self.jobs[submission_id]["status"] == "RUNNING":
-            status = "FAILED" if exit_code else "SUCCEEDED"
-            self.jobs[submission_id] |= {"status": status, "driver_exit_code": exit_code, "end_time": 2_000}
+        self.end(submission_id, exit_code=exit_code)
 
     def statuses(self) -> dict[str, object]:
         """Each run's status by its id."""
@@ -137,6 +135,8 @@ class Job:
         self.checkpoints: list[Checkpoint] = []
         self.told: list[Progress] = []
         self.texts: list[str] = []
+        self.lines: list[str] = []
+        self.log_position: str | None = None
         self.events: list[str] = []
         """Stages and texts in their order; a text is just `text`."""
         self._resources = resources
@@ -173,8 +173,11 @@ class Job:
         self.events.append(progress.stage)
         await self._cut.point()
 
-    async def log(self, line: str) -> None:
-        raise AssertionError(line)
+    async def log(self, lines: str, *, position: str = "") -> None:
+        await self._cut.point()
+        self.lines.append(lines)
+        self.log_position = position or self.log_position
+        await self._cut.point()
 
     async def text(self, piece: str) -> None:
         await self._cut.point()
@@ -202,6 +205,7 @@ class Job:
             round=self.round,
             progress=self.told[-1] if self.told else None,
             checkpoint=self.checkpoints[-1] if self.checkpoints else None,
+            log_position=self.log_position,
             enqueued_at=int(time.time() * 1000),
         )
         return JobContext(record, self, self._resources)

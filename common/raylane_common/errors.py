@@ -42,13 +42,16 @@
     │   └── ModelMisconfigured       model_misconfigured
     ├── RayError
     │   ├── RayUnreachable           ray_unreachable               yes
+    │   │   ├── WrongCluster         wrong_cluster
+    │   │   └── RayInsecure          ray_insecure
     │   ├── RayRejected              ray_rejected
     │   ├── RayAuth                  ray_auth
     │   ├── RayJobNotFound           ray_job_not_found
     │   ├── RayJobExists             ray_job_exists
     │   ├── RayServerError           ray_server_error              yes
     │   ├── SubmitOutcomeUnknown     submit_outcome_unknown        yes
-    │   ├── WrongCluster             wrong_cluster
+    │   ├── JobLost                  job_lost
+    │   ├── RunNotStarted            run_not_started
     │   ├── RunFailed                run_failed
     │   ├── RunStopped               run_stopped
     │   └── RunTimeout               run_timeout
@@ -395,6 +398,23 @@ class RayUnreachable(RayError):
     retryable_by_default = True
 
 
+class WrongCluster(RayUnreachable):
+    """What answers is another cluster than the one first seen. Retryable while an address of ours may come back."""
+
+    code = "wrong_cluster"
+    retryable_by_default = False
+
+
+class RayInsecure(RayUnreachable):
+    """What answers has known holes, or a public address and no authentication; refused by `ray.insecure_cluster`.
+
+    Retryable while an address that is safe may come back.
+    """
+
+    code = "ray_insecure"
+    retryable_by_default = False
+
+
 class RayRejected(RayError):
     """Ray answered 4xx: the request itself is wrong."""
 
@@ -433,10 +453,16 @@ class SubmitOutcomeUnknown(RayError):
     retryable_by_default = True
 
 
-class WrongCluster(RayError):
-    """An endpoint belongs to another cluster than the one first seen."""
+class JobLost(RayError):
+    """Ray had taken the job and knows it no more: its head was restarted, or somebody deleted the job."""
 
-    code = "wrong_cluster"
+    code = "job_lost"
+
+
+class RunNotStarted(RayError):
+    """Ray took the run and had not begun it by `ray.pending_timeout_s`; it was stopped."""
+
+    code = "run_not_started"
 
 
 class RunFailed(RayError):

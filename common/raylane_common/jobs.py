@@ -169,6 +169,7 @@ class JobRecord(BaseModel):
     expires_at: int | None = Field(default=None, description="Epoch ms by which it must have started")
     unique: str | None = None
     cancel_requested_at: int | None = None
+    log_position: str | None = Field(default=None, description="Run and characters up to which its output was told")
     traceparent: str | None = None
 
     @classmethod
@@ -211,7 +212,7 @@ class JobEvent(BaseModel):
     attempt: int | None = None
     progress: Progress | None = None
     error: ErrorInfo | None = None
-    line: str | None = None
+    line: str | None = Field(default=None, description="What a run printed: one or more whole lines")
     text: str | None = Field(default=None, description="A piece of generated text, in the order of its writing")
 
 

@@ -1,7 +1,7 @@
 """Every Redis key, in one place. No other module spells one.
 
 `arq:` keys are arq 0.28's own layout (`arq/constants.py`), kept so that arq's tools can look at the queue.
-All keys but the queues carry a time to live.
+All keys but the queues and the settings carry a time to live.
 """
 
 from __future__ import annotations
@@ -21,7 +21,11 @@ WAITING: Final = "raylane:waiting:"
 PARKED: Final = "raylane:parked:"
 RUNNING: Final = "raylane:running:"
 EXPIRING: Final = "raylane:expiring:"
-IMMORTAL: Final = (QUEUE, SCHEDULE, WAITING, PARKED, RUNNING, EXPIRING)
+
+# What an operator has set at run time holds until it is taken back: a hash from name to value.
+SETTINGS: Final = "raylane:settings"
+SETTINGS_CHANGED: Final = "raylane:settings:changed"
+IMMORTAL: Final = (QUEUE, SCHEDULE, WAITING, PARKED, RUNNING, EXPIRING, SETTINGS)
 
 ENDED: Final = "raylane:ended:"
 DEAD: Final = "raylane:dead:"

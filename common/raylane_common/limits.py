@@ -7,6 +7,9 @@ from typing import Final
 MAX_STAGED_BYTES: Final = 8 * 1024 * 1024
 MAX_PROMPT_BYTES: Final = 16 * 1024
 MAX_CODE_BYTES: Final = 1024 * 1024
+MAX_FILES_BYTES: Final = 4 * 1024 * 1024
+# Beyond some 100 KiB Ray leaves the job pending, and others with it (ray-project/ray#47432).
+MAX_ENV_BYTES: Final = 32 * 1024
 MAX_FILENAME_BYTES: Final = 255
 MAX_CODE_VERSIONS: Final = 5
 MAX_DELAY_S: Final = 30 * 24 * 3600

@@ -4,20 +4,36 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
-from typing import Annotated, ClassVar, Final, Literal
+from typing import Annotated, ClassVar, Final, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    field_validator,
+    model_validator,
+)
 
+from raylane_common.errors import InvalidRequest
 from raylane_common.limits import (
     JOB_ID_PATTERN,
     MAX_CODE_BYTES,
     MAX_CODE_VERSIONS,
+    MAX_ENV_BYTES,
     MAX_FILENAME_BYTES,
+    MAX_FILES_BYTES,
     MAX_PROMPT_BYTES,
     MAX_STAGED_BYTES,
     SESSION_ID_PATTERN,
     SUBMISSION_ID_PATTERN,
 )
+from raylane_common.ray.credentials import refuse_credentials
+from raylane_common.ray.package import is_plain_path
+
+_SCRIPT: Final = "main.py"
 
 _CONTROL_CHARACTER: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
@@ -67,6 +83,8 @@ SubmissionId = Annotated[str, StringConstraints(pattern=SUBMISSION_ID_PATTERN)]
 Filename = Annotated[str, AfterValidator(_filename)]
 Prompt = Annotated[str, AfterValidator(_prompt)]
 Code = Annotated[str, AfterValidator(_code)]
+EnvName = Annotated[str, StringConstraints(max_length=200, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+Requirement = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f]+$")]
 CatalogName = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f/]+$")]
 
 
@@ -235,14 +253,75 @@ class RayDeleteRequest(BaseRequest):
     submission_id: SubmissionId
 
 
+class RayEndpointsRequest(BaseRequest):
+    """Show each address of the cluster as this worker sees it, whether the cluster answers or not."""
+
+    kind: ClassVar[JobKind] = JobKind.RAY
+    needs_session: ClassVar[bool] = False
+
+    action: Literal["endpoints"] = "endpoints"
+
+
+class RayClusterRequest(BaseRequest):
+    """Ask for the cluster's health, nodes and use of resources."""
+
+    kind: ClassVar[JobKind] = JobKind.RAY
+    needs_session: ClassVar[bool] = False
+
+    action: Literal["cluster"] = "cluster"
+
+
 class RaySubmitRequest(BaseRequest):
-    """Run a Python script of the caller's on the cluster and follow it to its end."""
+    """Run a Python script of the caller's on the cluster and follow it to its end.
+
+    Ray shows `env_vars` and `pip` to everybody who may list jobs, so what looks like a credential is refused.
+    """
 
     kind: ClassVar[JobKind] = JobKind.RAY
     needs_session: ClassVar[bool] = False
 
     action: Literal["submit"] = "submit"
     code: Code
+    # Left out where empty, so that workers of before these were there take the request.
+    files: dict[str, str] = Field(
+        default_factory=dict,
+        description="Text files beside the script, by relative path; 4 MiB together",
+        exclude_if=lambda value: not value,
+    )
+    env_vars: dict[EnvName, str] = Field(
+        default_factory=dict,
+        description="Environment of the script; 32 KiB together",
+        exclude_if=lambda value: not value,
+    )
+    pip: tuple[Requirement, ...] = Field(
+        default=(),
+        max_length=100,
+        description="Requirements that Ray installs for it",
+        exclude_if=lambda value: not value,
+    )
+
+    @field_validator("files")
+    @classmethod
+    def _plain_files(cls, files: dict[str, str]) -> dict[str, str]:
+        for path in files:
+            if not is_plain_path(path) or path == _SCRIPT:
+                raise ValueError(
+                    f"{path!r} must be a plain relative path, and not {_SCRIPT}, which is the script itself"
+                )
+        if _size_bytes(files) > MAX_FILES_BYTES:
+            raise ValueError(f"must not exceed {MAX_FILES_BYTES} bytes together")
+        return files
+
+    @model_validator(mode="after")
+    def _shows_no_secrets(self) -> Self:
+        if _size_bytes(self.env_vars) > MAX_ENV_BYTES:
+            raise InvalidRequest.field("env_vars", f"must not exceed {MAX_ENV_BYTES} bytes together")
+        refuse_credentials(self.env_vars, self.pip)
+        return self
+
+
+def _size_bytes(texts: dict[str, str]) -> int:
+    return sum(len(name.encode(errors="replace")) + len(text.encode(errors="replace")) for name, text in texts.items())
 
 
 TablesRequest = Annotated[ListDatabasesRequest | ListTablesRequest | SelectTablesRequest, Field(discriminator="action")]
@@ -253,6 +332,8 @@ RayRequest = Annotated[
     | RayLogsRequest
     | RayStopRequest
     | RayDeleteRequest
+    | RayEndpointsRequest
+    | RayClusterRequest
     | RaySubmitRequest,
     Field(discriminator="action"),
 ]
@@ -268,6 +349,8 @@ Request = (
     | RayLogsRequest
     | RayStopRequest
     | RayDeleteRequest
+    | RayEndpointsRequest
+    | RayClusterRequest
     | RaySubmitRequest
 )
 

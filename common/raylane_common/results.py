@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from raylane_common.ray.models import EndpointReport, RayJob, RayVersion, Run
+from raylane_common.ray.models import EndpointReport, RayHealth, RayJob, RayNode, RayVersion, Run
 from raylane_common.requests import GeneratorName
 from raylane_common.sources import Column, Source
 
@@ -162,6 +162,23 @@ class RayDeleteResult(_Result):
     deleted: bool
 
 
+class RayEndpointsResult(_Result):
+    """Each address as the worker sees it; `problem` says why none of them answered, if so."""
+
+    type: Literal["ray_endpoints"] = "ray_endpoints"
+    endpoints: tuple[EndpointReport, ...]
+    problem: str | None = None
+
+
+class RayClusterResult(_Result):
+    """The cluster's health and nodes; `status` is what `ray status` prints, for people."""
+
+    type: Literal["ray_cluster"] = "ray_cluster"
+    health: RayHealth
+    nodes: tuple[RayNode, ...]
+    status: str
+
+
 class RunResult(_Result):
     """A run that the caller submitted, at its successful end."""
 
@@ -181,6 +198,8 @@ Result = (
     | RayLogsResult
     | RayStopResult
     | RayDeleteResult
+    | RayEndpointsResult
+    | RayClusterResult
     | RunResult
 )
 AnyResult = Annotated[Result, Field(discriminator="type")]

@@ -11,7 +11,9 @@ from raylane_common.jobs import build
 from raylane_common.requests import (
     ListDatabasesRequest,
     ListTablesRequest,
+    RayClusterRequest,
     RayDeleteRequest,
+    RayEndpointsRequest,
     RayJobRequest,
     RayJobsRequest,
     RayLogsRequest,
@@ -22,7 +24,9 @@ from raylane_common.requests import (
 )
 from raylane_common.results import (
     DatabasesResult,
+    RayClusterResult,
     RayDeleteResult,
+    RayEndpointsResult,
     RayJobResult,
     RayJobsResult,
     RayLogsResult,
@@ -34,7 +38,7 @@ from raylane_common.results import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from typing import Unpack
 
     from raylane.options import JobOptions
@@ -109,14 +113,34 @@ class RayActions:
         request = build(RayJobRequest, submission_id=submission_id)
         return await self._jobs.enqueue(request, RayJobResult, options)
 
+    async def endpoints(self, **options: Unpack[JobOptions]) -> JobHandle[RayEndpointsResult]:
+        """Shows each address as the worker sees it: state, last error, next probe, latency. No cluster is needed."""
+        return await self._jobs.enqueue(RayEndpointsRequest(), RayEndpointsResult, options)
+
+    async def cluster(self, **options: Unpack[JobOptions]) -> JobHandle[RayClusterResult]:
+        """Asks for the cluster's health, nodes and use of resources."""
+        return await self._jobs.enqueue(RayClusterRequest(), RayClusterResult, options)
+
     async def submit(
-        self, code: str, *, session_id: str | None = None, **options: Unpack[JobOptions]
+        self,
+        code: str,
+        *,
+        session_id: str | None = None,
+        files: Mapping[str, str] | None = None,
+        env_vars: Mapping[str, str] | None = None,
+        pip: Iterable[str] = (),
+        **options: Unpack[JobOptions],
     ) -> JobHandle[RunResult]:
         """Runs a Python script of up to 1 MiB and follows it to its end; with a session it stands in its history.
 
-        The job fails with `RunFailed` if the script does.
+        `files` stand beside the script, by relative path; `pip` are requirements that Ray installs for it. With a
+        session the script finds in `RAYLANE_OUTPUT_URI` where on S3 it may write. What it prints are the job's events.
+        Raises `InvalidRequest` for what looks like a credential, since Ray shows `env_vars` to everybody. The job fails
+        with `RunFailed` if the script does.
         """
-        request = build(RaySubmitRequest, code=code)
+        request = build(
+            RaySubmitRequest, code=code, files=dict(files or {}), env_vars=dict(env_vars or {}), pip=tuple(pip)
+        )
         return await self._jobs.enqueue(request, RunResult, options, session_id=session_id)
 
     async def logs(self, submission_id: str, **options: Unpack[JobOptions]) -> JobHandle[RayLogsResult]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from raylane_common.connection import connect
 from raylane_common.queue import JobQueue, QueueOverview
+from raylane_common.runtime_settings import RuntimeSettings
 from raylane_common.sources import SourceStore
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ _LONGEST_BLOCK_S: Final = 5.0
 
 @dataclass(frozen=True)
 class RedisBackend:
-    """Queue, overview and sources on one Redis client, which stays its caller's unless `owned`."""
+    """Queue, overview, sources and settings on one Redis client, which stays its caller's unless `owned`."""
 
     redis: Redis
     owned: bool = False
@@ -46,6 +47,11 @@ class RedisBackend:
     def sources(self) -> SourceStore:
         """The sessions' sources."""
         return SourceStore(self.redis)
+
+    @property
+    def settings(self) -> RuntimeSettings:
+        """What was set at run time."""
+        return RuntimeSettings(self.redis)
 
     async def aclose(self) -> None:
         """Closes the client if it is the backend's own."""

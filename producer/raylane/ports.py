@@ -85,8 +85,21 @@ class SourcesPort(Protocol):
         """Forgets the session's sources and history; returns how many sources it had."""
 
 
+class SettingsPort(Protocol):
+    """What was set at run time; see `raylane_common.runtime_settings.RuntimeSettings`."""
+
+    async def all(self) -> dict[str, str]:
+        """What is set, by name."""
+
+    async def set(self, name: str, value: str) -> None:
+        """Sets one."""
+
+    async def unset(self, name: str) -> None:
+        """Takes one back."""
+
+
 class Backend(Protocol):
-    """Queue, overview and sources, and the way to close them."""
+    """Queue, overview, sources and settings, and the way to close them."""
 
     @property
     def queue(self) -> QueuePort:
@@ -99,6 +112,10 @@ class Backend(Protocol):
     @property
     def sources(self) -> SourcesPort:
         """The sessions' sources."""
+
+    @property
+    def settings(self) -> SettingsPort:
+        """What was set at run time."""
 
     async def aclose(self) -> None:
         """Closes what the backend opened itself."""

@@ -16,6 +16,7 @@ from raylane.history import HistoryEntry
 from raylane.options import new_upload
 from raylane.ports import BEGIN
 from raylane.queue import QueueActions
+from raylane.runtime import SettingsActions
 from raylane_common.errors import InvalidRequest, NoSources
 from raylane_common.jobs import build
 from raylane_common.limits import MAX_STAGED_BYTES
@@ -51,6 +52,7 @@ class Producer:
     tables: TableActions
     ray: RayActions
     queue: QueueActions
+    settings: SettingsActions
 
     def __init__(
         self, settings: Settings | None = None, *, redis_url: str | None = None, backend: Backend | None = None
@@ -67,6 +69,7 @@ class Producer:
         self.tables = TableActions(self._jobs)
         self.ray = RayActions(self._jobs)
         self.queue = QueueActions(self._queue, self._backend.overview)
+        self.settings = SettingsActions(self._backend.settings, settings)
 
     async def __aenter__(self) -> Self:
         """The producer itself; nothing is connected yet."""

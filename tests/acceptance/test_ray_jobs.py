@@ -20,6 +20,8 @@ pytestmark = pytest.mark.timeout(300)
 
 async def test_a_script_runs_is_listed_and_read_and_forgotten(producer: Producer) -> None:
     submitting = await producer.ray.submit("print('hello from a script')")
+    printed = [event.line async for event in submitting.follow() if event.line is not None]
+    assert "hello from a script" in "\n".join(printed).split("\n")
     run = (await submitting.result(PATIENCE_S)).run
     assert (run.status, run.exit_code) == (RayJobStatus.SUCCEEDED, 0)
     assert "hello from a script" in run.output_tail

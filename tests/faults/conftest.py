@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from raylane import Producer
+from raylane.testing import Address, FakeRay
 from raylane_common import keys
 from raylane_common.connection import connect
 from raylane_common.settings import RedisSettings
 from raylane_worker.embedded import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY
-from tests.fake_ray import Address, FakeRay
 from tests.faults.processes import Workers
 from tests.faults.server import Server
 from tests.faults.warehouse import Warehouse

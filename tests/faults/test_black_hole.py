@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-    from tests.fake_ray import FakeRay
+    from raylane.testing import FakeRay
     from tests.faults.processes import Workers
     from tests.faults.server import Server
     from tests.faults.warehouse import Warehouse

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from raylane import Producer
-    from tests.fake_ray import FakeRay
+    from raylane.testing import FakeRay
     from tests.faults.processes import Workers
     from tests.faults.warehouse import Warehouse
 

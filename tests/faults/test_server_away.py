@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from raylane import Producer
+    from raylane.testing import FakeRay
     from raylane_common.results import DatabasesResult
     from raylane_worker.context import JobContext
-    from tests.fake_ray import FakeRay
     from tests.faults.processes import Workers
     from tests.faults.server import Server
     from tests.faults.warehouse import Warehouse

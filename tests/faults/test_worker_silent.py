@@ -13,8 +13,8 @@ from tests.waiting import until
 
 if TYPE_CHECKING:
     from raylane import JobHandle, Producer
+    from raylane.testing import FakeRay
     from raylane_common.results import RunResult
-    from tests.fake_ray import FakeRay
     from tests.faults.processes import WorkerProcess, Workers
     from tests.faults.server import Server
 

@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from raylane import Producer
+    from raylane.testing import FakeRay
     from raylane_common.jobs import Attempt, JobRecord
     from raylane_common.requests import Request
-    from tests.fake_ray import FakeRay
     from tests.faults.warehouse import Warehouse
 
 _FAILED_RUN = 3

@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from raylane.testing import Break
 from raylane_common.errors import RayServerError, RayUnreachable
+from raylane_common.ray import lifecycle
 from raylane_common.requests import GenerateRequest, RayJobsRequest, RayStopRequest, RaySubmitRequest
 from raylane_worker import runs
 from raylane_worker.handlers import CLEANUPS
 from tests.attempts import Bench, Job, bench
-from tests.fake_ray import Break
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ BOTH = pytest.mark.parametrize("request_", [SCRIPT, QUESTION], ids=["ray", "gene
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runs, "_FIRST_POLL_S", 0.01)
+    monkeypatch.setattr(lifecycle, "FIRST_POLL_S", 0.01)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from raylane.testing import Address, Break, FakeRay
 from raylane_common.errors import (
     InvalidRequest,
     RayAuth,
@@ -19,7 +20,6 @@ from raylane_common.ray.client import RayClient
 from raylane_common.ray.models import EndpointState, RayJobStatus
 from raylane_common.ray.package import build_package
 from raylane_common.settings import RaySettings
-from tests.fake_ray import Address, Break, FakeRay
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -53,15 +53,18 @@ async def test_a_jobs_whole_life(client: RayClient, address: Address) -> None:
     assert address.ray.packages == {package.name: package.data}
     assert address.ray.jobs["rl-a-1"]["runtime_env"] == {"env_vars": {"A": "1"}, "working_dir": package.uri}
 
+    address.ray.jobs["rl-a-1"]["unknown_to_us"] = {"a": 1}
     job = await client.job("rl-a-1")
     assert (job.status, job.metadata, job.endpoint) == (RayJobStatus.RUNNING, {"raylane_job_id": "a"}, "private")
     assert "runtime_env" not in job.model_dump()
+    address.ray.write("rl-a-1", "hello\n")
     logs = await client.logs("rl-a-1")
-    assert (logs.text, logs.truncated, logs.endpoint) == ("hello\n", False, "private")
+    assert (logs.truncated, logs.endpoint) == (False, "private")
+    assert logs.text.endswith("Running entrypoint for job rl-a-1: python main.py\nhello\n")
     with pytest.raises(RayRejected, match="non-terminal state"):
         await client.delete("rl-a-1")
-    assert await client.stop("rl-a-1") is True
-    assert await client.stop("rl-a-1") is False
+    assert await client.ask_to_stop("rl-a-1") is True
+    assert await client.ask_to_stop("rl-a-1") is False
     assert await client.delete("rl-a-1") is True
     with pytest.raises(RayJobNotFound, match="Job rl-a-1 does not exist"):
         await client.job("rl-a-1")
@@ -92,7 +95,7 @@ async def test_an_unknown_job_is_named_as_such_by_every_call(client: RayClient, 
 
 @pytest.mark.parametrize("bad", ["", "a/b", "a b", "../x", "-a", "a" * 65, "a\n", "é", "a?b"])
 async def test_an_id_that_ray_could_not_take_is_never_sent(client: RayClient, address: Address, bad: str) -> None:
-    for call in (client.job, client.logs, client.stop, client.delete):
+    for call in (client.job, client.logs, client.ask_to_stop, client.stop, client.delete):
         with pytest.raises(InvalidRequest) as caught:
             await call(bad)
         assert caught.value.details["field"] == "submission_id"

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 from aiohttp import web
 
+from raylane.testing import Address, FakeRay
 from raylane_common.errors import RayServerError, RayUnreachable, SubmitOutcomeUnknown
 from raylane_common.ray import submission
 from raylane_common.ray.client import RayClient
 from raylane_common.ray.models import EndpointState
 from raylane_common.settings import RaySettings
-from tests.fake_ray import Address, FakeRay
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

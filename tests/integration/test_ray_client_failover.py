@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING
 import pytest
 from pydantic import BaseModel, TypeAdapter
 
+from raylane.testing import Address, Break, FakeRay
 from raylane_common.errors import RayAuth, RayError, RayJobNotFound, RayRejected, RayServerError, RayUnreachable
 from raylane_common.ray.client import RayClient
 from raylane_common.ray.models import EndpointState
 from raylane_common.settings import RaySettings
 from raylane_worker.embedded import SilentEndpoint
-from tests.fake_ray import HOST, Address, Break, FakeRay
 from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+HOST = "127.0.0.1"
 UP, DOWN, UNKNOWN = EndpointState.UP, EndpointState.DOWN, EndpointState.UNKNOWN
 VERSION, LIST = "GET /api/version", "GET /api/jobs/"
 
@@ -164,7 +165,7 @@ async def test_stop_fails_over_because_stopping_twice_is_harmless(
     async with connected(private.url, public.url) as client:
         await client.submit(submission_id="a", entrypoint="true")
         private.break_with(Break.CUT_AFTER, only="POST")
-        assert await client.stop("a") is False
+        assert await client.ask_to_stop("a") is False
         assert (await client.job("a")).status == "STOPPED"
     assert private.count("POST /api/jobs/a/stop") == public.count("POST /api/jobs/a/stop") == 1
 
@@ -300,7 +301,7 @@ async def test_traffic_returns_to_private_and_no_caller_pays_for_it(
 
 async def test_a_cold_burst_opens_one_probe_to_the_dead_address(private: Address, public: Address) -> None:
     private.break_with(Break.NEVER_ANSWERS)
-    async with connected(private.url, public.url, failover_delay_s=0.1) as client:
+    async with connected(private.url, public.url, failover_delay_s=1.0) as client:
         assert await asyncio.gather(*(client.jobs() for _ in range(50))) == [[]] * 50
         assert private.connections <= 1
     assert private.requests == [VERSION]
@@ -319,7 +320,7 @@ async def test_one_deadline_covers_all_addresses() -> None:
 
 
 async def test_a_name_that_does_not_resolve_and_a_wrong_protocol_fail_over(public: Address) -> None:
-    async with connected("http://no-such-host.invalid:8265", public.url) as client:
+    async with connected("http://no-such-host.internal:8265", public.url) as client:
         assert (await client.version()).endpoint == "public"
         assert "name not resolved" in error_of(client, "private")
     # TLS towards a server that speaks none.

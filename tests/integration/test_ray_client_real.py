@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+import os
+import signal
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from ray.job_submission import JobSubmissionClient
 
-from raylane_common.errors import RayAuth, RayJobExists, RayJobNotFound, RayRejected
+from raylane_common.errors import (
+    JobLost,
+    RayAuth,
+    RayJobExists,
+    RayJobNotFound,
+    RayRejected,
+    SubmitOutcomeUnknown,
+)
 from raylane_common.ray.client import RayClient
 from raylane_common.ray.models import RayJobStatus
 from raylane_common.ray.package import build_package
@@ -16,7 +27,7 @@ from raylane_common.requests import RaySubmitRequest
 from raylane_common.settings import RaySettings, Settings
 from raylane_common.sources import SourceStore
 from raylane_worker.context import Resources
-from raylane_worker.embedded import EmbeddedRay, embedded_ray
+from raylane_worker.embedded import EmbeddedRay, embedded_ray, guard
 from tests.attempts import Cut, Job
 from tests.servers import Background
 from tests.waiting import until
@@ -83,7 +94,7 @@ async def test_a_shipped_script_runs_and_its_traceback_shows_the_source(head: Em
 
 
 async def has_ended_before(client: RayClient, submission_id: str) -> bool:
-    return await client.stop(submission_id) is False
+    return await client.ask_to_stop(submission_id) is False
 
 
 async def test_a_running_job_is_stopped_and_forgotten(head: EmbeddedRay) -> None:
@@ -92,12 +103,12 @@ async def test_a_running_job_is_stopped_and_forgotten(head: EmbeddedRay) -> None
         await until(lambda: has_status(client, "rl-b-1", RayJobStatus.RUNNING), timeout_s=60)
         with pytest.raises(RayRejected, match="non-terminal"):
             await client.delete("rl-b-1")
-        assert await client.stop("rl-b-1") is True
+        assert await client.ask_to_stop("rl-b-1") is True
         await until(lambda: has_status(client, "rl-b-1", RayJobStatus.STOPPED), timeout_s=60)
         # Ray says STOPPED a moment before the job's supervisor is gone, and "stopped" for as long as that is there.
         await until(lambda: has_ended_before(client, "rl-b-1"), timeout_s=60)
         assert await client.delete("rl-b-1") is True
-        for call in (client.job, client.logs, client.stop, client.delete):
+        for call in (client.job, client.logs, client.ask_to_stop, client.stop, client.delete):
             with pytest.raises(RayJobNotFound, match="rl-b-1 does not exist"):
                 await call("rl-b-1")
 
@@ -113,6 +124,105 @@ async def test_a_missing_or_wrong_token_is_refused(head: EmbeddedRay, token: str
         assert (await client.version()).session_name
         with pytest.raises(RayJobNotFound):
             await client.job("rl-c-1")
+
+
+def agent_of(head: EmbeddedRay) -> int:
+    """The process that starts jobs and reads logs, among those of the head that we started."""
+    for pid in guard.members([head.guard_pid]):
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ")
+        if b"dashboard/agent.py" in command or command.startswith(b"ray::DashboardAgent"):
+            return pid
+    raise AssertionError("the head has no agent")
+
+
+async def test_a_submission_whose_answer_is_lost_runs_once(head: EmbeddedRay, tmp_path: Path) -> None:
+    ran = tmp_path / "ran"
+    agent = agent_of(head)
+    async with connected(head, submit_timeout_s="12", request_timeout_s="3") as client:
+        os.kill(agent, signal.SIGSTOP)
+        try:
+            submitting = asyncio.create_task(
+                client.submit(submission_id="rl-lost-1", entrypoint=f"echo once >> {ran}", metadata={"a": "1"})
+            )
+            # The version, and what the head itself knows of the job, is still answered.
+            await until(lambda: client.counters.counts.get("submit_resend", 0) >= 1, timeout_s=30)
+        finally:
+            os.kill(agent, signal.SIGCONT)
+        with suppress(SubmitOutcomeUnknown):
+            await submitting
+        submission = await client.submit(
+            submission_id="rl-lost-1", entrypoint=f"echo once >> {ran}", metadata={"a": "1"}
+        )
+        assert submission.submission_id == "rl-lost-1"
+        job = await client.wait("rl-lost-1", accepted=True, timeout_s=60)
+        assert job.status is RayJobStatus.SUCCEEDED
+        assert ran.read_text() == "once\n"
+        assert len([job for job in await client.jobs() if job.submission_id == "rl-lost-1"]) == 1
+
+
+async def test_output_is_followed_while_it_is_printed(head: EmbeddedRay) -> None:
+    code = "import time\nfor i in range(30):\n    print('line', i, 'ü', flush=True)\n    time.sleep(0.05)\n"
+    async with connected(head) as client:
+        await client.submit(
+            submission_id="rl-tail-1", entrypoint="python main.py", package=build_package({"main.py": code})
+        )
+        text = ""
+        async for piece in client.follow_logs("rl-tail-1"):
+            text += piece.text
+            assert piece.end == len(text)
+        assert (await client.job("rl-tail-1")).status is RayJobStatus.SUCCEEDED
+        assert text == (await client.logs("rl-tail-1")).text
+        assert "line 29 ü" in text
+        rest = [piece.text async for piece in client.follow_logs("rl-tail-1", after=len(text) - 5)]
+        assert "".join(rest) == text[-5:]
+
+
+async def test_rays_own_client_sees_our_jobs_and_we_see_its(head: EmbeddedRay) -> None:
+    headers = {"Authorization": f"Bearer {head.token}"}
+    sdk = await asyncio.to_thread(JobSubmissionClient, head.url, headers=headers)
+    async with connected(head) as client:
+        await client.submit(submission_id="rl-ours-1", entrypoint="echo ours", metadata={"who": "raylane"})
+        theirs = await asyncio.to_thread(sdk.submit_job, entrypoint="echo theirs", metadata={"who": "sdk"})
+        for submission_id in ("rl-ours-1", theirs):
+            assert (await client.wait(submission_id, timeout_s=60)).status is RayJobStatus.SUCCEEDED
+        assert await asyncio.to_thread(sdk.get_job_status, "rl-ours-1") == "SUCCEEDED"
+        assert "ours" in await asyncio.to_thread(sdk.get_job_logs, "rl-ours-1")
+        seen = {job.submission_id: job for job in await asyncio.to_thread(sdk.list_jobs)}
+        assert seen["rl-ours-1"].metadata == {"who": "raylane"}
+        assert [job.submission_id for job in await client.jobs(metadata={"who": "sdk"})] == [theirs]
+        assert "theirs" in (await client.logs(theirs)).text
+
+
+async def test_the_cluster_tells_of_itself(head: EmbeddedRay) -> None:
+    async with connected(head) as client:
+        health = await client.health()
+        assert (health.gcs_ok, health.endpoint) == (True, "private")
+        [node] = await client.nodes()
+        assert node.is_head_node
+        assert node.resources_total["CPU"] == 2
+        assert "ResourceUsage" in (await client.cluster_status()).text
+        package = build_package({"main.py": "print('found again')"})
+        assert not await client.has_package(package)
+        await client.upload_package(package)
+        assert await client.has_package(package)
+
+
+async def test_a_job_is_lost_with_its_head_and_not_run_again(tmp_path: Path) -> None:
+    ran = tmp_path / "ran"
+    async with AsyncExitStack() as heads:
+        first = await heads.enter_async_context(embedded_ray())
+        async with connected(first, reprobe_max_s="2") as client:
+            await client.submit(submission_id="rl-gone-1", entrypoint=f"echo once >> {ran}; sleep 600")
+            await until(ran.exists, timeout_s=60)
+            waiting = asyncio.create_task(client.wait("rl-gone-1", accepted=True))
+            session = (await client.version()).session_name
+            await heads.aclose()
+            async with embedded_ray(port=first.port, token=first.token):
+                with pytest.raises(JobLost):
+                    await asyncio.wait_for(waiting, 90)
+                assert (await client.version()).session_name != session
+                assert await client.jobs() == []
+            assert ran.read_text() == "once\n"
 
 
 @pytest.mark.parametrize("stage", ["submitting", "running"])

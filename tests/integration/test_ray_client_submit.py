@@ -8,12 +8,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from raylane.testing import Address, Break, FakeRay
 from raylane_common.errors import RayJobExists, RayRejected, RayServerError, RayUnreachable, SubmitOutcomeUnknown
 from raylane_common.ray import submission
 from raylane_common.ray.client import RayClient
 from raylane_common.ray.package import build_package
 from raylane_common.settings import RaySettings
-from tests.fake_ray import Address, Break, FakeRay
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -62,8 +62,8 @@ class Staged:
     async def progress(self, progress: Progress) -> None:
         self.stages.append(progress.stage)
 
-    async def log(self, line: str) -> None:
-        raise AssertionError(line)
+    async def log(self, lines: str, *, position: str = "") -> None:
+        raise AssertionError(lines)
 
     async def text(self, piece: str) -> None:
         raise AssertionError(piece)

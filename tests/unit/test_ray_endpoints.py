@@ -3,17 +3,19 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from raylane_common.errors import RayAuth
+from raylane_common.ray.addresses import Address
 from raylane_common.ray.answers import FaultKind, PathFault
 from raylane_common.ray.endpoints import Endpoints
 from raylane_common.ray.health import Ambient, Endpoint, pause_s
 from raylane_common.ray.models import EndpointState, RayVersion
+from raylane_common.ray.observe import RayCounters
 from raylane_common.settings import RaySettings
 from tests.waiting import until
 
@@ -28,17 +30,22 @@ RESET = PathFault(FaultKind.LOST, "connection lost")
 class World:
     """What each address says when it is asked for its version, and a clock that only the test moves."""
 
-    def __init__(self, **says: str | Exception | None) -> None:
+    def __init__(self, *, insecure_cluster: Literal["warn", "refuse"] = "warn", **says: str | Exception | None) -> None:
         self.says = dict(says)
+        self.ray_version = "2.60.0"
+        self.counters = RayCounters()
         self.asked: Counter[str] = Counter()
         self.now = 1000.0
         self.sleeps: list[float] = []
         self._wakers: list[asyncio.Future[None]] = []
-        settings = RaySettings(failover_delay_s=0.02, reprobe_min_s=4, reprobe_max_s=30)
+        settings = RaySettings(
+            failover_delay_s=0.02, reprobe_min_s=4, reprobe_max_s=30, insecure_cluster=insecure_cluster
+        )
         self.endpoints = Endpoints(
-            [Endpoint(name, f"http://user:secret@{name}.invalid:8265") for name in says],
+            [Endpoint(Address(name, f"http://user:secret@{name}.invalid:8265")) for name in says],
             self.ask,
             settings,
+            self.counters,
             Ambient(clock=lambda: self.now, jitter=lambda: 0.0, sleep=self.sleep),
         )
 
@@ -49,7 +56,7 @@ class World:
             raise says
         if says is None:
             await asyncio.Event().wait()
-        return RayVersion(ray_version="2.60.0", session_name=says or None, endpoint=endpoint.name)
+        return RayVersion(ray_version=self.ray_version, session_name=says or None, endpoint=endpoint.name)
 
     async def sleep(self, seconds: float) -> None:
         self.sleeps.append(seconds)
@@ -87,8 +94,10 @@ async def worlds() -> AsyncIterator[list[World]]:
 @pytest.fixture
 def world(worlds: list[World]) -> type[World]:
     class Kept(World):
-        def __init__(self, **says: str | Exception | None) -> None:
-            super().__init__(**says)
+        def __init__(
+            self, *, insecure_cluster: Literal["warn", "refuse"] = "warn", **says: str | Exception | None
+        ) -> None:
+            super().__init__(insecure_cluster=insecure_cluster, **says)
             worlds.append(self)
 
     return Kept
@@ -298,3 +307,63 @@ async def test_what_is_known_to_be_usable_shares_the_time_that_is_left(world: ty
     assert both.endpoints.share_s({"private": RESET}, 10) == 10
     both.endpoints.health.failed(both.endpoints.all[1], REFUSED)
     assert both.endpoints.share_s({}, 10) == 10
+
+
+async def test_the_path_of_an_answer_that_does_not_come_is_doubted(world: type[World]) -> None:
+    both = world(private="s", public="s")
+    assert await both.choose() == "private"
+    both.says["private"] = None
+    dead = asyncio.Event()
+    watches = [both.endpoints.watch(both.endpoints.all[0], dead.set) for _ in range(20)]
+    await asyncio.wait_for(dead.wait(), 5)
+    assert both.states() == [DOWN, UP]
+    assert (both.asked["private"], both.asked["public"]) == (2, 1), "all callers share the probes"
+    for watch in watches:
+        assert watch is not None
+        watch.close()
+
+
+async def test_a_path_that_still_answers_is_let_alone_and_doubted_ever_more_rarely(world: type[World]) -> None:
+    both = world(private="s", public="s")
+    assert await both.choose() == "private"
+    watch = both.endpoints.watch(both.endpoints.all[0], lambda: pytest.fail("it answers"))
+    assert watch is not None
+    await until(lambda: both.asked["private"] >= 4)
+    watch.close()
+    assert both.states() == [UP, UNKNOWN]
+    assert both.counters.counts['doubt{endpoint="private"}'] == both.asked["private"] - 1
+
+
+async def test_when_no_path_answers_none_is_blamed(world: type[World]) -> None:
+    both = world(private="s", public="s")
+    assert await both.choose() == "private"
+    both.says = {"private": RESET, "public": RESET}
+    watch = both.endpoints.watch(both.endpoints.all[0], lambda: pytest.fail("Ray is silent, not the path"))
+    assert watch is not None
+    await until(lambda: both.asked["public"] >= 2)
+    watch.close()
+    assert both.states() == [UP, UNKNOWN]
+
+
+async def test_a_single_address_is_never_doubted(world: type[World]) -> None:
+    alone = world(private="s")
+    assert alone.endpoints.watch(alone.endpoints.all[0], lambda: None) is None
+
+
+async def test_an_insecure_cluster_is_told_once_or_refused(
+    world: type[World], caplog: pytest.LogCaptureFixture
+) -> None:
+    old = world(private="s")
+    old.ray_version = "2.40.0"
+    assert await old.choose() == "private"
+    old.endpoints.health.set_down(old.endpoints.all[0], REFUSED)
+    assert await old.choose() == "private"
+    [line] = [record for record in caplog.records if "insecure" in record.message]
+    assert "Ray 2.40.0 has known holes" in line.message
+
+    strict = world(insecure_cluster="refuse", private="s")
+    strict.ray_version = "2.40.0"
+    faults: dict[str, PathFault] = {}
+    assert await strict.endpoints.choose(faults, 5) is None
+    assert faults["private"].kind is FaultKind.INSECURE
+    assert strict.states() == [DOWN]

@@ -26,6 +26,7 @@ from raylane_worker.data.catalog import Catalog
 from raylane_worker.data.storage import Storage
 from raylane_worker.handlers import CLEANUPS, HANDLERS
 from raylane_worker.lanes import LaneWorker
+from raylane_worker.live_settings import LiveSettings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -73,8 +74,10 @@ async def run(
     try:
         await forget_drain(redis, name)
         async with open_resources(settings, redis, lanes) as resources:
+            live = LiveSettings(redis, resources.ray, settings.ray)
+            await live.take()
             workers = [lane_worker(lane, settings, redis, resources, name, handlers, stop.set) for lane in lanes]
-            await _work(workers, redis, settings.lanes.drain_s, ready, stop)
+            await _work(workers, live, redis, settings.lanes.drain_s, ready, stop)
     finally:
         await redis.aclose()
 
@@ -122,15 +125,21 @@ def lane_worker(
 
 
 async def _work(
-    workers: Sequence[LaneWorker], redis: Redis, drain_s: float, ready: asyncio.Event, stop: asyncio.Event
+    workers: Sequence[LaneWorker],
+    live: LiveSettings,
+    redis: Redis,
+    drain_s: float,
+    ready: asyncio.Event,
+    stop: asyncio.Event,
 ) -> None:
-    channels: dict[str, Callable[[str], None]] = {}
+    channels: dict[str, Callable[[str], None]] = {keys.SETTINGS_CHANGED: live.changed}
     for worker in workers:
         channels |= {keys.wake(worker.lane_queue.lane): worker.wake, keys.cancel(worker.lane_queue.lane): worker.cancel}
     listener = asyncio.create_task(listen(redis, channels))
+    following = asyncio.create_task(live.follow())
     running = [asyncio.create_task(worker.async_run()) for worker in workers]
     stopped = asyncio.create_task(stop.wait())
-    everything: list[asyncio.Task[Any]] = [listener, *running, stopped]
+    everything: list[asyncio.Task[Any]] = [listener, following, *running, stopped]
     try:
         ready.set()
         logger.info("taking jobs: lanes %s", ", ".join(worker.lane_queue.lane for worker in workers))

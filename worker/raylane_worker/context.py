@@ -22,8 +22,8 @@ class JobPort(Protocol):
     async def progress(self, progress: Progress) -> None:
         """Replaces the record's progress and announces it."""
 
-    async def log(self, line: str) -> None:
-        """Adds one line to the job's events."""
+    async def log(self, lines: str, *, position: str = "") -> None:
+        """Adds whole lines to the job's events, and `position` to its record, which the next attempt is given."""
 
     async def text(self, piece: str) -> None:
         """Adds a piece of generated text to the job's events."""
@@ -94,6 +94,10 @@ class JobContext:
     ) -> None:
         """Tells followers what the job is doing now, and how far it is where there is something to count."""
         await self.port.progress(Progress(stage=stage, message=message, done=done, total=total, unit=unit))
+
+    async def log(self, lines: str, *, position: str = "") -> None:
+        """Gives followers whole lines of output; the next attempt of this job finds `position` in its record."""
+        await self.port.log(lines, position=position)
 
     async def text(self, piece: str) -> None:
         """Gives followers a piece of generated text."""

@@ -7,29 +7,34 @@ instead of starting a second one.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+import logging
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from raylane_common.errors import RayError, RayJobNotFound, RayServerError, RunStopped, RunTimeout
-from raylane_common.ray.models import RayJob, RayJobStatus, Run
+from raylane_common.errors import RayJobNotFound, RayServerError, RunNotStarted, RunStopped, RunTimeout
+from raylane_common.ray.models import RayJob, RayJobStatus, RayLogs, Run
 from raylane_common.ray.package import build_package
+from raylane_worker.outputs import stream_output
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 
     from pydantic import JsonValue
 
     from raylane_common.sources import CsvSource, TableSource
     from raylane_worker.context import JobContext
 
+logger = logging.getLogger("raylane.worker")
+
 OUTPUT_TAIL_BYTES: Final = 16 * 1024
-_FIRST_POLL_S: Final = 0.2
-_OUTAGE_PATIENCE_S: Final = 60.0
-_LONGEST_COURTESY_S: Final = 20.0
+OUTPUT_VARIABLE: Final = "RAYLANE_OUTPUT_URI"
 _STOP_PATIENCE_S: Final = 15.0
 # A submission that was cut off may still be with Ray, whose first one takes up to 5 s.
 _LATE_RUN_S: Final = 10.0
+_LAST_OUTPUT_S: Final = 5.0
 _SUBMITTING: Final = "submitting"
+_RUNNING: Final = "running"
 
 # Otherwise Ray's own progress would fill the tail of what the run prints. Its warnings and errors stay.
 _QUIET: Final = {"RAY_LOGGER_LEVEL": "warning", "RAY_DATA_LOG_LEVEL": "WARNING"}
@@ -39,11 +44,14 @@ _SMALL_DATA: Final = {"RAY_DATA_DEFAULT_SHUFFLE_STRATEGY": "sort_shuffle_pull_ba
 
 @dataclass(frozen=True)
 class RunOrder:
-    """Code to run. `number` tells the runs of one job apart."""
+    """Code to run, with what it needs beside it. `number` tells the runs of one job apart."""
 
     code: str
     number: int
     small: bool
+    files: Mapping[str, str] = field(default_factory=dict)
+    env_vars: Mapping[str, str] = field(default_factory=dict)
+    pip: Sequence[str] = ()
 
 
 def submission_id(job_id: str, number: int, round: int) -> str:
@@ -61,35 +69,28 @@ def is_small(sources: Iterable[CsvSource | TableSource], limit_bytes: int) -> bo
 async def run_to_end(order: RunOrder, ctx: JobContext) -> Run:
     """Ships the code, starts it unless it runs already, and follows it to its end: SUCCEEDED or FAILED.
 
-    Raises `RunTimeout` (the run is stopped), `RunStopped` (somebody else did), and what `RayClient` raises. If this
-    coroutine is cancelled the run goes on, for the next attempt of the job to find or for `stop_run`.
+    What it prints is streamed to the job's followers. Raises `RunTimeout` (the run is stopped), `RunNotStarted` (it is
+    stopped, too), `RunStopped` (somebody else did), `JobLost`, and what `RayClient` raises. If this coroutine is
+    cancelled the run goes on, for the next attempt of the job to find or for `stop_run`.
     """
     ray, settings = ctx.resources.ray, ctx.resources.settings.ray
     run_id = submission_id(ctx.job_id, order.number, ctx.record.round)
-    package = build_package({"main.py": order.code})
-    await ctx.progress(_SUBMITTING, run_id)
-    submission = await ray.submit(
-        submission_id=run_id,
-        entrypoint="python main.py",
-        package=package,
-        env_vars=_QUIET | (_SMALL_DATA if order.small else {}),
-        metadata={
-            "raylane_job_id": ctx.job_id,
-            "raylane_session_id": ctx.record.session_id or "",
-            # Ray takes a run for ours by this, so other code under the same id is refused and not followed.
-            "raylane_package": package.name,
-        },
-    )
-    await ctx.progress("running", f"{run_id} via the {submission.endpoint} endpoint")
+    if not _was_accepted(run_id, ctx):
+        await _start(run_id, order, ctx)
     overdue = False
-    try:
-        async with asyncio.timeout(settings.run_timeout_s) as deadline:
-            job = await _follow(run_id, ctx)
-    except TimeoutError:
-        if not deadline.expired():
+    async with _streamed(run_id, ctx):
+        try:
+            async with asyncio.timeout(settings.run_timeout_s) as deadline:
+                job = await ray.wait(run_id, accepted=True)
+        except TimeoutError:
+            if not deadline.expired():
+                raise
+            overdue = True
+            job = (await ray.stop(run_id, patience_s=_STOP_PATIENCE_S)).job
+        except RunNotStarted:
+            # Or it might begin when nobody waits for it any more.
+            await ray.ask_to_stop(run_id)
             raise
-        overdue = True
-        job = await _stop(run_id, ctx)
     run = await _collect(run_id, job, ctx)
     if run.status is RayJobStatus.SUCCEEDED:
         return run
@@ -113,67 +114,81 @@ async def stop_run(run_id: str, ctx: JobContext) -> RayJob | None:
     progress = ctx.record.progress
     under_way = progress is not None and progress.stage == _SUBMITTING
     try:
-        job = await _stop(run_id, ctx, may_come_s=_LATE_RUN_S if under_way else 0)
+        stop = await ctx.resources.ray.stop(
+            run_id, patience_s=_STOP_PATIENCE_S, may_come_s=_LATE_RUN_S if under_way else 0
+        )
     except RayJobNotFound:
         return None
-    if not job.status.is_final:
+    if not stop.job.status.is_final:
         raise RayServerError(
             f"run {run_id} has not ended {_STOP_PATIENCE_S:g} s after Ray was asked to stop it; look at it with "
             f"`raylane ray job {run_id}`",
             retryable=False,
-            details={"submission_id": run_id, "status": job.status},
+            details={"submission_id": run_id, "status": stop.job.status},
         )
-    return job
+    return stop.job
 
 
-async def _follow(run_id: str, ctx: JobContext) -> RayJob:
-    """Asks until the run has ended; a cluster that is away for less than a minute does not end the attempt."""
-    pause_s, longest_s = _FIRST_POLL_S, ctx.resources.settings.ray.poll_interval_s
-    loop = asyncio.get_running_loop()
-    last_answer_at = loop.time()
-    while True:
-        try:
-            job = await ctx.resources.ray.job(run_id)
-            last_answer_at = loop.time()
-            if job.status.is_final:
-                return job
-        except RayError as error:
-            if not error.retryable or loop.time() - last_answer_at > _OUTAGE_PATIENCE_S:
-                raise
-            pause_s = max(pause_s, min(error.retry_after_s or 0, _LONGEST_COURTESY_S))
-        await asyncio.sleep(pause_s)
-        pause_s = min(pause_s * 1.5, longest_s)
+def _was_accepted(run_id: str, ctx: JobContext) -> bool:
+    """Whether an attempt before this one heard Ray take the run: if Ray has it no more, it must not be run again."""
+    progress = ctx.record.progress
+    return progress is not None and progress.stage == _RUNNING and progress.message.split(" ", 1)[0] == run_id
 
 
-async def _stop(run_id: str, ctx: JobContext, *, may_come_s: float = 0) -> RayJob:
-    """Asks Ray to stop the run until it has ended, or for 15 s: then it is returned as it is.
+async def _start(run_id: str, order: RunOrder, ctx: JobContext) -> None:
+    package = build_package({**order.files, "main.py": order.code})
+    output_uri = _output_uri(run_id, ctx)
+    await ctx.progress(_SUBMITTING, run_id)
+    submission = await ctx.resources.ray.submit(
+        submission_id=run_id,
+        entrypoint="python main.py",
+        package=package,
+        env_vars={
+            **_QUIET,
+            **(_SMALL_DATA if order.small else {}),
+            **order.env_vars,
+            **({OUTPUT_VARIABLE: output_uri} if output_uri else {}),
+        },
+        pip=order.pip,
+        metadata={
+            "raylane_job_id": ctx.job_id,
+            "raylane_session_id": ctx.record.session_id or "",
+            # Ray takes a run for ours by this, so other code under the same id is refused and not followed.
+            "raylane_package": package.name,
+        },
+    )
+    await ctx.progress(_RUNNING, f"{run_id} via the {submission.endpoint} endpoint")
 
-    Asks again because a run whose supervisor is only starting does not hear it. An unknown run is waited for during
-    `may_come_s`, then `RayJobNotFound` is raised.
-    """
-    ray, loop = ctx.resources.ray, asyncio.get_running_loop()
-    comes_until = loop.time() + may_come_s
-    give_up_at = loop.time() + _STOP_PATIENCE_S
-    pause_s, longest_s = _FIRST_POLL_S, ctx.resources.settings.ray.poll_interval_s
-    while True:
-        try:
-            job = await ray.job(run_id)
-            if job.status.is_final or loop.time() > give_up_at:
-                return job
-            await ray.stop(run_id)
-        except RayJobNotFound:
-            if loop.time() >= comes_until:
-                raise
-            give_up_at = loop.time() + _STOP_PATIENCE_S
-        except RayError as error:
-            if not error.retryable or loop.time() > give_up_at:
-                raise
-        await asyncio.sleep(pause_s)
-        pause_s = min(pause_s * 1.5, longest_s)
+
+def _output_uri(run_id: str, ctx: JobContext) -> str | None:
+    """Where the run may write files: a place of its own below its session's."""
+    session_id = ctx.record.session_id
+    bucket = ctx.resources.settings.storage.bucket
+    return f"s3://{bucket}/sessions/{session_id}/runs/{run_id}/" if session_id else None
+
+
+@asynccontextmanager
+async def _streamed(run_id: str, ctx: JobContext) -> AsyncIterator[None]:
+    """Streams the run's output during the block, and for a moment after it has ended well."""
+    streaming = asyncio.create_task(stream_output(run_id, ctx), name=f"output of {run_id}")
+    try:
+        yield
+        await asyncio.wait({streaming}, timeout=_LAST_OUTPUT_S)
+    finally:
+        streaming.cancel()
+        [outcome] = await asyncio.gather(streaming, return_exceptions=True)
+        if isinstance(outcome, Exception):
+            logger.error("job %s: streaming the output of %s broke", ctx.job_id, run_id, exc_info=outcome)
 
 
 async def _collect(run_id: str, job: RayJob, ctx: JobContext) -> Run:
-    logs = await ctx.resources.ray.logs(run_id, max_bytes=OUTPUT_TAIL_BYTES)
+    try:
+        logs = await ctx.resources.ray.logs(run_id, max_bytes=OUTPUT_TAIL_BYTES)
+    except RayServerError as error:
+        if error.retryable:
+            raise
+        # What the run did is done, whether or not Ray can read what it printed.
+        logs = RayLogs(text=f"({error.message})", truncated=True, endpoint=job.endpoint)
     return Run(
         submission_id=run_id,
         status=job.status,
@@ -182,6 +197,7 @@ async def _collect(run_id: str, job: RayJob, ctx: JobContext) -> Run:
         output_tail=logs.text,
         output_truncated=logs.truncated,
         message=None if job.status is RayJobStatus.SUCCEEDED or not job.message else job.message[-2000:],
+        output_uri=_output_uri(run_id, ctx),
         started_at_ms=job.start_time_ms,
         ended_at_ms=job.end_time_ms,
     )

@@ -141,9 +141,9 @@ class Lease:
         value = progress.model_dump_json(exclude_none=True)
         await self._note("progress", value, EventType.PROGRESS, "progress", value)
 
-    async def log(self, line: str) -> None:
-        """Adds one line to the job's events."""
-        await self._note("", "", EventType.LOG, "line", line)
+    async def log(self, lines: str, *, position: str = "") -> None:
+        """Adds whole lines to the job's events, and in the same step `position` to the record, to go on from."""
+        await self._note("log_position" if position else "", position, EventType.LOG, "line", lines)
 
     async def text(self, piece: str) -> None:
         """Adds a piece of generated text to the job's events."""

@@ -31,6 +31,8 @@ class FaultKind(StrEnum):
     """Something else answered: a redirect, a page, another protocol."""
     WRONG_CLUSTER = "wrong_cluster"
     """A Ray, but not ours."""
+    INSECURE = "insecure"
+    """Our Ray, but by its owner's settings too dangerous to use."""
 
 
 class PathFault(Exception):
@@ -53,7 +55,7 @@ class PathFault(Exception):
     @property
     def blames_endpoint(self) -> bool:
         """Whether the endpoint is at fault for certain; otherwise Ray itself may be, until another one answers."""
-        return self.kind in (FaultKind.CONNECT, FaultKind.NOT_RAY, FaultKind.WRONG_CLUSTER)
+        return self.kind not in (FaultKind.LOST, FaultKind.GATEWAY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +142,9 @@ def check(answer: Answer, doing: str) -> None:
     # Ray does not throttle, but a proxy in front of it may.
     if (answer.status < 500 and answer.status != 429) or still_running:
         raise RayRejected(f"Ray refused to {doing} ({answer.status}): {said}", details=details)
+    if answer.status == 500 and "UnicodeDecodeError" in answer.text:
+        # It opens logs as UTF-8 text, and will not read this one a second time either.
+        raise RayServerError(f"Ray cannot {doing}: what it printed is not UTF-8", retryable=False, details=details)
     raise RayServerError(
         f"Ray failed to {doing} ({answer.status}): {said}", retry_after_s=answer.retry_after_s, details=details
     )
@@ -160,8 +165,14 @@ _Model = TypeVar("_Model", bound=BaseModel)
 
 def read(model: type[_Model], answer: Answer) -> _Model:
     """A good answer as a model that knows its endpoint. Raises `RayServerError` if the JSON is something else."""
+    data = {**answer.data, "endpoint": answer.endpoint} if isinstance(answer.data, dict) else answer.data
+    return parse(model, data, answer)
+
+
+def parse(model: type[_Model], data: JsonValue, answer: Answer) -> _Model:
+    """A part of a good answer as a model. Raises `RayServerError` if it is something else."""
     try:
-        return model.model_validate(answer.data).model_copy(update={"endpoint": answer.endpoint})
+        return model.model_validate(data)
     except ValidationError as error:
         raise unexpected(answer, model.__name__) from error
 

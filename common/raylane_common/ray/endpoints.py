@@ -15,12 +15,14 @@ from raylane_common.errors import RayAuth
 from raylane_common.ray.answers import FaultKind, PathFault
 from raylane_common.ray.health import Ambient, Health, OwnedTasks
 from raylane_common.ray.models import EndpointReport, EndpointState
+from raylane_common.ray.security import weaknesses
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from raylane_common.ray.health import Endpoint
     from raylane_common.ray.models import RayVersion
+    from raylane_common.ray.observe import RayObserver
     from raylane_common.settings import RaySettings
 
 PROBE_TIMEOUT_S: Final = 3.0
@@ -48,15 +50,18 @@ class Endpoints:
         endpoints: Sequence[Endpoint],
         ask: Callable[[Endpoint, float], Awaitable[RayVersion]],
         settings: RaySettings,
+        observer: RayObserver,
         ambient: Ambient | None = None,
     ) -> None:
         ambient = ambient or Ambient()
+        self._observer = observer
+        self._refuse_insecure = settings.insecure_cluster == "refuse"
         self.all = tuple(endpoints)
         self._ask = ask
         self._head_start_s = settings.failover_delay_s
         self._clock = ambient.clock
         self._tasks = OwnedTasks()
-        self.health = Health(self.all, self._probe, settings, self._tasks, ambient)
+        self.health = Health(self.all, self._probe, settings, self._tasks, ambient, observer)
         self._session_name: str | None = None
         self._races: dict[tuple[Endpoint, ...], asyncio.Task[_Outcome]] = {}
 
@@ -73,10 +78,7 @@ class Endpoints:
         if not left:
             return None
         candidates = tuple(sorted(left, key=lambda endpoint: endpoint.is_down))
-        race = self._races.get(candidates)
-        if race is None:
-            race = self._races[candidates] = self._tasks.start(self._race(candidates))
-            race.add_done_callback(lambda _: self._races.pop(candidates, None))
+        race = self._shared_race(candidates)
         await asyncio.wait({race}, timeout=timeout_s)
         if not race.done() or race.cancelled():
             faults.update((endpoint.name, _silent(timeout_s)) for endpoint in left)
@@ -86,6 +88,22 @@ class Endpoints:
         if outcome.refusal is not None:
             raise RayAuth(outcome.refusal.message, details=outcome.refusal.details)
         return outcome.winner
+
+    def watch(self, endpoint: Endpoint, on_dead: Callable[[], None]) -> Watch | None:
+        """Looks after a request that was sent to an endpoint: `on_dead` is called once the path turns out to be broken.
+
+        None where there is no other endpoint to turn to. Close it when the answer has come.
+        """
+        return Watch(self, endpoint, self._head_start_s, on_dead) if len(self.all) > 1 else None
+
+    def doubt(self, endpoint: Endpoint) -> asyncio.Task[_Outcome]:
+        """Asks an endpoint that is silent, and soon the others: it is down if one of them answers and it does not.
+
+        If nobody answers then it is Ray that is silent, and nothing changes. Callers in doubt share the probes.
+        """
+        self._observer.happened("doubt", endpoint.name)
+        others = sorted((other for other in self.all if other is not endpoint), key=lambda other: other.is_down)
+        return self._shared_race((endpoint, *others))
 
     def share_s(self, faults: Mapping[str, PathFault], left_s: float) -> float:
         """How much of the seconds left one attempt may take, so that each usable endpoint gets its turn."""
@@ -100,6 +118,13 @@ class Endpoints:
     async def aclose(self) -> None:
         """Ends every probe."""
         await self._tasks.aclose()
+
+    def _shared_race(self, candidates: tuple[Endpoint, ...]) -> asyncio.Task[_Outcome]:
+        race = self._races.get(candidates)
+        if race is None:
+            race = self._races[candidates] = self._tasks.start(self._race(candidates))
+            race.add_done_callback(lambda _: self._races.pop(candidates, None))
+        return race
 
     async def _race(self, candidates: Sequence[Endpoint]) -> _Outcome:
         waiting = list(candidates)
@@ -139,6 +164,7 @@ class Endpoints:
     async def _probe(self, endpoint: Endpoint) -> None:
         """Returns if our cluster answers; raises `PathFault` or `RayAuth`."""
         started = self._clock()
+        self._observer.happened("probe", endpoint.name)
         try:
             async with asyncio.timeout(PROBE_TIMEOUT_S):
                 await self._identify(endpoint, await self._ask(endpoint, PROBE_TIMEOUT_S))
@@ -151,10 +177,10 @@ class Endpoints:
         raise fault
 
     async def _identify(self, endpoint: Endpoint, version: RayVersion) -> None:
-        seen = version.session_name
+        seen, pinned = version.session_name, self._session_name
         if seen is None:
+            self._inspect(endpoint, version)
             return
-        pinned = self._session_name
         if pinned is not None and seen != pinned:
             if not await self._is_restart(endpoint, seen, pinned):
                 raise PathFault(
@@ -162,7 +188,15 @@ class Endpoints:
                     f"WrongCluster: answered for {seen}, but the cluster first seen is {pinned}",
                 )
             logger.warning("the Ray head was restarted: %s is now %s; its former jobs are gone", pinned, seen)
+        if endpoint.session_name != seen:
+            self._inspect(endpoint, version)
         self._session_name = endpoint.session_name = seen
+
+    def _inspect(self, endpoint: Endpoint, version: RayVersion) -> None:
+        for weakness in weaknesses(endpoint.address, version):
+            if self._refuse_insecure:
+                raise PathFault(FaultKind.INSECURE, f"refused (ray.insecure_cluster): {weakness}")
+            logger.warning("Ray endpoint %s (%s) is insecure: %s", endpoint.name, endpoint.shown_url, weakness)
 
     async def _is_restart(self, endpoint: Endpoint, seen: str, pinned: str) -> bool:
         for other in self.all:
@@ -180,3 +214,36 @@ class Endpoints:
 
 def _silent(waited_s: float) -> PathFault:
     return PathFault(FaultKind.LOST, f"no answer within {waited_s:.3g} s", elapsed_s=waited_s)
+
+
+class Watch:
+    """One request under way. Its path is doubted when no answer has come for a while, then ever more rarely."""
+
+    def __init__(self, endpoints: Endpoints, endpoint: Endpoint, delay_s: float, on_dead: Callable[[], None]) -> None:
+        self._endpoints = endpoints
+        self._endpoint = endpoint
+        self._delay_s = delay_s
+        self._on_dead = on_dead
+        self._loop = asyncio.get_running_loop()
+        self._timer = self._loop.call_later(delay_s, self._doubt)
+        self._closed = False
+
+    def close(self) -> None:
+        """The request has ended."""
+        self._closed = True
+        self._timer.cancel()
+
+    def _doubt(self) -> None:
+        if self._endpoint.is_down:
+            self._on_dead()
+            return
+        self._endpoints.doubt(self._endpoint).add_done_callback(self._judged)
+
+    def _judged(self, _: object) -> None:
+        if self._closed:
+            return
+        if self._endpoint.is_down:
+            self._on_dead()
+            return
+        self._delay_s *= 2
+        self._timer = self._loop.call_later(self._delay_s, self._doubt)

@@ -8,7 +8,6 @@ import random
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeVar
-from urllib.parse import urlsplit
 
 from raylane_common.errors import RayAuth
 from raylane_common.ray.answers import FaultKind, PathFault
@@ -17,9 +16,13 @@ from raylane_common.ray.models import EndpointReport, EndpointState
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 
+    from raylane_common.ray.addresses import Address
+    from raylane_common.ray.observe import RayObserver
     from raylane_common.settings import RaySettings
 
 BLIP_S: Final = 2.0
+# Of the newest answer in the moving average of an address' latency.
+_WEIGHT: Final = 0.2
 
 _T = TypeVar("_T")
 
@@ -30,26 +33,35 @@ logger = logging.getLogger("raylane.ray")
 class Endpoint:
     """One address and its health in this process. Only `Health` changes it. Times are of a monotonic clock."""
 
-    name: str
-    url: str = field(repr=False)
+    address: Address
     state: EndpointState = EndpointState.UNKNOWN
     session_name: str | None = None
     last_fault: PathFault | None = None
     failures: int = 0
     down_since: float = 0.0
     retry_at: float = 0.0
+    latency_s: float | None = None
     reprobe: asyncio.Task[None] | None = field(default=None, repr=False)
+
+    @property
+    def name(self) -> str:
+        """What settings, logs and results call it."""
+        return self.address.name
 
     @property
     def shown_url(self) -> str:
         """The URL without user and password."""
-        parts = urlsplit(self.url)
-        return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+        return self.address.shown_url
 
     @property
     def is_down(self) -> bool:
         """Whether the path to it is known to be broken."""
         return self.state is EndpointState.DOWN
+
+    def took(self, elapsed_s: float) -> None:
+        """Lets one answer's time into the moving average."""
+        before_s = elapsed_s if self.latency_s is None else self.latency_s
+        self.latency_s = before_s + _WEIGHT * (elapsed_s - before_s)
 
     def report(self, now: float) -> EndpointReport:
         """This endpoint as it stands now."""
@@ -59,24 +71,29 @@ class Endpoint:
             state=self.state,
             last_error=self.last_fault.reason if self.last_fault else None,
             next_probe_in_s=max(0.0, self.retry_at - now) if self.is_down else None,
+            latency_ms=None if self.latency_s is None else round(self.latency_s * 1000, 1),
         )
 
 
 class OwnedTasks:
-    """Tasks that somebody ends: all of them in `aclose()`."""
+    """Tasks that somebody ends: all of them in `aclose()`, and at once those that are started after it."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[object]] = set()
+        self._closed = False
 
     def start(self, work: Coroutine[object, object, _T]) -> asyncio.Task[_T]:
         """Starts a task that is logged if it breaks."""
         task = asyncio.create_task(work)
+        if self._closed:
+            task.cancel()
         self._tasks.add(task)
         task.add_done_callback(self._ended)
         return task
 
     async def aclose(self) -> None:
         """Cancels every task and waits for its end."""
+        self._closed = True
         tasks = tuple(self._tasks)
         for task in tasks:
             task.cancel()
@@ -113,7 +130,9 @@ class Health:
         settings: RaySettings,
         tasks: OwnedTasks,
         ambient: Ambient,
+        observer: RayObserver,
     ) -> None:
+        self._observer = observer
         self._endpoints = tuple(endpoints)
         self._probe = probe
         self._settings = settings
@@ -142,6 +161,8 @@ class Health:
                 endpoint.shown_url,
                 self._clock() - endpoint.down_since,
             )
+        if endpoint.state is not EndpointState.UP:
+            self._observer.happened("up", endpoint.name)
         endpoint.state = EndpointState.UP
         endpoint.last_fault = None
         endpoint.failures = 0
@@ -156,12 +177,13 @@ class Health:
         # Its traceback would keep the failed request alive, package included.
         endpoint.last_fault = fault.with_traceback(None)
         if is_news:
+            self._observer.happened("down", endpoint.name)
             endpoint.state = EndpointState.DOWN
             endpoint.failures = 1
             endpoint.down_since = self._clock()
             self._schedule(endpoint)
             endpoint.reprobe = self._tasks.start(self._look_after(endpoint))
-        stranger = fault.kind is FaultKind.WRONG_CLUSTER
+        stranger = fault.kind in (FaultKind.WRONG_CLUSTER, FaultKind.INSECURE)
         if is_news or (stranger and (before is None or before.kind is not fault.kind)):
             logger.log(
                 logging.ERROR if stranger else logging.WARNING,

@@ -44,6 +44,15 @@ class RayJob(BaseModel):
     endpoint: str = Field(default="", description="Name of the endpoint that answered")
 
 
+class RayStop(BaseModel):
+    """A job that was asked to stop, as it was when the asking ended. `stopped`: it has, and because it was asked."""
+
+    model_config = ConfigDict(frozen=True)
+
+    stopped: bool
+    job: RayJob
+
+
 class RayVersion(BaseModel):
     """Answer of GET /api/version. `session_name` names one life of one head node."""
 
@@ -51,6 +60,11 @@ class RayVersion(BaseModel):
 
     ray_version: str
     session_name: str | None = None
+    authentication_mode: str | None = Field(
+        default=None,
+        description="`token` or `disabled`; None where it was not asked, as of private addresses",
+        exclude_if=lambda value: value is None,
+    )
     endpoint: str = Field(default="", description="Name of the endpoint that answered")
 
 
@@ -61,6 +75,49 @@ class Submission(BaseModel):
 
     submission_id: str
     endpoint: str = Field(description="Name of the endpoint that answered")
+
+
+class RayHealth(BaseModel):
+    """Whether the cluster can work, as far as its head can tell. `gcs_ok`: its control store answers."""
+
+    model_config = ConfigDict(frozen=True)
+
+    ray_version: str
+    gcs_ok: bool
+    said: str = Field(default="", description="What the control store said")
+    endpoint: str = Field(default="", description="Name of the endpoint that answered")
+
+
+class RayNode(BaseModel):
+    """One node of the cluster. Resources by name; bytes for memory."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    node_id: str
+    node_ip: str = ""
+    node_name: str = ""
+    is_head_node: bool = False
+    state: str = ""
+    state_message: str | None = None
+    resources_total: dict[str, float] = Field(default_factory=dict)
+
+
+class ClusterStatus(BaseModel):
+    """What `ray status` prints: nodes, use of resources, pending demand, as text for people."""
+
+    model_config = ConfigDict(frozen=True)
+
+    text: str
+    endpoint: str = Field(default="", description="Name of the endpoint that answered")
+
+
+class LogPiece(BaseModel):
+    """The next part of what a job prints. `end`: characters from the beginning up to here, to go on from."""
+
+    model_config = ConfigDict(frozen=True)
+
+    text: str
+    end: int
 
 
 class RayLogs(BaseModel):
@@ -89,8 +146,13 @@ class EndpointReport(BaseModel):
     name: str
     url: str
     state: EndpointState
-    last_error: str | None = None
+    last_error: str | None = Field(default=None, description="Why it is down")
     next_probe_in_s: float | None = None
+    latency_ms: float | None = Field(
+        default=None,
+        description="Moving average of its answers to small requests",
+        exclude_if=lambda value: value is None,
+    )
 
 
 class Run(BaseModel):
@@ -100,10 +162,15 @@ class Run(BaseModel):
 
     submission_id: str
     status: RayJobStatus
-    endpoint: str = Field(description="Name of the endpoint that answered last: `private` or `public`")
+    endpoint: str = Field(description="Name of the endpoint that answered last, such as `private` or `public`")
     exit_code: int | None = None
     output_tail: str = Field(default="", description="Last part of what the run printed")
     output_truncated: bool = False
     message: str | None = Field(default=None, description="Ray's own word on a run that did not succeed")
+    output_uri: str | None = Field(
+        default=None,
+        description="Where the run was told to write files, if anywhere",
+        exclude_if=lambda value: value is None,
+    )
     started_at_ms: int | None = None
     ended_at_ms: int | None = None

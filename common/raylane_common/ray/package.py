@@ -56,10 +56,15 @@ def build_package(files: Mapping[str, str | bytes], *, max_bytes: int = MAX_PACK
     return Package(name=f"_ray_pkg_{hashlib.sha256(data).hexdigest()[:32]}.zip", data=data)
 
 
-def _check(path: str) -> None:
+def is_plain_path(path: str) -> bool:
+    """Whether a path is relative, POSIX, and leads nowhere but below where it starts."""
     parts = PurePosixPath(path).parts
-    plain = path and "\\" not in path and path.isprintable() and path == "/".join(parts)
-    if not plain or path.startswith("/") or ".." in parts or parts == (".",):
+    plain = bool(path) and "\\" not in path and path.isprintable() and path == "/".join(parts)
+    return plain and not path.startswith("/") and ".." not in parts and parts != (".",)
+
+
+def _check(path: str) -> None:
+    if not is_plain_path(path):
         raise InvalidRequest.field("files", f"{path!r} is not a plain relative path")
 
 

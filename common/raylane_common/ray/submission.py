@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
     from raylane_common.ray.calls import Calls
+    from raylane_common.ray.observe import RayObserver
 
 MAX_SENDS: Final = 3
 
@@ -40,12 +41,15 @@ class NewRun:
         return job.entrypoint == self.entrypoint and (job.metadata or {}) == self.metadata
 
 
-async def submit(calls: Calls, new: NewRun, deadline: Deadline, *, look_timeout_s: float) -> Submission:
+async def submit(
+    calls: Calls, new: NewRun, deadline: Deadline, *, look_timeout_s: float, observer: RayObserver
+) -> Submission:
     """Submits, and finds out what became of it if the answer is lost: looks the job up, else sends it again.
 
     Raises `RayJobExists`, `SubmitOutcomeUnknown`, `RayUnreachable` (then nothing was sent), and what Ray answers.
     """
     request = Request(
+        "submit",
         "POST",
         "/api/jobs/",
         json={
@@ -58,6 +62,8 @@ async def submit(calls: Calls, new: NewRun, deadline: Deadline, *, look_timeout_
     problem = ""
     retry_after_s: float | None = None
     for sends in range(MAX_SENDS):
+        if sends:
+            observer.happened("submit_resend")
         # The other half is for finding out what became of it.
         sending = Deadline(deadline.left_s / 2)
         try:
@@ -85,6 +91,7 @@ async def submit(calls: Calls, new: NewRun, deadline: Deadline, *, look_timeout_
             return Submission(submission_id=new.submission_id, endpoint=job.endpoint)
         if sends < MAX_SENDS - 1:
             await _pause(sends, deadline)
+    observer.happened("submit_unknown")
     raise _unknown(new.submission_id, problem, retry_after_s)
 
 
@@ -97,7 +104,7 @@ async def _look_up(
     while deadline.left_s > 0:
         try:
             answer = await calls.exchange(
-                Request("GET", f"/api/jobs/{submission_id}"), Deadline(min(timeout_s, deadline.left_s))
+                Request("job", "GET", f"/api/jobs/{submission_id}"), Deadline(min(timeout_s, deadline.left_s))
             )
             if answer.is_missing_job:
                 return None

@@ -6,64 +6,111 @@ import asyncio
 import os
 import time
 from dataclasses import dataclass
+from functools import cache
+from io import BytesIO
 from typing import TYPE_CHECKING, Final, Literal
 
 import aiohttp
 
-from raylane_common.errors import InvalidRequest, RayServerError
+from raylane_common.errors import RayServerError
 from raylane_common.ray.answers import Answer, FaultKind, PathFault, parse_json, path_fault
 from raylane_common.retry_after import parse_retry_after
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from pydantic import JsonValue
 
     from raylane_common.ray.health import Endpoint
-    from raylane_common.settings import RaySettings
 
 MAX_ANSWER_BYTES: Final = 32 * 1024 * 1024
+MAX_FRAME_BYTES: Final = 4 * 1024 * 1024
 
 _PARSE_INLINE_BYTES: Final = 256 * 1024
 _CHUNK_BYTES: Final = 64 * 1024
+# What is compressed may be long whatever its length says.
+_CODED: Final = "Content-Encoding"
 # aiohttp rounds timeouts above this up to whole seconds of its clock: 5 s would become up to 6 s.
 _NEVER_ROUND_S: Final = 1e9
+# A peer that answers no ping for half of this is gone.
+_PING_EVERY_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What to send. `tail_bytes`: keep only the last part of a longer answer instead of refusing it."""
+    """What to send. `operation` names it in metrics.
 
+    `tail_bytes`: keep only the last part of a longer answer instead of refusing it. `answers_503`: with this one, 503
+    is Ray's own word and no proxy's.
+    """
+
+    operation: str
     method: Literal["GET", "POST", "PUT", "DELETE"]
     path: str
     json: JsonValue = None
     data: bytes | None = None
     answers_json: bool = True
     tail_bytes: int | None = None
+    answers_503: bool = False
+
+    @property
+    def is_small(self) -> bool:
+        """Whether the time it takes tells of the path, and not of what is carried over it."""
+        return self.tail_bytes is None and self.data is None
 
 
 class Transport:
     """One HTTP session for all endpoints. It belongs to the event loop of its first request."""
 
-    def __init__(self, settings: RaySettings) -> None:
-        self._connect_timeout_s = settings.connect_timeout_s
-        self._headers = {"User-Agent": "raylane"}
-        if token := settings.token.get_secret_value().strip() if settings.token else "":
-            if not (token.isascii() and token.isprintable()):
-                raise InvalidRequest.field("ray.token", "must be printable ASCII without line breaks")
-            self._headers["Authorization"] = f"Bearer {token}"
+    def __init__(self) -> None:
         self._session: aiohttp.ClientSession | None = None
 
-    async def send(self, endpoint: Endpoint, request: Request, timeout_s: float) -> Answer:
-        """Ray's answer, whatever its status. Raises `PathFault`, or `RayServerError` for a body that is too long."""
+    async def send(self, endpoint: Endpoint, request: Request, limit: asyncio.Timeout) -> Answer:
+        """Ray's answer, whatever its status, within a `limit` that is entered here.
+
+        Raises `PathFault`, `RayServerError` for a body that is too long, and `InvalidRequest` for a token file that
+        cannot be read.
+        """
         started = time.monotonic()
         # A try block around the whole exchange, and the fault raised outside of it: aiohttp's exceptions may carry
         # the request's headers, hence the token, and must not travel as a context.
         try:
-            return await self._exchange(endpoint, request, timeout_s)
+            async with limit:
+                return await self._exchange(endpoint, request)
         except PathFault as error:
             fault = error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            fault = _fault(error, timeout_s=timeout_s, connect_timeout_s=self._connect_timeout_s)
+            fault = _fault(error, time.monotonic() - started, endpoint.address.connect_timeout_s)
         fault.elapsed_s = time.monotonic() - started
+        raise fault
+
+    async def frames(self, endpoint: Endpoint, path: str, timeout_s: float) -> AsyncIterator[str]:
+        """The text frames of a websocket until Ray closes it in order. Raises `PathFault` if it ends otherwise.
+
+        `timeout_s` is for the handshake. Afterwards the other side may be silent, but has to answer pings.
+        """
+        try:
+            async with asyncio.timeout(timeout_s):
+                opened = await self._opened().ws_connect(
+                    endpoint.address.url + path,
+                    headers=endpoint.address.token.header(),
+                    ssl=endpoint.address.tls,
+                    heartbeat=_PING_EVERY_S,
+                    max_msg_size=MAX_FRAME_BYTES,
+                )
+            async with opened as websocket:
+                async for message in websocket:
+                    if message.type is aiohttp.WSMsgType.TEXT:
+                        yield message.data
+                if websocket.close_code == aiohttp.WSCloseCode.OK:
+                    return
+                fault = PathFault(FaultKind.LOST, f"connection lost (websocket closed with {websocket.close_code})")
+        except aiohttp.WSServerHandshakeError as error:
+            fault = path_fault(error.status, "", b"") or PathFault(
+                FaultKind.LOST, f"no websocket: answered {error.status}"
+            )
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            fault = _fault(error, timeout_s, endpoint.address.connect_timeout_s)
         raise fault
 
     async def aclose(self) -> None:
@@ -71,33 +118,31 @@ class Transport:
         if self._session is not None:
             await self._session.close()
 
-    async def _exchange(self, endpoint: Endpoint, request: Request, timeout_s: float) -> Answer:
-        timeout = aiohttp.ClientTimeout(
-            total=timeout_s,
-            connect=self._connect_timeout_s,
-            sock_connect=self._connect_timeout_s,
-            ceil_threshold=_NEVER_ROUND_S,
-        )
+    async def _exchange(self, endpoint: Endpoint, request: Request) -> Answer:
+        address = endpoint.address
         async with self._opened().request(
             request.method,
-            endpoint.url + request.path,
+            address.url + request.path,
             json=request.json,
-            data=request.data,
+            # Read piece by piece, so that a large package does not hold up the loop.
+            data=None if request.data is None else BytesIO(request.data),
+            headers=address.token.header(),
+            ssl=address.tls,
             allow_redirects=False,
-            timeout=timeout,
+            timeout=_connect_timeout(address.connect_timeout_s),
         ) as response:
-            body, truncated = await _read(response.content, request.tail_bytes or MAX_ANSWER_BYTES)
-            status, content_type = response.status, response.content_type
-            retry_after_s = parse_retry_after(response.headers.get("Retry-After"), response.headers.get("Date"))
-        fault = path_fault(status, content_type, body, retry_after_s=retry_after_s)
-        if fault is not None:
+            body, truncated = await _read(response, request.tail_bytes or MAX_ANSWER_BYTES)
+            status, headers = response.status, response.headers
+        retry_after_s = parse_retry_after(headers.get("Retry-After"), headers.get("Date")) if status >= 400 else None
+        fault = path_fault(status, response.content_type, body, retry_after_s=retry_after_s)
+        if fault is not None and not (request.answers_503 and status == 503):
             raise fault
         if truncated and request.tail_bytes is None:
             raise RayServerError(
                 f"Ray's {endpoint.name} endpoint answered {request.method} {request.path} with more than "
                 f"{MAX_ANSWER_BYTES} bytes",
                 retryable=False,
-                details={"endpoint": endpoint.name},
+                details={"endpoint": endpoint.name, "limit_bytes": MAX_ANSWER_BYTES},
             )
         data: JsonValue = None
         if status < 300 and request.answers_json and not truncated:
@@ -117,17 +162,26 @@ class Transport:
                 # Without a limit of connections, since waiting for one would look like a dead address.
                 connector=aiohttp.TCPConnector(limit=0, timeout_ceil_threshold=_NEVER_ROUND_S),
                 cookie_jar=aiohttp.DummyCookieJar(),
-                headers=self._headers,
+                headers={"User-Agent": "raylane"},
                 trust_env=False,
             )
         return self._session
 
 
-async def _read(content: aiohttp.StreamReader, limit_bytes: int) -> tuple[bytes, bool]:
+@cache
+def _connect_timeout(seconds: float) -> aiohttp.ClientTimeout:
+    # The rest of the exchange is bounded by its caller's limit, which costs one timer instead of two.
+    return aiohttp.ClientTimeout(connect=seconds, sock_connect=seconds, ceil_threshold=_NEVER_ROUND_S)
+
+
+async def _read(response: aiohttp.ClientResponse, limit_bytes: int) -> tuple[bytes, bool]:
     """The last `limit_bytes` of a body, and whether there was more."""
+    length = response.content_length
+    if length is not None and length <= min(limit_bytes, _CHUNK_BYTES) and _CODED not in response.headers:
+        return await response.read(), False
     kept = bytearray()
     truncated = False
-    async for chunk in content.iter_chunked(_CHUNK_BYTES):
+    async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
         kept += chunk
         if len(kept) > limit_bytes:
             truncated = True
@@ -135,7 +189,7 @@ async def _read(content: aiohttp.StreamReader, limit_bytes: int) -> tuple[bytes,
     return bytes(kept), truncated
 
 
-def _fault(error: Exception, *, timeout_s: float, connect_timeout_s: float) -> PathFault:
+def _fault(error: Exception, timeout_s: float, connect_timeout_s: float) -> PathFault:
     match error:
         case aiohttp.ConnectionTimeoutError():
             return PathFault(FaultKind.CONNECT, f"no connection within {connect_timeout_s:g} s")

@@ -8,7 +8,7 @@ import typer
 from typer.exceptions import TyperException
 
 import raylane
-from raylane.cli import jobs, queue, ray, sessions, tables, work
+from raylane.cli import jobs, queue, ray, sessions, settings, tables, work
 from raylane.cli.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ for commands in (work.app, jobs.app, sessions.app, queue.app):
     app.add_typer(commands)
 app.add_typer(tables.app, name="tables")
 app.add_typer(ray.app, name="ray")
+app.add_typer(settings.app, name="settings")
 
 
 def _print_version(wanted: bool) -> None:

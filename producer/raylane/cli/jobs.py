@@ -77,7 +77,8 @@ def follow(
                 elif event.text is not None:
                     terminal.piece(event.text)
                 else:
-                    terminal.text(f"{event.id}  {event_line(event)}")
+                    for line in [event_line(event)] if event.line is None else event.line.split("\n"):
+                        terminal.text(f"{event.id}  {line}")
         error = (await producer.record(job)).error
         if error is None:
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,7 +11,7 @@ import raylane
 from raylane.cli import options, runner
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterable
 
     from raylane.handle import JobHandle
     from raylane.producer import Producer
@@ -18,6 +19,18 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Look at the Ray cluster, and run scripts on it.", no_args_is_help=True)
 
+Beside = Annotated[
+    list[Path] | None, typer.Option("--file", metavar="FILE", help="A text file beside the script. May be repeated.")
+]
+Env = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--env", metavar="NAME=VALUE", help="For its environment; Ray shows it to everybody. May be repeated."
+    ),
+]
+Pip = Annotated[
+    list[str] | None, typer.Option("--pip", metavar="REQUIREMENT", help="What Ray installs for it. May be repeated.")
+]
 SubmissionId = Annotated[str, typer.Argument(metavar="ID", help="A job's id on the cluster.", show_default=False)]
 
 
@@ -26,6 +39,20 @@ SubmissionId = Annotated[str, typer.Argument(metavar="ID", help="A job's id on t
 def status(job_id: options.JobId = None, call: options.Call = options.WAIT) -> None:
     """Show the cluster's version and the state of its addresses."""
     runner.run_job(lambda producer: producer.ray.status(job_id=job_id), call)
+
+
+@app.command()
+@options.grouped
+def endpoints(job_id: options.JobId = None, call: options.Call = options.WAIT) -> None:
+    """Show each address: state, last error, next probe, latency."""
+    runner.run_job(lambda producer: producer.ray.endpoints(job_id=job_id), call)
+
+
+@app.command()
+@options.grouped
+def cluster(job_id: options.JobId = None, call: options.Call = options.WAIT) -> None:
+    """Show the cluster's health, nodes and use of resources."""
+    runner.run_job(lambda producer: producer.ray.cluster(job_id=job_id), call)
 
 
 @app.command()
@@ -51,13 +78,26 @@ def job(submission_id: SubmissionId, job_id: options.JobId = None, call: options
 def submit(
     file: options.File,
     session: options.Session = None,
+    beside: Beside = None,
+    env: Env = None,
+    pip: Pip = None,
     order: options.OneOrder = options.ONE_ORDER,
     call: options.Call = options.WAIT,
 ) -> None:
-    """Run a Python script on the cluster; with a session it stands in its history."""
+    """Run a Python script on the cluster; with a session it stands in its history.
+
+    What it prints is shown while it runs. With a session, RAYLANE_OUTPUT_URI in its environment says where to write.
+    """
 
     async def enqueue(producer: Producer) -> JobHandle[RunResult]:
-        return await producer.ray.submit(await _script(file), session_id=session, **order.options())
+        return await producer.ray.submit(
+            await _text(file),
+            session_id=session,
+            files={path.name: await _text(path) for path in beside or ()},
+            env_vars=_env_vars(env or ()),
+            pip=pip or (),
+            **order.options(),
+        )
 
     runner.run_job(enqueue, call)
 
@@ -83,7 +123,17 @@ def delete(submission_id: SubmissionId, job_id: options.JobId = None, call: opti
     runner.run_job(lambda producer: producer.ray.delete(submission_id, job_id=job_id), call)
 
 
-async def _script(file: Path) -> str:
+def _env_vars(pairs: Iterable[str]) -> dict[str, str]:
+    found = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise raylane.InvalidRequest.field("env_vars", f"{pair!r} is not NAME=VALUE")
+        found[name] = value
+    return found
+
+
+async def _text(file: Path) -> str:
     from raylane.files import read_file
     from raylane_common.limits import MAX_CODE_BYTES
 

@@ -11,7 +11,9 @@ from raylane_common.jobs import Priority
 from raylane_common.results import (
     DatabasesResult,
     GenerateResult,
+    RayClusterResult,
     RayDeleteResult,
+    RayEndpointsResult,
     RayJobResult,
     RayJobsResult,
     RayLogsResult,
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
     from raylane.cli.terminal import Terminal
     from raylane_common.jobs import JobRecord
-    from raylane_common.ray.models import RayJob, Run
+    from raylane_common.ray.models import EndpointReport, RayJob, Run
     from raylane_common.results import Result
     from raylane_common.sources import Column, TableSource
 
@@ -55,8 +57,13 @@ def show_result(result: Result, to: Terminal) -> None:
             _show_run(result.run, to)
         case RayStatusResult():
             to.text(f"Ray {result.version.ray_version}, answered by {result.endpoint}")
-            rows = [[each.name, each.url, each.state, each.last_error or ""] for each in result.endpoints]
-            to.table(["endpoint", "url", "state", "last error"], rows)
+            _show_endpoints(result.endpoints, to)
+        case RayEndpointsResult():
+            _show_endpoints(result.endpoints, to)
+            if result.problem:
+                to.say(result.problem)
+        case RayClusterResult():
+            _show_cluster(result, to)
         case RayJobsResult():
             _show_ray_jobs(result.jobs, to)
             if result.total > len(result.jobs):
@@ -171,6 +178,40 @@ def _show_run(run: Run, to: Terminal) -> None:
     if run.output_truncated:
         to.say("only the last part of the output:")
     to.text(run.output_tail.rstrip("\r\n"))
+
+
+def _show_endpoints(endpoints: Sequence[EndpointReport], to: Terminal) -> None:
+    rows = [
+        [
+            each.name,
+            each.url,
+            each.state,
+            "" if each.latency_ms is None else f"{each.latency_ms:g} ms",
+            "" if each.next_probe_in_s is None else f"in {each.next_probe_in_s:.0f} s",
+            each.last_error or "",
+        ]
+        for each in endpoints
+    ]
+    to.table(["endpoint", "url", "state", "latency", "next probe", "last error"], rows)
+
+
+def _show_cluster(result: RayClusterResult, to: Terminal) -> None:
+    health = result.health
+    said = "its control store answers" if health.gcs_ok else f"its control store does not answer: {health.said}"
+    to.text(f"Ray {health.ray_version}, answered by {health.endpoint}; {said}")
+    rows = [
+        [
+            node.node_id[:12],
+            node.node_ip,
+            "head" if node.is_head_node else "worker",
+            node.state,
+            ", ".join(f"{name} {amount:g}" for name, amount in sorted(node.resources_total.items()) if ":" not in name),
+        ]
+        for node in result.nodes
+    ]
+    to.table(["node", "address", "role", "state", "resources"], rows)
+    if result.status:
+        to.text(result.status.strip())
 
 
 def _show_ray_jobs(jobs: Sequence[RayJob], to: Terminal) -> None:

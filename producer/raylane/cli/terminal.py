@@ -110,20 +110,33 @@ class Terminal:
     def progress(self, job_id: str) -> Iterator[Callable[[JobEvent], None]]:
         """Shows a job's events on stderr: as a status line that changes, or line by line where nobody looks.
 
-        Generated text is left out: it comes with the result.
+        What a run prints stands above that line. Generated text is left out: it comes with the result.
         """
         if not sys.stderr.isatty():
-            yield lambda event: None if event.text else self.say(f"{job_id}  {event_line(event)}")
+            yield lambda event: self._tell(event, job_id, self.say, self.say)
             return
         from rich.console import Console
         from rich.text import Text
 
-        with Console(stderr=True).status(Text(f"{job_id}  waiting")) as status:
-            yield lambda event: None if event.text else status.update(Text(f"{job_id}  {clean(event_line(event))}"))
+        console = Console(stderr=True)
+        with console.status(Text(f"{job_id}  waiting")) as status:
+            yield lambda event: self._tell(
+                event,
+                job_id,
+                lambda line: status.update(Text(clean(line))),
+                lambda line: console.print(Text(clean(line))),
+            )
+
+    def _tell(self, event: JobEvent, job_id: str, now: Callable[[str], None], printed: Callable[[str], None]) -> None:
+        if event.line is not None:
+            for line in event.line.split("\n"):
+                printed(f"{job_id}  {line}")
+        elif event.text is None:
+            now(f"{job_id}  {event_line(event)}")
 
 
 def event_line(event: JobEvent) -> str:
-    """An event in one line."""
+    """An event in one line, but for what a run printed."""
     words = [str(event.status or "")]
     if event.status is not None and event.attempt is not None and event.attempt > 1:
         words.append(f"(attempt {event.attempt})")
@@ -133,8 +146,6 @@ def event_line(event: JobEvent) -> str:
         words.append(
             event.error.code if event.status.is_final else f"after: {event.error.message} [{event.error.code}]"
         )
-    if event.line is not None:
-        words.append(event.line)
     return " ".join(word.strip() for word in words if word.strip())
 
 

@@ -1,4 +1,4 @@
-"""The rest of the backend in memory: the queue's overview, and the sessions' sources."""
+"""The rest of the backend in memory: the queue's overview, the sessions' sources, and settings."""
 
 from __future__ import annotations
 
@@ -21,15 +21,35 @@ _RATE_OVER_S: Final = 60
 
 
 class MemoryBackend:
-    """Queue, overview and sources of one `MemoryProducer`."""
+    """Queue, overview, sources and settings of one `MemoryProducer`."""
 
     def __init__(self, queue: MemoryQueue) -> None:
         self.queue = queue
         self.overview = MemoryOverview(queue)
         self.sources = MemorySources(queue)
+        self.settings = MemorySettings()
 
     async def aclose(self) -> None:
         """Holds nothing open."""
+
+
+class MemorySettings:
+    """`RuntimeSettings` in memory."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, str] = {}
+
+    async def all(self) -> dict[str, str]:
+        """What is set, by name."""
+        return dict(self._values)
+
+    async def set(self, name: str, value: str) -> None:
+        """Sets one."""
+        self._values[name] = value
+
+    async def unset(self, name: str) -> None:
+        """Takes one back."""
+        self._values.pop(name, None)
 
 
 class MemoryOverview:

@@ -56,6 +56,7 @@ class ScriptedWorker:
         self.outcomes: dict[str, Result | RaylaneError] = {}
         self.claimed: list[JobRecord] = []
         self.says: list[str] = []
+        self.prints: list[str] = []
         self.deaf = False
         self.stopping = False
         self._redis = redis
@@ -77,6 +78,8 @@ class ScriptedWorker:
         await held.progress(Progress(stage="working", message="on it", done=1, total=3, unit="rows"))
         for piece in self.says:
             await held.text(piece)
+        for lines in self.prints:
+            await held.log(lines)
         outcome = self.outcomes.get(str(held.record.payload.get("action") or held.record.kind))
         if isinstance(outcome, RaylaneError):
             await held.fail(outcome)

@@ -95,6 +95,7 @@ class EmbeddedRay:
     """A running Ray head. The Jobs API at `url` asks for `token`; `temp_dir` holds what Ray writes, logs included."""
 
     url: str
+    port: int
     token: str
     temp_dir: Path
     pid: int
@@ -107,20 +108,25 @@ async def embedded_ray(
     *,
     env: Mapping[str, str] | None = None,
     num_cpus: int = 2,
+    port: int | None = None,
+    token: str | None = None,
     deadline_s: float = 120.0,
 ) -> AsyncIterator[EmbeddedRay]:
     """A Ray head with token authentication. `env` is added to its environment, and so to that of every job.
+
+    Start it again with the same `port` and `token` and it is the same address, with a new cluster behind it.
 
     Its log goes to `log_dir`; what Ray writes itself goes to a temporary directory that is removed at the end.
     Raises `EmbeddedError` if the wheel is missing or the head does not take jobs within `deadline_s`.
     """
     package("ray", "ray")
-    token = secrets.token_hex(24)
+    token = token or secrets.token_hex(24)
     with ExitStack() as held:
         # Ray's unix sockets must fit into 107 bytes below this directory, which rules out most other ones.
         home, _ = held.enter_context(directory("ray", None, parent="/tmp"))  # noqa: S108  # made by mkdtemp
         logs, _ = held.enter_context(directory("ray", log_dir or home))
-        gcs, dashboard, client, *metrics = (held.enter_context(free_port("ray", None)) for _ in range(5))
+        dashboard = held.enter_context(free_port("ray", port))
+        gcs, client, *metrics = (held.enter_context(free_port("ray", None)) for _ in range(4))
         command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block", "--disable-usage-stats"]
         command += [f"--temp-dir={home}", f"--num-cpus={num_cpus}", "--num-gpus=0"]
         command += [f"--object-store-memory={_OBJECT_STORE_BYTES}", f"--dashboard-host={HOST}"]
@@ -133,7 +139,7 @@ async def embedded_ray(
         variables |= {"DASHBOARD_METRIC_PORT": str(metrics[0]), "AUTOSCALER_METRIC_PORT": str(metrics[1])}
         async with guarded("ray", command, logs / "ray.log", variables, remove=home, grace_s=_RAY_GRACE_S) as child:
             await child.ready(lambda: takes_jobs(dashboard, token), deadline_s)
-            yield EmbeddedRay(f"http://{HOST}:{dashboard}", token, home, child.pid, child.guard_pid)
+            yield EmbeddedRay(f"http://{HOST}:{dashboard}", dashboard, token, home, child.pid, child.guard_pid)
 
 
 def aws_environment(url: str) -> dict[str, str]:

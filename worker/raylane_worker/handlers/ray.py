@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from raylane_common.errors import RayJobNotFound, RunFailed
+from raylane_common.errors import InvalidRequest, RayError, RayJobNotFound, RunFailed
 from raylane_common.ray.models import RayJob, RayJobStatus
 from raylane_common.requests import (
+    RayClusterRequest,
     RayDeleteRequest,
+    RayEndpointsRequest,
     RayJobRequest,
     RayJobsRequest,
     RayLogsRequest,
@@ -17,7 +19,9 @@ from raylane_common.requests import (
     RaySubmitRequest,
 )
 from raylane_common.results import (
+    RayClusterResult,
     RayDeleteResult,
+    RayEndpointsResult,
     RayJobResult,
     RayJobsResult,
     RayLogsResult,
@@ -28,6 +32,7 @@ from raylane_common.results import (
 from raylane_worker.runs import RunOrder, run_to_end, stop_run, submission_id
 
 if TYPE_CHECKING:
+    from raylane_common.ray.client import RayClient
     from raylane_common.results import Result
     from raylane_worker.context import JobContext
 
@@ -55,11 +60,22 @@ async def ray(request: RayRequest, ctx: JobContext) -> Result:
             logs = await client.logs(run_id, max_bytes=LOGS_BYTES)
             return RayLogsResult(submission_id=run_id, logs=logs.text, truncated=logs.truncated)
         case RayStopRequest(submission_id=run_id):
-            stopped = await client.stop(run_id)
-            return RayStopResult(stopped=stopped, job=await client.job(run_id))
+            stop = await client.stop(run_id)
+            return RayStopResult(stopped=stop.stopped, job=stop.job)
         case RayDeleteRequest(submission_id=run_id):
             return RayDeleteResult(deleted=await _delete(run_id, ctx))
-    run = await run_to_end(RunOrder(request.code, _NUMBER, small=False), ctx)
+        case RayEndpointsRequest():
+            return await _endpoints(client)
+        case RayClusterRequest():
+            health = await client.health()
+            # Without its control store the head answers nothing else.
+            nodes = await client.nodes() if health.gcs_ok else ()
+            status = await client.cluster_status() if health.gcs_ok else None
+            return RayClusterResult(health=health, nodes=tuple(nodes), status=status.text if status else "")
+    run = await run_to_end(
+        RunOrder(request.code, _NUMBER, small=False, files=request.files, env_vars=request.env_vars, pip=request.pip),
+        ctx,
+    )
     if run.status is not RayJobStatus.SUCCEEDED:
         raise RunFailed(
             f"run {run.submission_id} failed with exit code {run.exit_code}; its output says why",
@@ -72,6 +88,16 @@ async def stop_ray(request: RayRequest, ctx: JobContext) -> None:
     """Stops the run that a cancelled `submit` may have started. Raises what `stop_run` raises."""
     if isinstance(request, RaySubmitRequest):
         await stop_run(submission_id(ctx.job_id, _NUMBER, ctx.record.round), ctx)
+
+
+async def _endpoints(client: RayClient) -> RayEndpointsResult:
+    problem = None
+    try:
+        # So that none of them is unknown; that they may all be down is what is asked for.
+        await client.version()
+    except (RayError, InvalidRequest) as error:
+        problem = str(error)
+    return RayEndpointsResult(endpoints=client.endpoints(), problem=problem)
 
 
 async def _delete(run_id: str, ctx: JobContext) -> bool:

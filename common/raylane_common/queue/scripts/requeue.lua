@@ -18,7 +18,8 @@ for _, other in ipairs(after and cjson.decode(after) or {}) do
   if status == 'failed' or status == 'cancelled' then return {'dependency', other} end
 end
 
-redis.call('HDEL', record, 'error', 'finished_at', 'worker', 'owner', 'progress', 'expires_at')
+redis.call('HDEL', record, 'error', 'finished_at', 'worker', 'owner', 'progress', 'log_position',
+  'expires_at')
 if ARGV[3] == '1' then
   redis.call('HINCRBY', record, 'round', 1)
   -- One that goes on keeps it: what it has started may still run, and has to be stopped if it is cancelled.

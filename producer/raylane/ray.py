@@ -1,0 +1,80 @@
+"""The Ray client by itself, for a program that wants nothing of Raylane but a way to its cluster.
+
+async with RayClient(RaySettings(private_url="http://10.0.0.5:8265", public_url="https://ray.example.org")) as ray:
+    package = build_package({"main.py": code})
+    await ray.submit(submission_id="report-7", entrypoint="python main.py", package=package)
+    async for piece in ray.follow_logs("report-7"):
+        print(piece.text, end="")
+    job = await ray.wait("report-7")
+"""
+
+from __future__ import annotations
+
+from raylane_common.errors import (
+    JobLost,
+    RayAuth,
+    RayError,
+    RayInsecure,
+    RayJobExists,
+    RayJobNotFound,
+    RayRejected,
+    RayServerError,
+    RayUnreachable,
+    RunNotStarted,
+    SubmitOutcomeUnknown,
+    WaitTimeout,
+    WrongCluster,
+)
+from raylane_common.ray.client import RayClient
+from raylane_common.ray.models import (
+    ClusterStatus,
+    EndpointReport,
+    EndpointState,
+    LogPiece,
+    RayHealth,
+    RayJob,
+    RayJobStatus,
+    RayLogs,
+    RayNode,
+    RayStop,
+    RayVersion,
+    Submission,
+)
+from raylane_common.ray.observe import RayCounters, RayObserver
+from raylane_common.ray.package import Package, build_package
+from raylane_common.settings import RayEndpointSettings, RaySettings
+
+__all__ = [
+    "ClusterStatus",
+    "EndpointReport",
+    "EndpointState",
+    "JobLost",
+    "LogPiece",
+    "Package",
+    "RayAuth",
+    "RayClient",
+    "RayCounters",
+    "RayEndpointSettings",
+    "RayError",
+    "RayHealth",
+    "RayInsecure",
+    "RayJob",
+    "RayJobExists",
+    "RayJobNotFound",
+    "RayJobStatus",
+    "RayLogs",
+    "RayNode",
+    "RayObserver",
+    "RayRejected",
+    "RayServerError",
+    "RaySettings",
+    "RayStop",
+    "RayUnreachable",
+    "RayVersion",
+    "RunNotStarted",
+    "Submission",
+    "SubmitOutcomeUnknown",
+    "WaitTimeout",
+    "WrongCluster",
+    "build_package",
+]

@@ -1,0 +1,128 @@
+"""`raylane ray` and `raylane settings`, beyond what `test_commands` shows of them."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from raylane_common.ray.models import EndpointReport, EndpointState, RayHealth, RayJobStatus, RayNode, Run
+from raylane_common.results import RayClusterResult, RayEndpointsResult, RunResult
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.unit.cli.conftest import Cli, ScriptedWorker
+
+ENDPOINTS = (
+    EndpointReport(
+        name="private",
+        url="http://10.0.0.5:8265",
+        state=EndpointState.DOWN,
+        last_error="no connection within 1 s",
+        next_probe_in_s=7.6,
+    ),
+    EndpointReport(name="public", url="https://ray.example.org", state=EndpointState.UP, latency_ms=12.5),
+)
+RAN = RunResult(run=Run(submission_id="rl-1", status=RayJobStatus.SUCCEEDED, endpoint="private", exit_code=0))
+
+
+async def test_endpoints_shows_each_address_and_why_none_answered(cli: Cli, worker: ScriptedWorker) -> None:
+    worker.outcomes["endpoints"] = RayEndpointsResult(endpoints=ENDPOINTS, problem="nobody answered")
+    ran = await cli("ray", "endpoints")
+    assert ran.exit_code == 0
+    header, private, public = ran.stdout.splitlines()
+    assert header.split("  ")[0] == "endpoint"
+    assert private.split() == [
+        *("private", "http://10.0.0.5:8265", "down", "in", "8", "s"),
+        *("no", "connection", "within", "1", "s"),
+    ]
+    assert public.split() == ["public", "https://ray.example.org", "up", "12.5", "ms"]
+    assert "nobody answered" in ran.stderr
+    assert json.loads((await cli("ray", "endpoints", "--json")).stdout)["problem"] == "nobody answered"
+
+
+@pytest.mark.parametrize("gcs_ok", [True, False])
+async def test_cluster_shows_its_health_and_nodes(cli: Cli, worker: ScriptedWorker, gcs_ok: bool) -> None:
+    health = RayHealth(ray_version="2.60.0", gcs_ok=gcs_ok, said="success" if gcs_ok else "frozen", endpoint="public")
+    node = RayNode(
+        node_id="0123456789abcdef",
+        node_ip="10.0.0.5",
+        is_head_node=True,
+        state="ALIVE",
+        resources_total={"CPU": 8, "node:10.0.0.5": 1},
+    )
+    worker.outcomes["cluster"] = RayClusterResult(
+        health=health, nodes=(node,) if gcs_ok else (), status="ResourceUsage: 0/8 CPU" if gcs_ok else ""
+    )
+    told = (await cli("ray", "cluster")).stdout
+    assert told.startswith("Ray 2.60.0, answered by public; its control store ")
+    if gcs_ok:
+        assert "0123456789ab  10.0.0.5  head  ALIVE  CPU 8" in told
+        assert told.endswith("ResourceUsage: 0/8 CPU\n")
+    else:
+        assert "does not answer: frozen" in told
+
+
+async def test_what_a_script_prints_is_shown_while_it_runs(cli: Cli, worker: ScriptedWorker, tmp_path: Path) -> None:
+    script, helper = tmp_path / "job.py", tmp_path / "helper.py"
+    script.write_text("import helper\n")
+    helper.write_text("A = 1\n")
+    worker.prints = ["one\ntwo", "three"]
+    worker.outcomes["submit"] = RAN
+    given = ["--file", str(helper), "--env", "A=b=c", "--pip", "polars==1.0", "--job-id", "j1"]
+    ran = await cli("ray", "submit", str(script), *given)
+    assert ran.exit_code == 0, ran.output
+    assert [line for line in ran.stderr.splitlines() if line.startswith("j1  t") or line == "j1  one"] == [
+        "j1  one",
+        "j1  two",
+        "j1  three",
+    ]
+    assert worker.claimed[0].payload == {
+        "action": "submit",
+        "code": "import helper\n",
+        "files": {"helper.py": "A = 1\n"},
+        "env_vars": {"A": "b=c"},
+        "pip": ["polars==1.0"],
+    }
+    followed = (await cli("follow", "j1")).stdout.splitlines()
+    assert [line.split(maxsplit=1)[1] for line in followed if "one" in line or "two" in line] == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        (["--env", "NAME"], "'NAME' is not NAME=VALUE"),
+        (["--env", "API_TOKEN=hidden"], "env_vars.API_TOKEN: looks like a credential"),
+        (["--file", "absent.py"], "absent.py"),
+    ],
+)
+async def test_what_cannot_go_with_a_script_is_refused(
+    cli: Cli, tmp_path: Path, given: list[str], problem: str
+) -> None:
+    script = tmp_path / "job.py"
+    script.write_text("pass\n")
+    ran = await cli("ray", "submit", str(script), *given)
+    assert ran.exit_code == 2
+    assert problem in ran.stderr
+    assert "hidden" not in ran.stderr
+
+
+async def test_settings_are_set_shown_and_taken_back(cli: Cli) -> None:
+    assert "nothing is set" in (await cli("settings", "show")).stderr
+    ran = await cli("settings", "set", "ray.private_url", "http://10.0.0.7:8265")
+    assert ran.stdout.splitlines()[1].split() == ["ray.private_url", "http://10.0.0.7:8265"]
+    shown = await cli("settings", "show", "--json")
+    assert json.loads(shown.stdout) == {"ray.private_url": "http://10.0.0.7:8265"}
+    assert "nothing is set" in (await cli("settings", "unset", "ray.private_url")).stderr
+    for name, value, problem in (
+        ("ray.token", "x", "'ray.token' is not one of ray.private_url, ray.public_url"),
+        ("ray.public_url", "http://8.8.8.8:8265", "must be https://"),
+    ):
+        ran = await cli("settings", "set", name, value)
+        assert ran.exit_code == 2
+        assert problem in ran.stderr
+    ran = await cli("settings", "set", "ray.public_url", "http://8.8.8.8:1", RAYLANE_RAY__ALLOW_INSECURE_PUBLIC="true")
+    assert ran.exit_code == 0
+    await cli("settings", "unset", "ray.public_url")
