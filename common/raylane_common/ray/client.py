@@ -68,7 +68,7 @@ class RayClient:
         await self._calls.aclose()
 
     async def use(self, settings: RaySettings) -> None:
-        """Takes other settings from now on, addresses included; what is known of unchanged ones is kept if all are.
+        """Takes other settings from now on, addresses included, and finds out anew which of them work.
 
         Raises `InvalidRequest` for addresses that cannot be used; then nothing changes.
         """

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 from raylane_common.errors import JobLost, RayError, RayJobNotFound, RunNotStarted, WaitTimeout
 from raylane_common.ray.models import RayJob, RayJobStatus, RayStop
-
-if TYPE_CHECKING:
-    from raylane_common.ray.client import RayClient
 
 FIRST_POLL_S: Final = 0.2
 OUTAGE_PATIENCE_S: Final = 60.0
@@ -20,8 +17,18 @@ _PENDING_NOTICE_S: Final = 60.0
 logger = logging.getLogger("raylane.ray")
 
 
+class Jobs(Protocol):
+    """The cluster's jobs, one question at a time; see `RayClient` for what each raises."""
+
+    async def job(self, submission_id: str) -> RayJob:
+        """One job as it is now."""
+
+    async def ask_to_stop(self, submission_id: str) -> bool:
+        """Asks once for a job to stop."""
+
+
 async def wait_for_end(
-    client: RayClient,
+    jobs: Jobs,
     submission_id: str,
     *,
     timeout_s: float | None,
@@ -41,7 +48,7 @@ async def wait_for_end(
     noticed = False
     while True:
         try:
-            job = await client.job(submission_id)
+            job = await jobs.job(submission_id)
         except RayJobNotFound as error:
             if accepted:
                 raise _lost(submission_id) from error
@@ -70,7 +77,7 @@ async def wait_for_end(
 
 
 async def stop_and_confirm(
-    client: RayClient, submission_id: str, *, patience_s: float, may_come_s: float, poll_interval_s: float
+    jobs: Jobs, submission_id: str, *, patience_s: float, may_come_s: float, poll_interval_s: float
 ) -> RayStop:
     """Asks Ray to stop the job until it has ended, or for `patience_s`: then it is returned as it is.
 
@@ -84,10 +91,10 @@ async def stop_and_confirm(
     stopped = False
     while True:
         try:
-            job = await client.job(submission_id)
+            job = await jobs.job(submission_id)
             if job.status.is_final or loop.time() > give_up_at:
                 return RayStop(stopped=stopped and job.status is RayJobStatus.STOPPED, job=job)
-            stopped = await client.ask_to_stop(submission_id) or stopped
+            stopped = await jobs.ask_to_stop(submission_id) or stopped
         except RayJobNotFound:
             if loop.time() >= comes_until:
                 raise

@@ -1,8 +1,8 @@
 """Following what a job prints, over broken connections and changes of address, without gap or repeat.
 
 Ray's websocket begins with the first character each time (`job_head.tail_job_logs` in Ray's source), and a log only
-grows: what was seen before is counted off. That Ray closes it in order does not prove that all was sent, so what is left
-at a job's end is read from the whole log. Where no websocket comes through, that is read again and again.
+grows: what was seen before is counted off. That Ray closes it in order does not prove that all was sent, so what is
+left at a job's end is read from the whole log. Where no websocket comes through, that is read again and again.
 """
 
 from __future__ import annotations
