@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check bench-queue clean
+.PHONY: demo test check bench-queue bench-ray clean
 
 demo: .venv/.stamp
 	@$(BIN)/raylane-worker demo
@@ -20,6 +20,9 @@ check: .venv/.stamp
 
 bench-queue: .venv/.stamp
 	$(BIN)/python -m tests.bench
+
+bench-ray: .venv/.stamp
+	$(BIN)/python -m tests.bench.ray
 
 .venv/.stamp: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
