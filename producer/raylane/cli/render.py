@@ -205,13 +205,19 @@ def _show_cluster(result: RayClusterResult, to: Terminal) -> None:
             node.node_ip,
             "head" if node.is_head_node else "worker",
             node.state,
-            ", ".join(f"{name} {amount:g}" for name, amount in sorted(node.resources_total.items()) if ":" not in name),
+            ", ".join(
+                _resource(name, node.resources_total[name]) for name in sorted(node.resources_total) if ":" not in name
+            ),
         ]
         for node in result.nodes
     ]
     to.table(["node", "address", "role", "state", "resources"], rows)
     if result.status:
         to.text(result.status.strip())
+
+
+def _resource(name: str, amount: float) -> str:
+    return f"{name} {amount / 2**30:.1f} GiB" if name.endswith("memory") else f"{name} {amount:g}"
 
 
 def _show_ray_jobs(jobs: Sequence[RayJob], to: Terminal) -> None:

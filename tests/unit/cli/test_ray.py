@@ -51,7 +51,7 @@ async def test_cluster_shows_its_health_and_nodes(cli: Cli, worker: ScriptedWork
         node_ip="10.0.0.5",
         is_head_node=True,
         state="ALIVE",
-        resources_total={"CPU": 8, "node:10.0.0.5": 1},
+        resources_total={"CPU": 8, "memory": 32 * 2**30, "node:10.0.0.5": 1},
     )
     worker.outcomes["cluster"] = RayClusterResult(
         health=health, nodes=(node,) if gcs_ok else (), status="ResourceUsage: 0/8 CPU" if gcs_ok else ""
@@ -59,7 +59,7 @@ async def test_cluster_shows_its_health_and_nodes(cli: Cli, worker: ScriptedWork
     told = (await cli("ray", "cluster")).stdout
     assert told.startswith("Ray 2.60.0, answered by public; its control store ")
     if gcs_ok:
-        assert "0123456789ab  10.0.0.5  head  ALIVE  CPU 8" in told
+        assert "0123456789ab  10.0.0.5  head  ALIVE  CPU 8, memory 32.0 GiB\n" in told
         assert told.endswith("ResourceUsage: 0/8 CPU\n")
     else:
         assert "does not answer: frozen" in told
