@@ -129,8 +129,7 @@ async def test_a_missing_or_wrong_token_is_refused(head: EmbeddedRay, token: str
 def agent_of(head: EmbeddedRay) -> int:
     """The process that starts jobs and reads logs, among those of the head that we started."""
     for pid in guard.members([head.guard_pid]):
-        command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ")
-        if b"dashboard/agent.py" in command or command.startswith(b"ray::DashboardAgent"):
+        if Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"ray::DashboardAgent"):
             return pid
     raise AssertionError("the head has no agent")
 
@@ -145,7 +144,9 @@ async def test_a_submission_whose_answer_is_lost_runs_once(head: EmbeddedRay, tm
                 client.submit(submission_id="rl-lost-1", entrypoint=f"echo once >> {ran}", metadata={"a": "1"})
             )
             # The version, and what the head itself knows of the job, is still answered.
-            await until(lambda: client.counters.counts.get("submit_resend", 0) >= 1, timeout_s=30)
+            lost = 'requests{endpoint="private",operation="submit",outcome="lost"}'
+            await until(lambda: submitting.done() or client.counters.counts.get(lost, 0) >= 1, timeout_s=30)
+            assert client.counters.counts.get(lost, 0) >= 1
         finally:
             os.kill(agent, signal.SIGCONT)
         with suppress(SubmitOutcomeUnknown):
