@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Final
 
 from raylane_common.errors import LeaseLost, QueueUnavailable, RayError
@@ -52,15 +53,16 @@ def _told(run_id: str, ctx: JobContext) -> _Told:
 
 async def _tell(run_id: str, told: _Told, ctx: JobContext) -> None:
     pending = ""
-    async for piece in ctx.resources.ray.follow_logs(run_id, after=told.characters):
-        pending += piece.text
-        lines, newline, rest = pending.rpartition("\n")
-        if newline:
-            pending = rest
-            await _write(run_id, lines, piece.end - len(rest), told, ctx)
-            if told.characters > STREAMED_CHARACTERS:
-                await ctx.log(_REST)
-                return
+    async with aclosing(ctx.resources.ray.follow_logs(run_id, after=told.characters)) as pieces:
+        async for piece in pieces:
+            pending += piece.text
+            lines, newline, rest = pending.rpartition("\n")
+            if newline:
+                pending = rest
+                await _write(run_id, lines, piece.end - len(rest), told, ctx)
+                if told.characters > STREAMED_CHARACTERS:
+                    await ctx.log(_REST)
+                    return
     if pending:
         await _write(run_id, pending, told.characters + len(pending), told, ctx)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Final
 
 from raylane_common.errors import InvalidRequest, RayAuth, RayError, RayInsecure, RayUnreachable, WrongCluster
@@ -16,7 +17,7 @@ from raylane_common.ray.security import NO_AUTHENTICATION
 from raylane_common.ray.transport import Request, Transport
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncGenerator, Mapping
 
     from pydantic import JsonValue
 
@@ -94,7 +95,7 @@ class Calls:
                 return answer
         raise _unreachable(endpoints, faults)
 
-    async def frames(self, path: str, deadline: Deadline) -> AsyncIterator[str]:
+    async def frames(self, path: str, deadline: Deadline) -> AsyncGenerator[str, None]:
         """The text frames of a websocket at whichever endpoint works; ends when Ray closes it in order.
 
         Raises `PathFault` if the connection breaks, and as `exchange` if there is none.
@@ -103,15 +104,22 @@ class Calls:
         endpoint = await endpoints.choose(faults, deadline.left_s)
         if endpoint is None:
             raise _unreachable(endpoints, faults)
-        started, outcome = time.monotonic(), "ok"
+        dead = asyncio.Event()
+        watch = endpoints.watch(endpoint, dead.set)
+        started, outcome = time.monotonic(), "cancelled"
         try:
-            async for frame in self._transport.frames(endpoint, path, min(_HANDSHAKE_S, deadline.left_s)):
-                yield frame
+            handshake_s = min(_HANDSHAKE_S, deadline.left_s)
+            async with aclosing(self._transport.frames(endpoint, path, handshake_s, dead)) as frames:
+                async for frame in frames:
+                    yield frame
+            outcome = "ok"
         except PathFault as fault:
             outcome = fault.kind.value
             endpoints.health.failed(endpoint, fault)
             raise
         finally:
+            if watch is not None:
+                watch.close()
             self._observer.request(endpoint.name, "tail", outcome, time.monotonic() - started)
 
     async def aclose(self) -> None:

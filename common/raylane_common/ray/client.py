@@ -20,7 +20,7 @@ from raylane_common.ray.tail import LogTail
 from raylane_common.ray.transport import Request
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Mapping, Sequence
     from types import TracebackType
 
     from pydantic import JsonValue
@@ -216,11 +216,11 @@ class RayClient:
         text, truncated = await asyncio.to_thread(read_logs, answer, max_bytes=max_bytes)
         return RayLogs(text=text, truncated=truncated, endpoint=answer.endpoint)
 
-    def follow_logs(self, submission_id: str, *, after: int = 0) -> AsyncIterator[LogPiece]:
+    def follow_logs(self, submission_id: str, *, after: int = 0) -> AsyncGenerator[LogPiece, None]:
         """What the job prints, as it prints it, until it has ended; over changes of address, without gap or repeat.
 
-        Go on later with the `end` of the last piece as `after`, in characters. Raises `RayJobNotFound`, and the
-        `RayError` that has stood in the way for a minute.
+        Go on later with the `end` of the last piece as `after`, in characters. Whoever leaves before the end closes it:
+        `contextlib.aclosing`. Raises `RayJobNotFound`, and the `RayError` that has stood in the way for a minute.
         """
         if after < 0:
             raise InvalidRequest.field("after", "must not be negative")

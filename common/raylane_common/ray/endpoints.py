@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from raylane_common.settings import RaySettings
 
 PROBE_TIMEOUT_S: Final = 3.0
+LONGEST_TRUST_S: Final = 10.0
 
 logger = logging.getLogger("raylane.ray")
 
@@ -217,7 +218,10 @@ def _silent(waited_s: float) -> PathFault:
 
 
 class Watch:
-    """One request under way. Its path is doubted when no answer has come for a while, then ever more rarely."""
+    """One request under way. Its path is doubted when no answer has come for a while, then ever more rarely.
+
+    The least often every ten seconds, since a log that is followed may be silent for hours.
+    """
 
     def __init__(self, endpoints: Endpoints, endpoint: Endpoint, delay_s: float, on_dead: Callable[[], None]) -> None:
         self._endpoints = endpoints
@@ -245,5 +249,5 @@ class Watch:
         if self._endpoint.is_down:
             self._on_dead()
             return
-        self._delay_s *= 2
+        self._delay_s = min(2 * self._delay_s, LONGEST_TRUST_S)
         self._timer = self._loop.call_later(self._delay_s, self._doubt)

@@ -88,13 +88,15 @@ async def stop_and_confirm(
     comes_until = loop.time() + may_come_s
     give_up_at = loop.time() + patience_s
     pause_s = FIRST_POLL_S
-    stopped = False
+    asked = False
     while True:
         try:
             job = await jobs.job(submission_id)
             if job.status.is_final or loop.time() > give_up_at:
-                return RayStop(stopped=stopped and job.status is RayJobStatus.STOPPED, job=job)
-            stopped = await jobs.ask_to_stop(submission_id) or stopped
+                return RayStop(stopped=asked and job.status is RayJobStatus.STOPPED, job=job)
+            # It ran until now; the answer may be lost, and may say of an earlier request that there is nothing to stop.
+            asked = True
+            await jobs.ask_to_stop(submission_id)
         except RayJobNotFound:
             if loop.time() >= comes_until:
                 raise

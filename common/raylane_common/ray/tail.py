@@ -8,6 +8,7 @@ left at a job's end is read from the whole log. Where no websocket comes through
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Final
 
 from raylane_common.errors import RayError, RayServerError
@@ -17,7 +18,7 @@ from raylane_common.ray.models import LogPiece, RayJob, RayJobStatus
 from raylane_common.ray.transport import Request
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
     from raylane_common.ray.calls import Calls
 
@@ -39,7 +40,7 @@ class LogTail:
         self._patience_s = patience_s
         self._websockets_failed = 0
 
-    async def pieces(self) -> AsyncIterator[LogPiece]:
+    async def pieces(self) -> AsyncGenerator[LogPiece, None]:
         """What the job prints, until it has ended and all of it was seen.
 
         Raises `RayJobNotFound`, and whatever has kept it from the cluster for all its patience.
@@ -53,12 +54,13 @@ class LogTail:
                 # Ray has no log yet for a job that has not begun, and would let the websocket wait for it unseen.
                 if job.status is not RayJobStatus.PENDING:
                     seen = 0
-                    async for text in self._texts(ended=job.status.is_final):
-                        before, seen = seen, seen + len(text)
-                        if seen > self._position:
-                            new, self._position = text[max(0, self._position - before) :], seen
-                            heard_at, pause_s = loop.time(), _FIRST_PAUSE_S
-                            yield LogPiece(text=new, end=seen)
+                    async with aclosing(self._texts(ended=job.status.is_final)) as texts:
+                        async for text in texts:
+                            before, seen = seen, seen + len(text)
+                            if seen > self._position:
+                                new, self._position = text[max(0, self._position - before) :], seen
+                                heard_at, pause_s = loop.time(), _FIRST_PAUSE_S
+                                yield LogPiece(text=new, end=seen)
                     if job.status.is_final:
                         return
             except PathFault:
@@ -76,7 +78,7 @@ class LogTail:
         check(answer, f"find {self._id}")
         return read(RayJob, answer)
 
-    async def _texts(self, *, ended: bool) -> AsyncIterator[str]:
+    async def _texts(self, *, ended: bool) -> AsyncGenerator[str, None]:
         """The log from its beginning, in pieces."""
         path, deadline = f"/api/jobs/{self._id}/logs", Deadline(self._look_timeout_s)
         if ended or self._websockets_failed >= _WEBSOCKETS_TRIED:
@@ -87,9 +89,10 @@ class LogTail:
                 # One too long to be read at once can still be followed.
                 if "limit_bytes" not in error.details:
                     raise
-        async for text in self._calls.frames(f"{path}/tail", deadline):
-            self._websockets_failed = 0
-            yield text
+        async with aclosing(self._calls.frames(f"{path}/tail", deadline)) as frames:
+            async for text in frames:
+                self._websockets_failed = 0
+                yield text
 
     async def _whole(self, path: str, deadline: Deadline) -> str:
         answer = await self._calls.exchange(Request("logs", "GET", path), deadline)

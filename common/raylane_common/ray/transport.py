@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import time
 from dataclasses import dataclass
 from functools import cache
@@ -17,7 +18,7 @@ from raylane_common.ray.answers import Answer, FaultKind, PathFault, parse_json,
 from raylane_common.retry_after import parse_retry_after
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
     from pydantic import JsonValue
 
@@ -32,8 +33,9 @@ _CHUNK_BYTES: Final = 64 * 1024
 _CODED: Final = "Content-Encoding"
 # aiohttp rounds timeouts above this up to whole seconds of its clock: 5 s would become up to 6 s.
 _NEVER_ROUND_S: Final = 1e9
-# A peer that answers no ping for half of this is gone.
-_PING_EVERY_S: Final = 10.0
+# Ray does not answer who closes first.
+_CLOSING: Final = aiohttp.ClientWSTimeout(ws_close=0.2)
+_KEEPALIVE: Final = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ class Transport:
 
     def __init__(self) -> None:
         self._session: aiohttp.ClientSession | None = None
+        self._websockets: aiohttp.ClientSession | None = None
 
     async def send(self, endpoint: Endpoint, request: Request, limit: asyncio.Timeout) -> Answer:
         """Ray's answer, whatever its status, within a `limit` that is entered here.
@@ -84,27 +87,31 @@ class Transport:
         fault.elapsed_s = time.monotonic() - started
         raise fault
 
-    async def frames(self, endpoint: Endpoint, path: str, timeout_s: float) -> AsyncIterator[str]:
+    async def frames(
+        self, endpoint: Endpoint, path: str, timeout_s: float, dead: asyncio.Event
+    ) -> AsyncGenerator[str, None]:
         """The text frames of a websocket until Ray closes it in order. Raises `PathFault` if it ends otherwise.
 
-        `timeout_s` is for the handshake. Afterwards the other side may be silent, but has to answer pings.
+        `timeout_s` is for the handshake. Afterwards the other side may be silent, until `dead` says that the path is.
         """
         try:
             async with asyncio.timeout(timeout_s):
-                opened = await self._opened().ws_connect(
+                opened = await self._following().ws_connect(
                     endpoint.address.url + path,
                     headers=endpoint.address.token.header(),
                     ssl=endpoint.address.tls,
-                    heartbeat=_PING_EVERY_S,
                     max_msg_size=MAX_FRAME_BYTES,
+                    timeout=_CLOSING,
                 )
             async with opened as websocket:
-                async for message in websocket:
-                    if message.type is aiohttp.WSMsgType.TEXT:
-                        yield message.data
+                _keep_alive(websocket)
+                while (message := await _receive(websocket, dead)).type is aiohttp.WSMsgType.TEXT:
+                    yield message.data
                 if websocket.close_code == aiohttp.WSCloseCode.OK:
                     return
                 fault = PathFault(FaultKind.LOST, f"connection lost (websocket closed with {websocket.close_code})")
+        except PathFault as error:
+            fault = error
         except aiohttp.WSServerHandshakeError as error:
             fault = path_fault(error.status, "", b"") or PathFault(
                 FaultKind.LOST, f"no websocket: answered {error.status}"
@@ -115,8 +122,9 @@ class Transport:
 
     async def aclose(self) -> None:
         """Closes every connection."""
-        if self._session is not None:
-            await self._session.close()
+        for session in (self._websockets, self._session):
+            if session is not None:
+                await session.close()
 
     async def _exchange(self, endpoint: Endpoint, request: Request) -> Answer:
         address = endpoint.address
@@ -166,6 +174,47 @@ class Transport:
                 trust_env=False,
             )
         return self._session
+
+    def _following(self) -> aiohttp.ClientSession:
+        """The same connections, for websockets: aiohttp follows redirects of their handshakes unless kept from it."""
+        if self._websockets is None:
+            tracing = aiohttp.TraceConfig()
+            tracing.on_request_redirect.append(_refuse_redirect)
+            self._websockets = aiohttp.ClientSession(
+                connector=self._opened().connector,
+                connector_owner=False,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                headers={"User-Agent": "raylane"},
+                trust_env=False,
+                trace_configs=[tracing],
+            )
+        return self._websockets
+
+
+async def _refuse_redirect(*_: object) -> None:
+    raise PathFault(FaultKind.NOT_RAY, "not Ray: answered with a redirect")
+
+
+async def _receive(websocket: aiohttp.ClientWebSocketResponse, dead: asyncio.Event) -> aiohttp.WSMessage:
+    """The next message. Raises `PathFault` once the path is dead: Ray answers no pings, and a log may just be quiet."""
+    receiving, dying = asyncio.ensure_future(websocket.receive()), asyncio.ensure_future(dead.wait())
+    try:
+        await asyncio.wait({receiving, dying}, return_when=asyncio.FIRST_COMPLETED)
+        if receiving.done():
+            return receiving.result()
+        raise PathFault(FaultKind.LOST, "silent, and another address answers")
+    finally:
+        for task in (receiving, dying):
+            task.cancel()
+        await asyncio.gather(receiving, dying, return_exceptions=True)
+
+
+def _keep_alive(websocket: aiohttp.ClientWebSocketResponse) -> None:
+    """Has the system notice a peer that is gone, for one that is the only address and silent most of the time."""
+    connection = websocket.get_extra_info("socket")
+    for name, seconds in _KEEPALIVE.items():
+        if connection is not None and hasattr(socket, name):
+            connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), seconds)
 
 
 @cache
