@@ -1,0 +1,232 @@
+"""What may be wrong with the way to a Ray address, and a laboratory where one call at a time meets one fault."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+from raylane.testing import Break
+from raylane_common.errors import RaylaneError
+from raylane_common.ray import transport
+from tests.faults.networks import in_networks
+from tests.faults.ray_rig import JOB, TOKEN, Rig, client_tasks, rigged
+from tests.waiting import until
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+    import pytest
+
+    from tests.faults.networks import Networks
+    from tests.faults.ray_path import RayPath
+
+Phase = Literal["cold", "warm"]
+Operation = Literal["job", "stop", "logs", "submit", "follow"]
+
+_PATIENCE_S: Final = 30.0
+_LAST_LINE: Final = "that was all\n"
+
+
+@dataclass(frozen=True)
+class Certificates:
+    """`trusted` is signed by who is in `file`, `unknown` by somebody else."""
+
+    file: Path
+    trusted: tuple[Path, Path]
+    unknown: tuple[Path, Path]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """`is_silent`: nothing is heard of it, so that only waiting finds it out. `is_tls`: the path speaks TLS before.
+
+    `cuts`: connections that are open when it begins end.
+    """
+
+    name: str
+    begin: Callable[[Rig, RayPath, Certificates], Awaitable[None]]
+    is_silent: bool = False
+    is_tls: bool = False
+    cuts: bool = False
+
+
+def _breaks(broken: Break) -> Callable[[Rig, RayPath, Certificates], Awaitable[None]]:
+    async def begin(rig: Rig, path: RayPath, _: Certificates) -> None:
+        path.address.break_with(broken)
+
+    return begin
+
+
+async def _refused(rig: Rig, path: RayPath, _: Certificates) -> None:
+    await path.refuse()
+
+
+async def _black_hole(rig: Rig, path: RayPath, _: Certificates) -> None:
+    if rig.networks is None:
+        await path.fall_silent()
+    else:
+        rig.networks.lose_all()
+
+
+async def _slow_headers(rig: Rig, path: RayPath, _: Certificates) -> None:
+    path.dribble()
+
+
+async def _redirect(rig: Rig, path: RayPath, _: Certificates) -> None:
+    host, port = rig.elsewhere.getsockname()
+    path.redirect(f"http://{host}:{port}/api/version")
+
+
+async def _wrong_cluster(rig: Rig, path: RayPath, _: Certificates) -> None:
+    path.lead_to(rig.stranger)
+
+
+async def _untrusted(rig: Rig, path: RayPath, certificates: Certificates) -> None:
+    path.tls = tls_server(certificates.unknown)
+
+
+async def _no_tls(rig: Rig, path: RayPath, _: Certificates) -> None:
+    path.tls = None
+
+
+def tls_server(certificate: tuple[Path, Path]) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    return context
+
+
+REFUSED: Final = Fault("refused", _refused, cuts=True)
+BLACK_HOLE: Final = Fault("black_hole", _black_hole, is_silent=True)
+NEVER_ANSWERS: Final = Fault("never_answers", _breaks(Break.NEVER_ANSWERS), is_silent=True)
+HTTP_503: Final = Fault("http_503", _breaks(Break.UNAVAILABLE))
+RESET_IN_BODY: Final = Fault("reset_in_body", _breaks(Break.CUT_IN_BODY))
+SLOW_HEADERS: Final = Fault("slow_headers", _slow_headers, is_silent=True)
+PAGE: Final = Fault("html_200", _breaks(Break.PAGE))
+REDIRECT: Final = Fault("redirect", _redirect)
+WRONG_CLUSTER: Final = Fault("wrong_cluster", _wrong_cluster, cuts=True)
+UNTRUSTED: Final = Fault("untrusted_certificate", _untrusted, is_tls=True, cuts=True)
+NO_TLS: Final = Fault("https_to_plain_http", _no_tls, is_tls=True, cuts=True)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a call came to, which requests it took at the private and at the public address, and both states then."""
+
+    came_to: str
+    reached: str
+    states: str
+
+
+@dataclass(frozen=True)
+class Lab:
+    """Makes one call on a broken path, and checks what holds for every call and every fault."""
+
+    certificates: Certificates
+    caplog: pytest.LogCaptureFixture
+    monkeypatch: pytest.MonkeyPatch
+
+    def run(
+        self, fault: Fault, phase: Phase, operation: Operation, *, on_both: bool = False, **changes: object
+    ) -> Seen:
+        """Cold: the fault is there from the start; warm: it begins once the path has worked."""
+        seen: list[Seen] = []
+
+        def scenario(networks: Networks | None) -> None:
+            seen.append(asyncio.run(self._run(fault, phase, operation, on_both, networks, changes)))
+
+        if fault is BLACK_HOLE:
+            in_networks(scenario)
+        else:
+            scenario(None)
+        return seen[0]
+
+    async def _run(
+        self,
+        fault: Fault,
+        phase: Phase,
+        operation: Operation,
+        on_both: bool,
+        networks: Networks | None,
+        changes: dict[str, object],
+    ) -> Seen:
+        if fault.is_silent:
+            changes = {"failover_delay_s": 0.15} | changes
+        if fault.is_tls:
+            changes["ca_file"] = self.certificates.file
+        tls = tls_server(self.certificates.trusted) if fault.is_tls else None
+        async with (
+            asyncio.timeout(_PATIENCE_S),
+            rigged(networks=networks, both=on_both, tls=tls, **changes) as rig,
+        ):
+
+            async def begin() -> None:
+                for path in (rig.private, rig.public) if on_both else (rig.private,):
+                    await fault.begin(rig, path, self.certificates)
+
+            call = self._follow if operation == "follow" else self._ask
+            came_to = await call(rig, fault, phase, operation, begin)
+            self._check(rig, fault, operation, came_to)
+            seen = Seen(came_to, rig.reached, rig.states)
+            await rig.client.aclose()
+            assert rig.client_sockets() == []
+            assert client_tasks() == []
+        return seen
+
+    async def _ask(
+        self, rig: Rig, fault: Fault, phase: Phase, operation: Operation, begin: Callable[[], Awaitable[None]]
+    ) -> str:
+        if phase == "warm":
+            await rig.job()
+            rig.forget()
+        await begin()
+        if fault.cuts:
+            rig.private.cut()
+            await until(lambda: not rig.client_sockets())
+        return await _outcome(getattr(rig, operation)())
+
+    async def _follow(
+        self, rig: Rig, fault: Fault, phase: Phase, operation: Operation, begin: Callable[[], Awaitable[None]]
+    ) -> str:
+        """Warm: the fault begins between two lines, and takes the open connection with it, heard or unheard."""
+        if fault is BLACK_HOLE:
+            # Where no address answers, only the system notices that nothing comes any more.
+            soon = {"TCP_KEEPIDLE": 1, "TCP_KEEPINTVL": 1, "TCP_KEEPCNT": 1}
+            self.monkeypatch.setattr(transport, "_KEEPALIVE", soon)
+        if phase == "cold":
+            await begin()
+        following = asyncio.create_task(_outcome(rig.follow()))
+        if phase == "warm":
+            await until(lambda: bool(rig.heard))
+            rig.forget()
+            await begin()
+        rig.ray.write(JOB, _LAST_LINE)
+        if phase == "warm" and fault is not BLACK_HOLE:
+            rig.private.cut()
+        await until(lambda: following.done() or _LAST_LINE in "".join(rig.heard))
+        rig.ray.end(JOB)
+        return await following
+
+    def _check(self, rig: Rig, fault: Fault, operation: Operation, came_to: str) -> None:
+        if operation != "submit":
+            assert rig.runs == 0
+        elif came_to == "submit_outcome_unknown":
+            assert rig.runs <= 1
+        else:
+            assert rig.runs == (came_to in ("private", "public"))
+        lines = [record.levelname for record in self.caplog.records if record.name.startswith("raylane")]
+        assert lines == ["WARNING"] * rig.states.count("down"), "one line per transition"
+        assert TOKEN not in self.caplog.text
+        assert not rig.is_elsewhere_known(), "a redirect was followed"
+        if fault.is_tls:
+            assert TOKEN.encode() not in rig.private.told, "the token was shown to who could not prove itself"
+
+
+async def _outcome(call: Awaitable[str]) -> str:
+    try:
+        return await call
+    except RaylaneError as error:
+        assert TOKEN not in repr((error, error.details))
+        return error.code

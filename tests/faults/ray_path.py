@@ -1,0 +1,212 @@
+"""A way to a Ray address that tests can break on the level of its connections; `Address` itself breaks requests."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+import struct
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, Self
+
+from raylane_worker.embedded import HOST
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Awaitable, Callable, Coroutine
+
+    from raylane.testing import Address
+
+SERVES: Final = "serves"
+"""Begins the names of the tasks that stand for somebody else's machine."""
+
+_CHUNK_BYTES: Final = 64 * 1024
+_DRIBBLE_S: Final = 0.02
+_MOST_FILLERS: Final = 16
+_SILENCE_S: Final = 0.25
+# Without lingering: the other side hears a reset.
+_AT_ONCE: Final = struct.pack("ii", 1, 0)
+_LENGTH: Final = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+
+
+class RayPath:
+    """`async with RayPath(address) as path`: `path.url` leads to the address, until a test says otherwise.
+
+    Requests that end here are noted with the address' own. `told` is all that clients sent, without TLS.
+    """
+
+    def __init__(
+        self, address: Address, *, listener: socket.socket | None = None, tls: ssl.SSLContext | None = None
+    ) -> None:
+        """`listener`: what to listen with, if not a port of loopback. `tls`: speak TLS, with this certificate."""
+        self.address = address
+        self.tls = tls
+        self.told = b""
+        self._listener = listener or socket.create_server((HOST, 0))
+        self._listener.setblocking(False)
+        self._name: tuple[str, int] = self._listener.getsockname()
+        self._scheme = "http" if tls is None else "https"
+        self._silent = False
+        self._instead: Callable[[asyncio.StreamWriter], Awaitable[None]] | None = None
+        self._fillers: list[socket.socket] = []
+        self._open: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._accepting: asyncio.Task[None]
+
+    @property
+    def url(self) -> str:
+        """Where clients go."""
+        return f"{self._scheme}://{self._name[0]}:{self.port}"
+
+    @property
+    def port(self) -> int:
+        """Of `url`."""
+        return self._name[1]
+
+    @property
+    def fillers(self) -> set[int]:
+        """The ports of what takes the places in the queue of a path that has fallen silent."""
+        return {int(each.getsockname()[1]) for each in self._fillers}
+
+    def cut(self) -> None:
+        """Every open connection is reset; new ones go wherever the path leads now."""
+        for writer in self._open:
+            _reset(writer)
+
+    def lead_to(self, address: Address) -> None:
+        """New connections end somewhere else; open ones stay until they are `cut`."""
+        self.address = address
+
+    async def refuse(self) -> None:
+        """Nobody listens any more; open connections stay until they are `cut`."""
+        await self._stop_accepting()
+        self._listener.close()
+
+    async def fall_silent(self) -> None:
+        """A host behind a dead route, as far as loopback can show one: open connections are dead, and none is made."""
+        self._silent = True
+        await self._stop_accepting()
+        self._listener.listen(0)
+        for _ in range(_MOST_FILLERS):
+            filler = socket.socket()
+            filler.setblocking(False)
+            self._fillers.append(filler)
+            try:
+                async with asyncio.timeout(_SILENCE_S):
+                    await asyncio.get_running_loop().sock_connect(filler, self._name)
+            except TimeoutError:
+                return
+        raise AssertionError("this system answers connects to a full listener")
+
+    def dribble(self) -> None:
+        """From now on an answer's header comes byte by byte, and never to its end."""
+
+        async def answer(writer: asyncio.StreamWriter) -> None:
+            writer.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+            while True:
+                writer.write(b"a")
+                await writer.drain()
+                await asyncio.sleep(_DRIBBLE_S)
+
+        self._instead = answer
+
+    def redirect(self, url: str) -> None:
+        """From now on every request is sent on to there, with its method and its body."""
+
+        async def answer(writer: asyncio.StreamWriter) -> None:
+            head = f"HTTP/1.1 307 Temporary Redirect\r\nLocation: {url}\r\nContent-Length: 0\r\n\r\n"
+            writer.write(head.encode())
+            await writer.drain()
+
+        self._instead = answer
+
+    async def __aenter__(self) -> Self:
+        self._accepting = self._start(self._accept())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for each in (self._listener, *self._fillers):
+            each.close()
+
+    def _start(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work, name=f"{SERVES} {self.url}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _stop_accepting(self) -> None:
+        self._accepting.cancel()
+        await asyncio.gather(self._accepting, return_exceptions=True)
+
+    async def _accept(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            connection, _ = await loop.sock_accept(self._listener)
+            self._start(self._serve(connection))
+
+    async def _serve(self, connection: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        reader = asyncio.StreamReader()
+        protocol = asyncio.StreamReaderProtocol(reader)
+        with suppress(OSError):  # one side is gone, or there was no agreement on TLS
+            transport, _ = await loop.connect_accepted_socket(lambda: protocol, connection, ssl=self.tls)
+            writer = asyncio.StreamWriter(transport, protocol, reader, loop)
+            self._open.add(writer)
+            try:
+                await self._lead(reader, writer)
+            finally:
+                self._open.discard(writer)
+                transport.abort()
+
+    async def _lead(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        onward: asyncio.StreamWriter | None = None
+        unanswered = b""
+        try:
+            while part := await reader.read(_CHUNK_BYTES):
+                self.told += part
+                if self._silent:
+                    continue
+                if self._instead is None:
+                    if onward is None:
+                        answers, onward = await asyncio.open_connection(HOST, self._port_of_address)
+                        self._start(self._pump(answers, writer))
+                    onward.write(part)
+                    await onward.drain()
+                    continue
+                unanswered += part
+                if _is_whole(unanswered):
+                    self.address.requests.append(unanswered.partition(b" HTTP/")[0].decode())
+                    unanswered = b""
+                    await self._instead(writer)
+        finally:
+            if onward is not None:
+                onward.transport.abort()
+
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while part := await reader.read(_CHUNK_BYTES):
+                if not self._silent:
+                    writer.write(part)
+                    await writer.drain()
+        if not self._silent:
+            _reset(writer)
+
+    @property
+    def _port_of_address(self) -> int:
+        return int(self.address.url.rpartition(":")[2])
+
+
+def _reset(writer: asyncio.StreamWriter) -> None:
+    connection: socket.socket | None = writer.get_extra_info("socket")
+    if connection is not None and connection.fileno() != -1:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+    writer.transport.abort()
+
+
+def _is_whole(request: bytes) -> bool:
+    head, end, body = request.partition(b"\r\n\r\n")
+    length = _LENGTH.search(head)
+    return bool(end) and len(body) >= (int(length[1]) if length else 0)

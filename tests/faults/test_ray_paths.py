@@ -1,0 +1,222 @@
+"""Every fault that the way to the private address may have, under every kind of call of the Ray client.
+
+Each is there from the start (`cold`), or begins once the address has worked (`warm`). The tables say what the call
+comes to, which requests reach the private and which the public address, and what is known of both afterwards. Checked
+of every case is also that a submission is one run, that each transition is one line of the log, that no token goes
+astray, and that nothing is left open after `aclose()`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from raylane.testing import Break
+from raylane_common.errors import RayUnreachable
+from raylane_common.ray import client, submission, tail
+from raylane_worker.embedded import HOST
+from tests.faults.ray_faults import (
+    BLACK_HOLE,
+    HTTP_503,
+    NEVER_ANSWERS,
+    NO_TLS,
+    PAGE,
+    REDIRECT,
+    REFUSED,
+    RESET_IN_BODY,
+    SLOW_HEADERS,
+    UNTRUSTED,
+    WRONG_CLUSTER,
+    Certificates,
+    Fault,
+    Lab,
+    Operation,
+    Phase,
+    Seen,
+)
+from tests.faults.ray_rig import JOB, rigged
+from tests.tls import an_authority
+from tests.waiting import until
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+OPERATIONS: Final[tuple[Operation, ...]] = ("job", "stop", "logs", "submit", "follow")
+DONE: Final[dict[Operation, str]] = {
+    "job": "public",
+    "stop": "stopped",
+    "logs": "public",
+    "submit": "public",
+    "follow": "all",
+}
+UNREACHABLE: Final = dict.fromkeys(OPERATIONS, "ray_unreachable")
+UNKNOWN: Final = UNREACHABLE | {"submit": "submit_outcome_unknown"}
+AT_THE_STRANGERS: Final = dict.fromkeys(OPERATIONS, "ray_job_not_found") | {"submit": "private"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """`ask` holds for job, stop and logs, whose own request is `*`; what is empty is not foreseen."""
+
+    ask: str
+    submit: str = ""
+    follow: str = ""
+    comes_to: Mapping[Operation, str] = field(default_factory=lambda: DONE)
+    states: str = "down up"
+
+    def check(self, seen: Seen, operation: Operation) -> None:
+        asked = self.ask.replace("*", operation)
+        reached = {"submit": self.submit, "follow": self.follow}.get(operation, asked) or seen.reached
+        assert seen == Seen(self.comes_to[operation], reached, self.states)
+
+
+FOLLOWED: Final = "version job tail job logs"
+
+# What is there from the start, the probe finds out that the first call waits for.
+NOT_REACHED: Final = Row("- | version *", "- | version submit", f"- | {FOLLOWED}")
+PROBED: Final = Row("version | version *", "version | version submit", f"version | {FOLLOWED}")
+# A path that was fine is doubted as soon as an answer is late; a submission is looked for before it is sent again.
+DOUBTED: Final = Row("* version | version *", "submit version | version look submit", f"job version | {FOLLOWED}")
+LOST: Final = Row("- | version *", "- | version look submit", f"- | {FOLLOWED}")
+# A gateway or a reset may be Ray's own illness, so that the address keeps its place until another one has answered.
+NO_GATE: Final = Row("* | version *", "submit look | version look submit", f"job | {FOLLOWED}")
+HALF_ANSWERED: Final = Row(
+    "* | version *", "submit look | version look", f"job | {FOLLOWED}", DONE | {"stop": "had ended"}
+)
+NOT_RAY: Final = Row("* | version *", "submit | version look submit", f"job | {FOLLOWED}")
+# The first cluster that answers is the one, and an address that has led there is not asked again while all goes well.
+PINNED: Final = Row("version * | -", "version submit | -", "version job | -", AT_THE_STRANGERS, "up unknown")
+BELIEVED: Final = Row("* | -", "submit | -", "job | -", AT_THE_STRANGERS, "up unknown")
+
+TABLE: Final[dict[tuple[Fault, Phase], Row]] = {
+    (REFUSED, "cold"): NOT_REACHED,
+    (REFUSED, "warm"): NOT_REACHED,
+    (BLACK_HOLE, "cold"): NOT_REACHED,
+    (BLACK_HOLE, "warm"): LOST,
+    (NEVER_ANSWERS, "cold"): PROBED,
+    (NEVER_ANSWERS, "warm"): DOUBTED,
+    (HTTP_503, "cold"): PROBED,
+    (HTTP_503, "warm"): NO_GATE,
+    (RESET_IN_BODY, "cold"): PROBED,
+    (RESET_IN_BODY, "warm"): HALF_ANSWERED,
+    (SLOW_HEADERS, "cold"): PROBED,
+    (SLOW_HEADERS, "warm"): DOUBTED,
+    (PAGE, "cold"): PROBED,
+    (PAGE, "warm"): NOT_RAY,
+    (REDIRECT, "cold"): PROBED,
+    (REDIRECT, "warm"): NOT_RAY,
+    (WRONG_CLUSTER, "cold"): PINNED,
+    (WRONG_CLUSTER, "warm"): BELIEVED,
+    (UNTRUSTED, "cold"): NOT_REACHED,
+    (UNTRUSTED, "warm"): NOT_REACHED,
+    (NO_TLS, "cold"): NOT_REACHED,
+    (NO_TLS, "warm"): NOT_REACHED,
+}
+
+
+# The same fault at both addresses. Where time runs out, how much of it was left decides over the last requests.
+COLD_UP: Final = "unknown unknown"
+WARM_UP: Final = "up unknown"
+BOTH: Final[dict[tuple[Fault, Phase], Row]] = {
+    (REFUSED, "cold"): Row("- | -", "- | -", "- | -", UNREACHABLE, "down down"),
+    (REFUSED, "warm"): Row("- | -", "- | -", "- | -", UNREACHABLE, "down down"),
+    (BLACK_HOLE, "cold"): Row("- | -", "- | -", "- | -", UNREACHABLE, "down down"),
+    (BLACK_HOLE, "warm"): Row("- | -", "- | -", "- | -", UNKNOWN, "down down"),
+    (NEVER_ANSWERS, "cold"): Row("version | version", "version | version", "", UNREACHABLE, COLD_UP),
+    (NEVER_ANSWERS, "warm"): Row("", "", "", UNKNOWN, WARM_UP),
+    (HTTP_503, "cold"): Row("version | version", "version | version", "", UNREACHABLE, COLD_UP),
+    (HTTP_503, "warm"): Row("* | version", "", "", UNKNOWN, WARM_UP),
+    (RESET_IN_BODY, "cold"): Row("version | version", "version | version", "", UNREACHABLE, COLD_UP),
+    (RESET_IN_BODY, "warm"): Row("* | version", "", "", UNKNOWN, WARM_UP),
+    (PAGE, "cold"): Row("version | version", "version | version", "", UNREACHABLE, "down down"),
+    (PAGE, "warm"): Row("* | version", "", "", UNKNOWN, "down down"),
+    (REDIRECT, "cold"): Row("version | version", "version | version", "", UNREACHABLE, "down down"),
+    (REDIRECT, "warm"): Row("* | version", "", "", UNKNOWN, "down down"),
+    (UNTRUSTED, "cold"): Row("- | -", "- | -", "- | -", UNREACHABLE, "down down"),
+    (UNTRUSTED, "warm"): Row("- | -", "- | -", "- | -", UNREACHABLE, "down down"),
+    (NO_TLS, "cold"): Row("- | -", "- | -", "- | -", UNREACHABLE, "down down"),
+    (NO_TLS, "warm"): Row("- | -", "- | -", "- | -", UNREACHABLE, "down down"),
+}
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left() -> None:
+    """Instead of the one for the queue, which these tests have nothing to do with."""
+
+
+@pytest.fixture(autouse=True)
+def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (submission, tail):
+        monkeypatch.setattr(module, "_FIRST_PAUSE_S", 0.01)
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    trusted, unknown = (an_authority(tmp_path_factory.mktemp(name), name) for name in ("trusted", "unknown"))
+    return Certificates(trusted.file, trusted.sign(HOST), unknown.sign(HOST))
+
+
+@pytest.fixture
+def lab(certificates: Certificates, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> Lab:
+    return Lab(certificates, caplog, monkeypatch)
+
+
+def named(part: object) -> str:
+    return part.name if isinstance(part, Fault) else str(part)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize(("fault", "phase"), TABLE, ids=named)
+def test_a_broken_private_path_costs_no_call_its_result(
+    lab: Lab, fault: Fault, phase: Phase, operation: Operation
+) -> None:
+    TABLE[fault, phase].check(lab.run(fault, phase, operation), operation)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize(("fault", "phase"), BOTH, ids=named)
+def test_when_both_paths_are_broken_the_error_says_what_is_certain(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, fault: Fault, phase: Phase, operation: Operation
+) -> None:
+    monkeypatch.setattr(client, "OUTAGE_PATIENCE_S", 0.2)
+    timeouts = {"request_timeout_s": 0.6, "submit_timeout_s": 1.0, "connect_timeout_s": 0.25}
+    seen = lab.run(fault, phase, operation, on_both=True, **timeouts)
+    BOTH[fault, phase].check(seen, operation)
+
+
+async def test_another_cluster_that_moves_in_at_the_private_address_is_asked_who_it_is_and_nothing_else(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with rigged(reprobe_min_s=0.02, reprobe_max_s=0.05) as rig:
+        rig.private.address.break_with(Break.UNAVAILABLE)
+        assert await rig.job() == "public"
+        rig.forget()
+        rig.private.lead_to(rig.stranger)
+        rig.private.cut()
+        await until(lambda: len(rig.stranger.requests) >= 4)
+        assert [await rig.job(), await rig.stop(), await rig.logs(), await rig.submit()] == [
+            "public",
+            "stopped",
+            "public",
+            "public",
+        ]
+        assert rig.states == "down up"
+        # Not even when it is all that is left.
+        await rig.public.refuse()
+        rig.public.cut()
+        with pytest.raises(RayUnreachable, match="WrongCluster"):
+            await rig.job()
+        assert set(rig.stranger.requests) == {"GET /api/version"}
+    assert (rig.stranger.ray.submissions, rig.ray.submissions) == (0, 1)
+    ours = [record.levelname for record in caplog.records if record.name == "raylane.ray"]
+    assert ours == ["WARNING", "ERROR", "WARNING"], "the path, then the stranger, then the other path"
+
+
+async def test_a_job_whose_stop_was_heard_and_not_answered_was_stopped_because_it_was_asked() -> None:
+    async with rigged(poll_interval_s=0.05) as rig:
+        rig.private.address.break_with(Break.CUT_AFTER, only="POST")
+        stop = await rig.client.stop(JOB)
+        assert stop.job.status == "STOPPED"
+        assert stop.stopped, "it ran until it was asked"
