@@ -6,6 +6,8 @@ import statistics
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from tests.bench.flat import FIGURES as DEPTH_FIGURES
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -62,10 +64,11 @@ def table(systems: dict[str, Figures]) -> str:
 
 
 def flat_table(flat: Flat) -> str:
-    """One line per depth of our queue."""
-    lines = [f"{'jobs in the queue':>22}{'enqueue/s':>12}{'run/s':>12}{'server MiB':>12}"]
+    """One line per depth of our queue; `us` is the server's own processor time for one job."""
+    heads = ("enqueue/s", "run/s", "enqueue us", "run us", "server MiB")
+    lines = [f"{'jobs in the queue':>22}" + "".join(f"{head:>12}" for head in heads)]
     for depth, rates in flat.items():
-        values = (rates["enqueue_batch_per_s"], rates["run_per_s"], rates["server_mib"])
+        values = [rates[figure] for figure in (*DEPTH_FIGURES, "server_mib")]
         lines.append(f"{int(depth):>22,}" + "".join(f"{_number(value):>12}" for value in values))
     return "\n".join(lines)
 

@@ -61,6 +61,11 @@ class Server:
         """What its data takes."""
         return float(self._info("memory")["used_memory"]) / 2**20
 
+    def cpu_s(self) -> float:
+        """Seconds of processor time that it has used so far."""
+        info = self._info("cpu")
+        return float(info["used_cpu_user"]) + float(info["used_cpu_sys"])
+
     def version(self) -> str:
         """Its name and version."""
         info = self._info("server")

@@ -40,6 +40,7 @@ class RayPath:
     ) -> None:
         """`listener`: what to listen with, if not a port of loopback. `tls`: speak TLS, with this certificate."""
         self.address = address
+        self._addresses = [address]
         self.tls = tls
         self.told = b""
         self._listener = listener or socket.create_server((HOST, 0))
@@ -64,9 +65,9 @@ class RayPath:
         return self._name[1]
 
     @property
-    def fillers(self) -> set[int]:
-        """The ports of what takes the places in the queue of a path that has fallen silent."""
-        return {int(each.getsockname()[1]) for each in self._fillers}
+    def own_ports(self) -> set[int]:
+        """Of sockets that are no client's: here, at every address that this led to, and those that fill a queue."""
+        return {self.port, *map(_port_of, self._addresses), *(int(each.getsockname()[1]) for each in self._fillers)}
 
     def cut(self) -> None:
         """Every open connection is reset; new ones go wherever the path leads now."""
@@ -76,6 +77,7 @@ class RayPath:
     def lead_to(self, address: Address) -> None:
         """New connections end somewhere else; open ones stay until they are `cut`."""
         self.address = address
+        self._addresses.append(address)
 
     async def refuse(self) -> None:
         """Nobody listens any more; open connections stay until they are `cut`."""
@@ -171,7 +173,7 @@ class RayPath:
                     continue
                 if self._instead is None:
                     if onward is None:
-                        answers, onward = await asyncio.open_connection(HOST, self._port_of_address)
+                        answers, onward = await asyncio.open_connection(HOST, _port_of(self.address))
                         self._start(self._pump(answers, writer))
                     onward.write(part)
                     await onward.drain()
@@ -194,9 +196,9 @@ class RayPath:
         if not self._silent:
             _reset(writer)
 
-    @property
-    def _port_of_address(self) -> int:
-        return int(self.address.url.rpartition(":")[2])
+
+def _port_of(address: Address) -> int:
+    return int(address.url.rpartition(":")[2])
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:

@@ -107,7 +107,7 @@ class Rig:
         """What the client has open: what leads to a path, or has not come there yet."""
         paths = (self.private, self.public)
         ports = {path.port for path in paths}
-        servers = ports.union(*(path.fillers for path in paths))
+        servers = set().union(*(path.own_ports for path in paths))
         return [
             f"{each.port} to {each.peer}"
             for each in _sockets()

@@ -48,3 +48,17 @@ async def test_a_log_is_not_followed_to_where_a_redirect_points(monkeypatch: pyt
         rig.ray.end(JOB)
         assert await following == "all"
         assert "GET /login" not in rig.private.address.requests
+
+
+async def test_an_address_that_only_redirects_websockets_is_not_put_down_for_everybody(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(tail, "_FIRST_PAUSE_S", 0.01)
+    async with rigged() as rig:
+        rig.private.address.break_with(Break.REDIRECT, only=TAIL)
+        following = asyncio.create_task(rig.follow())
+        await until(lambda: bool(rig.heard))
+        rig.ray.end(JOB)
+        assert await following == "all"
+        assert rig.states == "up unknown", "every other request gets through"
+        assert caplog.records == []

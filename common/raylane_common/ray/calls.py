@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 VERSION: Final = Request("version", "GET", "/api/version")
 _AUTHENTICATION: Final = Request("version", "GET", "/api/authentication_mode")
-_HANDSHAKE_S: Final = 10.0
+_HANDSHAKE_S: Final = 5.0
 
 
 class Deadline:
@@ -115,7 +115,9 @@ class Calls:
             outcome = "ok"
         except PathFault as fault:
             outcome = fault.kind.value
-            endpoints.health.failed(endpoint, fault)
+            # What lets no websocket through, as some proxies do, may be fine for every other request.
+            if fault.nothing_sent:
+                endpoints.health.failed(endpoint, fault)
             raise
         finally:
             if watch is not None:
@@ -135,7 +137,8 @@ class Calls:
         """One exchange, given up as soon as the path to the endpoint is known to be broken."""
         loop = asyncio.get_running_loop()
         limit = asyncio.timeout(min(timeout_s, endpoint.address.answer_timeout_s or timeout_s))
-        watch = endpoints.watch(endpoint, lambda: limit.reschedule(loop.time()))
+        # One that is just expiring can no more be moved.
+        watch = endpoints.watch(endpoint, lambda: None if limit.expired() else limit.reschedule(loop.time()))
         started, outcome = loop.time(), "cancelled"
         try:
             answer = await self._transport.send(endpoint, request, limit)
