@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, cast
 
 from pydantic import ValidationError
@@ -13,9 +14,10 @@ from raylane_common.ray.addresses import configured
 from raylane_common.settings import RaySettings
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Mapping
 
     from redis.asyncio import Redis
+    from redis.asyncio.client import Pipeline
 
 NAMES: Final = ("ray.private_url", "ray.public_url")
 
@@ -34,16 +36,19 @@ class RuntimeSettings:
 
     async def set(self, name: str, value: str) -> None:
         """Sets one, and tells every worker. `value` has been checked: see `check`."""
-        await self._change("hset", name, value)
+        async with self._changing(name) as pipe:
+            pipe.hset(keys.SETTINGS, name, value)
 
     async def unset(self, name: str) -> None:
         """Takes one back, so that what workers were started with holds again, and tells them."""
-        await self._change("hdel", name)
+        async with self._changing(name) as pipe:
+            pipe.hdel(keys.SETTINGS, name)
 
-    async def _change(self, command: str, name: str, *value: str) -> None:
+    @asynccontextmanager
+    async def _changing(self, name: str) -> AsyncIterator[Pipeline]:
         with queue_errors("change a setting"):
             async with self._redis.pipeline() as pipe:
-                getattr(pipe, command)(keys.SETTINGS, name, *value)
+                yield pipe
                 pipe.publish(keys.SETTINGS_CHANGED, name)
                 await pipe.execute()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import ssl
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,8 +12,9 @@ from aiohttp import web
 
 from raylane.testing import Address, Break, FakeRay
 from raylane_common.errors import InvalidRequest, RayInsecure, RayServerError, RayUnreachable, WrongCluster
-from raylane_common.ray import addresses
+from raylane_common.ray import addresses, endpoints
 from raylane_common.ray.client import RayClient
+from raylane_common.ray.package import build_package
 from raylane_common.settings import RaySettings
 from raylane_worker.embedded import HOST
 from tests.tls import Authority, an_authority
@@ -77,11 +78,11 @@ async def test_each_address_is_shown_its_own_token_and_no_other(tmp_path: Path) 
     file.write_text("second\n")
     async with Address(ray) as first, Address(ray) as second:
         first.break_with(Break.UNAVAILABLE)
-        endpoints = [
+        listed = [
             {"name": "vpc", "url": first.url, "token": "first"},
             {"name": "vpn", "url": second.url, "token_file": str(file)},
         ]
-        async with connected(endpoints=endpoints) as client:
+        async with connected(endpoints=listed) as client:
             assert (await client.version()).endpoint == "vpn"
             assert [report.name for report in client.endpoints()] == ["vpc", "vpn"]
         assert {headers["Authorization"] for headers in first.headers} == {"Bearer first"}
@@ -142,6 +143,25 @@ async def test_an_address_that_leads_to_another_cluster_gets_no_job() -> None:
             assert caught.value.retryable, "our own address may come back"
         assert theirs.submissions == 0
         assert set(public.requests) == {"GET /api/version"}
+
+
+async def test_code_does_not_follow_an_address_that_comes_to_lead_elsewhere(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(endpoints, "LONGEST_TRUST_S", 0.0)
+    ours, theirs = FakeRay(), FakeRay(session_name="theirs")
+    package = build_package({"main.py": "print('secret')"})
+    async with AsyncExitStack() as stack:
+        private, public = [await stack.enter_async_context(Address(ours)) for _ in range(2)]
+        client = await stack.enter_async_context(connected(private_url=private.url, public_url=public.url))
+        await client.version()
+        await private.close()
+        private.ray = theirs
+        await private.open()
+        submission = await client.submit(submission_id="a", entrypoint="python main.py", package=package)
+        assert submission.endpoint == "public"
+    assert (ours.submissions, theirs.submissions, theirs.packages) == (1, 0, {})
+    assert "WrongCluster: answered for theirs" in caplog.text
 
 
 async def test_a_token_file_that_is_gone_is_named(tmp_path: Path) -> None:

@@ -95,6 +95,10 @@ class Calls:
                 return answer
         raise _unreachable(endpoints, faults)
 
+    async def make_sure(self) -> None:
+        """Before code is sent: an address that came to lead to another cluster is not used any more."""
+        await self._endpoints.make_sure()
+
     async def frames(self, path: str, deadline: Deadline) -> AsyncGenerator[str, None]:
         """The text frames of a websocket at whichever endpoint works; ends when Ray closes it in order.
 

@@ -157,6 +157,7 @@ class RayClient:
         if pip:
             runtime_env["pip"] = list(pip)
         refuse_credentials(env_vars or {}, pip)
+        await self._calls.make_sure()
         if package is not None:
             await self._upload(package, deadline)
             runtime_env["working_dir"] = package.uri

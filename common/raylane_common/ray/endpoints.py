@@ -106,6 +106,22 @@ class Endpoints:
         others = sorted((other for other in self.all if other is not endpoint), key=lambda other: other.is_down)
         return self._shared_race((endpoint, *others))
 
+    async def make_sure(self) -> None:
+        """Asks the endpoint in use who it is, unless it was asked a moment ago: an address may come to lead elsewhere.
+
+        One that leads to another cluster is down then.
+        """
+        endpoint = next((endpoint for endpoint in self.all if endpoint.state is EndpointState.UP), None)
+        if endpoint is None or self._clock() - endpoint.identified_at < LONGEST_TRUST_S:
+            return
+        try:
+            await self._probe(endpoint)
+        except PathFault as fault:
+            self.health.failed(endpoint, fault)
+        except RayAuth:
+            # It answered; the request that follows will hear the same, and say so.
+            pass
+
     def share_s(self, faults: Mapping[str, PathFault], left_s: float) -> float:
         """How much of the seconds left one attempt may take, so that each usable endpoint gets its turn."""
         usable = sum(1 for endpoint in self.all if not endpoint.is_down and endpoint.name not in faults)
@@ -169,6 +185,7 @@ class Endpoints:
         try:
             async with asyncio.timeout(PROBE_TIMEOUT_S):
                 await self._identify(endpoint, await self._ask(endpoint, PROBE_TIMEOUT_S))
+            endpoint.identified_at = self._clock()
             return
         except PathFault as error:
             fault = error
@@ -201,7 +218,7 @@ class Endpoints:
 
     async def _is_restart(self, endpoint: Endpoint, seen: str, pinned: str) -> bool:
         for other in self.all:
-            if other is endpoint or other.state is not EndpointState.UP:
+            if other is endpoint or other.is_down:
                 continue
             try:
                 version = await self._ask(other, PROBE_TIMEOUT_S)

@@ -41,6 +41,7 @@ class Endpoint:
     down_since: float = 0.0
     retry_at: float = 0.0
     latency_s: float | None = None
+    identified_at: float = float("-inf")
     reprobe: asyncio.Task[None] | None = field(default=None, repr=False)
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class RayCounters:
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
-        self._seconds: Counter[str] = Counter()
+        self._seconds: defaultdict[str, float] = defaultdict(float)
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -34,13 +34,13 @@ class RayCounters:
     @property
     def seconds(self) -> Mapping[str, float]:
         """How long the requests took in all, by endpoint and operation."""
-        return {name: float(total) for name, total in self._seconds.items()}
+        return dict(self._seconds)
 
     def request(self, endpoint: str, operation: str, outcome: str, elapsed_s: float) -> None:
         """Counts one exchange and its time."""
         labels = f'endpoint="{endpoint}",operation="{operation}"'
         self._counts[f'requests{{{labels},outcome="{outcome}"}}'] += 1
-        self._seconds[f"request_seconds{{{labels}}}"] += elapsed_s  # type: ignore[assignment]  # a Counter adds floats too
+        self._seconds[f"request_seconds{{{labels}}}"] += elapsed_s
 
     def happened(self, what: str, endpoint: str = "") -> None:
         """Counts what happened."""
