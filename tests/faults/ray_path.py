@@ -50,6 +50,7 @@ class RayPath:
         self._silent = False
         self._instead: Callable[[asyncio.StreamWriter], Awaitable[None]] | None = None
         self._fillers: list[socket.socket] = []
+        self._accepted: list[socket.socket] = []
         self._open: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._accepting: asyncio.Task[None]
@@ -130,7 +131,8 @@ class RayPath:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for each in (self._listener, *self._fillers):
+        # Also what was accepted and never served, since its task was cancelled before it began.
+        for each in (self._listener, *self._fillers, *self._accepted):
             each.close()
 
     def _start(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
@@ -147,6 +149,7 @@ class RayPath:
         loop = asyncio.get_running_loop()
         while True:
             connection, _ = await loop.sock_accept(self._listener)
+            self._accepted.append(connection)
             self._start(self._serve(connection))
 
     async def _serve(self, connection: socket.socket) -> None:
