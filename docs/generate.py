@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, SecretStr, TypeAdapter
 
 from raylane_common.errors import ErrorInfo
-from raylane_common.jobs import Checkpoint, JobEvent, Progress
-from raylane_common.requests import PAYLOADS
-from raylane_common.results import AnyResult
 from raylane_common.settings import Settings
-from raylane_common.sources import Source
+from raylane_common.wire.generate import Checkpoint
+from raylane_common.wire.jobs import JobEvent, Progress
+from raylane_common.wire.kinds import KINDS, AnyResult
+from raylane_common.wire.sources import Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +28,7 @@ DOCS = Path(__file__).parent
 
 def documents() -> dict[Path, str]:
     """Every generated file, relative to `docs/`, with its content."""
-    schemas: dict[str, TypeAdapter[Any]] = {f"request-{kind}": adapter for kind, adapter in PAYLOADS.items()}
+    schemas: dict[str, TypeAdapter[Any]] = {f"request-{name}": kind.adapter for name, kind in KINDS.items()}
     schemas |= {"result": TypeAdapter(AnyResult), "source": TypeAdapter(Source)}
     schemas |= {
         "error": TypeAdapter(ErrorInfo),
@@ -62,6 +62,9 @@ def _rows(section: BaseModel, prefix: str = "RAYLANE_") -> Iterator[tuple[str, s
         value = getattr(section, name)
         if isinstance(value, BaseModel):
             yield from _rows(value, f"{prefix}{name.upper()}__")
+        elif isinstance(value, dict):
+            for key, entry in value.items():
+                yield from _rows(entry, f"{prefix}{name.upper()}__{key.upper()}__")
         else:
             yield prefix + name.upper(), _default(value), _meaning(field)
 

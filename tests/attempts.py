@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from raylane.testing import Address, FakeRay
-from raylane_common.jobs import JobRecord, JobStatus, NewJob, Progress
 from raylane_common.ray.client import RayClient
+from raylane_common.redis.source_store import SourceStore
 from raylane_common.settings import Settings
-from raylane_common.sources import Column, ColumnType, CsvSource, SourceStore
+from raylane_common.wire.jobs import JobRecord, JobStatus, NewJob, Progress
+from raylane_common.wire.sources import Column, ColumnType, CsvSource
 from raylane_worker.context import JobContext, Resources
 from raylane_worker.handlers import CLEANUPS, HANDLERS
 
@@ -23,9 +24,8 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-    from raylane_common.jobs import Checkpoint
-    from raylane_common.requests import Request
-    from raylane_common.results import Result
+    from raylane_common.wire.generate import Checkpoint
+    from raylane_common.wire.kinds import Request, Result
 
 
 class Cut:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from raylane_common import keys
 from raylane_common.errors import StorageRejected, StorageUnavailable
-from raylane_common.queue import JobQueue
+from raylane_common.redis import keys
+from raylane_common.redis.queue import JobQueue
 from tests.lanes import DONE, lane_queue
 
 if TYPE_CHECKING:
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-    from raylane_common.jobs import JobRecord
-    from raylane_common.queue import End, LaneQueue, Lease
+    from raylane_common.redis.queue import AttemptOutcome, LaneQueue, Lease
+    from raylane_common.wire.jobs import JobRecord
 
 PERMANENT = StorageRejected("no such bucket")
 TRANSIENT = StorageUnavailable("try again")
@@ -37,7 +37,7 @@ async def take(lane: LaneQueue) -> Lease:
     return lease
 
 
-async def end(lane: LaneQueue, end: End) -> None:
+async def end(lane: LaneQueue, end: AttemptOutcome) -> None:
     """Writes the end, which must be accepted."""
     assert await lane.finish([end]) == [True]
 

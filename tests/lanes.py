@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING, Any
 
 from arq.connections import ArqRedis
 
-from raylane_common import keys
-from raylane_common.jobs import NewJob
-from raylane_common.queue import LaneQueue
-from raylane_common.queue.wake import listen
-from raylane_common.requests import JobKind, ListDatabasesRequest
-from raylane_common.results import DatabasesResult
-from raylane_common.settings import LaneSettings, LanesSettings, RetriesSettings, RetryPolicy
-from raylane_worker.lanes import LaneWorker
+from raylane_common.redis import keys
+from raylane_common.redis.queue import LaneQueue
+from raylane_common.redis.queue.wake import listen
+from raylane_common.settings import LaneSettings, LanesSettings
+from raylane_common.wire.base import JobKind, RetryPolicy
+from raylane_common.wire.jobs import NewJob
+from raylane_common.wire.tables import DatabasesResult, ListDatabasesRequest
+from raylane_worker.lanes.worker import LaneWorker
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from redis.asyncio import Redis
 
-    from raylane_worker.attempts import Cleanups
     from raylane_worker.context import JobContext
+    from raylane_worker.lanes.attempts import Cleanups
 
     Handler = Callable[[Any, JobContext], Awaitable[DatabasesResult]]
 
@@ -62,7 +62,7 @@ async def worker(
         cleanups=cleanups or {},
         lane=settings,
         lanes=LANES,
-        retries=RetriesSettings(upload=policy, tables=policy),
+        retries={JobKind.UPLOAD: policy, JobKind.TABLES: policy},
         on_drain=lambda: None,
     )
     channels: dict[str, Callable[[str], None]] = {

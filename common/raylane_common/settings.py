@@ -18,8 +18,10 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from raylane_common.errors import InvalidRequest
 from raylane_common.limits import MAX_CODE_VERSIONS
+from raylane_common.ray.settings import RaySettings
+from raylane_common.wire.base import JobKind, RetryPolicy
+from raylane_common.wire.kinds import KINDS
 
 
 class _Section(BaseModel):
@@ -89,101 +91,7 @@ class AwsSettings(_Section):
     secret_access_key: SecretStr | None = Field(default=None, description="Belongs to `access_key_id`")
     connect_timeout_s: float = Field(default=3.0, gt=0, description="Per attempt to connect")
     read_timeout_s: float = Field(default=30.0, gt=0, description="Per answer")
-    max_attempts: int = Field(default=3, ge=1, description="Tries of one call inside the AWS client")
-
-
-class RayEndpointSettings(_Section):
-    """One address of the Ray cluster. What is left out is as the settings beside it say for all."""
-
-    name: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$", description="What results and logs call it")
-    url: str = Field(description="Such as `http://10.0.0.5:8265`")
-    token: SecretStr | None = None
-    token_file: FilePath | None = None
-    ca_file: FilePath | None = None
-    tls_verify: Literal["full", "ca", "none"] | None = None
-    connect_timeout_s: float | None = Field(default=None, gt=0)
-    answer_timeout_s: float | None = Field(default=None, gt=0, description="Longest wait for one answer from here")
-
-    @field_validator("url")
-    @classmethod
-    def _http_address(cls, value: str) -> str:
-        return _ray_url(value)
-
-
-class RaySettings(_Section):
-    """The Ray cluster's addresses in order of preference, and how long to wait for it."""
-
-    private_url: str | None = Field(default=None, description="First choice, such as `http://10.0.0.5:8265`")
-    public_url: str | None = Field(default=None, description="Used while the path to the private address is broken")
-    endpoints: tuple[RayEndpointSettings, ...] = Field(
-        default=(),
-        description="Instead of the two: any number of addresses as a JSON list, first choice first. Each has `name` "
-        "and `url`, and may have its own `token`, `token_file`, `ca_file`, `tls_verify`, `connect_timeout_s` and "
-        "`answer_timeout_s`",
-    )
-    token: SecretStr | None = Field(default=None, description="Ray's authentication token (RAY_AUTH_MODE=token)")
-    token_file: FilePath | None = Field(
-        default=None, description="File that holds the token; read again whenever it was replaced"
-    )
-    ca_file: FilePath | None = Field(
-        default=None, description="PEM file of the authorities trusted with `https://`, instead of the system's"
-    )
-    tls_verify: Literal["full", "ca", "none"] = Field(
-        default="full",
-        description="`full`: the server's certificate and its host name; `ca`: any host name; `none`: any certificate",
-    )
-    allow_insecure_public: bool = Field(
-        default=False,
-        description="Allow `http://` to an address that is not private: code, results and token travel in the clear",
-    )
-    insecure_cluster: Literal["warn", "refuse"] = Field(
-        default="warn",
-        description="What to do about a Ray with known holes (before 2.54), or one without authentication behind an "
-        "address that is not private",
-    )
-    connect_timeout_s: float = Field(default=1.0, gt=0, description="To connect to a private address")
-    public_connect_timeout_s: float = Field(default=3.0, gt=0, description="To connect to any other address")
-    request_timeout_s: float = Field(default=10.0, gt=0, description="One call over all addresses")
-    submit_timeout_s: float = Field(
-        default=30.0, gt=0, description="One submission, package upload or log download over all addresses"
-    )
-    failover_delay_s: float = Field(
-        default=0.25,
-        gt=0,
-        description="Head start of an address that is preferred; an answer that takes longer makes its path doubted",
-    )
-    reprobe_min_s: float = Field(default=2.0, gt=0, description="First pause before a dead address is probed again")
-    reprobe_max_s: float = Field(default=60.0, gt=0, description="Longest such pause")
-    poll_interval_s: float = Field(default=1.0, gt=0, description="Longest pause between two looks at a run")
-    pending_timeout_s: float = Field(
-        default=300.0, gt=0, description="A run that Ray has accepted and not begun by then is given up"
-    )
-    run_timeout_s: float = Field(default=600.0, gt=0, description="A run that takes longer is stopped")
-    small_source_bytes: int = Field(
-        default=64 * 1024 * 1024,
-        ge=0,
-        description="Up to this total size a run gets Ray's small-data settings",
-    )
-
-    @field_validator("private_url", "public_url")
-    @classmethod
-    def _http_address(cls, value: str | None) -> str | None:
-        return None if value is None else _ray_url(value)
-
-    @model_validator(mode="after")
-    def _names_addresses_once(self) -> Self:
-        if self.endpoints and (self.private_url or self.public_url):
-            raise ValueError("give either endpoints, or private_url and public_url")
-        names = [endpoint.name for endpoint in self.endpoints]
-        if len(set(names)) < len(names):
-            raise ValueError("endpoints must have different names")
-        return self
-
-
-def _ray_url(value: str) -> str:
-    if not value.startswith(("http://", "https://")):
-        raise ValueError("must start with http:// or https://")
-    return value.rstrip("/")
+    max_tries: int = Field(default=3, ge=1, description="Tries of one call inside the AWS client")
 
 
 class GenerationSettings(_Section):
@@ -204,7 +112,7 @@ class GenerationSettings(_Section):
     model_timeout_s: float = Field(default=120.0, gt=0, description="One answer of the model")
     max_turns: int = Field(default=8, ge=2, description="Turns of one agent per attempt")
     max_total_tokens: int = Field(default=100_000, ge=1000, description="Tokens of one agent per attempt")
-    attempt_timeout_s: float = Field(default=300.0, gt=0, description="Writing one version of the code, all turns")
+    version_timeout_s: float = Field(default=300.0, gt=0, description="Writing one version of the code, all turns")
 
 
 class LaneSettings(_Section):
@@ -238,30 +146,6 @@ class LanesSettings(_Section):
         return data | {lane: {**defaults, **data.get(lane, {})} for lane, defaults in _LANE_DEFAULTS.items()}
 
 
-class RetryPolicy(_Section):
-    """How often a job is tried. The pause before an attempt is a random part of what stands here."""
-
-    max_attempts: int = Field(default=4, ge=1, le=100, description="Attempts before a retryable error is final")
-    backoff_base_s: float = Field(default=1.0, gt=0, description="Pause before the second attempt, doubled each time")
-    backoff_cap_s: float = Field(default=60.0, gt=0, description="Longest such pause")
-
-
-class RetriesSettings(_Section):
-    """One policy per kind of job."""
-
-    upload: RetryPolicy = RetryPolicy()
-    tables: RetryPolicy = RetryPolicy()
-    generate: RetryPolicy = RetryPolicy()
-    ray: RetryPolicy = RetryPolicy()
-
-    def of(self, kind: str) -> RetryPolicy:
-        """The policy of a `JobKind`. Raises `InvalidRequest` for a kind that does not exist."""
-        policy = getattr(self, kind) if kind in type(self).model_fields else None
-        if not isinstance(policy, RetryPolicy):
-            raise InvalidRequest.field("kind", f"must be one of {', '.join(type(self).model_fields)}")
-        return policy
-
-
 class Settings(BaseSettings):
     """All settings. `Settings()` reads environment, `.env` and secret files; raises `pydantic.ValidationError`."""
 
@@ -280,22 +164,28 @@ class Settings(BaseSettings):
     ray: RaySettings = RaySettings()
     generation: GenerationSettings = GenerationSettings()
     lanes: LanesSettings = LanesSettings.model_validate({})
-    retries: RetriesSettings = RetriesSettings()
+    retries: dict[JobKind, RetryPolicy] = Field(default_factory=dict, validate_default=True)
     result_ttl_s: int = Field(default=7 * 24 * 3600, gt=60, description="How long a finished job's record is kept")
     dead_ttl_s: int = Field(default=30 * 24 * 3600, gt=60, description="How long a dead letter is kept")
+
+    @field_validator("retries", mode="before")
+    @classmethod
+    def _each_kind_has_its_policy(cls, given: dict[str, Any]) -> dict[str, Any]:
+        changes = {kind: dict(policy) for kind, policy in given.items()}
+        return changes | {kind: {**dict(entry.retry), **changes.get(kind, {})} for kind, entry in KINDS.items()}
 
     @model_validator(mode="after")
     def _outer_deadlines_are_longer(self) -> Self:
         if self.ray.run_timeout_s >= self.lanes.ray.timeout_s:
             raise ValueError("ray.run_timeout_s must be below lanes.ray.timeout_s")
-        least_s = MAX_CODE_VERSIONS * (self.generation.attempt_timeout_s + self.ray.run_timeout_s)
+        least_s = MAX_CODE_VERSIONS * (self.generation.version_timeout_s + self.ray.run_timeout_s)
         if self.lanes.generate.timeout_s < least_s:
             raise ValueError(
                 f"lanes.generate.timeout_s must be at least {least_s:g}: "
-                f"{MAX_CODE_VERSIONS} times generation.attempt_timeout_s + ray.run_timeout_s"
+                f"{MAX_CODE_VERSIONS} times generation.version_timeout_s + ray.run_timeout_s"
             )
-        if self.generation.model_timeout_s > self.generation.attempt_timeout_s:
-            raise ValueError("generation.model_timeout_s must not exceed generation.attempt_timeout_s")
+        if self.generation.model_timeout_s > self.generation.version_timeout_s:
+            raise ValueError("generation.model_timeout_s must not exceed generation.version_timeout_s")
         return self
 
     @classmethod

@@ -1,220 +1,49 @@
 """Raylane for other services: enqueue jobs, wait for them, read back what happened.
 
-Names are loaded when they are first used, so that `import raylane` costs next to nothing.
+Names are loaded when they are first used, so that `import raylane` costs next to nothing. `__init__.pyi` shows the same
+names to type checkers.
 """
 
 from __future__ import annotations
 
 from importlib import import_module, metadata
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from raylane.handle import (
-        JobHandle,
-    )
-    from raylane.history import (
-        HistoryEntry,
-    )
-    from raylane.options import (
-        JobOptions,
-        new_job,
-        new_upload,
-    )
-    from raylane.producer import (
-        Producer,
-    )
-    from raylane.queue import (
-        Requeued,
-    )
-    from raylane_common.errors import (
-        CatalogError,
-        DependencyFailed,
-        ErrorInfo,
-        GenerationError,
-        InvalidRequest,
-        JobCancelled,
-        JobError,
-        JobExpired,
-        JobIdTaken,
-        JobNotFound,
-        JobNotRequeued,
-        JobTimeout,
-        NoSources,
-        NotUnderstood,
-        QueueError,
-        QueueUnavailable,
-        RayError,
-        RaylaneError,
-        RunFailed,
-        SourceError,
-        StorageError,
-        WaitTimeout,
-        WorkerLost,
-    )
-    from raylane_common.jobs import (
-        Attempt,
-        Enqueued,
-        EventType,
-        JobEvent,
-        JobRecord,
-        JobStatus,
-        LaneOverview,
-        NewJob,
-        Priority,
-        Progress,
-    )
-    from raylane_common.ray.models import (
-        Run,
-    )
-    from raylane_common.requests import (
-        GenerateRequest,
-        JobKind,
-        ListDatabasesRequest,
-        ListTablesRequest,
-        RayClusterRequest,
-        RayDeleteRequest,
-        RayEndpointsRequest,
-        RayJobRequest,
-        RayJobsRequest,
-        RayLogsRequest,
-        RayStatusRequest,
-        RayStopRequest,
-        RaySubmitRequest,
-        SelectTablesRequest,
-        TableRef,
-        UploadRequest,
-    )
-    from raylane_common.results import (
-        DatabasesResult,
-        GenerateResult,
-        RayClusterResult,
-        RayDeleteResult,
-        RayEndpointsResult,
-        RayJobResult,
-        RayJobsResult,
-        RayLogsResult,
-        RayStatusResult,
-        RayStopResult,
-        RunResult,
-        SelectedTablesResult,
-        TablesResult,
-        UploadResult,
-    )
-    from raylane_common.settings import (
-        Settings,
-    )
-    from raylane_common.sources import (
-        Column,
-        CsvSource,
-        TableSource,
-    )
+from typing import Final
 
 __version__ = metadata.version("raylane")
 
-__all__ = [
-    "Attempt",
-    "CatalogError",
-    "Column",
-    "CsvSource",
-    "DatabasesResult",
-    "DependencyFailed",
-    "Enqueued",
-    "ErrorInfo",
-    "EventType",
-    "GenerateRequest",
-    "GenerateResult",
-    "GenerationError",
-    "HistoryEntry",
-    "InvalidRequest",
-    "JobCancelled",
-    "JobError",
-    "JobEvent",
-    "JobExpired",
-    "JobHandle",
-    "JobIdTaken",
-    "JobKind",
-    "JobNotFound",
-    "JobNotRequeued",
-    "JobOptions",
-    "JobRecord",
-    "JobStatus",
-    "JobTimeout",
-    "LaneOverview",
-    "ListDatabasesRequest",
-    "ListTablesRequest",
-    "NewJob",
-    "NoSources",
-    "NotUnderstood",
-    "Priority",
-    "Producer",
-    "Progress",
-    "QueueError",
-    "QueueUnavailable",
-    "RayClusterRequest",
-    "RayClusterResult",
-    "RayDeleteRequest",
-    "RayDeleteResult",
-    "RayEndpointsRequest",
-    "RayEndpointsResult",
-    "RayError",
-    "RayJobRequest",
-    "RayJobResult",
-    "RayJobsRequest",
-    "RayJobsResult",
-    "RayLogsRequest",
-    "RayLogsResult",
-    "RayStatusRequest",
-    "RayStatusResult",
-    "RayStopRequest",
-    "RayStopResult",
-    "RaySubmitRequest",
-    "RaylaneError",
-    "Requeued",
-    "Run",
-    "RunFailed",
-    "RunResult",
-    "SelectTablesRequest",
-    "SelectedTablesResult",
-    "Settings",
-    "SourceError",
-    "StorageError",
-    "TableRef",
-    "TableSource",
-    "TablesResult",
-    "UploadRequest",
-    "UploadResult",
-    "WaitTimeout",
-    "WorkerLost",
-    "__version__",
-    "new_job",
-    "new_upload",
-]
+_HOMES: Final = {
+    "raylane.handle": ("JobHandle",),
+    "raylane.history": ("HistoryEntry",),
+    "raylane.operator": ("Requeued",),
+    "raylane.options": ("JobOptions", "new_job", "new_upload"),
+    "raylane.producer": ("Producer",),
+    "raylane_common.errors": (
+        *("CatalogError", "DependencyFailed", "ErrorInfo", "GenerationError", "InvalidRequest", "JobCancelled"),
+        *("JobError", "JobExpired", "JobIdTaken", "JobNotFound", "JobNotRequeued", "JobTimeout", "NoSources"),
+        *("NotUnderstood", "QueueError", "QueueUnavailable", "RayError", "RaylaneError", "RunFailed", "SourceError"),
+        *("StorageError", "WaitTimeout", "WorkerLost"),
+    ),
+    "raylane_common.ray.models": ("Run",),
+    "raylane_common.settings": ("Settings",),
+    "raylane_common.wire.jobs": (
+        *("Attempt", "Enqueued", "EventType", "JobEvent", "JobRecord", "JobStatus", "LaneOverview", "NewJob"),
+        *("Priority", "Progress"),
+    ),
+    "raylane_common.wire.sources": ("Column", "CsvSource", "TableSource"),
+}
+# Requests and results are not listed here: each kind exports its own.
+_KINDS: Final = "raylane_common.wire.kinds"
+_HOME_OF: Final = {name: home for home, names in _HOMES.items() for name in names}
 
-# Searched in this order, cheapest first: asking for an error does not load redis.
-_HOMES: Final = (
-    "raylane_common.errors",
-    "raylane_common.ray.models",
-    "raylane_common.sources",
-    "raylane_common.results",
-    "raylane_common.requests",
-    "raylane_common.jobs",
-    "raylane.history",
-    "raylane.handle",
-    "raylane.options",
-    "raylane.queue",
-    "raylane_common.settings",
-    "raylane.producer",
-)
 
-if not TYPE_CHECKING:  # a type checker would take any name for good
-
-    def __getattr__(name: str) -> object:
-        if name in __all__:
-            for home in _HOMES:
-                module = import_module(home)
-                if hasattr(module, name):
-                    return globals().setdefault(name, getattr(module, name))
+def __getattr__(name: str) -> object:
+    if name == "__all__":
+        return sorted([*_HOME_OF, *import_module(_KINDS).__all__, "__version__"])
+    home = import_module(_HOME_OF.get(name, _KINDS))
+    if name.startswith("_") or name not in (_HOME_OF if name in _HOME_OF else home.__all__):
         raise AttributeError(f"module 'raylane' has no attribute {name!r}")
+    return globals().setdefault(name, getattr(home, name))
 
-    def __dir__() -> list[str]:
-        return sorted(set(globals()) | set(__all__))
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(__getattr__("__all__")))

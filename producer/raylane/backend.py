@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from raylane_common.connection import connect
-from raylane_common.queue import JobQueue, QueueOverview
-from raylane_common.runtime_settings import RuntimeSettings
-from raylane_common.sources import SourceStore
+from raylane_common.redis.connection import connect
+from raylane_common.redis.queue import JobQueue, QueueOverview
+from raylane_common.redis.settings_store import SettingsStore
+from raylane_common.redis.source_store import SourceStore
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -49,9 +49,9 @@ class RedisBackend:
         return SourceStore(self.redis)
 
     @property
-    def settings(self) -> RuntimeSettings:
+    def settings(self) -> SettingsStore:
         """What was set at run time."""
-        return RuntimeSettings(self.redis)
+        return SettingsStore(self.redis)
 
     async def aclose(self) -> None:
         """Closes the client if it is the backend's own."""

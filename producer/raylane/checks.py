@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from raylane_common.errors import InvalidRequest
-from raylane_common.requests import JobId, SessionId
+from raylane_common.rules import JobId, SessionId
 
 MAX_LISTED: Final = 1000
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from raylane.ports import QueuePort
-    from raylane_common.jobs import JobEvent, JobRecord, JobStatus
+    from raylane_common.wire.jobs import JobEvent, JobRecord, JobStatus
 
 ResultT_co = TypeVar("ResultT_co", covariant=True)
 

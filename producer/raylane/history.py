@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from raylane_common.errors import ErrorInfo
-from raylane_common.jobs import JobStatus
 from raylane_common.ray.models import Run
-from raylane_common.results import GenerateResult, RunResult
+from raylane_common.wire.generate import GenerateResult
+from raylane_common.wire.jobs import JobStatus
+from raylane_common.wire.ray import RunResult
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
-    from raylane_common.jobs import JobRecord
+    from raylane_common.wire.jobs import JobRecord
 
 
 class HistoryEntry(BaseModel):
@@ -77,8 +78,8 @@ def _what(payload: dict[str, JsonValue]) -> str:
 def _code(record: JobRecord) -> str | None:
     if isinstance(record.result, GenerateResult):
         return record.result.code
-    if record.checkpoint and record.checkpoint.attempts:
-        return record.checkpoint.attempts[-1].code
+    if record.checkpoint and record.checkpoint.versions:
+        return record.checkpoint.versions[-1].code
     return _text(record.payload.get("code"))
 
 
@@ -91,8 +92,8 @@ def _run(record: JobRecord) -> Run | None:
         except ValidationError:
             # Written by another version: the entry keeps it, unread, in `error.details`.
             return None
-    if record.checkpoint and record.checkpoint.attempts:
-        return record.checkpoint.attempts[-1].run
+    if record.checkpoint and record.checkpoint.versions:
+        return record.checkpoint.versions[-1].run
     return None
 
 

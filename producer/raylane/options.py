@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Literal, TypedDict
+from typing import TYPE_CHECKING, Literal, TypedDict, TypeVar
 
 from raylane import checks
 from raylane.files import check_size
-from raylane_common.errors import InvalidRequest
-from raylane_common.jobs import NewJob, build
+from raylane.handle import JobHandle
+from raylane_common.errors import InvalidRequest, invalid_requests
 from raylane_common.limits import MAX_STAGED_BYTES
-from raylane_common.requests import UploadRequest
+from raylane_common.wire.jobs import NewJob
+from raylane_common.wire.upload import UploadRequest
 
 if TYPE_CHECKING:
     from datetime import datetime
     from typing import Unpack
 
-    from raylane.handle import JobHandle
-    from raylane_common.jobs import Priority
-    from raylane_common.requests import Request
+    from raylane.ports import QueuePort
+    from raylane_common.wire.jobs import Priority
+    from raylane_common.wire.kinds import Request
+
+ResultT = TypeVar("ResultT")
 
 
 class JobOptions(TypedDict, total=False):
@@ -72,7 +75,8 @@ def new_upload(data: bytes | str, *, filename: str, session_id: str, **options: 
             raise InvalidRequest.field("data", f"is no text: {error.reason} at {error.start}") from error
     check_size("data", len(data), MAX_STAGED_BYTES)
     sha256 = hashlib.sha256(data).hexdigest()
-    request = build(UploadRequest, filename=filename, size_bytes=len(data), sha256=sha256)
+    with invalid_requests():
+        request = UploadRequest(filename=filename, size_bytes=len(data), sha256=sha256)
     return make_job(request, options, session_id=session_id, body=data)
 
 
@@ -88,7 +92,8 @@ def make_job(request: Request, options: JobOptions, *, session_id: str | None = 
         fields["id"] = checks.job_id(fields.pop("job_id"))
     if "after" in fields:
         fields["after"] = _ids(fields["after"])
-    return build(NewJob, request=request, body=body, **fields)
+    with invalid_requests():
+        return NewJob.model_validate({"request": request, "body": body, **fields})
 
 
 def _ids(after: object) -> tuple[object, ...]:
@@ -96,3 +101,20 @@ def _ids(after: object) -> tuple[object, ...]:
     if isinstance(after, str) or hasattr(after, "id") or not isinstance(after, Iterable):
         raise InvalidRequest.field("after", "must be a list of job ids or handles")
     return tuple(getattr(ref, "id", ref) for ref in after)
+
+
+class Enqueuer:
+    """Turns a request into a job on the queue."""
+
+    def __init__(self, queue: QueuePort) -> None:
+        self._queue = queue
+
+    async def enqueue(
+        self, request: Request, result_type: type[ResultT], options: JobOptions, *, session_id: str | None = None
+    ) -> JobHandle[ResultT]:
+        """As `put`, for a request and the options of its job."""
+        return await self.put(make_job(request, options, session_id=session_id), result_type)
+
+    async def put(self, job: NewJob, result_type: type[ResultT]) -> JobHandle[ResultT]:
+        """A handle on the job, or on the live one that has its unique key. Raises `InvalidRequest`, `JobIdTaken`."""
+        return JobHandle(self._queue, await self._queue.enqueue(job), result_type)

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Final, Protocol
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from raylane_common.jobs import Attempt, Enqueued, JobEvent, JobRecord, JobStatus, LaneOverview, NewJob
-    from raylane_common.requests import JobKind
-    from raylane_common.results import Result
-    from raylane_common.sources import CsvSource, TableSource
+    from raylane_common.wire.base import JobKind
+    from raylane_common.wire.jobs import Attempt, Enqueued, JobEvent, JobRecord, JobStatus, LaneOverview, NewJob
+    from raylane_common.wire.kinds import Result
+    from raylane_common.wire.sources import CsvSource, TableSource
 
 BEGIN: Final = "0-0"
 """The event id before a job's first event."""
 
 
 class QueuePort(Protocol):
-    """Jobs as their callers see them; see `raylane_common.queue.JobQueue` for what each method raises."""
+    """Jobs as their callers see them; see `raylane_common.redis.queue.JobQueue` for what each method raises."""
 
     async def enqueue(self, job: NewJob) -> str:
         """Stores the job and returns its id, or that of the live job which has its unique key."""
@@ -51,7 +51,7 @@ class QueuePort(Protocol):
 
 
 class OverviewPort(Protocol):
-    """The queue as its operator sees it; see `raylane_common.queue.QueueOverview`."""
+    """The queue as its operator sees it; see `raylane_common.redis.queue.QueueOverview`."""
 
     async def lanes(self) -> list[LaneOverview]:
         """All lanes."""
@@ -73,7 +73,7 @@ class OverviewPort(Protocol):
 
 
 class SourcesPort(Protocol):
-    """The sources of all sessions; see `raylane_common.sources.SourceStore`."""
+    """The sources of all sessions; see `raylane_common.redis.source_store.SourceStore`."""
 
     async def put(self, session_id: str, sources: Sequence[CsvSource | TableSource]) -> None:
         """Adds the sources, or replaces those of the same name."""
@@ -86,7 +86,7 @@ class SourcesPort(Protocol):
 
 
 class SettingsPort(Protocol):
-    """What was set at run time; see `raylane_common.runtime_settings.RuntimeSettings`."""
+    """What was set at run time; see `raylane_common.redis.settings_store.SettingsStore`."""
 
     async def all(self) -> dict[str, str]:
         """What is set, by name."""

@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Self
 from pydantic import SecretStr, ValidationError
 
 from raylane import checks
-from raylane.actions import Enqueuer, RayActions, TableActions
 from raylane.backend import RedisBackend
+from raylane.cluster import ClusterActions
 from raylane.files import read_file
 from raylane.history import HistoryEntry
-from raylane.options import new_upload
+from raylane.operator import OperatorActions
+from raylane.options import Enqueuer, new_upload
 from raylane.ports import BEGIN
-from raylane.queue import QueueActions
-from raylane.runtime import SettingsActions
-from raylane_common.errors import InvalidRequest, NoSources
-from raylane_common.jobs import build
+from raylane.settings import SettingsActions
+from raylane.tables import TableActions
+from raylane_common.errors import InvalidRequest, NoSources, invalid_requests
 from raylane_common.limits import MAX_STAGED_BYTES
-from raylane_common.requests import GenerateRequest, GeneratorName
-from raylane_common.results import GenerateResult, UploadResult
 from raylane_common.settings import Settings
+from raylane_common.wire.generate import GenerateRequest, GenerateResult, GeneratorName
+from raylane_common.wire.upload import UploadResult
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from raylane.handle import JobHandle
     from raylane.options import JobOptions
     from raylane.ports import Backend
-    from raylane_common.jobs import Attempt, Enqueued, JobEvent, JobRecord, JobStatus, NewJob
-    from raylane_common.results import Result
     from raylane_common.settings import RedisSettings
-    from raylane_common.sources import CsvSource, TableSource
+    from raylane_common.wire.jobs import Attempt, Enqueued, JobEvent, JobRecord, JobStatus, NewJob
+    from raylane_common.wire.kinds import Result
+    from raylane_common.wire.sources import CsvSource, TableSource
 
 
 class Producer:
@@ -50,8 +50,8 @@ class Producer:
     """
 
     tables: TableActions
-    ray: RayActions
-    queue: QueueActions
+    cluster: ClusterActions
+    operator: OperatorActions
     settings: SettingsActions
 
     def __init__(
@@ -67,8 +67,8 @@ class Producer:
         self._sources = self._backend.sources
         self._jobs = Enqueuer(self._queue)
         self.tables = TableActions(self._jobs)
-        self.ray = RayActions(self._jobs)
-        self.queue = QueueActions(self._queue, self._backend.overview)
+        self.cluster = ClusterActions(self._jobs)
+        self.operator = OperatorActions(self._queue, self._backend.overview)
         self.settings = SettingsActions(self._backend.settings, settings)
 
     async def __aenter__(self) -> Self:
@@ -111,23 +111,23 @@ class Producer:
         session_id: str,
         execute: bool = False,
         generator: GeneratorName | str | None = None,
-        max_attempts: int = 5,
+        max_versions: int = 5,
         keep_sources: bool = False,
         **options: Unpack[JobOptions],
     ) -> JobHandle[GenerateResult]:
         """Writes Ray code that answers the prompt from the session's sources, and runs it if `execute`.
 
-        `generator` is `auto`, `template` or `agent` (None: the worker's setting); `max_attempts`, 1 to 5, counts
-        versions of the code. A run clears the sources it used from the session unless `keep_sources`.
+        `generator` is `auto`, `template` or `agent` (None: the worker's setting); `max_versions`, 1 to 5, limits
+        the versions of the code. A run clears the sources it used from the session unless `keep_sources`.
         """
-        request = build(
-            GenerateRequest,
-            prompt=prompt,
-            execute=execute,
-            generator=generator,
-            max_attempts=max_attempts,
-            keep_sources=keep_sources,
-        )
+        with invalid_requests():
+            request = GenerateRequest(
+                prompt=prompt,
+                execute=execute,
+                generator=generator,
+                max_versions=max_versions,
+                keep_sources=keep_sources,
+            )
         return await self._jobs.enqueue(request, GenerateResult, options, session_id=session_id)
 
     async def enqueue_many(self, jobs: Iterable[NewJob]) -> list[Enqueued]:

@@ -11,15 +11,15 @@ async with RayClient(RaySettings(private_url="http://10.0.0.5:8265", public_url=
 from __future__ import annotations
 
 from raylane_common.errors import (
-    JobLost,
     RayAuth,
     RayError,
     RayInsecure,
-    RayJobExists,
-    RayJobNotFound,
     RayRejected,
     RayServerError,
     RayUnreachable,
+    RunExists,
+    RunLost,
+    RunNotFound,
     RunNotStarted,
     SubmitOutcomeUnknown,
     WaitTimeout,
@@ -42,13 +42,12 @@ from raylane_common.ray.models import (
 )
 from raylane_common.ray.observe import RayCounters, RayObserver
 from raylane_common.ray.package import Package, build_package
-from raylane_common.settings import RayEndpointSettings, RaySettings
+from raylane_common.ray.settings import RayEndpointSettings, RaySettings
 
 __all__ = [
     "ClusterStatus",
     "EndpointReport",
     "EndpointState",
-    "JobLost",
     "LogPiece",
     "Package",
     "RayAuth",
@@ -59,8 +58,6 @@ __all__ = [
     "RayHealth",
     "RayInsecure",
     "RayJob",
-    "RayJobExists",
-    "RayJobNotFound",
     "RayJobStatus",
     "RayLogs",
     "RayNode",
@@ -71,6 +68,9 @@ __all__ = [
     "RayStop",
     "RayUnreachable",
     "RayVersion",
+    "RunExists",
+    "RunLost",
+    "RunNotFound",
     "RunNotStarted",
     "Submission",
     "SubmitOutcomeUnknown",

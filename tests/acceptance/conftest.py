@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from raylane import Producer
-from raylane_common.connection import connect
-from raylane_common.queue.heartbeats import living_workers
+from raylane_common.redis.connection import connect
+from raylane_common.redis.queue.heartbeats import living_workers
 from raylane_common.settings import RedisSettings
 from raylane_worker.embedded import REGION, EmbeddedStack, SilentEndpoint
 from tests import aws

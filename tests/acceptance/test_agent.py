@@ -10,7 +10,7 @@ import pytest
 
 from raylane_common.errors import VerificationFailed
 from raylane_common.ray.models import RayJobStatus
-from raylane_common.requests import GeneratorName
+from raylane_common.wire.generate import GeneratorName
 from tests.acceptance.conftest import PATIENCE_S
 from tests.bedrock import answer, tool_result
 
@@ -78,7 +78,7 @@ async def test_the_traceback_of_a_failed_run_goes_back_and_the_next_version_runs
     house.bedrock.code_agent = writes(first_wrong_then_right)
     asking = await producer.generate("how many?", session_id="mend", generator="agent", execute=True)
     result = await asking.result(PATIENCE_S)
-    first, second = result.attempts
+    first, second = result.versions
     assert first.run is not None
     assert second.run is not None
     assert (first.run.status, second.run.status) == (RayJobStatus.FAILED, RayJobStatus.SUCCEEDED)
@@ -93,14 +93,14 @@ async def test_code_that_does_not_verify_is_never_run_and_never_a_success(produc
     await upload(producer, "placeholder", 4)
     house.bedrock.code_agent = writes(lambda uri, body: COUNT.format(uri="s3://your-bucket/data.csv"))
     asking = await producer.generate(
-        "how many?", session_id="placeholder", generator="agent", execute=True, max_attempts=2
+        "how many?", session_id="placeholder", generator="agent", execute=True, max_versions=2
     )
     with pytest.raises(VerificationFailed, match="version 2") as caught:
         await asking.result(PATIENCE_S)
     assert caught.value.details["versions"] == 2
     record = await asking.record()
     assert record.checkpoint is not None
-    assert [(version.run, bool(version.findings)) for version in record.checkpoint.attempts] == [(None, True)] * 2
+    assert [(version.run, bool(version.findings)) for version in record.checkpoint.versions] == [(None, True)] * 2
     assert len(await producer.sources("placeholder")) == 1
-    runs = (await (await producer.ray.jobs()).result(60)).jobs
+    runs = (await (await producer.cluster.runs()).result(60)).runs
     assert not [run for run in runs if asking.id in str(run.submission_id)]

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from raylane_common.errors import JobCancelled
-from raylane_common.jobs import JobStatus
 from raylane_common.ray.models import RayJobStatus
+from raylane_common.wire.jobs import JobStatus
 from tests.acceptance.conftest import PATIENCE_S
 from tests.waiting import until
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.timeout(300)
 
 async def test_a_cancelled_jobs_run_does_not_go_on_and_its_session_keeps_its_sources(producer: Producer) -> None:
     await (await producer.upload_bytes("a,b\n1,2\n", filename="x.csv", session_id="cancel")).result(60)
-    submitting = await producer.ray.submit("import time\nwhile True:\n    time.sleep(0.1)\n")
+    submitting = await producer.cluster.submit("import time\nwhile True:\n    time.sleep(0.1)\n")
     generating = await producer.generate("how many rows", session_id="cancel", execute=True)
     for job in (submitting, generating):
 
@@ -38,6 +38,6 @@ async def test_a_cancelled_jobs_run_does_not_go_on_and_its_session_keeps_its_sou
         assert record.status is JobStatus.CANCELLED
         assert record.error is not None
         assert record.error.details == {}
-        run = (await (await producer.ray.job(f"rl-{job.id}-1")).result(60)).job
+        run = (await (await producer.cluster.run(f"rl-{job.id}-1")).result(60)).run
         assert run.status is RayJobStatus.STOPPED
     assert [source.name for source in await producer.sources("cancel")] == ["x.csv"]

@@ -41,7 +41,7 @@ async def test_dev_prints_its_addresses_takes_jobs_and_stops_on_ctrl_c(tmp_path:
         assert re.search(r"S3, Glue http://127\.0\.0\.1:\d+", printed)
         assert re.search(r"Ray +http://127\.0\.0\.1:\d+", printed)
         async with Producer(redis_url=url.group(1)) as producer:
-            status = await (await producer.ray.status()).result(60)
+            status = await (await producer.cluster.status()).result(60)
             assert status.endpoint == "private"
         members = guard.members({dev.pid})
         assert len(members) > 10

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from raylane_common.jobs import JobStatus
-from raylane_common.queue import JobQueue
+from raylane_common.redis.queue import JobQueue
+from raylane_common.wire.jobs import JobStatus
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

@@ -11,7 +11,7 @@ import pytest
 
 from raylane_common.errors import NoSources, NotUnderstood, RunFailed
 from raylane_common.ray.models import EndpointState, RayJobStatus
-from raylane_common.requests import GeneratorName
+from raylane_common.wire.generate import GeneratorName
 from tests.acceptance.conftest import PATIENCE_S
 from tests.printed import table
 
@@ -63,7 +63,7 @@ async def test_a_silent_private_endpoint_is_noticed_once_and_not_waited_for_agai
     producer: Producer, house: House
 ) -> None:
     for _ in range(3):
-        status = await (await producer.ray.status()).result(PATIENCE_S)
+        status = await (await producer.cluster.status()).result(PATIENCE_S)
         assert status.endpoint == "public"
     states = {endpoint.name: endpoint.state for endpoint in status.endpoints}
     assert states == {"private": EndpointState.DOWN, "public": EndpointState.UP}
@@ -85,7 +85,7 @@ async def test_a_run_clears_its_sources_whether_it_succeeds_or_fails_and_restore
     assert await producer.sources("life") == []
     record = await failing.record()
     assert record.checkpoint is not None
-    assert [version.number for version in record.checkpoint.attempts] == [1]
+    assert [version.number for version in record.checkpoint.versions] == [1]
     assert (await producer.history("life"))[0].output_tail == run["output_tail"]
 
     await producer.restore(failing.id)

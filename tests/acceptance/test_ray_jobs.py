@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from raylane_common.errors import RayJobNotFound, RunFailed, RunStopped
+from raylane_common.errors import RunFailed, RunNotFound, RunStopped
 from raylane_common.ray.models import RayJobStatus
 from tests.acceptance.conftest import PATIENCE_S
 from tests.waiting import until
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.timeout(300)
 
 
 async def test_a_script_runs_is_listed_and_read_and_forgotten(producer: Producer) -> None:
-    submitting = await producer.ray.submit("print('hello from a script')")
+    submitting = await producer.cluster.submit("print('hello from a script')")
     printed = [event.line async for event in submitting.follow() if event.line is not None]
     assert "hello from a script" in "\n".join(printed).split("\n")
     run = (await submitting.result(PATIENCE_S)).run
@@ -27,25 +27,25 @@ async def test_a_script_runs_is_listed_and_read_and_forgotten(producer: Producer
     assert "hello from a script" in run.output_tail
     assert run.submission_id == f"rl-{submitting.id}-1"
 
-    listed = (await (await producer.ray.jobs(limit=500)).result(60)).jobs
+    listed = (await (await producer.cluster.runs(limit=500)).result(60)).runs
     assert run.submission_id in [job.submission_id for job in listed]
-    job = (await (await producer.ray.job(run.submission_id)).result(60)).job
+    job = (await (await producer.cluster.run(run.submission_id)).result(60)).run
     assert job.status is RayJobStatus.SUCCEEDED
-    assert "hello from a script" in (await (await producer.ray.logs(run.submission_id)).result(60)).logs
+    assert "hello from a script" in (await (await producer.cluster.logs(run.submission_id)).result(60)).logs
     # Ray says "stopped" of an ended job too, for as long as the job's supervisor is there.
     await until(lambda: _had_ended(producer, run.submission_id))
-    assert (await (await producer.ray.delete(run.submission_id)).result(60)).deleted
-    with pytest.raises(RayJobNotFound):
-        await (await producer.ray.job(run.submission_id)).result(60)
+    assert (await (await producer.cluster.delete(run.submission_id)).result(60)).deleted
+    with pytest.raises(RunNotFound):
+        await (await producer.cluster.run(run.submission_id)).result(60)
 
 
 async def _had_ended(producer: Producer, run_id: str) -> bool:
-    return not (await (await producer.ray.stop(run_id)).result(60)).stopped
+    return not (await (await producer.cluster.stop(run_id)).result(60)).stopped
 
 
 async def test_a_script_that_fails_is_a_failed_job_with_its_traceback(producer: Producer) -> None:
     with pytest.raises(RunFailed) as caught:
-        await (await producer.ray.submit("import sys\nraise ValueError('my mistake')")).result(PATIENCE_S)
+        await (await producer.cluster.submit("import sys\nraise ValueError('my mistake')")).result(PATIENCE_S)
     run = caught.value.details["run"]
     assert isinstance(run, dict)
     assert run["exit_code"] == 1
@@ -53,17 +53,17 @@ async def test_a_script_that_fails_is_a_failed_job_with_its_traceback(producer: 
 
 
 async def test_a_running_script_can_be_stopped_by_another_job(producer: Producer) -> None:
-    submitting = await producer.ray.submit("import time\nwhile True:\n    time.sleep(0.1)\n")
+    submitting = await producer.cluster.submit("import time\nwhile True:\n    time.sleep(0.1)\n")
     run_id = f"rl-{submitting.id}-1"
 
     async def is_running() -> bool:
         try:
-            job = (await (await producer.ray.job(run_id)).result(60)).job
-        except RayJobNotFound:
+            job = (await (await producer.cluster.run(run_id)).result(60)).run
+        except RunNotFound:
             return False
         return job.status is RayJobStatus.RUNNING
 
     await until(is_running, timeout_s=60)
-    assert (await (await producer.ray.stop(run_id)).result(60)).stopped
+    assert (await (await producer.cluster.stop(run_id)).result(60)).stopped
     with pytest.raises(RunStopped):
         await asyncio.wait_for(submitting.result(), PATIENCE_S)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from raylane import Producer
-from raylane_common.errors import RayJobNotFound
+from raylane_common.errors import RunNotFound
 from raylane_common.ray.models import RayJobStatus
 from tests.acceptance.conftest import BIN, PATIENCE_S
 from tests.waiting import until
@@ -54,13 +54,13 @@ async def test_a_run_is_followed_by_the_next_worker_and_not_started_again(
     redis_url = house.env["RAYLANE_REDIS__URL"].removesuffix("/0") + "/1"
     gate, log = tmp_path / "gate", tmp_path / "worker.log"
     async with Producer(redis_url=redis_url) as own:
-        submitting = await own.ray.submit(WAITS_FOR_FILE.format(path=str(gate)))
+        submitting = await own.cluster.submit(WAITS_FOR_FILE.format(path=str(gate)))
         run_id = f"rl-{submitting.id}-1"
 
         async def is_running() -> bool:
             try:
-                job = (await (await producer.ray.job(run_id)).result(60)).job
-            except RayJobNotFound:
+                job = (await (await producer.cluster.run(run_id)).result(60)).run
+            except RunNotFound:
                 return False
             return job.status is RayJobStatus.RUNNING
 
@@ -74,7 +74,7 @@ async def test_a_run_is_followed_by_the_next_worker_and_not_started_again(
             run = (await submitting.result(PATIENCE_S)).run
     assert (run.submission_id, run.status) == (run_id, RayJobStatus.SUCCEEDED)
     assert run.output_tail.count("started") == 1
-    jobs = (await (await producer.ray.jobs(limit=500)).result(60)).jobs
+    jobs = (await (await producer.cluster.runs(limit=500)).result(60)).runs
     assert [job.submission_id for job in jobs if submitting.id in str(job.submission_id)] == [run_id]
 
 

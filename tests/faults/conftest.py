@@ -10,8 +10,8 @@ import pytest
 
 from raylane import Producer
 from raylane.testing import Address, FakeRay
-from raylane_common import keys
-from raylane_common.connection import connect
+from raylane_common.redis import keys
+from raylane_common.redis.connection import connect
 from raylane_common.settings import RedisSettings
 from raylane_worker.embedded import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY
 from tests.faults.processes import Workers

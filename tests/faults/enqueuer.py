@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from raylane import Producer
 from raylane.options import new_job, new_upload
-from raylane_common.requests import ListDatabasesRequest, RayStatusRequest
+from raylane_common.wire.ray import RayStatusRequest
+from raylane_common.wire.tables import ListDatabasesRequest
 
 if TYPE_CHECKING:
-    from raylane_common.jobs import NewJob
+    from raylane_common.wire.jobs import NewJob
 
 
 def batch(seed: str, count: int) -> list[NewJob]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from raylane.testing import Address, FakeRay
 from raylane_common.ray.client import RayClient
-from raylane_common.settings import RaySettings
+from raylane_common.ray.settings import RaySettings
 from raylane_worker.embedded import HOST
 from tests.faults.ray_path import SERVES, RayPath
 

@@ -9,12 +9,12 @@ import pytest
 
 from raylane import Producer, QueueUnavailable, RaylaneError
 from raylane.options import new_job
-from raylane_common import keys
-from raylane_common.connection import connect
-from raylane_common.jobs import JobStatus
-from raylane_common.queue import JobQueue
-from raylane_common.requests import RayStatusRequest
+from raylane_common.redis import keys
+from raylane_common.redis.connection import connect
+from raylane_common.redis.queue import JobQueue
 from raylane_common.settings import RedisSettings, Settings
+from raylane_common.wire.jobs import JobStatus
+from raylane_common.wire.ray import RayStatusRequest
 from raylane_worker.embedded import HOST, SilentEndpoint
 from tests.faults.proxy import Proxy
 from tests.faults.workload import Workload
@@ -45,8 +45,8 @@ async def is_refused(producer: Producer) -> None:
     """Each way to the queue says in the end that it is not there."""
     (answer,) = await producer.enqueue_many([new_job(RayStatusRequest())])
     assert isinstance(answer.error, QueueUnavailable)
-    calls = [producer.ray.status(), producer.record("job"), producer.wait("job"), producer.sources("session")]
-    raised = await asyncio.gather(*(_error_of(call) for call in [*calls, producer.queue.lanes()]))
+    calls = [producer.cluster.status(), producer.record("job"), producer.wait("job"), producer.sources("session")]
+    raised = await asyncio.gather(*(_error_of(call) for call in [*calls, producer.operator.lanes()]))
     assert [type(error) for error in raised] == [QueueUnavailable] * 5
 
 
@@ -61,7 +61,7 @@ async def _error_of(call: Coroutine[Any, Any, object]) -> Exception | None:
 async def test_a_producer_whose_connection_leads_nowhere_is_told_and_goes_on_when_it_is_mended(server: Server) -> None:
     server.keeps_jobs = True
     async with Proxy(server.port) as proxy, impatient(proxy.url) as producer:
-        job = await producer.ray.status()
+        job = await producer.cluster.status()
         proxy.freeze()
         await is_refused(producer)
         proxy.mend()
@@ -70,7 +70,7 @@ async def test_a_producer_whose_connection_leads_nowhere_is_told_and_goes_on_whe
         await is_refused(producer)
         proxy.mend()
         # Whatever became of the others: each was one request, and no answer means no knowledge.
-        assert (await producer.ray.status(job_id=job.id)).id == job.id
+        assert (await producer.cluster.status(job_id=job.id)).id == job.id
 
 
 async def test_a_producer_of_a_server_that_does_not_take_connections_is_told() -> None:
@@ -112,7 +112,7 @@ async def test_a_worker_cut_off_from_its_queue_stops_when_asked_and_another_goes
     workers.settings |= IMPATIENT_WORKER | {"lanes__lease_s": 2, "lanes__drain_s": 0}
     async with Proxy(server.port) as proxy:
         cut_off = await workers.start(redis__url=proxy.url)
-        jobs = [await producer.ray.submit(f"print({number})") for number in range(3)]
+        jobs = [await producer.cluster.submit(f"print({number})") for number in range(3)]
         await until(lambda: len(cluster.jobs) == len(jobs))
         proxy.freeze()
         cut_off.terminate()

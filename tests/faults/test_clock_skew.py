@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from raylane_common.jobs import JobStatus
+from raylane_common.wire.jobs import JobStatus
 from tests.faults.workload import Workload
 from tests.waiting import until
 
@@ -62,8 +62,8 @@ async def test_jobs_expire_and_stand_in_line_by_the_servers_clock(
     in_line, due_too_late = [], []
     for number in range(8):
         with own_clock_off_by(skew_s if number % 2 else -skew_s):
-            in_line.append(await producer.ray.status(expires_s=60))
-            due_too_late.append(await producer.ray.status(delay_s=3600, expires_s=0.5))
+            in_line.append(await producer.cluster.status(expires_s=60))
+            due_too_late.append(await producer.cluster.status(delay_s=3600, expires_s=0.5))
     await workers.start(skew_s=skew_s, lanes__ray__concurrency=1)
     for job in due_too_late:
         record = await job.wait(PATIENCE_S)
@@ -82,7 +82,7 @@ async def test_the_jobs_of_a_killed_worker_are_taken_over_by_one_with_another_ti
 ) -> None:
     workers.settings |= {"lanes__lease_s": 2}
     killed = await workers.start(skew_s=skew_s)
-    jobs = [await producer.ray.submit(f"print({number})") for number in range(4)]
+    jobs = [await producer.cluster.submit(f"print({number})") for number in range(4)]
     await until(lambda: len(cluster.jobs) == len(jobs))
     taker = await workers.start(skew_s=-skew_s)
     assert {(await job.record()).worker for job in jobs} == {killed.name}

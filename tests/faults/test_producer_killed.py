@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from raylane_common import keys
-from raylane_common.jobs import JobStatus
-from raylane_common.requests import JobKind
+from raylane_common.redis import keys
+from raylane_common.wire.base import JobKind
+from raylane_common.wire.jobs import JobStatus
 from raylane_worker.embedded.child import guarded
 from raylane_worker.embedded.surroundings import environment
 from tests.faults import enqueuer
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from raylane import Producer
-    from raylane_common.jobs import NewJob
+    from raylane_common.wire.jobs import NewJob
     from tests.faults.server import Server
 
 COUNT = 800

@@ -53,7 +53,7 @@ DONE: Final[dict[Operation, str]] = {
 }
 UNREACHABLE: Final = dict.fromkeys(OPERATIONS, "ray_unreachable")
 UNKNOWN: Final = UNREACHABLE | {"submit": "submit_outcome_unknown"}
-AT_THE_STRANGERS: Final = dict.fromkeys(OPERATIONS, "ray_job_not_found") | {"submit": "private"}
+AT_THE_STRANGERS: Final = dict.fromkeys(OPERATIONS, "run_not_found") | {"submit": "private"}
 
 
 @dataclass(frozen=True)

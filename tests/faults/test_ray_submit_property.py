@@ -23,7 +23,7 @@ from raylane_common.errors import RayError, RayUnreachable, SubmitOutcomeUnknown
 from raylane_common.ray import submission
 from raylane_common.ray.client import RayClient
 from raylane_common.ray.package import build_package
-from raylane_common.settings import RaySettings
+from raylane_common.ray.settings import RaySettings
 from tests.waiting import until
 
 if TYPE_CHECKING:

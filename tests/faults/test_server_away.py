@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from raylane_common.jobs import JobStatus
-from raylane_common.queue import JobQueue
+from raylane_common.redis.queue import JobQueue
+from raylane_common.wire.jobs import JobStatus
 from tests.faults.workload import Workload
 from tests.lanes import DONE, a_job, worker
 from tests.waiting import until
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from raylane import Producer
     from raylane.testing import FakeRay
-    from raylane_common.results import DatabasesResult
+    from raylane_common.wire.tables import DatabasesResult
     from raylane_worker.context import JobContext
     from tests.faults.processes import Workers
     from tests.faults.server import Server

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from raylane_common import keys
-from raylane_common.jobs import EventType, JobStatus
+from raylane_common.redis import keys
+from raylane_common.wire.jobs import EventType, JobStatus
 from tests.faults.workload import Workload
 from tests.waiting import until
 

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from raylane_common.jobs import JobStatus
 from raylane_common.ray.models import RayJobStatus
+from raylane_common.wire.jobs import JobStatus
 from tests.faults.proxy import Proxy
 from tests.waiting import until
 
 if TYPE_CHECKING:
     from raylane import JobHandle, Producer
     from raylane.testing import FakeRay
-    from raylane_common.results import RunResult
+    from raylane_common.wire.ray import RunResult
     from tests.faults.processes import WorkerProcess, Workers
     from tests.faults.server import Server
 
@@ -30,7 +30,7 @@ async def test_another_takes_the_jobs_and_nothing_comes_late_when(
         workers.settings |= {"lanes__lease_s": 2}
     async with Proxy(server.port) as proxy:
         silent = await workers.start(redis__url=proxy.url)
-        short, long, *others = [await producer.ray.submit(f"print({number})") for number in range(6)]
+        short, long, *others = [await producer.cluster.submit(f"print({number})") for number in range(6)]
         jobs = [short, long, *others]
         await until(lambda: all_follow_their_runs(jobs, silent))
         taker = await workers.start()
@@ -61,7 +61,7 @@ async def test_another_takes_the_jobs_and_nothing_comes_late_when(
 
         taker.terminate()
         assert await taker.ended() == 0
-        again = await producer.ray.status()
+        again = await producer.cluster.status()
         assert (await again.wait(60)).worker == silent.name
         silent.terminate()
         assert await silent.ended() == 0

@@ -10,22 +10,13 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from raylane.options import new_job, new_upload
-from raylane_common import keys
 from raylane_common.errors import QueueUnavailable
-from raylane_common.jobs import JobStatus, NewJob
-from raylane_common.requests import (
-    GenerateRequest,
-    JobKind,
-    ListDatabasesRequest,
-    ListTablesRequest,
-    RayJobRequest,
-    RayJobsRequest,
-    RayLogsRequest,
-    RayStatusRequest,
-    RaySubmitRequest,
-    SelectTablesRequest,
-    TableRef,
-)
+from raylane_common.redis import keys
+from raylane_common.wire.base import JobKind
+from raylane_common.wire.generate import GenerateRequest
+from raylane_common.wire.jobs import JobStatus, NewJob
+from raylane_common.wire.ray import RayLogsRequest, RayRunRequest, RayRunsRequest, RayStatusRequest, RaySubmitRequest
+from raylane_common.wire.tables import ListDatabasesRequest, ListTablesRequest, SelectTablesRequest, TableRef
 from tests.faults.warehouse import TABLES
 from tests.waiting import until
 
@@ -36,8 +27,8 @@ if TYPE_CHECKING:
 
     from raylane import Producer
     from raylane.testing import FakeRay
-    from raylane_common.jobs import Attempt, JobRecord
-    from raylane_common.requests import Request
+    from raylane_common.wire.jobs import Attempt, JobRecord
+    from raylane_common.wire.kinds import Request
     from tests.faults.warehouse import Warehouse
 
 _FAILED_RUN = 3
@@ -221,7 +212,7 @@ class Workload:
 
     def _look(self) -> None:
         tables = ListTablesRequest(database=self._warehouse.database)
-        looks: list[Request] = [RayStatusRequest(), RayJobsRequest(), ListDatabasesRequest(), tables]
+        looks: list[Request] = [RayStatusRequest(), RayRunsRequest(), ListDatabasesRequest(), tables]
         self._plan(self._chance.choice(looks))
 
     def _generate(self, *, execute: bool = False) -> None:
@@ -263,7 +254,7 @@ class Workload:
             return
         run = self._chance.choice(self._runs)
         name = run_id(run)
-        looks: list[Request] = [RayJobRequest(submission_id=name), RayLogsRequest(submission_id=name)]
+        looks: list[Request] = [RayRunRequest(submission_id=name), RayLogsRequest(submission_id=name)]
         self._plan(self._chance.choice(looks), after=[run])
 
     def _doom(self) -> None:

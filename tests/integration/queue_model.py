@@ -8,12 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
-from raylane_common.jobs import JobStatus, Priority
+from raylane_common.wire.jobs import JobStatus, Priority
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from raylane_common.jobs import NewJob
+    from raylane_common.wire.jobs import NewJob
 
 DEFAULT_ATTEMPTS: Final = 3
 PER_SESSION: Final = 1

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from raylane_common import keys
-from raylane_common.jobs import Attempt, JobRecord, JobStatus
-from raylane_common.requests import JobKind
+from raylane_common.redis import keys
+from raylane_common.wire.base import JobKind
+from raylane_common.wire.jobs import Attempt, JobRecord, JobStatus
 from tests.integration.queue_model import PER_SESSION, ids
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-    from raylane_common.jobs import LaneOverview
+    from raylane_common.wire.jobs import LaneOverview
     from tests.integration.queue_model import Job, LaneModel
 
 LANE: Final = "upload"

@@ -12,15 +12,15 @@ from aiohttp import web
 from strands.models import BedrockModel
 
 from raylane_common.errors import GenerationRefused, ModelMisconfigured, ModelUnavailable
-from raylane_common.jobs import Checkpoint
 from raylane_common.ray.client import RayClient
-from raylane_common.requests import GenerateRequest, GeneratorName
-from raylane_common.results import GenerateResult, Usage
-from raylane_common.settings import RaySettings, Settings
-from raylane_common.sources import Column, ColumnType, CsvSource, SourceStore
+from raylane_common.ray.settings import RaySettings
+from raylane_common.redis.source_store import SourceStore
+from raylane_common.settings import Settings
+from raylane_common.wire.generate import Checkpoint, GenerateRequest, GenerateResult, GeneratorName, Usage
+from raylane_common.wire.sources import Column, ColumnType, CsvSource
 from raylane_worker.context import Resources
-from raylane_worker.generation.agents import WritingTask, write_code
-from raylane_worker.generation.models import choose, make_model
+from raylane_worker.generation.agents.team import WritingTask, write_code
+from raylane_worker.generation.providers.models import choose, make_model
 from tests.attempts import Cut, Job
 from tests.bedrock import BedrockStub, answer, frame, stream, tool_result
 
@@ -223,8 +223,8 @@ async def test_the_deadline_of_the_attempt_does_not_wait_for_the_service(bedrock
             closed.set()
 
     bedrock.instead = trickle
-    with pytest.raises(ModelUnavailable, match="ATTEMPT_TIMEOUT_S"):
-        await write(settings(bedrock, model_timeout_s=1, attempt_timeout_s=1))
+    with pytest.raises(ModelUnavailable, match="VERSION_TIMEOUT_S"):
+        await write(settings(bedrock, model_timeout_s=1, version_timeout_s=1))
     await asyncio.wait_for(closed.wait(), 10)
 
 

@@ -8,9 +8,10 @@ import pytest
 from raylane.testing import Break
 from raylane_common.errors import RayServerError, RayUnreachable
 from raylane_common.ray import lifecycle
-from raylane_common.requests import GenerateRequest, RayJobsRequest, RayStopRequest, RaySubmitRequest
-from raylane_worker import runs
+from raylane_common.wire.generate import GenerateRequest
+from raylane_common.wire.ray import RayRunsRequest, RayStopRequest, RaySubmitRequest
 from raylane_worker.handlers import CLEANUPS
+from raylane_worker.runs import run as runs
 from tests.attempts import Bench, Job, bench
 from tests.waiting import until
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-    from raylane_common.requests import Request
+    from raylane_common.wire.kinds import Request
 
 RUN, POST = "rl-job1-1", "POST /api/jobs/"
 LOOK, STOP = f"GET /api/jobs/{RUN}", f"POST /api/jobs/{RUN}/stop"
@@ -149,7 +150,7 @@ async def test_a_job_that_began_anew_stops_its_own_run_and_not_the_one_before(on
         QUESTION,
         QUESTION.model_copy(update={"execute": False}),
         RayStopRequest(submission_id="somebody-elses"),
-        RayJobsRequest(),
+        RayRunsRequest(),
     ],
     ids=["not begun", "not executed", "ray stop", "ray jobs"],
 )
@@ -157,7 +158,7 @@ async def test_a_job_that_started_no_run_asks_ray_for_nothing(on: Bench, request
     job = on.job(request_)
     if isinstance(request_, GenerateRequest) and not request_.execute:
         await job.run()
-        assert job.checkpoints[-1].attempts
+        assert job.checkpoints[-1].versions
     await job.clean_up()
     assert on.address.requests == []
 

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from raylane_common.errors import CatalogRejected, CatalogUnavailable, TableNotFound, UnsupportedFormat
-from raylane_common.requests import TableRef
 from raylane_common.settings import AwsSettings
-from raylane_common.sources import ColumnType, TableFormat
+from raylane_common.wire.sources import ColumnType, TableFormat
+from raylane_common.wire.tables import TableRef
 from raylane_worker.data.catalog import Catalog
 from tests.aws import answering, aws_settings, closed, glue, paging, silent
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from raylane_common.sources import TableSource
+    from raylane_common.wire.sources import TableSource
     from raylane_worker.embedded import EmbeddedMoto
 
 TEXT = "org.apache.hadoop.mapred.TextInputFormat"

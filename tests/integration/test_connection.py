@@ -13,8 +13,8 @@ import pytest
 
 from raylane import Producer
 from raylane.backend import RedisBackend
-from raylane_common.connection import connect, queue_errors
 from raylane_common.errors import InvalidRequest, QueueUnavailable
+from raylane_common.redis.connection import connect, queue_errors
 from raylane_common.settings import RedisSettings
 from raylane_worker.embedded import HOST, SilentEndpoint, embedded_valkey
 from tests.faults.proxy import Proxy
@@ -217,9 +217,9 @@ async def test_a_producer_is_told_in_time_whatever_it_asks_for(valkey: EmbeddedV
     async with Proxy(valkey.port) as proxy:
         settings = RedisSettings.model_validate({"url": proxy.url, **HASTY})
         async with Producer(backend=RedisBackend.connect(settings)) as producer:
-            job = await producer.ray.status()
+            job = await producer.cluster.status()
             proxy.freeze()
-            asked = [producer.ray.status(), job.record(), job.wait(), job.cancel(), producer.history("s")]
+            asked = [producer.cluster.status(), job.record(), job.wait(), job.cancel(), producer.history("s")]
             async with asyncio.timeout(12):
                 answers = await asyncio.gather(*asked, return_exceptions=True)
             assert [type(answer) for answer in answers] == [QueueUnavailable] * len(asked)
@@ -309,7 +309,7 @@ async def test_a_pooled_connection_that_died_is_not_tried_however_many_there_are
         proxy.cut()
         await until(lambda: has_clients(watch, 1))
         # So a second try would come too late.
-        monkeypatch.setattr("raylane_common.patience.random.uniform", lambda *_: 3600.0)
+        monkeypatch.setattr("raylane_common.redis.retrying.random.uniform", lambda *_: 3600.0)
         await command(client)
         assert (await watch.info("stats"))["total_connections_received"] == before + 1
 

@@ -17,22 +17,20 @@ from redis.exceptions import NoPermissionError
 from raylane import Producer
 from raylane.backend import RedisBackend
 from raylane.options import new_job
-from raylane_common import keys
-from raylane_common.connection import connect, queue_errors
 from raylane_common.errors import InternalError, QueueUnavailable, StorageUnavailable
-from raylane_common.jobs import Checkpoint, JobStatus
-from raylane_common.queue.heartbeats import ask_to_drain, living_workers
-from raylane_common.queue.scripts import Name, source
-from raylane_common.requests import (
-    GenerateRequest,
-    JobKind,
-    Lane,
-    ListDatabasesRequest,
-    RayStatusRequest,
-    UploadRequest,
-)
-from raylane_common.settings import RedisSettings, RetriesSettings, RetryPolicy, Settings
-from raylane_common.sources import Column, ColumnType, CsvSource, SourceStore
+from raylane_common.redis import keys
+from raylane_common.redis.connection import connect, queue_errors
+from raylane_common.redis.queue.heartbeats import ask_to_drain, living_workers
+from raylane_common.redis.queue.scripts import Name, source
+from raylane_common.redis.source_store import SourceStore
+from raylane_common.settings import RedisSettings, Settings
+from raylane_common.wire.base import JobKind, Lane, RetryPolicy
+from raylane_common.wire.generate import Checkpoint, GenerateRequest
+from raylane_common.wire.jobs import JobStatus
+from raylane_common.wire.ray import RayStatusRequest
+from raylane_common.wire.sources import Column, ColumnType, CsvSource
+from raylane_common.wire.tables import ListDatabasesRequest
+from raylane_common.wire.upload import UploadRequest
 from raylane_worker.app import run
 from raylane_worker.embedded import HOST
 from tests.lanes import DONE, worker
@@ -44,7 +42,7 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-    from raylane_common.results import DatabasesResult
+    from raylane_common.wire.tables import DatabasesResult
     from raylane_worker.context import JobContext
     from raylane_worker.embedded import EmbeddedValkey
 
@@ -263,11 +261,11 @@ async def be_a_producer(producer: Producer) -> None:
 
     dead = await producer.tables.databases()
     assert (await dead.wait(timeout_s=20)).status is JobStatus.FAILED
-    assert [record.id for record in await producer.queue.dead_letters()] == [dead.id]
-    assert [requeued.error for requeued in await producer.queue.requeue_dead()] == [None]
+    assert [record.id for record in await producer.operator.dead_letters()] == [dead.id]
+    assert [requeued.error for requeued in await producer.operator.requeue_dead()] == [None]
     await dead.wait(timeout_s=20)
-    assert len(await producer.queue.lanes()) == 3
-    assert await producer.queue.jobs(session_id="s")
+    assert len(await producer.operator.lanes()) == 3
+    assert await producer.operator.jobs(session_id="s")
 
     assert await producer.restore(generate.id) == await producer.sources("s") == [SOURCE]
     assert len(await producer.history("s")) == 2
@@ -314,7 +312,7 @@ async def test_the_documented_users_can_do_all_that_producers_and_workers_do_and
     await admin.config_resetstat()
     await admin.script_flush()
     policy = RetryPolicy(backoff_base_s=0.01)
-    settings = Settings(redis=as_user(valkey, WORKER), retries=RetriesSettings(generate=policy))
+    settings = Settings(redis=as_user(valkey, WORKER), retries={JobKind.GENERATE: policy})
     async with be_a_worker(settings), Producer(backend=RedisBackend.connect(as_user(valkey, PRODUCER))) as producer:
         async with asyncio.timeout(60):
             await be_a_producer(producer)
@@ -351,7 +349,7 @@ async def test_a_missing_right_is_named_at_once(valkey: EmbeddedValkey, admin: R
     async with Producer(backend=RedisBackend.connect(as_user(valkey, PRODUCER))) as producer:
         for missing in ("evalsha", "zadd"):
             with pytest.raises(QueueUnavailable, match=rf"{PRODUCER} .*'{missing}'.*docs/operations\.md") as raised:
-                await producer.ray.status()
+                await producer.cluster.status()
             assert not raised.value.retryable
             await acl(admin, "SETUSER", PRODUCER, f"+{missing}")
     await admin.acl_log_reset()

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from raylane_common import keys
-from raylane_common.jobs import NewJob
-from raylane_common.queue import JobQueue, LaneQueue, janitor
-from raylane_common.queue.janitor import SWEEP_EVERY_S, Janitor
-from raylane_common.requests import UploadRequest
+from raylane_common.redis import keys
+from raylane_common.redis.queue import JobQueue, LaneQueue, janitor
+from raylane_common.redis.queue.janitor import SWEEP_EVERY_S, Janitor
+from raylane_common.wire.jobs import NewJob
+from raylane_common.wire.upload import UploadRequest
 from tests.claims import TRANSIENT, claimed, die, end, error_code, expire, finals, patient_lane, run, statuses, take
 from tests.lanes import DONE, a_job, succeed, worker
 from tests.waiting import until

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from raylane_common import keys
-from raylane_common.queue import JobQueue
-from raylane_worker.lanes import LaneWorker
+from raylane_common.redis import keys
+from raylane_common.redis.queue import JobQueue
+from raylane_worker.lanes.worker import LaneWorker
 from tests.lanes import DONE, a_job, succeed, worker
 from tests.waiting import until
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-    from raylane_common.queue import Claim
-    from raylane_common.results import DatabasesResult
+    from raylane_common.redis.queue import Claim
+    from raylane_common.wire.tables import DatabasesResult
     from raylane_worker.context import JobContext
 
 LOOKS = 5

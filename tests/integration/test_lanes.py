@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from raylane_common import keys
 from raylane_common.errors import ErrorInfo, InternalError, JobTimeout, StorageRejected, StorageUnavailable
-from raylane_common.jobs import EventType, JobStatus, NewJob, Progress
-from raylane_common.queue import Claim, JobQueue
-from raylane_common.requests import GenerateRequest, UploadRequest
-from raylane_common.results import DatabasesResult
+from raylane_common.redis import keys
+from raylane_common.redis.queue import Claim, JobQueue
+from raylane_common.wire.generate import GenerateRequest
+from raylane_common.wire.jobs import EventType, JobStatus, NewJob, Progress
+from raylane_common.wire.tables import DatabasesResult
+from raylane_common.wire.upload import UploadRequest
 from tests.lanes import DONE, a_job, lane_queue, succeed, worker
 from tests.waiting import until
 

@@ -11,12 +11,13 @@ import pytest
 
 from raylane import Producer
 from raylane.testing import Address, FakeRay, MemoryProducer
-from raylane_common.connection import connect
 from raylane_common.errors import InvalidRequest
 from raylane_common.ray.client import RayClient
-from raylane_common.requests import Lane
-from raylane_common.runtime_settings import RuntimeSettings, applied
-from raylane_common.settings import RaySettings, RedisSettings, Settings
+from raylane_common.ray.settings import RaySettings
+from raylane_common.redis.connection import connect
+from raylane_common.redis.settings_store import SettingsStore, applied
+from raylane_common.settings import RedisSettings, Settings
+from raylane_common.wire.base import Lane
 from raylane_worker.app import run
 from raylane_worker.live_settings import LiveSettings
 from tests.waiting import until
@@ -44,7 +45,7 @@ async def running(valkey: EmbeddedValkey, private_url: str) -> AsyncIterator[Non
 
 
 async def urls(producer: Producer) -> list[str]:
-    found = await (await producer.ray.endpoints()).result(20)
+    found = await (await producer.cluster.endpoints()).result(20)
     return [report.url for report in found.endpoints if report.state == "up"]
 
 
@@ -83,7 +84,7 @@ async def test_what_cannot_be_used_leaves_what_was_there(
         started_with = RaySettings(private_url=address.url)
         async with RayClient(started_with) as ray:
             live = LiveSettings(redis, ray, started_with)
-            await RuntimeSettings(redis).set("ray.private_url", "http://8.8.8.8:8265")
+            await SettingsStore(redis).set("ray.private_url", "http://8.8.8.8:8265")
             await live.take()
             assert (await ray.version()).endpoint == "private"
             [line] = [record for record in caplog.records if record.levelno == logging.ERROR]

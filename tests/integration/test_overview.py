@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from raylane_common import keys
-from raylane_common.jobs import JobStatus, LaneOverview, NewJob
-from raylane_common.queue import JobQueue, LaneQueue, QueueOverview
-from raylane_common.queue.heartbeats import beat, silence
-from raylane_common.requests import GenerateRequest, JobKind, Lane, RayStatusRequest, UploadRequest
+from raylane_common.redis import keys
+from raylane_common.redis.queue import JobQueue, LaneQueue, QueueOverview
+from raylane_common.redis.queue.heartbeats import beat, silence
+from raylane_common.wire.base import JobKind, Lane
+from raylane_common.wire.generate import GenerateRequest
+from raylane_common.wire.jobs import JobStatus, LaneOverview, NewJob
+from raylane_common.wire.ray import RayStatusRequest
+from raylane_common.wire.upload import UploadRequest
 from tests.claims import PERMANENT, TRANSIENT, claimed, end, patient_lane, run, take
 from tests.lanes import a_job
 

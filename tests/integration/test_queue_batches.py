@@ -7,21 +7,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from raylane_common import keys
-from raylane_common.connection import connect
 from raylane_common.errors import JobIdTaken, QueueUnavailable
-from raylane_common.jobs import NewJob
-from raylane_common.queue import JobQueue, LaneQueue
-from raylane_common.requests import (
-    GenerateRequest,
-    JobKind,
-    Lane,
-    ListTablesRequest,
-    RayJobRequest,
-    RaySubmitRequest,
-    UploadRequest,
-)
+from raylane_common.redis import keys
+from raylane_common.redis.connection import connect
+from raylane_common.redis.queue import JobQueue, LaneQueue
 from raylane_common.settings import RedisSettings
+from raylane_common.wire.base import JobKind, Lane
+from raylane_common.wire.generate import GenerateRequest
+from raylane_common.wire.jobs import NewJob
+from raylane_common.wire.ray import RayRunRequest, RaySubmitRequest
+from raylane_common.wire.tables import ListTablesRequest
+from raylane_common.wire.upload import UploadRequest
 from tests.claims import claimed, patient_lane, run, statuses, take
 from tests.lanes import a_job, succeed, worker
 
@@ -47,7 +43,7 @@ def a_mixed_job(number: int) -> NewJob:
         ListTablesRequest(database=f"d{number}"),
         GenerateRequest(prompt=f"count {number} things"),
         RaySubmitRequest(code=f"print({number})"),
-        RayJobRequest(submission_id=f"s{number}"),
+        RayRunRequest(submission_id=f"s{number}"),
     )
     request = requests[number % len(requests)]
     return NewJob(

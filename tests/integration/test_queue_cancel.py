@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from raylane_common import keys
 from raylane_common.errors import JobCancelled, RayUnreachable, StorageUnavailable
-from raylane_common.jobs import EventType, JobStatus, Progress
-from raylane_common.queue import JobQueue, LaneQueue
-from raylane_common.requests import JobKind
+from raylane_common.redis import keys
+from raylane_common.redis.queue import JobQueue, LaneQueue
+from raylane_common.wire.base import JobKind
+from raylane_common.wire.jobs import EventType, JobStatus, Progress
 from tests.claims import (
     PERMANENT,
     TRANSIENT,
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-    from raylane_common.results import DatabasesResult
+    from raylane_common.wire.tables import DatabasesResult
     from raylane_worker.context import JobContext
-    from raylane_worker.lanes import LaneWorker
+    from raylane_worker.lanes.worker import LaneWorker
 
 CANCELLED = JobCancelled("the job was cancelled")
 

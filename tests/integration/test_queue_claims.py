@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from raylane_common import keys
 from raylane_common.errors import QueueUnavailable
-from raylane_common.queue import JobQueue, LaneQueue
+from raylane_common.redis import keys
+from raylane_common.redis.queue import JobQueue, LaneQueue
 from tests.claims import claimed, die, end, fail, patient_lane, record, run, statuses, take
 from tests.lanes import DONE, a_job, succeed, worker
 from tests.waiting import until

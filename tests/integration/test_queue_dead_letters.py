@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from raylane_common import keys
 from raylane_common.errors import (
     InternalError,
     JobCancelled,
@@ -17,11 +16,13 @@ from raylane_common.errors import (
     RaylaneError,
     StorageUnavailable,
 )
-from raylane_common.jobs import Checkpoint, JobStatus, NewJob
-from raylane_common.queue import JobQueue, LaneQueue, QueueOverview
-from raylane_common.requests import GeneratorName, JobKind, UploadRequest
-from raylane_common.results import CodeVersion, Usage
-from raylane_common.sources import CsvSource
+from raylane_common.redis import keys
+from raylane_common.redis.queue import JobQueue, LaneQueue, QueueOverview
+from raylane_common.wire.base import JobKind
+from raylane_common.wire.generate import Checkpoint, CodeVersion, GeneratorName, Usage
+from raylane_common.wire.jobs import JobStatus, NewJob
+from raylane_common.wire.sources import CsvSource
+from raylane_common.wire.upload import UploadRequest
 from tests.claims import (
     PERMANENT,
     TRANSIENT,
@@ -42,7 +43,7 @@ from tests.lanes import DONE, a_job, worker
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-    from raylane_common.results import DatabasesResult
+    from raylane_common.wire.tables import DatabasesResult
     from raylane_worker.context import JobContext
 
 DAY_S = 24 * 3600
@@ -50,7 +51,7 @@ CHECKPOINT = Checkpoint(
     sources_used=(CsvSource(filename="a.csv", s3_uri="s3://b/a.csv", size_bytes=1, rows=1, columns=(), job_id="up"),),
     generator=GeneratorName.TEMPLATE,
     interpreted_as="count the rows",
-    attempts=(CodeVersion(number=1, code="print(1)"),),
+    versions=(CodeVersion(number=1, code="print(1)"),),
     usage=Usage(input_tokens=1, output_tokens=1),
 )
 
@@ -271,7 +272,7 @@ async def test_any_other_job_begins_anew_from_the_sources_that_it_had_read(
         assert job.checkpoint is not None
         assert job.checkpoint.sources_used == CHECKPOINT.sources_used
         assert job.checkpoint.generator is GeneratorName.TEMPLATE
-        assert (job.checkpoint.attempts, job.checkpoint.usage) == ((), None)
+        assert (job.checkpoint.versions, job.checkpoint.usage) == ((), None)
 
 
 @pytest.mark.parametrize("status", ["queued", "running", "scheduled", "succeeded"])

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from raylane_common import keys
-from raylane_common.connection import connect
 from raylane_common.errors import JobNotFound
-from raylane_common.jobs import EventType, JobStatus, Progress
-from raylane_common.queue import JobQueue, LaneQueue
-from raylane_common.queue.scripts import EVENTS_MAX
+from raylane_common.redis import keys
+from raylane_common.redis.connection import connect
+from raylane_common.redis.queue import JobQueue, LaneQueue
+from raylane_common.redis.queue.scripts import EVENTS_MAX
 from raylane_common.settings import RedisSettings
+from raylane_common.wire.jobs import EventType, JobStatus, Progress
 from tests.claims import PERMANENT, TRANSIENT, end, finals, patient_lane, run, take
 from tests.lanes import DONE, a_job
 from tests.waiting import until
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-    from raylane_common.jobs import JobEvent
+    from raylane_common.wire.jobs import JobEvent
     from raylane_worker.embedded import EmbeddedValkey
 
 

@@ -20,8 +20,6 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from raylane_common import keys
-from raylane_common.connection import connect
 from raylane_common.errors import (
     InternalError,
     JobCancelled,
@@ -32,11 +30,15 @@ from raylane_common.errors import (
     StorageRejected,
     StorageUnavailable,
 )
-from raylane_common.jobs import JobStatus, NewJob, Priority
-from raylane_common.queue import JobQueue, QueueOverview
-from raylane_common.queue.janitor import Janitor
-from raylane_common.requests import JobKind, ListDatabasesRequest, ListTablesRequest, UploadRequest
+from raylane_common.redis import keys
+from raylane_common.redis.connection import connect
+from raylane_common.redis.queue import JobQueue, QueueOverview
+from raylane_common.redis.queue.janitor import Janitor
 from raylane_common.settings import RedisSettings
+from raylane_common.wire.base import JobKind
+from raylane_common.wire.jobs import JobStatus, NewJob, Priority
+from raylane_common.wire.tables import ListDatabasesRequest, ListTablesRequest
+from raylane_common.wire.upload import UploadRequest
 from tests.integration.queue_model import DEFAULT_ATTEMPTS, PER_SESSION, Job, LaneModel, Outcome, ids
 from tests.integration.queue_snapshot import LANE, SETS, Snapshot
 from tests.lanes import DONE, lane_queue
@@ -46,7 +48,7 @@ if TYPE_CHECKING:
 
     from hypothesis.strategies import SearchStrategy
 
-    from raylane_common.queue import End, Lease
+    from raylane_common.redis.queue import AttemptOutcome, Lease
     from raylane_worker.embedded import EmbeddedValkey
 
 T = TypeVar("T")
@@ -288,7 +290,7 @@ class QueueMachine(RuleBasedStateMachine):
         self._finish([(name, outcome, False, False)])
 
     def _finish(self, chosen: list[tuple[str, Outcome, bool, bool]]) -> None:
-        ends: list[End] = []
+        ends: list[AttemptOutcome] = []
         expected: list[bool] = []
         for name, outcome, is_later, other_error in chosen:
             lease, delay_s = self.leases[name], 3600 if is_later else 0

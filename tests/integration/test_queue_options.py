@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from raylane_common import keys
 from raylane_common.errors import DependencyFailed, InvalidRequest, JobExpired, StorageUnavailable
-from raylane_common.jobs import JobStatus, NewJob
-from raylane_common.queue import JobQueue, LaneQueue
-from raylane_common.requests import ListTablesRequest, UploadRequest
+from raylane_common.redis import keys
+from raylane_common.redis.queue import JobQueue, LaneQueue
+from raylane_common.wire.jobs import JobStatus, NewJob
+from raylane_common.wire.tables import ListTablesRequest
+from raylane_common.wire.upload import UploadRequest
 from tests.claims import (
     PERMANENT,
     TRANSIENT,

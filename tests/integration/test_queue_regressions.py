@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from raylane_common import keys
-from raylane_common.queue import JobQueue
-from raylane_common.queue.janitor import Janitor
+from raylane_common.redis import keys
+from raylane_common.redis.queue import JobQueue
+from raylane_common.redis.queue.janitor import Janitor
 from tests.claims import PERMANENT, claimed, die, error_code, patient_lane, run, statuses, take
 from tests.lanes import DONE, a_job
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from raylane_common import keys
-from raylane_common.queue import JobQueue, LaneQueue
-from raylane_common.queue.janitor import Janitor
+from raylane_common.redis import keys
+from raylane_common.redis.queue import JobQueue, LaneQueue
+from raylane_common.redis.queue.janitor import Janitor
 from tests.claims import PERMANENT, TRANSIENT, claimed, come_due, die, end, patient_lane, run, statuses, take
 from tests.lanes import DONE, a_job, worker
 from tests.waiting import until
@@ -17,8 +17,8 @@ from tests.waiting import until
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-    from raylane_common.jobs import NewJob
-    from raylane_common.results import DatabasesResult
+    from raylane_common.wire.jobs import NewJob
+    from raylane_common.wire.tables import DatabasesResult
     from raylane_worker.context import JobContext
 
 

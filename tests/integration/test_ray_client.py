@@ -8,18 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from raylane.testing import Address, Break, FakeRay
-from raylane_common.errors import (
-    InvalidRequest,
-    RayAuth,
-    RayJobNotFound,
-    RayRejected,
-    RayServerError,
-    RayUnreachable,
-)
+from raylane_common.errors import InvalidRequest, RayAuth, RayRejected, RayServerError, RayUnreachable, RunNotFound
 from raylane_common.ray.client import RayClient
 from raylane_common.ray.models import EndpointState, RayJobStatus
 from raylane_common.ray.package import build_package
-from raylane_common.settings import RaySettings
+from raylane_common.ray.settings import RaySettings
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -66,7 +59,7 @@ async def test_a_jobs_whole_life(client: RayClient, address: Address) -> None:
     assert await client.ask_to_stop("rl-a-1") is True
     assert await client.ask_to_stop("rl-a-1") is False
     assert await client.delete("rl-a-1") is True
-    with pytest.raises(RayJobNotFound, match="Job rl-a-1 does not exist"):
+    with pytest.raises(RunNotFound, match="Job rl-a-1 does not exist"):
         await client.job("rl-a-1")
 
 
@@ -89,7 +82,7 @@ async def test_jobs_are_listed_newest_first_with_drivers_and_what_has_not_starte
 
 @pytest.mark.parametrize("method", ["job", "logs", "stop", "delete"])
 async def test_an_unknown_job_is_named_as_such_by_every_call(client: RayClient, method: str) -> None:
-    with pytest.raises(RayJobNotFound):
+    with pytest.raises(RunNotFound):
         await getattr(client, method)("nope")
 
 

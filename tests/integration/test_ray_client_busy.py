@@ -12,7 +12,7 @@ from raylane_common.errors import RayServerError, RayUnreachable, SubmitOutcomeU
 from raylane_common.ray import submission
 from raylane_common.ray.client import RayClient
 from raylane_common.ray.models import EndpointState
-from raylane_common.settings import RaySettings
+from raylane_common.ray.settings import RaySettings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

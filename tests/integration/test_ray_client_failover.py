@@ -10,10 +10,10 @@ import pytest
 from pydantic import BaseModel, TypeAdapter
 
 from raylane.testing import Address, Break, FakeRay
-from raylane_common.errors import RayAuth, RayError, RayJobNotFound, RayRejected, RayServerError, RayUnreachable
+from raylane_common.errors import RayAuth, RayError, RayRejected, RayServerError, RayUnreachable, RunNotFound
 from raylane_common.ray.client import RayClient
 from raylane_common.ray.models import EndpointState
-from raylane_common.settings import RaySettings
+from raylane_common.ray.settings import RaySettings
 from raylane_worker.embedded import SilentEndpoint
 from tests.waiting import until
 
@@ -188,7 +188,7 @@ async def test_a_hung_backend_is_not_blamed_on_the_addresses(private: Address, p
         ((500, "Server got itself in trouble"), RayServerError),
         ((400, "bad"), RayRejected),
         ((404, "404: Not Found"), RayRejected),
-        ((404, "Job a does not exist"), RayJobNotFound),
+        ((404, "Job a does not exist"), RunNotFound),
         ((401, "Unauthorized: Missing authentication token"), RayAuth),
     ],
 )

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from raylane.testing import Address, Break, FakeRay
 from raylane_common.errors import (
     InvalidRequest,
-    JobLost,
-    RayJobNotFound,
     RayServerError,
     RayUnreachable,
+    RunLost,
+    RunNotFound,
     RunNotStarted,
     WaitTimeout,
 )
@@ -24,7 +24,7 @@ from raylane_common.ray import lifecycle
 from raylane_common.ray.client import RayClient
 from raylane_common.ray.models import RayJobStatus
 from raylane_common.ray.package import build_package
-from raylane_common.settings import RaySettings
+from raylane_common.ray.settings import RaySettings
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ async def test_whatever_breaks_the_output_is_heard_once(steps: list[str], text: 
 
 async def test_following_a_job_that_does_not_exist_says_so() -> None:
     async with rig() as at:
-        with pytest.raises(RayJobNotFound):
+        with pytest.raises(RunNotFound):
             await at.follow()
 
 
@@ -169,7 +169,7 @@ async def test_the_end_is_waited_for() -> None:
         at.ray.end("a", exit_code=3)
         job = await asyncio.wait_for(waiting, 10)
         assert (job.status, job.driver_exit_code) == (RayJobStatus.FAILED, 3)
-        with pytest.raises(RayJobNotFound):
+        with pytest.raises(RunNotFound):
             await at.client.wait("b")
 
 
@@ -179,9 +179,9 @@ async def test_a_job_is_lost_with_the_head_that_had_it() -> None:
         waiting = asyncio.create_task(at.client.wait("a"))
         await until(lambda: at.private.count("GET /api/jobs/a") >= 2)
         at.ray.restart()
-        with pytest.raises(JobLost, match="not run again by itself"):
+        with pytest.raises(RunLost, match="not run again by itself"):
             await asyncio.wait_for(waiting, 10)
-        with pytest.raises(JobLost):
+        with pytest.raises(RunLost):
             await at.client.wait("a", accepted=True)
         assert at.ray.submissions == 1
 
@@ -218,7 +218,7 @@ async def test_a_stop_is_confirmed() -> None:
         assert (stop.stopped, stop.job.status) == (True, RayJobStatus.STOPPED)
         again = await at.client.stop("a")
         assert (again.stopped, again.job.status) == (False, RayJobStatus.STOPPED)
-        with pytest.raises(RayJobNotFound):
+        with pytest.raises(RunNotFound):
             await at.client.stop("b")
 
 

@@ -12,20 +12,14 @@ from typing import TYPE_CHECKING
 import pytest
 from ray.job_submission import JobSubmissionClient
 
-from raylane_common.errors import (
-    JobLost,
-    RayAuth,
-    RayJobExists,
-    RayJobNotFound,
-    RayRejected,
-    SubmitOutcomeUnknown,
-)
+from raylane_common.errors import RayAuth, RayRejected, RunExists, RunLost, RunNotFound, SubmitOutcomeUnknown
 from raylane_common.ray.client import RayClient
 from raylane_common.ray.models import RayJobStatus
 from raylane_common.ray.package import build_package
-from raylane_common.requests import RaySubmitRequest
-from raylane_common.settings import RaySettings, Settings
-from raylane_common.sources import SourceStore
+from raylane_common.ray.settings import RaySettings
+from raylane_common.redis.source_store import SourceStore
+from raylane_common.settings import Settings
+from raylane_common.wire.ray import RaySubmitRequest
 from raylane_worker.context import Resources
 from raylane_worker.embedded import EmbeddedRay, embedded_ray, guard
 from tests.attempts import Cut, Job
@@ -74,9 +68,9 @@ async def test_a_shipped_script_runs_and_its_traceback_shows_the_source(head: Em
                 submission_id="rl-a-1", entrypoint="python main.py", package=package, metadata=metadata
             )
             assert (submission.submission_id, submission.endpoint) == ("rl-a-1", "private")
-        with pytest.raises(RayJobExists):
+        with pytest.raises(RunExists):
             await client.submit(submission_id="rl-a-1", entrypoint="python other.py", metadata=metadata)
-        with pytest.raises(RayJobExists):
+        with pytest.raises(RunExists):
             await client.submit(submission_id="rl-a-1", entrypoint="python main.py", metadata={"raylane_job_id": "b"})
 
         await until(lambda: has_status(client, "rl-a-1", RayJobStatus.FAILED), timeout_s=60)
@@ -109,7 +103,7 @@ async def test_a_running_job_is_stopped_and_forgotten(head: EmbeddedRay) -> None
         await until(lambda: has_ended_before(client, "rl-b-1"), timeout_s=60)
         assert await client.delete("rl-b-1") is True
         for call in (client.job, client.logs, client.ask_to_stop, client.stop, client.delete):
-            with pytest.raises(RayJobNotFound, match="rl-b-1 does not exist"):
+            with pytest.raises(RunNotFound, match="rl-b-1 does not exist"):
                 await call("rl-b-1")
 
 
@@ -122,7 +116,7 @@ async def test_a_missing_or_wrong_token_is_refused(head: EmbeddedRay, token: str
             await client.submit(submission_id="rl-c-1", entrypoint="true")
     async with connected(head) as client:
         assert (await client.version()).session_name
-        with pytest.raises(RayJobNotFound):
+        with pytest.raises(RunNotFound):
             await client.job("rl-c-1")
 
 
@@ -219,7 +213,7 @@ async def test_a_job_is_lost_with_its_head_and_not_run_again(tmp_path: Path) -> 
             session = (await client.version()).session_name
             await heads.aclose()
             async with embedded_ray(port=first.port, token=first.token):
-                with pytest.raises(JobLost):
+                with pytest.raises(RunLost):
                     await asyncio.wait_for(waiting, 90)
                 assert (await client.version()).session_name != session
                 assert await client.jobs() == []

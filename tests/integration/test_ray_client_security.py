@@ -15,7 +15,7 @@ from raylane_common.errors import InvalidRequest, RayInsecure, RayServerError, R
 from raylane_common.ray import addresses, endpoints
 from raylane_common.ray.client import RayClient
 from raylane_common.ray.package import build_package
-from raylane_common.settings import RaySettings
+from raylane_common.ray.settings import RaySettings
 from raylane_worker.embedded import HOST
 from tests.tls import Authority, an_authority
 

@@ -9,11 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from raylane.testing import Address, Break, FakeRay
-from raylane_common.errors import RayJobExists, RayRejected, RayServerError, RayUnreachable, SubmitOutcomeUnknown
+from raylane_common.errors import RayRejected, RayServerError, RayUnreachable, RunExists, SubmitOutcomeUnknown
 from raylane_common.ray import submission
 from raylane_common.ray.client import RayClient
 from raylane_common.ray.package import build_package
-from raylane_common.settings import RaySettings
+from raylane_common.ray.settings import RaySettings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -146,7 +146,7 @@ async def test_the_id_of_another_job_is_refused(private: Address, change: dict[s
     async with connected(private.url) as client:
         await submit(client)
         private.ray.jobs["rl-a-1"] |= change
-        with pytest.raises(RayJobExists, match="rl-a-1"):
+        with pytest.raises(RunExists, match="rl-a-1"):
             await submit(client)
 
 
@@ -154,7 +154,7 @@ async def test_another_job_is_not_taken_for_ours_when_the_answer_was_lost(privat
     async with connected(private.url) as client:
         await client.submit(submission_id="rl-a-1", entrypoint="somebody else's")
         private.break_with(Break.CUT_AFTER, only=POST)
-        with pytest.raises(RayJobExists):
+        with pytest.raises(RunExists):
             await submit(client)
 
 

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from raylane.testing import Break
-from raylane_common.errors import RayJobExists, RayJobNotFound, RunFailed, RunStopped, RunTimeout
+from raylane_common.errors import RunExists, RunFailed, RunNotFound, RunStopped, RunTimeout
 from raylane_common.ray import lifecycle
-from raylane_common.requests import GenerateRequest, RayDeleteRequest, RaySubmitRequest
-from raylane_common.results import GenerateResult, RayDeleteResult, RunResult
-from raylane_worker import runs
+from raylane_common.wire.generate import GenerateRequest, GenerateResult
+from raylane_common.wire.ray import RayDeleteRequest, RayDeleteResult, RaySubmitRequest, RunResult
+from raylane_worker.runs import run as runs
 from tests.attempts import Bench, Job, a_source, bench
 from tests.waiting import until
 
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-    from raylane_common.requests import Request
-    from raylane_common.results import Result
+    from raylane_common.wire.kinds import Request, Result
 
 RUN = "rl-job1-1"
 SCRIPT = RaySubmitRequest(code="print('hello')")
@@ -86,7 +85,7 @@ async def test_an_attempt_cut_at_any_step_is_taken_up_by_the_next_without_a_seco
         assert (on.ray.submissions, list(on.ray.jobs)) == (1, [RUN]), f"cut at step {at}"
         if request_ is QUESTION:
             assert [source.job_id for source in job.checkpoints[-1].sources_used] == snapshot, f"cut at step {at}"
-            assert len(job.checkpoints[-1].attempts) == 1
+            assert len(job.checkpoints[-1].versions) == 1
             assert await on.names() == ([] if snapshot == ["up2"] else ["up2"]), f"cut at step {at}"
     assert at > 10
 
@@ -124,7 +123,7 @@ async def test_an_overdue_run_that_a_dead_attempt_had_stopped_is_still_told_as_o
 
 async def test_other_code_under_the_same_id_is_refused_and_not_followed(on: Bench) -> None:
     await on.job(SCRIPT).run()
-    with pytest.raises(RayJobExists, match=RUN):
+    with pytest.raises(RunExists, match=RUN):
         await on.job(SCRIPT.model_copy(update={"code": "print('another life')"})).run()
     assert on.ray.submissions == 1
 
@@ -160,7 +159,7 @@ async def test_a_deletion_whose_answer_was_lost_is_a_deletion(on: Bench, broken:
 async def test_a_job_that_ray_never_had_cannot_be_deleted(on: Bench) -> None:
     job = on.job(RayDeleteRequest(submission_id="nobodys"))
     for _ in range(2):
-        with pytest.raises(RayJobNotFound):
+        with pytest.raises(RunNotFound):
             await job.run()
 
 

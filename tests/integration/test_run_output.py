@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from raylane_common.errors import JobLost, RunNotStarted
+from raylane_common.errors import RunLost, RunNotStarted
 from raylane_common.ray import lifecycle
-from raylane_common.requests import RaySubmitRequest
-from raylane_common.results import RunResult
-from raylane_worker import outputs
+from raylane_common.wire.ray import RaySubmitRequest, RunResult
+from raylane_worker.runs import output as outputs
 from tests.attempts import Bench, Job, bench
 from tests.waiting import until
 
@@ -107,10 +106,10 @@ async def test_a_run_that_ray_took_and_lost_is_not_run_again(on: Bench) -> None:
     job = on.job(SCRIPT)
     attempt = await started(on, job)
     on.ray.restart()
-    with pytest.raises(JobLost):
+    with pytest.raises(RunLost):
         await attempt
     # Nor does the attempt that takes over from a worker that died before it could say so.
-    with pytest.raises(JobLost) as lost:
+    with pytest.raises(RunLost) as lost:
         await job.run()
     assert not lost.value.retryable
     assert on.ray.submissions == 1

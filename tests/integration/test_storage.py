@@ -11,7 +11,7 @@ from pyarrow import fs
 
 from raylane_common.errors import StorageRejected, StorageUnavailable
 from raylane_common.settings import AwsSettings
-from raylane_common.sources import readable_uri
+from raylane_common.wire.sources import readable_uri
 from raylane_worker.data.storage import Storage, csv_key
 from raylane_worker.embedded import aws_environment
 from tests.aws import answering, aws_settings, closed, own_bucket, s3, silent
@@ -135,7 +135,7 @@ async def test_an_answer_that_passes_is_worth_another_attempt(status: str, body:
 
 
 async def test_a_closed_port_is_unavailable() -> None:
-    async with Storage(own_bucket(create=False), aws_settings(closed(), max_attempts=2)) as storage:
+    async with Storage(own_bucket(create=False), aws_settings(closed(), max_tries=2)) as storage:
         with pytest.raises(StorageUnavailable, match="RAYLANE_AWS__ENDPOINT_URL"):
             await storage.put("k", b"x", content_type="text/csv")
 
@@ -161,7 +161,7 @@ async def test_missing_credentials_name_the_settings(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
     async with Storage(
-        own_bucket(create=False), AwsSettings(region="us-east-1", endpoint_url=closed(), max_attempts=1)
+        own_bucket(create=False), AwsSettings(region="us-east-1", endpoint_url=closed(), max_tries=1)
     ) as storage:
         with pytest.raises(StorageRejected, match="RAYLANE_AWS__ACCESS_KEY_ID"):
             await storage.put("k", b"x", content_type="text/csv")

@@ -18,8 +18,8 @@ import pytest
 
 from raylane_common.ray.client import RayClient
 from raylane_common.ray.package import build_package
-from raylane_common.settings import RaySettings
-from raylane_common.sources import Column, ColumnType, CsvSource, TableFormat, TableSource
+from raylane_common.ray.settings import RaySettings
+from raylane_common.wire.sources import Column, ColumnType, CsvSource, TableFormat, TableSource
 from raylane_worker.data.csv_profile import profile
 from raylane_worker.embedded import aws_environment, embedded_ray
 from raylane_worker.generation.template import write

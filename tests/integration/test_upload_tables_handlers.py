@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from raylane_common import keys
 from raylane_common.errors import (
     CatalogUnavailable,
     InvalidCsv,
@@ -19,18 +18,22 @@ from raylane_common.errors import (
     TableNotFound,
     UnsupportedFormat,
 )
-from raylane_common.jobs import JobRecord, JobStatus, NewJob, Progress
 from raylane_common.ray.client import RayClient
-from raylane_common.requests import (
+from raylane_common.redis import keys
+from raylane_common.redis.source_store import SourceStore
+from raylane_common.settings import Settings
+from raylane_common.wire.jobs import JobRecord, JobStatus, NewJob, Progress
+from raylane_common.wire.sources import ColumnType, CsvSource
+from raylane_common.wire.tables import (
+    DatabasesResult,
     ListDatabasesRequest,
     ListTablesRequest,
+    SelectedTablesResult,
     SelectTablesRequest,
     TableRef,
-    UploadRequest,
+    TablesResult,
 )
-from raylane_common.results import DatabasesResult, SelectedTablesResult, TablesResult
-from raylane_common.settings import Settings
-from raylane_common.sources import ColumnType, CsvSource, SourceStore
+from raylane_common.wire.upload import UploadRequest
 from raylane_worker.context import JobContext, Resources
 from raylane_worker.data.catalog import Catalog
 from raylane_worker.data.storage import Storage
@@ -44,9 +47,9 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-    from raylane_common.jobs import Checkpoint
-    from raylane_common.requests import Request
     from raylane_common.settings import StorageSettings
+    from raylane_common.wire.generate import Checkpoint
+    from raylane_common.wire.kinds import Request
     from raylane_worker.embedded import EmbeddedMoto
 
 DATA = b'name,amount\n"one\nline",1\nb,2\nc,3\nd,4\ne,5\nf,6\n'

@@ -8,15 +8,16 @@ import signal
 import socket
 from typing import TYPE_CHECKING, Any
 
-from raylane_common import keys
-from raylane_common.jobs import NewJob
-from raylane_common.queue import JobQueue, LaneQueue
-from raylane_common.queue.heartbeats import ask_to_drain, beat, living_workers
 from raylane_common.ray.models import RayVersion
-from raylane_common.requests import JobKind, Lane, RayStatusRequest
-from raylane_common.results import RayStatusResult
+from raylane_common.redis import keys
+from raylane_common.redis.queue import JobQueue, LaneQueue
+from raylane_common.redis.queue.heartbeats import ask_to_drain, beat, living_workers
 from raylane_common.settings import Settings
-from raylane_worker import app, lanes
+from raylane_common.wire.base import JobKind, Lane
+from raylane_common.wire.jobs import NewJob
+from raylane_common.wire.ray import RayStatusRequest, RayStatusResult
+from raylane_worker import app
+from raylane_worker.lanes import worker as lanes
 from tests.claims import patient_lane, statuses
 from tests.integration.test_worker_cli import ended, start
 from tests.waiting import until

@@ -1,4 +1,4 @@
-"""`Ends`: how attempts ended is written in order and once, also when Redis was away; nothing holds up the rest."""
+"""`Outbox`: how attempts ended is written in order and once, also when Redis was away; nothing holds up the rest."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from raylane_common import keys
 from raylane_common.errors import QueueUnavailable
-from raylane_common.queue import JobQueue, LaneQueue
-from raylane_worker import ends as ends_module
-from raylane_worker.ends import Ends
+from raylane_common.redis import keys
+from raylane_common.redis.queue import JobQueue, LaneQueue
+from raylane_worker.lanes import outbox as ends_module
+from raylane_worker.lanes.outbox import Outbox
 from tests.claims import PERMANENT, TRANSIENT, claimed, die, finals, patient_lane, record, statuses
 from tests.lanes import DONE, a_job
 from tests.waiting import until
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-    from raylane_common.queue import End, Lease
+    from raylane_common.redis.queue import AttemptOutcome, Lease
 
 
 class Away:
@@ -35,7 +35,7 @@ class Away:
         self._finish = lane.finish
         monkeypatch.setattr(lane, "finish", self._finish_or_not)
 
-    async def _finish_or_not(self, ends: Sequence[End]) -> list[bool]:
+    async def _finish_or_not(self, ends: Sequence[AttemptOutcome]) -> list[bool]:
         self.tries += 1
         if self.is_away:
             raise QueueUnavailable("Redis did not answer")
@@ -56,8 +56,8 @@ def away(lane: LaneQueue, monkeypatch: pytest.MonkeyPatch) -> Away:
 
 
 @asynccontextmanager
-async def of(lane: LaneQueue) -> AsyncIterator[Ends]:
-    ends = Ends(lane)
+async def of(lane: LaneQueue) -> AsyncIterator[Outbox]:
+    ends = Outbox(lane)
     try:
         yield ends
     finally:
@@ -114,7 +114,7 @@ async def test_an_end_whose_answer_was_lost_is_written_once(
     monkeypatch.setattr(ends_module, "_PAUSE_S", 0.01)
     finish, lost = lane.finish, list[list[bool]]()
 
-    async def answer_lost_once(ends: Sequence[End]) -> list[bool]:
+    async def answer_lost_once(ends: Sequence[AttemptOutcome]) -> list[bool]:
         answers = await finish(ends)
         if not lost:
             lost.append(answers)
@@ -152,7 +152,7 @@ async def test_an_end_that_redis_refuses_while_it_is_away_for_others_does_not_lo
     monkeypatch.setattr(ends_module, "_PAUSE_S", 0.01)
     finish, calls = lane.finish, []
 
-    async def refuse_one(ends: Sequence[End]) -> list[bool]:
+    async def refuse_one(ends: Sequence[AttemptOutcome]) -> list[bool]:
         calls.append([end.job_id for end in ends])
         if any(end.job_id == "j1" for end in ends):
             raise QueueUnavailable("WRONGTYPE", retryable=False)
@@ -197,7 +197,7 @@ async def test_closing_waits_for_what_can_be_written_and_names_what_cannot(
     redis: Redis, lane: LaneQueue, away: Away, caplog: pytest.LogCaptureFixture
 ) -> None:
     good, bad = await some_leases(redis, lane, 2)
-    ends = Ends(lane)
+    ends = Outbox(lane)
     ends.add(good.succeeded(DONE))
     await ends.close(10)
     away.is_away = True

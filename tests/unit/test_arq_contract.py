@@ -14,8 +14,8 @@ from arq import func
 from arq.connections import ArqRedis
 from arq.worker import Worker
 
-from raylane_common import keys
-from raylane_worker.lanes import LaneWorker
+from raylane_common.redis import keys
+from raylane_worker.lanes.worker import LaneWorker
 
 OVERRIDDEN = ("async_run", "_poll_iteration", "heart_beat", "run_job")
 

@@ -10,11 +10,11 @@ from pydantic import ValidationError
 
 from raylane_common.errors import InvalidRequest
 from raylane_common.ray.addresses import configured, is_private
-from raylane_common.ray.credentials import refuse_credentials
 from raylane_common.ray.models import RayVersion
 from raylane_common.ray.security import weaknesses
-from raylane_common.requests import RaySubmitRequest
-from raylane_common.settings import RaySettings
+from raylane_common.ray.settings import RaySettings
+from raylane_common.secrets import refuse_credentials
+from raylane_common.wire.ray import RaySubmitRequest
 
 if TYPE_CHECKING:
     from pathlib import Path

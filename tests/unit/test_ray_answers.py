@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raylane_common.errors import RayAuth, RayError, RayJobNotFound, RayRejected, RayServerError
+from raylane_common.errors import RayAuth, RayError, RayRejected, RayServerError, RunNotFound
 from raylane_common.ray.answers import (
     Answer,
     FaultKind,
@@ -39,7 +39,7 @@ def answer(status: int, body: bytes = b"") -> Answer:
         (400, TRACEBACK, RayRejected),
         (401, b"Unauthorized: Missing authentication token", RayAuth),
         (403, b"Forbidden: Invalid authentication token", RayAuth),
-        (404, b"Job nope does not exist", RayJobNotFound),
+        (404, b"Job nope does not exist", RunNotFound),
         (404, b"404: Not Found", RayRejected),
         (405, b"'POST' method not allowed for browser traffic.", RayRejected),
         (413, b"", RayRejected),

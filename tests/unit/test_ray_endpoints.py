@@ -16,7 +16,7 @@ from raylane_common.ray.endpoints import Endpoints
 from raylane_common.ray.health import Ambient, Endpoint, pause_s
 from raylane_common.ray.models import EndpointState, RayVersion
 from raylane_common.ray.observe import RayCounters
-from raylane_common.settings import RaySettings
+from raylane_common.ray.settings import RaySettings
 from tests.waiting import until
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import fakeredis
 import pytest
 
-from raylane_common import keys
-from raylane_common.jobs import JobRecord, JobStatus, NewJob, parse_request
-from raylane_common.queue import JobQueue
+from raylane_common.redis import keys
+from raylane_common.redis.queue import JobQueue
+from raylane_common.wire.jobs import JobRecord, JobStatus, NewJob, parse_request
 from tests.lanes import lane_queue
 
 if TYPE_CHECKING:

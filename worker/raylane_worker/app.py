@@ -13,19 +13,20 @@ from typing import TYPE_CHECKING, Any
 
 from arq.connections import ArqRedis
 
-from raylane_common import keys
-from raylane_common.connection import connect
-from raylane_common.queue import LaneQueue
-from raylane_common.queue.heartbeats import forget_drain
-from raylane_common.queue.wake import listen
 from raylane_common.ray.client import RayClient
-from raylane_common.requests import LANE_OF, Lane
-from raylane_common.sources import SourceStore
+from raylane_common.redis import keys
+from raylane_common.redis.connection import connect
+from raylane_common.redis.queue import LaneQueue
+from raylane_common.redis.queue.heartbeats import forget_drain
+from raylane_common.redis.queue.wake import listen
+from raylane_common.redis.source_store import SourceStore
+from raylane_common.wire.base import Lane
+from raylane_common.wire.kinds import lane_of
 from raylane_worker.context import Resources
 from raylane_worker.data.catalog import Catalog
 from raylane_worker.data.storage import Storage
 from raylane_worker.handlers import CLEANUPS, HANDLERS
-from raylane_worker.lanes import LaneWorker
+from raylane_worker.lanes.worker import LaneWorker
 from raylane_worker.live_settings import LiveSettings
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from raylane_common.settings import LaneSettings, Settings
-    from raylane_worker.attempts import Handlers
+    from raylane_worker.lanes.attempts import Handlers
 
 logger = logging.getLogger("raylane.worker")
 
@@ -100,13 +101,13 @@ def lane_worker(
 ) -> LaneWorker:
     """One lane of the worker `name`, as the settings want it."""
     lane_settings: LaneSettings = getattr(settings.lanes, lane.value)
-    kinds = [kind for kind in handlers if LANE_OF[kind] is lane]
+    kinds = [kind for kind in handlers if lane_of(kind) is lane]
     queue = LaneQueue(
         redis,
         lane.value,
         worker=name,
         lease_s=settings.lanes.lease_s,
-        max_attempts={kind.value: settings.retries.of(kind).max_attempts for kind in kinds},
+        max_attempts={kind.value: settings.retries[kind].max_attempts for kind in kinds},
         per_session=lane_settings.per_session,
         result_ttl_s=settings.result_ttl_s,
         dead_ttl_s=settings.dead_ttl_s,

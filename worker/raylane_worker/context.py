@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from raylane_common.errors import InternalError
-from raylane_common.jobs import Checkpoint, JobRecord, Progress
+from raylane_common.wire.jobs import JobRecord, Progress
 
 if TYPE_CHECKING:
     from raylane_common.ray.client import RayClient
+    from raylane_common.redis.source_store import SourceStore
     from raylane_common.settings import Settings
-    from raylane_common.sources import SourceStore
+    from raylane_common.wire.generate import Checkpoint
     from raylane_worker.data.catalog import Catalog
     from raylane_worker.data.storage import Storage
 

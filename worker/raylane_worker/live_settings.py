@@ -7,13 +7,13 @@ import logging
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from raylane_common.errors import InvalidRequest, QueueUnavailable
-from raylane_common.runtime_settings import RuntimeSettings, applied
+from raylane_common.redis.settings_store import SettingsStore, applied
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from raylane_common.ray.client import RayClient
-    from raylane_common.settings import RaySettings
+    from raylane_common.ray.settings import RaySettings
 
 logger = logging.getLogger("raylane.worker")
 
@@ -24,7 +24,7 @@ class LiveSettings:
     """The Ray settings of one worker: those it was started with, and what was set since then."""
 
     def __init__(self, redis: Redis, ray: RayClient, started_with: RaySettings) -> None:
-        self._store = RuntimeSettings(redis)
+        self._store = SettingsStore(redis)
         self._ray = ray
         self._started_with = started_with
         self._changed = asyncio.Event()

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from raylane_common.errors import InvalidRequest
-from raylane_common.settings import RayEndpointSettings
+from raylane_common.ray.settings import RayEndpointSettings
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from raylane_common.settings import RaySettings
+    from raylane_common.ray.settings import RaySettings
 
 # Names that no public DNS has; everything else with a dot may lead anywhere.
 _PRIVATE_SUFFIXES: Final = (".internal", ".local", ".localhost", ".lan", ".svc", ".home.arpa")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from raylane_common.errors import RayAuth, RayJobNotFound, RayRejected, RayServerError
+from raylane_common.errors import RayAuth, RayRejected, RayServerError, RunNotFound
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -131,7 +131,7 @@ def check(answer: Answer, doing: str) -> None:
             details=details,
         )
     if answer.is_missing_job:
-        raise RayJobNotFound(f"Ray cannot {doing}: {said}", details=details)
+        raise RunNotFound(f"Ray cannot {doing}: {said}", details=details)
     if answer.status == 404:
         raise RayRejected(
             f"Ray's {answer.endpoint} endpoint has no such route (404: {said}); check its URL and Ray's version",

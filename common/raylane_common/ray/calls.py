@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from raylane_common.ray.answers import Answer
     from raylane_common.ray.models import EndpointReport
     from raylane_common.ray.observe import RayObserver
-    from raylane_common.settings import RaySettings
+    from raylane_common.ray.settings import RaySettings
 
 VERSION: Final = Request("version", "GET", "/api/version")
 _AUTHENTICATION: Final = Request("version", "GET", "/api/authentication_mode")

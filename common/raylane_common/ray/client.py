@@ -11,13 +11,13 @@ from raylane_common.errors import InvalidRequest
 from raylane_common.limits import SUBMISSION_ID_PATTERN
 from raylane_common.ray.answers import check, parse, read, read_flag, read_logs, shorten, unexpected
 from raylane_common.ray.calls import VERSION, Calls, Deadline
-from raylane_common.ray.credentials import refuse_credentials
 from raylane_common.ray.lifecycle import OUTAGE_PATIENCE_S, stop_and_confirm, wait_for_end
 from raylane_common.ray.models import ClusterStatus, RayHealth, RayJob, RayLogs, RayNode, RayVersion
 from raylane_common.ray.observe import RayCounters
 from raylane_common.ray.submission import NewRun, submit
 from raylane_common.ray.tail import LogTail
 from raylane_common.ray.transport import Request
+from raylane_common.secrets import refuse_credentials
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from raylane_common.ray.models import EndpointReport, LogPiece, RayJobStatus, RayStop, Submission
     from raylane_common.ray.observe import RayObserver
     from raylane_common.ray.package import Package
-    from raylane_common.settings import RaySettings
+    from raylane_common.ray.settings import RaySettings
 
 DEFAULT_LOG_BYTES: Final = 1024 * 1024
 
@@ -143,7 +143,7 @@ class RayClient:
         """Uploads the package, then submits the job, which Ray runs at most once however often this is called.
 
         `entrypoint` is a shell command, run in the unpacked package; `pip` are requirements that Ray installs for it.
-        Ray shows `env_vars` to everybody: no secrets. Raises `RayJobExists` if the id belongs to another job, and
+        Ray shows `env_vars` to everybody: no secrets. Raises `RunExists` if the id belongs to another job, and
         `SubmitOutcomeUnknown` if it could not be found out by the deadline whether Ray has the job. After
         `RayUnreachable` it certainly does not.
         """
@@ -172,7 +172,7 @@ class RayClient:
         )
 
     async def job(self, submission_id: str) -> RayJob:
-        """One job as it is now. Raises `RayJobNotFound`."""
+        """One job as it is now. Raises `RunNotFound`."""
         request = Request("job", "GET", f"/api/jobs/{_valid(submission_id)}")
         return read(RayJob, await self._send(request, f"find {submission_id}"))
 
@@ -195,7 +195,7 @@ class RayClient:
         """The job once it has ended, however it did; a cluster that is away for less than a minute is waited for.
 
         `accepted` says that Ray is known to have taken the job. Raises `WaitTimeout` after `timeout_s`,
-        `RayJobNotFound` for a job that Ray never had, `JobLost` for one that it has no more, and `RunNotStarted` for
+        `RunNotFound` for a job that Ray never had, `RunLost` for one that it has no more, and `RunNotStarted` for
         one that was pending for `ray.pending_timeout_s`.
         """
         return await wait_for_end(
@@ -208,7 +208,7 @@ class RayClient:
         )
 
     async def logs(self, submission_id: str, *, max_bytes: int = DEFAULT_LOG_BYTES) -> RayLogs:
-        """What the job has printed so far: the last `max_bytes` of it, as UTF-8. Raises `RayJobNotFound`."""
+        """What the job has printed so far: the last `max_bytes` of it, as UTF-8. Raises `RunNotFound`."""
         path = f"/api/jobs/{_valid(submission_id)}/logs"
         if max_bytes < 1:
             raise InvalidRequest.field("max_bytes", "must be at least 1")
@@ -221,7 +221,7 @@ class RayClient:
         """What the job prints, as it prints it, until it has ended; over changes of address, without gap or repeat.
 
         Go on later with the `end` of the last piece as `after`, in characters. Whoever leaves before the end closes it:
-        `contextlib.aclosing`. Raises `RayJobNotFound`, and the `RayError` that has stood in the way for a minute.
+        `contextlib.aclosing`. Raises `RunNotFound`, and the `RayError` that has stood in the way for a minute.
         """
         if after < 0:
             raise InvalidRequest.field("after", "must not be negative")
@@ -237,7 +237,7 @@ class RayClient:
     async def stop(self, submission_id: str, *, patience_s: float = 15.0, may_come_s: float = 0) -> RayStop:
         """Stops a job and sees that it has ended; after `patience_s` it is returned as it is.
 
-        An unknown job is waited for during `may_come_s`, for one whose submission was cut off. Raises `RayJobNotFound`.
+        An unknown job is waited for during `may_come_s`, for one whose submission was cut off. Raises `RunNotFound`.
         """
         return await stop_and_confirm(
             self,
@@ -250,7 +250,7 @@ class RayClient:
     async def ask_to_stop(self, submission_id: str) -> bool:
         """Asks Ray once to stop a job; False if it had ended before. Whether it does is not waited for.
 
-        Raises `RayJobNotFound`.
+        Raises `RunNotFound`.
         """
         request = Request("stop", "POST", f"/api/jobs/{_valid(submission_id)}/stop")
         return read_flag(await self._send(request, f"stop {submission_id}"), "stopped")
@@ -258,7 +258,7 @@ class RayClient:
     async def delete(self, submission_id: str) -> bool:
         """Makes Ray forget a job that has ended, which frees its id for another one.
 
-        Raises `RayRejected` while the job runs, and `RayJobNotFound`, also if it is gone because the first answer to
+        Raises `RayRejected` while the job runs, and `RunNotFound`, also if it is gone because the first answer to
         this very call was lost.
         """
         request = Request("delete", "DELETE", f"/api/jobs/{_valid(submission_id)}")

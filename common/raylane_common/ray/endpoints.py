@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from raylane_common.ray.health import Endpoint
     from raylane_common.ray.models import RayVersion
     from raylane_common.ray.observe import RayObserver
-    from raylane_common.settings import RaySettings
+    from raylane_common.ray.settings import RaySettings
 
 PROBE_TIMEOUT_S: Final = 3.0
 LONGEST_TRUST_S: Final = 10.0

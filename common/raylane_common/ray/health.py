@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from raylane_common.ray.addresses import Address
     from raylane_common.ray.observe import RayObserver
-    from raylane_common.settings import RaySettings
+    from raylane_common.ray.settings import RaySettings
 
 BLIP_S: Final = 2.0
 # Of the newest answer in the moving average of an address' latency.

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from typing import Final, Protocol
 
-from raylane_common.errors import JobLost, RayError, RayJobNotFound, RunNotStarted, WaitTimeout
+from raylane_common.errors import RayError, RunLost, RunNotFound, RunNotStarted, WaitTimeout
 from raylane_common.ray.models import RayJob, RayJobStatus, RayStop
 
 FIRST_POLL_S: Final = 0.2
@@ -39,7 +39,7 @@ async def wait_for_end(
     """The job once it has ended; a cluster that is away for less than a minute does not end the wait.
 
     With `accepted`, Ray is known to have taken the job. Raises `WaitTimeout`; `RunNotStarted` for a job that was
-    PENDING for all of `pending_timeout_s`; `JobLost` for one that Ray had and has no more; `RayJobNotFound`; and the
+    PENDING for all of `pending_timeout_s`; `RunLost` for one that Ray had and has no more; `RunNotFound`; and the
     `RayError` that has stood in the way for a minute.
     """
     loop = asyncio.get_running_loop()
@@ -49,7 +49,7 @@ async def wait_for_end(
     while True:
         try:
             job = await jobs.job(submission_id)
-        except RayJobNotFound as error:
+        except RunNotFound as error:
             if accepted:
                 raise _lost(submission_id) from error
             raise
@@ -82,7 +82,7 @@ async def stop_and_confirm(
     """Asks Ray to stop the job until it has ended, or for `patience_s`: then it is returned as it is.
 
     Asks again because a job whose supervisor is only starting does not hear it. An unknown job is waited for during
-    `may_come_s`, then `RayJobNotFound` is raised.
+    `may_come_s`, then `RunNotFound` is raised.
     """
     loop = asyncio.get_running_loop()
     comes_until = loop.time() + may_come_s
@@ -97,7 +97,7 @@ async def stop_and_confirm(
             # It ran until now; the answer may be lost, and may say of an earlier request that there is nothing to stop.
             asked = True
             await jobs.ask_to_stop(submission_id)
-        except RayJobNotFound:
+        except RunNotFound:
             if loop.time() >= comes_until:
                 raise
             give_up_at = loop.time() + patience_s
@@ -108,8 +108,8 @@ async def stop_and_confirm(
         pause_s = min(pause_s * 1.5, poll_interval_s)
 
 
-def _lost(submission_id: str) -> JobLost:
-    return JobLost(
+def _lost(submission_id: str) -> RunLost:
+    return RunLost(
         f"Ray took {submission_id} and knows it no more: its head was restarted, or the job deleted. How far it had "
         "come is not known, so it is not run again by itself",
         details={"submission_id": submission_id},

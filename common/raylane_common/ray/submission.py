@@ -7,7 +7,7 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from raylane_common.errors import RayJobExists, RayServerError, RayUnreachable, SubmitOutcomeUnknown
+from raylane_common.errors import RayServerError, RayUnreachable, RunExists, SubmitOutcomeUnknown
 from raylane_common.ray.answers import PathFault, check, read, unexpected
 from raylane_common.ray.calls import Deadline
 from raylane_common.ray.models import RayJob, Submission
@@ -46,7 +46,7 @@ async def submit(
 ) -> Submission:
     """Submits, and finds out what became of it if the answer is lost: looks the job up, else sends it again.
 
-    Raises `RayJobExists`, `SubmitOutcomeUnknown`, `RayUnreachable` (then nothing was sent), and what Ray answers.
+    Raises `RunExists`, `SubmitOutcomeUnknown`, `RayUnreachable` (then nothing was sent), and what Ray answers.
     """
     request = Request(
         "submit",
@@ -84,7 +84,7 @@ async def submit(
         job = await _look_up(calls, new.submission_id, deadline, problem, look_timeout_s)
         if job is not None:
             if not new.is_same_as(job):
-                raise RayJobExists(
+                raise RunExists(
                     f"Ray already has another job under the id {new.submission_id}; choose a new id",
                     details={"submission_id": new.submission_id, "status": job.status},
                 )

@@ -43,7 +43,7 @@ class LogTail:
     async def pieces(self) -> AsyncGenerator[LogPiece, None]:
         """What the job prints, until it has ended and all of it was seen.
 
-        Raises `RayJobNotFound`, and whatever has kept it from the cluster for all its patience.
+        Raises `RunNotFound`, and whatever has kept it from the cluster for all its patience.
         """
         loop = asyncio.get_running_loop()
         pause_s, heard_at = _FIRST_PAUSE_S, loop.time()

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from raylane.cli.terminal import Terminal
-    from raylane_common.jobs import Attempt, JobRecord, LaneOverview
+    from raylane_common.wire.jobs import Attempt, JobRecord, LaneOverview
 
 
 def show_lanes(lanes: Sequence[LaneOverview], to: Terminal) -> None:

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
     from raylane.cli.terminal import Terminal
+    from raylane.operator import Requeued
     from raylane.producer import Producer
-    from raylane.queue import Requeued
 
 app = typer.Typer()
 dead = typer.Typer(help="Look at jobs that were given up, and put them back.", no_args_is_help=True)
@@ -33,7 +33,7 @@ def lanes(output: options.Output = options.OUTPUT) -> None:
     """Show how many jobs stand where in each lane, and how fast they end."""
 
     async def command(producer: Producer, terminal: Terminal) -> None:
-        found = await producer.queue.lanes()
+        found = await producer.operator.lanes()
         if terminal.as_json:
             terminal.json([{**asdict(lane), "workers": list(lane.workers)} for lane in found])
         else:
@@ -56,7 +56,7 @@ def jobs(
     """List jobs of all sessions, newest first."""
 
     async def command(producer: Producer, terminal: Terminal) -> None:
-        found = await producer.queue.jobs(status=state, session_id=session, kind=kind, limit=limit)
+        found = await producer.operator.jobs(status=state, session_id=session, kind=kind, limit=limit)
         if terminal.as_json:
             terminal.models(*found, many=True)
         else:
@@ -79,7 +79,7 @@ def list_dead(
     """List the jobs that were given up, the last one first."""
 
     async def command(producer: Producer, terminal: Terminal) -> None:
-        found = await producer.queue.dead_letters(kind=kind, code=code, session_id=session, limit=limit)
+        found = await producer.operator.dead_letters(kind=kind, code=code, session_id=session, limit=limit)
         if terminal.as_json:
             terminal.models(*found, many=True)
         else:
@@ -133,7 +133,7 @@ def requeue(
             await producer.requeue(job)
             terminal.job(job)
             return
-        outcomes = await producer.queue.requeue_dead(kind=kind, code=code, session_id=session)
+        outcomes = await producer.operator.requeue_dead(kind=kind, code=code, session_id=session)
         _tell(outcomes, terminal)
         if any(outcome.error for outcome in outcomes):
             raise typer.Exit(runner.EXIT_FAILED)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from raylane.handle import JobHandle
     from raylane.producer import Producer
-    from raylane_common.results import RunResult
+    from raylane_common.wire.ray import RunResult
 
 app = typer.Typer(help="Look at the Ray cluster, and run scripts on it.", no_args_is_help=True)
 
@@ -31,46 +31,46 @@ Env = Annotated[
 Pip = Annotated[
     list[str] | None, typer.Option("--pip", metavar="REQUIREMENT", help="What Ray installs for it. May be repeated.")
 ]
-SubmissionId = Annotated[str, typer.Argument(metavar="ID", help="A job's id on the cluster.", show_default=False)]
+SubmissionId = Annotated[str, typer.Argument(metavar="ID", help="The run's submission id.", show_default=False)]
 
 
 @app.command()
 @options.grouped
 def status(job_id: options.JobId = None, call: options.Call = options.WAIT) -> None:
     """Show the cluster's version and the state of its addresses."""
-    runner.run_job(lambda producer: producer.ray.status(job_id=job_id), call)
+    runner.run_job(lambda producer: producer.cluster.status(job_id=job_id), call)
 
 
 @app.command()
 @options.grouped
 def endpoints(job_id: options.JobId = None, call: options.Call = options.WAIT) -> None:
     """Show each address: state, last error, next probe, latency."""
-    runner.run_job(lambda producer: producer.ray.endpoints(job_id=job_id), call)
+    runner.run_job(lambda producer: producer.cluster.endpoints(job_id=job_id), call)
 
 
 @app.command()
 @options.grouped
 def cluster(job_id: options.JobId = None, call: options.Call = options.WAIT) -> None:
     """Show the cluster's health, nodes and use of resources."""
-    runner.run_job(lambda producer: producer.ray.cluster(job_id=job_id), call)
+    runner.run_job(lambda producer: producer.cluster.cluster(job_id=job_id), call)
 
 
 @app.command()
 @options.grouped
-def jobs(
+def runs(
     limit: Annotated[int, typer.Option("--limit", metavar="1-500", help="The newest ones only.")] = 100,
     job_id: options.JobId = None,
     call: options.Call = options.WAIT,
 ) -> None:
-    """List the cluster's jobs, newest first."""
-    runner.run_job(lambda producer: producer.ray.jobs(limit=limit, job_id=job_id), call)
+    """List the cluster's runs, newest first."""
+    runner.run_job(lambda producer: producer.cluster.runs(limit=limit, job_id=job_id), call)
 
 
 @app.command()
 @options.grouped
-def job(submission_id: SubmissionId, job_id: options.JobId = None, call: options.Call = options.WAIT) -> None:
-    """Show one job of the cluster."""
-    runner.run_job(lambda producer: producer.ray.job(submission_id, job_id=job_id), call)
+def run(submission_id: SubmissionId, job_id: options.JobId = None, call: options.Call = options.WAIT) -> None:
+    """Show one run."""
+    runner.run_job(lambda producer: producer.cluster.run(submission_id, job_id=job_id), call)
 
 
 @app.command()
@@ -90,7 +90,7 @@ def submit(
     """
 
     async def enqueue(producer: Producer) -> JobHandle[RunResult]:
-        return await producer.ray.submit(
+        return await producer.cluster.submit(
             await _text(file),
             session_id=session,
             files={path.name: await _text(path) for path in beside or ()},
@@ -105,22 +105,22 @@ def submit(
 @app.command()
 @options.grouped
 def logs(submission_id: SubmissionId, job_id: options.JobId = None, call: options.Call = options.WAIT) -> None:
-    """Print what a job of the cluster printed."""
-    runner.run_job(lambda producer: producer.ray.logs(submission_id, job_id=job_id), call)
+    """Print what a run printed."""
+    runner.run_job(lambda producer: producer.cluster.logs(submission_id, job_id=job_id), call)
 
 
 @app.command()
 @options.grouped
 def stop(submission_id: SubmissionId, job_id: options.JobId = None, call: options.Call = options.WAIT) -> None:
-    """Stop a job of the cluster."""
-    runner.run_job(lambda producer: producer.ray.stop(submission_id, job_id=job_id), call)
+    """Stop a run."""
+    runner.run_job(lambda producer: producer.cluster.stop(submission_id, job_id=job_id), call)
 
 
 @app.command()
 @options.grouped
 def delete(submission_id: SubmissionId, job_id: options.JobId = None, call: options.Call = options.WAIT) -> None:
-    """Make the cluster forget a job that has ended."""
-    runner.run_job(lambda producer: producer.ray.delete(submission_id, job_id=job_id), call)
+    """Make the cluster forget a run that has ended."""
+    runner.run_job(lambda producer: producer.cluster.delete(submission_id, job_id=job_id), call)
 
 
 def _env_vars(pairs: Iterable[str]) -> dict[str, str]:

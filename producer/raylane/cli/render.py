@@ -7,33 +7,31 @@ from typing import TYPE_CHECKING
 
 from raylane.cli.terminal import progress_line
 from raylane.history import HistoryEntry
-from raylane_common.jobs import Priority
-from raylane_common.results import (
-    DatabasesResult,
-    GenerateResult,
+from raylane_common.wire.generate import GenerateResult
+from raylane_common.wire.jobs import Priority
+from raylane_common.wire.ray import (
     RayClusterResult,
     RayDeleteResult,
     RayEndpointsResult,
-    RayJobResult,
-    RayJobsResult,
     RayLogsResult,
+    RayRunResult,
+    RayRunsResult,
     RayStatusResult,
     RayStopResult,
     RunResult,
-    SelectedTablesResult,
-    TablesResult,
-    UploadResult,
 )
-from raylane_common.sources import CsvSource
+from raylane_common.wire.sources import CsvSource
+from raylane_common.wire.tables import DatabasesResult, SelectedTablesResult, TablesResult
+from raylane_common.wire.upload import UploadResult
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from raylane.cli.terminal import Terminal
-    from raylane_common.jobs import JobRecord
     from raylane_common.ray.models import EndpointReport, RayJob, Run
-    from raylane_common.results import Result
-    from raylane_common.sources import Column, TableSource
+    from raylane_common.wire.jobs import JobRecord
+    from raylane_common.wire.kinds import Result
+    from raylane_common.wire.sources import Column, TableSource
 
 
 def show_result(result: Result, to: Terminal) -> None:
@@ -64,19 +62,19 @@ def show_result(result: Result, to: Terminal) -> None:
                 to.say(result.problem)
         case RayClusterResult():
             _show_cluster(result, to)
-        case RayJobsResult():
-            _show_ray_jobs(result.jobs, to)
-            if result.total > len(result.jobs):
-                to.say(f"{len(result.jobs)} of {result.total} jobs; --limit shows more")
-        case RayJobResult():
-            _show_ray_jobs([result.job], to)
+        case RayRunsResult():
+            _show_runs(result.runs, to)
+            if result.total > len(result.runs):
+                to.say(f"{len(result.runs)} of {result.total} runs; --limit shows more")
+        case RayRunResult():
+            _show_runs([result.run], to)
         case RayLogsResult():
             if result.truncated:
                 to.say("only the last part of the output:")
             to.text(result.logs.rstrip("\r\n"))
         case RayStopResult():
             state = "stopped" if result.stopped else "had ended before"
-            to.text(f"{result.job.submission_id} {state}: {result.job.status}")
+            to.text(f"{result.run.submission_id} {state}: {result.run.status}")
         case RayDeleteResult():
             to.text("deleted" if result.deleted else "not deleted")
 
@@ -158,7 +156,7 @@ def _show_upload(result: UploadResult, to: Terminal) -> None:
 
 def _show_generated(result: GenerateResult, to: Terminal) -> None:
     to.text(f"read as: {result.interpreted_as}")
-    to.text(f"written by: {result.model or result.generator}, version {len(result.attempts)}")
+    to.text(f"written by: {result.model or result.generator}, version {len(result.versions)}")
     _show_code_and_run(result.code, result.run, to)
 
 
@@ -220,18 +218,18 @@ def _resource(name: str, amount: float) -> str:
     return f"{name} {amount / 2**30:.1f} GiB" if name.endswith("memory") else f"{name} {amount:g}"
 
 
-def _show_ray_jobs(jobs: Sequence[RayJob], to: Terminal) -> None:
+def _show_runs(runs: Sequence[RayJob], to: Terminal) -> None:
     rows = [
         [
-            job.submission_id or job.job_id or "",
-            job.status,
-            time_text(job.start_time_ms),
-            job.entrypoint,
-            job.message or "",
+            run.submission_id or run.job_id or "",
+            run.status,
+            time_text(run.start_time_ms),
+            run.entrypoint,
+            run.message or "",
         ]
-        for job in jobs
+        for run in runs
     ]
-    to.table(["job", "status", "started", "entrypoint", "message"], rows)
+    to.table(["run", "status", "started", "entrypoint", "message"], rows)
 
 
 def _rows(source: CsvSource | TableSource) -> str:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from raylane.handle import JobHandle
     from raylane.producer import Producer
     from raylane_common.errors import ErrorInfo
-    from raylane_common.results import Result
+    from raylane_common.wire.kinds import Result
 
 ResultT = TypeVar("ResultT", bound="Result")
 
@@ -41,7 +41,7 @@ _EXIT_CODES: Final = {
     "job_id_taken": EXIT_USAGE,
     "job_not_requeued": EXIT_USAGE,
     "job_not_found": EXIT_NOT_FOUND,
-    "ray_job_not_found": EXIT_NOT_FOUND,
+    "run_not_found": EXIT_NOT_FOUND,
     "table_not_found": EXIT_NOT_FOUND,
     "wait_timeout": EXIT_TIMED_OUT,
     "queue_unavailable": EXIT_UNAVAILABLE,

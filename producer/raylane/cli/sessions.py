@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from raylane.cli.terminal import Terminal
     from raylane.producer import Producer
-    from raylane_common.sources import CsvSource, TableSource
+    from raylane_common.wire.sources import CsvSource, TableSource
 
 app = typer.Typer()
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel, JsonValue
 
     from raylane_common.errors import ErrorInfo
-    from raylane_common.jobs import JobEvent, Progress
+    from raylane_common.wire.jobs import JobEvent, Progress
 
 # File names, cells and output come from elsewhere; none of them may steer the reader's terminal.
 _COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")

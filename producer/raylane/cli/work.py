@@ -22,7 +22,7 @@ Generator = Annotated[
     Literal["auto", "template", "agent"] | None,
     typer.Option("--generator", help="What writes the code. Left out: the worker's setting.", show_default=False),
 ]
-MaxAttempts = Annotated[int, typer.Option("--max-attempts", metavar="1-5", help="Versions of the code at most.")]
+MaxVersions = Annotated[int, typer.Option("--max-versions", metavar="1-5", help="Versions of the code at most.")]
 KeepSources = Annotated[
     bool, typer.Option("--keep-sources", help="Leave the session's sources in place after the run.")
 ]
@@ -35,7 +35,7 @@ def run(
     prompt: Prompt,
     session: options.Session = None,
     generator: Generator = None,
-    max_attempts: MaxAttempts = 5,
+    max_versions: MaxVersions = 5,
     keep_sources: KeepSources = False,
     order: options.Order = options.ORDER,
     call: options.Call = options.WAIT,
@@ -57,7 +57,7 @@ def run(
             session_id=session_id,
             execute=True,
             generator=generator,
-            max_attempts=max_attempts,
+            max_versions=max_versions,
             keep_sources=keep_sources,
             job_id=order.job_id,
             after=[uploading],
@@ -98,7 +98,7 @@ def generate(
     session: options.Session = None,
     execute: Annotated[bool, typer.Option("--run", help="Run the code on Ray, too.")] = False,
     generator: Generator = None,
-    max_attempts: MaxAttempts = 5,
+    max_versions: MaxVersions = 5,
     keep_sources: KeepSources = False,
     order: options.OneOrder = options.ONE_ORDER,
     call: options.Call = options.NO_WAIT,
@@ -110,7 +110,7 @@ def generate(
             session_id=runner.need_session(session),
             execute=execute,
             generator=generator,
-            max_attempts=max_attempts,
+            max_versions=max_versions,
             keep_sources=keep_sources,
             **order.options(),
         ),

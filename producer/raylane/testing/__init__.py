@@ -26,17 +26,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from raylane.testing.address import Address, Break
-    from raylane.testing.fake_ray import FakeRay
-    from raylane.testing.producer import MemoryProducer
+    from raylane.testing.memory.producer import MemoryProducer
+    from raylane.testing.ray.address import Address, Break
+    from raylane.testing.ray.fake import FakeRay
 
 __all__ = ["Address", "Break", "FakeRay", "MemoryProducer"]
 
 _HOMES: Final = {
-    "Address": "raylane.testing.address",
-    "Break": "raylane.testing.address",
-    "FakeRay": "raylane.testing.fake_ray",
-    "MemoryProducer": "raylane.testing.producer",
+    "Address": "raylane.testing.ray.address",
+    "Break": "raylane.testing.ray.address",
+    "FakeRay": "raylane.testing.ray.fake",
+    "MemoryProducer": "raylane.testing.memory.producer",
 }
 
 if not TYPE_CHECKING:  # a type checker would take any name for good

@@ -14,7 +14,7 @@ import requests
 from pydantic import SecretStr
 
 from raylane_common.ray.client import RayClient
-from raylane_common.settings import RaySettings
+from raylane_common.ray.settings import RaySettings
 from tests.bench.ray.cases import AIOHTTP, NAIVE, OURS, TIMEOUT_S
 
 if TYPE_CHECKING:

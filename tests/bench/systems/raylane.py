@@ -12,9 +12,9 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from raylane import Producer, new_job
-from raylane_common.requests import JobKind, Lane, RayDeleteRequest
-from raylane_common.results import RayDeleteResult
 from raylane_common.settings import Settings
+from raylane_common.wire.base import JobKind, Lane
+from raylane_common.wire.ray import RayDeleteRequest, RayDeleteResult
 from raylane_worker.app import run, stop_on_signals
 from raylane_worker.telemetry.logs import LogLevel, log_to_stderr
 from tests.bench import driver, work
@@ -30,7 +30,7 @@ class _Raylane:
         self._producer = producer
 
     async def enqueue(self, job: str) -> object:
-        return await self._producer.ray.delete(job)
+        return await self._producer.cluster.delete(job)
 
     async def enqueue_many(self, job: str, count: int) -> None:
         jobs = (new_job(RayDeleteRequest(submission_id=job)) for _ in range(count))
@@ -39,7 +39,7 @@ class _Raylane:
                 raise outcome.error
 
     async def call(self) -> object:
-        job = await self._producer.ray.delete(work.NOOP)
+        job = await self._producer.cluster.delete(work.NOOP)
         return await job.result()
 
 

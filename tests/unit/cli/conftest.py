@@ -12,10 +12,11 @@ from typer.testing import Result as CliResult
 
 from raylane.cli.app import app
 from raylane_common.errors import JobCancelled, RaylaneError
-from raylane_common.jobs import Checkpoint, JobRecord, Progress
-from raylane_common.requests import Lane
-from raylane_common.results import GenerateResult, Result, UploadResult
-from raylane_common.sources import SourceStore
+from raylane_common.redis.source_store import SourceStore
+from raylane_common.wire.base import Lane
+from raylane_common.wire.generate import Checkpoint, GenerateResult
+from raylane_common.wire.jobs import JobRecord, Progress
+from raylane_common.wire.upload import UploadResult
 from tests.unit.producer.hand import Hand
 from tests.unit.producer.samples import CSV
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
+    from raylane_common.wire.kinds import Result
     from raylane_worker.embedded import EmbeddedValkey
     from tests.unit.producer.hand import Held
 

@@ -8,24 +8,21 @@ from typing import TYPE_CHECKING
 import pytest
 
 from raylane_common.errors import RunFailed
-from raylane_common.jobs import EventType, JobEvent
 from raylane_common.ray.models import EndpointReport, EndpointState, RayJob, RayJobStatus, RayVersion
-from raylane_common.results import (
-    DatabasesResult,
-    GenerateResult,
+from raylane_common.redis.source_store import SourceStore
+from raylane_common.wire.generate import GenerateResult
+from raylane_common.wire.jobs import EventType, JobEvent
+from raylane_common.wire.ray import (
     RayDeleteResult,
-    RayJobResult,
-    RayJobsResult,
     RayLogsResult,
+    RayRunResult,
+    RayRunsResult,
     RayStatusResult,
     RayStopResult,
     RunResult,
-    SelectedTablesResult,
-    TablesResult,
-    TableSummary,
-    UploadResult,
 )
-from raylane_common.sources import SourceStore
+from raylane_common.wire.tables import DatabasesResult, SelectedTablesResult, TablesResult, TableSummary
+from raylane_common.wire.upload import UploadResult
 from tests.unit.producer.samples import COLUMNS, CSV, CSV_BYTES, FAILED_RUN, GENERATED, RUN, TABLE, UPLOADED
 
 if TYPE_CHECKING:
@@ -112,14 +109,14 @@ async def test_run_does_not_generate_when_the_upload_failed(cli: Cli, worker: Sc
 
 async def test_generate_carries_its_options(cli: Cli, worker: ScriptedWorker) -> None:
     worker.outcomes["generate"] = GENERATED
-    options = ["--run", "--generator", "agent", "--max-attempts", "2", "--keep-sources", "--wait"]
+    options = ["--run", "--generator", "agent", "--max-versions", "2", "--keep-sources", "--wait"]
     ran = await cli("generate", "mean of temp", "-s", "s1", *options)
     assert ran.exit_code == 0, ran.output
     assert worker.claimed[0].payload == {
         "prompt": "mean of temp",
         "execute": True,
         "generator": "agent",
-        "max_attempts": 2,
+        "max_versions": 2,
         "keep_sources": True,
     }
 
@@ -161,21 +158,21 @@ async def test_ray_commands(cli: Cli, worker: ScriptedWorker, tmp_path: Path) ->
     private = EndpointReport(name="private", url="http://127.0.0.1:1", state=EndpointState.DOWN, last_error="silent")
     worker.outcomes |= {
         "status": RayStatusResult(version=RayVersion(ray_version="2.60.0"), endpoint="public", endpoints=(private,)),
-        "jobs": RayJobsResult(jobs=(RAY_JOB,), total=7),
-        "job": RayJobResult(job=RAY_JOB),
+        "runs": RayRunsResult(runs=(RAY_JOB,), total=7),
+        "run": RayRunResult(run=RAY_JOB),
         "logs": RayLogsResult(submission_id="rl-1", logs="one\ntwo\n", truncated=True),
-        "stop": RayStopResult(stopped=True, job=RAY_JOB.model_copy(update={"status": RayJobStatus.STOPPED})),
+        "stop": RayStopResult(stopped=True, run=RAY_JOB.model_copy(update={"status": RayJobStatus.STOPPED})),
         "delete": RayDeleteResult(deleted=True),
         "submit": RunResult(run=RUN),
     }
     status = await cli("ray", "status")
     assert status.stdout.splitlines()[0] == "Ray 2.60.0, answered by public"
     assert status.stdout.splitlines()[-1].split() == ["private", "http://127.0.0.1:1", "down", "silent"]
-    jobs = await cli("ray", "jobs", "--limit", "1")
+    jobs = await cli("ray", "runs", "--limit", "1")
     assert "rl-1  RUNNING" in jobs.stdout
-    assert "1 of 7 jobs" in jobs.stderr
-    assert worker.claimed[-1].payload == {"action": "jobs", "limit": 1}
-    assert "rl-1  RUNNING" in (await cli("ray", "job", "rl-1")).stdout
+    assert "1 of 7 runs" in jobs.stderr
+    assert worker.claimed[-1].payload == {"action": "runs", "limit": 1}
+    assert "rl-1  RUNNING" in (await cli("ray", "run", "rl-1")).stdout
     logs = await cli("ray", "logs", "rl-1")
     assert logs.stdout == "one\ntwo\n"
     assert "only the last part" in logs.stderr

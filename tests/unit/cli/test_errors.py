@@ -12,8 +12,8 @@ from raylane.cli.app import run_app
 from raylane_common.errors import (
     InvalidRequest,
     NotUnderstood,
-    RayJobNotFound,
     RaylaneError,
+    RunNotFound,
     StorageRejected,
     TableNotFound,
 )
@@ -40,7 +40,7 @@ def _check(ran: CliResult, code: int, name: str) -> None:
     [
         (StorageRejected("no such bucket"), 1),
         (InvalidRequest.field("prompt", "no"), 2),
-        (RayJobNotFound("no rl-1"), 3),
+        (RunNotFound("no rl-1"), 3),
         (TableNotFound("no table"), 3),
     ],
     ids=lambda value: value.code if isinstance(value, RaylaneError) else str(value),
@@ -84,13 +84,13 @@ async def test_a_missing_session_is_told_and_never_made_up(cli: Cli, command: li
     [
         (["generate", " ", "-s", "s1"], "prompt"),
         (["generate", "count", "-s", "a/b"], "session_id"),
-        (["generate", "count", "-s", "s1", "--max-attempts", "6"], "max_attempts"),
+        (["generate", "count", "-s", "s1", "--max-versions", "6"], "max_versions"),
         (["generate", "count", "-s", "s1", "--job-id", "a/b"], "job_id"),
         (["upload", "missing.csv", "-s", "s1"], "path"),
         (["upload", ".", "-s", "s1"], "path"),
         (["tables", "select", "orders", "-s", "s1"], "tables"),
-        (["ray", "job", "../x"], "submission_id"),
-        (["ray", "jobs", "--limit", "0"], "limit"),
+        (["ray", "run", "../x"], "submission_id"),
+        (["ray", "runs", "--limit", "0"], "limit"),
         (["ray", "submit", "missing.py"], "path"),
         (["history", "-s", "s1", "--limit", "0"], "limit"),
         (["status", "a/b"], "job_id"),
@@ -127,7 +127,7 @@ async def test_a_script_that_is_no_text_is_refused(cli: Cli, tmp_path: Path) -> 
 
 async def test_a_job_id_of_another_request_is_refused(cli: Cli) -> None:
     assert (await cli("ray", "status", "--no-wait", "--job-id", "j")).exit_code == 0
-    _check(await cli("ray", "jobs", "--no-wait", "--job-id", "j"), 2, "job_id_taken")
+    _check(await cli("ray", "runs", "--no-wait", "--job-id", "j"), 2, "job_id_taken")
 
 
 async def test_a_job_that_cannot_be_put_back_is_exit_code_2(cli: Cli) -> None:
@@ -184,7 +184,7 @@ async def test_an_error_is_told_once_and_its_details_are_for_programs(cli: Cli, 
 
 
 @pytest.mark.parametrize(
-    "arguments", [["stats", "--json"], ["status", "--json"], ["ray", "jobs", "--limit", "x", "--json"]], ids=" ".join
+    "arguments", [["stats", "--json"], ["status", "--json"], ["ray", "runs", "--limit", "x", "--json"]], ids=" ".join
 )
 def test_wrong_usage_with_json_is_json(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run_app(arguments) == 2

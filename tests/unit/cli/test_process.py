@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from raylane_common.jobs import JobStatus
-from raylane_common.queue import JobQueue
+from raylane_common.redis.queue import JobQueue
+from raylane_common.wire.jobs import JobStatus
 from tests.unit.producer.samples import CSV_BYTES, GENERATED, UPLOADED
 
 if TYPE_CHECKING:

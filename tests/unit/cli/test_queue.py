@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from raylane.cli.options import Order
 from raylane.cli.overview import duration
 from raylane_common.errors import RunFailed, StorageUnavailable
-from raylane_common.jobs import JobRecord
+from raylane_common.wire.jobs import JobRecord
 from tests.unit.producer.samples import CSV_BYTES, GENERATED, UPLOADED
 from tests.waiting import until
 
@@ -34,7 +34,7 @@ def script(tmp_path: Path) -> str:
 
 async def test_every_command_that_enqueues_work_takes_the_options_of_a_job(cli: Cli, script: str) -> None:
     await cli("ray", "status", "--no-wait", "--job-id", "first")
-    await cli("ray", "jobs", "--no-wait", "--job-id", "second")
+    await cli("ray", "runs", "--no-wait", "--job-id", "second")
     for number, command in enumerate(
         (
             ["upload", script, "-s", "s1"],

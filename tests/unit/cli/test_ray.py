@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from raylane_common.ray.models import EndpointReport, EndpointState, RayHealth, RayJobStatus, RayNode, Run
-from raylane_common.results import RayClusterResult, RayEndpointsResult, RunResult
+from raylane_common.wire.ray import RayClusterResult, RayEndpointsResult, RunResult
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,7 @@ from raylane_common.errors import ErrorInfo, InvalidRequest, JobTimeout, RayAuth
 def _all_errors(base: type[RaylaneError] = RaylaneError) -> list[type[RaylaneError]]:
     found = [base]
     for child in base.__subclasses__():
-        if child.__module__ == errors.__name__:
+        if child.__module__.startswith(errors.__name__):
             found += _all_errors(child)
     return found
 

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 import fakeredis
 import pytest
 
-from raylane_common import keys
 from raylane_common.errors import InvalidRequest, JobIdTaken, JobNotFound, LeaseLost, StorageRejected, WaitTimeout
-from raylane_common.jobs import JobStatus, NewJob, Progress
 from raylane_common.limits import MAX_STAGED_BYTES
-from raylane_common.queue import JobQueue, LaneQueue
-from raylane_common.requests import GenerateRequest, ListTablesRequest, UploadRequest
+from raylane_common.redis import keys
+from raylane_common.redis.queue import JobQueue, LaneQueue
+from raylane_common.wire.generate import GenerateRequest
+from raylane_common.wire.jobs import JobStatus, NewJob, Progress
+from raylane_common.wire.tables import ListTablesRequest
+from raylane_common.wire.upload import UploadRequest
 from tests.claims import claimed, die, end, patient_lane, take
 from tests.lanes import DONE
 

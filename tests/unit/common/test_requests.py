@@ -1,28 +1,29 @@
 from __future__ import annotations
 
 import string
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
-from raylane_common.errors import InvalidRequest
-from raylane_common.jobs import NewJob, build
+from raylane_common.errors import InvalidRequest, invalid_requests
 from raylane_common.limits import MAX_STAGED_BYTES
-from raylane_common.requests import (
-    GenerateRequest,
-    ListTablesRequest,
-    RayJobRequest,
-    RaySubmitRequest,
-    SelectTablesRequest,
-    UploadRequest,
-)
+from raylane_common.wire.generate import GenerateRequest
+from raylane_common.wire.jobs import NewJob
+from raylane_common.wire.ray import RayRunRequest, RaySubmitRequest
+from raylane_common.wire.tables import ListTablesRequest, SelectTablesRequest
+from raylane_common.wire.upload import UploadRequest
 
-if TYPE_CHECKING:
-    from pydantic import BaseModel
+Model = TypeVar("Model", bound=BaseModel)
 
 UPLOAD = {"filename": "a.csv", "size_bytes": 3, "sha256": "0" * 64}
+
+
+def build(model: type[Model], **fields: object) -> Model:
+    with invalid_requests():
+        return model.model_validate(fields)
 
 
 def refused(model: type[BaseModel], field: str, **fields: Any) -> InvalidRequest:
@@ -105,7 +106,7 @@ def test_unknown_and_missing_fields_are_named() -> None:
     refused(SelectTablesRequest, "tables", tables=[])
     refused(SelectTablesRequest, "tables.0.table", tables=[{"database": "d"}])
     refused(ListTablesRequest, "database", database="a/b")
-    refused(RayJobRequest, "submission_id", submission_id="a b")
+    refused(RayRunRequest, "submission_id", submission_id="a b")
     refused(RaySubmitRequest, "code", code="  ")
 
 

@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from raylane_common.errors import InvalidRequest
-from raylane_common.requests import JobKind
-from raylane_common.settings import RetryPolicy, Settings
+from raylane_common.settings import Settings
+from raylane_common.wire.base import JobKind, RetryPolicy
 
 ROOT = Path(__file__).parents[3]
 
@@ -34,8 +33,8 @@ def test_what_is_left_out_of_a_policy_or_a_lane_keeps_its_default(monkeypatch: p
     monkeypatch.setenv("RAYLANE_RETRIES__UPLOAD__MAX_ATTEMPTS", "2")
     monkeypatch.setenv("RAYLANE_LANES__RAY__PER_SESSION", "3")
     settings = Settings()
-    assert settings.retries.of(JobKind.UPLOAD) == RetryPolicy(max_attempts=2, backoff_base_s=1, backoff_cap_s=60)
-    assert settings.retries.of("generate") == RetryPolicy(max_attempts=4, backoff_base_s=1, backoff_cap_s=60)
+    assert settings.retries[JobKind.UPLOAD] == RetryPolicy(max_attempts=2, backoff_base_s=1, backoff_cap_s=60)
+    assert settings.retries[JobKind.GENERATE] == RetryPolicy(max_attempts=4, backoff_base_s=1, backoff_cap_s=60)
     assert (settings.lanes.ray.per_session, settings.lanes.ray.concurrency) == (3, 20)
 
 
@@ -45,11 +44,9 @@ def test_only_generate_jobs_of_one_session_wait_for_each_other_by_default() -> N
 
 
 def test_every_kind_has_its_retries_and_nothing_else_has() -> None:
-    retries = Settings().retries
-    assert [retries.of(kind) for kind in JobKind] == [retries.upload, retries.tables, retries.generate, retries.ray]
-    for other in ("of", "model_config", ""):
-        with pytest.raises(InvalidRequest, match="kind"):
-            retries.of(other)
+    assert set(Settings().retries) == set(JobKind)
+    with pytest.raises(ValidationError, match=r"retries\.download"):
+        Settings.model_validate({"retries": {"download": {"max_attempts": 2}}})
 
 
 def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -> None:

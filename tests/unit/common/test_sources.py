@@ -6,9 +6,10 @@ import fakeredis
 import pytest
 from redis.asyncio import Redis
 
-from raylane_common import keys
 from raylane_common.errors import QueueUnavailable
-from raylane_common.sources import Column, ColumnType, CsvSource, SourceStore, TableFormat, TableSource
+from raylane_common.redis import keys
+from raylane_common.redis.source_store import SourceStore
+from raylane_common.wire.sources import Column, ColumnType, CsvSource, TableFormat, TableSource
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

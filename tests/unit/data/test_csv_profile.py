@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pyarrow import csv as arrow_csv
 
 from raylane_common.errors import InvalidCsv
-from raylane_common.sources import ColumnType
+from raylane_common.wire.sources import ColumnType
 from raylane_worker.data.csv_profile import BLOCK_BYTES, MAX_COLUMNS, PREVIEW_CELL_CHARACTERS, profile
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from raylane_common.sources import Column, ColumnType, CsvSource, TableFormat, TableSource
+from raylane_common.wire.sources import Column, ColumnType, CsvSource, TableFormat, TableSource
 
 NATIVE = {
     ColumnType.INTEGER: "int64",

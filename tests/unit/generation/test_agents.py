@@ -14,12 +14,12 @@ from strands.types.exceptions import ModelThrottledException
 
 from raylane_common.errors import GenerationError, GenerationRefused, ModelMisconfigured, ModelUnavailable, NoSources
 from raylane_common.ray.models import RayJobStatus, Run
-from raylane_common.results import CodeVersion, Finding, Usage
 from raylane_common.settings import GenerationSettings
-from raylane_common.sources import Column, ColumnType, CsvSource, TableFormat, TableSource
+from raylane_common.wire.generate import CodeVersion, Finding, Usage
+from raylane_common.wire.sources import Column, ColumnType, CsvSource, TableFormat, TableSource
 from raylane_worker.generation import template
-from raylane_worker.generation.agents import WritingTask, write_code
-from raylane_worker.generation.briefing import describe, read_source
+from raylane_worker.generation.agents.briefing import describe, read_source
+from raylane_worker.generation.agents.team import WritingTask, write_code
 from raylane_worker.generation.template.model import TemplateModel
 
 if TYPE_CHECKING:
@@ -313,8 +313,8 @@ async def test_cancellation_reaches_the_model_call_and_is_not_swallowed() -> Non
 
 async def test_a_model_that_does_not_answer_in_time_is_unavailable() -> None:
     model = Waiting()
-    with pytest.raises(ModelUnavailable, match="ATTEMPT_TIMEOUT_S") as caught:
-        await write_code(task(model_timeout_s=0.2, attempt_timeout_s=0.2), model)
+    with pytest.raises(ModelUnavailable, match="VERSION_TIMEOUT_S") as caught:
+        await write_code(task(model_timeout_s=0.2, version_timeout_s=0.2), model)
     assert caught.value.retryable
     assert model.left.is_set()
 

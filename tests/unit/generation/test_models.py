@@ -13,10 +13,10 @@ from strands.models.llamacpp import LlamaCppModel
 from strands.types.exceptions import ModelThrottledException
 
 from raylane_common.errors import GenerationRefused, ModelMisconfigured, ModelUnavailable
-from raylane_common.requests import GeneratorName
 from raylane_common.settings import Settings
-from raylane_worker.generation.model_errors import explain
-from raylane_worker.generation.models import DEFAULT_MODEL, Chosen, choose, make_model
+from raylane_common.wire.generate import GeneratorName
+from raylane_worker.generation.providers.errors import explain
+from raylane_worker.generation.providers.models import DEFAULT_MODEL, Chosen, choose, make_model
 from raylane_worker.generation.template.model import TemplateModel
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ def test_half_a_pair_of_credentials_is_named() -> None:
 
 
 def test_importing_the_package_does_not_import_strands() -> None:
-    modules = "raylane_worker.generation.agents, raylane_worker.generation.models"
+    modules = "raylane_worker.generation.agents.team, raylane_worker.generation.providers.models"
     code = f"import sys, {modules}; print(sorted({{'strands', 'boto3', 'ray'}} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "[]"
@@ -157,7 +157,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from raylane_common.errors import GenerationError
 from raylane_common.settings import GenerationSettings
-from raylane_common.sources import Column, ColumnType, CsvSource
+from raylane_common.wire.sources import Column, ColumnType, CsvSource
 from raylane_worker.generation.agents import WritingTask, write_code
 from raylane_worker.generation.template.model import TemplateModel
 

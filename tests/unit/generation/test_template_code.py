@@ -12,7 +12,7 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from raylane_common.errors import RaylaneError
-from raylane_common.sources import ColumnType, TableFormat
+from raylane_common.wire.sources import ColumnType, TableFormat
 from raylane_worker.generation.template import write
 from raylane_worker.generation.verify import verify
 from tests.printed import table

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from raylane_common.results import Finding
+from raylane_common.wire.generate import Finding
 from raylane_worker.generation.template import write
 from raylane_worker.generation.verify import verify
 from tests.unit.generation.schemas import ORDERS, WEATHER, csv_source, table_source
 
 if TYPE_CHECKING:
-    from raylane_common.sources import CsvSource, TableSource
+    from raylane_common.wire.sources import CsvSource, TableSource
 
 LOCATION = WEATHER.location
 READ = f"ds = ray.data.read_csv({LOCATION!r})"

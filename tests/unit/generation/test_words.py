@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from raylane_common.errors import GenerationRefused, LeaseLost, QueueUnavailable
-from raylane_worker.generation import words as words_module
-from raylane_worker.generation.agents import write_code
+from raylane_worker.generation.agents import text_stream
+from raylane_worker.generation.agents.team import write_code
+from raylane_worker.generation.agents.text_stream import MAX_BYTES, PIECE_BYTES, TextStream
 from raylane_worker.generation.template.model import TemplateModel
-from raylane_worker.generation.words import MAX_BYTES, PIECE_BYTES, Words
 from tests.unit.generation.test_agents import LOOK, SUBMIT, ScriptedModel, task
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ async def test_what_a_model_said_before_it_declined_is_heard_too() -> None:
 
 
 async def test_thousands_of_words_make_few_events(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(words_module, "_FIRST_PAUSE_S", 60)
+    monkeypatch.setattr(text_stream, "_FIRST_PAUSE_S", 60)
     followers = Followers()
     await write_code(task(), Talkative([LOOK, SUBMIT], ["word "] * 2000), say=followers.hear)
     assert followers.heard == "\n".join(["word " * 2000] * 3)
@@ -116,7 +116,7 @@ async def test_a_lost_lease_ends_the_writing() -> None:
 @given(st.lists(st.text() | st.text("ab\n", min_size=PIECE_BYTES, max_size=3 * PIECE_BYTES), max_size=80))
 async def test_the_pieces_together_are_the_text_up_to_the_limit(parts: list[str]) -> None:
     followers = Followers()
-    words = Words(followers.hear)
+    words = TextStream(followers.hear)
     for part in parts:
         await words.add(part)
     await words.flush()

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from raylane_common.errors import JobCancelled, LeaseLost
-from raylane_common.queue import LaneQueue, Lease
-from raylane_common.requests import JobKind
+from raylane_common.redis.queue import LaneQueue, Lease
+from raylane_common.wire.base import JobKind
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from raylane_common.errors import RaylaneError
-    from raylane_common.queue import End
-    from raylane_common.results import Result
+    from raylane_common.redis.queue import AttemptOutcome
+    from raylane_common.wire.kinds import Result
 
 
 class Held(Lease):
@@ -32,7 +32,7 @@ class Held(Lease):
     async def give_back(self) -> None:
         await self._end(self.returned())
 
-    async def _end(self, end: End) -> None:
+    async def _end(self, end: AttemptOutcome) -> None:
         [written] = await self._queue.finish([end])
         if not written:
             raise LeaseLost(f"job {self.job_id} is another worker's")

@@ -8,15 +8,15 @@ from raylane.backend import RedisBackend
 from raylane.producer import Producer
 from raylane.testing import MemoryProducer
 from raylane_common.errors import RaylaneError
-from raylane_common.jobs import JobStatus
-from raylane_common.sources import SourceStore
+from raylane_common.redis.source_store import SourceStore
+from raylane_common.wire.jobs import JobStatus
 from tests.unit.producer.hand import Hand
 from tests.unit.producer.samples import CSV, TABLE
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-    from raylane_common.results import Result
+    from raylane_common.wire.kinds import Result
     from tests.unit.producer.hand import Held
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from raylane_common.jobs import Checkpoint
 from raylane_common.ray.models import RayJobStatus, Run
-from raylane_common.requests import GeneratorName
-from raylane_common.results import CodeVersion, GenerateResult, UploadResult
-from raylane_common.sources import Column, ColumnType, CsvSource, TableFormat, TableSource
+from raylane_common.wire.generate import Checkpoint, CodeVersion, GenerateResult, GeneratorName
+from raylane_common.wire.sources import Column, ColumnType, CsvSource, TableFormat, TableSource
+from raylane_common.wire.upload import UploadResult
 
 CSV_BYTES: Final = b"city,temp\nOslo,3\n"
 COLUMNS: Final = (
@@ -55,11 +54,11 @@ GENERATED: Final = GenerateResult(
     code="print('mean')\n",
     interpreted_as="mean of temp",
     sources_used=(CSV,),
-    attempts=(CodeVersion(number=1, code="print('mean')\n", run=RUN),),
+    versions=(CodeVersion(number=1, code="print('mean')\n", run=RUN),),
     run=RUN,
 )
 CHECKPOINT: Final = Checkpoint(
     sources_used=(CSV, TABLE),
     generator=GeneratorName.AGENT,
-    attempts=(CodeVersion(number=1, code="first"), CodeVersion(number=2, code="second", run=FAILED_RUN)),
+    versions=(CodeVersion(number=1, code="first"), CodeVersion(number=2, code="second", run=FAILED_RUN)),
 )

@@ -11,9 +11,12 @@ from hypothesis import strategies as st
 
 from raylane.options import new_job, new_upload
 from raylane_common.errors import InvalidRequest, JobIdTaken
-from raylane_common.jobs import Enqueued, JobStatus, NewJob, Priority
 from raylane_common.limits import JOB_ID_PATTERN
-from raylane_common.requests import GenerateRequest, JobKind, ListDatabasesRequest, UploadRequest
+from raylane_common.wire.base import JobKind
+from raylane_common.wire.generate import GenerateRequest
+from raylane_common.wire.jobs import Enqueued, JobStatus, NewJob, Priority
+from raylane_common.wire.tables import ListDatabasesRequest
+from raylane_common.wire.upload import UploadRequest
 from tests.unit.producer.samples import CSV_BYTES, UPLOADED
 
 if TYPE_CHECKING:
@@ -40,7 +43,7 @@ async def test_a_batch_is_enqueued_in_its_order(rig: Rig) -> None:
 
 async def test_what_is_wrong_with_one_job_holds_up_no_other(rig: Rig) -> None:
     request = ListDatabasesRequest()
-    await rig.producer.ray.status(job_id="taken")
+    await rig.producer.cluster.status(job_id="taken")
     outcomes = await rig.producer.enqueue_many(
         [
             new_job(request, job_id="taken"),
@@ -62,7 +65,7 @@ async def test_a_large_batch_is_written_whole(rig: Rig) -> None:
     jobs = [new_job(ListDatabasesRequest()) for _ in range(500)]
     outcomes = await rig.producer.enqueue_many(jobs)
     assert [outcome.id for outcome in outcomes] == [job.id for job in jobs]
-    [upload, *_] = await rig.producer.queue.lanes()
+    [upload, *_] = await rig.producer.operator.lanes()
     assert upload.queued == 500
 
 

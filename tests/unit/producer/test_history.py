@@ -10,8 +10,8 @@ import pytest
 
 from raylane.history import HistoryEntry
 from raylane_common.errors import NotUnderstood, RunFailed
-from raylane_common.jobs import JobRecord, JobStatus
-from raylane_common.results import RunResult
+from raylane_common.wire.jobs import JobRecord, JobStatus
+from raylane_common.wire.ray import RunResult
 from tests.unit.producer.samples import CHECKPOINT, CSV_BYTES, FAILED_RUN, GENERATED, RUN, UPLOADED
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ async def test_a_generate_that_wrote_no_code_shows_its_error(producer: Producer,
 
 
 async def test_a_submitted_script_stands_with_its_code_and_its_submission_id(producer: Producer, claim: Claim) -> None:
-    await producer.ray.submit("print(1)", session_id="s1")
+    await producer.cluster.submit("print(1)", session_id="s1")
     [queued] = await producer.history("s1")
     assert (queued.action, queued.what, queued.code) == ("submit", "", "print(1)")
     await (await claim("ray")).succeed(RunResult(run=RUN))

@@ -12,16 +12,16 @@ from hypothesis import strategies as st
 
 from raylane.options import new_job, new_upload
 from raylane_common.errors import JobCancelled, JobNotFound, NotUnderstood, QueueError, RaylaneError, StorageUnavailable
-from raylane_common.jobs import JobStatus
-from raylane_common.requests import GenerateRequest, ListDatabasesRequest
-from raylane_common.results import DatabasesResult
+from raylane_common.wire.generate import GenerateRequest
+from raylane_common.wire.jobs import JobStatus
+from raylane_common.wire.tables import DatabasesResult, ListDatabasesRequest
 from tests.unit.producer.rig import MemoryRig, RedisRig
 from tests.unit.producer.samples import CSV_BYTES
 
 if TYPE_CHECKING:
     from raylane.producer import Producer
-    from raylane_common.jobs import NewJob
-    from raylane_common.results import Result
+    from raylane_common.wire.jobs import NewJob
+    from raylane_common.wire.kinds import Result
     from tests.unit.producer.rig import Rig
 
 OUTCOMES: dict[str, Result | RaylaneError] = {
@@ -105,7 +105,7 @@ async def _do(rig: Rig, step: Step) -> object:
         if step.does == "requeue":
             await rig.producer.requeue(step.job_id)
         if step.does == "requeue all":
-            outcomes = await rig.producer.queue.requeue_dead()
+            outcomes = await rig.producer.operator.requeue_dead()
             return {(outcome.id, type(outcome.error)) for outcome in outcomes}
         status = (await rig.producer.record(step.job_id)).status
         if step.does == "start" and status is JobStatus.QUEUED:
@@ -120,14 +120,14 @@ async def _do(rig: Rig, step: Step) -> object:
 async def _stand(producer: Producer) -> object:
     """All that a caller may see of it, but times, workers and words."""
     jobs = []
-    for record in sorted(await producer.queue.jobs(), key=lambda record: record.id):
+    for record in sorted(await producer.operator.jobs(), key=lambda record: record.id):
         attempts = [(attempt.number, attempt.error.code) for attempt in await producer.attempts(record.id)]
         error = record.error and (record.error.code, record.error.details)
         ended = record.finished_at is not None, record.cancel_requested_at is not None, record.at is not None
         jobs.append((record.id, record.kind, record.status, record.attempt, record.round, error, ended, attempts))
     lanes = [
         (lane.lane, lane.waiting, lane.scheduled, lane.queued, lane.running, lane.dead)
-        for lane in await producer.queue.lanes()
+        for lane in await producer.operator.lanes()
     ]
-    dead = {record.id for record in await producer.queue.dead_letters()}
+    dead = {record.id for record in await producer.operator.dead_letters()}
     return jobs, lanes, dead

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from raylane_common.errors import DependencyFailed, InternalError, InvalidCsv, InvalidRequest, JobNotFound
-from raylane_common.jobs import JobStatus, Priority
-from raylane_common.results import DatabasesResult
+from raylane_common.wire.jobs import JobStatus, Priority
+from raylane_common.wire.tables import DatabasesResult
 from tests.unit.producer.samples import CSV_BYTES, GENERATED, UPLOADED
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ async def test_a_job_starts_once_the_job_before_it_has_succeeded(rig: Rig) -> No
 
 async def test_a_job_waits_for_all_it_comes_after(rig: Rig) -> None:
     first = await rig.producer.tables.databases()
-    second = await rig.producer.ray.status()
+    second = await rig.producer.cluster.status()
     last = await rig.producer.tables.databases(after=(first.id, second, first))
     await rig.end(second.id, DONE)
     assert await _status(rig.producer, last.id) is JobStatus.WAITING
@@ -45,7 +45,7 @@ async def test_a_job_waits_for_all_it_comes_after(rig: Rig) -> None:
 async def test_what_comes_after_a_failed_job_fails_down_the_line(rig: Rig) -> None:
     upload = await rig.producer.upload_bytes(CSV_BYTES, filename="a.csv", session_id="s1", job_id="up")
     generate = await rig.producer.generate("count", session_id="s1", after=[upload], job_id="gen")
-    last = await rig.producer.ray.submit("print(1)", after=[generate])
+    last = await rig.producer.cluster.submit("print(1)", after=[generate])
     await rig.end(upload.id, InvalidCsv("no header"))
     for handle, culprit in ((generate, "up"), (last, "gen")):
         with pytest.raises(DependencyFailed, match=culprit) as raised:
@@ -67,12 +67,12 @@ async def test_a_job_may_come_after_one_that_has_ended(rig: Rig) -> None:
     good, bad = await rig.producer.tables.databases(), await rig.producer.tables.databases()
     await rig.end(good.id, DONE)
     await rig.end(bad.id, InternalError("oops"))
-    assert await _status(rig.producer, (await rig.producer.ray.status(after=[good])).id) is JobStatus.QUEUED
-    failed = await rig.producer.ray.status(after=[good, bad])
+    assert await _status(rig.producer, (await rig.producer.cluster.status(after=[good])).id) is JobStatus.QUEUED
+    failed = await rig.producer.cluster.status(after=[good, bad])
     with pytest.raises(DependencyFailed, match=bad.id):
         await failed.result()
     assert [event.status async for event in failed.follow()] == ["waiting", "failed"]
-    assert [record.id for record in await rig.producer.queue.dead_letters()] == [bad.id]
+    assert [record.id for record in await rig.producer.operator.dead_letters()] == [bad.id]
 
 
 async def test_a_job_after_an_unknown_one_is_refused(rig: Rig) -> None:

@@ -11,7 +11,6 @@ import pytest
 
 from raylane.backend import RedisBackend
 from raylane.producer import Producer
-from raylane_common.connection import connect
 from raylane_common.errors import (
     InternalError,
     InvalidRequest,
@@ -22,11 +21,12 @@ from raylane_common.errors import (
     StorageRejected,
     WaitTimeout,
 )
-from raylane_common.jobs import EventType, JobStatus, Progress
 from raylane_common.limits import MAX_STAGED_BYTES
-from raylane_common.results import DatabasesResult, SelectedTablesResult
+from raylane_common.redis.connection import connect
+from raylane_common.redis.source_store import SourceStore
 from raylane_common.settings import RedisSettings, Settings
-from raylane_common.sources import SourceStore
+from raylane_common.wire.jobs import EventType, JobStatus, Progress
+from raylane_common.wire.tables import DatabasesResult, SelectedTablesResult
 from tests.unit.producer.samples import CHECKPOINT, CSV, CSV_BYTES, GENERATED, TABLE, UPLOADED
 from tests.waiting import until
 
@@ -106,14 +106,14 @@ async def test_table_actions_are_tables_jobs(producer: Producer, claim: Claim) -
 
 async def test_generate_carries_its_options(producer: Producer, claim: Claim) -> None:
     handle = await producer.generate(
-        "mean of temp", session_id="s1", execute=True, generator="template", max_attempts=2, keep_sources=True
+        "mean of temp", session_id="s1", execute=True, generator="template", max_versions=2, keep_sources=True
     )
     lease = await claim("generate")
     assert lease.record.payload == {
         "prompt": "mean of temp",
         "execute": True,
         "generator": "template",
-        "max_attempts": 2,
+        "max_versions": 2,
         "keep_sources": True,
     }
     await lease.succeed(GENERATED)
@@ -121,11 +121,11 @@ async def test_generate_carries_its_options(producer: Producer, claim: Claim) ->
 
 
 async def test_ray_actions_are_ray_jobs(producer: Producer, claim: Claim) -> None:
-    actions = producer.ray
+    actions = producer.cluster
     wanted: list[tuple[Coroutine[None, None, JobHandle[Any]], dict[str, object]]] = [
         (actions.status(), {"action": "status"}),
-        (actions.jobs(limit=5), {"action": "jobs", "limit": 5}),
-        (actions.job("rl-1"), {"action": "job", "submission_id": "rl-1"}),
+        (actions.runs(limit=5), {"action": "runs", "limit": 5}),
+        (actions.run("rl-1"), {"action": "run", "submission_id": "rl-1"}),
         (actions.logs("rl-1"), {"action": "logs", "submission_id": "rl-1"}),
         (actions.stop("rl-1"), {"action": "stop", "submission_id": "rl-1"}),
         (actions.delete("rl-1"), {"action": "delete", "submission_id": "rl-1"}),
@@ -165,13 +165,13 @@ async def test_every_method_that_enqueues_takes_a_job_id(producer: Producer, tmp
         await producer.tables.databases(job_id="j3"),
         await producer.tables.list("d", job_id="j4"),
         await producer.tables.select("s1", [("d", "t")], job_id="j5"),
-        await producer.ray.status(job_id="j6"),
-        await producer.ray.jobs(job_id="j7"),
-        await producer.ray.job("r", job_id="j8"),
-        await producer.ray.submit("print(1)", job_id="j9"),
-        await producer.ray.logs("r", job_id="j10"),
-        await producer.ray.stop("r", job_id="j11"),
-        await producer.ray.delete("r", job_id="j12"),
+        await producer.cluster.status(job_id="j6"),
+        await producer.cluster.runs(job_id="j7"),
+        await producer.cluster.run("r", job_id="j8"),
+        await producer.cluster.submit("print(1)", job_id="j9"),
+        await producer.cluster.logs("r", job_id="j10"),
+        await producer.cluster.stop("r", job_id="j11"),
+        await producer.cluster.delete("r", job_id="j12"),
     ]
     assert [handle.id for handle in handles] == [f"j{number}" for number in range(13)]
 
@@ -276,7 +276,7 @@ async def test_unknown_jobs_are_not_found(producer: Producer) -> None:
 
 async def test_a_client_that_was_given_stays_open(redis: Redis) -> None:
     async with Producer(backend=RedisBackend(redis)) as producer:
-        await producer.ray.status()
+        await producer.cluster.status()
     assert await redis.ping()
 
 
@@ -307,7 +307,7 @@ async def test_a_closed_port_is_queue_unavailable() -> None:
         redis = RedisSettings.model_validate({"url": url, "socket_timeout_s": 1.5, "give_up_s": 1.5})
         async with asyncio.timeout(30), Producer(backend=RedisBackend.connect(redis)) as producer:
             with pytest.raises(QueueUnavailable, match="RAYLANE_REDIS__URL"):
-                await producer.ray.status()
+                await producer.cluster.status()
             with pytest.raises(QueueUnavailable):
                 await producer.sources("s1")
 

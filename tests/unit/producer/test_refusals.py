@@ -14,7 +14,7 @@ from raylane.handle import JobHandle
 from raylane.options import new_upload
 from raylane_common.errors import InvalidRequest
 from raylane_common.limits import MAX_CODE_BYTES, MAX_PROMPT_BYTES, MAX_STAGED_BYTES
-from raylane_common.results import UploadResult
+from raylane_common.wire.upload import UploadResult
 from tests.unit.producer.samples import CSV_BYTES
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ async def test_a_bad_session_id_is_refused_by_every_method_that_takes_one(produc
         lambda: producer.upload_bytes(CSV_BYTES, filename="a.csv", session_id=session_id),
         lambda: producer.generate("count", session_id=session_id),
         lambda: producer.tables.select(session_id, [("d", "t")]),
-        lambda: producer.ray.submit("print(1)", session_id=session_id),
+        lambda: producer.cluster.submit("print(1)", session_id=session_id),
         lambda: producer.sources(session_id),
         lambda: producer.reset(session_id),
         lambda: producer.history(session_id),
@@ -63,7 +63,7 @@ async def test_a_bad_job_id_is_refused_by_every_method_that_takes_one(producer: 
     calls: list[Callable[[], Awaitable[object]]] = [
         lambda: producer.generate("count", session_id="s1", job_id=job_id),
         lambda: producer.tables.databases(job_id=job_id),
-        lambda: producer.ray.status(job_id=job_id),
+        lambda: producer.cluster.status(job_id=job_id),
         lambda: producer.record(job_id),
         lambda: producer.wait(job_id),
         lambda: producer.result(job_id),
@@ -141,9 +141,9 @@ async def test_a_bad_prompt_is_refused(producer: Producer, prompt: str) -> None:
 async def test_bad_options_of_generate_name_their_field(producer: Producer) -> None:
     with pytest.raises(InvalidRequest, match=r"^generator: "):
         await producer.generate("count", session_id="s1", generator="magic")
-    for max_attempts in (0, 6):
-        with pytest.raises(InvalidRequest, match=r"^max_attempts: "):
-            await producer.generate("count", session_id="s1", max_attempts=max_attempts)
+    for max_versions in (0, 6):
+        with pytest.raises(InvalidRequest, match=r"^max_versions: "):
+            await producer.generate("count", session_id="s1", max_versions=max_versions)
 
 
 async def test_bad_tables_name_their_field(producer: Producer) -> None:
@@ -164,12 +164,12 @@ async def test_bad_tables_name_their_field(producer: Producer) -> None:
 async def test_bad_arguments_of_ray_actions_name_their_field(producer: Producer) -> None:
     for limit in (0, 501):
         with pytest.raises(InvalidRequest, match=r"^limit: "):
-            await producer.ray.jobs(limit=limit)
+            await producer.cluster.runs(limit=limit)
     for code in ("", " ", "x" * (MAX_CODE_BYTES + 1)):
         with pytest.raises(InvalidRequest, match=r"^code: must"):
-            await producer.ray.submit(code)
+            await producer.cluster.submit(code)
     for submission_id in ("", "../x", "a b", "x" * 65):
-        for call in (producer.ray.job, producer.ray.logs, producer.ray.stop, producer.ray.delete):
+        for call in (producer.cluster.run, producer.cluster.logs, producer.cluster.stop, producer.cluster.delete):
             with pytest.raises(InvalidRequest, match=r"^submission_id: "):
                 await call(submission_id)
 
@@ -211,9 +211,9 @@ async def test_an_unknown_option_of_a_job_is_named(producer: Producer, name: str
 
 async def test_type_checkers_refuse_an_unknown_option_too(producer: Producer) -> None:
     with pytest.raises(TypeError, match="prioritty"):
-        await producer.ray.status(prioritty="high")  # type: ignore[call-arg]  # needed, or mypy would say so
+        await producer.cluster.status(prioritty="high")  # type: ignore[call-arg]  # needed, or mypy would say so
     with pytest.raises(InvalidRequest, match=r"^priority: "):
-        await producer.ray.status(priority="urgent")  # type: ignore[arg-type]  # as above
+        await producer.cluster.status(priority="urgent")  # type: ignore[arg-type]  # as above
 
 
 @given(st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", fullmatch=True))

@@ -18,14 +18,15 @@ from raylane_common.errors import (
     StorageRejected,
     StorageUnavailable,
 )
-from raylane_common.jobs import JobStatus
-from raylane_common.results import DatabasesResult
+from raylane_common.wire.jobs import JobStatus
+from raylane_common.wire.tables import DatabasesResult
 from tests.unit.producer.samples import CSV_BYTES, GENERATED, UPLOADED
 
 if TYPE_CHECKING:
     from raylane.handle import JobHandle
     from raylane.producer import Producer
-    from raylane_common.results import GenerateResult, UploadResult
+    from raylane_common.wire.generate import GenerateResult
+    from raylane_common.wire.upload import UploadResult
     from tests.unit.producer.rig import Rig
 
 DONE = DatabasesResult(databases=())
@@ -161,17 +162,17 @@ async def test_an_upload_is_put_back_while_its_bytes_are_kept(rig: Rig) -> None:
 )
 async def test_dead_letters_are_jobs_that_were_given_up(rig: Rig, error: RaylaneError, dead: bool) -> None:
     handle = await rig.producer.generate("count", session_id="s1")
-    dependent = await rig.producer.ray.submit("print(1)", after=[handle])
+    dependent = await rig.producer.cluster.submit("print(1)", after=[handle])
     await rig.end(handle.id, error)
-    found = {record.id for record in await rig.producer.queue.dead_letters()}
+    found = {record.id for record in await rig.producer.operator.dead_letters()}
     assert found == ({handle.id, dependent.id} if dead else set())
-    counts = {lane.lane: lane.dead for lane in await rig.producer.queue.lanes()}
+    counts = {lane.lane: lane.dead for lane in await rig.producer.operator.lanes()}
     assert counts == {"upload": 0, "generate": int(dead), "ray": int(dead)}
 
 
 async def test_dead_letters_are_found_by_kind_code_and_session(rig: Rig) -> None:
     upload, generate = await _dead_pair(rig)
-    find = rig.producer.queue.dead_letters
+    find = rig.producer.operator.dead_letters
     assert [record.id for record in await find(kind="upload")] == [upload.id]
     assert [record.id for record in await find(code="dependency_failed")] == [generate.id]
     assert len(await find(session_id="s1")) == 2
@@ -182,19 +183,19 @@ async def test_dead_letters_are_found_by_kind_code_and_session(rig: Rig) -> None
 
 async def test_all_dead_letters_come_back_each_before_those_that_come_after_it(rig: Rig) -> None:
     upload, generate = await _dead_pair(rig)
-    await rig.producer.queue.requeue_dead(session_id="s2")
-    [alone] = await rig.producer.queue.requeue_dead(kind="generate")
+    await rig.producer.operator.requeue_dead(session_id="s2")
+    [alone] = await rig.producer.operator.requeue_dead(kind="generate")
     assert (alone.id, isinstance(alone.error, JobNotRequeued)) == (generate.id, True)
-    outcomes = await rig.producer.queue.requeue_dead()
+    outcomes = await rig.producer.operator.requeue_dead()
     assert outcomes == [(upload.id, None), (generate.id, None)]
-    assert await rig.producer.queue.dead_letters() == []
+    assert await rig.producer.operator.dead_letters() == []
     await rig.end(upload.id, UPLOADED)
     await rig.end(generate.id, GENERATED)
     assert await generate.result() == GENERATED
 
 
 async def test_filters_that_mean_nothing_name_their_field(rig: Rig) -> None:
-    queue = rig.producer.queue
+    queue = rig.producer.operator
     with pytest.raises(InvalidRequest, match=r"^kind: must be one of upload, tables, generate, ray"):
         await queue.jobs(kind="uploads")
     with pytest.raises(InvalidRequest, match=r"^status: must be one of waiting"):
@@ -214,13 +215,13 @@ async def test_lanes_and_jobs_show_what_stands_where(rig: Rig) -> None:
     scheduled = await producer.tables.databases(delay_s=60)
     failed = await producer.upload_bytes(CSV_BYTES, filename="a.csv", session_id="s1")
     await rig.end(failed.id, InvalidCsv("no header"))
-    upload, generate, ray = await producer.queue.lanes()
+    upload, generate, ray = await producer.operator.lanes()
     assert [lane.lane for lane in (upload, generate, ray)] == ["upload", "generate", "ray"]
     assert (upload.scheduled, upload.queued, upload.oldest_s) == (1, 0, None)
     assert upload.ended_per_s > ray.ended_per_s == 0
     assert (generate.waiting, generate.queued, generate.running, generate.dead) == (1, 1, 1, 0)
     assert generate.oldest_s is not None
-    find = producer.queue.jobs
+    find = producer.operator.jobs
     for status, handle in (("running", running), ("queued", queued), ("waiting", waiting), ("scheduled", scheduled)):
         assert [record.id for record in await find(status=status)] == [handle.id]
     assert {record.id for record in await find(session_id="s1")} == {running.id, waiting.id, failed.id}

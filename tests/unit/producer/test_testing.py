@@ -20,13 +20,15 @@ from raylane_common.errors import (
     StorageUnavailable,
     WaitTimeout,
 )
-from raylane_common.jobs import EventType, JobStatus, NewJob, Progress
-from raylane_common.requests import GenerateRequest, UploadRequest
-from raylane_common.results import DatabasesResult, Result
+from raylane_common.wire.generate import GenerateRequest
+from raylane_common.wire.jobs import EventType, JobStatus, NewJob, Progress
+from raylane_common.wire.tables import DatabasesResult
+from raylane_common.wire.upload import UploadRequest
 from tests.unit.producer.samples import CSV, CSV_BYTES, GENERATED, TABLE, UPLOADED
 
 if TYPE_CHECKING:
     from raylane.producer import Producer
+    from raylane_common.wire.kinds import Result
     from tests.unit.producer.rig import Rig
 
 DATABASES = DatabasesResult(databases=("shop",))
@@ -120,7 +122,7 @@ async def test_both_keep_sources_by_session(rig: Rig) -> None:
 async def test_both_tell_history_newest_first(rig: Rig) -> None:
     await rig.producer.upload_bytes(CSV_BYTES, filename="temps.csv", session_id="s1", job_id="up")
     await rig.producer.generate("count", session_id="s1", job_id="gen")
-    await rig.producer.ray.status()
+    await rig.producer.cluster.status()
     await rig.end("gen", GENERATED)
     generated, uploaded = await rig.producer.history("s1")
     assert (uploaded.job_id, uploaded.what, uploaded.status) == ("up", "temps.csv", JobStatus.QUEUED)
@@ -150,7 +152,7 @@ async def test_answers_end_jobs_as_they_are_enqueued() -> None:
         assert await (await producer.upload_bytes(CSV_BYTES, filename="a.csv", session_id="s1")).result() == UPLOADED
         with pytest.raises(StorageRejected):
             await (await producer.tables.databases()).result()
-        assert (await (await producer.ray.status()).record()).status is JobStatus.QUEUED
+        assert (await (await producer.cluster.status()).record()).status is JobStatus.QUEUED
 
 
 async def test_answers_wait_until_the_job_may_start() -> None:
@@ -175,7 +177,7 @@ async def test_an_answer_may_fail_a_job_until_it_was_put_back_often_enough() -> 
     answers: list[Result | RaylaneError] = [StorageUnavailable("no"), StorageUnavailable("no"), DATABASES]
     async with MemoryProducer(lambda _: answers.pop(0)) as producer:
         await producer.tables.databases(job_id="j")
-        assert [outcome.error for outcome in await producer.queue.requeue_dead()] == [None]
+        assert [outcome.error for outcome in await producer.operator.requeue_dead()] == [None]
         await producer.requeue("j")
         assert await producer.result("j") == DATABASES
         assert len(await producer.attempts("j")) == 2

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn, TypeVar
 import typer
 from pydantic import ValidationError
 
-from raylane_common.connection import connect
 from raylane_common.errors import InvalidRequest, QueueUnavailable, RaylaneError
-from raylane_common.queue.heartbeats import ask_to_drain, living_workers
-from raylane_common.requests import Lane
+from raylane_common.redis.connection import connect
+from raylane_common.redis.queue.heartbeats import ask_to_drain, living_workers
 from raylane_common.settings import Settings
+from raylane_common.wire.base import Lane
 from raylane_worker.telemetry.logs import LogLevel, log_to_stderr
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def dev(
 ) -> None:
     """Everything on this machine: Redis, S3, Glue and Ray as real servers, and a worker. Ctrl-C ends all of it."""
     log_to_stderr(log_level)
-    from raylane_worker.dev import run_dev
+    from raylane_worker.cli.dev import run_dev
 
     _run(run_dev(directory, tell=typer.echo))
 
@@ -134,7 +134,7 @@ def drain(
 def demo() -> None:
     """Upload a real CSV, ask a question about it, run the answer on Ray; everything on this machine, for a minute."""
     log_to_stderr(LogLevel.WARNING)
-    from raylane_worker.demo import run_demo
+    from raylane_worker.cli.demo import run_demo
 
     _run(run_demo(tell=typer.echo))
 

@@ -97,7 +97,7 @@ def client_arguments(aws: AwsSettings) -> ClientArguments:
         config=AioConfig(
             connect_timeout=aws.connect_timeout_s,
             read_timeout=aws.read_timeout_s,
-            retries={"mode": "standard", "total_max_attempts": aws.max_attempts},
+            retries={"mode": "standard", "total_max_attempts": aws.max_tries},
             max_pool_connections=_POOL,
             # Other S3 servers seldom have a host name for every bucket.
             s3={"addressing_style": "path" if aws.endpoint_url else "auto"},
@@ -109,7 +109,7 @@ def client_arguments(aws: AwsSettings) -> ClientArguments:
 
 def deadline_s(aws: AwsSettings) -> float:
     """The longest that one operation may take with all its tries, also where no single timeout would end it."""
-    return aws.max_attempts * (aws.connect_timeout_s + aws.read_timeout_s)
+    return aws.max_tries * (aws.connect_timeout_s + aws.read_timeout_s)
 
 
 @asynccontextmanager

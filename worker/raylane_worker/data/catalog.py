@@ -10,8 +10,8 @@ from aiobotocore.session import get_session
 from botocore.exceptions import ClientError
 
 from raylane_common.errors import CatalogRejected, CatalogUnavailable, TableNotFound, UnsupportedFormat
-from raylane_common.results import TableSummary
-from raylane_common.sources import Column, ColumnType, TableFormat, TableSource, readable_uri
+from raylane_common.wire.sources import Column, ColumnType, TableFormat, TableSource, readable_uri
+from raylane_common.wire.tables import TableSummary
 from raylane_worker.data.aws import OPEN_S, Service, aws_call, client_arguments, deadline_s, error_code
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from types_aiobotocore_glue import GlueClient
     from types_aiobotocore_glue.type_defs import ColumnOutputTypeDef, TableTypeDef
 
-    from raylane_common.requests import TableRef
     from raylane_common.settings import AwsSettings
+    from raylane_common.wire.tables import TableRef
 
 _GLUE: Final = Service("glue", CatalogUnavailable, CatalogRejected)
 _NOT_FOUND: Final = "EntityNotFoundException"

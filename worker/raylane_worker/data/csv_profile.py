@@ -13,7 +13,7 @@ import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
 from raylane_common.errors import InvalidCsv
-from raylane_common.sources import Column, ColumnType
+from raylane_common.wire.sources import Column, ColumnType
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from raylane_common.results import Finding
+from raylane_common.wire.generate import Finding
 from raylane_worker.generation.checks.columns import check_columns
-from raylane_worker.generation.checks.flow import check_flow
 from raylane_worker.generation.checks.names import check_names
 from raylane_worker.generation.checks.paths import check_paths, sources_read
 from raylane_worker.generation.checks.script import Script, parse
+from raylane_worker.generation.checks.structure import check_flow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from raylane_common.sources import CsvSource, TableSource
+    from raylane_common.wire.sources import CsvSource, TableSource
 
 _MAX_FINDINGS: Final = 50
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from raylane_common.requests import JobKind
+from raylane_common.wire.base import JobKind
 from raylane_worker.handlers.generate import generate, stop_generate
 from raylane_worker.handlers.ray import ray, stop_ray
 from raylane_worker.handlers.tables import tables
@@ -21,7 +21,7 @@ from raylane_worker.handlers.upload import upload
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from raylane_common.results import Result
+    from raylane_common.wire.kinds import Result
     from raylane_worker.context import JobContext
 
 # Each handler takes the request type of its kind; the table is where those types meet.

@@ -1,6 +1,6 @@
 """`generate` jobs: write code for the session's sources, verify it, run it, and mend it with what went wrong.
 
-The loop is here, in code: write → verify → run → feed what went wrong back, at most `max_attempts` versions.
+The loop is here, in code: write → verify → run → feed what went wrong back, at most `max_versions` versions.
 Each step is checkpointed before the next, so that another attempt of the job goes on where this one died.
 """
 
@@ -10,21 +10,18 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from raylane_common.errors import NoSources, RayError, RunFailed, VerificationFailed
-from raylane_common.jobs import Checkpoint
 from raylane_common.ray.models import RayJobStatus
-from raylane_common.requests import GeneratorName
-from raylane_common.results import CodeVersion, GenerateResult
-from raylane_worker.generation.agents import WritingTask, write_code
-from raylane_worker.generation.models import choose, make_model
+from raylane_common.wire.generate import Checkpoint, CodeVersion, GenerateResult, GeneratorName
+from raylane_worker.generation.agents.team import WritingTask, write_code
+from raylane_worker.generation.providers.models import choose, make_model
 from raylane_worker.generation.verify import verify
-from raylane_worker.runs import RunOrder, is_small, run_to_end, stop_run, submission_id
+from raylane_worker.runs.run import RunOrder, is_small, run_to_end, stop_run, submission_id
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
     from raylane_common.ray.models import Run
-    from raylane_common.requests import GenerateRequest
-    from raylane_common.results import Usage
+    from raylane_common.wire.generate import GenerateRequest, Usage
     from raylane_worker.context import JobContext
 
 
@@ -35,7 +32,7 @@ async def generate(request: GenerateRequest, ctx: JobContext) -> GenerateResult:
     """
     state = ctx.record.checkpoint or await _begin(request, ctx)
     while True:
-        version = state.attempts[-1] if state.attempts else None
+        version = state.versions[-1] if state.versions else None
         if version is None or _is_spent(version):
             if version is not None:
                 _raise_if_last(version, state, request)
@@ -53,7 +50,7 @@ async def stop_generate(request: GenerateRequest, ctx: JobContext) -> None:
     Raises what `stop_run` raises, and `QueueUnavailable`.
     """
     state = ctx.record.checkpoint
-    version = state.attempts[-1] if state and state.attempts else None
+    version = state.versions[-1] if state and state.versions else None
     if state is None or version is None or not request.execute or version.findings or version.run is not None:
         return
     job = await stop_run(submission_id(ctx.job_id, version.number, ctx.record.round), ctx)
@@ -79,7 +76,7 @@ async def _begin(request: GenerateRequest, ctx: JobContext) -> Checkpoint:
 async def _write_version(state: Checkpoint, request: GenerateRequest, ctx: JobContext) -> Checkpoint:
     settings = ctx.resources.settings
     chosen = choose(settings, state.generator)
-    number, allowed = len(state.attempts) + 1, _allowed(state, request)
+    number, allowed = len(state.versions) + 1, _allowed(state, request)
     by = chosen.model_name or chosen.generator
     await ctx.progress("generating", f"version {number} by {by}", done=number - 1, total=allowed, unit="versions")
     draft = await write_code(
@@ -89,7 +86,7 @@ async def _write_version(state: Checkpoint, request: GenerateRequest, ctx: JobCo
             sources=state.sources_used,
             small=is_small(state.sources_used, settings.ray.small_source_bytes),
             limits=settings.generation,
-            previous=state.attempts[-1] if state.attempts else None,
+            previous=state.versions[-1] if state.versions else None,
         ),
         await asyncio.to_thread(make_model, chosen, settings),
         say=ctx.text,
@@ -101,7 +98,7 @@ async def _write_version(state: Checkpoint, request: GenerateRequest, ctx: JobCo
     return await _keep(
         state.model_copy(
             update={
-                "attempts": (*state.attempts, version),
+                "versions": (*state.versions, version),
                 # The setting may have changed since the job began.
                 "model": chosen.model_name,
                 "interpreted_as": draft.interpreted_as,
@@ -136,15 +133,15 @@ def _is_spent(version: CodeVersion) -> bool:
 
 def _allowed(state: Checkpoint, request: GenerateRequest) -> int:
     """How many versions there may be. The template generator would only write the same code again."""
-    return 1 if state.generator is GeneratorName.TEMPLATE else request.max_attempts
+    return 1 if state.generator is GeneratorName.TEMPLATE else request.max_versions
 
 
 def _raise_if_last(version: CodeVersion, state: Checkpoint, request: GenerateRequest) -> None:
     """Ends the job with the last version's failure."""
     allowed = _allowed(state, request)
-    if len(state.attempts) < allowed:
+    if len(state.versions) < allowed:
         return
-    details: dict[str, JsonValue] = {"versions": len(state.attempts)}
+    details: dict[str, JsonValue] = {"versions": len(state.versions)}
     if version.run is None:
         findings = "; ".join(f"line {finding.line}: {finding.message}" for finding in version.findings)
         details["findings"] = [finding.model_dump(mode="json") for finding in version.findings]
@@ -158,7 +155,7 @@ def _raise_if_last(version: CodeVersion, state: Checkpoint, request: GenerateReq
 
 
 def _with(state: Checkpoint, version: CodeVersion) -> Checkpoint:
-    return state.model_copy(update={"attempts": (*state.attempts[:-1], version)})
+    return state.model_copy(update={"versions": (*state.versions[:-1], version)})
 
 
 async def _keep(state: Checkpoint, ctx: JobContext) -> Checkpoint:
@@ -173,7 +170,7 @@ def _result(state: Checkpoint, version: CodeVersion) -> GenerateResult:
         code=version.code,
         interpreted_as=state.interpreted_as,
         sources_used=state.sources_used,
-        attempts=state.attempts,
+        versions=state.versions,
         usage=state.usage,
         run=version.run,
     )

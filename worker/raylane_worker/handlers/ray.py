@@ -4,36 +4,34 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from raylane_common.errors import InvalidRequest, RayError, RayJobNotFound, RunFailed
+from raylane_common.errors import InvalidRequest, RayError, RunFailed, RunNotFound
 from raylane_common.ray.models import RayJob, RayJobStatus
-from raylane_common.requests import (
+from raylane_common.wire.ray import (
     RayClusterRequest,
-    RayDeleteRequest,
-    RayEndpointsRequest,
-    RayJobRequest,
-    RayJobsRequest,
-    RayLogsRequest,
-    RayRequest,
-    RayStatusRequest,
-    RayStopRequest,
-    RaySubmitRequest,
-)
-from raylane_common.results import (
     RayClusterResult,
+    RayDeleteRequest,
     RayDeleteResult,
+    RayEndpointsRequest,
     RayEndpointsResult,
-    RayJobResult,
-    RayJobsResult,
+    RayLogsRequest,
     RayLogsResult,
+    RayRequest,
+    RayRunRequest,
+    RayRunResult,
+    RayRunsRequest,
+    RayRunsResult,
+    RayStatusRequest,
     RayStatusResult,
+    RayStopRequest,
     RayStopResult,
+    RaySubmitRequest,
     RunResult,
 )
-from raylane_worker.runs import RunOrder, run_to_end, stop_run, submission_id
+from raylane_worker.runs.run import RunOrder, run_to_end, stop_run, submission_id
 
 if TYPE_CHECKING:
     from raylane_common.ray.client import RayClient
-    from raylane_common.results import Result
+    from raylane_common.wire.kinds import Result
     from raylane_worker.context import JobContext
 
 # A result stays in Redis for days, so what Ray lets grow without limit is cut here.
@@ -51,17 +49,17 @@ async def ray(request: RayRequest, ctx: JobContext) -> Result:
         case RayStatusRequest():
             version = await client.version()
             return RayStatusResult(version=version, endpoint=version.endpoint, endpoints=client.endpoints())
-        case RayJobsRequest(limit=limit):
+        case RayRunsRequest(limit=limit):
             jobs = await client.jobs()
-            return RayJobsResult(jobs=tuple(_brief(job) for job in jobs[:limit]), total=len(jobs))
-        case RayJobRequest(submission_id=run_id):
-            return RayJobResult(job=await client.job(run_id))
+            return RayRunsResult(runs=tuple(_brief(job) for job in jobs[:limit]), total=len(jobs))
+        case RayRunRequest(submission_id=run_id):
+            return RayRunResult(run=await client.job(run_id))
         case RayLogsRequest(submission_id=run_id):
             logs = await client.logs(run_id, max_bytes=LOGS_BYTES)
             return RayLogsResult(submission_id=run_id, logs=logs.text, truncated=logs.truncated)
         case RayStopRequest(submission_id=run_id):
             stop = await client.stop(run_id)
-            return RayStopResult(stopped=stop.stopped, job=stop.job)
+            return RayStopResult(stopped=stop.stopped, run=stop.job)
         case RayDeleteRequest(submission_id=run_id):
             return RayDeleteResult(deleted=await _delete(run_id, ctx))
         case RayEndpointsRequest():
@@ -108,7 +106,7 @@ async def _delete(run_id: str, ctx: JobContext) -> bool:
         await ctx.progress(_DELETING, run_id)
     try:
         return await ctx.resources.ray.delete(run_id)
-    except RayJobNotFound:
+    except RunNotFound:
         return True
 
 

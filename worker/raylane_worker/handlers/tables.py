@@ -6,12 +6,18 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from raylane_common.errors import TableNotFound
-from raylane_common.requests import ListDatabasesRequest, ListTablesRequest, SelectTablesRequest
-from raylane_common.results import DatabasesResult, SelectedTablesResult, TablesResult
+from raylane_common.wire.tables import (
+    DatabasesResult,
+    ListDatabasesRequest,
+    ListTablesRequest,
+    SelectedTablesResult,
+    SelectTablesRequest,
+    TablesResult,
+)
 
 if TYPE_CHECKING:
-    from raylane_common.requests import TableRef
-    from raylane_common.sources import TableSource
+    from raylane_common.wire.sources import TableSource
+    from raylane_common.wire.tables import TableRef
     from raylane_worker.context import JobContext
 
 _LOOKUPS_AT_ONCE: Final = 8

@@ -7,13 +7,13 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from raylane_common.errors import InvalidRequest
-from raylane_common.results import UploadResult
-from raylane_common.sources import CsvSource
+from raylane_common.wire.sources import CsvSource
+from raylane_common.wire.upload import UploadResult
 from raylane_worker.data.csv_profile import CsvProfile, profile
 from raylane_worker.data.storage import csv_key
 
 if TYPE_CHECKING:
-    from raylane_common.requests import UploadRequest
+    from raylane_common.wire.upload import UploadRequest
     from raylane_worker.context import JobContext
 
 

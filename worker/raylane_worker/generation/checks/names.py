@@ -15,7 +15,7 @@ import statistics
 import textwrap
 from typing import TYPE_CHECKING, Final
 
-from raylane_common.results import Finding
+from raylane_common.wire.generate import Finding
 from raylane_worker.generation.checks.script import Script, line_of, text_of
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import ast
 import re
 from typing import TYPE_CHECKING, Final
 
-from raylane_common.results import Finding
-from raylane_common.sources import CsvSource, TableSource
+from raylane_common.wire.generate import Finding
+from raylane_common.wire.sources import CsvSource, TableSource
 from raylane_worker.generation.checks.script import Script, argument, line_of, text_of
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from raylane_common.results import Finding
+from raylane_common.wire.generate import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

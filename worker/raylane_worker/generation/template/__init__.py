@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from raylane_common.errors import AmbiguousSource, GenerationError, NeedsModel, NoSources, NotUnderstood, UnknownSource
-from raylane_common.sources import CsvSource, TableSource
-from raylane_worker.generation.template import words as prompt_words
+from raylane_common.wire.sources import CsvSource, TableSource
+from raylane_worker.generation.template import vocabulary as prompt_words
 from raylane_worker.generation.template.cursor import supported
 from raylane_worker.generation.template.emit import emit
 from raylane_worker.generation.template.grammar import read
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from raylane_worker.generation.template.intent import Request
-    from raylane_worker.generation.template.words import Names, Word
+    from raylane_worker.generation.template.vocabulary import Names, Word
 
 _MAX_WORDS: Final = 200
 _INTRODUCTIONS: Final = frozenset({"in", "from", "of", "for", "on", "the", "this", "file", "table", "dataset"})

@@ -6,13 +6,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from raylane_common.errors import TypeMismatch
-from raylane_common.sources import Column, ColumnType
+from raylane_common.wire.sources import Column, ColumnType
 from raylane_worker.generation.template.intent import Comparison, Condition, Value
-from raylane_worker.generation.template.words import is_wordlike
+from raylane_worker.generation.template.vocabulary import is_wordlike
 
 if TYPE_CHECKING:
     from raylane_worker.generation.template.cursor import Cursor
-    from raylane_worker.generation.template.words import Word
+    from raylane_worker.generation.template.vocabulary import Word
 
 # Longer phrases go before their beginnings: "greater than or equal to" before "greater than".
 _COMPARISONS: Final = (

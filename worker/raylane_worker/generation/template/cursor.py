@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 from raylane_common.errors import AmbiguousColumn, AmbiguousSource, NotUnderstood, UnknownColumn, UnknownSource
 from raylane_worker.generation.template.intent import columns_of
-from raylane_worker.generation.template.words import Names, Word, is_wordlike, join
+from raylane_worker.generation.template.vocabulary import Names, Word, is_wordlike, join
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pydantic import JsonValue
 
-    from raylane_common.sources import Column, CsvSource, TableSource
+    from raylane_common.wire.sources import Column, CsvSource, TableSource
 
 # Shown to whoever asked for something else: a form and a prompt that has it.
 SUPPORTED: Final[tuple[tuple[str, str], ...]] = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from raylane_common.sources import ColumnType, CsvSource
+from raylane_common.wire.sources import ColumnType, CsvSource
 from raylane_worker.generation.template.builder import Script, call
 from raylane_worker.generation.template.intent import (
     MAX_ROWS,
@@ -27,7 +27,7 @@ from raylane_worker.generation.template.reading import convert, correct_types, e
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from raylane_common.sources import Column, TableSource
+    from raylane_common.wire.sources import Column, TableSource
 
 _AGGREGATES: Final = {
     Statistic.ROWS: ("Count", ()),

@@ -32,8 +32,8 @@ from raylane_worker.generation.template.intent import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from raylane_common.sources import Column, CsvSource, TableSource
-    from raylane_worker.generation.template.words import Names, Word
+    from raylane_common.wire.sources import Column, CsvSource, TableSource
+    from raylane_worker.generation.template.vocabulary import Names, Word
 
 _DEFAULT_ROWS: Final = 10
 # A prompt without a number of rows: all that meet its conditions, or else a few.

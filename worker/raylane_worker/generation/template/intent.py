@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Final, TypeAlias
 
 from raylane_common.errors import AmbiguousColumn, TypeMismatch
-from raylane_common.sources import Column, ColumnType, CsvSource, TableFormat, TableSource
+from raylane_common.wire.sources import Column, ColumnType, CsvSource, TableFormat, TableSource
 
 MAX_ROWS: Final = 1000
 

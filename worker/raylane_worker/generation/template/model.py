@@ -9,8 +9,8 @@ from pydantic import BaseModel, JsonValue
 from strands.models import Model
 
 from raylane_common.errors import InternalError, RaylaneError
-from raylane_worker.generation.agents import CODE_AGENT, GET_DATA_SOURCES, SUBMIT_CODE
-from raylane_worker.generation.briefing import read_source
+from raylane_worker.generation.agents.briefing import read_source
+from raylane_worker.generation.agents.team import CODE_AGENT, GET_DATA_SOURCES, SUBMIT_CODE
 from raylane_worker.generation.template import write
 
 if TYPE_CHECKING:

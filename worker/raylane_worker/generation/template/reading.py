@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Final
 
 from raylane_common.errors import UnsupportedFormat
-from raylane_common.sources import Column, ColumnType, CsvSource, TableFormat, TableSource
+from raylane_common.wire.sources import Column, ColumnType, CsvSource, TableFormat, TableSource
 from raylane_worker.generation.template.builder import Script, call
 from raylane_worker.generation.template.intent import Comparison, Condition, Value
 

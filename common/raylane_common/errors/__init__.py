@@ -1,0 +1,202 @@
+"""Every error Raylane raises, as one tree.
+
+    RaylaneError                     code                          retryable
+    ├── InvalidRequest               invalid_request
+    ├── QueueError
+    │   ├── QueueUnavailable         queue_unavailable             yes
+    │   ├── JobNotFound              job_not_found
+    │   ├── JobIdTaken               job_id_taken
+    │   ├── JobNotRequeued           job_not_requeued
+    │   ├── WaitTimeout              wait_timeout                  yes
+    │   └── LeaseLost                lease_lost
+    ├── JobError
+    │   ├── JobTimeout               job_timeout                   yes
+    │   ├── JobCancelled             job_cancelled
+    │   ├── JobExpired               expired
+    │   ├── DependencyFailed         dependency_failed
+    │   ├── WorkerLost               worker_lost
+    │   ├── StagedBodyMissing        staged_body_missing
+    │   └── InternalError            internal_error
+    ├── SourceError
+    │   ├── NoSources                no_sources
+    │   └── InvalidCsv               invalid_csv
+    ├── StorageError
+    │   ├── StorageUnavailable       storage_unavailable           yes
+    │   └── StorageRejected          storage_rejected
+    ├── CatalogError
+    │   ├── CatalogUnavailable       catalog_unavailable           yes
+    │   ├── CatalogRejected          catalog_rejected
+    │   ├── TableNotFound            table_not_found
+    │   └── UnsupportedFormat        unsupported_format
+    ├── GenerationError
+    │   ├── NotUnderstood            not_understood
+    │   ├── NeedsModel               needs_model
+    │   ├── UnknownColumn            unknown_column
+    │   ├── AmbiguousColumn          ambiguous_column
+    │   ├── TypeMismatch             type_mismatch
+    │   ├── UnknownSource            unknown_source
+    │   ├── AmbiguousSource          ambiguous_source
+    │   ├── VerificationFailed       verification_failed
+    │   ├── GenerationRefused        generation_refused
+    │   ├── ModelUnavailable         model_unavailable             yes
+    │   └── ModelMisconfigured       model_misconfigured
+    ├── RayError
+    │   ├── RayUnreachable           ray_unreachable               yes
+    │   │   ├── WrongCluster         wrong_cluster
+    │   │   └── RayInsecure          ray_insecure
+    │   ├── RayRejected              ray_rejected
+    │   ├── RayAuth                  ray_auth
+    │   ├── RunNotFound              run_not_found
+    │   ├── RunExists                run_exists
+    │   ├── RayServerError           ray_server_error              yes
+    │   ├── SubmitOutcomeUnknown     submit_outcome_unknown        yes
+    │   ├── RunLost                  run_lost
+    │   ├── RunNotStarted            run_not_started
+    │   ├── RunFailed                run_failed
+    │   ├── RunStopped               run_stopped
+    │   └── RunTimeout               run_timeout
+    └── EmbeddedError                embedded_failed
+
+`code` is stable and part of the wire format: records hold it, the CLI prints it, other languages match on it.
+`retryable` is data: it says whether the same job may succeed when it is simply run again.
+"""
+
+from __future__ import annotations
+
+from raylane_common.errors.base import (
+    ErrorInfo,
+    RaylaneError,
+    UnknownError,
+)
+from raylane_common.errors.cluster import (
+    RayAuth,
+    RayError,
+    RayInsecure,
+    RayRejected,
+    RayServerError,
+    RayUnreachable,
+    RunExists,
+    RunFailed,
+    RunLost,
+    RunNotFound,
+    RunNotStarted,
+    RunStopped,
+    RunTimeout,
+    SubmitOutcomeUnknown,
+    WrongCluster,
+)
+from raylane_common.errors.data import (
+    CatalogError,
+    CatalogRejected,
+    CatalogUnavailable,
+    InvalidCsv,
+    NoSources,
+    SourceError,
+    StorageError,
+    StorageRejected,
+    StorageUnavailable,
+    TableNotFound,
+    UnsupportedFormat,
+)
+from raylane_common.errors.embedded import (
+    EmbeddedError,
+)
+from raylane_common.errors.execution import (
+    DependencyFailed,
+    InternalError,
+    JobCancelled,
+    JobError,
+    JobExpired,
+    JobTimeout,
+    StagedBodyMissing,
+    WorkerLost,
+)
+from raylane_common.errors.generation import (
+    AmbiguousColumn,
+    AmbiguousSource,
+    GenerationError,
+    GenerationRefused,
+    ModelMisconfigured,
+    ModelUnavailable,
+    NeedsModel,
+    NotUnderstood,
+    TypeMismatch,
+    UnknownColumn,
+    UnknownSource,
+    VerificationFailed,
+)
+from raylane_common.errors.queue import (
+    JobIdTaken,
+    JobNotFound,
+    JobNotRequeued,
+    LeaseLost,
+    QueueError,
+    QueueUnavailable,
+    WaitTimeout,
+)
+from raylane_common.errors.requests import (
+    InvalidRequest,
+    invalid_requests,
+)
+
+__all__ = [
+    "AmbiguousColumn",
+    "AmbiguousSource",
+    "CatalogError",
+    "CatalogRejected",
+    "CatalogUnavailable",
+    "DependencyFailed",
+    "EmbeddedError",
+    "ErrorInfo",
+    "GenerationError",
+    "GenerationRefused",
+    "InternalError",
+    "InvalidCsv",
+    "InvalidRequest",
+    "JobCancelled",
+    "JobError",
+    "JobExpired",
+    "JobIdTaken",
+    "JobNotFound",
+    "JobNotRequeued",
+    "JobTimeout",
+    "LeaseLost",
+    "ModelMisconfigured",
+    "ModelUnavailable",
+    "NeedsModel",
+    "NoSources",
+    "NotUnderstood",
+    "QueueError",
+    "QueueUnavailable",
+    "RayAuth",
+    "RayError",
+    "RayInsecure",
+    "RayRejected",
+    "RayServerError",
+    "RayUnreachable",
+    "RaylaneError",
+    "RunExists",
+    "RunFailed",
+    "RunLost",
+    "RunNotFound",
+    "RunNotStarted",
+    "RunStopped",
+    "RunTimeout",
+    "SourceError",
+    "StagedBodyMissing",
+    "StorageError",
+    "StorageRejected",
+    "StorageUnavailable",
+    "SubmitOutcomeUnknown",
+    "TableNotFound",
+    "TypeMismatch",
+    "UnknownColumn",
+    "UnknownError",
+    "UnknownSource",
+    "UnsupportedFormat",
+    "VerificationFailed",
+    "WaitTimeout",
+    "WorkerLost",
+    "WrongCluster",
+    "invalid_requests",
+]

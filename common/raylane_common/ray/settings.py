@@ -1,0 +1,105 @@
+"""The settings of the Ray client: the cluster's addresses, and how long to wait for them."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, FilePath, SecretStr, field_validator, model_validator
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class RayEndpointSettings(_Section):
+    """One address of the Ray cluster. What is left out is as the settings beside it say for all."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$", description="What results and logs call it")
+    url: str = Field(description="Such as `http://10.0.0.5:8265`")
+    token: SecretStr | None = None
+    token_file: FilePath | None = None
+    ca_file: FilePath | None = None
+    tls_verify: Literal["full", "ca", "none"] | None = None
+    connect_timeout_s: float | None = Field(default=None, gt=0)
+    answer_timeout_s: float | None = Field(default=None, gt=0, description="Longest wait for one answer from here")
+
+    @field_validator("url")
+    @classmethod
+    def _http_address(cls, value: str) -> str:
+        return _ray_url(value)
+
+
+class RaySettings(_Section):
+    """The Ray cluster's addresses in order of preference, and how long to wait for it."""
+
+    private_url: str | None = Field(default=None, description="First choice, such as `http://10.0.0.5:8265`")
+    public_url: str | None = Field(default=None, description="Used while the path to the private address is broken")
+    endpoints: tuple[RayEndpointSettings, ...] = Field(
+        default=(),
+        description="Instead of the two: any number of addresses as a JSON list, first choice first. Each has `name` "
+        "and `url`, and may have its own `token`, `token_file`, `ca_file`, `tls_verify`, `connect_timeout_s` and "
+        "`answer_timeout_s`",
+    )
+    token: SecretStr | None = Field(default=None, description="Ray's authentication token (RAY_AUTH_MODE=token)")
+    token_file: FilePath | None = Field(
+        default=None, description="File that holds the token; read again whenever it was replaced"
+    )
+    ca_file: FilePath | None = Field(
+        default=None, description="PEM file of the authorities trusted with `https://`, instead of the system's"
+    )
+    tls_verify: Literal["full", "ca", "none"] = Field(
+        default="full",
+        description="`full`: the server's certificate and its host name; `ca`: any host name; `none`: any certificate",
+    )
+    allow_insecure_public: bool = Field(
+        default=False,
+        description="Allow `http://` to an address that is not private: code, results and token travel in the clear",
+    )
+    insecure_cluster: Literal["warn", "refuse"] = Field(
+        default="warn",
+        description="What to do about a Ray with known holes (before 2.54), or one without authentication behind an "
+        "address that is not private",
+    )
+    connect_timeout_s: float = Field(default=1.0, gt=0, description="To connect to a private address")
+    public_connect_timeout_s: float = Field(default=3.0, gt=0, description="To connect to any other address")
+    request_timeout_s: float = Field(default=10.0, gt=0, description="One call over all addresses")
+    submit_timeout_s: float = Field(
+        default=30.0, gt=0, description="One submission, package upload or log download over all addresses"
+    )
+    failover_delay_s: float = Field(
+        default=0.25,
+        gt=0,
+        description="Head start of an address that is preferred; an answer that takes longer makes its path doubted",
+    )
+    reprobe_min_s: float = Field(default=2.0, gt=0, description="First pause before a dead address is probed again")
+    reprobe_max_s: float = Field(default=60.0, gt=0, description="Longest such pause")
+    poll_interval_s: float = Field(default=1.0, gt=0, description="Longest pause between two looks at a run")
+    pending_timeout_s: float = Field(
+        default=300.0, gt=0, description="A run that Ray has accepted and not begun by then is given up"
+    )
+    run_timeout_s: float = Field(default=600.0, gt=0, description="A run that takes longer is stopped")
+    small_source_bytes: int = Field(
+        default=64 * 1024 * 1024,
+        ge=0,
+        description="Up to this total size a run gets Ray's small-data settings",
+    )
+
+    @field_validator("private_url", "public_url")
+    @classmethod
+    def _http_address(cls, value: str | None) -> str | None:
+        return None if value is None else _ray_url(value)
+
+    @model_validator(mode="after")
+    def _names_addresses_once(self) -> Self:
+        if self.endpoints and (self.private_url or self.public_url):
+            raise ValueError("give either endpoints, or private_url and public_url")
+        names = [endpoint.name for endpoint in self.endpoints]
+        if len(set(names)) < len(names):
+            raise ValueError("endpoints must have different names")
+        return self
+
+
+def _ray_url(value: str) -> str:
+    if not value.startswith(("http://", "https://")):
+        raise ValueError("must start with http:// or https://")
+    return value.rstrip("/")

@@ -1,0 +1,176 @@
+"""The client for Redis, and the one place where its errors become ours."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from contextlib import contextmanager
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any, Final
+
+from redis.asyncio import Redis
+from redis.asyncio.connection import Connection, SSLConnection, UnixDomainSocketConnection, parse_url
+from redis.exceptions import (
+    AuthenticationError,
+    BusyLoadingError,
+    InvalidResponse,
+    NoPermissionError,
+    NoScriptError,
+    OutOfMemoryError,
+    RedisError,
+    ResponseError,
+    WatchError,
+)
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from raylane_common.errors import InvalidRequest, QueueUnavailable
+from raylane_common.redis.retrying import (
+    RETRYABLE,
+    CommandRetry,
+    Parser,
+    RetriesExhausted,
+    RetryingPool,
+    TcpConnection,
+    TemporaryRefusal,
+    TlsConnection,
+    UnixConnection,
+    tls_error,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from raylane_common.settings import RedisSettings
+
+_SCHEMES: Final = ("redis://", "rediss://", "unix://")
+_READ_FROM_URL: Final = frozenset({"connection_class", "host", "port", "path", "db", "username", "password"})
+_KINDS: Final = {
+    Connection: TcpConnection,
+    SSLConnection: TlsConnection,
+    UnixDomainSocketConnection: UnixConnection,
+}
+_HEALTH_CHECK_S: Final = 10
+_KEEPALIVE: Final = {
+    getattr(socket, name): value
+    # Where Linux has KEEPIDLE, macOS has KEEPALIVE.
+    for name, value in {"TCP_KEEPIDLE": 30, "TCP_KEEPALIVE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}.items()
+    if hasattr(socket, name)
+}
+_LOGIN: Final = "RAYLANE_REDIS__USERNAME and RAYLANE_REDIS__PASSWORD (or what stands in RAYLANE_REDIS__URL)"
+_TLS: Final = "RAYLANE_REDIS__CA_FILE, RAYLANE_REDIS__CLIENT_CERT_FILE and RAYLANE_REDIS__TLS_VERIFY"
+
+
+def connect(settings: RedisSettings) -> Redis:
+    """A client that decodes text, rides over short absences of Redis, and gives up after `give_up_s`.
+
+    Opens no connection by itself; close it with `aclose()`. A caller that blocks on purpose (XREAD) stays below
+    `socket_timeout_s`. Raises `InvalidRequest` for a URL that cannot be used.
+    """
+    options = _options(settings)
+    kind = _KINDS[options.pop("connection_class", Connection)]
+    if kind is TlsConnection:
+        options["tls"] = partial(_tls_context, settings)
+    elif settings.ca_file or settings.client_cert_file:
+        raise InvalidRequest.field("redis.url", "must start with rediss:// where a certificate is set")
+    if kind is not UnixConnection:
+        options |= {"socket_keepalive": True, "socket_keepalive_options": _KEEPALIVE}
+    pool = RetryingPool(
+        connection_class=kind,
+        decode_responses=True,
+        parser_class=Parser,
+        socket_connect_timeout=settings.connect_timeout_s,
+        socket_timeout=settings.socket_timeout_s,
+        health_check_interval=_HEALTH_CHECK_S,
+        retry=CommandRetry(settings.give_up_s),
+        retry_on_error=list(RETRYABLE),
+        **options,
+    )
+    return Redis.from_pool(pool)
+
+
+@contextmanager
+def queue_errors(doing: str) -> Iterator[None]:
+    """Turns what redis-py raises inside the block into `QueueUnavailable`: what was being done, and what to do."""
+    try:
+        yield
+    except (RedisError, OSError) as error:
+        problem, retryable = _explain(error, doing)
+        raise QueueUnavailable(problem, retryable=retryable, details={"doing": doing}) from error
+
+
+def _explain(error: Exception, doing: str) -> tuple[str, bool]:
+    """What to tell people, and whether the same may succeed when it is simply done again."""
+    tls = tls_error(error)
+    if tls is not None:
+        return f"no TLS connection to Redis to {doing}: {tls}; check {_TLS}", False
+    match error.__cause__ if isinstance(error, RetriesExhausted) else error:
+        case AuthenticationError():
+            return f"Redis refused the login to {doing}: {error}; check {_LOGIN}", False
+        case NoPermissionError():
+            hint = "ACL LOG on the server says more, docs/operations.md has the rules that it takes"
+            return f"Redis does not permit its user to {doing}: {error}; {hint}", False
+        case InvalidResponse():
+            hint = "check the port in RAYLANE_REDIS__URL, and write rediss:// if it speaks TLS"
+            return f"no Redis answered while trying to {doing}: {error}; {hint}", False
+        case OutOfMemoryError():
+            return f"Redis has no memory left to {doing}: {error}; raise its maxmemory", True
+        case TemporaryRefusal() | BusyLoadingError():
+            hint = "check that RAYLANE_REDIS__URL leads to a primary in good health"
+            return f"Redis could not {doing}: {error}; {hint}", True
+        case RedisConnectionError() | RedisTimeoutError() | OSError():
+            hint = "check RAYLANE_REDIS__URL (address, port, TLS or not) and that the server is up"
+            return f"Redis did not answer while trying to {doing}: {error or type(error).__name__}; {hint}", True
+        case NoScriptError() | WatchError():
+            return f"Redis lost its place while trying to {doing}: {error}; try again", True
+        case ResponseError() if str(error).startswith("MISCONF"):
+            return f"Redis cannot write to its disk and so refused to {doing}: {error}; see its log", True
+        case ResponseError() if str(error).startswith(("MOVED", "ASK", "CROSSSLOT")):
+            return f"Redis refused to {doing}: {error}; Raylane needs one primary, not a cluster", False
+        case ResponseError() if str(error).startswith("WRONGTYPE"):
+            hint = "another program writes to this database: give Raylane its own in RAYLANE_REDIS__URL"
+            return f"Redis refused to {doing}: {error}; {hint}", False
+        case _:
+            return f"Redis refused to {doing}: {error}", False
+
+
+def _options(settings: RedisSettings) -> dict[str, Any]:
+    """What the URL says, and the login beside it. Options in a URL would silently outrank settings, so it has none."""
+    url = settings.url.get_secret_value()
+    if not url.startswith(_SCHEMES):
+        raise InvalidRequest.field("redis.url", f"must start with one of the schemes {', '.join(_SCHEMES)}")
+    try:
+        options: dict[str, Any] = dict(parse_url(url))
+    except ValueError:
+        # redis-py's own words may quote a part of the password.
+        hint = "percent-encode what is special in a password, or set redis.password"
+        raise InvalidRequest.field("redis.url", f"cannot be read: {hint}") from None
+    unread = sorted(options.keys() - _READ_FROM_URL)
+    if unread:
+        raise InvalidRequest.field("redis.url", f"must not hold {', '.join(unread)}: there are settings for that")
+    if settings.username is not None:
+        options.setdefault("username", settings.username)
+    if settings.password is not None:
+        options.setdefault("password", settings.password.get_secret_value())
+    return options
+
+
+def _tls_context(settings: RedisSettings) -> ssl.SSLContext:
+    """The context for a new connection: built once, and again when a file was replaced by a newer one."""
+    files = (settings.ca_file, settings.client_cert_file, settings.client_key_file)
+    replaced = tuple(None if file is None else file.stat().st_mtime_ns for file in files)
+    return _build_tls_context(*files, settings.tls_verify, replaced)
+
+
+@lru_cache(maxsize=4)
+def _build_tls_context(
+    ca: Path | None, cert: Path | None, key: Path | None, verify: str, _replaced: tuple[int | None, ...]
+) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=ca)
+    context.check_hostname = verify == "full"
+    if verify == "none":
+        context.verify_mode = ssl.CERT_NONE
+    if cert is not None:
+        context.load_cert_chain(cert, key)
+    return context

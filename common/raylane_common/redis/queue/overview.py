@@ -1,0 +1,145 @@
+"""The operator's side of the queue: what stands in the lanes, what runs, what has died."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from raylane_common.errors import InvalidRequest
+from raylane_common.redis import keys
+from raylane_common.redis.connection import queue_errors
+from raylane_common.wire.base import JobKind, Lane
+from raylane_common.wire.jobs import JobRecord, JobStatus, LaneOverview
+from raylane_common.wire.kinds import lane_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterable
+
+    from redis.asyncio import Redis
+
+_RATE_OVER_MS: Final = 60_000
+_PAGE: Final = 200
+
+_SETS: Final[dict[JobStatus, tuple[Callable[[str], str], ...]]] = {
+    JobStatus.WAITING: (keys.waiting,),
+    JobStatus.SCHEDULED: (keys.schedule,),
+    JobStatus.QUEUED: (keys.queue, keys.parked),
+    JobStatus.RUNNING: (keys.running,),
+    JobStatus.SUCCEEDED: (keys.ended,),
+    JobStatus.FAILED: (keys.ended,),
+    JobStatus.CANCELLED: (keys.ended,),
+}
+
+
+class QueueOverview:
+    """All lanes as their operator sees them. Every method raises `QueueUnavailable` when Redis does not answer."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    async def lanes(self) -> list[LaneOverview]:
+        """How each lane stands now."""
+        with queue_errors("look at the lanes"):
+            seconds, micros = await self._redis.time()
+            now_ms = seconds * 1000 + micros // 1000
+            return [await self._lane(lane, now_ms) for lane in Lane]
+
+    async def jobs(
+        self,
+        *,
+        status: JobStatus | None = None,
+        session_id: str | None = None,
+        kind: JobKind | None = None,
+        limit: int = 50,
+    ) -> list[JobRecord]:
+        """The jobs that match, newest first: all that have not ended, and the last 10,000 of each lane that have."""
+        sets = dict.fromkeys(
+            set_of(lane)
+            for state in ([status] if status else JobStatus)
+            for set_of in _SETS[state]
+            for lane in ([lane_of(kind)] if kind else Lane)
+        )
+
+        def matches(record: JobRecord) -> bool:
+            return (
+                (status is None or record.status is status)
+                and (session_id is None or record.session_id == session_id)
+                and (kind is None or record.kind == kind)
+            )
+
+        return await self._newest(sets, matches, limit)
+
+    async def dead(
+        self,
+        *,
+        kind: JobKind | None = None,
+        code: str | None = None,
+        session_id: str | None = None,
+        limit: int = 50,
+    ) -> list[JobRecord]:
+        """The dead letters that match, the last to fail first: jobs that were given up for a reason outside them."""
+
+        def matches(record: JobRecord) -> bool:
+            return (
+                (kind is None or record.kind == kind)
+                and (code is None or (record.error is not None and record.error.code == code))
+                and (session_id is None or record.session_id == session_id)
+            )
+
+        return await self._newest([keys.dead(lane) for lane in ([lane_of(kind)] if kind else Lane)], matches, limit)
+
+    async def _lane(self, lane: Lane, now_ms: int) -> LaneOverview:
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for set_of in (keys.waiting, keys.schedule, keys.queue, keys.parked, keys.running, keys.dead):
+                pipe.zcard(set_of(lane))
+            pipe.zcount(keys.ended(lane), now_ms - _RATE_OVER_MS, "+inf")
+            pipe.zrangebyscore(keys.workers(lane), now_ms, "+inf")
+            pipe.zrange(keys.queue(lane), 0, 0)
+            waiting, scheduled, queued, parked, running, dead, ended, workers, head = await pipe.execute()
+        since = await self._redis.hget(keys.job(head[0]), "enqueued_at") if head else None  # type: ignore[misc]  # redis-py's sync/async union
+        return LaneOverview(
+            lane=lane,
+            waiting=waiting,
+            scheduled=scheduled,
+            queued=queued + parked,
+            parked=parked,
+            running=running,
+            dead=dead,
+            oldest_s=max(0, now_ms - int(since)) / 1000 if since and since.isdigit() else None,
+            ended_per_s=ended * 1000 / _RATE_OVER_MS,
+            workers=tuple(sorted(workers)),
+        )
+
+    async def _newest(self, sets: Iterable[str], matches: Callable[[JobRecord], bool], limit: int) -> list[JobRecord]:
+        found: dict[str, JobRecord] = {}
+        with queue_errors("look for jobs"):
+            for name in sets:
+                matching = 0
+                async for record in self._records(name):
+                    if matches(record):
+                        found[record.id] = record
+                        matching += 1
+                        if matching >= limit:
+                            break
+        newest = sorted(found.values(), key=lambda record: record.finished_at or record.enqueued_at, reverse=True)
+        return newest[:limit]
+
+    async def _records(self, name: str) -> AsyncIterator[JobRecord]:
+        """The readable records of a set, from its highest score down."""
+        start = 0
+        while True:
+            job_ids = await self._redis.zrevrange(name, start, start + _PAGE - 1)
+            if not job_ids:
+                return
+            start += len(job_ids)
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for job_id in job_ids:
+                    pipe.hgetall(keys.job(job_id))
+                answers = await pipe.execute(raise_on_error=False)
+            for job_id, fields in zip(job_ids, answers, strict=True):
+                if isinstance(fields, dict) and fields:
+                    try:
+                        record = JobRecord.from_hash(job_id, fields)
+                    except InvalidRequest:
+                        # Written by something else; its lane fails it when it is claimed.
+                        continue
+                    yield record

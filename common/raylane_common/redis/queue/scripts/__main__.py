@@ -1,0 +1,12 @@
+"""Prints one script with all that stands before it."""
+
+from __future__ import annotations
+
+import sys
+from typing import get_args
+
+from raylane_common.redis.queue.scripts import Name, source
+
+if len(sys.argv) != 2 or sys.argv[1] not in get_args(Name):
+    raise SystemExit(f"usage: python -m {__package__} {'|'.join(get_args(Name))}")
+sys.stdout.write(source(sys.argv[1]))

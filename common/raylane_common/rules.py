@@ -1,0 +1,77 @@
+"""The rules that single values keep to: ids, file names, prompts, code. Both sides check them alike."""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePosixPath
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, StringConstraints
+
+from raylane_common.limits import (
+    JOB_ID_PATTERN,
+    MAX_CODE_BYTES,
+    MAX_FILENAME_BYTES,
+    MAX_PROMPT_BYTES,
+    SESSION_ID_PATTERN,
+    SUBMISSION_ID_PATTERN,
+)
+
+# C0 and C1 controls, Unicode line separators, and lone surrogates, which have no UTF-8.
+_CONTROL_CHARACTER: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+# Ray's reader decompresses by the file's ending, whatever it holds.
+_COMPRESSED: Final = (".gz", ".bz2", ".zst", ".lz4", ".snappy")
+
+
+def _filename(value: str) -> str:
+    if not value.strip():
+        raise ValueError("must not be empty")
+    if value != value.strip():
+        raise ValueError("must not begin or end with a blank")
+    if "/" in value or "\\" in value:
+        raise ValueError("must be a bare name, without '/' or '\\'")
+    if ".." in value or value == ".":
+        raise ValueError("must not contain '..'")
+    if _CONTROL_CHARACTER.search(value):
+        raise ValueError("must not contain control characters")
+    if value.endswith((";", "?")):
+        raise ValueError("must not end with ';' or '?', which Ray's reader drops")
+    if value.lower().endswith(_COMPRESSED):
+        raise ValueError(f"must not end with {', '.join(_COMPRESSED)}, which Ray takes for compressed; unpack it first")
+    if len(value.encode()) > MAX_FILENAME_BYTES:
+        raise ValueError(f"must not exceed {MAX_FILENAME_BYTES} bytes")
+    return value
+
+
+def _prompt(value: str) -> str:
+    return _filled(value, MAX_PROMPT_BYTES)
+
+
+def _code(value: str) -> str:
+    return _filled(value, MAX_CODE_BYTES)
+
+
+def _filled(value: str, max_bytes: int) -> str:
+    if not value.strip():
+        raise ValueError("must not be empty")
+    if len(value.encode(errors="replace")) > max_bytes:
+        raise ValueError(f"must not exceed {max_bytes} bytes")
+    return value
+
+
+SessionId = Annotated[str, StringConstraints(pattern=SESSION_ID_PATTERN)]
+JobId = Annotated[str, StringConstraints(pattern=JOB_ID_PATTERN)]
+UniqueKey = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+SubmissionId = Annotated[str, StringConstraints(pattern=SUBMISSION_ID_PATTERN)]
+Filename = Annotated[str, AfterValidator(_filename)]
+Prompt = Annotated[str, AfterValidator(_prompt)]
+Code = Annotated[str, AfterValidator(_code)]
+CatalogName = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f/]+$")]
+
+
+def is_plain_path(path: str) -> bool:
+    """Whether a path is relative, POSIX, and stays below the directory that it starts from."""
+    parts = PurePosixPath(path).parts
+    plain = bool(path) and "\\" not in path and path.isprintable() and path == "/".join(parts)
+    return plain and not path.startswith("/") and ".." not in parts and parts != (".",)

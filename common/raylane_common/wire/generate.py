@@ -1,0 +1,120 @@
+"""`generate` jobs: code that answers a prompt from the session's sources, its versions, and its run."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import ClassVar, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from raylane_common.limits import MAX_CODE_VERSIONS
+from raylane_common.ray.models import Run
+from raylane_common.rules import Prompt
+from raylane_common.wire.base import BaseRequest, BaseResult, JobKind, Kind, Lane, Payload, text
+from raylane_common.wire.sources import Source
+
+__all__ = ["Checkpoint", "CodeVersion", "Finding", "GenerateRequest", "GenerateResult", "GeneratorName", "Usage"]
+
+
+class GeneratorName(StrEnum):
+    """What writes the code. `auto` takes `agent` only where a model is configured."""
+
+    AUTO = "auto"
+    TEMPLATE = "template"
+    AGENT = "agent"
+
+
+class GenerateRequest(BaseRequest):
+    """Write Ray code that answers the prompt from the session's sources; run it if `execute`."""
+
+    kind: ClassVar[JobKind] = JobKind.GENERATE
+
+    prompt: Prompt
+    execute: bool = False
+    generator: GeneratorName | None = Field(default=None, description="None: the worker's setting")
+    max_versions: int = Field(
+        default=MAX_CODE_VERSIONS,
+        ge=1,
+        le=MAX_CODE_VERSIONS,
+        description="Most versions of the code that the job may write",
+    )
+    keep_sources: bool = Field(default=False, description="Leave the session's sources in place after the run")
+
+
+class Finding(BaseModel):
+    """One broken verification rule. `line` counts from 1; it is None where the finding is about the whole code."""
+
+    model_config = ConfigDict(frozen=True)
+
+    rule: str
+    message: str
+    line: int | None = None
+
+
+class CodeVersion(BaseModel):
+    """One version of a job's code, with what verification found in it, and its run if it ran."""
+
+    model_config = ConfigDict(frozen=True)
+
+    number: int
+    code: str
+    findings: tuple[Finding, ...] = ()
+    run: Run | None = None
+
+
+class Usage(BaseModel):
+    """Tokens that the model billed, over all agents of the job."""
+
+    model_config = ConfigDict(frozen=True)
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            input_tokens=self.input_tokens + other.input_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+        )
+
+
+class Checkpoint(BaseModel):
+    """What a generate job must not do twice: the sources it read, the versions it wrote, the run it started.
+
+    It is written before the run starts, so that the job's next attempt continues with the same run.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    sources_used: tuple[Source, ...]
+    generator: GeneratorName
+    model: str | None = None
+    interpreted_as: str = ""
+    versions: tuple[CodeVersion, ...] = ()
+    usage: Usage | None = None
+
+
+class GenerateResult(BaseResult):
+    """The code that passed verification, how the prompt was read, and its run if it was executed."""
+
+    type: Literal["generate"] = "generate"
+    generator: GeneratorName
+    model: str | None = Field(default=None, description="`provider:model_id`; None for the template generator")
+    code: str
+    interpreted_as: str
+    sources_used: tuple[Source, ...]
+    versions: tuple[CodeVersion, ...]
+    usage: Usage | None = None
+    run: Run | None = None
+
+
+def _describe(payload: Payload) -> str:
+    return text(payload, "prompt")
+
+
+KIND: Final = Kind(
+    name=JobKind.GENERATE,
+    lane=Lane.GENERATE,
+    requests=(GenerateRequest,),
+    results=(GenerateResult,),
+    describe=_describe,
+)

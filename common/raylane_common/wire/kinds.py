@@ -1,0 +1,39 @@
+"""The registry of kinds. What has to agree about them is built from it: unions, adapters, lanes, CLI choices, retries.
+
+To add a kind, see docs/extending.md.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from pydantic import Field
+
+from raylane_common.wire import generate, ray, tables, upload
+from raylane_common.wire.base import JobKind, Kind, Lane, Payload
+from raylane_common.wire.generate import *  # noqa: F403  # the public names of a kind, for `raylane`
+from raylane_common.wire.ray import *  # noqa: F403  # as above
+from raylane_common.wire.tables import *  # noqa: F403  # as above
+from raylane_common.wire.upload import *  # noqa: F403  # as above
+
+__all__ = ["JobKind", "Lane"]
+__all__ += upload.__all__
+__all__ += tables.__all__
+__all__ += generate.__all__
+__all__ += ray.__all__
+
+Request = upload.UploadRequest | tables.TablesRequest | generate.GenerateRequest | ray.RayRequest
+Result = upload.UploadResult | tables.TablesKindResult | generate.GenerateResult | ray.RayKindResult
+AnyResult = Annotated[Result, Field(discriminator="type")]
+
+KINDS: Final[dict[JobKind, Kind]] = {entry.name: entry for entry in (upload.KIND, tables.KIND, generate.KIND, ray.KIND)}
+
+
+def lane_of(kind: JobKind) -> Lane:
+    """The lane that runs jobs of this kind."""
+    return KINDS[kind].lane
+
+
+def describe(kind: str, payload: Payload) -> str:
+    """A record's payload in a few words, for histories and lists; '' for a kind of a newer version."""
+    return KINDS[JobKind(kind)].describe(payload) if kind in set(JobKind) else ""

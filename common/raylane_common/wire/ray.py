@@ -1,0 +1,261 @@
+"""`ray` jobs: inspect the cluster and its runs, and run a script of the caller's own."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Final, Literal, Self, get_args
+
+from pydantic import Field, StringConstraints, field_validator, model_validator
+
+from raylane_common.errors import InvalidRequest
+from raylane_common.limits import MAX_ENV_BYTES, MAX_FILES_BYTES
+from raylane_common.ray.models import EndpointReport, RayHealth, RayJob, RayNode, RayVersion, Run
+from raylane_common.rules import Code, SubmissionId, is_plain_path
+from raylane_common.secrets import refuse_credentials
+from raylane_common.wire.base import BaseRequest, BaseResult, JobKind, Kind, Lane, Payload, text
+
+__all__ = [
+    "RayClusterRequest",
+    "RayClusterResult",
+    "RayDeleteRequest",
+    "RayDeleteResult",
+    "RayEndpointsRequest",
+    "RayEndpointsResult",
+    "RayLogsRequest",
+    "RayLogsResult",
+    "RayRunRequest",
+    "RayRunResult",
+    "RayRunsRequest",
+    "RayRunsResult",
+    "RayStatusRequest",
+    "RayStatusResult",
+    "RayStopRequest",
+    "RayStopResult",
+    "RaySubmitRequest",
+    "RunResult",
+]
+
+SCRIPT_NAME: Final = "main.py"
+"""The name under which a submitted script is shipped; no file beside it may have it."""
+
+EnvName = Annotated[str, StringConstraints(max_length=200, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+Requirement = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f]+$")]
+
+
+class _ClusterRequest(BaseRequest):
+    kind: ClassVar[JobKind] = JobKind.RAY
+    needs_session: ClassVar[bool] = False
+
+
+class RayStatusRequest(_ClusterRequest):
+    """Ask the cluster for its version, and the client for the state of its endpoints."""
+
+    action: Literal["status"] = "status"
+
+
+class RayEndpointsRequest(_ClusterRequest):
+    """Show each address of the cluster as this worker sees it, whether the cluster answers or not."""
+
+    action: Literal["endpoints"] = "endpoints"
+
+
+class RayClusterRequest(_ClusterRequest):
+    """Ask for the cluster's health, nodes and use of resources."""
+
+    action: Literal["cluster"] = "cluster"
+
+
+class RayRunsRequest(_ClusterRequest):
+    """List the cluster's runs, newest first."""
+
+    action: Literal["runs"] = "runs"
+    limit: int = Field(default=100, ge=1, le=500)
+
+
+class RayRunRequest(_ClusterRequest):
+    """Look at one run."""
+
+    action: Literal["run"] = "run"
+    submission_id: SubmissionId
+
+
+class RayLogsRequest(_ClusterRequest):
+    """Read what a run printed."""
+
+    action: Literal["logs"] = "logs"
+    submission_id: SubmissionId
+
+
+class RayStopRequest(_ClusterRequest):
+    """Stop a run."""
+
+    action: Literal["stop"] = "stop"
+    submission_id: SubmissionId
+
+
+class RayDeleteRequest(_ClusterRequest):
+    """Make the cluster forget a run that has ended."""
+
+    action: Literal["delete"] = "delete"
+    submission_id: SubmissionId
+
+
+class RaySubmitRequest(_ClusterRequest):
+    """Run a Python script of the caller's on the cluster and follow it to its end.
+
+    Ray shows `env_vars` and `pip` to everybody who may list its jobs, so anything that looks like a credential is
+    refused.
+    """
+
+    action: Literal["submit"] = "submit"
+    code: Code
+    # Empty fields are left out, so that older workers still accept the request.
+    files: dict[str, str] = Field(
+        default_factory=dict,
+        description="Text files beside the script, by relative path; 4 MiB together",
+        exclude_if=lambda value: not value,
+    )
+    env_vars: dict[EnvName, str] = Field(
+        default_factory=dict,
+        description="Environment of the script; 32 KiB together",
+        exclude_if=lambda value: not value,
+    )
+    pip: tuple[Requirement, ...] = Field(
+        default=(),
+        max_length=100,
+        description="Requirements that Ray installs for the script",
+        exclude_if=lambda value: not value,
+    )
+
+    @field_validator("files")
+    @classmethod
+    def _plain_files(cls, files: dict[str, str]) -> dict[str, str]:
+        for path in files:
+            if not is_plain_path(path) or path == SCRIPT_NAME:
+                raise ValueError(
+                    f"{path!r} must be a plain relative path, and not {SCRIPT_NAME}, which is the script itself"
+                )
+        if _size_bytes(files) > MAX_FILES_BYTES:
+            raise ValueError(f"must not exceed {MAX_FILES_BYTES} bytes together")
+        return files
+
+    @model_validator(mode="after")
+    def _shows_no_secrets(self) -> Self:
+        if _size_bytes(self.env_vars) > MAX_ENV_BYTES:
+            raise InvalidRequest.field("env_vars", f"must not exceed {MAX_ENV_BYTES} bytes together")
+        refuse_credentials(self.env_vars, self.pip)
+        return self
+
+
+class RayStatusResult(BaseResult):
+    """The cluster's version, the endpoint that answered, and the state of every endpoint."""
+
+    type: Literal["ray_status"] = "ray_status"
+    version: RayVersion
+    endpoint: str
+    endpoints: tuple[EndpointReport, ...]
+
+
+class RayEndpointsResult(BaseResult):
+    """Each address as the worker sees it; `problem` says why none of them answered, if so."""
+
+    type: Literal["ray_endpoints"] = "ray_endpoints"
+    endpoints: tuple[EndpointReport, ...]
+    problem: str | None = None
+
+
+class RayClusterResult(BaseResult):
+    """The cluster's health and nodes; `status` is the text that `ray status` prints."""
+
+    type: Literal["ray_cluster"] = "ray_cluster"
+    health: RayHealth
+    nodes: tuple[RayNode, ...]
+    status: str
+
+
+class RayRunsResult(BaseResult):
+    """The cluster's runs, newest first; `total` also counts those beyond the limit."""
+
+    type: Literal["ray_runs"] = "ray_runs"
+    runs: tuple[RayJob, ...]
+    total: int
+
+
+class RayRunResult(BaseResult):
+    """One run, as Ray reports it."""
+
+    type: Literal["ray_run"] = "ray_run"
+    run: RayJob
+
+
+class RayLogsResult(BaseResult):
+    """What a run printed; only the last part if `truncated`."""
+
+    type: Literal["ray_logs"] = "ray_logs"
+    submission_id: str
+    logs: str
+    truncated: bool
+
+
+class RayStopResult(BaseResult):
+    """`stopped` is False if the run had ended before; `run` is its state now."""
+
+    type: Literal["ray_stop"] = "ray_stop"
+    stopped: bool
+    run: RayJob
+
+
+class RayDeleteResult(BaseResult):
+    """Whether Ray forgot the run."""
+
+    type: Literal["ray_delete"] = "ray_delete"
+    deleted: bool
+
+
+class RunResult(BaseResult):
+    """A run that the caller submitted and that succeeded."""
+
+    type: Literal["run"] = "run"
+    run: Run
+
+
+RayRequest = (
+    RayStatusRequest
+    | RayEndpointsRequest
+    | RayClusterRequest
+    | RayRunsRequest
+    | RayRunRequest
+    | RayLogsRequest
+    | RayStopRequest
+    | RayDeleteRequest
+    | RaySubmitRequest
+)
+RayKindResult = (
+    RayStatusResult
+    | RayEndpointsResult
+    | RayClusterResult
+    | RayRunsResult
+    | RayRunResult
+    | RayLogsResult
+    | RayStopResult
+    | RayDeleteResult
+    | RunResult
+)
+
+
+def _size_bytes(texts: dict[str, str]) -> int:
+    return sum(
+        len(name.encode(errors="replace")) + len(value.encode(errors="replace")) for name, value in texts.items()
+    )
+
+
+def _describe(payload: Payload) -> str:
+    return text(payload, "submission_id")
+
+
+KIND: Final = Kind(
+    name=JobKind.RAY,
+    lane=Lane.RAY,
+    requests=get_args(RayRequest),
+    results=get_args(RayKindResult),
+    describe=_describe,
+)

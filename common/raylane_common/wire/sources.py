@@ -1,0 +1,107 @@
+"""Sources: what a session may read."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal
+from urllib.parse import quote
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class ColumnType(StrEnum):
+    """What can be done with a column, whatever its reader calls the type."""
+
+    INTEGER = "integer"
+    NUMBER = "number"
+    STRING = "string"
+    BOOLEAN = "boolean"
+    DATE = "date"
+    TIMESTAMP = "timestamp"
+    OTHER = "other"
+
+    @property
+    def is_numeric(self) -> bool:
+        """Whether sums and means make sense."""
+        return self in (ColumnType.INTEGER, ColumnType.NUMBER)
+
+
+class Column(BaseModel):
+    """One column: its name as the reader spells it, and its type."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    type: ColumnType
+    native_type: str = Field(description="The type's name in its own system: Arrow for a CSV, Hive for a table")
+
+
+class CsvSource(BaseModel):
+    """One CSV object on S3. `size_bytes` and `rows` are exact: the whole file was read when it was uploaded."""
+
+    model_config = ConfigDict(frozen=True)
+
+    type: Literal["csv"] = "csv"
+    filename: str
+    s3_uri: str
+    size_bytes: int
+    rows: int
+    columns: tuple[Column, ...]
+    job_id: str = Field(description="The upload that wrote it; makes two uploads of one file distinct")
+
+    @property
+    def name(self) -> str:
+        """What a prompt calls it."""
+        return self.filename
+
+    @property
+    def location(self) -> str:
+        """Where generated code reads it: the URI as Ray's reader takes it."""
+        return readable_uri(self.s3_uri)
+
+    @property
+    def format(self) -> TableFormat:
+        """How generated code reads it."""
+        return TableFormat.CSV
+
+
+class TableFormat(StrEnum):
+    """The file formats that generated code can read."""
+
+    CSV = "csv"
+    PARQUET = "parquet"
+    JSON = "json"
+
+
+class TableSource(BaseModel):
+    """One Glue table, resolved when it was selected. Partition keys are columns too, kept apart as Glue does."""
+
+    model_config = ConfigDict(frozen=True)
+
+    type: Literal["table"] = "table"
+    database: str
+    table: str
+    location: str = Field(description="s3:// prefix that ends in '/'")
+    format: TableFormat
+    delimiter: str = Field(default=",", description="Field separator; only for format csv")
+    has_header: bool = Field(default=True, description="Whether each file starts with a header; only for format csv")
+    columns: tuple[Column, ...]
+    partition_keys: tuple[Column, ...] = ()
+    size_bytes: int | None = Field(default=None, description="Total size where the catalog knows it")
+    job_id: str
+
+    @property
+    def name(self) -> str:
+        """What a prompt calls it."""
+        return f"{self.database}.{self.table}"
+
+
+Source = Annotated[CsvSource | TableSource, Field(discriminator="type")]
+
+
+def readable_uri(s3_uri: str) -> str:
+    """The URI as Arrow, and so Ray, reads it: percent-encoded where a character is not an ordinary one.
+
+    Arrow decodes the path of an S3 URI. A literal blank, '%', '#' or 'é' would lead to another key or to none.
+    """
+    return quote(s3_uri, safe="/!$&'()*+,-.:;=@_~")

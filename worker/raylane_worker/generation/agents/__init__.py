@@ -1,0 +1,1 @@
+"""The strands agents that write code with a model."""

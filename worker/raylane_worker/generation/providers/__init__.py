@@ -1,0 +1,1 @@
+"""The model behind the agents, and the errors of its service."""
