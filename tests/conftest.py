@@ -1,4 +1,4 @@
-"""Servers and connections that tests share. Each is real; see `tests/servers.py`."""
+"""Servers and connections that tests share. Each is real; see `tests/helpers/servers.py`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from raylane_common.redis import keys
 from raylane_common.redis.connection import connect
 from raylane_common.settings import RedisSettings
 from raylane_worker.embedded import EmbeddedMoto, EmbeddedValkey, embedded_moto, embedded_valkey
-from tests.servers import Background
+from tests.helpers.servers import Background
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

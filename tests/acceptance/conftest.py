@@ -18,9 +18,9 @@ from raylane_common.redis.connection import connect
 from raylane_common.redis.queue.heartbeats import living_workers
 from raylane_common.settings import RedisSettings
 from raylane_worker.embedded import REGION, EmbeddedStack, SilentEndpoint
-from tests import aws
-from tests.bedrock import BedrockStub
-from tests.waiting import until
+from tests.helpers import aws
+from tests.helpers.bedrock import BedrockStub
+from tests.helpers.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from types_aiobotocore_glue import GlueClient
     from types_aiobotocore_s3 import S3Client
 
-    from tests.servers import Background
+    from tests.helpers.servers import Background
 
 BIN = Path(sys.executable).parent
 PATIENCE_S = 180

@@ -12,7 +12,7 @@ from raylane_common.errors import VerificationFailed
 from raylane_common.ray.models import RayJobStatus
 from raylane_common.wire.generate import GeneratorName
 from tests.acceptance.conftest import PATIENCE_S
-from tests.bedrock import answer, tool_result
+from tests.helpers.bedrock import answer, tool_result
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ from raylane_common.errors import JobCancelled
 from raylane_common.ray.models import RayJobStatus
 from raylane_common.wire.jobs import JobStatus
 from tests.acceptance.conftest import PATIENCE_S
-from tests.waiting import until
+from tests.helpers.waiting import until
 
 if TYPE_CHECKING:
     from raylane import Producer

@@ -11,8 +11,8 @@ import pytest
 
 from raylane_worker.embedded import guard
 from tests.acceptance.conftest import BIN
-from tests.printed import table
-from tests.waiting import until
+from tests.helpers.printed import table
+from tests.helpers.waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,7 +12,7 @@ import pytest
 from raylane import Producer
 from raylane_worker.embedded import guard
 from tests.acceptance.conftest import BIN
-from tests.waiting import until
+from tests.helpers.waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path

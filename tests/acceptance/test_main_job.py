@@ -13,7 +13,7 @@ from raylane_common.errors import NoSources, NotUnderstood, RunFailed
 from raylane_common.ray.models import EndpointState, RayJobStatus
 from raylane_common.wire.generate import GeneratorName
 from tests.acceptance.conftest import PATIENCE_S
-from tests.printed import table
+from tests.helpers.printed import table
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,7 +10,7 @@ import pytest
 from raylane_common.errors import RunFailed, RunNotFound, RunStopped
 from raylane_common.ray.models import RayJobStatus
 from tests.acceptance.conftest import PATIENCE_S
-from tests.waiting import until
+from tests.helpers.waiting import until
 
 if TYPE_CHECKING:
     from raylane import Producer

@@ -12,7 +12,7 @@ from raylane import Producer
 from raylane_common.errors import RunNotFound
 from raylane_common.ray.models import RayJobStatus
 from tests.acceptance.conftest import BIN, PATIENCE_S
-from tests.waiting import until
+from tests.helpers.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

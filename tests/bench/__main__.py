@@ -26,7 +26,7 @@ from tests.bench.processes import LOGS, OUT, BenchError
 from tests.bench.recovery import CAP_S, recoveries
 from tests.bench.server import Server
 from tests.bench.systems import SYSTEMS
-from tests.servers import Background
+from tests.helpers.servers import Background
 
 if TYPE_CHECKING:
     from tests.bench.figures import Figures

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self
 
 from raylane_worker.embedded.child import guarded
 from raylane_worker.embedded.surroundings import environment
-from tests.waiting import until
+from tests.helpers.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -12,7 +12,7 @@ from raylane_common.errors import RaylaneError
 from raylane_common.ray import transport
 from tests.faults.networks import in_networks
 from tests.faults.ray_rig import JOB, TOKEN, Rig, client_tasks, rigged
-from tests.waiting import until
+from tests.helpers.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -18,8 +18,8 @@ from raylane_common.wire.ray import RayStatusRequest
 from raylane_worker.embedded import HOST, SilentEndpoint
 from tests.faults.proxy import Proxy
 from tests.faults.workload import Workload
-from tests.lanes import DONE, a_job, lane_queue
-from tests.waiting import until
+from tests.helpers.lanes import DONE, a_job, lane_queue
+from tests.helpers.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine

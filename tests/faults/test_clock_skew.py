@@ -10,7 +10,7 @@ import pytest
 
 from raylane_common.wire.jobs import JobStatus
 from tests.faults.workload import Workload
-from tests.waiting import until
+from tests.helpers.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,7 +16,7 @@ from raylane_worker.embedded.child import guarded
 from raylane_worker.embedded.surroundings import environment
 from tests.faults import enqueuer
 from tests.faults.proxy import Proxy
-from tests.waiting import until
+from tests.helpers.waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,7 @@ import pytest
 from raylane.testing import Break
 from raylane_common.ray import tail
 from tests.faults.ray_rig import JOB, client_tasks, rigged
-from tests.waiting import until
+from tests.helpers.waiting import until
 
 TAIL = f"GET /api/jobs/{JOB}/logs/tail"
 

@@ -37,8 +37,8 @@ from tests.faults.ray_faults import (
     Seen,
 )
 from tests.faults.ray_rig import JOB, rigged
-from tests.tls import an_authority
-from tests.waiting import until
+from tests.helpers.tls import an_authority
+from tests.helpers.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

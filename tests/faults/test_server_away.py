@@ -10,8 +10,8 @@ import pytest
 from raylane_common.redis.queue import JobQueue
 from raylane_common.wire.jobs import JobStatus
 from tests.faults.workload import Workload
-from tests.lanes import DONE, a_job, worker
-from tests.waiting import until
+from tests.helpers.lanes import DONE, a_job, worker
+from tests.helpers.waiting import until
 
 if TYPE_CHECKING:
     from random import Random

@@ -11,7 +11,7 @@ import pytest
 from raylane_common.redis import keys
 from raylane_common.wire.jobs import EventType, JobStatus
 from tests.faults.workload import Workload
-from tests.waiting import until
+from tests.helpers.waiting import until
 
 if TYPE_CHECKING:
     from random import Random

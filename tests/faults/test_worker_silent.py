@@ -9,7 +9,7 @@ import pytest
 from raylane_common.ray.models import RayJobStatus
 from raylane_common.wire.jobs import JobStatus
 from tests.faults.proxy import Proxy
-from tests.waiting import until
+from tests.helpers.waiting import until
 
 if TYPE_CHECKING:
     from raylane import JobHandle, Producer

@@ -6,7 +6,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Self
 
-from tests.aws import glue, own_bucket, s3
+from tests.helpers.aws import glue, own_bucket, s3
 
 TABLES = ("orders", "customers", "visits")
 

@@ -18,7 +18,7 @@ from raylane_common.wire.jobs import JobStatus, NewJob
 from raylane_common.wire.ray import RayLogsRequest, RayRunRequest, RayRunsRequest, RayStatusRequest, RaySubmitRequest
 from raylane_common.wire.tables import ListDatabasesRequest, ListTablesRequest, SelectTablesRequest, TableRef
 from tests.faults.warehouse import TABLES
-from tests.waiting import until
+from tests.helpers.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

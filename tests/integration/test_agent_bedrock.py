@@ -21,8 +21,8 @@ from raylane_common.wire.sources import Column, ColumnType, CsvSource
 from raylane_worker.context import Resources
 from raylane_worker.generation.agents.team import WritingTask, write_code
 from raylane_worker.generation.providers.models import choose, make_model
-from tests.attempts import Cut, Job
-from tests.bedrock import BedrockStub, answer, frame, stream, tool_result
+from tests.helpers.bedrock import BedrockStub, answer, frame, stream, tool_result
+from tests.helpers.handler_harness import Cut, Job
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -12,8 +12,8 @@ from raylane_common.wire.generate import GenerateRequest
 from raylane_common.wire.ray import RayRunsRequest, RayStopRequest, RaySubmitRequest
 from raylane_worker.handlers import CLEANUPS
 from raylane_worker.runs import run as runs
-from tests.attempts import Bench, Job, bench
-from tests.waiting import until
+from tests.helpers.handler_harness import Bench, Job, bench
+from tests.helpers.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -10,7 +10,7 @@ from raylane_common.settings import AwsSettings
 from raylane_common.wire.sources import ColumnType, TableFormat
 from raylane_common.wire.tables import TableRef
 from raylane_worker.data.catalog import Catalog
-from tests.aws import answering, aws_settings, closed, glue, paging, silent
+from tests.helpers.aws import answering, aws_settings, closed, glue, paging, silent
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -18,7 +18,7 @@ from raylane_common.redis.connection import connect, queue_errors
 from raylane_common.settings import RedisSettings
 from raylane_worker.embedded import HOST, SilentEndpoint, embedded_valkey
 from tests.faults.proxy import Proxy
-from tests.waiting import until
+from tests.helpers.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine

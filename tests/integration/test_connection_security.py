@@ -33,9 +33,9 @@ from raylane_common.wire.tables import ListDatabasesRequest
 from raylane_common.wire.upload import UploadRequest
 from raylane_worker.app import run
 from raylane_worker.embedded import HOST
-from tests.lanes import DONE, worker
-from tests.tls import Authority, Terminator, an_authority
-from tests.waiting import until
+from tests.helpers.lanes import DONE, worker
+from tests.helpers.tls import Authority, Terminator, an_authority
+from tests.helpers.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -28,7 +28,7 @@ from raylane_worker.embedded import (
     embedded_valkey,
     guard,
 )
-from tests.waiting import until
+from tests.helpers.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator

@@ -12,8 +12,8 @@ import pytest
 
 import raylane.testing
 from raylane.testing import Address, Break, FakeRay
-from tests.clusters import Api, Fake
-from tests.waiting import until
+from tests.helpers.clusters import Api, Fake
+from tests.helpers.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -13,9 +13,21 @@ from raylane_common.redis.queue import JobQueue, LaneQueue, janitor
 from raylane_common.redis.queue.janitor import SWEEP_EVERY_S, Janitor
 from raylane_common.wire.jobs import NewJob
 from raylane_common.wire.upload import UploadRequest
-from tests.claims import TRANSIENT, claimed, die, end, error_code, expire, finals, patient_lane, run, statuses, take
-from tests.lanes import DONE, a_job, succeed, worker
-from tests.waiting import until
+from tests.helpers.claims import (
+    TRANSIENT,
+    claimed,
+    die,
+    end,
+    error_code,
+    expire,
+    finals,
+    patient_lane,
+    run,
+    statuses,
+    take,
+)
+from tests.helpers.lanes import DONE, a_job, succeed, worker
+from tests.helpers.waiting import until
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

@@ -11,8 +11,8 @@ import pytest
 from raylane_common.redis import keys
 from raylane_common.redis.queue import JobQueue
 from raylane_worker.lanes.worker import LaneWorker
-from tests.lanes import DONE, a_job, succeed, worker
-from tests.waiting import until
+from tests.helpers.lanes import DONE, a_job, succeed, worker
+from tests.helpers.waiting import until
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

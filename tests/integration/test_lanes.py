@@ -14,8 +14,8 @@ from raylane_common.wire.generate import GenerateRequest
 from raylane_common.wire.jobs import EventType, JobStatus, NewJob, Progress
 from raylane_common.wire.tables import DatabasesResult
 from raylane_common.wire.upload import UploadRequest
-from tests.lanes import DONE, a_job, lane_queue, succeed, worker
-from tests.waiting import until
+from tests.helpers.lanes import DONE, a_job, lane_queue, succeed, worker
+from tests.helpers.waiting import until
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

@@ -20,7 +20,7 @@ from raylane_common.settings import RedisSettings, Settings
 from raylane_common.wire.base import Lane
 from raylane_worker.app import run
 from raylane_worker.live_settings import LiveSettings
-from tests.waiting import until
+from tests.helpers.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -14,8 +14,8 @@ from raylane_common.wire.generate import GenerateRequest
 from raylane_common.wire.jobs import JobStatus, LaneOverview, NewJob
 from raylane_common.wire.ray import RayStatusRequest
 from raylane_common.wire.upload import UploadRequest
-from tests.claims import PERMANENT, TRANSIENT, claimed, end, patient_lane, run, take
-from tests.lanes import a_job
+from tests.helpers.claims import PERMANENT, TRANSIENT, claimed, end, patient_lane, run, take
+from tests.helpers.lanes import a_job
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

@@ -18,8 +18,8 @@ from raylane_common.wire.jobs import NewJob
 from raylane_common.wire.ray import RayRunRequest, RaySubmitRequest
 from raylane_common.wire.tables import ListTablesRequest
 from raylane_common.wire.upload import UploadRequest
-from tests.claims import claimed, patient_lane, run, statuses, take
-from tests.lanes import a_job, succeed, worker
+from tests.helpers.claims import claimed, patient_lane, run, statuses, take
+from tests.helpers.lanes import a_job, succeed, worker
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

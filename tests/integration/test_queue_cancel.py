@@ -13,7 +13,7 @@ from raylane_common.redis import keys
 from raylane_common.redis.queue import JobQueue, LaneQueue
 from raylane_common.wire.base import JobKind
 from raylane_common.wire.jobs import EventType, JobStatus, Progress
-from tests.claims import (
+from tests.helpers.claims import (
     PERMANENT,
     TRANSIENT,
     claimed,
@@ -26,8 +26,8 @@ from tests.claims import (
     statuses,
     take,
 )
-from tests.lanes import DONE, a_job, succeed, worker
-from tests.waiting import until
+from tests.helpers.lanes import DONE, a_job, succeed, worker
+from tests.helpers.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

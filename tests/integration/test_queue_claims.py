@@ -11,9 +11,9 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from raylane_common.errors import QueueUnavailable
 from raylane_common.redis import keys
 from raylane_common.redis.queue import JobQueue, LaneQueue
-from tests.claims import claimed, die, end, fail, patient_lane, record, run, statuses, take
-from tests.lanes import DONE, a_job, succeed, worker
-from tests.waiting import until
+from tests.helpers.claims import claimed, die, end, fail, patient_lane, record, run, statuses, take
+from tests.helpers.lanes import DONE, a_job, succeed, worker
+from tests.helpers.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -23,7 +23,7 @@ from raylane_common.wire.generate import Checkpoint, CodeVersion, GeneratorName,
 from raylane_common.wire.jobs import JobStatus, NewJob
 from raylane_common.wire.sources import CsvSource
 from raylane_common.wire.upload import UploadRequest
-from tests.claims import (
+from tests.helpers.claims import (
     PERMANENT,
     TRANSIENT,
     claimed,
@@ -38,7 +38,7 @@ from tests.claims import (
     statuses,
     take,
 )
-from tests.lanes import DONE, a_job, worker
+from tests.helpers.lanes import DONE, a_job, worker
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

@@ -14,9 +14,9 @@ from raylane_common.redis.queue import JobQueue, LaneQueue
 from raylane_common.redis.queue.scripts import EVENTS_MAX
 from raylane_common.settings import RedisSettings
 from raylane_common.wire.jobs import EventType, JobStatus, Progress
-from tests.claims import PERMANENT, TRANSIENT, end, finals, patient_lane, run, take
-from tests.lanes import DONE, a_job
-from tests.waiting import until
+from tests.helpers.claims import PERMANENT, TRANSIENT, end, finals, patient_lane, run, take
+from tests.helpers.lanes import DONE, a_job
+from tests.helpers.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

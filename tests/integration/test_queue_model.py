@@ -39,9 +39,9 @@ from raylane_common.wire.base import JobKind
 from raylane_common.wire.jobs import JobStatus, NewJob, Priority
 from raylane_common.wire.tables import ListDatabasesRequest, ListTablesRequest
 from raylane_common.wire.upload import UploadRequest
+from tests.helpers.lanes import DONE, lane_queue
 from tests.integration.queue_model import DEFAULT_ATTEMPTS, PER_SESSION, Job, LaneModel, Outcome, ids
 from tests.integration.queue_snapshot import LANE, SETS, Snapshot
-from tests.lanes import DONE, lane_queue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

@@ -14,7 +14,7 @@ from raylane_common.redis.queue import JobQueue, LaneQueue
 from raylane_common.wire.jobs import JobStatus, NewJob
 from raylane_common.wire.tables import ListTablesRequest
 from raylane_common.wire.upload import UploadRequest
-from tests.claims import (
+from tests.helpers.claims import (
     PERMANENT,
     TRANSIENT,
     claimed,
@@ -31,7 +31,7 @@ from tests.claims import (
     statuses,
     take,
 )
-from tests.lanes import DONE, a_job, succeed, worker
+from tests.helpers.lanes import DONE, a_job, succeed, worker
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from raylane_common.redis import keys
 from raylane_common.redis.queue import JobQueue
 from raylane_common.redis.queue.janitor import Janitor
-from tests.claims import PERMANENT, claimed, die, error_code, patient_lane, run, statuses, take
-from tests.lanes import DONE, a_job
+from tests.helpers.claims import PERMANENT, claimed, die, error_code, patient_lane, run, statuses, take
+from tests.helpers.lanes import DONE, a_job
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

@@ -10,9 +10,9 @@ import pytest
 from raylane_common.redis import keys
 from raylane_common.redis.queue import JobQueue, LaneQueue
 from raylane_common.redis.queue.janitor import Janitor
-from tests.claims import PERMANENT, TRANSIENT, claimed, come_due, die, end, patient_lane, run, statuses, take
-from tests.lanes import DONE, a_job, worker
-from tests.waiting import until
+from tests.helpers.claims import PERMANENT, TRANSIENT, claimed, come_due, die, end, patient_lane, run, statuses, take
+from tests.helpers.lanes import DONE, a_job, worker
+from tests.helpers.waiting import until
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

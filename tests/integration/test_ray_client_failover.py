@@ -15,7 +15,7 @@ from raylane_common.ray.client import RayClient
 from raylane_common.ray.models import EndpointState
 from raylane_common.ray.settings import RaySettings
 from raylane_worker.embedded import SilentEndpoint
-from tests.waiting import until
+from tests.helpers.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -25,7 +25,7 @@ from raylane_common.ray.client import RayClient
 from raylane_common.ray.models import RayJobStatus
 from raylane_common.ray.package import build_package
 from raylane_common.ray.settings import RaySettings
-from tests.waiting import until
+from tests.helpers.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

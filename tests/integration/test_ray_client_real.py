@@ -22,9 +22,9 @@ from raylane_common.settings import Settings
 from raylane_common.wire.ray import RaySubmitRequest
 from raylane_worker.context import Resources
 from raylane_worker.embedded import EmbeddedRay, embedded_ray, guard
-from tests.attempts import Cut, Job
-from tests.servers import Background
-from tests.waiting import until
+from tests.helpers.handler_harness import Cut, Job
+from tests.helpers.servers import Background
+from tests.helpers.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

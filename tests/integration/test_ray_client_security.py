@@ -17,7 +17,7 @@ from raylane_common.ray.client import RayClient
 from raylane_common.ray.package import build_package
 from raylane_common.ray.settings import RaySettings
 from raylane_worker.embedded import HOST
-from tests.tls import Authority, an_authority
+from tests.helpers.tls import Authority, an_authority
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -10,9 +10,9 @@ import pytest
 
 from raylane.testing import Address, FakeRay
 from raylane_worker.embedded import embedded_ray
-from tests.clusters import PATIENCE_S, Api, Cluster, Fake, Real, rest
-from tests.servers import Background
-from tests.waiting import until
+from tests.helpers.clusters import PATIENCE_S, Api, Cluster, Fake, Real, rest
+from tests.helpers.servers import Background
+from tests.helpers.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

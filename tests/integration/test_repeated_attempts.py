@@ -11,8 +11,8 @@ from raylane_common.ray import lifecycle
 from raylane_common.wire.generate import GenerateRequest, GenerateResult
 from raylane_common.wire.ray import RayDeleteRequest, RayDeleteResult, RaySubmitRequest, RunResult
 from raylane_worker.runs import run as runs
-from tests.attempts import Bench, Job, a_source, bench
-from tests.waiting import until
+from tests.helpers.handler_harness import Bench, Job, a_source, bench
+from tests.helpers.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

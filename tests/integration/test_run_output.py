@@ -13,8 +13,8 @@ from raylane_common.errors import RunLost, RunNotStarted
 from raylane_common.ray import lifecycle
 from raylane_common.wire.ray import RaySubmitRequest, RunResult
 from raylane_worker.runs import output as outputs
-from tests.attempts import Bench, Job, bench
-from tests.waiting import until
+from tests.helpers.handler_harness import Bench, Job, bench
+from tests.helpers.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -14,7 +14,7 @@ from raylane_common.settings import AwsSettings
 from raylane_common.wire.sources import readable_uri
 from raylane_worker.data.storage import Storage, csv_key
 from raylane_worker.embedded import aws_environment
-from tests.aws import answering, aws_settings, closed, own_bucket, s3, silent
+from tests.helpers.aws import answering, aws_settings, closed, own_bucket, s3, silent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

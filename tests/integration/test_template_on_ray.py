@@ -24,9 +24,9 @@ from raylane_worker.data.csv_profile import profile
 from raylane_worker.embedded import aws_environment, embedded_ray
 from raylane_worker.generation.template import write
 from raylane_worker.generation.verify import verify
-from tests.aws import s3
-from tests.printed import table
-from tests.waiting import until
+from tests.helpers.aws import s3
+from tests.helpers.printed import table
+from tests.helpers.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable

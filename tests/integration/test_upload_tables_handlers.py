@@ -39,7 +39,7 @@ from raylane_worker.data.catalog import Catalog
 from raylane_worker.data.storage import Storage
 from raylane_worker.handlers.tables import tables
 from raylane_worker.handlers.upload import upload
-from tests.aws import aws_settings, closed, glue, own_bucket, s3
+from tests.helpers.aws import aws_settings, closed, glue, own_bucket, s3
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

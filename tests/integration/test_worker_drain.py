@@ -18,9 +18,9 @@ from raylane_common.wire.jobs import NewJob
 from raylane_common.wire.ray import RayStatusRequest, RayStatusResult
 from raylane_worker import app
 from raylane_worker.lanes import worker as lanes
-from tests.claims import patient_lane, statuses
+from tests.helpers.claims import patient_lane, statuses
+from tests.helpers.waiting import until
 from tests.integration.test_worker_cli import ended, start
-from tests.waiting import until
 
 if TYPE_CHECKING:
     import pytest

@@ -13,9 +13,9 @@ from raylane_common.redis import keys
 from raylane_common.redis.queue import JobQueue, LaneQueue
 from raylane_worker.lanes import outbox as ends_module
 from raylane_worker.lanes.outbox import Outbox
-from tests.claims import PERMANENT, TRANSIENT, claimed, die, finals, patient_lane, record, statuses
-from tests.lanes import DONE, a_job
-from tests.waiting import until
+from tests.helpers.claims import PERMANENT, TRANSIENT, claimed, die, finals, patient_lane, record, statuses
+from tests.helpers.lanes import DONE, a_job
+from tests.helpers.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence

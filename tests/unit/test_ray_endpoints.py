@@ -17,7 +17,7 @@ from raylane_common.ray.health import Ambient, Endpoint, pause_s
 from raylane_common.ray.models import EndpointState, RayVersion
 from raylane_common.ray.observe import RayCounters
 from raylane_common.ray.settings import RaySettings
-from tests.waiting import until
+from tests.helpers.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

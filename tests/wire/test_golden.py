@@ -14,7 +14,7 @@ import pytest
 from raylane_common.redis import keys
 from raylane_common.redis.queue import JobQueue
 from raylane_common.wire.jobs import JobRecord, JobStatus, NewJob, parse_request
-from tests.lanes import lane_queue
+from tests.helpers.lanes import lane_queue
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

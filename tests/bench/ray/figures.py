@@ -13,7 +13,7 @@ from tests.bench.processes import BenchError
 from tests.bench.ray.cases import AIOHTTP, BLACK_HOLE, CASES, CLIENTS, HEALTHY, NAIVE, OURS, SLOW_CASES
 from tests.bench.ray.children import START_S, Child, python
 from tests.bench.ray.network import NAMESPACES, network
-from tests.servers import Background
+from tests.helpers.servers import Background
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

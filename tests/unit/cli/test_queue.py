@@ -14,8 +14,8 @@ from raylane.cli.options import Order
 from raylane.cli.overview import duration
 from raylane_common.errors import RunFailed, StorageUnavailable
 from raylane_common.wire.jobs import JobRecord
+from tests.helpers.waiting import until
 from tests.unit.producer.samples import CSV_BYTES, GENERATED, UPLOADED
-from tests.waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path

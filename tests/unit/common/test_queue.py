@@ -16,8 +16,8 @@ from raylane_common.wire.generate import GenerateRequest
 from raylane_common.wire.jobs import JobStatus, NewJob, Progress
 from raylane_common.wire.tables import ListTablesRequest
 from raylane_common.wire.upload import UploadRequest
-from tests.claims import claimed, die, end, patient_lane, take
-from tests.lanes import DONE
+from tests.helpers.claims import claimed, die, end, patient_lane, take
+from tests.helpers.lanes import DONE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -158,7 +158,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from raylane_common.errors import GenerationError
 from raylane_common.settings import GenerationSettings
 from raylane_common.wire.sources import Column, ColumnType, CsvSource
-from raylane_worker.generation.agents import WritingTask, write_code
+from raylane_worker.generation.agents.team import WritingTask, write_code
 from raylane_worker.generation.template.model import TemplateModel
 
 spans = InMemorySpanExporter()

@@ -15,7 +15,7 @@ from raylane_common.errors import RaylaneError
 from raylane_common.wire.sources import ColumnType, TableFormat
 from raylane_worker.generation.template import write
 from raylane_worker.generation.verify import verify
-from tests.printed import table
+from tests.helpers.printed import table
 from tests.unit.generation import schemas
 from tests.unit.generation.schemas import WEATHER, column, csv_source, table_source
 

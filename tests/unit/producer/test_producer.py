@@ -27,8 +27,8 @@ from raylane_common.redis.source_store import SourceStore
 from raylane_common.settings import RedisSettings, Settings
 from raylane_common.wire.jobs import EventType, JobStatus, Progress
 from raylane_common.wire.tables import DatabasesResult, SelectedTablesResult
+from tests.helpers.waiting import until
 from tests.unit.producer.samples import CHECKPOINT, CSV, CSV_BYTES, GENERATED, TABLE, UPLOADED
-from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import aiohttp
 
-from tests.waiting import until
+from tests.helpers.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping

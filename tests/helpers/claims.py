@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from raylane_common.errors import StorageRejected, StorageUnavailable
 from raylane_common.redis import keys
 from raylane_common.redis.queue import JobQueue
-from tests.lanes import DONE, lane_queue
+from tests.helpers.lanes import DONE, lane_queue
 
 if TYPE_CHECKING:
     from typing import Any
