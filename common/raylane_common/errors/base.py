@@ -8,25 +8,33 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 
 class ErrorInfo(BaseModel):
-    """An error as it stands in a record, an event and the CLI's `--json` output."""
+    """An error as records, events and the CLI's `--json` output hold it."""
 
     model_config = ConfigDict(frozen=True)
 
     code: str
     message: str
     retryable: bool = False
+    outside_job: bool = Field(
+        default=False,
+        description="The job is not at fault: when it fails for good, it becomes a dead letter",
+        exclude_if=lambda value: not value,
+    )
     details: dict[str, JsonValue] = Field(default_factory=dict)
 
 
 class RaylaneError(Exception):
     """Base of every error that Raylane raises.
 
-    `details` holds JSON values that a program may act on; `message` is for people and names what to do.
-    `retry_after_s` becomes one of the details: the next attempt starts no sooner than that.
+    `message` is for people and says what to do; `details` holds JSON values for programs. `retryable` says whether the
+    same job may succeed on another attempt. `retry_after_s`, in seconds, becomes one of the details: the next attempt
+    starts no sooner. `outside_job` says that the job is not at fault, so that it becomes a dead letter when it fails
+    for good; every retryable error is of that sort.
     """
 
     code: ClassVar[str] = "raylane_error"
     retryable_by_default: ClassVar[bool] = False
+    outside_job_by_default: ClassVar[bool] = False
     _by_code: ClassVar[dict[str, type[RaylaneError]]] = {}
 
     def __init__(
@@ -53,18 +61,29 @@ class RaylaneError(Exception):
         return f"{self.message} [{self.info().code}]"
 
     @property
+    def outside_job(self) -> bool:
+        """Whether a job that ends with this error becomes a dead letter."""
+        return self.retryable or self.outside_job_by_default
+
+    @property
     def retry_after_s(self) -> float | None:
-        """When the other side said to come back, where it did."""
+        """The pause that the other side asked for, in seconds; None if it asked for none."""
         seconds = self.details.get("retry_after_s")
         return float(seconds) if isinstance(seconds, int | float) else None
 
     def info(self) -> ErrorInfo:
-        """This error in its wire form."""
-        return ErrorInfo(code=self.code, message=self.message, retryable=self.retryable, details=self.details)
+        """Returns this error in its wire form."""
+        return ErrorInfo(
+            code=self.code,
+            message=self.message,
+            retryable=self.retryable,
+            outside_job=self.outside_job,
+            details=self.details,
+        )
 
     @staticmethod
     def from_info(info: ErrorInfo) -> RaylaneError:
-        """The typed error for a wire form; a code of a newer version becomes an `UnknownError` that keeps it."""
+        """Returns the typed error for a wire form. A code of a newer version becomes an `UnknownError`."""
         known = RaylaneError._by_code.get(info.code)
         if known is None:
             return UnknownError(info)
@@ -80,6 +99,11 @@ class UnknownError(RaylaneError):
         super().__init__(info.message, retryable=info.retryable, details=info.details)
         self._info = info
 
+    @property
+    def outside_job(self) -> bool:
+        """Whether a job that ends with this error becomes a dead letter, as the newer version says."""
+        return self._info.outside_job or self.retryable
+
     def info(self) -> ErrorInfo:
-        """The wire form as it was received."""
+        """Returns the wire form as it was received."""
         return self._info

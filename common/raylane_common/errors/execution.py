@@ -38,6 +38,7 @@ class WorkerLost(JobError):
     """Every attempt ended with the death of its worker."""
 
     code = "worker_lost"
+    outside_job_by_default = True
 
 
 class StagedBodyMissing(JobError):
@@ -50,3 +51,4 @@ class InternalError(JobError):
     """A defect in Raylane: an exception that no handler foresaw."""
 
     code = "internal_error"
+    outside_job_by_default = True
