@@ -1,0 +1,43 @@
+"""The pauses between tries: they grow up to a limit, and jitter keeps many callers from trying at the same moment."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@dataclass(slots=True)
+class Backoff:
+    """Each pause is `factor` times the one before, from `first_s` up to `cap_s` seconds.
+
+    `jitter` is the largest share of a pause that chance takes off: 0 for none, 0.5 for a pause between a half and the
+    whole ("equal jitter"), 1 for one between nothing and the whole ("full jitter"). `chance` returns numbers in [0, 1).
+    """
+
+    first_s: float
+    cap_s: float
+    factor: float = 2.0
+    jitter: float = 0.0
+    chance: Callable[[], float] = field(default=random.random, repr=False)
+    _pauses: int = field(default=0, init=False, repr=False)
+
+    def next_s(self) -> float:
+        """Returns the seconds to pause now; the next call returns a longer pause."""
+        self._pauses += 1
+        return self.nth_s(self._pauses)
+
+    def nth_s(self, n: int) -> float:
+        """Returns the seconds of the n-th pause, from 1, for a caller that counts its tries itself."""
+        try:
+            longest_s = self.first_s * self.factor ** (n - 1)
+        except OverflowError:
+            longest_s = self.cap_s
+        return min(longest_s, self.cap_s) * (1.0 - self.jitter * self.chance())
+
+    def reset(self) -> None:
+        """Begins again with the first pause, as after a try that succeeded."""
+        self._pauses = 0
