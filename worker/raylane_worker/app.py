@@ -28,6 +28,7 @@ from raylane_worker.data.storage import Storage
 from raylane_worker.handlers import CLEANUPS, HANDLERS
 from raylane_worker.lanes.worker import LaneWorker
 from raylane_worker.live_settings import LiveSettings
+from raylane_worker.telemetry.logs import keep_content_private
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -70,6 +71,7 @@ async def run(
 
     Raises `QueueUnavailable` if Redis cannot be reached at the start; later its absence is waited out.
     """
+    keep_content_private()
     name = f"{socket.gethostname()}-{os.getpid()}"
     redis = connect(settings.redis)
     try:

@@ -160,7 +160,9 @@ from raylane_common.settings import GenerationSettings
 from raylane_common.wire.sources import Column, ColumnType, CsvSource
 from raylane_worker.generation.agents.team import WritingTask, write_code
 from raylane_worker.generation.template.model import TemplateModel
+from raylane_worker.telemetry.logs import keep_content_private
 
+keep_content_private()
 spans = InMemorySpanExporter()
 provider = TracerProvider()
 provider.add_span_processor(SimpleSpanProcessor(spans))

@@ -1,1 +1,1 @@
-"""What a worker tells about itself."""
+"""What a worker reports about itself."""
