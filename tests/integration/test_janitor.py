@@ -33,16 +33,6 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
 
-@pytest.fixture
-def queue(redis: Redis) -> JobQueue:
-    return JobQueue(redis, block_s=0.05)
-
-
-@pytest.fixture
-def lane(redis: Redis) -> LaneQueue:
-    return patient_lane(redis)
-
-
 @pytest.fixture(autouse=True)
 def _hears(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING, logger="raylane.queue")

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from raylane_common.redis import keys
-from raylane_common.redis.queue import JobQueue, LaneQueue, QueueOverview
 from raylane_common.redis.queue.heartbeats import beat, silence
 from raylane_common.wire.base import JobKind, Lane
 from raylane_common.wire.generate import GenerateRequest
@@ -20,15 +19,7 @@ from tests.helpers.lanes import a_job
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-
-@pytest.fixture
-def queue(redis: Redis) -> JobQueue:
-    return JobQueue(redis, block_s=0.05)
-
-
-@pytest.fixture
-def overview(redis: Redis) -> QueueOverview:
-    return QueueOverview(redis)
+    from raylane_common.redis.queue import JobQueue, LaneQueue, QueueOverview
 
 
 @pytest.fixture

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-import pytest
-
 from raylane_common.errors import JobIdTaken, QueueUnavailable
 from raylane_common.redis import keys
 from raylane_common.redis.connection import connect
@@ -23,16 +21,6 @@ from tests.helpers.lanes import a_job, succeed, worker
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
-
-
-@pytest.fixture
-def queue(redis: Redis) -> JobQueue:
-    return JobQueue(redis, block_s=0.05)
-
-
-@pytest.fixture
-def lane(redis: Redis) -> LaneQueue:
-    return patient_lane(redis)
 
 
 def a_mixed_job(number: int) -> NewJob:

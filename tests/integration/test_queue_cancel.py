@@ -41,16 +41,6 @@ if TYPE_CHECKING:
 CANCELLED = JobCancelled("the job was cancelled")
 
 
-@pytest.fixture
-def queue(redis: Redis) -> JobQueue:
-    return JobQueue(redis, block_s=0.05)
-
-
-@pytest.fixture
-def lane(redis: Redis) -> LaneQueue:
-    return patient_lane(redis)
-
-
 class Cleanup:
     """Notes the contexts that it was called with; fails if it is told to."""
 

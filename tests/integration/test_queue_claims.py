@@ -23,16 +23,6 @@ if TYPE_CHECKING:
 LONG = 5_000
 
 
-@pytest.fixture
-def queue(redis: Redis) -> JobQueue:
-    return JobQueue(redis, block_s=0.05)
-
-
-@pytest.fixture
-def lane(redis: Redis) -> LaneQueue:
-    return patient_lane(redis)
-
-
 async def test_thousands_of_running_jobs_do_not_hide_new_ones_and_competitors_never_share_a_job(
     redis: Redis, queue: JobQueue, lane: LaneQueue
 ) -> None:

@@ -17,7 +17,6 @@ from raylane_common.errors import (
     StorageUnavailable,
 )
 from raylane_common.redis import keys
-from raylane_common.redis.queue import JobQueue, LaneQueue, QueueOverview
 from raylane_common.wire.base import JobKind
 from raylane_common.wire.generate import Checkpoint, CodeVersion, GeneratorName, Usage
 from raylane_common.wire.jobs import JobStatus, NewJob
@@ -43,6 +42,7 @@ from tests.helpers.lanes import DONE, a_job, worker
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
+    from raylane_common.redis.queue import JobQueue, LaneQueue, QueueOverview
     from raylane_common.wire.tables import DatabasesResult
     from raylane_worker.context import JobContext
 
@@ -54,21 +54,6 @@ CHECKPOINT = Checkpoint(
     versions=(CodeVersion(number=1, code="print(1)"),),
     usage=Usage(input_tokens=1, output_tokens=1),
 )
-
-
-@pytest.fixture
-def queue(redis: Redis) -> JobQueue:
-    return JobQueue(redis, block_s=0.05)
-
-
-@pytest.fixture
-def overview(redis: Redis) -> QueueOverview:
-    return QueueOverview(redis)
-
-
-@pytest.fixture
-def lane(redis: Redis) -> LaneQueue:
-    return patient_lane(redis)
 
 
 def an_upload(job_id: str, body: bytes = b"a\n1\n") -> NewJob:

@@ -14,7 +14,7 @@ from raylane_common.redis.queue import JobQueue, LaneQueue
 from raylane_common.redis.queue.scripts import EVENTS_MAX
 from raylane_common.settings import RedisSettings
 from raylane_common.wire.jobs import EventType, JobStatus, Progress
-from tests.helpers.claims import PERMANENT, TRANSIENT, end, finals, patient_lane, run, take
+from tests.helpers.claims import PERMANENT, TRANSIENT, end, finals, run, take
 from tests.helpers.lanes import DONE, a_job
 from tests.helpers.waiting import until
 
@@ -25,16 +25,6 @@ if TYPE_CHECKING:
 
     from raylane_common.wire.jobs import JobEvent
     from raylane_worker.embedded import EmbeddedValkey
-
-
-@pytest.fixture
-def queue(redis: Redis) -> JobQueue:
-    return JobQueue(redis, block_s=0.05)
-
-
-@pytest.fixture
-def lane(redis: Redis) -> LaneQueue:
-    return patient_lane(redis)
 
 
 @pytest.fixture

@@ -41,16 +41,6 @@ if TYPE_CHECKING:
 HOUR_MS = 3_600_000
 
 
-@pytest.fixture
-def queue(redis: Redis) -> JobQueue:
-    return JobQueue(redis, block_s=0.05)
-
-
-@pytest.fixture
-def lane(redis: Redis) -> LaneQueue:
-    return patient_lane(redis)
-
-
 async def test_a_job_starts_after_all_that_it_comes_after_have_succeeded(
     redis: Redis, queue: JobQueue, lane: LaneQueue
 ) -> None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from raylane_common.redis import keys
-from raylane_common.redis.queue import JobQueue, LaneQueue
 from raylane_common.redis.queue.janitor import Janitor
 from tests.helpers.claims import PERMANENT, TRANSIENT, claimed, come_due, die, end, patient_lane, run, statuses, take
 from tests.helpers.lanes import DONE, a_job, worker
@@ -17,14 +16,10 @@ from tests.helpers.waiting import until
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
+    from raylane_common.redis.queue import JobQueue, LaneQueue
     from raylane_common.wire.jobs import NewJob
     from raylane_common.wire.tables import DatabasesResult
     from raylane_worker.context import JobContext
-
-
-@pytest.fixture
-def queue(redis: Redis) -> JobQueue:
-    return JobQueue(redis, block_s=0.05)
 
 
 @pytest.fixture

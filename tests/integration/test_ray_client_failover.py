@@ -25,23 +25,6 @@ UP, DOWN, UNKNOWN = EndpointState.UP, EndpointState.DOWN, EndpointState.UNKNOWN
 VERSION, LIST = "GET /api/version", "GET /api/jobs/"
 
 
-@pytest.fixture
-async def ray() -> FakeRay:
-    return FakeRay()
-
-
-@pytest.fixture
-async def private(ray: FakeRay) -> AsyncIterator[Address]:
-    async with Address(ray) as address:
-        yield address
-
-
-@pytest.fixture
-async def public(ray: FakeRay) -> AsyncIterator[Address]:
-    async with Address(ray) as address:
-        yield address
-
-
 @asynccontextmanager
 async def connected(private: str, public: str | None, **changes: object) -> AsyncIterator[RayClient]:
     """A client that is patient: what should happen soon, a test asks for."""

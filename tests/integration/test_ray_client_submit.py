@@ -26,23 +26,6 @@ POST, LOOK = "POST /api/jobs/", "GET /api/jobs/rl-a-1"
 PACKAGE = build_package({"main.py": "print(1)"})
 
 
-@pytest.fixture
-async def ray() -> FakeRay:
-    return FakeRay()
-
-
-@pytest.fixture
-async def private(ray: FakeRay) -> AsyncIterator[Address]:
-    async with Address(ray) as address:
-        yield address
-
-
-@pytest.fixture
-async def public(ray: FakeRay) -> AsyncIterator[Address]:
-    async with Address(ray) as address:
-        yield address
-
-
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(submission, "_FIRST_PAUSE_S", 0.01)

@@ -45,11 +45,6 @@ class Away:
 
 
 @pytest.fixture
-def lane(redis: Redis) -> LaneQueue:
-    return patient_lane(redis)
-
-
-@pytest.fixture
 def away(lane: LaneQueue, monkeypatch: pytest.MonkeyPatch) -> Away:
     monkeypatch.setattr(ends_module, "_PAUSE_S", 0.01)
     return Away(lane, monkeypatch)
