@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, SecretStr, TypeAdapter
+from pydantic import BaseModel, Field, SecretStr, TypeAdapter
 
 from raylane_common.errors import ErrorInfo
 from raylane_common.settings import Settings
 from raylane_common.wire.generate import Checkpoint
 from raylane_common.wire.jobs import JobEvent, Progress
-from raylane_common.wire.kinds import KINDS, AnyResult
-from raylane_common.wire.sources import Source
+from raylane_common.wire.kinds import KINDS, KnownResult
+from raylane_common.wire.sources import KnownSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +29,10 @@ DOCS = Path(__file__).parent
 def documents() -> dict[Path, str]:
     """Every generated file, relative to `docs/`, with its content."""
     schemas: dict[str, TypeAdapter[Any]] = {f"request-{name}": kind.adapter for name, kind in KINDS.items()}
-    schemas |= {"result": TypeAdapter(AnyResult), "source": TypeAdapter(Source)}
+    schemas |= {
+        "result": TypeAdapter(Annotated[KnownResult, Field(discriminator="type")]),
+        "source": TypeAdapter(KnownSource),
+    }
     schemas |= {
         "error": TypeAdapter(ErrorInfo),
         "progress": TypeAdapter(Progress),

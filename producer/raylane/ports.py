@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from raylane_common.wire.base import JobKind
     from raylane_common.wire.jobs import Attempt, Enqueued, JobEvent, JobRecord, JobStatus, LaneOverview, NewJob
     from raylane_common.wire.kinds import Result
-    from raylane_common.wire.sources import CsvSource, TableSource
+    from raylane_common.wire.sources import AnySource
 
 BEGIN: Final = "0-0"
 """The event id before a job's first event."""
@@ -75,10 +75,10 @@ class OverviewPort(Protocol):
 class SourcesPort(Protocol):
     """The sources of all sessions; see `raylane_common.redis.source_store.SourceStore`."""
 
-    async def put(self, session_id: str, sources: Sequence[CsvSource | TableSource]) -> None:
+    async def put(self, session_id: str, sources: Sequence[AnySource]) -> None:
         """Adds the sources, or replaces those of the same name."""
 
-    async def all(self, session_id: str) -> list[CsvSource | TableSource]:
+    async def all(self, session_id: str) -> list[AnySource]:
         """The session's sources by name."""
 
     async def reset(self, session_id: str) -> int:

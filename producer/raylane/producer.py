@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from raylane_common.settings import RedisSettings
     from raylane_common.wire.jobs import Attempt, Enqueued, JobEvent, JobRecord, JobStatus, NewJob
     from raylane_common.wire.kinds import Result
-    from raylane_common.wire.sources import CsvSource, TableSource
+    from raylane_common.wire.sources import AnySource
 
 
 class Producer:
@@ -179,7 +179,7 @@ class Producer:
         """
         return self._queue.follow(checks.job_id(job_id), after=checks.event_id(after))
 
-    async def sources(self, session_id: str) -> list[CsvSource | TableSource]:
+    async def sources(self, session_id: str) -> list[AnySource]:
         """What the session may read now, by name; empty for a session that has nothing."""
         return await self._sources.all(checks.session_id(session_id))
 
@@ -187,7 +187,7 @@ class Producer:
         """Forgets the session's sources and history; returns how many sources it had. Records stay readable by id."""
         return await self._sources.reset(checks.session_id(session_id))
 
-    async def restore(self, job_id: str) -> list[CsvSource | TableSource]:
+    async def restore(self, job_id: str) -> list[AnySource]:
         """Puts the sources that a generate job used back into its session, replacing those of the same name.
 
         Returns them. Raises `JobNotFound`, or `NoSources` if the job used none.

@@ -196,6 +196,7 @@ async def test_an_odd_filename_keeps_its_name_in_the_key(on: Bench, moto: Embedd
     assert await on.sources() == [filename]
     assert result.s3_uri == f"s3://{result.bucket}/sessions/s1/csv/{filename}"
     (source,) = await on.resources.sources.all("s1")
+    assert isinstance(source, CsvSource)
     assert source.location.endswith("/50%25%20off,%20DES=+1%20%23%C3%A9%20%E6%97%A5%E6%9C%AC.csv")
 
 

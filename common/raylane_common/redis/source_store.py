@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 
 from raylane_common.redis import keys
 from raylane_common.redis.connection import queue_errors
-from raylane_common.wire.sources import Source
+from raylane_common.wire.sources import AnySource
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping, Sequence
@@ -28,7 +28,7 @@ end
 return cleared
 """
 
-_source: TypeAdapter[Source] = TypeAdapter(Source)
+_source: TypeAdapter[AnySource] = TypeAdapter(AnySource)
 
 
 class SourceStore:
@@ -37,7 +37,7 @@ class SourceStore:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
-    async def put(self, session_id: str, sources: Sequence[Source]) -> None:
+    async def put(self, session_id: str, sources: Sequence[AnySource]) -> None:
         """Adds the sources, or replaces those of the same name: all of them in one step, or none."""
         if not sources:
             return
@@ -48,13 +48,13 @@ class SourceStore:
                 pipe.expire(key, SESSION_TTL_S)
                 await pipe.execute()
 
-    async def all(self, session_id: str) -> list[Source]:
+    async def all(self, session_id: str) -> list[AnySource]:
         """Exactly what the session's hash holds, by name. An empty session is an empty list; a failure raises."""
         with queue_errors("read sources"):
             found = await cast("Awaitable[Mapping[str, str]]", self._redis.hgetall(keys.session_sources(session_id)))
         return [_source.validate_json(found[field]) for field in sorted(found)]
 
-    async def clear(self, session_id: str, snapshot: Sequence[Source]) -> int:
+    async def clear(self, session_id: str, snapshot: Sequence[AnySource]) -> int:
         """Removes the snapshotted sources that are still the same ones; returns how many were removed."""
         if not snapshot:
             return 0
@@ -76,6 +76,6 @@ class SourceStore:
         return int(count)
 
 
-def _dump(sources: Sequence[Source]) -> dict[str, str]:
+def _dump(sources: Sequence[AnySource]) -> dict[str, str]:
     # The type is part of the field: a file may be called like a table.
     return {f"{source.type}:{source.name}": source.model_dump_json() for source in sources}

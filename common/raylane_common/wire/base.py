@@ -43,6 +43,14 @@ class BaseResult(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
+class UnknownResult(BaseResult):
+    """A result that this version cannot read, kept as it is: a newer worker wrote it. Its fields are attributes."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    type: str
+
+
 class RetryPolicy(BaseModel):
     """How often a job is tried. Each pause is a random part of the value given here (full jitter)."""
 

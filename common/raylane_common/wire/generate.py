@@ -11,7 +11,7 @@ from raylane_common.limits import MAX_CODE_VERSIONS
 from raylane_common.ray.models import Run
 from raylane_common.rules import Prompt
 from raylane_common.wire.base import BaseRequest, BaseResult, JobKind, Kind, Lane, Payload, text
-from raylane_common.wire.sources import Source
+from raylane_common.wire.sources import AnySource
 
 __all__ = ["Checkpoint", "CodeVersion", "Finding", "GenerateRequest", "GenerateResult", "GeneratorName", "Usage"]
 
@@ -85,7 +85,7 @@ class Checkpoint(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    sources_used: tuple[Source, ...]
+    sources_used: tuple[AnySource, ...]
     generator: GeneratorName
     model: str | None = None
     interpreted_as: str = ""
@@ -101,7 +101,7 @@ class GenerateResult(BaseResult):
     model: str | None = Field(default=None, description="`provider:model_id`; None for the template generator")
     code: str
     interpreted_as: str
-    sources_used: tuple[Source, ...]
+    sources_used: tuple[AnySource, ...]
     versions: tuple[CodeVersion, ...]
     usage: Usage | None = None
     run: Run | None = None

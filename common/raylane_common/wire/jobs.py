@@ -10,7 +10,7 @@ import secrets
 import time
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, Self, cast
+from typing import Annotated, Final, Self, cast
 
 from pydantic import (
     AwareDatetime,
@@ -180,7 +180,7 @@ class JobEvent(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     id: str
-    type: EventType
+    type: Annotated[EventType | str, Field(union_mode="left_to_right", description="A newer version may know others")]
     at: int
     status: JobStatus | None = None
     attempt: int | None = None

@@ -1,4 +1,4 @@
-"""Sources: what a session may read."""
+"""Sources: the data that a session may read."""
 
 from __future__ import annotations
 
@@ -96,7 +96,27 @@ class TableSource(BaseModel):
         return f"{self.database}.{self.table}"
 
 
-Source = Annotated[CsvSource | TableSource, Field(discriminator="type")]
+class UnknownSource(BaseModel):
+    """A source that this version cannot read, kept as it is: a newer worker wrote it. Its fields are attributes."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    type: str
+    job_id: str = ""
+
+    @property
+    def name(self) -> str:
+        """What a prompt calls it, as far as this version can tell."""
+        fields = self.model_extra or {}
+        return str(
+            fields.get("filename") or fields.get("table") or fields.get("name") or f"a source of type {self.type}"
+        )
+
+
+Source = CsvSource | TableSource
+KnownSource = Annotated[Source, Field(discriminator="type")]
+AnySource = Annotated[KnownSource | UnknownSource, Field(union_mode="left_to_right")]
+"""Validates a source; one that no known type fits becomes an `UnknownSource`."""
 
 
 def readable_uri(s3_uri: str) -> str:

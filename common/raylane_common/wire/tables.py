@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from raylane_common.rules import CatalogName
 from raylane_common.wire.base import BaseRequest, BaseResult, JobKind, Kind, Lane, Payload, text
-from raylane_common.wire.sources import Column, Source
+from raylane_common.wire.sources import AnySource, Column
 
 __all__ = [
     "DatabasesResult",
@@ -91,7 +91,7 @@ class SelectedTablesResult(BaseResult):
     """The sources that a selection added to the session."""
 
     type: Literal["selected"] = "selected"
-    sources: tuple[Source, ...]
+    sources: tuple[AnySource, ...]
 
 
 TablesRequest = ListDatabasesRequest | ListTablesRequest | SelectTablesRequest

@@ -20,7 +20,7 @@ from raylane_common.wire.ray import (
     RayStopResult,
     RunResult,
 )
-from raylane_common.wire.sources import CsvSource
+from raylane_common.wire.sources import CsvSource, UnknownSource
 from raylane_common.wire.tables import DatabasesResult, SelectedTablesResult, TablesResult
 from raylane_common.wire.upload import UploadResult
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from raylane_common.ray.models import EndpointReport, RayJob, Run
     from raylane_common.wire.jobs import JobRecord
     from raylane_common.wire.kinds import Result
-    from raylane_common.wire.sources import Column, TableSource
+    from raylane_common.wire.sources import AnySource, Column
 
 
 def show_result(result: Result, to: Terminal) -> None:
@@ -79,12 +79,12 @@ def show_result(result: Result, to: Terminal) -> None:
             to.text("deleted" if result.deleted else "not deleted")
 
 
-def show_sources(sources: Sequence[CsvSource | TableSource], to: Terminal) -> None:
+def show_sources(sources: Sequence[AnySource], to: Terminal) -> None:
     """Prints what a session may read."""
     if not sources:
         to.say("no sources; upload a CSV or select a table")
         return
-    rows = [[source.name, source.type, _rows(source), _columns(source.columns), source.location] for source in sources]
+    rows = [[source.name, source.type, *_shape(source)] for source in sources]
     to.table(["source", "type", "rows", "columns", "location"], rows)
 
 
@@ -232,8 +232,11 @@ def _show_runs(runs: Sequence[RayJob], to: Terminal) -> None:
     to.table(["run", "status", "started", "entrypoint", "message"], rows)
 
 
-def _rows(source: CsvSource | TableSource) -> str:
-    return str(source.rows) if isinstance(source, CsvSource) else ""
+def _shape(source: AnySource) -> tuple[str, str, str]:
+    if isinstance(source, UnknownSource):
+        return "", "", "of a newer version; upgrade to see it"
+    rows = str(source.rows) if isinstance(source, CsvSource) else ""
+    return rows, _columns(source.columns), source.location
 
 
 def _columns(columns: Sequence[Column]) -> str:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from raylane.cli.terminal import Terminal
     from raylane.producer import Producer
-    from raylane_common.wire.sources import CsvSource, TableSource
+    from raylane_common.wire.sources import AnySource
 
 app = typer.Typer()
 
@@ -77,7 +77,7 @@ def history(
     runner.run(command, output)
 
 
-def _show(found: Sequence[CsvSource | TableSource], terminal: Terminal) -> None:
+def _show(found: Sequence[AnySource], terminal: Terminal) -> None:
     if terminal.as_json:
         terminal.models(*found, many=True)
     else:

@@ -7,11 +7,12 @@ Each step is checkpointed before the next, so that another attempt of the job go
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from raylane_common.errors import NoSources, RayError, RunFailed, VerificationFailed
+from raylane_common.errors import NoSources, RayError, RunFailed, UnsupportedFormat, VerificationFailed
 from raylane_common.ray.models import RayJobStatus
 from raylane_common.wire.generate import Checkpoint, CodeVersion, GenerateResult, GeneratorName
+from raylane_common.wire.sources import UnknownSource
 from raylane_worker.generation.agents.team import WritingTask, write_code
 from raylane_worker.generation.providers.models import choose, make_model
 from raylane_worker.generation.verify import verify
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from raylane_common.ray.models import Run
     from raylane_common.wire.generate import GenerateRequest, Usage
+    from raylane_common.wire.sources import Source
     from raylane_worker.context import JobContext
 
 
@@ -83,8 +85,8 @@ async def _write_version(state: Checkpoint, request: GenerateRequest, ctx: JobCo
         WritingTask(
             job_id=ctx.job_id,
             prompt=request.prompt,
-            sources=state.sources_used,
-            small=is_small(state.sources_used, settings.ray.small_source_bytes),
+            sources=_sources(state),
+            small=is_small(_sources(state), settings.ray.small_source_bytes),
             limits=settings.generation,
             previous=state.versions[-1] if state.versions else None,
         ),
@@ -93,7 +95,7 @@ async def _write_version(state: Checkpoint, request: GenerateRequest, ctx: JobCo
     )
     await ctx.text(draft.code)
     await ctx.progress("verifying", f"version {number}", done=number, total=allowed, unit="versions")
-    version = CodeVersion(number=number, code=draft.code, findings=tuple(verify(draft.code, state.sources_used)))
+    version = CodeVersion(number=number, code=draft.code, findings=tuple(verify(draft.code, _sources(state))))
     usage: Usage | None = draft.usage if state.usage is None or draft.usage is None else state.usage + draft.usage
     return await _keep(
         state.model_copy(
@@ -110,7 +112,7 @@ async def _write_version(state: Checkpoint, request: GenerateRequest, ctx: JobCo
 
 
 async def _run(version: CodeVersion, state: Checkpoint, request: GenerateRequest, ctx: JobContext) -> Run:
-    small = is_small(state.sources_used, ctx.resources.settings.ray.small_source_bytes)
+    small = is_small(_sources(state), ctx.resources.settings.ray.small_source_bytes)
     try:
         run = await run_to_end(RunOrder(version.code, version.number, small), ctx)
     except RayError as error:
@@ -125,6 +127,17 @@ async def _clear_sources(state: Checkpoint, request: GenerateRequest, ctx: JobCo
     """A run has ended, well or badly: its sources leave the session. The snapshot stays for the versions to come."""
     if not request.keep_sources:
         await ctx.resources.sources.clear(ctx.session_id, state.sources_used)
+
+
+def _sources(state: Checkpoint) -> tuple[Source, ...]:
+    """The sources of the snapshot. Raises `UnsupportedFormat` for one that a newer version put into the session."""
+    for source in state.sources_used:
+        if isinstance(source, UnknownSource):
+            raise UnsupportedFormat(
+                f"{source.name} is a source of type {source.type}, which this worker does not know; upgrade the worker",
+                details={"source": source.name, "type": source.type},
+            )
+    return cast("tuple[Source, ...]", state.sources_used)
 
 
 def _is_spent(version: CodeVersion) -> bool:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from raylane.testing.memory.queue import MemoryQueue
     from raylane_common.wire.base import JobKind
     from raylane_common.wire.jobs import JobRecord
-    from raylane_common.wire.sources import CsvSource, TableSource
+    from raylane_common.wire.sources import AnySource
 
 _RATE_OVER_S: Final = 60
 
@@ -109,14 +109,14 @@ class MemorySources:
 
     def __init__(self, queue: MemoryQueue) -> None:
         self._queue = queue
-        self._sessions: dict[str, dict[tuple[str, str], CsvSource | TableSource]] = {}
+        self._sessions: dict[str, dict[tuple[str, str], AnySource]] = {}
 
-    async def put(self, session_id: str, sources: Sequence[CsvSource | TableSource]) -> None:
+    async def put(self, session_id: str, sources: Sequence[AnySource]) -> None:
         """Adds the sources, or replaces those of the same name."""
         known = self._sessions.setdefault(session_id, {})
         known.update({(source.type, source.name): source for source in sources})
 
-    async def all(self, session_id: str) -> list[CsvSource | TableSource]:
+    async def all(self, session_id: str) -> list[AnySource]:
         """The session's sources by name."""
         known = self._sessions.get(session_id, {})
         return [known[key] for key in sorted(known)]
