@@ -1,7 +1,4 @@
-"""What looks like a credential must not travel in a `runtime_env`: Ray shows it to everybody who may list jobs.
-
-Ray's own answer to it is an open request (ray-project/ray#39502); give the cluster's nodes a role instead.
-"""
+"""What looks like a credential: to keep it out of Ray's `runtime_env`, of generated code, and of our messages."""
 
 from __future__ import annotations
 
@@ -13,32 +10,61 @@ from raylane_common.errors import InvalidRequest
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-_TELLING_NAME: Final = re.compile(
+# The fixed parts of each service's keys, so that plain text is not taken for one. What may repeat and does not consume
+# is bounded, or a hostile text of 1 MiB would take minutes.
+_KINDS: Final = {
+    "an AWS access key": r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b",
+    "an AWS secret key": r"(?i:aws_secret_access_key)(?:[\"']?\s*[=:]\s*[\"']?[^\s\"']+)?",
+    "a private key": r"-----BEGIN [A-Z ]*PRIVATE KEY(?:[A-Z ]*-----(?:[^-]+-----END [A-Z ]+-----)?)?",
+    "a GitHub token": r"\bgh[pousr]_\w{36,}|\bgithub_pat_\w{22,}",
+    "a Slack token": r"\bxox[abceprs]-[\w-]+",
+    # OpenAI, Anthropic and others. Without a digit it may be a name such as `sk-learn-…`.
+    "an API key": r"\bsk-(?=[\w-]{0,200}\d)[\w-]{20,}",
+    "a JSON web token": r"\beyJ[\w-]{10,500}\.eyJ[\w-]{10,}\.[\w-]*",
+    "a URL with a password": r"(?<=://)[^/@\s:]+:[^/@\s]+@",
+}
+_CREDENTIAL: Final = re.compile("|".join(f"({pattern})" for pattern in _KINDS.values()))
+# A text that is shown may lose more than a text that is refused: shortened keys, and what is too long for a word.
+_REDACTED: Final = re.compile(
+    rf"{_CREDENTIAL.pattern}|\b(?i:bearer)\s+[\w.~+/=-]*\w|\b(?i:[sp]k-[\w*-]{{6,}}|(?:AKIA|ASIA)[A-Z0-9]{{8,}})"
+    r"|[A-Za-z0-9+/=_]{32,}"
+)
+_CREDENTIAL_NAME: Final = re.compile(
     r"(^|_)(SECRET|SECRETS|PASSWORD|PASSWD|PASSPHRASE|TOKEN|CREDENTIALS?|PRIVATE_?KEY|API_?KEY|ACCESS_?KEY(_ID)?|AUTH)(_|$)",
     re.IGNORECASE,
 )
-_TELLING_VALUE: Final = re.compile(
-    r"\b(AKIA|ASIA)[0-9A-Z]{16}\b"  # AWS
-    r"|-----BEGIN [A-Z ]*PRIVATE KEY"
-    r"|\bgh[pousr]_\w{36}|\bgithub_pat_\w{22}"  # GitHub
-    r"|\bxox[abprs]-\w"  # Slack
-    r"|\bsk-[A-Za-z0-9_-]{20}"  # OpenAI, Anthropic
-    r"|\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\."  # a JSON web token
-    r"|://[^/@\s:]+:[^/@\s]+@"  # user and password in a URL
-)
+
+
+def find_credential(text: str) -> str | None:
+    """Returns what kind of credential the text seems to hold, such as "a GitHub token", or None. Never its value."""
+    match = _CREDENTIAL.search(text)
+    return None if match is None or match.lastindex is None else list(_KINDS)[match.lastindex - 1]
+
+
+def redact(text: str) -> str:
+    """Returns the text with `***` in place of everything that could be a credential, or a part of one."""
+    return _REDACTED.sub("***", text)
 
 
 def refuse_credentials(env_vars: Mapping[str, str], pip: Iterable[str] = ()) -> None:
-    """Raises `InvalidRequest` that names what looks like a credential, and does not repeat its value."""
+    """Raises `InvalidRequest` if a variable or a requirement looks like a credential; the error has no value in it.
+
+    Ray shows both to everybody who may list its jobs (ray-project/ray#39502 asks for a way to hide them).
+    """
     for name, value in env_vars.items():
-        if _TELLING_NAME.search(name) or _TELLING_VALUE.search(str(value)):
-            raise InvalidRequest.field(f"env_vars.{name}", _PROBLEM)
+        kind = find_credential(str(value))
+        if kind is not None or _CREDENTIAL_NAME.search(name):
+            raise _refusal(f"env_vars.{name}", kind)
     for index, requirement in enumerate(pip):
-        if _TELLING_VALUE.search(requirement):
-            raise InvalidRequest.field(f"pip.{index}", _PROBLEM)
+        kind = find_credential(requirement)
+        if kind is not None:
+            raise _refusal(f"pip.{index}", kind)
 
 
-_PROBLEM: Final = (
-    "looks like a credential, which Ray would show to everybody who may list jobs; give the cluster's nodes a role, or "
-    "put it into the environment of `ray start`"
-)
+def _refusal(field: str, kind: str | None) -> InvalidRequest:
+    looks = "a credential" if kind is None else f"a credential ({kind})"
+    return InvalidRequest.field(
+        field,
+        f"looks like {looks}, which Ray would show to everybody who may list its jobs; give the cluster's nodes a "
+        "role, or set the variable in the environment of `ray start`",
+    )
