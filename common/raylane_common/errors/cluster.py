@@ -6,27 +6,35 @@ from raylane_common.errors.base import RaylaneError
 
 
 class RayError(RaylaneError):
-    """The Ray cluster, or a run on it."""
+    """A problem with the Ray cluster, or with a run on it."""
 
 
 class RayUnreachable(RayError):
-    """No endpoint answered; `details["endpoints"]` holds each one's cause and elapsed seconds."""
+    """No endpoint answered; `details["endpoints"]` holds the cause and the elapsed seconds of each.
+
+    What to do: check `RAYLANE_RAY__PRIVATE_URL` and `RAYLANE_RAY__PUBLIC_URL`, and that the head runs.
+    """
 
     code = "ray_unreachable"
     retryable_by_default = True
 
 
 class WrongCluster(RayUnreachable):
-    """What answers is another cluster than the one first seen. Retryable while an address of ours may come back."""
+    """Another cluster than the first one answered. Retryable while an endpoint of the right cluster may come back.
+
+    What to do: check that all addresses lead to one cluster.
+    """
 
     code = "wrong_cluster"
     retryable_by_default = False
 
 
 class RayInsecure(RayUnreachable):
-    """What answers has known holes, or a public address and no authentication; refused by `ray.insecure_cluster`.
+    """The cluster has known holes, or a public address without authentication, and `ray.insecure_cluster` refuses it.
 
-    Retryable while an address that is safe may come back.
+    Retryable while a safe endpoint may come back.
+
+    What to do: upgrade Ray, turn on token authentication, or set `RAYLANE_RAY__INSECURE_CLUSTER=warn`.
     """
 
     code = "ray_insecure"
@@ -34,68 +42,101 @@ class RayInsecure(RayUnreachable):
 
 
 class RayRejected(RayError):
-    """Ray answered 4xx: the request itself is wrong."""
+    """Ray answered 4xx: the request itself is wrong.
+
+    What to do: correct what the message says.
+    """
 
     code = "ray_rejected"
 
 
 class RayAuth(RayError):
-    """Ray answered 401 or 403: set the endpoint's token (RAYLANE_RAY__TOKEN)."""
+    """Ray answered 401 or 403: the token is missing or wrong.
+
+    What to do: set `RAYLANE_RAY__TOKEN` to the cluster's token.
+    """
 
     code = "ray_auth"
 
 
 class RunNotFound(RayError):
-    """The cluster knows no job with this submission id."""
+    """The cluster knows no run with this submission id.
+
+    What to do: `raylane ray runs` lists the runs that it knows.
+    """
 
     code = "run_not_found"
 
 
 class RunExists(RayError):
-    """The cluster already has a *different* job under this submission id."""
+    """The cluster already has a different run with this submission id.
+
+    What to do: choose another id, or delete that run.
+    """
 
     code = "run_exists"
 
 
 class RayServerError(RayError):
-    """Ray answered 500, or something that is not Ray's answer."""
+    """Ray answered 500, or something that is not an answer of Ray's.
+
+    What to do: look into the log of the cluster's head.
+    """
 
     code = "ray_server_error"
     retryable_by_default = True
 
 
 class SubmitOutcomeUnknown(RayError):
-    """The submission may or may not have arrived; `details["submission_id"]` lets the caller find out later."""
+    """The submission may or may not have arrived; `details["submission_id"]` names it.
+
+    What to do: submit again with the same id, which never starts a second run.
+    """
 
     code = "submit_outcome_unknown"
     retryable_by_default = True
 
 
 class RunLost(RayError):
-    """Ray had taken the job and knows it no more: its head was restarted, or somebody deleted the job."""
+    """Ray accepted the run and no longer knows it: its head was restarted, or somebody deleted the run.
+
+    What to do: `raylane retry JOB` starts a new run if running the code twice does no harm.
+    """
 
     code = "run_lost"
 
 
 class RunNotStarted(RayError):
-    """Ray took the run and had not begun it by `ray.pending_timeout_s`; it was stopped."""
+    """Ray accepted the run but did not start it within `ray.pending_timeout_s`, so it was stopped.
+
+    What to do: give the cluster more CPUs, or raise `RAYLANE_RAY__PENDING_TIMEOUT_S`.
+    """
 
     code = "run_not_started"
 
 
 class RunFailed(RayError):
-    """The code ran on Ray and failed; `details["run"]` holds status, exit code and the tail of the output."""
+    """The code ran on Ray and failed; `details["run"]` holds status, exit code and the end of the output.
+
+    What to do: read the output.
+    """
 
     code = "run_failed"
 
 
 class RunStopped(RayError):
-    """The run was stopped before it ended."""
+    """Somebody stopped the run before it ended.
+
+    What to do: `raylane retry JOB` starts it again.
+    """
 
     code = "run_stopped"
 
 
 class RunTimeout(RayError):
-    """The run took longer than `ray.run_timeout_s` and was stopped."""
+    """The run took longer than `ray.run_timeout_s`, so it was stopped.
+
+    What to do: raise `RAYLANE_RAY__RUN_TIMEOUT_S` if the work needs more.
+    """
 
     code = "run_timeout"

@@ -6,62 +6,86 @@ from raylane_common.errors.base import RaylaneError
 
 
 class SourceError(RaylaneError):
-    """Something about a session's sources."""
+    """A problem with a session's sources."""
 
 
 class NoSources(SourceError):
-    """The session has no source to read; upload a CSV or select a table first."""
+    """The session has no sources.
+
+    What to do: upload a CSV or select a table first.
+    """
 
     code = "no_sources"
 
 
 class InvalidCsv(SourceError):
-    """The file cannot be read as a CSV with a header."""
+    """The file cannot be read as a CSV with a header; the message names the line.
+
+    What to do: correct the file and upload it again.
+    """
 
     code = "invalid_csv"
 
 
 class StorageError(RaylaneError):
-    """Object storage (S3)."""
+    """A problem with object storage (S3)."""
 
 
 class StorageUnavailable(StorageError):
-    """Object storage did not answer, or asked to be tried again."""
+    """Object storage did not answer, or asked to be tried again later.
+
+    What to do: check `RAYLANE_AWS__ENDPOINT_URL` and the service.
+    """
 
     code = "storage_unavailable"
     retryable_by_default = True
 
 
 class StorageRejected(StorageError):
-    """Object storage refused: no such bucket, no permission, bad credentials."""
+    """Object storage refused: no such bucket, no permission, or bad credentials.
+
+    What to do: check `RAYLANE_STORAGE__BUCKET` and the worker's role.
+    """
 
     code = "storage_rejected"
 
 
 class CatalogError(RaylaneError):
-    """The table catalog (Glue)."""
+    """A problem with the table catalog (Glue)."""
 
 
 class CatalogUnavailable(CatalogError):
-    """The catalog did not answer, or asked to be tried again."""
+    """The catalog did not answer, or asked to be tried again later.
+
+    What to do: check `RAYLANE_AWS__ENDPOINT_URL`, the region and the service.
+    """
 
     code = "catalog_unavailable"
     retryable_by_default = True
 
 
 class CatalogRejected(CatalogError):
-    """The catalog refused: no permission, bad credentials, bad name."""
+    """The catalog refused: no permission, bad credentials, or a bad name.
+
+    What to do: check the worker's role and `RAYLANE_AWS__REGION`.
+    """
 
     code = "catalog_rejected"
 
 
 class TableNotFound(CatalogError):
-    """No such database or table in the catalog; `details["missing"]` lists the names."""
+    """The catalog has no such database or table; `details["missing"]` lists the names.
+
+    What to do: `raylane tables list DATABASE` shows the names.
+    """
 
     code = "table_not_found"
 
 
 class UnsupportedFormat(CatalogError):
-    """The table's format or SerDe is not one that generated code can read."""
+    """Generated code cannot read the source's format or SerDe.
+
+    What to do: choose another table, or upgrade the worker if a newer version added the source.
+    """
 
     code = "unsupported_format"

@@ -1,4 +1,4 @@
-"""Errors of a job's execution, for a reason outside its subject."""
+"""Errors that end a job for a reason outside its subject."""
 
 from __future__ import annotations
 
@@ -6,49 +6,70 @@ from raylane_common.errors.base import RaylaneError
 
 
 class JobError(RaylaneError):
-    """The job's execution went wrong for a reason outside its subject."""
+    """The job ended for a reason outside its subject."""
 
 
 class JobTimeout(JobError):
-    """The job ran longer than its lane allows."""
+    """An attempt took longer than its lane allows.
+
+    What to do: raise `RAYLANE_LANES__{LANE}__TIMEOUT_S` if the work needs more.
+    """
 
     code = "job_timeout"
     retryable_by_default = True
 
 
 class JobCancelled(JobError):
-    """The job was cancelled on request."""
+    """The job was cancelled on request.
+
+    What to do: nothing; `raylane retry JOB` starts it again.
+    """
 
     code = "job_cancelled"
 
 
 class JobExpired(JobError):
-    """The job had not started by the time that its caller set."""
+    """The job had not started by the time that its caller set with `expires_s`.
+
+    What to do: start more workers for its lane, or allow more time.
+    """
 
     code = "expired"
 
 
 class DependencyFailed(JobError):
-    """A job that this one waited for did not succeed; `details["job_id"]` names it."""
+    """A job that this one waited for did not succeed; `details["job_id"]` names it.
+
+    What to do: mend and requeue that job, then this one.
+    """
 
     code = "dependency_failed"
 
 
 class WorkerLost(JobError):
-    """Every attempt ended with the death of its worker."""
+    """The worker died during the last allowed attempt.
+
+    What to do: look into the worker's log and the machine's memory, then `raylane retry JOB`.
+    """
 
     code = "worker_lost"
     outside_job_by_default = True
 
 
 class StagedBodyMissing(JobError):
-    """The bytes of an upload are no longer in Redis; upload the file again."""
+    """The bytes of an upload are no longer in Redis.
+
+    What to do: upload the file again.
+    """
 
     code = "staged_body_missing"
 
 
 class InternalError(JobError):
-    """A defect in Raylane: an exception that no handler foresaw."""
+    """A defect in Raylane: an exception that no handler expected.
+
+    What to do: report it with the traceback from the worker's log.
+    """
 
     code = "internal_error"
     outside_job_by_default = True

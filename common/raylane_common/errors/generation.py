@@ -6,71 +6,104 @@ from raylane_common.errors.base import RaylaneError
 
 
 class GenerationError(RaylaneError):
-    """No code that may run came out of the generator. `details["supported"]` lists what the template understands."""
+    """The generator produced no runnable code. `details["supported"]` lists what templates understand."""
 
 
 class NotUnderstood(GenerationError):
-    """The template generator could not account for every word of the prompt; `details["unconsumed"]` lists them."""
+    """The template generator could not use every word of the prompt; `details["unconsumed"]` lists the rest.
+
+    What to do: rephrase the prompt after one of the forms in `details["supported"]`, or configure a model.
+    """
 
     code = "not_understood"
 
 
 class NeedsModel(GenerationError):
-    """The request is beyond templates (plot, predict, clean …): configure a model and use generator `agent`."""
+    """The prompt asks for something beyond templates, such as a plot or a prediction.
+
+    What to do: set `RAYLANE_GENERATION__MODEL` and use generator `agent`.
+    """
 
     code = "needs_model"
 
 
 class UnknownColumn(GenerationError):
-    """The prompt names a column that no source has; `details["nearest"]` suggests."""
+    """The prompt names a column that no source has; `details["nearest"]` suggests some.
+
+    What to do: use a name from `raylane sources`.
+    """
 
     code = "unknown_column"
 
 
 class AmbiguousColumn(GenerationError):
-    """The prompt names a column that fits more than one column."""
+    """The prompt names a column that fits several columns.
+
+    What to do: write the column's whole name.
+    """
 
     code = "ambiguous_column"
 
 
 class TypeMismatch(GenerationError):
-    """The operation does not fit the column's type, such as the mean of a string."""
+    """The operation does not fit the column's type, such as the mean of text.
+
+    What to do: choose another column or operation.
+    """
 
     code = "type_mismatch"
 
 
 class UnknownSource(GenerationError):
-    """The prompt names a source that the session does not have."""
+    """The prompt names a source that the session does not have.
+
+    What to do: use a name from `raylane sources`.
+    """
 
     code = "unknown_source"
 
 
 class AmbiguousSource(GenerationError):
-    """The session has several sources and the prompt does not say which."""
+    """The session has several sources, and the prompt does not say which one it means.
+
+    What to do: name the source in the prompt.
+    """
 
     code = "ambiguous_source"
 
 
 class VerificationFailed(GenerationError):
-    """The code broke a verification rule on every allowed attempt; `details["findings"]` holds the last ones."""
+    """No allowed version of the code passed verification; `details["findings"]` holds the findings of the last one.
+
+    What to do: rephrase the prompt, or allow more versions.
+    """
 
     code = "verification_failed"
 
 
 class GenerationRefused(GenerationError):
-    """The generator ended without code; its own words are in the message."""
+    """The agents ended without submitting code; the message holds their reason.
+
+    What to do: rephrase the prompt.
+    """
 
     code = "generation_refused"
 
 
 class ModelUnavailable(GenerationError):
-    """The model's service did not answer, throttled, or broke off."""
+    """The model's service did not answer, throttled the request, or broke off.
+
+    What to do: check the service and its quotas.
+    """
 
     code = "model_unavailable"
     retryable_by_default = True
 
 
 class ModelMisconfigured(GenerationError):
-    """The model's service refused: no credentials, no access, unknown model or provider."""
+    """The model's service refused: no credentials, no access, or an unknown model or provider.
+
+    What to do: check `RAYLANE_GENERATION__MODEL`, its region, address and key.
+    """
 
     code = "model_misconfigured"

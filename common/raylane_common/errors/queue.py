@@ -10,38 +10,56 @@ class QueueError(RaylaneError):
 
 
 class QueueUnavailable(QueueError):
-    """Redis did not answer in time. Nothing is known about the request unless the message says so."""
+    """Redis did not answer in time, or refused. The request may or may not have been stored.
+
+    What to do: check `RAYLANE_REDIS__URL` and the server. To enqueue again safely, use the same `job_id`.
+    """
 
     code = "queue_unavailable"
     retryable_by_default = True
 
 
 class JobNotFound(QueueError):
-    """No record of this job id: never enqueued, or older than its time to live."""
+    """No record has this job id: the job was never enqueued, or its record has expired.
+
+    What to do: check the id; a finished job's record is kept for `RAYLANE_RESULT_TTL_S`.
+    """
 
     code = "job_not_found"
 
 
 class JobIdTaken(QueueError):
-    """The job id was used before for a different request; the same request would have returned the first job."""
+    """The job id belongs to a different request. The same request would have returned the first job.
+
+    What to do: choose another `job_id`.
+    """
 
     code = "job_id_taken"
 
 
 class JobNotRequeued(QueueError):
-    """Only a job that failed or was cancelled can be put back into the queue."""
+    """The job cannot be put back into the queue; the message says why.
+
+    What to do: requeue only a job that failed or was cancelled, after the jobs that it depends on.
+    """
 
     code = "job_not_requeued"
 
 
 class WaitTimeout(QueueError):
-    """The job had not ended when the caller's patience did. The job itself goes on."""
+    """The job had not ended within the caller's timeout. The job itself continues.
+
+    What to do: wait again, follow the job, or cancel it.
+    """
 
     code = "wait_timeout"
     retryable_by_default = True
 
 
 class LeaseLost(QueueError):
-    """This worker no longer owns the job, so what it wanted to write was refused."""
+    """This worker no longer owns the job, so its write was refused.
+
+    What to do: nothing; another worker has the job.
+    """
 
     code = "lease_lost"

@@ -14,18 +14,21 @@ if TYPE_CHECKING:
 
 
 class InvalidRequest(RaylaneError):
-    """A request breaks the wire format; `details["field"]` names the field."""
+    """A request, an argument or a setting breaks a rule; `details["field"]` names it.
+
+    What to do: correct the field as the message says. Nothing was stored.
+    """
 
     code = "invalid_request"
 
     @classmethod
     def field(cls, field: str, problem: str) -> Self:
-        """An error about one named field."""
+        """Returns the error about one named field."""
         return cls(f"{field}: {problem}", details={"field": field})
 
     @classmethod
     def from_validation(cls, error: ValidationError) -> Self:
-        """The first finding of pydantic, with the field that it is about. Values are left out of the message."""
+        """Returns the error for pydantic's first finding. The message names the field and leaves its value out."""
         first = error.errors(include_url=False, include_input=False)[0]
         field = ".".join(str(part) for part in first["loc"]) or "request"
         problem = first["msg"].removeprefix("Value error, ")

@@ -43,7 +43,7 @@ class BaseResult(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class UnknownResult(BaseResult):
+class OpaqueResult(BaseResult):
     """A result that this version cannot read, kept as it is: a newer worker wrote it. Its fields are attributes."""
 
     model_config = ConfigDict(frozen=True, extra="allow")

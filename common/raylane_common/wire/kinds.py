@@ -10,13 +10,13 @@ from typing import Annotated, Final
 from pydantic import Field
 
 from raylane_common.wire import generate, ray, tables, upload
-from raylane_common.wire.base import JobKind, Kind, Lane, Payload, UnknownResult
+from raylane_common.wire.base import JobKind, Kind, Lane, OpaqueResult, Payload
 from raylane_common.wire.generate import *  # noqa: F403  # the public names of a kind, for `raylane`
 from raylane_common.wire.ray import *  # noqa: F403  # as above
 from raylane_common.wire.tables import *  # noqa: F403  # as above
 from raylane_common.wire.upload import *  # noqa: F403  # as above
 
-__all__ = ["JobKind", "Lane", "UnknownResult"]
+__all__ = ["JobKind", "Lane", "OpaqueResult"]
 __all__ += upload.__all__
 __all__ += tables.__all__
 __all__ += generate.__all__
@@ -24,11 +24,11 @@ __all__ += ray.__all__
 
 Request = upload.UploadRequest | tables.TablesRequest | generate.GenerateRequest | ray.RayRequest
 KnownResult = upload.UploadResult | tables.TablesKindResult | generate.GenerateResult | ray.RayKindResult
-Result = KnownResult | UnknownResult
+Result = KnownResult | OpaqueResult
 AnyResult = Annotated[
-    Annotated[KnownResult, Field(discriminator="type")] | UnknownResult, Field(union_mode="left_to_right")
+    Annotated[KnownResult, Field(discriminator="type")] | OpaqueResult, Field(union_mode="left_to_right")
 ]
-"""Validates a result; one that no known type fits becomes an `UnknownResult`."""
+"""Validates a result; one that no known type fits becomes an `OpaqueResult`."""
 
 KINDS: Final[dict[JobKind, Kind]] = {entry.name: entry for entry in (upload.KIND, tables.KIND, generate.KIND, ray.KIND)}
 

@@ -96,7 +96,7 @@ class TableSource(BaseModel):
         return f"{self.database}.{self.table}"
 
 
-class UnknownSource(BaseModel):
+class OpaqueSource(BaseModel):
     """A source that this version cannot read, kept as it is: a newer worker wrote it. Its fields are attributes."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -115,8 +115,8 @@ class UnknownSource(BaseModel):
 
 Source = CsvSource | TableSource
 KnownSource = Annotated[Source, Field(discriminator="type")]
-AnySource = Annotated[KnownSource | UnknownSource, Field(union_mode="left_to_right")]
-"""Validates a source; one that no known type fits becomes an `UnknownSource`."""
+AnySource = Annotated[KnownSource | OpaqueSource, Field(union_mode="left_to_right")]
+"""Validates a source; one that no known type fits becomes an `OpaqueSource`."""
 
 
 def readable_uri(s3_uri: str) -> str:

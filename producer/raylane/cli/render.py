@@ -20,7 +20,7 @@ from raylane_common.wire.ray import (
     RayStopResult,
     RunResult,
 )
-from raylane_common.wire.sources import CsvSource, UnknownSource
+from raylane_common.wire.sources import CsvSource, OpaqueSource
 from raylane_common.wire.tables import DatabasesResult, SelectedTablesResult, TablesResult
 from raylane_common.wire.upload import UploadResult
 
@@ -233,7 +233,7 @@ def _show_runs(runs: Sequence[RayJob], to: Terminal) -> None:
 
 
 def _shape(source: AnySource) -> tuple[str, str, str]:
-    if isinstance(source, UnknownSource):
+    if isinstance(source, OpaqueSource):
         return "", "", "of a newer version; upgrade to see it"
     rows = str(source.rows) if isinstance(source, CsvSource) else ""
     return rows, _columns(source.columns), source.location

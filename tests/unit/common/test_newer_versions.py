@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 
-from raylane_common.wire.base import UnknownResult
+from raylane_common.wire.base import OpaqueResult
 from raylane_common.wire.generate import Checkpoint
 from raylane_common.wire.jobs import EventType, JobEvent, JobRecord
-from raylane_common.wire.sources import CsvSource, UnknownSource
+from raylane_common.wire.sources import CsvSource, OpaqueSource
 
 RECORD = {"v": "1", "kind": "upload", "lane": "upload", "status": "succeeded", "enqueued_at": "1"}
 CSV = {
@@ -24,7 +24,7 @@ CSV = {
 def test_a_result_of_an_unknown_type_is_kept_whole() -> None:
     exported = {"type": "exported", "uri": "s3://b/x", "parts": [1, 2]}
     record = JobRecord.from_hash("j", RECORD | {"result": json.dumps(exported)})
-    assert isinstance(record.result, UnknownResult)
+    assert isinstance(record.result, OpaqueResult)
     assert record.result.type == "exported"
     assert record.result.model_dump() == exported
     assert JobRecord.model_validate_json(record.model_dump_json()).result == record.result
@@ -33,7 +33,7 @@ def test_a_result_of_an_unknown_type_is_kept_whole() -> None:
 def test_a_known_result_with_fields_of_another_shape_is_kept_whole() -> None:
     upload = {"type": "upload", "objects": ["a", "b"]}
     record = JobRecord.from_hash("j", RECORD | {"result": json.dumps(upload)})
-    assert isinstance(record.result, UnknownResult)
+    assert isinstance(record.result, OpaqueResult)
     assert record.result.model_dump() == upload
 
 
@@ -42,7 +42,7 @@ def test_a_source_of_an_unknown_type_keeps_its_name_and_fields() -> None:
     checkpoint = Checkpoint.model_validate({"sources_used": [CSV, parquet], "generator": "template"})
     known, unknown = checkpoint.sources_used
     assert isinstance(known, CsvSource)
-    assert isinstance(unknown, UnknownSource)
+    assert isinstance(unknown, OpaqueSource)
     assert (unknown.name, unknown.type, unknown.job_id) == ("a.parquet", "parquet", "up")
     assert unknown.model_dump() == parquet
 

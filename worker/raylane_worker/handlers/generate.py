@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 from raylane_common.errors import NoSources, RayError, RunFailed, UnsupportedFormat, VerificationFailed
 from raylane_common.ray.models import RayJobStatus
 from raylane_common.wire.generate import Checkpoint, CodeVersion, GenerateResult, GeneratorName
-from raylane_common.wire.sources import UnknownSource
+from raylane_common.wire.sources import OpaqueSource
 from raylane_worker.generation.agents.team import WritingTask, write_code
 from raylane_worker.generation.providers.models import choose, make_model
 from raylane_worker.generation.verify import verify
@@ -132,7 +132,7 @@ async def _clear_sources(state: Checkpoint, request: GenerateRequest, ctx: JobCo
 def _sources(state: Checkpoint) -> tuple[Source, ...]:
     """The sources of the snapshot. Raises `UnsupportedFormat` for one that a newer version put into the session."""
     for source in state.sources_used:
-        if isinstance(source, UnknownSource):
+        if isinstance(source, OpaqueSource):
             raise UnsupportedFormat(
                 f"{source.name} is a source of type {source.type}, which this worker does not know; upgrade the worker",
                 details={"source": source.name, "type": source.type},
