@@ -29,7 +29,7 @@ def aws_settings(url: str, **changes: Any) -> AwsSettings:
         "endpoint_url": url,
         "access_key_id": ACCESS_KEY_ID,
         "secret_access_key": SECRET_ACCESS_KEY,
-        "max_attempts": 1,
+        "max_tries": 1,
     }
     return AwsSettings.model_validate(defaults | changes)
 
