@@ -1,20 +1,23 @@
-"""Limits of what may be asked for. Both sides hold to them, and `docs/wire-format.md` tells them to others."""
+"""The limits of a request. Both sides enforce them; docs/wire-format.md lists them for other languages."""
 
 from __future__ import annotations
 
 from typing import Final
 
+# Staged bytes travel through Redis, whose memory all jobs share.
 MAX_STAGED_BYTES: Final = 8 * 1024 * 1024
 MAX_PROMPT_BYTES: Final = 16 * 1024
 MAX_CODE_BYTES: Final = 1024 * 1024
 MAX_FILES_BYTES: Final = 4 * 1024 * 1024
-# Beyond some 100 KiB Ray leaves the job pending, and others with it (ray-project/ray#47432).
+# With more than about 100 KiB, Ray leaves this run pending, and others too (ray-project/ray#47432).
 MAX_ENV_BYTES: Final = 32 * 1024
+# The longest file name that common file systems hold.
 MAX_FILENAME_BYTES: Final = 255
 MAX_CODE_VERSIONS: Final = 5
+# As long as dead letters are kept: a job must not outlive its own keys.
 MAX_DELAY_S: Final = 30 * 24 * 3600
 
 SESSION_ID_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
-# A job's id becomes part of the submission id of its runs, which Ray holds to 64 of these characters.
+# A job's id becomes part of its runs' submission ids, for which Ray allows 64 of these characters.
 JOB_ID_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,55}$"
 SUBMISSION_ID_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"

@@ -1,4 +1,4 @@
-"""The `Retry-After` header: when somebody else wants to be asked again."""
+"""Reads the `Retry-After` header of an answer."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ _SECONDS: Final = re.compile(r"[0-9]+(\.[0-9]*)?")
 
 
 def parse_retry_after(value: str | None, date: str | None = None) -> float | None:
-    """The seconds that an answer's `Retry-After` asks for, 0 to 3600; None if there are none to be read.
+    """Returns the seconds that a `Retry-After` header asks for, 0 to 3600, or None if it cannot be read.
 
-    A point in time is counted from the answer's own `Date`, since our clock may differ; without that it is not read.
+    `value` is the header. A point in time in it is compared with `date`, the answer's own `Date` header, because our
+    clock may differ; without a date it cannot be read.
     """
     value = (value or "").strip()
     if _SECONDS.fullmatch(value):

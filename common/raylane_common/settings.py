@@ -1,7 +1,8 @@
 """Every setting, one class per concern.
 
-Read from the environment (prefix `RAYLANE_`, nested with `__`: `RAYLANE_RAY__PRIVATE_URL`), from `.env`, and from
-files in `RAYLANE_SECRETS_DIR`: one per setting, named like its variable in lower case, prefix left out (`ray__token`).
+They come from the environment (`RAYLANE_RAY__PRIVATE_URL`: prefix `RAYLANE_`, then the names joined by `__`), from
+`.env`, and from files in `RAYLANE_SECRETS_DIR`: one per setting, named like its variable in lower case and without the
+prefix (`ray__token`).
 """
 
 from __future__ import annotations
@@ -29,34 +30,36 @@ class _Section(BaseModel):
 
 
 class RedisSettings(_Section):
-    """Where the queue lives, and how patient a connection to it is."""
+    """Where the queue is, and how long a command may wait for it."""
 
     url: SecretStr = Field(
         default=SecretStr("redis://127.0.0.1:6379/0"),
-        description="`redis://`, `rediss://` (TLS) or `unix://` URL; user and password may stand in it",
+        description="`redis://`, `rediss://` (TLS) or `unix://` URL; it may hold user and password",
     )
-    username: str | None = Field(default=None, description="ACL user, if none stands in the URL")
-    password: SecretStr | None = Field(default=None, description="If none stands in the URL")
+    username: str | None = Field(default=None, description="ACL user, unless the URL names one")
+    password: SecretStr | None = Field(default=None, description="Password, unless the URL holds one")
     ca_file: FilePath | None = Field(
-        default=None, description="PEM file of the authorities trusted with `rediss://`, instead of the system's"
+        default=None, description="PEM file with the authorities to trust for `rediss://`, instead of the system's"
     )
     client_cert_file: FilePath | None = Field(
-        default=None, description="PEM file that the client shows to the server with `rediss://`"
+        default=None, description="PEM file with the client certificate for `rediss://`"
     )
     client_key_file: FilePath | None = Field(
-        default=None, description="Key of `client_cert_file`, if it does not stand in there"
+        default=None, description="PEM file with the key of `client_cert_file`, unless that file holds it"
     )
     tls_verify: Literal["full", "ca", "none"] = Field(
         default="full",
         description="`full`: the server's certificate and its host name; `ca`: any host name; `none`: any certificate",
     )
-    connect_timeout_s: float = Field(default=2.0, gt=0, description="Per attempt to connect")
-    socket_timeout_s: float = Field(default=6.0, gt=1, description="Per answer; blocking reads stay below it")
+    connect_timeout_s: float = Field(default=2.0, gt=0, description="Longest time for one connection to open")
+    socket_timeout_s: float = Field(
+        default=6.0, gt=1, description="Longest wait for one answer; blocking reads are shorter"
+    )
     give_up_s: float = Field(
         default=8.0,
         gt=1,
-        description="One command with all its tries and connects: short absences of Redis are ridden over, "
-        "longer ones are an error after this time",
+        description="Longest time for one command with all its retries: a shorter absence of Redis goes unnoticed, "
+        "a longer one is an error",
     )
 
     @field_validator("url")
@@ -83,15 +86,15 @@ class StorageSettings(_Section):
 
 
 class AwsSettings(_Section):
-    """How to reach S3 and Glue. What is left out comes from the usual AWS chain (environment, profile, role)."""
+    """How to reach S3 and Glue. Unset fields come from the usual AWS chain (environment, profile, role)."""
 
-    region: str | None = Field(default=None, description="Region of bucket and catalog")
-    endpoint_url: str | None = Field(default=None, description="Another S3/Glue endpoint, such as MinIO or moto")
-    access_key_id: str | None = Field(default=None, description="Only where no role or profile does it")
-    secret_access_key: SecretStr | None = Field(default=None, description="Belongs to `access_key_id`")
-    connect_timeout_s: float = Field(default=3.0, gt=0, description="Per attempt to connect")
-    read_timeout_s: float = Field(default=30.0, gt=0, description="Per answer")
-    max_tries: int = Field(default=3, ge=1, description="Tries of one call inside the AWS client")
+    region: str | None = Field(default=None, description="Region of the bucket and the catalog")
+    endpoint_url: str | None = Field(default=None, description="Endpoint of S3 and Glue, if it is not AWS: MinIO, moto")
+    access_key_id: str | None = Field(default=None, description="Access key, where there is no role or profile")
+    secret_access_key: SecretStr | None = Field(default=None, description="Secret of `access_key_id`")
+    connect_timeout_s: float = Field(default=3.0, gt=0, description="Longest time for one connection to open")
+    read_timeout_s: float = Field(default=30.0, gt=0, description="Longest wait for one answer")
+    max_tries: int = Field(default=3, ge=1, description="How often the AWS client tries one call")
 
 
 class GenerationSettings(_Section):
@@ -99,30 +102,34 @@ class GenerationSettings(_Section):
 
     generator: Literal["auto", "template", "agent"] = Field(
         default="auto",
-        description="`auto` takes `agent` only if `model` is set; never changes over by itself",
+        description="`auto` means `agent` if `model` is set, else `template`; a job never changes from one to the "
+        "other",
     )
     model: str | None = Field(
         default=None,
         description="`provider:model_id`, such as `bedrock:global.anthropic.claude-sonnet-4-6`; "
-        "generator `agent` without it uses strands' default Bedrock model",
+        "without it, generator `agent` uses strands' default Bedrock model",
     )
-    model_region: str | None = Field(default=None, description="Region of Bedrock, if not `aws.region`")
-    model_endpoint_url: str | None = Field(default=None, description="Another address of the model's service")
-    model_api_key: SecretStr | None = Field(default=None, description="For providers that need one")
-    model_timeout_s: float = Field(default=120.0, gt=0, description="One answer of the model")
-    max_turns: int = Field(default=8, ge=2, description="Turns of one agent per attempt")
-    max_total_tokens: int = Field(default=100_000, ge=1000, description="Tokens of one agent per attempt")
-    version_timeout_s: float = Field(default=300.0, gt=0, description="Writing one version of the code, all turns")
+    model_region: str | None = Field(default=None, description="Region of Bedrock, if it is not `aws.region`")
+    model_endpoint_url: str | None = Field(
+        default=None, description="Address of the model's service, if it is not the provider's own"
+    )
+    model_api_key: SecretStr | None = Field(default=None, description="API key, for providers that need one")
+    model_timeout_s: float = Field(default=120.0, gt=0, description="Longest wait for one answer of the model")
+    max_turns: int = Field(default=8, ge=2, description="Most turns of one agent per version")
+    max_total_tokens: int = Field(default=100_000, ge=1000, description="Most tokens of one agent per version")
+    version_timeout_s: float = Field(default=300.0, gt=0, description="Longest time to write one version of the code")
 
 
 class LaneSettings(_Section):
-    """One lane: how many jobs at once, how long each may take."""
+    """One lane: how many jobs run at once, and how long each may take."""
 
     concurrency: int = Field(ge=1, le=1000, description="Jobs of this lane that one worker runs at once")
-    timeout_s: float = Field(gt=0, description="One attempt; a longer one is ended and counts as failed")
-    per_session: int = Field(ge=0, description="Jobs of one session that run at once in this lane; 0: no limit")
+    timeout_s: float = Field(gt=0, description="Longest attempt; a longer one is stopped and counts as failed")
+    per_session: int = Field(ge=0, description="Jobs of one session that run at once in this lane; 0 for no limit")
 
 
+# Uploads and cluster calls wait for the network; a generate job also holds a model and a run for minutes.
 _LANE_DEFAULTS: Final[dict[str, dict[str, float]]] = {
     "upload": {"concurrency": 20, "timeout_s": 120, "per_session": 0},
     "generate": {"concurrency": 8, "timeout_s": 5400, "per_session": 1},
@@ -131,14 +138,21 @@ _LANE_DEFAULTS: Final[dict[str, dict[str, float]]] = {
 
 
 class LanesSettings(_Section):
-    """The three lanes, and what they share."""
+    """The three lanes, and the settings that they share."""
 
     upload: LaneSettings
     generate: LaneSettings
     ray: LaneSettings
-    lease_s: float = Field(default=10.0, ge=2, description="A dead worker's jobs start again after this long")
-    drain_s: float = Field(default=20.0, ge=0, description="After SIGTERM, running jobs get this long to end")
-    poll_s: float = Field(default=4.0, gt=0, description="Safety net behind the wake-up message; at most 0.4 leases")
+    lease_s: float = Field(
+        default=10.0, ge=2, description="How long a dead worker's jobs wait until another worker takes them"
+    )
+    drain_s: float = Field(default=20.0, ge=0, description="How long running jobs may continue after SIGTERM")
+    poll_s: float = Field(
+        default=4.0,
+        gt=0,
+        description="Longest pause between two looks into the queue, should a wake-up message be lost; at most 0.4 "
+        "leases",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -147,7 +161,7 @@ class LanesSettings(_Section):
 
 
 class Settings(BaseSettings):
-    """All settings. `Settings()` reads environment, `.env` and secret files; raises `pydantic.ValidationError`."""
+    """All settings. `Settings()` reads the environment, `.env` and secret files. Raises `pydantic.ValidationError`."""
 
     model_config = SettingsConfigDict(
         env_prefix="RAYLANE_",
@@ -165,7 +179,7 @@ class Settings(BaseSettings):
     generation: GenerationSettings = GenerationSettings()
     lanes: LanesSettings = LanesSettings.model_validate({})
     retries: dict[JobKind, RetryPolicy] = Field(default_factory=dict, validate_default=True)
-    result_ttl_s: int = Field(default=7 * 24 * 3600, gt=60, description="How long a finished job's record is kept")
+    result_ttl_s: int = Field(default=7 * 24 * 3600, gt=60, description="How long the record of a finished job is kept")
     dead_ttl_s: int = Field(default=30 * 24 * 3600, gt=60, description="How long a dead letter is kept")
 
     @field_validator("retries", mode="before")
@@ -197,7 +211,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments, then environment, then `.env`, then secret files."""
+        """Returns the sources, first choice first: arguments, environment, `.env`, secret files."""
         directory = os.environ.get("RAYLANE_SECRETS_DIR")
         secrets: tuple[PydanticBaseSettingsSource, ...] = ()
         if directory:

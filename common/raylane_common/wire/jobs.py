@@ -1,7 +1,7 @@
-"""Jobs: the record (what is true now), its events (what happened), and the way from one side to the other.
+"""Jobs: the record (what is true now), its events (what happened), and what a producer enqueues.
 
-A producer builds a request, the queue stores it as the record's `payload`, a handler receives the same type and returns
-the result type that belongs to it. `docs/wire-format.md` tells the same for other languages.
+A producer builds a request, the queue stores it as the record's `payload`, and a handler receives the same type and
+returns the result that belongs to it. docs/wire-format.md says the same for other languages. See docs/decisions/0002.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ WIRE_VERSION: Final = 1
 
 
 class JobStatus(StrEnum):
-    """Where a job stands."""
+    """The state of a job."""
 
     WAITING = "waiting"
     SCHEDULED = "scheduled"
@@ -47,12 +47,12 @@ class JobStatus(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """Whether the job will not change any more."""
+        """Whether the job has ended."""
         return self in (JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.CANCELLED)
 
 
 class Priority(StrEnum):
-    """Which jobs of a lane come first. A head start of an hour, so that nothing waits for ever."""
+    """Which jobs of a lane come first: each step is a head start of an hour, so no job waits forever."""
 
     HIGH = "high"
     NORMAL = "normal"
@@ -60,7 +60,7 @@ class Priority(StrEnum):
 
 
 class Progress(BaseModel):
-    """How far a running job has come. `done` and `total` count `unit`s where there is something to count."""
+    """How far a running job is. `done` and `total` count `unit`s, where there is something to count."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -72,28 +72,35 @@ class Progress(BaseModel):
 
 
 class NewJob(BaseModel):
-    """A job about to be enqueued. `id` is the caller's idempotency key: the same id twice is one job."""
+    """A job to enqueue. `id` is the caller's idempotency key: the same id twice is one job."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     request: InstanceOf[BaseRequest]
     session_id: SessionId | None = None
     id: JobId = Field(default_factory=lambda: secrets.token_hex(16))
-    body: bytes = Field(default=b"", repr=False, description="Raw bytes staged beside the record, for an upload")
-    after: tuple[JobId, ...] = Field(default=(), max_length=100, description="Jobs that must have succeeded before")
-    delay_s: float | None = Field(default=None, ge=0, le=MAX_DELAY_S, description="Starts no sooner than in this time")
-    at: AwareDatetime | None = Field(default=None, description="Starts no sooner than this")
-    expires_s: float | None = Field(default=None, gt=0, le=MAX_DELAY_S, description="Fails unless started within this")
+    body: bytes = Field(default=b"", repr=False, description="Bytes staged beside the record, for an upload")
+    after: tuple[JobId, ...] = Field(default=(), max_length=100, description="Jobs that must succeed first")
+    delay_s: float | None = Field(
+        default=None, ge=0, le=MAX_DELAY_S, description="Seconds from now before which it does not start"
+    )
+    at: AwareDatetime | None = Field(default=None, description="Time before which it does not start")
+    expires_s: float | None = Field(
+        default=None, gt=0, le=MAX_DELAY_S, description="Seconds from now after which it fails instead of starting"
+    )
     priority: Priority = Priority.NORMAL
-    unique: UniqueKey | None = Field(default=None, description="While a job of the kind with this key lives, it is it")
-    max_attempts: int | None = Field(default=None, ge=1, le=100, description="None: what the kind is set to")
+    unique: UniqueKey | None = Field(
+        default=None,
+        description="At most one unfinished job of this kind may hold this key; enqueueing again returns that job",
+    )
+    max_attempts: int | None = Field(default=None, ge=1, le=100, description="None: the policy of the kind")
 
     @model_validator(mode="after")
     def _has_its_session(self) -> Self:
         if self.request.needs_session and self.session_id is None:
             raise InvalidRequest.field("session_id", f"required for {self.kind} jobs")
         if self.at is not None and self.delay_s is not None:
-            raise InvalidRequest.field("at", "is given together with delay_s; give one of them")
+            raise InvalidRequest.field("at", "must not be given together with delay_s")
         if self.at is not None and self.at.timestamp() > time.time() + MAX_DELAY_S:
             raise InvalidRequest.field("at", f"must be within the next {MAX_DELAY_S // 86400} days")
         if len(self.body) > MAX_STAGED_BYTES:
@@ -107,14 +114,14 @@ class NewJob(BaseModel):
 
     @property
     def lane(self) -> Lane:
-        """The lane that runs this kind."""
+        """The lane that runs the job."""
         return lane_of(self.kind)
 
 
 class JobRecord(BaseModel):
-    """What is true of a job now. In Redis: one hash of strings; here with its JSON fields parsed.
+    """What is true of a job now: one hash of strings in Redis, here with its JSON fields parsed.
 
-    `payload` stays JSON until `parse_request` gives it its type, so that a record can be read whatever it holds.
+    `payload` stays JSON until `parse_request` types it, so that any record can be read. Times are epoch milliseconds.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -126,8 +133,8 @@ class JobRecord(BaseModel):
     session_id: str | None = None
     status: JobStatus
     attempt: int = 0
-    max_attempts: int | None = Field(default=None, description="None until a lane has claimed the job")
-    round: int = Field(default=0, description="How often it was put back after its end, to begin anew")
+    max_attempts: int | None = Field(default=None, description="None until a worker has claimed the job")
+    round: int = Field(default=0, description="How often the job was requeued to start from the beginning")
     priority: Priority = Priority.NORMAL
     payload: dict[str, JsonValue] = Field(default_factory=dict)
     result: AnyResult | None = None
@@ -143,12 +150,14 @@ class JobRecord(BaseModel):
     expires_at: int | None = Field(default=None, description="Epoch ms by which it must have started")
     unique: str | None = None
     cancel_requested_at: int | None = None
-    log_position: str | None = Field(default=None, description="Run and characters up to which its output was told")
+    log_position: str | None = Field(
+        default=None, description="The run, and the characters of its output that the events already hold"
+    )
     traceparent: str | None = None
 
     @classmethod
     def from_hash(cls, job_id: str, fields: dict[str, str]) -> JobRecord:
-        """Reads a record as Redis holds it. Raises `InvalidRequest` if it is not one."""
+        """Reads a record from the fields of its hash. Raises `InvalidRequest` that names the unreadable field."""
         data: dict[str, JsonValue] = {"id": job_id}
         for name, value in fields.items():
             try:
@@ -166,7 +175,7 @@ _json: TypeAdapter[JsonValue] = TypeAdapter(JsonValue)
 
 
 class EventType(StrEnum):
-    """What an event tells."""
+    """What an event is about."""
 
     STATUS = "status"
     PROGRESS = "progress"
@@ -175,23 +184,25 @@ class EventType(StrEnum):
 
 
 class JobEvent(BaseModel):
-    """One entry of a job's event stream. `id` is the stream's own and can be resumed from; `at` is epoch ms."""
+    """One entry of a job's event stream. Reading resumes after an `id`; `at` is epoch milliseconds."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     id: str
-    type: Annotated[EventType | str, Field(union_mode="left_to_right", description="A newer version may know others")]
+    type: Annotated[
+        EventType | str, Field(union_mode="left_to_right", description="A newer version may write other types")
+    ]
     at: int
     status: JobStatus | None = None
     attempt: int | None = None
     progress: Progress | None = None
     error: ErrorInfo | None = None
-    line: str | None = Field(default=None, description="What a run printed: one or more whole lines")
-    text: str | None = Field(default=None, description="A piece of generated text, in the order of its writing")
+    line: str | None = Field(default=None, description="One or more whole lines that a run printed")
+    text: str | None = Field(default=None, description="The next piece of generated text")
 
 
 class Attempt(BaseModel):
-    """One execution of a job that did not succeed. Times are epoch ms."""
+    """One execution of a job that did not succeed. Times are epoch milliseconds."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -204,10 +215,10 @@ class Attempt(BaseModel):
 
 @dataclass(frozen=True)
 class Enqueued:
-    """What became of one job of a batch.
+    """The outcome for one job of a batch.
 
-    `id` is the job's own, or that of the live job which has its unique key; `created` is False for a job that stood in
-    the queue before; `error` is None unless the job was refused or could not be written.
+    `id` is the job's own id, or that of the unfinished job that holds its unique key. `created` is False for a job that
+    was enqueued before. `error` is set if the job was refused or could not be stored.
     """
 
     id: str
@@ -217,10 +228,10 @@ class Enqueued:
 
 @dataclass(frozen=True)
 class LaneOverview:
-    """One lane as an operator sees it: how many jobs stand where, and how fast they end.
+    """One lane as an operator sees it: how many jobs are in each state, and how fast they end.
 
-    `queued` counts the `parked` ones too, which wait for a slot of their session. `oldest_s` is the age of the queued
-    job that comes next; `ended_per_s` is the rate over the last minute.
+    `queued` includes the `parked` jobs, which wait for a slot of their session. `oldest_s` is the age of the next job,
+    in seconds. `ended_per_s` is the rate over the last minute.
     """
 
     lane: str
@@ -236,7 +247,7 @@ class LaneOverview:
 
 
 def parse_request(record: JobRecord) -> Request:
-    """The typed request of a record, whoever wrote it. Raises `InvalidRequest` that names the wrong field."""
+    """Returns the typed request of a record. Raises `InvalidRequest` that names the wrong field."""
     if record.v != WIRE_VERSION:
         raise InvalidRequest.field("v", f"wire version {record.v} is not {WIRE_VERSION}; upgrade the workers first")
     if record.kind not in set(JobKind):

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class ColumnType(StrEnum):
-    """What can be done with a column, whatever its reader calls the type."""
+    """What a column can be used for, whatever its reader calls the type."""
 
     INTEGER = "integer"
     NUMBER = "number"
@@ -47,21 +47,21 @@ class CsvSource(BaseModel):
     size_bytes: int
     rows: int
     columns: tuple[Column, ...]
-    job_id: str = Field(description="The upload that wrote it; makes two uploads of one file distinct")
+    job_id: str = Field(description="The upload that wrote it; tells two uploads of one file apart")
 
     @property
     def name(self) -> str:
-        """What a prompt calls it."""
+        """The name that prompts use."""
         return self.filename
 
     @property
     def location(self) -> str:
-        """Where generated code reads it: the URI as Ray's reader takes it."""
+        """The URI from which generated code reads it, encoded for Ray's reader."""
         return readable_uri(self.s3_uri)
 
     @property
     def format(self) -> TableFormat:
-        """How generated code reads it."""
+        """The format in which generated code reads it."""
         return TableFormat.CSV
 
 
@@ -74,7 +74,7 @@ class TableFormat(StrEnum):
 
 
 class TableSource(BaseModel):
-    """One Glue table, resolved when it was selected. Partition keys are columns too, kept apart as Glue does."""
+    """One Glue table, resolved when it was selected. Partition keys are columns too, listed apart as in Glue."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -87,12 +87,12 @@ class TableSource(BaseModel):
     has_header: bool = Field(default=True, description="Whether each file starts with a header; only for format csv")
     columns: tuple[Column, ...]
     partition_keys: tuple[Column, ...] = ()
-    size_bytes: int | None = Field(default=None, description="Total size where the catalog knows it")
+    size_bytes: int | None = Field(default=None, description="Total size, if the catalog knows it")
     job_id: str
 
     @property
     def name(self) -> str:
-        """What a prompt calls it."""
+        """The name that prompts use."""
         return f"{self.database}.{self.table}"
 
 
@@ -106,7 +106,7 @@ class OpaqueSource(BaseModel):
 
     @property
     def name(self) -> str:
-        """What a prompt calls it, as far as this version can tell."""
+        """The name that prompts use, as far as this version can tell."""
         fields = self.model_extra or {}
         return str(
             fields.get("filename") or fields.get("table") or fields.get("name") or f"a source of type {self.type}"
@@ -120,8 +120,8 @@ AnySource = Annotated[KnownSource | OpaqueSource, Field(union_mode="left_to_righ
 
 
 def readable_uri(s3_uri: str) -> str:
-    """The URI as Arrow, and so Ray, reads it: percent-encoded where a character is not an ordinary one.
+    """Returns the URI with special characters percent-encoded, as Arrow, and so Ray, reads it.
 
-    Arrow decodes the path of an S3 URI. A literal blank, '%', '#' or 'é' would lead to another key or to none.
+    Arrow decodes the path of an S3 URI, so a literal blank, '%', '#' or 'é' would name another key, or none.
     """
     return quote(s3_uri, safe="/!$&'()*+,-.:;=@_~")
