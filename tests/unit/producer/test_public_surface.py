@@ -1,4 +1,4 @@
-"""What `raylane` shows to its users."""
+"""The public names of `raylane` and `raylane.errors`."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 
 import raylane
+import raylane.errors
+from raylane.errors import RaylaneError
 
 
-def test_every_public_name_is_there_once_and_in_order() -> None:
+def test_every_public_name_exists_once_and_in_order() -> None:
     assert raylane.__all__ == sorted(set(raylane.__all__))
     for name in raylane.__all__:
         assert getattr(raylane, name) is not None
@@ -40,6 +42,14 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
         exec("from raylane import JobQueue", {})
 
 
+def test_every_error_class_is_importable_from_raylane_errors() -> None:
+    classes = _subclasses(RaylaneError) | {RaylaneError}
+    assert {name for name in raylane.errors.__all__ if name != "ErrorInfo"} == {found.__name__ for found in classes}
+    for found in classes:
+        assert getattr(raylane.errors, found.__name__) is found
+    assert raylane.errors.ErrorInfo is raylane.ErrorInfo
+
+
 def test_the_version_is_the_distributions() -> None:
     assert raylane.__version__ == metadata.version("raylane")
 
@@ -48,3 +58,7 @@ def test_importing_the_package_loads_neither_redis_nor_pydantic() -> None:
     probe = "import sys, raylane; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
     found = subprocess.run([sys.executable, "-c", probe], check=True, capture_output=True, text=True, timeout=60)
     assert not {"redis", "pydantic", "arq", "aiohttp", "typer"} & set(found.stdout.split())
+
+
+def _subclasses(error: type[RaylaneError]) -> set[type[RaylaneError]]:
+    return {found for child in error.__subclasses__() for found in {child, *_subclasses(child)}}

@@ -1,0 +1,12 @@
+"""Every error that Raylane raises, importable from here; docs/errors.md says for each what to do.
+
+The most common ones are importable from `raylane` as well.
+"""
+
+from raylane_common import errors as _errors
+from raylane_common.errors import *  # noqa: F403  # the public names are listed there
+
+__all__: list[str] = []
+__all__ += _errors.__all__
+# A helper of ours, not an error.
+__all__.remove("invalid_requests")
