@@ -1,8 +1,7 @@
-"""What a producer stands on in production: one Redis client."""
+"""What a producer reads and writes: the stores that share one Redis client."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from raylane_common.redis.connection import connect
@@ -15,45 +14,37 @@ if TYPE_CHECKING:
 
     from raylane_common.settings import RedisSettings
 
+# Followers ask again this often. It costs a round trip each time, and notices a lost connection that much sooner.
 _LONGEST_BLOCK_S: Final = 5.0
 
 
-@dataclass(frozen=True)
 class RedisBackend:
-    """Queue, overview, sources and settings on one Redis client, which stays its caller's unless `owned`."""
+    """Queue, overview, sources and settings on one Redis client."""
 
-    redis: Redis
-    owned: bool = False
-    block_s: float = _LONGEST_BLOCK_S
+    def __init__(self, redis: Redis, *, queue: JobQueue | None = None, owned: bool = False) -> None:
+        """`redis` decodes text; it is closed together with the backend only if it is `owned`.
+
+        `queue` replaces the queue on the same client: one with other timeouts, or the one of a test.
+        """
+        self.redis = redis
+        self.queue = queue or JobQueue(redis)
+        self.overview = QueueOverview(redis)
+        self.sources = SourceStore(redis)
+        self.settings = SettingsStore(redis)
+        self._owned = owned
 
     @classmethod
     def connect(cls, settings: RedisSettings) -> RedisBackend:
-        """A backend with a client of its own; connects when first used. Raises `InvalidRequest` for a bad URL."""
+        """Returns a backend with its own client, which connects when first used. Raises `InvalidRequest`."""
         redis = connect(settings)
-        # A blocking read has to be answered before the socket's own deadline.
-        return cls(redis, owned=True, block_s=min(_LONGEST_BLOCK_S, settings.socket_timeout_s / 2))
-
-    @property
-    def queue(self) -> JobQueue:
-        """The jobs."""
-        return JobQueue(self.redis, block_s=self.block_s)
-
-    @property
-    def overview(self) -> QueueOverview:
-        """The queue as a whole."""
-        return QueueOverview(self.redis)
-
-    @property
-    def sources(self) -> SourceStore:
-        """The sessions' sources."""
-        return SourceStore(self.redis)
-
-    @property
-    def settings(self) -> SettingsStore:
-        """What was set at run time."""
-        return SettingsStore(self.redis)
+        return cls(redis, queue=JobQueue(redis, block_s=longest_block_s(settings)), owned=True)
 
     async def aclose(self) -> None:
-        """Closes the client if it is the backend's own."""
-        if self.owned:
+        """Closes the client if the backend owns it."""
+        if self._owned:
             await self.redis.aclose()
+
+
+def longest_block_s(settings: RedisSettings) -> float:
+    """Returns how long a read may block, in seconds: Redis has to answer before the socket times out."""
+    return min(_LONGEST_BLOCK_S, settings.socket_timeout_s / 2)

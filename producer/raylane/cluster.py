@@ -1,4 +1,4 @@
-"""The Ray cluster by way of a worker, as `producer.cluster`. For a client without workers, see `raylane.ray`."""
+"""The Ray cluster through a worker, as `producer.cluster`. `raylane.ray` is a client that needs no workers."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 class ClusterActions:
-    """The Ray cluster, as `producer.cluster`. Each method enqueues a job, so a worker speaks to the cluster.
+    """The Ray cluster, as `producer.cluster`. Each method enqueues a job, and a worker asks the cluster.
 
     Every method takes the options of a job (see `JobOptions`) and raises `InvalidRequest` for an argument that breaks
     the wire format.
@@ -45,15 +45,21 @@ class ClusterActions:
         self._jobs = jobs
 
     async def status(self, **options: Unpack[JobOptions]) -> JobHandle[RayStatusResult]:
-        """Asks for the cluster's version and the state of its endpoints."""
+        """Asks for the cluster's version and the state of its endpoints.
+
+        Example:
+            job = await producer.cluster.status()
+            result = await job.result(timeout_s=60)
+            print(result.version, result.endpoint)
+        """
         return await self._jobs.enqueue(RayStatusRequest(), RayStatusResult, options)
 
     async def endpoints(self, **options: Unpack[JobOptions]) -> JobHandle[RayEndpointsResult]:
-        """Asks for each address as the worker sees it: state, last error, next probe, latency. Needs no cluster."""
+        """Asks for the state, last error, next probe and latency of each address. The cluster may be down."""
         return await self._jobs.enqueue(RayEndpointsRequest(), RayEndpointsResult, options)
 
     async def cluster(self, **options: Unpack[JobOptions]) -> JobHandle[RayClusterResult]:
-        """Asks for the cluster's health, nodes and use of resources."""
+        """Asks for the cluster's health, its nodes and the resources in use."""
         return await self._jobs.enqueue(RayClusterRequest(), RayClusterResult, options)
 
     async def runs(self, *, limit: int = 100, **options: Unpack[JobOptions]) -> JobHandle[RayRunsResult]:
@@ -63,7 +69,7 @@ class ClusterActions:
         return await self._jobs.enqueue(request, RayRunsResult, options)
 
     async def run(self, submission_id: str, **options: Unpack[JobOptions]) -> JobHandle[RayRunResult]:
-        """Looks at one run. The job fails with `RunNotFound` if the cluster does not know it."""
+        """Asks for one run. The job fails with `RunNotFound` if the cluster does not know it."""
         with invalid_requests():
             request = RayRunRequest(submission_id=submission_id)
         return await self._jobs.enqueue(request, RayRunResult, options)
@@ -78,15 +84,20 @@ class ClusterActions:
         pip: Iterable[str] = (),
         **options: Unpack[JobOptions],
     ) -> JobHandle[RunResult]:
-        """Runs a Python script on the cluster and follows it to its end. The job's events carry what it prints.
+        """Runs a Python script on the cluster and follows it to its end. The job's events hold what it prints.
 
-        `code` is the script, at most 1 MiB. `files` are text files beside it, by relative path, at most 4 MiB
-        together. `env_vars` are added to its environment, at most 32 KiB together. `pip` lists requirements that Ray
-        installs first. With a `session_id` the job appears in that session's history, and the script finds in
-        `RAYLANE_OUTPUT_URI` the place on S3 where it may write.
+        `code` is the script, at most 1 MiB. `files` are text files in the same directory, by relative path, at most
+        4 MiB together. `env_vars` are added to its environment, at most 32 KiB together. `pip` lists requirements that
+        Ray installs first. With a `session_id` the job appears in that session's history, and the environment variable
+        `RAYLANE_OUTPUT_URI` names the S3 prefix that the script may write to.
 
-        Raises `InvalidRequest` for anything in `env_vars` or `pip` that looks like a credential, since Ray shows both.
-        The job fails with `RunFailed` if the script does.
+        Raises `InvalidRequest` for anything in `env_vars` or `pip` that looks like a credential, because Ray shows
+        both. The job fails with `RunFailed` if the script does.
+
+        Example:
+            job = await producer.cluster.submit("import helper; print(helper.N)", files={"helper.py": "N = 1"})
+            result = await job.result(timeout_s=600)
+            print(result.run.exit_code, result.run.output_tail)
         """
         with invalid_requests():
             request = RaySubmitRequest(
@@ -95,19 +106,25 @@ class ClusterActions:
         return await self._jobs.enqueue(request, RunResult, options, session_id=session_id)
 
     async def logs(self, submission_id: str, **options: Unpack[JobOptions]) -> JobHandle[RayLogsResult]:
-        """Reads what a run printed: the last 200 KiB."""
+        """Asks for the output of a run: its last 200 KiB."""
         with invalid_requests():
             request = RayLogsRequest(submission_id=submission_id)
         return await self._jobs.enqueue(request, RayLogsResult, options)
 
     async def stop(self, submission_id: str, **options: Unpack[JobOptions]) -> JobHandle[RayStopResult]:
-        """Stops a run."""
+        """Stops a run. The job fails with `RunNotFound` if the cluster does not know it.
+
+        Example:
+            job = await producer.cluster.stop("rl-44538e7ff61442bebd0a79adcb6a3911-1")
+            result = await job.result(timeout_s=60)
+            print(result.stopped)
+        """
         with invalid_requests():
             request = RayStopRequest(submission_id=submission_id)
         return await self._jobs.enqueue(request, RayStopResult, options)
 
     async def delete(self, submission_id: str, **options: Unpack[JobOptions]) -> JobHandle[RayDeleteResult]:
-        """Makes the cluster forget a run that has ended."""
+        """Removes a run that has ended from the cluster."""
         with invalid_requests():
             request = RayDeleteRequest(submission_id=submission_id)
         return await self._jobs.enqueue(request, RayDeleteResult, options)

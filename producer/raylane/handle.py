@@ -1,17 +1,16 @@
-"""A handle on one job: wait for it, follow it, take its result with the right type."""
+"""A handle on one job: wait for it, follow it, read its result with the right type."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from raylane import checks
-from raylane.ports import BEGIN
+from raylane import arguments
 from raylane_common.errors import InternalError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from raylane.ports import QueuePort
+    from raylane_common.redis.queue import JobQueue
     from raylane_common.wire.jobs import JobEvent, JobRecord, JobStatus
 
 ResultT_co = TypeVar("ResultT_co", covariant=True)
@@ -20,8 +19,8 @@ ResultT_co = TypeVar("ResultT_co", covariant=True)
 class JobHandle(Generic[ResultT_co]):
     """One job. Every method raises `JobNotFound` once its record has expired, `QueueUnavailable` without Redis."""
 
-    def __init__(self, queue: QueuePort, job_id: str, result_type: type[ResultT_co]) -> None:
-        """Made by `Producer`."""
+    def __init__(self, queue: JobQueue, job_id: str, result_type: type[ResultT_co]) -> None:
+        """`Producer` makes the handles: `result_type` is what the job returns if it succeeds."""
         self._queue = queue
         self._result_type = result_type
         self.id = job_id
@@ -30,31 +29,63 @@ class JobHandle(Generic[ResultT_co]):
         return f"JobHandle({self.id!r})"
 
     async def result(self, timeout_s: float | None = None) -> ResultT_co:
-        """The job's result once it has succeeded; None waits for ever.
+        """Returns the job's result once the job has succeeded.
 
-        Raises the job's own typed error if it failed, `WaitTimeout` if it has not ended in time (it goes on).
+        Waits at most `timeout_s` seconds, or without a limit if None. Raises the job's own typed error if it failed,
+        and `WaitTimeout` if it has not ended by then (it continues).
+
+        Example:
+            job = await producer.generate("sum of amount", session_id="ada")
+            result = await job.result(timeout_s=300)
+            print(result.code)
         """
         found = await self._queue.result(self.id, timeout_s)
         if not isinstance(found, self._result_type):
             raise InternalError(
-                f"job {self.id} returned a {type(found).__name__} where a {self._result_type.__name__} belongs; "
-                "producer and worker disagree, are they of the same version?",
+                f"job {self.id} returned a {type(found).__name__} instead of a {self._result_type.__name__}; "
+                "check that the producer and the workers have the same version of Raylane",
                 details={"job_id": self.id},
             )
         return found
 
     async def wait(self, timeout_s: float | None = None) -> JobRecord:
-        """The record once the job has ended, well or badly. Raises `WaitTimeout`."""
+        """Returns the record once the job has ended, whatever its end. Raises `WaitTimeout` after `timeout_s` seconds.
+
+        Example:
+            job = await producer.generate("sum of amount", session_id="ada")
+            record = await job.wait(timeout_s=300)
+            print(record.status, record.error)
+        """
         return await self._queue.wait(self.id, timeout_s)
 
     async def cancel(self) -> JobStatus:
-        """Cancels the job; see `Producer.cancel`."""
+        """Cancels the job; see `Producer.cancel`.
+
+        Example:
+            job = await producer.generate("sum of amount", session_id="ada", execute=True)
+            status = await job.cancel()
+            print(status)
+        """
         return await self._queue.cancel(self.id)
 
     async def record(self) -> JobRecord:
-        """What is true of the job now."""
+        """Returns the job's record: its status, progress, result and error as they are now.
+
+        Example:
+            job = await producer.generate("sum of amount", session_id="ada")
+            record = await job.record()
+            print(record.status, record.progress)
+        """
         return await self._queue.record(self.id)
 
-    def follow(self, *, after: str = BEGIN) -> AsyncIterator[JobEvent]:
-        """The job's events up to the one that ends it; `after` is the id of the last event seen."""
-        return self._queue.follow(self.id, after=checks.event_id(after))
+    def follow(self, *, after: str = "0") -> AsyncIterator[JobEvent]:
+        """Yields the job's events up to the one that ends it.
+
+        `after` is the `id` of the last event seen, to continue after a disconnect; "0" yields all events.
+
+        Example:
+            job = await producer.generate("sum of amount", session_id="ada")
+            async for event in job.follow():
+                print(event.id, event.status or event.progress or event.text or event.line)
+        """
+        return self._queue.follow(self.id, after=arguments.event_id(after))

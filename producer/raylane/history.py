@@ -1,4 +1,4 @@
-"""A session's history: what was uploaded, selected, generated and run, made from the jobs' records."""
+"""A session's history: its jobs with their code and their runs, made from the jobs' records."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from raylane_common.errors import ErrorInfo
 from raylane_common.ray.models import Run
+from raylane_common.wire import kinds
 from raylane_common.wire.generate import GenerateResult
 from raylane_common.wire.jobs import JobStatus
 from raylane_common.wire.ray import RunResult
@@ -19,39 +20,39 @@ if TYPE_CHECKING:
 
 
 class HistoryEntry(BaseModel):
-    """One job of a session, as its user remembers it. Times are epoch milliseconds."""
+    """One job of a session. Times are epoch milliseconds."""
 
     model_config = ConfigDict(frozen=True)
 
     job_id: str
     kind: str
-    action: str = Field(description="What the job did of its kind; the kind itself where it does only one thing")
+    action: str = Field(description="The request's action; the kind if the kind has only one")
     status: JobStatus
-    at: int = Field(description="When it was enqueued")
+    at: int = Field(description="When the job was enqueued")
     finished_at: int | None = None
-    what: str = Field(description="Filename, tables, prompt or submission id")
-    code: str | None = Field(default=None, description="The code it wrote or was given; the last version of several")
-    run: Run | None = Field(default=None, description="How that code ran, with the tail of its output")
+    what: str = Field(description="Filename, tables, prompt or submission id; empty for a kind of a newer version")
+    code: str | None = Field(default=None, description="The code that the job wrote or was given; its last version")
+    run: Run | None = Field(default=None, description="The run of that code, with the tail of its output")
     error: ErrorInfo | None = None
 
     @property
     def endpoint(self) -> str | None:
-        """The endpoint of Ray that the run went through, if it ran."""
+        """The endpoint of Ray that the run used, if the code ran."""
         return self.run.endpoint if self.run else None
 
     @property
     def exit_code(self) -> int | None:
-        """The run's exit code, if it ran to its end."""
+        """The run's exit code, if the run has ended."""
         return self.run.exit_code if self.run else None
 
     @property
     def output_tail(self) -> str | None:
-        """The last part of what the run printed, if it ran."""
+        """The last part of the run's output, if the code ran."""
         return self.run.output_tail if self.run else None
 
     @classmethod
     def from_record(cls, record: JobRecord) -> HistoryEntry:
-        """The entry of a record, whatever the job's kind and however far it came."""
+        """Returns the entry of a record of any kind and status, also of a newer version."""
         run = _run(record)
         return cls(
             job_id=record.id,
@@ -60,19 +61,11 @@ class HistoryEntry(BaseModel):
             status=record.status,
             at=record.enqueued_at,
             finished_at=record.finished_at,
-            what=_what(record.payload) or (run.submission_id if run else ""),
+            what=kinds.describe(record.kind, record.payload) or (run.submission_id if run else ""),
             code=_code(record),
             run=run,
             error=record.error,
         )
-
-
-def _what(payload: dict[str, JsonValue]) -> str:
-    tables = payload.get("tables")
-    if isinstance(tables, list):
-        return ", ".join(f"{ref.get('database')}.{ref.get('table')}" for ref in tables if isinstance(ref, dict))
-    names = ("filename", "prompt", "submission_id", "database")
-    return next((text for name in names if (text := _text(payload.get(name)))), "")
 
 
 def _code(record: JobRecord) -> str | None:
@@ -90,7 +83,7 @@ def _run(record: JobRecord) -> Run | None:
         try:
             return Run.model_validate(record.error.details["run"])
         except ValidationError:
-            # Written by another version: the entry keeps it, unread, in `error.details`.
+            # A newer version wrote it: the entry keeps it in `error.details`.
             return None
     if record.checkpoint and record.checkpoint.versions:
         return record.checkpoint.versions[-1].run

@@ -1,38 +1,44 @@
-"""The queue as its operator sees it: lanes, jobs of all sessions, dead letters."""
+"""The queue as its operator sees it, as `producer.operator`: lanes, jobs of all sessions, dead letters."""
 
 from __future__ import annotations
 
 from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from raylane import checks
+from raylane import arguments
 from raylane_common.errors import JobNotFound, JobNotRequeued, RaylaneError
 from raylane_common.wire.base import JobKind
 from raylane_common.wire.jobs import JobStatus
 
 if TYPE_CHECKING:
-    from raylane.ports import OverviewPort, QueuePort
+    from raylane_common.redis.queue import JobQueue, QueueOverview
     from raylane_common.wire.jobs import JobRecord, LaneOverview
 
+# Their records are held in memory, to find their order.
 _MOST_REQUEUED: Final = 10_000
 
 
 class Requeued(NamedTuple):
-    """What became of one dead letter: `error` is None if the job is back in the queue."""
+    """The outcome for one dead letter: `error` is None if the job is in the queue again."""
 
     id: str
     error: RaylaneError | None
 
 
 class OperatorActions:
-    """The queue as a whole, as `producer.queue`. One job is cancelled and requeued by the producer itself."""
+    """The queue as a whole, as `producer.operator`. `Producer` itself has the actions on one job."""
 
-    def __init__(self, queue: QueuePort, overview: OverviewPort) -> None:
+    def __init__(self, queue: JobQueue, overview: QueueOverview) -> None:
         self._queue = queue
         self._overview = overview
 
     async def lanes(self) -> list[LaneOverview]:
-        """All lanes: how many jobs stand where, how fast they end, and which workers there are."""
+        """Returns all lanes: how many jobs are in which state, how many end per second, and the workers.
+
+        Example:
+            for lane in await producer.operator.lanes():
+                print(lane.lane, lane.queued, lane.running, lane.workers)
+        """
         return await self._overview.lanes()
 
     async def jobs(
@@ -43,15 +49,20 @@ class OperatorActions:
         kind: JobKind | str | None = None,
         limit: int = 50,
     ) -> list[JobRecord]:
-        """Jobs of this status, session and kind, newest first: up to `limit`, 1 to 1000.
+        """Returns jobs of all sessions, newest first: up to `limit`, 1 to 1000.
 
-        Of jobs that have ended, the last 10,000 of each lane are looked through.
+        `status`, `session_id` and `kind` select jobs; None selects all. Among the jobs that have ended, only the last
+        10,000 of each lane are searched. Raises `InvalidRequest` for a filter that no job can match.
+
+        Example:
+            for record in await producer.operator.jobs(status="running", kind="generate"):
+                print(record.id, record.session_id, record.progress)
         """
         return await self._overview.jobs(
-            status=checks.member("status", JobStatus, status),
-            session_id=None if session_id is None else checks.session_id(session_id),
-            kind=checks.member("kind", JobKind, kind),
-            limit=checks.limit(limit),
+            status=arguments.member("status", JobStatus, status),
+            session_id=None if session_id is None else arguments.session_id(session_id),
+            kind=arguments.member("kind", JobKind, kind),
+            limit=arguments.limit(limit),
         )
 
     async def dead_letters(
@@ -62,23 +73,34 @@ class OperatorActions:
         session_id: str | None = None,
         limit: int = 50,
     ) -> list[JobRecord]:
-        """Jobs whose attempts are used up, or that failed by a defect or with a job they waited for; newest first.
+        """Returns the dead letters, newest first: up to `limit`, 1 to 1000.
 
-        Of this kind, error code and session: up to `limit`, 1 to 1000. They are kept for 30 days.
+        They are the jobs that failed although they were not at fault: their attempts are used up, Raylane has a defect,
+        or a job that they came after is a dead letter. They are kept for 30 days. `kind`, `code` (of the error) and
+        `session_id` select some of them; None selects all.
+
+        Example:
+            for record in await producer.operator.dead_letters(code="storage_unavailable"):
+                print(record.id, record.error)
         """
-        return await self._dead(kind, code, session_id, checks.limit(limit))
+        return await self._dead(kind, code, session_id, arguments.limit(limit))
 
     async def requeue_dead(
         self, *, kind: JobKind | str | None = None, code: str | None = None, session_id: str | None = None
     ) -> list[Requeued]:
-        """Puts the dead letters of this kind, error code and session back into the queue; all, if none is given.
+        """Puts dead letters back into the queue, at most the newest 10,000 of them. Returns one outcome per job.
 
-        Oldest first, and a job before those that come after it; up to 10,000 at once, the newest ones. What is wrong
-        with one job stands in its `error` and holds up no other.
+        `kind`, `code` (of the error) and `session_id` select some of them; None selects all. The oldest one comes
+        first, and a job comes before those that come after it. A problem with one job is in the `error` of its outcome
+        and does not stop the others.
+
+        Example:
+            for requeued in await producer.operator.requeue_dead(code="storage_unavailable"):
+                print(requeued.id, requeued.error)
         """
         newest_first = await self._dead(kind, code, session_id, _MOST_REQUEUED)
         found = {record.id: record for record in reversed(newest_first)}
-        # Their times do not tell: a job fails in the same millisecond as the one that it waited for.
+        # Times cannot order them: a job fails in the same millisecond as the one that it waited for.
         graph = {job_id: found.keys() & set(record.after) for job_id, record in found.items()}
         return [await self._requeue(job_id) for job_id in TopologicalSorter(graph).static_order()]
 
@@ -86,9 +108,9 @@ class OperatorActions:
         self, kind: JobKind | str | None, code: str | None, session_id: str | None, limit: int
     ) -> list[JobRecord]:
         return await self._overview.dead(
-            kind=checks.member("kind", JobKind, kind),
+            kind=arguments.member("kind", JobKind, kind),
             code=code,
-            session_id=None if session_id is None else checks.session_id(session_id),
+            session_id=None if session_id is None else arguments.session_id(session_id),
             limit=limit,
         )
 

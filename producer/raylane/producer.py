@@ -1,21 +1,18 @@
-"""The producer: what a service holds to enqueue jobs and to read back what became of them."""
+"""The producer: what a service uses to enqueue jobs, follow them and read their results."""
 
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from pydantic import SecretStr, ValidationError
 
-from raylane import checks
+from raylane import arguments
 from raylane.backend import RedisBackend
 from raylane.cluster import ClusterActions
-from raylane.files import read_file
 from raylane.history import HistoryEntry
 from raylane.operator import OperatorActions
-from raylane.options import Enqueuer, new_upload
-from raylane.ports import BEGIN
+from raylane.options import Enqueuer, make_upload, new_upload
 from raylane.settings import SettingsActions
 from raylane.tables import TableActions
 from raylane_common.errors import InvalidRequest, NoSources, invalid_requests
@@ -25,13 +22,13 @@ from raylane_common.wire.generate import GenerateRequest, GenerateResult, Genera
 from raylane_common.wire.upload import UploadResult
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import AsyncIterator, Iterable
     from types import TracebackType
     from typing import Unpack
 
     from raylane.handle import JobHandle
     from raylane.options import JobOptions
-    from raylane.ports import Backend
     from raylane_common.settings import RedisSettings
     from raylane_common.wire.jobs import Attempt, Enqueued, JobEvent, JobRecord, JobStatus, NewJob
     from raylane_common.wire.kinds import Result
@@ -41,12 +38,15 @@ if TYPE_CHECKING:
 class Producer:
     """Enqueues jobs and reads their records: `async with Producer() as producer`.
 
-    A request that breaks the wire format raises `InvalidRequest`, which names the field, before anything is sent.
-    Every method raises `QueueUnavailable` when Redis does not answer within the bounds of `RedisSettings`.
+    `tables` works on the catalog, `cluster` on the Ray cluster, `operator` on the queue as a whole, and `settings` on
+    the settings that workers take while they run.
 
     Every method that enqueues returns a `JobHandle` and takes the options of a job: see `JobOptions`. One of them is
-    `job_id`, the idempotency key: the same id with the same request is one job, with another request it raises
-    `JobIdTaken`. Without one, each call is a new job.
+    `job_id`, the idempotency key: the same id with the same request is one job; with another request it raises
+    `JobIdTaken`. Without a `job_id`, each call makes a new job.
+
+    A request that breaks the wire format raises `InvalidRequest`, which names the field, before anything is sent.
+    Every method raises `QueueUnavailable` when Redis does not answer within the limits of `RedisSettings`.
     """
 
     tables: TableActions
@@ -55,12 +55,12 @@ class Producer:
     settings: SettingsActions
 
     def __init__(
-        self, settings: Settings | None = None, *, redis_url: str | None = None, backend: Backend | None = None
+        self, settings: Settings | None = None, *, redis_url: str | None = None, backend: RedisBackend | None = None
     ) -> None:
-        """Connects when first used. `redis_url` outranks `settings`, which are read from the environment if left out.
+        """Connects when first used. Raises `InvalidRequest` if a setting is wrong.
 
-        With another `backend`, such as `RedisBackend(client)`, neither is looked at. Raises `InvalidRequest` if a
-        setting is wrong.
+        `settings` are read from the environment if None. `redis_url` takes precedence over the URL in them. A
+        `backend`, such as `RedisBackend(client)`, takes precedence over both.
         """
         self._backend = backend or RedisBackend.connect(_redis_settings(settings, redis_url))
         self._queue = self._backend.queue
@@ -72,7 +72,7 @@ class Producer:
         self.settings = SettingsActions(self._backend.settings, settings)
 
     async def __aenter__(self) -> Self:
-        """The producer itself; nothing is connected yet."""
+        """Returns the producer; nothing is connected yet."""
         return self
 
     async def __aexit__(
@@ -82,25 +82,45 @@ class Producer:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Closes the connections that the producer opened. Jobs go on."""
+        """Closes the connections that the producer opened. Its jobs continue."""
         await self._backend.aclose()
 
     async def upload(
-        self, path: str | Path, *, session_id: str, filename: str | None = None, **options: Unpack[JobOptions]
+        self,
+        path: str | os.PathLike[str],
+        *,
+        session_id: str,
+        filename: str | None = None,
+        **options: Unpack[JobOptions],
     ) -> JobHandle[UploadResult]:
-        """Puts a CSV file of up to 8 MiB into the session, under its own name or `filename`.
+        """Uploads a CSV file of up to 8 MiB into a session.
 
-        Raises `InvalidRequest` for a file that is missing, unreadable, empty or too large.
+        `path` is the file on this machine, and `session_id` the session that may read it. `filename` is its name in the
+        session, by default its own. Raises `InvalidRequest` if the file is missing, unreadable, empty or too large.
+
+        Example:
+            upload = await producer.upload("sales.csv", session_id="ada")
+            result = await upload.result(timeout_s=60)
+            print(result.s3_uri, result.rows)
         """
-        path = Path(path)
-        data = await read_file(path, MAX_STAGED_BYTES)
-        name = path.name if filename is None else filename
-        return await self.upload_bytes(data, filename=name, session_id=session_id, **options)
+        file = arguments.path(path)
+        content = await arguments.read_file(file, MAX_STAGED_BYTES)
+        name = file.name if filename is None else filename
+        job = await asyncio.to_thread(make_upload, content, options, filename=name, session_id=session_id)
+        return await self._jobs.put(job, UploadResult)
 
     async def upload_bytes(
         self, data: bytes | str, *, filename: str, session_id: str, **options: Unpack[JobOptions]
     ) -> JobHandle[UploadResult]:
-        """Puts CSV data of up to 8 MiB into the session; text is sent as UTF-8."""
+        """Uploads CSV data of up to 8 MiB into a session.
+
+        `data` is the content; text is encoded as UTF-8. `filename` is its name in the session `session_id`.
+
+        Example:
+            upload = await producer.upload_bytes(data, filename="sales.csv", session_id="ada")
+            result = await upload.result(timeout_s=60)
+            print(result.rows, result.columns)
+        """
         job = await asyncio.to_thread(new_upload, data, filename=filename, session_id=session_id, **options)
         return await self._jobs.put(job, UploadResult)
 
@@ -115,10 +135,16 @@ class Producer:
         keep_sources: bool = False,
         **options: Unpack[JobOptions],
     ) -> JobHandle[GenerateResult]:
-        """Writes Ray code that answers the prompt from the session's sources, and runs it if `execute`.
+        """Writes Ray code that answers a prompt from the sources of a session, and runs it if `execute`.
 
-        `generator` is `auto`, `template` or `agent` (None: the worker's setting); `max_versions`, 1 to 5, limits
-        the versions of the code. A run clears the sources it used from the session unless `keep_sources`.
+        `prompt` is the question, in plain language, about the sources of `session_id`. `generator` is `template`,
+        `agent` or `auto`; None takes the worker's setting. `max_versions`, 1 to 5, limits how many versions of the code
+        are written. A run removes the sources that it used from the session unless `keep_sources`.
+
+        Example:
+            job = await producer.generate("sum of amount by region", session_id="ada", execute=True)
+            result = await job.result(timeout_s=300)
+            print(result.run.output_tail)
         """
         with invalid_requests():
             request = GenerateRequest(
@@ -131,66 +157,121 @@ class Producer:
         return await self._jobs.enqueue(request, GenerateResult, options, session_id=session_id)
 
     async def enqueue_many(self, jobs: Iterable[NewJob]) -> list[Enqueued]:
-        """Enqueues a batch, made with `new_job` and `new_upload`, in few round trips; what became of each, in order.
+        """Enqueues a batch in few round trips. Returns one outcome per job, in the same order.
 
-        A job may stand `after` an earlier one of the batch. What is wrong with one job stands in its `error`
-        (`JobIdTaken`, `InvalidRequest`, `QueueUnavailable`) and is not raised.
+        `new_job` and `new_upload` make the jobs. A job may come `after` an earlier one of the batch. A problem with one
+        job is in the `error` of its outcome (`JobIdTaken`, `InvalidRequest`, `QueueUnavailable`) and is not raised.
+
+        Example:
+            upload = new_upload(data, filename="sales.csv", session_id="ada")
+            question = new_job(GenerateRequest(prompt="count"), session_id="ada", after=[upload])
+            refused = [outcome for outcome in await producer.enqueue_many([upload, question]) if outcome.error]
         """
         return await self._queue.enqueue_many(list(jobs))
 
     async def cancel(self, job_id: str) -> JobStatus:
-        """Cancels the job, whether it waits or runs; the run that it started on Ray is stopped, too.
+        """Cancels a job, whether it waits or runs, and stops its run on Ray.
 
-        Returns `cancelled`, or `running` while its worker is stopping it, which `wait` awaits. A job that has ended
-        stays as it is, and its status is returned. Raises `JobNotFound`.
+        Returns `cancelled`, or `running` while its worker stops it: `wait` then returns when it has ended. A job that
+        has ended does not change, and its status is returned. Raises `JobNotFound`.
+
+        Example:
+            job = await producer.generate("sum of amount", session_id="ada", execute=True)
+            status = await producer.cancel(job.id)
+            print(status)
         """
-        return await self._queue.cancel(checks.job_id(job_id))
+        return await self._queue.cancel(arguments.job_id(job_id))
 
     async def requeue(self, job_id: str) -> None:
-        """Puts a failed or cancelled job back into the queue.
+        """Puts a failed or cancelled job back into the queue, with all its attempts and without its events.
 
-        It has all its attempts before it, and its events begin anew. A job that was given up for a reason outside
-        itself goes on where it came to, any other one starts from the sources that it had read. Raises `JobNotFound`,
-        and `JobNotRequeued` if the job has not failed, if one that it comes after has, if another job holds its unique
-        key, or if the bytes of its upload are gone, which are kept for dead letters only.
+        A dead letter continues where it was; any other job starts again from the sources that it had read. Raises
+        `JobNotFound`, and `JobNotRequeued` if the job has not failed, if a job that it comes after has, if another job
+        holds its unique key, or if it is an upload whose bytes are gone. Only dead letters keep their bytes.
+
+        Example:
+            for letter in await producer.operator.dead_letters(code="storage_unavailable"):
+                await producer.requeue(letter.id)
+            print(await producer.operator.dead_letters())
         """
-        await self._queue.requeue(checks.job_id(job_id))
+        await self._queue.requeue(arguments.job_id(job_id))
 
     async def attempts(self, job_id: str) -> list[Attempt]:
-        """The job's attempts that did not succeed, oldest first. Raises `JobNotFound`."""
-        return await self._queue.attempts(checks.job_id(job_id))
+        """Returns the job's attempts that did not succeed, oldest first. Raises `JobNotFound`."""
+        return await self._queue.attempts(arguments.job_id(job_id))
 
     async def record(self, job_id: str) -> JobRecord:
-        """What is true of the job now. Raises `JobNotFound`."""
-        return await self._queue.record(checks.job_id(job_id))
+        """Returns the job's record: its status, progress, result and error as they are now. Raises `JobNotFound`.
+
+        Example:
+            job = await producer.generate("sum of amount", session_id="ada")
+            record = await producer.record(job.id)
+            print(record.status, record.progress)
+        """
+        return await self._queue.record(arguments.job_id(job_id))
 
     async def wait(self, job_id: str, timeout_s: float | None = None) -> JobRecord:
-        """The record once the job has ended, well or badly. Raises `WaitTimeout`, `JobNotFound`."""
-        return await self._queue.wait(checks.job_id(job_id), timeout_s)
+        """Returns the job's record once the job has ended, whatever its end.
+
+        Waits at most `timeout_s` seconds, or without a limit if None. Raises `WaitTimeout` if the job has not ended by
+        then (it continues), and `JobNotFound`.
+
+        Example:
+            job = await producer.generate("sum of amount", session_id="ada")
+            record = await producer.wait(job.id, timeout_s=300)
+            print(record.status, record.error)
+        """
+        return await self._queue.wait(arguments.job_id(job_id), timeout_s)
 
     async def result(self, job_id: str, timeout_s: float | None = None) -> Result:
-        """The job's result once it has succeeded. Raises the job's own typed error if it failed, else as `wait`."""
-        return await self._queue.result(checks.job_id(job_id), timeout_s)
+        """Returns the job's result once the job has succeeded. Raises the job's own error if it failed, else as `wait`.
 
-    def follow(self, job_id: str, *, after: str = BEGIN) -> AsyncIterator[JobEvent]:
-        """The job's events up to the one that ends it. Raises `JobNotFound`.
-
-        Continue after a disconnect with the `id` of the last event seen as `after`.
+        Example:
+            job = await producer.generate("sum of amount", session_id="ada")
+            result = await producer.result(job.id, timeout_s=300)
+            print(result.type)
         """
-        return self._queue.follow(checks.job_id(job_id), after=checks.event_id(after))
+        return await self._queue.result(arguments.job_id(job_id), timeout_s)
+
+    def follow(self, job_id: str, *, after: str = "0") -> AsyncIterator[JobEvent]:
+        """Yields the job's events up to the one that ends it. Raises `JobNotFound`.
+
+        `after` is the `id` of the last event seen, to continue after a disconnect; "0" yields all events.
+
+        Example:
+            job = await producer.generate("sum of amount", session_id="ada")
+            async for event in producer.follow(job.id):
+                print(event.id, event.status or event.progress or event.text or event.line)
+        """
+        return self._queue.follow(arguments.job_id(job_id), after=arguments.event_id(after))
 
     async def sources(self, session_id: str) -> list[AnySource]:
-        """What the session may read now, by name; empty for a session that has nothing."""
-        return await self._sources.all(checks.session_id(session_id))
+        """Returns the sources that the session may read now, by name; an empty list for an unknown session.
+
+        Example:
+            for source in await producer.sources("ada"):
+                print(source.name, source.type)
+        """
+        return await self._sources.all(arguments.session_id(session_id))
 
     async def reset(self, session_id: str) -> int:
-        """Forgets the session's sources and history; returns how many sources it had. Records stay readable by id."""
-        return await self._sources.reset(checks.session_id(session_id))
+        """Removes the session's sources and history, and returns how many sources it had. Records stay readable by id.
+
+        Example:
+            removed = await producer.reset("ada")
+            print(f"{removed} sources removed")
+        """
+        return await self._sources.reset(arguments.session_id(session_id))
 
     async def restore(self, job_id: str) -> list[AnySource]:
-        """Puts the sources that a generate job used back into its session, replacing those of the same name.
+        """Puts the sources that a generate job used back into its session, and returns them.
 
-        Returns them. Raises `JobNotFound`, or `NoSources` if the job used none.
+        They replace sources of the same name. Raises `JobNotFound`, and `NoSources` if the job used none.
+
+        Example:
+            job = await producer.generate("sum of amount", session_id="ada", execute=True)
+            await job.wait(timeout_s=300)
+            print([source.name for source in await producer.restore(job.id)])
         """
         record = await self.record(job_id)
         if record.checkpoint is None or not record.checkpoint.sources_used or record.session_id is None:
@@ -200,8 +281,13 @@ class Producer:
         return sources
 
     async def history(self, session_id: str, *, limit: int = 50) -> list[HistoryEntry]:
-        """What the session did, newest first: up to `limit` jobs, 1 to 1000."""
-        records = await self._queue.history(checks.session_id(session_id), limit=checks.limit(limit))
+        """Returns the session's jobs, newest first: up to `limit`, 1 to 1000.
+
+        Example:
+            for entry in await producer.history("ada", limit=10):
+                print(entry.action, entry.what, entry.status)
+        """
+        records = await self._queue.history(arguments.session_id(session_id), limit=arguments.limit(limit))
         return [HistoryEntry.from_record(record) for record in records]
 
 

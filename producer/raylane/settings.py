@@ -1,4 +1,4 @@
-"""Settings that workers take while they run, as `producer.settings`."""
+"""The settings that workers take while they run, as `producer.settings`."""
 
 from __future__ import annotations
 
@@ -11,30 +11,43 @@ from raylane_common.redis.settings_store import check
 from raylane_common.settings import Settings
 
 if TYPE_CHECKING:
-    from raylane.ports import SettingsPort
+    from raylane_common.redis.settings_store import SettingsStore
 
 
 class SettingsActions:
-    """What outranks the settings that workers were started with: `ray.private_url` and `ray.public_url`."""
+    """`ray.private_url` and `ray.public_url`. They take precedence over the settings that workers were started with."""
 
-    def __init__(self, store: SettingsPort, settings: Settings | None) -> None:
+    def __init__(self, store: SettingsStore, settings: Settings | None) -> None:
         self._store = store
         self._settings = settings
 
     async def all(self) -> dict[str, str]:
-        """What is set now, by name."""
+        """Returns the settings that are set now, by name.
+
+        Example:
+            for name, value in (await producer.settings.all()).items():
+                print(name, value)
+        """
         return await self._store.all()
 
     async def set(self, name: str, value: str) -> None:
-        """Sets one; running workers take it within moments.
+        """Sets one setting. Running workers apply it without a restart.
 
-        Raises `InvalidRequest` for a name that cannot be set, or a value that a worker with ours would refuse.
+        Raises `InvalidRequest` for a `name` that cannot be set, and for a `value` that workers with the settings of
+        this producer would refuse.
+
+        Example:
+            await producer.settings.set("ray.public_url", "https://ray.example.org")
         """
         check(self._own().ray, name, value)
         await self._store.set(name, value)
 
     async def unset(self, name: str) -> None:
-        """Takes one back: what workers were started with holds again. Raises `InvalidRequest` for an unknown name."""
+        """Removes one setting, so that workers use the value they were started with. Raises as `set`.
+
+        Example:
+            await producer.settings.unset("ray.public_url")
+        """
         check(self._own().ray, name)
         await self._store.unset(name)
 

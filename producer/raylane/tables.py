@@ -29,11 +29,23 @@ class TableActions:
         self._jobs = jobs
 
     async def databases(self, **options: Unpack[JobOptions]) -> JobHandle[DatabasesResult]:
-        """Lists the catalog's databases."""
+        """Lists the catalog's databases.
+
+        Example:
+            job = await producer.tables.databases()
+            result = await job.result(timeout_s=60)
+            print(result.databases)
+        """
         return await self._jobs.enqueue(ListDatabasesRequest(), DatabasesResult, options)
 
     async def list(self, database: str, **options: Unpack[JobOptions]) -> JobHandle[TablesResult]:
-        """Lists the tables of one database. The job fails with `TableNotFound` if there is no such database."""
+        """Lists the tables of one database. The job fails with `TableNotFound` if the database does not exist.
+
+        Example:
+            job = await producer.tables.list("shop")
+            result = await job.result(timeout_s=60)
+            print([table.table for table in result.tables if table.supported])
+        """
         with invalid_requests():
             request = ListTablesRequest(database=database)
         return await self._jobs.enqueue(request, TablesResult, options)
@@ -41,13 +53,21 @@ class TableActions:
     async def select(
         self, session_id: str, tables: Iterable[tuple[str, str]], **options: Unpack[JobOptions]
     ) -> JobHandle[SelectedTablesResult]:
-        """Puts tables, each as `(database, table)`, into the session: all of them, or none."""
+        """Adds tables to the session `session_id`: all of them, or none.
+
+        `tables` are pairs `(database, table)`, up to 100. The job fails with `TableNotFound` or `UnsupportedFormat`.
+
+        Example:
+            job = await producer.tables.select("ada", [("shop", "orders"), ("shop", "items")])
+            result = await job.result(timeout_s=60)
+            print([source.name for source in result.sources])
+        """
         names = list(tables)
         for index, name in enumerate(names):
             if not isinstance(name, tuple) or len(name) != 2:
                 raise InvalidRequest.field(f"tables.{index}", "must be a pair (database, table)")
         refs = [{"database": database, "table": table} for database, table in names]
         with invalid_requests():
-            # Validated as a whole, so that an error names the place in the list.
+            # Validated as a whole, so that an error names the position in the list.
             request = SelectTablesRequest.model_validate({"tables": refs})
         return await self._jobs.enqueue(request, SelectedTablesResult, options, session_id=session_id)

@@ -134,7 +134,7 @@ def _env_vars(pairs: Iterable[str]) -> dict[str, str]:
 
 
 async def _text(file: Path) -> str:
-    from raylane.files import read_file
+    from raylane.arguments import read_file
     from raylane_common.limits import MAX_CODE_BYTES
 
     data = await read_file(file, MAX_CODE_BYTES)

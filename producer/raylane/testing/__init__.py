@@ -1,13 +1,15 @@
-"""For the tests of services that use Raylane: a `Producer` without Redis, and a Ray cluster without Ray.
+"""Test doubles for services that use Raylane: a `Producer` without a Redis server, and a Ray cluster without Ray.
 
-What a service enqueues, and how it takes the results:
+`pip install 'raylane[testing]'`
+
+Test what a service enqueues, and how it handles the results:
 
     async with MemoryProducer() as producer:
         await my_service(producer)
         [job] = producer.enqueued
-        producer.succeed(job.id, UploadResult(...))
+        await producer.succeed(job.id, UploadResult(...))
 
-What a worker, or anything else that speaks to Ray, does to a cluster, and what it makes of one that is hard to reach:
+Test what a client does to a Ray cluster, and how it copes with a network that fails:
 
     ray = FakeRay(token="secret")
     async with Address(ray) as private, Address(ray) as public:
@@ -17,7 +19,7 @@ What a worker, or anything else that speaks to Ray, does to a cluster, and what 
         ray.end("rl-1", exit_code=1)
         assert ray.submissions == 1
 
-Names are loaded when they are first used: a `MemoryProducer` costs no HTTP library.
+Names are loaded when they are first used: `MemoryProducer` needs no HTTP library, and `FakeRay` no fakeredis.
 """
 
 from __future__ import annotations
@@ -39,7 +41,7 @@ _HOMES: Final = {
     "MemoryProducer": "raylane.testing.memory.producer",
 }
 
-if not TYPE_CHECKING:  # a type checker would take any name for good
+if not TYPE_CHECKING:  # or a type checker would accept any name
 
     def __getattr__(name: str) -> object:
         if name in _HOMES:

@@ -17,7 +17,7 @@ from raylane_common.wire.base import Lane
 from raylane_common.wire.generate import Checkpoint, GenerateResult
 from raylane_common.wire.jobs import JobRecord, Progress
 from raylane_common.wire.upload import UploadResult
-from tests.unit.producer.hand import Hand
+from tests.unit.producer.claiming import claim_all
 from tests.unit.producer.samples import CSV
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from raylane_common.wire.kinds import Result
     from raylane_worker.embedded import EmbeddedValkey
-    from tests.unit.producer.hand import Held
+    from tests.unit.producer.claiming import ClaimedJob
 
     Cli = Callable[..., Awaitable[CliResult]]
 
@@ -62,21 +62,20 @@ class ScriptedWorker:
         self.deaf = False
         self.stopping = False
         self._redis = redis
-        self._running: list[Held] = []
+        self._running: list[ClaimedJob] = []
 
     async def run(self) -> None:
-        hand = Hand(self._redis)
         while not self.stopping:
             for lane in Lane:
-                for held in await hand.claim(lane):
+                for held in await claim_all(self._redis, lane):
                     self.claimed.append(held.record)
                     await self._end(held)
-            for held in [held for held in self._running if await held.is_to_stop() and not self.deaf]:
+            for held in [held for held in self._running if await held.is_cancelled() and not self.deaf]:
                 self._running.remove(held)
                 await held.fail(JobCancelled("stopped on request"))
             await asyncio.sleep(0.01)
 
-    async def _end(self, held: Held) -> None:
+    async def _end(self, held: ClaimedJob) -> None:
         await held.progress(Progress(stage="working", message="on it", done=1, total=3, unit="rows"))
         for piece in self.says:
             await held.text(piece)

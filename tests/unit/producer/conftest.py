@@ -1,4 +1,4 @@
-"""A producer on an in-process Redis, and the worker's side of it driven by hand."""
+"""Producers on an in-process Redis: one whose jobs a test claims itself, and the one that services use in tests."""
 
 from __future__ import annotations
 
@@ -9,16 +9,15 @@ import pytest
 
 from raylane.backend import RedisBackend
 from raylane.producer import Producer
-from tests.unit.producer.hand import Hand
-from tests.unit.producer.rig import MemoryRig, RedisRig
+from raylane.testing import MemoryProducer
+from tests.unit.producer.claiming import claim_all
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from redis.asyncio import Redis
 
-    from tests.unit.producer.hand import Held
-    from tests.unit.producer.rig import Rig
+    from tests.unit.producer.claiming import ClaimedJob
 
 
 @pytest.fixture
@@ -30,24 +29,22 @@ async def redis() -> AsyncIterator[Redis]:
 
 @pytest.fixture
 async def producer(redis: Redis) -> AsyncIterator[Producer]:
-    async with Producer(backend=RedisBackend(redis, block_s=0.05)) as opened:
+    async with Producer(backend=RedisBackend(redis)) as opened:
         yield opened
 
 
 @pytest.fixture
-def claim(redis: Redis) -> Callable[[str], Awaitable[Held]]:
-    """Takes the one job that is due in a lane."""
+def claim(redis: Redis) -> Callable[[str], Awaitable[ClaimedJob]]:
+    """Claims the one job that is due in a lane."""
 
-    async def take(lane: str) -> Held:
-        [held] = await Hand(redis).claim(lane)
-        return held
+    async def take(lane: str) -> ClaimedJob:
+        [claimed] = await claim_all(redis, lane)
+        return claimed
 
     return take
 
 
-@pytest.fixture(params=["memory", "redis"])
-async def rig(request: pytest.FixtureRequest, redis: Redis) -> AsyncIterator[Rig]:
-    """What the shipped test double and the real producer must do alike."""
-    rig = MemoryRig() if request.param == "memory" else RedisRig(redis)
-    async with rig.producer:
-        yield rig
+@pytest.fixture
+async def memory() -> AsyncIterator[MemoryProducer]:
+    async with MemoryProducer() as opened:
+        yield opened

@@ -1,4 +1,4 @@
-"""Batches: what is made for one, and what becomes of each of its jobs."""
+"""Batches of jobs: how they are made, and the outcome of each job."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from raylane.producer import Producer
-    from tests.unit.producer.hand import Held
-    from tests.unit.producer.rig import Rig
+    from raylane.testing import MemoryProducer
+    from tests.unit.producer.claiming import ClaimedJob
 
 
-async def test_a_batch_is_enqueued_in_its_order(rig: Rig) -> None:
+async def test_a_batch_is_enqueued_in_its_order(memory: MemoryProducer) -> None:
     upload = new_upload(CSV_BYTES, filename="a.csv", session_id="s1")
     generate = new_job(GenerateRequest(prompt="count"), session_id="s1", after=[upload])
-    assert await rig.producer.enqueue_many(iter([upload, generate])) == [
+    assert await memory.enqueue_many(iter([upload, generate])) == [
         Enqueued(upload.id, created=True),
         Enqueued(generate.id, created=True),
     ]
-    assert (await rig.producer.record(generate.id)).status is JobStatus.WAITING
-    await rig.end(upload.id, UPLOADED)
-    assert (await rig.producer.record(generate.id)).status is JobStatus.QUEUED
-    assert [entry.job_id for entry in await rig.producer.history("s1")] == [generate.id, upload.id]
-    assert await rig.producer.enqueue_many([]) == []
+    assert (await memory.record(generate.id)).status is JobStatus.WAITING
+    await memory.succeed(upload.id, UPLOADED)
+    assert (await memory.record(generate.id)).status is JobStatus.QUEUED
+    assert [entry.job_id for entry in await memory.history("s1")] == [generate.id, upload.id]
+    assert await memory.enqueue_many([]) == []
 
 
-async def test_what_is_wrong_with_one_job_holds_up_no_other(rig: Rig) -> None:
+async def test_a_problem_with_one_job_does_not_stop_the_others(memory: MemoryProducer) -> None:
     request = ListDatabasesRequest()
-    await rig.producer.cluster.status(job_id="taken")
-    outcomes = await rig.producer.enqueue_many(
+    await memory.cluster.status(job_id="taken")
+    outcomes = await memory.enqueue_many(
         [
             new_job(request, job_id="taken"),
             new_job(request, after=["unknown"]),
@@ -61,29 +61,29 @@ async def test_what_is_wrong_with_one_job_holds_up_no_other(rig: Rig) -> None:
     assert [type(outcome.error) for outcome in outcomes] == [JobIdTaken, InvalidRequest, *[type(None)] * 3]
 
 
-async def test_a_large_batch_is_written_whole(rig: Rig) -> None:
+async def test_a_large_batch_is_written_completely(memory: MemoryProducer) -> None:
     jobs = [new_job(ListDatabasesRequest()) for _ in range(500)]
-    outcomes = await rig.producer.enqueue_many(jobs)
+    outcomes = await memory.enqueue_many(jobs)
     assert [outcome.id for outcome in outcomes] == [job.id for job in jobs]
-    [upload, *_] = await rig.producer.operator.lanes()
+    [upload, *_] = await memory.operator.lanes()
     assert upload.queued == 500
 
 
-async def test_uploads_of_a_batch_bring_their_bytes(
-    producer: Producer, claim: Callable[[str], Awaitable[Held]]
+async def test_uploads_of_a_batch_have_their_bytes(
+    producer: Producer, claim: Callable[[str], Awaitable[ClaimedJob]]
 ) -> None:
     await producer.enqueue_many([new_upload("größe\n1\n", filename="a.csv", session_id="s1")])
     assert await (await claim("upload")).body() == "größe\n1\n".encode()
 
 
-def test_a_request_that_needs_a_session_gets_one() -> None:
+def test_a_request_that_needs_a_session_is_refused_without_one() -> None:
     with pytest.raises(InvalidRequest, match=r"^session_id: "):
         new_job(GenerateRequest(prompt="count"))
     assert new_job(ListDatabasesRequest(), session_id="s1").session_id == "s1"
 
 
 @given(st.binary(min_size=1, max_size=2000))
-def test_an_upload_tells_the_size_and_the_digest_of_its_bytes(data: bytes) -> None:
+def test_an_upload_has_the_size_and_the_digest_of_its_bytes(data: bytes) -> None:
     job = new_upload(data, filename="a.csv", session_id="s1")
     assert isinstance(job.request, UploadRequest)
     assert (job.kind, job.body, job.request.size_bytes) == (JobKind.UPLOAD, data, len(data))
@@ -101,7 +101,7 @@ _IDS = st.from_regex(JOB_ID_PATTERN, fullmatch=True).filter(lambda job_id: not j
     priority=st.none() | st.sampled_from(Priority),
     unique=st.none() | st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=200),
 )
-def test_options_arrive_as_given_and_none_is_as_good_as_left_out(
+def test_options_are_passed_on_and_none_means_the_default(
     job_id: str | None,
     after: list[str] | None,
     delay_s: float | None,

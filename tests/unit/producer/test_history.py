@@ -1,4 +1,4 @@
-"""What a session did, made from its jobs' records."""
+"""The history of a session, made from the records of its jobs."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 
 from raylane.history import HistoryEntry
 from raylane_common.errors import NotUnderstood, RunFailed
+from raylane_common.wire.base import UnknownResult
 from raylane_common.wire.jobs import JobRecord, JobStatus
 from raylane_common.wire.ray import RunResult
 from tests.unit.producer.samples import CHECKPOINT, CSV_BYTES, FAILED_RUN, GENERATED, RUN, UPLOADED
@@ -18,14 +19,14 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from raylane.producer import Producer
-    from tests.unit.producer.hand import Held
+    from tests.unit.producer.claiming import ClaimedJob
 
-    Claim = Callable[[str], Awaitable[Held]]
+    Claim = Callable[[str], Awaitable[ClaimedJob]]
 
 GOLDEN = Path(__file__).parents[2] / "wire" / "golden"
 
 
-async def test_history_tells_what_was_uploaded_generated_and_run_newest_first(producer: Producer, claim: Claim) -> None:
+async def test_history_shows_uploads_selections_and_runs_newest_first(producer: Producer, claim: Claim) -> None:
     await producer.upload_bytes(CSV_BYTES, filename="temps.csv", session_id="s1", job_id="up")
     await (await claim("upload")).succeed(UPLOADED)
     await producer.tables.select("s1", [("shop", "orders"), ("shop", "items")], job_id="sel")
@@ -73,7 +74,7 @@ async def test_a_generate_that_wrote_no_code_shows_its_error(producer: Producer,
     assert entry.error.code == "not_understood"
 
 
-async def test_a_submitted_script_stands_with_its_code_and_its_submission_id(producer: Producer, claim: Claim) -> None:
+async def test_a_submitted_script_has_its_code_and_its_submission_id(producer: Producer, claim: Claim) -> None:
     await producer.cluster.submit("print(1)", session_id="s1")
     [queued] = await producer.history("s1")
     assert (queued.action, queued.what, queued.code) == ("submit", "", "print(1)")
@@ -82,7 +83,7 @@ async def test_a_submitted_script_stands_with_its_code_and_its_submission_id(pro
     assert (ended.what, ended.code, ended.run) == (RUN.submission_id, "print(1)", RUN)
 
 
-def test_a_run_of_another_version_is_left_in_the_error() -> None:
+def test_a_run_that_a_newer_version_wrote_stays_in_the_error() -> None:
     record = _golden("record-generate-failed")
     assert record.error is not None
     foreign = record.error.model_copy(update={"details": {"run": {"state": "blown up"}}})
@@ -92,9 +93,17 @@ def test_a_run_of_another_version_is_left_in_the_error() -> None:
 
 
 @pytest.mark.parametrize("payload", [{}, {"tables": "x"}, {"tables": ["x"]}, {"prompt": 1}, {"action": []}])
-def test_an_odd_payload_does_not_break_the_list(payload: dict[str, Any]) -> None:
+def test_a_malformed_payload_does_not_break_the_history(payload: dict[str, Any]) -> None:
     record = _golden("record-upload-succeeded").model_copy(update={"payload": payload})
     assert HistoryEntry.from_record(record).action == "upload"
+
+
+def test_a_kind_and_a_result_of_a_newer_version_have_an_entry() -> None:
+    newer = {"kind": "forecast", "payload": {"action": "weekly", "prompt": "next week"}}
+    record = _golden("record-upload-succeeded").model_copy(update={**newer, "result": UnknownResult(type="forecast")})
+    entry = HistoryEntry.from_record(record)
+    assert (entry.kind, entry.action, entry.status) == ("forecast", "weekly", JobStatus.SUCCEEDED)
+    assert (entry.what, entry.code, entry.run, entry.error) == ("", None, None, None)
 
 
 @pytest.mark.parametrize("path", sorted(GOLDEN.glob("record-*.json")), ids=lambda path: path.stem)

@@ -1,4 +1,4 @@
-"""What a producer puts on the queue, and what it reads back. The worker's side is driven by hand."""
+"""What a producer puts on the queue, and what it reads back. The tests claim and end the jobs themselves."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from raylane.backend import RedisBackend
+from raylane.backend import RedisBackend, longest_block_s
 from raylane.producer import Producer
 from raylane_common.errors import (
     InternalError,
@@ -38,12 +38,12 @@ if TYPE_CHECKING:
 
     from raylane.handle import JobHandle
     from raylane_worker.embedded import EmbeddedValkey
-    from tests.unit.producer.hand import Held
+    from tests.unit.producer.claiming import ClaimedJob
 
-    Claim = Callable[[str], Awaitable[Held]]
+    Claim = Callable[[str], Awaitable[ClaimedJob]]
 
 
-async def test_upload_stages_the_file_and_returns_a_typed_result(
+async def test_upload_enqueues_the_file_and_returns_a_typed_result(
     producer: Producer, claim: Claim, tmp_path: Path
 ) -> None:
     path = tmp_path / "temps.csv"
@@ -62,7 +62,7 @@ async def test_upload_stages_the_file_and_returns_a_typed_result(
     assert (await handle.result(timeout_s=5)).s3_uri == UPLOADED.s3_uri
 
 
-async def test_upload_takes_a_path_as_text_and_another_filename(
+async def test_upload_accepts_a_path_as_text_and_another_filename(
     producer: Producer, claim: Claim, tmp_path: Path
 ) -> None:
     (tmp_path / "x").write_bytes(CSV_BYTES)
@@ -70,12 +70,12 @@ async def test_upload_takes_a_path_as_text_and_another_filename(
     assert (await claim("upload")).record.payload["filename"] == "temps.csv"
 
 
-async def test_upload_of_text_is_staged_as_utf_8(producer: Producer, claim: Claim) -> None:
+async def test_text_is_uploaded_as_utf_8(producer: Producer, claim: Claim) -> None:
     await producer.upload_bytes("größe\n1\n", filename="a.csv", session_id="s1")
     assert await (await claim("upload")).body() == "größe\n1\n".encode()
 
 
-async def test_upload_of_exactly_8_mib_is_taken(producer: Producer, claim: Claim, tmp_path: Path) -> None:
+async def test_a_file_of_exactly_8_mib_is_accepted(producer: Producer, claim: Claim, tmp_path: Path) -> None:
     path = tmp_path / "big.csv"
     path.write_bytes(b"x" * MAX_STAGED_BYTES)
     await producer.upload(path, session_id="s1")
@@ -104,7 +104,7 @@ async def test_table_actions_are_tables_jobs(producer: Producer, claim: Claim) -
     assert (await selecting.result()).sources == (TABLE,)
 
 
-async def test_generate_carries_its_options(producer: Producer, claim: Claim) -> None:
+async def test_generate_passes_its_options_on(producer: Producer, claim: Claim) -> None:
     handle = await producer.generate(
         "mean of temp", session_id="s1", execute=True, generator="template", max_versions=2, keep_sources=True
     )
@@ -190,11 +190,11 @@ async def test_a_failed_job_raises_its_own_error(producer: Producer, claim: Clai
 async def test_a_result_of_another_type_is_an_error(producer: Producer, claim: Claim) -> None:
     handle = await producer.tables.databases()
     await (await claim("upload")).succeed(UPLOADED)
-    with pytest.raises(InternalError, match="UploadResult where a DatabasesResult belongs"):
+    with pytest.raises(InternalError, match="UploadResult instead of a DatabasesResult"):
         await handle.result()
 
 
-async def test_waiting_ends_with_the_callers_patience_and_the_job_goes_on(producer: Producer, claim: Claim) -> None:
+async def test_waiting_ends_with_the_timeout_and_the_job_continues(producer: Producer, claim: Claim) -> None:
     handle = await producer.tables.databases()
     with pytest.raises(WaitTimeout):
         await handle.result(timeout_s=0.01)
@@ -205,7 +205,7 @@ async def test_waiting_ends_with_the_callers_patience_and_the_job_goes_on(produc
     assert (await producer.wait(handle.id)).status is JobStatus.SUCCEEDED
 
 
-async def test_follow_tells_all_events_and_resumes_behind_the_last_one_seen(producer: Producer, claim: Claim) -> None:
+async def test_follow_yields_all_events_and_continues_after_the_last_one_seen(producer: Producer, claim: Claim) -> None:
     handle = await producer.tables.databases()
     lease = await claim("upload")
     await lease.progress(Progress(stage="asking"))
@@ -223,7 +223,7 @@ async def test_follow_tells_all_events_and_resumes_behind_the_last_one_seen(prod
     assert [event async for event in producer.follow(handle.id, after=events[1].id)] == events[2:]
 
 
-async def test_follow_sees_what_happens_while_it_waits(producer: Producer, claim: Claim) -> None:
+async def test_follow_yields_events_as_they_happen(producer: Producer, claim: Claim) -> None:
     handle = await producer.tables.databases()
     seen = []
     async with asyncio.timeout(20):
@@ -236,7 +236,9 @@ async def test_follow_sees_what_happens_while_it_waits(producer: Producer, claim
     assert seen == [JobStatus.QUEUED, JobStatus.RUNNING, JobStatus.SUCCEEDED]
 
 
-async def test_sources_are_what_the_session_holds_and_reset_forgets_them(producer: Producer, redis: Redis) -> None:
+async def test_sources_returns_the_sources_of_a_session_and_reset_removes_them(
+    producer: Producer, redis: Redis
+) -> None:
     assert await producer.sources("s1") == []
     await SourceStore(redis).put("s1", [CSV, TABLE])
     assert await producer.sources("s1") == [CSV, TABLE]
@@ -248,7 +250,7 @@ async def test_sources_are_what_the_session_holds_and_reset_forgets_them(produce
     assert (await producer.record("gen")).status is JobStatus.QUEUED
 
 
-async def test_restore_puts_a_jobs_snapshot_back(producer: Producer, claim: Claim) -> None:
+async def test_restore_puts_the_sources_of_a_job_back(producer: Producer, claim: Claim) -> None:
     await producer.generate("count", session_id="s1", job_id="gen")
     lease = await claim("generate")
     await lease.checkpoint(CHECKPOINT)
@@ -274,7 +276,7 @@ async def test_unknown_jobs_are_not_found(producer: Producer) -> None:
         [event async for event in producer.follow("unknown")]
 
 
-async def test_a_client_that_was_given_stays_open(redis: Redis) -> None:
+async def test_the_callers_own_client_stays_open(redis: Redis) -> None:
     async with Producer(backend=RedisBackend(redis)) as producer:
         await producer.cluster.status()
     assert await redis.ping()
@@ -312,7 +314,9 @@ async def test_a_closed_port_is_queue_unavailable() -> None:
                 await producer.sources("s1")
 
 
-async def test_the_redis_url_outranks_settings_and_settings_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_redis_url_takes_precedence_over_settings_and_they_over_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("RAYLANE_REDIS__URL", "redis://127.0.0.1:1/1")
     settings = Settings(redis=RedisSettings.model_validate({"url": "redis://127.0.0.1:1/2"}))
     for producer, database in (
@@ -320,9 +324,7 @@ async def test_the_redis_url_outranks_settings_and_settings_the_environment(monk
         (Producer(settings), 2),
         (Producer(settings, redis_url="redis://127.0.0.1:1/3"), 3),
     ):
-        backend = producer._backend
-        assert isinstance(backend, RedisBackend)
-        assert backend.redis.connection_pool.connection_kwargs["db"] == database
+        assert producer._backend.redis.connection_pool.connection_kwargs["db"] == database
         await producer.aclose()
 
 
@@ -334,6 +336,6 @@ def test_wrong_settings_name_their_field(monkeypatch: pytest.MonkeyPatch) -> Non
         Producer()
 
 
-def test_blocking_reads_stay_below_the_sockets_deadline() -> None:
-    assert RedisBackend.connect(RedisSettings(socket_timeout_s=2)).block_s == 1
-    assert RedisBackend.connect(RedisSettings(socket_timeout_s=20, give_up_s=20)).block_s == 5
+def test_blocking_reads_end_before_the_socket_times_out() -> None:
+    assert longest_block_s(RedisSettings(socket_timeout_s=2)) == 1
+    assert longest_block_s(RedisSettings(socket_timeout_s=20, give_up_s=20)) == 5

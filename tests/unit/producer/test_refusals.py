@@ -1,15 +1,18 @@
-"""Requests that break the wire format are refused with the field's name, and nothing is sent."""
+"""Bad arguments raise an error that names the field, and nothing is sent."""
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
+from io import BytesIO, StringIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raylane import checks
+from raylane import arguments
 from raylane.handle import JobHandle
 from raylane.options import new_upload
 from raylane_common.errors import InvalidRequest
@@ -19,7 +22,6 @@ from tests.unit.producer.samples import CSV_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from pathlib import Path
 
     from redis.asyncio import Redis
 
@@ -27,7 +29,24 @@ if TYPE_CHECKING:
 
 BAD_SESSION_IDS = ["", " ", "-a", ".a", "a b", "a/b", "a:b", "é", "a\n", "a\x00", "x" * 129]
 BAD_JOB_IDS = ["", "-a", "a.b", "a:b", "a b", "a\n", "x" * 57]
-BAD_FILENAMES = ["", " ", "a/b.csv", "..", "../a.csv", "a\\b.csv", "a\n.csv", "a\x00.csv", " a.csv", "x" * 256]
+BAD_FILENAMES = [
+    "",
+    " ",
+    "a/b.csv",
+    "a\udcff.csv",
+    "..",
+    "../a.csv",
+    "a\\b.csv",
+    "a\n.csv",
+    "a\x00.csv",
+    " a.csv",
+    "x" * 256,
+]
+
+
+class BytesPath(os.PathLike[bytes]):
+    def __fspath__(self) -> bytes:
+        return b"a.csv"
 
 
 @pytest.fixture(autouse=True)
@@ -79,16 +98,26 @@ async def test_a_bad_job_id_is_refused_by_every_method_that_takes_one(producer: 
         producer.follow(job_id)
 
 
-@pytest.mark.parametrize("after", ["", "x", "1", "-1", "1-", "$", "1-1 ", "1-1\n"])
-def test_a_bad_event_id_is_refused(producer: Producer, after: str) -> None:
+@pytest.mark.parametrize(
+    "after", ["", "x", "-1", "1-", "$", "1-1 ", "1-1\n", " 0", "1-1-1", "1.5", "9" * 20, None, True]
+)
+def test_a_bad_event_id_is_refused(producer: Producer, after: Any) -> None:
     with pytest.raises(InvalidRequest, match=r"^after: must be the id of an event"):
         producer.follow("j", after=after)
     with pytest.raises(InvalidRequest, match=r"^after: must be the id of an event"):
         JobHandle(producer._queue, "j", UploadResult).follow(after=after)
 
 
-@pytest.mark.parametrize("limit", [-1, 0, 1001])
-async def test_a_history_limit_out_of_bounds_is_refused(producer: Producer, limit: int) -> None:
+@pytest.mark.parametrize(
+    ("after", "both_parts"),
+    [("0", "0-0"), ("0-0", "0-0"), ("1795334676336", "1795334676336-0"), ("5-7", "5-7"), (5, "5-0")],
+)
+def test_an_event_id_without_its_sequence_number_is_accepted(after: Any, both_parts: str) -> None:
+    assert arguments.event_id(after) == both_parts
+
+
+@pytest.mark.parametrize("limit", [-1, 0, 1001, None, "5"])
+async def test_a_history_limit_out_of_bounds_is_refused(producer: Producer, limit: Any) -> None:
     with pytest.raises(InvalidRequest, match=r"^limit: must be from 1 to 1000"):
         await producer.history("s1", limit=limit)
 
@@ -102,7 +131,7 @@ async def test_a_bad_filename_is_refused(producer: Producer, filename: str, tmp_
         await producer.upload(tmp_path / "a.csv", filename=filename, session_id="s1")
 
 
-async def test_a_file_that_cannot_be_sent_is_refused_before_it_is_read(producer: Producer, tmp_path: Path) -> None:
+async def test_a_file_that_cannot_be_uploaded_is_refused(producer: Producer, tmp_path: Path) -> None:
     (tmp_path / "empty.csv").touch()
     with (tmp_path / "huge.csv").open("wb") as sparse:
         sparse.truncate(1024**4)
@@ -110,7 +139,11 @@ async def test_a_file_that_cannot_be_sent_is_refused_before_it_is_read(producer:
         ("none.csv", "does not exist"),
         ("", "is not a regular file"),
         ("empty.csv", "must not be empty"),
-        ("huge.csv", rf"{1024**4} bytes exceed the limit of {MAX_STAGED_BYTES} bytes \(8 MiB\)"),
+        ("huge.csv", rf"must not exceed {MAX_STAGED_BYTES} bytes \(8 MiB\), but has {1024**4}"),
+        ("\udcff.csv", r"'.*/\\udcff.csv' does not exist"),
+        ("\ud800.csv", "does not exist"),
+        ("a\x00.csv", "does not exist"),
+        ("x" * 300, "cannot be read: File name too long"),
     ):
         with pytest.raises(InvalidRequest, match=rf"^path: .*{problem}") as raised:
             await producer.upload(tmp_path / name, session_id="s1")
@@ -122,14 +155,53 @@ async def test_a_file_that_cannot_be_sent_is_refused_before_it_is_read(producer:
     [
         (b"", "must not be empty"),
         ("", "must not be empty"),
-        (b"x" * (MAX_STAGED_BYTES + 1), "exceed the limit"),
-        ("a\ud800", "is no text"),
+        (b"x" * (MAX_STAGED_BYTES + 1), r"must not exceed 8388608 bytes \(8 MiB\), but has 8388609"),
+        ("a\ud800", "is not valid text: surrogates not allowed at 1"),
+        (BytesIO(b"a\n1\n"), r"must be bytes or text, not BytesIO; pass what its read\(\) returns"),
+        (StringIO("a\n1\n"), r"must be bytes or text, not StringIO; pass what its read\(\) returns"),
+        (Path("a.csv"), "must be bytes or text, not PosixPath; for a file there is upload"),
+        (None, "must be bytes or text, not NoneType"),
+        ([1, 2], "must be bytes or text, not list"),
+        (7, "must be bytes or text, not int"),
     ],
-    ids=["no bytes", "no text", "too large", "lone surrogate"],
+    ids=lambda value: type(value).__name__,
 )
-async def test_data_that_cannot_be_sent_is_refused(producer: Producer, data: bytes | str, problem: str) -> None:
+async def test_data_that_cannot_be_uploaded_is_refused(producer: Producer, data: Any, problem: str) -> None:
     with pytest.raises(InvalidRequest, match=f"^data: .*{problem}"):
         await producer.upload_bytes(data, filename="a.csv", session_id="s1")
+
+
+@pytest.mark.parametrize("data", [bytearray(b"a\n1\n"), memoryview(b"a\n1\n")], ids=["bytearray", "memoryview"])
+def test_data_like_bytes_is_accepted(data: Any) -> None:
+    assert new_upload(data, filename="a.csv", session_id="s1").body == b"a\n1\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "problem"),
+    [
+        (b"a\n1\n", "must be the path of a file, not bytes; for data in memory there is upload_bytes"),
+        (BytesIO(b"a\n1\n"), "must be the path of a file, not BytesIO"),
+        (StringIO("a\n1\n"), "must be the path of a file, not StringIO"),
+        (None, "must be the path of a file, not NoneType"),
+        (7, "must be the path of a file, not int"),
+        (["a.csv"], "must be the path of a file, not list"),
+        (BytesPath(), "must be a path of text"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+async def test_an_upload_of_anything_but_a_path_is_refused(producer: Producer, path: Any, problem: str) -> None:
+    with pytest.raises(InvalidRequest, match=f"^path: {problem}") as raised:
+        await producer.upload(path, session_id="s1")
+    assert raised.value.details == {"field": "path"}
+
+
+async def test_an_upload_of_an_open_file_is_refused(producer: Producer, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(CSV_BYTES)
+    with (tmp_path / "a.csv").open(encoding="utf-8") as opened:
+        with pytest.raises(InvalidRequest, match=r"^path: must be the path of a file, not TextIOWrapper"):
+            await producer.upload(opened, session_id="s1")  # type: ignore[arg-type]  # what an untyped caller may do
+        with pytest.raises(InvalidRequest, match=r"^data: must be bytes or text, not TextIOWrapper"):
+            await producer.upload_bytes(opened, filename="a.csv", session_id="s1")  # type: ignore[arg-type]  # as above
 
 
 @pytest.mark.parametrize("prompt", ["", "  \n", "x" * (MAX_PROMPT_BYTES + 1), "é" * (MAX_PROMPT_BYTES // 2 + 1)])
@@ -217,19 +289,19 @@ async def test_type_checkers_refuse_an_unknown_option_too(producer: Producer) ->
 
 
 @given(st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", fullmatch=True))
-def test_every_session_id_of_the_documented_form_is_taken(session_id: str) -> None:
-    assert checks.session_id(session_id) == session_id
+def test_every_session_id_of_the_documented_form_is_accepted(session_id: str) -> None:
+    assert arguments.session_id(session_id) == session_id
 
 
 @given(st.text().filter(lambda text: not all(char.isascii() and (char.isalnum() or char in "._-") for char in text)))
 def test_every_session_id_with_another_character_is_refused(session_id: str) -> None:
     with pytest.raises(InvalidRequest):
-        checks.session_id(session_id)
+        arguments.session_id(session_id)
 
 
 @given(st.text())
-def test_a_job_id_is_taken_or_refused_and_never_changed(job_id: str) -> None:
+def test_a_job_id_is_accepted_or_refused_and_never_changed(job_id: str) -> None:
     try:
-        assert checks.job_id(job_id) == job_id
+        assert arguments.job_id(job_id) == job_id
     except InvalidRequest as refused:
         assert refused.details == {"field": "job_id"}

@@ -1,1 +1,1 @@
-"""Queue, overview and sources in memory, for `raylane.testing`: the same rules as in Redis, and no clock."""
+"""The producer for tests: the real one, on a Redis inside the process. See docs/decisions/0012."""

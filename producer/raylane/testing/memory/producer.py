@@ -1,62 +1,92 @@
-"""A producer without Redis and without workers, for the tests of services that enqueue."""
+"""A producer without a Redis server and without workers, for the tests of services that enqueue."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from raylane.backend import RedisBackend
 from raylane.producer import Producer
-from raylane.testing.memory.backend import MemoryBackend
 from raylane.testing.memory.queue import MemoryQueue
+from raylane.testing.memory.worker import MemoryWorker
+from raylane_common.errors import JobNotFound
+
+try:
+    from fakeredis import FakeAsyncRedis, FakeServer
+except ImportError as error:
+    raise ImportError("raylane.testing.MemoryProducer needs fakeredis: pip install 'raylane[testing]'") from error
 
 if TYPE_CHECKING:
     from raylane.testing.memory.queue import Answer
     from raylane_common.errors import RaylaneError
     from raylane_common.wire.jobs import NewJob, Progress
     from raylane_common.wire.kinds import Result
-    from raylane_common.wire.sources import CsvSource, TableSource
+    from raylane_common.wire.sources import AnySource
 
 
 class MemoryProducer(Producer):
-    """A producer whose jobs stay in the queue until the test says how they end. It holds to the rules of the real one.
+    """A `Producer` on a Redis inside the process, whose jobs stay in the queue until the test ends them.
 
-    There is no clock: a scheduled job is due once the test starts or ends it, and nothing expires by itself.
+    It runs the queue's own code, so it keeps the same promises as the real one. A scheduled job may be started or ended
+    before its time; nothing starts by itself. `start`, `tell`, `succeed` and `fail` are what a worker does, and are
+    awaited like everything that reaches Redis.
     """
 
     def __init__(self, answer: Answer | None = None) -> None:
-        """`answer` may end each job as soon as it may start: by a result, by an error, or not (None)."""
-        self._memory = MemoryBackend(MemoryQueue(answer))
-        super().__init__(backend=self._memory)
+        """`answer` is called with each `NewJob` as soon as it may start.
+
+        It returns the job's result, its error, or None to leave the job in the queue. A job that is put back is shown
+        again.
+        """
+        redis = FakeAsyncRedis(server=FakeServer(), decode_responses=True)
+        self._worker = MemoryWorker(redis)
+        self._memory = MemoryQueue(redis, self._worker, answer)
+        super().__init__(backend=RedisBackend(redis, queue=self._memory, owned=True))
 
     @property
     def enqueued(self) -> list[NewJob]:
-        """All jobs, oldest first, whatever became of them."""
-        return [job.new for job in self._memory.queue.jobs.values()]
+        """All jobs, oldest first, ended or not."""
+        return list(self._memory.jobs.values())
 
     def body(self, job_id: str) -> bytes:
-        """The bytes that were staged with the job. Raises `JobNotFound`."""
-        return self._memory.queue.find(job_id).new.body
+        """Returns the bytes that were enqueued with the job: those of an upload. Raises `JobNotFound`."""
+        if job_id not in self._memory.jobs:
+            raise JobNotFound(f"no job {job_id} was enqueued", details={"job_id": job_id})
+        return self._memory.jobs[job_id].body
 
-    def start(self, job_id: str) -> None:
-        """Begins an attempt, as a worker does. Raises `JobNotFound`, or `LeaseLost` if the job waits or has ended."""
-        self._memory.queue.start(job_id)
+    async def start(self, job_id: str) -> None:
+        """Begins an attempt unless one runs.
 
-    def tell(
+        Raises `JobNotFound`, or `LeaseLost` if the job waits for others or has ended.
+        """
+        await self._worker.start(job_id)
+
+    async def tell(
         self, job_id: str, *, progress: Progress | None = None, line: str | None = None, text: str | None = None
     ) -> None:
-        """Adds to the job's events what it may say while it runs; starts it if need be. Raises as `start`."""
-        self._memory.queue.start(job_id).tell(progress=progress, line=line, text=text)
+        """Adds to the job's events what a running job says, and starts the job if need be. Raises as `start`.
 
-    def succeed(self, job_id: str, result: Result) -> None:
-        """Ends the job with a result; starts it if need be. Raises as `start`."""
-        self._memory.queue.end(job_id, result)
+        `progress` also replaces the progress in the record; `line` is a line that its run printed; `text` is a piece of
+        generated code.
+        """
+        await self._worker.tell(job_id, progress, line, text)
 
-    def fail(self, job_id: str, error: RaylaneError) -> None:
+    async def succeed(self, job_id: str, result: Result) -> None:
+        """Ends the job with a result, and starts it if need be. Raises as `start`.
+
+        The sources of the session change as they do after a worker: an `UploadResult` or a `SelectedTablesResult`
+        adds some, a `GenerateResult` with a run removes those it used unless the job keeps them.
+        """
+        await self._worker.end(job_id, result)
+        await self._memory.answer_all()
+
+    async def fail(self, job_id: str, error: RaylaneError) -> None:
         """Ends the job with the error of its last attempt, or as cancelled if it is a `JobCancelled`.
 
         Starts the job if need be. Raises as `start`.
         """
-        self._memory.queue.end(job_id, error)
+        await self._worker.end(job_id, error)
+        await self._memory.answer_all()
 
-    async def put_sources(self, session_id: str, *sources: CsvSource | TableSource) -> None:
-        """Gives the session sources, as the worker does at the end of an upload."""
-        await self._memory.sources.put(session_id, sources)
+    async def put_sources(self, session_id: str, *sources: AnySource) -> None:
+        """Adds sources to the session, as uploads and selections do."""
+        await self._sources.put(session_id, sources)

@@ -1,4 +1,4 @@
-"""The worker's side of a lane, driven by hand."""
+"""A worker for tests: it claims jobs when the test says so and writes their ends at once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from raylane_common.wire.kinds import Result
 
 
-class Held(Lease):
+class ClaimedJob(Lease):
     """A lease whose holder writes the job's end at once."""
 
     async def succeed(self, result: Result) -> None:
@@ -25,27 +25,18 @@ class Held(Lease):
     async def fail(self, error: RaylaneError) -> None:
         await self._end(self.cancelled(error) if isinstance(error, JobCancelled) else self.failed(error))
 
-    async def is_to_stop(self) -> bool:
+    async def is_cancelled(self) -> bool:
         """Renews the lease, and asks whether the job was cancelled."""
         return await self._queue.renew([self]) == ["cancel"]
 
-    async def give_back(self) -> None:
-        await self._end(self.returned())
-
-    async def _end(self, end: AttemptOutcome) -> None:
-        [written] = await self._queue.finish([end])
+    async def _end(self, outcome: AttemptOutcome) -> None:
+        [written] = await self._queue.finish([outcome])
         if not written:
-            raise LeaseLost(f"job {self.job_id} is another worker's")
+            raise LeaseLost(f"job {self.job_id} belongs to another worker")
 
 
-class Hand:
-    """Claims jobs on one client, as worker `w`."""
-
-    def __init__(self, redis: Redis) -> None:
-        self._redis = redis
-
-    async def claim(self, lane: str) -> list[Held]:
-        """All jobs that are due in the lane."""
-        attempts = {kind.value: 3 for kind in JobKind}
-        queue = LaneQueue(self._redis, lane, worker="w", lease_s=10, max_attempts=attempts, result_ttl_s=60)
-        return [Held(queue, lease.record, lease.token) for lease in (await queue.claim(100)).leases]
+async def claim_all(redis: Redis, lane: str) -> list[ClaimedJob]:
+    """Claims all jobs that are due in the lane, as worker `w`."""
+    attempts = {kind.value: 3 for kind in JobKind}
+    queue = LaneQueue(redis, lane, worker="w", lease_s=10, max_attempts=attempts, result_ttl_s=60)
+    return [ClaimedJob(queue, lease.record, lease.token) for lease in (await queue.claim(100)).leases]

@@ -1,0 +1,141 @@
+"""Checks of arguments before anything is sent: ids, limits, filters, files and bytes.
+
+The fields of a request have their rules in `raylane_common.rules`; these are the rules of everything else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from enum import StrEnum
+from pathlib import Path
+from typing import Final, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from raylane_common.errors import InvalidRequest
+from raylane_common.rules import JobId, SessionId
+
+# One round trip reads all of them, and each record may hold up to 1 MiB of code.
+MAX_LISTED: Final = 1000
+
+_session_id: TypeAdapter[str] = TypeAdapter(SessionId)
+_job_id: TypeAdapter[str] = TypeAdapter(JobId)
+# Redis takes milliseconds without a sequence number, too: "0" is the start of every stream.
+_EVENT_ID: Final = re.compile(r"([0-9]{1,19})(?:-([0-9]{1,19}))?")
+_EnumT = TypeVar("_EnumT", bound=StrEnum)
+
+
+def session_id(value: object) -> str:
+    """Returns the session id. Raises `InvalidRequest` if it is malformed."""
+    try:
+        return _session_id.validate_python(value)
+    except ValidationError as error:
+        raise InvalidRequest.field(
+            "session_id", "must be 1 to 128 letters, digits, '.', '_' or '-', and begin with a letter or digit"
+        ) from error
+
+
+def job_id(value: object) -> str:
+    """Returns the job id. Raises `InvalidRequest` if it is malformed."""
+    try:
+        return _job_id.validate_python(value)
+    except ValidationError as error:
+        raise InvalidRequest.field(
+            "job_id", "must be 1 to 56 letters, digits, '_' or '-', and begin with a letter or digit"
+        ) from error
+
+
+def event_id(value: object) -> str:
+    """Returns the event id with both of its parts: "0" becomes "0-0". Raises `InvalidRequest` if it is malformed."""
+    found = _EVENT_ID.fullmatch(str(value))
+    if found is None:
+        raise InvalidRequest.field("after", "must be the id of an event, such as 1795334676336-0, or 0 for all events")
+    return f"{found[1]}-{found[2] or 0}"
+
+
+def limit(value: int) -> int:
+    """Returns the limit. Raises `InvalidRequest` unless it is from 1 to 1000."""
+    if not isinstance(value, int) or not 1 <= value <= MAX_LISTED:
+        raise InvalidRequest.field("limit", f"must be from 1 to {MAX_LISTED}")
+    return value
+
+
+def member(field: str, enum: type[_EnumT], value: str | None) -> _EnumT | None:
+    """Returns the member of `enum` with this value; None for None. Raises `InvalidRequest` that names the `field`."""
+    if value is None:
+        return None
+    try:
+        return enum(value)
+    except ValueError as error:
+        raise InvalidRequest.field(field, f"must be one of {', '.join(enum)}") from error
+
+
+def path(value: object) -> Path:
+    """Returns the path of a file. Raises `InvalidRequest` for anything else, such as its bytes or an open file."""
+    if not isinstance(value, str | os.PathLike):
+        raise InvalidRequest.field(
+            "path", f"must be the path of a file, not {_type(value)}; for data in memory there is upload_bytes"
+        )
+    try:
+        return Path(value)
+    except TypeError as error:
+        raise InvalidRequest.field("path", f"must be a path of text: {error}") from error
+
+
+def data(value: object) -> bytes:
+    """Returns the bytes; text is encoded as UTF-8. Raises `InvalidRequest` for anything else, such as an open file."""
+    match value:
+        case bytes():
+            return value
+        case bytearray() | memoryview():
+            return bytes(value)
+        case str():
+            try:
+                return value.encode()
+            except UnicodeEncodeError as error:
+                problem = f"is not valid text: {error.reason} at {error.start}"
+                raise InvalidRequest.field("data", problem) from error
+        case _:
+            hint = "pass what its read() returns" if hasattr(value, "read") else "for a file there is upload"
+            raise InvalidRequest.field("data", f"must be bytes or text, not {_type(value)}; {hint}")
+
+
+def check_size(field: str, size_bytes: int, limit_bytes: int) -> None:
+    """Raises `InvalidRequest` that names the `field` if it is empty or larger than `limit_bytes`."""
+    if size_bytes == 0:
+        raise InvalidRequest.field(field, "must not be empty")
+    if size_bytes > limit_bytes:
+        raise InvalidRequest.field(
+            field, f"must not exceed {limit_bytes} bytes ({limit_bytes // 1024**2} MiB), but has {size_bytes}"
+        )
+
+
+async def read_file(file: Path, limit_bytes: int) -> bytes:
+    """Returns the file's bytes, at most `limit_bytes`.
+
+    Raises `InvalidRequest` if the file is missing, unreadable, not a regular file, empty or too large.
+    """
+    return await asyncio.to_thread(_read, file, limit_bytes)
+
+
+def _read(file: Path, limit_bytes: int) -> bytes:
+    # Quoted, because a file's name may hold bytes that are not text and that no terminal can print.
+    name = repr(str(file))
+    try:
+        if not file.is_file():
+            problem = "is not a regular file" if file.exists() else "does not exist"
+            raise InvalidRequest.field("path", f"{name} {problem}")
+        with file.open("rb") as opened:
+            # One byte more than allowed shows a file that is too large, whatever size its directory entry says.
+            content = opened.read(limit_bytes + 1)
+            size_bytes = max(len(content), os.fstat(opened.fileno()).st_size)
+    except OSError as error:
+        raise InvalidRequest.field("path", f"{name} cannot be read: {error.strerror}") from error
+    check_size("path", size_bytes, limit_bytes)
+    return content
+
+
+def _type(value: object) -> str:
+    return type(value).__name__
