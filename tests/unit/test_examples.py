@@ -1,0 +1,111 @@
+"""The examples in docstrings run as they are printed, against `MemoryProducer`."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import textwrap
+from types import CodeType, FunctionType
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+import raylane
+from raylane.cluster import ClusterActions
+from raylane.handle import JobHandle
+from raylane.operator import OperatorActions
+from raylane.options import new_job, new_upload
+from raylane.producer import Producer
+from raylane.settings import SettingsActions
+from raylane.tables import TableActions
+from raylane.testing import MemoryProducer
+from raylane_common.errors import StorageUnavailable
+from raylane_common.ray.models import RayJob, RayJobStatus, RayVersion
+from raylane_common.wire.generate import GenerateRequest
+from raylane_common.wire.ray import RayStatusResult, RayStopResult, RunResult
+from raylane_common.wire.tables import DatabasesResult, SelectedTablesResult, TablesResult, TableSummary
+from tests.unit.producer.samples import COLUMNS, CSV, CSV_BYTES, GENERATED, RUN, TABLE, UPLOADED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from raylane_common.errors import RaylaneError
+    from raylane_common.wire.jobs import NewJob
+    from raylane_common.wire.kinds import Result
+
+SHOWN: Final = (
+    *(Producer, JobHandle, TableActions, ClusterActions, OperatorActions, SettingsActions),
+    *(new_job, new_upload),
+)
+# What a service calls daily.
+NEEDED: Final = (
+    *(Producer.upload, Producer.upload_bytes, Producer.generate, Producer.enqueue_many),
+    *(Producer.follow, Producer.wait, Producer.result, Producer.record, Producer.cancel, Producer.requeue),
+    *(Producer.sources, Producer.restore, Producer.history, Producer.reset),
+    *(JobHandle.result, JobHandle.wait, JobHandle.follow, JobHandle.cancel, JobHandle.record),
+)
+_BLOCK: Final = re.compile(r"^Example:\n((?: {4}.*\n?|\n)+)", re.MULTILINE)
+
+_RESULTS: Final[dict[str, Result]] = {
+    "UploadRequest": UPLOADED,
+    "ListDatabasesRequest": DatabasesResult(databases=("shop",)),
+    "ListTablesRequest": TablesResult(
+        tables=(TableSummary(database="shop", table="orders", location=None, columns=COLUMNS, supported=True),)
+    ),
+    "SelectTablesRequest": SelectedTablesResult(sources=(TABLE,)),
+    "GenerateRequest": GENERATED.model_copy(update={"run": None}),
+    "RayStatusRequest": RayStatusResult(version=RayVersion(ray_version="2.54.0"), endpoint="private", endpoints=()),
+    "RayStopRequest": RayStopResult(stopped=True, run=RayJob(submission_id="rl-1", status=RayJobStatus.STOPPED)),
+    "RaySubmitRequest": RunResult(run=RUN),
+}
+
+
+def example_of(shown: Callable[..., object]) -> str | None:
+    """The code of the example in a docstring; None if it has none."""
+    found = _BLOCK.search(inspect.getdoc(shown) or "")
+    return found and textwrap.dedent(found[1])
+
+
+def shown_functions() -> dict[str, FunctionType]:
+    """The functions whose examples are run, by qualified name."""
+    found: list[FunctionType] = []
+    for shown in SHOWN:
+        found += (
+            [shown]
+            if isinstance(shown, FunctionType)
+            else [member for member in vars(shown).values() if isinstance(member, FunctionType)]
+        )
+    return {function.__qualname__: function for function in found}
+
+
+EXAMPLES: Final = {name: code for name, shown in shown_functions().items() if (code := example_of(shown))}
+
+
+@pytest.mark.parametrize("function", NEEDED, ids=lambda function: function.__qualname__)
+def test_what_a_service_calls_daily_has_an_example(function: Callable[..., object]) -> None:
+    assert function.__qualname__ in EXAMPLES
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+async def test_an_example_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sales.csv").write_bytes(CSV_BYTES)
+    async with MemoryProducer(_answer) as producer:
+        await producer.put_sources("ada", CSV, TABLE)
+        await producer.tables.databases(job_id="dead")
+        await producer.settings.set("ray.private_url", "http://10.0.0.5:8265")
+        names = {public: getattr(raylane, public) for public in raylane.__all__}
+        names |= {"producer": producer, "data": CSV_BYTES.decode()}
+        code: CodeType = compile(EXAMPLES[name], f"<{name}>", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        running: Any = eval(code, names)
+        await running
+
+
+def _answer(job: NewJob) -> Result | RaylaneError | None:
+    if job.id == "dead":
+        return StorageUnavailable("S3 did not answer")
+    if isinstance(job.request, GenerateRequest) and job.request.execute:
+        return GENERATED
+    return _RESULTS[type(job.request).__name__]
