@@ -76,11 +76,11 @@ class ScriptedWorker:
             await asyncio.sleep(0.01)
 
     async def _end(self, held: ClaimedJob) -> None:
-        await held.progress(Progress(stage="working", message="on it", done=1, total=3, unit="rows"))
+        await held.lease.progress(Progress(stage="working", message="on it", done=1, total=3, unit="rows"))
         for piece in self.says:
-            await held.text(piece)
+            await held.lease.text(piece)
         for lines in self.prints:
-            await held.log(lines)
+            await held.lease.log(lines)
         outcome = self.outcomes.get(str(held.record.payload.get("action") or held.record.kind))
         if isinstance(outcome, RaylaneError):
             await held.fail(outcome)
@@ -90,7 +90,7 @@ class ScriptedWorker:
             if isinstance(outcome, UploadResult) and held.record.session_id is not None:
                 await SourceStore(self._redis).put(held.record.session_id, [CSV])
             if isinstance(outcome, GenerateResult):
-                await held.checkpoint(Checkpoint(sources_used=outcome.sources_used, generator=outcome.generator))
+                await held.lease.checkpoint(Checkpoint(sources_used=outcome.sources_used, generator=outcome.generator))
             await held.succeed(outcome)
 
 

@@ -73,7 +73,7 @@ async def test_uploads_of_a_batch_have_their_bytes(
     producer: Producer, claim: Callable[[str], Awaitable[ClaimedJob]]
 ) -> None:
     await producer.enqueue_many([new_upload("größe\n1\n", filename="a.csv", session_id="s1")])
-    assert await (await claim("upload")).body() == "größe\n1\n".encode()
+    assert await (await claim("upload")).lease.body() == "größe\n1\n".encode()
 
 
 def test_a_request_that_needs_a_session_is_refused_without_one() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from raylane.history import HistoryEntry
 from raylane_common.errors import NotUnderstood, RunFailed
-from raylane_common.wire.base import UnknownResult
+from raylane_common.wire.base import OpaqueResult
 from raylane_common.wire.jobs import JobRecord, JobStatus
 from raylane_common.wire.ray import RunResult
 from tests.unit.producer.samples import CHECKPOINT, CSV_BYTES, FAILED_RUN, GENERATED, RUN, UPLOADED
@@ -52,13 +52,13 @@ async def test_history_shows_uploads_selections_and_runs_newest_first(producer: 
 
 async def test_a_failed_generate_shows_its_last_code_and_the_run_that_failed(producer: Producer, claim: Claim) -> None:
     await producer.generate("mean of tmp", session_id="s1", execute=True)
-    lease = await claim("generate")
-    await lease.checkpoint(CHECKPOINT)
+    claimed = await claim("generate")
+    await claimed.lease.checkpoint(CHECKPOINT)
     [running] = await producer.history("s1")
     assert (running.status, running.code, running.run) == (JobStatus.RUNNING, "second", FAILED_RUN)
 
     last = FAILED_RUN.model_copy(update={"output_tail": "newer"})
-    await lease.fail(RunFailed("run failed", details={"run": last.model_dump(mode="json")}))
+    await claimed.fail(RunFailed("run failed", details={"run": last.model_dump(mode="json")}))
     [failed] = await producer.history("s1")
     assert (failed.status, failed.code, failed.run) == (JobStatus.FAILED, "second", last)
     assert failed.error is not None
@@ -100,7 +100,7 @@ def test_a_malformed_payload_does_not_break_the_history(payload: dict[str, Any])
 
 def test_a_kind_and_a_result_of_a_newer_version_have_an_entry() -> None:
     newer = {"kind": "forecast", "payload": {"action": "weekly", "prompt": "next week"}}
-    record = _golden("record-upload-succeeded").model_copy(update={**newer, "result": UnknownResult(type="forecast")})
+    record = _golden("record-upload-succeeded").model_copy(update={**newer, "result": OpaqueResult(type="forecast")})
     entry = HistoryEntry.from_record(record)
     assert (entry.kind, entry.action, entry.status) == ("forecast", "weekly", JobStatus.SUCCEEDED)
     assert (entry.what, entry.code, entry.run, entry.error) == ("", None, None, None)

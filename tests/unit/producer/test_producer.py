@@ -49,16 +49,16 @@ async def test_upload_enqueues_the_file_and_returns_a_typed_result(
     path = tmp_path / "temps.csv"
     path.write_bytes(CSV_BYTES)
     handle = await producer.upload(path, session_id="s1")
-    lease = await claim("upload")
-    assert lease.job_id == handle.id
-    assert lease.record.session_id == "s1"
-    assert lease.record.payload == {
+    claimed = await claim("upload")
+    assert claimed.lease.job_id == handle.id
+    assert claimed.record.session_id == "s1"
+    assert claimed.record.payload == {
         "filename": "temps.csv",
         "size_bytes": len(CSV_BYTES),
         "sha256": hashlib.sha256(CSV_BYTES).hexdigest(),
     }
-    assert await lease.body() == CSV_BYTES
-    await lease.succeed(UPLOADED)
+    assert await claimed.lease.body() == CSV_BYTES
+    await claimed.succeed(UPLOADED)
     assert (await handle.result(timeout_s=5)).s3_uri == UPLOADED.s3_uri
 
 
@@ -72,35 +72,35 @@ async def test_upload_accepts_a_path_as_text_and_another_filename(
 
 async def test_text_is_uploaded_as_utf_8(producer: Producer, claim: Claim) -> None:
     await producer.upload_bytes("größe\n1\n", filename="a.csv", session_id="s1")
-    assert await (await claim("upload")).body() == "größe\n1\n".encode()
+    assert await (await claim("upload")).lease.body() == "größe\n1\n".encode()
 
 
 async def test_a_file_of_exactly_8_mib_is_accepted(producer: Producer, claim: Claim, tmp_path: Path) -> None:
     path = tmp_path / "big.csv"
     path.write_bytes(b"x" * MAX_STAGED_BYTES)
     await producer.upload(path, session_id="s1")
-    assert len(await (await claim("upload")).body()) == MAX_STAGED_BYTES
+    assert len(await (await claim("upload")).lease.body()) == MAX_STAGED_BYTES
 
 
 async def test_table_actions_are_tables_jobs(producer: Producer, claim: Claim) -> None:
     databases = await producer.tables.databases()
-    lease = await claim("upload")
-    assert (lease.record.kind, lease.record.session_id) == ("tables", None)
-    assert lease.record.payload == {"action": "databases"}
-    await lease.succeed(DatabasesResult(databases=("shop",)))
+    claimed = await claim("upload")
+    assert (claimed.record.kind, claimed.record.session_id) == ("tables", None)
+    assert claimed.record.payload == {"action": "databases"}
+    await claimed.succeed(DatabasesResult(databases=("shop",)))
     assert (await databases.result()).databases == ("shop",)
 
     await producer.tables.list("shop")
     assert (await claim("upload")).record.payload == {"action": "list", "database": "shop"}
 
     selecting = await producer.tables.select("s1", [("shop", "orders"), ("shop", "items")])
-    lease = await claim("upload")
-    assert lease.record.session_id == "s1"
-    assert lease.record.payload["tables"] == [
+    claimed = await claim("upload")
+    assert claimed.record.session_id == "s1"
+    assert claimed.record.payload["tables"] == [
         {"database": "shop", "table": "orders"},
         {"database": "shop", "table": "items"},
     ]
-    await lease.succeed(SelectedTablesResult(sources=(TABLE,)))
+    await claimed.succeed(SelectedTablesResult(sources=(TABLE,)))
     assert (await selecting.result()).sources == (TABLE,)
 
 
@@ -108,15 +108,15 @@ async def test_generate_passes_its_options_on(producer: Producer, claim: Claim) 
     handle = await producer.generate(
         "mean of temp", session_id="s1", execute=True, generator="template", max_versions=2, keep_sources=True
     )
-    lease = await claim("generate")
-    assert lease.record.payload == {
+    claimed = await claim("generate")
+    assert claimed.record.payload == {
         "prompt": "mean of temp",
         "execute": True,
         "generator": "template",
         "max_versions": 2,
         "keep_sources": True,
     }
-    await lease.succeed(GENERATED)
+    await claimed.succeed(GENERATED)
     assert (await handle.result()).interpreted_as == "mean of temp"
 
 
@@ -133,9 +133,9 @@ async def test_ray_actions_are_ray_jobs(producer: Producer, claim: Claim) -> Non
     ]
     for enqueue, payload in wanted:
         handle = await enqueue
-        lease = await claim("ray")
-        assert (lease.job_id, lease.record.kind) == (handle.id, "ray")
-        assert lease.record.payload == payload
+        claimed = await claim("ray")
+        assert (claimed.lease.job_id, claimed.record.kind) == (handle.id, "ray")
+        assert claimed.record.payload == payload
     await actions.submit("print(1)", session_id="s1")
     assert (await claim("ray")).record.session_id == "s1"
 
@@ -207,10 +207,10 @@ async def test_waiting_ends_with_the_timeout_and_the_job_continues(producer: Pro
 
 async def test_follow_yields_all_events_and_continues_after_the_last_one_seen(producer: Producer, claim: Claim) -> None:
     handle = await producer.tables.databases()
-    lease = await claim("upload")
-    await lease.progress(Progress(stage="asking"))
-    await lease.log("a line")
-    await lease.succeed(DatabasesResult(databases=()))
+    claimed = await claim("upload")
+    await claimed.lease.progress(Progress(stage="asking"))
+    await claimed.lease.log("a line")
+    await claimed.succeed(DatabasesResult(databases=()))
     events = [event async for event in handle.follow()]
     assert [event.type for event in events] == [
         EventType.STATUS,
@@ -230,9 +230,9 @@ async def test_follow_yields_events_as_they_happen(producer: Producer, claim: Cl
         async for event in handle.follow():
             seen.append(event.status)
             if event.status is JobStatus.QUEUED:
-                lease = await claim("upload")
+                claimed = await claim("upload")
             elif event.status is JobStatus.RUNNING:
-                await lease.succeed(DatabasesResult(databases=()))
+                await claimed.succeed(DatabasesResult(databases=()))
     assert seen == [JobStatus.QUEUED, JobStatus.RUNNING, JobStatus.SUCCEEDED]
 
 
@@ -252,9 +252,9 @@ async def test_sources_returns_the_sources_of_a_session_and_reset_removes_them(
 
 async def test_restore_puts_the_sources_of_a_job_back(producer: Producer, claim: Claim) -> None:
     await producer.generate("count", session_id="s1", job_id="gen")
-    lease = await claim("generate")
-    await lease.checkpoint(CHECKPOINT)
-    await lease.fail(StorageRejected("gone"))
+    claimed = await claim("generate")
+    await claimed.lease.checkpoint(CHECKPOINT)
+    await claimed.fail(StorageRejected("gone"))
     assert await producer.restore("gen") == [CSV, TABLE]
     assert await producer.sources("s1") == [CSV, TABLE]
 
