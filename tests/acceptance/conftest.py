@@ -32,43 +32,44 @@ if TYPE_CHECKING:
     from tests.helpers.servers import Background
 
 BIN = Path(sys.executable).parent
-PATIENCE_S = 180
+# A run on Ray takes some 10 s on an idle machine, and the tests share two cores.
+TIMEOUT_S = 180
 
 
 @dataclass(frozen=True)
-class House:
-    """Everything that runs, and how to reach it."""
+class System:
+    """The servers, the cluster and the worker that run, and how to reach them."""
 
     env: Mapping[str, str]
     worker_log: Path
     bedrock: BedrockStub
 
     def process_environment(self) -> dict[str, str]:
-        """For processes of users: this environment, with the stack's settings and no others."""
+        """Returns the environment for a user's process: ours, with the settings of the system and no others."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("RAYLANE_", "AWS_"))}
         return kept | dict(self.env)
 
 
 @pytest.fixture(scope="session")
-def house(background: Background, tmp_path_factory: pytest.TempPathFactory) -> House:
-    """The running house, for the whole session."""
-    return background.enter(_house(tmp_path_factory.mktemp("house")))
+def system(background: Background, tmp_path_factory: pytest.TempPathFactory) -> System:
+    """Returns the running system, which all tests of the session share."""
+    return background.enter(_system(tmp_path_factory.mktemp("system")))
 
 
 @asynccontextmanager
-async def _house(directory: Path) -> AsyncIterator[House]:
+async def _system(directory: Path) -> AsyncIterator[System]:
     async with SilentEndpoint() as silent, BedrockStub() as bedrock, EmbeddedStack(directory) as stack:
         env = stack.settings_env(private_ray_url=silent.url) | {
             "RAYLANE_GENERATION__MODEL_ENDPOINT_URL": bedrock.url,
             "RAYLANE_GENERATION__MODEL_REGION": REGION,
-            # One early re-probe would do; none during a test keeps its log to the one transition.
+            # No probe during the tests, so that the log has one change of the endpoint.
             "RAYLANE_RAY__REPROBE_MIN_S": "600",
             "RAYLANE_RAY__REPROBE_MAX_S": "600",
         }
-        house = House(env, directory / "worker.log", bedrock)
-        with house.worker_log.open("wb") as log:
+        system = System(env, directory / "worker.log", bedrock)
+        with system.worker_log.open("wb") as log:
             worker = await asyncio.create_subprocess_exec(
-                BIN / "raylane-worker", "run", stderr=log, stdout=log, env=house.process_environment()
+                BIN / "raylane-worker", "run", stderr=log, stdout=log, env=system.process_environment()
             )
         try:
             redis = connect(RedisSettings.model_validate({"url": stack.valkey.url}))
@@ -76,34 +77,34 @@ async def _house(directory: Path) -> AsyncIterator[House]:
                 await until(lambda: _all_lanes_alive(redis, worker), timeout_s=60)
             finally:
                 await redis.aclose()
-            yield house
+            yield system
         finally:
             if worker.returncode is None:
                 worker.terminate()
-            assert await asyncio.wait_for(worker.wait(), 60) == 0, house.worker_log.read_text()
+            assert await asyncio.wait_for(worker.wait(), 60) == 0, system.worker_log.read_text()
 
 
 async def _all_lanes_alive(redis: Redis, worker: asyncio.subprocess.Process) -> bool:
-    assert worker.returncode is None, "the worker ended; see its log"
+    assert worker.returncode is None, "the worker has ended; see its log"
     return sum(map(len, (await living_workers(redis, socket.gethostname())).values())) == 3
 
 
 @pytest.fixture
-async def producer(house: House) -> AsyncIterator[Producer]:
-    """A producer on the running house."""
-    async with Producer(redis_url=house.env["RAYLANE_REDIS__URL"]) as opened:
+async def producer(system: System) -> AsyncIterator[Producer]:
+    """A producer of the system's queue."""
+    async with Producer(redis_url=system.env["RAYLANE_REDIS__URL"]) as opened:
         yield opened
 
 
 @pytest.fixture
-async def s3(house: House) -> AsyncIterator[S3Client]:
-    """The house's object storage, seen past Raylane."""
-    async with aws.s3(house.env["RAYLANE_AWS__ENDPOINT_URL"]) as client:
+async def s3(system: System) -> AsyncIterator[S3Client]:
+    """The system's object storage, without Raylane."""
+    async with aws.s3(system.env["RAYLANE_AWS__ENDPOINT_URL"]) as client:
         yield client
 
 
 @pytest.fixture
-async def glue(house: House) -> AsyncIterator[GlueClient]:
-    """The house's catalog, seen past Raylane."""
-    async with aws.glue(house.env["RAYLANE_AWS__ENDPOINT_URL"]) as client:
+async def glue(system: System) -> AsyncIterator[GlueClient]:
+    """The system's catalog, without Raylane."""
+    async with aws.glue(system.env["RAYLANE_AWS__ENDPOINT_URL"]) as client:
         yield client

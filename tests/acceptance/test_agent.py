@@ -11,14 +11,14 @@ import pytest
 from raylane_common.errors import VerificationFailed
 from raylane_common.ray.models import RayJobStatus
 from raylane_common.wire.generate import GeneratorName
-from tests.acceptance.conftest import PATIENCE_S
+from tests.acceptance.conftest import TIMEOUT_S
 from tests.helpers.bedrock import answer, tool_result
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from raylane import Producer
-    from tests.acceptance.conftest import House
+    from tests.acceptance.conftest import System
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -46,26 +46,26 @@ async def upload(producer: Producer, session_id: str, rows: int) -> str:
 
 
 async def test_a_model_that_names_another_session_still_gets_its_own_and_only_that(
-    producer: Producer, house: House
+    producer: Producer, system: System
 ) -> None:
     theirs = await upload(producer, "victim", 5)
     ours = await upload(producer, "intruder", 3)
-    house.bedrock.requests.clear()
-    house.bedrock.code_agent = writes(lambda uri, body: COUNT.format(uri=uri))
+    system.bedrock.requests.clear()
+    system.bedrock.code_agent = writes(lambda uri, body: COUNT.format(uri=uri))
     asking = await producer.generate("how many?", session_id="intruder", generator="agent", execute=True)
-    result = await asking.result(PATIENCE_S)
+    result = await asking.result(TIMEOUT_S)
     assert (result.generator, result.model) == (GeneratorName.AGENT, "bedrock:global.anthropic.claude-sonnet-4-6")
     assert ours in result.code
     assert result.run is not None
     assert "rows: 3" in result.run.output_tail
     assert result.usage is not None
     assert result.usage.input_tokens == 300
-    assert theirs not in json.dumps(house.bedrock.requests)
+    assert theirs not in json.dumps(system.bedrock.requests)
     assert len(await producer.sources("victim")) == 1
 
 
 async def test_the_traceback_of_a_failed_run_goes_back_and_the_next_version_runs(
-    producer: Producer, house: House
+    producer: Producer, system: System
 ) -> None:
     await upload(producer, "mend", 4)
 
@@ -75,9 +75,9 @@ async def test_the_traceback_of_a_failed_run_goes_back_and_the_next_version_runs
             return COUNT.format(uri=uri)
         return COUNT.format(uri=uri) + "print(1 / 0)\n"
 
-    house.bedrock.code_agent = writes(first_wrong_then_right)
+    system.bedrock.code_agent = writes(first_wrong_then_right)
     asking = await producer.generate("how many?", session_id="mend", generator="agent", execute=True)
-    result = await asking.result(PATIENCE_S)
+    result = await asking.result(TIMEOUT_S)
     first, second = result.versions
     assert first.run is not None
     assert second.run is not None
@@ -89,14 +89,14 @@ async def test_the_traceback_of_a_failed_run_goes_back_and_the_next_version_runs
     assert await producer.sources("mend") == []
 
 
-async def test_code_that_does_not_verify_is_never_run_and_never_a_success(producer: Producer, house: House) -> None:
+async def test_code_that_does_not_verify_is_never_run_and_never_a_success(producer: Producer, system: System) -> None:
     await upload(producer, "placeholder", 4)
-    house.bedrock.code_agent = writes(lambda uri, body: COUNT.format(uri="s3://your-bucket/data.csv"))
+    system.bedrock.code_agent = writes(lambda uri, body: COUNT.format(uri="s3://your-bucket/data.csv"))
     asking = await producer.generate(
         "how many?", session_id="placeholder", generator="agent", execute=True, max_versions=2
     )
     with pytest.raises(VerificationFailed, match="version 2") as caught:
-        await asking.result(PATIENCE_S)
+        await asking.result(TIMEOUT_S)
     assert caught.value.details["versions"] == 2
     record = await asking.record()
     assert record.checkpoint is not None

@@ -9,7 +9,7 @@ import pytest
 from raylane_common.errors import JobCancelled
 from raylane_common.ray.models import RayJobStatus
 from raylane_common.wire.jobs import JobStatus
-from tests.acceptance.conftest import PATIENCE_S
+from tests.acceptance.conftest import TIMEOUT_S
 from tests.helpers.waiting import until
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ async def test_a_cancelled_jobs_run_does_not_go_on_and_its_session_keeps_its_sou
         assert await job.cancel() is JobStatus.RUNNING
     for job in (submitting, generating):
         with pytest.raises(JobCancelled, match="cancelled"):
-            await job.result(PATIENCE_S)
+            await job.result(TIMEOUT_S)
         record = await job.record()
         assert record.status is JobStatus.CANCELLED
         assert record.error is not None

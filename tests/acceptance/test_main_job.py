@@ -12,7 +12,7 @@ import pytest
 from raylane_common.errors import NoSources, NotUnderstood, RunFailed
 from raylane_common.ray.models import EndpointState, RayJobStatus
 from raylane_common.wire.generate import GeneratorName
-from tests.acceptance.conftest import PATIENCE_S
+from tests.acceptance.conftest import TIMEOUT_S
 from tests.helpers.printed import table
 
 if TYPE_CHECKING:
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
 
     from raylane import Producer
-    from tests.acceptance.conftest import House
+    from tests.acceptance.conftest import System
 
 pytestmark = pytest.mark.timeout(300)
 
 
 async def test_a_csv_and_a_sentence_become_a_run_whose_answer_is_right(
-    producer: Producer, s3: S3Client, weather: Path, house: House
+    producer: Producer, s3: S3Client, weather: Path, system: System
 ) -> None:
-    uploaded = await (await producer.upload(weather, session_id="main")).result(PATIENCE_S)
+    uploaded = await (await producer.upload(weather, session_id="main")).result(TIMEOUT_S)
     assert uploaded.s3_uri == "s3://raylane/sessions/main/csv/seattle-weather.csv"
     assert (uploaded.rows, uploaded.bytes) == (1461, weather.stat().st_size)
     stored = await s3.get_object(Bucket=uploaded.bucket, Key=uploaded.key)
@@ -40,7 +40,7 @@ async def test_a_csv_and_a_sentence_become_a_run_whose_answer_is_right(
         "average temp_max by weather", session_id="main", execute=True, keep_sources=True
     )
     stages = [event.progress.stage async for event in generating.follow() if event.progress]
-    result = await generating.result(PATIENCE_S)
+    result = await generating.result(TIMEOUT_S)
     assert stages == ["generating", "verifying", "submitting", "running"]
     assert f"'{uploaded.s3_uri}'" in result.code or f'"{uploaded.s3_uri}"' in result.code
     assert (result.generator, result.model, result.usage) == (GeneratorName.TEMPLATE, None, None)
@@ -60,14 +60,14 @@ async def test_a_csv_and_a_sentence_become_a_run_whose_answer_is_right(
 
 
 async def test_a_silent_private_endpoint_is_noticed_once_and_not_waited_for_again(
-    producer: Producer, house: House
+    producer: Producer, system: System
 ) -> None:
     for _ in range(3):
-        status = await (await producer.cluster.status()).result(PATIENCE_S)
+        status = await (await producer.cluster.status()).result(TIMEOUT_S)
         assert status.endpoint == "public"
     states = {endpoint.name: endpoint.state for endpoint in status.endpoints}
     assert states == {"private": EndpointState.DOWN, "public": EndpointState.UP}
-    warnings = [line for line in house.worker_log.read_text().splitlines() if "WARNING" in line and "private" in line]
+    warnings = [line for line in system.worker_log.read_text().splitlines() if "WARNING" in line and "private" in line]
     assert len(warnings) == 1, warnings
 
 
@@ -78,7 +78,7 @@ async def test_a_run_clears_its_sources_whether_it_succeeds_or_fails_and_restore
     await s3.delete_object(Bucket=uploaded.bucket, Key=uploaded.key)
     failing = await producer.generate("how many rows", session_id="life", execute=True)
     with pytest.raises(RunFailed) as caught:
-        await failing.result(PATIENCE_S)
+        await failing.result(TIMEOUT_S)
     run = caught.value.details["run"]
     assert isinstance(run, dict)
     assert "Traceback" in str(run["output_tail"])
@@ -91,7 +91,7 @@ async def test_a_run_clears_its_sources_whether_it_succeeds_or_fails_and_restore
     await producer.restore(failing.id)
     assert [source.name for source in await producer.sources("life")] == ["x.csv"]
     await s3.put_object(Bucket=uploaded.bucket, Key=uploaded.key, Body=b"a,b\n1,2\n3,4\n")
-    result = await (await producer.generate("how many rows", session_id="life", execute=True)).result(PATIENCE_S)
+    result = await (await producer.generate("how many rows", session_id="life", execute=True)).result(TIMEOUT_S)
     assert result.run is not None
     assert re.search(r"\b2\b", result.run.output_tail)
     assert await producer.sources("life") == []
@@ -120,7 +120,7 @@ async def test_sessions_in_parallel_read_their_own_file_of_the_same_name(produce
         data = "n\n" + "".join(f"{number}\n" for number in range(rows))
         await (await producer.upload_bytes(data, filename="same.csv", session_id=session_id)).result(60)
         asking = await producer.generate("how many rows", session_id=session_id, execute=True)
-        result = await asking.result(PATIENCE_S)
+        result = await asking.result(TIMEOUT_S)
         assert f"s3://raylane/sessions/{session_id}/csv/same.csv" in result.code
         assert result.run is not None
         return result.run.output_tail
@@ -160,7 +160,7 @@ async def test_a_selected_glue_table_is_read_by_a_run(
     assert [source.name for source in selected.sources] == ["lake.weather"]
 
     asking = await producer.generate("max of temp_max by weather", session_id="glue", execute=True)
-    result = await asking.result(PATIENCE_S)
+    result = await asking.result(TIMEOUT_S)
     assert "s3://raylane/lake/weather/" in result.code
     assert result.run is not None
     printed = {row[0]: float(row[1]) for row in table(result.run.output_tail)}

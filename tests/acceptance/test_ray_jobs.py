@@ -9,7 +9,7 @@ import pytest
 
 from raylane_common.errors import RunFailed, RunNotFound, RunStopped
 from raylane_common.ray.models import RayJobStatus
-from tests.acceptance.conftest import PATIENCE_S
+from tests.acceptance.conftest import TIMEOUT_S
 from tests.helpers.waiting import until
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ async def test_a_script_runs_is_listed_and_read_and_forgotten(producer: Producer
     submitting = await producer.cluster.submit("print('hello from a script')")
     printed = [event.line async for event in submitting.follow() if event.line is not None]
     assert "hello from a script" in "\n".join(printed).split("\n")
-    run = (await submitting.result(PATIENCE_S)).run
+    run = (await submitting.result(TIMEOUT_S)).run
     assert (run.status, run.exit_code) == (RayJobStatus.SUCCEEDED, 0)
     assert "hello from a script" in run.output_tail
     assert run.submission_id == f"rl-{submitting.id}-1"
@@ -45,7 +45,7 @@ async def _had_ended(producer: Producer, run_id: str) -> bool:
 
 async def test_a_script_that_fails_is_a_failed_job_with_its_traceback(producer: Producer) -> None:
     with pytest.raises(RunFailed) as caught:
-        await (await producer.cluster.submit("import sys\nraise ValueError('my mistake')")).result(PATIENCE_S)
+        await (await producer.cluster.submit("import sys\nraise ValueError('my mistake')")).result(TIMEOUT_S)
     run = caught.value.details["run"]
     assert isinstance(run, dict)
     assert run["exit_code"] == 1
@@ -66,4 +66,4 @@ async def test_a_running_script_can_be_stopped_by_another_job(producer: Producer
     await until(is_running, timeout_s=60)
     assert (await (await producer.cluster.stop(run_id)).result(60)).stopped
     with pytest.raises(RunStopped):
-        await asyncio.wait_for(submitting.result(), PATIENCE_S)
+        await asyncio.wait_for(submitting.result(), TIMEOUT_S)

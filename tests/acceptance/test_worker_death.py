@@ -11,14 +11,14 @@ import pytest
 from raylane import Producer
 from raylane_common.errors import RunNotFound
 from raylane_common.ray.models import RayJobStatus
-from tests.acceptance.conftest import BIN, PATIENCE_S
+from tests.acceptance.conftest import BIN, TIMEOUT_S
 from tests.helpers.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from tests.acceptance.conftest import House
+    from tests.acceptance.conftest import System
 
 WAITS_FOR_FILE = """
 import os, time
@@ -30,14 +30,14 @@ print("ended")
 
 
 @asynccontextmanager
-async def worker(house: House, redis_url: str, log: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+async def worker(system: System, redis_url: str, log: Path) -> AsyncIterator[asyncio.subprocess.Process]:
     with log.open("ab") as output:
         process = await asyncio.create_subprocess_exec(
             BIN / "raylane-worker",
             *("run", "--lanes", "ray"),
             stdout=output,
             stderr=output,
-            env=house.process_environment() | {"RAYLANE_REDIS__URL": redis_url, "RAYLANE_LANES__LEASE_S": "3"},
+            env=system.process_environment() | {"RAYLANE_REDIS__URL": redis_url, "RAYLANE_LANES__LEASE_S": "3"},
         )
     try:
         yield process
@@ -49,9 +49,9 @@ async def worker(house: House, redis_url: str, log: Path) -> AsyncIterator[async
 
 @pytest.mark.timeout(300)
 async def test_a_run_is_followed_by_the_next_worker_and_not_started_again(
-    house: House, producer: Producer, tmp_path: Path
+    system: System, producer: Producer, tmp_path: Path
 ) -> None:
-    redis_url = house.env["RAYLANE_REDIS__URL"].removesuffix("/0") + "/1"
+    redis_url = system.env["RAYLANE_REDIS__URL"].removesuffix("/0") + "/1"
     gate, log = tmp_path / "gate", tmp_path / "worker.log"
     async with Producer(redis_url=redis_url) as own:
         submitting = await own.cluster.submit(WAITS_FOR_FILE.format(path=str(gate)))
@@ -64,14 +64,14 @@ async def test_a_run_is_followed_by_the_next_worker_and_not_started_again(
                 return False
             return job.status is RayJobStatus.RUNNING
 
-        async with worker(house, redis_url, log) as first:
+        async with worker(system, redis_url, log) as first:
             await until(is_running, timeout_s=60)
             first.kill()
             await first.wait()
-        async with worker(house, redis_url, log):
+        async with worker(system, redis_url, log):
             await until(lambda: _second_attempt(own, submitting.id), timeout_s=60)
             gate.touch()
-            run = (await submitting.result(PATIENCE_S)).run
+            run = (await submitting.result(TIMEOUT_S)).run
     assert (run.submission_id, run.status) == (run_id, RayJobStatus.SUCCEEDED)
     assert run.output_tail.count("started") == 1
     jobs = (await (await producer.cluster.runs(limit=500)).result(60)).runs
