@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from raylane_common.wire.jobs import JobRecord, LaneOverview
 
 # Their records are held in memory, to find their order.
-_MOST_REQUEUED: Final = 10_000
+_MAX_REQUEUED: Final = 10_000
 
 
 class Requeued(NamedTuple):
@@ -98,7 +98,7 @@ class OperatorActions:
             for requeued in await producer.operator.requeue_dead(code="storage_unavailable"):
                 print(requeued.id, requeued.error)
         """
-        newest_first = await self._dead(kind, code, session_id, _MOST_REQUEUED)
+        newest_first = await self._dead(kind, code, session_id, _MAX_REQUEUED)
         found = {record.id: record for record in reversed(newest_first)}
         # Times cannot order them: a job fails in the same millisecond as the one that it waited for.
         graph = {job_id: found.keys() & set(record.after) for job_id, record in found.items()}
