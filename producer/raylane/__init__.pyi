@@ -32,6 +32,7 @@ from raylane_common.errors import WaitTimeout as WaitTimeout
 from raylane_common.errors import WorkerLost as WorkerLost
 from raylane_common.ray.models import Run as Run
 from raylane_common.settings import Settings as Settings
+from raylane_common.wire.generate import *
 from raylane_common.wire.jobs import Attempt as Attempt
 from raylane_common.wire.jobs import Enqueued as Enqueued
 from raylane_common.wire.jobs import EventType as EventType
@@ -43,9 +44,12 @@ from raylane_common.wire.jobs import NewJob as NewJob
 from raylane_common.wire.jobs import Priority as Priority
 from raylane_common.wire.jobs import Progress as Progress
 from raylane_common.wire.kinds import *
+from raylane_common.wire.ray import *
 from raylane_common.wire.sources import Column as Column
 from raylane_common.wire.sources import CsvSource as CsvSource
 from raylane_common.wire.sources import TableSource as TableSource
+from raylane_common.wire.tables import *
+from raylane_common.wire.upload import *
 
 __version__: str
 __all__: list[str]
