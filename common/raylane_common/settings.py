@@ -8,21 +8,38 @@ prefix (`ray__token`).
 from __future__ import annotations
 
 import os
+import re
+from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
-from typing import Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, FilePath, SecretStr, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    FilePath,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     NestedSecretsSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
 )
 
+from raylane_common.errors import InvalidRequest
 from raylane_common.limits import MAX_CODE_VERSIONS
 from raylane_common.ray.settings import RaySettings
 from raylane_common.wire.base import JobKind, RetryPolicy
 from raylane_common.wire.kinds import KINDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 
 class _Section(BaseModel):
@@ -225,3 +242,81 @@ class Settings(BaseSettings):
                 ),
             )
         return (init_settings, env_settings, dotenv_settings, *secrets)
+
+
+_PREFIX: Final = "RAYLANE_"
+
+# Not settings, but variables that other parts read: this module, the command line, scripts on Ray, and our tests.
+_OTHER_VARIABLES: Final = ("RAYLANE_SECRETS_DIR", "RAYLANE_SESSION", "RAYLANE_OUTPUT_URI", "RAYLANE_SEED")
+
+
+def load_settings() -> Settings:
+    """The settings of this process. Raises `InvalidRequest` that names the variable of the first wrong one."""
+    try:
+        return Settings()
+    except (ValidationError, SettingsError) as error:
+        raise explain(error) from error
+
+
+def explain(error: ValidationError | SettingsError) -> InvalidRequest:
+    """The first problem that `Settings()` found, with the variable that it is about. Leaves values out."""
+    if isinstance(error, SettingsError):
+        field = re.search(r'for field "(\w+)"', str(error))
+        if field is None:  # the directory of secrets is the only other source that fails as a whole
+            return InvalidRequest.field("RAYLANE_SECRETS_DIR", str(error))
+        return InvalidRequest.field(_variable(field.group(1)), "must be JSON, and so must the lists below it")
+    first = error.errors(include_url=False, include_input=False)[0]
+    unknown_key = first["loc"][-1:] == ("[key]",)
+    path = [str(part) for part in (first["loc"][:-1] if unknown_key else first["loc"])]
+    problem = first["msg"].removeprefix("Value error, ")
+    if not path:
+        # Several settings do not fit together; the message names them.
+        return InvalidRequest.field("settings", problem)
+    if unknown_key or first["type"] == "extra_forbidden":
+        return InvalidRequest.field(_variable(*path), f"is not a setting{_suggestion(_variable(*path))}")
+    inside: list[str] = []
+    while len(path) > 1 and _variable(*path) not in _known_variables():
+        inside.insert(0, path.pop())  # the place within a variable that holds JSON
+    return InvalidRequest.field(_variable(*path), f"{'.'.join(inside)}: {problem}" if inside else problem)
+
+
+def unknown_variables(environ: Iterable[str]) -> list[tuple[str, str | None]]:
+    """The names that begin with `RAYLANE_` and that nothing reads, each with the nearest known name, if one is near."""
+    known = {*_known_variables(), *_OTHER_VARIABLES}
+    unknown = [name for name in environ if name.upper().startswith(_PREFIX) and name.upper() not in known]
+    return [(name, _nearest(name)) for name in unknown]
+
+
+def _variable(*path: str) -> str:
+    return _PREFIX + "__".join(path).upper()
+
+
+def _suggestion(name: str) -> str:
+    nearest = _nearest(name)
+    return f"; did you mean {nearest}?" if nearest else ""
+
+
+@cache
+def _known_variables() -> tuple[str, ...]:
+    """Every setting's variable; also those of sections, which may be given as JSON."""
+    return tuple(_variable(*path) for path in _paths(Settings))
+
+
+def _paths(section: type[BaseModel]) -> Iterator[tuple[str, ...]]:
+    for name, field in section.model_fields.items():
+        yield (name,)
+        annotation = field.annotation
+        if get_origin(annotation) is dict:
+            keys, below = get_args(annotation)
+            for key in keys:
+                yield (name, key)
+                yield from ((name, key, *path) for path in _paths(below))
+        elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            yield from ((name, *path) for path in _paths(annotation))
+
+
+def _nearest(name: str) -> str | None:
+    # All names share the prefix, so it would make any two of them look alike.
+    candidates = {known.removeprefix(_PREFIX): known for known in (*_known_variables(), *_OTHER_VARIABLES)}
+    found = get_close_matches(name.upper().removeprefix(_PREFIX), candidates, n=1)
+    return candidates[found[0]] if found else None

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
-from raylane_common.settings import Settings
+from raylane_common.errors import InvalidRequest
+from raylane_common.settings import Settings, load_settings, unknown_variables
 from raylane_common.wire.base import JobKind, RetryPolicy
 
 ROOT = Path(__file__).parents[3]
@@ -100,3 +102,60 @@ def test_the_example_file_for_compose_holds_known_settings(monkeypatch: pytest.M
     settings = Settings(_env_file=example)
     assert settings.aws.endpoint_url == "http://moto:5000"
     assert settings.storage.create_bucket
+
+
+@pytest.mark.parametrize(
+    ("variable", "nearest"),
+    [
+        ("RAYLANE_REDIS_URL", "RAYLANE_REDIS__URL"),
+        ("RAYLANE_REDIS__ULR", "RAYLANE_REDIS__URL"),
+        ("RAYLANE_RAY_PRIVATE_URL", "RAYLANE_RAY__PRIVATE_URL"),
+        ("RAYLANE_RETRIES__UPLOAD__MAX_TRIES", "RAYLANE_RETRIES__UPLOAD__MAX_ATTEMPTS"),
+        ("RAYLANE_LANES__UPLOD__CONCURRENCY", "RAYLANE_LANES__UPLOAD__CONCURRENCY"),
+        ("RAYLANE_SECRET_DIR", "RAYLANE_SECRETS_DIR"),
+        ("raylane_storage_bucket", "RAYLANE_STORAGE__BUCKET"),
+        ("RAYLANE_XYZZY", None),
+    ],
+)
+def test_an_unknown_variable_comes_with_the_nearest_known_name(variable: str, nearest: str | None) -> None:
+    assert unknown_variables({variable: "x", "PATH": "/bin", "RAYLANE_REDIS__URL": "x"}) == [(variable, nearest)]
+
+
+def test_every_setting_and_the_variables_of_other_parts_are_known() -> None:
+    documented = re.findall(r"^\| `(RAYLANE_\w+)`", (ROOT / "docs/settings.md").read_text(), re.MULTILINE)
+    assert len(documented) > 50
+    other = ["RAYLANE_SECRETS_DIR", "RAYLANE_SESSION", "RAYLANE_OUTPUT_URI", "RAYLANE_SEED"]
+    json_sections = ["RAYLANE_RAY", "RAYLANE_LANES__UPLOAD", "RAYLANE_RETRIES__GENERATE", "raylane_redis__url"]
+    assert unknown_variables(dict.fromkeys([*documented, *other, *json_sections], "x")) == []
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "message"),
+    [
+        ("RAYLANE_REDIS__ULR", "x", "RAYLANE_REDIS__ULR: is not a setting; did you mean RAYLANE_REDIS__URL?"),
+        ("RAYLANE_RAY__XYZZY", "x", "RAYLANE_RAY__XYZZY: is not a setting"),
+        ("RAYLANE_RAY__PRIVATE_URL", "ray:8265", "RAYLANE_RAY__PRIVATE_URL: must start with http:// or https://"),
+        (
+            "RAYLANE_RAY__ENDPOINTS",
+            '[{"name": "a", "url": "ray:8265"}]',
+            "RAYLANE_RAY__ENDPOINTS: 0.url: must start with http:// or https://",
+        ),
+        ("RAYLANE_REDIS__GIVE_UP_S", "2", "RAYLANE_REDIS: give_up_s must not be below socket_timeout_s"),
+        (
+            "RAYLANE_RETRIES__LOAD__MAX_ATTEMPTS",
+            "3",
+            "RAYLANE_RETRIES__LOAD: is not a setting; did you mean",
+        ),
+        ("RAYLANE_RAY__RUN_TIMEOUT_S", "900", "settings: ray.run_timeout_s must be below lanes.ray.timeout_s"),
+        ("RAYLANE_RAY__ENDPOINTS", "http://ray:8265", "RAYLANE_RAY: must be JSON, and so must the lists below it"),
+        ("RAYLANE_SECRETS_DIR", "/does/not/exist", 'RAYLANE_SECRETS_DIR: directory "/does/not/exist" does not exist'),
+    ],
+)
+def test_a_wrong_setting_is_named_by_its_variable(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, message: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(InvalidRequest) as raised:
+        load_settings()
+    assert raised.value.message.startswith(message)
+    assert raised.value.details["field"] == message.partition(":")[0]
