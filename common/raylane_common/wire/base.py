@@ -4,28 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Union
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
 
-
-class JobKind(StrEnum):
-    """What a job does."""
-
-    UPLOAD = "upload"
-    TABLES = "tables"
-    GENERATE = "generate"
-    RAY = "ray"
-
-
-class Lane(StrEnum):
-    """The queue of one class of work."""
-
-    UPLOAD = "upload"
-    GENERATE = "generate"
-    RAY = "ray"
+from raylane_common.wire.names import JobKind as JobKind
+from raylane_common.wire.names import Lane as Lane
 
 
 class BaseRequest(BaseModel):

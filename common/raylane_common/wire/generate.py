@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import ClassVar, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -11,17 +10,10 @@ from raylane_common.limits import MAX_CODE_VERSIONS
 from raylane_common.ray.models import Run
 from raylane_common.rules import Prompt
 from raylane_common.wire.base import BaseRequest, BaseResult, JobKind, Kind, Lane, Payload, text
+from raylane_common.wire.names import GeneratorName
 from raylane_common.wire.sources import AnySource
 
 __all__ = ["Checkpoint", "CodeVersion", "Finding", "GenerateRequest", "GenerateResult", "GeneratorName", "Usage"]
-
-
-class GeneratorName(StrEnum):
-    """What writes the code. `auto` takes `agent` only where a model is configured."""
-
-    AUTO = "auto"
-    TEMPLATE = "template"
-    AGENT = "agent"
 
 
 class GenerateRequest(BaseRequest):

@@ -30,33 +30,10 @@ from raylane_common.rules import JobId, SessionId, UniqueKey
 from raylane_common.wire.base import BaseRequest, JobKind, Lane
 from raylane_common.wire.generate import Checkpoint
 from raylane_common.wire.kinds import KINDS, AnyResult, Request, lane_of
+from raylane_common.wire.names import JobStatus as JobStatus
+from raylane_common.wire.names import Priority as Priority
 
 WIRE_VERSION: Final = 1
-
-
-class JobStatus(StrEnum):
-    """The state of a job."""
-
-    WAITING = "waiting"
-    SCHEDULED = "scheduled"
-    QUEUED = "queued"
-    RUNNING = "running"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-    @property
-    def is_final(self) -> bool:
-        """Whether the job has ended."""
-        return self in (JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.CANCELLED)
-
-
-class Priority(StrEnum):
-    """Which jobs of a lane come first: each step is a head start of an hour, so no job waits forever."""
-
-    HIGH = "high"
-    NORMAL = "normal"
-    LOW = "low"
 
 
 class Progress(BaseModel):
