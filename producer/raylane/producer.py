@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Self
 
-from pydantic import SecretStr, ValidationError
+from pydantic import SecretStr
 
 from raylane import arguments
 from raylane.backend import RedisBackend
@@ -15,9 +15,9 @@ from raylane.operator import OperatorActions
 from raylane.options import Enqueuer, make_upload, new_upload
 from raylane.settings import SettingsActions
 from raylane.tables import TableActions
-from raylane_common.errors import InvalidRequest, NoSources, invalid_requests
+from raylane_common.errors import NoSources, invalid_requests
 from raylane_common.limits import MAX_STAGED_BYTES
-from raylane_common.settings import Settings
+from raylane_common.settings import load_settings
 from raylane_common.wire.generate import GenerateRequest, GenerateResult, GeneratorName
 from raylane_common.wire.upload import UploadResult
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from raylane.handle import JobHandle
     from raylane.options import JobOptions
-    from raylane_common.settings import RedisSettings
+    from raylane_common.settings import RedisSettings, Settings
     from raylane_common.wire.jobs import Attempt, Enqueued, JobEvent, JobRecord, JobStatus, NewJob
     from raylane_common.wire.kinds import Result
     from raylane_common.wire.sources import AnySource
@@ -292,8 +292,5 @@ class Producer:
 
 
 def _redis_settings(settings: Settings | None, redis_url: str | None) -> RedisSettings:
-    try:
-        redis = (settings or Settings()).redis
-    except ValidationError as error:
-        raise InvalidRequest.from_validation(error) from error
+    redis = (settings or load_settings()).redis
     return redis if redis_url is None else redis.model_copy(update={"url": SecretStr(redis_url)})

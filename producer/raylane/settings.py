@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
-from raylane_common.errors import InvalidRequest
 from raylane_common.redis.settings_store import check
-from raylane_common.settings import Settings
+from raylane_common.settings import load_settings
 
 if TYPE_CHECKING:
     from raylane_common.redis.settings_store import SettingsStore
+    from raylane_common.settings import Settings
 
 
 class SettingsActions:
@@ -52,7 +50,4 @@ class SettingsActions:
         await self._store.unset(name)
 
     def _own(self) -> Settings:
-        try:
-            return self._settings or Settings()
-        except ValidationError as error:
-            raise InvalidRequest.from_validation(error) from error
+        return self._settings or load_settings()

@@ -1,4 +1,4 @@
-"""The `raylane` command. Needs the extra `[cli]`; without it, `main` says so."""
+"""The `raylane` command. It needs the extra `[cli]`; without it, `main` says what to install."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 
 
 def main() -> None:
-    """Runs the command line and exits with its code."""
+    """Runs the command line and exits with its exit code."""
     try:
         from raylane.cli.app import run_app
     except ModuleNotFoundError as error:

@@ -1,4 +1,4 @@
-"""The command line against a real server, and a worker that answers by script."""
+"""The command line with a real server, and a worker whose results are scripted."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: os.PathLike[str]) -> None:
-    """No setting of this machine holds: neither from the environment nor from a `.env`."""
+    """Removes the settings of this machine: those of the environment and of a `.env` file."""
     for name in [name for name in os.environ if name.startswith("RAYLANE_")]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
@@ -42,7 +42,7 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: os.PathLike[str]
 
 @pytest.fixture
 def cli(redis: Redis, valkey: EmbeddedValkey) -> Cli:
-    """Runs one command line beside the test's own loop."""
+    """Runs one command line in a thread, so that the test's own loop keeps running."""
 
     async def invoke(*arguments: str, **env: str) -> CliResult:
         environment = {"RAYLANE_REDIS__URL": valkey.url, **env}
@@ -52,14 +52,14 @@ def cli(redis: Redis, valkey: EmbeddedValkey) -> Cli:
 
 
 class ScriptedWorker:
-    """Ends every job as `outcomes` says for its action, or its kind; one without an outcome runs until cancelled."""
+    """Ends every job with the outcome of its action or kind; a job without an outcome runs until it is cancelled."""
 
     def __init__(self, redis: Redis) -> None:
         self.outcomes: dict[str, Result | RaylaneError] = {}
         self.claimed: list[JobRecord] = []
-        self.says: list[str] = []
-        self.prints: list[str] = []
-        self.deaf = False
+        self.texts: list[str] = []
+        self.log_lines: list[str] = []
+        self.ignores_cancels = False
         self.stopping = False
         self._redis = redis
         self._running: list[ClaimedJob] = []
@@ -70,16 +70,16 @@ class ScriptedWorker:
                 for held in await claim_all(self._redis, lane):
                     self.claimed.append(held.record)
                     await self._end(held)
-            for held in [held for held in self._running if await held.is_cancelled() and not self.deaf]:
+            for held in [held for held in self._running if await held.is_cancelled() and not self.ignores_cancels]:
                 self._running.remove(held)
                 await held.fail(JobCancelled("stopped on request"))
             await asyncio.sleep(0.01)
 
     async def _end(self, held: ClaimedJob) -> None:
         await held.lease.progress(Progress(stage="working", message="on it", done=1, total=3, unit="rows"))
-        for piece in self.says:
-            await held.lease.text(piece)
-        for lines in self.prints:
+        for text in self.texts:
+            await held.lease.text(text)
+        for lines in self.log_lines:
             await held.lease.log(lines)
         outcome = self.outcomes.get(str(held.record.payload.get("action") or held.record.kind))
         if isinstance(outcome, RaylaneError):

@@ -45,7 +45,7 @@ def csv(tmp_path: Path) -> str:
     return str(path)
 
 
-async def test_upload_prints_the_jobs_id_and_nothing_else(cli: Cli, worker: ScriptedWorker, csv: str) -> None:
+async def test_upload_prints_the_id_of_the_job_and_nothing_else(cli: Cli, worker: ScriptedWorker, csv: str) -> None:
     ran = await cli("upload", csv, "--session", "s1", "--job-id", LONG_ID)
     assert (ran.exit_code, ran.stdout) == (0, f"{LONG_ID}\n")
     assert f"raylane follow {LONG_ID}" in ran.stderr
@@ -68,7 +68,7 @@ async def test_upload_and_wait_prints_the_preview(cli: Cli, worker: ScriptedWork
     assert "warning: odd quotes" in ran.stderr
 
 
-async def test_run_uploads_generates_and_shows_code_place_and_output(
+async def test_run_uploads_generates_and_shows_code_endpoint_and_output(
     cli: Cli, worker: ScriptedWorker, csv: str
 ) -> None:
     worker.outcomes |= {"upload": UPLOADED, "generate": GENERATED}
@@ -90,7 +90,7 @@ async def test_run_uploads_generates_and_shows_code_place_and_output(
     ]
 
 
-async def test_run_without_waiting_leaves_the_generate_job_to_itself(
+async def test_run_without_waiting_prints_the_id_of_the_generate_job(
     cli: Cli, worker: ScriptedWorker, csv: str
 ) -> None:
     ran = await cli("run", csv, "mean of temp", "-s", "s1", "--job-id", "mine", "--no-wait")
@@ -107,7 +107,7 @@ async def test_run_does_not_generate_when_the_upload_failed(cli: Cli, worker: Sc
     assert [job.kind for job in worker.claimed] == ["upload"]
 
 
-async def test_generate_carries_its_options(cli: Cli, worker: ScriptedWorker) -> None:
+async def test_generate_sends_its_options(cli: Cli, worker: ScriptedWorker) -> None:
     worker.outcomes["generate"] = GENERATED
     options = ["--run", "--generator", "agent", "--max-versions", "2", "--keep-sources", "--wait"]
     ran = await cli("generate", "mean of temp", "-s", "s1", *options)
@@ -184,7 +184,7 @@ async def test_ray_commands(cli: Cli, worker: ScriptedWorker, tmp_path: Path) ->
     assert (await cli("ray", "status", "--no-wait", "--job-id", "later")).stdout == "later\n"
 
 
-async def test_status_result_and_follow_tell_of_a_job(cli: Cli, worker: ScriptedWorker, csv: str) -> None:
+async def test_status_result_and_follow_show_a_job(cli: Cli, worker: ScriptedWorker, csv: str) -> None:
     worker.outcomes["generate"] = GENERATED
     await cli("generate", "mean of temp", "-s", "s1", "--job-id", "gen", "--wait")
     status = await cli("status", "gen")
@@ -214,9 +214,7 @@ async def test_follow_ends_as_the_job_does(cli: Cli, worker: ScriptedWorker) -> 
     ]
 
 
-async def test_a_session_lists_forgets_and_gets_back_its_sources(
-    cli: Cli, worker: ScriptedWorker, redis: Redis
-) -> None:
+async def test_sources_are_listed_removed_and_restored(cli: Cli, worker: ScriptedWorker, redis: Redis) -> None:
     worker.outcomes["generate"] = GENERATED
     empty = await cli("sources", "-s", "s1")
     assert (empty.exit_code, empty.stdout) == (0, "")
@@ -230,7 +228,7 @@ async def test_a_session_lists_forgets_and_gets_back_its_sources(
     assert await SourceStore(redis).all("s1") == [CSV]
 
 
-async def test_history_is_a_table_and_with_full_the_code_too(cli: Cli, worker: ScriptedWorker, csv: str) -> None:
+async def test_history_is_a_table_and_full_adds_the_code(cli: Cli, worker: ScriptedWorker, csv: str) -> None:
     worker.outcomes |= {"upload": UPLOADED, "generate": GENERATED}
     assert "no history" in (await cli("history", "-s", "s1")).stderr
     await cli("run", csv, "mean of\n temp", "-s", "s1", "--job-id", "gen")
@@ -243,7 +241,9 @@ async def test_history_is_a_table_and_with_full_the_code_too(cli: Cli, worker: S
     assert "mean 3.0" in full.stdout
 
 
-async def test_json_is_one_document_and_reads_back_as_what_it_is(cli: Cli, worker: ScriptedWorker, csv: str) -> None:
+async def test_json_is_one_document_that_reads_back_as_the_same_value(
+    cli: Cli, worker: ScriptedWorker, csv: str
+) -> None:
     worker.outcomes |= {"upload": UPLOADED, "generate": GENERATED}
     ran = await cli("run", csv, "mean of temp", "-s", "s1", "--job-id", "gen", "--json")
     assert GenerateResult.model_validate_json(ran.stdout) == GENERATED
@@ -265,7 +265,7 @@ async def test_json_is_one_document_and_reads_back_as_what_it_is(cli: Cli, worke
     assert [event.type for event in events] == [*[EventType.STATUS] * 3, EventType.PROGRESS, EventType.STATUS]
 
 
-async def test_what_comes_from_elsewhere_cannot_steer_the_terminal(cli: Cli, worker: ScriptedWorker) -> None:
+async def test_foreign_text_cannot_control_the_terminal(cli: Cli, worker: ScriptedWorker) -> None:
     evil = "\x1b]0;owned\x07[bold]x[/bold]\x9b2J\u202e\x1b[1;31mred\x1b[0m"
     worker.outcomes["logs"] = RayLogsResult(submission_id="rl-1", logs=f"{evil}\t1%\r2%\r\n", truncated=False)
     logs = await cli("ray", "logs", "rl-1")

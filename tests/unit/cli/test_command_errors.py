@@ -1,4 +1,4 @@
-"""How errors are told and what a command exits with. No traceback, whatever happens."""
+"""How commands report errors, and their exit codes. No error prints a traceback."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ async def test_a_failed_job_exits_by_its_error(
     worker.outcomes["status"] = error
     _check(await cli("ray", "status", "--job-id", "j"), code, error.code)
     _check(await cli("result", "j"), code, error.code)
-    told = await cli("result", "j", "--json")
-    assert (told.exit_code, json.loads(told.stdout)) == (code, error.info().model_dump(mode="json"))
+    as_json = await cli("result", "j", "--json")
+    assert (as_json.exit_code, json.loads(as_json.stdout)) == (code, error.info().model_dump(mode="json"))
 
 
 @pytest.mark.parametrize("command", ["status", "result", "follow", "restore", "cancel", "retry"])
@@ -72,7 +72,7 @@ async def test_an_unknown_job_is_exit_code_3(cli: Cli, command: str) -> None:
     ],
     ids=" ".join,
 )
-async def test_a_missing_session_is_told_and_never_made_up(cli: Cli, command: list[str]) -> None:
+async def test_a_missing_session_is_an_error_and_none_is_invented(cli: Cli, command: list[str]) -> None:
     for env in ({}, {"RAYLANE_SESSION": ""}):
         ran = await cli(*command, **env)
         _check(ran, 2, "invalid_request")
@@ -116,11 +116,11 @@ async def test_an_invalid_request_names_its_field(cli: Cli, tmp_path: Path, comm
     ran = await cli(*command)
     _check(ran, 2, "invalid_request")
     assert ran.stderr.startswith(f"error: {field}: ")
-    told = await cli(*command, "--json")
-    assert (told.exit_code, json.loads(told.stdout)["details"]) == (2, {"field": field})
+    as_json = await cli(*command, "--json")
+    assert (as_json.exit_code, json.loads(as_json.stdout)["details"]) == (2, {"field": field})
 
 
-async def test_a_script_that_is_no_text_is_refused(cli: Cli, tmp_path: Path) -> None:
+async def test_a_script_that_is_not_text_is_refused(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "main.py").write_bytes(b"\xff\xfe")
     _check(await cli("ray", "submit", str(tmp_path / "main.py")), 2, "invalid_request")
 
@@ -136,7 +136,7 @@ async def test_a_job_that_cannot_be_put_back_is_exit_code_2(cli: Cli) -> None:
         _check(await cli(*command), 2, "job_not_requeued")
 
 
-async def test_patience_that_ends_is_exit_code_4_and_says_how_to_go_on(cli: Cli, tmp_path: Path) -> None:
+async def test_a_timeout_is_exit_code_4_and_names_the_next_commands(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_bytes(CSV_BYTES)
     for command in (
         ["ray", "status", "--job-id", "j"],
@@ -146,11 +146,11 @@ async def test_patience_that_ends_is_exit_code_4_and_says_how_to_go_on(cli: Cli,
     ):
         ran = await cli(*command, "--timeout", "0.01")
         assert ran.exit_code == 4, ran.output
-        assert "it goes on: raylane follow" in ran.stderr.splitlines()[-1]
+        assert "continues: raylane follow" in ran.stderr.splitlines()[-1]
         assert ", raylane cancel " in ran.stderr.splitlines()[-1]
-    unended = await cli("result", "j")
-    _check(unended, 4, "wait_timeout")
-    assert "job j is queued; --wait waits for it" in unended.stderr
+    pending = await cli("result", "j")
+    _check(pending, 4, "wait_timeout")
+    assert "job j is queued; use --wait" in pending.stderr
 
 
 async def test_no_redis_is_exit_code_69(cli: Cli) -> None:
@@ -163,24 +163,41 @@ async def test_no_redis_is_exit_code_69(cli: Cli) -> None:
             "RAYLANE_LANES__POLL_S": "0.5",
         }
         _check(await cli("status", "j", "--redis-url", url, **bounds), 69, "queue_unavailable")
-        told = await cli("status", "j", "--json", RAYLANE_REDIS__URL=url, **bounds)
-    assert (told.exit_code, json.loads(told.stdout)["code"]) == (69, "queue_unavailable")
+        as_json = await cli("status", "j", "--json", RAYLANE_REDIS__URL=url, **bounds)
+    assert (as_json.exit_code, json.loads(as_json.stdout)["code"]) == (69, "queue_unavailable")
 
 
-async def test_wrong_settings_are_told_without_their_values(cli: Cli) -> None:
+async def test_a_wrong_setting_is_named_by_its_variable_without_its_value(cli: Cli) -> None:
     ran = await cli("status", "j", RAYLANE_RAY__PRIVATE_URL="ftp://user:secret@127.0.0.1")
     _check(ran, 2, "invalid_request")
-    assert "ray.private_url" in ran.stderr
+    assert "error: RAYLANE_RAY__PRIVATE_URL: must start with http:// or https://" in ran.stderr
     assert "secret" not in ran.output
 
 
-async def test_an_error_is_told_once_and_its_details_are_for_programs(cli: Cli, worker: ScriptedWorker) -> None:
+async def test_misspelt_variables_are_named_with_the_nearest_setting(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("RAYLANE_RAY_TOKEN=t0ken\n")
+    ran = await cli("jobs", "--json", RAYLANE_REDIS_URL="redis://:secret@x", RAYLANE_XYZZY="1", RAYLANE_SESSION="s1")
+    assert (ran.exit_code, ran.stdout) == (0, "[]\n")
+    assert sorted(ran.stderr.splitlines()) == [
+        "warning: RAYLANE_RAY_TOKEN is not a setting; did you mean RAYLANE_RAY__TOKEN?",
+        "warning: RAYLANE_REDIS_URL is not a setting; did you mean RAYLANE_REDIS__URL?",
+        "warning: RAYLANE_XYZZY is not a setting",
+    ]
+
+
+async def test_a_misspelt_setting_of_a_section_is_an_error(cli: Cli) -> None:
+    ran = await cli("jobs", RAYLANE_REDIS__ULR="redis://x")
+    _check(ran, 2, "invalid_request")
+    assert "error: RAYLANE_REDIS__ULR: is not a setting; did you mean RAYLANE_REDIS__URL?" in ran.stderr
+
+
+async def test_an_error_is_printed_once_and_only_json_has_its_details(cli: Cli, worker: ScriptedWorker) -> None:
     error = NotUnderstood("no word of it", details={"unconsumed": ["coffee"], "supported": ["count rows"]})
     worker.outcomes["status"] = error
     ran = await cli("ray", "status")
     assert ran.stderr.splitlines()[-1] == "error: no word of it [not_understood]"
-    told = await cli("ray", "status", "--json")
-    assert json.loads(told.stdout)["details"] == error.details
+    as_json = await cli("ray", "status", "--json")
+    assert json.loads(as_json.stdout)["details"] == error.details
 
 
 @pytest.mark.parametrize(
@@ -198,7 +215,7 @@ def test_wrong_usage_is_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert "No such command" in capsys.readouterr().err
 
 
-async def test_a_defect_is_a_sentence_and_no_traceback(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_defect_is_one_sentence_and_not_a_traceback(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
         raise ZeroDivisionError("oops")
 

@@ -1,4 +1,4 @@
-"""`raylane ray` and `raylane settings`, beyond what `test_commands` shows of them."""
+"""`raylane ray` and `raylane settings`: what `test_commands` does not cover."""
 
 from __future__ import annotations
 
@@ -56,20 +56,20 @@ async def test_cluster_shows_its_health_and_nodes(cli: Cli, worker: ScriptedWork
     worker.outcomes["cluster"] = RayClusterResult(
         health=health, nodes=(node,) if gcs_ok else (), status="ResourceUsage: 0/8 CPU" if gcs_ok else ""
     )
-    told = (await cli("ray", "cluster")).stdout
-    assert told.startswith("Ray 2.60.0, answered by public; its control store ")
+    printed = (await cli("ray", "cluster")).stdout
+    assert printed.startswith("Ray 2.60.0, answered by public; its control store ")
     if gcs_ok:
-        assert "0123456789ab  10.0.0.5  head  ALIVE  CPU 8, memory 32.0 GiB\n" in told
-        assert told.endswith("ResourceUsage: 0/8 CPU\n")
+        assert "0123456789ab  10.0.0.5  head  ALIVE  CPU 8, memory 32.0 GiB\n" in printed
+        assert printed.endswith("ResourceUsage: 0/8 CPU\n")
     else:
-        assert "does not answer: frozen" in told
+        assert "does not answer: frozen" in printed
 
 
-async def test_what_a_script_prints_is_shown_while_it_runs(cli: Cli, worker: ScriptedWorker, tmp_path: Path) -> None:
+async def test_the_output_of_a_script_is_shown_while_it_runs(cli: Cli, worker: ScriptedWorker, tmp_path: Path) -> None:
     script, helper = tmp_path / "job.py", tmp_path / "helper.py"
     script.write_text("import helper\n")
     helper.write_text("A = 1\n")
-    worker.prints = ["one\ntwo", "three"]
+    worker.log_lines = ["one\ntwo", "three"]
     worker.outcomes["submit"] = RAN
     given = ["--file", str(helper), "--env", "A=b=c", "--pip", "polars==1.0", "--job-id", "j1"]
     ran = await cli("ray", "submit", str(script), *given)
@@ -98,7 +98,7 @@ async def test_what_a_script_prints_is_shown_while_it_runs(cli: Cli, worker: Scr
         (["--file", "absent.py"], "absent.py"),
     ],
 )
-async def test_what_cannot_go_with_a_script_is_refused(
+async def test_wrong_files_and_variables_of_a_script_are_refused(
     cli: Cli, tmp_path: Path, given: list[str], problem: str
 ) -> None:
     script = tmp_path / "job.py"
@@ -109,7 +109,7 @@ async def test_what_cannot_go_with_a_script_is_refused(
     assert "hidden" not in ran.stderr
 
 
-async def test_settings_are_set_shown_and_taken_back(cli: Cli) -> None:
+async def test_settings_are_set_shown_and_unset(cli: Cli) -> None:
     assert "nothing is set" in (await cli("settings", "show")).stderr
     ran = await cli("settings", "set", "ray.private_url", "http://10.0.0.7:8265")
     assert ran.stdout.splitlines()[1].split() == ["ray.private_url", "http://10.0.0.7:8265"]

@@ -1,4 +1,4 @@
-"""The operator's commands, and the options of a job that every command which enqueues takes."""
+"""The operator's commands, commands for one job, and the options of a job that all enqueuing commands take."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raylane.cli.options import Order
-from raylane.cli.overview import duration
+from raylane.cli.operator_commands import duration_text
+from raylane.cli.parameters import JobsOptions
 from raylane_common.errors import RunFailed, StorageUnavailable
 from raylane_common.wire.jobs import JobRecord
 from tests.helpers.waiting import until
@@ -54,7 +54,7 @@ async def test_every_command_that_enqueues_work_takes_the_options_of_a_job(cli: 
         assert again.stdout == f"j{number}\n"
 
 
-async def test_run_hands_its_options_to_both_of_its_jobs(cli: Cli, script: str) -> None:
+async def test_run_gives_its_options_to_both_of_its_jobs(cli: Cli, script: str) -> None:
     await cli("ray", "status", "--no-wait", "--job-id", "first")
     given = ["--after", "first", "--delay", "60", "--expires", "90", "--priority", "low"]
     ran = await cli("run", script, "count", "-s", "s1", "--job-id", "mine", "--no-wait", *given)
@@ -74,7 +74,7 @@ async def test_status_shows_the_options_that_were_given(cli: Cli, script: str) -
     assert facts["enqueued"] < facts["due"] < facts["expires"]
 
 
-async def test_cancel_ends_a_job_that_does_not_run(cli: Cli) -> None:
+async def test_cancel_ends_a_job_that_is_not_running(cli: Cli) -> None:
     await cli("ray", "status", "--no-wait", "--job-id", "j")
     for _ in range(2):
         ran = await cli("cancel", "j")
@@ -92,13 +92,13 @@ async def test_cancel_waits_for_the_end_of_a_running_job(cli: Cli, worker: Scrip
 
 
 async def test_cancel_says_that_a_running_job_is_being_stopped(cli: Cli, worker: ScriptedWorker) -> None:
-    worker.deaf = True
+    worker.ignores_cancels = True
     await cli("ray", "status", "--job-id", "j", "--no-wait")
     await until(lambda: bool(worker.claimed))
     assert (await cli("cancel", "j")).stdout == "j is being stopped\n"
     assert "cancelled" in _facts((await cli("status", "j")).stdout)
-    unended = await cli("cancel", "j", "--wait", "--timeout", "0.01")
-    assert (unended.exit_code, "[wait_timeout]" in unended.stderr) == (4, True)
+    timed_out = await cli("cancel", "j", "--wait", "--timeout", "0.01")
+    assert (timed_out.exit_code, "[wait_timeout]" in timed_out.stderr) == (4, True)
 
 
 async def test_retry_puts_a_failed_job_back(cli: Cli, worker: ScriptedWorker) -> None:
@@ -125,7 +125,7 @@ async def test_dead_letters_are_listed_shown_and_put_back(cli: Cli, worker: Scri
 
     shown = (await cli("dead", "show", "j-upload")).stdout
     assert '"filename": "main.py"' in shown
-    assert "no answer [storage_unavailable]" in shown.split("--- attempts that did not succeed")[1]
+    assert "no answer [storage_unavailable]" in shown.split("--- failed attempts")[1]
     document = json.loads((await cli("dead", "show", "j-upload", "--json")).stdout)
     assert (document["record"]["id"], document["attempts"][0]["number"]) == ("j-upload", 1)
 
@@ -164,14 +164,14 @@ async def test_jobs_of_all_sessions_are_listed(cli: Cli, script: str) -> None:
         ("up", "upload", "s1", "queued", "0", "main.py"),
         ("gen", "generate", "s2", "scheduled", "0", "count"),
     }
-    for wanted in (["--state", "scheduled"], ["--session", "s2"], ["--kind", "generate"]):
-        assert [record["id"] for record in json.loads((await cli("jobs", *wanted, "--json")).stdout)] == ["gen"]
+    for filters in (["--state", "scheduled"], ["--session", "s2"], ["--kind", "generate"]):
+        assert [record["id"] for record in json.loads((await cli("jobs", *filters, "--json")).stdout)] == ["gen"]
     assert len(json.loads((await cli("jobs", "--limit", "1", "--json")).stdout)) == 1
 
 
-async def test_follow_prints_generated_text_as_it_comes(cli: Cli, worker: ScriptedWorker) -> None:
+async def test_follow_prints_generated_text_as_it_arrives(cli: Cli, worker: ScriptedWorker) -> None:
     worker.outcomes["generate"] = GENERATED
-    worker.says = ["import", " ray\n", "print(\x1b[1m1", ")"]
+    worker.texts = ["import", " ray\n", "print(\x1b[1m1", ")"]
     ran = await cli("generate", "count", "-s", "s1", "--job-id", "j", "--wait")
     assert [line.split(maxsplit=1)[1] for line in ran.stderr.splitlines()] == [
         "queued",
@@ -183,24 +183,24 @@ async def test_follow_prints_generated_text_as_it_comes(cli: Cli, worker: Script
     assert followed[3:5] == ["import ray", "print(1)"]
     assert followed[5].endswith("succeeded")
     events = [json.loads(line) for line in (await cli("follow", "j", "--json")).stdout.splitlines()]
-    assert [event["text"] for event in events if event["type"] == "text"] == worker.says
+    assert [event["text"] for event in events if event["type"] == "text"] == worker.texts
 
 
 @given(st.datetimes(min_value=datetime(1970, 1, 3), max_value=datetime(2200, 1, 1)))
-def test_a_time_without_a_zone_is_this_machines(moment: datetime) -> None:
-    at = Order(at=moment.isoformat()).options().get("at")
+def test_a_time_without_a_zone_is_local_time(moment: datetime) -> None:
+    at = JobsOptions(at=moment.isoformat()).options().get("at")
     assert at is not None
     assert at.tzinfo is not None
     assert at.timestamp() == moment.timestamp()
-    assert Order(at=at.isoformat()).options().get("at") == at
+    assert JobsOptions(at=at.isoformat()).options().get("at") == at
 
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [(0, "0.0 s"), (9.94, "9.9 s"), (10, "10 s"), (120, "2 min"), (7200, "2.0 h"), (172_800, "2.0 d")],
 )
-def test_a_duration_stands_in_the_unit_that_fits(seconds: float, text: str) -> None:
-    assert duration(seconds) == text
+def test_a_duration_is_printed_in_the_unit_that_fits(seconds: float, text: str) -> None:
+    assert duration_text(seconds) == text
 
 
 async def _record(cli: Cli, job_id: str) -> JobRecord:

@@ -1,4 +1,4 @@
-"""The options that many commands share: one by one, and in groups that a command takes as one argument."""
+"""The parameters that commands share: one by one, and in groups that a command takes as one argument."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ from dataclasses import dataclass, fields, is_dataclass
 from datetime import datetime
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Final, get_type_hints
 
 import typer
 
 import raylane
+from raylane_common.wire.names import JobKind, Priority
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from raylane.options import JobOptions
 
-File = Annotated[Path, typer.Argument(metavar="FILE", help="A file of this machine.", show_default=False)]
+File = Annotated[Path, typer.Argument(metavar="FILE", help="A local file.", show_default=False)]
 Job = Annotated[str, typer.Argument(metavar="JOB", help="A job's id.", show_default=False)]
 Session = Annotated[
     str | None,
@@ -27,13 +28,15 @@ Session = Annotated[
         "-s",
         envvar="RAYLANE_SESSION",
         metavar="ID",
-        help="The session to work in. Yours to choose; none is made up.",
+        help="The session to work in. You choose its id.",
         show_default=False,
     ),
 ]
 JobId = Annotated[
     str | None,
-    typer.Option("--job-id", metavar="ID", help="Idempotency key: the same id twice is one job.", show_default=False),
+    typer.Option(
+        "--job-id", metavar="ID", help="Idempotency key: using an id twice makes one job.", show_default=False
+    ),
 ]
 After = Annotated[
     list[str] | None,
@@ -41,65 +44,63 @@ After = Annotated[
 ]
 Delay = Annotated[
     float | None,
-    typer.Option("--delay", min=0, metavar="SECONDS", help="Start no sooner than in this time.", show_default=False),
+    typer.Option(
+        "--delay", min=0, metavar="SECONDS", help="Start after this time at the earliest.", show_default=False
+    ),
 ]
 At = Annotated[
     str | None,
     typer.Option(
-        "--at", metavar="TIME", help="Start no sooner than at this time, such as 2030-01-31T08:00.", show_default=False
+        "--at", metavar="TIME", help="Start at this time at the earliest, e.g. 2030-01-31T08:00.", show_default=False
     ),
 ]
 Expires = Annotated[
     float | None,
     typer.Option("--expires", metavar="SECONDS", help="Fail unless started within this time.", show_default=False),
 ]
-Priority = Annotated[
-    Literal["high", "normal", "low"], typer.Option("--priority", help="Each step is a head start of an hour.")
-]
+JobPriority = Annotated[Priority, typer.Option("--priority", help="Each step is a head start of one hour.")]
 Unique = Annotated[
     str | None,
     typer.Option(
-        "--unique", metavar="KEY", help="While a job with this key lives, take that one instead.", show_default=False
+        "--unique",
+        metavar="KEY",
+        help="Use the unfinished job of the same kind with this key, if there is one.",
+        show_default=False,
     ),
 ]
 Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the result, or print the job's id at once.")]
 Timeout = Annotated[
     float | None,
     typer.Option(
-        "--timeout", min=0, metavar="SECONDS", help="Wait at most this long; the job goes on.", show_default=False
+        "--timeout", min=0, metavar="SECONDS", help="Wait at most this long; the job continues.", show_default=False
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document, also for an error.")]
 RedisUrl = Annotated[
     str | None,
-    typer.Option(
-        "--redis-url", envvar="RAYLANE_REDIS__URL", metavar="URL", help="Where the queue lives.", show_default=False
-    ),
+    typer.Option("--redis-url", envvar="RAYLANE_REDIS__URL", metavar="URL", help="Redis' URL.", show_default=False),
 ]
-OfSession = Annotated[
-    str | None, typer.Option("--session", "-s", metavar="ID", help="Of this session only.", show_default=False)
+OnlySession = Annotated[
+    str | None, typer.Option("--session", "-s", metavar="ID", help="Only of this session.", show_default=False)
 ]
-OfKind = Annotated[
-    Literal["upload", "tables", "generate", "ray"] | None,
-    typer.Option("--kind", help="Of this kind only.", show_default=False),
+OnlyKind = Annotated[JobKind | None, typer.Option("--kind", help="Only of this kind.", show_default=False)]
+OnlyCode = Annotated[
+    str | None, typer.Option("--code", metavar="CODE", help="Only with this error code.", show_default=False)
 ]
-OfCode = Annotated[
-    str | None, typer.Option("--code", metavar="CODE", help="With this error code only.", show_default=False)
-]
-Limit = Annotated[int, typer.Option("--limit", metavar="1-1000", help="The newest ones only.")]
+Limit = Annotated[int, typer.Option("--limit", metavar="1-1000", help="How many of the newest ones to list.")]
 
 
 @dataclass(frozen=True)
-class Output:
-    """How a command that waits for nothing was called."""
+class OutputOptions:
+    """What a command takes that does not wait for a job."""
 
     as_json: Json = False
     redis_url: RedisUrl = None
 
 
 @dataclass(frozen=True)
-class Call:
-    """How a command that may wait for its job was called."""
+class WaitOptions:
+    """What a command takes that may wait for its job."""
 
     wait: Wait = True
     timeout_s: Timeout = None
@@ -108,18 +109,21 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Order:
-    """How the jobs of a command are to run."""
+class JobsOptions:
+    """When and in which order the jobs of a command run."""
 
     job_id: JobId = None
     after: After = None
     delay_s: Delay = None
     at: At = None
     expires_s: Expires = None
-    priority: Priority = "normal"
+    priority: JobPriority = Priority.NORMAL
 
     def options(self) -> JobOptions:
-        """The same for `Producer`. Raises `InvalidRequest` if `at` is no time; one without a zone is this machine's."""
+        """The options as `Producer` takes them; an `at` without a time zone is in the local one.
+
+        Raises `InvalidRequest` if `at` is not a time.
+        """
         return {
             "job_id": self.job_id,
             "after": self.after or None,
@@ -131,25 +135,25 @@ class Order:
 
 
 @dataclass(frozen=True)
-class OneOrder(Order):
-    """How the one job of a command is to run."""
+class OneJobOptions(JobsOptions):
+    """The same for a command that enqueues one job, which may have a unique key."""
 
     unique: Unique = None
 
     def options(self) -> JobOptions:
-        """As `Order.options`."""
+        """As `JobsOptions.options`."""
         return {**super().options(), "unique": self.unique}
 
 
-OUTPUT: Final = Output()
-WAIT: Final = Call()
-NO_WAIT: Final = Call(wait=False)
-ORDER: Final = Order()
-ONE_ORDER: Final = OneOrder()
+OUTPUT: Final = OutputOptions()
+WAIT: Final = WaitOptions()
+NO_WAIT: Final = WaitOptions(wait=False)
+JOBS: Final = JobsOptions()
+ONE_JOB: Final = OneJobOptions()
 
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:
-    """Lets the command take groups, such as `Call`, as arguments: the fields of each become options of the command.
+    """Lets the command take groups, such as `WaitOptions`: each field of a group becomes an option of the command.
 
     The argument's default gives the defaults of its options.
     """
@@ -158,7 +162,7 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
     options = {name: _options_of(group) for name, group in groups.items()}
 
     @wraps(command)
-    def called(**values: Any) -> None:  # whatever the command line holds
+    def with_groups(**values: Any) -> None:  # Any: whatever the command line holds
         made = {
             name: type(group)(**{option.name: values.pop(option.name) for option in options[name]})
             for name, group in groups.items()
@@ -167,8 +171,8 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
 
     parameters = [each for name, each in signature.parameters.items() if name not in groups]
     parameters += [option for name in groups for option in options[name]]
-    called.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]  # read by typer
-    return called
+    with_groups.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]  # typer reads it
+    return with_groups
 
 
 def _options_of(group: Any) -> list[inspect.Parameter]:
@@ -183,7 +187,7 @@ def _options_of(group: Any) -> list[inspect.Parameter]:
 
 def _time(text: str) -> datetime:
     try:
-        found = datetime.fromisoformat(text)
-        return found.astimezone() if found.tzinfo is None else found
+        time = datetime.fromisoformat(text)
+        return time.astimezone() if time.tzinfo is None else time
     except (ValueError, OverflowError) as error:
-        raise raylane.InvalidRequest.field("at", f"{text} is no time such as 2030-01-31T08:00") from error
+        raise raylane.InvalidRequest.field("at", f"{text} is not a time such as 2030-01-31T08:00") from error

@@ -1,0 +1,110 @@
+"""`raylane run` and `raylane generate`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from raylane.cli import parameters, runner
+from raylane.cli.render import renders, show_code_and_run
+from raylane_common.limits import MAX_CODE_VERSIONS
+from raylane_common.wire.names import GeneratorName
+
+if TYPE_CHECKING:
+    from raylane.cli.terminal import Terminal
+    from raylane.producer import Producer
+    from raylane_common.wire.generate import GenerateResult
+
+app = typer.Typer()
+
+Prompt = Annotated[str, typer.Argument(metavar="PROMPT", help="What to compute, as a sentence.", show_default=False)]
+Generator = Annotated[
+    GeneratorName | None,
+    typer.Option("--generator", help="What writes the code. Default: the worker's setting.", show_default=False),
+]
+MaxVersions = Annotated[
+    int,
+    typer.Option("--max-versions", metavar=f"1-{MAX_CODE_VERSIONS}", help="Most versions of the code to write."),
+]
+KeepSources = Annotated[bool, typer.Option("--keep-sources", help="Keep the session's sources after the run.")]
+
+
+@app.command()
+@parameters.grouped
+def run(
+    file: parameters.File,
+    prompt: Prompt,
+    session: parameters.Session = None,
+    generator: Generator = None,
+    max_versions: MaxVersions = MAX_CODE_VERSIONS,
+    keep_sources: KeepSources = False,
+    jobs: parameters.JobsOptions = parameters.JOBS,
+    waiting: parameters.WaitOptions = parameters.WAIT,
+) -> None:
+    """Upload a CSV, write code that answers the prompt, and run it on Ray.
+
+    These are two jobs, the second after the first. With --job-id X their ids are X-upload and X.
+    """
+
+    async def command(producer: Producer, terminal: Terminal) -> None:
+        session_id = runner.require_session(session)
+        until = runner.deadline(waiting.timeout_s)
+        upload_options = jobs.options()
+        if jobs.job_id is not None:
+            upload_options["job_id"] = f"{jobs.job_id}-upload"
+        upload = await producer.upload(file, session_id=session_id, **upload_options)
+        answer = await producer.generate(
+            prompt,
+            session_id=session_id,
+            execute=True,
+            generator=generator,
+            max_versions=max_versions,
+            keep_sources=keep_sources,
+            job_id=jobs.job_id,
+            after=[upload],
+            expires_s=jobs.expires_s,
+            priority=jobs.priority,
+        )
+        if waiting.wait:
+            # Messages name this job, also while the upload is shown.
+            terminal.job_id = answer.id
+            await runner.wait_for_result(producer, upload, until, terminal)
+        await runner.show_result_or_id(producer, answer, waiting, until, terminal)
+
+    runner.execute(command, waiting)
+
+
+@app.command()
+@parameters.grouped
+def generate(
+    prompt: Prompt,
+    session: parameters.Session = None,
+    execute: Annotated[bool, typer.Option("--run", help="Also run the code on Ray.")] = False,
+    generator: Generator = None,
+    max_versions: MaxVersions = MAX_CODE_VERSIONS,
+    keep_sources: KeepSources = False,
+    job: parameters.OneJobOptions = parameters.ONE_JOB,
+    waiting: parameters.WaitOptions = parameters.NO_WAIT,
+) -> None:
+    """Write code that answers the prompt from the session's sources."""
+    runner.execute_job(
+        lambda producer: producer.generate(
+            prompt,
+            session_id=runner.require_session(session),
+            execute=execute,
+            generator=generator,
+            max_versions=max_versions,
+            keep_sources=keep_sources,
+            **job.options(),
+        ),
+        waiting,
+    )
+
+
+@renders("GenerateResult")
+def show_generated(result: GenerateResult, terminal: Terminal) -> None:
+    """Prints how the prompt was read, the code, and its run."""
+    terminal.text(f"read as: {result.interpreted_as}")
+    terminal.text(f"written by: {result.model or result.generator}, version {len(result.versions)}")
+    show_code_and_run(result.code, result.run, terminal)

@@ -1,0 +1,126 @@
+"""`raylane status`, `result`, `follow`, `cancel` and `retry`: commands for one job, by its id."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+import raylane
+from raylane.cli import parameters, process, render, runner
+from raylane.cli.terminal import event_line
+
+if TYPE_CHECKING:
+    from raylane.cli.terminal import Terminal
+    from raylane.producer import Producer
+    from raylane_common.wire.jobs import JobEvent
+
+app = typer.Typer()
+
+
+@app.command()
+@parameters.grouped
+def status(job: parameters.Job, output: parameters.OutputOptions = parameters.OUTPUT) -> None:
+    """Show the present state of a job."""
+
+    async def command(producer: Producer, terminal: Terminal) -> None:
+        record = await producer.record(job)
+        if terminal.as_json:
+            terminal.models(record)
+        else:
+            render.show_record(record, terminal)
+
+    runner.execute(command, output)
+
+
+@app.command()
+@parameters.grouped
+def result(job: parameters.Job, waiting: parameters.WaitOptions = parameters.NO_WAIT) -> None:
+    """Print a job's result, or the error that ended it.
+
+    If the job has not ended, the exit code is 4; with --wait the command waits for it.
+    """
+
+    async def command(producer: Producer, terminal: Terminal) -> None:
+        if waiting.wait:
+            await runner.show_events(producer, job, runner.deadline(waiting.timeout_s), terminal)
+        record = await producer.record(job)
+        if not record.status.is_final:
+            raise raylane.WaitTimeout(f"job {job} is {record.status}; use --wait", details={"job_id": job})
+        render.show(await producer.result(job), terminal)
+
+    runner.execute(command, waiting)
+
+
+@app.command()
+@parameters.grouped
+def follow(
+    job: parameters.Job,
+    after: Annotated[
+        str, typer.Option("--after", metavar="EVENT", help="Start after the event with this id.", show_default=False)
+    ] = "0-0",
+    timeout: parameters.Timeout = None,
+    output: parameters.OutputOptions = parameters.OUTPUT,
+) -> None:
+    """Print a job's events and the text it generates until it ends; exit with the job's exit code.
+
+    With --json each event is one JSON document on its own line.
+    """
+
+    async def command(producer: Producer, terminal: Terminal) -> None:
+        terminal.job_id = job
+        async with runner.time_limit(job, runner.deadline(timeout)):
+            async for event in producer.follow(job, after=after):
+                _show_event(event, terminal)
+        error = (await producer.record(job)).error
+        if error is None:
+            return
+        if not terminal.as_json:
+            terminal.error(error)
+        raise typer.Exit(process.exit_code(error))
+
+    runner.execute(command, output)
+
+
+def _show_event(event: JobEvent, terminal: Terminal) -> None:
+    if terminal.as_json:
+        terminal.models(event)
+    elif event.text is not None:
+        terminal.partial_text(event.text)
+    else:
+        for line in [event_line(event)] if event.line is None else event.line.split("\n"):
+            terminal.text(f"{event.id}  {line}")
+
+
+@app.command()
+@parameters.grouped
+def cancel(
+    job: parameters.Job,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until a running job has stopped.")] = False,
+    timeout: parameters.Timeout = None,
+    output: parameters.OutputOptions = parameters.OUTPUT,
+) -> None:
+    """Cancel a job that waits or runs, and stop its run on Ray. A job that has ended does not change."""
+
+    async def command(producer: Producer, terminal: Terminal) -> None:
+        status = await producer.cancel(job)
+        if wait and not status.is_final:
+            status = (await producer.wait(job, timeout)).status
+        if terminal.as_json:
+            terminal.json({"job_id": job, "status": status})
+        else:
+            terminal.text(f"{job} {status if status.is_final else 'is being stopped'}")
+
+    runner.execute(command, output)
+
+
+@app.command()
+@parameters.grouped
+def retry(job: parameters.Job, output: parameters.OutputOptions = parameters.OUTPUT) -> None:
+    """Put a failed or cancelled job back into the queue."""
+
+    async def command(producer: Producer, terminal: Terminal) -> None:
+        await producer.requeue(job)
+        terminal.job(job)
+
+    runner.execute(command, output)

@@ -1,0 +1,228 @@
+"""`raylane lanes`, `jobs` and `dead`: commands for the operator of the whole queue."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+import raylane
+from raylane.cli import parameters, runner
+from raylane.cli.process import ExitCode
+from raylane.cli.render import show_record, time_text
+from raylane_common.wire.names import JobStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pydantic import JsonValue
+
+    from raylane.cli.terminal import Terminal
+    from raylane.operator import Requeued
+    from raylane.producer import Producer
+    from raylane_common.wire.jobs import Attempt, JobRecord, LaneOverview
+
+app = typer.Typer()
+dead = typer.Typer(help="List dead letters, and put them back into the queue.", no_args_is_help=True)
+app.add_typer(dead, name="dead")
+
+State = Annotated[JobStatus | None, typer.Option("--state", help="Only with this status.", show_default=False)]
+
+
+@app.command()
+@parameters.grouped
+def lanes(output: parameters.OutputOptions = parameters.OUTPUT) -> None:
+    """Show how many jobs each lane holds in each state, and how fast they end."""
+
+    async def command(producer: Producer, terminal: Terminal) -> None:
+        found = await producer.operator.lanes()
+        if terminal.as_json:
+            terminal.json([{**asdict(lane), "workers": list(lane.workers)} for lane in found])
+        else:
+            _show_lanes(found, terminal)
+
+    runner.execute(command, output)
+
+
+def _show_lanes(lanes: Sequence[LaneOverview], terminal: Terminal) -> None:
+    """Prints one line per lane. `queued` includes `parked`; `ended/s` is the rate of the last minute."""
+    columns = ["lane", "waiting", "scheduled", "queued", "parked", "running", "dead", "oldest", "ended/s", "workers"]
+    rows = [
+        [
+            lane.lane,
+            *map(str, (lane.waiting, lane.scheduled, lane.queued, lane.parked, lane.running, lane.dead)),
+            "" if lane.oldest_s is None else duration_text(lane.oldest_s),
+            f"{lane.ended_per_s:.1f}",
+            ", ".join(lane.workers) or "none",
+        ]
+        for lane in lanes
+    ]
+    terminal.table(columns, rows)
+
+
+@app.command()
+@parameters.grouped
+def jobs(
+    state: State = None,
+    session: parameters.OnlySession = None,
+    kind: parameters.OnlyKind = None,
+    limit: parameters.Limit = 50,
+    output: parameters.OutputOptions = parameters.OUTPUT,
+) -> None:
+    """List jobs of all sessions, newest first."""
+
+    async def command(producer: Producer, terminal: Terminal) -> None:
+        found = await producer.operator.jobs(status=state, session_id=session, kind=kind, limit=limit)
+        if terminal.as_json:
+            terminal.models(*found, many=True)
+        elif found:
+            _show_jobs(found, terminal)
+        else:
+            terminal.note("no such jobs")
+
+    runner.execute(command, output)
+
+
+def _show_jobs(records: Sequence[JobRecord], terminal: Terminal) -> None:
+    columns = ["enqueued", "job", "kind", "session", "status", "attempt", "what"]
+    rows = [
+        [
+            time_text(record.enqueued_at),
+            record.id,
+            record.kind,
+            record.session_id or "",
+            record.status,
+            str(record.attempt),
+            raylane.HistoryEntry.from_record(record).what,
+        ]
+        for record in records
+    ]
+    terminal.table(columns, rows)
+
+
+@dead.command("list")
+@parameters.grouped
+def list_dead(
+    kind: parameters.OnlyKind = None,
+    code: parameters.OnlyCode = None,
+    session: parameters.OnlySession = None,
+    limit: parameters.Limit = 50,
+    output: parameters.OutputOptions = parameters.OUTPUT,
+) -> None:
+    """List dead letters, newest first: jobs that failed through no fault of their own."""
+
+    async def command(producer: Producer, terminal: Terminal) -> None:
+        found = await producer.operator.dead_letters(kind=kind, code=code, session_id=session, limit=limit)
+        if terminal.as_json:
+            terminal.models(*found, many=True)
+        elif found:
+            _show_dead(found, terminal)
+        else:
+            terminal.note("no such jobs")
+
+    runner.execute(command, output)
+
+
+def _show_dead(records: Sequence[JobRecord], terminal: Terminal) -> None:
+    columns = ["failed", "job", "kind", "session", "attempts", "error"]
+    rows = [
+        [
+            time_text(record.finished_at),
+            record.id,
+            record.kind,
+            record.session_id or "",
+            str(record.attempt),
+            f"{record.error.message} [{record.error.code}]" if record.error else "",
+        ]
+        for record in records
+    ]
+    terminal.table(columns, rows)
+
+
+@dead.command("show")
+@parameters.grouped
+def show_dead(job: parameters.Job, output: parameters.OutputOptions = parameters.OUTPUT) -> None:
+    """Show a job with its request and all its failed attempts."""
+
+    async def command(producer: Producer, terminal: Terminal) -> None:
+        record, attempts = await producer.record(job), await producer.attempts(job)
+        if terminal.as_json:
+            documents: list[JsonValue] = [attempt.model_dump(mode="json") for attempt in attempts]
+            terminal.json({"record": record.model_dump(mode="json"), "attempts": documents})
+        else:
+            show_record(record, terminal)
+            _show_attempts(record, attempts, terminal)
+
+    runner.execute(command, output)
+
+
+def _show_attempts(record: JobRecord, attempts: Sequence[Attempt], terminal: Terminal) -> None:
+    terminal.text(f"\n--- request\n{json.dumps(record.payload, ensure_ascii=False, indent=2)}")
+    if attempts:
+        terminal.text("\n--- failed attempts")
+    for attempt in attempts:
+        took = "" if attempt.started_at is None else duration_text((attempt.ended_at - attempt.started_at) / 1000)
+        after = f" after {took}" if took else ""
+        terminal.text(f"{attempt.number}  {time_text(attempt.ended_at)}{after} on {attempt.worker or 'no worker'}")
+        terminal.text(f"   {attempt.error.message} [{attempt.error.code}]")
+
+
+@dead.command()
+@parameters.grouped
+def requeue(
+    job: Annotated[str | None, typer.Argument(metavar="JOB", help="One job's id.", show_default=False)] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All dead letters.")] = False,
+    kind: parameters.OnlyKind = None,
+    code: parameters.OnlyCode = None,
+    session: parameters.OnlySession = None,
+    output: parameters.OutputOptions = parameters.OUTPUT,
+) -> None:
+    """Put one job back into the queue, or all dead letters, or those of a kind, code or session.
+
+    The exit code is 1 if one of several jobs could not be put back.
+    """
+
+    async def command(producer: Producer, terminal: Terminal) -> None:
+        filtered = any(each is not None for each in (kind, code, session))
+        if (job is not None) + everything + filtered != 1:
+            raise raylane.InvalidRequest.field("job", "name one job, or pass --all, or --kind, --code or --session")
+        if job is not None:
+            await producer.requeue(job)
+            terminal.job(job)
+            return
+        outcomes = await producer.operator.requeue_dead(kind=kind, code=code, session_id=session)
+        _show_requeued(outcomes, terminal)
+        if any(outcome.error for outcome in outcomes):
+            raise typer.Exit(ExitCode.FAILED)
+
+    runner.execute(command, output)
+
+
+def _show_requeued(outcomes: list[Requeued], terminal: Terminal) -> None:
+    if terminal.as_json:
+        terminal.json(
+            [
+                {"job_id": job_id, "error": error.info().model_dump(mode="json") if error else None}
+                for job_id, error in outcomes
+            ]
+        )
+    elif outcomes:
+        rows = [[job_id, f"{error.message} [{error.code}]" if error else "requeued"] for job_id, error in outcomes]
+        terminal.table(["job", "outcome"], rows)
+    else:
+        terminal.note("no such jobs")
+
+
+def duration_text(seconds: float) -> str:
+    """A time span in the unit that fits: 0.2 s, 34 s, 12 min, 5.5 h, 3.2 d."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} min"
+    if seconds < 172_800:
+        return f"{seconds / 3600:.1f} h"
+    return f"{seconds / 86_400:.1f} d"

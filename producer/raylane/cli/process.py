@@ -1,0 +1,82 @@
+"""What the command lines of the producer and the worker share: exit codes, Ctrl-C, and warnings about variables."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from raylane_common.errors import ErrorInfo
+
+T = TypeVar("T")
+
+
+class ExitCode(IntEnum):
+    """What a command exits with. 69 is EX_UNAVAILABLE of sysexits.h; 130 is what shells report after Ctrl-C."""
+
+    FAILED = 1
+    USAGE = 2
+    NOT_FOUND = 3
+    TIMED_OUT = 4
+    UNAVAILABLE = 69
+    INTERRUPTED = 130
+
+
+_EXIT_CODES: Final = {
+    "invalid_request": ExitCode.USAGE,
+    "job_id_taken": ExitCode.USAGE,
+    "job_not_requeued": ExitCode.USAGE,
+    "job_not_found": ExitCode.NOT_FOUND,
+    "run_not_found": ExitCode.NOT_FOUND,
+    "table_not_found": ExitCode.NOT_FOUND,
+    "wait_timeout": ExitCode.TIMED_OUT,
+    "queue_unavailable": ExitCode.UNAVAILABLE,
+}
+
+
+def exit_code(error: ErrorInfo) -> ExitCode:
+    """The exit code of a command that ended with this error."""
+    return _EXIT_CODES.get(error.code, ExitCode.FAILED)
+
+
+def run_interruptible(work: Coroutine[Any, Any, T]) -> T:
+    """Runs the coroutine in a new event loop. Raises `KeyboardInterrupt` if Ctrl-C cancelled it."""
+
+    async def main() -> T:
+        _cancel_on_interrupt()
+        return await work
+
+    try:
+        return asyncio.run(main())
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+
+
+def variable_warnings() -> list[str]:
+    """One line for each variable of the environment or `.env` that begins with `RAYLANE_` and that nothing reads."""
+    from pydantic_settings import DotEnvSettingsSource
+
+    from raylane_common.settings import Settings, unknown_variables
+
+    in_file = [name.upper() for name in DotEnvSettingsSource(Settings).env_vars]
+    return [
+        f"warning: {name} is not a setting" + (f"; did you mean {nearest}?" if nearest else "")
+        for name, nearest in unknown_variables(dict.fromkeys([*os.environ, *in_file]))
+    ]
+
+
+def _cancel_on_interrupt() -> None:
+    """Makes Ctrl-C cancel the running task between two of its steps; asyncio's own handler may do it within one.
+
+    A task that is cancelled within a step and enters `asyncio.timeout` next, as redis-py does, loses the cancellation.
+    """
+    task = asyncio.current_task()
+    if task is not None and sys.platform != "win32" and threading.current_thread() is threading.main_thread():
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, task.cancel)

@@ -1,0 +1,104 @@
+"""`raylane sources`, `reset`, `restore` and `history`: commands for a session."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from raylane.cli import parameters, runner
+from raylane.cli.render import show_code_and_run, show_sources, time_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from raylane.cli.terminal import Terminal
+    from raylane.history import HistoryEntry
+    from raylane.producer import Producer
+
+app = typer.Typer()
+
+
+@app.command()
+@parameters.grouped
+def sources(session: parameters.Session = None, output: parameters.OutputOptions = parameters.OUTPUT) -> None:
+    """List the session's sources."""
+
+    async def command(producer: Producer, terminal: Terminal) -> None:
+        show_sources(await producer.sources(runner.require_session(session)), terminal)
+
+    runner.execute(command, output)
+
+
+@app.command()
+@parameters.grouped
+def reset(session: parameters.Session = None, output: parameters.OutputOptions = parameters.OUTPUT) -> None:
+    """Forget the session's sources and history. Its jobs can still be read by id."""
+
+    async def command(producer: Producer, terminal: Terminal) -> None:
+        removed = await producer.reset(runner.require_session(session))
+        if terminal.as_json:
+            terminal.json({"removed": removed})
+        else:
+            terminal.text(f"{removed} source{'' if removed == 1 else 's'} removed")
+
+    runner.execute(command, output)
+
+
+@app.command()
+@parameters.grouped
+def restore(job: parameters.Job, output: parameters.OutputOptions = parameters.OUTPUT) -> None:
+    """Put the sources that a generate job used back into its session."""
+
+    async def command(producer: Producer, terminal: Terminal) -> None:
+        show_sources(await producer.restore(job), terminal)
+
+    runner.execute(command, output)
+
+
+@app.command()
+@parameters.grouped
+def history(
+    session: parameters.Session = None,
+    limit: parameters.Limit = 50,
+    full: Annotated[bool, typer.Option("--full", help="Show the code and the output of each job.")] = False,
+    output: parameters.OutputOptions = parameters.OUTPUT,
+) -> None:
+    """List the session's jobs, newest first."""
+
+    async def command(producer: Producer, terminal: Terminal) -> None:
+        entries = await producer.history(runner.require_session(session), limit=limit)
+        if terminal.as_json:
+            terminal.models(*entries, many=True)
+        else:
+            _show_history(entries, terminal, full=full)
+
+    runner.execute(command, output)
+
+
+def _show_history(entries: Sequence[HistoryEntry], terminal: Terminal, *, full: bool) -> None:
+    if not entries:
+        terminal.note("no history")
+        return
+    columns = ["at", "job", "action", "status", "endpoint", "exit code", "what"]
+    rows = [
+        [
+            time_text(entry.at),
+            entry.job_id,
+            entry.action if entry.action == entry.kind else f"{entry.kind} {entry.action}",
+            entry.status,
+            entry.endpoint or "",
+            "" if entry.exit_code is None else str(entry.exit_code),
+            entry.what,
+        ]
+        for entry in entries
+    ]
+    if not full:
+        terminal.table(columns, rows)
+        return
+    for entry, row in zip(entries, rows, strict=True):
+        terminal.table(columns, [row])
+        if entry.error:
+            terminal.text(f"error: {entry.error.message} [{entry.error.code}]")
+        show_code_and_run(entry.code, entry.run, terminal)
+        terminal.text()
