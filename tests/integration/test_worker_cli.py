@@ -1,4 +1,4 @@
-"""The `raylane-worker` command as a process: what it prints, and how it exits."""
+"""The `raylane-worker` command as a process: its output and its exit codes."""
 
 from __future__ import annotations
 
@@ -35,14 +35,19 @@ async def start(*arguments: str, **settings: str) -> asyncio.subprocess.Process:
 
 
 async def ended(process: asyncio.subprocess.Process) -> tuple[int | None, str, str]:
-    async with asyncio.timeout(60):
-        stdout, stderr = await process.communicate()
+    """Exit code, stdout and stderr. A process that does not end is interrupted, so that its servers end with it."""
+    try:
+        async with asyncio.timeout(60):
+            stdout, stderr = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGINT)
     return process.returncode, stdout.decode(), stderr.decode()
 
 
 async def test_without_redis_it_says_so_and_exits_with_69() -> None:
-    patience = {"RAYLANE_REDIS__GIVE_UP_S": "2", "RAYLANE_REDIS__SOCKET_TIMEOUT_S": "2"}
-    code, _, stderr = await ended(await start("run", RAYLANE_REDIS__URL="redis://127.0.0.1:1/0", **patience))
+    limits = {"RAYLANE_REDIS__GIVE_UP_S": "2", "RAYLANE_REDIS__SOCKET_TIMEOUT_S": "2"}
+    code, _, stderr = await ended(await start("run", RAYLANE_REDIS__URL="redis://127.0.0.1:1/0", **limits))
     assert code == 69
     assert stderr.startswith("error: Redis did not answer while trying to start the worker")
     assert "RAYLANE_REDIS__URL" in stderr
@@ -50,25 +55,47 @@ async def test_without_redis_it_says_so_and_exits_with_69() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "settings", "told"),
+    ("arguments", "settings", "message"),
     [
         (("run", "--lanes", "upload,fast"), {}, "lanes are upload, generate, ray"),
-        (("run",), {"RAYLANE_LANES__LEASE_S": "0"}, "RAYLANE_LANES__LEASE_S"),
-        (("run",), {"RAYLANE_RAY__PRIVATE_URL": "ray:8265"}, "RAYLANE_RAY__PRIVATE_URL"),
-        (("check",), {"RAYLANE_REDIS__URL": "http://x"}, "RAYLANE_REDIS__URL"),
+        (("run",), {"RAYLANE_LANES__LEASE_S": "0"}, "error: RAYLANE_LANES__LEASE_S: "),
+        (("run",), {"RAYLANE_RAY__PRIVATE_URL": "ray:8265"}, "error: RAYLANE_RAY__PRIVATE_URL: must start with http"),
+        (
+            ("run",),
+            {"RAYLANE_REDIS__ULR": "x"},
+            "RAYLANE_REDIS__ULR: is not a setting; did you mean RAYLANE_REDIS__URL?",
+        ),
+        (("check",), {"RAYLANE_REDIS__URL": "http://x"}, "error: RAYLANE_REDIS__URL: must start with redis://"),
+        (("drain",), {"RAYLANE_RAY__ENDPOINTS": "http://ray"}, "error: RAYLANE_RAY: must be JSON"),
         (("dance",), {}, "No such command"),
     ],
 )
 async def test_a_wrong_option_or_setting_is_named_and_exits_with_2(
-    arguments: tuple[str, ...], settings: dict[str, str], told: str
+    arguments: tuple[str, ...], settings: dict[str, str], message: str
 ) -> None:
     code, _, stderr = await ended(await start(*arguments, **settings))
     assert code == 2, stderr
-    assert told in stderr
+    assert message in stderr
     assert "Traceback" not in stderr
 
 
-async def test_check_says_whether_a_worker_of_this_host_lives(redis: Redis, valkey: EmbeddedValkey) -> None:
+async def test_dev_checks_the_settings_of_the_worker_before_it_starts_a_server() -> None:
+    code, stdout, stderr = await ended(await start("dev", RAYLANE_LANES__UPLOAD__CONCURRENCY="0"))
+    assert (code, stdout) == (2, "")
+    [line] = stderr.splitlines()
+    assert line.startswith("error: RAYLANE_LANES__UPLOAD__CONCURRENCY: Input should be greater than or equal to 1")
+
+
+@pytest.mark.parametrize("command", ["run", "dev", "check"])
+async def test_a_misspelt_variable_gets_a_warning_with_the_nearest_setting(command: str) -> None:
+    settings = {"RAYLANE_REDIS_URL": "redis://:secret@x", "RAYLANE_REDIS__URL": "x"}
+    _, _, stderr = await ended(await start(command, **settings))
+    warning, error = stderr.splitlines()
+    assert warning == "warning: RAYLANE_REDIS_URL is not a setting; did you mean RAYLANE_REDIS__URL?"
+    assert error.startswith("error: RAYLANE_REDIS__URL: ")
+
+
+async def test_check_says_whether_a_worker_of_this_host_is_alive(redis: Redis, valkey: EmbeddedValkey) -> None:
     code, _, stderr = await ended(await start("check", RAYLANE_REDIS__URL=valkey.url))
     assert code == 1
     assert stderr.startswith("no living worker on ")
@@ -92,7 +119,7 @@ async def test_check_says_whether_a_worker_of_this_host_lives(redis: Redis, valk
     assert (await ended(await start("check", RAYLANE_REDIS__URL=valkey.url)))[0] == 1
 
 
-async def test_a_job_goes_through_the_process_and_its_error_comes_back_typed(
+async def test_a_job_that_the_process_runs_fails_with_its_typed_error(
     redis: Redis, valkey: EmbeddedValkey, moto: EmbeddedMoto
 ) -> None:
     settings = {
@@ -101,13 +128,13 @@ async def test_a_job_goes_through_the_process_and_its_error_comes_back_typed(
         "RAYLANE_AWS__REGION": "us-east-1",
         "RAYLANE_AWS__ACCESS_KEY_ID": "x",
         "RAYLANE_AWS__SECRET_ACCESS_KEY": "x",
-        "RAYLANE_STORAGE__BUCKET": "nobody-made-this-one",
+        "RAYLANE_STORAGE__BUCKET": "no-such-bucket",
     }
     worker = await start("run", "--lanes", "upload", **settings)
     try:
         async with Producer(redis_url=valkey.url) as producer:
             uploading = await producer.upload_bytes("a\n1\n", filename="a.csv", session_id="s")
-            with pytest.raises(StorageRejected, match="nobody-made-this-one"):
+            with pytest.raises(StorageRejected, match="no-such-bucket"):
                 await uploading.result(60)
             assert await producer.sources("s") == []
             (entry,) = await producer.history("s")

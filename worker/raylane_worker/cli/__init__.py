@@ -1,4 +1,4 @@
-"""The `raylane-worker` command. This module imports nothing of the extras, so that it can say which one is missing."""
+"""The `raylane-worker` command. Imports nothing of the extras, so that `main` can say which of them is missing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _NEEDED: Final = ("typer", "rich", "aiobotocore", "boto3", "pyarrow", "strands")
 
 
 def main() -> None:
-    """Entry point. Exits with 1 and a hint when the `worker` extra is not installed."""
+    """Runs the command line. Exits with 1 and a hint if the extra `worker` is not installed."""
     missing = [name for name in _NEEDED if find_spec(name) is None]
     if missing:
         print(f"raylane-worker needs {', '.join(missing)}: pip install 'raylane[worker]'", file=sys.stderr)  # noqa: T201  # no logging yet

@@ -1,74 +1,71 @@
-"""`raylane-worker demo`: a real CSV becomes a Ray job whose answer is printed, with the private address of Ray dead."""
+"""`raylane-worker demo`: runs commands of `raylane` on this machine, with the private address of Ray dead.
+
+Each command runs as its own process, so what the demo shows is what a user's shell would show.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import os
-import time
+import shlex
+import sys
 from contextlib import asynccontextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from raylane import Producer
 from raylane_common.errors import EmbeddedError
 from raylane_common.settings import Settings
 from raylane_common.wire.base import Lane
-from raylane_common.wire.generate import GeneratorName
 from raylane_worker.app import run
 from raylane_worker.embedded import EmbeddedStack, SilentEndpoint
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Sequence
 
-SESSION: Final = "demo"
-PROMPT: Final = "average temp_max by weather"
-_PATIENCE_S: Final = 300.0
+_CSV: Final = "seattle-weather.csv"
+_UPLOAD: Final = ("upload", _CSV, "--session", "demo", "--wait")
+_GENERATE: Final = ("generate", "average temp_max by weather", "--session", "demo", "--run", "--wait")
+_STATUS: Final = ("ray", "status")
 
 
-async def run_demo(*, tell: Callable[[str], None]) -> None:
-    """Starts everything, shows the main job and the failover, ends everything. Raises what a job of it raises."""
-    csv = _seattle_weather()
-    tell("Starting Valkey, S3 with Glue, and Ray on this machine (10 to 30 s) …")
+async def run_demo(*, write: Callable[[str], None]) -> None:
+    """Starts the servers and a worker, runs the commands, and stops everything.
+
+    Raises `EmbeddedError` if a server does not start or a command fails.
+    """
+    data = _data_directory()
+    write("Starting Valkey, S3 with Glue, and Ray on this machine (10 to 30 s) …")
     async with SilentEndpoint() as dead, EmbeddedStack() as stack:
         settings = _isolated(stack.settings_env(private_ray_url=dead.url))
-        async with _worker(settings), Producer(settings) as producer:
-            await _show(producer, csv, tell)
-    tell("\nEverything has stopped.")
+        async with _worker(settings):
+            await _raylane(_UPLOAD, data, write)
+            await _raylane(_GENERATE, data, write)
+            write("\nThe private address of Ray accepts no connection. Only the first call had to find that out:")
+            await _raylane(_STATUS, data, write)
+    write("\nEverything has stopped.")
 
 
-async def _show(producer: Producer, csv: Path, tell: Callable[[str], None]) -> None:
-    tell(f"\n$ raylane upload {csv.name} --session {SESSION}")
-    uploading = await producer.upload(csv, session_id=SESSION)
-    uploaded = await uploading.result(timeout_s=_PATIENCE_S)
-    tell(f"{uploaded.s3_uri}  ({uploaded.rows:,} rows, {uploaded.bytes:,} bytes)")
-    tell("columns: " + ", ".join(f"{column.name} {column.type}" for column in uploaded.columns))
-
-    tell(f"\n$ raylane generate '{PROMPT}' --run --session {SESSION}")
-    generating = await producer.generate(PROMPT, session_id=SESSION, execute=True, generator=GeneratorName.TEMPLATE)
-    async for event in generating.follow():
-        if event.progress is not None:
-            tell(f"… {event.progress.stage}: {event.progress.message}")
-    generated = await generating.result(timeout_s=_PATIENCE_S)
-    assert generated.run is not None
-    tell(f"\nInterpreted as: {generated.interpreted_as}\nCode:\n\n{_indented(generated.code)}")
-    tell(f"Ran on Ray as {generated.run.submission_id}, through the {generated.run.endpoint} endpoint. Its output:\n")
-    tell(_indented(generated.run.output_tail))
-
-    tell("The private address of Ray takes no connection. The first call noticed, and none waits for it again:")
-    tell("\n$ raylane ray status")
-    started_at = time.perf_counter()
-    status = await (await producer.cluster.status()).result(timeout_s=_PATIENCE_S)
-    elapsed_ms = (time.perf_counter() - started_at) * 1000
-    tell(f"Ray {status.version.ray_version} answered through the {status.endpoint} endpoint in {elapsed_ms:.0f} ms:")
-    for endpoint in status.endpoints:
-        reason = f" ({endpoint.last_error})" if endpoint.last_error else ""
-        tell(f"  {endpoint.name:8}{endpoint.url:24}{endpoint.state}{reason}")
+async def _raylane(arguments: Sequence[str], directory: Path, write: Callable[[str], None]) -> None:
+    """Runs `raylane` with these arguments in the directory; it prints to our stdout and stderr."""
+    command = shlex.join(["raylane", *arguments])
+    write(f"\n$ {command}")
+    # The script `raylane` may not be installed beside this interpreter; -P keeps the directory out of the imports.
+    program = ("-P", "-c", "from raylane.cli import main; main()")
+    process = await asyncio.create_subprocess_exec(sys.executable, *program, *arguments, cwd=directory)
+    try:
+        code = await process.wait()
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            await process.wait()
+    if code:
+        raise EmbeddedError(f"`{command}` failed with exit code {code}", details={"part": "demo"})
 
 
 @asynccontextmanager
 async def _worker(settings: Settings) -> AsyncIterator[None]:
-    """A worker with all lanes in this process; leaves when it has stopped."""
+    """A worker with all lanes in this process. It has stopped when the block is left."""
     ready, stop = asyncio.Event(), asyncio.Event()
     working = asyncio.create_task(run(settings, list(Lane), ready=ready, stop=stop))
     readiness = asyncio.create_task(ready.wait())
@@ -84,20 +81,16 @@ async def _worker(settings: Settings) -> AsyncIterator[None]:
 
 
 def _isolated(env: dict[str, str]) -> Settings:
-    """Settings of the demo alone, whatever this machine is set to."""
+    """Replaces all settings of this process and its children by those of the demo."""
     for name in [name for name in os.environ if name.startswith("RAYLANE_")]:
         del os.environ[name]
     os.environ.update(env)
     return Settings(_env_file=None)
 
 
-def _seattle_weather() -> Path:
-    # Importing the package would load pandas for a path.
+def _data_directory() -> Path:
+    # find_spec and not an import: the package would load pandas.
     spec = find_spec("vega_datasets")
     if spec is None or spec.origin is None:
         raise EmbeddedError("the demo's data is missing; pip install 'raylane[embedded]'", details={"part": "demo"})
-    return Path(spec.origin).parent / "_data" / "seattle-weather.csv"
-
-
-def _indented(text: str) -> str:
-    return "".join(f"    {line}".rstrip() + "\n" for line in text.strip().splitlines())
+    return Path(spec.origin).parent / "_data"
