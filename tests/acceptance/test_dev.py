@@ -1,4 +1,4 @@
-"""`raylane-worker dev`: says how to reach it, takes jobs, and leaves nothing behind after Ctrl-C."""
+"""`raylane-worker dev`: prints its addresses, takes jobs, and leaves no process behind after Ctrl-C."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ async def run_demo(*, write: Callable[[str], None]) -> None:
         async with _worker(settings):
             await _raylane(_UPLOAD, data, write)
             await _raylane(_GENERATE, data, write)
-            write("\nThe private address of Ray accepts no connection. Only the first call had to find that out:")
+            write("\nThe private address of Ray accepts no connection. Only the first call waited for it:")
             await _raylane(_STATUS, data, write)
     write("\nEverything has stopped.")
 
