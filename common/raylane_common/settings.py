@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, Self, get_args, get_origin
+from typing import TYPE_CHECKING, Final, Literal, Self, get_args, get_origin
 
 from pydantic import (
     BaseModel,
@@ -154,6 +155,20 @@ _LANE_DEFAULTS: Final[dict[str, dict[str, float]]] = {
 }
 
 
+def _with_defaults(given: object, defaults: Mapping[str, Mapping[str, object]]) -> object:
+    """Adds to each section the fields that it lacks. What is no section stays as it is, for pydantic to refuse."""
+    if not isinstance(given, Mapping):
+        return given
+    sections: dict[str, object] = {
+        name: dict(section) if isinstance(section, Mapping | BaseModel) else section for name, section in given.items()
+    }
+    for name, fields in defaults.items():
+        section = sections.setdefault(name, {})
+        if isinstance(section, dict):
+            sections[name] = {**fields, **section}
+    return sections
+
+
 class LanesSettings(_Section):
     """The three lanes, and the settings that they share."""
 
@@ -173,8 +188,8 @@ class LanesSettings(_Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _each_lane_has_its_defaults(cls, data: dict[str, Any]) -> dict[str, Any]:
-        return data | {lane: {**defaults, **data.get(lane, {})} for lane, defaults in _LANE_DEFAULTS.items()}
+    def _each_lane_has_its_defaults(cls, given: object) -> object:
+        return _with_defaults(given, _LANE_DEFAULTS)
 
 
 class Settings(BaseSettings):
@@ -201,9 +216,8 @@ class Settings(BaseSettings):
 
     @field_validator("retries", mode="before")
     @classmethod
-    def _each_kind_has_its_policy(cls, given: dict[str, Any]) -> dict[str, Any]:
-        changes = {kind: dict(policy) for kind, policy in given.items()}
-        return changes | {kind: {**dict(entry.retry), **changes.get(kind, {})} for kind, entry in KINDS.items()}
+    def _each_kind_has_its_policy(cls, given: object) -> object:
+        return _with_defaults(given, {kind: entry.retry.model_dump() for kind, entry in KINDS.items()})
 
     @model_validator(mode="after")
     def _outer_deadlines_are_longer(self) -> Self:

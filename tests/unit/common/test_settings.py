@@ -159,3 +159,20 @@ def test_a_wrong_setting_is_named_by_its_variable(
         load_settings()
     assert raised.value.message.startswith(message)
     assert raised.value.details["field"] == message.partition(":")[0]
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ({"lanes": 3}, "lanes"),
+        ({"lanes": {"upload": 3}}, "lanes.upload"),
+        ({"lanes": {"upload": None}}, "lanes.upload"),
+        ({"retries": [1]}, "retries"),
+        ({"retries": {"ray": "often"}}, "retries.ray"),
+    ],
+    ids=str,
+)
+def test_a_section_that_is_a_single_value_is_refused_by_name(given: dict[str, object], field: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        Settings.model_validate(given)
+    assert [".".join(map(str, found["loc"])) for found in caught.value.errors()] == [field]
