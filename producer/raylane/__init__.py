@@ -23,13 +23,13 @@ _HOMES: Final = {
         *("NotUnderstood", "QueueError", "QueueUnavailable", "RayError", "RaylaneError", "RunFailed", "SourceError"),
         *("StorageError", "WaitTimeout", "WorkerLost"),
     ),
-    "raylane_common.ray.models": ("Run",),
+    "raylane_common.ray.models": ("RayJobStatus", "Run"),
     "raylane_common.settings": ("Settings",),
     "raylane_common.wire.jobs": (
         *("Attempt", "Enqueued", "EventType", "JobEvent", "JobRecord", "JobStatus", "LaneOverview", "NewJob"),
         *("Priority", "Progress"),
     ),
-    "raylane_common.wire.sources": ("Column", "CsvSource", "TableSource"),
+    "raylane_common.wire.sources": ("Column", "ColumnType", "CsvSource", "OpaqueSource", "TableFormat", "TableSource"),
 }
 # Requests and results are not listed here: each kind exports its own.
 _KINDS: Final = "raylane_common.wire.kinds"

@@ -30,6 +30,7 @@ from raylane_common.errors import SourceError as SourceError
 from raylane_common.errors import StorageError as StorageError
 from raylane_common.errors import WaitTimeout as WaitTimeout
 from raylane_common.errors import WorkerLost as WorkerLost
+from raylane_common.ray.models import RayJobStatus as RayJobStatus
 from raylane_common.ray.models import Run as Run
 from raylane_common.settings import Settings as Settings
 from raylane_common.wire.generate import *
@@ -46,7 +47,10 @@ from raylane_common.wire.jobs import Progress as Progress
 from raylane_common.wire.kinds import *
 from raylane_common.wire.ray import *
 from raylane_common.wire.sources import Column as Column
+from raylane_common.wire.sources import ColumnType as ColumnType
 from raylane_common.wire.sources import CsvSource as CsvSource
+from raylane_common.wire.sources import OpaqueSource as OpaqueSource
+from raylane_common.wire.sources import TableFormat as TableFormat
 from raylane_common.wire.sources import TableSource as TableSource
 from raylane_common.wire.tables import *
 from raylane_common.wire.upload import *
