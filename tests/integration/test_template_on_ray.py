@@ -22,8 +22,8 @@ from raylane_common.ray.settings import RaySettings
 from raylane_common.wire.sources import Column, ColumnType, CsvSource, TableFormat, TableSource
 from raylane_worker.data.csv_profile import profile
 from raylane_worker.embedded import aws_environment, embedded_ray
-from raylane_worker.generation.template import write
-from raylane_worker.generation.verify import verify
+from raylane_worker.generation.template.generator import write
+from raylane_worker.generation.checks.verify import verify
 from tests.helpers.aws import s3
 from tests.helpers.printed import table
 from tests.helpers.waiting import until

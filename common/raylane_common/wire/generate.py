@@ -78,6 +78,11 @@ class Checkpoint(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     sources_used: tuple[AnySource, ...]
+    small: bool = Field(
+        default=False,
+        exclude_if=lambda small: not small,
+        description="Whether the sources together are within `ray.small_source_bytes`",
+    )
     generator: GeneratorName
     model: str | None = None
     interpreted_as: str = ""

@@ -1,10 +1,11 @@
+"""What the agents do with a scripted model: tools, limits, refusals, feedback and privacy."""
+
 from __future__ import annotations
 
 import asyncio
-import copy
 import json
 import logging
-from typing import TYPE_CHECKING, NoReturn, TypeAlias
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -12,116 +13,24 @@ from hypothesis import strategies as st
 from strands.models import Model
 from strands.types.exceptions import ModelThrottledException
 
-from raylane_common.errors import GenerationError, GenerationRefused, ModelMisconfigured, ModelUnavailable, NoSources
+from raylane_common.errors import GenerationRefused, ModelMisconfigured, ModelUnavailable, NoSources
 from raylane_common.ray.models import RayJobStatus, Run
 from raylane_common.settings import GenerationSettings
 from raylane_common.wire.generate import CodeVersion, Finding, Usage
 from raylane_common.wire.sources import Column, ColumnType, CsvSource, TableFormat, TableSource
-from raylane_worker.generation import template
-from raylane_worker.generation.agents.briefing import describe, read_source
-from raylane_worker.generation.agents.team import WritingTask, write_code
-from raylane_worker.generation.template.model import TemplateModel
+from raylane_worker.generation.agents.briefing import describe_source
+from raylane_worker.telemetry.logs import keep_content_private
+from tests.unit.generation.scripted_model import DELEGATE, LOOK, SUBMIT, ScriptedModel, csv, task, write
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Sequence
+    from collections.abc import AsyncGenerator
 
     from strands.types.content import ContentBlock, Messages
     from strands.types.streaming import StreamEvent
     from strands.types.tools import ToolSpec
 
-Call = tuple[str, dict[str, object]]
-Turn: TypeAlias = "str | list[Call] | Exception | Callable[[Messages], Turn]"
-
-DELEGATE: Turn = [("code_generation_agent", {"notes": "mind the nulls"})]
-LOOK: Turn = [("get_data_sources", {})]
-SUBMIT: Turn = [("submit_code", {"code": "print(1)", "interpreted_as": "one  is\nprinted"})]
-
-
-class ScriptedModel(Model):
-    """Plays both agents turn by turn, holds no state of a job, and remembers what it was asked."""
-
-    def __init__(self, code_agent: Sequence[Turn], supervisor: Sequence[Turn] = (DELEGATE,)) -> None:
-        self.turns = {"code": code_agent, "supervisor": supervisor}
-        self.requests: list[tuple[str, Messages, list[ToolSpec]]] = []
-
-    def update_config(self, **model_config: object) -> None:
-        pass
-
-    def get_config(self) -> dict[str, object]:
-        return {"context_window_limit": 100_000}
-
-    def structured_output(self, *args: object, **kwargs: object) -> NoReturn:
-        raise NotImplementedError
-
-    def asked(self, role: str) -> list[Messages]:
-        return [messages for asked, messages, _ in self.requests if asked == role]
-
-    async def stream(
-        self,
-        messages: Messages,
-        tool_specs: list[ToolSpec] | None = None,
-        system_prompt: str | None = None,
-        **kwargs: object,
-    ) -> AsyncGenerator[StreamEvent, None]:
-        specs = tool_specs or []
-        role = "supervisor" if [spec["name"] for spec in specs] == ["code_generation_agent"] else "code"
-        self.requests.append((role, copy.deepcopy(messages), specs))
-        turns = self.turns[role]
-        turn = turns[min(sum(message["role"] == "assistant" for message in messages), len(turns) - 1)]
-        while callable(turn):
-            turn = turn(messages)
-        await asyncio.sleep(0)
-        if isinstance(turn, Exception):
-            raise turn
-        yield {"messageStart": {"role": "assistant"}}
-        if isinstance(turn, str):
-            yield {"contentBlockStart": {"start": {}}}
-            yield {"contentBlockDelta": {"delta": {"text": turn}}}
-            yield {"contentBlockStop": {}}
-        else:
-            for number, (name, arguments) in enumerate(turn):
-                identity = f"call-{len(messages)}-{number}"
-                yield {"contentBlockStart": {"start": {"toolUse": {"name": name, "toolUseId": identity}}}}
-                yield {"contentBlockDelta": {"delta": {"toolUse": {"input": json.dumps(arguments)}}}}
-                yield {"contentBlockStop": {}}
-        yield {"messageStop": {"stopReason": "end_turn" if isinstance(turn, str) else "tool_use"}}
-        yield {
-            "metadata": {
-                "usage": {"inputTokens": 10, "outputTokens": 5, "totalTokens": 15},
-                "metrics": {"latencyMs": 1},
-            }
-        }
-
-
-def csv(session: str = "sess-a", filename: str = "weather.csv") -> CsvSource:
-    return CsvSource(
-        filename=filename,
-        s3_uri=f"s3://bucket/sessions/{session}/csv/{filename}",
-        size_bytes=1000,
-        rows=10,
-        columns=(
-            Column(name="weather", type=ColumnType.STRING, native_type="string"),
-            Column(name="temp_max", type=ColumnType.NUMBER, native_type="double"),
-        ),
-        job_id="upload-1",
-    )
-
-
-def task(
-    *sources: CsvSource | TableSource,
-    prompt: str = "average temp_max by weather",
-    small: bool = True,
-    previous: CodeVersion | None = None,
-    **limits: float,
-) -> WritingTask:
-    return WritingTask(
-        job_id="job-1",
-        prompt=prompt,
-        sources=sources or (csv(),),
-        small=small,
-        limits=GenerationSettings.model_validate(limits),
-        previous=previous,
-    )
+    from raylane_common.wire.sources import Source
+    from tests.unit.generation.scripted_model import Turn
 
 
 def tool_results(messages: Messages) -> list[str]:
@@ -133,9 +42,9 @@ def texts(content: list[ContentBlock]) -> list[str]:
     return [block["text"] for block in content]
 
 
-async def test_code_is_written_from_the_sources_that_the_tool_lists() -> None:
+async def test_the_tool_lists_the_sources_of_the_task() -> None:
     model = ScriptedModel([LOOK, SUBMIT])
-    draft = await write_code(task(), model)
+    draft = await write(task(), model)
     assert draft.code == "print(1)"
     assert draft.interpreted_as == "one is printed"
     (answer,) = tool_results(model.asked("code")[-1])
@@ -158,26 +67,26 @@ async def test_code_is_written_from_the_sources_that_the_tool_lists() -> None:
     }
 
 
-async def test_usage_is_that_of_both_agents_and_no_answer_is_asked_for_after_the_submission() -> None:
+async def test_usage_counts_both_agents_and_the_model_is_not_called_after_the_submission() -> None:
     model = ScriptedModel([LOOK, SUBMIT])
-    draft = await write_code(task(), model)
+    draft = await write(task(), model)
     assert [role for role, _, _ in model.requests] == ["supervisor", "code", "code"]
     assert draft.usage == Usage(input_tokens=30, output_tokens=15)
 
 
-async def test_both_agents_are_given_the_prompt_word_for_word_and_the_notes_come_apart_from_it() -> None:
+async def test_both_agents_get_the_prompt_word_for_word_and_the_notes_in_a_block_of_their_own() -> None:
     prompt = "average  temp_max\n\tby weather?"
     model = ScriptedModel([LOOK, SUBMIT])
-    await write_code(task(prompt=prompt), model)
+    await write(task(prompt=prompt), model)
     assert texts(model.asked("supervisor")[0][0]["content"]) == [prompt]
     first, notes = texts(model.asked("code")[0][0]["content"])
     assert first == prompt
     assert notes.endswith("mind the nulls")
 
 
-async def test_the_tools_offer_no_way_to_name_a_session() -> None:
+async def test_no_tool_has_an_argument_for_a_session() -> None:
     model = ScriptedModel([LOOK, SUBMIT])
-    await write_code(task(), model)
+    await write(task(), model)
     specs = {spec["name"]: spec["inputSchema"]["json"] for _, _, specs in model.requests for spec in specs}
     assert specs.keys() == {"code_generation_agent", "get_data_sources", "submit_code", "cannot"}
     assert specs["get_data_sources"].get("properties", {}) == {}
@@ -185,9 +94,9 @@ async def test_the_tools_offer_no_way_to_name_a_session() -> None:
 
 
 @pytest.mark.parametrize("extra", [{"session_id": "sess-b"}, {"agent": "x", "tool_context": {"session": "sess-b"}}])
-async def test_a_model_that_names_another_session_is_answered_for_its_own(extra: dict[str, object]) -> None:
+async def test_a_model_that_names_another_session_gets_the_sources_of_its_own(extra: dict[str, object]) -> None:
     model = ScriptedModel([[("get_data_sources", extra)], SUBMIT])
-    await write_code(task(csv("sess-a")), model)
+    await write(task(csv("sess-a")), model)
     (answer,) = tool_results(model.asked("code")[-1])
     assert "sessions/sess-a/" in answer
     assert "sess-b" not in answer
@@ -199,63 +108,63 @@ async def test_concurrent_jobs_on_one_model_see_only_their_own_sources() -> None
 
     model = ScriptedModel([[("get_data_sources", {"session_id": "sess-0"})], submit_what_was_listed])
     sessions = [f"sess-{number}" for number in range(20)]
-    drafts = await asyncio.gather(*(write_code(task(csv(session)), model) for session in sessions))
+    drafts = await asyncio.gather(*(write(task(csv(session)), model) for session in sessions))
     for session, draft in zip(sessions, drafts, strict=True):
         (source,) = json.loads(draft.code)["sources"]
         assert source["location"] == f"s3://bucket/sessions/{session}/csv/weather.csv"
 
 
-async def test_a_refusal_carries_the_models_reason() -> None:
+async def test_a_refusal_contains_the_reason_of_the_model() -> None:
     model = ScriptedModel([LOOK, [("cannot", {"reason": "there is no column\n'price'"})]])
     with pytest.raises(GenerationRefused, match="there is no column 'price'"):
-        await write_code(task(), model)
+        await write(task(), model)
 
 
-async def test_only_the_first_thing_handed_in_counts() -> None:
+async def test_only_the_first_submission_counts() -> None:
     both: Turn = [
         ("submit_code", {"code": "first", "interpreted_as": ""}),
         ("submit_code", {"code": "second", "interpreted_as": ""}),
         ("cannot", {"reason": "third"}),
     ]
-    assert (await write_code(task(), ScriptedModel([both]))).code == "first"
+    assert (await write(task(), ScriptedModel([both]))).code == "first"
 
 
-async def test_a_second_delegation_in_the_same_turn_is_not_run() -> None:
+async def test_a_second_delegation_in_the_same_turn_is_ignored() -> None:
     model = ScriptedModel([LOOK, SUBMIT], supervisor=[[("code_generation_agent", {}), ("code_generation_agent", {})]])
-    await write_code(task(), model)
+    await write(task(), model)
     assert len(model.asked("code")) == 2
 
 
 async def test_empty_code_is_sent_back_to_the_model() -> None:
     empty: Turn = [("submit_code", {"code": " \n", "interpreted_as": ""})]
     model = ScriptedModel([empty, SUBMIT])
-    assert (await write_code(task(), model)).code == "print(1)"
+    assert (await write(task(), model)).code == "print(1)"
     assert tool_results(model.asked("code")[-1]) == ["Error: code must not be empty"]
 
 
-async def test_free_text_is_never_taken_for_code() -> None:
+async def test_plain_text_is_never_used_as_code() -> None:
     words = "Here you are:\n```python\nimport ray\n```"
     with pytest.raises(GenerationRefused, match="import ray") as caught:
-        await write_code(task(), ScriptedModel([LOOK, words]))
+        await write(task(), ScriptedModel([LOOK, words]))
     assert caught.value.details == {"agent": "code_generation_agent", "stop_reason": "end_turn"}
 
 
-async def test_last_words_are_clipped() -> None:
+async def test_the_quoted_last_message_is_clipped() -> None:
     with pytest.raises(GenerationRefused) as caught:
-        await write_code(task(), ScriptedModel(["x" * 100_000]))
+        await write(task(), ScriptedModel(["x" * 100_000]))
     assert len(caught.value.message) < 1000
 
 
-async def test_a_supervisor_that_does_not_delegate_is_a_refusal() -> None:
+async def test_a_supervisor_that_does_not_delegate_refuses() -> None:
     with pytest.raises(GenerationRefused, match="I only talk") as caught:
-        await write_code(task(), ScriptedModel([], supervisor=["I only talk."]))
+        await write(task(), ScriptedModel([], supervisor=["I only talk."]))
     assert caught.value.details["agent"] == "supervisor"
 
 
 async def test_an_endless_tool_loop_of_the_code_agent_ends_at_the_turn_limit() -> None:
     model = ScriptedModel([LOOK])
     with pytest.raises(GenerationRefused, match="MAX_TURNS") as caught:
-        await write_code(task(max_turns=4), model)
+        await write(task(), model, max_turns=4)
     assert caught.value.details["stop_reason"] == "limit_turns"
     assert len(model.asked("code")) == 4
 
@@ -263,21 +172,20 @@ async def test_an_endless_tool_loop_of_the_code_agent_ends_at_the_turn_limit() -
 async def test_an_endless_tool_loop_of_the_supervisor_ends_at_the_turn_limit() -> None:
     model = ScriptedModel([], supervisor=[[("no_such_tool", {})]])
     with pytest.raises(GenerationRefused, match="limit_turns"):
-        await write_code(task(max_turns=4), model)
+        await write(task(), model, max_turns=4)
     assert len(model.asked("supervisor")) == 4
 
 
-async def test_the_token_limit_ends_the_work() -> None:
-    limits = GenerationSettings().model_copy(update={"max_total_tokens": 30})
-    work = WritingTask("job-1", "average temp_max", (csv(),), True, limits)
+async def test_the_token_limit_ends_the_writing() -> None:
+    settings = GenerationSettings().model_copy(update={"max_total_tokens": 30})
     model = ScriptedModel([LOOK])
     with pytest.raises(GenerationRefused, match="MAX_TOTAL_TOKENS"):
-        await write_code(work, model)
+        await write(task(), model, settings=settings)
     assert len(model.asked("code")) == 2
 
 
 class Waiting(Model):
-    """Never answers; tells when it is asked and when it is no longer waited for."""
+    """Never answers. Sets `asked` when it is called and `left` when the caller stops waiting."""
 
     def __init__(self) -> None:
         self.asked = asyncio.Event()
@@ -303,7 +211,7 @@ class Waiting(Model):
 
 async def test_cancellation_reaches_the_model_call_and_is_not_swallowed() -> None:
     model = Waiting()
-    writing = asyncio.create_task(write_code(task(), model))
+    writing = asyncio.create_task(write(task(), model))
     await asyncio.wait_for(model.asked.wait(), 10)
     writing.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -314,20 +222,20 @@ async def test_cancellation_reaches_the_model_call_and_is_not_swallowed() -> Non
 async def test_a_model_that_does_not_answer_in_time_is_unavailable() -> None:
     model = Waiting()
     with pytest.raises(ModelUnavailable, match="VERSION_TIMEOUT_S") as caught:
-        await write_code(task(model_timeout_s=0.2, version_timeout_s=0.2), model)
+        await write(task(), model, model_timeout_s=0.2, version_timeout_s=0.2)
     assert caught.value.retryable
     assert model.left.is_set()
 
 
-async def test_throttling_is_tried_again_and_then_unavailable() -> None:
+async def test_throttling_is_retried_and_then_unavailable() -> None:
     model = ScriptedModel([LOOK, ModelThrottledException("slow down")])
     with pytest.raises(ModelUnavailable, match="throttles"):
-        await write_code(task(), model)
+        await write(task(), model)
     assert len(model.asked("code")) == 1 + 3
 
 
 class AuthenticationError(Exception):
-    """What openai, anthropic and others raise, by shape."""
+    """The shape of what the clients of openai, anthropic and others raise."""
 
     status_code = 401
 
@@ -349,32 +257,32 @@ class OverloadedError(Exception):
         (OverloadedError("overloaded"), ModelUnavailable),
         (NotFoundError("no model 'gpt-x'"), ModelMisconfigured),
         (AuthenticationError("Incorrect API key provided: sk-abcdef123456"), ModelMisconfigured),
-        (NoSources("typed errors stay what they are"), NoSources),
+        (NoSources("typed errors are unchanged"), NoSources),
         (ZeroDivisionError("a defect"), ZeroDivisionError),
     ],
 )
-async def test_what_a_client_raises_arrives_typed_from_either_agent(
+async def test_an_exception_of_the_client_becomes_a_typed_error_for_either_agent(
     raised: Exception, expected: type[Exception], by_supervisor: bool
 ) -> None:
     model = ScriptedModel([raised], supervisor=[raised if by_supervisor else DELEGATE])
     with pytest.raises(expected) as caught:
-        await write_code(task(), model)
+        await write(task(), model)
     assert "sk-abcdef" not in str(caught.value)
     assert caught.value.__cause__ is None
 
 
-async def test_findings_of_the_previous_version_reach_both_agents() -> None:
+async def test_both_agents_get_the_findings_of_the_previous_version() -> None:
     finding = Finding(rule="unknown_column", message="no column 'temp'", line=3)
     previous = CodeVersion(number=1, code="the old code", findings=(finding,))
     model = ScriptedModel([LOOK, SUBMIT])
-    await write_code(task(previous=previous), model)
+    await write(task(previous=previous), model)
     for messages in (model.asked("supervisor")[0], model.asked("code")[0]):
         feedback = texts(messages[0]["content"])[1]
         assert "the old code" in feedback
         assert "line 3: no column 'temp'" in feedback
 
 
-async def test_the_end_of_a_failed_runs_output_reaches_the_agents_clipped() -> None:
+async def test_the_agents_get_the_clipped_output_of_a_failed_run() -> None:
     run = Run(
         submission_id="rl-job-1-1",
         status=RayJobStatus.FAILED,
@@ -384,7 +292,7 @@ async def test_the_end_of_a_failed_runs_output_reaches_the_agents_clipped() -> N
         message="Job entrypoint command failed",
     )
     model = ScriptedModel([LOOK, SUBMIT])
-    await write_code(task(previous=CodeVersion(number=2, code="the old code", run=run)), model)
+    await write(task(previous=CodeVersion(number=2, code="the old code", run=run)), model)
     feedback = texts(model.asked("code")[0][0]["content"])[1]
     assert "FAILED: Job entrypoint command failed" in feedback
     assert feedback.endswith("KeyError: 'temp'")
@@ -393,11 +301,12 @@ async def test_the_end_of_a_failed_runs_output_reaches_the_agents_clipped() -> N
 
 
 async def test_neither_prompt_nor_code_is_logged_at_any_level(caplog: pytest.LogCaptureFixture) -> None:
+    keep_content_private()
     caplog.set_level(logging.DEBUG)
     submit: Turn = [("submit_code", {"code": "print('private code')", "interpreted_as": ""})]
-    await write_code(task(prompt="private prompt"), ScriptedModel([LOOK, submit]))
+    await write(task(prompt="private prompt"), ScriptedModel([LOOK, submit]))
     with pytest.raises(GenerationRefused):
-        await write_code(task(prompt="private prompt"), ScriptedModel(["private words"]))
+        await write(task(prompt="private prompt"), ScriptedModel(["private words"]))
     assert "private" not in caplog.text
 
 
@@ -434,39 +343,13 @@ sources = st.one_of(
 
 
 @given(sources)
-def test_the_description_of_a_source_loses_nothing(source: CsvSource | TableSource) -> None:
-    assert read_source(json.loads(json.dumps(describe(source)))) == source
-
-
-@pytest.mark.parametrize("small", [True, False])
-async def test_the_template_generator_writes_what_its_templates_write_for_the_listed_sources(small: bool) -> None:
-    draft = await write_code(task(small=small), TemplateModel())
-    written = template.write("average temp_max by weather", [csv()], small=small)
-    assert (draft.code, draft.interpreted_as) == (written.code, written.interpreted_as)
-    assert "s3://bucket/sessions/sess-a/csv/weather.csv" in draft.code
-    assert draft.usage is None
-
-
-async def test_the_template_generator_reads_the_prompt_alone_when_there_is_feedback() -> None:
-    previous = CodeVersion(number=1, code="old", findings=(Finding(rule="r", message="count rows"),))
-    with_feedback = await write_code(task(previous=previous), TemplateModel())
-    assert with_feedback == await write_code(task(), TemplateModel())
-
-
-@pytest.mark.parametrize("prompt", ["predict the weather", "average price by weather", "mean of weather", "xyzzy"])
-async def test_a_refusal_of_the_template_generator_arrives_as_it_is(prompt: str) -> None:
-    with pytest.raises(GenerationError) as direct:
-        template.write(prompt, [csv()])
-    with pytest.raises(GenerationError) as caught:
-        await write_code(task(prompt=prompt), TemplateModel())
-    assert type(caught.value) is type(direct.value)
-    assert caught.value.info() == direct.value.info()
-
-
-async def test_concurrent_template_jobs_see_only_their_own_sources() -> None:
-    model = TemplateModel()
-    sessions = [f"sess-{number}" for number in range(20)]
-    drafts = await asyncio.gather(*(write_code(task(csv(session)), model) for session in sessions))
-    for session, draft in zip(sessions, drafts, strict=True):
-        assert f"/{session}/" in draft.code
-        assert draft.code.count("s3://") == drafts[0].code.count("s3://")
+def test_the_description_of_a_source_has_everything_except_its_origin(source: Source) -> None:
+    described = json.loads(json.dumps(describe_source(source)))
+    whole = source.model_dump(mode="json")
+    origin = {"job_id", "filename", "s3_uri"}
+    assert {name: described[name] for name in whole.keys() - origin} == {
+        name: value for name, value in whole.items() if name not in origin
+    }
+    assert (described["name"], described["location"]) == (source.name, source.location)
+    assert described["format"] == source.format
+    assert not origin & described.keys()

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from raylane_common.errors import RaylaneError
 from raylane_common.wire.sources import ColumnType, TableFormat
-from raylane_worker.generation.template import write
-from raylane_worker.generation.verify import verify
+from raylane_worker.generation.checks.verify import verify
+from raylane_worker.generation.template.generator import write
 from tests.helpers.printed import table
 from tests.unit.generation import schemas
 from tests.unit.generation.schemas import WEATHER, column, csv_source, table_source

@@ -22,7 +22,7 @@ from raylane_common.errors import (
     UnsupportedFormat,
 )
 from raylane_common.wire.sources import ColumnType, CsvSource, TableSource
-from raylane_worker.generation.template import write
+from raylane_worker.generation.template.generator import write
 from tests.unit.generation import schemas
 from tests.unit.generation.schemas import ORDERS, WEATHER, column, csv_source, table_source
 

@@ -1,49 +1,60 @@
-"""`generate` jobs: write code for the session's sources, verify it, run it, and mend it with what went wrong.
+"""`generate` jobs: write code for the session's sources, verify it, run it, and write it again with what went wrong.
 
-The loop is here, in code: write → verify → run → feed what went wrong back, at most `max_versions` versions.
-Each step is checkpointed before the next, so that another attempt of the job goes on where this one died.
+The loop is in this module, not in a prompt: write → verify → run → feed back, for at most `max_versions` versions. Each
+step is checkpointed before the next, so that another attempt of the job continues where this one ended. See
+docs/decisions/0003 and 0004.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from raylane_common.errors import NoSources, RayError, RunFailed, UnsupportedFormat, VerificationFailed
 from raylane_common.ray.models import RayJobStatus
 from raylane_common.wire.generate import Checkpoint, CodeVersion, GenerateResult, GeneratorName
 from raylane_common.wire.sources import OpaqueSource
-from raylane_worker.generation.agents.team import WritingTask, write_code
-from raylane_worker.generation.providers.models import choose, make_model
-from raylane_worker.generation.verify import verify
+from raylane_worker.generation.checks.verify import verify
+from raylane_worker.generation.generators import choose_generator, make_generator
+from raylane_worker.generation.port import WritingTask
 from raylane_worker.runs.run import RunOrder, is_small, run_to_end, stop_run, submission_id
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pydantic import JsonValue
 
     from raylane_common.ray.models import Run
     from raylane_common.wire.generate import GenerateRequest, Usage
-    from raylane_common.wire.sources import Source
+    from raylane_common.wire.sources import AnySource, Source
     from raylane_worker.context import JobContext
+    from raylane_worker.generation.generators import GeneratorChoice
+    from raylane_worker.generation.port import Generator
 
 
 async def generate(request: GenerateRequest, ctx: JobContext) -> GenerateResult:
-    """Code that passed verification and, with `execute`, ran to success.
+    """Returns code that passed verification and, with `execute`, ran successfully.
 
-    Raises `NoSources`, a `GenerationError` or a `RayError`; once no version is left, the last one's failure.
+    Raises `NoSources`, a `GenerationError` or a `RayError`; when no version is left, the failure of the last one.
     """
-    state = ctx.record.checkpoint or await _begin(request, ctx)
+    checkpoint = ctx.record.checkpoint
+    # The settings may have changed since an earlier attempt, so each attempt chooses the model anew.
+    chosen = choose_generator(ctx.resources.settings, checkpoint.generator if checkpoint else request.generator)
+    state = checkpoint or await _take_snapshot(chosen, ctx)
+    generator: Generator | None = None
     while True:
         version = state.versions[-1] if state.versions else None
-        if version is None or _is_spent(version):
+        if version is None or _has_failed(version):
             if version is not None:
                 _raise_if_last(version, state, request)
-            state = await _write_version(state, request, ctx)
+            if generator is None:
+                generator = await asyncio.to_thread(make_generator, chosen, ctx.resources.settings)
+            state = await _write_version(generator, chosen, state, request, ctx)
         elif not request.execute or version.run is not None:
             return _result(state, version)
         else:
             run = await _run(version, state, request, ctx)
-            state = await _keep(_with(state, version.model_copy(update={"run": run})), ctx)
+            state = await _keep(_with_last(state, version.model_copy(update={"run": run})), ctx)
 
 
 async def stop_generate(request: GenerateRequest, ctx: JobContext) -> None:
@@ -56,53 +67,53 @@ async def stop_generate(request: GenerateRequest, ctx: JobContext) -> None:
     if state is None or version is None or not request.execute or version.findings or version.run is not None:
         return
     job = await stop_run(submission_id(ctx.job_id, version.number, ctx.record.round), ctx)
-    # A run that was stopped may have been stopped right here, by a worker that died before it could say so.
+    # A stopped run may have been stopped by an earlier call of this function, whose worker died before it could say so.
     if job is not None and job.status is not RayJobStatus.STOPPED:
         await _clear_sources(state, request, ctx)
 
 
-async def _begin(request: GenerateRequest, ctx: JobContext) -> Checkpoint:
-    """The job's snapshot: the sources it works on from now on, whatever happens to the session."""
-    sources = await ctx.resources.sources.all(ctx.session_id)
+async def _take_snapshot(chosen: GeneratorChoice, ctx: JobContext) -> Checkpoint:
+    """Keeps the sources that the job works on from now on, whatever happens to the session."""
+    sources = _known_sources(await ctx.resources.sources.all(ctx.session_id))
     if not sources:
         raise NoSources(
-            f"session {ctx.session_id} has no sources; upload a CSV or select a table first",
+            f"session {ctx.session_id} has no sources; upload a file or select a table first",
             details={"session_id": ctx.session_id},
         )
-    chosen = choose(ctx.resources.settings, request.generator)
     return await _keep(
-        Checkpoint(sources_used=tuple(sources), generator=chosen.generator, model=chosen.model_name), ctx
-    )
-
-
-async def _write_version(state: Checkpoint, request: GenerateRequest, ctx: JobContext) -> Checkpoint:
-    settings = ctx.resources.settings
-    chosen = choose(settings, state.generator)
-    number, allowed = len(state.versions) + 1, _allowed(state, request)
-    by = chosen.model_name or chosen.generator
-    await ctx.progress("generating", f"version {number} by {by}", done=number - 1, total=allowed, unit="versions")
-    draft = await write_code(
-        WritingTask(
-            job_id=ctx.job_id,
-            prompt=request.prompt,
-            sources=_sources(state),
-            small=is_small(_sources(state), settings.ray.small_source_bytes),
-            limits=settings.generation,
-            previous=state.versions[-1] if state.versions else None,
+        Checkpoint(
+            sources_used=sources,
+            small=is_small(sources, ctx.resources.settings.ray.small_source_bytes),
+            generator=chosen.name,
+            model=chosen.model,
         ),
-        await asyncio.to_thread(make_model, chosen, settings),
-        say=ctx.text,
+        ctx,
     )
+
+
+async def _write_version(
+    generator: Generator, chosen: GeneratorChoice, state: Checkpoint, request: GenerateRequest, ctx: JobContext
+) -> Checkpoint:
+    number, allowed = len(state.versions) + 1, _allowed_versions(state, request)
+    await ctx.progress("generating", f"version {number} by {chosen}", done=number - 1, total=allowed, unit="versions")
+    sources = _known_sources(state.sources_used)
+    task = WritingTask(
+        job_id=ctx.job_id,
+        prompt=request.prompt,
+        sources=sources,
+        small=state.small,
+        previous=state.versions[-1] if state.versions else None,
+    )
+    draft = await generator.write(task, ctx.text)
     await ctx.text(draft.code)
     await ctx.progress("verifying", f"version {number}", done=number, total=allowed, unit="versions")
-    version = CodeVersion(number=number, code=draft.code, findings=tuple(verify(draft.code, _sources(state))))
+    version = CodeVersion(number=number, code=draft.code, findings=tuple(verify(draft.code, sources)))
     usage: Usage | None = draft.usage if state.usage is None or draft.usage is None else state.usage + draft.usage
     return await _keep(
         state.model_copy(
             update={
                 "versions": (*state.versions, version),
-                # The setting may have changed since the job began.
-                "model": chosen.model_name,
+                "model": chosen.model,
                 "interpreted_as": draft.interpreted_as,
                 "usage": usage or state.usage,
             }
@@ -112,9 +123,8 @@ async def _write_version(state: Checkpoint, request: GenerateRequest, ctx: JobCo
 
 
 async def _run(version: CodeVersion, state: Checkpoint, request: GenerateRequest, ctx: JobContext) -> Run:
-    small = is_small(_sources(state), ctx.resources.settings.ray.small_source_bytes)
     try:
-        run = await run_to_end(RunOrder(version.code, version.number, small), ctx)
+        run = await run_to_end(RunOrder(version.code, version.number, state.small), ctx)
     except RayError as error:
         if "run" in error.details:
             await _clear_sources(state, request, ctx)
@@ -124,39 +134,44 @@ async def _run(version: CodeVersion, state: Checkpoint, request: GenerateRequest
 
 
 async def _clear_sources(state: Checkpoint, request: GenerateRequest, ctx: JobContext) -> None:
-    """A run has ended, well or badly: its sources leave the session. The snapshot stays for the versions to come."""
+    """Removes the sources of a run that has ended from the session. The snapshot stays for further versions."""
     if not request.keep_sources:
         await ctx.resources.sources.clear(ctx.session_id, state.sources_used)
 
 
-def _sources(state: Checkpoint) -> tuple[Source, ...]:
-    """The sources of the snapshot. Raises `UnsupportedFormat` for one that a newer version put into the session."""
-    for source in state.sources_used:
+def _known_sources(sources: Iterable[AnySource]) -> tuple[Source, ...]:
+    """Returns the sources. Raises `UnsupportedFormat` for one that a newer version of Raylane wrote."""
+    known: list[Source] = []
+    for source in sources:
         if isinstance(source, OpaqueSource):
             raise UnsupportedFormat(
-                f"{source.name} is a source of type {source.type}, which this worker does not know; upgrade the worker",
+                f"source {source.name} is of type {source.type}, which this worker does not know; upgrade the worker",
                 details={"source": source.name, "type": source.type},
             )
-    return cast("tuple[Source, ...]", state.sources_used)
+        known.append(source)
+    return tuple(known)
 
 
-def _is_spent(version: CodeVersion) -> bool:
+def _has_failed(version: CodeVersion) -> bool:
     return bool(version.findings) or (version.run is not None and version.run.status is not RayJobStatus.SUCCEEDED)
 
 
-def _allowed(state: Checkpoint, request: GenerateRequest) -> int:
-    """How many versions there may be. The template generator would only write the same code again."""
+def _allowed_versions(state: Checkpoint, request: GenerateRequest) -> int:
+    """Returns how many versions the job may write. The template generator would write the same code again."""
     return 1 if state.generator is GeneratorName.TEMPLATE else request.max_versions
 
 
 def _raise_if_last(version: CodeVersion, state: Checkpoint, request: GenerateRequest) -> None:
-    """Ends the job with the last version's failure."""
-    allowed = _allowed(state, request)
+    """Raises the failure of the version if the job may write no further one."""
+    allowed = _allowed_versions(state, request)
     if len(state.versions) < allowed:
         return
     details: dict[str, JsonValue] = {"versions": len(state.versions)}
     if version.run is None:
-        findings = "; ".join(f"line {finding.line}: {finding.message}" for finding in version.findings)
+        findings = "; ".join(
+            finding.message if finding.line is None else f"line {finding.line}: {finding.message}"
+            for finding in version.findings
+        )
         details["findings"] = [finding.model_dump(mode="json") for finding in version.findings]
         raise VerificationFailed(f"version {version.number} of the code may not run: {findings}", details=details)
     details["run"] = version.run.model_dump(mode="json")
@@ -167,7 +182,8 @@ def _raise_if_last(version: CodeVersion, state: Checkpoint, request: GenerateReq
     )
 
 
-def _with(state: Checkpoint, version: CodeVersion) -> Checkpoint:
+def _with_last(state: Checkpoint, version: CodeVersion) -> Checkpoint:
+    """Returns the state with its last version replaced."""
     return state.model_copy(update={"versions": (*state.versions[:-1], version)})
 
 

@@ -1,1 +1,1 @@
-"""The strands agents that write code with a model."""
+"""Writes code with strands agents and a model. Importing any module of this package may import strands."""

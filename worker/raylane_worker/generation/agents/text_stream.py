@@ -1,4 +1,4 @@
-"""What a model says on its way to those who follow the job: in pieces worth an event, and not without end."""
+"""Batches the text that a model streams into events, and limits its total size."""
 
 from __future__ import annotations
 
@@ -6,64 +6,67 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Final
 
+from raylane_common.backoff import Backoff
 from raylane_common.errors import QueueUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+# An event per word would cost a round trip to Redis per word.
 PIECE_BYTES: Final = 1024
+# Enough for all turns of a version; a model that repeats itself would otherwise fill Redis.
 MAX_BYTES: Final = 64 * 1024
+# The first words should appear at once; a long answer may come in larger pieces.
 _FIRST_PAUSE_S: Final = 0.25
 _LONGEST_PAUSE_S: Final = 2.0
-# A send that fails has waited for seconds, and the model with it.
+# A send that fails has already waited for seconds, and the model with it.
 _PAUSE_AFTER_FAILURE_S: Final = 20.0
 
 logger = logging.getLogger("raylane.generation")
 
 
 class TextStream:
-    """Collects text and passes it to `send` a KiB at a time, or what came within a quarter of a second to two seconds.
+    """Collects text and passes it to `send` when 1 KiB has come together or the pause since the last piece is over.
 
-    After 64 KiB nothing more is sent.
+    The pause grows from a quarter of a second to two seconds. After 64 KiB, text is dropped.
     """
 
     def __init__(self, send: Callable[[str], Awaitable[None]]) -> None:
         self._send = send
         self._pending = b""
         self._taken_bytes = 0
-        self._between_lines = False
-        self._held_back = False
-        self._pause_s = _FIRST_PAUSE_S
+        self._at_line_end = False
+        self._failed = False
+        self._pauses = Backoff(_FIRST_PAUSE_S, _LONGEST_PAUSE_S, factor=1.2)
         self._next_at = 0.0
 
     async def add(self, text: str) -> None:
-        """Takes some more text, and sends if it is time to. Raises what `send` raises, but for `QueueUnavailable`."""
-        if text and self._between_lines:
-            text, self._between_lines = "\n" + text, False
+        """Adds text, and sends if a piece is due. Raises what `send` raises, except `QueueUnavailable`."""
+        if text and self._at_line_end:
+            text, self._at_line_end = "\n" + text, False
         taken = text.encode(errors="replace")[: MAX_BYTES - self._taken_bytes]
         self._taken_bytes += len(taken)
         self._pending += taken
-        is_full = len(self._pending) >= PIECE_BYTES and not self._held_back
+        is_full = len(self._pending) >= PIECE_BYTES and not self._failed
         if is_full or asyncio.get_running_loop().time() >= self._next_at:
             await self.flush()
 
     def end_line(self) -> None:
-        """Keeps what has been said apart from what comes next."""
-        self._between_lines = self._taken_bytes > 0
+        """Starts a new line with the next text."""
+        self._at_line_end = self._taken_bytes > 0
 
     async def flush(self) -> None:
-        """Sends what has been collected. While Redis is away it is kept for the next time: an answer costs more."""
-        # What is cut off within a character was cut by the limit, so nothing follows that could complete it.
+        """Sends all collected text. If Redis is away, keeps it for the next flush: the answer is worth more."""
+        # Bytes cut within a character were cut by the limit, so nothing follows that could complete it.
         piece = self._pending.decode(errors="ignore")
         if not piece:
             return
         try:
             await self._send(piece)
         except QueueUnavailable as error:
-            logger.warning("words of the model are held back: %s", error)
-            self._held_back = True
+            logger.warning("the model's text is kept back until Redis answers again: %s", error)
+            self._failed = True
             self._next_at = asyncio.get_running_loop().time() + _PAUSE_AFTER_FAILURE_S
         else:
-            self._pending, self._held_back = b"", False
-            self._next_at = asyncio.get_running_loop().time() + self._pause_s
-            self._pause_s = min(self._pause_s * 1.2, _LONGEST_PAUSE_S)
+            self._pending, self._failed = b"", False
+            self._next_at = asyncio.get_running_loop().time() + self._pauses.next_s()

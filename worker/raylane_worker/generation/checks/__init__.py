@@ -1,1 +1,1 @@
-"""The rules that code must keep before it may run, by subject. `verify` applies them all."""
+"""The static checks that code must pass before it may run."""

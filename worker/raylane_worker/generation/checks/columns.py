@@ -1,4 +1,4 @@
-"""Column names in code exist in the sources that it reads, or are made by the code itself."""
+"""Checks that every column name in a script exists in the sources that it reads, or is created by the script."""
 
 from __future__ import annotations
 
@@ -7,19 +7,21 @@ import difflib
 import re
 from typing import TYPE_CHECKING, Final
 
-from raylane_common.wire.generate import Finding
-from raylane_common.wire.sources import Column, CsvSource, TableSource
-from raylane_worker.generation.checks.script import Script, argument, line_of, text_of, texts_of
+from raylane_worker.generation.checks.script import AstScript, argument, finding_at, text_of, texts_of
+from raylane_worker.generation.columns import columns_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-# After these nobody knows the columns.
-_UNKNOWN_FROM_HERE: Final = frozenset(
+    from raylane_common.wire.generate import Finding
+    from raylane_common.wire.sources import Source
+
+# After these methods the columns are unknown.
+_MAKES_COLUMNS_UNKNOWN: Final = frozenset(
     {"flat_map", "from_arrow", "from_items", "from_numpy", "from_pandas", "map", "map_batches", "map_groups", "range"}
 )
 # Methods of Dataset whose first argument names columns, and the name of that argument.
-_METHODS: Final = {
+_COLUMN_ARGUMENTS: Final = {
     "drop_columns": "cols",
     "groupby": "key",
     "max": "on",
@@ -31,35 +33,29 @@ _METHODS: Final = {
     "sum": "on",
     "unique": "column",
 }
-_NEW_COLUMN: Final = {"add_column": "col", "alias": "name", "with_column": "column_name"}
-# What an aggregate without an alias is called.
-_AGGREGATE_NAME: Final = re.compile(r"\w+\(.*\)", re.DOTALL)
-_SHOWN_COLUMNS: Final = 20
+_NEW_COLUMN_ARGUMENTS: Final = {"add_column": "col", "alias": "name", "with_column": "column_name"}
+# The name of an aggregate without an alias, such as `mean(wind)`.
+_DEFAULT_AGGREGATE_NAME: Final = re.compile(r"\w+\(.*\)", re.DOTALL)
+_MAX_LISTED_COLUMNS: Final = 20
 
 
-def check_columns(script: Script, read: Sequence[CsvSource | TableSource]) -> Iterator[Finding]:
-    """Findings about literals that name a column which neither the sources read nor the code has."""
-    if not read:
+def check_columns(script: AstScript, sources: Sequence[Source]) -> Iterator[Finding]:
+    """Yields findings about literals that name an unknown column. `sources` are those that the script reads."""
+    if not sources:
         return
-    columns = {column.name for source in read for column in _columns(source)}
-    created, unknown_from = _created(script)
+    columns = {column.name for source in sources for column in columns_of(source)}
+    created, unknown_from = _created_columns(script)
     for call in script.calls:
         if _position(call) >= unknown_from or not script.runs_on_driver(call):
             continue
-        for literal in _named(script, call):
+        for literal in _column_literals(script, call):
             name = str(literal.value)
-            if name not in columns and name not in created and not _AGGREGATE_NAME.fullmatch(name):
-                yield Finding(rule="unknown_column", message=_message(name, columns, read), line=line_of(literal))
+            if name not in columns and name not in created and not _DEFAULT_AGGREGATE_NAME.fullmatch(name):
+                yield finding_at("unknown_column", literal, _message(name, columns, sources))
 
 
-def _columns(source: CsvSource | TableSource) -> Iterator[Column]:
-    yield from source.columns
-    if isinstance(source, TableSource):
-        yield from source.partition_keys
-
-
-def _created(script: Script) -> tuple[set[str], tuple[int, int]]:
-    """The columns that the code makes, and the place from which on their names cannot be told."""
+def _created_columns(script: AstScript) -> tuple[set[str], tuple[int, int]]:
+    """Returns the columns that the script creates, and the position after which column names are unknown."""
     names: set[str] = {"path"}
     unknown_from = (10**9, 0)
     for call in script.calls:
@@ -67,19 +63,19 @@ def _created(script: Script) -> tuple[set[str], tuple[int, int]]:
             continue
         method = call.func.attr if isinstance(call.func, ast.Attribute) else ""
         made = [one.value for one in call.keywords if one.arg == "alias_name"]
-        if method in _NEW_COLUMN:
-            made.append(argument(call, 0, _NEW_COLUMN[method]) or call)
+        if method in _NEW_COLUMN_ARGUMENTS:
+            made.append(argument(call, 0, _NEW_COLUMN_ARGUMENTS[method]) or call)
         elif method == "rename_columns":
             made += _new_names(call)
         texts = [text for node in made if (text := text_of(node)) is not None]
         names.update(texts)
-        if method in _UNKNOWN_FROM_HERE or len(texts) < len(made):
+        if method in _MAKES_COLUMNS_UNKNOWN or len(texts) < len(made):
             unknown_from = min(unknown_from, _position(call))
     return names, unknown_from
 
 
 def _new_names(call: ast.Call) -> list[ast.expr]:
-    """The names that a call of `rename_columns` gives; the call itself if they are not written out."""
+    """Returns the new names of a call of `rename_columns`; the call itself if they are not literals."""
     match argument(call, 0, "names"):
         case ast.Dict(values=values):
             return values
@@ -89,16 +85,16 @@ def _new_names(call: ast.Call) -> list[ast.expr]:
             return [call]
 
 
-def _named(script: Script, call: ast.Call) -> list[ast.Constant]:
-    """The literals by which a call names columns."""
+def _column_literals(script: AstScript, call: ast.Call) -> list[ast.Constant]:
+    """Returns the literals of a call that name columns."""
     origin = script.origin(call)
     if origin == "ray.data.expressions.col":
         return texts_of(argument(call, 0, "name"))
     if origin.startswith("ray.data.aggregate."):
         return texts_of(argument(call, 0, "on"))
     if isinstance(call.func, ast.Attribute):
-        if call.func.attr in _METHODS:
-            return texts_of(argument(call, 0, _METHODS[call.func.attr]))
+        if call.func.attr in _COLUMN_ARGUMENTS:
+            return texts_of(argument(call, 0, _COLUMN_ARGUMENTS[call.func.attr]))
         mapping = argument(call, 0, "names") if call.func.attr == "rename_columns" else None
         if isinstance(mapping, ast.Dict):
             return [key for key in mapping.keys if isinstance(key, ast.Constant) and isinstance(key.value, str)]
@@ -106,13 +102,15 @@ def _named(script: Script, call: ast.Call) -> list[ast.Constant]:
 
 
 def _position(call: ast.Call) -> tuple[int, int]:
-    """Where the called name ends, which orders the links of a chain of calls."""
+    """Returns where the name of the called method ends, which orders the calls of a chain."""
     return call.func.end_lineno or 0, call.func.end_col_offset or 0
 
 
-def _message(name: str, columns: set[str], read: Sequence[CsvSource | TableSource]) -> str:
-    sources = ", ".join(source.name for source in read)
+def _message(name: str, columns: set[str], sources: Sequence[Source]) -> str:
+    names = ", ".join(source.name for source in sources)
     nearest = difflib.get_close_matches(name, columns, n=3, cutoff=0.4)
     hint = f"the nearest are {', '.join(map(repr, nearest))}; " if nearest else ""
-    shown = ", ".join(map(repr, sorted(columns)[:_SHOWN_COLUMNS])) + (" …" if len(columns) > _SHOWN_COLUMNS else "")
-    return f"there is no column {name!r} in {sources}; {hint}the columns are {shown}"
+    shown = ", ".join(map(repr, sorted(columns)[:_MAX_LISTED_COLUMNS])) + (
+        " …" if len(columns) > _MAX_LISTED_COLUMNS else ""
+    )
+    return f"there is no column {name!r} in {names}; {hint}the columns are {shown}"

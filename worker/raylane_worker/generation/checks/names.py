@@ -1,4 +1,4 @@
-"""What code may import, call and reach: an allow-list of modules and names, no builtins that lead out of it."""
+"""Checks imports, names and attributes against an allow-list, and refuses builtins that lead out of it."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ import statistics
 import textwrap
 from typing import TYPE_CHECKING, Final
 
-from raylane_common.wire.generate import Finding
-from raylane_worker.generation.checks.script import Script, line_of, text_of
+from raylane_worker.generation.checks.script import AstScript, finding_at, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from types import ModuleType
+
+    from raylane_common.wire.generate import Finding
 
 
 def _only(names: str | Iterable[str]) -> re.Pattern[str]:
@@ -28,11 +29,11 @@ def _only(names: str | Iterable[str]) -> re.Pattern[str]:
 
 
 def _public(module: ModuleType) -> re.Pattern[str]:
-    """What a module of the standard library offers; not the modules that it has imported itself."""
+    """Returns the public names of a module of the standard library, without the modules that it imports."""
     return _only(getattr(module, "__all__", None) or [name for name in dir(module) if not name.startswith("_")])
 
 
-# The public names of each module that may be used. A module that is not here cannot be imported.
+# The names of each module that a script may use. A module that is not listed cannot be imported.
 MODULES: Final[dict[str, re.Pattern[str]]] = {
     "__future__": _only("annotations"),
     "collections": _public(collections),
@@ -84,8 +85,8 @@ _IMPORTABLE: Final = (
     "ray, json, math, datetime, re, collections, statistics, heapq, and numpy, pandas or pyarrow in UDFs"
 )
 
-# Modules that others have imported, by which everything could be reached.
-_WAYS_OUT: Final = frozenset(
+# Modules that the allowed ones have imported; through any of them a script could reach everything.
+_UNSAFE_MODULES: Final = frozenset(
     {"builtins", "ctypes", "importlib", "inspect", "io", "lib", "os", "pathlib", "subprocess", "sys", "warnings"}
 )
 _BUILTINS: Final = frozenset(
@@ -109,11 +110,11 @@ _BUILTINS: Final = frozenset(
         "vars",
     }
 )
-_PUBLIC_ANYWAY: Final = frozenset({"__name__", "_asdict", "_fields", "_replace"})
-_METHODS_TO_DEFINE: Final = frozenset({"__init__", "__call__"})
-# Methods that write to what they are given, but return text when they are given nothing.
+_ALLOWED_PRIVATE_NAMES: Final = frozenset({"__name__", "_asdict", "_fields", "_replace"})
+_ALLOWED_DUNDER_METHODS: Final = frozenset({"__init__", "__call__"})
+# Methods that write to their argument; without one they return text.
 _TEXT_METHODS: Final = frozenset({"to_csv", "to_html", "to_json", "to_latex", "to_markdown", "to_string", "to_xml"})
-_METHODS: Final = {
+_FORBIDDEN_METHODS: Final = {
     **dict.fromkeys(
         (
             "to_clipboard",
@@ -137,122 +138,120 @@ _METHODS: Final = {
 _JOIN_KEYWORDS: Final = frozenset({"join_type", "num_partitions", "on"})
 
 
-def check_names(script: Script) -> Iterator[Finding]:
-    """Findings about imports, names, attributes and methods."""
+def check_names(script: AstScript) -> Iterator[Finding]:
+    """Yields findings about imports, names, attributes and methods."""
     seen: dict[str, str] = {}
     for node in script.nodes:
         match node:
             case ast.Import():
                 for alias in node.names:
-                    yield from _import(node, alias.name, seen, alias.asname or alias.name.partition(".")[0])
+                    yield from _check_import(node, alias.name, seen, alias.asname or alias.name.partition(".")[0])
             case ast.ImportFrom():
-                yield from _import_from(node, seen)
+                yield from _check_import_from(node, seen)
             case ast.Name() | ast.Attribute():
-                yield from _name(script, node)
+                yield from _check_name(script, node)
             case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
-                if _is_dunder(node.name) and node.name not in _METHODS_TO_DEFINE:
-                    yield _finding("dunder", node, f"do not define {node.name!r}")
+                if _is_dunder(node.name) and node.name not in _ALLOWED_DUNDER_METHODS:
+                    yield finding_at("dunder", node, f"do not define {node.name!r}")
             case ast.MatchClass():
                 for name in node.kwd_attrs:
                     if name.startswith("_"):
-                        yield _finding("dunder", node, f"the attribute {name!r} is private; do not use it")
+                        yield finding_at("dunder", node, f"the attribute {name!r} is private; do not use it")
             case ast.Call():
-                yield from _call(node)
+                yield from _check_call(node)
 
 
-def _import(node: ast.stmt, module: str, seen: dict[str, str], name: str) -> Iterator[Finding]:
+def _check_import(node: ast.stmt, module: str, seen: dict[str, str], name: str) -> Iterator[Finding]:
     if module not in MODULES:
-        yield _finding("import_not_allowed", node, f"module {module!r} cannot be imported; use only {_IMPORTABLE}")
+        yield finding_at("import_not_allowed", node, f"module {module!r} cannot be imported; use only {_IMPORTABLE}")
     bound = module if name != module.partition(".")[0] else name
     if seen.setdefault(name, bound) != bound:
-        yield _finding("name_bound_twice", node, f"{name!r} is imported twice as different things; use two names")
+        yield finding_at("name_bound_twice", node, f"{name!r} is imported twice as different things; use two names")
 
 
-def _import_from(node: ast.ImportFrom, seen: dict[str, str]) -> Iterator[Finding]:
+def _check_import_from(node: ast.ImportFrom, seen: dict[str, str]) -> Iterator[Finding]:
     module = "." * node.level + (node.module or "")
     allowed = MODULES.get(module)
     if allowed is None:
-        yield _finding("import_not_allowed", node, f"module {module!r} cannot be imported; use only {_IMPORTABLE}")
+        yield finding_at("import_not_allowed", node, f"module {module!r} cannot be imported; use only {_IMPORTABLE}")
         return
     for alias in node.names:
         full = f"{module}.{alias.name}"
         if not allowed.fullmatch(alias.name):
-            yield _finding("name_not_allowed", node, f"{full!r} may not be used")
+            yield finding_at("name_not_allowed", node, f"{full!r} may not be used")
         name = alias.asname or alias.name
         if seen.setdefault(name, full) != full:
-            yield _finding("name_bound_twice", node, f"{name!r} is imported twice as different things; use two names")
+            yield finding_at("name_bound_twice", node, f"{name!r} is imported twice as different things; use two names")
 
 
-def _name(script: Script, node: ast.Name | ast.Attribute) -> Iterator[Finding]:
+def _check_name(script: AstScript, node: ast.Name | ast.Attribute) -> Iterator[Finding]:
     if isinstance(node, ast.Attribute):
         of_self = isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
         of_super = isinstance(node.value, ast.Call) and isinstance(node.value.func, ast.Name)
         harmless = (of_self and not _is_dunder(node.attr)) or (of_super and node.attr == "__init__")
-        if node.attr.startswith("_") and node.attr not in _PUBLIC_ANYWAY and not harmless:
-            yield _finding("private_name", node, f"the attribute {node.attr!r} is private; do not use it")
-        if problem := _METHODS.get(node.attr):
-            yield _finding("method_not_allowed", node, f".{node.attr}() {problem}")
+        if node.attr.startswith("_") and node.attr not in _ALLOWED_PRIVATE_NAMES and not harmless:
+            yield finding_at("private_name", node, f"the attribute {node.attr!r} is private; do not use it")
+        if problem := _FORBIDDEN_METHODS.get(node.attr):
+            yield finding_at("method_not_allowed", node, f".{node.attr}() {problem}")
         parent = script.parents.get(node)
         is_called = isinstance(parent, ast.Call) and parent.func is node
         if not is_called and (node.attr in _TEXT_METHODS or node.attr.startswith("write_")):
-            yield _finding("method_not_allowed", node, f".{node.attr} may only be called where it stands")
+            yield finding_at("method_not_allowed", node, f".{node.attr} may only be called directly")
     elif node.id in _BUILTINS:
-        yield _finding("builtin_not_allowed", node, f"{node.id}() is not allowed; the script may only use Ray Data")
-    elif _is_dunder(node.id) and node.id not in _PUBLIC_ANYWAY:
-        yield _finding("dunder", node, f"{node.id!r} is not allowed")
+        yield finding_at("builtin_not_allowed", node, f"{node.id}() is not allowed; the script may only use Ray Data")
+    elif _is_dunder(node.id) and node.id not in _ALLOWED_PRIVATE_NAMES:
+        yield finding_at("dunder", node, f"{node.id!r} is not allowed")
     if (origin := script.references.get(node)) and (problem := _problem_of(origin)):
-        yield _finding("name_not_allowed", node, problem)
+        yield finding_at("name_not_allowed", node, problem)
 
 
 def _problem_of(origin: str) -> str | None:
-    """What is wrong with an imported name, if anything is."""
+    """Returns what is wrong with an imported name; None if nothing is."""
     parts = origin.split(".")
     length = next((size for size in range(len(parts), 0, -1) if ".".join(parts[:size]) in MODULES), 0)
     if length == 0:
         return None
     if length == len(parts):
-        return f"the module {origin!r} is used as a value; use it only as '{origin}.name'"
+        return f"the module {origin!r} is used as a value; write '{origin}.name'"
     allowed = MODULES[".".join(parts[:length])]
     if not allowed.fullmatch(parts[length]):
         return f"{'.'.join(parts[: length + 1])!r} may not be used"
-    if not _WAYS_OUT.isdisjoint(parts) or (parts[0] == "numpy" and not all(map(allowed.fullmatch, parts))):
+    if not _UNSAFE_MODULES.isdisjoint(parts) or (parts[0] == "numpy" and not all(map(allowed.fullmatch, parts))):
         return f"{origin!r} may not be used"
     return None
 
 
-def _call(call: ast.Call) -> Iterator[Finding]:
+def _check_call(call: ast.Call) -> Iterator[Finding]:
     for keyword in call.keywords:
         if keyword.arg == "runtime_env":
-            yield _finding("runtime_env", call, "remove runtime_env; the run's environment is set for the script")
+            yield finding_at("runtime_env", call, "remove runtime_env; Raylane sets the environment of the run")
     method = call.func.attr if isinstance(call.func, ast.Attribute) else ""
     if method in _TEXT_METHODS and (call.args or call.keywords):
-        yield _finding("method_not_allowed", call, f".{method}() may write a file; call it without arguments and print")
+        yield finding_at(
+            "method_not_allowed", call, f".{method}() may write a file; call it without arguments and print"
+        )
     if method == "join" and any(keyword.arg in _JOIN_KEYWORDS for keyword in call.keywords):
         problem = "needs a package that the cluster does not have; join with map_batches and a dictionary instead"
-        yield _finding("method_not_allowed", call, f"Dataset.join {problem}")
+        yield finding_at("method_not_allowed", call, f"Dataset.join {problem}")
     if method == "filter":
-        yield from _filter(call)
+        yield from _check_filter(call)
 
 
-def _filter(call: ast.Call) -> Iterator[Finding]:
+def _check_filter(call: ast.Call) -> Iterator[Finding]:
     expression = next((one.value for one in call.keywords if one.arg == "expr"), None)
     if expression is None:
         return
     if isinstance(expression, ast.Constant | ast.JoinedStr):
         problem = "write the condition with col() and lit() from ray.data.expressions, not as text"
-        yield _finding("text_expression", call, problem)
+        yield finding_at("text_expression", call, problem)
     elif any(not (text_of(node) or "").isascii() for node in ast.walk(expression)):
         # Ray 2.60 puts the expression into the name of a metric, which must be ASCII.
         problem = (
             "Ray cannot filter by an expression with text that is not ASCII; use ds.map_batches(keep, "
             'batch_format="pyarrow", batch_size=None) where keep(table) returns table.filter((expression).to_pyarrow())'
         )
-        yield _finding("text_not_ascii", call, problem)
+        yield finding_at("text_not_ascii", call, problem)
 
 
 def _is_dunder(name: str) -> bool:
     return name.startswith("__")
-
-
-def _finding(rule: str, node: ast.AST, message: str) -> Finding:
-    return Finding(rule=rule, message=message, line=line_of(node))

@@ -1,4 +1,4 @@
-"""What code may read and write: the session's own sources, by literal paths, and nothing else."""
+"""Checks what a script reads: only the session's own sources, by literal paths. It may write nothing."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from raylane_common.wire.generate import Finding
-from raylane_common.wire.sources import CsvSource, TableSource
-from raylane_worker.generation.checks.script import Script, argument, line_of, text_of
+from raylane_common.wire.sources import TableSource
+from raylane_worker.generation.checks.script import AstScript, argument, finding_at, text_of
+from raylane_worker.generation.columns import columns_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from raylane_common.wire.sources import Source
 
 _READERS: Final = {"ray.data.read_csv": "csv", "ray.data.read_json": "json", "ray.data.read_parquet": "parquet"}
 _READER_KEYWORDS: Final = frozenset(
@@ -29,7 +32,6 @@ _READER_KEYWORDS: Final = frozenset(
         "read_options",
     }
 )
-_WRITERS: Final = frozenset({"write_csv", "write_json", "write_parquet"})
 
 _URL: Final = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _FILE: Final = re.compile(r"(/|~/|\.{1,2}/|file:|[a-z]:\\)[\w.-]|(.*/)?\.\.(/|$)", re.IGNORECASE)
@@ -45,30 +47,28 @@ _FORMATTED_PRIVATE: Final = re.compile(r"\{[^{}]*[.\[]_")
 _TEXT_PREDICATES: Final = frozenset(
     {"contains", "ends_with", "endswith", "is_in", "isin", "not_in", "startswith", "starts_with"}
 )
-_TAKING_DATA: Final = ("pyarrow.compute.", "ray.data.expressions.lit")
-_SHOWN_SOURCES: Final = 5
+_DATA_FUNCTIONS: Final = ("pyarrow.compute.", "ray.data.expressions.lit")
+_MAX_LISTED_SOURCES: Final = 5
 
 
-def sources_read(script: Script, sources: Sequence[CsvSource | TableSource]) -> list[CsvSource | TableSource]:
-    """The sources that the code reads."""
+def sources_read(script: AstScript, sources: Sequence[Source]) -> list[Source]:
+    """Returns the sources that the script reads."""
     paths = {text for call in _reader_calls(script) for text in _path_texts(argument(call, 0, "paths")) or ()}
     return [source for source in sources if any(_is_path_of(path, source) for path in paths)]
 
 
-def check_paths(
-    script: Script, sources: Sequence[CsvSource | TableSource], output_prefix: str | None
-) -> Iterator[Finding]:
-    """Findings about readers, writers and everything that looks like a path, a placeholder or a credential."""
+def check_paths(script: AstScript, sources: Sequence[Source]) -> Iterator[Finding]:
+    """Yields findings about readers, writers, and literals that look like a path, a placeholder or a credential."""
     checked: set[ast.AST] = set()
     for call in _reader_calls(script):
         checked.add(call.func)
         path = argument(call, 0, "paths")
         if path is not None:
             checked.update(ast.walk(path))
-        yield from _reader(script, call, sources)
+        yield from _check_reader(script, call, sources)
     for node, origin in script.references.items():
         if node not in checked and origin.startswith(tuple(_READERS)):
-            yield _finding("reader_as_value", node, "call the reader where it stands, with the path as a literal")
+            yield finding_at("reader_as_value", node, "call the reader directly, with the path as a literal")
     if not any(_reader_calls(script)):
         message = f"the script reads no source; read one of {_locations(sources)}"
         yield Finding(rule="nothing_read", message=message)
@@ -76,43 +76,50 @@ def check_paths(
         if isinstance(call.func, ast.Attribute) and call.func.attr.startswith("write_"):
             if (path := argument(call, 0, "path")) is not None:
                 checked.add(path)
-            yield from _writer(call, output_prefix)
-    known = _telling_names(sources)
+            message = f".{call.func.attr}() is not allowed; print the result instead"
+            yield finding_at("write_not_allowed", call, message)
+    known = _suspicious_names(sources)
     for node in script.nodes:
         if isinstance(node, ast.Constant) and node not in checked and not _is_data(script, node):
-            yield from _literal(node, script.parents.get(node), known, sources)
+            yield from _check_literal(node, script.parents.get(node), known, sources)
 
 
-def _reader_calls(script: Script) -> Iterator[ast.Call]:
+def _reader_calls(script: AstScript) -> Iterator[ast.Call]:
     return (call for call in script.calls if script.origin(call) in _READERS)
 
 
-def _reader(script: Script, call: ast.Call, sources: Sequence[CsvSource | TableSource]) -> Iterator[Finding]:
+def _check_reader(script: AstScript, call: ast.Call, sources: Sequence[Source]) -> Iterator[Finding]:
     origin = script.origin(call)
     if len(call.args) > 1 or any(keyword.arg not in _READER_KEYWORDS for keyword in call.keywords):
         allowed = ", ".join(sorted(_READER_KEYWORDS))
-        yield _finding("reader_argument", call, f"{origin} may only be given the path and {allowed}, by name")
+        yield finding_at(
+            "reader_argument", call, f"{origin} takes only the path and these arguments, by name: {allowed}"
+        )
     texts = _path_texts(argument(call, 0, "paths"))
     if not texts:
-        message = f"write the path of {origin} as one string literal, no variable or expression: {_locations(sources)}"
-        yield _finding("path_not_literal", call, message)
+        message = (
+            f"write the path of {origin} as one string literal, not a variable or expression: {_locations(sources)}"
+        )
+        yield finding_at("path_not_literal", call, message)
         return
     for text in texts:
         source = next((one for one in sources if _is_path_of(text, one)), None)
         if source is None:
-            yield _foreign(call, text, sources)
+            yield _foreign_path(call, text, sources)
         elif source.format != _READERS[origin]:
-            yield _finding("wrong_reader", call, f"{source.name} is {source.format}; use ray.data.read_{source.format}")
+            yield finding_at(
+                "wrong_reader", call, f"{source.name} is {source.format}; use ray.data.read_{source.format}"
+            )
 
 
 def _path_texts(node: ast.expr | None) -> list[str] | None:
-    """The literal path or paths; None if any of them is something else."""
+    """Returns the literal path or paths; None if any of them is not a literal."""
     items = node.elts if isinstance(node, ast.List | ast.Tuple) else [node]
     texts = [text_of(item) for item in items]
     return None if None in texts else [text for text in texts if text is not None]
 
 
-def _is_path_of(path: str, source: CsvSource | TableSource) -> bool:
+def _is_path_of(path: str, source: Source) -> bool:
     if path == source.location:
         return True
     if not isinstance(source, TableSource):
@@ -123,19 +130,8 @@ def _is_path_of(path: str, source: CsvSource | TableSource) -> bool:
     return not re.search(r"[*?#%]|(^|/)\.\.?(/|$)", below)
 
 
-def _writer(call: ast.Call, output_prefix: str | None) -> Iterator[Finding]:
-    assert isinstance(call.func, ast.Attribute)
-    if output_prefix is None or call.func.attr not in _WRITERS:
-        yield _finding("write_not_allowed", call, f".{call.func.attr}() is not allowed; print the result instead")
-        return
-    path = text_of(argument(call, 0, "path"))
-    below = path.removeprefix(output_prefix) if path and path.startswith(output_prefix) else ".."
-    if re.search(r"(^|/)\.\.?(/|$)", below):
-        yield _finding("foreign_path", call, f"write only to a literal path that begins with {output_prefix!r}")
-
-
-def _literal(
-    node: ast.Constant, parent: ast.AST | None, known: Sequence[str], sources: Sequence[CsvSource | TableSource]
+def _check_literal(
+    node: ast.Constant, parent: ast.AST | None, known: Sequence[str], sources: Sequence[Source]
 ) -> Iterator[Finding]:
     value = node.value.decode("latin-1") if isinstance(node.value, bytes) else node.value
     if not isinstance(value, str):
@@ -145,24 +141,24 @@ def _literal(
         text = text.replace(name, "")
     begins = not isinstance(parent, ast.JoinedStr) or parent.values[0] is node
     if _PLACEHOLDER.search(text) or _URL.search(text) or (begins and _FILE.match(text)):
-        yield _foreign(node, value, sources)
+        yield _foreign_path(node, value, sources)
     if _CREDENTIAL.search(text):
-        yield _finding("credential", node, "remove the credential; the cluster has its own")
+        yield finding_at("credential", node, "remove the credential; the cluster has its own")
     if _FORMATTED_PRIVATE.search(text):
-        yield _finding("private_name", node, "do not format private attributes")
+        yield finding_at("private_name", node, "do not format private attributes")
     if text == "runtime_env":
-        yield _finding("runtime_env", node, "remove runtime_env; the run's environment is set for the script")
+        yield finding_at("runtime_env", node, "remove runtime_env; Raylane sets the environment of the run")
 
 
-def _foreign(node: ast.AST, text: str, sources: Sequence[CsvSource | TableSource]) -> Finding:
+def _foreign_path(node: ast.AST, text: str, sources: Sequence[Source]) -> Finding:
     rule, what = "foreign_path", "not the location of a source"
     if _PLACEHOLDER.search(text):
         rule, what = "placeholder", "a placeholder"
-    return _finding(rule, node, f"{_shown(text)} is {what}; use exactly {_locations(sources)}")
+    return finding_at(rule, node, f"{_shown(text)} is {what}; use exactly {_locations(sources)}")
 
 
-def _is_data(script: Script, node: ast.Constant) -> bool:
-    """Whether the literal is compared with values of the data, and so names nothing that could be opened."""
+def _is_data(script: AstScript, node: ast.Constant) -> bool:
+    """Returns whether the literal is only compared with values of the data, so that nothing can open it."""
     child: ast.AST = node
     for parent in script.ancestors(node):
         match parent:
@@ -172,32 +168,29 @@ def _is_data(script: Script, node: ast.Constant) -> bool:
                 return True
             case ast.Call():
                 is_predicate = isinstance(parent.func, ast.Attribute) and parent.func.attr in _TEXT_PREDICATES
-                return child in parent.args and (is_predicate or script.origin(parent).startswith(_TAKING_DATA))
+                return child in parent.args and (is_predicate or script.origin(parent).startswith(_DATA_FUNCTIONS))
             case _:
                 return False
     return False
 
 
-def _telling_names(sources: Sequence[CsvSource | TableSource]) -> list[str]:
-    """Locations, and those column names that look like something forbidden; longest first."""
+def _suspicious_names(sources: Sequence[Source]) -> list[str]:
+    """Returns the locations, and the column names that look like something forbidden; longest first."""
     names = {source.location for source in sources}
     for source in sources:
-        keys = source.partition_keys if isinstance(source, TableSource) else ()
-        for column in (*source.columns, *keys):
+        for column in columns_of(source):
             patterns = (_URL.search, _FILE.match, _PLACEHOLDER.search, _CREDENTIAL.search, _FORMATTED_PRIVATE.search)
             if column.name == "runtime_env" or any(find(column.name) for find in patterns):
                 names.add(column.name)
     return sorted(names, key=len, reverse=True)
 
 
-def _locations(sources: Sequence[CsvSource | TableSource]) -> str:
-    shown = [repr(source.location) for source in sources[:_SHOWN_SOURCES]]
-    return " or ".join(shown) + (" …" if len(sources) > _SHOWN_SOURCES else "") or "none: the session has no source"
+def _locations(sources: Sequence[Source]) -> str:
+    shown = [repr(source.location) for source in sources[:_MAX_LISTED_SOURCES]]
+    return (
+        " or ".join(shown) + (" …" if len(sources) > _MAX_LISTED_SOURCES else "") or "none: the session has no source"
+    )
 
 
 def _shown(text: str) -> str:
     return repr(text if len(text) <= 200 else f"{text[:200]}…")
-
-
-def _finding(rule: str, node: ast.AST, message: str) -> Finding:
-    return Finding(rule=rule, message=message, line=line_of(node))

@@ -1,4 +1,4 @@
-"""Code as the rules see it: its syntax tree, where each name was imported from, what encloses what."""
+"""The syntax tree of a script as the checks use it: nodes, parents, and where each name was imported from."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from raylane_common.wire.generate import Finding
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+# Models write a few KiB; a longer script is data or a loop of the model.
 MAX_CODE_BYTES: Final = 64 * 1024
-# Keeps every rule fast; written by hand, nothing comes near.
+# Keeps every check fast and its recursion shallow; no script that a person would write comes near it.
 MAX_DEPTH: Final = 500
 
 
 @dataclass(frozen=True)
-class Script:
-    """Parsed code.
+class AstScript:
+    """A parsed script.
 
-    `references` are the names and attributes in it that lead to something imported, with their full dotted names;
-    `called` are the names of the script's own that it calls itself.
+    `nodes` are all nodes, `parents` the enclosing node of each. `references` are the names and attributes that lead to
+    something imported, with their full dotted names. `called` are the plain names that the script calls.
     """
 
     nodes: tuple[ast.AST, ...]
@@ -32,22 +33,22 @@ class Script:
 
     @property
     def calls(self) -> Iterator[ast.Call]:
-        """Every call."""
+        """All calls."""
         return (node for node in self.nodes if isinstance(node, ast.Call))
 
     def origin(self, call: ast.Call) -> str:
-        """The dotted name of what is called, such as `ray.data.read_csv`; empty if it was not imported."""
+        """Returns the dotted name of the called function, such as `ray.data.read_csv`; empty if it was not imported."""
         return self.references.get(call.func, "")
 
     def ancestors(self, node: ast.AST) -> Iterator[ast.AST]:
-        """What encloses the node, from the inside out."""
+        """Yields the enclosing nodes, from the inside out."""
         current = self.parents.get(node)
         while current is not None:
             yield current
             current = self.parents.get(current)
 
     def runs_on_driver(self, node: ast.AST) -> bool:
-        """Whether the node belongs to the script itself, and not to a function that is given to Ray."""
+        """Returns whether the node runs in the driver, and not in a function that is passed to Ray."""
         for one in self.ancestors(node):
             if isinstance(one, ast.Lambda):
                 return False
@@ -56,14 +57,14 @@ class Script:
         return True
 
 
-def parse(code: str) -> Script | Finding:
-    """The script, or what is wrong with it as a whole. Nothing of it is executed; raises nothing."""
+def parse_script(code: str) -> AstScript | Finding:
+    """Returns the parsed script, or a finding if it cannot be parsed. Executes nothing and raises nothing."""
     size = len(code.encode(errors="surrogatepass"))
     if size > MAX_CODE_BYTES:
         return Finding(rule="too_long", message=f"the script has {size} bytes; at most {MAX_CODE_BYTES} are allowed")
     try:
         with warnings.catch_warnings():
-            # An invalid escape in a string is a matter of style here.
+            # An invalid escape in a string is a warning and no reason to refuse the script.
             warnings.simplefilter("ignore")
             tree = ast.parse(code)
     except SyntaxError as error:
@@ -80,8 +81,8 @@ _TOO_COMPLEX: Final = Finding(
 )
 
 
-def _script(tree: ast.Module) -> Script | None:
-    """The script, unless it is nested too deeply."""
+def _script(tree: ast.Module) -> AstScript | None:
+    """Returns the script; None if it is nested too deeply."""
     parents: dict[ast.AST, ast.AST] = {}
     depths: dict[ast.AST, int] = {tree: 0}
     nodes = tuple(ast.walk(tree))
@@ -91,21 +92,21 @@ def _script(tree: ast.Module) -> Script | None:
     if max(depths.values()) > MAX_DEPTH:
         return None
     imports = dict(_imports(nodes))
-    ends = [
+    outermost = [
         node
         for node in nodes
         if isinstance(node, ast.Name | ast.Attribute) and not isinstance(parents.get(node), ast.Attribute)
     ]
     references: dict[ast.AST, str] = {}
-    for node in ends:
+    for node in outermost:
         if (origin := _origin(node, imports)) is not None:
             references[node] = origin
     called = {node.func.id for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
-    return Script(nodes, parents, references, frozenset(called))
+    return AstScript(nodes, parents, references, frozenset(called))
 
 
 def _imports(nodes: tuple[ast.AST, ...]) -> Iterator[tuple[str, str]]:
-    """What each imported name stands for, such as `pa: pyarrow`."""
+    """Yields each imported name with its full name, such as `pa` with `pyarrow`."""
     for node in nodes:
         if isinstance(node, ast.Import):
             for alias in node.names:
@@ -125,24 +126,29 @@ def _origin(node: ast.AST, imports: Mapping[str, str]) -> str | None:
     return ".".join([imports[node.id], *reversed(attributes)])
 
 
+def finding_at(rule: str, node: ast.AST, message: str) -> Finding:
+    """Returns a finding on the line of the node."""
+    return Finding(rule=rule, message=message, line=line_of(node))
+
+
 def line_of(node: ast.AST) -> int | None:
-    """The line on which the node starts."""
+    """Returns the line on which the node starts, from 1; None if it has none."""
     return getattr(node, "lineno", None)
 
 
 def argument(call: ast.Call, position: int, *keywords: str) -> ast.expr | None:
-    """The argument at a position or of one of the names."""
+    """Returns the argument at a position, from 0, or with one of the keywords; None if the call has neither."""
     if len(call.args) > position:
         return call.args[position]
     return next((one.value for one in call.keywords if one.arg in keywords), None)
 
 
 def text_of(node: ast.AST | None) -> str | None:
-    """The value of a string literal; None for everything else."""
+    """Returns the value of a string literal; None for any other node."""
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
 
 
 def texts_of(node: ast.AST | None) -> list[ast.Constant]:
-    """The string literals of an argument that is one, or a list of them."""
+    """Returns the string literals of an argument: itself, or the items of a list or tuple."""
     items = node.elts if isinstance(node, ast.List | ast.Tuple) else [node]
     return [item for item in items if isinstance(item, ast.Constant) and isinstance(item.value, str)]

@@ -1,4 +1,4 @@
-"""How code starts and what it gives back: one `ray.init()`, some output, no more on the driver than fits there."""
+"""Checks the structure of a script: one `ray.init()`, some output, no unbounded result on the driver."""
 
 from __future__ import annotations
 
@@ -6,30 +6,33 @@ import ast
 from typing import TYPE_CHECKING, Final
 
 from raylane_common.wire.generate import Finding
-from raylane_worker.generation.checks.script import Script, line_of, text_of
+from raylane_worker.generation.checks.script import AstScript, finding_at, line_of, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from raylane_common.wire.sources import CsvSource, TableSource
+    from raylane_common.wire.sources import Source
 
+# A CSV file takes several times its size as rows in the driver, which shares its node with other work.
 _LARGE_BYTES: Final = 64 * 1024 * 1024
 _INIT_KEYWORDS: Final = frozenset({"address", "ignore_reinit_error", "log_to_driver"})
-_REPEATING: Final = (
+_REPEATED: Final = (
     ast.For | ast.AsyncFor | ast.While | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp | ast.Lambda
 )
 
+_NO_ARGUMENTS: Final = "call ray.init() without arguments; Ray finds the cluster by itself"
 
-def check_flow(script: Script, read: Sequence[CsvSource | TableSource]) -> Iterator[Finding]:
-    """Findings about initialisation, output and unbounded results; `read` are the sources that the code reads."""
-    yield from _init(script)
+
+def check_structure(script: AstScript, sources: Sequence[Source]) -> Iterator[Finding]:
+    """Yields findings about `ray.init()`, output and unbounded results. `sources` are those that the script reads."""
+    yield from _check_init(script)
     if not any(_is_output(call) for call in script.calls):
         yield Finding(rule="no_output", message="the script prints nothing; print the result")
-    if any(source.size_bytes is None or source.size_bytes > _LARGE_BYTES for source in read):
-        yield from _unbounded(script)
+    if any(source.size_bytes is None or source.size_bytes > _LARGE_BYTES for source in sources):
+        yield from _check_unbounded(script)
 
 
-def _init(script: Script) -> Iterator[Finding]:
+def _check_init(script: AstScript) -> Iterator[Finding]:
     calls = [call for call in script.calls if script.origin(call) == "ray.init"]
     if len(calls) != 1:
         line = line_of(calls[1]) if calls else None
@@ -39,22 +42,22 @@ def _init(script: Script) -> Iterator[Finding]:
     (call,) = calls
     for keyword in call.keywords:
         if keyword.arg not in _INIT_KEYWORDS or (keyword.arg == "address" and text_of(keyword.value) != "auto"):
-            message = "call ray.init() without arguments; the cluster is found by itself"
-            yield Finding(rule="ray_init", message=message, line=line_of(call))
+            yield finding_at("ray_init", call, _NO_ARGUMENTS)
     if call.args:
-        message = "call ray.init() without arguments; the cluster is found by itself"
-        yield Finding(rule="ray_init", message=message, line=line_of(call))
+        yield finding_at("ray_init", call, _NO_ARGUMENTS)
     enclosing = list(script.ancestors(call))
-    if not script.runs_on_driver(call) or any(isinstance(one, _REPEATING) for one in enclosing):
+    if not script.runs_on_driver(call) or any(isinstance(one, _REPEATED) for one in enclosing):
         message = "call ray.init() at the top of the script, not in a loop or in a function that Ray calls"
-        yield Finding(rule="ray_init", message=message, line=line_of(call))
+        yield finding_at("ray_init", call, message)
     elif _is_late(script, call):
-        message = "call ray.init() before anything else of Ray; Ray would start by itself, and a second start fails"
-        yield Finding(rule="ray_init", message=message, line=line_of(call))
+        message = (
+            "call ray.init() before anything else of Ray: Ray starts by itself otherwise, and a second start fails"
+        )
+        yield finding_at("ray_init", call, message)
 
 
-def _is_late(script: Script, init: ast.Call) -> bool:
-    """Whether Ray Data is used before, in the same function or both outside of any."""
+def _is_late(script: AstScript, init: ast.Call) -> bool:
+    """Returns whether Ray Data is used before, in the same function or both outside of functions."""
     scope = _scope(script, init)
     return any(
         script.origin(call).startswith("ray.data.read_") and call.lineno < init.lineno and _scope(script, call) is scope
@@ -62,7 +65,7 @@ def _is_late(script: Script, init: ast.Call) -> bool:
     )
 
 
-def _scope(script: Script, node: ast.AST) -> ast.AST | None:
+def _scope(script: AstScript, node: ast.AST) -> ast.AST | None:
     functions = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
     return next((one for one in script.ancestors(node) if isinstance(one, functions)), None)
 
@@ -77,7 +80,7 @@ def _is_output(call: ast.Call) -> bool:
             return False
 
 
-def _unbounded(script: Script) -> Iterator[Finding]:
+def _check_unbounded(script: AstScript) -> Iterator[Finding]:
     for call in script.calls:
         match call:
             case ast.Call(func=ast.Attribute(value=ast.Call(func=ast.Attribute(attr="limit")))):
@@ -86,6 +89,6 @@ def _unbounded(script: Script) -> Iterator[Finding]:
                 if script.runs_on_driver(call):
                     hint = "use .take(1000), or .limit(1000) before it"
                     message = f".{method}() has no limit and the source is large; {hint}"
-                    yield Finding(rule="unbounded", message=message, line=line_of(call))
+                    yield finding_at("unbounded", call, message)
             case _:
                 pass

@@ -1,6 +1,7 @@
-"""What a model's client raised, as one of our errors.
+"""Turns an exception of a model's client into a typed error.
 
-Ten clients have ten families of exceptions, most of them not installed: they are told by name and HTTP status.
+Every client has its own exceptions and most clients are not installed, so an exception is recognised by the name of its
+class, its HTTP status and its code.
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ from typing import Final
 from raylane_common.errors import GenerationError, GenerationRefused, ModelMisconfigured, ModelUnavailable, RaylaneError
 from raylane_common.retry_after import parse_retry_after
 
-_SHOWN_CHARACTERS: Final = 300
+_MAX_QUOTED_CHARACTERS: Final = 300
 _RETRYABLE_STATUS: Final = frozenset({408, 409, 424, 425, 429})
-_SECRET_STATUS: Final = frozenset({401, 403})
+_CREDENTIALS_STATUS: Final = frozenset({401, 403})
 
-_BROKEN_PATH: Final = frozenset(
+_CONNECTION_FAILURES: Final = frozenset(
     {
         "APIConnectionError",  # openai, anthropic, writer
         "ClientConnectionError",  # aiohttp
@@ -40,7 +41,7 @@ _NO_CREDENTIALS: Final = frozenset(
         "TokenRetrievalError",
     }
 )
-# In the middle of a stream Bedrock names the error and has no status.
+# Within a stream Bedrock gives a code and no HTTP status.
 _RETRYABLE_CODE: Final = frozenset(
     {
         "internalserverexception",
@@ -59,24 +60,27 @@ _LOOKS_SECRET: Final = re.compile(
 
 
 def explain(error: Exception, hide: str | None = None) -> Exception:
-    """The typed error for an exception of a model or its client; one that is not known is returned as it is.
+    """Returns the typed error for an exception of a model or its client; an unknown exception is returned unchanged.
 
-    Throttling, deadlines, broken connections and 5xx are `ModelUnavailable`; credentials and other 4xx are
-    `ModelMisconfigured`; an answer or a request that is too long is `GenerationRefused`. The service's own words
-    are quoted, but not about credentials, and without `hide` (the key in use) and what looks like one.
+    Throttling, timeouts, broken connections and HTTP 5xx become `ModelUnavailable`; credentials and other HTTP 4xx
+    become `ModelMisconfigured`; an answer or a request that is too long becomes `GenerationRefused`. The message quotes
+    the service, except about credentials, without `hide` (the key in use) and without anything that looks like a
+    credential.
     """
-    while (inner := getattr(error, "original_exception", None)) is not None:  # strands wraps what a later turn raises
+    while (inner := getattr(error, "original_exception", None)) is not None:  # strands wraps exceptions of later turns
         error = inner
     if isinstance(error, RaylaneError):
         return error
     names = {kind.__name__ for kind in type(error).__mro__}
     if "ModelThrottledException" in names:
         return ModelUnavailable(
-            "the model's service throttles; try again later, or raise the account's quota",
+            "the model's service throttles requests; try again later, or raise the account's quota",
             retry_after_s=_retry_after_s(error),
         )
     if "MaxTokensReachedException" in names:
-        return GenerationRefused("the model's answer was cut off at its longest; ask for less in one request")
+        return GenerationRefused(
+            "the model's answer reached its maximum length and was cut off; ask for less in one request"
+        )
     if "ContextWindowOverflowException" in names:
         return GenerationRefused("the request and its sources do not fit the model's context window")
     if names & _NO_CREDENTIALS:
@@ -84,16 +88,16 @@ def explain(error: Exception, hide: str | None = None) -> Exception:
             f"no usable AWS credentials for Bedrock ({type(error).__name__}): set RAYLANE_AWS__ACCESS_KEY_ID and "
             "RAYLANE_AWS__SECRET_ACCESS_KEY, or give the worker a role or a profile"
         )
-    if names & _BROKEN_PATH:
-        return ModelUnavailable(f"the model's service did not answer, or broke off ({type(error).__name__})")
-    status, code = _answer(error)
+    if names & _CONNECTION_FAILURES:
+        return ModelUnavailable(f"the model's service did not answer or closed the connection ({type(error).__name__})")
+    status, code = _status_and_code(error)
     if status is None and code is None:
         return error
     return _refusal(error, status, code, _quote(error, hide))
 
 
-def _answer(error: Exception) -> tuple[int | None, str | None]:
-    """HTTP status and the service's code, where the exception has them."""
+def _status_and_code(error: Exception) -> tuple[int | None, str | None]:
+    """Returns the HTTP status and the service's error code, each None if the exception does not have it."""
     response = getattr(error, "response", None)
     if isinstance(response, dict):
         status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
@@ -109,7 +113,7 @@ def _answer(error: Exception) -> tuple[int | None, str | None]:
 
 
 def _retry_after_s(error: Exception) -> float | None:
-    """What the service's answer says of when to come back; strands keeps the client's exception as the cause."""
+    """Returns the pause that the service asks for; strands keeps the client's exception as the cause of its own."""
     for candidate in (error, error.__cause__):
         response = getattr(candidate, "response", None)
         if isinstance(response, dict):
@@ -122,23 +126,25 @@ def _retry_after_s(error: Exception) -> float | None:
     return None
 
 
-def _refusal(error: Exception, status: int | None, code: str | None, words: str) -> GenerationError:
-    told = ", ".join(part for part in (code or type(error).__name__, f"HTTP {status}" if status else None) if part)
+def _refusal(error: Exception, status: int | None, code: str | None, quoted: str) -> GenerationError:
+    reason = ", ".join(part for part in (code or type(error).__name__, f"HTTP {status}" if status else None) if part)
     if (code or "").lower() in _RETRYABLE_CODE or (
         status is not None and (status in _RETRYABLE_STATUS or status >= 500)
     ):
-        return ModelUnavailable(f"the model's service cannot answer now ({told})", retry_after_s=_retry_after_s(error))
+        return ModelUnavailable(
+            f"the model's service cannot answer now ({reason})", retry_after_s=_retry_after_s(error)
+        )
     if code == "AccessDeniedException":
         todo = "allow the worker's role bedrock:InvokeModelWithResponseStream on it, and enable it in this region"
-        return ModelMisconfigured(f"no access to the model ({told}): {todo}: {words}")
-    if status in _SECRET_STATUS:
+        return ModelMisconfigured(f"no access to the model ({reason}): {todo}: {quoted}")
+    if status in _CREDENTIALS_STATUS:
         return ModelMisconfigured(
-            f"the model's service refused the credentials ({told}): set RAYLANE_GENERATION__MODEL_API_KEY, or for "
+            f"the model's service refused the credentials ({reason}): set RAYLANE_GENERATION__MODEL_API_KEY, or for "
             "Bedrock RAYLANE_AWS__ACCESS_KEY_ID and RAYLANE_AWS__SECRET_ACCESS_KEY"
         )
     return ModelMisconfigured(
-        f"the model's service refused the request ({told}): check RAYLANE_GENERATION__MODEL, MODEL_REGION and "
-        f"MODEL_ENDPOINT_URL: {words}"
+        f"the model's service refused the request ({reason}): check RAYLANE_GENERATION__MODEL, "
+        f"RAYLANE_GENERATION__MODEL_REGION and RAYLANE_GENERATION__MODEL_ENDPOINT_URL: {quoted}"
     )
 
 
@@ -147,4 +153,4 @@ def _quote(error: Exception, hide: str | None) -> str:
     if hide:
         text = text.replace(hide, "***")
     text = _LOOKS_SECRET.sub("***", text)
-    return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "…"
+    return text if len(text) <= _MAX_QUOTED_CHARACTERS else text[:_MAX_QUOTED_CHARACTERS] + "…"

@@ -1,6 +1,6 @@
-"""Which generator writes the code, and the model behind it.
+"""Makes the model of generator `agent`: Bedrock, or another provider that strands ships.
 
-strands takes more than a second to import, so it is imported where a model is made.
+A provider is one row of `_PROVIDERS`. strands takes more than a second to import: it is imported when a model is made.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final, cast
 
 from raylane_common.errors import ModelMisconfigured, RaylaneError
-from raylane_common.wire.generate import GeneratorName
 from raylane_worker.generation.providers.errors import explain
 
 if TYPE_CHECKING:
@@ -23,43 +22,23 @@ if TYPE_CHECKING:
 
 DEFAULT_MODEL: Final = "bedrock:global.anthropic.claude-sonnet-4-6"
 
+# An address that does not answer within this time is down or wrong; the answer itself may take `model_timeout_s`.
 _CONNECT_TIMEOUT_S: Final = 5.0
+# Anthropic's API requires a limit. A script may have 64 KiB, but scripts that work have a few KiB.
 _MAX_ANSWER_TOKENS: Final = 8192
 
 
-@dataclass(frozen=True)
-class Chosen:
-    """What writes the code of one job: `template`, or `agent` with its `provider:model_id`."""
+def make_model(name: str, settings: Settings) -> Model:
+    """Makes the model `name`, a `provider:model_id`. It may serve the agents of any number of jobs at once.
 
-    generator: GeneratorName
-    model_name: str | None = None
-
-
-def choose(settings: Settings, requested: GeneratorName | None) -> Chosen:
-    """The generator of one job: what the request says, else the setting; `auto` is `agent` only if a model is set."""
-    name = requested or GeneratorName(settings.generation.generator)
-    if name is GeneratorName.AUTO:
-        name = GeneratorName.AGENT if settings.generation.model else GeneratorName.TEMPLATE
-    if name is GeneratorName.TEMPLATE:
-        return Chosen(name)
-    return Chosen(name, settings.generation.model or DEFAULT_MODEL)
-
-
-def make_model(chosen: Chosen, settings: Settings) -> Model:
-    """The model for the agents of any number of jobs at once. It blocks for a second or two: call it in a thread.
-
-    Raises `ModelMisconfigured` for an unknown provider, a package that is not installed, a missing region or key.
+    Blocks for a second or two: call it in a thread. Raises `ModelMisconfigured` for an unknown provider, a missing
+    package, a missing region or a missing key.
     """
-    if chosen.generator is GeneratorName.TEMPLATE:
-        from raylane_worker.generation.template.model import TemplateModel
-
-        return TemplateModel()
-    provider, separator, model_id = (chosen.model_name or DEFAULT_MODEL).partition(":")
+    provider, separator, model_id = name.partition(":")
     known = ["bedrock", *_PROVIDERS]
     if provider not in known or not separator or not model_id:
         raise ModelMisconfigured(
-            f"generation.model: {chosen.model_name!r} is not `provider:model_id` with a provider that is known: "
-            + ", ".join(known),
+            f"generation.model: {name!r} is not `provider:model_id` with a known provider: {', '.join(known)}",
             details={"known": list(known)},
         )
     try:
@@ -68,13 +47,13 @@ def make_model(chosen: Chosen, settings: Settings) -> Model:
         return _other(_PROVIDERS[provider], provider, model_id, settings.generation)
     except RaylaneError:
         raise
-    except Exception as error:  # clients complain about their settings each in its own way, some quoting them
-        told = explain(error, hide=_api_key(settings.generation))
-        if isinstance(told, RaylaneError):
-            raise told from None
+    except Exception as error:  # each client has its own exceptions for wrong settings, and some quote the values
+        explained = explain(error, hide=_api_key(settings.generation))
+        if isinstance(explained, RaylaneError):
+            raise explained from None
         raise ModelMisconfigured(
-            f"no client for {chosen.model_name} can be made ({type(error).__name__}): check RAYLANE_GENERATION__MODEL, "
-            "MODEL_REGION and MODEL_ENDPOINT_URL"
+            f"cannot make a client for {name} ({type(error).__name__}): check RAYLANE_GENERATION__MODEL, "
+            "RAYLANE_GENERATION__MODEL_REGION and RAYLANE_GENERATION__MODEL_ENDPOINT_URL"
         ) from None
 
 
@@ -85,7 +64,7 @@ def _bedrock(model_id: str, settings: Settings) -> Model:
 
     generation, aws = settings.generation, settings.aws
     if (aws.access_key_id is None) != (aws.secret_access_key is None):
-        raise ModelMisconfigured("set both or none of RAYLANE_AWS__ACCESS_KEY_ID and RAYLANE_AWS__SECRET_ACCESS_KEY")
+        raise ModelMisconfigured("set both RAYLANE_AWS__ACCESS_KEY_ID and RAYLANE_AWS__SECRET_ACCESS_KEY, or neither")
     session = boto3.Session(
         aws_access_key_id=aws.access_key_id,
         aws_secret_access_key=aws.secret_access_key.get_secret_value() if aws.secret_access_key else None,
@@ -96,10 +75,10 @@ def _bedrock(model_id: str, settings: Settings) -> Model:
     config = Config(
         connect_timeout=min(_CONNECT_TIMEOUT_S, generation.model_timeout_s),
         read_timeout=generation.model_timeout_s,
-        # A retry in the client's thread would outlive the deadline of whoever waits for it.
+        # A retry in the client's thread would outlive the caller's deadline.
         retries={"total_max_attempts": 1},
         # AWS_ENDPOINT_URL in the environment is the address of S3, not of the model.
-        ignore_configured_endpoint_urls=True,  # type: ignore[call-arg]  # missing in botocore-stubs
+        ignore_configured_endpoint_urls=True,  # type: ignore[call-arg]  # missing in its stubs
         tcp_keepalive=True,
     )
     return BedrockModel(
@@ -113,9 +92,11 @@ def _bedrock(model_id: str, settings: Settings) -> Model:
 
 @dataclass(frozen=True)
 class _Provider:
-    """One of strands' own providers: where its class is, the extra it needs, and how its client is told what is set.
+    """One of strands' providers.
 
-    `key_variables` are those that its client reads by itself; empty where it may work without a key.
+    `class_name` is its class in `strands.models.<provider>`, `arguments` makes the arguments of that class from the
+    model id and the settings, `extra` is the extra of strands that installs its client. `key_variables` are the
+    environment variables from which the client takes a key by itself; empty if the provider may work without a key.
     """
 
     class_name: str
@@ -143,12 +124,12 @@ def _api_key(settings: GenerationSettings) -> str | None:
     return settings.model_api_key.get_secret_value() if settings.model_api_key else None
 
 
-def _set(**values: object) -> dict[str, object]:
+def _without_none(**values: object) -> dict[str, object]:
     return {name: value for name, value in values.items() if value is not None}
 
 
 def _http_client(settings: GenerationSettings) -> dict[str, object]:
-    return _set(
+    return _without_none(
         api_key=_api_key(settings),
         base_url=settings.model_endpoint_url,
         timeout=settings.model_timeout_s,
@@ -165,16 +146,16 @@ def _anthropic(model_id: str, settings: GenerationSettings) -> Mapping[str, obje
 
 
 def _gemini(model_id: str, settings: GenerationSettings) -> Mapping[str, object]:
-    options = _set(base_url=settings.model_endpoint_url, timeout=int(settings.model_timeout_s * 1000))
-    return {"client_args": _set(api_key=_api_key(settings), http_options=options), "model_id": model_id}
+    options = _without_none(base_url=settings.model_endpoint_url, timeout=int(settings.model_timeout_s * 1000))
+    return {"client_args": _without_none(api_key=_api_key(settings), http_options=options), "model_id": model_id}
 
 
 def _llamacpp(model_id: str, settings: GenerationSettings) -> Mapping[str, object]:
-    return _set(base_url=settings.model_endpoint_url, timeout=settings.model_timeout_s, model_id=model_id)
+    return _without_none(base_url=settings.model_endpoint_url, timeout=settings.model_timeout_s, model_id=model_id)
 
 
 def _mistral(model_id: str, settings: GenerationSettings) -> Mapping[str, object]:
-    client = _set(server_url=settings.model_endpoint_url, timeout_ms=int(settings.model_timeout_s * 1000))
+    client = _without_none(server_url=settings.model_endpoint_url, timeout_ms=int(settings.model_timeout_s * 1000))
     return {"api_key": _api_key(settings), "client_args": client, "model_id": model_id}
 
 
@@ -183,8 +164,8 @@ def _ollama(model_id: str, settings: GenerationSettings) -> Mapping[str, object]
     return {"host": settings.model_endpoint_url, "ollama_client_args": client, "model_id": model_id}
 
 
-# Left out: litellm, which fetches a file from the internet when it is imported and prints to stdout (its proxy speaks
-# openai); llamaapi, whose client blocks the event loop; sagemaker, which needs more than a name.
+# Not offered: litellm, which fetches a file from the internet on import and prints to stdout (its proxy works with
+# `openai`); llamaapi, whose client blocks the event loop; sagemaker, which needs more than a model id.
 _PROVIDERS: Final = {
     "anthropic": _Provider("AnthropicModel", _anthropic, "anthropic", ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")),
     "gemini": _Provider("GeminiModel", _gemini, "gemini", ("GEMINI_API_KEY", "GOOGLE_API_KEY")),

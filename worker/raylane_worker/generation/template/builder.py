@@ -1,20 +1,22 @@
-"""Puts a script together: imports, functions, settings, then the lines that do the work."""
+"""Builds the text of a script: imports, functions, settings, then the statements."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
-from raylane_worker.generation.template.intent import MAX_ROWS
+from raylane_worker.generation.template.question import MAX_ROWS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_LINE_CHARACTERS: Final = 100
+# The usual limit of a line, less the indentation within a function.
+_MAX_LINE_CHARACTERS: Final = 100
 
+# The functions that print the result, part of every script.
 _SHOW: Final = f'''\
 def cell(value):
-    """A value as text: floats to 6 decimals, below 0.001 to 6 digits; "null" where it is missing."""
+    """Returns a value as text: floats to 6 decimals, below 0.001 to 6 digits; "null" if it is missing."""
     if value is None or value != value:
         return "null"
     if isinstance(value, float):
@@ -24,7 +26,7 @@ def cell(value):
 
 
 def show(columns, rows):
-    """Prints rows, which are dictionaries, as a table: a header, a rule, at most {MAX_ROWS:,} rows, their number."""
+    """Prints rows (dictionaries) as a table: a header, a rule, at most {MAX_ROWS:,} rows, and how many there are."""
     shown = rows[:{MAX_ROWS}]
     header = [cell(column) for column in columns]
     body = [[cell(row[column]) for column in columns] for row in shown]
@@ -39,38 +41,38 @@ def show(columns, rows):
     print(f"({{number}})" if len(rows) <= {MAX_ROWS} else "(the first {MAX_ROWS:,} rows; there are more)")'''
 
 
-class Script:
-    """The parts of a script while it is written. Names, values and paths in lines must have gone through `repr`."""
+class ScriptBuilder:
+    """Collects the parts of a script. Every name, value and path in a statement must have gone through `repr`."""
 
     def __init__(self) -> None:
         self._modules = {"ray"}
         self._names: defaultdict[str, set[str]] = defaultdict(set)
         self._functions = [_SHOW]
         self._context: list[str] = []
-        self._lines: list[str] = []
+        self._statements: list[str] = []
 
-    def use_module(self, module: str) -> None:
-        """Imports a module: `heapq`, `pyarrow as pa`."""
+    def import_module(self, module: str) -> None:
+        """Imports a module, such as `heapq` or `pyarrow as pa`."""
         self._modules.add(module)
 
-    def use(self, module: str, *names: str) -> None:
-        """Imports names out of a module."""
+    def import_names(self, module: str, *names: str) -> None:
+        """Imports names from a module."""
         self._names[module].update(names)
 
-    def define(self, function: str) -> None:
-        """Adds a function, or what belongs above one."""
+    def add_function(self, function: str) -> None:
+        """Adds a function, with the constants that belong above it."""
         self._functions.append(function)
 
     def set_context(self, setting: str, reason: str) -> None:
-        """Sets an attribute of Ray's data context."""
+        """Sets an attribute of Ray's data context, such as `a = 1`; the reason becomes a comment."""
         self._context.append(f"context.{setting}  # {reason}")
 
-    def add(self, *lines: str) -> None:
-        """Adds lines to the work."""
-        self._lines += lines
+    def add_statements(self, *statements: str) -> None:
+        """Adds statements, one or more lines each."""
+        self._statements += statements
 
     def text(self) -> str:
-        """The whole script."""
+        """Returns the whole script."""
         standard = [f"import {name}" for name in sorted(self._modules & {"datetime", "heapq"})]
         others = [f"import {name}" for name in sorted(self._modules - {"datetime", "heapq"})]
         others += [f"from {name} import {', '.join(sorted(found))}" for name, found in sorted(self._names.items())]
@@ -79,14 +81,14 @@ class Script:
             "\n".join(standard),
             "\n".join(others),
             *(f"\n{function}" for function in self._functions),
-            "\n" + "\n".join(["ray.init()", *context, *self._lines]),
+            "\n" + "\n".join(["ray.init()", *context, *self._statements]),
         ]
         return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def call(function: str, arguments: Sequence[str]) -> str:
-    """The call on one line, or with one argument a line if it is long."""
+def format_call(function: str, arguments: Sequence[str]) -> str:
+    """Returns the call on one line, or with one argument per line if it is long."""
     line = f"{function}({', '.join(arguments)})"
-    if len(line) <= _LINE_CHARACTERS:
+    if len(line) <= _MAX_LINE_CHARACTERS:
         return line
     return f"{function}(\n" + "".join(f"    {argument},\n" for argument in arguments) + ")"

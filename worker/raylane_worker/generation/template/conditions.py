@@ -1,4 +1,4 @@
-"""Reads the conditions after "where", each value as its column's type."""
+"""Parses the conditions after "where"; each value is read as the type of its column."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Final
 
 from raylane_common.errors import TypeMismatch
 from raylane_common.wire.sources import Column, ColumnType
-from raylane_worker.generation.template.intent import Comparison, Condition, Value
-from raylane_worker.generation.template.vocabulary import is_wordlike
+from raylane_worker.generation.template.question import Comparison, Condition, Value
 
 if TYPE_CHECKING:
-    from raylane_worker.generation.template.cursor import Cursor
-    from raylane_worker.generation.template.vocabulary import Word
+    from raylane_worker.generation.template.cursor import TokenCursor
+    from raylane_worker.generation.template.tokens import Token
 
-# Longer phrases go before their beginnings: "greater than or equal to" before "greater than".
+# A phrase comes before its own beginning: "greater than or equal to" before "greater than".
 _COMPARISONS: Final = (
     (">=|≥|at least|greater than or equal to|more than or equal to", Comparison.GREATER_EQUAL),
     ("<=|≤|at most|less than or equal to", Comparison.LESS_EQUAL),
@@ -37,17 +36,17 @@ _ORDERING: Final = frozenset(
         Comparison.BETWEEN,
     }
 )
-# Not taken for a text without quotes, since they more likely belong to a sentence that was not understood.
-_NO_TEXT: Final = (
+# Not accepted as text without quotes: they more likely belong to a sentence that was not understood.
+_NOT_TEXT: Final = (
     "and|or|not|no|by|per|for|where|in|from|of|is|are|was|be|to|than|the|a|an|each|between|contains|like"
     "|null|missing|none|empty|except|without|with"
 )
-_TRUTH: Final = {"true": True, "yes": True, "false": False, "no": False}
+_BOOLEANS: Final = {"true": True, "yes": True, "false": False, "no": False}
 _INT64: Final = range(-(2**63), 2**63)
 
 
-def read_conditions(cursor: Cursor) -> tuple[Condition, ...]:
-    """One condition or more, joined by "and".
+def parse_conditions(cursor: TokenCursor) -> tuple[Condition, ...]:
+    """Takes one or more conditions, joined by "and".
 
     Raises `NotUnderstood`, `UnknownColumn`, `AmbiguousColumn`, and `TypeMismatch` for a value of another type.
     """
@@ -57,15 +56,15 @@ def read_conditions(cursor: Cursor) -> tuple[Condition, ...]:
     return tuple(found)
 
 
-def _condition(cursor: Cursor) -> Condition:
-    column = cursor.column()
-    said_is = cursor.take(_IS)
-    if cursor.ahead("not"):
-        cursor.stuck("negations are not understood; compare with !=")
+def _condition(cursor: TokenCursor) -> Condition:
+    column = cursor.take_column()
+    has_is = cursor.take(_IS)
+    if cursor.is_next("not"):
+        cursor.refuse("negations are not understood; compare with !=")
     comparison = next((one for phrases, one in _COMPARISONS if cursor.take(phrases)), None)
     if comparison is None:
-        if not said_is:
-            cursor.stuck("compare with =, !=, >, >=, <, <=, contains, in, between, or say 'is missing'")
+        if not has_is:
+            cursor.refuse("compare with =, !=, >, >=, <, <=, contains, in, between, or say 'is missing'")
         comparison = Comparison.EQUAL
     if comparison is Comparison.MISSING:
         return Condition(column, comparison)
@@ -85,12 +84,12 @@ def _check_comparison(column: Column, comparison: Comparison) -> None:
     if column.type is ColumnType.OTHER:
         raise _mismatch(column, "can only be compared with 'is missing'")
     if comparison in _ORDERING and column.type in (ColumnType.STRING, ColumnType.BOOLEAN):
-        raise _mismatch(column, f"has no order for {str(comparison)!r}; compare it with = or !=")
+        raise _mismatch(column, f"has no order, so {str(comparison)!r} does not apply; compare it with = or !=")
     if comparison is Comparison.CONTAINS and column.type is not ColumnType.STRING:
-        raise _mismatch(column, "cannot be searched with 'contains'; only text can")
+        raise _mismatch(column, "is not text, so 'contains' does not apply")
 
 
-def _values(cursor: Cursor, column: Column) -> tuple[Value, ...]:
+def _values(cursor: TokenCursor, column: Column) -> tuple[Value, ...]:
     bracket = cursor.take("(")
     found = [_value(cursor, column, Comparison.IN)]
     while cursor.take(", or|,|or"):
@@ -100,56 +99,56 @@ def _values(cursor: Cursor, column: Column) -> tuple[Value, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _value(cursor: Cursor, column: Column, comparison: Comparison) -> Value:
-    is_no_text = cursor.names_column() or cursor.ahead(_NO_TEXT)
-    word = cursor.next_word()
+def _value(cursor: TokenCursor, column: Column, comparison: Comparison) -> Value:
+    is_not_text = cursor.is_at_column() or cursor.is_next(_NOT_TEXT)
+    token = cursor.take_token()
     match column.type:
         case ColumnType.INTEGER | ColumnType.NUMBER:
-            return _number(word, column)
+            return _number(token, column)
         case ColumnType.BOOLEAN:
-            if (truth := _TRUTH.get(word.text.casefold())) is not None:
+            if (truth := _BOOLEANS.get(token.text.casefold())) is not None:
                 return truth
-            raise _mismatch(column, f"is true or false, not {word.text!r}")
+            raise _mismatch(column, f"is true or false, not {token.text!r}")
         case ColumnType.DATE:
-            return _time(word, column).date()
+            return _time(token, column).date()
         case ColumnType.TIMESTAMP:
             exact = comparison in (Comparison.EQUAL, Comparison.UNEQUAL, Comparison.IN)
-            if exact and len(word.text) == len("2020-01-31"):
-                raise _mismatch(column, f"holds times; {word.text!r} would only mean midnight, so use 'between'")
-            return _time(word, column)
+            if exact and len(token.text) == len("2020-01-31"):
+                raise _mismatch(column, f"holds times, and {token.text!r} would mean midnight only; use 'between'")
+            return _time(token, column)
         case _:
-            if word.quoted or word.is_number or word.is_date:
-                return word.text
-            if is_no_text or not is_wordlike(word):
+            if token.quoted or token.is_number or token.is_date:
+                return token.text
+            if is_not_text or not token.is_word:
                 cursor.position -= 1
-                cursor.stuck("put a text value between quotes")
-            return word.text
+                cursor.refuse("put a text value between quotes")
+            return token.text
 
 
-def _number(word: Word, column: Column) -> int | float:
-    if not word.is_number:
-        raise _mismatch(column, f"is a number and cannot be compared with {word.text!r}")
-    if set(word.text) & set(".eE"):
-        number = float(word.text)
+def _number(token: Token, column: Column) -> int | float:
+    if not token.is_number:
+        raise _mismatch(column, f"is a number and cannot be compared with {token.text!r}")
+    if set(token.text) & set(".eE"):
+        number = float(token.text)
         if number in (float("inf"), float("-inf")):
-            raise _mismatch(column, f"cannot hold {word.text!r}")
+            raise _mismatch(column, f"cannot hold {token.text!r}")
         return number
-    if len(word.text) > 20 or int(word.text) not in _INT64:
+    if len(token.text) > 20 or int(token.text) not in _INT64:
         raise _mismatch(column, "cannot hold a number of more than 64 bits")
-    return int(word.text)
+    return int(token.text)
 
 
-def _time(word: Word, column: Column) -> datetime:
-    if word.is_date or word.quoted:
+def _time(token: Token, column: Column) -> datetime:
+    if token.is_date or token.quoted:
         try:
-            found = datetime.fromisoformat(word.text)
+            found = datetime.fromisoformat(token.text)
         except ValueError:
             pass
         else:
             if found.tzinfo is None and (column.type is ColumnType.TIMESTAMP or found.time() == datetime.min.time()):
                 return found
     wanted = "2020-01-31" if column.type is ColumnType.DATE else "'2020-01-31 12:00:00', without a time zone"
-    raise _mismatch(column, f"is a {column.type}; write it like {wanted}, not {word.text!r}")
+    raise _mismatch(column, f"is a {column.type}; write it like {wanted}, not {token.text!r}")
 
 
 def _mismatch(column: Column, problem: str) -> TypeMismatch:

@@ -1,12 +1,13 @@
-"""Writes the script of a request. Every path, name and value enters it through `repr`, so that data stays data."""
+"""Writes the script that answers a question. Every path, name and value goes through `repr`: data stays data."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
 from raylane_common.wire.sources import ColumnType, CsvSource
-from raylane_worker.generation.template.builder import Script, call
-from raylane_worker.generation.template.intent import (
+from raylane_worker.generation.columns import columns_of
+from raylane_worker.generation.template.builder import ScriptBuilder, format_call
+from raylane_worker.generation.template.question import (
     MAX_ROWS,
     Aggregate,
     Comparison,
@@ -17,17 +18,22 @@ from raylane_worker.generation.template.intent import (
     ListColumns,
     Measure,
     Preview,
-    Request,
     Statistic,
     TopRows,
-    columns_of,
 )
-from raylane_worker.generation.template.reading import convert, correct_types, empty_is_missing, keep, read
+from raylane_worker.generation.template.reading import (
+    add_reader,
+    cast_column,
+    cast_columns,
+    filter_rows,
+    is_empty_missing,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from raylane_common.wire.sources import Column, TableSource
+    from raylane_common.wire.sources import Column, Source
+    from raylane_worker.generation.template.question import Question
 
 _AGGREGATES: Final = {
     Statistic.ROWS: ("Count", ()),
@@ -41,7 +47,7 @@ _AGGREGATES: Final = {
 }
 _MISSING: Final = '''\
 def missing(table):
-    """The rows and the missing values of each column, in one block."""
+    """Counts the rows and the missing values of each column in one block."""
     counts = []
     for name in NAMES:
         absent = pc.is_null(table[name], nan_is_null=True)
@@ -51,26 +57,29 @@ def missing(table):
     return pa.table({"column": NAMES, "missing": counts, "rows": [table.num_rows] * len(NAMES)})'''
 
 
-def emit(request: Request, *, small: bool) -> str:
-    """The script, without its header. Raises `UnsupportedFormat` for a field separator that Ray cannot read."""
-    script = Script()
-    read(script, request.source, small=small)
-    correct_types(script, request.source, _used(request))
-    ranked = request.operation.column if isinstance(request.operation, TopRows) else None
+def emit_script(question: Question, *, small: bool) -> str:
+    """Returns the script, without its header. `small` says that the sources are small.
+
+    Raises `UnsupportedFormat` for a field separator that Ray cannot read.
+    """
+    script = ScriptBuilder()
+    add_reader(script, question.source, small=small)
+    cast_columns(script, question.source, _used_columns(question))
+    ranked = question.operation.column if isinstance(question.operation, TopRows) else None
     present = [Condition(ranked, Comparison.PRESENT)] if ranked else []
-    keep(script, request.source, [*request.conditions, *present])
-    _operate(script, request, small=small)
+    filter_rows(script, question.source, [*question.conditions, *present])
+    _add_operation(script, question, small=small)
     return script.text()
 
 
-def _operate(script: Script, request: Request, *, small: bool) -> None:
-    names = [column.name for column in columns_of(request.source)]
-    match request.operation:
+def _add_operation(script: ScriptBuilder, question: Question, *, small: bool) -> None:
+    names = [column.name for column in columns_of(question.source)]
+    match question.operation:
         case Preview(limit=limit):
             script.set_context("execution_options.preserve_order = True", "The first rows are those of the file.")
-            script.add(f"show({names!r}, ds.take({limit or MAX_ROWS + 1}))")
+            script.add_statements(f"show({names!r}, ds.take({limit or MAX_ROWS + 1}))")
         case ListColumns():
-            script.add(
+            script.add_statements(
                 "schema = ds.schema()",
                 "found = zip(schema.names, map(str, schema.types)) if schema else []",
                 'show(["column", "type"], [{"column": name, "type": kind} for name, kind in found])',
@@ -78,35 +87,35 @@ def _operate(script: Script, request: Request, *, small: bool) -> None:
         case Describe(columns=columns):
             _describe(script, columns, small=small)
         case CountMissing(columns=columns):
-            _count_missing(script, request.source, columns)
+            _count_missing(script, question.source, columns)
         case Distinct(columns=columns):
             _groups(script, Aggregate((Measure(Statistic.ROWS),), columns))
         case TopRows():
-            _top_rows(script, request.operation, columns_of(request.source))
+            _top_rows(script, question.operation, columns_of(question.source))
         case Aggregate(keys=()):
-            _aggregate(script, request)
+            _aggregate(script, question)
         case Aggregate():
-            _groups(script, request.operation)
+            _groups(script, question.operation)
 
 
-def _aggregate(script: Script, request: Request) -> None:
-    assert isinstance(request.operation, Aggregate)
-    if request.template_id == "count":
-        script.add('show(["rows"], [{"rows": ds.count()}])')
+def _aggregate(script: ScriptBuilder, question: Question) -> None:
+    assert isinstance(question.operation, Aggregate)
+    if question.template_id == "count":
+        script.add_statements('show(["rows"], [{"rows": ds.count()}])')
         return
-    labels = _labels(request.operation.measures, ())
-    result = call("ds.aggregate", _aggregates(script, request.operation.measures, labels))
-    # Ray cannot aggregate no rows at all.
-    is_never_empty = isinstance(request.source, CsvSource) and request.source.rows > 0 and not request.conditions
-    script.add(f"result = [{result}]" if is_never_empty else f"result = [{result}] if ds.take(1) else []")
-    script.add(f"show({labels!r}, result)")
+    labels = _labels(question.operation.measures, ())
+    result = format_call("ds.aggregate", _aggregates(script, question.operation.measures, labels))
+    # Ray cannot aggregate a dataset without rows.
+    is_never_empty = isinstance(question.source, CsvSource) and question.source.rows > 0 and not question.conditions
+    script.add_statements(f"result = [{result}]" if is_never_empty else f"result = [{result}] if ds.take(1) else []")
+    script.add_statements(f"show({labels!r}, result)")
 
 
-def _groups(script: Script, operation: Aggregate) -> None:
+def _groups(script: ScriptBuilder, operation: Aggregate) -> None:
     for key in operation.keys:
         if key.type is ColumnType.TIMESTAMP:
-            # Ray cannot sort groups by times of which some are missing.
-            convert(script, key, "pa.string()")
+            # Ray cannot sort groups by times if some are missing.
+            cast_column(script, key, "pa.string()")
     keys = [key.name for key in operation.keys]
     labels = _labels(operation.measures, keys)
     order = f"    return [(row[key] is None, row[key]) for key in {keys!r}]"
@@ -121,36 +130,36 @@ def _groups(script: Script, operation: Aggregate) -> None:
                 f"    return [(is_missing, rank), *((row[key] is None, row[key]) for key in {keys!r})]",
             )
         )
-    script.use_module("heapq")
-    script.define(f"def order(row):\n{order}")
-    groups = call("aggregate", _aggregates(script, operation.measures, labels))
-    script.add(
+    script.import_module("heapq")
+    script.add_function(f"def order(row):\n{order}")
+    groups = format_call("aggregate", _aggregates(script, operation.measures, labels))
+    script.add_statements(
         f"groups = ds.groupby({keys!r}).{groups}",
         f"show({[*keys, *labels]!r}, heapq.nsmallest({limit}, groups.iter_rows(), key=order))",
     )
 
 
-def _top_rows(script: Script, operation: TopRows, columns: Sequence[Column]) -> None:
+def _top_rows(script: ScriptBuilder, operation: TopRows, columns: Sequence[Column]) -> None:
     others = [column.name for column in columns if column.type is not ColumnType.OTHER and column != operation.column]
     descending = [operation.descending, *([False] * len(others))]
-    script.add(
-        f"ranked = {call('ds.sort', [repr([operation.column.name, *others]), f'descending={descending!r}'])}",
+    script.add_statements(
+        f"ranked = {format_call('ds.sort', [repr([operation.column.name, *others]), f'descending={descending!r}'])}",
         f"show({[column.name for column in columns]!r}, ranked.take({operation.limit}))",
     )
 
 
-def _describe(script: Script, columns: Sequence[Column], *, small: bool) -> None:
+def _describe(script: ScriptBuilder, columns: Sequence[Column], *, small: bool) -> None:
     statistics = {
         "count": ("Count", "ignore_nulls=True, "),
         "mean": ("Mean", ""),
         "std": ("Std", "ddof=1, "),
         "min": ("Min", ""),
-        # Quartiles need all values of a column in one place.
+        # Quartiles need all values of a column in one process.
         **({f"{q}%": ("Quantile", f"q={q / 100}, ") for q in (25, 50, 75)} if small else {}),
         "max": ("Max", ""),
     }
-    script.use("ray.data.aggregate", *(name for name, _ in statistics.values()))
-    script.add(
+    script.import_names("ray.data.aggregate", *(name for name, _ in statistics.values()))
+    script.add_statements(
         f"names = {[column.name for column in columns]!r}",
         f"statistics = {list(statistics)!r}",
         "aggregates = []",
@@ -165,14 +174,14 @@ def _describe(script: Script, columns: Sequence[Column], *, small: bool) -> None
     )
 
 
-def _count_missing(script: Script, source: CsvSource | TableSource, columns: Sequence[Column]) -> None:
-    script.use_module("pyarrow as pa")
-    script.use_module("pyarrow.compute as pc")
-    script.define(
+def _count_missing(script: ScriptBuilder, source: Source, columns: Sequence[Column]) -> None:
+    script.import_module("pyarrow as pa")
+    script.import_module("pyarrow.compute as pc")
+    script.add_function(
         f"NAMES = {[column.name for column in columns]!r}\n"
-        f"EMPTY_IS_MISSING = {empty_is_missing(source)}\n\n\n{_MISSING}"
+        f"EMPTY_IS_MISSING = {is_empty_missing(source)}\n\n\n{_MISSING}"
     )
-    script.add(
+    script.add_statements(
         "totals = {name: [0, 0] for name in NAMES}",
         'for row in ds.map_batches(missing, batch_format="pyarrow", batch_size=None).iter_rows():',
         '    totals[row["column"]][0] += row["missing"]',
@@ -185,18 +194,18 @@ def _count_missing(script: Script, source: CsvSource | TableSource, columns: Seq
     )
 
 
-def _aggregates(script: Script, measures: Iterable[Measure], labels: Iterable[str]) -> list[str]:
+def _aggregates(script: ScriptBuilder, measures: Iterable[Measure], labels: Iterable[str]) -> list[str]:
     found = []
     for measure, label in zip(measures, labels, strict=True):
         name, extra = _AGGREGATES[measure.statistic]
-        script.use("ray.data.aggregate", name)
+        script.import_names("ray.data.aggregate", name)
         on = () if measure.column is None else (f"on={measure.column.name!r}",)
         found.append(f"{name}({', '.join((*on, *extra, f'alias_name={label!r}'))})")
     return found
 
 
 def _labels(measures: Iterable[Measure], taken: Iterable[str]) -> list[str]:
-    """The measures' names in the result, none of them used twice or by a key."""
+    """Returns a distinct name for each measure in the result, different from the keys."""
     used, found = set(taken), []
     for measure in measures:
         label, number = measure.label, 2
@@ -207,10 +216,10 @@ def _labels(measures: Iterable[Measure], taken: Iterable[str]) -> list[str]:
     return found
 
 
-def _used(request: Request) -> tuple[Column, ...]:
-    """The columns that are computed with."""
-    found = [one.column for one in request.conditions]
-    match request.operation:
+def _used_columns(question: Question) -> tuple[Column, ...]:
+    """Returns the columns that the script compares or computes with."""
+    found = [one.column for one in question.conditions]
+    match question.operation:
         case Aggregate(measures=measures, keys=keys):
             found += [one.column for one in measures if one.column is not None]
             found += keys

@@ -1,17 +1,19 @@
-"""Reads a prompt with a strict grammar: every word must be accounted for, or the prompt is refused.
+"""Parses a prompt with a strict grammar: every token must be accounted for, or the prompt is refused.
 
-Names come before keywords: where a column may stand, a column called `total` or `count` is that column.
+Names come before keywords: where a column is expected, a column called `total` or `count` is that column.
 """
 
 from __future__ import annotations
 
-from itertools import product
 from typing import TYPE_CHECKING, Final
 
 from raylane_common.errors import GenerationError, NeedsModel
-from raylane_worker.generation.template.conditions import read_conditions
-from raylane_worker.generation.template.cursor import A_FILE, Cursor, supported
-from raylane_worker.generation.template.intent import (
+from raylane_worker.generation.columns import columns_of
+from raylane_worker.generation.template import phrases
+from raylane_worker.generation.template.conditions import parse_conditions
+from raylane_worker.generation.template.cursor import TokenCursor
+from raylane_worker.generation.template.forms import supported_forms
+from raylane_worker.generation.template.question import (
     MAX_ROWS,
     Aggregate,
     Condition,
@@ -22,161 +24,116 @@ from raylane_worker.generation.template.intent import (
     Measure,
     Operation,
     Preview,
-    Request,
+    Question,
     Statistic,
     TopRows,
-    columns_of,
     numeric_columns,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from raylane_common.wire.sources import Column, CsvSource, TableSource
-    from raylane_worker.generation.template.vocabulary import Names, Word
+    from raylane_common.wire.sources import Column, Source
+    from raylane_worker.generation.template.names import NameIndex
+    from raylane_worker.generation.template.tokens import Token
 
+# As many as the Unix command `head` shows.
 _DEFAULT_ROWS: Final = 10
-# A prompt without a number of rows: all that meet its conditions, or else a few.
-_SOME_ROWS: Final = Preview(0)
+# A preview without a number: all rows that meet the conditions, or the default number if there are none.
+_NO_LIMIT_GIVEN: Final = Preview(0)
+# Each one is an aggregate in the script and a column of the printed table.
 _MAX_STATISTICS: Final = 50
 
 
-def _each(*parts: str) -> str:
-    """All phrases that take one alternative of each part."""
-    return "|".join(" ".join(words) for words in product(*(part.split("|") for part in parts)))
+def parse_question(tokens: Sequence[Token], source: Source, sources: NameIndex[Source]) -> Question:
+    """Returns what the prompt asks of this source. `sources` finds all sources of the session by name.
 
-
-_POLITE: Final = (
-    "please|kindly|can you|could you|would you|tell me|let me see|i want|i need|i would like|to see|to know"
-    "|what is|what's|what are|what was|what were|find|find me|return|calculate|compute|the|a|an|me|us"
-)
-_SHOW: Final = "show|display|print|list|get|give"
-_TAIL: Final = "please|are there|there are|are|do we have|does it have|does|have"
-_ROWS: Final = "rows|row|records|record|lines|line|entries|observations"
-_COUNT_ROWS: Final = "row count|record count|" + _each(
-    "how many|total number of|number of|count of|count the|count all|count", _ROWS
-)
-_COUNT: Final = "how many|count"
-_COLUMNS: Final = (
-    "columns|all columns|which columns|what columns|column names|names of the columns|column types|schema"
-    "|columns and types|columns and their types"
-)
-_DIFFERENT: Final = "distinct|unique|different"
-_VALUES: Final = "values of|values in|values for|values"
-_COUNT_DISTINCT: Final = "count-distinct|count_distinct|distinct count|unique count|" + _each(
-    "number of|how many|count|count of", _DIFFERENT
-)
-_STATISTICS: Final = (
-    ("sum|total", Statistic.SUM),
-    ("average|mean|avg", Statistic.MEAN),
-    ("median", Statistic.MEDIAN),
-    ("min|minimum|lowest|smallest", Statistic.MIN),
-    ("max|maximum|highest|largest", Statistic.MAX),
-    ("standard deviation|std dev|stddev|std", Statistic.STD),
-    (_COUNT_DISTINCT, Statistic.DISTINCT),
-)
-_MISSING: Final = "missing values|null values|missing data|nulls"
-_COUNT_MISSING: Final = f"{_MISSING}|" + _each("how many|number of|count the|count", _MISSING)
-_EACH_COLUMN: Final = _each("per|by|in each|for each|in every|for every", "column")
-_BY: Final = "by|per|for each|for every|grouped by|group by|in each"
-
-_BEYOND_TEMPLATES: Final = (
-    "plot|chart|graph|histogram|visualise|visualize|draw|predict|prediction|forecast|train|classify|cluster"
-    "|regression|correlate|correlation|correlations|clean|cleanse|impute|deduplicate|dedupe|normalise|normalize|pivot"
-    "|join|merge|combine|enrich|trend|trends|explain|why|insight|insights|anomaly|anomalies|outlier|outliers|analyse"
-    "|analyze|compare|recommend|summarise|summarize|translate|percentage|percent|ratio|growth"
-)
-
-
-def read(words: Sequence[Word], source: CsvSource | TableSource, sources: Names[CsvSource | TableSource]) -> Request:
-    """What the prompt asks of this source; `sources` names all of the session's.
-
-    Raises `NotUnderstood` (details: the words not accounted for), `NeedsModel`, `UnknownColumn`, `AmbiguousColumn`,
+    Raises `NotUnderstood` (details: the tokens that are left), `NeedsModel`, `UnknownColumn`, `AmbiguousColumn`,
     `TypeMismatch`, `UnknownSource`, `AmbiguousSource`.
     """
-    cursor = Cursor(words, source, sources)
+    cursor = TokenCursor(tokens, source, sources)
     try:
-        return _request(cursor)
+        return _question(cursor)
     except GenerationError:
-        if (word := _beyond_templates(cursor)) is not None:
+        if (word := _word_that_needs_model(cursor)) is not None:
             raise NeedsModel(
-                f"{word!r} is beyond the template generator; configure a model, or ask for one of the supported forms",
-                details={"word": word, "supported": supported()},
+                f"the template generator cannot handle {word!r}; configure a model, or use one of the supported forms",
+                details={"word": word, "supported": supported_forms()},
             ) from None
         raise
 
 
-def _beyond_templates(cursor: Cursor) -> str | None:
+def _word_that_needs_model(cursor: TokenCursor) -> str | None:
     cursor.position = 0
-    for index, word in enumerate(cursor.words):
-        if cursor.ahead(_BEYOND_TEMPLATES, skipping=index) and not cursor.names_column(skipping=index):
-            return word.text
+    for index, token in enumerate(cursor.tokens):
+        if cursor.is_next(phrases.NEEDS_MODEL, skip=index) and not cursor.is_at_column(skip=index):
+            return token.text
     return None
 
 
-def _request(cursor: Cursor) -> Request:
+def _question(cursor: TokenCursor) -> Question:
     operation = _operation(cursor)
     conditions: tuple[Condition, ...] = ()
     while not cursor.at_end:
         if not conditions and cursor.take("where|, where"):
-            conditions = read_conditions(cursor)
-        elif isinstance(operation, Aggregate) and not operation.keys and cursor.take(_BY):
-            operation = Aggregate(operation.measures, cursor.columns())
-        elif not cursor.take_source() and not cursor.take(_TAIL):
-            cursor.stuck()
-    if operation == _SOME_ROWS:
+            conditions = parse_conditions(cursor)
+        elif isinstance(operation, Aggregate) and not operation.keys and cursor.take(phrases.BY):
+            operation = Aggregate(operation.measures, cursor.take_columns())
+        elif not cursor.take_source() and not cursor.take(phrases.TAIL):
+            cursor.refuse()
+    if operation == _NO_LIMIT_GIVEN:
         operation = Preview(None if conditions else _DEFAULT_ROWS)
-    return Request(cursor.source, operation, conditions, names_source=cursor.has_named_source)
+    return Question(cursor.source, operation, conditions, names_source=cursor.has_named_source)
 
 
-def _operation(cursor: Cursor) -> Operation:
-    cursor.skip(_POLITE)
-    to_show = cursor.take(_SHOW)
-    cursor.skip(_POLITE)
+def _operation(cursor: TokenCursor) -> Operation:
+    cursor.take_all(phrases.POLITE)
+    to_show = cursor.take(phrases.SHOW)
+    cursor.take_all(phrases.POLITE)
     for form in (_listing, _missing, _distinct, _count, _top):
         if (operation := form(cursor)) is not None:
             return operation
     return _preview(cursor, to_show=to_show) or Aggregate(_measures(cursor))
 
 
-def _listing(cursor: Cursor) -> Operation | None:
-    if cursor.take(_COLUMNS):
+def _listing(cursor: TokenCursor) -> Operation | None:
+    if cursor.take(phrases.COLUMNS):
         return ListColumns()
-    if cursor.take("describe|summary statistics|descriptive statistics|statistics|summary"):
+    if cursor.take(phrases.DESCRIBE):
         return Describe(_optional_columns(cursor) or numeric_columns(cursor.source))
     return None
 
 
-def _missing(cursor: Cursor) -> Operation | None:
-    if not cursor.take(_COUNT_MISSING):
+def _missing(cursor: TokenCursor) -> Operation | None:
+    if not cursor.take(phrases.COUNT_MISSING):
         return None
-    named = () if cursor.take(_EACH_COLUMN) else _optional_columns(cursor)
+    named = () if cursor.take(phrases.EACH_COLUMN) else _optional_columns(cursor)
     return CountMissing(named or columns_of(cursor.source))
 
 
-def _distinct(cursor: Cursor) -> Operation | None:
-    if not cursor.take(_DIFFERENT):
+def _distinct(cursor: TokenCursor) -> Operation | None:
+    if not cursor.take(phrases.DISTINCT):
         return None
-    if cursor.ahead("count"):
+    if cursor.is_next("count"):
         cursor.position -= 1
         return None
-    cursor.take(_VALUES)
-    return Distinct(cursor.columns())
+    cursor.take(phrases.VALUES)
+    return Distinct(cursor.take_columns())
 
 
-def _count(cursor: Cursor) -> Operation | None:
+def _count(cursor: TokenCursor) -> Operation | None:
     rows = Aggregate((Measure(Statistic.ROWS),))
-    if cursor.take(_COUNT_ROWS):
+    if cursor.take(phrases.COUNT_ROWS):
         return rows
     start = cursor.position
-    if cursor.take(_COUNT):
+    if cursor.take(phrases.COUNT):
         if _at_clause(cursor):
             return rows
         cursor.position = start
     return None
 
 
-def _top(cursor: Cursor) -> Operation | None:
+def _top(cursor: TokenCursor) -> Operation | None:
     start = cursor.position
     descending = cursor.take("top|highest|largest")
     limit = cursor.take_number() if descending or cursor.take("bottom|lowest|smallest") else None
@@ -184,102 +141,102 @@ def _top(cursor: Cursor) -> Operation | None:
         cursor.position = start
         return None
     _check_limit(cursor, limit)
-    cursor.take(_ROWS)
+    cursor.take(phrases.ROWS)
     if cursor.take("by"):
-        return TopRows(limit, cursor.column(), descending)
-    keys = cursor.columns()
+        return TopRows(limit, cursor.take_column(), descending)
+    keys = cursor.take_columns()
     cursor.expect("by")
     return Aggregate((_rank(cursor),), keys, limit, descending)
 
 
-def _rank(cursor: Cursor) -> Measure:
-    if cursor.take(f"{_COUNT_ROWS}|{_ROWS}|count"):
+def _rank(cursor: TokenCursor) -> Measure:
+    if cursor.take(f"{phrases.COUNT_ROWS}|{phrases.ROWS}|count"):
         return Measure(Statistic.ROWS)
-    if not any(cursor.ahead(phrases) for phrases, _ in _STATISTICS) and cursor.names_column():
-        cursor.stuck("say which statistic ranks the groups, as in 'top 3 weather by average temp_max'")
+    if not any(cursor.is_next(names) for names, _ in phrases.STATISTICS) and cursor.is_at_column():
+        cursor.refuse("say which statistic ranks the groups, as in 'top 3 weather by average temp_max'")
     first, *more = _measures(cursor)
     if more:
-        cursor.stuck("only one statistic can rank the groups")
+        cursor.refuse("only one statistic can rank the groups")
     return first
 
 
-def _preview(cursor: Cursor, *, to_show: bool) -> Preview | None:
+def _preview(cursor: TokenCursor, *, to_show: bool) -> Preview | None:
     if cursor.take("first row|first record|first line"):
         return Preview(1)
     if cursor.take("first|head|preview|sample of|sample"):
         limit = cursor.take_number()
         if limit is not None:
             _check_limit(cursor, limit)
-        cursor.take(_ROWS)
-        return Preview(limit) if limit is not None else _SOME_ROWS
+        cursor.take(phrases.ROWS)
+        return Preview(limit) if limit is not None else _NO_LIMIT_GIVEN
     if (limit := cursor.take_number()) is not None:
         _check_limit(cursor, limit)
-        cursor.expect(_ROWS)
+        cursor.expect(phrases.ROWS)
         return Preview(limit)
-    if cursor.take(_each("all|all the", _ROWS)):
+    if cursor.take(phrases.ALL_ROWS):
         return Preview(None)
-    if cursor.take(f"{_ROWS}|data") or (to_show and _at_clause(cursor)):
-        return _SOME_ROWS
+    if cursor.take(f"{phrases.ROWS}|data") or (to_show and _at_clause(cursor)):
+        return _NO_LIMIT_GIVEN
     return None
 
 
-def _check_limit(cursor: Cursor, limit: int) -> None:
+def _check_limit(cursor: TokenCursor, limit: int) -> None:
     if not 1 <= limit <= MAX_ROWS:
         cursor.position -= 1
-        cursor.stuck(f"between 1 and {MAX_ROWS:,} rows can be shown")
+        cursor.refuse(f"between 1 and {MAX_ROWS:,} rows can be shown")
 
 
-def _measures(cursor: Cursor) -> tuple[Measure, ...]:
-    """Statistics of columns: `average a`, `min and max of a`, `average a and b`, `average a and max b`."""
+def _measures(cursor: TokenCursor) -> tuple[Measure, ...]:
+    """Parses statistics of columns: `average a`, `min and max of a`, `average a and b`, `average a and max b`."""
     measures: list[Measure] = []
-    is_more = True
-    while is_more:
+    has_more = True
+    while has_more:
         statistics = _statistics(cursor)
-        columns = [cursor.column()]
-        is_more = False
-        while not is_more and cursor.take_and():
-            if cursor.names_column() or not _at_statistic(cursor):
-                columns.append(cursor.column())
+        columns = [cursor.take_column()]
+        has_more = False
+        while not has_more and cursor.take_and():
+            if cursor.is_at_column() or not _at_statistic(cursor):
+                columns.append(cursor.take_column())
             else:
-                is_more = True
+                has_more = True
         measures += [Measure(statistic, column) for column in columns for statistic in statistics]
         if len(measures) > _MAX_STATISTICS:
-            cursor.stuck(f"at most {_MAX_STATISTICS} statistics can be asked for at once")
+            cursor.refuse(f"at most {_MAX_STATISTICS} statistics can be asked for at once")
     return tuple(dict.fromkeys(measures))
 
 
-def _statistics(cursor: Cursor) -> list[Statistic]:
+def _statistics(cursor: TokenCursor) -> list[Statistic]:
     found: list[Statistic] = []
     while True:
-        statistic = next((one for phrases, one in _STATISTICS if cursor.take(phrases)), None)
+        statistic = next((one for names, one in phrases.STATISTICS if cursor.take(names)), None)
         if statistic is None:
-            cursor.stuck()
+            cursor.refuse()
         found.append(statistic)
         if statistic is Statistic.DISTINCT:
-            cursor.take(_VALUES)
-        if cursor.names_column() or not cursor.take_and():
+            cursor.take(phrases.VALUES)
+        if cursor.is_at_column() or not cursor.take_and():
             return found
 
 
-def _at_statistic(cursor: Cursor) -> bool:
-    return any(cursor.ahead(phrases) for phrases, _ in _STATISTICS)
+def _at_statistic(cursor: TokenCursor) -> bool:
+    return any(cursor.is_next(names) for names, _ in phrases.STATISTICS)
 
 
-def _optional_columns(cursor: Cursor) -> tuple[Column, ...]:
-    """Columns after an operation that does without them too, and may be followed by its source instead."""
-    if cursor.names_column():
-        return cursor.columns()
+def _optional_columns(cursor: TokenCursor) -> tuple[Column, ...]:
+    """Parses the columns after an operation that needs none; its source may follow instead."""
+    if cursor.is_at_column():
+        return cursor.take_columns()
     if _at_clause(cursor):
         return ()
     introduced = cursor.take("of the|of|for the|for|in the|in|on the|on|the|this")
-    if cursor.take(f"all columns|columns|numeric columns|{A_FILE}"):
+    if cursor.take(f"all columns|columns|numeric columns|{phrases.SOURCE_NOUN}"):
         return ()
-    return cursor.columns() if introduced else ()
+    return cursor.take_columns() if introduced else ()
 
 
-def _at_clause(cursor: Cursor) -> bool:
-    """Whether the prompt ends here or goes on with what may follow any operation."""
+def _at_clause(cursor: TokenCursor) -> bool:
+    """Returns whether the prompt ends here or continues with a clause that may follow any operation."""
     start = cursor.position
-    found = cursor.at_end or cursor.ahead(f"where|{_BY}|{_TAIL}") or cursor.take_source()
+    found = cursor.at_end or cursor.is_next(f"where|{phrases.BY}|{phrases.TAIL}") or cursor.take_source()
     cursor.position = start
     return found

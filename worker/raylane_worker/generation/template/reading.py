@@ -1,4 +1,4 @@
-"""How a source is read: the reader's arguments, the types it has to be helped with, the conditions on its rows."""
+"""Adds the statements that read a source, cast its columns and filter its rows."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Final
 
 from raylane_common.errors import UnsupportedFormat
 from raylane_common.wire.sources import Column, ColumnType, CsvSource, TableFormat, TableSource
-from raylane_worker.generation.template.builder import Script, call
-from raylane_worker.generation.template.intent import Comparison, Condition, Value
+from raylane_worker.generation.template.builder import ScriptBuilder, format_call
+from raylane_worker.generation.template.question import Comparison, Condition, Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from raylane_common.wire.sources import Source
 
 _ARROW_TYPES: Final = {
     ColumnType.INTEGER: "pa.int64()",
@@ -24,8 +26,11 @@ _ARROW_TYPES: Final = {
 }
 
 
-def read(script: Script, source: CsvSource | TableSource, *, small: bool) -> None:
-    """Makes the source the dataset `ds`. Raises `UnsupportedFormat` for a separator that Ray cannot read."""
+def add_reader(script: ScriptBuilder, source: Source, *, small: bool) -> None:
+    """Reads the source as the dataset `ds`; as one block if `small`.
+
+    Raises `UnsupportedFormat` for a separator that Ray cannot read.
+    """
     if source.format is TableFormat.PARQUET:
         script.set_context("use_datasource_v2 = False", "The newer reader skips files not named *.parquet.")
     arguments = [repr(source.location)]
@@ -33,61 +38,64 @@ def read(script: Script, source: CsvSource | TableSource, *, small: bool) -> Non
         arguments += _table_arguments(script, source)
     if small:
         arguments.append("override_num_blocks=1")
-    script.add(f"ds = {call(f'ray.data.read_{source.format}', arguments)}")
+    script.add_statements(f"ds = {format_call(f'ray.data.read_{source.format}', arguments)}")
 
 
-def correct_types(script: Script, source: CsvSource | TableSource, columns: Iterable[Column]) -> None:
-    """Converts those of the columns that Ray reads as something else than the source's record says."""
+def cast_columns(script: ScriptBuilder, source: Source, columns: Iterable[Column]) -> None:
+    """Casts those of the columns that Ray reads as another type than the source says."""
     for column in columns:
-        if _is_read_otherwise(column, source):
-            convert(script, column, _ARROW_TYPES[column.type])
+        if _is_read_differently(column, source):
+            cast_column(script, column, _ARROW_TYPES[column.type])
 
 
-def convert(script: Script, column: Column, arrow_type: str) -> None:
-    """Replaces the column by itself as another type."""
-    script.use("ray.data.expressions", "col")
-    script.use("ray.data.datatype", "DataType")
-    script.use_module("pyarrow as pa")
+def cast_column(script: ScriptBuilder, column: Column, arrow_type: str) -> None:
+    """Casts one column to an Arrow type, such as `pa.string()`."""
+    script.import_names("ray.data.expressions", "col")
+    script.import_names("ray.data.datatype", "DataType")
+    script.import_module("pyarrow as pa")
     name = repr(column.name)
-    script.add(f"ds = ds.with_column({name}, col({name}).cast(DataType.from_arrow({arrow_type}), safe=False))")
+    script.add_statements(
+        f"ds = ds.with_column({name}, col({name}).cast(DataType.from_arrow({arrow_type}), safe=False))"
+    )
 
 
-def keep(script: Script, source: CsvSource | TableSource, conditions: Sequence[Condition]) -> None:
-    """Keeps only the rows that meet all conditions."""
+def filter_rows(script: ScriptBuilder, source: Source, conditions: Sequence[Condition]) -> None:
+    """Keeps the rows that meet all conditions."""
     if not conditions:
         return
-    script.use("ray.data.expressions", "col")
+    script.import_names("ray.data.expressions", "col")
     # Ray 2.60 puts the expression into the name of a metric, which must be ASCII.
     if all(_is_ascii(one) for one in conditions):
         parts = [_condition(script, source, one) for one in conditions]
         expression = parts[0] if len(parts) == 1 else " & ".join(f"({part})" for part in parts)
-        script.add(f"ds = ds.filter(expr={expression})")
+        script.add_statements(f"ds = ds.filter(expr={expression})")
         return
     parts = [_arrow_condition(script, source, one) for one in conditions]
     expression = "\n        & ".join(parts)
-    script.define(f"def keep(table):\n    return table.filter(\n        {expression}\n    )")
-    script.add('ds = ds.map_batches(keep, batch_format="pyarrow", batch_size=None)')
+    script.add_function(f"def keep(table):\n    return table.filter(\n        {expression}\n    )")
+    script.add_statements('ds = ds.map_batches(keep, batch_format="pyarrow", batch_size=None)')
 
 
-def empty_is_missing(source: CsvSource | TableSource) -> bool:
-    """Whether an empty text is a missing value: a CSV has no other way to leave one out."""
+def is_empty_missing(source: Source) -> bool:
+    """Returns whether an empty text is a missing value: a CSV file has no other way to leave one out."""
     return source.format is TableFormat.CSV
 
 
-def _table_arguments(script: Script, source: TableSource) -> list[str]:
+def _table_arguments(script: ScriptBuilder, source: TableSource) -> list[str]:
     found: list[str] = []
     match source.format:
         case TableFormat.CSV:
             if len(source.delimiter) != 1 or source.delimiter in '"\r\n\0' or not source.delimiter.isascii():
                 raise UnsupportedFormat(
-                    f"table {source.name} is separated by {source.delimiter!r}; Ray reads one ASCII character",
+                    f"table {source.name} has the field separator {source.delimiter!r}; "
+                    "Ray reads only a single ASCII character",
                     details={"table": source.name},
                 )
-            script.use("pyarrow", "csv")
-            script.use_module("pyarrow as pa")
+            script.import_names("pyarrow", "csv")
+            script.import_module("pyarrow as pa")
             names = [column.name for column in source.columns]
             types = ", ".join(f"{column.name!r}: {_ARROW_TYPES[column.type]}" for column in source.columns)
-            # A table's columns are told by their place in the file, whatever a header calls them.
+            # A table's columns are identified by their position in the file, whatever its header says.
             skip = ", skip_rows=1" if source.has_header else ""
             found += [
                 f"read_options=csv.ReadOptions(column_names={names!r}{skip}, use_threads=False)",
@@ -100,17 +108,17 @@ def _table_arguments(script: Script, source: TableSource) -> list[str]:
             found += ["file_extensions=None"]
     typed = {ColumnType.INTEGER: "int", ColumnType.NUMBER: "float"}
     if field_types := [f"{key.name!r}: {typed[key.type]}" for key in source.partition_keys if key.type in typed]:
-        script.use("ray.data.datasource", "Partitioning")
+        script.import_names("ray.data.datasource", "Partitioning")
         found.append(f'partitioning=Partitioning("hive", field_types={{{", ".join(field_types)}}})')
     return found
 
 
-def _is_read_otherwise(column: Column, source: CsvSource | TableSource) -> bool:
+def _is_read_differently(column: Column, source: Source) -> bool:
     kind = column.type
     if isinstance(source, CsvSource):
         return kind is ColumnType.TIMESTAMP and "tz=" in column.native_type
     if column in source.partition_keys:
-        # Read from a directory's name: numbers by the reader's types; a date is compared as the text it is.
+        # Read from the name of a directory: `field_types` makes it a number; a date stays text and is compared as text.
         return kind in (ColumnType.TIMESTAMP, ColumnType.BOOLEAN)
     match source.format:
         case TableFormat.PARQUET:
@@ -122,14 +130,14 @@ def _is_read_otherwise(column: Column, source: CsvSource | TableSource) -> bool:
             return False
 
 
-def _condition(script: Script, source: CsvSource | TableSource, condition: Condition) -> str:
+def _condition(script: ScriptBuilder, source: Source, condition: Condition) -> str:
     column = f"col({condition.column.name!r})"
     is_partition_key = isinstance(source, TableSource) and condition.column in source.partition_keys
     dates_as_text = is_partition_key and condition.column.type is ColumnType.DATE
     values = [_value(script, value, dates_as_text=dates_as_text) for value in condition.values]
     match condition.comparison:
-        case Comparison.MISSING if empty_is_missing(source) and condition.column.type is ColumnType.STRING:
-            script.use("ray.data.expressions", "lit")
+        case Comparison.MISSING if is_empty_missing(source) and condition.column.type is ColumnType.STRING:
+            script.import_names("ray.data.expressions", "lit")
             return f"{column}.is_null() | ({column} == lit(''))"
         case Comparison.MISSING:
             return f"{column}.is_null()"
@@ -140,17 +148,17 @@ def _condition(script: Script, source: CsvSource | TableSource, condition: Condi
         case Comparison.IN:
             return f"{column}.is_in([{', '.join(values)}])"
         case Comparison.BETWEEN:
-            script.use("ray.data.expressions", "lit")
+            script.import_names("ray.data.expressions", "lit")
             return f"({column} >= lit({values[0]})) & ({column} <= lit({values[1]}))"
         case comparison:
-            script.use("ray.data.expressions", "lit")
+            script.import_names("ray.data.expressions", "lit")
             sign = "==" if comparison is Comparison.EQUAL else str(comparison)
             return f"{column} {sign} lit({values[0]})"
 
 
-def _arrow_condition(script: Script, source: CsvSource | TableSource, condition: Condition) -> str:
+def _arrow_condition(script: ScriptBuilder, source: Source, condition: Condition) -> str:
     if condition.comparison is Comparison.CONTAINS:
-        script.use_module("pyarrow.compute as pc")
+        script.import_module("pyarrow.compute as pc")
         return f"pc.match_substring(pc.field({condition.column.name!r}), {condition.values[0]!r})"
     return f"({_condition(script, source, condition)}).to_pyarrow()"
 
@@ -159,9 +167,9 @@ def _is_ascii(condition: Condition) -> bool:
     return all(text.isascii() for text in (condition.column.name, *map(str, condition.values)))
 
 
-def _value(script: Script, value: Value, *, dates_as_text: bool) -> str:
+def _value(script: ScriptBuilder, value: Value, *, dates_as_text: bool) -> str:
     if isinstance(value, date | datetime):
         if dates_as_text:
             return repr(value.isoformat())
-        script.use_module("datetime")
+        script.import_module("datetime")
     return repr(value)

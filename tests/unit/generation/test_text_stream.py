@@ -1,3 +1,5 @@
+"""Text of a model becomes few events, in order, up to a limit."""
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
@@ -8,10 +10,8 @@ from hypothesis import strategies as st
 
 from raylane_common.errors import GenerationRefused, LeaseLost, QueueUnavailable
 from raylane_worker.generation.agents import text_stream
-from raylane_worker.generation.agents.team import write_code
 from raylane_worker.generation.agents.text_stream import MAX_BYTES, PIECE_BYTES, TextStream
-from raylane_worker.generation.template.model import TemplateModel
-from tests.unit.generation.test_agents import LOOK, SUBMIT, ScriptedModel, task
+from tests.unit.generation.scripted_model import LOOK, SUBMIT, ScriptedModel, task, write
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -20,28 +20,28 @@ if TYPE_CHECKING:
     from strands.types.streaming import StreamEvent
     from strands.types.tools import ToolSpec
 
-    from tests.unit.generation.test_agents import Turn
+    from tests.unit.generation.scripted_model import Turn
 
 
 class Followers:
-    """Keeps what they were told; refuses as often as told."""
+    """Keep the pieces they receive. Raise the given exceptions first, one per piece."""
 
-    def __init__(self, *refusals: Exception) -> None:
+    def __init__(self, *failures: Exception) -> None:
         self.pieces: list[str] = []
-        self.refusals = list(refusals)
+        self.failures = list(failures)
 
-    async def hear(self, piece: str) -> None:
-        if self.refusals:
-            raise self.refusals.pop(0)
+    async def receive(self, piece: str) -> None:
+        if self.failures:
+            raise self.failures.pop(0)
         self.pieces.append(piece)
 
     @property
-    def heard(self) -> str:
+    def received(self) -> str:
         return "".join(self.pieces)
 
 
 class Talkative(ScriptedModel):
-    """Says something before each of its turns."""
+    """Says something before each turn."""
 
     def __init__(self, code_agent: Sequence[Turn], says: Sequence[str]) -> None:
         super().__init__(code_agent)
@@ -63,63 +63,62 @@ class Talkative(ScriptedModel):
                 yield {"contentBlockStop": {}}
 
 
-async def test_followers_hear_both_agents_turn_by_turn_while_the_code_is_written() -> None:
+async def test_followers_receive_the_text_of_both_agents_one_line_per_turn() -> None:
     followers = Followers()
     model = Talkative([LOOK, SUBMIT], ["I think", " …"])
-    assert (await write_code(task(), model, say=followers.hear)).code == "print(1)"
-    assert followers.heard == "I think …\nI think …\nI think …"
+    assert (await write(task(), model, followers.receive)).code == "print(1)"
+    assert followers.received == "I think …\nI think …\nI think …"
 
 
-async def test_a_model_that_says_nothing_makes_no_events() -> None:
+async def test_a_model_without_text_makes_no_events() -> None:
     followers = Followers()
-    await write_code(task(), ScriptedModel([LOOK, SUBMIT]), say=followers.hear)
-    await write_code(task(), TemplateModel(), say=followers.hear)
+    await write(task(), ScriptedModel([LOOK, SUBMIT]), followers.receive)
     assert followers.pieces == []
 
 
-async def test_what_a_model_said_before_it_declined_is_heard_too() -> None:
+async def test_followers_receive_the_text_of_a_model_that_declines() -> None:
     followers = Followers()
     with pytest.raises(GenerationRefused, match="no such column"):
-        await write_code(task(), Talkative([[("cannot", {"reason": "no such column"})]], ["Hm."]), say=followers.hear)
-    assert followers.heard == "Hm.\nHm."
+        await write(task(), Talkative([[("cannot", {"reason": "no such column"})]], ["Hm."]), followers.receive)
+    assert followers.received == "Hm.\nHm."
 
 
 async def test_thousands_of_words_make_few_events(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(text_stream, "_FIRST_PAUSE_S", 60)
     followers = Followers()
-    await write_code(task(), Talkative([LOOK, SUBMIT], ["word "] * 2000), say=followers.hear)
-    assert followers.heard == "\n".join(["word " * 2000] * 3)
+    await write(task(), Talkative([LOOK, SUBMIT], ["word "] * 2000), followers.receive)
+    assert followers.received == "\n".join(["word " * 2000] * 3)
     assert len(followers.pieces) <= 3 * 2000 * 5 / PIECE_BYTES + 3
 
 
-async def test_a_model_without_end_is_not_followed_without_end() -> None:
+async def test_the_text_of_an_endless_model_is_limited() -> None:
     followers = Followers()
-    await write_code(task(), Talkative([LOOK, SUBMIT], ["€" * 30_000]), say=followers.hear)
-    assert followers.heard == "€" * (MAX_BYTES // 3)
+    await write(task(), Talkative([LOOK, SUBMIT], ["€" * 30_000]), followers.receive)
+    assert followers.received == "€" * (MAX_BYTES // 3)
 
 
-async def test_an_absent_redis_delays_the_words_and_loses_neither_them_nor_the_code() -> None:
+async def test_without_redis_the_text_is_late_and_neither_text_nor_code_is_lost() -> None:
     followers = Followers(QueueUnavailable("away"), QueueUnavailable("away"))
     model = Talkative([LOOK, SUBMIT], ["so", "on" * PIECE_BYTES])
-    assert (await write_code(task(), model, say=followers.hear)).code == "print(1)"
-    assert followers.heard == "\n".join(["so" + "on" * PIECE_BYTES] * 3)
-    assert len(followers.pieces) == 1, "who waits for Redis keeps the model waiting, so it is not asked at every word"
+    assert (await write(task(), model, followers.receive)).code == "print(1)"
+    assert followers.received == "\n".join(["so" + "on" * PIECE_BYTES] * 3)
+    assert len(followers.pieces) == 1, "a failed send delays the model, so it is not repeated for every word"
 
 
 async def test_a_lost_lease_ends_the_writing() -> None:
     model = Talkative([LOOK, SUBMIT], ["so", "on"])
     with pytest.raises(LeaseLost):
-        await write_code(task(), model, say=Followers(LeaseLost("gone")).hear)
+        await write(task(), model, Followers(LeaseLost("gone")).receive)
     assert model.asked("code") == []
 
 
 @given(st.lists(st.text() | st.text("ab\n", min_size=PIECE_BYTES, max_size=3 * PIECE_BYTES), max_size=80))
 async def test_the_pieces_together_are_the_text_up_to_the_limit(parts: list[str]) -> None:
     followers = Followers()
-    words = TextStream(followers.hear)
+    stream = TextStream(followers.receive)
     for part in parts:
-        await words.add(part)
-    await words.flush()
+        await stream.add(part)
+    await stream.flush()
     whole = "".join(parts).encode(errors="replace")
-    assert followers.heard.encode() == whole[:MAX_BYTES].decode(errors="ignore").encode()
+    assert followers.received.encode() == whole[:MAX_BYTES].decode(errors="ignore").encode()
     assert all(followers.pieces)

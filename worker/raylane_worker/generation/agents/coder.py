@@ -1,0 +1,89 @@
+"""The coder: looks the sources up, writes the script, and submits it or declines.
+
+See docs/decisions/0004.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from strands import tool
+
+from raylane_worker.generation.agents.agent import make_agent
+from raylane_worker.generation.agents.briefing import clip, describe_source, load_prompt
+from raylane_worker.generation.port import Draft
+
+if TYPE_CHECKING:
+    from strands import Agent
+    from strands.models import Model
+
+    from raylane_worker.generation.port import WritingTask
+
+CODER: Final = "code_generation_agent"
+# One sentence of a model, as it is kept in records and quoted in errors.
+MAX_SENTENCE_CHARACTERS: Final = 500
+
+_PROMPT: Final = load_prompt("code_generation")
+_ALREADY_SUBMITTED: Final = "The work was submitted or declined already; this call is ignored."
+
+
+@dataclass
+class Submission:
+    """What the coder submitted: a draft or the reason why it declined. Only the first one counts."""
+
+    draft: Draft | None = None
+    refusal: str | None = None
+
+    @property
+    def is_made(self) -> bool:
+        """Whether there is a draft or a refusal."""
+        return self.draft is not None or self.refusal is not None
+
+
+def make_coder(task: WritingTask, model: Model, submission: Submission) -> Agent:
+    """Makes the coder. Its tools know the sources of the task only, and fill `submission`."""
+    sources = [describe_source(source) for source in task.sources]
+    listed = json.dumps({"small_data": task.small, "sources": sources}, ensure_ascii=False)
+
+    @tool(name="get_data_sources")
+    async def get_data_sources() -> str:
+        """Lists the sources that the script may read: location, format, columns with types. Takes no arguments."""
+        return listed
+
+    @tool(name="submit_code")
+    async def submit_code(code: str, interpreted_as: str) -> str:
+        """Submits the script and ends the work.
+
+        Args:
+            code: The whole Python script, without a Markdown fence.
+            interpreted_as: One sentence on how the request was read: source, columns, operation.
+        """
+        if submission.is_made:
+            return _ALREADY_SUBMITTED
+        if not code.strip():
+            raise ValueError("code must not be empty")
+        submission.draft = Draft(code, clip(" ".join(interpreted_as.split()), MAX_SENTENCE_CHARACTERS))
+        return "Submitted."
+
+    @tool(name="cannot")
+    async def cannot(reason: str) -> str:
+        """Declines the request and ends the work.
+
+        Args:
+            reason: One or two sentences for the user: what is missing or unclear.
+        """
+        if submission.is_made:
+            return _ALREADY_SUBMITTED
+        submission.refusal = clip(" ".join(reason.split()), MAX_SENTENCE_CHARACTERS) or "no reason given"
+        return "Declined."
+
+    return make_agent(
+        model,
+        CODER,
+        _PROMPT,
+        [get_data_sources, submit_code, cannot],
+        job_id=task.job_id,
+        is_done=lambda: submission.is_made,
+    )

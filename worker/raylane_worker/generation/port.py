@@ -1,0 +1,54 @@
+"""The port that every generator implements: a writing task in, a draft of the code out.
+
+See docs/decisions/0009.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from raylane_common.wire.generate import CodeVersion, Usage
+    from raylane_common.wire.sources import Source
+
+
+@dataclass(frozen=True)
+class WritingTask:
+    """The request to write one version of one job's code.
+
+    `sources` is the job's own snapshot. `small` says that the sources together are small enough for Ray's settings for
+    small data. `previous` is the version that failed, with its findings or its run; None for the first version.
+    """
+
+    job_id: str
+    prompt: str
+    sources: Sequence[Source]
+    small: bool
+    previous: CodeVersion | None = None
+
+
+@dataclass(frozen=True)
+class Draft:
+    """Code as the generator wrote it, not yet verified.
+
+    `interpreted_as` is one sentence on how the prompt was read. `usage` counts the tokens of all agents; None if there
+    is no model or it reports none.
+    """
+
+    code: str
+    interpreted_as: str
+    usage: Usage | None = None
+
+
+class Generator(Protocol):
+    """Writes code for a prompt and its sources. One generator may serve any number of tasks at once."""
+
+    async def write(self, task: WritingTask, say: Callable[[str], Awaitable[None]]) -> Draft:
+        """Writes one version of the code, which must still be verified.
+
+        Passes text to `say` while the work goes on, if the generator has any to show. Raises a `GenerationError`, and
+        whatever `say` raises.
+        """

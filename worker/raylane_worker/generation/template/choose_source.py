@@ -1,0 +1,77 @@
+"""Chooses the source that a prompt is about, and parses the prompt against it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from raylane_common.errors import AmbiguousSource, GenerationError, NeedsModel, NotUnderstood, UnknownSource
+from raylane_common.wire.sources import TableSource
+from raylane_worker.generation.template.grammar import parse_question
+from raylane_worker.generation.template.names import NameIndex
+from raylane_worker.generation.template.tokens import join_tokens
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from raylane_common.wire.sources import Source
+    from raylane_worker.generation.template.question import Question
+    from raylane_worker.generation.template.tokens import Token
+
+# A name after one of these words is the name of a source.
+_INTRODUCTIONS: Final = frozenset({"in", "from", "of", "for", "on", "the", "this", "file", "table", "dataset"})
+
+
+def parse_prompt(tokens: Sequence[Token], sources: Sequence[Source]) -> Question:
+    """Returns the question, about the source that the prompt names or about the only one.
+
+    Raises what `parse_question` raises, and `AmbiguousSource` if the prompt may be about several sources.
+    """
+    names = NameIndex([pair for source in sources for pair in _names_of(source)])
+    mentioned = list({source.name: source for source in _mentioned_sources(tokens, names)}.values())
+    candidates = mentioned or sources
+    if len(candidates) == 1:
+        question = parse_question(tokens, candidates[0], names)
+        # What looked like the name of the source may have been a value.
+        if question.names_source or len(sources) == 1:
+            return question
+    refusals = [refusal for source in candidates if (refusal := _refusal(tokens, source, names)) is not None]
+    if len(refusals) == len(candidates):
+        raise refusals[0]
+    raise AmbiguousSource(
+        f"the session has several sources: {', '.join(source.name for source in sources)}; "
+        f"name one of them, as in 'first 5 rows of {sources[0].name}'",
+        details={"sources": [source.name for source in sources]},
+    )
+
+
+def _refusal(tokens: Sequence[Token], source: Source, names: NameIndex[Source]) -> GenerationError | None:
+    """Returns what is wrong with the prompt whatever its source is; None if nothing is."""
+    try:
+        parse_question(tokens, source, names)
+    except (NotUnderstood, NeedsModel, UnknownSource) as error:
+        return error
+    except GenerationError:
+        return None
+    return None
+
+
+def _names_of(source: Source) -> Iterator[tuple[str, Source]]:
+    yield source.name, source
+    short = source.table if isinstance(source, TableSource) else source.filename.rpartition(".")[0]
+    if short and short != source.name:
+        yield short, source
+
+
+def _mentioned_sources(tokens: Sequence[Token], names: NameIndex[Source]) -> Iterator[Source]:
+    """Yields the sources that the prompt names: after a preposition or a noun, or by a name with a dot."""
+    position = 0
+    while position < len(tokens):
+        match = names.find(tokens, position)
+        if match is not None:
+            is_introduced = position > 0 and tokens[position - 1].key in _INTRODUCTIONS
+            written = join_tokens(tokens[position : position + match.length])
+            if is_introduced or "." in written:
+                yield from match.things
+                position += match.length
+                continue
+        position += 1

@@ -1,0 +1,84 @@
+"""The generator `template`: code for prompts of a strict grammar, always the same for the same prompt, without a model.
+
+See docs/decisions/0009.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from raylane_common.errors import NoSources, NotUnderstood
+from raylane_worker.generation.port import Draft
+from raylane_worker.generation.template.choose_source import parse_prompt
+from raylane_worker.generation.template.emit import emit_script
+from raylane_worker.generation.template.forms import supported_forms
+from raylane_worker.generation.template.sentence import write_sentence
+from raylane_worker.generation.template.tokens import split_tokens
+from raylane_worker.generation.template.type_check import check_types
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from raylane_common.wire.sources import Source
+    from raylane_worker.generation.port import WritingTask
+    from raylane_worker.generation.template.tokens import Token
+
+# Far more than any form needs; it bounds the time that parsing takes.
+_MAX_TOKENS: Final = 200
+
+
+@dataclass(frozen=True)
+class TemplateScript:
+    """A script, the sentence that says how the prompt was read, and the name of the template."""
+
+    code: str
+    interpreted_as: str
+    template_id: str
+
+
+class TemplateGenerator:
+    """Writes code from templates, without a model. It has nothing to say while it works."""
+
+    async def write(self, task: WritingTask, say: Callable[[str], Awaitable[None]]) -> Draft:
+        """Writes the script in a thread: many sources with many columns take a while to search for names.
+
+        The code depends on the prompt and the sources only, so `task.previous` is not used. Raises the same errors as
+        the function `write`.
+        """
+        script = await asyncio.to_thread(write, task.prompt, task.sources, small=task.small)
+        return Draft(code=script.code, interpreted_as=script.interpreted_as)
+
+
+def write(prompt: str, sources: Sequence[Source], *, small: bool = False) -> TemplateScript:
+    """Writes the script that answers the prompt from one of the sources. If `small`, it reads the source as one block.
+
+    Raises `NoSources`, `NotUnderstood` (details: `unconsumed` words, `supported` forms with an example each),
+    `NeedsModel`, `UnknownColumn` (details: `nearest` names), `AmbiguousColumn`, `TypeMismatch`, `UnknownSource`,
+    `AmbiguousSource`, `UnsupportedFormat`.
+    """
+    if not sources:
+        raise NoSources("the session has no sources; upload a file or select a table first")
+    question = parse_prompt(_tokens(prompt), sources)
+    check_types(question)
+    digest = hashlib.sha256(prompt.encode(errors="surrogatepass")).hexdigest()[:16]
+    header = f"# Written by Raylane's template generator: template {question.template_id}, prompt sha256:{digest}."
+    return TemplateScript(
+        code=f"{header}\n{emit_script(question, small=small)}",
+        interpreted_as=write_sentence(question, small=small),
+        template_id=question.template_id,
+    )
+
+
+def _tokens(prompt: str) -> list[Token]:
+    tokens = split_tokens(prompt)
+    while tokens and tokens[-1].key in {"?", ".", "!"}:
+        tokens.pop()
+    if len(tokens) > _MAX_TOKENS:
+        raise NotUnderstood(
+            f"the prompt has {len(tokens)} words; the template generator accepts at most {_MAX_TOKENS}",
+            details={"unconsumed": [token.text for token in tokens[_MAX_TOKENS:]], "supported": supported_forms()},
+        )
+    return tokens

@@ -1,0 +1,83 @@
+"""The phrases of the grammar. Alternatives are separated by '|', as in `row count|rows`."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Final
+
+from raylane_worker.generation.template.question import Statistic
+
+
+def _combine(*parts: str) -> str:
+    """Returns all phrases that take one alternative of each part."""
+    return "|".join(" ".join(words) for words in product(*(part.split("|") for part in parts)))
+
+
+POLITE: Final = (
+    "please|kindly|can you|could you|would you|tell me|let me see|i want|i need|i would like|to see|to know"
+    "|what is|what's|what are|what was|what were|find|find me|return|calculate|compute|the|a|an|me|us"
+)
+SHOW: Final = "show|display|print|list|get|give"
+# May follow the operation and means nothing more.
+TAIL: Final = "please|are there|there are|are|do we have|does it have|does|have"
+
+ROWS: Final = "rows|row|records|record|lines|line|entries|observations"
+ALL_ROWS: Final = _combine("all|all the", ROWS)
+COUNT: Final = "how many|count"
+COUNT_ROWS: Final = "row count|record count|" + _combine(
+    "how many|total number of|number of|count of|count the|count all|count", ROWS
+)
+
+COLUMNS: Final = (
+    "columns|all columns|which columns|what columns|column names|names of the columns|column types|schema"
+    "|columns and types|columns and their types"
+)
+DESCRIBE: Final = "describe|summary statistics|descriptive statistics|statistics|summary"
+DISTINCT: Final = "distinct|unique|different"
+VALUES: Final = "values of|values in|values for|values"
+_MISSING: Final = "missing values|null values|missing data|nulls"
+COUNT_MISSING: Final = f"{_MISSING}|" + _combine("how many|number of|count the|count", _MISSING)
+EACH_COLUMN: Final = _combine("per|by|in each|for each|in every|for every", "column")
+BY: Final = "by|per|for each|for every|grouped by|group by|in each"
+
+STATISTICS: Final = (
+    ("sum|total", Statistic.SUM),
+    ("average|mean|avg", Statistic.MEAN),
+    ("median", Statistic.MEDIAN),
+    ("min|minimum|lowest|smallest", Statistic.MIN),
+    ("max|maximum|highest|largest", Statistic.MAX),
+    ("standard deviation|std dev|stddev|std", Statistic.STD),
+    (
+        "count-distinct|count_distinct|distinct count|unique count|"
+        + _combine("number of|how many|count|count of", DISTINCT),
+        Statistic.DISTINCT,
+    ),
+)
+
+NUMBERS: Final = {
+    "one": 1,
+    "two": 2,
+    "three": 3,
+    "four": 4,
+    "five": 5,
+    "six": 6,
+    "seven": 7,
+    "eight": 8,
+    "nine": 9,
+    "ten": 10,
+}
+
+# Before and after the name of a source.
+SOURCE_PREPOSITION: Final = "in the|in|from the|from|of the|of|for the|for|on the|on"
+SOURCE_NOUN: Final = "file|table|dataset|data|csv"
+COLUMN_NOUN: Final = "columns|column|values|value"
+# Words that end an unknown name.
+NAME_BOUNDARY: Final = "and|or|by|per|for|where|in|from|of|is|are|with|between"
+
+# Words that ask for something that no template can do.
+NEEDS_MODEL: Final = (
+    "plot|chart|graph|histogram|visualise|visualize|draw|predict|prediction|forecast|train|classify|cluster"
+    "|regression|correlate|correlation|correlations|clean|cleanse|impute|deduplicate|dedupe|normalise|normalize|pivot"
+    "|join|merge|combine|enrich|trend|trends|explain|why|insight|insights|anomaly|anomalies|outlier|outliers|analyse"
+    "|analyze|compare|recommend|summarise|summarize|translate|percentage|percent|ratio|growth"
+)

@@ -1,0 +1,167 @@
+"""What a prompt asks for: one operation on one source, on the rows that meet its conditions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from raylane_worker.generation.columns import columns_of
+
+if TYPE_CHECKING:
+    from raylane_common.wire.sources import Column, Source
+
+# The most rows that a script prints. More would not fit the tail of the log that a record keeps.
+MAX_ROWS: Final = 1000
+
+Value: TypeAlias = int | float | str | bool | date | datetime
+
+
+class Statistic(StrEnum):
+    """What is computed from a column; the value is its name in the printed table."""
+
+    ROWS = "rows"
+    SUM = "sum"
+    MEAN = "mean"
+    MEDIAN = "median"
+    MIN = "min"
+    MAX = "max"
+    STD = "std"
+    DISTINCT = "count_distinct"
+
+
+class Comparison(StrEnum):
+    """How a condition compares; the value is its name in a sentence."""
+
+    EQUAL = "="
+    UNEQUAL = "!="
+    GREATER = ">"
+    GREATER_EQUAL = ">="
+    LESS = "<"
+    LESS_EQUAL = "<="
+    CONTAINS = "contains"
+    IN = "in"
+    BETWEEN = "between"
+    MISSING = "is missing"
+    PRESENT = "is not missing"
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One statistic of one column; `column` is None only for the number of rows."""
+
+    statistic: Statistic
+    column: Column | None = None
+
+    @property
+    def label(self) -> str:
+        """The header of its column in the printed table."""
+        return str(self.statistic) if self.column is None else f"{self.statistic}({self.column.name})"
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One condition on a column. A row whose value is missing meets only `MISSING`."""
+
+    column: Column
+    comparison: Comparison
+    values: tuple[Value, ...] = ()
+
+
+@dataclass(frozen=True)
+class Preview:
+    """The first rows in the order of the file; without a limit, all rows up to `MAX_ROWS`."""
+
+    limit: int | None
+
+
+@dataclass(frozen=True)
+class ListColumns:
+    """Lists the columns and their types."""
+
+
+@dataclass(frozen=True)
+class Describe:
+    """Computes count, mean, standard deviation and extremes of numeric columns."""
+
+    columns: tuple[Column, ...]
+
+
+@dataclass(frozen=True)
+class CountMissing:
+    """Counts the missing values of each column."""
+
+    columns: tuple[Column, ...]
+
+
+@dataclass(frozen=True)
+class Distinct:
+    """Lists the distinct values of columns with their number of rows."""
+
+    columns: tuple[Column, ...]
+
+
+@dataclass(frozen=True)
+class Aggregate:
+    """Computes statistics, one row per group if there are `keys`.
+
+    With `top`, only so many groups are kept: those with the largest first measure, or the smallest if not `descending`.
+    """
+
+    measures: tuple[Measure, ...]
+    keys: tuple[Column, ...] = ()
+    top: int | None = None
+    descending: bool = True
+
+
+@dataclass(frozen=True)
+class TopRows:
+    """Lists the rows with the largest or smallest values of a column."""
+
+    limit: int
+    column: Column
+    descending: bool
+
+
+Operation: TypeAlias = Preview | ListColumns | Describe | CountMissing | Distinct | Aggregate | TopRows
+
+
+@dataclass(frozen=True)
+class Question:
+    """One operation on one source, on the rows that meet all conditions.
+
+    `names_source` says whether the prompt names the source.
+    """
+
+    source: Source
+    operation: Operation
+    conditions: tuple[Condition, ...] = ()
+    names_source: bool = False
+
+    @property
+    def template_id(self) -> str:
+        """The name of the template that answers it."""
+        match self.operation:
+            case Preview():
+                return "filter" if self.conditions else "preview"
+            case Aggregate(measures=(Measure(statistic=Statistic.ROWS),), keys=()):
+                return "count"
+            case Aggregate(keys=keys, top=top):
+                return "top_groups" if top else "group_by" if keys else "aggregate"
+            case _:
+                return _TEMPLATE_IDS[type(self.operation)]
+
+
+_TEMPLATE_IDS: Final[dict[type, str]] = {
+    ListColumns: "columns",
+    Describe: "describe",
+    CountMissing: "nulls",
+    Distinct: "distinct",
+    TopRows: "top_n",
+}
+
+
+def numeric_columns(source: Source) -> tuple[Column, ...]:
+    """Returns the columns that hold numbers."""
+    return tuple(column for column in columns_of(source) if column.type.is_numeric)

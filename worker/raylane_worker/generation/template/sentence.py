@@ -1,0 +1,120 @@
+"""Says in a sentence how a prompt was read."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING, Final
+
+from raylane_common.wire.sources import ColumnType, TableFormat
+from raylane_worker.generation.template.question import (
+    MAX_ROWS,
+    Aggregate,
+    Comparison,
+    CountMissing,
+    Describe,
+    Distinct,
+    ListColumns,
+    Preview,
+    Statistic,
+    TopRows,
+)
+
+if TYPE_CHECKING:
+    from raylane_common.wire.sources import Column
+    from raylane_worker.generation.template.question import Condition, Measure, Operation, Question, Value
+
+_STATISTIC_NAMES: Final = {
+    Statistic.SUM: "sum",
+    Statistic.MEAN: "average",
+    Statistic.MEDIAN: "median",
+    Statistic.MIN: "smallest value",
+    Statistic.MAX: "largest value",
+    Statistic.STD: "sample standard deviation (n - 1)",
+    Statistic.DISTINCT: "number of distinct values",
+}
+
+
+def write_sentence(question: Question, *, small: bool) -> str:
+    """Returns one sentence on how the prompt was read, with notes on the answer.
+
+    `small` says that the sources are small, as it does for the script.
+    """
+    sentence = _operation(question.operation)
+    if question.conditions:
+        rows = "" if sentence.endswith(("rows", "row")) else " over the rows"
+        sentence += f"{rows} where " + " and ".join(_condition(one) for one in question.conditions)
+    return "; ".join([f"{sentence} in {question.source.name}", *_notes(question, small=small)])
+
+
+def _operation(operation: Operation) -> str:
+    match operation:
+        case Preview(limit=None):
+            return "All rows"
+        case Preview(limit=limit):
+            return "The first row" if limit == 1 else f"The first {limit} rows"
+        case ListColumns():
+            return "The columns and their types"
+        case Describe(columns=columns):
+            return f"Summary statistics of {_names(columns)}"
+        case CountMissing(columns=columns):
+            return f"The number of missing values of {_names(columns)}"
+        case Distinct(columns=columns):
+            return f"The distinct values of {_names(columns)} with their frequency"
+        case TopRows(limit=limit, column=column, descending=descending):
+            rows = "row" if limit == 1 else f"{limit} rows"
+            return f"The {rows} with the {_extreme(descending)} {column.name!r}"
+        case Aggregate(measures=measures, keys=keys, top=top, descending=descending):
+            what = " and the ".join(_measure(measure) for measure in measures)
+            if top:
+                groups = "group" if top == 1 else f"{top} groups"
+                return f"The {groups} by {_names(keys)} with the {_extreme(descending)} {what}"
+            return f"The {what}" + (f" for each {_names(keys)}" if keys else "")
+
+
+def _extreme(descending: bool) -> str:
+    return "largest" if descending else "smallest"
+
+
+def _measure(measure: Measure) -> str:
+    if measure.column is None:
+        return "number of rows"
+    return f"{_STATISTIC_NAMES[measure.statistic]} of {measure.column.name!r}"
+
+
+def _condition(condition: Condition) -> str:
+    column, values = repr(condition.column.name), [_value(value) for value in condition.values]
+    match condition.comparison:
+        case Comparison.MISSING | Comparison.PRESENT:
+            return f"{column} {condition.comparison}"
+        case Comparison.BETWEEN:
+            return f"{column} is between {values[0]} and {values[1]} (both included)"
+        case Comparison.IN:
+            return f"{column} is one of {', '.join(values)}"
+        case comparison:
+            return f"{column} {comparison} {values[0]}"
+
+
+def _value(value: Value) -> str:
+    return str(value) if isinstance(value, date) else repr(value)
+
+
+def _notes(question: Question, *, small: bool) -> list[str]:
+    operation, conditions = question.operation, question.conditions
+    notes = []
+    if isinstance(operation, Preview) and operation.limit is None:
+        notes.append(f"at most {MAX_ROWS:,} are shown")
+    if isinstance(operation, TopRows):
+        notes.append("ties are ordered by the other columns")
+    if isinstance(operation, Describe) and not small:
+        notes.append("quartiles are left out, since the source is not known to be small")
+    if any(one.column.type is ColumnType.STRING and one.values for one in conditions):
+        notes.append("text is compared exactly, including case")
+    counted = operation.measures if isinstance(operation, Aggregate) else ()
+    of_text = [one for one in counted if one.column and one.column.type is ColumnType.STRING]
+    if of_text and question.source.format is TableFormat.CSV:
+        notes.append("an empty text cell counts as a value")
+    return notes
+
+
+def _names(columns: tuple[Column, ...]) -> str:
+    return ", ".join(repr(column.name) for column in columns)

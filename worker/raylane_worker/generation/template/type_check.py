@@ -1,0 +1,79 @@
+"""Checks a question against the types of the source's columns."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from raylane_common.errors import AmbiguousColumn, TypeMismatch
+from raylane_common.wire.sources import ColumnType
+from raylane_worker.generation.columns import columns_of
+from raylane_worker.generation.template.question import Aggregate, Describe, Distinct, Statistic, TopRows
+
+if TYPE_CHECKING:
+    from raylane_common.wire.sources import Column, Source
+    from raylane_worker.generation.template.question import Question
+
+
+def check_types(question: Question) -> None:
+    """Checks that the operation fits the types of its columns. Conditions were checked when they were parsed.
+
+    Raises `TypeMismatch` if it does not, and `AmbiguousColumn` for a source with duplicate column names.
+    """
+    if question.template_id != "count" or question.conditions:
+        _check_names(question.source)
+    match question.operation:
+        case Describe(columns=columns):
+            for column in columns:
+                _require(column, column.type.is_numeric, "be described; only numbers can")
+            if not columns:
+                raise TypeMismatch(f"{question.source.name} has no numeric column to describe")
+        case Distinct(columns=columns):
+            for column in columns:
+                _require(column, column.type is not ColumnType.OTHER, "be compared")
+        case TopRows(column=column):
+            _require(column, _is_ordered(column), "rank rows; only numbers and dates can")
+        case Aggregate():
+            _check_aggregate(question.operation)
+        case _:
+            pass
+
+
+def _check_names(source: Source) -> None:
+    counts = Counter(column.name for column in columns_of(source))
+    if duplicates := [name for name, count in counts.items() if count > 1]:
+        raise AmbiguousColumn(
+            f"{source.name} has several columns named {', '.join(map(repr, duplicates))}, so Ray can only count its "
+            "rows; rename them and upload the file again",
+            details={"columns": list(duplicates), "source": source.name},
+        )
+
+
+def _check_aggregate(operation: Aggregate) -> None:
+    for measure in operation.measures:
+        column, statistic = measure.column, measure.statistic
+        if column is None:
+            continue
+        if statistic is Statistic.DISTINCT:
+            _require(column, column.type is not ColumnType.OTHER, "be compared")
+        elif statistic in (Statistic.MIN, Statistic.MAX):
+            _require(column, _is_ordered(column), f"have a {statistic}; only numbers and dates can")
+        else:
+            _require(column, column.type.is_numeric, f"have a {statistic}; only numbers can")
+    for key in operation.keys:
+        _require(key, key.type is not ColumnType.OTHER, "be grouped by")
+    first = operation.measures[0]
+    if operation.top and first.column and first.statistic in (Statistic.MIN, Statistic.MAX):
+        _require(first.column, first.column.type.is_numeric, "rank groups; only numbers can")
+
+
+def _is_ordered(column: Column) -> bool:
+    return column.type.is_numeric or column.type in (ColumnType.DATE, ColumnType.TIMESTAMP)
+
+
+def _require(column: Column, fits: bool, what: str) -> None:
+    if not fits:
+        raise TypeMismatch(
+            f"column {column.name!r} is of type {column.type} ({column.native_type}) and cannot {what}",
+            details={"column": column.name, "type": str(column.type)},
+        )
