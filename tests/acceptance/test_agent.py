@@ -1,4 +1,4 @@
-"""Generator `agent` on real parts; the model is a stub of Bedrock over real HTTP."""
+"""The generator `agent` on the whole stack; the model is a stub of Bedrock over real HTTP."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ COUNT = "import ray\n\nray.init()\nprint('rows:', ray.data.read_csv({uri!r}, ove
 
 
 def writes(code_for: Callable[[str, dict[str, Any]], str]) -> Callable[[dict[str, Any]], list[bytes]]:
-    """A code agent that names another session to its tool, and then writes code for the location it was told."""
+    """A code agent that passes another session to its tool, and then writes code for the location in the answer."""
 
     def play(body: dict[str, Any]) -> list[bytes]:
-        told = tool_result(body)
-        if told is None:
+        listed = tool_result(body)
+        if listed is None:
             return answer(tool=("get_data_sources", {"session_id": "victim"}))
-        (source,) = json.loads(told)["sources"]
+        (source,) = json.loads(listed)["sources"]
         code = code_for(source["location"], body)
         return answer(tool=("submit_code", {"code": code, "interpreted_as": "the rows are counted"}))
 
@@ -45,7 +45,7 @@ async def upload(producer: Producer, session_id: str, rows: int) -> str:
     return (await uploading.result(60)).s3_uri
 
 
-async def test_a_model_that_names_another_session_still_gets_its_own_and_only_that(
+async def test_a_model_that_names_another_session_gets_only_the_sources_of_its_own(
     producer: Producer, system: System
 ) -> None:
     theirs = await upload(producer, "victim", 5)
@@ -64,7 +64,7 @@ async def test_a_model_that_names_another_session_still_gets_its_own_and_only_th
     assert len(await producer.sources("victim")) == 1
 
 
-async def test_the_traceback_of_a_failed_run_goes_back_and_the_next_version_runs(
+async def test_the_next_version_is_written_from_the_traceback_of_a_failed_run(
     producer: Producer, system: System
 ) -> None:
     await upload(producer, "mend", 4)
@@ -89,7 +89,7 @@ async def test_the_traceback_of_a_failed_run_goes_back_and_the_next_version_runs
     assert await producer.sources("mend") == []
 
 
-async def test_code_that_does_not_verify_is_never_run_and_never_a_success(producer: Producer, system: System) -> None:
+async def test_code_that_fails_verification_never_runs_and_never_succeeds(producer: Producer, system: System) -> None:
     await upload(producer, "placeholder", 4)
     system.bedrock.code_agent = writes(lambda uri, body: COUNT.format(uri="s3://your-bucket/data.csv"))
     asking = await producer.generate(

@@ -1,4 +1,4 @@
-"""A stub of Bedrock's ConverseStream over real HTTP, for tests of generator `agent` without an account."""
+"""A stub of Bedrock's ConverseStream over real HTTP, for tests of the generator `agent` without an account."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def frame(event: str, payload: dict[str, object], kind: str = "event") -> bytes:
-    """One message of vnd.amazon.eventstream: lengths, their CRC, headers, payload, CRC of it all."""
+    """Returns one message of vnd.amazon.eventstream: lengths, their CRC, headers, payload, CRC of the whole message."""
     names = {f":{kind}-type": event, ":content-type": "application/json", ":message-type": kind}
     headers = b"".join(
         bytes([len(name)]) + name.encode() + b"\x07" + struct.pack("!H", len(value)) + value.encode()
@@ -28,7 +28,7 @@ def frame(event: str, payload: dict[str, object], kind: str = "event") -> bytes:
 
 
 def answer(*, text: str | None = None, tool: tuple[str, dict[str, object]] | None = None) -> list[bytes]:
-    """A whole answer, with the tool's input cut into pieces as Bedrock does."""
+    """Returns a whole answer; the input of the tool comes in two pieces, as Bedrock may send it."""
     frames = [frame("messageStart", {"role": "assistant"})]
     if text is not None:
         frames.append(frame("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": text}}))
@@ -59,10 +59,10 @@ async def stream(request: web.Request, frames: Sequence[bytes]) -> web.StreamRes
 
 @dataclass
 class BedrockStub:
-    """`async with BedrockStub() as stub`: plays the supervisor itself, and the code agent by `code_agent`.
+    """A server for `async with`. It answers the supervisor itself, and the code agent with `code_agent`.
 
-    `code_agent` is given the request's JSON and answers with frames. `instead` answers in its place with anything else.
-    Every request's JSON is kept in `requests`.
+    `code_agent` gets the request's JSON and returns frames. `instead`, if set, answers any other way in its place.
+    `requests` has the JSON of every request, `paths` its path.
     """
 
     code_agent: Callable[[dict[str, Any]], list[bytes]] = lambda body: answer(text="I know nothing.")
@@ -96,7 +96,7 @@ class BedrockStub:
 
 
 def tool_result(body: dict[str, Any]) -> str | None:
-    """The text of the last tool result that the model is shown, or None in the first turn."""
+    """Returns the text of the last tool result in a request; None in the first turn."""
     for message in reversed(body["messages"]):
         for block in message["content"]:
             if "toolResult" in block:

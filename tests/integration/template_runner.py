@@ -1,6 +1,6 @@
-"""Runs on Ray: scripts one after another in one driver. Reads `scripts.json`; prints one line of JSON after RESULTS.
+"""The driver of test_template_on_ray: runs the scripts of `scripts.json` one after another.
 
-Each script's result is what it printed, and its traceback or null.
+Prints one line: RESULTS and a JSON list with the output of each script and its traceback or null.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import ray
 
 
 def main() -> None:
-    """Runs them all."""
+    """Runs all scripts and prints their results."""
     codes = json.loads(Path("scripts.json").read_text(encoding="utf-8"))
     ray.init()
-    # Ray runs now, and a second start would be an error.
+    # Ray is started, and the scripts would start it again, which is an error.
     vars(ray)["init"] = lambda: None
     print("RESULTS " + json.dumps([_run(code) for code in codes]))
 

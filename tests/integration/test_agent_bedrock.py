@@ -1,4 +1,4 @@
-"""Generator `agent` with strands' BedrockModel, over real HTTP, against a stub of Bedrock's ConverseStream."""
+"""The generator `agent` with strands' BedrockModel, over real HTTP, against a stub of Bedrock's ConverseStream."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ from raylane_common.settings import Settings
 from raylane_common.wire.generate import Checkpoint, GenerateRequest, GenerateResult, GeneratorName, Usage
 from raylane_common.wire.sources import Column, ColumnType, CsvSource
 from raylane_worker.context import Resources
-from raylane_worker.generation.agents.team import WritingTask, write_code
-from raylane_worker.generation.providers.models import choose, make_model
+from raylane_worker.generation.agents.generator import AgentGenerator
+from raylane_worker.generation.port import WritingTask
+from raylane_worker.generation.providers.models import make_model
 from tests.helpers.bedrock import BedrockStub, answer, frame, stream, tool_result
 from tests.helpers.handler_harness import Cut, Job
 
@@ -40,8 +41,8 @@ def refused(status: int, code: str, message: str) -> web.Response:
     return web.json_response({"message": message}, status=status, headers={"x-amzn-ErrorType": code})
 
 
-def plays(body: dict[str, Any]) -> list[bytes]:
-    """A code agent that names another session to the tool that takes no arguments, and then submits."""
+def answer_as_code_agent(body: dict[str, Any]) -> list[bytes]:
+    """A code agent that passes another session to the tool without arguments, and then submits."""
     if tool_result(body) is None:
         return answer(tool=("get_data_sources", {"session_id": "sess-b"}))
     return answer(tool=("submit_code", {"code": CODE, "interpreted_as": "all rows are counted"}))
@@ -49,7 +50,7 @@ def plays(body: dict[str, Any]) -> list[bytes]:
 
 @pytest.fixture
 async def bedrock() -> AsyncIterator[BedrockStub]:
-    async with BedrockStub(code_agent=plays) as stub:
+    async with BedrockStub(code_agent=answer_as_code_agent) as stub:
         yield stub
 
 
@@ -79,18 +80,22 @@ def a_source() -> CsvSource:
     )
 
 
-async def write(chosen: Settings) -> tuple[str, Usage | None]:
-    task = WritingTask("job-1", "how many rows?", (a_source(),), True, chosen.generation)
-    model = await asyncio.to_thread(make_model, choose(chosen, GeneratorName.AGENT), chosen)
+async def ignore_text(piece: str) -> None:
+    """Drops what the model says."""
+
+
+async def write(settings: Settings) -> tuple[str, Usage | None]:
+    task = WritingTask("job-1", "how many rows?", (a_source(),), small=True)
+    model = await asyncio.to_thread(make_model, settings.generation.model or "", settings)
     assert isinstance(model, BedrockModel)
     try:
-        draft = await write_code(task, model)
+        draft = await AgentGenerator(model, settings.generation).write(task, ignore_text)
     finally:
         model.client.close()
     return draft.code, draft.usage
 
 
-async def test_the_agents_write_code_with_the_exact_location_that_the_tool_told(bedrock: BedrockStub) -> None:
+async def test_the_tool_gives_the_agents_the_exact_location(bedrock: BedrockStub) -> None:
     code, usage = await write(settings(bedrock))
     assert code == CODE
     assert usage == Usage(input_tokens=300, output_tokens=60)
@@ -103,14 +108,14 @@ async def test_the_agents_write_code_with_the_exact_location_that_the_tool_told(
     assert "ray.init()" in str(first["system"])
     assert first["messages"][0]["content"][0] == {"text": "how many rows?"}
     result = second["messages"][-1]["content"][0]["toolResult"]
-    told = json.loads(result["content"][0]["text"])
-    assert [source["location"] for source in told["sources"]] == [LOCATION]
+    listed = json.loads(result["content"][0]["text"])
+    assert [source["location"] for source in listed["sources"]] == [LOCATION]
     assert "sess-b" not in result["content"][0]["text"]
 
 
-# The client of a job is left to the garbage collector, which closes its socket.
+# The garbage collector closes the socket of a job's client.
 @pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
-async def test_followers_hear_the_model_and_the_record_names_the_one_that_wrote(
+async def test_followers_receive_the_text_and_the_result_names_the_model_that_wrote_the_code(
     bedrock: BedrockStub, redis: Redis
 ) -> None:
     async with RayClient(RaySettings()) as ray:
@@ -140,7 +145,7 @@ async def test_text_instead_of_a_submission_is_a_refusal(bedrock: BedrockStub) -
 
 
 @pytest.mark.parametrize(
-    ("status", "code", "message", "expected", "told"),
+    ("status", "code", "message", "expected", "said"),
     [
         (403, "AccessDeniedException", "User: arn:aws:iam::1:role/w is not authorized", ModelMisconfigured, "role/w"),
         (403, "UnrecognizedClientException", f"token {SECRET}", ModelMisconfigured, "RAYLANE_AWS__ACCESS_KEY_ID"),
@@ -149,20 +154,20 @@ async def test_text_instead_of_a_submission_is_a_refusal(bedrock: BedrockStub) -
         (503, "ServiceUnavailableException", "later", ModelUnavailable, "ServiceUnavailableException"),
     ],
 )
-async def test_a_refusal_of_the_service_is_typed_and_says_what_to_set(
-    bedrock: BedrockStub, status: int, code: str, message: str, expected: type[Exception], told: str
+async def test_a_refusal_of_the_service_is_a_typed_error_that_says_what_to_set(
+    bedrock: BedrockStub, status: int, code: str, message: str, expected: type[Exception], said: str
 ) -> None:
     async def refuse(_: web.Request) -> web.StreamResponse:
         return refused(status, code, message)
 
     bedrock.instead = refuse
-    with pytest.raises(expected, match=told) as caught:
+    with pytest.raises(expected, match=said) as caught:
         await write(settings(bedrock))
     assert SECRET not in str(caught.value)
     assert len(bedrock.requests) == 2
 
 
-async def test_throttling_is_tried_again_and_then_unavailable(bedrock: BedrockStub) -> None:
+async def test_throttling_is_retried_and_then_unavailable(bedrock: BedrockStub) -> None:
     async def throttle(_: web.Request) -> web.StreamResponse:
         answered = refused(429, "ThrottlingException", "Too many requests")
         answered.headers["Retry-After"] = "40"
@@ -176,7 +181,7 @@ async def test_throttling_is_tried_again_and_then_unavailable(bedrock: BedrockSt
     assert len(bedrock.requests) == 1 + 3
 
 
-# strands leaves the response of a broken answer to the garbage collector, which closes its socket.
+# strands does not close the response of a broken answer; the garbage collector closes its socket.
 @pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 async def test_an_error_in_the_middle_of_an_answer_is_unavailable(bedrock: BedrockStub) -> None:
     begun = answer(tool=("get_data_sources", {}))[:3]
@@ -209,7 +214,7 @@ async def test_a_service_that_does_not_answer_in_time_is_unavailable(bedrock: Be
         await write(settings(bedrock, model_timeout_s=0.3))
 
 
-async def test_the_deadline_of_the_attempt_does_not_wait_for_the_service(bedrock: BedrockStub) -> None:
+async def test_the_timeout_of_a_version_does_not_wait_for_the_service(bedrock: BedrockStub) -> None:
     closed = asyncio.Event()
 
     async def trickle(request: web.Request) -> web.StreamResponse:
@@ -234,6 +239,6 @@ async def test_no_credentials_is_a_configuration_error_before_anything_is_sent(b
     assert bedrock.requests == []
 
 
-async def test_an_address_where_nobody_listens_is_unavailable(bedrock: BedrockStub, unused_tcp_port: int) -> None:
+async def test_an_address_without_a_server_is_unavailable(bedrock: BedrockStub, unused_tcp_port: int) -> None:
     with pytest.raises(ModelUnavailable):
         await write(settings(bedrock, model_endpoint_url=f"http://127.0.0.1:{unused_tcp_port}"))

@@ -1,4 +1,4 @@
-"""Every form of the template generator on a real Ray and a real S3, against pandas."""
+"""Every form of the template generator on a real Ray with S3 over HTTP, compared with pandas."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ import pytest
 from raylane_common.ray.client import RayClient
 from raylane_common.ray.package import build_package
 from raylane_common.ray.settings import RaySettings
-from raylane_common.wire.sources import Column, ColumnType, CsvSource, TableFormat, TableSource
+from raylane_common.wire.sources import Column, ColumnType, CsvSource, Source, TableFormat, TableSource
 from raylane_worker.data.csv_profile import profile
 from raylane_worker.embedded import aws_environment, embedded_ray
 from raylane_worker.generation.template.generator import write
-from raylane_worker.generation.checks.verify import verify
+from raylane_worker.generation.verify import verify
 from tests.helpers.aws import s3
 from tests.helpers.printed import table
 from tests.helpers.waiting import until
@@ -55,7 +55,7 @@ def column(name: str, kind: ColumnType, native: str = "") -> Column:
 
 @dataclass
 class Store:
-    """What lies on S3, and the sources that say so."""
+    """Objects to put on S3, and the sources that describe them."""
 
     objects: dict[str, bytes] = field(default_factory=dict)
 
@@ -258,10 +258,10 @@ def same(printed: str, expected: object) -> bool:
 
 
 @pytest.mark.timeout(RUN_TIMEOUT_S + 60)
-async def test_every_form_prints_what_pandas_says(moto: EmbeddedMoto, weather: Path) -> None:
+async def test_every_form_prints_the_same_as_pandas(moto: EmbeddedMoto, weather: Path) -> None:
     frame = pd.read_csv(weather)
-    cases: list[tuple[CsvSource | TableSource, str, list[list[object]]]] = []
-    source: CsvSource | TableSource = STORE.csv(weather.name, weather.read_bytes())
+    cases: list[tuple[Source, str, list[list[object]]]] = []
+    source: Source = STORE.csv(weather.name, weather.read_bytes())
     cases += [(source, prompt, list(map(list, of(frame)))) for prompt, of in weather_cases().items()]
     for filename, data, prompts in (
         ("dirt, 100% #1 ü+=.csv", DIRTY, DIRTY_CASES),
@@ -293,7 +293,7 @@ async def test_every_form_prints_what_pandas_says(moto: EmbeddedMoto, weather: P
 
 
 async def run(codes: list[str], s3_url: str) -> list[tuple[str, str | None]]:
-    """All scripts in one Ray job, since starting a driver takes longer than most of them."""
+    """Runs all scripts in one driver: starting a driver takes longer than most of them."""
     environment = aws_environment(s3_url) | {
         "RAY_DATA_DEFAULT_SHUFFLE_STRATEGY": "sort_shuffle_pull_based",
         "RAY_DATA_LOG_LEVEL": "ERROR",

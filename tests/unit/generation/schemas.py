@@ -1,4 +1,4 @@
-"""Sources and prompts for tests of what writes and what verifies code."""
+"""Sources and prompts for the tests of the template generator and of verification."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from raylane_common.wire.sources import Column, ColumnType, CsvSource, TableFormat, TableSource
+from raylane_common.wire.sources import Column, ColumnType, CsvSource, Source, TableFormat, TableSource
 
 NATIVE = {
     ColumnType.INTEGER: "int64",
@@ -99,7 +99,7 @@ columns = st.builds(column, names, kinds)
 
 
 def column_lists(most: int, least: int = 1) -> st.SearchStrategy[tuple[Column, ...]]:
-    """Columns of different names, now and then of the same."""
+    """Columns with distinct names, sometimes with duplicates."""
     different = st.lists(columns, min_size=least, max_size=most, unique_by=lambda one: one.name)
     return st.one_of(different, different, different, st.lists(columns, min_size=least, max_size=most)).map(tuple)
 
@@ -125,7 +125,7 @@ sources = csv_sources | table_sources
 
 
 def quoted(name: str) -> str:
-    """The name as a prompt can write it, if it can at all."""
+    """The name in quotes, as a prompt writes it; a name with all three kinds of quotes cannot be written."""
     mark = next((mark for mark in "\"'`" if mark not in name), '"')
     return f"{mark}{name}{mark}"
 
@@ -142,8 +142,8 @@ VALUES: dict[ColumnType, list[str]] = {
 
 
 @st.composite
-def prompts(draw: st.DrawFn, source: CsvSource | TableSource) -> str:
-    """Prompts of the grammar over the source's columns. Most are understood, some are wrong in one place."""
+def prompts(draw: st.DrawFn, source: Source) -> str:
+    """Prompts of the grammar about the columns of the source. Most are understood, some have one error."""
     keys = source.partition_keys if isinstance(source, TableSource) else ()
     known = st.sampled_from((*source.columns, *keys))
 

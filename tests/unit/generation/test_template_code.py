@@ -1,4 +1,4 @@
-"""The code that the template generator writes: always verified, always the same, and data in it stays data."""
+"""The code of the template generator passes verification, is always the same, and treats data as data."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from raylane_common.errors import RaylaneError
 from raylane_common.wire.sources import ColumnType, TableFormat
-from raylane_worker.generation.checks.verify import verify
 from raylane_worker.generation.template.generator import write
+from raylane_worker.generation.verify import verify
 from tests.helpers.printed import table
 from tests.unit.generation import schemas
 from tests.unit.generation.schemas import WEATHER, column, csv_source, table_source
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @settings(deadline=None)
 @given(st.data())
-def test_whatever_is_written_passes_verification(data: st.DataObject) -> None:
+def test_every_script_passes_verification(data: st.DataObject) -> None:
     source = data.draw(schemas.sources)
     prompt = data.draw(schemas.prompts(source))
     try:
@@ -46,7 +46,7 @@ def test_the_same_prompt_gives_the_same_code(data: st.DataObject) -> None:
         assert write(prompt, [source]) == write(prompt, [source])
 
 
-def test_the_header_names_the_template_and_not_the_prompt() -> None:
+def test_the_header_names_the_template_and_does_not_repeat_the_prompt() -> None:
     prompt = "average temp_max by weather where weather != 'secret words'"
     draft = write(prompt, [WEATHER])
     digest = hashlib.sha256(prompt.encode()).hexdigest()
@@ -56,7 +56,7 @@ def test_the_header_names_the_template_and_not_the_prompt() -> None:
     assert all("secret words" not in line for line in draft.code.splitlines() if "#" in line)
 
 
-def test_the_path_is_the_location_and_small_sources_are_one_block() -> None:
+def test_a_script_reads_the_encoded_location_and_a_small_source_as_one_block() -> None:
     source = csv_source("odd 100% #1.csv")
     code = write("how many rows", [source]).code
     assert "ray.data.read_csv('s3://raylane/sessions/s-1/csv/odd%20100%25%20%231.csv')" in code
@@ -64,7 +64,7 @@ def test_the_path_is_the_location_and_small_sources_are_one_block() -> None:
     assert f"ray.data.read_csv({source.location!r}, override_num_blocks=1)" in small
 
 
-def test_a_header_that_looks_like_code_stays_a_string() -> None:
+def test_a_column_name_that_looks_like_code_stays_a_string() -> None:
     name = "'); __import__('os').system('id') #"
     source = csv_source(columns=(column(name, ColumnType.NUMBER),))
     code = write(f'sum of "{name}" by "{name}"', [source]).code
@@ -103,13 +103,13 @@ def test_a_table_is_read_by_its_format(source: Any, expected: str) -> None:
     assert verify(code, [source]) == []
 
 
-def test_a_label_that_is_also_a_key_gets_another_name() -> None:
+def test_a_measure_is_not_named_like_a_key() -> None:
     source = csv_source(columns=(column("rows", ColumnType.STRING), column("rows_2", ColumnType.STRING)))
     code = write('count rows by "rows" and "rows_2"', [source]).code
     assert "alias_name='rows_3'" in code
 
 
-def test_quartiles_are_for_small_sources() -> None:
+def test_only_small_sources_have_quartiles() -> None:
     large, small = (write("describe", [WEATHER], small=small) for small in (False, True))
     assert "Quantile" in small.code
     assert "Quantile" not in large.code
@@ -118,7 +118,7 @@ def test_quartiles_are_for_small_sources() -> None:
 
 @pytest.fixture
 def show() -> Callable[[list[str], list[dict[str, object]]], None]:
-    """The printing function as it stands in every script."""
+    """The printing function that every script contains."""
     tree = ast.parse(write("how many rows", [WEATHER]).code)
     functions: list[ast.stmt] = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
     found: dict[str, Any] = {}
@@ -127,7 +127,7 @@ def show() -> Callable[[list[str], list[dict[str, object]]], None]:
     return printing
 
 
-def test_the_table_is_aligned_and_can_be_read_again(
+def test_the_printed_table_is_aligned_and_can_be_parsed(
     show: Callable[[list[str], list[dict[str, object]]], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     show(["name", "n"], [{"name": "a|b\n", "n": 1}, {"name": "", "n": 2.5}, {"name": None, "n": None}])
@@ -162,7 +162,7 @@ def test_the_table_is_aligned_and_can_be_read_again(
         ("\u202e", "\\u202e"),
     ],
 )
-def test_values_are_printed_the_same_way_everywhere(
+def test_each_kind_of_value_has_one_printed_form(
     show: Callable[[list[str], list[dict[str, object]]], None],
     capsys: pytest.CaptureFixture[str],
     value: object,
@@ -172,7 +172,7 @@ def test_values_are_printed_the_same_way_everywhere(
     assert capsys.readouterr().out.splitlines()[2] == text
 
 
-def test_no_more_than_a_thousand_rows_are_printed_and_it_is_said(
+def test_at_most_a_thousand_rows_are_printed_with_a_note_about_the_others(
     show: Callable[[list[str], list[dict[str, object]]], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     show(["n"], [{"n": number} for number in range(1001)])

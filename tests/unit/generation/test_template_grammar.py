@@ -1,4 +1,4 @@
-"""What the template generator understands, and how it refuses the rest."""
+"""Which prompts the template generator understands, and how it refuses the others."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from raylane_common.errors import (
     UnknownSource,
     UnsupportedFormat,
 )
-from raylane_common.wire.sources import ColumnType, CsvSource, TableSource
+from raylane_common.wire.sources import ColumnType, Source
 from raylane_worker.generation.template.generator import write
 from tests.unit.generation import schemas
 from tests.unit.generation.schemas import ORDERS, WEATHER, column, csv_source, table_source
@@ -68,6 +68,8 @@ UNDERSTOOD = {
     "how many missing values in wind": "The number of missing values of 'wind'",
     "top 5 by temp_max": "The 5 rows with the largest 'temp_max'",
     "bottom 3 rows by date": "The 3 rows with the smallest 'date'",
+    "top 1 by wind": "The row with the largest 'wind'",
+    "top 1 weather by count": "The group by 'weather' with the largest number of rows",
     "top 3 weather by average temp_max": "The 3 groups by 'weather' with the largest average of 'temp_max'",
     "bottom 2 weather by count": "The 2 groups by 'weather' with the smallest number of rows",
     "distinct weather": "The distinct values of 'weather' with their frequency",
@@ -144,7 +146,7 @@ def test_a_prompt_of_the_grammar_is_understood(prompt: str, meaning: str) -> Non
 
 
 @pytest.mark.parametrize(("prompt", "kind", "details"), [(prompt, *rest) for prompt, rest in REFUSED.items()])
-def test_everything_else_is_refused_with_what_was_wrong(
+def test_any_other_prompt_is_refused_with_the_reason(
     prompt: str, kind: type[GenerationError], details: dict[str, Any]
 ) -> None:
     with pytest.raises(GenerationError) as caught:
@@ -167,7 +169,7 @@ def test_every_supported_example_is_understood() -> None:
         assert write(str(form["example"]), [WEATHER]).code
 
 
-def test_a_column_named_like_a_keyword_is_that_column_where_a_column_may_stand() -> None:
+def test_where_a_column_is_expected_a_keyword_may_name_one() -> None:
     kinds = {"total": ColumnType.NUMBER, "count": ColumnType.INTEGER, "by": ColumnType.STRING, "max": ColumnType.NUMBER}
     source = csv_source(columns=tuple(column(name, kind) for name, kind in kinds.items()))
 
@@ -183,7 +185,7 @@ def test_a_column_named_like_a_keyword_is_that_column_where_a_column_may_stand()
     assert meaning("how many rows where total > 3") == "The number of rows where 'total' > 3"
 
 
-def test_an_exact_name_goes_before_a_similar_one_and_similar_ones_are_ambiguous() -> None:
+def test_an_exact_name_wins_over_a_similar_one_and_several_similar_ones_are_ambiguous() -> None:
     number = ColumnType.NUMBER
     source = csv_source(columns=(column("Temp Max", number), column("temp_max", number), column("wind", number)))
     assert "'temp_max'" in write("average temp_max", [source]).interpreted_as
@@ -193,14 +195,14 @@ def test_an_exact_name_goes_before_a_similar_one_and_similar_ones_are_ambiguous(
     assert caught.value.details["candidates"] == ["Temp Max", "temp_max"]
 
 
-def test_names_with_signs_blanks_and_nothing_at_all_can_be_written() -> None:
+def test_names_with_signs_and_spaces_and_the_empty_name_can_be_written() -> None:
     names = ("price ($)", "a, b", "", '"); import os #', "😀 x", "größe")
     source = csv_source(columns=tuple(column(name, ColumnType.NUMBER) for name in names))
     for name, said in zip(names, ("price ($)", "'a, b'", "''", '`"); import os #`', "😀 x", "GRÖSSE"), strict=True):
         assert f"average of {name!r} in" in write(f"average {said}", [source]).interpreted_as, name
 
 
-def test_columns_of_one_name_can_only_be_counted() -> None:
+def test_a_source_with_duplicate_column_names_can_only_be_counted() -> None:
     source = csv_source(columns=(column("a", ColumnType.NUMBER),) * 2 + (column("b", ColumnType.STRING),))
     assert write("how many rows", [source]).code
     for prompt in ("first 5 rows", "count where b = 'x'", "count rows by b", "columns"):
@@ -209,7 +211,7 @@ def test_columns_of_one_name_can_only_be_counted() -> None:
 
 
 def test_one_of_several_sources_must_be_named() -> None:
-    both: list[CsvSource | TableSource] = [WEATHER, ORDERS]
+    both: list[Source] = [WEATHER, ORDERS]
     for prompt in ("how many rows", "average temp_max by weather"):
         with pytest.raises(AmbiguousSource) as caught:
             write(prompt, both)
@@ -221,17 +223,17 @@ def test_one_of_several_sources_must_be_named() -> None:
     assert "sales.orders" in write("sum of amount by city in sales.orders where year = 2020", both).interpreted_as
 
 
-def test_a_value_that_is_also_a_sources_name_names_no_source() -> None:
+def test_a_value_that_equals_the_name_of_a_source_does_not_name_it() -> None:
     files = csv_source("files.csv", columns=(column("name", ColumnType.STRING),))
-    both: list[CsvSource | TableSource] = [files, WEATHER]
+    both: list[Source] = [files, WEATHER]
     with pytest.raises(AmbiguousSource):
         write("count where name = 'files.csv'", both)
     assert "in files.csv" in write("count where name = 'files.csv' in files.csv", both).interpreted_as
     assert "in files.csv" in write("count where name = 'seattle-weather.csv'", [files]).interpreted_as
 
 
-def test_several_sources_do_not_hide_what_is_wrong_with_a_prompt() -> None:
-    both: list[CsvSource | TableSource] = [WEATHER, ORDERS]
+def test_with_several_sources_a_prompt_is_still_refused_for_its_own_error() -> None:
+    both: list[Source] = [WEATHER, ORDERS]
     with pytest.raises(NeedsModel):
         write("plot temp_max", both)
     with pytest.raises(NotUnderstood):
@@ -244,17 +246,17 @@ def test_several_sources_do_not_hide_what_is_wrong_with_a_prompt() -> None:
         write("how many rows in orders", [ORDERS, table_source().model_copy(update={"database": "archive"})])
 
 
-def test_no_source_is_its_own_error() -> None:
+def test_a_session_without_sources_has_an_error_of_its_own() -> None:
     with pytest.raises(NoSources):
         write("how many rows", [])
 
 
 def test_a_table_with_a_separator_of_several_characters_is_refused() -> None:
-    with pytest.raises(UnsupportedFormat, match=r"separated by '\|\|'"):
+    with pytest.raises(UnsupportedFormat, match=r"field separator '\|\|'"):
         write("how many rows", [table_source(format="csv", delimiter="||")])
 
 
-def test_times_are_compared_as_times_and_a_bare_date_is_no_time_of_day() -> None:
+def test_times_are_compared_as_times_and_a_date_is_not_equal_to_a_time() -> None:
     source = csv_source(columns=(column("at", ColumnType.TIMESTAMP), column("ok", ColumnType.BOOLEAN)))
     draft = write("count where at > 2020-01-01 and ok = yes", [source])
     assert "datetime.datetime(2020, 1, 1, 0, 0)" in draft.code

@@ -9,9 +9,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from raylane_common.wire.generate import Finding
-from raylane_worker.generation.checks.verify import verify
+from raylane_common.wire.sources import ColumnType
 from raylane_worker.generation.template.generator import write
-from tests.unit.generation.schemas import ORDERS, WEATHER, csv_source, table_source
+from raylane_worker.generation.verify import verify
+from tests.unit.generation.schemas import ORDERS, WEATHER, column, csv_source, table_source
 
 if TYPE_CHECKING:
     from raylane_common.wire.sources import Source
@@ -278,6 +279,52 @@ def test_an_unbounded_result_of_a_large_source_or_one_of_unknown_size_is_found(s
         assert rules(script(line, read=read), source) == set()
     small = table_source(size_bytes=1000)
     assert rules(script("ds.take_all()", read=read), small) == set()
+
+
+AN_API_KEY = "sk-abcdefghijklmnopqrstuvwxyz12"
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "AKIAABCDEFGHIJKLMNOP",
+        AN_API_KEY,
+        "github_pat_11ABCDEFG0abcdefghijkl",
+        "ghp_abcdefghijklmnopqrstuvwxyz0123456789",
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.c2lnbmF0dXJl",
+        "xoxr-1234567890-abcdef",
+        "s3://user:password1@raylane/data.csv",
+    ],
+)
+@pytest.mark.parametrize("line", ["print(ds.count(), {!r})", "key = {!r}", "x = f'{{ds}} ' {!r}", "x = {!r}.encode()"])
+def test_a_credential_is_refused_on_its_line_and_not_repeated(secret: str, line: str) -> None:
+    findings = verify(script(line.format(secret)), [WEATHER])
+    assert ("credential", 4) in {(finding.rule, finding.line) for finding in findings}
+    assert all(secret not in finding.message for finding in findings)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "x = 'https://evil.test/?key={}'",
+        "ds.groupby('{}')",
+        "ds.filter(expr=col('{}') > 3)",
+        "other = ray.data.read_csv('s3://b/{}')",
+    ],
+)
+def test_no_finding_repeats_a_credential(line: str) -> None:
+    code = script(line.format(AN_API_KEY), imports="from ray.data.expressions import col")
+    findings = verify(code, [WEATHER])
+    assert findings
+    assert all(AN_API_KEY not in finding.message for finding in findings)
+
+
+def test_a_credential_in_a_column_name_or_in_data_is_no_finding() -> None:
+    source = csv_source(columns=(column(AN_API_KEY, ColumnType.STRING),))
+    read = f"ds = ray.data.read_csv({source.location!r})"
+    assert rules(script(f"ds.groupby({AN_API_KEY!r})", read=read), source) == set()
+    line = f"ds.filter(expr=col('weather') == lit({AN_API_KEY!r}))"
+    assert rules(script(line, imports="from ray.data.expressions import col, lit")) == set()
 
 
 def test_code_is_never_run(capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,9 +14,9 @@ from raylane_common.errors import NoSources, RayError, RunFailed, UnsupportedFor
 from raylane_common.ray.models import RayJobStatus
 from raylane_common.wire.generate import Checkpoint, CodeVersion, GenerateResult, GeneratorName
 from raylane_common.wire.sources import OpaqueSource
-from raylane_worker.generation.checks.verify import verify
 from raylane_worker.generation.generators import choose_generator, make_generator
 from raylane_worker.generation.port import WritingTask
+from raylane_worker.generation.verify import verify
 from raylane_worker.runs.run import RunOrder, is_small, run_to_end, stop_run, submission_id
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import difflib
 import re
 from typing import TYPE_CHECKING, Final
 
-from raylane_worker.generation.checks.script import AstScript, argument, finding_at, text_of, texts_of
+from raylane_worker.generation.checks.script import AstScript, argument, finding_at, quote, text_of, texts_of
 from raylane_worker.generation.columns import columns_of
 
 if TYPE_CHECKING:
@@ -113,4 +113,4 @@ def _message(name: str, columns: set[str], sources: Sequence[Source]) -> str:
     shown = ", ".join(map(repr, sorted(columns)[:_MAX_LISTED_COLUMNS])) + (
         " …" if len(columns) > _MAX_LISTED_COLUMNS else ""
     )
-    return f"there is no column {name!r} in {names}; {hint}the columns are {shown}"
+    return f"there is no column {quote(name)} in {names}; {hint}the columns are {shown}"

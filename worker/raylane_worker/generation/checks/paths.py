@@ -6,9 +6,10 @@ import ast
 import re
 from typing import TYPE_CHECKING, Final
 
+from raylane_common.secrets import find_credential
 from raylane_common.wire.generate import Finding
 from raylane_common.wire.sources import TableSource
-from raylane_worker.generation.checks.script import AstScript, argument, finding_at, text_of
+from raylane_worker.generation.checks.script import AstScript, argument, finding_at, quote, text_of
 from raylane_worker.generation.columns import columns_of
 
 if TYPE_CHECKING:
@@ -39,9 +40,6 @@ _PLACEHOLDER: Final = re.compile(
     r"your[-_](s3[-_])?(bucket|csv|data|file|key|path|table)|<[\w -]*(bucket|file|path|session|table)[\w -]*>"
     r"|\bexample\.(com|org|net)\b|\bpath/to/|\bmy[-_]bucket\b|\bbucket[-_]name\b|\.{3,}/",
     re.IGNORECASE,
-)
-_CREDENTIAL: Final = re.compile(
-    r"\b(AKIA|ASIA)[0-9A-Z]{16}\b|aws_secret_access_key|-----BEGIN [A-Z ]*PRIVATE KEY|\bgh[pousr]_\w{36}|\bxox[abp]-\w",
 )
 _FORMATTED_PRIVATE: Final = re.compile(r"\{[^{}]*[.\[]_")
 _TEXT_PREDICATES: Final = frozenset(
@@ -142,8 +140,8 @@ def _check_literal(
     begins = not isinstance(parent, ast.JoinedStr) or parent.values[0] is node
     if _PLACEHOLDER.search(text) or _URL.search(text) or (begins and _FILE.match(text)):
         yield _foreign_path(node, value, sources)
-    if _CREDENTIAL.search(text):
-        yield finding_at("credential", node, "remove the credential; the cluster has its own")
+    if (kind := find_credential(text)) is not None:
+        yield finding_at("credential", node, f"this looks like {kind}; remove it, the cluster has its own credentials")
     if _FORMATTED_PRIVATE.search(text):
         yield finding_at("private_name", node, "do not format private attributes")
     if text == "runtime_env":
@@ -154,7 +152,7 @@ def _foreign_path(node: ast.AST, text: str, sources: Sequence[Source]) -> Findin
     rule, what = "foreign_path", "not the location of a source"
     if _PLACEHOLDER.search(text):
         rule, what = "placeholder", "a placeholder"
-    return finding_at(rule, node, f"{_shown(text)} is {what}; use exactly {_locations(sources)}")
+    return finding_at(rule, node, f"{quote(text)} is {what}; use exactly {_locations(sources)}")
 
 
 def _is_data(script: AstScript, node: ast.Constant) -> bool:
@@ -179,7 +177,7 @@ def _suspicious_names(sources: Sequence[Source]) -> list[str]:
     names = {source.location for source in sources}
     for source in sources:
         for column in columns_of(source):
-            patterns = (_URL.search, _FILE.match, _PLACEHOLDER.search, _CREDENTIAL.search, _FORMATTED_PRIVATE.search)
+            patterns = (_URL.search, _FILE.match, _PLACEHOLDER.search, _FORMATTED_PRIVATE.search, find_credential)
             if column.name == "runtime_env" or any(find(column.name) for find in patterns):
                 names.add(column.name)
     return sorted(names, key=len, reverse=True)
@@ -190,7 +188,3 @@ def _locations(sources: Sequence[Source]) -> str:
     return (
         " or ".join(shown) + (" …" if len(sources) > _MAX_LISTED_SOURCES else "") or "none: the session has no source"
     )
-
-
-def _shown(text: str) -> str:
-    return repr(text if len(text) <= 200 else f"{text[:200]}…")

@@ -7,6 +7,7 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from raylane_common.secrets import find_credential, redact
 from raylane_common.wire.generate import Finding
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 MAX_CODE_BYTES: Final = 64 * 1024
 # Keeps every check fast and its recursion shallow; no script that a person would write comes near it.
 MAX_DEPTH: Final = 500
+# The beginning of a literal is enough to find it in the script.
+_MAX_QUOTED_CHARACTERS: Final = 200
 
 
 @dataclass(frozen=True)
@@ -129,6 +132,12 @@ def _origin(node: ast.AST, imports: Mapping[str, str]) -> str | None:
 def finding_at(rule: str, node: ast.AST, message: str) -> Finding:
     """Returns a finding on the line of the node."""
     return Finding(rule=rule, message=message, line=line_of(node))
+
+
+def quote(text: str) -> str:
+    """Returns a literal of the script for a message: clipped, and redacted if it seems to hold a credential."""
+    text = text if find_credential(text) is None else redact(text)
+    return repr(text if len(text) <= _MAX_QUOTED_CHARACTERS else f"{text[:_MAX_QUOTED_CHARACTERS]}…")
 
 
 def line_of(node: ast.AST) -> int | None:

@@ -6,12 +6,12 @@ class, its HTTP status and its code.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Final
 
 from raylane_common.errors import GenerationError, GenerationRefused, ModelMisconfigured, ModelUnavailable, RaylaneError
 from raylane_common.retry_after import parse_retry_after
+from raylane_common.secrets import redact
 
 _MAX_QUOTED_CHARACTERS: Final = 300
 _RETRYABLE_STATUS: Final = frozenset({408, 409, 424, 425, 429})
@@ -53,9 +53,6 @@ _RETRYABLE_CODE: Final = frozenset(
         "throttlingexception",
         "toomanyrequestsexception",
     }
-)
-_LOOKS_SECRET: Final = re.compile(
-    r"\b(?:sk|pk)-[\w-]{6,}|\bBearer\s+\S+|\b(?:AKIA|ASIA)[A-Z0-9]{8,}|[A-Za-z0-9+/=_]{32,}", re.IGNORECASE
 )
 
 
@@ -152,5 +149,5 @@ def _quote(error: Exception, hide: str | None) -> str:
     text = " ".join(str(error).split())
     if hide:
         text = text.replace(hide, "***")
-    text = _LOOKS_SECRET.sub("***", text)
+    text = redact(text)
     return text if len(text) <= _MAX_QUOTED_CHARACTERS else text[:_MAX_QUOTED_CHARACTERS] + "…"
