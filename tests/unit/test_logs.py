@@ -20,7 +20,7 @@ LIBRARIES = ("anthropic", "botocore", "google_genai", "httpcore", "httpx", "open
 IMPORTED = f"""
 import logging, os
 before = dict(os.environ)
-import raylane_worker.app, raylane_worker.generation.agents.team, raylane_worker.generation.providers.models
+import raylane_worker.app, raylane_worker.generation.generators
 assert dict(os.environ) == before
 changed = [name for name in {LIBRARIES!r} if logging.getLogger(name).level != logging.NOTSET]
 assert not changed, changed

@@ -49,6 +49,6 @@ class Generator(Protocol):
     async def write(self, task: WritingTask, say: Callable[[str], Awaitable[None]]) -> Draft:
         """Writes one version of the code, which must still be verified.
 
-        Passes text to `say` while the work goes on, if the generator has any to show. Raises a `GenerationError`, and
-        whatever `say` raises.
+        Passes text for the followers of the job to `say`, if there is any. Raises a `GenerationError`, and whatever
+        `say` raises.
         """

@@ -36,6 +36,7 @@ _COLUMN_ARGUMENTS: Final = {
 _NEW_COLUMN_ARGUMENTS: Final = {"add_column": "col", "alias": "name", "with_column": "column_name"}
 # The name of an aggregate without an alias, such as `mean(wind)`.
 _DEFAULT_AGGREGATE_NAME: Final = re.compile(r"\w+\(.*\)", re.DOTALL)
+# A wide table has hundreds of columns; the nearest names are listed separately.
 _MAX_LISTED_COLUMNS: Final = 20
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from raylane_common.wire.sources import Source
 
 _READERS: Final = {"ray.data.read_csv": "csv", "ray.data.read_json": "json", "ray.data.read_parquet": "parquet"}
+# Except `paths`, which is checked, none of these can open anything.
 _READER_KEYWORDS: Final = frozenset(
     {
         "columns",
@@ -42,10 +43,12 @@ _PLACEHOLDER: Final = re.compile(
     re.IGNORECASE,
 )
 _FORMATTED_PRIVATE: Final = re.compile(r"\{[^{}]*[.\[]_")
+# Methods and functions whose arguments are compared with the data.
 _TEXT_PREDICATES: Final = frozenset(
     {"contains", "ends_with", "endswith", "is_in", "isin", "not_in", "startswith", "starts_with"}
 )
 _DATA_FUNCTIONS: Final = ("pyarrow.compute.", "ray.data.expressions.lit")
+# A session may have hundreds of sources; a finding needs only a few to show what a location looks like.
 _MAX_LISTED_SOURCES: Final = 5
 
 

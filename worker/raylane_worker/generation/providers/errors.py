@@ -13,7 +13,9 @@ from raylane_common.errors import GenerationError, GenerationRefused, ModelMisco
 from raylane_common.retry_after import parse_retry_after
 from raylane_common.secrets import redact
 
+# The reason is at the beginning; some services add the whole request.
 _MAX_QUOTED_CHARACTERS: Final = 300
+# Besides 5xx: timeouts, conflicts, too many requests, and Bedrock's 424 for a model that failed.
 _RETRYABLE_STATUS: Final = frozenset({408, 409, 424, 425, 429})
 _CREDENTIALS_STATUS: Final = frozenset({401, 403})
 
@@ -110,7 +112,7 @@ def _status_and_code(error: Exception) -> tuple[int | None, str | None]:
 
 
 def _retry_after_s(error: Exception) -> float | None:
-    """Returns the pause that the service asks for; strands keeps the client's exception as the cause of its own."""
+    """Returns the pause that the service asks for; strands raises its own exception from the client's."""
     for candidate in (error, error.__cause__):
         response = getattr(candidate, "response", None)
         if isinstance(response, dict):

@@ -42,6 +42,7 @@ _NOT_TEXT: Final = (
     "|null|missing|none|empty|except|without|with"
 )
 _BOOLEANS: Final = {"true": True, "yes": True, "false": False, "no": False}
+# The range of Arrow's int64, the type of integer columns.
 _INT64: Final = range(-(2**63), 2**63)
 
 
@@ -50,13 +51,13 @@ def parse_conditions(cursor: TokenCursor) -> tuple[Condition, ...]:
 
     Raises `NotUnderstood`, `UnknownColumn`, `AmbiguousColumn`, and `TypeMismatch` for a value of another type.
     """
-    found = [_condition(cursor)]
+    found = [_parse_condition(cursor)]
     while cursor.take("and"):
-        found.append(_condition(cursor))
+        found.append(_parse_condition(cursor))
     return tuple(found)
 
 
-def _condition(cursor: TokenCursor) -> Condition:
+def _parse_condition(cursor: TokenCursor) -> Condition:
     column = cursor.take_column()
     has_is = cursor.take(_IS)
     if cursor.is_next("not"):
@@ -71,13 +72,13 @@ def _condition(cursor: TokenCursor) -> Condition:
     _check_comparison(column, comparison)
     match comparison:
         case Comparison.BETWEEN:
-            low = _value(cursor, column, comparison)
+            low = _parse_value(cursor, column, comparison)
             cursor.expect("and")
-            return Condition(column, comparison, (low, _value(cursor, column, comparison)))
+            return Condition(column, comparison, (low, _parse_value(cursor, column, comparison)))
         case Comparison.IN:
-            return Condition(column, comparison, _values(cursor, column))
+            return Condition(column, comparison, _parse_values(cursor, column))
         case _:
-            return Condition(column, comparison, (_value(cursor, column, comparison),))
+            return Condition(column, comparison, (_parse_value(cursor, column, comparison),))
 
 
 def _check_comparison(column: Column, comparison: Comparison) -> None:
@@ -89,33 +90,33 @@ def _check_comparison(column: Column, comparison: Comparison) -> None:
         raise _mismatch(column, "is not text, so 'contains' does not apply")
 
 
-def _values(cursor: TokenCursor, column: Column) -> tuple[Value, ...]:
+def _parse_values(cursor: TokenCursor, column: Column) -> tuple[Value, ...]:
     bracket = cursor.take("(")
-    found = [_value(cursor, column, Comparison.IN)]
+    found = [_parse_value(cursor, column, Comparison.IN)]
     while cursor.take(", or|,|or"):
-        found.append(_value(cursor, column, Comparison.IN))
+        found.append(_parse_value(cursor, column, Comparison.IN))
     if bracket:
         cursor.expect(")")
     return tuple(dict.fromkeys(found))
 
 
-def _value(cursor: TokenCursor, column: Column, comparison: Comparison) -> Value:
+def _parse_value(cursor: TokenCursor, column: Column, comparison: Comparison) -> Value:
     is_not_text = cursor.is_at_column() or cursor.is_next(_NOT_TEXT)
     token = cursor.take_token()
     match column.type:
         case ColumnType.INTEGER | ColumnType.NUMBER:
-            return _number(token, column)
+            return _to_number(token, column)
         case ColumnType.BOOLEAN:
             if (truth := _BOOLEANS.get(token.text.casefold())) is not None:
                 return truth
             raise _mismatch(column, f"is true or false, not {token.text!r}")
         case ColumnType.DATE:
-            return _time(token, column).date()
+            return _to_time(token, column).date()
         case ColumnType.TIMESTAMP:
             exact = comparison in (Comparison.EQUAL, Comparison.UNEQUAL, Comparison.IN)
             if exact and len(token.text) == len("2020-01-31"):
                 raise _mismatch(column, f"holds times, and {token.text!r} would mean midnight only; use 'between'")
-            return _time(token, column)
+            return _to_time(token, column)
         case _:
             if token.quoted or token.is_number or token.is_date:
                 return token.text
@@ -125,7 +126,7 @@ def _value(cursor: TokenCursor, column: Column, comparison: Comparison) -> Value
             return token.text
 
 
-def _number(token: Token, column: Column) -> int | float:
+def _to_number(token: Token, column: Column) -> int | float:
     if not token.is_number:
         raise _mismatch(column, f"is a number and cannot be compared with {token.text!r}")
     if set(token.text) & set(".eE"):
@@ -138,7 +139,7 @@ def _number(token: Token, column: Column) -> int | float:
     return int(token.text)
 
 
-def _time(token: Token, column: Column) -> datetime:
+def _to_time(token: Token, column: Column) -> datetime:
     if token.is_date or token.quoted:
         try:
             found = datetime.fromisoformat(token.text)

@@ -53,7 +53,7 @@ def parse_question(tokens: Sequence[Token], source: Source, sources: NameIndex[S
     """
     cursor = TokenCursor(tokens, source, sources)
     try:
-        return _question(cursor)
+        return _parse_prompt(cursor)
     except GenerationError:
         if (word := _word_that_needs_model(cursor)) is not None:
             raise NeedsModel(
@@ -71,8 +71,8 @@ def _word_that_needs_model(cursor: TokenCursor) -> str | None:
     return None
 
 
-def _question(cursor: TokenCursor) -> Question:
-    operation = _operation(cursor)
+def _parse_prompt(cursor: TokenCursor) -> Question:
+    operation = _parse_operation(cursor)
     conditions: tuple[Condition, ...] = ()
     while not cursor.at_end:
         if not conditions and cursor.take("where|, where"):
@@ -86,32 +86,32 @@ def _question(cursor: TokenCursor) -> Question:
     return Question(cursor.source, operation, conditions, names_source=cursor.has_named_source)
 
 
-def _operation(cursor: TokenCursor) -> Operation:
+def _parse_operation(cursor: TokenCursor) -> Operation:
     cursor.take_all(phrases.POLITE)
     to_show = cursor.take(phrases.SHOW)
     cursor.take_all(phrases.POLITE)
-    for form in (_listing, _missing, _distinct, _count, _top):
+    for form in (_parse_listing, _parse_missing, _parse_distinct, _parse_count, _parse_top):
         if (operation := form(cursor)) is not None:
             return operation
-    return _preview(cursor, to_show=to_show) or Aggregate(_measures(cursor))
+    return _parse_preview(cursor, to_show=to_show) or Aggregate(_parse_measures(cursor))
 
 
-def _listing(cursor: TokenCursor) -> Operation | None:
+def _parse_listing(cursor: TokenCursor) -> Operation | None:
     if cursor.take(phrases.COLUMNS):
         return ListColumns()
     if cursor.take(phrases.DESCRIBE):
-        return Describe(_optional_columns(cursor) or numeric_columns(cursor.source))
+        return Describe(_parse_optional_columns(cursor) or numeric_columns(cursor.source))
     return None
 
 
-def _missing(cursor: TokenCursor) -> Operation | None:
+def _parse_missing(cursor: TokenCursor) -> Operation | None:
     if not cursor.take(phrases.COUNT_MISSING):
         return None
-    named = () if cursor.take(phrases.EACH_COLUMN) else _optional_columns(cursor)
+    named = () if cursor.take(phrases.EACH_COLUMN) else _parse_optional_columns(cursor)
     return CountMissing(named or columns_of(cursor.source))
 
 
-def _distinct(cursor: TokenCursor) -> Operation | None:
+def _parse_distinct(cursor: TokenCursor) -> Operation | None:
     if not cursor.take(phrases.DISTINCT):
         return None
     if cursor.is_next("count"):
@@ -121,19 +121,19 @@ def _distinct(cursor: TokenCursor) -> Operation | None:
     return Distinct(cursor.take_columns())
 
 
-def _count(cursor: TokenCursor) -> Operation | None:
+def _parse_count(cursor: TokenCursor) -> Operation | None:
     rows = Aggregate((Measure(Statistic.ROWS),))
     if cursor.take(phrases.COUNT_ROWS):
         return rows
     start = cursor.position
     if cursor.take(phrases.COUNT):
-        if _at_clause(cursor):
+        if _is_at_clause(cursor):
             return rows
         cursor.position = start
     return None
 
 
-def _top(cursor: TokenCursor) -> Operation | None:
+def _parse_top(cursor: TokenCursor) -> Operation | None:
     start = cursor.position
     descending = cursor.take("top|highest|largest")
     limit = cursor.take_number() if descending or cursor.take("bottom|lowest|smallest") else None
@@ -146,21 +146,21 @@ def _top(cursor: TokenCursor) -> Operation | None:
         return TopRows(limit, cursor.take_column(), descending)
     keys = cursor.take_columns()
     cursor.expect("by")
-    return Aggregate((_rank(cursor),), keys, limit, descending)
+    return Aggregate((_parse_rank(cursor),), keys, limit, descending)
 
 
-def _rank(cursor: TokenCursor) -> Measure:
+def _parse_rank(cursor: TokenCursor) -> Measure:
     if cursor.take(f"{phrases.COUNT_ROWS}|{phrases.ROWS}|count"):
         return Measure(Statistic.ROWS)
     if not any(cursor.is_next(names) for names, _ in phrases.STATISTICS) and cursor.is_at_column():
         cursor.refuse("say which statistic ranks the groups, as in 'top 3 weather by average temp_max'")
-    first, *more = _measures(cursor)
+    first, *more = _parse_measures(cursor)
     if more:
         cursor.refuse("only one statistic can rank the groups")
     return first
 
 
-def _preview(cursor: TokenCursor, *, to_show: bool) -> Preview | None:
+def _parse_preview(cursor: TokenCursor, *, to_show: bool) -> Preview | None:
     if cursor.take("first row|first record|first line"):
         return Preview(1)
     if cursor.take("first|head|preview|sample of|sample"):
@@ -175,7 +175,7 @@ def _preview(cursor: TokenCursor, *, to_show: bool) -> Preview | None:
         return Preview(limit)
     if cursor.take(phrases.ALL_ROWS):
         return Preview(None)
-    if cursor.take(f"{phrases.ROWS}|data") or (to_show and _at_clause(cursor)):
+    if cursor.take(f"{phrases.ROWS}|data") or (to_show and _is_at_clause(cursor)):
         return _NO_LIMIT_GIVEN
     return None
 
@@ -186,16 +186,16 @@ def _check_limit(cursor: TokenCursor, limit: int) -> None:
         cursor.refuse(f"between 1 and {MAX_ROWS:,} rows can be shown")
 
 
-def _measures(cursor: TokenCursor) -> tuple[Measure, ...]:
+def _parse_measures(cursor: TokenCursor) -> tuple[Measure, ...]:
     """Parses statistics of columns: `average a`, `min and max of a`, `average a and b`, `average a and max b`."""
     measures: list[Measure] = []
     has_more = True
     while has_more:
-        statistics = _statistics(cursor)
+        statistics = _parse_statistics(cursor)
         columns = [cursor.take_column()]
         has_more = False
         while not has_more and cursor.take_and():
-            if cursor.is_at_column() or not _at_statistic(cursor):
+            if cursor.is_at_column() or not _is_at_statistic(cursor):
                 columns.append(cursor.take_column())
             else:
                 has_more = True
@@ -205,7 +205,7 @@ def _measures(cursor: TokenCursor) -> tuple[Measure, ...]:
     return tuple(dict.fromkeys(measures))
 
 
-def _statistics(cursor: TokenCursor) -> list[Statistic]:
+def _parse_statistics(cursor: TokenCursor) -> list[Statistic]:
     found: list[Statistic] = []
     while True:
         statistic = next((one for names, one in phrases.STATISTICS if cursor.take(names)), None)
@@ -218,15 +218,15 @@ def _statistics(cursor: TokenCursor) -> list[Statistic]:
             return found
 
 
-def _at_statistic(cursor: TokenCursor) -> bool:
+def _is_at_statistic(cursor: TokenCursor) -> bool:
     return any(cursor.is_next(names) for names, _ in phrases.STATISTICS)
 
 
-def _optional_columns(cursor: TokenCursor) -> tuple[Column, ...]:
+def _parse_optional_columns(cursor: TokenCursor) -> tuple[Column, ...]:
     """Parses the columns after an operation that needs none; its source may follow instead."""
     if cursor.is_at_column():
         return cursor.take_columns()
-    if _at_clause(cursor):
+    if _is_at_clause(cursor):
         return ()
     introduced = cursor.take("of the|of|for the|for|in the|in|on the|on|the|this")
     if cursor.take(f"all columns|columns|numeric columns|{phrases.SOURCE_NOUN}"):
@@ -234,7 +234,7 @@ def _optional_columns(cursor: TokenCursor) -> tuple[Column, ...]:
     return cursor.take_columns() if introduced else ()
 
 
-def _at_clause(cursor: TokenCursor) -> bool:
+def _is_at_clause(cursor: TokenCursor) -> bool:
     """Returns whether the prompt ends here or continues with a clause that may follow any operation."""
     start = cursor.position
     found = cursor.at_end or cursor.is_next(f"where|{phrases.BY}|{phrases.TAIL}") or cursor.take_source()
