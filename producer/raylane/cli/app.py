@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 import raylane
-from raylane.cli import (
-    generate_commands,
-    job_commands,
-    operator_commands,
-    ray_commands,
-    session_commands,
-    settings_commands,
-    table_commands,
-    upload_commands,
-)
+from raylane import cli
 from raylane.cli.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -30,18 +24,27 @@ Exit codes: 0 success · 1 the job failed, or another error · 2 wrong usage, an
 3 not found · 4 did not end within --timeout · 69 Redis is unavailable · 130 interrupted; the job continues.
 """
 
+
+class _SortedGroup(TyperGroup):
+    """Lists the commands by name, whichever module they come from."""
+
+    def list_commands(self, _ctx: object) -> list[str]:
+        """Returns the commands in the order of the help text."""
+        return sorted(self.commands)
+
+
 app = typer.Typer(
     name="raylane",
+    cls=_SortedGroup,
     help="Turn a CSV, or a catalog table, and a sentence into an answer computed on Ray.",
     epilog=_EPILOG,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for commands in (generate_commands, upload_commands, job_commands, session_commands, operator_commands):
-    app.add_typer(commands.app)
-app.add_typer(table_commands.app, name="tables")
-app.add_typer(ray_commands.app, name="ray")
-app.add_typer(settings_commands.app, name="settings")
+# Each module named like this holds the commands of one kind of job, or of one group. Its `app` joins by itself.
+for _module in iter_modules(cli.__path__):
+    if _module.name.endswith("_commands"):
+        app.add_typer(import_module(f"{cli.__name__}.{_module.name}").app)
 
 
 def _print_version(wanted: bool) -> None:
