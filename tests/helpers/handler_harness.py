@@ -17,7 +17,7 @@ from raylane_common.settings import Settings
 from raylane_common.wire.jobs import JobRecord, JobStatus, NewJob, Progress
 from raylane_common.wire.sources import Column, ColumnType, CsvSource
 from raylane_worker.context import JobContext, Resources
-from raylane_worker.handlers import CLEANUPS, HANDLERS
+from raylane_worker.handlers import HANDLERS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -144,11 +144,13 @@ class Job:
 
     async def run(self) -> Result:
         """One attempt."""
-        return await HANDLERS[self.request.kind](self.request, self._context())
+        return await HANDLERS[self.request.kind].run(self.request, self._context())
 
     async def clean_up(self) -> None:
         """What follows a cancelled job's last attempt."""
-        await CLEANUPS[self.request.kind](self.request, self._context())
+        clean_up = HANDLERS[self.request.kind].clean_up
+        assert clean_up is not None
+        await clean_up(self.request, self._context())
 
     async def run_cut(self, at: int) -> bool:
         """One attempt that is cut at its `at`-th step; False if it had ended before."""

@@ -1,4 +1,4 @@
-"""A lane with a handler of the test's own, on a real server."""
+"""A lane on a real server, with a handler from the test."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ from raylane_common.settings import LaneSettings, LanesSettings
 from raylane_common.wire.base import JobKind, RetryPolicy
 from raylane_common.wire.jobs import NewJob
 from raylane_common.wire.tables import DatabasesResult, ListDatabasesRequest
+from raylane_worker.context import Handler
 from raylane_worker.lanes.worker import LaneWorker
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
     from redis.asyncio import Redis
 
     from raylane_worker.context import JobContext
-    from raylane_worker.lanes.attempts import Cleanups
 
-    Handler = Callable[[Any, JobContext], Awaitable[DatabasesResult]]
+    Run = Callable[[Any, JobContext], Awaitable[DatabasesResult]]
+    CleanUp = Callable[[Any, JobContext], Awaitable[None]]
 
 DONE = DatabasesResult(databases=("sales",))
 LANES = LanesSettings.model_validate({"lease_s": 2, "poll_s": 0.2})
@@ -43,23 +44,23 @@ def lane_queue(
 @asynccontextmanager
 async def worker(
     redis: Redis,
-    handler: Handler,
+    run: Run,
     *,
     drain_s: float = 0,
     name: str = "w1",
     max_attempts: int = 3,
-    cleanups: Cleanups | None = None,
+    cleanups: Mapping[JobKind, CleanUp] | None = None,
     **lane: Any,
 ) -> AsyncIterator[LaneWorker]:
-    """A running worker of the upload lane whose jobs all go to `handler`."""
+    """A running worker of the upload lane that runs every job with `run`; `lane` changes the lane's settings."""
     settings = LaneSettings(**{"concurrency": 5, "timeout_s": 30, "per_session": 0} | lane)
     policy = RetryPolicy(max_attempts=max_attempts, backoff_base_s=0.01, backoff_cap_s=0.02)
+    handlers = {kind: Handler(run, (cleanups or {}).get(kind)) for kind in (JobKind.TABLES, JobKind.UPLOAD)}
     running = LaneWorker(
         lane_queue(redis, name=name, max_attempts=max_attempts, per_session=settings.per_session),
         ArqRedis(redis.connection_pool),
-        {JobKind.TABLES: handler, JobKind.UPLOAD: handler},
+        handlers,
         None,  # type: ignore[arg-type]  # the handlers of these tests use no resources
-        cleanups=cleanups or {},
         lane=settings,
         lanes=LANES,
         retries={JobKind.UPLOAD: policy, JobKind.TABLES: policy},

@@ -10,7 +10,7 @@ from raylane_common.errors import RayServerError, RayUnreachable
 from raylane_common.ray import lifecycle
 from raylane_common.wire.generate import GenerateRequest
 from raylane_common.wire.ray import RayRunsRequest, RayStopRequest, RaySubmitRequest
-from raylane_worker.handlers import CLEANUPS
+from raylane_worker.handlers import HANDLERS
 from raylane_worker.runs import run as runs
 from tests.helpers.handler_harness import Bench, Job, bench
 from tests.helpers.waiting import until
@@ -105,7 +105,7 @@ async def test_a_run_whose_supervisor_only_starts_is_asked_again_until_it_stops(
 
 
 async def test_a_run_that_does_not_stop_is_an_error_that_names_it(on: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runs, "_STOP_PATIENCE_S", 0.2)
+    monkeypatch.setattr(runs, "_STOP_TIMEOUT_S", 0.2)
     job = await cancelled(on.job(QUESTION), on)
     on.ray.deaf_to_stops = 1_000_000
     with pytest.raises(RayServerError, match=RUN) as caught:
@@ -128,7 +128,7 @@ async def test_a_cluster_that_is_away_for_a_moment_is_asked_again(on: Bench, req
 async def test_a_cluster_that_stays_away_is_the_error_that_the_record_gets(
     on: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runs, "_STOP_PATIENCE_S", 0.2)
+    monkeypatch.setattr(runs, "_STOP_TIMEOUT_S", 0.2)
     job = await cancelled(on.job(QUESTION), on)
     await on.address.close()
     with pytest.raises(RayUnreachable):
@@ -173,4 +173,4 @@ async def test_a_version_that_failed_verification_or_has_run_is_not_looked_for(o
 
 
 def test_only_kinds_that_start_runs_have_a_cleanup() -> None:
-    assert set(CLEANUPS) == {"generate", "ray"}
+    assert {kind for kind, handler in HANDLERS.items() if handler.clean_up} == {"generate", "ray"}

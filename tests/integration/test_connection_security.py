@@ -32,6 +32,7 @@ from raylane_common.wire.sources import Column, ColumnType, CsvSource
 from raylane_common.wire.tables import ListDatabasesRequest
 from raylane_common.wire.upload import UploadRequest
 from raylane_worker.app import run
+from raylane_worker.context import Handler
 from raylane_worker.embedded import HOST
 from tests.helpers.lanes import DONE, worker
 from tests.helpers.tls import Authority, Terminator, an_authority
@@ -280,7 +281,7 @@ async def _has_status(producer: Producer, job_id: str, status: JobStatus) -> boo
 async def be_a_worker(settings: Settings) -> AsyncIterator[None]:
     """Two lanes as the program runs them, and one with no need of AWS; asked to drain at the end."""
     ready, stop = asyncio.Event(), asyncio.Event()
-    handlers = dict.fromkeys(JobKind, do_what_a_handler_may)
+    handlers = dict.fromkeys(JobKind, Handler(do_what_a_handler_may))
     async with client_of_settings(settings.redis) as client, worker(client, do_what_a_handler_may, max_attempts=2):
         running = asyncio.create_task(
             run(settings, [Lane.GENERATE, Lane.RAY], ready=ready, stop=stop, handlers=handlers)

@@ -17,6 +17,7 @@ from raylane_common.wire.base import JobKind, Lane
 from raylane_common.wire.jobs import NewJob
 from raylane_common.wire.ray import RayStatusRequest, RayStatusResult
 from raylane_worker import app
+from raylane_worker.context import Handler
 from raylane_worker.lanes import worker as lanes
 from tests.helpers.claims import patient_lane, statuses
 from tests.helpers.waiting import until
@@ -116,7 +117,9 @@ async def test_a_worker_that_is_asked_to_drain_ends_its_jobs_takes_no_more_and_r
     queue = JobQueue(redis)
     await queue.enqueue(NewJob(id="running", request=RayStatusRequest()))
     stop = asyncio.Event()
-    working = asyncio.create_task(app.run(settings, [Lane.RAY], ready=ready, stop=stop, handlers={JobKind.RAY: hold}))
+    working = asyncio.create_task(
+        app.run(settings, [Lane.RAY], ready=ready, stop=stop, handlers={JobKind.RAY: Handler(hold)})
+    )
     await asyncio.wait_for(started.wait(), 20)
     await ask_to_drain(redis, f"{HOST}-{os.getpid()}")
     await asyncio.wait_for(stop.wait(), 20)

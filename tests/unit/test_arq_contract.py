@@ -77,6 +77,11 @@ def test_the_main_loop_calls_what_is_overridden_and_nothing_else_that_touches_jo
     assert used & {"start_jobs", "run_job", "heart_beat", "run_cron", "record_health", "close"} == set()
 
 
+async def test_the_way_in_which_arq_runs_a_job_is_closed() -> None:
+    with pytest.raises(AssertionError, match="arq must not"):
+        await LaneWorker.run_job(LaneWorker.__new__(LaneWorker), "j", 0)
+
+
 def test_arqs_own_run_makes_the_main_task_that_drain_cancels() -> None:
     assert _names_used(Worker.async_run) == {"main_task", "loop", "main"}
 

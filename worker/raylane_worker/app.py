@@ -1,4 +1,4 @@
-"""A worker process: opens the resources, runs its lanes, stops in order."""
+"""A worker process: opens the resources, runs its lanes, and stops in order."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from raylane_common.wire.kinds import lane_of
 from raylane_worker.context import Resources
 from raylane_worker.data.catalog import Catalog
 from raylane_worker.data.storage import Storage
-from raylane_worker.handlers import CLEANUPS, HANDLERS
+from raylane_worker.handlers import HANDLERS
 from raylane_worker.lanes.worker import LaneWorker
 from raylane_worker.live_settings import LiveSettings
 from raylane_worker.telemetry.logs import keep_content_private
@@ -36,16 +36,16 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from raylane_common.settings import LaneSettings, Settings
-    from raylane_worker.lanes.attempts import Handlers
+    from raylane_worker.context import Handlers
 
 logger = logging.getLogger("raylane.worker")
 
 
 @contextlib.asynccontextmanager
 async def open_resources(settings: Settings, redis: Redis, lanes: Sequence[Lane]) -> AsyncIterator[Resources]:
-    """What the handlers of these lanes share, opened once.
+    """Opens what the handlers of these lanes share, and closes it when the block ends.
 
-    Raises a `StorageError` or `CatalogError` if AWS cannot be reached, `InvalidRequest` for a wrong Ray address.
+    Raises a `StorageError` or `CatalogError` if AWS cannot be reached, and `InvalidRequest` for a wrong Ray address.
     """
     async with contextlib.AsyncExitStack() as stack:
         ray = await stack.enter_async_context(RayClient(settings.ray))
@@ -67,9 +67,10 @@ async def run(
     stop: asyncio.Event,
     handlers: Handlers = HANDLERS,
 ) -> None:
-    """Works until `stop` is set, then drains for `lanes.drain_s`. Sets `ready` once jobs are taken.
+    """Runs the jobs of `lanes` until `stop` is set, then drains for up to `lanes.drain_s`.
 
-    Raises `QueueUnavailable` if Redis cannot be reached at the start; later its absence is waited out.
+    Sets `ready` once the lanes take jobs. `handlers` replaces the handler table, for tests and benchmarks. Raises
+    `QueueUnavailable` if Redis does not answer at the start; later the worker waits until it answers again.
     """
     keep_content_private()
     name = f"{socket.gethostname()}-{os.getpid()}"
@@ -86,7 +87,7 @@ async def run(
 
 
 def stop_on_signals(stop: asyncio.Event) -> None:
-    """SIGTERM and SIGINT ask the worker to drain and stop."""
+    """Lets SIGTERM and SIGINT set `stop`."""
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, stop.set)
@@ -101,7 +102,10 @@ def lane_worker(
     handlers: Handlers,
     on_drain: Callable[[], None],
 ) -> LaneWorker:
-    """One lane of the worker `name`, as the settings want it."""
+    """Builds one lane of the worker `name` with its settings, and with those of `handlers` that belong in the lane.
+
+    `on_drain` is called when an operator asks the worker to drain.
+    """
     lane_settings: LaneSettings = getattr(settings.lanes, lane.value)
     kinds = [kind for kind in handlers if lane_of(kind) is lane]
     queue = LaneQueue(
@@ -119,7 +123,6 @@ def lane_worker(
         ArqRedis(redis.connection_pool),
         {kind: handlers[kind] for kind in kinds},
         resources,
-        cleanups=CLEANUPS,
         lane=lane_settings,
         lanes=settings.lanes,
         retries=settings.retries,

@@ -1,11 +1,13 @@
-"""What a handler is given: the job it works on and the resources it may use. No globals, no Redis, no arq."""
+"""What a handler is, and what it is given: the job, and the resources it may use. No globals, no Redis, no arq."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from raylane_common.errors import InternalError
+from raylane_common.wire.base import JobKind
 from raylane_common.wire.jobs import JobRecord, Progress
 
 if TYPE_CHECKING:
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from raylane_common.redis.source_store import SourceStore
     from raylane_common.settings import Settings
     from raylane_common.wire.generate import Checkpoint
+    from raylane_common.wire.kinds import Result
     from raylane_worker.data.catalog import Catalog
     from raylane_worker.data.storage import Storage
 
@@ -24,23 +27,23 @@ class JobPort(Protocol):
         """Replaces the record's progress and announces it."""
 
     async def log(self, lines: str, *, position: str = "") -> None:
-        """Adds whole lines to the job's events, and `position` to its record, which the next attempt is given."""
+        """Adds whole lines to the job's events, and `position` to its record, where the next attempt finds it."""
 
     async def text(self, piece: str) -> None:
         """Adds a piece of generated text to the job's events."""
 
     async def checkpoint(self, checkpoint: Checkpoint) -> None:
-        """Replaces the record's checkpoint, which the next attempt of this job is given."""
+        """Replaces the record's checkpoint, from which the next attempt continues."""
 
     async def body(self) -> bytes:
-        """The bytes staged with the job. Raises `StagedBodyMissing`."""
+        """Returns the bytes staged with the job. Raises `StagedBodyMissing`."""
 
 
 @dataclass(frozen=True)
 class Resources:
-    """Opened once per worker, shared by all its jobs, closed when it stops.
+    """Opened once per worker, shared by all its jobs, closed when the worker stops.
 
-    Only the upload lane opens `storage` and `catalog`: the others need no AWS.
+    Only the upload lane opens `storage` and `catalog`: the other lanes need no AWS.
     """
 
     settings: Settings
@@ -65,7 +68,7 @@ class JobContext:
 
     @property
     def session_id(self) -> str:
-        """The job's own session. Raises `InternalError` for a job that has none; requests that need one are checked."""
+        """The job's session. Raises `InternalError` if it has none: requests that need a session were checked."""
         if self.record.session_id is None:
             raise InternalError(f"a {self.record.kind} job needs a session, and {self.job_id} has none")
         return self.record.session_id
@@ -93,13 +96,32 @@ class JobContext:
         total: int | None = None,
         unit: str | None = None,
     ) -> None:
-        """Tells followers what the job is doing now, and how far it is where there is something to count."""
+        """Shows followers the step that the job has reached.
+
+        `done` of `total` steps of the kind `unit` are complete, for steps that can be counted.
+        """
         await self.port.progress(Progress(stage=stage, message=message, done=done, total=total, unit=unit))
 
     async def log(self, lines: str, *, position: str = "") -> None:
-        """Gives followers whole lines of output; the next attempt of this job finds `position` in its record."""
+        """Sends followers whole lines of output; the next attempt of this job finds `position` in its record."""
         await self.port.log(lines, position=position)
 
     async def text(self, piece: str) -> None:
-        """Gives followers a piece of generated text."""
+        """Sends followers a piece of generated text."""
         await self.port.text(piece)
+
+
+@dataclass(frozen=True)
+class Handler:
+    """How jobs of one kind are run: the kind's row in the handler table, see `raylane_worker.handlers`.
+
+    `run` takes the kind's request and returns its result. `clean_up` stops what a cancelled job has left running
+    elsewhere; its context has the record as the last attempt left it. Both may be cut off at any `await` and run again.
+    """
+
+    # Each takes the request type of its own kind, so the table's common type has to be Any.
+    run: Callable[[Any, JobContext], Awaitable[Result]]
+    clean_up: Callable[[Any, JobContext], Awaitable[None]] | None = None
+
+
+Handlers = Mapping[JobKind, Handler]

@@ -16,6 +16,7 @@ from raylane_common.settings import Settings
 from raylane_common.wire.base import JobKind, Lane
 from raylane_common.wire.ray import RayDeleteRequest, RayDeleteResult
 from raylane_worker.app import run, stop_on_signals
+from raylane_worker.context import Handler
 from raylane_worker.telemetry.logs import LogLevel, log_to_stderr
 from tests.bench import driver, work
 
@@ -60,7 +61,7 @@ async def work_on() -> None:
     log_to_stderr(LogLevel.INFO)
     stop = asyncio.Event()
     stop_on_signals(stop)
-    await run(settings, [Lane.RAY], ready=asyncio.Event(), stop=stop, handlers={JobKind.RAY: handle})
+    await run(settings, [Lane.RAY], ready=asyncio.Event(), stop=stop, handlers={JobKind.RAY: Handler(handle)})
 
 
 if __name__ == "__main__":

@@ -1,8 +1,12 @@
-"""`ray` jobs: look at the cluster, run a script on it, stop and forget."""
+"""`ray` jobs: look at the cluster, run a script on it, stop runs and delete them.
+
+Safe to repeat: looking; stopping, which is idempotent on Ray; submitting, since a run is found again by its id; and
+deleting, since the record notes that the run existed before its deletion began.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, assert_never
 
 from raylane_common.errors import InvalidRequest, RayError, RunFailed, RunNotFound
 from raylane_common.ray.models import RayJob, RayJobStatus
@@ -31,19 +35,20 @@ from raylane_worker.runs.run import RunOrder, run_to_end, stop_run, submission_i
 
 if TYPE_CHECKING:
     from raylane_common.ray.client import RayClient
-    from raylane_common.wire.kinds import Result
+    from raylane_common.wire.ray import RayKindResult
     from raylane_worker.context import JobContext
 
-# A result stays in Redis for days, so what Ray lets grow without limit is cut here.
+# A result stays in Redis for days, so texts that Ray lets grow without limit are cut here.
 LOGS_BYTES: Final = 200 * 1024
 _LISTED_TEXT_CHARACTERS: Final = 300
 
-_NUMBER: Final = 1
+# A `ray` job has one run at most; `generate` numbers the runs of its versions.
+_RUN_NUMBER: Final = 1
 _DELETING: Final = "deleting"
 
 
-async def ray(request: RayRequest, ctx: JobContext) -> Result:
-    """Does what the request's action says. Raises what `RayClient` raises, and `RunFailed` for a script that failed."""
+async def ray(request: RayRequest, ctx: JobContext) -> RayKindResult:
+    """Does what the request's action says. Raises what `RayClient` raises, and `RunFailed` if the script failed."""
     client = ctx.resources.ray
     match request:
         case RayStatusRequest():
@@ -51,7 +56,7 @@ async def ray(request: RayRequest, ctx: JobContext) -> Result:
             return RayStatusResult(version=version, endpoint=version.endpoint, endpoints=client.endpoints())
         case RayRunsRequest(limit=limit):
             jobs = await client.jobs()
-            return RayRunsResult(runs=tuple(_brief(job) for job in jobs[:limit]), total=len(jobs))
+            return RayRunsResult(runs=tuple(_shortened(job) for job in jobs[:limit]), total=len(jobs))
         case RayRunRequest(submission_id=run_id):
             return RayRunResult(run=await client.job(run_id))
         case RayLogsRequest(submission_id=run_id):
@@ -65,15 +70,24 @@ async def ray(request: RayRequest, ctx: JobContext) -> Result:
         case RayEndpointsRequest():
             return await _endpoints(client)
         case RayClusterRequest():
-            health = await client.health()
-            # Without its control store the head answers nothing else.
-            nodes = await client.nodes() if health.gcs_ok else ()
-            status = await client.cluster_status() if health.gcs_ok else None
-            return RayClusterResult(health=health, nodes=tuple(nodes), status=status.text if status else "")
-    run = await run_to_end(
-        RunOrder(request.code, _NUMBER, small=False, files=request.files, env_vars=request.env_vars, pip=request.pip),
-        ctx,
+            return await _cluster(client)
+        case RaySubmitRequest():
+            return await _submit(request, ctx)
+        case _:
+            assert_never(request)
+
+
+async def stop_ray(request: RayRequest, ctx: JobContext) -> None:
+    """Stops the run that a cancelled `submit` may have started. Raises what `stop_run` raises."""
+    if isinstance(request, RaySubmitRequest):
+        await stop_run(submission_id(ctx.job_id, _RUN_NUMBER, ctx.record.round), ctx)
+
+
+async def _submit(request: RaySubmitRequest, ctx: JobContext) -> RunResult:
+    order = RunOrder(
+        request.code, _RUN_NUMBER, small=False, files=request.files, env_vars=request.env_vars, pip=request.pip
     )
+    run = await run_to_end(order, ctx)
     if run.status is not RayJobStatus.SUCCEEDED:
         raise RunFailed(
             f"run {run.submission_id} failed with exit code {run.exit_code}; its output says why",
@@ -82,16 +96,18 @@ async def ray(request: RayRequest, ctx: JobContext) -> Result:
     return RunResult(run=run)
 
 
-async def stop_ray(request: RayRequest, ctx: JobContext) -> None:
-    """Stops the run that a cancelled `submit` may have started. Raises what `stop_run` raises."""
-    if isinstance(request, RaySubmitRequest):
-        await stop_run(submission_id(ctx.job_id, _NUMBER, ctx.record.round), ctx)
+async def _cluster(client: RayClient) -> RayClusterResult:
+    health = await client.health()
+    # Without its control store the head cannot list nodes or report its status.
+    nodes = await client.nodes() if health.gcs_ok else ()
+    status = await client.cluster_status() if health.gcs_ok else None
+    return RayClusterResult(health=health, nodes=tuple(nodes), status=status.text if status else "")
 
 
 async def _endpoints(client: RayClient) -> RayEndpointsResult:
     problem = None
     try:
-        # So that none of them is unknown; that they may all be down is what is asked for.
+        # One request, so that the state of no endpoint is unknown; "all are down" is an answer here, not an error.
         await client.version()
     except (RayError, InvalidRequest) as error:
         problem = str(error)
@@ -99,7 +115,7 @@ async def _endpoints(client: RayClient) -> RayEndpointsResult:
 
 
 async def _delete(run_id: str, ctx: JobContext) -> bool:
-    """Deletes a job of the cluster that was there when this was begun: if it is gone then, it is we who deleted it."""
+    """Deletes a run that exists when the job's first attempt begins. If it is gone later, this job deleted it."""
     progress = ctx.record.progress
     if progress is None or progress.stage != _DELETING:
         await ctx.resources.ray.job(run_id)
@@ -110,8 +126,8 @@ async def _delete(run_id: str, ctx: JobContext) -> bool:
         return True
 
 
-def _brief(job: RayJob) -> RayJob:
-    """A job as a listing shows it: FAILED ones carry up to 20,000 characters of log in their message."""
+def _shortened(job: RayJob) -> RayJob:
+    """Returns the run for a listing, with long texts cut: failed runs carry up to 20,000 characters of their log."""
     return job.model_copy(
         update={
             "entrypoint": job.entrypoint[:_LISTED_TEXT_CHARACTERS],

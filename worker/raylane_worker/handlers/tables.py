@@ -1,9 +1,12 @@
-"""`tables` jobs: look through the catalog, and put tables into the session."""
+"""`tables` jobs: list databases and tables of the catalog, and put tables into the session.
+
+Safe to repeat: listing, and selecting, since the session has one field per table and the same job writes the same one.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, assert_never
 
 from raylane_common.errors import TableNotFound
 from raylane_common.wire.tables import (
@@ -17,32 +20,33 @@ from raylane_common.wire.tables import (
 
 if TYPE_CHECKING:
     from raylane_common.wire.sources import TableSource
-    from raylane_common.wire.tables import TableRef
+    from raylane_common.wire.tables import TableRef, TablesKindResult, TablesRequest
     from raylane_worker.context import JobContext
 
+# A selection has up to 100 tables; Glue throttles an account that sends them all at once.
 _LOOKUPS_AT_ONCE: Final = 8
 
 
-async def tables(
-    request: ListDatabasesRequest | ListTablesRequest | SelectTablesRequest, ctx: JobContext
-) -> DatabasesResult | TablesResult | SelectedTablesResult:
+async def tables(request: TablesRequest, ctx: JobContext) -> TablesKindResult:
     """Does what the request's action says.
 
     Raises `TableNotFound`, `UnsupportedFormat`, `CatalogUnavailable`, `CatalogRejected` and what `JobPort` raises.
     """
-    catalog = ctx.catalog
     match request:
         case ListDatabasesRequest():
             await ctx.progress("listing", "databases")
-            return DatabasesResult(databases=await catalog.databases())
+            return DatabasesResult(databases=await ctx.catalog.databases())
         case ListTablesRequest(database=database):
             await ctx.progress("listing", f"tables of {database}")
-            return TablesResult(tables=await catalog.tables(database))
-    return await _select(request, ctx)
+            return TablesResult(tables=await ctx.catalog.tables(database))
+        case SelectTablesRequest():
+            return await _select(request, ctx)
+        case _:
+            assert_never(request)
 
 
 async def _select(request: SelectTablesRequest, ctx: JobContext) -> SelectedTablesResult:
-    """All tables of the request into the session in one step, or none and an error that names the table."""
+    """Puts all tables of the request into the session in one step, or none if one of them cannot be used."""
     refs = tuple(dict.fromkeys(request.tables))
     await ctx.progress("resolving", f"{len(refs)} tables")
     slots = asyncio.Semaphore(_LOOKUPS_AT_ONCE)
@@ -52,7 +56,7 @@ async def _select(request: SelectTablesRequest, ctx: JobContext) -> SelectedTabl
             try:
                 return await ctx.catalog.resolve(ref, ctx.job_id)
             except TableNotFound:
-                return None  # all that are missing go into one error
+                return None  # one error names all missing tables
 
     try:
         async with asyncio.TaskGroup() as group:

@@ -1,4 +1,7 @@
-"""`upload` jobs: a CSV into S3, and what it holds into the session."""
+"""`upload` jobs: put a CSV on S3 and its source into the session.
+
+Safe to repeat: everything. The S3 key and the session's field follow from the request, and the bytes stay the same.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
 
 
 async def upload(request: UploadRequest, ctx: JobContext) -> UploadResult:
-    """Stores the staged bytes and then, only then, the session's source. Running it again changes nothing.
+    """Checks the staged bytes, writes them to S3, and then puts their source into the session.
 
     Raises `StagedBodyMissing`, `InvalidRequest` if the bytes are not those of the request, `InvalidCsv`,
     `StorageUnavailable`, `StorageRejected` and what `JobPort` raises.

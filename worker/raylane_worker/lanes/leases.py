@@ -1,4 +1,4 @@
-"""The jobs that a lane holds just now: their leases are renewed together, and one that must stop is told why."""
+"""The leases that a lane holds: renews them together, and stops the attempts whose lease is lost or job cancelled."""
 
 from __future__ import annotations
 
@@ -17,65 +17,70 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("raylane.worker")
 
+StopReason = Literal["lost", "cancel"]
+
 
 @dataclass(eq=False)
 class HeldLease:
-    """One job held. `stopped` says why its task was cancelled; None: because the worker stops.
+    """A lease and the task that runs its attempt.
 
-    Once the attempt is `over` only its end is left to write, which nothing may interrupt.
+    `stop_reason` says why the task was cancelled; None means that the worker stops. Once `attempt_ended`, only the
+    outcome is left to write, and `stop` no longer interrupts the task.
     """
 
     lease: Lease
     task: asyncio.Task[Any]
-    stopped: Literal["lost", "cancel"] | None = None
-    over: bool = False
+    stop_reason: StopReason | None = None
+    attempt_ended: bool = False
 
-    def stop(self, reason: Literal["lost", "cancel"]) -> None:
-        """Cancels the attempt, unless it is over or has been told before."""
-        if not self.over and self.stopped is None:
-            self.stopped = reason
+    def stop(self, reason: StopReason) -> None:
+        """Cancels the attempt, unless it has ended or was stopped before."""
+        if not self.attempt_ended and self.stop_reason is None:
+            self.stop_reason = reason
             self.task.cancel()
 
 
 class HeldLeases:
-    """All jobs that one lane of one worker holds."""
+    """All leases that one lane of one worker holds."""
 
     def __init__(self, queue: LaneQueue) -> None:
         self._queue = queue
-        self._holds: set[HeldLease] = set()
+        self._held: set[HeldLease] = set()
 
     @contextmanager
-    def held(self, lease: Lease) -> Iterator[HeldLease]:
-        """Holds the job for the running task."""
+    def hold(self, lease: Lease) -> Iterator[HeldLease]:
+        """Holds the lease for the running task until the block ends."""
         task = asyncio.current_task()
         assert task is not None
-        hold = HeldLease(lease, task)
-        self._holds.add(hold)
+        held = HeldLease(lease, task)
+        self._held.add(held)
         try:
-            yield hold
+            yield held
         finally:
-            self._holds.discard(hold)
+            self._held.discard(held)
 
     def cancel(self, job_id: str) -> None:
-        """Stops a job at its user's request, if it is held here."""
-        for hold in [hold for hold in self._holds if hold.lease.job_id == job_id]:
-            hold.stop("cancel")
+        """Stops the job's attempt at its user's request, if this lane runs it."""
+        for held in self._held:
+            if held.lease.job_id == job_id:
+                held.stop("cancel")
 
-    async def renew_for_ever(self) -> NoReturn:
-        """Renews all leases three times in a lease's length; stops the jobs that were lost or are to be cancelled.
+    async def keep_renewed(self) -> NoReturn:
+        """Renews all leases until cancelled, and stops the attempts of jobs that were lost or cancelled.
 
-        A Redis that is away loses nothing by itself: only a new owner does.
+        While Redis does not answer, attempts continue: a lease is lost only when another worker claims the job.
         """
         while True:
+            # At a third of the lease, so that one renewal may fail before it runs out.
             await asyncio.sleep(self._queue.lease_s / 3)
-            holds = list(self._holds)
-            if not holds:
+            held = list(self._held)
+            if not held:
                 continue
             try:
-                answers = await self._queue.renew([hold.lease for hold in holds])
+                answers = await self._queue.renew([each.lease for each in held])
             except QueueUnavailable as error:
-                logger.warning("lane %s: %d leases not renewed: %s", self._queue.lane, len(holds), error)
+                logger.warning("lane %s: %d leases not renewed: %s", self._queue.lane, len(held), error)
                 continue
-            for hold, answer in zip(holds, answers, strict=True):
+            for each, answer in zip(held, answers, strict=True):
                 if answer != "held":
-                    hold.stop(answer)
+                    each.stop(answer)

@@ -1,4 +1,7 @@
-"""Writes how attempts ended, many in one step; what Redis cannot take now is kept and written when it is back."""
+"""Writes the outcomes of attempts in batches; keeps those that Redis cannot take now, and writes them later.
+
+See docs/decisions/0006.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from raylane_common.backoff import Backoff
 from raylane_common.errors import QueueUnavailable
 
 if TYPE_CHECKING:
@@ -14,88 +18,97 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("raylane.worker")
 
-PATIENCE_S: Final = 600.0
-_PAUSE_S: Final = 1.0
-_MOST_AT_ONCE: Final = 200
+# Longer than a failover or a restart with a large append-only file takes; a slot of the lane stays taken meanwhile.
+GIVE_UP_S: Final = 600.0
+# Each command has retried for `redis.give_up_s` by itself, so short pauses do not press Redis.
+_FIRST_PAUSE_S: Final = 0.5
+_LONGEST_PAUSE_S: Final = 2.0
+# The script blocks Redis while it writes a batch: 200 outcomes take a few milliseconds.
+_LARGEST_BATCH: Final = 200
 
 
 @dataclass(frozen=True)
 class _Pending:
-    end: AttemptOutcome
+    outcome: AttemptOutcome
     written: asyncio.Future[None]
-    give_up_at: float
+    give_up_at_s: float
 
 
 class Outbox:
-    """The ends that one lane of one worker has to write. A job counts as running until its end is written."""
+    """The outcomes that one lane of one worker has to write. A job counts as running until its outcome is written."""
 
     def __init__(self, queue: LaneQueue) -> None:
         self._queue = queue
         self._pending: list[_Pending] = []
         self._writer: asyncio.Task[None] | None = None
+        self._pauses = Backoff(first_s=_FIRST_PAUSE_S, cap_s=_LONGEST_PAUSE_S, jitter=0.5)
 
-    def add(self, end: AttemptOutcome) -> asyncio.Future[None]:
-        """Has the end written; the future is done when it is, or when it was given up."""
+    def add(self, outcome: AttemptOutcome) -> asyncio.Future[None]:
+        """Starts to write the outcome. The future is done once it is written, refused or given up."""
         loop = asyncio.get_running_loop()
-        pending = _Pending(end, loop.create_future(), loop.time() + PATIENCE_S)
+        pending = _Pending(outcome, loop.create_future(), loop.time() + GIVE_UP_S)
         self._pending.append(pending)
         if self._writer is None:
-            # Starts in the loop's next round: what ends in this one is written with it.
-            self._writer = asyncio.create_task(self._write_all(), name=f"ends of {self._queue.lane}")
+            # The task starts in the loop's next round, so all outcomes of this round share one batch.
+            self._writer = asyncio.create_task(self._write_all(), name=f"outbox of {self._queue.lane}")
         return pending.written
 
-    async def write(self, end: AttemptOutcome) -> None:
-        """Has the end written and waits for it."""
-        await asyncio.shield(self.add(end))
+    async def write(self, outcome: AttemptOutcome) -> None:
+        """Writes the outcome and waits until it is written, refused or given up."""
+        await asyncio.shield(self.add(outcome))
 
     async def close(self, timeout_s: float) -> None:
-        """Gives what is pending this long to be written; the leases of the rest run out."""
+        """Waits up to `timeout_s` for pending outcomes. The jobs of the others run again once their leases run out."""
         writer = self._writer
         if writer is not None:
             await asyncio.wait({writer}, timeout=timeout_s)
             writer.cancel()
             await asyncio.gather(writer, return_exceptions=True)
         for pending in self._pending:
-            logger.error("job %s: its end was not written before the worker stopped", pending.end.job_id)
+            logger.error("job %s: its outcome was not written before the worker stopped", pending.outcome.job_id)
 
     async def _write_all(self) -> None:
         try:
             while self._pending:
-                batch = self._pending[:_MOST_AT_ONCE]
+                batch = self._pending[:_LARGEST_BATCH]
                 try:
                     await self._write(batch)
                 except QueueUnavailable as error:
-                    await self._bear(error, batch)
+                    await self._keep_or_drop(batch, error)
         finally:
             self._writer = None
 
     async def _write(self, batch: list[_Pending]) -> None:
-        answers = await self._queue.finish([pending.end for pending in batch])
-        for pending, written in zip(batch, answers, strict=True):
-            if not written:
-                logger.warning("job %s: its end was not written; another worker has the job", pending.end.job_id)
-            self._done(pending)
+        accepted = await self._queue.finish([pending.outcome for pending in batch])
+        self._pauses.reset()
+        for pending, was_accepted in zip(batch, accepted, strict=True):
+            if not was_accepted:
+                logger.warning("job %s: its outcome was dropped; another worker has the job", pending.outcome.job_id)
+            self._remove(pending)
 
-    async def _bear(self, error: QueueUnavailable, batch: list[_Pending]) -> None:
-        """The work itself is not repeated because its end cannot be written: the end is tried again and again."""
+    async def _keep_or_drop(self, batch: list[_Pending], error: QueueUnavailable) -> None:
+        """Keeps the outcomes to try again after a pause, since the work is done and must not be repeated for them.
+
+        Drops an outcome that Redis refuses for good, or that has waited for `GIVE_UP_S`.
+        """
         if not error.retryable and len(batch) > 1:
-            # One of them is what Redis refuses; it must not hold up the others.
+            # One outcome made Redis refuse all of them: written one by one, it does not hold up the others.
             for pending in batch:
                 try:
                     await self._write([pending])
-                except QueueUnavailable as its_error:
-                    await self._bear(its_error, [pending])
+                except QueueUnavailable as single_error:
+                    await self._keep_or_drop([pending], single_error)
             return
         now_s = asyncio.get_running_loop().time()
         for pending in batch:
-            if not error.retryable or now_s > pending.give_up_at:
-                logger.error("job %s: its end could not be written: %s", pending.end.job_id, error)
-                self._done(pending)
+            if not error.retryable or now_s > pending.give_up_at_s:
+                logger.error("job %s: its outcome could not be written: %s", pending.outcome.job_id, error)
+                self._remove(pending)
         if error.retryable:
-            logger.warning("lane %s: %d ends are not written yet: %s", self._queue.lane, len(self._pending), error)
-            await asyncio.sleep(_PAUSE_S)
+            logger.warning("lane %s: %d outcomes wait for Redis: %s", self._queue.lane, len(self._pending), error)
+            await asyncio.sleep(self._pauses.next_s())
 
-    def _done(self, pending: _Pending) -> None:
+    def _remove(self, pending: _Pending) -> None:
         self._pending.remove(pending)
         if not pending.written.done():
             pending.written.set_result(None)

@@ -1,7 +1,8 @@
-"""One lane of one worker: arq's `Worker` with claim, renewal and finish replaced by ours.
+"""One lane of one worker: arq's `Worker` with our own claim, renewal and finish.
 
-Kept of arq 0.28: the main loop and its burst mode, the table of functions and tasks, the counters.
-`tests/unit/test_arq_contract.py` holds the private names that are overridden here against the installed arq.
+What is used of arq 0.28: the main loop with its burst mode, the table of running tasks, and the counters.
+`tests/unit/test_arq_contract.py` compares the names that are overridden here with the installed arq.
+See docs/decisions/0001.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import asyncio
 import contextlib
 import json
 import logging
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from arq.worker import Worker, func
 
@@ -31,19 +32,24 @@ if TYPE_CHECKING:
     from raylane_common.redis.queue import LaneQueue, Lease
     from raylane_common.settings import LaneSettings, LanesSettings
     from raylane_common.wire.base import JobKind, RetryPolicy
-    from raylane_worker.context import Resources
-    from raylane_worker.lanes.attempts import Cleanups, Handlers
+    from raylane_worker.context import Handlers, Resources
 
 logger = logging.getLogger("raylane.worker")
 
+# `raylane-worker check` reports a worker dead after three missed heartbeats, so after 15 s.
 BEAT_EVERY_S: Final = 5.0
+_BEATS_UNTIL_DEAD: Final = 3
+# Each command has retried for `redis.give_up_s` by itself; longer pauses would only delay the next claim.
 _PAUSE_AFTER_QUEUE_ERROR_S: Final = 1.0
-_LAST_WRITE_S: Final = 5.0
+# How long `drain` waits, beside its own limit, for a claim that is under way and then for the last outcomes. Either is
+# one round trip, so what takes longer has met a Redis that does not answer, and the worker may be killed soon.
 _LAST_CLAIM_S: Final = 5.0
+_LAST_WRITE_S: Final = 5.0
+_RUNS_JOBS_ITSELF: Final = "LaneWorker runs jobs itself, and arq must not"
 
 
 class LaneWorker(Worker):
-    """Runs the jobs of one lane. `async_run()` until cancelled; `drain()` before that to lose no attempt."""
+    """Runs the jobs of one lane: `async_run()` until cancelled, `drain()` first so that no attempt is lost."""
 
     def __init__(
         self,
@@ -52,15 +58,19 @@ class LaneWorker(Worker):
         handlers: Handlers,
         resources: Resources,
         *,
-        cleanups: Cleanups,
         lane: LaneSettings,
         lanes: LanesSettings,
         retries: Mapping[JobKind, RetryPolicy],
         on_drain: Callable[[], None],
     ) -> None:
-        """`cleanups` undo, by kind, what a cancelled job has started; `on_drain` is called when an operator asks."""
+        """Sets up the lane; nothing is sent before `async_run`.
+
+        `queue` is the lane as this worker sees it, `pool` the connection that arq's main loop wants. `handlers` are
+        those of the lane's kinds, and `resources` what they may use. `lane`, `lanes` and `retries` are the settings of
+        this lane, of all lanes, and of each kind. `on_drain` is called when an operator asks this worker to drain.
+        """
         super().__init__(
-            # arq wants a function per job name; ours are reached through `run_job` below and never by arq itself.
+            # arq refuses to start without a function for each job name; it never calls these.
             functions=[func(_never_called_by_arq, name=kind.value) for kind in handlers],
             queue_name=keys.queue(queue.lane),
             redis_pool=pool,
@@ -72,32 +82,31 @@ class LaneWorker(Worker):
             job_deserializer=json.loads,
         )
         self.lane_queue = queue
-        self._attempts = AttemptRunner(handlers, cleanups, resources, timeout_s=lane.timeout_s, retries=retries)
+        self._attempts = AttemptRunner(handlers, resources, timeout_s=lane.timeout_s, retries=retries)
         self._on_drain = on_drain
-        # Some claim or renewal has to reach Redis more often than a gap that looks like an outage: see claim.lua.
+        # Within 0.6 of a lease: after a longer pause between claims, claim.lua takes Redis to have been away.
         self._poll_s = min(lanes.poll_s, queue.lease_s * 0.4)
-        self._claimed: dict[str, Lease] = {}
-        self._holds = HeldLeases(queue)
-        self._ends = Outbox(queue)
+        self._leases = HeldLeases(queue)
+        self._outbox = Outbox(queue)
         self._janitor = Janitor(queue)
         self._wake = asyncio.Event()
         self._picking = asyncio.Lock()
 
     def wake(self, _job_id: str = "") -> None:
-        """Looks into the queue now instead of at the next poll."""
+        """Claims jobs now instead of at the next poll."""
         self._wake.set()
 
     def cancel(self, job_id: str) -> None:
-        """Stops a job at its user's request, if it runs here."""
-        self._holds.cancel(job_id)
+        """Stops a job at its user's request, if it runs in this lane."""
+        self._leases.cancel(job_id)
 
     async def async_run(self) -> None:
-        """Takes jobs until cancelled, renewing leases and giving signs of life meanwhile."""
-        tasks = [asyncio.create_task(self._holds.renew_for_ever()), asyncio.create_task(self._keep_up())]
+        """Runs jobs until cancelled; renews their leases and sends heartbeats meanwhile."""
+        tasks = [asyncio.create_task(self._leases.keep_renewed()), asyncio.create_task(self._send_heartbeats())]
         try:
             while True:
                 try:
-                    # arq asks Redis about itself before its loop begins, and would end with a Redis that is away then.
+                    # arq asks Redis for its version before the loop starts, and raises if Redis does not answer.
                     with queue_errors("start the lane"):
                         return await super().async_run()
                 except QueueUnavailable as error:
@@ -107,10 +116,13 @@ class LaneWorker(Worker):
             await _cancel(*tasks)
 
     async def drain(self, timeout_s: float) -> None:
-        """Takes no more jobs, lets the running ones end for `timeout_s`, then gives the rest back unspent."""
+        """Claims no more jobs, waits up to `timeout_s` for the running ones, and gives the others back to the queue.
+
+        The attempts of jobs that are given back do not count.
+        """
         self.allow_pick_jobs = False
         self.wake()
-        # What a claim on its way brings is ours too: it must be among the running jobs before they are counted.
+        # A claim that was sent before may still bring jobs; they must be among the running ones below.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_LAST_CLAIM_S), self._picking:
                 pass
@@ -119,19 +131,19 @@ class LaneWorker(Worker):
             logger.info("lane %s: waiting up to %g s for %d jobs", self.lane_queue.lane, timeout_s, len(running))
             await asyncio.wait(running, timeout=timeout_s)
         await _cancel(*running)
-        await self._ends.close(_LAST_WRITE_S)
+        await self._outbox.close(_LAST_WRITE_S)
         if self.main_task is not None:
             self.main_task.cancel()
         with contextlib.suppress(QueueUnavailable):
             await silence(self.lane_queue)
 
     async def heart_beat(self) -> None:
-        """A sign of life, and a turn of the janitor; arq's own health key and cron jobs are not used."""
-        if await beat(self.lane_queue, ttl_s=BEAT_EVERY_S * 3):
+        """Sends a heartbeat and lets the janitor sweep. arq's own health key and cron jobs are not used."""
+        if await beat(self.lane_queue, ttl_s=BEAT_EVERY_S * _BEATS_UNTIL_DEAD):
             self._on_drain()
         await self._janitor.sweep()
 
-    async def _keep_up(self) -> None:
+    async def _send_heartbeats(self) -> NoReturn:
         while True:
             try:
                 await self.heart_beat()
@@ -140,7 +152,7 @@ class LaneWorker(Worker):
             await asyncio.sleep(BEAT_EVERY_S)
 
     async def _poll_iteration(self) -> None:
-        """One look into the queue: claim what fits, then sleep until there is a reason to look again."""
+        """Claims as many jobs as there are free slots, then sleeps until the next poll or wake-up."""
         self._wake.clear()
         try:
             async with self._picking:
@@ -158,14 +170,14 @@ class LaneWorker(Worker):
                     await self._wake.wait()
 
     async def _pick(self) -> float:
-        """Starts as many due jobs as there are free slots; returns the seconds until the next look."""
+        """Claims and starts jobs for the free slots; returns the seconds until the next claim."""
         free = self.max_jobs - sum(not task.done() for task in self.tasks.values())
         if not self.allow_pick_jobs or free <= 0:
             return self._poll_s
         claim = await self.lane_queue.claim(free)
-        for end in claim.unreadable:
-            logger.warning("job %s: refused: %s", end.job_id, end.value)
-            self._ends.add(end)
+        for outcome in claim.unreadable:
+            logger.warning("job %s: its record cannot be read: %s", outcome.job_id, outcome.value)
+            self._outbox.add(outcome)
         for lease in claim.leases:
             self._start(lease)
         if claim.next_due_s is None or len(claim.leases) >= free:
@@ -173,37 +185,39 @@ class LaneWorker(Worker):
         return min(self._poll_s, claim.next_due_s)
 
     def _start(self, lease: Lease) -> None:
-        self._claimed[lease.job_id] = lease
-        task = self.loop.create_task(self.run_job(lease.job_id, lease.record.enqueued_at), name=f"job {lease.job_id}")
-        # By lease and not by job: an attempt that lost its lease may still be ending when the job comes back here.
+        task = self.loop.create_task(self._run(lease), name=f"job {lease.job_id}")
+        # By lease and not by job: a job whose lease was lost may come back here before its old attempt has ended.
         self.tasks[f"{lease.job_id} {id(lease)}"] = task
         task.add_done_callback(lambda _: self.wake())
 
-    async def run_job(self, job_id: str, score: int) -> None:
-        """One attempt of one job, held by its lease until its end is written."""
-        lease = self._claimed.pop(job_id)
+    async def _run(self, lease: Lease) -> None:
+        """Runs one attempt, and holds its lease until the outcome is written."""
         record = lease.record
-        logger.debug("job %s: %s, attempt %d of %s", job_id, record.kind, record.attempt, record.max_attempts)
-        with self._holds.held(lease) as hold:
+        logger.debug("job %s: %s, attempt %d of %s", record.id, record.kind, record.attempt, record.max_attempts)
+        with self._leases.hold(lease) as held:
             try:
-                end = await self._attempts.run(lease, hold)
+                outcome = await self._attempts.run(lease, held)
             except asyncio.CancelledError:
-                logger.info("job %s: given back, the worker stops", job_id)
-                self._ends.add(lease.returned())
+                logger.info("job %s: given back to the queue, since the worker stops", record.id)
+                self._outbox.add(lease.returned())
                 raise
-            hold.over = True
-            if end is not None:
-                self.jobs_complete += end.verdict == "succeeded"
-                self.jobs_failed += end.verdict in ("failed", "dead", "retry")
-                await self._ends.write(end)
+            held.attempt_ended = True
+            if outcome is not None:
+                self.jobs_complete += outcome.verdict == "succeeded"
+                self.jobs_failed += outcome.verdict in ("failed", "dead", "retry")
+                await self._outbox.write(outcome)
+
+    async def run_job(self, job_id: str, score: int) -> NoReturn:
+        """Raises `AssertionError`: arq's way to run a job is replaced by `_run`, and its main loop never calls it."""
+        raise AssertionError(_RUNS_JOBS_ITSELF)
 
 
 async def _cancel(*tasks: asyncio.Task[Any]) -> None:
-    """Cancels and awaits; what the tasks ended with has been dealt with, or belongs to another worker."""
+    """Cancels the tasks and waits for them. Their results and errors are already handled or logged."""
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _never_called_by_arq(ctx: dict[Any, Any]) -> None:
-    raise AssertionError("LaneWorker.run_job replaces arq's own")
+async def _never_called_by_arq(ctx: dict[Any, Any]) -> NoReturn:
+    raise AssertionError(_RUNS_JOBS_ITSELF)

@@ -1,72 +1,81 @@
-"""What a run prints, given to those who follow its job while it runs."""
+"""Streams what a run prints to the job's followers while it runs. See docs/decisions/0008."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Self
 
+from raylane_common.backoff import Backoff
 from raylane_common.errors import LeaseLost, QueueUnavailable, RayError
 
 if TYPE_CHECKING:
+    from raylane_common.wire.jobs import JobRecord
     from raylane_worker.context import JobContext
 
 logger = logging.getLogger("raylane.worker")
 
+# The events of a job stay in Redis for days, and a run may print without limit.
 STREAMED_CHARACTERS: Final = 256 * 1024
-_REST: Final = "… (more output than is streamed; the end of it stands in the result)"
-_PAUSE_S: Final = 1.0
+_NO_MORE: Final = "… (more output than is streamed; its end is in the result)"
+# Each command has retried for `redis.give_up_s` by itself, so short pauses do not press Redis.
+_FIRST_PAUSE_S: Final = 0.5
+_LONGEST_PAUSE_S: Final = 2.0
 
 
 async def stream_output(run_id: str, ctx: JobContext) -> None:
-    """Tells line by line what the run prints, until it has ended or 256 KiB were told.
+    """Adds the run's output to the job's events line by line, until the run ends or 256 KiB are streamed.
 
-    Goes on where the attempt before stopped: how much was told stands in the record, written together with the lines.
-    What keeps it from Ray or Redis is logged and does not end the run: the result has the output's end all the same.
+    Continues where the previous attempt stopped. Logs a failure of Ray or Redis instead of raising it: the run does
+    not depend on the stream, and its result has the end of the output in any case.
     """
-    told = _told(run_id, ctx)
-    while told.characters <= STREAMED_CHARACTERS:
+    streamed = StreamedSoFar.of(run_id, ctx.record)
+    pauses = Backoff(first_s=_FIRST_PAUSE_S, cap_s=_LONGEST_PAUSE_S, jitter=0.5)
+    while streamed.characters <= STREAMED_CHARACTERS:
         try:
-            await _tell(run_id, told, ctx)
+            await _follow(streamed, ctx)
         except QueueUnavailable as error:
             logger.warning("job %s: output not streamed: %s; trying again", ctx.job_id, error)
-            await asyncio.sleep(_PAUSE_S)
+            await asyncio.sleep(pauses.next_s())
         except (RayError, LeaseLost) as error:
-            logger.warning("job %s: the output of %s is not streamed any more: %s", ctx.job_id, run_id, error)
+            logger.warning("job %s: the output of %s is no longer streamed: %s", ctx.job_id, run_id, error)
             return
         else:
             return
 
 
+@dataclass
 class StreamedSoFar:
-    """How many characters of a run's output stand in the events."""
+    """How many characters of a run's output are in the job's events."""
 
-    def __init__(self, characters: int) -> None:
-        self.characters = characters
+    run_id: str
+    characters: int
+
+    @classmethod
+    def of(cls, run_id: str, record: JobRecord) -> Self:
+        """Returns what earlier attempts have streamed, as the record's `log_position` says; 0 for another run."""
+        known, _, characters = (record.log_position or "").rpartition(":")
+        return cls(run_id, int(characters) if known == run_id and characters.isdecimal() else 0)
+
+    async def add(self, lines: str, end: int, ctx: JobContext) -> None:
+        """Writes the lines and, in the same step, `end`: the number of characters up to the end of them."""
+        await ctx.log(lines, position=f"{self.run_id}:{end}")
+        self.characters = end
 
 
-def _told(run_id: str, ctx: JobContext) -> StreamedSoFar:
-    known, _, characters = (ctx.record.log_position or "").rpartition(":")
-    return StreamedSoFar(int(characters) if known == run_id and characters.isdecimal() else 0)
-
-
-async def _tell(run_id: str, told: StreamedSoFar, ctx: JobContext) -> None:
-    pending = ""
-    async with aclosing(ctx.resources.ray.follow_logs(run_id, after=told.characters)) as pieces:
+async def _follow(streamed: StreamedSoFar, ctx: JobContext) -> None:
+    unfinished_line = ""
+    async with aclosing(ctx.resources.ray.follow_logs(streamed.run_id, after=streamed.characters)) as pieces:
         async for piece in pieces:
-            pending += piece.text
-            lines, newline, rest = pending.rpartition("\n")
+            unfinished_line += piece.text
+            lines, newline, rest = unfinished_line.rpartition("\n")
             if newline:
-                pending = rest
-                await _write(run_id, lines, piece.end - len(rest), told, ctx)
-                if told.characters > STREAMED_CHARACTERS:
-                    await ctx.log(_REST)
+                unfinished_line = rest
+                await streamed.add(lines, piece.end - len(rest), ctx)
+                if streamed.characters > STREAMED_CHARACTERS:
+                    await ctx.log(_NO_MORE)
                     return
-    if pending:
-        await _write(run_id, pending, told.characters + len(pending), told, ctx)
-
-
-async def _write(run_id: str, lines: str, end: int, told: StreamedSoFar, ctx: JobContext) -> None:
-    await ctx.log(lines, position=f"{run_id}:{end}")
-    told.characters = end
+    if unfinished_line:
+        await streamed.add(unfinished_line, streamed.characters + len(unfinished_line), ctx)

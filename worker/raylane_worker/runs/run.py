@@ -1,7 +1,7 @@
-"""One run on Ray: ship, submit, follow, collect. Used by `generate` and by `ray` submit.
+"""One run on Ray: ships the code, submits it, follows the run to its end and collects its output.
 
-A run is found again under its submission id, so an attempt that takes over from a dead worker follows the same run
-instead of starting a second one.
+The submission id follows from the job, so an attempt that takes over from a dead worker finds the run that the dead
+worker started, and starts no second one. See docs/decisions/0007.
 """
 
 from __future__ import annotations
@@ -22,29 +22,38 @@ if TYPE_CHECKING:
 
     from pydantic import JsonValue
 
-    from raylane_common.wire.sources import CsvSource, TableSource
+    from raylane_common.wire.sources import Source
     from raylane_worker.context import JobContext
 
 logger = logging.getLogger("raylane.worker")
 
+# A result stays in Redis for days; errors and final figures are at the end of what a run prints.
 OUTPUT_TAIL_BYTES: Final = 16 * 1024
 OUTPUT_VARIABLE: Final = "RAYLANE_OUTPUT_URI"
-_STOP_PATIENCE_S: Final = 15.0
-# A submission that was cut off may still be with Ray, whose first one takes up to 5 s.
+# Ray takes about 4 s to stop a run, and ignores a stop while the run's supervisor is still starting.
+_STOP_TIMEOUT_S: Final = 15.0
+# A submission that was cut off may still reach Ray, and Ray takes up to 5 s for the first one of a cluster.
 _LATE_RUN_S: Final = 10.0
+# The stream normally ends 0.3 s after the run; a result that is ready does not wait longer for a stream that hangs.
 _LAST_OUTPUT_S: Final = 5.0
+# The message of a failed run repeats up to 20,000 characters of its log.
+_MESSAGE_CHARACTERS: Final = 2000
 _SUBMITTING: Final = "submitting"
 _RUNNING: Final = "running"
 
-# Otherwise Ray's own progress would fill the tail of what the run prints. Its warnings and errors stay.
+# Without this Ray's own progress fills the tail of the output. Its warnings and errors stay.
 _QUIET: Final = {"RAY_LOGGER_LEVEL": "warning", "RAY_DATA_LOG_LEVEL": "WARNING"}
-# For inputs of one block, Ray's default shuffle spends its time on starting actors (15 s where this needs 0.1 s).
+# Ray's default shuffle starts actors, which takes 15 s for one block of data; this one takes 0.1 s.
 _SMALL_DATA: Final = {"RAY_DATA_DEFAULT_SHUFFLE_STRATEGY": "sort_shuffle_pull_based"}
 
 
 @dataclass(frozen=True)
 class RunOrder:
-    """Code to run, with what it needs beside it. `number` tells the runs of one job apart."""
+    """Code to run as `main.py`, and what it needs.
+
+    `number` tells the runs of one job apart. `small` says that the sources fit into one block of Ray Data. `files` are
+    more files beside the code, by path; `pip` are requirements that Ray installs for the run.
+    """
 
     code: str
     number: int
@@ -55,23 +64,26 @@ class RunOrder:
 
 
 def submission_id(job_id: str, number: int, round: int) -> str:
-    """The run's name on the cluster, the same for every attempt of the job until it is put back to begin anew."""
+    """Returns the run's id on the cluster: the same in every attempt, another one in each `round`.
+
+    `number` tells the runs of one job apart; `round` counts how often the job was requeued to start from scratch.
+    """
     return f"rl-{job_id}-{number}r{round}" if round else f"rl-{job_id}-{number}"
 
 
-def is_small(sources: Iterable[CsvSource | TableSource], limit_bytes: int) -> bool:
-    """Whether all sizes are known and their sum is within the limit."""
+def is_small(sources: Iterable[Source], limit_bytes: int) -> bool:
+    """Returns whether there are sources, all sizes are known, and their sum is within the limit."""
     sizes = [source.size_bytes for source in sources]
     known = [size for size in sizes if size is not None]
     return bool(sizes) and len(known) == len(sizes) and sum(known) <= limit_bytes
 
 
 async def run_to_end(order: RunOrder, ctx: JobContext) -> Run:
-    """Ships the code, starts it unless it runs already, and follows it to its end: SUCCEEDED or FAILED.
+    """Ships and starts the code unless its run exists, and returns the run once it is SUCCEEDED or FAILED.
 
-    What it prints is streamed to the job's followers. Raises `RunTimeout` (the run is stopped), `RunNotStarted` (it is
-    stopped, too), `RunStopped` (somebody else did), `RunLost`, and what `RayClient` raises. If this coroutine is
-    cancelled the run goes on, for the next attempt of the job to find or for `stop_run`.
+    Streams its output to the job's followers. Raises `RunTimeout` and `RunNotStarted` after stopping the run,
+    `RunStopped` if somebody else stopped it, `RunLost`, and what `RayClient` raises. If this coroutine is cancelled,
+    the run continues: the next attempt of the job follows it, or `stop_run` stops it.
     """
     ray, settings = ctx.resources.ray, ctx.resources.settings.ray
     run_id = submission_id(ctx.job_id, order.number, ctx.record.round)
@@ -86,16 +98,16 @@ async def run_to_end(order: RunOrder, ctx: JobContext) -> Run:
             if not deadline.expired():
                 raise
             overdue = True
-            job = (await ray.stop(run_id, patience_s=_STOP_PATIENCE_S)).job
+            job = (await ray.stop(run_id, patience_s=_STOP_TIMEOUT_S)).job
         except RunNotStarted:
-            # Or it might begin when nobody waits for it any more.
+            # Otherwise it may start later, when no job waits for it.
             await ray.ask_to_stop(run_id)
             raise
     run = await _collect(run_id, job, ctx)
     if run.status is RayJobStatus.SUCCEEDED:
         return run
     details: dict[str, JsonValue] = {"run": run.model_dump(mode="json")}
-    # An attempt that died after it had stopped an overdue run leaves the next one to tell why.
+    # The attempt before this one may have stopped an overdue run and died before it could raise.
     if overdue or (run.status is RayJobStatus.STOPPED and _lasted_s(run) >= settings.run_timeout_s):
         raise RunTimeout(
             f"run {run_id} took longer than {settings.run_timeout_s:g} s (ray.run_timeout_s) and was stopped",
@@ -107,21 +119,21 @@ async def run_to_end(order: RunOrder, ctx: JobContext) -> Run:
 
 
 async def stop_run(run_id: str, ctx: JobContext) -> RayJob | None:
-    """Stops a run that a cancelled job may have started: the run as it ended, None if Ray has none.
+    """Stops a run that a cancelled job may have started. Returns it as it ended, or None if Ray has no such run.
 
-    Raises the `RayError` that still stood in the way after 15 s, or `RayServerError` if the run had not ended by then.
+    Raises the last `RayError` if Ray still fails after 15 s, and `RayServerError` if the run has not ended by then.
     """
     progress = ctx.record.progress
-    under_way = progress is not None and progress.stage == _SUBMITTING
+    submitting = progress is not None and progress.stage == _SUBMITTING
     try:
         stop = await ctx.resources.ray.stop(
-            run_id, patience_s=_STOP_PATIENCE_S, may_come_s=_LATE_RUN_S if under_way else 0
+            run_id, patience_s=_STOP_TIMEOUT_S, may_come_s=_LATE_RUN_S if submitting else 0
         )
     except RunNotFound:
         return None
     if not stop.job.status.is_final:
         raise RayServerError(
-            f"run {run_id} has not ended {_STOP_PATIENCE_S:g} s after Ray was asked to stop it; look at it with "
+            f"run {run_id} has not ended {_STOP_TIMEOUT_S:g} s after Ray was asked to stop it; look at it with "
             f"`raylane ray run {run_id}`",
             retryable=False,
             details={"submission_id": run_id, "status": stop.job.status},
@@ -130,7 +142,7 @@ async def stop_run(run_id: str, ctx: JobContext) -> RayJob | None:
 
 
 def _was_accepted(run_id: str, ctx: JobContext) -> bool:
-    """Whether an attempt before this one heard Ray take the run: if Ray has it no more, it must not be run again."""
+    """Returns whether Ray confirmed the run to an earlier attempt. If Ray has lost it since, it must not run again."""
     progress = ctx.record.progress
     return progress is not None and progress.stage == _RUNNING and progress.message.split(" ", 1)[0] == run_id
 
@@ -153,7 +165,7 @@ async def _start(run_id: str, order: RunOrder, ctx: JobContext) -> None:
         metadata={
             "raylane_job_id": ctx.job_id,
             "raylane_session_id": ctx.record.session_id or "",
-            # Ray takes a run for ours by this, so other code under the same id is refused and not followed.
+            # By this `submit` recognises its own run: other code under the same id is refused, not followed.
             "raylane_package": package.name,
         },
     )
@@ -161,7 +173,7 @@ async def _start(run_id: str, order: RunOrder, ctx: JobContext) -> None:
 
 
 def _output_uri(run_id: str, ctx: JobContext) -> str | None:
-    """Where the run may write files: a place of its own below its session's."""
+    """Returns the S3 prefix below its session to which the run may write files; None without a session."""
     session_id = ctx.record.session_id
     bucket = ctx.resources.settings.storage.bucket
     return f"s3://{bucket}/sessions/{session_id}/runs/{run_id}/" if session_id else None
@@ -169,7 +181,7 @@ def _output_uri(run_id: str, ctx: JobContext) -> str | None:
 
 @asynccontextmanager
 async def _streamed(run_id: str, ctx: JobContext) -> AsyncIterator[None]:
-    """Streams the run's output during the block, and for a moment after it has ended well."""
+    """Streams the run's output during the block, and for up to 5 s after a block that raised nothing."""
     streaming = asyncio.create_task(stream_output(run_id, ctx), name=f"output of {run_id}")
     try:
         yield
@@ -178,7 +190,7 @@ async def _streamed(run_id: str, ctx: JobContext) -> AsyncIterator[None]:
         streaming.cancel()
         [outcome] = await asyncio.gather(streaming, return_exceptions=True)
         if isinstance(outcome, Exception):
-            logger.error("job %s: streaming the output of %s broke", ctx.job_id, run_id, exc_info=outcome)
+            logger.error("job %s: streaming the output of %s failed", ctx.job_id, run_id, exc_info=outcome)
 
 
 async def _collect(run_id: str, job: RayJob, ctx: JobContext) -> Run:
@@ -187,7 +199,7 @@ async def _collect(run_id: str, job: RayJob, ctx: JobContext) -> Run:
     except RayServerError as error:
         if error.retryable:
             raise
-        # What the run did is done, whether or not Ray can read what it printed.
+        # The run has ended, also if Ray cannot read what it printed.
         logs = RayLogs(text=f"({error.message})", truncated=True, endpoint=job.endpoint)
     return Run(
         submission_id=run_id,
@@ -196,7 +208,7 @@ async def _collect(run_id: str, job: RayJob, ctx: JobContext) -> Run:
         exit_code=job.driver_exit_code,
         output_tail=logs.text,
         output_truncated=logs.truncated,
-        message=None if job.status is RayJobStatus.SUCCEEDED or not job.message else job.message[-2000:],
+        message=None if job.status is RayJobStatus.SUCCEEDED or not job.message else job.message[-_MESSAGE_CHARACTERS:],
         output_uri=_output_uri(run_id, ctx),
         started_at_ms=job.start_time_ms,
         ended_at_ms=job.end_time_ms,
@@ -204,7 +216,7 @@ async def _collect(run_id: str, job: RayJob, ctx: JobContext) -> Run:
 
 
 def _lasted_s(run: Run) -> float:
-    """How long the run took by Ray's clock; 0 if Ray does not say."""
+    """Returns how long the run took by Ray's clock; 0 if Ray does not say."""
     if run.started_at_ms is None or run.ended_at_ms is None:
         return 0
     return (run.ended_at_ms - run.started_at_ms) / 1000
