@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from raylane_worker.embedded.child import guarded
-from raylane_worker.embedded.surroundings import environment
+from raylane_worker.embedded.environment import environment
 from tests.helpers.waiting import until
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Self
 
 from raylane_worker.embedded import HOST, embedded_valkey
-from raylane_worker.embedded.surroundings import free_port
+from raylane_worker.embedded.environment import free_port
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,7 +13,7 @@ from raylane_common.redis import keys
 from raylane_common.wire.base import JobKind
 from raylane_common.wire.jobs import JobStatus
 from raylane_worker.embedded.child import guarded
-from raylane_worker.embedded.surroundings import environment
+from raylane_worker.embedded.environment import environment
 from tests.faults import enqueuer
 from tests.faults.proxy import Proxy
 from tests.helpers.waiting import until

@@ -195,8 +195,8 @@ async def test_the_field_separator_is_the_serdes(
         ),
         (definition(options={"field.delim": "||"}), "'||'"),
         (definition(options={"field.delim": "é"}), "'é'"),
-        (definition(serde=OPEN_CSV, options={"quoteChar": "'"}), "quotes with"),
-        (definition(parameters={"skip.header.line.count": "2"}), "more than one line of header"),
+        (definition(serde=OPEN_CSV, options={"quoteChar": "'"}), "quote character"),
+        (definition(parameters={"skip.header.line.count": "2"}), "more than one header line"),
         (definition(parameters={"skip.footer.line.count": "1"}), "footer"),
     ],
 )
@@ -290,8 +290,8 @@ async def test_a_server_that_never_answers_is_unavailable() -> None:
     [
         ("AccessDeniedException", "400 Bad Request", CatalogRejected, "role or user"),
         ("UnrecognizedClientException", "400 Bad Request", CatalogRejected, "RAYLANE_AWS__ACCESS_KEY_ID"),
-        ("ThrottlingException", "400 Bad Request", CatalogUnavailable, "tried again"),
-        ("InternalServiceException", "500 Internal Server Error", CatalogUnavailable, "tried again"),
+        ("ThrottlingException", "400 Bad Request", CatalogUnavailable, "try again later"),
+        ("InternalServiceException", "500 Internal Server Error", CatalogUnavailable, "try again later"),
     ],
 )
 async def test_a_refusal_says_what_to_do(code: str, status: str, error: type[Exception], told: str) -> None:

@@ -1,4 +1,4 @@
-"""Follows the settings that are changed at run time, so that a worker takes them without a restart."""
+"""Applies the settings that are changed at run time, so that a worker takes them without a restart."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Final, NoReturn
 
+from raylane_common.backoff import Backoff
 from raylane_common.errors import InvalidRequest, QueueUnavailable
 from raylane_common.redis.settings_store import SettingsStore, applied
 
@@ -17,11 +18,13 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("raylane.worker")
 
-_PAUSE_S: Final = 1.0
+# Each command has retried for `redis.give_up_s` by itself, so short pauses do not press Redis.
+_FIRST_PAUSE_S: Final = 0.5
+_LONGEST_PAUSE_S: Final = 2.0
 
 
 class LiveSettings:
-    """The Ray settings of one worker: those it was started with, and what was set since then."""
+    """The Ray settings of one worker: those it was started with, changed by those that Redis holds now."""
 
     def __init__(self, redis: Redis, ray: RayClient, started_with: RaySettings) -> None:
         self._store = SettingsStore(redis)
@@ -31,24 +34,28 @@ class LiveSettings:
         self._known: dict[str, str] = {}
 
     def changed(self, _name: str = "") -> None:
-        """Something was set, or may have been."""
+        """Has `follow` read the settings: one was set, or a message about one may have been missed."""
         self._changed.set()
 
     async def take(self) -> None:
-        """Takes what is set now. What cannot be used is logged, and what was there stays. Raises `QueueUnavailable`."""
+        """Applies the settings that Redis holds now. Raises `QueueUnavailable`.
+
+        Values that cannot be used are logged, and the settings before them stay in use.
+        """
         values = await self._store.all()
         if values == self._known:
             return
         try:
             await self._ray.use(applied(self._started_with, values))
         except InvalidRequest as error:
-            logger.error("settings of Redis not taken: %s", error)
+            logger.error("settings from Redis are not used: %s", error)
         else:
-            logger.warning("settings changed: %s", ", ".join(map("=".join, values.items())) or "all taken back")
+            logger.warning("settings changed: %s", ", ".join(map("=".join, values.items())) or "as at the start again")
         self._known = values
 
     async def follow(self) -> NoReturn:
-        """Takes every change, until cancelled."""
+        """Applies every change, until cancelled."""
+        pauses = Backoff(first_s=_FIRST_PAUSE_S, cap_s=_LONGEST_PAUSE_S, jitter=0.5)
         while True:
             await self._changed.wait()
             self._changed.clear()
@@ -57,4 +64,6 @@ class LiveSettings:
             except QueueUnavailable as error:
                 logger.warning("settings not read: %s; trying again", error)
                 self._changed.set()
-                await asyncio.sleep(_PAUSE_S)
+                await asyncio.sleep(pauses.next_s())
+            else:
+                pauses.reset()

@@ -1,1 +1,1 @@
-"""What a session reads: objects on S3, tables of the Glue catalog, and what a CSV holds."""
+"""The data of a session: objects on S3, tables of the Glue catalog, and the profile of a CSV."""

@@ -1,4 +1,4 @@
-"""What S3 and Glue share: the client's settings, a deadline over every call, and AWS's errors as ours."""
+"""Shared by S3 and Glue: the settings of a client, the time limit of a call, and AWS's errors turned into ours."""
 
 from __future__ import annotations
 
@@ -26,17 +26,19 @@ if TYPE_CHECKING:
     from raylane_common.errors import RaylaneError
     from raylane_common.settings import AwsSettings
 
-_POOL: Final = 50  # botocore's 10 would make the jobs of one lane wait for each other
-OPEN_S: Final = 30.0  # a client opens without the service; what may take time is a role's credentials
+# botocore's default of 10 makes the jobs of one lane wait for each other.
+_POOL_CONNECTIONS: Final = 50
+# Opening a client sends nothing to the service, but fetching a role's credentials may take several tries.
+OPEN_S: Final = 30.0
 _CREDENTIALS_HINT: Final = (
     "set RAYLANE_AWS__ACCESS_KEY_ID and RAYLANE_AWS__SECRET_ACCESS_KEY, or give the worker a role or a profile"
 )
-_PERMISSION_HINT: Final = "allow it to the worker's role or user"
+_PERMISSION_HINT: Final = "grant the worker's role or user this permission"
 _ENDPOINT_HINT: Final = "check RAYLANE_AWS__ENDPOINT_URL, RAYLANE_AWS__REGION and the network"
 _REGION_HINT: Final = "set RAYLANE_AWS__REGION to the region of the bucket and the catalog"
 _HINTS: Final = {
     "NoSuchBucket": "name another with RAYLANE_STORAGE__BUCKET, create it, or set RAYLANE_STORAGE__CREATE_BUCKET",
-    "BucketAlreadyExists": "it belongs to somebody else; name another with RAYLANE_STORAGE__BUCKET",
+    "BucketAlreadyExists": "another account owns it; name another with RAYLANE_STORAGE__BUCKET",
     "InvalidBucketName": "correct RAYLANE_STORAGE__BUCKET",
     "AccessDenied": _PERMISSION_HINT,
     "AccessDeniedException": _PERMISSION_HINT,
@@ -51,9 +53,10 @@ _HINTS: Final = {
     "AuthorizationHeaderMalformed": _REGION_HINT,
     "IllegalLocationConstraintException": _REGION_HINT,
     "PermanentRedirect": _REGION_HINT,
-    "RequestTimeTooSkewed": "set the worker's clock",
+    "RequestTimeTooSkewed": "correct the clock of the worker's machine",
 }
-_TRY_AGAIN: Final = frozenset(
+# These come with status 400 or 409, yet the same request may succeed later.
+_TEMPORARY: Final = frozenset(
     {
         "ConcurrentModificationException",
         "OperationAborted",
@@ -78,7 +81,7 @@ class Service:
 
 
 class ClientArguments(TypedDict):
-    """What `create_client` is given besides the service's name."""
+    """The arguments of `create_client` after the service's name."""
 
     region_name: str | None
     endpoint_url: str | None
@@ -88,7 +91,7 @@ class ClientArguments(TypedDict):
 
 
 def client_arguments(aws: AwsSettings) -> ClientArguments:
-    """The settings as aiobotocore takes them."""
+    """Returns the settings as aiobotocore takes them."""
     return ClientArguments(
         region_name=aws.region,
         endpoint_url=aws.endpoint_url,
@@ -98,56 +101,57 @@ def client_arguments(aws: AwsSettings) -> ClientArguments:
             connect_timeout=aws.connect_timeout_s,
             read_timeout=aws.read_timeout_s,
             retries={"mode": "standard", "total_max_attempts": aws.max_tries},
-            max_pool_connections=_POOL,
-            # Other S3 servers seldom have a host name for every bucket.
+            max_pool_connections=_POOL_CONNECTIONS,
+            # Most other S3 servers have no host name of their own for each bucket.
             s3={"addressing_style": "path" if aws.endpoint_url else "auto"},
-            # Reads the service descriptions in a thread, megabytes of JSON that would stop the loop.
+            # Loads the service descriptions in a thread: they are megabytes of JSON, which would block the loop.
             warm_up_loader_caches=True,
         ),
     )
 
 
 def deadline_s(aws: AwsSettings) -> float:
-    """The longest that one operation may take with all its tries, also where no single timeout would end it."""
+    """Returns the time limit of one operation with all its tries. It holds also where no single timeout applies."""
     return aws.max_tries * (aws.connect_timeout_s + aws.read_timeout_s)
 
 
 @asynccontextmanager
-async def aws_call(service: Service, doing: str, limit_s: float) -> AsyncIterator[None]:
-    """Turns what the AWS client raises inside the block into the service's two errors, saying what was being done.
+async def aws_call(service: Service, action: str, limit_s: float) -> AsyncIterator[None]:
+    """Turns what the AWS client raises inside the block into one of the service's two errors.
 
-    No answer within `limit_s` seconds, a broken connection, throttling and 5xx are `unavailable`; the rest `rejected`.
+    `action` completes "cannot …" in the message. No answer within `limit_s` seconds, a broken connection, throttling
+    and 5xx become `unavailable`; everything else becomes `rejected`.
     """
     try:
         async with asyncio.timeout(limit_s):
             yield
     except ClientError as error:
-        raise _from_answer(service, doing, error) from error
+        raise _from_answer(service, action, error) from error
     except (AwsConnectionError, HTTPClientError, ResponseParserError, TimeoutError) as error:
         raise service.unavailable(
-            f"no usable answer while trying to {doing} ({type(error).__name__}): {_ENDPOINT_HINT}",
+            f"no usable answer while trying to {action} ({type(error).__name__}): {_ENDPOINT_HINT}",
             details={"service": service.name, "cause": type(error).__name__},
         ) from error
     # botocore raises a bare ValueError for an endpoint that is no URL.
     except (BotoCoreError, ValueError) as error:
         raise service.rejected(
-            f"cannot {doing}: {error}; {_hint(error)}",
+            f"cannot {action}: {error}; {_hint(error)}",
             details={"service": service.name, "cause": type(error).__name__},
         ) from error
 
 
 def error_code(error: ClientError) -> str:
-    """The service's own name for what went wrong; for an answer without a body, its HTTP status."""
+    """Returns the service's own code of the error; for an answer without a body, its HTTP status."""
     return str(error.response.get("Error", {}).get("Code", "unknown"))
 
 
-def _from_answer(service: Service, doing: str, error: ClientError) -> RaylaneError:
+def _from_answer(service: Service, action: str, error: ClientError) -> RaylaneError:
     code, answer = error_code(error), error.response.get("Error", {})
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    again = code in _TRY_AGAIN or status >= 500 or status == 429
-    hint = "it asks to be tried again" if again else _HINTS.get(code, _ENDPOINT_HINT)
-    return (service.unavailable if again else service.rejected)(
-        f"{service.name} refused to {doing}: {code}: {answer.get('Message', '')}; {hint}",
+    is_temporary = code in _TEMPORARY or status >= 500 or status == 429
+    hint = "try again later" if is_temporary else _HINTS.get(code, _ENDPOINT_HINT)
+    return (service.unavailable if is_temporary else service.rejected)(
+        f"{service.name} refused to {action}: {code}: {answer.get('Message', '')}; {hint}",
         details={"service": service.name, "aws_code": code, "http_status": status},
     )
 

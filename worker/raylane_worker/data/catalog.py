@@ -1,4 +1,4 @@
-"""Tables of the Glue catalog: where they lie, in what format, with which columns."""
+"""Tables of the Glue catalog: location, format, dialect and columns."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _SERDES: Final = {
     "org.openx.data.jsonserde.jsonserde": _JSON,
 }
 _CLASSIFICATIONS: Final = {"csv": _CSV, "json": _JSON, "parquet": _PARQUET, "glueparquet": _PARQUET}
-# Their directories hold deleted and superseded rows too; only their own readers know which.
+# Their directories also hold deleted and replaced rows, which only their own readers can tell apart.
 _LAKE_FORMATS: Final = frozenset({"delta", "hudi", "iceberg"})
 _HIVE_TYPES: Final = {
     **dict.fromkeys(("tinyint", "smallint", "int", "integer", "bigint", "long"), ColumnType.INTEGER),
@@ -69,8 +69,8 @@ class _CsvDialect(NamedTuple):
 class Catalog:
     """The Glue catalog over one client: an async context manager.
 
-    Every method and the opening raise `CatalogUnavailable` if Glue does not answer in time or asks to be tried again,
-    and `CatalogRejected`, which names the setting, if it refuses.
+    Opening it and every method raise `CatalogUnavailable` if Glue does not answer in time or fails for the moment, and
+    `CatalogRejected`, which says what to change, if Glue refuses.
     """
 
     def __init__(self, aws: AwsSettings) -> None:
@@ -90,13 +90,16 @@ class Catalog:
         await self._stack.aclose()
 
     async def databases(self) -> tuple[str, ...]:
-        """The names of all databases, sorted."""
+        """Returns the names of all databases, sorted."""
         async with self._call("list databases"):
             pages = self._client.get_paginator("get_databases").paginate()
             return tuple(sorted([found["Name"] async for page in pages for found in page["DatabaseList"]]))
 
     async def tables(self, database: str) -> tuple[TableSummary, ...]:
-        """All tables of the database by name, also those that cannot be selected. Raises `TableNotFound` without it."""
+        """Returns all tables of the database, sorted by name, also those that cannot be selected.
+
+        Raises `TableNotFound` if there is no such database.
+        """
         async with self._call(f"list the tables of {database}"):
             try:
                 pages = self._client.get_paginator("get_tables").paginate(DatabaseName=database)
@@ -108,9 +111,9 @@ class Catalog:
         return tuple(sorted((_summary(table) for table in found), key=lambda summary: summary.table))
 
     async def resolve(self, ref: TableRef, job_id: str) -> TableSource:
-        """What generated code needs to read the table; `job_id` is the selection.
+        """Returns the table as a source, selected by the job `job_id`.
 
-        Raises `TableNotFound`, and `UnsupportedFormat` that says what about the table Ray cannot read.
+        Raises `TableNotFound`, and `UnsupportedFormat`, which says what about the table Ray cannot read.
         """
         name = f"{ref.database}.{ref.table}"
         async with self._call(f"look up table {name}"):
@@ -122,8 +125,8 @@ class Catalog:
                 raise
         return _source(answer["Table"], job_id)
 
-    def _call(self, doing: str) -> AbstractAsyncContextManager[None]:
-        return aws_call(_GLUE, doing, deadline_s(self._aws))
+    def _call(self, action: str) -> AbstractAsyncContextManager[None]:
+        return aws_call(_GLUE, action, deadline_s(self._aws))
 
 
 def _not_found(kind: str, name: str) -> TableNotFound:
@@ -170,14 +173,14 @@ def _location(table: TableTypeDef) -> str:
     location = table.get("StorageDescriptor", {}).get("Location", "")
     match = _LOCATION.fullmatch(location)
     if match is None:
-        problem = f"lies at {location!r}, which is not on S3" if location else "has no location"
+        problem = f"is at {location!r}, which is not on S3" if location else "has no location"
         raise _unsupported(table, problem)
     bucket, prefix = match.groups()
     return readable_uri(f"s3://{bucket}/" + (f"{prefix}/" if prefix else ""))
 
 
 def _format(table: TableTypeDef) -> TableFormat:
-    """The one format that everything the catalog says agrees on. Nothing is guessed from the name or by default."""
+    """Returns the one format that fits all that the catalog states; guesses nothing from names or by default."""
     if table.get("TableType") == "VIRTUAL_VIEW":
         raise _unsupported(table, "is a view")
     parameters, descriptor = table.get("Parameters", {}), table.get("StorageDescriptor", {})
@@ -197,8 +200,8 @@ def _format(table: TableTypeDef) -> TableFormat:
                 raise _unsupported(table, f"has {what} {value}")
             possible &= formats
     if len(possible) != 1:
-        told = ", ".join(f"{what} {value or '(none)'}" for what, value, _ in stated)
-        raise _unsupported(table, f"does not say which format it has: {told}")
+        listed = ", ".join(f"{what} {value or '(none)'}" for what, value, _ in stated)
+        raise _unsupported(table, f"does not say which format it has: {listed}")
     return next(iter(possible))
 
 
@@ -209,7 +212,7 @@ def _csv_dialect(table: TableTypeDef) -> _CsvDialect:
     if library == _OPEN_CSV_SERDE:
         delimiter = options.get("separatorChar", ",")
         if options.get("quoteChar", '"') != '"':
-            raise _unsupported(table, f"quotes with {options['quoteChar']!r}")
+            raise _unsupported(table, f"has the quote character {options['quoteChar']!r}")
     elif library == _LAZY_SIMPLE_SERDE:
         delimiter = _hive_byte(
             options.get("field.delim") or options.get("delimiter") or options.get("serialization.format") or "\x01"
@@ -221,12 +224,12 @@ def _csv_dialect(table: TableTypeDef) -> _CsvDialect:
         raise _unsupported(table, f"has the field separator {delimiter!r}, which is not one ASCII character")
     skipped = options.get("skip.header.line.count", "0")
     if skipped not in ("0", "1") or options.get("skip.footer.line.count", "0") != "0":
-        raise _unsupported(table, "has files with a footer or with more than one line of header")
+        raise _unsupported(table, "has files with a footer or with more than one header line")
     return _CsvDialect(delimiter, has_header=skipped == "1")
 
 
 def _hive_byte(value: str) -> str:
-    """Hive takes a separator of digits for the number of a character: the usual '1' is ctrl-A."""
+    """Returns the separator that Hive means: it reads digits as a character's number, so that '1' is ctrl-A."""
     return chr(int(value)) if value.isascii() and value.isdigit() and int(value) < 128 else value
 
 
@@ -241,7 +244,7 @@ def _column(name: str, hive_type: str) -> Column:
 
 def _size_bytes(table: TableTypeDef) -> int | None:
     parameters = table.get("Parameters", {})
-    # What a crawler and what Hive call it.
+    # A crawler writes the first name, Hive the second.
     size = parameters.get("sizeKey") or parameters.get("totalSize") or ""
     return int(size) if size.isascii() and size.isdigit() else None
 

@@ -1,4 +1,4 @@
-"""What a CSV holds, read as Ray reads it: with pyarrow, in blocks, by its types and its idea of a record."""
+"""Profiles a CSV by reading it as Ray does: with pyarrow, in blocks, with pyarrow's types and record rules."""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ from raylane_common.wire.sources import Column, ColumnType
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+# Enough to recognise a file by; the preview is part of a result, which stays in Redis for days.
 PREVIEW_RECORDS: Final = 5
 PREVIEW_CELL_CHARACTERS: Final = 1000
-# A header of a million names alone takes pyarrow more than a minute.
+# pyarrow takes more than a minute for a header of a million names.
 MAX_COLUMNS: Final = 10_000
-# pyarrow's default, which Ray keeps: types are decided on the first block and hold for the rest.
+# pyarrow's default, which Ray uses: the first block decides the types of all blocks.
 BLOCK_BYTES: Final = 1024 * 1024
 
 _BOM: Final = b"\xef\xbb\xbf"
-_FOREIGN: Final = {
+_OTHER_FORMATS: Final = {
     b"PK\x03\x04": "a ZIP archive or an Excel workbook; export the sheet as CSV",
     b"\x1f\x8b": "compressed with gzip; unpack it first",
     b"\xff\xfe": "UTF-16; save it as UTF-8",
@@ -37,7 +38,7 @@ _CONVERSION_ERROR: Final = re.compile(
     r"In CSV column #(\d+): Row #(\d+): CSV conversion error to ([^:]+): invalid value '(.*)'", re.DOTALL
 )
 _CUT_CELL: Final = (
-    "a line break inside quotes falls on the border of two blocks of 1 MiB, where Ray cannot read it; "
+    "a line break inside quotes is at the border of two blocks of 1 MiB, where Ray cannot read it; "
     "remove line breaks from the cells, or split the file into parts below 1 MiB"
 )
 _SHOWN_CHARACTERS: Final = 100
@@ -45,7 +46,10 @@ _SHOWN_CHARACTERS: Final = 100
 
 @dataclass(frozen=True)
 class CsvProfile:
-    """What Ray will see. `rows` is exact; `preview` has the first 5 records, cells as text, long ones cut with '…'."""
+    """The file as Ray reads it.
+
+    `rows` is exact. `preview` has the first 5 records with all cells as text; long cells are cut and end with '…'.
+    """
 
     columns: tuple[Column, ...]
     rows: int
@@ -59,16 +63,16 @@ class _Record(NamedTuple):
 
 
 def profile(data: bytes) -> CsvProfile:
-    """Reads the whole file; takes CPU time in proportion to its size.
+    """Reads the whole file and returns its profile; takes CPU time in proportion to its size.
 
-    Raises `InvalidCsv` for what Ray could not read, or would read as something else than what stands there: no header,
-    records of different lengths, text that is not UTF-8, a quote that is never closed, a column that changes its type.
+    Raises `InvalidCsv` for a file that Ray cannot read, or would read wrong: no header, records of different lengths,
+    text that is not UTF-8, a quote that is never closed, a column that changes its type after the first block.
     """
     text = _text(data)
     header = _header(text)
     table = _read(data, text)
     if _ends_inside_quotes(data, table):
-        raise InvalidCsv("a quote is opened and never closed, so that the rest of the file is one cell; close the '\"'")
+        raise InvalidCsv("a quote is opened and never closed, so the rest of the file is one cell; close the '\"'")
     columns = tuple(
         Column(name=field.name, type=_column_type(field.type), native_type=str(field.type)) for field in table.schema
     )
@@ -77,8 +81,8 @@ def profile(data: bytes) -> CsvProfile:
 
 
 def _text(data: bytes) -> str:
-    """The file as text, or `InvalidCsv` saying what it is instead."""
-    for magic, kind in _FOREIGN.items():
+    """Returns the file as text. Raises `InvalidCsv`, which says what the file is, if it is no UTF-8 text."""
+    for magic, kind in _OTHER_FORMATS.items():
         if data.startswith(magic):
             raise InvalidCsv(f"the file is not a CSV but {kind}")
     if (position := data.find(b"\0")) >= 0:
@@ -112,7 +116,7 @@ def _header(text: str) -> list[str]:
 
 
 def _records(text: str) -> Iterator[_Record]:
-    """The records that are not empty, each with the line on which it starts."""
+    """Yields the records that are not empty, each with the line on which it starts."""
     reader = csv.reader(io.StringIO(text, newline=""))
     line = 1
     for fields in reader:
@@ -122,7 +126,7 @@ def _records(text: str) -> Iterator[_Record]:
 
 
 def _read(data: bytes, text: str) -> pa.Table:
-    """The whole file in blocks as Ray reads it, and `InvalidCsv` where the blocks make a difference."""
+    """Returns the whole file, read in blocks as Ray does. Raises `InvalidCsv` if the blocks change what is read."""
     names: list[str] = []
     try:
         with _open(data, arrow_csv.ConvertOptions()) as reader:
@@ -141,7 +145,7 @@ def _read_at_once(data: bytes) -> pa.Table:
 
 
 def _same_text(table: pa.Table, other: pa.Table) -> bool:
-    """Whether no cell was cut: one with a line break is text, so numbers (and their NaN) need no comparison."""
+    """Returns whether no cell was cut. A cell with a line break is text, so only text columns are compared."""
     pairs = zip(table.columns, other.columns, strict=True)
     return all(mine.equals(its) for mine, its in pairs if pa.types.is_string(mine.type))
 
@@ -188,14 +192,14 @@ def _column_type(arrow_type: pa.DataType) -> ColumnType:
 
 
 def _explained(problem: str, text: str, names: list[str]) -> InvalidCsv:
-    """The reader's message in terms of the file: lines of an editor, names of columns, and what to do."""
+    """Turns pyarrow's message into one that names the line or the column, and says what to do."""
     if "Expected" in problem:
         return _first_ragged(problem, text)
     if names and (match := _CONVERSION_ERROR.search(problem)):
         index, record, arrow_type, value = match.groups()
         name = names[int(index)]
         return InvalidCsv(
-            f"column {name!r} is {arrow_type} in the first MiB, by which Ray decides, but record {record} holds "
+            f"column {name!r} is {arrow_type} in the first MiB, which decides its type in Ray, but record {record} has "
             f"{value[:_SHOWN_CHARACTERS]!r}; move such a record to the front, or make the column's values alike",
             details={"column": name, "record": int(record)},
         )
@@ -205,10 +209,10 @@ def _explained(problem: str, text: str, names: list[str]) -> InvalidCsv:
         return InvalidCsv("the header never ends; end it with a line break, and close every quote")
     if "straddl" in problem:
         return InvalidCsv("a record is longer than 1 MiB, more than Ray reads; or a quote is never closed")
-    return _in_its_own_words(problem)
+    return _as_pyarrow_says(problem)
 
 
-def _in_its_own_words(problem: str) -> InvalidCsv:
+def _as_pyarrow_says(problem: str) -> InvalidCsv:
     return InvalidCsv(f"the file cannot be read: {problem.splitlines()[0][: 3 * _SHOWN_CHARACTERS]}")
 
 
@@ -218,9 +222,9 @@ def _first_ragged(problem: str, text: str) -> InvalidCsv:
         header = next(records).fields
         found = next((record for record in records if len(record.fields) != len(header)), None)
     except csv.Error:
-        return _in_its_own_words(problem)
+        return _as_pyarrow_says(problem)
     if found is None:
-        return InvalidCsv(_CUT_CELL) if len(text) > BLOCK_BYTES else _in_its_own_words(problem)
+        return InvalidCsv(_CUT_CELL) if len(text) > BLOCK_BYTES else _as_pyarrow_says(problem)
     line, fields = found
     other = _other_delimiter(header)
     if other:
@@ -236,7 +240,7 @@ def _first_ragged(problem: str, text: str) -> InvalidCsv:
 
 
 def _other_delimiter(header: list[str]) -> str | None:
-    """What seems to separate the columns, if not the comma."""
+    """Returns what probably separates the columns if it is not the comma, or None."""
     counts = Counter(character for name in header for character in name if character in _OTHER_DELIMITERS)
     likeliest, count = max(counts.items(), key=lambda item: item[1], default=("", 0))
     return _OTHER_DELIMITERS[likeliest] if count >= len(header) else None
@@ -250,7 +254,7 @@ def _warnings(data: bytes, header: list[str], names: list[str], rows: int) -> It
     if twice := [name for name, count in Counter(names).items() if name and count > 1]:
         yield f"several columns have the same name: {_quoted(twice)}"
     if blank := [name for name in names if name != name.strip()]:
-        yield f"names with blanks around them, which belong to the name: {_quoted(blank)}"
+        yield f"column names that start or end with a blank, which is part of the name: {_quoted(blank)}"
     if len(names) == 1 and (other := _other_delimiter(header)):
         yield f"only one column was found; the file seems to be separated by {other} instead of ','"
     if rows == 0:

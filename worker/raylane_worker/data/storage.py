@@ -1,4 +1,4 @@
-"""Objects on S3, or on whatever speaks its protocol."""
+"""Objects on S3, or on another server that speaks its protocol."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ _S3: Final = Service("s3", StorageUnavailable, StorageRejected)
 
 
 def csv_key(session_id: str, filename: str) -> str:
-    """Where a session's upload of this name always goes."""
+    """Returns the key of the session's upload with this filename: the same for every upload of that name."""
     return f"sessions/{session_id}/csv/{filename}"
 
 
 class Storage:
     """One bucket over one S3 client: an async context manager.
 
-    Every method and the opening raise `StorageUnavailable` if S3 does not answer in time or asks to be tried again,
-    and `StorageRejected`, which names the setting, if it refuses.
+    Opening it and every method raise `StorageUnavailable` if S3 does not answer in time or fails for the moment, and
+    `StorageRejected`, which says what to change, if S3 refuses.
     """
 
     def __init__(self, settings: StorageSettings, aws: AwsSettings) -> None:
@@ -60,15 +60,18 @@ class Storage:
 
     @property
     def bucket(self) -> str:
-        """The bucket that everything goes to."""
+        """The name of the bucket."""
         return self._settings.bucket
 
     def uri(self, key: str) -> str:
-        """The key as AWS's tools spell it."""
+        """Returns the object's URI as AWS's tools write it."""
         return f"s3://{self.bucket}/{key}"
 
     async def put(self, key: str, data: bytes, *, content_type: str) -> None:
-        """Writes the object, or replaces it: all of it or nothing. S3 compares what arrived with a SHA-256 checksum."""
+        """Writes or replaces the object `key`, all of it or nothing; S3 checks its SHA-256.
+
+        `content_type` is the media type that S3 keeps with the object.
+        """
         digest = await asyncio.to_thread(lambda: hashlib.sha256(data).digest())
         async with self._call(f"write {self.bucket}/{key}"):
             await self._client.put_object(
@@ -81,7 +84,7 @@ class Storage:
 
     async def _create_bucket(self) -> None:
         async with self._call(f"create bucket {self.bucket}"):
-            # A worker that may write objects need not be allowed to create a bucket that is there.
+            # The permission to create buckets is needed only if the bucket does not exist.
             if await self._bucket_exists():
                 return
             try:
@@ -94,7 +97,7 @@ class Storage:
                         CreateBucketConfiguration={"LocationConstraint": region},  # type: ignore[typeddict-item]  # the stubs list today's regions
                     )
             except ClientError as error:
-                # Another worker was faster.
+                # Another worker created the bucket at the same moment.
                 if error_code(error) != "BucketAlreadyOwnedByYou":
                     raise
 
@@ -107,5 +110,5 @@ class Storage:
             raise
         return True
 
-    def _call(self, doing: str) -> AbstractAsyncContextManager[None]:
-        return aws_call(_S3, doing, deadline_s(self._aws))
+    def _call(self, action: str) -> AbstractAsyncContextManager[None]:
+        return aws_call(_S3, action, deadline_s(self._aws))

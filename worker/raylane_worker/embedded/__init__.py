@@ -1,7 +1,7 @@
-"""Valkey, S3 with Glue, and Ray on one machine: real servers, no Docker, no root, no account.
+"""Valkey, S3 with Glue, and Ray on one machine: real servers, without Docker, root or an account.
 
-Each server runs under a guardian (`guard.py`) and dies with this process, also when it is killed. Everything listens on
-loopback.
+Each server runs under a guardian process (`guard.py`), which ends it when this process ends or is killed. All servers
+listen on loopback only.
 """
 
 from raylane_worker.embedded.child import HOST

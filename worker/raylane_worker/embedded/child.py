@@ -1,4 +1,4 @@
-"""A server as a child process: under a guardian, ready once it answers, gone when its block is left."""
+"""Runs a server as a child process: under a guardian, until the block ends."""
 
 from __future__ import annotations
 
@@ -18,9 +18,12 @@ if TYPE_CHECKING:
 
 HOST: Final = "127.0.0.1"
 _LOG_TAIL_BYTES: Final = 4096
+# After SIGTERM Valkey writes the rest of its append-only file; the guardian kills what takes longer than this.
 _GRACE_S: Final = 5.0
+# The guardian is a bare Python process, which starts within seconds even on a busy machine.
 _GUARD_START_S: Final = 15.0
 _PROBE_PAUSE_S: Final = 0.05
+# A server that starts may accept a connection and not answer; the next probe then finds out.
 _PROBE_TIMEOUT_S: Final = 2.0
 
 
@@ -36,10 +39,14 @@ class Child:
 
     @property
     def guard_pid(self) -> int:
+        """The guardian's process id; it leads the session."""
         return self.guardian.pid
 
     async def ready(self, probe: Callable[[], Awaitable[bool]], deadline_s: float) -> None:
-        """Returns once `probe` says yes; raises `EmbeddedError` when the child has ended or the deadline passes."""
+        """Calls `probe` until it returns True.
+
+        Raises `EmbeddedError` if the child ends before that or `deadline_s` seconds pass.
+        """
         try:
             async with asyncio.timeout(deadline_s):
                 while not await probe():
@@ -66,7 +73,12 @@ async def guarded(
     remove: Path | None,
     grace_s: float = _GRACE_S,
 ) -> AsyncIterator[Child]:
-    """Runs `command` under a guardian, which removes the directory `remove` after the end."""
+    """Runs `command` under a guardian until the block ends.
+
+    `part` names the server in errors; its output goes to `log_path`. After SIGTERM it has `grace_s` seconds to end
+    before it is killed. The guardian then removes the directory `remove`. Raises `EmbeddedError` if the guardian does
+    not start.
+    """
     log_fd = os.open(log_path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
     guard_end, our_end = os.pipe()
     try:
@@ -87,7 +99,7 @@ async def guarded(
     try:
         yield Child(part, await _reported_pid(part, guardian), guardian, log_fd, log_path)
     finally:
-        # The end of the pipe is what ends the child; all that follows only waits for it.
+        # Closing the pipe makes the guardian end the child; the rest only waits for that.
         os.close(our_end)
         os.close(log_fd)
         await _gone(guardian, grace_s)
@@ -99,7 +111,7 @@ async def _reported_pid(part: str, guardian: asyncio.subprocess.Process) -> int:
         async with asyncio.timeout(_GUARD_START_S):
             return int(await guardian.stdout.readline())
     except (TimeoutError, ValueError) as error:
-        raise EmbeddedError(f"{part}: its guardian did not start", details={"part": part}) from error
+        raise EmbeddedError(f"{part}: its guardian process did not start", details={"part": part}) from error
 
 
 async def _gone(guardian: asyncio.subprocess.Process, grace_s: float) -> None:
@@ -110,28 +122,31 @@ async def _gone(guardian: asyncio.subprocess.Process, grace_s: float) -> None:
         guardian.kill()
         await guardian.wait()
     if guardian.returncode is not None and guardian.returncode < 0:
-        # Only a guardian that was itself killed leaves anything; what carries its session id is nobody else's.
+        # Only a guardian that was killed itself leaves processes, which its session id identifies safely.
         guard.kill(await asyncio.to_thread(guard.members, [guardian.pid]))
 
 
 async def pong(port: int) -> bool:
+    """Returns whether the Redis server at `port` answers a PING."""
     return await _exchange(port, b"PING\r\n", b"+PONG")
 
 
 async def takes_jobs(port: int, token: str) -> bool:
-    # The Jobs API answers seconds before the agent that starts the jobs; listing logs is a question to that agent.
+    """Returns whether the Ray head with its dashboard at `port` can start jobs."""
+    # The Jobs API answers seconds before the agent that starts the jobs does; listing logs asks that agent.
     agent = f"/api/v0/logs?node_ip={HOST}&glob=none"
     return await http_ok(port, "/api/version", token) and await http_ok(port, agent, token)
 
 
 async def http_ok(port: int, path: str, token: str | None = None) -> bool:
+    """Returns whether GET `path` at `port` answers 200. `token` is sent as a bearer token."""
     authorization = f"Authorization: Bearer {token}\r\n" if token else ""
     request = f"GET {path} HTTP/1.0\r\nHost: {HOST}:{port}\r\n{authorization}\r\n"
     return await _exchange(port, request.encode(), b" 200 ")
 
 
 async def _exchange(port: int, request: bytes, wanted: bytes) -> bool:
-    """Whether the first line of the answer holds `wanted`; a server that is not there yet is a no."""
+    """Returns whether the first line of the answer contains `wanted`; False if no server listens yet."""
     try:
         async with asyncio.timeout(_PROBE_TIMEOUT_S):
             reader, writer = await asyncio.open_connection(HOST, port)

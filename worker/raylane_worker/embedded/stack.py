@@ -1,4 +1,4 @@
-"""All three servers, started side by side, and the settings that lead to them."""
+"""Starts all three servers at the same time, and gives the settings that point to them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 from raylane_worker.embedded import guard
 from raylane_worker.embedded.child import HOST
+from raylane_worker.embedded.environment import free_port
 from raylane_worker.embedded.servers import (
     ACCESS_KEY_ID,
     REGION,
@@ -20,7 +21,6 @@ from raylane_worker.embedded.servers import (
     embedded_ray,
     embedded_valkey,
 )
-from raylane_worker.embedded.surroundings import free_port
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,10 +28,11 @@ if TYPE_CHECKING:
 
 
 class EmbeddedStack:
-    """Valkey, S3 with Glue, and Ray, started side by side: `async with EmbeddedStack() as stack`.
+    """Valkey, S3 with Glue, and Ray, started at the same time: `async with EmbeddedStack() as stack`.
 
-    With a `directory`, Valkey's data and all logs are kept there; without one nothing is left on disk. `with_ray=False`
-    leaves out Ray, the slow part. Entering raises `EmbeddedError` when a part does not start, and ends the others.
+    Valkey's data and all logs are kept in `directory`; without one nothing is left on disk. `bucket` is the name in
+    `settings_env`. `with_ray=False` leaves out Ray, the slow part; `num_cpus` is the number that Ray offers to jobs.
+    Entering raises `EmbeddedError` if a part does not start, and ends the others.
     """
 
     valkey: EmbeddedValkey
@@ -48,7 +49,7 @@ class EmbeddedStack:
         self._parts = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        """Returns when every part answers."""
+        """Starts every part; returns once all of them answer."""
         try:
             with free_port("moto", None) as moto_port:
                 async with asyncio.TaskGroup() as starting:
@@ -66,7 +67,7 @@ class EmbeddedStack:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Ends every part; returns when they are gone."""
+        """Ends every part; returns once all processes are gone."""
         await self._parts.aclose()
 
     async def _start_valkey(self) -> None:
@@ -80,9 +81,9 @@ class EmbeddedStack:
         self.ray = await self._parts.enter_async_context(ray)
 
     def settings_env(self, *, private_ray_url: str | None = None) -> dict[str, str]:
-        """The `RAYLANE_` variables that point a producer or worker at this stack.
+        """Returns the `RAYLANE_` variables that point a producer or worker to this stack.
 
-        Ray's one address is the private one, or the public one if `private_ray_url` names another.
+        Ray's address is the private one; if `private_ray_url` is given, that is, and Ray's own is the public one.
         """
         env = {
             "RAYLANE_REDIS__URL": self.valkey.url,
@@ -102,10 +103,10 @@ class EmbeddedStack:
 
     @property
     def pids(self) -> frozenset[int]:
-        """The servers and their guardians."""
+        """The process ids of the servers and their guardians."""
         parts = [part for part in (self.valkey, self.moto, self.ray) if part is not None]
         return frozenset(pid for part in parts for pid in (part.pid, part.guard_pid))
 
     def members(self) -> frozenset[int]:
-        """Every living process of the stack, with all descendants; empty where the system has no `/proc`."""
+        """Returns every living process of the stack with its descendants; empty where the system has no `/proc`."""
         return guard.members(self.pids)

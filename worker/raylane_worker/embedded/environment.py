@@ -1,4 +1,4 @@
-"""What a server is given: its wheel's place, an environment, a directory, a port that stays free."""
+"""What a server process needs to start: its program's directory, environment variables, a directory, a free port."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 
 def package(name: str, part: str) -> Path:
-    """Where a package of the extra is installed, without importing it."""
+    """Returns the directory of the installed package `name`, without importing it.
+
+    `part` names the server in errors. Raises `EmbeddedError` if the package is missing, and on Windows.
+    """
     if sys.platform == "win32":
         raise EmbeddedError("the embedded stack runs on Linux and macOS, not on Windows", details={"part": part})
     spec = importlib.util.find_spec(name)
@@ -32,13 +35,13 @@ def package(name: str, part: str) -> Path:
 
 
 def environment() -> dict[str, str]:
-    """The environment of this process without what could lead a child to other servers or to real credentials."""
+    """Returns this process's environment without variables that point to other servers or to real credentials."""
     kept = {
         name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "RAY_", "RAYLANE_", "MOTO_"))
     }
     no_proxy = ",".join(filter(None, [kept.get("no_proxy") or kept.get("NO_PROXY"), HOST, "localhost"]))
     return kept | {
-        # A Ray job's `python` is the first one on this path.
+        # A Ray job runs the first `python` on this path.
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', os.defpath)}",
         "NO_PROXY": no_proxy,
         "no_proxy": no_proxy,
@@ -48,7 +51,10 @@ def environment() -> dict[str, str]:
 
 @contextmanager
 def directory(part: str, given: Path | None, parent: str | None = None) -> Iterator[tuple[Path, Path | None]]:
-    """The directory to use, and the one to remove at the end: none if it was given."""
+    """Yields the directory that `part` uses, and the one that its guardian removes at the end, if any.
+
+    That is `given`, which stays, or else a new temporary directory below `parent`, which is removed.
+    """
     if given is not None:
         given.mkdir(parents=True, exist_ok=True)
         yield given.absolute(), None
@@ -57,15 +63,18 @@ def directory(part: str, given: Path | None, parent: str | None = None) -> Itera
     try:
         yield made, made
     finally:
-        # The guardian removes it too, for the case that nobody comes here.
+        # The guardian removes it too, in case this process is killed before it comes here.
         shutil.rmtree(made, ignore_errors=True)
 
 
 @contextmanager
 def free_port(part: str, given: int | None) -> Iterator[int]:
-    """A TCP port of loopback that nobody else is offered while the block runs."""
+    """Reserves a TCP port on loopback, `given` or any free one, until the block ends.
+
+    Raises `EmbeddedError`, which names `part` and the port, if the port is taken.
+    """
     with socket.socket() as holder:
-        # Bound, reusable and not listening: the server can still listen there, since servers set SO_REUSEADDR too.
+        # Bound but not listening: the system gives the port to nobody else, and a server with SO_REUSEADDR can use it.
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             holder.bind((HOST, given or 0))
