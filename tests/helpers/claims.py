@@ -1,4 +1,4 @@
-"""The worker's side of a lane driven by hand: no loop and no handler, each step when the test wants it."""
+"""Drives the worker's side of a lane step by step, without a loop or a handler."""
 
 from __future__ import annotations
 
@@ -22,47 +22,47 @@ TRANSIENT = StorageUnavailable("try again")
 
 
 def patient_lane(redis: Redis, **options: Any) -> LaneQueue:
-    """The upload lane with a lease that no slow machine outlasts."""
+    """Returns the upload lane with leases of 60 s, which do not run out on a slow machine either."""
     return lane_queue(redis, **({"lease_s": 60} | options))
 
 
 async def claimed(lane: LaneQueue, limit: int = 100) -> list[str]:
-    """The ids of the jobs that are taken now, in the order of the answer."""
+    """Claims jobs and returns their ids, in the order of the answer."""
     return [lease.job_id for lease in (await lane.claim(limit)).leases]
 
 
 async def take(lane: LaneQueue) -> Lease:
-    """The next job, which must be there."""
+    """Claims the next job; fails if there is none."""
     [lease] = (await lane.claim(1)).leases
     return lease
 
 
-async def end(lane: LaneQueue, end: AttemptOutcome) -> None:
-    """Writes the end, which must be accepted."""
-    assert await lane.finish([end]) == [True]
+async def end(lane: LaneQueue, outcome: AttemptOutcome) -> None:
+    """Writes the outcome; fails if Redis does not accept it."""
+    assert await lane.finish([outcome]) == [True]
 
 
 async def run(lane: LaneQueue) -> str:
-    """Takes the next job and ends it well; returns its id."""
+    """Claims the next job and writes its success; returns its id."""
     lease = await take(lane)
     await end(lane, lease.succeeded(DONE))
     return lease.job_id
 
 
 async def fail(lane: LaneQueue) -> str:
-    """Takes the next job and ends it with an error that is its own; returns its id."""
+    """Claims the next job and writes a permanent failure; returns its id."""
     lease = await take(lane)
     await end(lane, lease.failed(PERMANENT))
     return lease.job_id
 
 
 async def die(redis: Redis, job_id: str) -> None:
-    """What the death of a job's worker looks like after a lease's length."""
+    """Makes the job's lease run out, as it does after the job's worker has died."""
     assert await redis.zadd(keys.running("upload"), {job_id: 1}, xx=True, ch=True) == 1
 
 
 async def come_due(redis: Redis, job_id: str) -> None:
-    """Moves a scheduled job to where it would stand if its time had come."""
+    """Moves the time of a scheduled job to now."""
     record = await JobQueue(redis).record(job_id)
     if record.at is not None:
         await redis.hset(keys.job(job_id), "at", str(record.enqueued_at))  # type: ignore[misc]  # redis-py's union
@@ -75,24 +75,24 @@ async def expire(redis: Redis, job_id: str, lane: str = "upload") -> None:
 
 
 async def statuses(redis: Redis, *job_ids: str) -> list[str]:
-    """Where the jobs stand."""
+    """Returns the statuses of the jobs."""
     return [(await record(redis, job_id)).status.value for job_id in job_ids]
 
 
 async def record(redis: Redis, job_id: str) -> JobRecord:
-    """What is true of the job now."""
+    """Returns the job's record."""
     return await JobQueue(redis).record(job_id)
 
 
 async def error_code(redis: Redis, job_id: str) -> str:
-    """The code of the error that the job ended with."""
+    """Returns the code of the job's error; fails if it has none."""
     error = (await record(redis, job_id)).error
     assert error is not None
     return error.code
 
 
 async def finals(redis: Redis, job_id: str) -> list[str]:
-    """The final statuses that were announced."""
+    """Returns the final statuses among the job's events."""
     entries = await redis.xrange(keys.job_events(job_id))
     found = [fields.get("status", "") for _, fields in entries]
     return [status for status in found if status in ("succeeded", "failed", "cancelled")]

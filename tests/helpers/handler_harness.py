@@ -1,4 +1,4 @@
-"""Attempts of a job without a queue: what one attempt writes, the next one is given. They can be cut at every step."""
+"""Runs attempts of a job without a queue: each attempt gets the record of the one before, and can be cut anywhere."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class Cut:
-    """Cancels the attempt at its `at`-th step, if it comes that far. Steps are what it does to the world outside."""
+    """Cancels an attempt at its `at`-th step, if it gets that far. A step is each effect outside the process."""
 
     def __init__(self) -> None:
         self.at = 0
@@ -47,7 +47,7 @@ class Cut:
 
 
 class Store(SourceStore):
-    """The real store, with a step before and after each call."""
+    """The real source store, with a step before and after each call."""
 
     def __init__(self, redis: Redis, cut: Cut) -> None:
         super().__init__(redis)
@@ -68,27 +68,27 @@ class Store(SourceStore):
 
 @dataclass
 class RealisticRay(FakeRay):
-    """Goes on with what it was asked for when the client is gone, as Ray does.
+    """A fake cluster that handles each request to its end when the client has disconnected, as Ray does.
 
-    A run ends by itself when it is looked at for the `ends_at_look`-th time.
+    A run ends when its job is polled for the `ends_at_poll`-th time. Stops are ignored `stops_to_ignore` times.
+    Submissions have no effect before `submissions_released` is set, if there is such an event.
     """
 
     cut: Cut = field(default_factory=Cut)
-    hold: asyncio.Event | None = None
-    """While it is there and not set, submissions that have arrived have no effect yet."""
-    ends_at_look: int | None = None
-    deaf_to_stops: int = 0
+    submissions_released: asyncio.Event | None = None
+    ends_at_poll: int | None = None
+    stops_to_ignore: int = 0
     exit_code: int = 0
-    looks: dict[str, int] = field(default_factory=dict)
+    polls: dict[str, int] = field(default_factory=dict)
     _tasks: set[asyncio.Task[web.StreamResponse]] = field(default_factory=set)
 
     def application(self) -> web.Application:
         app = super().application()
-        app.middlewares.append(self._go_on)
+        app.middlewares.append(self._handle_to_its_end)
         return app
 
     @web.middleware
-    async def _go_on(
+    async def _handle_to_its_end(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
         await request.read()
@@ -101,59 +101,59 @@ class RealisticRay(FakeRay):
         return answer
 
     async def _submit(self, request: web.Request) -> web.Response:
-        if self.hold is not None:
-            await self.hold.wait()
+        if self.submissions_released is not None:
+            await self.submissions_released.wait()
         return await super()._submit(request)
 
     async def _job(self, submission_id: str) -> web.Response:
-        self.looks[submission_id] = self.looks.get(submission_id, 0) + 1
-        if self.ends_at_look is not None and self.looks[submission_id] >= self.ends_at_look:
+        self.polls[submission_id] = self.polls.get(submission_id, 0) + 1
+        if self.ends_at_poll is not None and self.polls[submission_id] >= self.ends_at_poll:
             self.finish(submission_id, exit_code=self.exit_code)
         return await super()._job(submission_id)
 
     async def _stop(self, submission_id: str) -> web.Response:
-        if self.deaf_to_stops > 0:
-            self.deaf_to_stops -= 1
+        if self.stops_to_ignore > 0:
+            self.stops_to_ignore -= 1
             return web.json_response({"stopped": False})
         return await super()._stop(submission_id)
 
     def finish(self, submission_id: str, exit_code: int = 0) -> None:
-        """The run ends by itself, if it still runs."""
+        """Ends the run if it is still running."""
         self.end(submission_id, exit_code=exit_code)
 
     def statuses(self) -> dict[str, object]:
-        """Each run's status by its id."""
+        """Returns the status of each run by its id."""
         return {submission_id: job["status"] for submission_id, job in self.jobs.items()}
 
 
 class Job:
-    """One job, kept as the queue would keep it."""
+    """One job, with the parts of its record and events that the queue would keep."""
 
     def __init__(self, request: Request, resources: Resources, cut: Cut, *, round: int = 0) -> None:
         self.request = request
         self.round = round
         self.checkpoints: list[Checkpoint] = []
-        self.told: list[Progress] = []
+        self.progress_updates: list[Progress] = []
         self.texts: list[str] = []
         self.lines: list[str] = []
         self.log_position: str | None = None
         self.events: list[str] = []
-        """Stages and texts in their order; a text is just `text`."""
+        """Stages, and `text` for each piece of text, in their order."""
         self._resources = resources
         self._cut = cut
 
     async def run(self) -> Result:
-        """One attempt."""
+        """Runs one attempt."""
         return await HANDLERS[self.request.kind].run(self.request, self._context())
 
     async def clean_up(self) -> None:
-        """What follows a cancelled job's last attempt."""
+        """Runs the kind's clean-up, as a lane does for a cancelled job."""
         clean_up = HANDLERS[self.request.kind].clean_up
         assert clean_up is not None
         await clean_up(self.request, self._context())
 
     async def run_cut(self, at: int) -> bool:
-        """One attempt that is cut at its `at`-th step; False if it had ended before."""
+        """Runs one attempt and cuts it at its `at`-th step; returns False if it ended before that."""
         self._cut.at, self._cut.passed = at, 0
         self._cut.task = asyncio.create_task(self.run())
         try:
@@ -166,12 +166,12 @@ class Job:
 
     @property
     def stage(self) -> str | None:
-        """What the last attempt was doing."""
-        return self.told[-1].stage if self.told else None
+        """The last stage that was reported."""
+        return self.progress_updates[-1].stage if self.progress_updates else None
 
     async def progress(self, progress: Progress) -> None:
         await self._cut.point()
-        self.told.append(progress)
+        self.progress_updates.append(progress)
         self.events.append(progress.stage)
         await self._cut.point()
 
@@ -205,7 +205,7 @@ class Job:
             session_id=new.session_id,
             status=JobStatus.RUNNING,
             round=self.round,
-            progress=self.told[-1] if self.told else None,
+            progress=self.progress_updates[-1] if self.progress_updates else None,
             checkpoint=self.checkpoints[-1] if self.checkpoints else None,
             log_position=self.log_position,
             enqueued_at=int(time.time() * 1000),
@@ -214,8 +214,8 @@ class Job:
 
 
 @dataclass
-class Bench:
-    """A cluster with one address, a session's sources, and jobs that use them."""
+class Harness:
+    """A cluster with one address, a session with sources, and jobs that use them."""
 
     ray: RealisticRay
     address: Address
@@ -226,14 +226,14 @@ class Bench:
     def job(self, request: Request, *, round: int = 0) -> Job:
         return Job(request, self.resources, self.cut, round=round)
 
-    async def names(self) -> list[str]:
-        """The uploads whose sources the session holds."""
+    async def source_job_ids(self) -> list[str]:
+        """Returns the ids of the uploads whose sources are in the session."""
         return [source.job_id for source in await self.sources.all("s1")]
 
 
 @asynccontextmanager
-async def bench(redis: Redis, **ray: float) -> AsyncIterator[Bench]:
-    """Session `s1` has one source, of upload `up1`; `ray` changes `RaySettings`."""
+async def open_harness(redis: Redis, **ray: float) -> AsyncIterator[Harness]:
+    """Opens a harness whose session `s1` has one source, of upload `up1`; `ray` changes `RaySettings`."""
     cut = Cut()
     cluster = RealisticRay(cut=cut)
     async with AsyncExitStack() as stack:
@@ -242,11 +242,11 @@ async def bench(redis: Redis, **ray: float) -> AsyncIterator[Bench]:
         client = await stack.enter_async_context(RayClient(settings.ray))
         sources = Store(redis, cut)
         await sources.put("s1", [a_source()])
-        yield Bench(cluster, address, sources, Resources(settings=settings, ray=client, sources=sources), cut)
+        yield Harness(cluster, address, sources, Resources(settings=settings, ray=client, sources=sources), cut)
 
 
 def a_source(job_id: str = "up1") -> CsvSource:
-    """One upload of the same file."""
+    """Returns a source of the same file, uploaded by this job."""
     return CsvSource(
         filename="weather.csv",
         s3_uri="s3://bucket/sessions/s1/csv/weather.csv",

@@ -35,7 +35,7 @@ LANES = LanesSettings.model_validate({"lease_s": 2, "poll_s": 0.2})
 def lane_queue(
     redis: Redis, *, name: str = "w1", max_attempts: int = 3, per_session: int = 0, **more: Any
 ) -> LaneQueue:
-    """The upload lane as a worker sees it."""
+    """Returns the upload lane as a worker sees it."""
     options = {"lease_s": LANES.lease_s, "result_ttl_s": 3600} | more
     kinds = {kind.value: max_attempts for kind in JobKind}
     return LaneQueue(redis, "upload", worker=name, max_attempts=kinds, per_session=per_session, **options)
@@ -52,7 +52,7 @@ async def worker(
     cleanups: Mapping[JobKind, CleanUp] | None = None,
     **lane: Any,
 ) -> AsyncIterator[LaneWorker]:
-    """A running worker of the upload lane that runs every job with `run`; `lane` changes the lane's settings."""
+    """Runs a worker of the upload lane that handles every job with `run`; `lane` changes the lane's settings."""
     settings = LaneSettings(**{"concurrency": 5, "timeout_s": 30, "per_session": 0} | lane)
     policy = RetryPolicy(max_attempts=max_attempts, backoff_base_s=0.01, backoff_cap_s=0.02)
     handlers = {kind: Handler(run, (cleanups or {}).get(kind)) for kind in (JobKind.TABLES, JobKind.UPLOAD)}

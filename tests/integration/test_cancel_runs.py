@@ -12,7 +12,7 @@ from raylane_common.wire.generate import GenerateRequest
 from raylane_common.wire.ray import RayRunsRequest, RayStopRequest, RaySubmitRequest
 from raylane_worker.handlers import HANDLERS
 from raylane_worker.runs import run as runs
-from tests.helpers.handler_harness import Bench, Job, bench
+from tests.helpers.handler_harness import Harness, Job, open_harness
 from tests.helpers.waiting import until
 
 if TYPE_CHECKING:
@@ -35,15 +35,15 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-async def on(redis: Redis) -> AsyncIterator[Bench]:
-    async with bench(redis) as opened:
+async def harness(redis: Redis) -> AsyncIterator[Harness]:
+    async with open_harness(redis) as opened:
         yield opened
 
 
-async def cancelled(job: Job, on: Bench, *, when: str = LOOK) -> Job:
-    """The job, cancelled while it follows its run, or after another request."""
+async def cancelled(job: Job, harness: Harness, *, when: str = LOOK) -> Job:
+    """Cancels the job's attempt after its first request `when`: by default while it follows its run."""
     attempt = asyncio.create_task(job.run())
-    await until(lambda: attempt.done() or on.address.count(when) > 0)
+    await until(lambda: attempt.done() or harness.address.count(when) > 0)
     attempt.cancel()
     with pytest.raises(asyncio.CancelledError):
         await attempt
@@ -51,97 +51,99 @@ async def cancelled(job: Job, on: Bench, *, when: str = LOOK) -> Job:
 
 
 @BOTH
-async def test_a_cancelled_jobs_run_is_stopped_and_its_sources_stay(on: Bench, request_: Request) -> None:
-    job = await cancelled(on.job(request_), on)
-    assert on.ray.statuses() == {RUN: "RUNNING"}
+async def test_the_run_of_a_cancelled_job_is_stopped_and_the_sources_stay(harness: Harness, request_: Request) -> None:
+    job = await cancelled(harness.job(request_), harness)
+    assert harness.ray.statuses() == {RUN: "RUNNING"}
     await job.clean_up()
-    assert on.ray.statuses() == {RUN: "STOPPED"}
-    assert await on.names() == ["up1"]
+    assert harness.ray.statuses() == {RUN: "STOPPED"}
+    assert await harness.source_job_ids() == ["up1"]
     await job.clean_up()
-    assert await on.names() == ["up1"], "a cleanup that was cut runs again"
+    assert await harness.source_job_ids() == ["up1"], "a clean-up that was cut runs again"
 
 
 @pytest.mark.parametrize("exit_code", [0, 1])
 @pytest.mark.parametrize("keep_sources", [True, False])
-async def test_a_run_that_had_ended_by_itself_has_used_up_its_sources(
-    on: Bench, exit_code: int, keep_sources: bool
+async def test_a_run_that_had_ended_before_the_cancel_clears_its_sources(
+    harness: Harness, exit_code: int, keep_sources: bool
 ) -> None:
-    job = await cancelled(on.job(QUESTION.model_copy(update={"keep_sources": keep_sources})), on)
-    on.ray.finish(RUN, exit_code)
+    job = await cancelled(harness.job(QUESTION.model_copy(update={"keep_sources": keep_sources})), harness)
+    harness.ray.finish(RUN, exit_code)
     await job.clean_up()
-    assert await on.names() == (["up1"] if keep_sources else [])
-    assert on.address.count(STOP) == 0
+    assert await harness.source_job_ids() == (["up1"] if keep_sources else [])
+    assert harness.address.count(STOP) == 0
 
 
-async def test_a_run_is_stopped_that_only_starts_after_its_job_was_cancelled(on: Bench) -> None:
-    on.ray.hold = asyncio.Event()
-    job = await cancelled(on.job(SCRIPT), on, when=POST)
+async def test_a_run_that_starts_after_its_job_was_cancelled_is_stopped(harness: Harness) -> None:
+    harness.ray.submissions_released = asyncio.Event()
+    job = await cancelled(harness.job(SCRIPT), harness, when=POST)
     assert job.stage == "submitting"
     cleaning = asyncio.create_task(job.clean_up())
-    await until(lambda: on.address.count(LOOK) > 2)
-    on.ray.hold.set()
+    await until(lambda: harness.address.count(LOOK) > 2)
+    harness.ray.submissions_released.set()
     await cleaning
-    assert on.ray.statuses() == {RUN: "STOPPED"}
+    assert harness.ray.statuses() == {RUN: "STOPPED"}
 
 
-async def test_a_submission_that_never_arrives_is_not_waited_for_without_end(
-    on: Bench, monkeypatch: pytest.MonkeyPatch
+async def test_the_clean_up_does_not_wait_forever_for_a_submission_that_never_arrives(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(runs, "_LATE_RUN_S", 0.1)
-    on.address.break_with(Break.NEVER_ANSWERS, only=POST)
-    job = await cancelled(on.job(QUESTION), on, when=POST)
+    harness.address.break_with(Break.NEVER_ANSWERS, only=POST)
+    job = await cancelled(harness.job(QUESTION), harness, when=POST)
     await job.clean_up()
-    assert on.address.count(LOOK) > 1
-    assert on.ray.statuses() == {}
-    assert await on.names() == ["up1"]
+    assert harness.address.count(LOOK) > 1
+    assert harness.ray.statuses() == {}
+    assert await harness.source_job_ids() == ["up1"]
 
 
-async def test_a_run_whose_supervisor_only_starts_is_asked_again_until_it_stops(on: Bench) -> None:
-    job = await cancelled(on.job(SCRIPT), on)
-    on.ray.deaf_to_stops = 3
+async def test_a_run_whose_supervisor_is_still_starting_is_asked_again_until_it_stops(harness: Harness) -> None:
+    job = await cancelled(harness.job(SCRIPT), harness)
+    harness.ray.stops_to_ignore = 3
     await job.clean_up()
-    assert on.address.count(STOP) == 4
-    assert on.ray.statuses() == {RUN: "STOPPED"}
+    assert harness.address.count(STOP) == 4
+    assert harness.ray.statuses() == {RUN: "STOPPED"}
 
 
-async def test_a_run_that_does_not_stop_is_an_error_that_names_it(on: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_run_that_does_not_stop_is_an_error_that_names_it(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(runs, "_STOP_TIMEOUT_S", 0.2)
-    job = await cancelled(on.job(QUESTION), on)
-    on.ray.deaf_to_stops = 1_000_000
+    job = await cancelled(harness.job(QUESTION), harness)
+    harness.ray.stops_to_ignore = 1_000_000
     with pytest.raises(RayServerError, match=RUN) as caught:
         await job.clean_up()
     assert caught.value.details == {"submission_id": RUN, "status": "RUNNING"}
-    assert await on.names() == ["up1"]
+    assert await harness.source_job_ids() == ["up1"]
 
 
 @BOTH
-async def test_a_cluster_that_is_away_for_a_moment_is_asked_again(on: Bench, request_: Request) -> None:
-    job = await cancelled(on.job(request_), on)
-    await on.address.close()
+async def test_a_cluster_that_is_unreachable_for_a_moment_is_asked_again(harness: Harness, request_: Request) -> None:
+    job = await cancelled(harness.job(request_), harness)
+    await harness.address.close()
     cleaning = asyncio.create_task(job.clean_up())
-    await until(lambda: on.resources.ray.endpoints()[0].state == "down")
-    await on.address.open()
+    await until(lambda: harness.resources.ray.endpoints()[0].state == "down")
+    await harness.address.open()
     await cleaning
-    assert on.ray.statuses() == {RUN: "STOPPED"}
+    assert harness.ray.statuses() == {RUN: "STOPPED"}
 
 
-async def test_a_cluster_that_stays_away_is_the_error_that_the_record_gets(
-    on: Bench, monkeypatch: pytest.MonkeyPatch
+async def test_a_cluster_that_stays_unreachable_raises_its_error(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(runs, "_STOP_TIMEOUT_S", 0.2)
-    job = await cancelled(on.job(QUESTION), on)
-    await on.address.close()
+    job = await cancelled(harness.job(QUESTION), harness)
+    await harness.address.close()
     with pytest.raises(RayUnreachable):
         await job.clean_up()
-    assert await on.names() == ["up1"]
+    assert await harness.source_job_ids() == ["up1"]
 
 
-async def test_a_job_that_began_anew_stops_its_own_run_and_not_the_one_before(on: Bench) -> None:
-    await cancelled(on.job(SCRIPT), on)
+async def test_a_requeued_job_stops_its_own_run_and_not_the_earlier_one(harness: Harness) -> None:
+    await cancelled(harness.job(SCRIPT), harness)
     again = f"{RUN}r2"
-    job = await cancelled(on.job(SCRIPT, round=2), on, when=f"GET /api/jobs/{again}")
+    job = await cancelled(harness.job(SCRIPT, round=2), harness, when=f"GET /api/jobs/{again}")
     await job.clean_up()
-    assert on.ray.statuses() == {RUN: "RUNNING", again: "STOPPED"}
+    assert harness.ray.statuses() == {RUN: "RUNNING", again: "STOPPED"}
 
 
 @pytest.mark.parametrize(
@@ -154,23 +156,23 @@ async def test_a_job_that_began_anew_stops_its_own_run_and_not_the_one_before(on
     ],
     ids=["not begun", "not executed", "ray stop", "ray jobs"],
 )
-async def test_a_job_that_started_no_run_asks_ray_for_nothing(on: Bench, request_: Request) -> None:
-    job = on.job(request_)
+async def test_a_job_that_started_no_run_asks_ray_for_nothing(harness: Harness, request_: Request) -> None:
+    job = harness.job(request_)
     if isinstance(request_, GenerateRequest) and not request_.execute:
         await job.run()
         assert job.checkpoints[-1].versions
     await job.clean_up()
-    assert on.address.requests == []
+    assert harness.address.requests == []
 
 
-async def test_a_version_that_failed_verification_or_has_run_is_not_looked_for(on: Bench) -> None:
-    on.ray.ends_at_look = 1
-    job = on.job(QUESTION)
+async def test_no_run_is_looked_for_if_the_last_version_has_run(harness: Harness) -> None:
+    harness.ray.ends_at_poll = 1
+    job = harness.job(QUESTION)
     await job.run()
-    on.address.requests.clear()
+    harness.address.requests.clear()
     await job.clean_up()
-    assert on.address.requests == []
+    assert harness.address.requests == []
 
 
-def test_only_kinds_that_start_runs_have_a_cleanup() -> None:
+def test_only_kinds_that_start_runs_have_a_clean_up() -> None:
     assert {kind for kind, handler in HANDLERS.items() if handler.clean_up} == {"generate", "ray"}

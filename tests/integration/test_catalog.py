@@ -37,7 +37,7 @@ def definition(
     partitions: dict[str, str] | None = None,
     table_type: str = "EXTERNAL_TABLE",
 ) -> dict[str, Any]:
-    """A table as a crawler or Athena would have entered it."""
+    """Returns a table definition as a crawler or Athena writes it."""
     serde_info = {"SerializationLibrary": serde, "Parameters": options or {}}
     descriptor = {
         "Columns": [{"Name": name, "Type": kind} for name, kind in (columns or {"id": "bigint"}).items()],
@@ -54,7 +54,7 @@ def definition(
 
 
 class Database:
-    """A database of one test, and the catalog that reads it."""
+    """The database of one test, and the catalog that reads it."""
 
     def __init__(self, name: str, catalog: Catalog, url: str) -> None:
         self.name = name
@@ -155,7 +155,7 @@ async def test_the_format_is_what_the_catalog_says(
         (None, {}, ","),
     ],
 )
-async def test_the_field_separator_is_the_serdes(
+async def test_the_field_separator_comes_from_the_serde(
     database: Database, serde: str | None, options: dict[str, str], delimiter: str
 ) -> None:
     source = await database.resolve(
@@ -165,7 +165,7 @@ async def test_the_field_separator_is_the_serdes(
 
 
 @pytest.mark.parametrize(
-    ("entry", "told"),
+    ("entry", "expected"),
     [
         (definition(input_format="org.apache.hadoop.hive.ql.io.orc.OrcInputFormat", serde=None), "OrcInputFormat"),
         (definition(input_format=None, serde="org.apache.hadoop.hive.serde2.avro.AvroSerDe"), "AvroSerDe"),
@@ -200,12 +200,12 @@ async def test_the_field_separator_is_the_serdes(
         (definition(parameters={"skip.footer.line.count": "1"}), "footer"),
     ],
 )
-async def test_what_ray_cannot_read_is_refused_and_listed_with_the_reason(
-    database: Database, entry: dict[str, Any], told: str
+async def test_a_table_that_ray_cannot_read_is_refused_and_listed_with_the_reason(
+    database: Database, entry: dict[str, Any], expected: str
 ) -> None:
     with pytest.raises(UnsupportedFormat) as caught:
         await database.resolve(entry)
-    assert told in caught.value.message
+    assert expected in caught.value.message
     assert caught.value.details == {"table": f"{database.name}.orders"}
     (summary,) = await database.catalog.tables(database.name)
     assert (summary.supported, summary.reason) == (False, caught.value.message)
@@ -234,7 +234,7 @@ async def test_a_location_is_an_s3_prefix_that_arrow_reads(database: Database, l
     assert (await database.resolve(definition(location=location))).location == normal
 
 
-async def test_hive_types_get_their_meaning(database: Database) -> None:
+async def test_hive_types_become_column_types(database: Database) -> None:
     meanings = {
         ColumnType.INTEGER: ["tinyint", "smallint", "int", "bigint"],
         ColumnType.NUMBER: ["float", "double", "decimal(38,0)", "DECIMAL"],
@@ -286,7 +286,7 @@ async def test_a_server_that_never_answers_is_unavailable() -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "status", "error", "told"),
+    ("code", "status", "error", "expected"),
     [
         ("AccessDeniedException", "400 Bad Request", CatalogRejected, "role or user"),
         ("UnrecognizedClientException", "400 Bad Request", CatalogRejected, "RAYLANE_AWS__ACCESS_KEY_ID"),
@@ -294,12 +294,12 @@ async def test_a_server_that_never_answers_is_unavailable() -> None:
         ("InternalServiceException", "500 Internal Server Error", CatalogUnavailable, "try again later"),
     ],
 )
-async def test_a_refusal_says_what_to_do(code: str, status: str, error: type[Exception], told: str) -> None:
+async def test_a_refusal_says_what_to_do(code: str, status: str, error: type[Exception], expected: str) -> None:
     async with (
         answering(status, f'{{"__type": "{code}", "message": "no"}}') as url,
         Catalog(aws_settings(url)) as catalog,
     ):
-        with pytest.raises(error, match=f"{code}.*{told}"):
+        with pytest.raises(error, match=f"{code}.*{expected}"):
             await catalog.tables("d")
 
 

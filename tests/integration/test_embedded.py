@@ -33,7 +33,7 @@ from tests.helpers.waiting import until
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator
 
-# As /proc/net/tcp and tcp6 spell them: 127.0.0.1, ::ffff:127.0.0.1, ::1.
+# 127.0.0.1, ::ffff:127.0.0.1 and ::1, as /proc/net/tcp and tcp6 write them.
 LOOPBACK = {"0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000"}
 LISTEN = "0A"
 
@@ -54,7 +54,7 @@ asyncio.run(main())
 
 class Parent(NamedTuple):
     process: asyncio.subprocess.Process
-    said: dict[str, str]
+    report: dict[str, str]
     pids: frozenset[int]
 
 
@@ -64,8 +64,8 @@ async def parent_of_a_stack(kind: str) -> AsyncIterator[Parent]:
     try:
         assert process.stdout is not None
         async with asyncio.timeout(100):
-            said = json.loads(await process.stdout.readline())
-        yield Parent(process, said, frozenset(said.pop("pids")))
+            report = json.loads(await process.stdout.readline())
+        yield Parent(process, report, frozenset(report.pop("pids")))
     finally:
         if process.returncode is None:
             process.terminate()
@@ -86,7 +86,7 @@ async def get_key(url: str) -> object:
         return await redis.get("key")
 
 
-async def test_valkey_has_everything_back_after_a_sigkill(tmp_path: Path) -> None:
+async def test_valkey_has_all_its_data_after_a_sigkill(tmp_path: Path) -> None:
     async with embedded_valkey(tmp_path) as first:
         await set_key(first.url, "kept")
         os.kill(first.pid, signal.SIGKILL)
@@ -104,7 +104,7 @@ async def test_valkey_without_a_directory_leaves_nothing_on_disk() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGSTOP, signal.SIGKILL])
-async def test_a_frozen_or_dead_server_does_not_hold_up_the_end(number: signal.Signals) -> None:
+async def test_a_frozen_or_dead_server_does_not_delay_the_end_of_the_block(number: signal.Signals) -> None:
     async with embedded_valkey() as valkey:
         os.kill(valkey.pid, number)
     assert not guard.living([valkey.pid, valkey.guard_pid])
@@ -134,7 +134,7 @@ async def test_moto_keeps_objects() -> None:
         assert await answer["Body"].read() == b"x,y\n1,2\n"
 
 
-async def test_two_stacks_stand_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_two_stacks_run_at_the_same_time(monkeypatch: pytest.MonkeyPatch) -> None:
     async with EmbeddedStack(with_ray=False) as one, EmbeddedStack(with_ray=False, bucket="other") as two:
         assert len({one.valkey.port, one.moto.port, two.valkey.port, two.moto.port}) == 4
         assert one.members() >= one.pids
@@ -182,8 +182,8 @@ async def test_a_child_that_cannot_start_is_an_error_with_its_log(tmp_path: Path
     assert own_processes() == before
 
 
-async def test_a_part_that_fails_ends_the_others(tmp_path: Path) -> None:
-    (tmp_path / "appendonlydir").write_text("in the way of a directory")
+async def test_a_part_that_fails_to_start_ends_the_others(tmp_path: Path) -> None:
+    (tmp_path / "appendonlydir").write_text("a file where Valkey wants a directory")
     before = own_processes()
     with pytest.raises(EmbeddedError, match="valkey ended with exit code"):
         await EmbeddedStack(tmp_path, with_ray=False).__aenter__()
@@ -233,22 +233,22 @@ async def test_nothing_is_left_of_a_stack_whose_parent_is_killed() -> None:
         assert guard.living(parent.pids) == parent.pids
         parent.process.kill()
         await until(lambda: not guard.living(parent.pids))
-        await until(lambda: not Path(parent.said["data_dir"]).exists())
+        await until(lambda: not Path(parent.report["data_dir"]).exists())
 
 
-async def test_ray_asks_for_its_token_stays_on_loopback_and_dies_with_its_parent() -> None:
+async def test_ray_needs_its_token_stays_on_loopback_and_dies_with_its_parent() -> None:
     async with (
         parent_of_a_stack("ray") as parent,
         aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as http,
     ):
-        ray = parent.said
+        ray = parent.report
         token = {"Authorization": f"Bearer {ray['token']}"}
         async with http.get(f"{ray['url']}/api/version") as answer:
             assert answer.status == 401
         async with http.get(f"{ray['url']}/api/version", headers=token) as answer:
             assert answer.status == 200
 
-        # The driver of a job is in a session of its own, so it is the one that could be forgotten.
+        # The driver of a job is in another session, so it is the process that could be left behind.
         code = "import os, sys, time; print(sys.prefix, os.environ['AWS_ENDPOINT_URL'], flush=True); time.sleep(3600)"
         job = {"entrypoint": f'python -c "{code}"', "submission_id": "endless"}
         async with http.post(f"{ray['url']}/api/jobs/", headers=token, json=job) as answer:
@@ -271,7 +271,7 @@ async def test_ray_asks_for_its_token_stays_on_loopback_and_dies_with_its_parent
 
 
 def listening_addresses(pids: Iterable[int]) -> Iterator[str]:
-    """As in /proc/net/tcp: the address in hexadecimal, 32-bit words in the order of the machine."""
+    """Yields the addresses on which these processes listen, as hexadecimal words like those in /proc/net/tcp."""
     sockets = {target for pid in pids for target in open_files(pid)}
     for table in ("tcp", "tcp6"):
         for line in Path("/proc/net", table).read_text().splitlines()[1:]:

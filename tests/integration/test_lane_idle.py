@@ -1,4 +1,4 @@
-"""What a lane that has nothing to do, or waits, asks of Redis: a fixed number of commands per look."""
+"""How many commands a lane sends while it is idle or full: a fixed number per claim."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from raylane_common.wire.tables import DatabasesResult
     from raylane_worker.context import JobContext
 
-LOOKS = 5
-# What the claim script does within the server, at each look and whatever stands in the lane.
+CLAIMS = 5
+# The commands that the claim script runs inside the server, however many jobs the lane has.
 MOST_WITHIN_A_CLAIM = 16
 
 
 @pytest.fixture
 def _no_heartbeat(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It comes every few seconds, between any two looks; it is counted by itself."""
+    """Heartbeats come at any moment, so they are counted in a test of their own."""
 
     async def nothing(_: LaneWorker) -> None:
         pass
@@ -42,7 +42,7 @@ async def _calls(redis: Redis) -> Counter[str]:
 
 
 async def _spent(redis: Redis, running: LaneWorker, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """The calls of each command from the end of one look to the end of the fifth after it."""
+    """Returns how often each command ran from the end of one claim to the end of the fifth claim after it."""
     claim, marks = running.lane_queue.claim, list[Counter[str]]()
 
     async def counted(limit: int) -> Claim:
@@ -51,22 +51,22 @@ async def _spent(redis: Redis, running: LaneWorker, monkeypatch: pytest.MonkeyPa
         return answer
 
     monkeypatch.setattr(running.lane_queue, "claim", counted)
-    await until(lambda: len(marks) > LOOKS)
-    spent = marks[LOOKS] - marks[0]
+    await until(lambda: len(marks) > CLAIMS)
+    spent = marks[CLAIMS] - marks[0]
     del spent["info"]
     return spent
 
 
 @pytest.mark.usefixtures("_no_heartbeat")
-async def test_an_idle_lane_sends_one_command_per_look(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_idle_lane_sends_one_command_per_claim(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     async with worker(redis, succeed) as running:
         spent = await _spent(redis, running, monkeypatch)
-    assert spent.pop("evalsha") == LOOKS
-    assert sum(spent.values()) <= LOOKS * MOST_WITHIN_A_CLAIM, spent
+    assert spent.pop("evalsha") == CLAIMS
+    assert sum(spent.values()) <= CLAIMS * MOST_WITHIN_A_CLAIM, spent
 
 
 @pytest.mark.usefixtures("_no_heartbeat")
-async def test_a_look_costs_the_same_whatever_stands_in_the_lane_for_later(
+async def test_a_claim_costs_the_same_however_many_jobs_are_scheduled_or_waiting(
     redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     queue = JobQueue(redis)
@@ -74,8 +74,8 @@ async def test_a_look_costs_the_same_whatever_stands_in_the_lane_for_later(
     await queue.enqueue_many([a_job(id=f"waiting{number}", after=("later0",)) for number in range(500)])
     async with worker(redis, succeed) as running:
         spent = await _spent(redis, running, monkeypatch)
-    assert spent.pop("evalsha") == LOOKS
-    assert sum(spent.values()) <= LOOKS * MOST_WITHIN_A_CLAIM, spent
+    assert spent.pop("evalsha") == CLAIMS
+    assert sum(spent.values()) <= CLAIMS * MOST_WITHIN_A_CLAIM, spent
 
 
 async def test_a_heartbeat_sends_a_handful_of_commands(redis: Redis) -> None:
@@ -86,12 +86,12 @@ async def test_a_heartbeat_sends_a_handful_of_commands(redis: Redis) -> None:
         before = await _calls(redis)
         await running.heart_beat()
         spent = await _calls(redis) - before
-    # The sign of life, the janitor's turn and sweep, its look at records; a last look of the lane may fall in between.
+    # The heartbeat, the janitor's lock, sweep and scan, and perhaps a last claim of the lane in between.
     sent = {name: spent[name] for name in ("evalsha", "set", "scan")}
     assert sum(sent.values()) <= 7, sent
 
 
-async def test_a_full_lane_does_not_look_for_jobs_but_renews_its_leases(redis: Redis) -> None:
+async def test_a_full_lane_claims_nothing_and_renews_its_leases(redis: Redis) -> None:
     started = 0
     gate = asyncio.Event()
 

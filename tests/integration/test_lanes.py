@@ -1,4 +1,4 @@
-"""`LaneWorker` on a real server: what happens to a job between its claim and its end."""
+"""`LaneWorker` on a real server: a job from its claim to its outcome."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ async def test_a_retryable_error_is_tried_again_and_a_permanent_one_is_not(redis
     assert statuses == ["queued", *["running", "scheduled", "queued"] * 2, "running", "succeeded"]
 
 
-async def test_attempts_end_with_the_error_of_the_last_one(redis: Redis) -> None:
+async def test_a_job_without_attempts_left_fails_with_the_error_of_the_last_one(redis: Redis) -> None:
     async def fail(request: Any, ctx: JobContext) -> DatabasesResult:
         raise StorageUnavailable(f"attempt {ctx.record.attempt}")
 
@@ -100,7 +100,7 @@ async def test_a_defect_in_a_handler_fails_the_job_and_not_the_worker(
     assert "secret value 42" in caplog.text
 
 
-async def test_a_job_over_its_time_is_cancelled_and_fails_as_timeout(redis: Redis) -> None:
+async def test_a_job_that_exceeds_its_time_limit_is_cancelled_and_fails_with_a_timeout(redis: Redis) -> None:
     cancelled = asyncio.Event()
 
     async def hang(request: Any, ctx: JobContext) -> DatabasesResult:
@@ -130,7 +130,7 @@ async def test_a_job_over_its_time_is_cancelled_and_fails_as_timeout(redis: Redi
         ({"payload": '{"action": "select", "tables": [{"database": "d", "table": "t"}]}'}, "session_id"),
     ],
 )
-async def test_a_bad_record_from_elsewhere_fails_with_the_field_named(
+async def test_a_job_with_a_bad_record_fails_and_the_error_names_the_field(
     redis: Redis, change: dict[str, str], field: str
 ) -> None:
     queue = JobQueue(redis)
@@ -149,7 +149,7 @@ async def _status(redis: Redis, job_id: str, wanted: str) -> bool:
     return bool(await redis.hget(keys.job(job_id), "status") == wanted)  # type: ignore[misc]  # as above
 
 
-async def test_stopping_gives_running_jobs_back_without_spending_an_attempt(redis: Redis) -> None:
+async def test_stopping_gives_running_jobs_back_and_the_attempt_does_not_count(redis: Redis) -> None:
     started = asyncio.Event()
 
     async def hang(request: Any, ctx: JobContext) -> DatabasesResult:
@@ -168,7 +168,7 @@ async def test_stopping_gives_running_jobs_back_without_spending_an_attempt(redi
     assert (await queue.record(job_id)).worker == "w2"
 
 
-async def test_stopping_lets_jobs_end_within_the_drain_time_and_takes_no_new_ones(redis: Redis) -> None:
+async def test_draining_waits_for_running_jobs_and_takes_no_new_ones(redis: Redis) -> None:
     started, finish = asyncio.Event(), asyncio.Event()
 
     async def wait(request: Any, ctx: JobContext) -> DatabasesResult:
@@ -189,7 +189,7 @@ async def test_stopping_lets_jobs_end_within_the_drain_time_and_takes_no_new_one
     assert (await queue.record(late)).status is JobStatus.QUEUED
 
 
-async def test_a_job_claimed_just_as_the_worker_stops_is_not_lost_with_its_attempt(redis: Redis) -> None:
+async def test_a_job_whose_claim_is_under_way_when_the_worker_drains_still_runs(redis: Redis) -> None:
     queue = JobQueue(redis)
     claimed, answered = asyncio.Event(), asyncio.Event()
     async with worker(redis, succeed) as running:
@@ -202,7 +202,7 @@ async def test_a_job_claimed_just_as_the_worker_stops_is_not_lost_with_its_attem
                 await answered.wait()
             return found
 
-        running.lane_queue.claim = claim_with_a_slow_answer  # type: ignore[method-assign]  # the real claim, answered late
+        running.lane_queue.claim = claim_with_a_slow_answer  # type: ignore[method-assign]  # the real claim, delayed
         job_id = await queue.enqueue(a_job(max_attempts=1))
         await claimed.wait()
         draining = asyncio.create_task(running.drain(10))
@@ -224,7 +224,7 @@ async def test_a_worker_that_stops_renewing_loses_the_job_and_cannot_write_its_r
     async with worker(redis, freeze, name="old"):
         job_id = await queue.enqueue(a_job())
         await frozen.wait()
-        # What a pause of the whole process looks like to everybody else: the lease is gone and the job is due.
+        # After a pause of the whole process the lease has run out, and the job can be claimed.
         await redis.zadd(keys.running("upload"), {job_id: 1})
         async with worker(redis, succeed, name="new"):
             assert await queue.result(job_id, timeout_s=10) == DONE
@@ -233,7 +233,7 @@ async def test_a_worker_that_stops_renewing_loses_the_job_and_cannot_write_its_r
     assert (record.result, record.worker, record.attempt) == (DONE, "new", 2)
 
 
-async def test_a_worker_that_gets_its_own_lost_job_back_ends_the_old_attempt_and_runs_the_new_one(redis: Redis) -> None:
+async def test_a_worker_that_claims_its_own_lost_job_stops_the_old_attempt_and_runs_a_new_one(redis: Redis) -> None:
     attempts: list[int] = []
     cancelled = asyncio.Event()
 
@@ -257,7 +257,7 @@ async def test_a_worker_that_gets_its_own_lost_job_back_ends_the_old_attempt_and
     assert attempts == [1, 2]
 
 
-async def test_a_job_whose_workers_all_die_fails_as_worker_lost(redis: Redis) -> None:
+async def test_a_job_whose_workers_all_die_fails_with_worker_lost(redis: Redis) -> None:
     queue = JobQueue(redis)
     job_id = await queue.enqueue(a_job(max_attempts=2))
     lane = lane_queue(redis)
@@ -271,7 +271,7 @@ async def test_a_job_whose_workers_all_die_fails_as_worker_lost(redis: Redis) ->
     assert (record.error.code, record.attempt) == ("worker_lost", 2)
 
 
-async def test_jobs_beyond_the_concurrency_wait_and_start_when_a_slot_frees(redis: Redis) -> None:
+async def test_jobs_beyond_the_concurrency_wait_until_a_slot_is_free(redis: Redis) -> None:
     running, most, gates = 0, 0, asyncio.Semaphore(0)
 
     async def hold(request: Any, ctx: JobContext) -> DatabasesResult:
@@ -303,8 +303,8 @@ async def test_progress_and_log_lines_reach_followers_in_order(redis: Redis) -> 
     async with worker(redis, talk):
         job_id = await queue.enqueue(a_job())
         events = [event async for event in queue.follow(job_id)]
-    told = [event.line or (event.progress.stage if event.progress else event.status) for event in events]
-    assert told == ["queued", "running", "reading", "half way", "writing", "succeeded"]
+    seen = [event.line or (event.progress.stage if event.progress else event.status) for event in events]
+    assert seen == ["queued", "running", "reading", "half way", "writing", "succeeded"]
     resumed = [event async for event in queue.follow(job_id, after=events[2].id)]
     assert resumed == events[3:]
     assert (await queue.record(job_id)).progress == Progress(stage="writing")

@@ -1,4 +1,4 @@
-"""Addresses that are set in Redis reach workers that run."""
+"""Running workers use the addresses that are set in Redis."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def running(valkey: EmbeddedValkey, private_url: str) -> AsyncIterator[None]:
-    """A worker of the ray lane."""
+    """Runs a worker of the ray lane."""
     settings = Settings.model_validate({"redis": {"url": valkey.url}, "ray": {"private_url": private_url}})
     ready, stop = asyncio.Event(), asyncio.Event()
     working = asyncio.create_task(run(settings, [Lane.RAY], ready=ready, stop=stop))
@@ -49,7 +49,7 @@ async def urls(producer: Producer) -> list[str]:
     return [report.url for report in found.endpoints if report.state == "up"]
 
 
-async def test_a_running_worker_takes_new_addresses_and_gives_them_back(redis: Redis, valkey: EmbeddedValkey) -> None:
+async def test_a_running_worker_uses_a_new_address_until_it_is_unset(redis: Redis, valkey: EmbeddedValkey) -> None:
     one, two = FakeRay(), FakeRay(session_name="another")
     async with (
         Address(one) as first,
@@ -69,7 +69,7 @@ async def test_a_running_worker_takes_new_addresses_and_gives_them_back(redis: R
         await until(lambda: uses(first))
 
 
-async def test_a_worker_that_starts_takes_what_was_set_before(redis: Redis, valkey: EmbeddedValkey) -> None:
+async def test_a_worker_that_starts_uses_the_settings_in_redis(redis: Redis, valkey: EmbeddedValkey) -> None:
     async with Address(FakeRay()) as address, Producer(redis_url=valkey.url) as producer:
         await producer.settings.set("ray.public_url", address.url)
         async with running(valkey, "http://127.0.0.1:1"):
@@ -77,7 +77,7 @@ async def test_a_worker_that_starts_takes_what_was_set_before(redis: Redis, valk
         await producer.settings.unset("ray.public_url")
 
 
-async def test_what_cannot_be_used_leaves_what_was_there(
+async def test_a_value_that_cannot_be_used_leaves_the_settings_as_they_were(
     redis: Redis, valkey: EmbeddedValkey, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with Address(FakeRay()) as address:
@@ -93,7 +93,7 @@ async def test_what_cannot_be_used_leaves_what_was_there(
 
 
 @pytest.mark.parametrize("memory", [False, True], ids=["redis", "memory"])
-async def test_only_what_a_worker_would_take_is_set(redis: Redis, valkey: EmbeddedValkey, memory: bool) -> None:
+async def test_only_values_that_a_worker_can_use_are_set(redis: Redis, valkey: EmbeddedValkey, memory: bool) -> None:
     producer = MemoryProducer() if memory else Producer(redis_url=valkey.url)
     async with producer:
         for name, value, problem in (
@@ -112,14 +112,14 @@ async def test_only_what_a_worker_would_take_is_set(redis: Redis, valkey: Embedd
         assert await producer.settings.all() == {}
 
 
-async def test_addresses_of_redis_take_the_place_of_a_list() -> None:
+async def test_addresses_in_redis_replace_a_list_of_endpoints() -> None:
     listed = RaySettings.model_validate({"endpoints": [{"name": "a", "url": "http://10.0.0.1"}], "token": "t"})
     changed = applied(listed, {"ray.private_url": "http://10.0.0.2"})
     assert (changed.endpoints, changed.private_url, changed.token) == ((), "http://10.0.0.2", listed.token)
     assert applied(listed, {}) is listed
 
 
-async def test_a_listener_that_was_away_reads_them_again(valkey: EmbeddedValkey, redis: Redis) -> None:
+async def test_a_change_without_a_name_makes_the_worker_read_all_settings(valkey: EmbeddedValkey, redis: Redis) -> None:
     client = connect(RedisSettings.model_validate({"url": valkey.url}))
     started_with = RaySettings(private_url="http://10.0.0.1:8265")
     try:

@@ -1,4 +1,4 @@
-"""What a run prints reaches those who follow its job; where it may write; and what is beside its code."""
+"""A run's output reaches the job's followers, and its files and environment reach the run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from raylane_common.errors import RunLost, RunNotStarted
 from raylane_common.ray import lifecycle
 from raylane_common.wire.ray import RaySubmitRequest, RunResult
 from raylane_worker.runs import output as outputs
-from tests.helpers.handler_harness import Bench, Job, bench
+from tests.helpers.handler_harness import Harness, Job, open_harness
 from tests.helpers.waiting import until
 
 if TYPE_CHECKING:
@@ -32,117 +32,117 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-async def on(redis: Redis) -> AsyncIterator[Bench]:
-    async with bench(redis) as opened:
+async def harness(redis: Redis) -> AsyncIterator[Harness]:
+    async with open_harness(redis) as opened:
         yield opened
 
 
-async def started(on: Bench, job: Job) -> asyncio.Task[object]:
+async def started(harness: Harness, job: Job) -> asyncio.Task[object]:
     attempt = asyncio.ensure_future(job.run())
     await until(lambda: job.stage == "running")
     return attempt
 
 
-def told(job: Job) -> list[str]:
+def streamed(job: Job) -> list[str]:
     return "\n".join(job.lines).split("\n")
 
 
-async def test_lines_are_told_as_they_are_printed_and_whole(on: Bench) -> None:
-    job = on.job(SCRIPT)
-    attempt = await started(on, job)
-    on.ray.write(RUN, "one\ntw")
-    await until(lambda: "one" in told(job))
-    on.ray.write(RUN, "o\nthree without an end")
-    on.ray.finish(RUN)
+async def test_lines_are_streamed_as_they_are_printed_and_never_in_parts(harness: Harness) -> None:
+    job = harness.job(SCRIPT)
+    attempt = await started(harness, job)
+    harness.ray.write(RUN, "one\ntw")
+    await until(lambda: "one" in streamed(job))
+    harness.ray.write(RUN, "o\nthree without an end")
+    harness.ray.finish(RUN)
     result = await attempt
     assert isinstance(result, RunResult)
-    assert told(job)[-3:] == ["one", "two", "three without an end"]
-    assert "\n".join(told(job)) == on.ray.logs[RUN] == result.run.output_tail
+    assert streamed(job)[-3:] == ["one", "two", "three without an end"]
+    assert "\n".join(streamed(job)) == harness.ray.logs[RUN] == result.run.output_tail
 
 
-async def test_the_attempt_that_takes_over_repeats_no_line_and_misses_none(on: Bench) -> None:
-    job = on.job(SCRIPT)
-    attempt = await started(on, job)
-    on.ray.write(RUN, "one\ntw")
-    await until(lambda: "one" in told(job))
+async def test_the_next_attempt_repeats_no_line_and_misses_none(harness: Harness) -> None:
+    job = harness.job(SCRIPT)
+    attempt = await started(harness, job)
+    harness.ray.write(RUN, "one\ntw")
+    await until(lambda: "one" in streamed(job))
     attempt.cancel()
     with pytest.raises(asyncio.CancelledError):
         await attempt
-    on.ray.write(RUN, "o\nthree\n")
-    on.ray.finish(RUN)
+    harness.ray.write(RUN, "o\nthree\n")
+    harness.ray.finish(RUN)
     await job.run()
-    assert "\n".join(told(job)) + "\n" == on.ray.logs[RUN]
-    assert on.ray.submissions == 1
+    assert "\n".join(streamed(job)) + "\n" == harness.ray.logs[RUN]
+    assert harness.ray.submissions == 1
 
 
-async def test_output_without_end_is_cut_off_and_the_result_has_the_last_of_it(
-    on: Bench, monkeypatch: pytest.MonkeyPatch
+async def test_streaming_stops_at_the_limit_and_the_result_has_the_end_of_the_output(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(outputs, "STREAMED_CHARACTERS", 1000)
-    job = on.job(SCRIPT)
-    attempt = await started(on, job)
+    job = harness.job(SCRIPT)
+    attempt = await started(harness, job)
     for number in range(1000):
-        on.ray.write(RUN, f"line {number}\n")
-    await until(lambda: told(job)[-1].startswith("…"))
-    on.ray.finish(RUN)
+        harness.ray.write(RUN, f"line {number}\n")
+    await until(lambda: streamed(job)[-1].startswith("…"))
+    harness.ray.finish(RUN)
     result = await attempt
     assert isinstance(result, RunResult)
     assert sum(map(len, job.lines)) < 5000
     assert result.run.output_tail.endswith("line 999\n")
 
 
-async def test_output_that_ray_cannot_read_does_not_fail_the_run(on: Bench) -> None:
-    job = on.job(SCRIPT)
-    attempt = await started(on, job)
-    on.ray.write(RUN, b"\xff\xfe\n")
-    on.ray.finish(RUN)
+async def test_output_that_ray_cannot_read_does_not_fail_the_run(harness: Harness) -> None:
+    job = harness.job(SCRIPT)
+    attempt = await started(harness, job)
+    harness.ray.write(RUN, b"\xff\xfe\n")
+    harness.ray.finish(RUN)
     result = await asyncio.wait_for(attempt, 30)
     assert isinstance(result, RunResult)
     assert (result.run.status, result.run.output_truncated) == ("SUCCEEDED", True)
     assert "not UTF-8" in result.run.output_tail
 
 
-async def test_a_run_that_ray_took_and_lost_is_not_run_again(on: Bench) -> None:
-    job = on.job(SCRIPT)
-    attempt = await started(on, job)
-    on.ray.restart()
+async def test_a_run_that_ray_accepted_and_lost_is_not_run_again(harness: Harness) -> None:
+    job = harness.job(SCRIPT)
+    attempt = await started(harness, job)
+    harness.ray.restart()
     with pytest.raises(RunLost):
         await attempt
-    # Nor does the attempt that takes over from a worker that died before it could say so.
+    # An attempt that takes over from a worker that died before it raised does not run it either.
     with pytest.raises(RunLost) as lost:
         await job.run()
     assert not lost.value.retryable
-    assert on.ray.submissions == 1
+    assert harness.ray.submissions == 1
 
 
-async def test_a_run_that_never_begins_is_stopped(redis: Redis) -> None:
-    async with bench(redis, pending_timeout_s=0.2) as on:
-        on.ray.starts = False
-        job = on.job(SCRIPT)
+async def test_a_run_that_stays_pending_is_stopped(redis: Redis) -> None:
+    async with open_harness(redis, pending_timeout_s=0.2) as harness:
+        harness.ray.starts = False
+        job = harness.job(SCRIPT)
         with pytest.raises(RunNotStarted):
             await asyncio.wait_for(job.run(), 30)
-        assert on.ray.statuses() == {RUN: "STOPPED"}
+        assert harness.ray.statuses() == {RUN: "STOPPED"}
 
 
-async def test_files_environment_and_requirements_go_with_the_script(on: Bench) -> None:
+async def test_files_environment_and_requirements_are_shipped_with_the_script(harness: Harness) -> None:
     request = RaySubmitRequest(
         code="import lib.a",
         files={"lib/a.py": "A = 1", "data.txt": "ü"},
         env_vars={"GREETING": "hello", "RAYLANE_OUTPUT_URI": "mine"},
         pip=("polars==1.0",),
     )
-    job = on.job(request)
-    attempt = await started(on, job)
-    on.ray.finish(RUN)
+    job = harness.job(request)
+    attempt = await started(harness, job)
+    harness.ray.finish(RUN)
     result = await attempt
     assert isinstance(result, RunResult)
     output_uri = f"s3://raylane/sessions/s1/runs/{RUN}/"
     assert result.run.output_uri == output_uri
-    environment = cast("dict[str, JsonValue]", on.ray.jobs[RUN]["runtime_env"])
+    environment = cast("dict[str, JsonValue]", harness.ray.jobs[RUN]["runtime_env"])
     assert environment["pip"] == ["polars==1.0"]
     variables = cast("dict[str, str]", environment["env_vars"])
     assert (variables["GREETING"], variables["RAYLANE_OUTPUT_URI"]) == ("hello", output_uri)
-    [package] = on.ray.packages.values()
+    [package] = harness.ray.packages.values()
     with zipfile.ZipFile(io.BytesIO(package)) as archive:
         contents = {name: archive.read(name).decode() for name in archive.namelist()}
     assert contents == {"main.py": "import lib.a", "lib/a.py": "A = 1", "data.txt": "ü"}

@@ -45,7 +45,7 @@ def arrow_environment(moto: EmbeddedMoto) -> Iterator[None]:
 
 @pytest.mark.parametrize("filename", FILENAMES)
 @pytest.mark.usefixtures("arrow_environment")
-async def test_what_was_put_is_under_its_key_and_arrow_reads_it_by_its_uri(moto: EmbeddedMoto, filename: str) -> None:
+async def test_an_object_has_its_key_and_arrow_reads_it_by_its_uri(moto: EmbeddedMoto, filename: str) -> None:
     key, data = csv_key("s1", filename), f"a,b\n{filename!r},2\n".encode()
     async with Storage(own_bucket(), aws_settings(moto.url)) as storage:
         await storage.put(key, data, content_type="text/csv")
@@ -62,12 +62,12 @@ async def test_what_was_put_is_under_its_key_and_arrow_reads_it_by_its_uri(moto:
 @given(name=st.text(st.characters(exclude_categories=["Cc", "Cs"], exclude_characters="/\\"), min_size=1, max_size=20))
 @example("".join(map(chr, range(33, 127))).replace("/", "").replace("\\", ""))
 @settings(deadline=None)
-def test_arrow_reads_every_uri_as_the_key_it_was_made_from(name: str) -> None:
+def test_arrow_resolves_every_uri_to_the_key_it_was_made_from(name: str) -> None:
     key = csv_key("s1", f"a{name}.csv")
     assert fs.FileSystem.from_uri(readable_uri(f"s3://bucket/{key}"))[1] == f"bucket/{key}"
 
 
-def test_the_uri_of_an_ordinary_name_is_the_name() -> None:
+def test_the_uri_of_an_ordinary_name_needs_no_encoding() -> None:
     name = "DES=+2006261_v1.0 final".replace(" ", "-") + ".csv"
     assert readable_uri(f"s3://b/{csv_key('s.1', name)}") == f"s3://b/sessions/s.1/csv/{name}"
 
@@ -91,7 +91,7 @@ async def test_workers_that_start_together_create_one_bucket(moto: EmbeddedMoto,
     await asyncio.gather(*map(start_and_put, "abc"))
 
 
-async def test_without_create_bucket_none_is_created(moto: EmbeddedMoto) -> None:
+async def test_without_create_bucket_no_bucket_is_created(moto: EmbeddedMoto) -> None:
     async with Storage(own_bucket(create=False), aws_settings(moto.url)) as storage:
         with pytest.raises(StorageRejected, match=r"NoSuchBucket.*RAYLANE_STORAGE__BUCKET") as caught:
             await storage.put("k", b"x", content_type="text/csv")
@@ -100,7 +100,7 @@ async def test_without_create_bucket_none_is_created(moto: EmbeddedMoto) -> None
 
 
 @pytest.mark.parametrize(
-    ("code", "status", "told"),
+    ("code", "status", "expected"),
     [
         ("AccessDenied", "403 Forbidden", "role or user"),
         ("InvalidAccessKeyId", "403 Forbidden", "RAYLANE_AWS__ACCESS_KEY_ID"),
@@ -109,12 +109,12 @@ async def test_without_create_bucket_none_is_created(moto: EmbeddedMoto) -> None
         ("BadDigest", "400 Bad Request", "BadDigest"),
     ],
 )
-async def test_a_refusal_says_what_to_change(code: str, status: str, told: str) -> None:
+async def test_a_refusal_says_what_to_change(code: str, status: str, expected: str) -> None:
     async with (
         answering(status, f"<Error><Code>{code}</Code><Message>no</Message></Error>") as url,
         Storage(own_bucket(create=False), aws_settings(url)) as storage,
     ):
-        with pytest.raises(StorageRejected, match=told):
+        with pytest.raises(StorageRejected, match=expected):
             await storage.put("k", b"x", content_type="text/csv")
 
 
@@ -127,7 +127,7 @@ async def test_a_refusal_says_what_to_change(code: str, status: str, told: str) 
         ("502 Bad Gateway", "<html>a proxy"),
     ],
 )
-async def test_an_answer_that_passes_is_worth_another_attempt(status: str, body: str) -> None:
+async def test_a_temporary_failure_is_retryable(status: str, body: str) -> None:
     async with answering(status, body) as url, Storage(own_bucket(create=False), aws_settings(url)) as storage:
         with pytest.raises(StorageUnavailable) as caught:
             await storage.put("k", b"x", content_type="text/csv")
@@ -168,12 +168,14 @@ async def test_missing_credentials_name_the_settings(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "expected"),
     [
         ({"secret_access_key": None}, "RAYLANE_AWS__SECRET_ACCESS_KEY"),
         ({"endpoint_url": "no url"}, "RAYLANE_AWS__ENDPOINT_URL"),
     ],
 )
-async def test_settings_that_cannot_work_are_refused_at_the_start(changes: dict[str, str | None], told: str) -> None:
-    with pytest.raises(StorageRejected, match=told):
+async def test_settings_that_cannot_work_are_refused_at_the_start(
+    changes: dict[str, str | None], expected: str
+) -> None:
+    with pytest.raises(StorageRejected, match=expected):
         await Storage(own_bucket(create=False), aws_settings(closed(), **changes)).__aenter__()

@@ -56,7 +56,7 @@ DATA = b'name,amount\n"one\nline",1\nb,2\nc,3\nd,4\ne,5\nf,6\n'
 
 
 class Staged:
-    """What the queue gives a running job: the bytes staged with it. Keeps the progress that the job tells."""
+    """A job port with staged bytes, which keeps the stages that the job reports."""
 
     def __init__(self, body: bytes) -> None:
         self.stages: list[str] = []
@@ -78,8 +78,8 @@ class Staged:
         return self._body
 
 
-class Bench:
-    """One worker's resources, and jobs of one session that use them."""
+class Harness:
+    """The resources of one worker, and jobs of one session that use them."""
 
     def __init__(self, resources: Resources) -> None:
         self.resources = resources
@@ -104,10 +104,10 @@ class Bench:
 
 
 @asynccontextmanager
-async def bench(redis: Redis, url: str, bucket: StorageSettings | None = None) -> AsyncIterator[Bench]:
+async def open_harness(redis: Redis, url: str, bucket: StorageSettings | None = None) -> AsyncIterator[Harness]:
     settings = Settings(storage=bucket or own_bucket(), aws=aws_settings(url))
     async with AsyncExitStack() as stack:
-        yield Bench(
+        yield Harness(
             Resources(
                 settings=settings,
                 storage=await stack.enter_async_context(Storage(settings.storage, settings.aws)),
@@ -119,8 +119,8 @@ async def bench(redis: Redis, url: str, bucket: StorageSettings | None = None) -
 
 
 @pytest.fixture
-async def on(redis: Redis, moto: EmbeddedMoto) -> AsyncIterator[Bench]:
-    async with bench(redis, moto.url) as opened:
+async def harness(redis: Redis, moto: EmbeddedMoto) -> AsyncIterator[Harness]:
+    async with open_harness(redis, moto.url) as opened:
         yield opened
 
 
@@ -129,24 +129,24 @@ def request_for(data: bytes, filename: str = "data.csv", **changes: Any) -> Uplo
     return UploadRequest.model_validate(fields | changes)
 
 
-async def stored(moto: EmbeddedMoto, on: Bench) -> dict[str, bytes]:
+async def stored(moto: EmbeddedMoto, harness: Harness) -> dict[str, bytes]:
     async with s3(moto.url) as client:
-        bucket = on.resources.settings.storage.bucket
+        bucket = harness.resources.settings.storage.bucket
         listed = (await client.list_objects_v2(Bucket=bucket)).get("Contents", [])
         keys = [found["Key"] for found in listed]
         return {key: await (await client.get_object(Bucket=bucket, Key=key))["Body"].read() for key in keys}
 
 
-async def test_an_upload_is_stored_and_becomes_a_source(on: Bench, moto: EmbeddedMoto) -> None:
-    result = await upload(request_for(DATA), on.job(request_for(DATA), body=DATA))
+async def test_an_upload_is_stored_and_becomes_a_source(harness: Harness, moto: EmbeddedMoto) -> None:
+    result = await upload(request_for(DATA), harness.job(request_for(DATA), body=DATA))
     key = "sessions/s1/csv/data.csv"
-    assert await stored(moto, on) == {key: DATA}
-    assert result.bucket == on.resources.settings.storage.bucket
+    assert await stored(moto, harness) == {key: DATA}
+    assert result.bucket == harness.resources.settings.storage.bucket
     assert (result.key, result.bytes, result.rows) == (key, len(DATA), 6)
     assert result.s3_uri == f"s3://{result.bucket}/{key}"
     assert result.preview == (("one\nline", "1"), ("b", "2"), ("c", "3"), ("d", "4"), ("e", "5"))
     assert [column.type for column in result.columns] == [ColumnType.STRING, ColumnType.INTEGER]
-    (source,) = await on.resources.sources.all("s1")
+    (source,) = await harness.resources.sources.all("s1")
     assert source == CsvSource(
         filename="data.csv",
         s3_uri=result.s3_uri,
@@ -155,12 +155,12 @@ async def test_an_upload_is_stored_and_becomes_a_source(on: Bench, moto: Embedde
         columns=result.columns,
         job_id="job1",
     )
-    assert on.port.stages == ["checking", "storing"]
+    assert harness.port.stages == ["checking", "storing"]
 
 
-async def test_a_real_file_is_profiled(on: Bench, weather: Path) -> None:
+async def test_a_real_file_is_profiled(harness: Harness, weather: Path) -> None:
     data = weather.read_bytes()
-    result = await upload(request_for(data, weather.name), on.job(request_for(data), body=data))
+    result = await upload(request_for(data, weather.name), harness.job(request_for(data), body=data))
     assert (result.rows, result.warnings) == (1461, ())
     assert {column.name: column.type for column in result.columns} == {
         "date": ColumnType.STRING,  # written as 2012/01/01, which the reader leaves as text
@@ -172,76 +172,76 @@ async def test_a_real_file_is_profiled(on: Bench, weather: Path) -> None:
     }
 
 
-async def test_the_same_upload_again_changes_nothing(on: Bench, moto: EmbeddedMoto) -> None:
-    first = await upload(request_for(DATA), on.job(request_for(DATA), body=DATA))
-    before = await on.resources.sources.all("s1")
-    assert await upload(request_for(DATA), on.job(request_for(DATA), body=DATA)) == first
-    assert await on.resources.sources.all("s1") == before
-    assert await stored(moto, on) == {first.key: DATA}
+async def test_the_same_upload_again_changes_nothing(harness: Harness, moto: EmbeddedMoto) -> None:
+    first = await upload(request_for(DATA), harness.job(request_for(DATA), body=DATA))
+    before = await harness.resources.sources.all("s1")
+    assert await upload(request_for(DATA), harness.job(request_for(DATA), body=DATA)) == first
+    assert await harness.resources.sources.all("s1") == before
+    assert await stored(moto, harness) == {first.key: DATA}
 
 
-async def test_a_session_keeps_several_uploads_and_the_newest_of_one_name(on: Bench) -> None:
+async def test_a_session_keeps_several_uploads_and_the_newest_of_one_name(harness: Harness) -> None:
     for filename, data, job_id in (("a.csv", DATA, "j1"), ("b.csv", DATA, "j2"), ("a.csv", b"x\n1\n", "j3")):
-        await upload(request_for(data, filename), on.job(request_for(data), body=data, id=job_id))
-    assert [(source.name, source.job_id) for source in await on.resources.sources.all("s1")] == [
+        await upload(request_for(data, filename), harness.job(request_for(data), body=data, id=job_id))
+    assert [(source.name, source.job_id) for source in await harness.resources.sources.all("s1")] == [
         ("a.csv", "j3"),
         ("b.csv", "j2"),
     ]
 
 
-async def test_an_odd_filename_keeps_its_name_in_the_key(on: Bench, moto: EmbeddedMoto) -> None:
+async def test_an_odd_filename_keeps_its_name_in_the_key(harness: Harness, moto: EmbeddedMoto) -> None:
     filename = "50% off, DES=+1 #é 日本.csv"
-    result = await upload(request_for(DATA, filename), on.job(request_for(DATA), body=DATA))
-    assert await stored(moto, on) == {f"sessions/s1/csv/{filename}": DATA}
-    assert await on.sources() == [filename]
+    result = await upload(request_for(DATA, filename), harness.job(request_for(DATA), body=DATA))
+    assert await stored(moto, harness) == {f"sessions/s1/csv/{filename}": DATA}
+    assert await harness.sources() == [filename]
     assert result.s3_uri == f"s3://{result.bucket}/sessions/s1/csv/{filename}"
-    (source,) = await on.resources.sources.all("s1")
+    (source,) = await harness.resources.sources.all("s1")
     assert isinstance(source, CsvSource)
     assert source.location.endswith("/50%25%20off,%20DES=+1%20%23%C3%A9%20%E6%97%A5%E6%9C%AC.csv")
 
 
 @pytest.mark.parametrize(
-    ("data", "changes", "error", "told"),
+    ("data", "changes", "error", "expected"),
     [
         (DATA, {"size_bytes": 1}, InvalidRequest, "size_bytes"),
         (DATA, {"sha256": "0" * 64}, InvalidRequest, "sha256"),
         (b"a,b\n1\n", {}, InvalidCsv, "line 2"),
     ],
 )
-async def test_bytes_that_are_not_a_csv_or_not_the_announced_ones_go_nowhere(
-    on: Bench, moto: EmbeddedMoto, data: bytes, changes: dict[str, Any], error: type[Exception], told: str
+async def test_bytes_that_are_no_csv_or_do_not_match_the_request_are_not_stored(
+    harness: Harness, moto: EmbeddedMoto, data: bytes, changes: dict[str, Any], error: type[Exception], expected: str
 ) -> None:
     request = request_for(data, **changes)
-    with pytest.raises(error, match=told):
-        await upload(request, on.job(request, body=data))
-    assert await on.sources() == []
-    assert await stored(moto, on) == {}
+    with pytest.raises(error, match=expected):
+        await upload(request, harness.job(request, body=data))
+    assert await harness.sources() == []
+    assert await stored(moto, harness) == {}
 
 
 async def test_an_upload_without_a_bucket_leaves_no_source(redis: Redis, moto: EmbeddedMoto) -> None:
-    async with bench(redis, moto.url, own_bucket(create=False)) as on:
+    async with open_harness(redis, moto.url, own_bucket(create=False)) as harness:
         with pytest.raises(StorageRejected, match="NoSuchBucket"):
-            await upload(request_for(DATA), on.job(request_for(DATA), body=DATA))
-        assert await on.sources() == []
+            await upload(request_for(DATA), harness.job(request_for(DATA), body=DATA))
+        assert await harness.sources() == []
 
 
 async def test_an_upload_without_s3_leaves_no_source(redis: Redis) -> None:
-    async with bench(redis, closed(), own_bucket(create=False)) as on:
+    async with open_harness(redis, closed(), own_bucket(create=False)) as harness:
         with pytest.raises(StorageUnavailable):
-            await upload(request_for(DATA), on.job(request_for(DATA), body=DATA))
-        assert await on.sources() == []
+            await upload(request_for(DATA), harness.job(request_for(DATA), body=DATA))
+        assert await harness.sources() == []
 
 
-async def test_an_upload_whose_source_cannot_be_kept_is_an_error(redis: Redis, moto: EmbeddedMoto) -> None:
+async def test_an_upload_whose_source_cannot_be_written_is_an_error(redis: Redis, moto: EmbeddedMoto) -> None:
     await redis.set(keys.session_sources("s1"), "not a hash", ex=60)
-    async with bench(redis, moto.url) as on:
+    async with open_harness(redis, moto.url) as harness:
         with pytest.raises(QueueUnavailable):
-            await upload(request_for(DATA), on.job(request_for(DATA), body=DATA))
+            await upload(request_for(DATA), harness.job(request_for(DATA), body=DATA))
 
 
 @pytest.fixture
 async def database(moto: EmbeddedMoto) -> str:
-    """A database with the parquet tables t0 … t19 and the ORC table orc."""
+    """Creates a database with the parquet tables t0 … t19 and the ORC table orc."""
     name = f"db_{uuid.uuid4().hex}"
     async with glue(moto.url) as client:
         await client.create_database(DatabaseInput={"Name": name})
@@ -261,12 +261,12 @@ def selection(database: str, *names: str) -> SelectTablesRequest:
     return SelectTablesRequest(tables=tuple(TableRef(database=database, table=name) for name in names))
 
 
-async def test_databases_and_tables_are_listed(on: Bench, database: str) -> None:
-    found = await tables(ListDatabasesRequest(), on.job(ListDatabasesRequest()))
+async def test_databases_and_tables_are_listed(harness: Harness, database: str) -> None:
+    found = await tables(ListDatabasesRequest(), harness.job(ListDatabasesRequest()))
     assert isinstance(found, DatabasesResult)
     assert database in found.databases
     request = ListTablesRequest(database=database)
-    listed = await tables(request, on.job(request))
+    listed = await tables(request, harness.job(request))
     assert isinstance(listed, TablesResult)
     assert {summary.table: summary.supported for summary in listed.tables} == {
         **{f"t{number}": True for number in range(20)},
@@ -274,43 +274,43 @@ async def test_databases_and_tables_are_listed(on: Bench, database: str) -> None
     }
 
 
-async def test_selected_tables_become_sources_in_the_order_asked_for(on: Bench, database: str) -> None:
+async def test_selected_tables_become_sources_in_the_order_of_the_request(harness: Harness, database: str) -> None:
     names = [f"t{number}" for number in reversed(range(20))]
     request = selection(database, *names, "t3")
-    result = await tables(request, on.job(request))
+    result = await tables(request, harness.job(request))
     assert isinstance(result, SelectedTablesResult)
     assert [source.name for source in result.sources] == [f"{database}.{name}" for name in names]
-    assert await on.resources.sources.all("s1") == sorted(result.sources, key=lambda source: source.name)
-    assert on.port.stages == ["resolving"]
+    assert await harness.resources.sources.all("s1") == sorted(result.sources, key=lambda source: source.name)
+    assert harness.port.stages == ["resolving"]
 
 
-async def test_one_missing_table_leaves_nothing_selected(on: Bench, database: str) -> None:
+async def test_one_missing_table_leaves_nothing_selected(harness: Harness, database: str) -> None:
     request = selection(database, "t1", "none", "t2", "nope")
     with pytest.raises(TableNotFound, match=f"{database}.none, {database}.nope") as caught:
-        await tables(request, on.job(request))
+        await tables(request, harness.job(request))
     assert caught.value.details == {"missing": [f"{database}.none", f"{database}.nope"]}
-    assert await on.sources() == []
+    assert await harness.sources() == []
 
 
-async def test_one_unsupported_table_leaves_nothing_selected_and_is_named(on: Bench, database: str) -> None:
+async def test_one_unsupported_table_leaves_nothing_selected_and_is_named(harness: Harness, database: str) -> None:
     request = selection(database, "t1", "orc", "t2")
     with pytest.raises(UnsupportedFormat, match=f"table {database}.orc has classification orc"):
-        await tables(request, on.job(request))
-    assert await on.sources() == []
+        await tables(request, harness.job(request))
+    assert await harness.sources() == []
 
 
-async def test_a_failed_selection_keeps_what_was_selected_before(on: Bench, database: str) -> None:
+async def test_a_failed_selection_keeps_what_was_selected_before(harness: Harness, database: str) -> None:
     request = selection(database, "t1")
-    await tables(request, on.job(request))
+    await tables(request, harness.job(request))
     request = selection(database, "t2", "none")
     with pytest.raises(TableNotFound):
-        await tables(request, on.job(request))
-    assert await on.sources() == [f"{database}.t1"]
+        await tables(request, harness.job(request))
+    assert await harness.sources() == [f"{database}.t1"]
 
 
 async def test_a_catalog_that_is_down_is_an_error(redis: Redis) -> None:
-    async with bench(redis, closed(), own_bucket(create=False)) as on:
+    async with open_harness(redis, closed(), own_bucket(create=False)) as harness:
         request = selection("d", *(f"t{number}" for number in range(20)))
         with pytest.raises(CatalogUnavailable):
-            await tables(request, on.job(request))
-        assert await on.sources() == []
+            await tables(request, harness.job(request))
+        assert await harness.sources() == []

@@ -1,4 +1,4 @@
-"""Draining a worker from outside: it takes no more jobs, ends the running ones and stops."""
+"""Draining a worker from outside: it takes no more jobs, finishes the running ones and stops."""
 
 from __future__ import annotations
 
@@ -45,7 +45,9 @@ async def test_without_a_living_worker_there_is_nothing_to_drain(redis: Redis, v
     assert (code, stderr) == (1, f"no living worker {HOST}-0\n")
 
 
-async def test_a_worker_that_goes_on_is_named_when_time_is_up(redis: Redis, valkey: EmbeddedValkey) -> None:
+async def test_drain_names_the_worker_that_still_works_when_its_time_is_up(
+    redis: Redis, valkey: EmbeddedValkey
+) -> None:
     for name in (f"{HOST}-1", f"{HOST}-2", "elsewhere-3"):
         await beat(a_lane(redis, name), ttl_s=60)
     code, stdout, stderr = await ended(
@@ -57,7 +59,7 @@ async def test_a_worker_that_goes_on_is_named_when_time_is_up(redis: Redis, valk
     assert (code, stdout) == (1, "draining elsewhere-3\n")
 
 
-async def test_drain_says_so_when_redis_is_away() -> None:
+async def test_drain_reports_that_redis_does_not_answer() -> None:
     address = {
         "RAYLANE_REDIS__URL": "redis://127.0.0.1:1/0",
         "RAYLANE_REDIS__GIVE_UP_S": "1.1",
@@ -79,7 +81,7 @@ async def test_check_prints_the_workers_of_this_host_with_their_lanes(redis: Red
     assert (code, stdout, stderr) == (0, f"{HOST}-1 upload ray\n{HOST}-2 ray\n", "")
 
 
-async def test_a_drained_process_stops_by_itself_and_the_other_goes_on(redis: Redis, valkey: EmbeddedValkey) -> None:
+async def test_a_drained_process_stops_and_the_other_one_keeps_working(redis: Redis, valkey: EmbeddedValkey) -> None:
     workers = [await start("run", "--lanes", "ray", RAYLANE_REDIS__URL=valkey.url) for _ in range(2)]
     names = [f"{HOST}-{worker.pid}" for worker in workers]
 
@@ -102,7 +104,7 @@ async def test_a_drained_process_stops_by_itself_and_the_other_goes_on(redis: Re
         assert [(await ended(worker))[0] for worker in workers if worker.returncode is None] == [0]
 
 
-async def test_a_worker_that_is_asked_to_drain_ends_its_jobs_takes_no_more_and_returns(
+async def test_a_worker_that_is_asked_to_drain_finishes_its_jobs_takes_no_more_and_returns(
     redis: Redis, valkey: EmbeddedValkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lanes, "BEAT_EVERY_S", 0.1)
@@ -124,7 +126,7 @@ async def test_a_worker_that_is_asked_to_drain_ends_its_jobs_takes_no_more_and_r
     await ask_to_drain(redis, f"{HOST}-{os.getpid()}")
     await asyncio.wait_for(stop.wait(), 20)
     await queue.enqueue(NewJob(id="late", request=RayStatusRequest()))
-    assert f"{HOST}-{os.getpid()}" in await living_workers(redis, HOST), "it lives until its jobs have ended"
+    assert f"{HOST}-{os.getpid()}" in await living_workers(redis, HOST), "the worker is alive until its jobs have ended"
     finish.set()
     await asyncio.wait_for(working, 20)
     assert await statuses(redis, "running", "late") == ["succeeded", "queued"]
@@ -144,7 +146,7 @@ async def test_a_request_to_drain_does_not_stop_the_next_worker_of_that_name(
         return await beat(queue, ttl_s)
 
     monkeypatch.setattr(lanes, "beat", counted)
-    # In a container every worker has the same process id, and one may be killed before it has drained.
+    # In containers every worker has the same process id, and one may be killed before it has drained.
     await ask_to_drain(redis, f"{HOST}-{os.getpid()}")
     ready, stop = asyncio.Event(), asyncio.Event()
     working = asyncio.create_task(app.run(settings, [Lane.RAY], ready=ready, stop=stop))

@@ -1,4 +1,4 @@
-"""The names of arq that `LaneWorker` overrides or uses, held against the installed version."""
+"""Compares the names of arq that `LaneWorker` overrides or uses with the installed version."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ async def _nothing(ctx: dict[object, object]) -> None:
 
 @pytest.fixture
 async def plain() -> Worker:
-    """An arq worker as ours makes it; it connects to nothing."""
+    """An arq worker that connects to nothing."""
     return Worker([func(_nothing, name="x")], queue_name="q", redis_pool=ArqRedis(), handle_signals=False, max_jobs=7)
 
 
 def _names_used(method: object) -> set[str]:
-    """What a method reaches through `self`."""
+    """Returns the attributes of `self` that a method uses."""
     tree = ast.parse(textwrap.dedent(inspect.getsource(method)))  # type: ignore[arg-type]  # a function
     return {
         node.attr
@@ -40,12 +40,12 @@ def _names_used(method: object) -> set[str]:
     }
 
 
-def test_the_version_is_the_one_that_was_read() -> None:
+def test_the_installed_version_is_the_one_that_was_reviewed() -> None:
     assert version("arq").startswith("0.28.")
 
 
 @pytest.mark.parametrize("name", OVERRIDDEN)
-def test_what_is_overridden_exists_with_the_same_parameters(name: str) -> None:
+def test_overridden_methods_exist_with_the_same_parameters(name: str) -> None:
     theirs, ours = getattr(Worker, name), getattr(LaneWorker, name)
     assert inspect.signature(ours).parameters.keys() == inspect.signature(theirs).parameters.keys()
     assert inspect.iscoroutinefunction(ours)
@@ -58,7 +58,7 @@ def test_nothing_of_arq_is_overridden_by_accident() -> None:
     assert ours & theirs == set(OVERRIDDEN)
 
 
-def test_the_attributes_of_our_worker_are_not_arqs() -> None:
+def test_our_attributes_do_not_hide_any_of_arq() -> None:
     source = textwrap.dedent(inspect.getsource(LaneWorker.__init__))
     set_by_us = {
         target.attr
@@ -71,22 +71,22 @@ def test_the_attributes_of_our_worker_are_not_arqs() -> None:
     assert set_by_us & (_names_used(Worker) | set(dir(Worker))) == set()
 
 
-def test_the_main_loop_calls_what_is_overridden_and_nothing_else_that_touches_jobs() -> None:
+def test_arqs_main_loop_touches_jobs_only_through_the_overridden_methods() -> None:
     used = _names_used(Worker.main)
     assert "_poll_iteration" in used
     assert used & {"start_jobs", "run_job", "heart_beat", "run_cron", "record_health", "close"} == set()
 
 
-async def test_the_way_in_which_arq_runs_a_job_is_closed() -> None:
+async def test_arq_cannot_run_a_job_by_itself() -> None:
     with pytest.raises(AssertionError, match="arq must not"):
         await LaneWorker.run_job(LaneWorker.__new__(LaneWorker), "j", 0)
 
 
-def test_arqs_own_run_makes_the_main_task_that_drain_cancels() -> None:
+def test_arqs_async_run_creates_the_main_task_that_drain_cancels() -> None:
     assert _names_used(Worker.async_run) == {"main_task", "loop", "main"}
 
 
-async def test_the_attributes_that_we_use_are_there(plain: Worker) -> None:
+async def test_arqs_worker_has_the_attributes_that_we_use(plain: Worker) -> None:
     assert plain.tasks == {}
     assert plain.main_task is None
     assert plain.loop is asyncio.get_running_loop()
@@ -95,7 +95,7 @@ async def test_the_attributes_that_we_use_are_there(plain: Worker) -> None:
     assert list(plain.functions) == ["x"]
 
 
-def test_a_burst_looks_for_jobs_in_the_set_that_holds_ours() -> None:
+def test_a_burst_counts_the_jobs_of_our_queue() -> None:
     assert "self.pool.zcard(self.queue_name)" in inspect.getsource(Worker.main)
 
 

@@ -43,7 +43,7 @@ def refusal(data: bytes) -> InvalidCsv:
 
 @pytest.mark.parametrize(("quoting", "line_end"), [(csv.QUOTE_MINIMAL, "\r\n"), (csv.QUOTE_ALL, "\n")])
 @given(table=TABLES)
-def test_a_profile_tells_what_was_written(quoting: Literal[0, 1], line_end: str, table: list[list[str]]) -> None:
+def test_a_profile_describes_what_was_written(quoting: Literal[0, 1], line_end: str, table: list[list[str]]) -> None:
     found = profile(written(table, quoting=quoting, line_end=line_end))
     header, *records = table
     assert [column.name for column in found.columns] == header
@@ -70,7 +70,7 @@ def test_any_bytes_are_a_profile_or_an_invalid_csv(data: bytes) -> None:
         assert len(found.preview) == min(found.rows, 5)
 
 
-def test_every_type_of_the_reader_has_its_meaning() -> None:
+def test_every_arrow_type_has_a_column_type() -> None:
     cells = {
         "1": ColumnType.INTEGER,
         "1.5": ColumnType.NUMBER,
@@ -86,7 +86,7 @@ def test_every_type_of_the_reader_has_its_meaning() -> None:
     assert {column.name: column.type for column in found.columns} == cells
 
 
-def test_a_last_line_without_an_end_counts() -> None:
+def test_a_last_line_without_a_line_break_counts() -> None:
     assert profile(b"a,b\n1,2\n3,4").rows == 2
 
 
@@ -101,7 +101,7 @@ def test_long_cells_are_cut_in_the_preview() -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "told"),
+    ("data", "expected"),
     [
         (b"\xef\xbb\xbfa,b\n1,2\n", "byte order mark"),
         (b",b\n1,2\n", "columns without a name: number 1"),
@@ -112,9 +112,9 @@ def test_long_cells_are_cut_in_the_preview() -> None:
         (b"a,b\n", "no rows"),
     ],
 )
-def test_dirt_that_can_be_read_is_a_warning(data: bytes, told: str) -> None:
+def test_a_flaw_that_does_not_prevent_reading_is_a_warning(data: bytes, expected: str) -> None:
     (warning,) = profile(data).warnings
-    assert told in warning
+    assert expected in warning
 
 
 def test_a_clean_file_has_no_warnings() -> None:
@@ -122,7 +122,7 @@ def test_a_clean_file_has_no_warnings() -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "told"),
+    ("data", "expected"),
     [
         (b"", "empty"),
         (b"\n\n", "empty"),
@@ -143,21 +143,21 @@ def test_a_clean_file_has_no_warnings() -> None:
         (b"," * MAX_COLUMNS + b"\n", "at most 10,000"),
     ],
 )
-def test_what_is_no_csv_is_refused_with_its_reason(data: bytes, told: str) -> None:
-    assert told in refusal(data).message
+def test_a_file_that_is_no_csv_is_refused_with_the_reason(data: bytes, expected: str) -> None:
+    assert expected in refusal(data).message
 
 
 @pytest.mark.parametrize(
-    ("record", "told"), [("3", "is 1, the header's is 2"), ("3,4,5", "is 3, the header's is 2; quote cells")]
+    ("record", "expected"), [("3", "is 1, the header's is 2"), ("3,4,5", "is 3, the header's is 2; quote cells")]
 )
-def test_a_record_of_another_length_is_named_by_its_line(record: str, told: str) -> None:
+def test_the_line_of_a_record_with_another_length_is_named(record: str, expected: str) -> None:
     error = refusal(f'a,b\n1,2\n\n1,"x\ny"\n{record}\n5,6\n'.encode())
     assert error.details == {"line": 6}
-    assert f"line 6 {told}" in error.message
+    assert f"line 6 {expected}" in error.message
 
 
 @pytest.mark.parametrize(("first", "later"), [("1", "unknown"), ("1", "1.5"), ("", "text")])
-def test_a_column_that_ray_would_stop_at_is_refused(first: str, later: str) -> None:
+def test_a_column_that_ray_cannot_convert_is_refused(first: str, later: str) -> None:
     record = f"7,{first}\n"
     rows = BLOCK_BYTES // len(record) + 1
     error = refusal(f"id,value\n{record * rows}7,{later}\n".encode())
