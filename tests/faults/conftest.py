@@ -1,4 +1,4 @@
-"""What tests of faults share: a seed, a server of their own, workers as processes, and a look for leaks at the end."""
+"""Fixtures of the fault tests: a seed, a server per test, workers as processes, and a check for leaks at the end."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def chance() -> random.Random:
-    """All randomness of a test. RAYLANE_SEED=… makes the choices of a failed test again."""
+    """All randomness of a test. RAYLANE_SEED=… repeats the choices of a failed test."""
     seed = os.environ.get("RAYLANE_SEED") or str(random.SystemRandom().randrange(1_000_000))
     print(f"RAYLANE_SEED={seed}")
     return random.Random(seed)
@@ -37,7 +37,7 @@ def chance() -> random.Random:
 
 @pytest.fixture
 async def server(tmp_path: Path) -> AsyncIterator[Server]:
-    """A server of the test's own, with its append-only file."""
+    """A server for this test only, with its append-only file."""
     async with Server(tmp_path / "valkey") as running:
         yield running
 
@@ -59,7 +59,7 @@ async def producer(server: Server) -> AsyncIterator[Producer]:
 
 @pytest.fixture(autouse=True)
 async def _nothing_is_left(server: Server, redis: Redis) -> AsyncIterator[None]:
-    """No key without a time to live but the lanes' sets, and those are empty; no lease and no slot of an ended job."""
+    """Checks that only the lanes' sets never expire, that they are empty, and that no lease or session slot is left."""
     yield
     if not server.is_running:
         await server.start()
@@ -74,13 +74,13 @@ async def _nothing_is_left(server: Server, redis: Redis) -> AsyncIterator[None]:
 
 @pytest.fixture
 def cluster() -> FakeRay:
-    """A Ray cluster whose runs last until the test ends them."""
+    """A fake Ray cluster whose runs last until the test ends them."""
     return FakeRay()
 
 
 @pytest.fixture
 async def warehouse(moto: EmbeddedMoto) -> Warehouse:
-    """A bucket and a database of the test's own."""
+    """A bucket and a database for this test only."""
     return await Warehouse.build(moto.url)
 
 

@@ -1,4 +1,4 @@
-"""Enqueues one batch and ends: `python enqueuer.py URL SEED COUNT`. Tests kill it in the middle."""
+"""Enqueues one batch and exits: `python enqueuer.py URL SEED COUNT`. Tests kill it in the middle."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def batch(seed: str, count: int) -> list[NewJob]:
-    """The same jobs for the same seed: of two lanes, with and without bodies, delays, and jobs they come after."""
+    """Returns jobs of two lanes, with and without bodies, delays and dependencies; the same ones for the same seed."""
     chance = Random(seed)
     jobs: list[NewJob] = []
     for number in range(count):

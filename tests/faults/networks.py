@@ -1,7 +1,7 @@
-"""Two network namespaces with a cable between them, so that what is sent can really be lost.
+"""Two network namespaces with a cable between them, so that packets can really be lost.
 
-They belong to one thread and have no names: they are gone when that thread and its sockets are, however that happens,
-and the machine's own network is not touched. Only root on Linux with `ip` can have them.
+They belong to one thread and have no names, so they vanish with that thread and its sockets, however it ends. The
+machine's own network is not touched. Only root on Linux with `ip` can create them.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ _TOOL_S: Final = 10.0
 
 
 class NotAllowed(Exception):
-    """This machine, or whoever runs the tests on it, gives no network namespaces."""
+    """This machine or this user cannot create network namespaces."""
 
 
 class Networks:
-    """The two of this thread, which lives in the near one; loopback works there."""
+    """The near and the far namespace of this thread. The thread is in the near one, with loopback up."""
 
     def __init__(self) -> None:
-        """Must be called in a thread that does nothing else and ends. Raises `NotAllowed`."""
+        """Call this in a thread that does nothing else and then ends. Raises `NotAllowed`."""
         if sys.platform != "linux" or os.geteuid() != 0 or shutil.which("ip") is None:
             raise NotAllowed("not root on Linux with `ip`")
         with ExitStack() as files:
@@ -47,12 +47,12 @@ class Networks:
             with self._in_far():
                 _ip(f"address add {_THERE}/24 dev far", "link set far up")
             _ip(f"address add {_HERE}/24 dev near", "link set near up")
-            # Asking for each other's address may take longer than a test's client waits for a connection.
+            # Fixed addresses: resolving them may take longer than a test's client waits for a connection.
             self._lead(to_far=_FAR_MAC, to_near=_NEAR_MAC)
             self._files = files.pop_all()
 
     def close(self) -> None:
-        """Lets go of both."""
+        """Releases both namespaces."""
         self._files.close()
 
     def listener(self) -> socket.socket:
@@ -61,7 +61,7 @@ class Networks:
             return socket.create_server((_THERE, 0))
 
     def lose_all(self) -> None:
-        """From now on nothing that is sent over the cable arrives, in either direction, and nobody says so."""
+        """Drops everything that is sent over the cable from now on, in both directions and without an error."""
         self._lead(to_far=_NOBODYS_MAC, to_near=_NOBODYS_MAC)
 
     def _lead(self, *, to_far: str, to_near: str) -> None:
@@ -79,7 +79,7 @@ class Networks:
 
 
 def in_networks(work: Callable[[Networks | None], None]) -> None:
-    """Runs this in a thread with networks of its own, or without any where they are not allowed; says so on stdout."""
+    """Runs `work` in a thread with two networks, or with None where they are not allowed; prints which."""
     errors: list[BaseException] = []
 
     def run() -> None:
@@ -103,7 +103,7 @@ def in_networks(work: Callable[[Networks | None], None]) -> None:
 
 
 def _new_namespace(files: ExitStack) -> int:
-    """A file that stands for the network namespace which this thread is in from now on."""
+    """Moves this thread into a new network namespace and returns a file descriptor of it."""
     _call("unshare", _CLONE_NEWNET)
     file = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     files.callback(os.close, file)

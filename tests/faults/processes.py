@@ -1,4 +1,4 @@
-"""Worker processes, started as users start them. Each dies with the test, whatever becomes of either."""
+"""Worker processes, started as users start them. Each one ends with the test, also when the test is killed."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 COMMAND = Path(sys.executable).parent / "raylane-worker"
 SKEWED = Path(__file__).parent / "skewed.py"
 _START_S = 60.0
-# What a test leaves running has nothing to lose.
+# Workers that a test leaves running have nothing to save.
 _GRACE_S = 0.2
 
 
 @dataclass(frozen=True)
 class WorkerProcess:
-    """One `raylane-worker run`. `name` is what the records of its jobs say."""
+    """One `raylane-worker run`. `name` is the worker's name in the records of its jobs."""
 
     name: str
     log: Path
@@ -41,7 +41,7 @@ class WorkerProcess:
         return self._child.guardian.returncode is None
 
     @property
-    def told(self) -> str:
+    def log_text(self) -> str:
         """Its log so far."""
         return self.log.read_text()
 
@@ -58,7 +58,7 @@ class WorkerProcess:
         self._signal(signal.SIGCONT)
 
     async def ended(self) -> int:
-        """Its exit code: 0 if it was asked to stop and did, 128 + number if a signal ended it."""
+        """Waits for its end and returns the exit code: 0 after an orderly stop, 128 + number if a signal ended it."""
         async with asyncio.timeout(_START_S):
             return await self._child.guardian.wait()
 
@@ -66,20 +66,20 @@ class WorkerProcess:
         """Returns once it takes jobs."""
 
         def takes_jobs() -> bool:
-            assert self.is_running, self.told
-            return "taking jobs" in self.told
+            assert self.is_running, self.log_text
+            return "taking jobs" in self.log_text
 
         await until(takes_jobs, timeout_s=_START_S)
 
     def _signal(self, number: signal.Signals) -> None:
-        # It may be about to end by itself; once its guardian has told so, its pid may be another's.
+        # It may end at any moment. Once its guardian has ended too, its pid may belong to another process.
         if self.is_running:
             with suppress(ProcessLookupError):
                 os.kill(self._child.pid, number)
 
 
 class Workers:
-    """`async with Workers(settings, directory) as workers`: every process started here is gone at the end.
+    """Starts workers, and ends all of them at the end: `async with Workers(settings, directory) as workers`.
 
     Settings are named like their variables, in lower case and without the prefix: `lanes__lease_s`.
     """
@@ -91,7 +91,7 @@ class Workers:
         self._guards = AsyncExitStack()
 
     async def start(self, *, skew_s: float = 0, **settings: object) -> WorkerProcess:
-        """A worker that takes jobs. With `skew_s` its clock is wrong by so much."""
+        """Starts a worker and waits until it takes jobs. Its clock is wrong by `skew_s`."""
         worker = await self.launch(skew_s=skew_s, **settings)
         await worker.ready()
         return worker
@@ -103,7 +103,7 @@ class Workers:
         return launched
 
     async def launch(self, *, skew_s: float = 0, **settings: object) -> WorkerProcess:
-        """As `start`, without waiting until it takes jobs."""
+        """Starts a worker without waiting until it takes jobs."""
         self._started += 1
         log = self._directory / f"worker-{self._started}.log"
         skew = [sys.executable, "-P", str(SKEWED), str(skew_s)] if skew_s else []

@@ -1,4 +1,4 @@
-"""A way to a server that tests can break: as a dead route, a forgetful firewall, a cut wire or a closed door does."""
+"""A TCP proxy that tests can break like a dead route, a firewall that lost its table, a cut cable or a closed port."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CHUNK_BYTES = 64 * 1024
 
 @dataclass(eq=False)
 class _Connection:
-    """A client's connection and the one that goes on to the server."""
+    """A client's connection, and the proxy's own to the server."""
 
     client: asyncio.StreamWriter
     server: asyncio.StreamWriter | None = None
@@ -28,7 +28,7 @@ class _Connection:
 
 
 class Proxy:
-    """`async with Proxy(port) as proxy`: `proxy.port` leads to `port` of loopback, until a test says otherwise."""
+    """Forwards `proxy.port` to `port` on loopback until a test breaks it: `async with Proxy(port) as proxy`."""
 
     port: int
 
@@ -41,7 +41,7 @@ class Proxy:
         self._refusing = False
         self._left_bytes: int | None = None
         self.sent_bytes = 0
-        """By clients, so far."""
+        """Sent by clients so far."""
         self.mend()
 
     @property
@@ -55,39 +55,39 @@ class Proxy:
 
     @property
     def is_used(self) -> bool:
-        """Whether a client is connected, or what it sent is still on its way."""
+        """Whether a client is connected, or its data is still being forwarded."""
         return bool(self._connections)
 
     def freeze(self) -> None:
-        """A dead route: nothing arrives, nothing is refused. As TCP does, what is sent now arrives after `mend`."""
+        """A dead route: nothing arrives and nothing is refused. As with TCP, data sent now arrives after `mend`."""
         self._asking.clear()
         self._answering.clear()
 
     def hold_answers(self) -> None:
-        """A route that is dead in one direction: the server hears all and is not heard."""
+        """A route that is dead in one direction: the server receives everything, and its answers do not arrive."""
         self._answering.clear()
 
     def freeze_after(self, sent_bytes: int) -> None:
-        """Freezes once clients have sent so many bytes more."""
+        """Freezes once clients have sent this many more bytes."""
         self._left_bytes = sent_bytes
 
     def forget(self) -> None:
-        """A firewall that lost its table: open connections lead nowhere from now on, new ones are fine."""
+        """A firewall that lost its table: open connections are dead from now on, new ones work."""
         for connection in self._connections:
             connection.forgotten = True
 
     def cut(self) -> None:
-        """Every open connection ends at once."""
+        """Ends every open connection at once."""
         for connection in self._connections:
             connection.abort()
 
     def refuse(self) -> None:
-        """Cuts, and every new connection ends at once, too."""
+        """Ends every open connection and every new one at once."""
         self._refusing = True
         self.cut()
 
     def mend(self) -> None:
-        """All is well again."""
+        """Repairs the proxy after any of these faults."""
         self._left_bytes = None
         self._refusing = False
         self._asking.set()
@@ -117,7 +117,7 @@ class Proxy:
                 await self._asking.wait()
                 await self._serve(connection, reader)
         except* OSError:
-            pass  # one side is gone, and so is the connection
+            pass  # one side has closed the connection
         finally:
             connection.abort()
             self._connections.discard(connection)
@@ -143,7 +143,7 @@ class Proxy:
             writer.write_eof()
 
     async def _counted(self, reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
-        """What clients send, with a freeze once it has become as much as `freeze_after` wants."""
+        """Yields what clients send, and freezes after the bytes that `freeze_after` was given."""
         async for part in _read(reader):
             self.sent_bytes += len(part)
             if self._left_bytes is not None:

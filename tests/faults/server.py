@@ -1,4 +1,4 @@
-"""The Valkey server of one test: it can be stopped, killed, paused, and started again where it was."""
+"""The Valkey server of one test, which can be stopped, killed, paused, and started again with its data."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 class Server:
-    """`async with Server(directory) as server`: on one port and with one append-only file, however often it starts.
+    """A server that keeps its port and append-only file at each start: `async with Server(directory) as server`.
 
-    A test that ends with jobs in the queue says so with `keeps_jobs`.
+    A test that leaves jobs in the queue sets `keeps_jobs`.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -41,24 +41,24 @@ class Server:
         self._valkey = await self._run.enter_async_context(embedded_valkey(self._directory, port=self.port))
 
     async def stop(self) -> None:
-        """As an operator does: everything is written first."""
+        """Stops the server in order: it writes its data first."""
         self._valkey = None
         await self._run.aclose()
 
     async def kill(self) -> None:
-        """As the kernel does, with no warning."""
+        """Kills the server without warning."""
         self._signal(signal.SIGKILL)
         await self.stop()
 
     def pause(self) -> None:
-        """Connections stay open and are not answered until `resume`."""
+        """Freezes the server: connections stay open and get no answer until `resume`."""
         self._signal(signal.SIGSTOP)
 
     def resume(self) -> None:
         self._signal(signal.SIGCONT)
 
     async def __aenter__(self) -> Self:
-        # Held while the server is away, too: nobody else is given its port.
+        # Reserved also while the server is stopped, so that nobody else is given its port.
         self.port = self._place.enter_context(free_port("valkey", None))
         await self.start()
         return self

@@ -17,7 +17,7 @@ class _LikeReal(type):
 
 
 def skew(by_s: float) -> None:
-    """From now on `time` and `datetime` of this process are off by so much; what counts durations is right."""
+    """Shifts `time` and `datetime` of this process by `by_s`; clocks that measure durations stay right."""
     real_time, real_time_ns, real_clock_gettime = time.time, time.time_ns, time.clock_gettime
     shift = datetime.timedelta(seconds=by_s)
 
@@ -42,7 +42,7 @@ def skew(by_s: float) -> None:
     time.time = lambda: real_time() + by_s
     time.time_ns = lambda: real_time_ns() + int(by_s * 1e9)
     time.clock_gettime = clock_gettime
-    datetime.datetime = Skewed  # type: ignore[misc]  # what every later import is given
+    datetime.datetime = Skewed  # type: ignore[misc]  # every later import gets this class
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Connections to the queue that lead nowhere, are cut, or are refused."""
+"""Connections to the queue that are dead, cut or refused."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ if TYPE_CHECKING:
     from tests.faults.server import Server
     from tests.faults.warehouse import Warehouse
 
-IMPATIENT = {"connect_timeout_s": 0.3, "socket_timeout_s": 1.2, "give_up_s": 1.5}
-IMPATIENT_WORKER = {"redis__socket_timeout_s": 2, "redis__give_up_s": 3, "lanes__poll_s": 1}
+SHORT_TIMEOUTS = {"connect_timeout_s": 0.3, "socket_timeout_s": 1.2, "give_up_s": 1.5}
+SHORT_WORKER_TIMEOUTS = {"redis__socket_timeout_s": 2, "redis__give_up_s": 3, "lanes__poll_s": 1}
 
 
-def impatient(url: str) -> Producer:
-    # `poll_s` is for workers, but must be shorter than any time limit.
-    return Producer(Settings.model_validate({"redis": {"url": url, **IMPATIENT}, "lanes": {"poll_s": 0.5}}))
+def producer_with_short_timeouts(url: str) -> Producer:
+    # Only workers use `poll_s`, but the settings must be consistent: it is shorter than the time limits.
+    return Producer(Settings.model_validate({"redis": {"url": url, **SHORT_TIMEOUTS}, "lanes": {"poll_s": 0.5}}))
 
 
 async def is_refused(producer: Producer) -> None:
-    """Each way to the queue says in the end that it is not there."""
+    """Checks that every kind of call raises `QueueUnavailable`."""
     (answer,) = await producer.enqueue_many([new_job(RayStatusRequest())])
     assert isinstance(answer.error, QueueUnavailable)
     calls = [producer.cluster.status(), producer.record("job"), producer.wait("job"), producer.sources("session")]
@@ -58,9 +58,11 @@ async def _error_of(call: Coroutine[Any, Any, object]) -> Exception | None:
     return None
 
 
-async def test_a_producer_whose_connection_leads_nowhere_is_told_and_goes_on_when_it_is_mended(server: Server) -> None:
+async def test_a_producer_with_a_dead_connection_gets_errors_and_works_again_once_it_is_repaired(
+    server: Server,
+) -> None:
     server.keeps_jobs = True
-    async with Proxy(server.port) as proxy, impatient(proxy.url) as producer:
+    async with Proxy(server.port) as proxy, producer_with_short_timeouts(proxy.url) as producer:
         job = await producer.cluster.status()
         proxy.freeze()
         await is_refused(producer)
@@ -69,17 +71,17 @@ async def test_a_producer_whose_connection_leads_nowhere_is_told_and_goes_on_whe
         proxy.refuse()
         await is_refused(producer)
         proxy.mend()
-        # Whatever became of the others: each was one request, and no answer means no knowledge.
+        # An unanswered request may have been carried out, so the same id is used to find out.
         assert (await producer.cluster.status(job_id=job.id)).id == job.id
 
 
-async def test_a_producer_of_a_server_that_does_not_take_connections_is_told() -> None:
-    async with SilentEndpoint() as silent, impatient(f"redis://{HOST}:{silent.port}/0") as producer:
+async def test_a_producer_of_a_server_that_accepts_no_connections_gets_errors() -> None:
+    async with SilentEndpoint() as silent, producer_with_short_timeouts(f"redis://{HOST}:{silent.port}/0") as producer:
         await is_refused(producer)
 
 
 @pytest.mark.timeout(180)
-async def test_workers_outlive_connections_that_are_cut_refused_and_forgotten(
+async def test_workers_survive_connections_that_are_cut_refused_frozen_or_forgotten(
     chance: Random,
     server: Server,
     workers: Workers,
@@ -90,7 +92,7 @@ async def test_workers_outlive_connections_that_are_cut_refused_and_forgotten(
 ) -> None:
     workload = Workload(chance, warehouse, cluster)
     async with Proxy(server.port) as proxy:
-        workers.settings |= IMPATIENT_WORKER | {"redis__url": proxy.url}
+        workers.settings |= SHORT_WORKER_TIMEOUTS | {"redis__url": proxy.url}
         living = await workers.start_many(2)
         for _ in range(5):
             await workload.enqueue(producer, workload.more(16))
@@ -106,10 +108,10 @@ async def test_workers_outlive_connections_that_are_cut_refused_and_forgotten(
 
 
 @pytest.mark.timeout(120)
-async def test_a_worker_cut_off_from_its_queue_stops_when_asked_and_another_goes_on(
+async def test_a_worker_cut_off_from_its_queue_stops_when_asked_and_another_takes_over(
     server: Server, workers: Workers, producer: Producer, cluster: FakeRay
 ) -> None:
-    workers.settings |= IMPATIENT_WORKER | {"lanes__lease_s": 2, "lanes__drain_s": 0}
+    workers.settings |= SHORT_WORKER_TIMEOUTS | {"lanes__lease_s": 2, "lanes__drain_s": 0}
     async with Proxy(server.port) as proxy:
         cut_off = await workers.start(redis__url=proxy.url)
         jobs = [await producer.cluster.submit(f"print({number})") for number in range(3)]
@@ -124,18 +126,18 @@ async def test_a_worker_cut_off_from_its_queue_stops_when_asked_and_another_goes
     assert cluster.submissions == len(jobs)
 
 
-async def test_a_claim_whose_answer_comes_after_its_lease_gives_each_job_out_once(server: Server, redis: Redis) -> None:
-    """Another worker has its slots full meanwhile: it renews, so the server was not away, and takes nothing over."""
+async def test_a_claim_answered_after_its_lease_hands_out_each_job_once(server: Server, redis: Redis) -> None:
+    """Another worker renews meanwhile, so the server was not away; its slots are full, so it takes nothing over."""
     jobs, other = JobQueue(redis), lane_queue(redis, name="other")
     await jobs.enqueue(a_job())
     held = (await other.claim(1)).leases
     claimed_ids = [await jobs.enqueue(a_job()) for _ in range(3)]
     async with (
         Proxy(server.port) as proxy,
-        connect(RedisSettings.model_validate({"url": proxy.url, **IMPATIENT})) as through,
+        connect(RedisSettings.model_validate({"url": proxy.url, **SHORT_TIMEOUTS})) as through,
     ):
-        unheard = lane_queue(through, name="unheard")
-        await unheard.renew([])
+        unanswered = lane_queue(through, name="unanswered")
+        await unanswered.renew([])
         proxy.hold_answers()
 
         async def leases_have_run_out() -> bool:
@@ -143,14 +145,14 @@ async def test_a_claim_whose_answer_comes_after_its_lease_gives_each_job_out_onc
             return not await redis.exists(*map(keys.lease, claimed_ids))
 
         with pytest.raises(QueueUnavailable):
-            await unheard.claim(5)
-        assert [(await jobs.record(job_id)).worker for job_id in claimed_ids] == ["unheard"] * 3
+            await unanswered.claim(5)
+        assert [(await jobs.record(job_id)).worker for job_id in claimed_ids] == ["unanswered"] * 3
         await until(leases_have_run_out)
         proxy.mend()
-        leases = (await unheard.claim(5)).leases
+        leases = (await unanswered.claim(5)).leases
         assert sorted(lease.job_id for lease in leases) == sorted(claimed_ids)
         assert [lease.record.attempt for lease in leases] == [1, 1, 1]
-        assert await unheard.renew(leases) == ["held"] * 3
-        ends = [lease.succeeded(DONE) for lease in leases]
-        assert await unheard.finish(ends) == [True] * 3
+        assert await unanswered.renew(leases) == ["held"] * 3
+        outcomes = [lease.succeeded(DONE) for lease in leases]
+        assert await unanswered.finish(outcomes) == [True] * 3
         assert await other.finish([lease.succeeded(DONE) for lease in held]) == [True]

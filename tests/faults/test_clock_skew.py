@@ -1,4 +1,4 @@
-"""Clocks that are wrong by a minute and a half in either direction: nothing comes of it, since all times are Redis'."""
+"""Clocks that are wrong by 90 s in either direction have no effect, since all times are those of Redis."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from tests.faults.warehouse import Warehouse
 
 SKEW_S = 90
-# What waits for a clock that is behind would take longer.
-PATIENCE_S = 60
+# Shorter than the skew: a job that waited for a slow clock would exceed it.
+TIMEOUT_S = 60
 RECOVERY_S = 15
 
 
 @contextmanager
 def own_clock_off_by(seconds: float) -> Iterator[None]:
-    """This process is the producer's."""
+    """Shifts the clock of this process, which is the producer's."""
     real_time, real_time_ns = time.time, time.time_ns
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(time, "time", lambda: real_time() + seconds)
@@ -40,10 +40,10 @@ def own_clock_off_by(seconds: float) -> Iterator[None]:
 
 
 @pytest.mark.timeout(120)
-async def test_delays_orders_and_leases_are_right_whatever_the_workers_clocks_say(
+async def test_wrong_clocks_change_no_delay_no_order_and_no_lease(
     chance: Random, workers: Workers, producer: Producer, redis: Redis, cluster: FakeRay, warehouse: Warehouse
 ) -> None:
-    # Runs outlast the lease, which the others must not take for over.
+    # Runs outlast the lease, and no other worker may take it for expired.
     workload = Workload(chance, warehouse, cluster, longest_run_s=4, sessions=40)
     workers.settings |= {"lanes__lease_s": 2}
     for skew_s in (SKEW_S, -SKEW_S, 0):
@@ -51,12 +51,12 @@ async def test_delays_orders_and_leases_are_right_whatever_the_workers_clocks_sa
     for producer_skew_s in (0, SKEW_S, -SKEW_S):
         with own_clock_off_by(producer_skew_s):
             await workload.enqueue(producer, workload.more(20))
-    await workload.ended(redis, timeout_s=PATIENCE_S)
+    await workload.ended(redis, timeout_s=TIMEOUT_S)
     await workload.check(producer, redis, attempts=1)
 
 
 @pytest.mark.parametrize("skew_s", [SKEW_S, -SKEW_S])
-async def test_jobs_expire_and_stand_in_line_by_the_servers_clock(
+async def test_jobs_expire_and_start_in_order_by_the_servers_clock(
     skew_s: float, workers: Workers, producer: Producer
 ) -> None:
     in_line, due_too_late = [], []
@@ -66,10 +66,10 @@ async def test_jobs_expire_and_stand_in_line_by_the_servers_clock(
             due_too_late.append(await producer.cluster.status(delay_s=3600, expires_s=0.5))
     await workers.start(skew_s=skew_s, lanes__ray__concurrency=1)
     for job in due_too_late:
-        record = await job.wait(PATIENCE_S)
+        record = await job.wait(TIMEOUT_S)
         assert record.error is not None
         assert (record.error.code, record.attempt) == ("expired", 0)
-    records = [await job.wait(PATIENCE_S) for job in in_line]
+    records = [await job.wait(TIMEOUT_S) for job in in_line]
     assert {record.status for record in records} == {JobStatus.SUCCEEDED}
     starts = [record.started_at or 0 for record in records]
     assert starts == sorted(starts)
@@ -77,7 +77,7 @@ async def test_jobs_expire_and_stand_in_line_by_the_servers_clock(
 
 @pytest.mark.parametrize("skew_s", [SKEW_S, -SKEW_S])
 @pytest.mark.timeout(120)
-async def test_the_jobs_of_a_killed_worker_are_taken_over_by_one_with_another_time(
+async def test_a_worker_with_another_time_takes_over_the_jobs_of_a_killed_one(
     skew_s: float, workers: Workers, producer: Producer, cluster: FakeRay
 ) -> None:
     workers.settings |= {"lanes__lease_s": 2}
@@ -95,6 +95,6 @@ async def test_the_jobs_of_a_killed_worker_are_taken_over_by_one_with_another_ti
     for run_id in list(cluster.jobs):
         cluster.end(run_id)
     for job in jobs:
-        record = await job.wait(PATIENCE_S)
+        record = await job.wait(TIMEOUT_S)
         assert (record.status, record.attempt) == (JobStatus.SUCCEEDED, 2)
     assert cluster.submissions == len(jobs)

@@ -1,4 +1,4 @@
-"""SIGKILL of a producer in the middle of a batch: each job is wholly there or not at all."""
+"""SIGKILL of a producer in the middle of a batch: each job is enqueued completely or not at all."""
 
 from __future__ import annotations
 
@@ -40,25 +40,25 @@ async def test_a_batch_cut_short_holds_whole_jobs_and_is_completed_by_the_same_i
     server.keeps_jobs = True
     seed = str(chance.randrange(10**6))
     async with Proxy(server.port) as proxy:
-        assert await enqueued(proxy, seed, tmp_path, kill_after_bytes=None) == 0
+        assert await exit_code_of_enqueuer(proxy, seed, tmp_path, kill_after_bytes=None) == 0
         whole_bytes = proxy.sent_bytes
-        assert await there(redis, enqueuer.batch(seed, COUNT)) == COUNT
+        assert await count_enqueued(redis, enqueuer.batch(seed, COUNT)) == COUNT
         for _ in range(KILLS):
             seed = str(chance.randrange(10**6))
             cut_at = int(whole_bytes * chance.uniform(0.1, 0.7))
-            assert await enqueued(proxy, seed, tmp_path, kill_after_bytes=cut_at) == 128 + signal.SIGKILL
+            assert await exit_code_of_enqueuer(proxy, seed, tmp_path, kill_after_bytes=cut_at) == 128 + signal.SIGKILL
             jobs = enqueuer.batch(seed, COUNT)
-            found = await there(redis, jobs)
+            found = await count_enqueued(redis, jobs)
             print(f"killed after {cut_at} of about {whole_bytes} bytes: {found} of {COUNT} jobs are there")
             answers = await producer.enqueue_many(jobs)
             assert [answer.error for answer in answers if answer.error is not None] == []
             assert [answer.id for answer in answers] == [job.id for job in jobs]
             assert sum(answer.created for answer in answers) == COUNT - found
-            assert await there(redis, jobs) == COUNT
+            assert await count_enqueued(redis, jobs) == COUNT
 
 
-async def enqueued(proxy: Proxy, seed: str, directory: Path, *, kill_after_bytes: int | None) -> int:
-    """The exit code of a process that enqueued a batch, or was killed when so many bytes of it had arrived."""
+async def exit_code_of_enqueuer(proxy: Proxy, seed: str, directory: Path, *, kill_after_bytes: int | None) -> int:
+    """Runs a process that enqueues a batch, and kills it once this many bytes have arrived; returns its exit code."""
     command = [sys.executable, "-P", enqueuer.__file__, proxy.url, seed, str(COUNT)]
     async with guarded("enqueuer", command, directory / f"{seed}.log", environment(), remove=None) as child:
         if kill_after_bytes is not None:
@@ -73,8 +73,8 @@ async def enqueued(proxy: Proxy, seed: str, directory: Path, *, kill_after_bytes
     return code
 
 
-async def there(redis: Redis, jobs: list[NewJob]) -> int:
-    """How many of the jobs are there. Fails if one is there only in part, or twice."""
+async def count_enqueued(redis: Redis, jobs: list[NewJob]) -> int:
+    """Returns how many of the jobs are in Redis. Fails if one is there only in part, or twice."""
     names = {name async for name in redis.scan_iter(count=5000)}
     sets = {name: set(await redis.zrange(name, 0, -1)) async for name in redis.scan_iter(count=5000, _type="zset")}
     async with redis.pipeline(transaction=False) as pipe:
@@ -84,19 +84,19 @@ async def there(redis: Redis, jobs: list[NewJob]) -> int:
     found = 0
     for job, status in zip(jobs, answers, strict=True):
         parts = parts_of(job) & names
-        stands_in = {name for name, members in sets.items() if job.id in members}
+        found_in = {name for name, members in sets.items() if job.id in members}
         if status is None:
-            assert (parts, stands_in) == (set(), set()), f"{job.id} is there in part"
+            assert (parts, found_in) == (set(), set()), f"{job.id} is there in part"
             continue
         found += 1
         assert parts == parts_of(job), f"{job.id} lacks a part"
-        belongs = {SET_OF[JobStatus(status)](job.lane)}
-        assert stands_in == belongs | ({keys.session_jobs(job.session_id)} if job.session_id else set()), job.id
+        expected = {SET_OF[JobStatus(status)](job.lane)}
+        assert found_in == expected | ({keys.session_jobs(job.session_id)} if job.session_id else set()), job.id
     return found
 
 
 def parts_of(job: NewJob) -> set[str]:
-    """The keys that a job which has not started has for itself."""
+    """Returns the keys of a job that has not started."""
     parts = {keys.job(job.id), keys.arq_job(job.id)}
     if job.kind is JobKind.UPLOAD:
         parts.add(keys.job_body(job.id))

@@ -1,4 +1,4 @@
-"""The server of the queue goes away and comes back: stopped, killed, or paused for longer than a lease."""
+"""The queue's server is stopped, killed, or paused for longer than a lease, and comes back."""
 
 from __future__ import annotations
 
@@ -26,11 +26,12 @@ if TYPE_CHECKING:
     from tests.faults.server import Server
     from tests.faults.warehouse import Warehouse
 
-PAUSE_S = 15
+# Longer than a lease (10 s) and than a worker's commands to Redis (8 s).
+PAUSE_S = 12
 LEASE_S = 5
 
 
-async def test_a_worker_outlives_a_restart_while_idle_during_a_job_and_at_its_end(server: Server, redis: Redis) -> None:
+async def test_a_worker_survives_a_restart_while_idle_during_a_job_and_at_its_end(server: Server, redis: Redis) -> None:
     started, finish, runs = asyncio.Event(), asyncio.Event(), 0
 
     async def wait(request: Any, ctx: JobContext) -> DatabasesResult:
@@ -45,7 +46,7 @@ async def test_a_worker_outlives_a_restart_while_idle_during_a_job_and_at_its_en
         first = await queue.enqueue(a_job())
         await started.wait()
         await server.stop()
-        # The job ends while nobody can take its result.
+        # The job ends while its result cannot be written.
         finish.set()
         await server.start()
         assert await queue.result(first, timeout_s=60) == DONE
@@ -59,7 +60,7 @@ async def test_a_worker_outlives_a_restart_while_idle_during_a_job_and_at_its_en
 
 
 @pytest.mark.timeout(180)
-async def test_jobs_in_flight_outlive_a_server_that_is_stopped_and_killed(
+async def test_running_jobs_survive_a_server_that_is_stopped_and_killed(
     chance: Random,
     server: Server,
     workers: Workers,
@@ -71,15 +72,15 @@ async def test_jobs_in_flight_outlive_a_server_that_is_stopped_and_killed(
     workload = Workload(chance, warehouse, cluster, longest_run_s=4)
     workers.settings |= {"lanes__lease_s": LEASE_S}
     living = await workers.start_many(3)
-    for end in chance.sample([server.stop, server.kill, server.kill], k=3):
-        # What the server had confirmed and not yet written would be lost with it, and that would be its own loss.
+    for stop_server in chance.sample([server.stop, server.kill, server.kill], k=3):
+        # Otherwise a killed server loses what it confirmed and had not written, and this is not what the test is about.
         await redis.config_set("appendfsync", "always")
         jobs = workload.more(20)
         await workload.enqueue(producer, jobs)
         await workload.one_begins(redis, jobs)
         away_s = chance.uniform(0, LEASE_S + 1)
-        print(f"{end.__name__}, away for {away_s:.1f} s")
-        await end()
+        print(f"{stop_server.__name__}, away for {away_s:.1f} s")
+        await stop_server()
         await asyncio.sleep(away_s)
         await server.start()
     await workload.ended(redis)
@@ -88,7 +89,7 @@ async def test_jobs_in_flight_outlive_a_server_that_is_stopped_and_killed(
 
 
 @pytest.mark.timeout(180)
-async def test_a_pause_of_the_server_that_outlasts_every_lease_spends_no_attempt(
+async def test_a_pause_of_the_server_that_is_longer_than_every_lease_spends_no_attempt(
     chance: Random,
     server: Server,
     workers: Workers,
@@ -102,10 +103,10 @@ async def test_a_pause_of_the_server_that_outlasts_every_lease_spends_no_attempt
     living = await workers.start_many(3)
     await workload.enqueue(producer, workload.more(50))
 
-    async def runs_go_on() -> bool:
+    async def runs_have_started() -> bool:
         return len(cluster.jobs) > 5
 
-    await until(runs_go_on)
+    await until(runs_have_started)
     server.pause()
     try:
         await asyncio.sleep(PAUSE_S)

@@ -1,4 +1,4 @@
-"""SIGKILL of workers at random moments. The lease is the default one, and recovery is promised within 15 s."""
+"""SIGKILL of workers at random moments, with the default lease: their jobs run again within the promised 15 s."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
 
 RECOVERY_S = 15
 KILLS = 9
-# An attempt that a kill ends is spent, and a job may meet every one of them.
-PATIENT = {f"retries__{kind}__max_attempts": KILLS + 1 for kind in ("upload", "tables", "generate", "ray")}
-# Few jobs at once, so that others wait at each kill.
-BUSY = {"lanes__upload__concurrency": 3, "lanes__generate__concurrency": 3, "lanes__ray__concurrency": 4}
+# A kill spends an attempt, and one job may be hit by every kill.
+ENOUGH_ATTEMPTS = {f"retries__{kind}__max_attempts": KILLS + 1 for kind in ("upload", "tables", "generate", "ray")}
+# Few jobs run at once, so that others wait at each kill.
+FEW_SLOTS = {"lanes__upload__concurrency": 3, "lanes__generate__concurrency": 3, "lanes__ray__concurrency": 4}
 
 
 @pytest.mark.timeout(240)
-async def test_jobs_of_all_kinds_happen_once_however_often_their_workers_are_killed(
+async def test_jobs_of_all_kinds_take_effect_once_however_often_their_workers_are_killed(
     chance: Random, workers: Workers, producer: Producer, redis: Redis, cluster: FakeRay, warehouse: Warehouse
 ) -> None:
     workload = Workload(chance, warehouse, cluster)
-    workers.settings |= PATIENT | BUSY
+    workers.settings |= ENOUGH_ATTEMPTS | FEW_SLOTS
     living = await workers.start_many(3)
     async with asyncio.TaskGroup() as recoveries:
         for _ in range(KILLS):
@@ -59,7 +59,7 @@ async def test_jobs_of_all_kinds_happen_once_however_often_their_workers_are_kil
 
 
 async def running_on(redis: Redis, worker: str, job_ids: list[str]) -> list[str]:
-    """The jobs that this worker holds."""
+    """Returns those of the jobs that this worker is running."""
     async with redis.pipeline(transaction=False) as pipe:
         for job_id in job_ids:
             pipe.hmget(keys.job(job_id), ["status", "worker"])
@@ -68,7 +68,7 @@ async def running_on(redis: Redis, worker: str, job_ids: list[str]) -> list[str]
 
 
 async def recovered(producer: Producer, redis: Redis, dead: str, orphans: list[str], killed_at: float) -> None:
-    """Returns once every orphan runs again or has ended; fails if that takes longer than promised."""
+    """Waits until every orphaned job runs again; fails if that takes longer than promised."""
     missing = set(orphans)
 
     async def taken_over(job_id: str) -> None:
@@ -82,7 +82,7 @@ async def recovered(producer: Producer, redis: Redis, dead: str, orphans: list[s
     try:
         await until(lambda: not missing, timeout_s=RECOVERY_S)
     except TimeoutError:
-        raise AssertionError(f"jobs of {dead} that run nowhere {RECOVERY_S} s after its end: {missing}") from None
+        raise AssertionError(f"jobs of {dead} that do not run again {RECOVERY_S} s after its end: {missing}") from None
     finally:
         for task in watching:
             task.cancel()

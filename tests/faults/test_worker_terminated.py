@@ -1,4 +1,4 @@
-"""SIGTERM storms: deploys are free."""
+"""Repeated SIGTERMs, as in rolling deploys, which cost no attempt."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def test_rolling_deploys_spend_no_attempt_and_fail_no_job(
     stopped: list[WorkerProcess] = []
     for _ in range(DEPLOYS):
         await workload.enqueue(producer, workload.more(25))
-        # Without time to drain every running job is given back; with a little, some end and some are given back.
+        # With no time to drain all running jobs are given back; with a little, some of them end first.
         workers.settings |= {"lanes__drain_s": chance.choice([0, 0.7])}
         fresh = await workers.start_many(2)
         for worker in living:

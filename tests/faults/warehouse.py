@@ -1,4 +1,4 @@
-"""What lies outside the queue, for the jobs of one test: a bucket for uploads, and a database with tables to select."""
+"""The AWS side of one test: a bucket for uploads, and a database with tables to select."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Warehouse:
         return built
 
     async def objects(self) -> dict[str, bytes]:
-        """Everything in the bucket."""
+        """Returns all objects in the bucket by key."""
         async with s3(self.url) as client:
             pages = client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket)
             found = [entry["Key"] async for page in pages for entry in page.get("Contents", ())]

@@ -1,4 +1,4 @@
-"""Random jobs of every kind, and the check that each of them happened: once in the records, and once in the world."""
+"""Random jobs of every kind, and the check that each took effect once: in the records, on Ray and on S3."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _FAILED_RUN = 3
 
 @dataclass(frozen=True)
 class Planned:
-    """A job and what must become of it: success, or failure with `code`; with a run on the cluster or without."""
+    """A job and its expected end: success, or failure with `code`; `run` says whether it has a run on the cluster."""
 
     job: NewJob
     code: str | None = None
@@ -44,7 +44,7 @@ class Planned:
 
 
 class Workload:
-    """Jobs that come out of one seed, and what the world must look like once they have ended."""
+    """Jobs made from one seed, and what the records, the cluster and the bucket must contain after them."""
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class Workload:
         return [planned.job for planned in self.planned.values()]
 
     def more(self, count: int) -> list[NewJob]:
-        """At least so many new jobs; some come after earlier ones, none after a later one."""
+        """Makes at least `count` new jobs; some depend on earlier ones, none on a later one."""
         before = len(self.planned)
         makers: dict[Callable[[], object], int] = {
             self._upload: 6,
@@ -94,18 +94,18 @@ class Workload:
         return self.jobs[before:]
 
     async def enqueue(self, producer: Producer, jobs: Sequence[NewJob]) -> None:
-        """Until every job is in the queue: what did not get through is sent again under its id."""
+        """Enqueues the jobs; sends those that failed again under their ids until all are in the queue."""
         while True:
             answers = await producer.enqueue_many(jobs)
             errors = [answer.error for answer in answers if answer.error is not None]
             if not errors:
                 return
-            # Jobs after one that did not get through are refused, too, and follow it the next time.
+            # Jobs that depend on one that failed are refused too, and succeed the next time.
             assert any(isinstance(error, QueueUnavailable) for error in errors), errors
             await asyncio.sleep(0.1)
 
     async def one_begins(self, redis: Redis, jobs: Sequence[NewJob]) -> str:
-        """Waits for a random one of these jobs to start, or to have ended; returns its id."""
+        """Waits until a random one of these jobs has started; returns its id."""
         job_id = self._chance.choice(jobs).id
 
         async def has_begun() -> bool:
@@ -115,7 +115,7 @@ class Workload:
         return job_id
 
     async def ended(self, redis: Redis, *, timeout_s: float = 120) -> None:
-        """Returns once every job has ended."""
+        """Waits until every job has ended."""
         open_ids = list(self.planned)
 
         async def none_is_open() -> bool:
@@ -126,13 +126,16 @@ class Workload:
         await until(none_is_open, timeout_s=timeout_s)
 
     def end_runs(self) -> None:
-        """Ends the runs that go on; those that are still to start end soon."""
+        """Ends the current runs, and lets later ones last 0.5 s at most."""
         self._longest_run_s = 0.5
         for submission_id in self._cluster.jobs:
             self._end_run(submission_id)
 
     async def check(self, producer: Producer, redis: Redis, *, attempts: int | None = None) -> None:
-        """Every job has ended as it must, once; and the world is as the jobs leave it. `attempts`: of each that ran."""
+        """Checks that every job ended once as expected, and what the jobs left on Ray, on S3 and in the sessions.
+
+        `attempts` is the number of attempts that each job that ran must have.
+        """
         kinds = Counter(job.kind.value for job in self.jobs)
         print(f"{len(self.planned)} jobs: {dict(kinds)}, {self._cluster.submissions} runs")
         records = {job_id: await producer.record(job_id) for job_id in self.planned}
@@ -173,7 +176,7 @@ class Workload:
         run: bool = False,
         **fields: Any,
     ) -> NewJob:
-        """A new job with options of any kind; uploads bring `data` and `filename` instead of a request."""
+        """Plans a new job with random options; uploads have `data` and `filename` instead of a request."""
         chance = self._chance
         kind = JobKind.UPLOAD if request is None else request.kind
         fields["job_id"] = f"{kind}-{len(self.planned)}-{chance.randrange(16**6):06x}"
@@ -223,10 +226,10 @@ class Workload:
         self._generate(execute=True)
 
     def _execute_once(self) -> None:
-        """In a session of its own, since a run takes all sources that its job saw out of the session."""
+        """Uses another session, since the run clears all sources that its job saw."""
         session_id = f"once-{len(self.planned)}"
         self._ask(self._upload(session_id), execute=True, keep_sources=False)
-        # Others may come after the upload, but none may read what it brought.
+        # Other jobs may depend on the upload, but none may read its source.
         self._uploads.pop()
         self._sources[session_id].clear()
 
@@ -258,7 +261,7 @@ class Workload:
         self._plan(self._chance.choice(looks), after=[run])
 
     def _doom(self) -> None:
-        """A job that must fail for a reason of its own."""
+        """Plans a job that must fail by itself."""
         missing = TableRef(database=self._warehouse.database, table="missing")
         doomed = self._chance.choice(
             [
@@ -276,12 +279,12 @@ class Workload:
 
 
 def run_id(job: NewJob) -> str:
-    """What the first run of a job is called on the cluster."""
+    """Returns the submission id of the job's first run."""
     return f"rl-{job.id}-1"
 
 
 async def status(redis: Redis, job_id: str) -> str:
-    """Cheaper than the record where it is asked often."""
+    """Reads only the status, which is cheaper than the record."""
     found: str = await redis.hget(keys.job(job_id), "status")  # type: ignore[misc]  # redis-py's two kinds of client
     return found
 
@@ -307,17 +310,17 @@ def _wrong_start(record: JobRecord, before: Sequence[JobRecord], attempts: int |
 
 
 def _wrong_events(record: JobRecord, events: Sequence[Mapping[str, str]]) -> list[str]:
-    told = [event["status"] for event in events if event["type"] == "status"]
-    ends = [name for name in told if JobStatus(name).is_final]
+    announced = [event["status"] for event in events if event["type"] == "status"]
+    finals = [name for name in announced if JobStatus(name).is_final]
     has_started = record.started_at is not None
-    if ends == [record.status] and told[-1] == record.status and has_started == ("running" in told):
+    if finals == [record.status] and announced[-1] == record.status and has_started == ("running" in announced):
         return []
-    return [f"{record.status}, started at {record.started_at}, but its events tell of {', '.join(told)}"]
+    return [f"{record.status}, started at {record.started_at}, but its events announce {', '.join(announced)}"]
 
 
-def _wrong_attempts(record: JobRecord, told: Sequence[Attempt]) -> list[str]:
-    """All attempts but the one that succeeded are told."""
+def _wrong_attempts(record: JobRecord, listed: Sequence[Attempt]) -> list[str]:
+    """Checks that every attempt but a successful one is listed."""
     failed = record.attempt - (1 if record.status is JobStatus.SUCCEEDED else 0)
-    if [attempt.number for attempt in told] == list(range(1, failed + 1)):
+    if [attempt.number for attempt in listed] == list(range(1, failed + 1)):
         return []
-    return [f"{record.status} in attempt {record.attempt}, after {[(it.number, it.error.code) for it in told]}"]
+    return [f"{record.status} in attempt {record.attempt}, after {[(it.number, it.error.code) for it in listed]}"]

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
 
 
+# Shared, since each new session loads the description of a service again: 0.1 s for Glue.
+_SESSION = get_session()
+
+
 def aws_settings(url: str, **changes: Any) -> AwsSettings:
     """The settings for an embedded or broken server."""
     defaults: dict[str, Any] = {
@@ -42,14 +46,14 @@ def own_bucket(*, create: bool = True) -> StorageSettings:
 @asynccontextmanager
 async def s3(url: str) -> AsyncIterator[S3Client]:
     """A client of the test's own, to look at what was written."""
-    async with get_session().create_client("s3", **client_arguments(aws_settings(url))) as client:
+    async with _SESSION.create_client("s3", **client_arguments(aws_settings(url))) as client:
         yield client
 
 
 @asynccontextmanager
 async def glue(url: str) -> AsyncIterator[GlueClient]:
     """A client of the test's own, to fill the catalog."""
-    async with get_session().create_client("glue", **client_arguments(aws_settings(url))) as client:
+    async with _SESSION.create_client("glue", **client_arguments(aws_settings(url))) as client:
         yield client
 
 
