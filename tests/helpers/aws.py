@@ -45,14 +45,14 @@ def own_bucket(*, create: bool = True) -> StorageSettings:
 
 @asynccontextmanager
 async def s3(url: str) -> AsyncIterator[S3Client]:
-    """A client of the test's own, to look at what was written."""
+    """An S3 client, to look at what the code under test wrote."""
     async with _SESSION.create_client("s3", **client_arguments(aws_settings(url))) as client:
         yield client
 
 
 @asynccontextmanager
 async def glue(url: str) -> AsyncIterator[GlueClient]:
-    """A client of the test's own, to fill the catalog."""
+    """A Glue client, to fill the catalog."""
     async with _SESSION.create_client("glue", **client_arguments(aws_settings(url))) as client:
         yield client
 

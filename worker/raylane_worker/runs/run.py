@@ -51,7 +51,7 @@ _SMALL_DATA: Final = {"RAY_DATA_DEFAULT_SHUFFLE_STRATEGY": "sort_shuffle_pull_ba
 class RunOrder:
     """Code to run as `main.py`, and what it needs.
 
-    `number` tells the runs of one job apart. `small` says that the sources fit into one block of Ray Data. `files` are
+    `number` tells the runs of one job apart. `small` asks for Ray Data's settings for small sources. `files` are
     more files beside the code, by path; `pip` are requirements that Ray installs for the run.
     """
 
