@@ -255,12 +255,12 @@ async def test_a_job_that_is_stopped_with_its_worker_before_it_was_cleaned_up_is
 
 
 @pytest.mark.parametrize("problem", [RayUnreachable("no way to the cluster"), TimeoutError()])
-async def test_a_cleanup_that_fails_ends_the_job_and_its_record_says_what_may_go_on(
+async def test_a_cleanup_that_fails_ends_the_job_and_its_record_says_what_may_still_run(
     redis: Redis, queue: JobQueue, problem: Exception
 ) -> None:
     async with a_hanging_job(redis, Cleanup(problem)) as (_, job_id):
         await queue.cancel(job_id)
-        with pytest.raises(JobCancelled, match="may go on") as caught:
+        with pytest.raises(JobCancelled, match="may still be running") as caught:
             await queue.result(job_id, timeout_s=10)
     assert caught.value.details == {"cleanup": str(problem) or "TimeoutError"}
 
@@ -268,7 +268,7 @@ async def test_a_cleanup_that_fails_ends_the_job_and_its_record_says_what_may_go
 async def test_a_defect_in_a_cleanup_ends_the_job_and_not_the_worker(redis: Redis, queue: JobQueue) -> None:
     async with a_hanging_job(redis, Cleanup(ZeroDivisionError("x"))) as (running, job_id):
         await queue.cancel(job_id)
-        with pytest.raises(JobCancelled, match="may go on"):
+        with pytest.raises(JobCancelled, match="may still be running"):
             await queue.result(job_id, timeout_s=10)
         assert running.main_task is not None
         assert not running.main_task.done()
