@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from raylane_common.redis import keys
 from raylane_common.redis.connection import connect
 from raylane_common.settings import RedisSettings
 from raylane_worker.embedded import EmbeddedMoto, EmbeddedValkey, embedded_moto, embedded_valkey
+from tests.helpers.claims import immortal_keys
 from tests.helpers.servers import Background
 
 if TYPE_CHECKING:
@@ -55,7 +55,6 @@ async def redis(valkey: EmbeddedValkey) -> AsyncIterator[Redis]:
     await client.flushall()
     yield client
     try:
-        immortal = [key async for key in client.scan_iter() if await client.ttl(key) == -1]
-        assert [key for key in immortal if not key.startswith(keys.IMMORTAL)] == [], "keys without a time to live"
+        assert await immortal_keys(client) == [], "keys without a time to live"
     finally:
         await client.aclose()

@@ -96,3 +96,13 @@ async def finals(redis: Redis, job_id: str) -> list[str]:
     entries = await redis.xrange(keys.job_events(job_id))
     found = [fields.get("status", "") for _, fields in entries]
     return [status for status in found if status in ("succeeded", "failed", "cancelled")]
+
+
+async def immortal_keys(redis: Redis) -> list[str]:
+    """Returns the keys without a time to live, except those of the lanes, which must not expire."""
+    found = [key async for key in redis.scan_iter(count=1000)]
+    async with redis.pipeline(transaction=False) as pipe:
+        for key in found:
+            pipe.ttl(key)
+        ttls = await pipe.execute()
+    return [key for key, ttl in zip(found, ttls, strict=True) if ttl == -1 and not key.startswith(keys.IMMORTAL)]
