@@ -1,4 +1,4 @@
-"""What a handler is, and what it is given: the job, and the resources it may use. No globals, no Redis, no arq."""
+"""A handler and its context: the job, and the resources that it may use. No globals, no Redis, no arq."""
 
 from __future__ import annotations
 
