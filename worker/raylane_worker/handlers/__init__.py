@@ -9,23 +9,17 @@ runs again, so a handler repeats only what is safe to repeat; each module says w
 A handler that is cut off leaves its run on Ray to the next attempt. If the job was cancelled there is no next attempt,
 and the kind's clean-up stops the run instead.
 
-To add an action to a kind, change its module; to add a kind, add a module and a row to `HANDLERS`.
+To add an action to a kind, change its module. To add a kind, add a module with its name and a `HANDLER`.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
 
 from raylane_common.wire.base import JobKind
-from raylane_worker.context import Handler, Handlers
-from raylane_worker.handlers.generate import generate, stop_generate
-from raylane_worker.handlers.ray import ray, stop_ray
-from raylane_worker.handlers.tables import tables
-from raylane_worker.handlers.upload import upload
 
-HANDLERS: Final[Handlers] = {
-    JobKind.UPLOAD: Handler(upload),
-    JobKind.TABLES: Handler(tables),
-    JobKind.GENERATE: Handler(generate, clean_up=stop_generate),
-    JobKind.RAY: Handler(ray, clean_up=stop_ray),
-}
+if TYPE_CHECKING:
+    from raylane_worker.context import Handlers
+
+HANDLERS: Final[Handlers] = {kind: import_module(f"{__name__}.{kind}").HANDLER for kind in JobKind}

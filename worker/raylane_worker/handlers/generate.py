@@ -8,12 +8,13 @@ docs/decisions/0003 and 0004.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from raylane_common.errors import NoSources, RayError, RunFailed, UnsupportedFormat, VerificationFailed
 from raylane_common.ray.models import RayJobStatus
 from raylane_common.wire.generate import Checkpoint, CodeVersion, GenerateResult, GeneratorName
 from raylane_common.wire.sources import OpaqueSource
+from raylane_worker.context import Handler
 from raylane_worker.generation.generators import choose_generator, make_generator
 from raylane_worker.generation.port import WritingTask
 from raylane_worker.generation.verify import verify
@@ -203,3 +204,6 @@ def _result(state: Checkpoint, version: CodeVersion) -> GenerateResult:
         usage=state.usage,
         run=version.run,
     )
+
+
+HANDLER: Final = Handler(generate, clean_up=stop_generate)

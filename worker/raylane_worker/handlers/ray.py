@@ -31,6 +31,7 @@ from raylane_common.wire.ray import (
     RaySubmitRequest,
     RunResult,
 )
+from raylane_worker.context import Handler
 from raylane_worker.runs.run import RunOrder, run_to_end, stop_run, submission_id
 
 if TYPE_CHECKING:
@@ -134,3 +135,6 @@ def _shortened(job: RayJob) -> RayJob:
             "message": job.message[-_LISTED_TEXT_CHARACTERS:] if job.message else None,
         }
     )
+
+
+HANDLER: Final = Handler(ray, clean_up=stop_ray)

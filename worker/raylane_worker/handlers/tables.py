@@ -17,6 +17,7 @@ from raylane_common.wire.tables import (
     SelectTablesRequest,
     TablesResult,
 )
+from raylane_worker.context import Handler
 
 if TYPE_CHECKING:
     from raylane_common.wire.sources import TableSource
@@ -69,3 +70,6 @@ async def _select(request: SelectTablesRequest, ctx: JobContext) -> SelectedTabl
     sources = tuple(source for _, source in found if source is not None)
     await ctx.resources.sources.put(ctx.session_id, sources)
     return SelectedTablesResult(sources=sources)
+
+
+HANDLER: Final = Handler(tables)

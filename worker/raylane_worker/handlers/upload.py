@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from raylane_common.errors import InvalidRequest
 from raylane_common.wire.sources import CsvSource
 from raylane_common.wire.upload import UploadResult
+from raylane_worker.context import Handler
 from raylane_worker.data.csv_profile import CsvProfile, profile
 from raylane_worker.data.storage import csv_key
 
@@ -61,3 +62,6 @@ def _check(request: UploadRequest, body: bytes) -> CsvProfile:
     if hashlib.sha256(body).hexdigest() != request.sha256:
         raise InvalidRequest.field("sha256", "the staged bytes have another checksum; upload the file again")
     return profile(body)
+
+
+HANDLER: Final = Handler(upload)
