@@ -1,4 +1,4 @@
-"""Connections to Redis under conditions that a user meets: what is short goes unnoticed, what lasts is an error."""
+"""Connections to Redis under faults: a short one goes unnoticed, one that lasts is an error."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ async def client_of(url: str, **settings: Any) -> AsyncIterator[Redis]:
 
 @asynccontextmanager
 async def redis_like(answer: Answer) -> AsyncIterator[str]:
-    """The URL of a server with answers of the test's own; `NEVER` is none, what ends with `CUT` is the last one."""
+    """The URL of a server with answers from the test. `NEVER` is no answer; one that ends with `CUT` is the last."""
     writers: set[asyncio.StreamWriter] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -124,7 +124,7 @@ ASKING = pytest.mark.parametrize("ask", ASKS)
 
 
 async def gives_up(client: Redis, ask: Ask = command) -> QueueUnavailable:
-    """The error within ten times the bound that was set: the tests' machine may be slow."""
+    """Returns the error. It must come within ten times the configured bound, because the machine may be slow."""
     async with asyncio.timeout(12):
         with pytest.raises(QueueUnavailable) as raised, queue_errors("look"):
             await ask(client)
@@ -132,17 +132,17 @@ async def gives_up(client: Redis, ask: Ask = command) -> QueueUnavailable:
 
 
 async def all_give_up(client: Redis, asks: list[Ask] = ASKS) -> str:
-    """Whatever is asked for, all at the same time; returns one of the messages."""
+    """Sends all kinds of commands at the same time; returns one of the messages."""
     given_up = await asyncio.gather(*(gives_up(client, ask) for ask in asks))
     assert all(error.retryable for error in given_up)
     return given_up[0].message
 
 
-# --- given up in a bounded time ----------------------------------------------------------------------------------
+# --- given up within a bounded time ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("url", ["redis://127.0.0.1:1/0", "unix:///nonexistent/redis.sock"])
-async def test_a_server_that_is_not_there_is_an_error_that_says_what_to_check(url: str) -> None:
+async def test_a_missing_server_is_an_error_that_says_what_to_check(url: str) -> None:
     async with client_of(url, **HASTY) as client:
         message = await all_give_up(client)
     assert "did not answer while trying to look" in message
@@ -155,7 +155,7 @@ async def test_a_server_that_never_answers_a_connect_is_given_up() -> None:
         await all_give_up(client)
 
 
-async def test_a_server_that_takes_everything_and_is_silent_is_given_up() -> None:
+async def test_a_server_that_reads_commands_and_never_answers_is_given_up() -> None:
     async with redis_like(errors(NEVER)) as url, client_of(url, **HASTY) as client:
         await all_give_up(client)
 
@@ -170,7 +170,7 @@ async def test_a_server_that_hangs_is_given_up(tmp_path: Path) -> None:
             os.kill(valkey.pid, signal.SIGCONT)
 
 
-async def test_a_way_that_goes_dead_under_open_connections_is_given_up(valkey: EmbeddedValkey) -> None:
+async def test_a_path_that_dies_under_open_connections_is_given_up(valkey: EmbeddedValkey) -> None:
     async with Proxy(valkey.port) as proxy, client_of(proxy.url, **HASTY) as client:
         await asyncio.gather(*(command(client) for _ in ASKS))
         proxy.freeze()
@@ -196,7 +196,7 @@ async def test_an_answer_that_never_ends_is_given_up() -> None:
         "ERR max number of clients reached",
     ],
 )
-async def test_a_server_that_stays_unable_is_given_up_with_its_own_words(answer: str) -> None:
+async def test_a_server_that_keeps_refusing_is_given_up_with_its_own_message(answer: str) -> None:
     async with redis_like(errors(f"-{answer}\r\n".encode())) as url, client_of(url, **HASTY) as client:
         message = await all_give_up(client, [command, pipeline, transaction])
     assert answer.split(" ", 1)[1] in message
@@ -213,7 +213,7 @@ async def test_a_name_that_does_not_resolve_is_given_up(monkeypatch: pytest.Monk
     assert "redis.example" in error.message
 
 
-async def test_a_producer_is_told_in_time_whatever_it_asks_for(valkey: EmbeddedValkey, redis: Redis) -> None:
+async def test_every_call_of_a_producer_fails_in_time(valkey: EmbeddedValkey, redis: Redis) -> None:
     async with Proxy(valkey.port) as proxy:
         settings = RedisSettings.model_validate({"url": proxy.url, **HASTY})
         async with Producer(backend=RedisBackend.connect(settings)) as producer:
@@ -226,7 +226,7 @@ async def test_a_producer_is_told_in_time_whatever_it_asks_for(valkey: EmbeddedV
             proxy.mend()
 
 
-# --- ridden over -------------------------------------------------------------------------------------------------
+# --- unnoticed ---------------------------------------------------------------------------------------------------
 
 
 @ASKING
@@ -242,9 +242,7 @@ async def test_a_restart_goes_unnoticed(tmp_path: Path, ask: Ask) -> None:
 
 
 @ASKING
-async def test_connections_that_are_cut_and_a_moment_of_refusal_go_unnoticed(
-    valkey: EmbeddedValkey, redis: Redis, ask: Ask
-) -> None:
+async def test_cut_connections_and_a_short_refusal_go_unnoticed(valkey: EmbeddedValkey, redis: Redis, ask: Ask) -> None:
     await redis.xadd("s", {"f": "v"})
     await redis.expire("s", 60)
     async with Proxy(valkey.port) as proxy, client_of(proxy.url) as client:
@@ -268,7 +266,7 @@ async def test_connections_that_are_cut_and_a_moment_of_refusal_go_unnoticed(
         NEVER,
     ],
 )
-async def test_what_is_wrong_once_goes_unnoticed(answer: bytes) -> None:
+async def test_a_single_fault_goes_unnoticed(answer: bytes) -> None:
     answers = [answer]
     async with (
         redis_like(lambda _: answers.pop() if answers else b"$5\r\nhello\r\n") as url,
@@ -300,7 +298,7 @@ async def test_a_failover_goes_unnoticed(tmp_path: Path) -> None:
         assert await client.get("n") == "3"
 
 
-async def test_a_pooled_connection_that_died_is_not_tried_however_many_there_are(
+async def test_dead_connections_in_the_pool_are_not_tried(
     valkey: EmbeddedValkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with client_of(valkey.url) as watch, Proxy(valkey.port) as proxy, client_of(proxy.url) as client:
@@ -308,8 +306,9 @@ async def test_a_pooled_connection_that_died_is_not_tried_however_many_there_are
         before = (await watch.info("stats"))["total_connections_received"]
         proxy.cut()
         await until(lambda: has_clients(watch, 1))
-        # So a second try would come too late.
-        monkeypatch.setattr("raylane_common.redis.retrying.random.uniform", lambda *_: 3600.0)
+        # A second try would come too late.
+        monkeypatch.setattr("raylane_common.redis.retrying._LONGEST_PAUSE_S", 3600.0)
+        monkeypatch.setattr("raylane_common.redis.retrying._FIRST_PAUSE_S", 3600.0)
         await command(client)
         assert (await watch.info("stats"))["total_connections_received"] == before + 1
 
@@ -318,7 +317,7 @@ async def has_clients(watch: Redis, number: int) -> bool:
     return len(await watch.client_list()) == number
 
 
-async def test_pooled_connections_that_lead_nowhere_cost_one_wait_and_not_one_each(valkey: EmbeddedValkey) -> None:
+async def test_silent_connections_in_the_pool_cost_one_timeout_and_not_one_each(valkey: EmbeddedValkey) -> None:
     async with (
         Proxy(valkey.port) as proxy,
         client_of(proxy.url, socket_timeout_s=2) as client,
@@ -328,7 +327,7 @@ async def test_pooled_connections_that_lead_nowhere_cost_one_wait_and_not_one_ea
         proxy.forget()
         async with asyncio.timeout(30):
             for _ in range(30):
-                # Each one watches on a connection of its own.
+                # Each pipeline watches on its own connection.
                 pipe = await held.enter_async_context(client.pipeline())
                 await pipe.watch("k")
 
@@ -336,8 +335,8 @@ async def test_pooled_connections_that_lead_nowhere_cost_one_wait_and_not_one_ea
 # --- subscriptions -----------------------------------------------------------------------------------------------
 
 
-async def hear(subscriber: Any, publisher: Redis) -> None:
-    """Returns once a message arrives; until a lost subscription is back, messages are lost, too."""
+async def receive(subscriber: Any, publisher: Redis) -> None:
+    """Returns once a message arrives. Until a lost subscription is back, messages are lost too."""
     async with asyncio.timeout(30):
         while True:
             await publisher.publish("c", "hello")
@@ -356,22 +355,22 @@ async def test_a_subscription_comes_back(valkey: EmbeddedValkey, fault: Callable
     ):
         client.connection_pool.connection_kwargs["health_check_interval"] = 1
         await subscriber.subscribe("c")
-        await hear(subscriber, publisher)
+        await receive(subscriber, publisher)
         fault(proxy)
-        await hear(subscriber, publisher)
+        await receive(subscriber, publisher)
 
 
-async def test_to_wait_for_a_message_is_no_failure(valkey: EmbeddedValkey) -> None:
+async def test_waiting_for_a_message_is_not_a_failure(valkey: EmbeddedValkey) -> None:
     async with client_of(valkey.url, **HASTY) as client, client.pubsub() as subscriber:
         await subscriber.subscribe("c")
         assert await subscriber.get_message(timeout=1)
         assert await subscriber.get_message(timeout=2 * HASTY["give_up_s"]) is None
 
 
-# --- what no patience helps against ------------------------------------------------------------------------------
+# --- no use in trying again --------------------------------------------------------------------------------------
 
 
-async def test_a_full_memory_says_so_and_may_pass(tmp_path: Path) -> None:
+async def test_a_full_memory_is_a_retryable_error_that_says_so(tmp_path: Path) -> None:
     async with embedded_valkey(tmp_path) as valkey, client_of(valkey.url) as client:
         await client.config_set("maxmemory", "1")
         error = await gives_up(client, write)
@@ -379,7 +378,7 @@ async def test_a_full_memory_says_so_and_may_pass(tmp_path: Path) -> None:
     assert "maxmemory" in error.message
 
 
-async def test_a_key_of_another_kind_says_that_somebody_else_writes_here(redis: Redis) -> None:
+async def test_a_key_of_another_type_says_that_another_program_writes_here(redis: Redis) -> None:
     await redis.set("s", "v", ex=60)
     error = await gives_up(redis, blocking_read)
     assert not error.retryable
@@ -395,7 +394,7 @@ async def test_a_key_of_another_kind_says_that_somebody_else_writes_here(redis: 
         (b"HTTP/1.1 400 Bad Request\r\n\r\n", "RAYLANE_REDIS__URL"),
     ],
 )
-async def test_an_answer_that_stays_is_passed_on_with_what_to_do(answer: bytes, hint: str) -> None:
+async def test_a_lasting_refusal_is_passed_on_with_what_to_do(answer: bytes, hint: str) -> None:
     asked: list[list[bytes]] = []
 
     def once(words: list[bytes]) -> bytes:
@@ -421,7 +420,7 @@ async def test_an_answer_that_stays_is_passed_on_with_what_to_do(answer: bytes, 
         ({"url": "redis://127.0.0.1", "ca_file": __file__}, "rediss://"),
     ],
 )
-def test_a_url_that_cannot_be_used_names_its_field_and_keeps_its_secrets(settings: Any, problem: str) -> None:
+def test_the_error_about_an_unusable_url_names_the_field_and_no_secret(settings: Any, problem: str) -> None:
     with pytest.raises(InvalidRequest) as raised:
         connect(RedisSettings.model_validate(settings))
     assert raised.value.details == {"field": "redis.url"}

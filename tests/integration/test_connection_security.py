@@ -64,7 +64,7 @@ async def client_of_settings(settings: RedisSettings) -> AsyncIterator[Redis]:
 
 
 async def refused(client: Redis) -> str:
-    """The message of the error that comes at once and is not worth another try."""
+    """Returns the message of an error that comes at once and is not retryable."""
     with pytest.raises(QueueUnavailable) as raised, queue_errors("look"):
         await client.get("k")
     assert not raised.value.retryable
@@ -122,7 +122,7 @@ async def test_a_certificate_for_another_host_is_refused_unless_only_the_authori
             assert await client.set("k", "v", ex=60)
 
 
-async def test_a_server_that_asks_for_a_certificate_is_shown_ours(
+async def test_a_server_that_asks_for_a_certificate_gets_ours(
     valkey: EmbeddedValkey, ours: Authority, theirs: Authority
 ) -> None:
     with Terminator(valkey, ours, clients=theirs) as server:
@@ -156,7 +156,7 @@ async def test_connections_that_are_cut_while_tls_begins_go_unnoticed(valkey: Em
         assert server.connects == 3
 
 
-async def test_an_error_of_tls_that_is_being_handled_elsewhere_is_not_taken_for_one_of_redis(
+async def test_a_tls_error_that_the_caller_is_handling_is_not_taken_for_one_of_redis(
     valkey: EmbeddedValkey, ours: Authority
 ) -> None:
     with Terminator(valkey, ours, cuts=1000) as server:
@@ -183,7 +183,7 @@ async def test_a_client_can_be_closed_while_its_server_is_silent(valkey: Embedde
 PRODUCER, WORKER = "raylane-producer", "raylane-worker"
 SCRIPTS: dict[str, list[Name]] = {
     PRODUCER: ["enqueue", "cancel", "requeue"],
-    WORKER: ["claim", "renew", "note", "finish", "sweep", "mend", "beat"],
+    WORKER: ["claim", "renew", "note", "finish", "sweep", "mend", "beat", "clear_sources"],
 }
 SOURCE = CsvSource(
     filename="a.csv",
@@ -205,7 +205,7 @@ def rules() -> dict[str, list[str]]:
 
 @pytest.fixture
 async def admin(redis: Redis, rules: dict[str, list[str]]) -> AsyncIterator[Redis]:
-    """A connection with all rights to a server that has the documented users. What they were denied is a failure."""
+    """A connection with all rights to a server with the documented users. A denied command fails the test."""
     await redis.acl_log_reset()
     for user, granted in rules.items():
         await acl(redis, "SETUSER", user, *granted)
@@ -279,7 +279,7 @@ async def _has_status(producer: Producer, job_id: str, status: JobStatus) -> boo
 
 @asynccontextmanager
 async def be_a_worker(settings: Settings) -> AsyncIterator[None]:
-    """Two lanes as the program runs them, and one with no need of AWS; asked to drain at the end."""
+    """A worker with two lanes as the program runs it, and one that needs no AWS; it is asked to drain at the end."""
     ready, stop = asyncio.Event(), asyncio.Event()
     handlers = dict.fromkeys(JobKind, Handler(do_what_a_handler_may))
     async with client_of_settings(settings.redis) as client, worker(client, do_what_a_handler_may, max_attempts=2):
@@ -320,13 +320,13 @@ async def test_the_documented_users_can_do_all_that_producers_and_workers_do_and
     used = {name.removeprefix("cmdstat_") for name in await admin.info("commandstats")}
     for user, granted in rules.items():
         rights = {rule.removeprefix("+") for rule in granted if rule.startswith("+")}
-        # What another database than 0 takes, and a connection that was idle.
+        # Needed for a database other than 0, and for a connection that was idle.
         assert rights - used - called_by_scripts(user) - {"select", "ping"} == set()
 
 
 def called_by_scripts(user: str) -> set[str]:
     called = {name.lower() for script in SCRIPTS[user] for name in re.findall(r"call\('([A-Z]+)'", source(script))}
-    # It stands in a step that only workers take.
+    # Only workers take the step that asks for it.
     return called - {"info"} if user == PRODUCER else called
 
 
@@ -364,7 +364,7 @@ async def test_a_wrong_password_is_refused_at_once_with_the_setting(valkey: Embe
     await admin.acl_log_reset()
 
 
-async def test_a_unix_socket_is_as_good_and_its_wrong_password_is_refused_too(
+async def test_a_unix_socket_works_and_its_wrong_password_is_refused_too(
     valkey: EmbeddedValkey, admin: Redis, tmp_path: Path
 ) -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -399,7 +399,7 @@ async def test_a_server_that_asks_for_a_login_says_so(valkey: EmbeddedValkey, ad
     await admin.acl_log_reset()
 
 
-async def test_the_password_may_stand_in_a_file_and_the_url_outranks_it(
+async def test_the_password_may_be_in_a_file_and_the_url_overrides_it(
     valkey: EmbeddedValkey, admin: Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "redis__password").write_text("PRODUCER-PASSWORD\n")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import socket
-import ssl
 from contextlib import contextmanager
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final
@@ -25,24 +23,27 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from raylane_common.errors import InvalidRequest, QueueUnavailable
+from raylane_common.redis.pool import RetryingPool
 from raylane_common.redis.retrying import (
     RETRYABLE,
     CommandRetry,
     Parser,
     RetriesExhausted,
-    RetryingPool,
     TcpConnection,
     TemporaryRefusal,
     TlsConnection,
     UnixConnection,
     tls_error,
 )
+from raylane_common.tls import build_tls_context, keepalive_options
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterator
     from pathlib import Path
 
     from raylane_common.settings import RedisSettings
+    from raylane_common.tls import TlsVerify
 
 _SCHEMES: Final = ("redis://", "rediss://", "unix://")
 _READ_FROM_URL: Final = frozenset({"connection_class", "host", "port", "path", "db", "username", "password"})
@@ -51,22 +52,20 @@ _KINDS: Final = {
     SSLConnection: TlsConnection,
     UnixDomainSocketConnection: UnixConnection,
 }
+# A connection that was idle this long is checked with a PING before it is used again.
 _HEALTH_CHECK_S: Final = 10
-_KEEPALIVE: Final = {
-    getattr(socket, name): value
-    # Where Linux has KEEPIDLE, macOS has KEEPALIVE.
-    for name, value in {"TCP_KEEPIDLE": 30, "TCP_KEEPALIVE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}.items()
-    if hasattr(socket, name)
-}
-_LOGIN: Final = "RAYLANE_REDIS__USERNAME and RAYLANE_REDIS__PASSWORD (or what stands in RAYLANE_REDIS__URL)"
+# A minute in all. Firewalls and load balancers forget idle connections after some minutes.
+_KEEPALIVE: Final = keepalive_options(idle_s=30, interval_s=10, probes=3)
+_LOGIN: Final = "RAYLANE_REDIS__USERNAME and RAYLANE_REDIS__PASSWORD (or the login in RAYLANE_REDIS__URL)"
 _TLS: Final = "RAYLANE_REDIS__CA_FILE, RAYLANE_REDIS__CLIENT_CERT_FILE and RAYLANE_REDIS__TLS_VERIFY"
 
 
 def connect(settings: RedisSettings) -> Redis:
-    """A client that decodes text, rides over short absences of Redis, and gives up after `give_up_s`.
+    """Returns a client that decodes text, retries while Redis is away for a moment, and gives up after `give_up_s`.
 
-    Opens no connection by itself; close it with `aclose()`. A caller that blocks on purpose (XREAD) stays below
-    `socket_timeout_s`. Raises `InvalidRequest` for a URL that cannot be used.
+    It opens no connection before its first command; close it with `aclose()`. A caller that blocks on purpose (XREAD)
+    must stay below `socket_timeout_s`. Forked children and several event loops may use one client: each gets its own
+    connections, and `aclose()` closes those of its own. Raises `InvalidRequest` for a URL that cannot be used.
     """
     options = _options(settings)
     kind = _KINDS[options.pop("connection_class", Connection)]
@@ -79,6 +78,8 @@ def connect(settings: RedisSettings) -> Redis:
     pool = RetryingPool(
         connection_class=kind,
         decode_responses=True,
+        # Another program's bytes must not raise from within redis-py. What is read like this is sent back unchanged.
+        encoding_errors="surrogateescape",
         parser_class=Parser,
         socket_connect_timeout=settings.connect_timeout_s,
         socket_timeout=settings.socket_timeout_s,
@@ -92,7 +93,10 @@ def connect(settings: RedisSettings) -> Redis:
 
 @contextmanager
 def queue_errors(doing: str) -> Iterator[None]:
-    """Turns what redis-py raises inside the block into `QueueUnavailable`: what was being done, and what to do."""
+    """Turns redis-py's errors inside the block into `QueueUnavailable`, which says what failed and what to do.
+
+    `doing` completes the sentence "Redis refused to …".
+    """
     try:
         yield
     except (RedisError, OSError) as error:
@@ -101,7 +105,7 @@ def queue_errors(doing: str) -> Iterator[None]:
 
 
 def _explain(error: Exception, doing: str) -> tuple[str, bool]:
-    """What to tell people, and whether the same may succeed when it is simply done again."""
+    """Returns the message, and whether the same command may succeed later."""
     tls = tls_error(error)
     if tls is not None:
         return f"no TLS connection to Redis to {doing}: {tls}; check {_TLS}", False
@@ -109,7 +113,7 @@ def _explain(error: Exception, doing: str) -> tuple[str, bool]:
         case AuthenticationError():
             return f"Redis refused the login to {doing}: {error}; check {_LOGIN}", False
         case NoPermissionError():
-            hint = "ACL LOG on the server says more, docs/operations.md has the rules that it takes"
+            hint = "ACL LOG on the server says more, and docs/operations.md lists the rules that are needed"
             return f"Redis does not permit its user to {doing}: {error}; {hint}", False
         case InvalidResponse():
             hint = "check the port in RAYLANE_REDIS__URL, and write rediss:// if it speaks TLS"
@@ -117,13 +121,13 @@ def _explain(error: Exception, doing: str) -> tuple[str, bool]:
         case OutOfMemoryError():
             return f"Redis has no memory left to {doing}: {error}; raise its maxmemory", True
         case TemporaryRefusal() | BusyLoadingError():
-            hint = "check that RAYLANE_REDIS__URL leads to a primary in good health"
+            hint = "check that RAYLANE_REDIS__URL leads to a healthy primary"
             return f"Redis could not {doing}: {error}; {hint}", True
         case RedisConnectionError() | RedisTimeoutError() | OSError():
             hint = "check RAYLANE_REDIS__URL (address, port, TLS or not) and that the server is up"
             return f"Redis did not answer while trying to {doing}: {error or type(error).__name__}; {hint}", True
         case NoScriptError() | WatchError():
-            return f"Redis lost its place while trying to {doing}: {error}; try again", True
+            return f"Redis changed while trying to {doing}: {error}; try again", True
         case ResponseError() if str(error).startswith("MISCONF"):
             return f"Redis cannot write to its disk and so refused to {doing}: {error}; see its log", True
         case ResponseError() if str(error).startswith(("MOVED", "ASK", "CROSSSLOT")):
@@ -136,15 +140,18 @@ def _explain(error: Exception, doing: str) -> tuple[str, bool]:
 
 
 def _options(settings: RedisSettings) -> dict[str, Any]:
-    """What the URL says, and the login beside it. Options in a URL would silently outrank settings, so it has none."""
+    """Returns the options in the URL, and the login from the settings.
+
+    Other options in a URL are refused: they would override the settings without being seen.
+    """
     url = settings.url.get_secret_value()
     if not url.startswith(_SCHEMES):
         raise InvalidRequest.field("redis.url", f"must start with one of the schemes {', '.join(_SCHEMES)}")
     try:
         options: dict[str, Any] = dict(parse_url(url))
     except ValueError:
-        # redis-py's own words may quote a part of the password.
-        hint = "percent-encode what is special in a password, or set redis.password"
+        # redis-py's own message may quote a part of the password.
+        hint = "percent-encode special characters in a password, or set redis.password"
         raise InvalidRequest.field("redis.url", f"cannot be read: {hint}") from None
     unread = sorted(options.keys() - _READ_FROM_URL)
     if unread:
@@ -157,20 +164,14 @@ def _options(settings: RedisSettings) -> dict[str, Any]:
 
 
 def _tls_context(settings: RedisSettings) -> ssl.SSLContext:
-    """The context for a new connection: built once, and again when a file was replaced by a newer one."""
+    """Returns the context for a new connection. It is built once, and again when one of its files was replaced."""
     files = (settings.ca_file, settings.client_cert_file, settings.client_key_file)
-    replaced = tuple(None if file is None else file.stat().st_mtime_ns for file in files)
-    return _build_tls_context(*files, settings.tls_verify, replaced)
+    modified = tuple(None if file is None else file.stat().st_mtime_ns for file in files)
+    return _build_tls_context(*files, settings.tls_verify, modified)
 
 
 @lru_cache(maxsize=4)
 def _build_tls_context(
-    ca: Path | None, cert: Path | None, key: Path | None, verify: str, _replaced: tuple[int | None, ...]
+    ca: Path | None, cert: Path | None, key: Path | None, verify: TlsVerify, _modified: tuple[int | None, ...]
 ) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=ca)
-    context.check_hostname = verify == "full"
-    if verify == "none":
-        context.verify_mode = ssl.CERT_NONE
-    if cert is not None:
-        context.load_cert_chain(cert, key)
-    return context
+    return build_tls_context(verify=verify, ca_file=ca, cert_file=cert, key_file=key)

@@ -1,14 +1,16 @@
-"""redis-py's asyncio connections made patient: one time bounds every command, and what is short is ridden over."""
+"""redis-py's asyncio connections with retries: one time limit covers all that a command takes, and short faults pass.
+
+`tests/unit/test_redis_contract.py` holds the private names of redis-py 5 that are used here against the installed one.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import random
+import os
 import ssl
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from redis.asyncio import ConnectionPool
 from redis.asyncio.connection import AbstractConnection, Connection, DefaultParser, UnixDomainSocketConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -17,22 +19,25 @@ from redis.exceptions import AuthenticationError, NoPermissionError, ResponseErr
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from raylane_common.backoff import Backoff
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 T = TypeVar("T")
 
+# A connection that was cut is usually back at once; a failover takes seconds, and a try each second is enough for it.
 _FIRST_PAUSE_S: Final = 0.05
 _LONGEST_PAUSE_S: Final = 1.0
-_NOT_NOW: Final = frozenset({"READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "UNBLOCKED", "NOREPLICAS", "BUSY"})
+_TEMPORARY: Final = frozenset({"READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "UNBLOCKED", "NOREPLICAS", "BUSY"})
 
 
 class TemporaryRefusal(ResponseError):
-    """An answer that a failover, a restart or a long script makes true for a moment."""
+    """An answer that holds only for a moment: during a failover, a restart or a long script."""
 
 
 class RetriesExhausted(RedisConnectionError):
-    """The time was over; the cause is what went wrong last."""
+    """A command's time is over. The cause is the last error."""
 
 
 _packer: Final = HiredisRespSerializer()
@@ -41,8 +46,8 @@ RETRYABLE: Final = (RedisConnectionError, RedisTimeoutError, OSError, TemporaryR
 
 
 def tls_error(error: BaseException | None) -> ssl.SSLError | None:
-    """The disagreement about TLS behind `error`, if that is what it is and not a connection that was cut."""
-    # Not by `__context__`, which also leads to errors that our caller is just handling.
+    """Returns the TLS error that caused `error`, unless it only says that the connection was cut; None for others."""
+    # Not by `__context__`, which also leads to errors that the caller is just handling.
     while error is not None:
         if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
             return error
@@ -50,26 +55,26 @@ def tls_error(error: BaseException | None) -> ssl.SSLError | None:
     return None
 
 
-# Of the command that is being tried in this context: its deadline, and the loop's time at which that stood first.
+# Of the command that is being tried in this context: its deadline, and the loop's time to which that was set first.
 _limit: ContextVar[tuple[asyncio.Timeout, float] | None] = ContextVar("limit", default=None)
 
 
 class CommandRetry(Retry):
-    """Tries for `give_up_s`, in which everything has to fit: to connect, to log in, to send, to be answered."""
+    """Tries a command for `give_up_s` seconds, which include connecting, the login, sending and the answer."""
 
     def __init__(self, give_up_s: float) -> None:
         super().__init__(NoBackoff(), 0)
         self._give_up_s = give_up_s
 
     async def call_with_retry(self, do: Callable[[], Awaitable[T]], fail: Callable[[Any], Any]) -> T:
-        """What `do` returns. Raises `RetriesExhausted`, or at once what another try cannot change."""
+        """Returns what `do` returns. Raises `RetriesExhausted`, or at once an error that another try cannot change."""
         if _limit.get() is not None:
-            # To connect and to check the health are parts of a command, which tries them again itself.
+            # Connecting and checking the health are parts of a command, and that retries them itself.
             return await do()
         at_s = asyncio.get_running_loop().time() + self._give_up_s
         timeout = asyncio.timeout_at(at_s)
         last: Exception | None = None
-        failures = 0
+        pauses = Backoff(_FIRST_PAUSE_S, _LONGEST_PAUSE_S, jitter=0.5)
         token = _limit.set((timeout, at_s))
         try:
             async with timeout:
@@ -79,9 +84,7 @@ class CommandRetry(Retry):
                     except RETRYABLE as error:
                         last = error
                         await _recover(fail, error)
-                    pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(failures, 10))
-                    failures += 1
-                    await asyncio.sleep(random.uniform(pause_s / 2, pause_s))  # noqa: S311  # jitter, not a secret
+                    await asyncio.sleep(pauses.next_s())
         except TimeoutError as error:
             if not timeout.expired():
                 raise
@@ -94,11 +97,11 @@ class CommandRetry(Retry):
 
 
 async def _recover(fail: Callable[[Any], Any], error: Exception) -> None:
-    """Lets redis-py drop the connection. Raises `error` if another try cannot change it."""
+    """Has redis-py drop the connection. Raises `error` if another try cannot change it."""
     try:
         await fail(error)
     except RETRYABLE as failed:
-        # A subscription connects here already; where that fails it is only one more failed try.
+        # A subscription already reconnects here. If that fails, it is one more failed try.
         if failed is error:
             raise
         error = failed
@@ -107,13 +110,13 @@ async def _recover(fail: Callable[[Any], Any], error: Exception) -> None:
 
 
 class Parser(DefaultParser):  # type: ignore[misc, valid-type]  # redis-py chooses it when it is imported
-    """Tells errors apart that redis-py does not: what is true for a moment only, and what a script may not do."""
+    """Recognizes two kinds of errors that redis-py does not: temporary ones, and missing rights inside a script."""
 
     @classmethod
     def parse_error(cls, response: str) -> ResponseError:
-        """The exception for an error of the server."""
-        # Before Redis 7, an error inside a script stands at the end of a longer one.
-        if response.split(" ", 1)[0] in _NOT_NOW or "-READONLY" in response:
+        """Returns the exception for an error of the server."""
+        # Before Redis 7, an error inside a script is the last part of a longer one.
+        if response.split(" ", 1)[0] in _TEMPORARY or "-READONLY" in response:
             return TemporaryRefusal(response)
         if response.startswith("ERR ACL failure in script"):
             return NoPermissionError(response.removeprefix("ERR "))
@@ -122,27 +125,52 @@ class Parser(DefaultParser):  # type: ignore[misc, valid-type]  # redis-py choos
 
 
 class RetryingConnection(AbstractConnection):
-    """What all kinds of connections have in common."""
+    """The base of all kinds of connections. `RetryingPool` sets `owner` and `on_silence`."""
 
-    _asked_at_s: float | None = None
+    owner: Any
     on_silence: Callable[[], Awaitable[None]]
+    _asked_at_s: float | None = None
+    _opened_by: int | None = None
 
     def pack_command(self, *args: Any) -> list[bytes]:
-        """A command as bytes, by hiredis: redis-py's asyncio side packs in Python, eight times slower."""
-        packed: list[bytes] = _packer.pack(*args)
+        """Returns a command as bytes. hiredis packs it eight times faster than redis-py's asyncio side does."""
+        packed: list[bytes]
+        try:
+            packed = _packer.pack(*args)
+        except UnicodeEncodeError:
+            # Text that was not UTF-8 when it was read, such as an id: it is sent as the bytes that it was.
+            packed = _packer.pack(*(_as_bytes(arg) for arg in args))
         return packed
 
     async def connect(self) -> None:
-        """Connects, logs in and subscribes again, within the time of the command that needs it or else of one."""
+        """Connects, logs in and subscribes again, within the time of the command that needs it, or else its own."""
         if not self.is_connected:
+            self._opened_by = os.getpid()
             await self.retry.call_with_retry(super().connect, lambda _: self.disconnect(nowait=True))
 
     async def disconnect(self, nowait: bool = False) -> None:
         """Drops the connection without waiting for a peer that may be gone."""
         self._asked_at_s = None
+        if self._opened_by != os.getpid():
+            self.abandon()
         if self._writer is not None:
             self._writer.transport.abort()
         await super().disconnect(nowait)
+
+    def abandon(self) -> None:
+        """Closes this process's copy of the socket, and sends nothing: another process may go on using the connection.
+
+        The loop that opened it is not touched either. It may be closed, and in a forked child its selector is still
+        shared with the parent's.
+        """
+        writer, self._reader, self._writer = self._writer, None, None
+        if writer is None:
+            return
+        opened = writer.transport.get_extra_info("socket")
+        if opened is not None and opened.fileno() >= 0:
+            # The descriptor stays taken, so that what closes the transport later cannot close another file.
+            with open(os.devnull, "rb") as nothing:  # its descriptor is all that counts
+                os.dup2(nothing.fileno(), opened.fileno(), inheritable=False)
 
     async def send_packed_command(self, command: bytes | str | Iterable[bytes], check_health: bool = True) -> None:
         """Sends under `asyncio.timeout`, so that Ctrl-C and a worker's stop always arrive.
@@ -168,10 +196,10 @@ class RetryingConnection(AbstractConnection):
             self._asked_at_s = asyncio.get_running_loop().time()
 
     async def read_response(self, disable_decoding: bool = False, timeout: float | None = None, **options: Any) -> Any:
-        """An answer, or None if none came within `timeout`, where a subscriber gives one."""
+        """Returns an answer; None if a subscriber gave a `timeout` in seconds and no message came within it."""
         limit = _limit.get()
         if timeout is not None and limit is not None:
-            # To wait for a message is no failure, and takes no time from what may fail.
+            # Waiting for a message is not a failure, so its time does not count.
             deadline, at_s = limit
             deadline.reschedule(at_s + timeout)
         try:
@@ -183,11 +211,15 @@ class RetryingConnection(AbstractConnection):
         if answer is not None or timeout is None:
             self._asked_at_s = None
         elif self._asked_at_s is not None and now_s - self._asked_at_s > (self.socket_timeout or now_s):
-            # redis-py asks a silent server again and again for a subscriber, and never gives it up.
+            # A server did not answer the health check. redis-py would send a subscriber's check again and again.
             await self.disconnect(nowait=True)
             await self.on_silence()
             raise RedisTimeoutError(f"Timeout reading from {self._host_error()}")
         return answer
+
+
+def _as_bytes(arg: Any) -> Any:
+    return arg.encode("utf-8", "surrogateescape") if isinstance(arg, str) else arg
 
 
 class TcpConnection(RetryingConnection, Connection):
@@ -195,7 +227,7 @@ class TcpConnection(RetryingConnection, Connection):
 
 
 class TlsConnection(TcpConnection):
-    """Over TLS. `tls` is asked for the context whenever a connection is opened."""
+    """Over TLS. `tls` returns the context, and is called whenever a connection is opened."""
 
     def __init__(self, *, tls: Callable[[], ssl.SSLContext], **options: Any) -> None:
         super().__init__(**options)
@@ -211,7 +243,7 @@ class TlsConnection(TcpConnection):
             raise RedisConnectionError(str(error)) from error
 
     async def read_response(self, *arguments: Any, **options: Any) -> Any:
-        """As without TLS. With TLS 1.3 a server tells only here what it has against our certificate."""
+        """As without TLS. With TLS 1.3, a server that rejects our certificate says so only here."""
         reader = self._reader
         try:
             return await super().read_response(*arguments, **options)
@@ -226,30 +258,6 @@ class UnixConnection(RetryingConnection, UnixDomainSocketConnection):
     """Over a unix socket."""
 
     async def _connect(self) -> None:
-        # redis-py's own also logs in here, and once more afterwards.
+        # redis-py's own method logs in here, and once more afterwards.
         async with asyncio.timeout(self.socket_connect_timeout):
             self._reader, self._writer = await asyncio.open_unix_connection(self.path)
-
-
-class RetryingPool(ConnectionPool):
-    """Hands out connections that may still have to connect: a command does that itself, within its own time."""
-
-    async def get_connection(self, command_name: Any = None, *keys: Any, **options: Any) -> AbstractConnection:
-        """A connection that is not known to be dead. Nobody waits here for another one's attempt to connect."""
-        connection: AbstractConnection = self.get_available_connection()  # type: ignore[no-untyped-call]  # as above
-        reader = connection._reader
-        # Bytes that nobody asked for would be taken for the next answer.
-        if reader is not None and (reader.at_eof() or reader.exception() or not connection._socket_is_empty()):  # type: ignore[no-untyped-call]  # as above
-            await connection.disconnect(nowait=True)
-        return connection
-
-    def make_connection(self) -> RetryingConnection:
-        """A new connection, which says when the server was silent."""
-        connection: RetryingConnection = super().make_connection()  # type: ignore[no-untyped-call]  # as above
-        connection.on_silence = self._drop_idle
-        return connection
-
-    async def _drop_idle(self) -> None:
-        """A server that is silent here most likely is so everywhere: no other command is to wait for that again."""
-        for idle in self._available_connections:
-            await idle.disconnect(nowait=True)

@@ -1,0 +1,115 @@
+"""The connections of a client, kept apart by process and event loop.
+
+asyncio's connections belong to the loop that opened them, and a forked child inherits the sockets of its parent. Used
+from elsewhere, a connection fails, or returns the answers of another process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING, Any
+
+from redis.asyncio import ConnectionPool
+
+from raylane_common.redis.retrying import RetryingConnection
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from redis.asyncio.connection import AbstractConnection
+
+
+class _LoopConnections:
+    """The connections of one event loop. They are closed when the loop ends."""
+
+    def __init__(self) -> None:
+        self.idle: list[RetryingConnection] = []
+        self.in_use: set[RetryingConnection] = set()
+        self._until_loop_ends = self._close_when_loop_ends()
+
+    async def open(self) -> None:
+        """Has the running loop close the connections at its end, as `asyncio.run` does with async generators."""
+        await anext(self._until_loop_ends)
+
+    async def close(self, *, in_use: bool) -> None:
+        """Closes the idle connections, and those in use if `in_use` is set."""
+        connections = [*self.idle, *(self.in_use if in_use else ())]
+        await asyncio.gather(*(connection.disconnect() for connection in connections))
+
+    async def drop_idle(self) -> None:
+        """Drops the idle connections: a server that is silent on one connection most likely is silent on all."""
+        for connection in self.idle:
+            await connection.disconnect(nowait=True)
+
+    def abandon(self) -> None:
+        """Gives the connections up without the loop that opened them."""
+        for connection in (*self.idle, *self.in_use):
+            connection.abandon()
+
+    async def _close_when_loop_ends(self) -> AsyncGenerator[None]:
+        try:
+            yield
+        finally:
+            await self.close(in_use=True)
+
+
+class RetryingPool(ConnectionPool):
+    """Hands out connections that may still have to connect: a command does that itself, within its own time."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._process = os.getpid()
+        self._by_loop: dict[asyncio.AbstractEventLoop, _LoopConnections] = {}
+        self._inherited: list[_LoopConnections] = []
+
+    async def get_connection(self, command_name: Any = None, *keys: Any, **options: Any) -> AbstractConnection:
+        """Returns a connection that is not known to be dead, without waiting for it to connect."""
+        loop = asyncio.get_running_loop()
+        if self._process != os.getpid() or loop not in self._by_loop:
+            await self._enter(loop)
+        mine = self._by_loop[loop]
+        connection = mine.idle.pop() if mine.idle else self._new_connection(mine)
+        mine.in_use.add(connection)
+        reader = connection._reader
+        # Bytes that arrived without a command would be taken for the next command's answer.
+        if reader is not None and (reader.at_eof() or reader.exception() or not connection._socket_is_empty()):  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
+            await connection.disconnect(nowait=True)
+        return connection
+
+    async def release(self, connection: AbstractConnection) -> None:
+        """Takes a connection back for its own loop, from wherever it is released."""
+        assert isinstance(connection, RetryingConnection)
+        owner: _LoopConnections = connection.owner
+        if connection in owner.in_use:
+            owner.in_use.remove(connection)
+            owner.idle.append(connection)
+
+    async def disconnect(self, inuse_connections: bool = True) -> None:
+        """Closes the connections of the running loop, and gives up those of loops that have ended."""
+        await self._enter(asyncio.get_running_loop())
+        await self._by_loop[asyncio.get_running_loop()].close(in_use=inuse_connections)
+
+    def _new_connection(self, owner: _LoopConnections) -> RetryingConnection:
+        connection: RetryingConnection = self.make_connection()  # type: ignore[no-untyped-call]  # as above
+        connection.owner = owner
+        connection.on_silence = owner.drop_idle
+        return connection
+
+    async def _enter(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Prepares for a process or a loop that the pool has not served yet."""
+        if self._process != os.getpid():
+            # A forked child. The connections belong to the parent, which goes on using them. The objects are kept,
+            # because their finalizers would run in the parent's loop.
+            self._inherited += self._by_loop.values()
+            self._process, self._by_loop = os.getpid(), {}
+            for inherited in self._inherited:
+                inherited.abandon()
+        # Listed first, because a loop in another thread may change the dictionary meanwhile.
+        for ended in [known for known in list(self._by_loop) if known.is_closed()]:
+            connections = self._by_loop.pop(ended, None)
+            if connections is not None:
+                connections.abandon()
+        if loop not in self._by_loop:
+            self._by_loop[loop] = _LoopConnections()
+            await self._by_loop[loop].open()
