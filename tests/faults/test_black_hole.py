@@ -9,7 +9,6 @@ import pytest
 
 from raylane import Producer, QueueUnavailable, RaylaneError
 from raylane.options import new_job
-from raylane_common.redis import keys
 from raylane_common.redis.connection import connect
 from raylane_common.redis.queue import JobQueue
 from raylane_common.settings import RedisSettings, Settings
@@ -18,6 +17,7 @@ from raylane_common.wire.ray import RayStatusRequest
 from raylane_worker.embedded import HOST, SilentEndpoint
 from tests.faults.proxy import Proxy
 from tests.faults.workload import Workload
+from tests.helpers import queue_keys
 from tests.helpers.lanes import DONE, a_job, lane_queue
 from tests.helpers.waiting import until
 
@@ -142,7 +142,7 @@ async def test_a_claim_answered_after_its_lease_hands_out_each_job_once(server: 
 
         async def leases_have_run_out() -> bool:
             await other.renew(held)
-            return not await redis.exists(*map(keys.lease, claimed_ids))
+            return not await redis.exists(*map(queue_keys.lease, claimed_ids))
 
         with pytest.raises(QueueUnavailable):
             await unanswered.claim(5)

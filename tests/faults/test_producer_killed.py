@@ -16,6 +16,7 @@ from raylane_worker.embedded.child import guarded
 from raylane_worker.embedded.environment import environment
 from tests.faults import enqueuer
 from tests.faults.proxy import Proxy
+from tests.helpers import queue_keys
 from tests.helpers.waiting import until
 
 if TYPE_CHECKING:
@@ -97,9 +98,9 @@ async def count_enqueued(redis: Redis, jobs: list[NewJob]) -> int:
 
 def parts_of(job: NewJob) -> set[str]:
     """Returns the keys of a job that has not started."""
-    parts = {keys.job(job.id), keys.arq_job(job.id)}
+    parts = {keys.job(job.id), queue_keys.arq_job(job.id)}
     if job.kind is JobKind.UPLOAD:
         parts.add(keys.job_body(job.id))
     if job.after:
-        parts.add(keys.job_after(job.id))
+        parts.add(queue_keys.job_after(job.id))
     return parts

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from raylane_common.errors import StorageRejected, StorageUnavailable
 from raylane_common.redis import keys
 from raylane_common.redis.queue import JobQueue
+from tests.helpers import queue_keys
 from tests.helpers.lanes import DONE, lane_queue
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ async def come_due(redis: Redis, job_id: str) -> None:
 
 async def expire(redis: Redis, job_id: str, lane: str = "upload") -> None:
     """Moves the time by which a job must have started into the past."""
-    assert await redis.zadd(keys.expiring(lane), {job_id: 1}, xx=True, ch=True) == 1
+    assert await redis.zadd(queue_keys.expiring(lane), {job_id: 1}, xx=True, ch=True) == 1
 
 
 async def statuses(redis: Redis, *job_ids: str) -> list[str]:

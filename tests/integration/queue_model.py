@@ -1,6 +1,6 @@
-"""What the queue promises about one lane, in memory: no Redis, no clock, one small step after the other.
+"""A model of one lane: what the queue promises, in memory, without Redis and without a clock.
 
-Written from the contracts and not from the scripts, so that the two can be held against each other.
+It is written from the contracts and not from the scripts, so that the two can be compared.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 DEFAULT_ATTEMPTS: Final = 3
 PER_SESSION: Final = 1
-GOES_ON_AFTER: Final = frozenset({"storage_unavailable", "internal_error", "worker_lost"})
 _RANK: Final = {Priority.HIGH: 0, Priority.NORMAL: 1, Priority.LOW: 2}
 
 Outcome = Literal["succeeded", "failed", "dead", "cancelled", "retry", "return"]
@@ -25,7 +24,7 @@ Outcome = Literal["succeeded", "failed", "dead", "cancelled", "retry", "return"]
 
 @dataclass(eq=False)
 class Job:
-    """`place` is when it became due, and where in its batch it stood; `token` is what its owner holds."""
+    """`place` is when it became due, and its position in its batch; `token` proves its owner's right."""
 
     new: NewJob
     place: tuple[int, int]
@@ -37,7 +36,7 @@ class Job:
     attempt: int = 0
     round: int = 0
     token: str | None = None
-    last_word: str | None = None
+    wrote_last: str | None = None
     has_begun: bool = False
     lease_ran_out: bool = False
     cancel_requested: bool = False
@@ -62,12 +61,12 @@ class Job:
 
 
 class LaneModel:
-    """One lane. Each method is one call of the real one and answers the same."""
+    """One lane. Each method is one call of the real lane and returns the same."""
 
     def __init__(self) -> None:
         self.jobs: dict[str, Job] = {}
         self.taken: dict[str, list[str]] = {}
-        self.nobody_was_heard = False
+        self.server_was_away = False
 
     def those(self, fits: Callable[[Job], bool]) -> list[Job]:
         """The jobs that fit, in the order in which a lane serves them."""
@@ -77,7 +76,7 @@ class LaneModel:
         return self.those(lambda job: job.status is status)
 
     def enqueue(self, new: NewJob, place: tuple[int, int]) -> tuple[str, str]:
-        """What became of it: created, known, taken, unique or missing; and the job that stands for it."""
+        """Returns created, known, taken, unique or missing, and the id of the job that the caller gets."""
         known = self.jobs.get(new.id)
         if known is not None:
             same = (known.new.request, known.new.session_id) == (new.request, new.session_id)
@@ -101,7 +100,7 @@ class LaneModel:
         again = [job for job in lost_answer if job.token == token and job.status is JobStatus.RUNNING]
         for job in again:
             self._hold(job)
-        self._hear()
+        self._note_contact()
         for job in self.those(lambda job: job.lease_ran_out):
             job.lease_ran_out = False
             self._queue(job)
@@ -133,13 +132,13 @@ class LaneModel:
             job.has_slot = True
         if lost_its_worker:
             job.failures.append((job.attempt, "worker_lost"))
-        job.status, job.token, job.last_word = JobStatus.RUNNING, token, None
+        job.status, job.token, job.wrote_last = JobStatus.RUNNING, token, None
         job.attempt += 1
         job.has_begun = True
         return True
 
     def renew(self, job_id: str, token: str) -> str:
-        self._hear()
+        self._note_contact()
         job = self.jobs.get(job_id)
         if job is None or job.token != token:
             return "lost"
@@ -152,8 +151,8 @@ class LaneModel:
     def finish(self, job_id: str, token: str, outcome: Outcome, code: str, *, is_later: bool = False) -> bool:
         job = self.jobs.get(job_id)
         if job is None or job.token != token:
-            return job is not None and job.last_word == token
-        job.token, job.last_word, job.lease_ran_out = None, token, False
+            return job is not None and job.wrote_last == token
+        job.token, job.wrote_last, job.lease_ran_out = None, token, False
         if outcome in ("failed", "dead", "retry"):
             job.failures.append((job.attempt, code))
         if outcome in ("retry", "return"):
@@ -186,11 +185,11 @@ class LaneModel:
             return False
         if self.holder_of(job.new) is not None or any(self._failed(other) for other in job.new.after):
             return False
-        goes_on = job.code in GOES_ON_AFTER
-        job.round += not goes_on
-        job.has_begun = goes_on
+        continues = job.is_dead
+        job.round += not continues
+        job.has_begun = continues and job.has_begun
         job.attempt, job.place, job.code, job.is_dead = 0, place, None, False
-        job.start, job.last_word, job.cancel_requested = "any time", None, False
+        job.start, job.wrote_last, job.cancel_requested = "any time", None, False
         job.must_wait = job.has_not_been_due = False
         job.status = JobStatus.QUEUED
         self._enter(job)
@@ -214,7 +213,7 @@ class LaneModel:
         """A job that stood nowhere is put back where its status says."""
         job = self.jobs[job_id]
         job.lease_ran_out = job.is_parked = False
-        # When it was to be tried again stood nowhere else.
+        # Only the set held the time of the next attempt.
         job.must_wait = job.has_not_been_due
         if job.status is JobStatus.QUEUED:
             self._queue(job)
@@ -229,11 +228,11 @@ class LaneModel:
     def slots(self, session_id: str) -> list[Job]:
         return self.those(lambda job: job.has_slot and job.new.session_id == session_id)
 
-    def _hear(self) -> None:
-        if self.nobody_was_heard:
+    def _note_contact(self) -> None:
+        if self.server_was_away:
             for job in self.those(lambda job: job.lease_ran_out):
                 job.lease_ran_out = False
-        self.nobody_was_heard = False
+        self.server_was_away = False
 
     def _hold(self, job: Job) -> None:
         job.status, job.lease_ran_out = JobStatus.RUNNING, False

@@ -1,4 +1,4 @@
-"""All that stands in the server at one moment, and how it compares to the model."""
+"""Everything that the server holds at one moment, compared to the model."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from raylane_common.redis import keys
 from raylane_common.wire.base import JobKind
 from raylane_common.wire.jobs import Attempt, JobRecord, JobStatus
+from tests.helpers import queue_keys
 from tests.integration.queue_model import PER_SESSION, ids
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ return found
 
 @dataclass(frozen=True)
 class Snapshot:
-    """`ghosts` are jobs whose record was taken away; what is left of them in the lane's sets does not count."""
+    """`ghosts` are jobs whose record was deleted; their entries in the lane's sets do not count."""
 
     model: LaneModel
     ghosts: set[str]
@@ -59,7 +60,7 @@ class Snapshot:
         return cls(model, ghosts, now_ms, values, {key: left_ms for key, left_ms, _ in found})
 
     def what_lasts(self) -> dict[str, Any]:
-        """All but for when the janitor was there last, and looked at a waiting job."""
+        """Everything but the times of the janitor's last sweep and its last checks of waiting jobs."""
         passing = (keys.WAITING, keys.janitor(LANE))
         # Members of a set have no order.
         return {
@@ -84,7 +85,7 @@ class Snapshot:
             attempts = [Attempt.model_validate_json(line) for line in self.values.get(keys.job_attempts(job_id), [])]
             assert [(attempt.number, attempt.error.code) for attempt in attempts] == job.failures
             assert (keys.job_body(job_id) in self.values) == job.has_body
-            assert (keys.arq_job(job_id) in self.values) == job.is_live
+            assert (queue_keys.arq_job(job_id) in self.values) == job.is_live
             if record.status is JobStatus.SCHEDULED and record.at is not None:
                 left_ms = self.ttls_ms[keys.job(job_id)]
                 assert left_ms > record.at - self.now_ms, "a record that ends before its job is due"
@@ -98,7 +99,7 @@ class Snapshot:
         return (record.status, record.attempt, record.round, code, record.cancel_requested_at is not None)
 
     def check_sets(self) -> None:
-        """Each live job stands in the one set of its status, and no other job does."""
+        """Each unfinished job is in the set of its status, and in no other set."""
         jobs = self.model.jobs.values()
         for status, key in SETS.items():
             assert self._scored(key) == _sorted(job for job in jobs if job.status is status and not job.is_parked)
@@ -106,7 +107,7 @@ class Snapshot:
         assert self._scored(keys.dead(LANE)) == _sorted(job for job in jobs if job.is_dead)
         assert self._scored(keys.ended(LANE)) == _sorted(job for job in jobs if not job.is_live)
         for job in jobs:
-            assert self.values.get(keys.lease(job.id), job.token) == job.token
+            assert self.values.get(queue_keys.lease(job.id), job.token) == job.token
 
     def check_events(self) -> None:
         """An ended job's stream ends with its end, and nothing else ends in a stream."""
@@ -115,7 +116,7 @@ class Snapshot:
             events = [dict(zip(flat[::2], flat[1::2], strict=True)) for _, flat in entries]
             statuses = [JobStatus(event["status"]) for event in events if event["type"] == "status"]
             assert not any(status.is_final for status in statuses[:-1])
-            # A stream begins with the first change of the status.
+            # A stream is created at the first change of the status.
             assert statuses[-1:] == [job.status] or (job.is_live and not events)
             assert job.is_live or events[-1]["type"] == "status"
             order = [tuple(map(int, entry.split("-"))) for entry, _ in entries]
@@ -124,15 +125,17 @@ class Snapshot:
     def check_sessions(self, sessions: Iterable[str]) -> None:
         for session in sessions:
             holders = _sorted(self.model.slots(session))
-            assert sorted(self.model.jobs.keys() & self.values.get(keys.session_slots(session, LANE), [])) == holders
+            assert (
+                sorted(self.model.jobs.keys() & self.values.get(queue_keys.session_slots(session, LANE), [])) == holders
+            )
             jobs = [job for job in self.model.jobs.values() if job.new.session_id == session]
             parked = _sorted(job for job in jobs if job.is_parked)
-            assert self._scored(keys.session_parked(session, LANE)) == parked
+            assert self._scored(queue_keys.session_parked(session, LANE)) == parked
             assert not parked or len(holders) == PER_SESSION, "parked jobs, and a free slot"
 
     def check_unique_key(self, key: str) -> None:
         for kind in (JobKind.UPLOAD, JobKind.TABLES):
-            holder = self.values.get(keys.unique(kind, key))
+            holder = self.values.get(queue_keys.unique(kind, key))
             found = [] if holder is None or holder in self.ghosts else [holder]
             jobs = [job for job in self.model.jobs.values() if (job.new.kind, job.new.unique) == (kind, key)]
             assert found == _sorted(job for job in jobs if job.is_live)

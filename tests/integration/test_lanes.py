@@ -14,6 +14,7 @@ from raylane_common.wire.generate import GenerateRequest
 from raylane_common.wire.jobs import EventType, JobStatus, NewJob, Progress
 from raylane_common.wire.tables import DatabasesResult
 from raylane_common.wire.upload import UploadRequest
+from tests.helpers import queue_keys
 from tests.helpers.lanes import DONE, a_job, lane_queue, succeed, worker
 from tests.helpers.waiting import until
 
@@ -31,7 +32,7 @@ async def test_a_job_runs_once_and_leaves_nothing_in_the_queue(redis: Redis) -> 
     record = await queue.record(job_id)
     assert (record.status, record.attempt, record.worker) == (JobStatus.SUCCEEDED, 1, "w1")
     assert await redis.zcard(keys.queue("upload")) == 0
-    assert await redis.exists(keys.arq_job(job_id), keys.lease(job_id), keys.job_body(job_id)) == 0
+    assert await redis.exists(queue_keys.arq_job(job_id), queue_keys.lease(job_id), keys.job_body(job_id)) == 0
 
 
 async def test_the_handler_gets_the_staged_bytes_unchanged(redis: Redis) -> None:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from raylane_common.errors import QueueUnavailable
-from raylane_common.redis import keys
 from raylane_common.redis.queue import JobQueue, LaneQueue
 from raylane_worker.lanes import outbox as outbox_module
 from raylane_worker.lanes.outbox import Outbox
+from tests.helpers import queue_keys
 from tests.helpers.claims import PERMANENT, TRANSIENT, claimed, die, finals, patient_lane, record, statuses
 from tests.helpers.lanes import DONE, a_job
 from tests.helpers.waiting import until
@@ -138,9 +138,9 @@ async def test_an_outcome_that_redis_refuses_does_not_hold_up_the_others(
     await JobQueue(redis).enqueue_many([a_job(id=f"j{number}", unique=f"u{number}") for number in range(5)])
     leases = (await lane.claim(5)).leases
     # Another program wrote a value of another type under the job's unique key.
-    await redis.delete(keys.unique("tables", "u2"))
-    await redis.hset(keys.unique("tables", "u2"), "a", "b")  # type: ignore[misc]  # redis-py's sync/async union
-    await redis.expire(keys.unique("tables", "u2"), 60)
+    await redis.delete(queue_keys.unique("tables", "u2"))
+    await redis.hset(queue_keys.unique("tables", "u2"), "a", "b")  # type: ignore[misc]  # redis-py's sync/async union
+    await redis.expire(queue_keys.unique("tables", "u2"), 60)
     async with open_outbox(lane) as outbox:
         await asyncio.gather(*(outbox.write(lease.succeeded(DONE)) for lease in leases))
     assert finish.calls > 1

@@ -1,4 +1,4 @@
-"""What an operator sees of the lanes: figures, jobs by state, session and kind."""
+"""What an operator sees of the lanes: counts, and jobs by state, session and kind."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from raylane_common.redis import keys
-from raylane_common.redis.queue.heartbeats import beat, silence
 from raylane_common.wire.base import JobKind, Lane
 from raylane_common.wire.generate import GenerateRequest
 from raylane_common.wire.jobs import JobStatus, LaneOverview, NewJob
@@ -35,7 +34,7 @@ async def ids(overview: QueueOverview, **filters: Any) -> list[str]:
     return [record.id for record in await overview.jobs(**filters)]
 
 
-async def test_lanes_without_any_job_are_shown_too(overview: QueueOverview) -> None:
+async def test_empty_lanes_are_shown_too(overview: QueueOverview) -> None:
     assert await overview.lanes() == [
         LaneOverview(
             lane=lane,
@@ -53,7 +52,7 @@ async def test_lanes_without_any_job_are_shown_too(overview: QueueOverview) -> N
     ]
 
 
-async def test_each_job_is_counted_where_it_stands(queue: JobQueue, lane: LaneQueue, overview: QueueOverview) -> None:
+async def test_each_job_is_counted_in_its_state(queue: JobQueue, lane: LaneQueue, overview: QueueOverview) -> None:
     await queue.enqueue_many([a_job(id=f"ended{number}") for number in range(6)])
     for number in range(6):
         lease = await take(lane)
@@ -75,7 +74,7 @@ async def test_the_oldest_is_the_one_that_comes_next(redis: Redis, queue: JobQue
     assert oldest_s >= 90
 
 
-async def test_only_what_ended_in_the_last_minute_counts_for_the_rate(
+async def test_only_jobs_that_ended_in_the_last_minute_count_for_the_rate(
     redis: Redis, queue: JobQueue, lane: LaneQueue, overview: QueueOverview
 ) -> None:
     await queue.enqueue_many([a_job(id="a"), a_job(id="b")])
@@ -87,14 +86,14 @@ async def test_only_what_ended_in_the_last_minute_counts_for_the_rate(
 async def test_living_workers_are_named_and_stopped_ones_are_not(redis: Redis, overview: QueueOverview) -> None:
     lanes = [patient_lane(redis, name=name) for name in ("host-2", "host-1", "gone-1")]
     for lane in lanes:
-        assert await beat(lane, ttl_s=60) is False
+        assert await lane.beat(ttl_s=60) is False
     await redis.zadd(keys.workers("upload"), {"gone-1": 1})
     assert (await upload_lane(overview)).workers == ("host-1", "host-2")
-    await silence(lanes[0])
+    await lanes[0].stop_beating()
     assert (await upload_lane(overview)).workers == ("host-1",)
 
 
-async def test_jobs_are_found_by_where_they_stand(queue: JobQueue, lane: LaneQueue, overview: QueueOverview) -> None:
+async def test_jobs_are_found_by_status(queue: JobQueue, lane: LaneQueue, overview: QueueOverview) -> None:
     await queue.enqueue_many([a_job(id=name) for name in ("succeeded", "failed")])
     await run(lane)
     await end(lane, (await take(lane)).failed(PERMANENT))
@@ -128,7 +127,7 @@ async def test_jobs_are_found_by_session_and_kind_in_all_lanes(queue: JobQueue, 
     assert await ids(overview, kind=JobKind.RAY, session_id="s") == []
 
 
-async def test_the_newest_jobs_come_first_and_no_more_than_asked_for(
+async def test_the_newest_jobs_come_first_up_to_the_limit(
     redis: Redis, queue: JobQueue, overview: QueueOverview
 ) -> None:
     names = [f"j{number}" for number in range(300)]

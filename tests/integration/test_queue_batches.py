@@ -1,4 +1,4 @@
-"""Many jobs in one call: all of them, in their order, each refused or written on its own."""
+"""Many jobs in one call: they are written in their order, and each is written or refused for itself."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def a_mixed_job(number: int) -> NewJob:
-    """One of all kinds in turn, each with something of its own; every tenth comes after the one before it."""
+    """Jobs of all kinds in turn, each different from the others; every tenth comes after the one before it."""
     session, body = f"s{number % 50}", b"%d," % number * 10
     requests = (
         UploadRequest(filename=f"f{number}.csv", size_bytes=len(body), sha256="0" * 64),
@@ -45,7 +45,7 @@ def a_mixed_job(number: int) -> NewJob:
     )
 
 
-async def test_ten_thousand_jobs_of_all_kinds_are_all_there(redis: Redis, queue: JobQueue) -> None:
+async def test_ten_thousand_jobs_of_all_kinds_are_written(redis: Redis, queue: JobQueue) -> None:
     jobs = [a_mixed_job(number) for number in range(10_000)]
     outcomes = await queue.enqueue_many(jobs)
     assert [(it.id, it.created, it.error) for it in outcomes] == [(job.id, True, None) for job in jobs]
@@ -119,7 +119,9 @@ async def test_each_staged_body_comes_with_its_own_job_and_unchanged(queue: JobQ
     assert found == bodies
 
 
-async def test_a_refused_job_is_told_at_its_place_and_the_others_are_written(redis: Redis, queue: JobQueue) -> None:
+async def test_a_refused_job_has_its_error_in_the_answer_and_the_others_are_written(
+    redis: Redis, queue: JobQueue
+) -> None:
     await queue.enqueue(NewJob(id="taken", request=ListTablesRequest(database="other")))
     await queue.enqueue(a_job(id="holder", unique="u"))
     jobs = [
@@ -143,14 +145,14 @@ async def test_a_refused_job_is_told_at_its_place_and_the_others_are_written(red
     assert (await queue.record("taken")).payload["database"] == "other"
 
 
-async def test_a_key_of_another_program_in_a_jobs_place_refuses_that_job_alone(redis: Redis, queue: JobQueue) -> None:
+async def test_a_job_whose_key_another_program_uses_is_refused_alone(redis: Redis, queue: JobQueue) -> None:
     await redis.set(keys.job("odd"), "not a record", ex=60)
     outcomes = await queue.enqueue_many([a_job(id="a"), a_job(id="odd"), a_job(id="b", after=("a",)), a_job(id="c")])
     assert [(it.id, it.created) for it in outcomes] == [("a", True), ("odd", False), ("b", True), ("c", True)]
     assert isinstance(outcomes[1].error, JobIdTaken)
 
 
-async def test_a_dependency_that_is_no_record_refuses_that_job_alone(redis: Redis, queue: JobQueue) -> None:
+async def test_a_job_whose_dependency_is_not_a_record_is_refused_alone(redis: Redis, queue: JobQueue) -> None:
     await redis.set(keys.job("odd"), "not a record", ex=60)
     outcomes = await queue.enqueue_many([a_job(id="a"), a_job(id="b", after=("odd",)), a_job(id="c")])
     assert [(it.created, it.error and it.error.code) for it in outcomes] == [
@@ -172,7 +174,7 @@ async def test_unique_keys_hold_within_a_batch(queue: JobQueue) -> None:
     assert [(it.id, it.created) for it in outcomes] == [("a", True), ("a", False)]
 
 
-async def test_an_empty_batch_is_nothing(queue: JobQueue) -> None:
+async def test_an_empty_batch_has_an_empty_answer(queue: JobQueue) -> None:
     assert await queue.enqueue_many([]) == []
 
 
@@ -196,7 +198,7 @@ async def test_without_redis_every_job_of_the_batch_carries_the_error() -> None:
     assert all(isinstance(it.error, QueueUnavailable) for it in outcomes)
 
 
-async def test_a_batch_is_worked_off_while_it_is_written(redis: Redis, queue: JobQueue) -> None:
+async def test_workers_run_the_first_jobs_of_a_batch_while_the_rest_is_written(redis: Redis, queue: JobQueue) -> None:
     names = [f"j{number}" for number in range(1000)]
     async with worker(redis, succeed, concurrency=50):
         await queue.enqueue_many([a_job(id=name) for name in names])
@@ -205,7 +207,7 @@ async def test_a_batch_is_worked_off_while_it_is_written(redis: Redis, queue: Jo
             assert (await queue.wait(name, timeout_s=30)).status == "succeeded"
 
 
-async def test_a_chain_within_a_batch_that_spans_many_chunks_holds(redis: Redis, queue: JobQueue) -> None:
+async def test_a_chain_of_jobs_may_span_many_chunks_of_a_batch(redis: Redis, queue: JobQueue) -> None:
     lane = patient_lane(redis)
     jobs = [a_job(id=f"j{number}", after=(f"j{number - 1}",) if number else ()) for number in range(450)]
     assert all(it.created for it in await queue.enqueue_many(jobs))

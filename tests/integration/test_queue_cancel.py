@@ -1,4 +1,4 @@
-"""Cancelling a job wherever it stands: it ends once, and what it had started is undone."""
+"""Cancelling a job in any state: it ends once, and what it had started is undone."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from raylane_common.redis import keys
 from raylane_common.redis.queue import JobQueue, LaneQueue
 from raylane_common.wire.base import JobKind
 from raylane_common.wire.jobs import EventType, JobStatus, Progress
+from tests.helpers import queue_keys
 from tests.helpers.claims import (
     PERMANENT,
     TRANSIENT,
@@ -42,14 +43,17 @@ CANCELLED = JobCancelled("the job was cancelled")
 
 
 class Cleanup:
-    """Notes the contexts that it was called with; fails if it is told to."""
+    """Records the contexts that it was called with. Ends once `may_end` is set, and raises `error` if there is one."""
 
-    def __init__(self, error: Exception | None = None) -> None:
+    def __init__(self, error: Exception | None = None, *, may_end: asyncio.Event | None = None) -> None:
         self.calls: list[JobContext] = []
         self._error = error
+        self._may_end = may_end
 
     async def __call__(self, request: Any, ctx: JobContext) -> None:
         self.calls.append(ctx)
+        if self._may_end is not None:
+            await self._may_end.wait()
         if self._error is not None:
             raise self._error
 
@@ -62,7 +66,7 @@ async def _hang(request: Any, ctx: JobContext) -> DatabasesResult:
 
 @asynccontextmanager
 async def a_hanging_job(redis: Redis, cleanup: Cleanup) -> AsyncIterator[tuple[LaneWorker, str]]:
-    """A job whose attempt has told its progress and would last for ever."""
+    """A job whose attempt has reported progress and never ends by itself."""
     queue = JobQueue(redis)
     async with worker(redis, _hang, cleanups={JobKind.TABLES: cleanup}) as running:
         job_id = await queue.enqueue(a_job())
@@ -88,17 +92,17 @@ async def test_a_job_that_has_not_started_ends_at_once(redis: Redis, queue: JobQ
         assert await finals(redis, job_id) == ["cancelled"]
     sets = (keys.queue, keys.schedule, keys.waiting, keys.parked)
     assert [await redis.zcard(set_of("upload")) for set_of in sets] == [0, 0, 0, 0]
-    assert await redis.exists(keys.session_parked("s", "upload"), keys.job_after("waiting")) == 0
+    assert await redis.exists(queue_keys.session_parked("s", "upload"), queue_keys.job_after("waiting")) == 0
     assert await claimed(lane) == []
 
 
-async def test_a_cancelled_job_leaves_nothing_of_arqs_and_no_body(redis: Redis, queue: JobQueue) -> None:
+async def test_a_cancelled_job_leaves_no_key_of_arq_and_no_body(redis: Redis, queue: JobQueue) -> None:
     await queue.enqueue(a_job(id="j", body=b"x", unique="u"))
     await queue.cancel("j")
-    assert await redis.exists(keys.arq_job("j"), keys.job_body("j"), keys.unique("tables", "u")) == 0
+    assert await redis.exists(queue_keys.arq_job("j"), keys.job_body("j"), queue_keys.unique("tables", "u")) == 0
 
 
-async def test_a_running_job_is_stopped_and_cleaned_up_with_what_the_attempt_had_written(
+async def test_a_running_job_is_stopped_and_its_cleanup_sees_what_the_attempt_has_written(
     redis: Redis, queue: JobQueue
 ) -> None:
     cleanup = Cleanup()
@@ -116,7 +120,7 @@ async def test_a_running_job_is_stopped_and_cleaned_up_with_what_the_attempt_had
     assert await queue.attempts(job_id) == []
 
 
-async def test_the_worker_goes_on_after_a_cancelled_job(redis: Redis, queue: JobQueue) -> None:
+async def test_the_worker_takes_the_next_job_after_a_cancelled_one(redis: Redis, queue: JobQueue) -> None:
     async def hang_or_succeed(request: Any, ctx: JobContext) -> DatabasesResult:
         return await (_hang if ctx.job_id == "hang" else succeed)(request, ctx)
 
@@ -128,19 +132,24 @@ async def test_the_worker_goes_on_after_a_cancelled_job(redis: Redis, queue: Job
     assert await statuses(redis, "hang") == ["cancelled"]
 
 
-async def test_a_cancel_that_was_not_heard_is_seen_at_the_next_renewal(redis: Redis, queue: JobQueue) -> None:
+async def test_a_cancel_whose_message_was_lost_is_noticed_at_the_next_renewal(redis: Redis, queue: JobQueue) -> None:
     cleanup = Cleanup()
     async with a_hanging_job(redis, cleanup) as (_, job_id):
-        # As if the message had been lost with the worker's connection: the record alone says it.
+        # As if the message was lost with the worker's connection: only the record holds the request.
         await redis.hset(keys.job(job_id), "cancel_requested_at", "1")  # type: ignore[misc]  # redis-py's union
         assert (await queue.wait(job_id, timeout_s=10)).status is JobStatus.CANCELLED
     assert len(cleanup.calls) == 1
 
 
-async def test_a_cancel_heard_twice_stops_and_cleans_up_once(redis: Redis, queue: JobQueue) -> None:
-    cleanup = Cleanup()
+async def test_a_job_that_is_cancelled_three_times_is_stopped_and_cleaned_up_once(
+    redis: Redis, queue: JobQueue
+) -> None:
+    # Otherwise the job may have ended before the last of the three cancels.
+    may_end = asyncio.Event()
+    cleanup = Cleanup(may_end=may_end)
     async with a_hanging_job(redis, cleanup) as (_, job_id):
         assert [await queue.cancel(job_id) for _ in range(3)] == [JobStatus.RUNNING] * 3
+        may_end.set()
         await queue.wait(job_id, timeout_s=10)
     assert len(cleanup.calls) == 1
     assert await finals(redis, job_id) == ["cancelled"]
@@ -166,7 +175,7 @@ async def _never(request: Any, ctx: JobContext) -> DatabasesResult:
 
 
 @pytest.mark.parametrize("reminder", ["message", "renewal"])
-async def test_a_cleanup_is_not_interrupted_by_being_told_of_the_cancel_again(
+async def test_a_second_cancel_does_not_interrupt_the_cleanup(
     redis: Redis, queue: JobQueue, lane: LaneQueue, reminder: str
 ) -> None:
     calls = 0
@@ -190,23 +199,23 @@ async def test_a_cleanup_is_not_interrupted_by_being_told_of_the_cancel_again(
         go_on.set()
         assert (await queue.wait("j", timeout_s=10)).status is JobStatus.CANCELLED
         assert running.main_task is not None
-        assert not running.main_task.done(), "the lane goes on"
+        assert not running.main_task.done(), "the lane has stopped"
     assert calls == 1
 
 
 async def _renewed(running: LaneWorker) -> None:
     renew, answered = running.lane_queue.renew, asyncio.Event()
 
-    async def told(leases: Any) -> Any:
+    async def renew_and_signal(leases: Any) -> Any:
         answers = await renew(leases)
         asyncio.get_running_loop().call_soon(answered.set)
         return answers
 
-    running.lane_queue.renew = told  # type: ignore[method-assign]  # the real one, observed
+    running.lane_queue.renew = renew_and_signal  # type: ignore[method-assign]  # the real one, observed
     await answered.wait()
 
 
-async def test_a_job_that_was_given_back_may_have_left_a_run_and_is_cleaned_up(
+async def test_a_job_that_its_worker_put_back_is_cleaned_up_because_it_may_have_left_a_run(
     redis: Redis, queue: JobQueue, lane: LaneQueue
 ) -> None:
     cleanup = Cleanup()
@@ -218,7 +227,7 @@ async def test_a_job_that_was_given_back_may_have_left_a_run_and_is_cleaned_up(
     assert len(cleanup.calls) == 1
 
 
-async def test_a_worker_that_takes_over_from_a_dead_one_cleans_up_even_after_the_last_attempt(
+async def test_a_worker_that_takes_a_job_from_a_dead_one_cleans_up_even_after_the_last_attempt(
     redis: Redis, queue: JobQueue, lane: LaneQueue
 ) -> None:
     cleanup = Cleanup()
@@ -233,9 +242,7 @@ async def test_a_worker_that_takes_over_from_a_dead_one_cleans_up_even_after_the
     assert await finals(redis, "j") == ["cancelled"]
 
 
-async def test_a_job_that_is_stopped_with_its_worker_before_it_was_cleaned_up_is_cleaned_up_by_the_next(
-    redis: Redis, queue: JobQueue
-) -> None:
+async def test_a_cleanup_that_stopped_with_its_worker_is_done_by_the_next_worker(redis: Redis, queue: JobQueue) -> None:
     begun = asyncio.Event()
 
     async def clean_up_for_ever(request: Any, ctx: JobContext) -> None:
@@ -255,7 +262,7 @@ async def test_a_job_that_is_stopped_with_its_worker_before_it_was_cleaned_up_is
 
 
 @pytest.mark.parametrize("problem", [RayUnreachable("no way to the cluster"), TimeoutError()])
-async def test_a_cleanup_that_fails_ends_the_job_and_its_record_says_what_may_still_run(
+async def test_a_cleanup_that_fails_ends_the_job_and_the_record_says_what_may_still_run(
     redis: Redis, queue: JobQueue, problem: Exception
 ) -> None:
     async with a_hanging_job(redis, Cleanup(problem)) as (_, job_id):
@@ -274,7 +281,7 @@ async def test_a_defect_in_a_cleanup_ends_the_job_and_not_the_worker(redis: Redi
         assert not running.main_task.done()
 
 
-async def test_a_job_that_has_ended_stays_as_it_ended(redis: Redis, queue: JobQueue, lane: LaneQueue) -> None:
+async def test_cancelling_an_ended_job_changes_nothing(redis: Redis, queue: JobQueue, lane: LaneQueue) -> None:
     await queue.enqueue_many([a_job(id="good"), a_job(id="bad"), a_job(id="gone")])
     await run(lane)
     await end(lane, (await take(lane)).failed(PERMANENT))
@@ -285,7 +292,7 @@ async def test_a_job_that_has_ended_stays_as_it_ended(redis: Redis, queue: JobQu
 
 
 @pytest.mark.parametrize("outcome", ["succeeded", "failed", "retry", "cancelled"])
-async def test_a_cancel_that_comes_just_before_an_end_leaves_one_final_event(
+async def test_a_cancel_just_before_the_end_leaves_one_final_event(
     redis: Redis, queue: JobQueue, lane: LaneQueue, outcome: str
 ) -> None:
     await queue.enqueue(a_job(id="j"))
@@ -329,7 +336,7 @@ async def test_cancels_and_ends_at_the_same_time_end_each_job_once(redis: Redis,
         assert answer in ("running", final)
 
 
-async def test_a_handler_that_comes_to_its_end_all_the_same_has_its_result_kept(redis: Redis, queue: JobQueue) -> None:
+async def test_the_result_of_a_handler_that_ends_in_spite_of_the_cancel_is_kept(redis: Redis, queue: JobQueue) -> None:
     async def finish_anyway(request: Any, ctx: JobContext) -> DatabasesResult:
         try:
             return await _hang(request, ctx)
@@ -344,7 +351,7 @@ async def test_a_handler_that_comes_to_its_end_all_the_same_has_its_result_kept(
     assert await finals(redis, job_id) == ["succeeded"]
 
 
-async def test_a_handler_that_fails_over_being_stopped_is_not_tried_again(redis: Redis, queue: JobQueue) -> None:
+async def test_a_handler_that_fails_because_it_was_stopped_is_not_tried_again(redis: Redis, queue: JobQueue) -> None:
     async def fail_over_it(request: Any, ctx: JobContext) -> DatabasesResult:
         try:
             return await _hang(request, ctx)
@@ -362,7 +369,7 @@ async def test_a_handler_that_fails_over_being_stopped_is_not_tried_again(redis:
     assert await finals(redis, job_id) == ["cancelled"]
 
 
-async def test_a_job_that_was_put_back_to_go_on_may_have_left_a_run_and_is_cleaned_up(
+async def test_a_requeued_job_that_continues_is_cleaned_up_because_it_may_have_left_a_run(
     redis: Redis, queue: JobQueue, lane: LaneQueue
 ) -> None:
     await queue.enqueue(a_job(id="j", max_attempts=1))
@@ -377,7 +384,7 @@ async def test_a_job_that_was_put_back_to_go_on_may_have_left_a_run_and_is_clean
     assert len(cleanup.calls) == 1
 
 
-async def test_a_cancelled_job_that_is_put_back_runs_as_if_new(redis: Redis, queue: JobQueue) -> None:
+async def test_a_cancelled_job_that_is_requeued_runs_like_a_new_one(redis: Redis, queue: JobQueue) -> None:
     cleanup = Cleanup()
     async with a_hanging_job(redis, cleanup) as (_, job_id):
         await queue.cancel(job_id)
@@ -389,7 +396,7 @@ async def test_a_cancelled_job_that_is_put_back_runs_as_if_new(redis: Redis, que
     assert (ended.attempt, ended.round) == (1, 1)
 
 
-async def test_what_a_stopped_attempt_still_says_stands_before_the_end(redis: Redis, queue: JobQueue) -> None:
+async def test_what_a_cleanup_logs_comes_before_the_end(redis: Redis, queue: JobQueue) -> None:
     async def say_goodbye(request: Any, ctx: JobContext) -> None:
         await ctx.port.log("stopping the run")
 

@@ -1,4 +1,4 @@
-"""Claiming: every due job once, whoever competes, whatever stands in front, and whatever others wrote into the lane."""
+"""Claiming: every due job is claimed once, whoever competes for it and whatever other programs wrote into the lane."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from raylane_common.errors import QueueUnavailable
 from raylane_common.redis import keys
 from raylane_common.redis.queue import JobQueue, LaneQueue
+from raylane_common.redis.queue.scripts import Scripts
+from tests.helpers import queue_keys
 from tests.helpers.claims import claimed, die, end, fail, patient_lane, record, run, statuses, take
 from tests.helpers.lanes import DONE, a_job, succeed, worker
 from tests.helpers.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from typing import Any
 
     from redis.asyncio import Redis
 
@@ -67,33 +69,30 @@ async def test_a_claim_takes_no_more_than_its_limit(queue: JobQueue, lane: LaneQ
     assert await claimed(lane, 3) == ["j3", "j4", "j5"]
 
 
-async def test_a_claim_on_an_empty_lane_says_that_there_is_nothing_to_come(lane: LaneQueue) -> None:
+async def test_a_claim_on_an_empty_lane_says_that_no_job_is_scheduled(lane: LaneQueue) -> None:
     claim = await lane.claim(5)
     assert (claim.leases, claim.next_due_s, claim.unreadable) == ([], None, [])
 
 
-class Deaf:
-    """A lane whose server does what it is asked, and whose answers do not arrive."""
+async def claim_and_lose_the_answer(lane: LaneQueue, limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server carries the claim out, but its answer does not arrive."""
+    run = Scripts.run
 
-    def __init__(self, lane: LaneQueue, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._run, self._lane, self._patch = lane.scripts.run, lane, monkeypatch
+    async def run_and_lose(scripts: Scripts, *arguments: Any, **options: Any) -> object:
+        await run(scripts, *arguments, **options)
+        raise QueueUnavailable("the connection broke") from RedisConnectionError()
 
-    async def claim(self, limit: int) -> None:
-        async def unheard(name: str, arguments: Sequence[str | bytes | int | float]) -> object:
-            await self._run(name, arguments)  # type: ignore[arg-type]  # a script's name
-            raise QueueUnavailable("the connection broke") from RedisConnectionError()
-
-        with self._patch.context() as patch:
-            patch.setattr(self._lane.scripts, "run", unheard)
-            with pytest.raises(QueueUnavailable):
-                await self._lane.claim(limit)
+    with monkeypatch.context() as patch:
+        patch.setattr(Scripts, "run", run_and_lose)
+        with pytest.raises(QueueUnavailable):
+            await lane.claim(limit)
 
 
 async def test_a_claim_whose_answer_was_lost_gives_the_same_jobs_again(
     redis: Redis, queue: JobQueue, lane: LaneQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await queue.enqueue_many([a_job(id=f"j{number}") for number in range(5)])
-    await Deaf(lane, monkeypatch).claim(2)
+    await claim_and_lose_the_answer(lane, 2, monkeypatch)
     assert await claimed(patient_lane(redis, name="other"), 1) == ["j2"]
     leases = (await lane.claim(3)).leases
     assert [(lease.job_id, lease.record.attempt) for lease in leases] == [("j0", 1), ("j1", 1), ("j3", 1)]
@@ -101,21 +100,21 @@ async def test_a_claim_whose_answer_was_lost_gives_the_same_jobs_again(
     assert await claimed(lane) == ["j4"]
 
 
-async def test_a_lost_claim_that_others_took_over_is_not_given_again(
+async def test_jobs_of_a_lost_claim_that_another_worker_took_are_not_given_again(
     redis: Redis, queue: JobQueue, lane: LaneQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await queue.enqueue(a_job(id="j"))
-    await Deaf(lane, monkeypatch).claim(1)
+    await claim_and_lose_the_answer(lane, 1, monkeypatch)
     await die(redis, "j")
     assert await claimed(patient_lane(redis, name="other")) == ["j"]
     assert await claimed(lane) == []
 
 
-async def test_a_lost_claim_that_is_asked_for_after_its_leases_ran_out_gives_each_job_once(
+async def test_a_lost_claim_that_is_repeated_after_its_leases_ran_out_gives_each_job_once(
     redis: Redis, queue: JobQueue, lane: LaneQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await queue.enqueue_many([a_job(id="a"), a_job(id="b")])
-    await Deaf(lane, monkeypatch).claim(2)
+    await claim_and_lose_the_answer(lane, 2, monkeypatch)
     await die(redis, "a")
     await die(redis, "b")
     leases = (await lane.claim(5)).leases
@@ -124,18 +123,18 @@ async def test_a_lost_claim_that_is_asked_for_after_its_leases_ran_out_gives_eac
     assert await lane.renew(leases) == ["held", "held"]
 
 
-async def test_what_is_no_record_is_taken_out_of_the_lane_and_does_not_stop_it(
+async def test_an_id_without_a_record_leaves_the_lane_and_does_not_stop_it(
     redis: Redis, queue: JobQueue, lane: LaneQueue
 ) -> None:
     await redis.set(keys.job("text"), "not a hash", ex=60)
     await redis.rpush(keys.job("list"), "x")  # type: ignore[misc]  # redis-py's sync/async union
     await redis.expire(keys.job("list"), 60)
     assert await claimed(lane) == []
-    for set_of in (keys.queue, keys.schedule, keys.running, keys.expiring):
+    for set_of in (keys.queue, keys.schedule, keys.running, queue_keys.expiring):
         await redis.zadd(set_of("upload"), {"text": 1, "list": 1, "vanished": 1})
     await queue.enqueue(a_job(id="j"))
     assert await claimed(lane) == ["j"]
-    for set_of in (keys.queue, keys.schedule, keys.expiring):
+    for set_of in (keys.queue, keys.schedule, queue_keys.expiring):
         assert await redis.zcard(set_of("upload")) == 0
     assert await redis.zrange(keys.running("upload"), 0, -1) == ["j"]
     assert await redis.get(keys.job("text")) == "not a hash"
@@ -185,7 +184,9 @@ async def test_a_record_with_an_odd_field_does_not_stop_the_lane(
     assert "odd" in everything
 
 
-async def test_an_unreadable_record_is_handed_out_to_be_failed(redis: Redis, queue: JobQueue, lane: LaneQueue) -> None:
+async def test_an_unreadable_record_is_claimed_so_that_it_can_fail(
+    redis: Redis, queue: JobQueue, lane: LaneQueue
+) -> None:
     await queue.enqueue_many([a_job(id="odd"), a_job(id="next")])
     await redis.hset(keys.job("odd"), "payload", "{")  # type: ignore[misc]  # redis-py's sync/async union
     claim = await lane.claim(5)
@@ -195,7 +196,7 @@ async def test_an_unreadable_record_is_handed_out_to_be_failed(redis: Redis, que
     assert await redis.hget(keys.job("odd"), "status") == "failed"  # type: ignore[misc]  # as above
 
 
-async def test_one_record_that_was_overwritten_does_not_cost_the_others_their_leases(
+async def test_an_overwritten_record_does_not_end_the_leases_of_others(
     redis: Redis, queue: JobQueue, lane: LaneQueue
 ) -> None:
     await queue.enqueue_many([a_job(id="a"), a_job(id="odd"), a_job(id="b")])
@@ -219,7 +220,7 @@ async def test_an_event_stream_that_was_overwritten_stops_neither_the_job_nor_th
     assert await statuses(redis, "a", "odd", "b") == ["succeeded"] * 3
 
 
-async def test_a_lease_is_renewed_even_when_it_had_run_out_and_nobody_had_taken_the_job(
+async def test_a_lease_that_ran_out_is_renewed_if_no_worker_has_claimed_the_job(
     redis: Redis, queue: JobQueue, lane: LaneQueue
 ) -> None:
     await queue.enqueue(a_job(id="j"))
@@ -236,7 +237,7 @@ async def test_a_lease_is_renewed_even_when_it_had_run_out_and_nobody_had_taken_
 async def test_leases_outlast_an_absence_of_the_server(redis: Redis, queue: JobQueue, lane: LaneQueue) -> None:
     await queue.enqueue(a_job(id="j"))
     lease = await take(lane)
-    # Nobody was heard for longer than a lease: it was the server that was away.
+    # No worker reached the server for longer than a lease, so the server was away.
     await redis.set(keys.PULSE + "upload", "1", ex=60)
     await die(redis, "j")
     assert await claimed(patient_lane(redis, name="other")) == []
@@ -251,7 +252,7 @@ async def test_claims_of_one_lane_do_not_touch_another(redis: Redis, queue: JobQ
     assert await redis.zrange(keys.queue("upload"), 0, -1, withscores=True) == before
 
 
-async def test_ends_of_many_jobs_are_written_in_one_call_each_on_its_own(
+async def test_many_outcomes_are_written_in_one_call_each_for_itself(
     redis: Redis, queue: JobQueue, lane: LaneQueue
 ) -> None:
     await queue.enqueue_many([a_job(id=f"j{number}") for number in range(4)])

@@ -1,4 +1,4 @@
-"""Dead letters: jobs that were given up for a reason outside them, kept with all that is needed to put them back."""
+"""Dead letters: jobs that failed through no fault of their own, kept with all that is needed to put them back."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from raylane_common.wire.generate import Checkpoint, CodeVersion, GeneratorName,
 from raylane_common.wire.jobs import JobStatus, NewJob
 from raylane_common.wire.sources import CsvSource
 from raylane_common.wire.upload import UploadRequest
+from tests.helpers import queue_keys
 from tests.helpers.claims import (
     PERMANENT,
     TRANSIENT,
@@ -66,7 +67,7 @@ async def dead_ids(overview: QueueOverview, **filters: Any) -> list[str]:
 
 
 async def give_up(lane: LaneQueue, error: RaylaneError = TRANSIENT) -> str:
-    """Takes the next job and ends its last attempt with an error from outside it."""
+    """Takes the next job and ends its last attempt with an error."""
     lease = await take(lane)
     await end(lane, lease.failed(error))
     return lease.job_id
@@ -82,7 +83,7 @@ async def give_up(lane: LaneQueue, error: RaylaneError = TRANSIENT) -> str:
         (NoSources("no sources in the session"), False),
     ],
 )
-async def test_an_error_from_outside_the_job_makes_a_dead_letter_and_its_own_does_not(
+async def test_a_job_that_is_not_at_fault_becomes_a_dead_letter_and_another_one_does_not(
     queue: JobQueue, lane: LaneQueue, overview: QueueOverview, error: RaylaneError, is_dead: bool
 ) -> None:
     await queue.enqueue(a_job(id="j"))
@@ -99,6 +100,9 @@ async def test_a_job_whose_workers_died_becomes_a_dead_letter_with_each_attempt(
         await die(redis, "j")
     assert await claimed(lane) == []
     assert await dead_ids(overview, code="worker_lost") == ["j"]
+    error = (await queue.record("j")).error
+    assert error is not None
+    assert error.outside_job
     history = await queue.attempts("j")
     assert [(attempt.number, attempt.worker, attempt.error.code) for attempt in history] == [
         (1, "w1", "worker_lost"),
@@ -106,7 +110,7 @@ async def test_a_job_whose_workers_died_becomes_a_dead_letter_with_each_attempt(
     ]
 
 
-async def test_cancelled_and_expired_jobs_are_no_dead_letters(
+async def test_cancelled_and_expired_jobs_are_not_dead_letters(
     redis: Redis, queue: JobQueue, lane: LaneQueue, overview: QueueOverview
 ) -> None:
     await queue.enqueue_many([a_job(id="cancelled"), a_job(id="expired", expires_s=60)])
@@ -117,7 +121,7 @@ async def test_cancelled_and_expired_jobs_are_no_dead_letters(
     assert await dead_ids(overview) == []
 
 
-async def test_what_came_after_a_dead_letter_is_dead_with_it_and_what_came_after_another_failure_is_not(
+async def test_jobs_after_a_dead_letter_become_dead_letters_and_jobs_after_another_failure_do_not(
     redis: Redis, queue: JobQueue, lane: LaneQueue, overview: QueueOverview
 ) -> None:
     await queue.enqueue_many([a_job(id="a"), a_job(id="a2", after=("a",)), a_job(id="a3", after=("a2",))])
@@ -125,6 +129,8 @@ async def test_what_came_after_a_dead_letter_is_dead_with_it_and_what_came_after
     assert [await give_up(lane), await fail(lane)] == ["a", "b"]
     assert sorted(await dead_ids(overview)) == ["a", "a2", "a3"]
     assert await statuses(redis, "b", "b2") == ["failed", "failed"]
+    found = {job_id: (await queue.record(job_id)).error for job_id in ("a", "a2", "a3", "b", "b2")}
+    assert {job_id for job_id, error in found.items() if error is not None and error.outside_job} == {"a", "a2", "a3"}
 
 
 async def test_dead_letters_can_be_listed_by_kind_code_and_session_the_last_to_fail_first(
@@ -155,12 +161,15 @@ async def test_a_dead_letter_holds_its_payload_and_its_last_error(
     assert letter.payload == {"action": "databases"}
     assert letter.error is not None
     assert (letter.error.message, letter.error.details) == ("second", {"bucket": "b"})
+    error = (await queue.record("j")).error
+    assert error is not None
+    assert error.outside_job
     history = await queue.attempts("j")
     assert [(attempt.number, attempt.error.message) for attempt in history] == [(1, "first"), (2, "second")]
     assert all(attempt.started_at and attempt.started_at <= attempt.ended_at for attempt in history)
 
 
-async def test_a_dead_letter_is_kept_for_30_days_with_all_its_parts_and_another_end_for_the_results_time(
+async def test_a_dead_letter_is_kept_for_30_days_with_all_its_parts_and_other_ended_jobs_as_long_as_results(
     redis: Redis, queue: JobQueue, lane: LaneQueue
 ) -> None:
     await queue.enqueue_many([an_upload("dead"), an_upload("failed"), an_upload("done")])
@@ -199,7 +208,9 @@ async def test_a_dead_letter_that_is_put_back_runs_with_its_staged_bytes(
     assert await redis.exists(keys.job_body("j")) == 0
 
 
-async def test_many_are_put_back_and_each_runs_once(queue: JobQueue, lane: LaneQueue, overview: QueueOverview) -> None:
+async def test_many_dead_letters_are_put_back_and_each_runs_once(
+    queue: JobQueue, lane: LaneQueue, overview: QueueOverview
+) -> None:
     names = [f"j{number}" for number in range(30)]
     await queue.enqueue_many([a_job(id=name) for name in names])
     for _ in names:
@@ -219,7 +230,7 @@ async def test_of_two_that_put_a_job_back_at_once_one_is_refused(queue: JobQueue
 
 
 @pytest.mark.parametrize("error", [TRANSIENT, InternalError("defect")])
-async def test_a_job_given_up_for_a_reason_outside_it_goes_on_where_it_was(
+async def test_a_job_that_was_not_at_fault_continues_where_it_was(
     redis: Redis, queue: JobQueue, lane: LaneQueue, error: RaylaneError
 ) -> None:
     await queue.enqueue(a_job(id="j"))
@@ -231,7 +242,7 @@ async def test_a_job_given_up_for_a_reason_outside_it_goes_on_where_it_was(
     assert (again.checkpoint, again.round, again.attempt) == (CHECKPOINT, 0, 1)
 
 
-async def test_a_job_whose_worker_was_lost_goes_on_where_it_was(redis: Redis, queue: JobQueue, lane: LaneQueue) -> None:
+async def test_a_job_whose_worker_died_continues_where_it_was(redis: Redis, queue: JobQueue, lane: LaneQueue) -> None:
     await queue.enqueue(a_job(id="j", max_attempts=1))
     await (await take(lane)).checkpoint(CHECKPOINT)
     await die(redis, "j")
@@ -243,7 +254,7 @@ async def test_a_job_whose_worker_was_lost_goes_on_where_it_was(redis: Redis, qu
 
 
 @pytest.mark.parametrize("ending", ["failed", "cancelled"])
-async def test_any_other_job_begins_anew_from_the_sources_that_it_had_read(
+async def test_any_other_job_begins_anew_with_the_sources_that_it_has_read(
     queue: JobQueue, lane: LaneQueue, ending: str
 ) -> None:
     await queue.enqueue(a_job(id="j"))
@@ -321,11 +332,11 @@ async def test_a_job_that_is_put_back_waits_for_its_turn_in_the_session(redis: R
     assert [await run(lane), await run(lane)] == ["b", "a"]
 
 
-async def test_a_job_that_was_put_back_lives_as_long_as_a_new_one(
+async def test_a_job_that_was_put_back_is_kept_as_long_as_a_new_one(
     redis: Redis, queue: JobQueue, lane: LaneQueue
 ) -> None:
     await queue.enqueue(an_upload("j"))
     await give_up(lane)
     await queue.requeue("j")
-    for part in (keys.job, keys.job_events, keys.job_body, keys.job_attempts, keys.arq_job):
+    for part in (keys.job, keys.job_events, keys.job_body, keys.job_attempts, queue_keys.arq_job):
         assert 6 * DAY_S < await redis.ttl(part("j")) <= 7 * DAY_S, part

@@ -1,4 +1,4 @@
-"""What followers of a job see: everything in its order, once, also over a cut connection and a second round."""
+"""What followers of a job see: every event once and in order, also over cut connections and after a requeue."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 async def far(valkey: EmbeddedValkey) -> AsyncIterator[Redis]:
-    """A connection of its own, as another process has it."""
+    """Another connection, like that of another process."""
     client = connect(RedisSettings.model_validate({"url": valkey.url}))
     yield client
     await client.aclose()
 
 
-def told(events: list[JobEvent]) -> list[str]:
+def contents(events: list[JobEvent]) -> list[str]:
     return [str(it.line or it.text or (it.progress.stage if it.progress else it.status)) for it in events]
 
 
@@ -44,7 +44,7 @@ async def everything(queue: JobQueue, job_id: str, **options: Any) -> list[JobEv
         return [event async for event in queue.follow(job_id, **options)]
 
 
-async def test_each_type_of_event_carries_what_it_tells(queue: JobQueue, lane: LaneQueue) -> None:
+async def test_each_type_of_event_carries_its_own_fields(queue: JobQueue, lane: LaneQueue) -> None:
     await queue.enqueue(a_job(id="j"))
     lease = await take(lane)
     progress = Progress(stage="reading", message="the file", done=1, total=3, unit="pages")
@@ -75,19 +75,17 @@ async def test_text_arrives_as_it_was_written(queue: JobQueue, lane: LaneQueue, 
     assert [event.line for event in events if event.type is EventType.LOG] == [piece]
 
 
-async def test_an_attempt_that_is_tried_again_is_told_with_its_error(queue: JobQueue, lane: LaneQueue) -> None:
+async def test_a_retry_is_announced_with_the_error_of_the_attempt(queue: JobQueue, lane: LaneQueue) -> None:
     await queue.enqueue(a_job(id="j"))
     await end(lane, (await take(lane)).retried(TRANSIENT, 0))
     await run(lane)
     events = await everything(queue, "j")
-    assert told(events) == ["queued", "running", "queued", "running", "succeeded"]
+    assert contents(events) == ["queued", "running", "queued", "running", "succeeded"]
     assert [event.error and event.error.code for event in events] == [None, None, "storage_unavailable", None, None]
     assert [event.attempt for event in events][1:] == [1, 1, 2, 2]
 
 
-async def test_a_stream_stays_bounded_and_its_end_is_always_there(
-    redis: Redis, queue: JobQueue, lane: LaneQueue
-) -> None:
+async def test_a_stream_stays_bounded_and_always_holds_its_end(redis: Redis, queue: JobQueue, lane: LaneQueue) -> None:
     await queue.enqueue(a_job(id="j"))
     lease = await take(lane)
     for start in range(0, 3 * EVENTS_MAX, 100):
@@ -99,7 +97,7 @@ async def test_a_stream_stays_bounded_and_its_end_is_always_there(
     assert events[-2].line is not None
 
 
-async def test_a_follower_of_a_busy_job_sees_all_of_it_whatever_was_trimmed_since(
+async def test_a_follower_of_a_busy_job_sees_every_event_although_the_stream_is_trimmed(
     redis: Redis, queue: JobQueue, lane: LaneQueue
 ) -> None:
     await queue.enqueue(a_job(id="j"))
@@ -114,11 +112,11 @@ async def test_a_follower_of_a_busy_job_sees_all_of_it_whatever_was_trimmed_sinc
     for start in range(0, 2 * EVENTS_MAX, 100):
         for number in range(start, start + 100):
             await lease.log(str(number))
-        # The follower keeps up, as one does that is not a thousand events behind.
+        # The follower keeps up: it is never a thousand events behind.
         await until(lambda: len(seen) >= start + 100)  # noqa: B023  # awaited within the round
     await end(lane, lease.succeeded(DONE))
     await asyncio.wait_for(following, 20)
-    assert told(seen) == ["queued", "running", *map(str, range(2 * EVENTS_MAX)), "succeeded"]
+    assert contents(seen) == ["queued", "running", *map(str, range(2 * EVENTS_MAX)), "succeeded"]
 
 
 async def test_a_follower_resumes_from_an_id_after_its_connection_was_cut(
@@ -133,11 +131,11 @@ async def test_a_follower_resumes_from_an_id_after_its_connection_was_cut(
         if number % 10 == 0:
             await _cut(redis, "xread")
     await end(lane, lease.succeeded(DONE))
-    assert told(await following) == ["queued", "running", *map(str, range(50)), "succeeded"]
+    assert contents(await following) == ["queued", "running", *map(str, range(50)), "succeeded"]
 
 
 async def _cut(redis: Redis, command: str) -> None:
-    """Kills the connections that are within the command."""
+    """Kills the connections that wait in the command."""
 
     async def found() -> bool:
         clients = [client for client in await redis.client_list() if client["cmd"] == command]
@@ -148,7 +146,7 @@ async def _cut(redis: Redis, command: str) -> None:
     await until(found)
 
 
-async def test_one_who_comes_back_to_a_running_job_gets_the_rest_and_nothing_twice(
+async def test_a_follower_that_comes_back_to_a_running_job_gets_the_rest_and_nothing_twice(
     queue: JobQueue, lane: LaneQueue
 ) -> None:
     await queue.enqueue(a_job(id="j"))
@@ -156,7 +154,7 @@ async def test_one_who_comes_back_to_a_running_job_gets_the_rest_and_nothing_twi
     position, seen = "0-0", []
     for number in range(5):
         await lease.log(str(number))
-        # Goes away in the midst of it, each time after one more event.
+        # Stops following after each event.
         async for event in queue.follow("j", after=position):
             seen.append(event)
             position = event.id
@@ -164,7 +162,7 @@ async def test_one_who_comes_back_to_a_running_job_gets_the_rest_and_nothing_twi
     await end(lane, lease.succeeded(DONE))
     seen += await everything(queue, "j", after=position)
     assert seen == await everything(queue, "j")
-    assert told(seen) == ["queued", "running", *map(str, range(5)), "succeeded"]
+    assert contents(seen) == ["queued", "running", *map(str, range(5)), "succeeded"]
 
 
 async def test_following_an_ended_job_ends_at_once(queue: JobQueue, lane: LaneQueue) -> None:
@@ -175,35 +173,35 @@ async def test_following_an_ended_job_ends_at_once(queue: JobQueue, lane: LaneQu
     assert await everything(queue, "j", after=events[0].id) == events[1:]
 
 
-async def test_following_from_behind_the_end_ends_at_once(queue: JobQueue, lane: LaneQueue) -> None:
+async def test_following_from_a_position_behind_the_end_ends_at_once(queue: JobQueue, lane: LaneQueue) -> None:
     await queue.enqueue(a_job(id="j"))
     await run(lane)
     assert await everything(queue, "j", after="9999999999999-0") == []
 
 
-async def test_a_follower_who_saw_the_end_sees_what_comes_once_the_job_is_put_back(
+async def test_a_follower_that_saw_the_end_sees_the_events_after_a_requeue(
     redis: Redis, queue: JobQueue, lane: LaneQueue
 ) -> None:
     await queue.enqueue(a_job(id="j"))
     lease = await take(lane)
-    # The newest event stands ahead of the server's clock, as after the clock was set back.
+    # The newest event is ahead of the server's clock, as after the clock was set back.
     [(last, _)] = await redis.xrevrange(keys.job_events("j"), count=1)
     await redis.execute_command("XSETID", keys.job_events("j"), f"{int(last.split('-')[0]) + 3_600_000}-0")  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
     await end(lane, lease.failed(TRANSIENT))
     seen = await everything(queue, "j")
-    assert told(seen) == ["queued", "running", "failed"]
+    assert contents(seen) == ["queued", "running", "failed"]
     await queue.requeue("j")
     await run(lane)
-    assert told(await everything(queue, "j", after=seen[-1].id)) == ["queued", "running", "succeeded"]
+    assert contents(await everything(queue, "j", after=seen[-1].id)) == ["queued", "running", "succeeded"]
 
 
-async def test_the_events_of_a_job_that_was_put_back_begin_anew(redis: Redis, queue: JobQueue, lane: LaneQueue) -> None:
+async def test_the_events_of_a_requeued_job_begin_anew(redis: Redis, queue: JobQueue, lane: LaneQueue) -> None:
     await queue.enqueue(a_job(id="j"))
     await end(lane, (await take(lane)).failed(TRANSIENT))
     await queue.requeue("j")
     following = asyncio.create_task(everything(queue, "j"))
     await run(lane)
-    assert told(await following) == ["queued", "running", "succeeded"]
+    assert contents(await following) == ["queued", "running", "succeeded"]
     assert await finals(redis, "j") == ["succeeded"]
 
 
@@ -215,11 +213,11 @@ async def test_many_followers_see_the_same(queue: JobQueue, lane: LaneQueue) -> 
         await lease.log(str(number))
     await end(lane, lease.succeeded(DONE))
     seen = await asyncio.gather(*following)
-    assert told(seen[0]) == ["queued", "running", *map(str, range(20)), "succeeded"]
+    assert contents(seen[0]) == ["queued", "running", *map(str, range(20)), "succeeded"]
     assert all(events == seen[0] for events in seen)
 
 
-async def test_a_follower_of_a_job_whose_record_vanishes_is_told(
+async def test_a_follower_of_a_job_whose_record_vanishes_gets_an_error(
     redis: Redis, queue: JobQueue, lane: LaneQueue
 ) -> None:
     await queue.enqueue(a_job(id="j"))
@@ -230,7 +228,9 @@ async def test_a_follower_of_a_job_whose_record_vanishes_is_told(
         await asyncio.wait_for(anext(follower), 10)
 
 
-async def test_one_who_waits_is_not_told_of_an_end_by_what_an_old_round_left(queue: JobQueue, lane: LaneQueue) -> None:
+async def test_waiting_for_a_requeued_job_does_not_end_with_the_events_before_the_requeue(
+    queue: JobQueue, lane: LaneQueue
+) -> None:
     await queue.enqueue(a_job(id="j"))
     await end(lane, (await take(lane)).failed(TRANSIENT))
     await queue.requeue("j")
@@ -254,7 +254,7 @@ async def test_progress_replaces_the_records_and_log_lines_do_not_grow_it(
     assert (await queue.record("j")).progress == Progress(stage="two")
 
 
-async def test_the_enqueueing_is_told_once_to_those_who_follow_before_the_job_starts_and_to_those_after(
+async def test_followers_see_the_enqueueing_once_whether_they_come_before_or_after_the_start(
     redis: Redis, queue: JobQueue, lane: LaneQueue
 ) -> None:
     await queue.enqueue(a_job(id="j"))
@@ -263,7 +263,7 @@ async def test_the_enqueueing_is_told_once_to_those_who_follow_before_the_job_st
     assert first.status == "queued"
     assert await redis.exists(keys.job_events("j")) == 0, "a job that only waits its turn costs no stream"
     await run(lane)
-    assert told([event async for event in follower]) == ["running", "succeeded"]
+    assert contents([event async for event in follower]) == ["running", "succeeded"]
     seen = await everything(queue, "j")
-    assert (seen[0], told(seen)) == (first, ["queued", "running", "succeeded"])
-    assert told(await everything(queue, "j", after=first.id)) == ["running", "succeeded"]
+    assert (seen[0], contents(seen)) == (first, ["queued", "running", "succeeded"])
+    assert contents(await everything(queue, "j", after=first.id)) == ["running", "succeeded"]

@@ -1,4 +1,4 @@
-"""The queue's scripts on a real server, held against a model in memory after every step of random histories."""
+"""The queue's scripts on a real server, compared to a model in memory after every step of random histories."""
 
 from __future__ import annotations
 
@@ -33,12 +33,13 @@ from raylane_common.errors import (
 from raylane_common.redis import keys
 from raylane_common.redis.connection import connect
 from raylane_common.redis.queue import JobQueue, QueueOverview
-from raylane_common.redis.queue.janitor import Janitor
+from raylane_common.redis.queue.scripts import Scripts, calls
 from raylane_common.settings import RedisSettings
 from raylane_common.wire.base import JobKind
 from raylane_common.wire.jobs import JobStatus, NewJob, Priority
 from raylane_common.wire.tables import ListDatabasesRequest, ListTablesRequest
 from raylane_common.wire.upload import UploadRequest
+from tests.helpers import queue_keys
 from tests.helpers.lanes import DONE, lane_queue
 from tests.integration.queue_model import DEFAULT_ATTEMPTS, PER_SESSION, Job, LaneModel, Outcome, ids
 from tests.integration.queue_snapshot import LANE, SETS, Snapshot
@@ -56,7 +57,7 @@ T = TypeVar("T")
 EXAMPLES: Final = 150
 WORKERS: Final = ("w1", "w2", "w3")
 SESSIONS: Final = ("a", "b")
-# Nothing in a history happens by itself: what time would do, a rule does.
+# Nothing happens by itself: rules do what time would do.
 LEASE_S: Final = 1000.0
 MONTH_S: Final = 30 * 24 * 3600.0
 ERRORS: Final[dict[Outcome, tuple[type[RaylaneError], type[RaylaneError]]]] = {
@@ -70,12 +71,12 @@ ERRORS: Final[dict[Outcome, tuple[type[RaylaneError], type[RaylaneError]]]] = {
 
 
 def one_of(choose: Callable[[QueueMachine], list[T]]) -> SearchStrategy[T]:
-    """One of what the machine holds at this moment."""
+    """One of the values that the machine holds at this moment."""
     return st.runner().flatmap(lambda machine: st.sampled_from(choose(machine)))
 
 
 def some(choose: Callable[[QueueMachine], list[str]]) -> Callable[[Any], bool]:
-    """Whether there is one to choose."""
+    """Whether there is a value to choose."""
     return lambda machine: bool(choose(machine))
 
 
@@ -85,7 +86,7 @@ def those(fits: Callable[[Job], bool]) -> Callable[[QueueMachine], list[str]]:
 
 
 def rarely(*values: T, one_in: int = 5) -> SearchStrategy[T | None]:
-    """None, but for one time in a few."""
+    """None most of the time."""
     return st.sampled_from([None] * (one_in - 1) * len(values) + [*values])
 
 
@@ -135,7 +136,7 @@ batches = st.lists(options, min_size=1, max_size=5)
 
 
 class QueueMachine(RuleBasedStateMachine):
-    """Histories of one lane with three workers, each step of which is made by hand."""
+    """Histories of one lane with three workers. The test makes every step."""
 
     url: ClassVar[str]
 
@@ -252,7 +253,7 @@ class QueueMachine(RuleBasedStateMachine):
         assert {lease.job_id: lease.record.attempt for lease in claim.leases} == {
             job.id: job.attempt for job in again + new
         }
-        # A job whose session got a free slot by this very claim may stand behind those that it had found before.
+        # A job whose session got a free slot by this claim may come behind jobs that the claim found before.
         ordered = [job_id for job_id in found if job_id not in ids(parked)]
         assert ordered == [job.id for job in again + new if job not in parked]
         assert [lease.record.status for lease in claim.leases] == [JobStatus.RUNNING] * len(again + new)
@@ -328,7 +329,7 @@ class QueueMachine(RuleBasedStateMachine):
         if not job.is_live:
             self._reach_the_records_end(job_id)
         elif job.start == "in time" and expires:
-            self.run(self.redis.zadd(keys.expiring(LANE), {job_id: 1}, xx=True))
+            self.run(self.redis.zadd(queue_keys.expiring(LANE), {job_id: 1}, xx=True))
             self._set(job_id, expires_at=1)
             job.start = "too late"
         elif job.must_wait:
@@ -357,7 +358,7 @@ class QueueMachine(RuleBasedStateMachine):
 
     def _run_out(self, job_id: str) -> None:
         self.run(self.redis.zadd(keys.running(LANE), {job_id: 1}, xx=True))
-        self.run(self.redis.delete(keys.lease(job_id)))
+        self.run(self.redis.delete(queue_keys.lease(job_id)))
         self.model.jobs[job_id].lease_ran_out = True
 
     @precondition(some(running))
@@ -369,7 +370,7 @@ class QueueMachine(RuleBasedStateMachine):
         pulse = f"{keys.PULSE}{LANE}"
         _, of_server = self.run(self.redis.get(pulse)).split()
         self.run(self.redis.set(pulse, f"1 {of_server}", keepttl=True))
-        self.model.nobody_was_heard = True
+        self.model.server_was_away = True
 
     # What a crash or an operator may break, and the janitor repairs.
 
@@ -388,7 +389,7 @@ class QueueMachine(RuleBasedStateMachine):
         job = self.model.jobs[job_id]
         if job.is_parked:
             self.run(self.redis.zrem(keys.parked(LANE), job_id))
-            self.run(self.redis.zrem(keys.session_parked(str(job.new.session_id), LANE), job_id))
+            self.run(self.redis.zrem(queue_keys.session_parked(str(job.new.session_id), LANE), job_id))
         else:
             self.run(self.redis.zrem(SETS[job.status], job_id))
         self.model.expire()
@@ -399,25 +400,25 @@ class QueueMachine(RuleBasedStateMachine):
     def a_session_is_damaged(self, session: str, slot: bool) -> None:
         """It forgets whom it parked, or has a slot held by a job that is gone."""
         if slot:
-            key = keys.session_slots(session, LANE)
+            key = queue_keys.session_slots(session, LANE)
             self.run(self.redis.sadd(key, "gone"))
             self.run(self.redis.expire(key, 3600))
         else:
-            self.run(self.redis.delete(keys.session_parked(session, LANE)))
+            self.run(self.redis.delete(queue_keys.session_parked(session, LANE)))
         self.model.expire()
         self._sweep("w1")
 
     def _sweep(self, worker: str) -> None:
-        """A turn of the janitor, and a look at every job instead of at the next few."""
+        """A sweep that checks every job instead of the next few."""
         self.run(self.redis.delete(keys.janitor(LANE)))
-        assert self.run(Janitor(self.lanes[worker]).sweep())
-        looked_at = [part for job_id in self.used_ids for part in (job_id, 1)]
-        self.run(self.lanes[worker].scripts.run("mend", [LANE, int(LEASE_S * 1000), *looked_at]))
+        assert self.run(self.lanes[worker].janitor().sweep())
+        checked = [(job_id, True) for job_id in self.used_ids]
+        self.run(calls.mend(Scripts(self.redis), LANE, int(LEASE_S * 1000), checked))
 
     # What must hold after every step.
 
     @invariant()
-    def the_lane_is_as_the_model_says(self) -> None:
+    def the_lane_agrees_with_the_model(self) -> None:
         seen = self._look()
         seen.check_times_to_live()
         seen.check_records()
@@ -447,7 +448,7 @@ class QueueMachine(RuleBasedStateMachine):
 
 
 @pytest.mark.timeout(900)  # a failure is made as short as possible before it is shown
-def test_every_history_goes_as_the_model_says(valkey: EmbeddedValkey) -> None:
+def test_every_history_agrees_with_the_model(valkey: EmbeddedValkey) -> None:
     class Histories(QueueMachine):
         url = valkey.url
 

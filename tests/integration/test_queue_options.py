@@ -1,4 +1,4 @@
-"""What a job may ask for when it is enqueued: after, delay and at, expires, priority, unique, max_attempts."""
+"""The options of a job: after, delay and at, expires, priority, unique, max_attempts."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from raylane_common.redis.queue import JobQueue, LaneQueue
 from raylane_common.wire.jobs import JobStatus, NewJob
 from raylane_common.wire.tables import ListTablesRequest
 from raylane_common.wire.upload import UploadRequest
+from tests.helpers import queue_keys
 from tests.helpers.claims import (
     PERMANENT,
     TRANSIENT,
@@ -49,11 +50,11 @@ async def test_a_job_starts_after_all_that_it_comes_after_have_succeeded(
     assert [await run(lane), await statuses(redis, "last")] == ["a", ["waiting"]]
     assert [await run(lane), await statuses(redis, "last")] == ["b", ["queued"]]
     assert await run(lane) == "last"
-    told = [event.status async for event in queue.follow("last")]
-    assert told == ["waiting", "queued", "running", "succeeded"]
+    seen = [event.status async for event in queue.follow("last")]
+    assert seen == ["waiting", "queued", "running", "succeeded"]
 
 
-async def test_an_attempt_that_is_tried_again_does_not_release_or_fail_what_comes_after(
+async def test_a_retry_neither_releases_nor_fails_the_jobs_that_wait(
     redis: Redis, queue: JobQueue, lane: LaneQueue
 ) -> None:
     await queue.enqueue_many([a_job(id="a"), a_job(id="b", after=("a",))])
@@ -61,9 +62,7 @@ async def test_an_attempt_that_is_tried_again_does_not_release_or_fail_what_come
     assert await statuses(redis, "a", "b") == ["queued", "waiting"]
 
 
-async def test_a_job_whose_dependency_fails_fails_with_it_and_names_it(
-    redis: Redis, queue: JobQueue, lane: LaneQueue
-) -> None:
+async def test_a_job_fails_with_its_dependency_and_names_it(redis: Redis, queue: JobQueue, lane: LaneQueue) -> None:
     await queue.enqueue_many([a_job(id="a"), a_job(id="b", after=("a",))])
     assert await fail(lane) == "a"
     with pytest.raises(DependencyFailed, match="job a, which this job comes after, failed") as caught:
@@ -72,7 +71,9 @@ async def test_a_job_whose_dependency_fails_fails_with_it_and_names_it(
     assert await claimed(lane) == []
 
 
-async def test_a_cancelled_job_takes_all_that_come_after_it_along_each_told_once(redis: Redis, queue: JobQueue) -> None:
+async def test_all_jobs_after_a_cancelled_one_fail_and_each_end_is_announced_once(
+    redis: Redis, queue: JobQueue
+) -> None:
     await queue.enqueue_many(
         [
             a_job(id="root"),
@@ -136,7 +137,7 @@ async def test_a_job_after_ended_ones_starts_at_once_or_fails_at_once(
     assert await claimed(lane) == ["1"]
 
 
-async def test_a_batch_refuses_only_the_job_whose_dependency_is_missing_and_what_comes_after_it(
+async def test_a_batch_refuses_only_the_job_whose_dependency_is_missing_and_the_jobs_after_it(
     queue: JobQueue, lane: LaneQueue
 ) -> None:
     outcomes = await queue.enqueue_many(
@@ -164,13 +165,13 @@ async def test_a_delayed_job_is_scheduled_and_not_taken_before_its_time(
     assert claim.next_due_s <= 60, "the running job's lease ends before the delay does"
 
 
-async def test_a_time_that_has_passed_means_now(redis: Redis, queue: JobQueue, lane: LaneQueue) -> None:
+async def test_a_job_for_a_time_that_has_passed_starts_now(redis: Redis, queue: JobQueue, lane: LaneQueue) -> None:
     await queue.enqueue(a_job(id="late", at=datetime(2020, 1, 1, tzinfo=UTC)))
     assert await statuses(redis, "late") == ["queued"]
     assert await claimed(lane) == ["late"]
 
 
-async def test_scheduled_jobs_come_in_the_order_of_their_times_and_behind_what_was_ready_before(
+async def test_scheduled_jobs_run_in_the_order_of_their_times_and_behind_jobs_that_were_ready_before(
     redis: Redis, queue: JobQueue, lane: LaneQueue
 ) -> None:
     delays = {"third": 0.3, "first": 0.1, "second": 0.2}
@@ -180,8 +181,8 @@ async def test_scheduled_jobs_come_in_the_order_of_their_times_and_behind_what_w
     while len(taken) < 4:
         taken += await claimed(lane, 1)
     assert taken == ["ready", "first", "second", "third"]
-    told = [event.status async for event in _until_running(queue, "first")]
-    assert told == ["scheduled", "queued", "running"]
+    seen = [event.status async for event in _until_running(queue, "first")]
+    assert seen == ["scheduled", "queued", "running"]
 
 
 async def _until_running(queue: JobQueue, job_id: str) -> Any:
@@ -211,9 +212,7 @@ async def test_a_delayed_job_with_dependencies_waits_for_both(redis: Redis, queu
     assert await claimed(lane) == ["b"]
 
 
-async def test_a_job_that_has_not_started_in_time_fails_as_expired(
-    redis: Redis, queue: JobQueue, lane: LaneQueue
-) -> None:
+async def test_a_job_that_has_not_started_in_time_expires(redis: Redis, queue: JobQueue, lane: LaneQueue) -> None:
     await queue.enqueue_many(
         [a_job(id="first"), a_job(id="queued", expires_s=60), a_job(id="scheduled", expires_s=60, delay_s=600)]
     )
@@ -225,7 +224,7 @@ async def test_a_job_that_has_not_started_in_time_fails_as_expired(
         with pytest.raises(JobExpired):
             await queue.result(job_id, timeout_s=5)
         assert await finals(redis, job_id) == ["failed"]
-    lanes = (keys.queue, keys.schedule, keys.waiting, keys.expiring)
+    lanes = (keys.queue, keys.schedule, keys.waiting, queue_keys.expiring)
     assert [await redis.zcard(set_of("upload")) for set_of in lanes] == [0, 0, 0, 0]
 
 
@@ -237,10 +236,10 @@ async def test_a_parked_job_expires_too(redis: Redis, queue: JobQueue) -> None:
     await expire(redis, "parked")
     await lane.claim(1)
     assert await error_code(redis, "parked") == "expired"
-    assert await redis.exists(keys.parked("upload"), keys.session_parked("s", "upload")) == 0
+    assert await redis.exists(keys.parked("upload"), queue_keys.session_parked("s", "upload")) == 0
 
 
-async def test_what_comes_after_an_expired_job_fails(redis: Redis, queue: JobQueue, lane: LaneQueue) -> None:
+async def test_the_jobs_after_an_expired_one_fail(redis: Redis, queue: JobQueue, lane: LaneQueue) -> None:
     await queue.enqueue_many([a_job(id="a", expires_s=60), a_job(id="b", after=("a",))])
     await expire(redis, "a")
     assert await claimed(lane) == []
@@ -289,7 +288,9 @@ async def test_a_job_keeps_its_priority_when_it_is_tried_again(queue: JobQueue, 
     assert await claimed(lane) == ["normal", "low"]
 
 
-async def test_while_a_job_with_the_key_lives_it_is_the_job(redis: Redis, queue: JobQueue, lane: LaneQueue) -> None:
+async def test_enqueueing_returns_the_unfinished_job_with_the_same_unique_key(
+    redis: Redis, queue: JobQueue, lane: LaneQueue
+) -> None:
     assert await queue.enqueue(a_job(id="a", unique="u")) == "a"
     assert await queue.enqueue(a_job(id="b", unique="u")) == "a"
     await end(lane, (await take(lane)).retried(TRANSIENT, 600))
@@ -325,14 +326,14 @@ async def test_a_unique_key_belongs_to_one_kind_of_job(queue: JobQueue) -> None:
 
 async def test_the_end_of_an_old_job_does_not_free_the_key_of_a_newer_one(redis: Redis, queue: JobQueue) -> None:
     await queue.enqueue(a_job(id="a", unique="u"))
-    await redis.delete(keys.unique("tables", "u"))
+    await redis.delete(queue_keys.unique("tables", "u"))
     await queue.enqueue(a_job(id="b", unique="u"))
     await queue.cancel("a")
     assert await queue.enqueue(a_job(id="c", unique="u")) == "b"
 
 
 @pytest.mark.parametrize(("own", "attempts"), [(1, 1), (5, 5), (None, 3)])
-async def test_a_job_may_bring_its_own_number_of_attempts(redis: Redis, own: int | None, attempts: int) -> None:
+async def test_a_job_may_have_its_own_number_of_attempts(redis: Redis, own: int | None, attempts: int) -> None:
     async def break_down(request: Any, ctx: JobContext) -> Any:
         raise StorageUnavailable("again")
 

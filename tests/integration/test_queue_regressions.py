@@ -1,4 +1,4 @@
-"""What once went wrong in the queue's scripts: each history is as short as it could be made."""
+"""Faults that the queue's scripts once had, each with the shortest history that shows it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from raylane_common.redis import keys
 from raylane_common.redis.queue import JobQueue
-from raylane_common.redis.queue.janitor import Janitor
+from tests.helpers import queue_keys
 from tests.helpers.claims import PERMANENT, claimed, die, error_code, patient_lane, run, statuses, take
 from tests.helpers.lanes import DONE, a_job
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 DAY_S = timedelta(days=1).total_seconds()
 
 
-async def test_no_lease_is_lost_when_a_renewal_is_the_first_thing_that_is_heard_after_an_absence_of_the_server(
+async def test_no_lease_is_lost_if_a_renewal_is_the_first_contact_after_the_server_was_away(
     redis: Redis,
 ) -> None:
     await JobQueue(redis).enqueue_many([a_job(id="a"), a_job(id="b")])
@@ -32,7 +32,7 @@ async def test_no_lease_is_lost_when_a_renewal_is_the_first_thing_that_is_heard_
     assert await second.renew([other]) == ["held"]
 
 
-async def test_the_owner_of_a_job_that_was_given_up_for_lost_does_not_hear_that_its_own_end_was_written(
+async def test_the_owner_of_a_job_that_failed_as_lost_is_not_told_that_its_own_outcome_was_written(
     redis: Redis,
 ) -> None:
     await JobQueue(redis).enqueue(a_job(id="a", max_attempts=1))
@@ -47,13 +47,13 @@ async def test_the_owner_of_a_job_that_was_given_up_for_lost_does_not_hear_that_
 async def test_the_record_of_a_delayed_job_that_waits_outlives_its_delay(redis: Redis) -> None:
     queue, lane = JobQueue(redis), patient_lane(redis)
     await queue.enqueue_many([a_job(id="a"), a_job(id="b", after=("a",), delay_s=20 * DAY_S)])
-    assert await Janitor(lane).sweep()
+    assert await lane.janitor().sweep()
     assert await run(lane) == "a"
     assert await statuses(redis, "b") == ["scheduled"]
     assert await redis.ttl(keys.job("b")) > 20 * DAY_S
 
 
-async def test_failed_attempts_do_not_outlive_their_job_and_become_another_ones(redis: Redis) -> None:
+async def test_a_later_job_with_the_same_id_does_not_inherit_failed_attempts(redis: Redis) -> None:
     queue, lane = JobQueue(redis), patient_lane(redis, result_ttl_s=60)
     await queue.enqueue(a_job(id="a"))
     lease = await take(lane)
@@ -63,13 +63,13 @@ async def test_failed_attempts_do_not_outlive_their_job_and_become_another_ones(
 
 
 async def test_what_a_sweep_writes_for_a_parked_job_has_a_time_to_live(redis: Redis) -> None:
-    # The leak check of the connection's fixture is what fails here.
+    # The fixture's check for keys without a time to live fails here.
     await JobQueue(redis).enqueue_many([a_job(id="a", session_id="s"), a_job(id="b", session_id="s")])
     lane = patient_lane(redis, per_session=1)
     assert await claimed(lane) == ["a"]
-    await redis.delete(keys.session_parked("s", "upload"))
-    assert await Janitor(lane).sweep()
-    assert await redis.zscore(keys.session_parked("s", "upload"), "b") is not None
+    await redis.delete(queue_keys.session_parked("s", "upload"))
+    assert await lane.janitor().sweep()
+    assert await redis.zscore(queue_keys.session_parked("s", "upload"), "b") is not None
 
 
 async def test_no_expired_job_starts_however_many_have_expired_at_once(redis: Redis) -> None:
@@ -78,16 +78,16 @@ async def test_no_expired_job_starts_however_many_have_expired_at_once(redis: Re
     async with redis.pipeline(transaction=False) as pipe:
         for job in jobs:
             pipe.hset(keys.job(job.id), "expires_at", "1")
-            pipe.zadd(keys.expiring("upload"), {job.id: 1})
+            pipe.zadd(queue_keys.expiring("upload"), {job.id: 1})
         await pipe.execute()
     assert await claimed(patient_lane(redis)) == []
-    assert await redis.exists(keys.queue("upload"), keys.expiring("upload")) == 0
+    assert await redis.exists(keys.queue("upload"), queue_keys.expiring("upload")) == 0
 
 
-async def test_what_an_expired_job_waited_for_does_not_hold_up_a_later_one_of_its_id(redis: Redis) -> None:
+async def test_a_later_job_with_the_same_id_does_not_wait_for_what_an_expired_one_waited_for(redis: Redis) -> None:
     queue, lane = JobQueue(redis), patient_lane(redis)
     await queue.enqueue_many([a_job(id="a"), a_job(id="b", after=("a",), expires_s=DAY_S)])
-    await redis.zadd(keys.expiring("upload"), {"b": 1})
+    await redis.zadd(queue_keys.expiring("upload"), {"b": 1})
     assert await claimed(lane) == ["a"]
     assert await statuses(redis, "b") == ["failed"]
-    assert await redis.exists(keys.job_after("b")) == 0
+    assert await redis.exists(queue_keys.job_after("b")) == 0

@@ -1,4 +1,4 @@
-"""At most so many jobs of one session at once; the others wait in their order, whatever happens to the holder."""
+"""A bounded number of a session's jobs runs at once; the others wait in order, whatever happens to those."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from raylane_common.redis import keys
-from raylane_common.redis.queue.janitor import Janitor
+from tests.helpers import queue_keys
 from tests.helpers.claims import PERMANENT, TRANSIENT, claimed, come_due, die, end, patient_lane, run, statuses, take
 from tests.helpers.lanes import DONE, a_job, worker
 from tests.helpers.waiting import until
@@ -33,7 +33,7 @@ def of_session(session_id: str, *names: str, **options: Any) -> list[NewJob]:
 
 async def swept(redis: Redis, lane: LaneQueue) -> None:
     await redis.delete(keys.janitor("upload"))
-    assert await Janitor(lane).sweep()
+    assert await lane.janitor().sweep()
 
 
 async def test_one_job_of_a_session_runs_at_a_time_and_others_wait_in_their_order(
@@ -89,7 +89,7 @@ async def test_a_worker_never_runs_two_jobs_of_a_session_and_keeps_their_order(r
     assert seen == names
 
 
-async def test_a_job_that_is_tried_again_keeps_its_turn(redis: Redis, queue: JobQueue, lane: LaneQueue) -> None:
+async def test_a_job_that_is_tried_again_keeps_its_slot(redis: Redis, queue: JobQueue, lane: LaneQueue) -> None:
     await queue.enqueue_many(of_session("s", "a", "b"))
     await end(lane, (await take(lane)).retried(TRANSIENT, 600))
     assert await claimed(lane) == []
@@ -98,14 +98,14 @@ async def test_a_job_that_is_tried_again_keeps_its_turn(redis: Redis, queue: Job
     assert await run(lane) == "b"
 
 
-async def test_a_job_that_was_given_back_keeps_its_turn(redis: Redis, queue: JobQueue, lane: LaneQueue) -> None:
+async def test_a_job_that_was_put_back_keeps_its_slot(redis: Redis, queue: JobQueue, lane: LaneQueue) -> None:
     await queue.enqueue_many(of_session("s", "a", "b"))
     await end(lane, (await take(lane)).returned())
     other = patient_lane(redis, per_session=1, name="w2")
     assert await claimed(other) == ["a"]
 
 
-async def test_a_killed_holder_keeps_its_turn_and_its_end_as_lost_frees_it(
+async def test_a_job_whose_worker_died_keeps_its_slot_until_it_fails_as_lost(
     redis: Redis, queue: JobQueue, lane: LaneQueue
 ) -> None:
     await queue.enqueue_many(of_session("s", "a", "b", max_attempts=2))
@@ -117,7 +117,7 @@ async def test_a_killed_holder_keeps_its_turn_and_its_end_as_lost_frees_it(
 
 
 @pytest.mark.parametrize("ending", ["failed", "cancelled", "succeeded"])
-async def test_however_the_holder_ends_the_next_one_runs(
+async def test_the_next_job_of_a_session_runs_however_the_one_before_it_ends(
     redis: Redis, queue: JobQueue, lane: LaneQueue, ending: str
 ) -> None:
     await queue.enqueue_many(of_session("s", "a", "b"))
@@ -126,12 +126,10 @@ async def test_however_the_holder_ends_the_next_one_runs(
     ends = {"failed": lease.failed, "cancelled": lease.cancelled}
     await end(lane, ends[ending](PERMANENT) if ending in ends else lease.succeeded(DONE))
     assert await claimed(lane) == ["b"]
-    assert await redis.smembers(keys.session_slots("s", "upload")) == {"b"}  # type: ignore[misc]  # redis-py's union
+    assert await redis.smembers(queue_keys.session_slots("s", "upload")) == {"b"}  # type: ignore[misc]  # redis-py's union
 
 
-async def test_a_holder_whose_record_vanished_does_not_keep_new_jobs_out(
-    redis: Redis, queue: JobQueue, lane: LaneQueue
-) -> None:
+async def test_a_vanished_job_does_not_keep_its_slot(redis: Redis, queue: JobQueue, lane: LaneQueue) -> None:
     await queue.enqueue_many(of_session("s", "a"))
     await take(lane)
     await redis.delete(keys.job("a"))
@@ -139,7 +137,7 @@ async def test_a_holder_whose_record_vanished_does_not_keep_new_jobs_out(
     assert await claimed(lane) == ["b"]
 
 
-async def test_the_janitor_lets_the_next_one_in_when_the_holder_has_vanished(
+async def test_the_janitor_gives_the_slot_of_a_vanished_job_to_the_next_one(
     redis: Redis, queue: JobQueue, lane: LaneQueue
 ) -> None:
     await queue.enqueue_many(of_session("s", "a", "b", "c"))
@@ -151,7 +149,7 @@ async def test_the_janitor_lets_the_next_one_in_when_the_holder_has_vanished(
     assert await statuses(redis, "c") == ["queued"]
 
 
-async def test_the_janitor_lets_more_in_when_the_limit_was_raised(
+async def test_the_janitor_gives_out_more_slots_when_the_limit_was_raised(
     redis: Redis, queue: JobQueue, lane: LaneQueue
 ) -> None:
     await queue.enqueue_many(of_session("s", "a", "b", "c"))
@@ -161,7 +159,9 @@ async def test_the_janitor_lets_more_in_when_the_limit_was_raised(
     assert await claimed(patient_lane(redis, per_session=2)) == ["b"]
 
 
-async def test_without_a_limit_the_janitor_lets_all_in(redis: Redis, queue: JobQueue, lane: LaneQueue) -> None:
+async def test_without_a_limit_the_janitor_gives_every_job_a_slot(
+    redis: Redis, queue: JobQueue, lane: LaneQueue
+) -> None:
     names = [f"j{number}" for number in range(10)]
     await queue.enqueue_many(of_session("s", *names))
     assert await claimed(lane) == ["j0"]
@@ -171,7 +171,7 @@ async def test_without_a_limit_the_janitor_lets_all_in(redis: Redis, queue: JobQ
 
 
 @pytest.mark.parametrize("ending", ["cancelled", "vanished"])
-async def test_a_turn_is_passed_on_when_the_job_that_has_it_ends_before_it_was_taken(
+async def test_a_slot_is_passed_on_when_its_job_ends_before_it_was_claimed(
     redis: Redis, queue: JobQueue, lane: LaneQueue, ending: str
 ) -> None:
     await queue.enqueue_many(of_session("s", "a", "b", "c"))
@@ -220,5 +220,5 @@ async def test_nothing_of_a_session_is_left_when_its_jobs_have_ended(
 ) -> None:
     await queue.enqueue_many(of_session("s", "a", "b", "c"))
     assert [await run(lane) for _ in range(3)] == ["a", "b", "c"]
-    held = [keys.session_slots("s", "upload"), keys.session_parked("s", "upload"), keys.parked("upload")]
+    held = [queue_keys.session_slots("s", "upload"), queue_keys.session_parked("s", "upload"), keys.parked("upload")]
     assert await redis.exists(*held) == 0

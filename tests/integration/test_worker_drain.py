@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from raylane_common.ray.models import RayVersion
 from raylane_common.redis import keys
 from raylane_common.redis.queue import JobQueue, LaneQueue
-from raylane_common.redis.queue.heartbeats import ask_to_drain, beat, living_workers
+from raylane_common.redis.queue.heartbeats import ask_to_drain, living_workers
 from raylane_common.settings import Settings
 from raylane_common.wire.base import JobKind, Lane
 from raylane_common.wire.jobs import NewJob
@@ -49,12 +49,12 @@ async def test_drain_names_the_worker_that_still_works_when_its_time_is_up(
     redis: Redis, valkey: EmbeddedValkey
 ) -> None:
     for name in (f"{HOST}-1", f"{HOST}-2", "elsewhere-3"):
-        await beat(a_lane(redis, name), ttl_s=60)
+        await a_lane(redis, name).beat(ttl_s=60)
     code, stdout, stderr = await ended(
         await start("drain", f"{HOST}-2", "--timeout", "0.1", RAYLANE_REDIS__URL=valkey.url)
     )
     assert (code, stdout, stderr) == (1, f"draining {HOST}-2\n", f"still at work: {HOST}-2\n")
-    assert [await beat(a_lane(redis, name), ttl_s=60) for name in (f"{HOST}-1", f"{HOST}-2")] == [False, True]
+    assert [await a_lane(redis, name).beat(ttl_s=60) for name in (f"{HOST}-1", f"{HOST}-2")] == [False, True]
     code, stdout, _ = await ended(await start("drain", "elsewhere-3", "--timeout", "0", RAYLANE_REDIS__URL=valkey.url))
     assert (code, stdout) == (1, "draining elsewhere-3\n")
 
@@ -75,7 +75,7 @@ async def test_drain_reports_that_redis_does_not_answer() -> None:
 async def test_check_prints_the_workers_of_this_host_with_their_lanes(redis: Redis, valkey: EmbeddedValkey) -> None:
     for lane, name in (("upload", f"{HOST}-1"), ("ray", f"{HOST}-1"), ("ray", f"{HOST}-2"), ("ray", "elsewhere-1")):
         queue = LaneQueue(redis, lane, worker=name, lease_s=60, max_attempts={}, result_ttl_s=60)
-        await beat(queue, ttl_s=60)
+        await queue.beat(ttl_s=60)
     await redis.zadd(keys.workers("ray"), {f"{HOST}-3": 1})
     code, stdout, stderr = await ended(await start("check", RAYLANE_REDIS__URL=valkey.url))
     assert (code, stdout, stderr) == (0, f"{HOST}-1 upload ray\n{HOST}-2 ray\n", "")
@@ -140,12 +140,14 @@ async def test_a_request_to_drain_does_not_stop_the_next_worker_of_that_name(
     settings = Settings(_env_file=None, redis={"url": valkey.url})
     beats = 0
 
+    beat = LaneQueue.beat
+
     async def counted(queue: LaneQueue, ttl_s: float) -> bool:
         nonlocal beats
         beats += 1
         return await beat(queue, ttl_s)
 
-    monkeypatch.setattr(lanes, "beat", counted)
+    monkeypatch.setattr(LaneQueue, "beat", counted)
     # In containers every worker has the same process id, and one may be killed before it has drained.
     await ask_to_drain(redis, f"{HOST}-{os.getpid()}")
     ready, stop = asyncio.Event(), asyncio.Event()

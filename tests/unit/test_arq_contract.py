@@ -14,8 +14,8 @@ from arq import func
 from arq.connections import ArqRedis
 from arq.worker import Worker
 
-from raylane_common.redis import keys
 from raylane_worker.lanes.worker import LaneWorker
+from tests.helpers import queue_keys
 
 OVERRIDDEN = ("async_run", "_poll_iteration", "heart_beat", "run_job")
 
@@ -100,5 +100,5 @@ def test_a_burst_counts_the_jobs_of_our_queue() -> None:
 
 
 def test_our_keys_are_arqs_keys() -> None:
-    assert keys.arq_job("x") == arq.constants.job_key_prefix + "x"
-    assert keys.lease("x") == arq.constants.in_progress_key_prefix + "x"
+    assert queue_keys.arq_job("x") == arq.constants.job_key_prefix + "x"
+    assert queue_keys.lease("x") == arq.constants.in_progress_key_prefix + "x"

@@ -1,7 +1,8 @@
-"""Every Redis key, in one place. No other module spells one.
+"""Every Redis key. No other module spells one: the scripts get prefixes and suffixes from here (`IN_SCRIPTS`).
 
-`arq:` keys are arq 0.28's own layout (`arq/constants.py`), kept so that arq's tools can look at the queue.
-All keys but the queues and the settings carry a time to live.
+`arq:` keys follow arq 0.28's own layout (`arq/constants.py`), so that arq's tools can read the queue.
+Every key expires, except the sets of unfinished jobs and the settings.
+See docs/decisions/0006-one-sorted-set-per-state.md.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ UNIQUE: Final = "raylane:unique:"
 ARQ_JOB: Final = "arq:job:"
 ARQ_LEASE: Final = "arq:in-progress:"
 
-# One sorted set per lane and state. They are what is still to be done, so they alone never expire.
+# One sorted set per lane and state. They hold the unfinished jobs, so they never expire.
 QUEUE: Final = "raylane:queue:"
 SCHEDULE: Final = "raylane:schedule:"
 WAITING: Final = "raylane:waiting:"
@@ -22,7 +23,7 @@ PARKED: Final = "raylane:parked:"
 RUNNING: Final = "raylane:running:"
 EXPIRING: Final = "raylane:expiring:"
 
-# What an operator has set at run time holds until it is taken back: a hash from name to value.
+# A hash from name to value. A setting holds until an operator unsets it, so it never expires.
 SETTINGS: Final = "raylane:settings"
 SETTINGS_CHANGED: Final = "raylane:settings:changed"
 IMMORTAL: Final = (QUEUE, SCHEDULE, WAITING, PARKED, RUNNING, EXPIRING, SETTINGS)
@@ -33,53 +34,61 @@ CLAIM: Final = "raylane:claim:"
 PULSE: Final = "raylane:pulse:"
 WAKE: Final = "raylane:wake:"
 CANCEL: Final = "raylane:cancel:"
+WORKERS: Final = "raylane:workers:"
+DRAIN: Final = "raylane:drain:"
+JANITOR: Final = "raylane:janitor:"
 
-_IN_SCRIPTS: Final = (
-    *("JOB", "SESSION", "UNIQUE", "CLAIM", "ARQ_JOB", "ARQ_LEASE"),
-    *("QUEUE", "SCHEDULE", "WAITING", "PARKED", "RUNNING", "EXPIRING"),
-    *("ENDED", "DEAD", "PULSE", "WAKE", "CANCEL"),
-)
-LUA: Final = "".join(f"local {name} = '{globals()[name]}'\n" for name in _IN_SCRIPTS)
-"""The prefixes as Lua constants: scripts build keys from the ids that they find."""
+# Parts of a job, behind JOB and its id.
+EVENTS: Final = ":events"
+BODY: Final = ":body"
+ATTEMPTS: Final = ":attempts"
+AFTER: Final = ":after"
+DEPENDENTS: Final = ":dependents"
+
+# Parts of a session, behind SESSION and its id. Those that end in a colon are followed by a lane.
+SOURCES: Final = ":sources"
+HISTORY: Final = ":jobs"
+SLOTS: Final = ":slots:"
+NO_SLOT: Final = ":parked:"
+
+IN_SCRIPTS: Final = {
+    name: value for name, value in list(globals().items()) if name.isupper() and isinstance(value, str)
+}
+"""The prefixes and suffixes by their names, which scripts use: they build keys from the ids that they read."""
 
 
 def job(job_id: str) -> str:
-    """The record of a job: a hash."""
+    """A job's record: a hash."""
     return f"{JOB}{job_id}"
 
 
 def job_events(job_id: str) -> str:
-    """What happened to a job: a stream."""
-    return f"{JOB}{job_id}:events"
+    """A job's events: a stream."""
+    return f"{JOB}{job_id}{EVENTS}"
 
 
 def job_body(job_id: str) -> str:
-    """Raw bytes staged for an upload: a string."""
-    return f"{JOB}{job_id}:body"
+    """The bytes staged for an upload: a string."""
+    return f"{JOB}{job_id}{BODY}"
 
 
 def job_attempts(job_id: str) -> str:
-    """The attempts of a job that did not succeed, oldest first: a list of JSON."""
-    return f"{JOB}{job_id}:attempts"
-
-
-def job_dependents(job_id: str) -> str:
-    """The jobs that wait for this one: a set."""
-    return f"{JOB}{job_id}:dependents"
+    """A job's attempts that did not succeed, oldest first: a list of JSON."""
+    return f"{JOB}{job_id}{ATTEMPTS}"
 
 
 def queue(lane: str) -> str:
-    """Jobs ready to run: a sorted set, scored by rank (the epoch ms of readiness, moved by the priority)."""
+    """Jobs ready to run, scored by rank (the epoch ms of readiness, moved by the priority): a sorted set."""
     return f"{QUEUE}{lane}"
 
 
 def schedule(lane: str) -> str:
-    """Jobs not due yet, scored by the epoch ms at which they are: a sorted set."""
+    """Jobs that are not due yet, scored by the epoch ms at which they are: a sorted set."""
     return f"{SCHEDULE}{lane}"
 
 
 def waiting(lane: str) -> str:
-    """Jobs that wait for others, scored by the epoch ms at which they were last looked at: a sorted set."""
+    """Jobs that wait for other jobs, scored by the epoch ms of the janitor's last check: a sorted set."""
     return f"{WAITING}{lane}"
 
 
@@ -93,81 +102,46 @@ def running(lane: str) -> str:
     return f"{RUNNING}{lane}"
 
 
-def expiring(lane: str) -> str:
-    """Jobs that must start by a time, scored by it: a sorted set."""
-    return f"{EXPIRING}{lane}"
-
-
 def ended(lane: str) -> str:
-    """Jobs that ended, scored by when: a sorted set."""
+    """Jobs that have ended, scored by the epoch ms of their end: a sorted set."""
     return f"{ENDED}{lane}"
 
 
 def dead(lane: str) -> str:
-    """Dead letters, scored by when they failed: a sorted set."""
+    """Dead letters, scored by the epoch ms of their failure: a sorted set."""
     return f"{DEAD}{lane}"
 
 
-def unique(kind: str, key: str) -> str:
-    """The live job that has this unique key: a string."""
-    return f"{UNIQUE}{kind}:{key}"
-
-
 def wake(lane: str) -> str:
-    """Pub/sub channel that says: this lane has work."""
+    """The channel that announces new work in a lane, by job id."""
     return f"{WAKE}{lane}"
 
 
 def cancel(lane: str) -> str:
-    """Pub/sub channel with the ids of running jobs that are to stop."""
+    """The channel that announces which running jobs must stop, by job id."""
     return f"{CANCEL}{lane}"
 
 
 def workers(lane: str) -> str:
-    """The living workers of a lane, scored by the epoch ms at which each counts as dead: a sorted set."""
-    return f"raylane:workers:{lane}"
+    """A lane's living workers, scored by the epoch ms at which each counts as dead: a sorted set."""
+    return f"{WORKERS}{lane}"
 
 
 def worker_drain(worker: str) -> str:
     """Asks a worker to drain and stop: a string with a short time to live."""
-    return f"raylane:drain:{worker}"
+    return f"{DRAIN}{worker}"
 
 
 def janitor(lane: str) -> str:
-    """Held by the worker that swept the lane last, until the next sweep is due: a string."""
-    return f"raylane:janitor:{lane}"
-
-
-def arq_job(job_id: str) -> str:
-    """Arq's own copy of the job, as JSON."""
-    return f"{ARQ_JOB}{job_id}"
-
-
-def lease(job_id: str) -> str:
-    """The lease of a running job, holding its owner's token: arq's in-progress key."""
-    return f"{ARQ_LEASE}{job_id}"
-
-
-def job_after(job_id: str) -> str:
-    """The jobs that a waiting job still waits for: a set."""
-    return f"{JOB}{job_id}:after"
+    """Names the worker that swept the lane last, until the next sweep is due: a string."""
+    return f"{JANITOR}{lane}"
 
 
 def session_sources(session_id: str) -> str:
-    """A session's sources: a hash from source name to JSON."""
-    return f"{SESSION}{session_id}:sources"
+    """A session's sources: a hash from type and name to JSON."""
+    return f"{SESSION}{session_id}{SOURCES}"
 
 
 def session_jobs(session_id: str) -> str:
-    """A session's job ids scored by enqueue time: a sorted set."""
-    return f"{SESSION}{session_id}:jobs"
-
-
-def session_slots(session_id: str, lane: str) -> str:
-    """The jobs that hold the session's slots in a lane: a set."""
-    return f"{SESSION}{session_id}:slots:{lane}"
-
-
-def session_parked(session_id: str, lane: str) -> str:
-    """The session's jobs that wait for a slot in a lane, scored by rank: a sorted set."""
-    return f"{SESSION}{session_id}:parked:{lane}"
+    """A session's job ids, scored by the microsecond of their enqueueing: a sorted set."""
+    return f"{SESSION}{session_id}{HISTORY}"

@@ -1,4 +1,4 @@
-"""Settings that can be changed while workers run: kept in Redis, they outrank what a worker was started with."""
+"""Settings that can be changed while workers run: Redis keeps them, and they override what a worker started with."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ NAMES: Final = ("ray.private_url", "ray.public_url")
 
 
 class SettingsStore:
-    """What was set at run time. Every method raises `QueueUnavailable` when Redis does not answer in time."""
+    """The settings made at run time. Every method raises `QueueUnavailable` when Redis does not answer in time."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
     async def all(self) -> dict[str, str]:
-        """What is set, by name; names of another version are left out."""
+        """Returns the values by name, without names that this version does not know."""
         with queue_errors("read the settings"):
             found = await cast("Awaitable[dict[str, str]]", self._redis.hgetall(keys.SETTINGS))
         return {name: found[name] for name in NAMES if name in found}
 
     async def set(self, name: str, value: str) -> None:
-        """Sets one, and tells every worker. `value` has been checked: see `check`."""
+        """Sets one value and announces it to all workers. Call `check` before, which validates the value."""
         async with self._changing(name) as pipe:
             pipe.hset(keys.SETTINGS, name, value)
 
     async def unset(self, name: str) -> None:
-        """Takes one back, so that what workers were started with holds again, and tells them."""
+        """Removes one value and announces it: each worker returns to what it was started with."""
         async with self._changing(name) as pipe:
             pipe.hdel(keys.SETTINGS, name)
 
@@ -54,7 +54,7 @@ class SettingsStore:
 
 
 def check(settings: RaySettings, name: str, value: str | None = None) -> None:
-    """Raises `InvalidRequest` for a name that cannot be set, or a value that a worker with them would refuse."""
+    """Raises `InvalidRequest` for an unknown name, or a value that a worker with these settings would refuse."""
     if name not in NAMES:
         raise InvalidRequest.field("name", f"{name!r} is not one of {', '.join(NAMES)}")
     if value is not None:
@@ -62,9 +62,9 @@ def check(settings: RaySettings, name: str, value: str | None = None) -> None:
 
 
 def applied(settings: RaySettings, values: Mapping[str, str]) -> RaySettings:
-    """The settings with these values instead of their own. Raises `InvalidRequest` that names the value which is wrong.
+    """Returns the settings with these values, by name, instead of their own.
 
-    Addresses given here take the place of a list of `endpoints`.
+    An address among the values replaces the list of `endpoints`. Raises `InvalidRequest` that names a wrong value.
     """
     if not values:
         return settings

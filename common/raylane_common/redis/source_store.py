@@ -1,13 +1,15 @@
-"""The store of sources: one Redis hash per session."""
+"""The store of sources: one Redis hash per session. See docs/decisions/0003-sources-leave-when-a-run-ends.md."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, cast
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
+from raylane_common.errors import InvalidRequest
 from raylane_common.redis import keys
 from raylane_common.redis.connection import queue_errors
+from raylane_common.redis.queue.scripts import Scripts, calls
 from raylane_common.wire.sources import AnySource
 
 if TYPE_CHECKING:
@@ -15,30 +17,21 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
+# As long as dead letters are kept, so that a job that is put back finds its session.
 SESSION_TTL_S: Final = 30 * 24 * 3600
-
-# Deletes a field only while it still holds the value that was snapshotted: a newer upload is not touched.
-_CLEAR_UNCHANGED: Final = """
-local cleared = 0
-for i = 1, #ARGV, 2 do
-  if redis.call('HGET', KEYS[1], ARGV[i]) == ARGV[i + 1] then
-    cleared = cleared + redis.call('HDEL', KEYS[1], ARGV[i])
-  end
-end
-return cleared
-"""
 
 _source: TypeAdapter[AnySource] = TypeAdapter(AnySource)
 
 
 class SourceStore:
-    """The sources of all sessions. Every method raises `QueueUnavailable` when Redis does not answer."""
+    """The sources of all sessions. Every method raises `QueueUnavailable` when Redis does not answer in time."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
+        self._scripts = Scripts(redis)
 
     async def put(self, session_id: str, sources: Sequence[AnySource]) -> None:
-        """Adds the sources, or replaces those of the same name: all of them in one step, or none."""
+        """Adds the sources, or replaces those of the same type and name: all of them in one step, or none."""
         if not sources:
             return
         key = keys.session_sources(session_id)
@@ -49,25 +42,25 @@ class SourceStore:
                 await pipe.execute()
 
     async def all(self, session_id: str) -> list[AnySource]:
-        """Exactly what the session's hash holds, by name. An empty session is an empty list; a failure raises."""
+        """Returns the session's sources, sorted by type and name. A source of a newer version is an `OpaqueSource`.
+
+        Raises `InvalidRequest` that names a source which another program has broken.
+        """
         with queue_errors("read sources"):
             found = await cast("Awaitable[Mapping[str, str]]", self._redis.hgetall(keys.session_sources(session_id)))
-        return [_source.validate_json(found[field]) for field in sorted(found)]
+        return [_read(session_id, field, found[field]) for field in sorted(found)]
 
     async def clear(self, session_id: str, snapshot: Sequence[AnySource]) -> int:
-        """Removes the snapshotted sources that are still the same ones; returns how many were removed."""
+        """Removes the snapshot's sources that have not been replaced since; returns how many were removed."""
         if not snapshot:
             return 0
-        arguments = [part for item in _dump(snapshot).items() for part in item]
-        with queue_errors("clear sources"):
-            removed = await cast(
-                "Awaitable[int]",
-                self._redis.eval(_CLEAR_UNCHANGED, 1, keys.session_sources(session_id), *arguments),
-            )
-        return int(removed)
+        return await calls.clear_sources(self._scripts, session_id, _dump(snapshot))
 
     async def reset(self, session_id: str) -> int:
-        """Forgets the session: its sources and its history. Records stay readable by id; returns sources removed."""
+        """Removes the session's sources and its history; returns how many sources there were.
+
+        The records of its jobs can still be read by their ids.
+        """
         with queue_errors("reset session"):
             async with self._redis.pipeline(transaction=True) as pipe:
                 pipe.hlen(keys.session_sources(session_id))
@@ -77,5 +70,13 @@ class SourceStore:
 
 
 def _dump(sources: Sequence[AnySource]) -> dict[str, str]:
-    # The type is part of the field: a file may be called like a table.
+    # The type is part of the field's name, because a file may have the name of a table.
     return {f"{source.type}:{source.name}": source.model_dump_json() for source in sources}
+
+
+def _read(session_id: str, field: str, value: str) -> AnySource:
+    try:
+        return _source.validate_json(value)
+    except ValidationError as error:
+        problem = f"source {field} of session {session_id} cannot be read; reset the session and add its sources again"
+        raise InvalidRequest(problem, details={"field": "sources", "source": field}) from error

@@ -1,4 +1,4 @@
-"""`JobQueue` with both sides driven by hand: no worker, so an in-process server will do."""
+"""`JobQueue` and `LaneQueue` called step by step, on an in-process server and without a worker."""
 
 from __future__ import annotations
 
@@ -72,19 +72,21 @@ async def test_the_same_id_after_the_end_returns_the_first_job(queue: JobQueue, 
     assert await claimed(lane) == []
 
 
-async def test_the_body_stands_beside_the_record_and_not_in_it(queue: JobQueue, redis: Redis, lane: LaneQueue) -> None:
+async def test_the_body_is_stored_beside_the_record_and_not_in_it(
+    queue: JobQueue, redis: Redis, lane: LaneQueue
+) -> None:
     await queue.enqueue(an_upload("j", b"\x00\xff,1"))
     record = await redis.hgetall(keys.job("j"))  # type: ignore[misc]  # redis-py's sync/async union
     assert not any("\x00" in value for value in record.values())
     assert await (await take(lane)).body() == b"\x00\xff,1"
 
 
-def test_a_body_beyond_8_mib_never_becomes_a_job() -> None:
+def test_a_body_over_8_mib_is_refused() -> None:
     with pytest.raises(InvalidRequest, match="body"):
         an_upload("j", b"x" * (MAX_STAGED_BYTES + 1))
 
 
-async def test_unknown_jobs_are_said_to_be_unknown(queue: JobQueue) -> None:
+async def test_an_unknown_id_is_an_error_that_names_it(queue: JobQueue) -> None:
     for call in (queue.record("nope"), queue.cancel("nope"), queue.requeue("nope"), queue.attempts("nope")):
         with pytest.raises(JobNotFound, match="nope"):
             await call
@@ -94,9 +96,9 @@ async def test_unknown_jobs_are_said_to_be_unknown(queue: JobQueue) -> None:
         await anext(queue.follow("nope"))
 
 
-async def test_waiting_ends_with_the_job_or_with_the_callers_patience(queue: JobQueue, lane: LaneQueue) -> None:
+async def test_waiting_ends_with_the_job_or_with_the_timeout(queue: JobQueue, lane: LaneQueue) -> None:
     await queue.enqueue(a_job("j"))
-    with pytest.raises(WaitTimeout, match="it goes on"):
+    with pytest.raises(WaitTimeout, match="still running"):
         await queue.wait("j", timeout_s=0.1)
     waiting = asyncio.create_task(queue.wait("j", timeout_s=10))
     await end(lane, (await take(lane)).failed(StorageRejected("no such bucket")))
@@ -118,7 +120,7 @@ async def test_a_follower_that_resumes_misses_nothing_and_sees_nothing_twice(que
     assert [event async for event in queue.follow("j", after=everything[-1].id)] == []
 
 
-async def test_running_jobs_do_not_stand_in_front_of_waiting_ones(queue: JobQueue, lane: LaneQueue) -> None:
+async def test_running_jobs_do_not_hide_queued_ones(queue: JobQueue, lane: LaneQueue) -> None:
     for number in range(30):
         await queue.enqueue(a_job(f"j{number}"))
     taken = [job_id for _ in range(30) for job_id in await claimed(lane, 1)]
@@ -147,14 +149,14 @@ async def test_every_write_of_an_owner_that_lost_the_job_is_refused(
         await new.log("after the end")
 
 
-async def test_an_end_that_is_written_twice_by_its_owner_counts_once(queue: JobQueue, lane: LaneQueue) -> None:
+async def test_an_outcome_that_its_owner_writes_twice_counts_once(queue: JobQueue, lane: LaneQueue) -> None:
     await queue.enqueue(a_job("j"))
     lease = await take(lane)
     assert await lane.finish([lease.succeeded(DONE), lease.succeeded(DONE)]) == [True, True]
     assert [event.status async for event in queue.follow("j")] == ["queued", "running", "succeeded"]
 
 
-async def test_a_job_that_was_given_back_twice_by_its_owner_is_there_once(queue: JobQueue, lane: LaneQueue) -> None:
+async def test_a_job_that_its_owner_puts_back_twice_is_queued_once(queue: JobQueue, lane: LaneQueue) -> None:
     await queue.enqueue(a_job("j"))
     lease = await take(lane)
     assert await lane.finish([lease.returned(), lease.returned()]) == [True, True]
@@ -162,7 +164,7 @@ async def test_a_job_that_was_given_back_twice_by_its_owner_is_there_once(queue:
     assert (await queue.record("j")).attempt == 1
 
 
-async def test_a_sessions_history_is_newest_first_and_its_own(queue: JobQueue) -> None:
+async def test_a_sessions_history_is_newest_first_and_without_other_sessions(queue: JobQueue) -> None:
     for number in range(5):
         await queue.enqueue(NewJob(request=GenerateRequest(prompt=f"p{number}"), session_id="s", id=f"j{number}"))
     await queue.enqueue(NewJob(request=GenerateRequest(prompt="x"), session_id="other", id="o"))

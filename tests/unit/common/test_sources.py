@@ -51,7 +51,7 @@ async def test_a_session_holds_many_sources_and_sees_only_its_own(redis: Redis) 
     assert await store.all("c") == []
 
 
-async def test_a_file_and_a_table_of_one_name_are_two_sources(redis: Redis) -> None:
+async def test_a_file_and_a_table_with_the_same_name_are_two_sources(redis: Redis) -> None:
     store = SourceStore(redis)
     await store.put("a", [csv("d.t"), table("t")])
     assert len(await store.all("a")) == 2
@@ -64,7 +64,7 @@ async def test_an_upload_of_the_same_name_replaces_the_older_one(redis: Redis) -
     assert await store.all("a") == [csv("1.csv", "new")]
 
 
-async def test_clearing_takes_the_snapshot_and_leaves_a_newer_upload(redis: Redis) -> None:
+async def test_clearing_removes_the_snapshot_and_keeps_a_newer_upload(redis: Redis) -> None:
     store = SourceStore(redis)
     snapshot = [csv("1.csv", "old"), csv("2.csv")]
     await store.put("a", snapshot)
@@ -84,7 +84,7 @@ async def test_a_snapshot_can_be_put_back(redis: Redis) -> None:
     assert await store.all("a") == snapshot
 
 
-async def test_reset_forgets_the_session_and_no_other(redis: Redis) -> None:
+async def test_reset_removes_the_session_and_no_other(redis: Redis) -> None:
     store = SourceStore(redis)
     await store.put("a", [csv("1.csv"), csv("2.csv")])
     await store.put("b", [csv("1.csv")])
@@ -93,7 +93,7 @@ async def test_reset_forgets_the_session_and_no_other(redis: Redis) -> None:
     assert await store.all("b") == [csv("1.csv")]
 
 
-def test_generated_code_reads_an_odd_name_percent_encoded_and_an_ordinary_one_as_it_is() -> None:
+def test_the_location_of_an_unusual_name_is_percent_encoded_and_of_an_ordinary_one_is_not() -> None:
     assert csv("DES=+1,2.csv").location == "s3://b/sessions/s/csv/DES=+1,2.csv"
     odd = csv("my data 100%.csv")
     assert odd.s3_uri == "s3://b/sessions/s/csv/my data 100%.csv"
@@ -105,7 +105,7 @@ async def test_sources_expire(redis: Redis) -> None:
     assert await redis.ttl(keys.session_sources("a")) > 29 * 24 * 3600
 
 
-async def test_a_store_that_is_away_is_an_error_and_never_no_data() -> None:
+async def test_an_unreachable_store_is_an_error_and_never_an_empty_session() -> None:
     gone = Redis.from_url("redis://127.0.0.1:1/0", decode_responses=True)
     try:
         with pytest.raises(QueueUnavailable, match="read sources"):

@@ -18,8 +18,6 @@ from arq.worker import Worker, func
 from raylane_common.errors import QueueUnavailable
 from raylane_common.redis import keys
 from raylane_common.redis.connection import queue_errors
-from raylane_common.redis.queue.heartbeats import beat, silence
-from raylane_common.redis.queue.janitor import Janitor
 from raylane_worker.lanes.attempts import AttemptRunner
 from raylane_worker.lanes.leases import HeldLeases
 from raylane_worker.lanes.outbox import Outbox
@@ -84,11 +82,11 @@ class LaneWorker(Worker):
         self.lane_queue = queue
         self._attempts = AttemptRunner(handlers, resources, timeout_s=lane.timeout_s, retries=retries)
         self._on_drain = on_drain
-        # Within 0.6 of a lease: after a longer pause between claims, claim.lua takes Redis to have been away.
+        # Within 0.6 of a lease: after a longer pause between claims, shared.lua takes Redis to have been away.
         self._poll_s = min(lanes.poll_s, queue.lease_s * 0.4)
         self._leases = HeldLeases(queue)
         self._outbox = Outbox(queue)
-        self._janitor = Janitor(queue)
+        self._janitor = queue.janitor()
         self._wake = asyncio.Event()
         self._picking = asyncio.Lock()
 
@@ -135,11 +133,11 @@ class LaneWorker(Worker):
         if self.main_task is not None:
             self.main_task.cancel()
         with contextlib.suppress(QueueUnavailable):
-            await silence(self.lane_queue)
+            await self.lane_queue.stop_beating()
 
     async def heart_beat(self) -> None:
         """Sends a heartbeat and lets the janitor sweep. arq's own health key and cron jobs are not used."""
-        if await beat(self.lane_queue, ttl_s=BEAT_EVERY_S * _BEATS_UNTIL_DEAD):
+        if await self.lane_queue.beat(ttl_s=BEAT_EVERY_S * _BEATS_UNTIL_DEAD):
             self._on_drain()
         await self._janitor.sweep()
 

@@ -1,7 +1,9 @@
-"""The queue: producer's side (`JobQueue`), operator's (`QueueOverview`), worker's (`LaneQueue`, `Lease`)."""
+"""The queue, from three sides: producer (`JobQueue`), operator (`QueueOverview`), worker (`LaneQueue`, `Lease`)."""
 
 from raylane_common.redis.queue.jobs import JobQueue
-from raylane_common.redis.queue.leases import AttemptOutcome, Claim, LaneQueue, Lease
+from raylane_common.redis.queue.lanes import Claim, LaneQueue
+from raylane_common.redis.queue.lease import Lease
 from raylane_common.redis.queue.overview import QueueOverview
+from raylane_common.redis.queue.scripts.calls import AttemptOutcome
 
 __all__ = ["AttemptOutcome", "Claim", "JobQueue", "LaneQueue", "Lease", "QueueOverview"]

@@ -1,4 +1,4 @@
-"""Jobs on their way into the queue: in pieces, as the arguments of `enqueue.lua`, and what it answers."""
+"""Many jobs at once: split into chunks, grouped by what they share, and the script's answers as outcomes."""
 
 from __future__ import annotations
 
@@ -8,23 +8,24 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from raylane_common.errors import InvalidRequest, JobIdTaken
-from raylane_common.wire.jobs import WIRE_VERSION, Enqueued, Priority
+from raylane_common.redis.queue.scripts.calls import JobGroup
+from raylane_common.wire.jobs import Enqueued, Priority
 from raylane_common.wire.kinds import lane_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from raylane_common.errors import RaylaneError
-    from raylane_common.redis.queue.scripts import Argument
+    from raylane_common.redis.queue.scripts.calls import EnqueueReply
     from raylane_common.wire.base import JobKind
     from raylane_common.wire.jobs import NewJob
 
+# A chunk of either size keeps the server busy for a few milliseconds, so that other clients are not held up.
 _CHUNK_JOBS: Final = 200
 _CHUNK_BYTES: Final = 1024 * 1024
 
 
 def chunks_of(jobs: Sequence[NewJob]) -> Iterator[Sequence[NewJob]]:
-    """Pieces that keep the server busy for a few milliseconds each."""
+    """Splits the jobs into chunks that are each written by one script call."""
     start, size_bytes = 0, 0
     for index, job in enumerate(jobs):
         size_bytes += len(job.body)
@@ -35,23 +36,18 @@ def chunks_of(jobs: Sequence[NewJob]) -> Iterator[Sequence[NewJob]]:
         yield jobs[start:]
 
 
-def arguments_for(jobs: Sequence[NewJob], traceparent: str) -> list[Argument]:
-    """What the script takes to write these jobs: what neighbours have in common stands there once."""
+def groups_of(jobs: Sequence[NewJob], traceparent: str) -> Iterator[JobGroup]:
+    """Groups neighbouring jobs that share kind, session and options, so that those are sent once."""
 
-    def common(job: NewJob) -> tuple[JobKind, str, str]:
+    def shared(job: NewJob) -> tuple[JobKind, str, str]:
         return job.kind, job.session_id or "", _options(job, traceparent)
 
-    arguments: list[Argument] = [WIRE_VERSION]
-    for (kind, session_id, options), alike in groupby(jobs, common):
-        group = list(alike)
-        arguments += (len(group), kind, lane_of(kind), session_id, options)
-        for job in group:
-            arguments += (job.id, job.request.model_dump_json(), job.body)
-    return arguments
+    for (kind, session_id, options), alike in groupby(jobs, shared):
+        yield JobGroup(kind, lane_of(kind), session_id, options, list(alike))
 
 
 def _options(job: NewJob, traceparent: str) -> str:
-    """What few jobs have, as JSON; '' for none."""
+    """The options of a job as JSON; '' for none, as for most jobs."""
     options: dict[str, object] = {}
     if traceparent:
         options["traceparent"] = traceparent
@@ -60,7 +56,7 @@ def _options(job: NewJob, traceparent: str) -> str:
     if job.after:
         options["after"] = job.after
     if job.at is not None:
-        options["at_ms"] = math.ceil(job.at.timestamp() * 1000)
+        options["at_ms"] = max(0, math.ceil(job.at.timestamp() * 1000))
     if job.delay_s:
         options["delay_ms"] = math.ceil(job.delay_s * 1000)
     if job.expires_s is not None:
@@ -72,19 +68,18 @@ def _options(job: NewJob, traceparent: str) -> str:
     return json.dumps(options) if options else ""
 
 
-def outcome_of(job: NewJob, reply: int | list[str]) -> Enqueued:
-    """What the script's answer says of one job."""
-    if isinstance(reply, int):
-        return Enqueued(job.id, created=bool(reply))
-    match reply:
-        case ["unique", holder]:
-            return Enqueued(holder)
-        case ["missing", other]:
-            error: RaylaneError = InvalidRequest.field(
-                "after", f"no job {other}: it was never enqueued, or has expired"
-            )
-        case _:
-            error = JobIdTaken(
-                f"job id {job.id} belongs to another request; choose another id", details={"job_id": job.id}
-            )
-    return Enqueued(job.id, error=error)
+def outcome_of(job: NewJob, reply: EnqueueReply) -> Enqueued:
+    """Returns what the script's answer means for one job."""
+    match reply.verdict:
+        case "written" | "known":
+            return Enqueued(job.id, created=reply.verdict == "written")
+        case "unique":
+            return Enqueued(reply.detail)
+        case "missing":
+            problem = f"no job {reply.detail}: it was never enqueued, or has expired"
+            return Enqueued(job.id, error=InvalidRequest.field("after", problem))
+        case "option":
+            return Enqueued(job.id, error=InvalidRequest.field(reply.detail, reply.problem))
+        case "taken":
+            problem = f"job id {job.id} belongs to another request; choose another id"
+            return Enqueued(job.id, error=JobIdTaken(problem, details={"job_id": job.id}))

@@ -1,60 +1,88 @@
-"""Repairs what a crash may leave. Every worker carries one; the lanes' key lets one at a time work."""
+"""Repairs what a crash may leave in a lane. Every worker has a janitor, and one at a time sweeps."""
 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 from raylane_common.redis import keys
 from raylane_common.redis.connection import queue_errors
+from raylane_common.redis.queue.scripts import calls
 
 if TYPE_CHECKING:
-    from raylane_common.redis.queue.leases import LaneQueue
-    from raylane_common.redis.queue.scripts import Argument
+    from redis.asyncio import Redis
+
+    from raylane_common.redis.queue.scripts import Scripts
+    from raylane_common.redis.queue.scripts.calls import Retention
 
 logger = logging.getLogger("raylane.queue")
 
+# Jobs that missed an event wait this long for their repair; a sweep takes the server about a millisecond.
 SWEEP_EVERY_S: Final = 15.0
+# What `raylane jobs` can look back on.
 _LONGEST_LIST: Final = 10_000
-# The scripts leave no strays; what does is a server that lost its last second. So this may be slow, and costs little.
-_TURNS_PER_LOOK: Final = 4
-_KEYS_PER_TURN: Final = 300
+# Scripts leave no stray jobs; a server that lost its last second of writes does. That is rare, so the search is slow.
+_SWEEPS_PER_SEARCH: Final = 4
+_KEYS_PER_SEARCH: Final = 300
 
 
 class Janitor:
-    """Sweeps one lane, a bounded piece at a time, from within its workers."""
+    """Sweeps one lane, a bounded part at a time. `LaneQueue.janitor` makes one."""
 
-    def __init__(self, queue: LaneQueue, *, every_s: float = SWEEP_EVERY_S) -> None:
-        self._queue = queue
+    def __init__(
+        self,
+        redis: Redis,
+        scripts: Scripts,
+        *,
+        lane: str,
+        worker: str,
+        lease_ms: int,
+        per_session: int,
+        retention: Retention,
+        every_s: float,
+    ) -> None:
+        self._redis = redis
+        self._scripts = scripts
+        self._lane = lane
+        self._worker = worker
+        self._lease_ms = lease_ms
+        self._per_session = per_session
+        self._retention = retention
         self._every_ms = int(every_s * 1000)
         self._cursor = 0
-        self._turns = 0
+        self._sweeps = 0
 
     async def sweep(self) -> bool:
-        """Sweeps if it is this worker's turn; says whether it was. Raises `QueueUnavailable`."""
-        queue = self._queue
+        """Sweeps if a sweep is due and no other worker does it; returns whether it swept. Raises `QueueUnavailable`."""
         with queue_errors("sweep the lane"):
-            # Held for a moment less than a turn, so that one worker alone always finds it free.
-            if not await queue.redis.set(keys.janitor(queue.lane), queue.worker, nx=True, px=self._every_ms - 100):
+            # The key expires just before the next sweep is due, so that a single worker always finds it free.
+            px = self._every_ms - 100
+            if not await self._redis.set(keys.janitor(self._lane), self._worker, nx=True, px=px):
                 return False
-        arguments: list[Argument] = [queue.lane, queue.per_session, *queue.ttls_ms, _LONGEST_LIST]
-        repaired = cast("int", await queue.scripts.run("sweep", arguments))
+        repaired = await calls.sweep(
+            self._scripts,
+            self._lane,
+            per_session=self._per_session,
+            retention=self._retention,
+            longest_list=_LONGEST_LIST,
+        )
         if repaired:
-            logger.warning("lane %s: %d jobs repaired", queue.lane, repaired)
-        if self._turns % _TURNS_PER_LOOK == 0:
+            logger.warning("lane %s: repaired %d jobs", self._lane, repaired)
+        if self._sweeps % _SWEEPS_PER_SEARCH == 0:
             await self._mend_some()
-        self._turns += 1
+        self._sweeps += 1
         return True
 
     async def _mend_some(self) -> None:
-        """Looks at the next few records of the keyspace: each live one of the lane must stand in one of its sets."""
-        with queue_errors("look for stray jobs"):
-            self._cursor, found = await self._queue.redis.scan(self._cursor, match=f"{keys.JOB}*", count=_KEYS_PER_TURN)
-        arguments: list[Argument] = [self._queue.lane, int(self._queue.lease_s * 1000)]
-        for job_id, part in sorted(key.removeprefix(keys.JOB).partition(":")[::2] for key in found):
-            if part in ("", "body"):
-                arguments += (job_id, int(part == "body"))
-        if len(arguments) > 2:
-            mended = cast("list[str]", await self._queue.scripts.run("mend", arguments))
+        """Checks the next few keys of the database for unfinished jobs that are in none of the lane's sets."""
+        with queue_errors("search for stray jobs"):
+            self._cursor, found = await self._redis.scan(self._cursor, match=f"{keys.JOB}*", count=_KEYS_PER_SEARCH)
+        jobs = []
+        for key in sorted(found):
+            job_id, colon, part = key.removeprefix(keys.JOB).partition(":")
+            if colon + part in ("", keys.BODY):
+                jobs.append((job_id, bool(part)))
+        if jobs:
+            mended = await calls.mend(self._scripts, self._lane, self._lease_ms, jobs)
             if mended:
-                logger.warning("put back stray jobs, or dropped what they left: %s", ", ".join(mended))
+                logger.warning("put back stray jobs, or deleted what they left: %s", ", ".join(mended))

@@ -1,4 +1,4 @@
-"""The operator's side of the queue: what stands in the lanes, what runs, what has died."""
+"""The operator's side of the queue: how full the lanes are, which jobs match, and which are dead letters."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
+# A minute smooths out single jobs and still follows a change of load.
 _RATE_OVER_MS: Final = 60_000
+# Records of this many jobs are a few hundred KiB, one answer of a few milliseconds.
 _PAGE: Final = 200
 
 _SETS: Final[dict[JobStatus, tuple[Callable[[str], str], ...]]] = {
@@ -31,13 +33,13 @@ _SETS: Final[dict[JobStatus, tuple[Callable[[str], str], ...]]] = {
 
 
 class QueueOverview:
-    """All lanes as their operator sees them. Every method raises `QueueUnavailable` when Redis does not answer."""
+    """All lanes as an operator sees them. Every method raises `QueueUnavailable` when Redis does not answer in time."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
     async def lanes(self) -> list[LaneOverview]:
-        """How each lane stands now."""
+        """Returns how many jobs each lane has in each state now, and its living workers."""
         with queue_errors("look at the lanes"):
             seconds, micros = await self._redis.time()
             now_ms = seconds * 1000 + micros // 1000
@@ -51,7 +53,10 @@ class QueueOverview:
         kind: JobKind | None = None,
         limit: int = 50,
     ) -> list[JobRecord]:
-        """The jobs that match, newest first: all that have not ended, and the last 10,000 of each lane that have."""
+        """Returns up to `limit` jobs that match, newest first.
+
+        Searches all unfinished jobs, and the last 10,000 of each lane that have ended. Unreadable records are left out.
+        """
         sets = dict.fromkeys(
             set_of(lane)
             for state in ([status] if status else JobStatus)
@@ -76,7 +81,7 @@ class QueueOverview:
         session_id: str | None = None,
         limit: int = 50,
     ) -> list[JobRecord]:
-        """The dead letters that match, the last to fail first: jobs that were given up for a reason outside them."""
+        """Returns up to `limit` dead letters that match, the last one to fail first. `code` is that of their error."""
 
         def matches(record: JobRecord) -> bool:
             return (
@@ -124,7 +129,7 @@ class QueueOverview:
         return newest[:limit]
 
     async def _records(self, name: str) -> AsyncIterator[JobRecord]:
-        """The readable records of a set, from its highest score down."""
+        """Yields the readable records of a set, from its highest score down."""
         start = 0
         while True:
             job_ids = await self._redis.zrevrange(name, start, start + _PAGE - 1)
@@ -140,6 +145,6 @@ class QueueOverview:
                     try:
                         record = JobRecord.from_hash(job_id, fields)
                     except InvalidRequest:
-                        # Written by something else; its lane fails it when it is claimed.
+                        # Another program has broken it. Its lane fails it when a worker claims it.
                         continue
                     yield record

@@ -1,4 +1,4 @@
-"""Messages to workers: one hears of new work, and of jobs to cancel, at once instead of at its next look."""
+"""Messages to workers: new work and cancelled jobs are announced, so that a worker does not wait for its next poll."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Final, NoReturn
 
+from raylane_common.backoff import Backoff
 from raylane_common.errors import QueueUnavailable
 from raylane_common.redis.connection import queue_errors
 
@@ -16,26 +17,31 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("raylane.queue")
 
+# redis-py checks a silent connection between two waits, so this bounds how late a dead one is noticed.
 _LISTEN_S: Final = 5.0
-_PAUSE_S: Final = 1.0
+# A subscription has already been retried for `redis.give_up_s` when it fails. A worker polls meanwhile.
+_FIRST_PAUSE_S: Final = 1.0
+_LONGEST_PAUSE_S: Final = 5.0
 
 
 async def listen(redis: Redis, channels: Mapping[str, Callable[[str], None]]) -> NoReturn:
-    """Calls a channel's function with each message (a job id) that comes in, until cancelled.
+    """Calls a channel's function with each message that arrives on it (a job id), until cancelled.
 
-    A lost connection is opened again, and each function then called once with '' for what may have been missed.
+    A lost connection is opened again. Each function is then called once with '', because messages may have been missed.
     """
+    pauses = Backoff(_FIRST_PAUSE_S, _LONGEST_PAUSE_S, jitter=0.5)
     while True:
         try:
             with queue_errors("listen for work"):
                 async with redis.pubsub(ignore_subscribe_messages=True) as pubsub:
                     await pubsub.subscribe(*channels)
-                    for hear in channels.values():
-                        hear("")
+                    pauses.reset()
+                    for call in channels.values():
+                        call("")
                     while True:
                         message = await pubsub.get_message(timeout=_LISTEN_S)
                         if message is not None:
                             channels[message["channel"]](message["data"])
         except QueueUnavailable as error:
-            logger.warning("%s; polling until it is back", error)
-            await asyncio.sleep(_PAUSE_S)
+            logger.warning("%s; the worker polls until Redis is back", error)
+            await asyncio.sleep(pauses.next_s())

@@ -1,16 +1,17 @@
-"""The Lua scripts, one step each: `shared.lua` stands before every other one.
+"""The Lua scripts: each is one atomic step. `calls` has one typed function for each of them.
 
-`python -m raylane_common.redis.queue.scripts NAME` prints a script as it runs, for use from other languages.
+See docs/decisions/0006-one-sorted-set-per-state.md.
 """
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final, Literal, cast
 
 from raylane_common.redis.connection import queue_errors
-from raylane_common.redis.keys import LUA
+from raylane_common.redis.keys import IN_SCRIPTS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
@@ -18,34 +19,55 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
     from redis.commands.core import AsyncScript
 
+# A follower that falls further behind misses events, and a job's stream stays at some 100 KiB.
 EVENTS_MAX: Final = 1000
+# A week covers a long weekend without workers; a month gives an operator time to look at what failed.
 PENDING_TTL_MS: Final = 7 * 24 * 3600 * 1000
 DEAD_TTL_MS: Final = 30 * 24 * 3600 * 1000
 
 Argument = str | bytes | int | float
-Name = Literal["enqueue", "claim", "renew", "note", "finish", "cancel", "requeue", "sweep", "mend", "beat"]
+Name = Literal[
+    "enqueue", "claim", "renew", "note", "finish", "cancel", "requeue", "sweep", "mend", "beat", "clear_sources"
+]
 
-_HEAD: Final = f"{LUA}local EVENTS_MAX, PENDING_MS, DEAD_MS = {EVENTS_MAX}, {PENDING_TTL_MS}, {DEAD_TTL_MS}\n"
+_NUMBERS: Final = {"EVENTS_MAX": EVENTS_MAX, "PENDING_MS": PENDING_TTL_MS, "DEAD_MS": DEAD_TTL_MS}
+_CONSTANTS: Final = {name: f"'{value}'" for name, value in IN_SCRIPTS.items()} | {
+    name: str(value) for name, value in _NUMBERS.items()
+}
+_NAME_OF_CONSTANT: Final = re.compile(rf"\b({'|'.join(_CONSTANTS)})\b")
 
 
 @cache
 def source(name: Name) -> str:
-    """The whole text of a script."""
+    """Returns the text of a script as the server runs it. It begins with the script's contract."""
     here = files(__package__)
-    return _HEAD + (here / "shared.lua").read_text() + (here / f"{name}.lua").read_text()
+    lines = (here / f"{name}.lua").read_text().splitlines(keepends=True)
+    # The comment at the head says what the script takes and returns.
+    length = next(index for index, line in enumerate(lines) if not line.startswith("--"))
+    contract, body = "".join(lines[:length]), "".join(lines[length:])
+    return f"{contract}\n{_with_constants((here / 'shared.lua').read_text())}\n{_with_constants(body)}"
+
+
+def _with_constants(text: str) -> str:
+    """Replaces the names in capitals by their values: every function would capture Lua's locals anew on each call."""
+    lines = text.splitlines(keepends=True)
+    return "".join(
+        line if line.lstrip().startswith("--") else _NAME_OF_CONSTANT.sub(lambda name: _CONSTANTS[name[0]], line)
+        for line in lines
+    )
 
 
 class Scripts:
-    """Runs scripts by digest on one client, loading them where the server does not have them yet."""
+    """Runs scripts by their digest, and loads them into servers that do not have them yet."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._registered: dict[Name, AsyncScript] = {}
 
-    async def run(self, name: Name, arguments: Sequence[Argument]) -> object:
-        """The script's answer. Raises `QueueUnavailable`."""
+    async def run(self, name: Name, arguments: Sequence[Argument], *, doing: str) -> object:
+        """Returns the script's answer. `doing` says in errors what was tried. Raises `QueueUnavailable`."""
         script = self._registered.get(name)
         if script is None:
             script = self._registered[name] = self._redis.register_script(source(name))
-        with queue_errors(name):
+        with queue_errors(doing):
             return await cast("Awaitable[object]", script(args=arguments))

@@ -1,4 +1,4 @@
-"""Prints one script with all that stands before it."""
+"""Prints a script as the server runs it, for use from other languages."""
 
 from __future__ import annotations
 

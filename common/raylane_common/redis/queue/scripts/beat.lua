@@ -1,6 +1,8 @@
--- A worker's sign of life in a lane.   ARGV: key of the lane's workers, worker, ttl_ms, key of its drain request
+-- Records a worker's heartbeat in a lane.
+-- ARGV: lane, worker, ttl_ms
 -- Returns 1 if the worker was asked to drain, else 0.
-redis.call('ZADD', ARGV[1], now + ARGV[3], ARGV[2])
-redis.call('ZREMRANGEBYSCORE', ARGV[1], '-inf', now)
-redis.call('PEXPIRE', ARGV[1], ARGV[3])
-return redis.call('EXISTS', ARGV[4])
+local workers = WORKERS .. ARGV[1]
+redis.call('ZADD', workers, now + ARGV[3], ARGV[2])
+redis.call('ZREMRANGEBYSCORE', workers, '-inf', now)
+redis.call('PEXPIRE', workers, ARGV[3])
+return redis.call('EXISTS', DRAIN .. ARGV[2])

@@ -1,11 +1,12 @@
--- Ends a job that does not run; asks the worker of one that does to stop it.
--- ARGV: id, error   Returns the job's status afterwards, or '' if there is no such job.
+-- Ends a job that is not running; asks the worker of a running job to stop it.
+-- ARGV: id, error as JSON
+-- Returns the job's status after that ('running' while it is being stopped); '' if there is no such job.
 local id = ARGV[1]
 local job = load(id)
 if not job then return '' end
 if final[job.status] then return job.status end
 if job.status == 'running' or job.started_at then
-  -- An attempt may have left a run on the cluster: a worker has to stop it, also one that takes over from a dead one.
+  -- An attempt may have left a run on the cluster. A worker has to stop it, even if the one that started it is dead.
   redis.call('HSETNX', JOB .. id, 'cancel_requested_at', now)
   if job.status == 'running' then
     redis.call('PUBLISH', CANCEL .. job.lane, id)
@@ -18,7 +19,7 @@ if job.status == 'running' or job.started_at then
   publish()
   return 'running'
 end
-redis.call('DEL', JOB .. id .. ':after')
+redis.call('DEL', JOB .. id .. AFTER)
 conclude(id, job, 'cancelled', 'error', ARGV[2])
 publish()
 return 'cancelled'

@@ -1,8 +1,8 @@
--- Takes up to `limit` jobs of a lane for a worker, after having put into the queue what has come due: deferred jobs, and
--- jobs whose worker let its lease run out.
--- ARGV: lane, worker, token, limit, lease_ms, jobs of one session at once (0: any), result_ttl_ms, dead_ttl_ms,
---       then attempts by kind: kind, max_attempts, ...
--- Returns {ms until the next job comes due or -1, {id, record as flat list}, ...}.
+-- Claims up to `limit` jobs of a lane for a worker. Before that, it queues what is due: scheduled jobs, and jobs whose lease
+-- ran out.
+-- ARGV: lane, worker, token, limit, lease_ms, jobs of one session at once (0 for any number), result_ttl_ms, dead_ttl_ms,
+--       then for each kind: kind, max_attempts
+-- Returns {ms until the next job is due or -1, {id, record as a flat list}, ...}.
 local lane, worker, token, limit, lease_ms = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local per_session = tonumber(ARGV[6])
 ttl.ended, ttl.dead = tonumber(ARGV[7]), tonumber(ARGV[8])
@@ -11,7 +11,7 @@ for i = 9, #ARGV, 2 do max_attempts[ARGV[i]] = tonumber(ARGV[i + 1]) end
 local running, queue = RUNNING .. lane, QUEUE .. lane
 local reply, claimed, now_text = {-1}, {}, string.format('%d', now)
 
--- A claim that was answered into a broken connection is asked again with its token: the same jobs, not others.
+-- A claim whose answer was lost is repeated with the same token, and gets the same jobs.
 for id in string.gmatch(redis.call('GET', CLAIM .. token) or '', '%S+') do
   local known = redis.pcall('HMGET', JOB .. id, 'owner', 'status')
   if known[1] == token and known[2] == 'running' then
@@ -22,7 +22,7 @@ for id in string.gmatch(redis.call('GET', CLAIM .. token) or '', '%S+') do
   end
 end
 
-hear(lane, lease_ms)
+note_contact(lane, lease_ms)
 for _, id in ipairs(due(running)) do
   redis.call('ZREM', running, id)
   local job = load(id, lane)
@@ -38,12 +38,13 @@ for _, id in ipairs(due(SCHEDULE .. lane)) do
 end
 expire_due(lane)
 
-local function lost(id, job)
+-- Returns the error of an attempt whose worker died; false if the job's last owner put it back itself.
+local function lost_worker(job)
   return job.owner and job.owner:sub(1, 1) ~= '-' and failure('worker_lost', 'the worker ' .. (job.worker or '')
-    .. ' died during attempt ' .. job.attempt .. '; see its log')
+    .. ' died during attempt ' .. job.attempt .. '; see its log', true)
 end
 
--- Whether the job's session lets it run now.
+-- Returns whether the job's session lets it run now, and takes the slot if it does.
 local function has_slot(id, job)
   if per_session == 0 or not job.session_id then return true end
   local slots = slots_key(job)
@@ -59,7 +60,7 @@ local function has_slot(id, job)
   return true
 end
 
--- The whole record, as it is answered and as a table; nil if there is no readable one.
+-- Returns the whole record as a table and as a flat list; nil if there is no readable one.
 local function read(id)
   local flat = redis.pcall('HGETALL', JOB .. id)
   local job = {}
@@ -73,16 +74,18 @@ local function take(id, score)
   local job, flat = read(id)
   if not job or job.status ~= 'queued' then
     if job and job.status == 'running' then redis.call('ZADD', running, 'NX', now + lease_ms, id) end
-    if not job then redis.call('DEL', ARQ_JOB .. id, JOB .. id .. ':body') end
+    if not job then redis.call('DEL', ARQ_JOB .. id, JOB .. id .. BODY) end
+    -- A client that enqueued an ended job again by hand has left a copy.
+    if job and final[job.status] then redis.call('DEL', ARQ_JOB .. id) end
     return
   end
-  -- More may have expired while the lane stood still than one claim has gone through above.
+  -- `expire_due` handles a bounded number of jobs, and more may have expired while no worker was there.
   if not job.started_at and (tonumber(job.expires_at) or now + 1) <= now then return expire(id, job) end
   local record, allowed = JOB .. id, tonumber(job.max_attempts) or max_attempts[job.kind] or 1
-  local loss = lost(id, job)
+  local loss = lost_worker(job)
   if loss and job.attempt >= allowed and not job.cancel_requested_at then
     attempt_failed(id, job, loss)
-    -- Its owner may be back later, and is not to hear that this end was its own.
+    -- If the old owner comes back, its own outcome must be refused, not confirmed.
     redis.call('HDEL', record, 'owner')
     conclude(id, job, 'failed', 'error', loss, true)
     return
@@ -103,7 +106,7 @@ local function take(id, score)
   announce(id, job, 'running', 'attempt', attempt)
   if now - (tonumber(job.enqueued_at) or 0) > 86400000 then keep(id, ttl.pending) end
   claimed[#claimed + 1] = id
-  -- A field that stands twice counts as it stands last.
+  -- The reader of the list lets the last value of a field win.
   for i = 1, #changes do flat[#flat + 1] = changes[i] end
   reply[#reply + 1] = {id, flat}
 end

@@ -1,9 +1,19 @@
--- Writes jobs, each in one step: record, arq's copy, its place in the lane, staged body.
--- ARGV: v, then groups of jobs that have in common what stands before them:
---       number of jobs, kind, lane, session ('' if none), options ('' or JSON with any of max_attempts, after, at_ms,
---       delay_ms, expires_ms, priority, unique, traceparent), then for each job: id, payload, body ('' if none)
--- Returns for each job 1 (written), 0 (it stood there before), {'taken'}, {'missing', id of a dependency} or
--- {'unique', id of the live job that has the key}.
+-- Writes jobs, each in one step: its record, arq's copy, its entry in the lane, and its staged body.
+-- KEYS: none
+-- ARGV: v (the wire version, 1), then groups of jobs. Each group is
+--         number of jobs, kind, lane, session ('' for none), options ('' or a JSON object, for all jobs of the group),
+--         then for each job: id, payload (JSON), body ('' for none)
+-- Options: after (list of job ids), at_ms, delay_ms, expires_ms, max_attempts (whole numbers),
+--          priority ('high', 'normal' or 'low'), unique, traceparent (text)
+-- Returns for each job, in the order of ARGV:
+--   1                          it was written
+--   0                          it was there already: same id, kind, session and payload
+--   {'taken'}                  its id belongs to another request
+--   {'missing', id}            it comes after this job, which does not exist
+--   {'unique', id}             this live job has its unique key
+--   {'option', name, problem}  an option is unknown or has a wrong value
+-- A job that is answered with anything but 1 leaves nothing behind. If ARGV does not have this form, no job is written
+-- and the answer is an error that begins with INVALIDARGS.
 local replies, queued, history, at_us, none = {}, {}, {}, now_us, {}
 
 local function append(list, first, second)
@@ -11,8 +21,40 @@ local function append(list, first, second)
   list[#list + 1] = second
 end
 
--- What the jobs of a group have in common: a job as `load` gives it, the fields of its record, and what else is written.
-local function common(kind, lane, session, options)
+-- Returns the options as a table; or nil and the answer for each job of the group.
+local function read_options(text)
+  if text == '' then return none end
+  local function problem_with(name, value)
+    if name == 'after' then
+      local problem = 'must be a list of job ids'
+      if type(value) ~= 'table' then return problem end
+      for i, id in pairs(value) do
+        if type(i) ~= 'number' or type(id) ~= 'string' then return problem end
+      end
+    elseif name == 'priority' then
+      if value ~= 'normal' and not head_start_ms[value] then return "must be 'high', 'normal' or 'low'" end
+    elseif name == 'unique' or name == 'traceparent' then
+      if type(value) ~= 'string' then return 'must be text' end
+    elseif name == 'at_ms' or name == 'delay_ms' or name == 'expires_ms' or name == 'max_attempts' then
+      -- Beyond 2^53 Lua's numbers are no longer exact.
+      if type(value) ~= 'number' or value < 0 or value >= 2 ^ 53 or value % 1 ~= 0 then
+        return 'must be a whole number, not below 0'
+      end
+    else
+      return 'is not known; known are after, at_ms, delay_ms, expires_ms, max_attempts, priority, traceparent and unique'
+    end
+  end
+  local is_json, options = pcall(cjson.decode, text)
+  if not is_json or type(options) ~= 'table' then return nil, {'option', 'options', 'must be a JSON object'} end
+  for name, value in pairs(options) do
+    local problem = problem_with(name, value)
+    if problem then return nil, {'option', tostring(name), problem} end
+  end
+  return options
+end
+
+-- Returns what the jobs of a group share: a job as `load` returns it, the fields of its record, and derived values.
+local function group_of(kind, lane, session, options)
   local at = options.delay_ms and now + options.delay_ms or options.at_ms
   local job = {lane = lane, kind = kind, session_id = session ~= '' and session, attempt = 0, enqueued_at = now, at = at,
     priority = options.priority, unique = options.unique, expires_at = options.expires_ms and now + options.expires_ms}
@@ -53,7 +95,7 @@ local function write(group, id, payload, body)
   fields[2], fields[4] = job.status, payload
   redis.call('HSET', record, unpack(fields))
   redis.call('PEXPIRE', record, kept_ms)
-  if body ~= '' then redis.call('SET', record .. ':body', body, 'PX', kept_ms) end
+  if body ~= '' then redis.call('SET', record .. BODY, body, 'PX', kept_ms) end
   redis.call('SET', ARQ_JOB .. id, group.arq_copy, 'PX', kept_ms)
   if group.holder then redis.call('SET', group.holder, id, 'PX', kept_ms) end
   if job.expires_at then redis.call('ZADD', EXPIRING .. job.lane, job.expires_at, id) end
@@ -72,10 +114,9 @@ local function write(group, id, payload, body)
   else
     redis.call('ZADD', WAITING .. job.lane, now, id)
     if culprit then
-      redis.call('DEL', record .. ':after')
-      conclude(id, job, 'failed', 'error', failure('dependency_failed', 'job ' .. culprit
-        .. ', which this job comes after, ' .. (its_status == 'failed' and 'had failed' or 'was cancelled'),
-        cjson.encode({job_id = culprit})))
+      redis.call('DEL', record .. AFTER)
+      local what = its_status == 'failed' and 'had failed' or 'was cancelled'
+      conclude(id, job, 'failed', 'error', dependency_failed(culprit, what))
     end
   end
   return 1
@@ -85,21 +126,36 @@ local function add_all(set, scored)
   for i = 1, #scored, 1000 do redis.call('ZADD', set, unpack(scored, i, math.min(i + 999, #scored))) end
 end
 
-local i = 2
+-- All groups are read before the first job is written, so that a call in a wrong form changes nothing.
+local groups, i = {}, 2
+if not ARGV[1] then return redis.error_reply('INVALIDARGS enqueue: no wire version') end
 while ARGV[i] do
-  local options = ARGV[i + 4] ~= '' and cjson.decode(ARGV[i + 4]) or none
-  local group = common(ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], options)
-  local last = i + 2 + 3 * tonumber(ARGV[i])
-  for j = i + 5, last, 3 do
-    replies[#replies + 1] = write(group, ARGV[j], ARGV[j + 1], ARGV[j + 2])
-    -- The clock stands still within a script; jobs of one batch keep their order all the same.
+  local count = tonumber(ARGV[i])
+  if not count or count < 1 or count % 1 ~= 0 then
+    return redis.error_reply('INVALIDARGS enqueue: argument ' .. i .. ' must be the number of jobs in a group, not '
+      .. string.sub(ARGV[i], 1, 40))
+  end
+  local last = i + 4 + 3 * count
+  if not ARGV[last] then
+    return redis.error_reply(string.format('INVALIDARGS enqueue: the group at argument %d has %.0f jobs and needs %.0f '
+      .. 'arguments, but only %d are left', i, count, 5 + 3 * count, #ARGV - i + 1))
+  end
+  local options, refusal = read_options(ARGV[i + 4])
+  groups[#groups + 1] = {first = i + 5, last = last, refusal = refusal,
+    shared = options and group_of(ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], options)}
+  i = last + 1
+end
+
+for _, group in ipairs(groups) do
+  for j = group.first, group.last, 3 do
+    replies[#replies + 1] = group.refusal or write(group.shared, ARGV[j], ARGV[j + 1], ARGV[j + 2])
+    -- The clock does not move within a script. A microsecond for each job keeps the order of a batch.
     at_us = at_us + 1
   end
-  i = last + 3
 end
 for lane, ranked in pairs(queued) do add_all(QUEUE .. lane, ranked) end
 for session, scored in pairs(history) do
-  local jobs = SESSION .. session .. ':jobs'
+  local jobs = SESSION .. session .. HISTORY
   add_all(jobs, scored)
   redis.call('ZREMRANGEBYRANK', jobs, 0, -10001)
   redis.call('PEXPIRE', jobs, DEAD_MS)

@@ -1,11 +1,11 @@
--- Puts jobs of a lane that stand in none of its sets back into the one of their status; drops bodies that nobody needs.
--- ARGV: lane, lease_ms, then for each job of any lane: id, 1 if a body of it was seen or 0
--- Returns the ids that were mended.
-local lane, lease_ms, mended = ARGV[1], tonumber(ARGV[2]), {}
-local places = {running = RUNNING, scheduled = SCHEDULE, waiting = WAITING, queued = QUEUE}
+-- Puts jobs of a lane that are in none of its sets back into the set of their status; deletes bodies that no job needs.
+-- ARGV: lane, lease_ms, then for each job of any lane: id, 1 if its body was seen or 0
+-- Returns the ids of the jobs that were changed.
+local lane, lease_ms, changed = ARGV[1], tonumber(ARGV[2]), {}
+local sets = {running = RUNNING, scheduled = SCHEDULE, waiting = WAITING, queued = QUEUE}
 
-local function stands(id, status)
-  return redis.call('ZSCORE', places[status] .. lane, id)
+local function is_in_its_set(id, status)
+  return redis.call('ZSCORE', sets[status] .. lane, id)
     or (status == 'queued' and redis.call('ZSCORE', PARKED .. lane, id))
 end
 
@@ -14,9 +14,9 @@ for i = 3, #ARGV, 2 do
   local job = load(id)
   if not job or final[job.status] then
     local needed = ARGV[i + 1] == '0' or (job and redis.call('ZSCORE', DEAD .. job.lane, id))
-    if not needed and redis.call('DEL', JOB .. id .. ':body') == 1 then mended[#mended + 1] = id end
-  elseif job.lane == lane and places[job.status] and not stands(id, job.status) then
-    mended[#mended + 1] = id
+    if not needed and redis.call('DEL', JOB .. id .. BODY) == 1 then changed[#changed + 1] = id end
+  elseif job.lane == lane and sets[job.status] and not is_in_its_set(id, job.status) then
+    changed[#changed + 1] = id
     if job.status == 'running' then
       redis.call('ZADD', RUNNING .. lane, now + lease_ms, id)
     elseif job.status == 'scheduled' then
@@ -29,4 +29,4 @@ for i = 3, #ARGV, 2 do
   end
 end
 publish()
-return mended
+return changed

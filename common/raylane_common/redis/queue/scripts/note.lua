@@ -1,11 +1,11 @@
--- Writes one field of a running job and one event, for its owner only.
--- ARGV: id, token, field ('' = none), value, event type ('' = none), event field, event value
+-- Writes one field and one event of a running job, only for the job's owner.
+-- ARGV: id, token, field ('' for none), value, event type ('' for none), event field, event value
 -- Returns 1, or 0 if the job has another owner or has ended.
 local record = JOB .. ARGV[1]
 local known = redis.pcall('HMGET', record, 'owner', 'status')
 if known[1] ~= ARGV[2] or final[known[2]] then return 0 end
 if ARGV[3] ~= '' then redis.call('HSET', record, ARGV[3], ARGV[4]) end
 if ARGV[5] ~= '' then
-  redis.call('XADD', record .. ':events', 'MAXLEN', '~', EVENTS_MAX, '*', 'type', ARGV[5], 'at', now, ARGV[6], ARGV[7])
+  redis.call('XADD', record .. EVENTS, 'MAXLEN', '~', EVENTS_MAX, '*', 'type', ARGV[5], 'at', now, ARGV[6], ARGV[7])
 end
 return 1

@@ -1,8 +1,8 @@
--- Extends leases for their owner.
+-- Extends leases, each only for its owner.
 -- ARGV: lane, lease_ms, then for each job: id, token
--- Returns for each job 1 (held), 0 (it has another owner, or has ended) or 2 (held, and to be cancelled).
+-- Returns for each job 1 (held), 0 (the job has another owner, or has ended) or 2 (held, and its user cancelled it).
 local lane, lease_ms, replies = ARGV[1], tonumber(ARGV[2]), {}
-hear(lane, lease_ms)
+note_contact(lane, lease_ms)
 for i = 3, #ARGV, 2 do
   local id, token = ARGV[i], ARGV[i + 1]
   local record = redis.pcall('HMGET', JOB .. id, 'owner', 'status', 'cancel_requested_at', 'session_id', 'attempt')
@@ -10,7 +10,7 @@ for i = 3, #ARGV, 2 do
     replies[#replies + 1] = 0
   else
     if record[2] ~= 'running' then
-      -- The lease ran out, but nobody took the job.
+      -- The lease ran out, but no other worker has claimed the job.
       local job = {status = record[2], lane = lane, session_id = record[4]}
       leave(id, job)
       redis.call('HSET', JOB .. id, 'status', 'running')

@@ -1,12 +1,14 @@
--- Puts a failed or cancelled job back, as it was when it had been read: attempt 0, nothing of its end left.
--- ARGV: id, finished_at as read, 1 to begin anew or 0 to go on, checkpoint to keep ('' = as it is, '-' = none)
--- Returns 'ok', 'missing', 'changed', 'body' (the staged bytes are gone), 'unique' or 'dependency', the last two with an id.
+-- Puts a failed or cancelled job back into its lane: attempt 0, without its result, error or worker.
+-- ARGV: id, finished_at as the caller read it, 1 to begin anew or 0 to continue,
+--       checkpoint to keep ('': the one in the record, '-': none)
+-- Returns {'ok'}, {'missing'}, {'changed'} (since the caller read it), {'body'} (the staged bytes are gone), or
+-- {'unique' or 'dependency', id of the job that prevents it}.
 local id, record = ARGV[1], JOB .. ARGV[1]
 local job = load(id)
 if not job then return {'missing'} end
 if job.status ~= 'failed' and job.status ~= 'cancelled' then return {'changed'} end
 if redis.call('HGET', record, 'finished_at') ~= ARGV[2] then return {'changed'} end
-if job.kind == 'upload' and redis.call('EXISTS', record .. ':body') == 0 then return {'body'} end
+if job.kind == 'upload' and redis.call('EXISTS', record .. BODY) == 0 then return {'body'} end
 if job.unique then
   local holder = redis.call('GET', UNIQUE .. job.kind .. ':' .. job.unique)
   local other = holder and holder ~= id and load(holder)
@@ -22,15 +24,15 @@ redis.call('HDEL', record, 'error', 'finished_at', 'worker', 'owner', 'progress'
   'expires_at')
 if ARGV[3] == '1' then
   redis.call('HINCRBY', record, 'round', 1)
-  -- One that goes on keeps it: what it has started may still run, and has to be stopped if it is cancelled.
+  -- A job that continues keeps this field: its run may still be there, and a cancel has to stop it.
   redis.call('HDEL', record, 'started_at')
 end
 if ARGV[4] == '-' then redis.call('HDEL', record, 'checkpoint') end
 if ARGV[4] ~= '' and ARGV[4] ~= '-' then redis.call('HSET', record, 'checkpoint', ARGV[4]) end
 redis.call('HSET', record, 'attempt', 0, 'at', now)
--- Not deleted: the next event's id must stand behind those that followers have seen.
-redis.call('XTRIM', record .. ':events', 'MAXLEN', 0)
-redis.call('DEL', record .. ':after')
+-- Trimmed and not deleted: the ids of new events must follow those that followers have seen.
+redis.call('XTRIM', record .. EVENTS, 'MAXLEN', 0)
+redis.call('DEL', record .. AFTER)
 redis.call('ZREM', DEAD .. job.lane, id)
 redis.call('ZREM', ENDED .. job.lane, id)
 job.status, job.attempt, job.at = 'queued', 0, now
@@ -38,7 +40,7 @@ redis.call('SET', ARQ_JOB .. id, string.format('{"t":null,"f":"%s","a":[],"k":{}
 if job.unique then redis.call('SET', UNIQUE .. job.kind .. ':' .. job.unique, id, 'PX', ttl.pending) end
 local known = {}
 for _, other in ipairs(after and cjson.decode(after) or {}) do
-  -- A dependency whose record has expired had succeeded, or this job would not have been kept for it.
+  -- A dependency whose record has expired had succeeded: otherwise this job would have failed with it.
   if redis.call('EXISTS', JOB .. other) == 1 then known[#known + 1] = other end
 end
 if depend(id, known) > 0 then

@@ -1,11 +1,11 @@
--- Repairs what a crash may leave in a lane, a bounded piece at a time; doing it twice changes nothing.
--- ARGV: lane, jobs of one session at once (0: any), result_ttl_ms, dead_ttl_ms, longest list of ended jobs
+-- Repairs what a crash may leave in a lane, a bounded part at a time. Running it twice changes nothing more.
+-- ARGV: lane, jobs of one session at once (0 for any number), result_ttl_ms, dead_ttl_ms, longest list of ended jobs
 -- Returns how many jobs were repaired.
 local lane, per_session, repaired = ARGV[1], tonumber(ARGV[2]), 0
 ttl.ended, ttl.dead = tonumber(ARGV[3]), tonumber(ARGV[4])
 expire_due(lane)
 
--- Jobs that wait for one that has vanished, or that ended without their being told. Least recently looked at first.
+-- Jobs that wait for one that has vanished, or that missed the end of one. The job that was checked longest ago comes first.
 for _, id in ipairs(redis.call('ZRANGE', WAITING .. lane, 0, 99)) do
   local job = load(id)
   if not job or job.status ~= 'waiting' then
@@ -13,20 +13,19 @@ for _, id in ipairs(redis.call('ZRANGE', WAITING .. lane, 0, 99)) do
     repaired = repaired + 1
   else
     local culprit
-    for _, other in ipairs(redis.call('SMEMBERS', JOB .. id .. ':after')) do
+    for _, other in ipairs(redis.call('SMEMBERS', JOB .. id .. AFTER)) do
       local status = status_of(other)
       if status == 'succeeded' then
-        redis.call('SREM', JOB .. id .. ':after', other)
+        redis.call('SREM', JOB .. id .. AFTER, other)
       elseif not status or final[status] then
         culprit = other
       end
     end
     if culprit then
-      redis.call('DEL', JOB .. id .. ':after')
-      conclude(id, job, 'failed', 'error', failure('dependency_failed', 'job ' .. culprit
-        .. ', which this job comes after, failed or has vanished', cjson.encode({job_id = culprit})))
+      redis.call('DEL', JOB .. id .. AFTER)
+      conclude(id, job, 'failed', 'error', dependency_failed(culprit, 'failed or has vanished'))
       repaired = repaired + 1
-    elseif redis.call('EXISTS', JOB .. id .. ':after') == 0 then
+    elseif redis.call('EXISTS', JOB .. id .. AFTER) == 0 then
       leave(id, job)
       release(id, job)
       repaired = repaired + 1
@@ -37,7 +36,7 @@ for _, id in ipairs(redis.call('ZRANGE', WAITING .. lane, 0, 99)) do
   end
 end
 
--- Parked jobs whose session has a free slot after all: its holder has vanished, or the limit was raised.
+-- Parked jobs whose session has a free slot: the slot's holder has vanished, or the limit was raised.
 local parked = redis.call('EXISTS', PARKED .. lane) == 1 and redis.call('ZRANDMEMBER', PARKED .. lane, 50) or {}
 for _, id in ipairs(parked) do
   local job = load(id)

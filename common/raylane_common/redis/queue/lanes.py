@@ -1,0 +1,131 @@
+"""The worker's side of one lane: claim jobs, renew their leases, write how their attempts ended, send heartbeats.
+
+See docs/decisions/0001-arq-below-our-own-queue.md and 0006-one-sorted-set-per-state.md.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from raylane_common.errors import InvalidRequest
+from raylane_common.redis import keys
+from raylane_common.redis.connection import queue_errors
+from raylane_common.redis.queue.janitor import SWEEP_EVERY_S, Janitor
+from raylane_common.redis.queue.lease import Lease
+from raylane_common.redis.queue.scripts import DEAD_TTL_MS, Scripts, calls
+from raylane_common.redis.queue.scripts.calls import AttemptOutcome, Retention
+from raylane_common.wire.jobs import JobRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from redis.asyncio import Redis
+
+    from raylane_common.redis.queue.scripts.calls import LeaseState
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The jobs that one claim took.
+
+    `next_due_s` is the time in seconds until another job is due, None if no job is scheduled. `unreadable` holds the
+    outcomes of claimed jobs whose record breaks the wire format; the worker writes them like any other outcome.
+    """
+
+    leases: list[Lease]
+    next_due_s: float | None
+    unreadable: list[AttemptOutcome]
+
+
+class LaneQueue:
+    """One lane as one worker sees it. Every method raises `QueueUnavailable` when Redis does not answer in time."""
+
+    def __init__(
+        self,
+        redis: Redis,
+        lane: str,
+        *,
+        worker: str,
+        lease_s: float,
+        max_attempts: Mapping[str, int],
+        per_session: int = 0,
+        result_ttl_s: float,
+        dead_ttl_s: float = DEAD_TTL_MS / 1000,
+    ) -> None:
+        """`worker` is a name that no other living worker has. A lease holds for `lease_s` without renewal.
+
+        `max_attempts`, by kind, applies to jobs that were enqueued without their own number. `per_session` bounds how
+        many jobs of one session run at once, 0 for no bound. The records of ended jobs are kept for `result_ttl_s`,
+        those of dead letters for `dead_ttl_s`.
+        """
+        self.lane = lane
+        self.lease_s = lease_s
+        self._redis = redis
+        self._scripts = Scripts(redis)
+        self._worker = worker
+        self._lease_ms = int(lease_s * 1000)
+        self._max_attempts = max_attempts
+        self._per_session = per_session
+        self._retention = Retention(int(result_ttl_s * 1000), int(dead_ttl_s * 1000))
+        self._token = uuid.uuid4().hex
+
+    async def claim(self, limit: int) -> Claim:
+        """Takes up to `limit` due jobs in one round trip."""
+        token = self._token
+        reply = await calls.claim(
+            self._scripts,
+            self.lane,
+            worker=self._worker,
+            token=token,
+            limit=limit,
+            lease_ms=self._lease_ms,
+            per_session=self._per_session,
+            retention=self._retention,
+            max_attempts=self._max_attempts,
+        )
+        # Replaced only now: if the answer was lost, the next claim repeats the token and gets the same jobs.
+        self._token = uuid.uuid4().hex
+        leases: list[Lease] = []
+        unreadable: list[AttemptOutcome] = []
+        for job_id, fields in reply.jobs:
+            try:
+                record = JobRecord.from_hash(job_id, fields)
+            except InvalidRequest as error:
+                unreadable.append(AttemptOutcome(job_id, token, "failed", error.info().model_dump_json()))
+            else:
+                leases.append(Lease(self._redis, self._scripts, record, token))
+        next_due_s = None if reply.next_due_ms is None else reply.next_due_ms / 1000
+        return Claim(leases, next_due_s, unreadable)
+
+    async def renew(self, leases: Sequence[Lease]) -> list[LeaseState]:
+        """Extends the leases by another `lease_s`; returns which are held, lost, or held by a job to cancel."""
+        held = [(lease.job_id, lease.token) for lease in leases]
+        return await calls.renew(self._scripts, self.lane, self._lease_ms, held)
+
+    async def finish(self, outcomes: Sequence[AttemptOutcome]) -> list[bool]:
+        """Writes how attempts ended, each in one step; returns False for a job that another worker owns by now."""
+        return await calls.finish(self._scripts, self._retention, outcomes)
+
+    async def beat(self, ttl_s: float) -> bool:
+        """Shows for `ttl_s` that this worker is alive; returns whether an operator asked it to drain."""
+        return await calls.beat(self._scripts, self.lane, self._worker, int(ttl_s * 1000))
+
+    async def stop_beating(self) -> None:
+        """Removes the worker's heartbeat: it has stopped, and does not count as alive until the heartbeat expires."""
+        with queue_errors("remove a heartbeat"):
+            await self._redis.zrem(keys.workers(self.lane), self._worker)
+
+    def janitor(self, *, every_s: float = SWEEP_EVERY_S) -> Janitor:
+        """Returns a janitor of this lane. Of all workers' janitors, one sweeps every `every_s`."""
+        return Janitor(
+            self._redis,
+            self._scripts,
+            lane=self.lane,
+            worker=self._worker,
+            lease_ms=self._lease_ms,
+            per_session=self._per_session,
+            retention=self._retention,
+            every_s=every_s,
+        )

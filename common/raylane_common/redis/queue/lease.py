@@ -1,0 +1,118 @@
+"""A worker's right to one job, and everything it may write while it has it.
+
+See docs/decisions/0001-arq-below-our-own-queue.md.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, cast
+
+from redis.client import NEVER_DECODE
+
+from raylane_common.errors import LeaseLost, StagedBodyMissing
+from raylane_common.redis import keys
+from raylane_common.redis.connection import queue_errors
+from raylane_common.redis.queue.scripts import calls
+from raylane_common.redis.queue.scripts.calls import AttemptOutcome, Verdict
+from raylane_common.wire.jobs import EventType, JobRecord, Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from redis.asyncio import Redis
+
+    from raylane_common.errors import RaylaneError
+    from raylane_common.redis.queue.scripts import Scripts
+    from raylane_common.wire.generate import Checkpoint
+    from raylane_common.wire.kinds import Result
+
+
+class Lease:
+    """A worker's right to one job. `token` proves it: every write raises `LeaseLost` once another worker owns the job.
+
+    Every asynchronous method raises `QueueUnavailable` when Redis does not answer in time.
+    """
+
+    def __init__(self, redis: Redis, scripts: Scripts, record: JobRecord, token: str) -> None:
+        self.record = record
+        self.token = token
+        self._redis = redis
+        self._scripts = scripts
+
+    @property
+    def job_id(self) -> str:
+        """The job's id."""
+        return self.record.id
+
+    async def refresh(self) -> None:
+        """Reads the record again, with everything that this attempt has written into it."""
+        with queue_errors("read a record"):
+            fields = await cast("Awaitable[dict[str, str]]", self._redis.hgetall(keys.job(self.job_id)))
+        if not fields:
+            raise LeaseLost(f"the record of job {self.job_id} has vanished", details={"job_id": self.job_id})
+        self.record = JobRecord.from_hash(self.job_id, fields)
+
+    async def progress(self, progress: Progress) -> None:
+        """Replaces the record's progress and announces it to followers."""
+        value = progress.model_dump_json(exclude_none=True)
+        await self._note(field=("progress", value), event=(EventType.PROGRESS, "progress", value))
+
+    async def log(self, lines: str, *, position: str = "") -> None:
+        """Adds whole lines to the job's events, and with them writes `position`, where the next attempt continues."""
+        field = ("log_position", position) if position else ("", "")
+        await self._note(field=field, event=(EventType.LOG, "line", lines))
+
+    async def text(self, piece: str) -> None:
+        """Adds a piece of generated text to the job's events."""
+        await self._note(event=(EventType.TEXT, "text", piece))
+
+    async def checkpoint(self, checkpoint: Checkpoint) -> None:
+        """Replaces the record's checkpoint, from which the job's next attempt continues."""
+        await self._note(field=("checkpoint", checkpoint.model_dump_json()))
+
+    async def body(self) -> bytes:
+        """Returns the bytes staged with the job. Raises `StagedBodyMissing`."""
+        with queue_errors("read a staged body"):
+            found = await cast(
+                "Awaitable[bytes | None]",
+                self._redis.execute_command(  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
+                    "GET", keys.job_body(self.job_id), **{NEVER_DECODE: True}
+                ),
+            )
+        if found is None:
+            raise StagedBodyMissing(f"the bytes of job {self.job_id} are no longer in Redis; upload the file again")
+        return found
+
+    def succeeded(self, result: Result) -> AttemptOutcome:
+        """The job ends with its result."""
+        return AttemptOutcome(self.job_id, self.token, "succeeded", result.model_dump_json())
+
+    def failed(self, error: RaylaneError) -> AttemptOutcome:
+        """The job ends with an error. If the job is not at fault, it becomes a dead letter."""
+        return self._outcome("dead" if error.outside_job else "failed", error)
+
+    def cancelled(self, error: RaylaneError) -> AttemptOutcome:
+        """The job ends at its user's request."""
+        return self._outcome("cancelled", error)
+
+    def retried(self, error: RaylaneError, delay_s: float) -> AttemptOutcome:
+        """The job returns to its lane for the next attempt, which starts after `delay_s`."""
+        return self._outcome("retry", error, delay_s)
+
+    def returned(self, error: RaylaneError | None = None, delay_s: float = 0) -> AttemptOutcome:
+        """The job returns to its lane, and this attempt does not count."""
+        return self._outcome("return", error, delay_s)
+
+    def _outcome(
+        self,
+        verdict: Verdict,
+        error: RaylaneError | None,
+        delay_s: float = 0,
+    ) -> AttemptOutcome:
+        value = error.info().model_dump_json() if error else ""
+        return AttemptOutcome(self.job_id, self.token, verdict, value, math.ceil(delay_s * 1000))
+
+    async def _note(self, *, field: tuple[str, str] = ("", ""), event: tuple[str, str, str] = ("", "", "")) -> None:
+        if not await calls.note(self._scripts, self.job_id, self.token, field=field, event=event):
+            raise LeaseLost(f"job {self.job_id} is no longer this worker's", details={"job_id": self.job_id})

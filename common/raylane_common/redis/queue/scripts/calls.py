@@ -1,0 +1,215 @@
+"""One typed function for each Lua script: the only place that knows the order of their arguments and answers.
+
+Every function raises `QueueUnavailable` when Redis does not answer in time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, NewType, cast
+
+from raylane_common.redis.queue.scripts import DEAD_TTL_MS, Argument, Scripts
+from raylane_common.wire.jobs import WIRE_VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from raylane_common.wire.jobs import NewJob
+
+Verdict = Literal["succeeded", "failed", "dead", "cancelled", "retry", "return"]
+LeaseState = Literal["held", "lost", "cancel"]
+_LEASE_STATES: Final[tuple[LeaseState, ...]] = ("lost", "held", "cancel")
+
+
+@dataclass(frozen=True)
+class Retention:
+    """How long Redis keeps the records of ended jobs, and those of dead letters."""
+
+    ended_ms: int
+    dead_ms: int = DEAD_TTL_MS
+
+
+@dataclass(frozen=True)
+class JobGroup:
+    """Neighbouring jobs that share everything but their id, payload and body. `options` is JSON, or '' for none."""
+
+    kind: str
+    lane: str
+    session_id: str
+    options: str
+    jobs: list[NewJob]
+
+
+PackedJobs = NewType("PackedJobs", list[Argument])
+
+
+class EnqueueReply(NamedTuple):
+    """The answer for one job. `detail` names the other job or the option, `problem` says what is wrong with it."""
+
+    verdict: Literal["written", "known", "taken", "missing", "unique", "option"]
+    detail: str = ""
+    problem: str = ""
+
+
+_WRITTEN: Final = EnqueueReply("written")
+_KNOWN: Final = EnqueueReply("known")
+
+
+def pack_jobs(groups: Iterable[JobGroup]) -> PackedJobs:
+    """Returns the arguments of `enqueue`. Separate from it, so that a caller can pack jobs while Redis is busy."""
+    packed: list[Argument] = [WIRE_VERSION]
+    for group in groups:
+        packed += (len(group.jobs), group.kind, group.lane, group.session_id, group.options)
+        for job in group.jobs:
+            packed += (job.id, job.request.model_dump_json(), job.body)
+    return PackedJobs(packed)
+
+
+async def enqueue(scripts: Scripts, jobs: PackedJobs) -> list[EnqueueReply]:
+    """Writes the jobs, each in one step; returns an answer for each."""
+    answer = await scripts.run("enqueue", jobs, doing="enqueue jobs")
+    return [_enqueue_reply(reply) for reply in cast("list[int | list[str]]", answer)]
+
+
+def _enqueue_reply(reply: int | list[str]) -> EnqueueReply:
+    if isinstance(reply, int):
+        return _WRITTEN if reply else _KNOWN
+    verdict, *details = reply
+    return EnqueueReply(cast("Literal['taken', 'missing', 'unique', 'option']", verdict), *details)
+
+
+class ClaimReply(NamedTuple):
+    """The claimed jobs as id and record, and the milliseconds until the next job is due (None for no job)."""
+
+    next_due_ms: int | None
+    jobs: list[tuple[str, dict[str, str]]]
+
+
+async def claim(
+    scripts: Scripts,
+    lane: str,
+    *,
+    worker: str,
+    token: str,
+    limit: int,
+    lease_ms: int,
+    per_session: int,
+    retention: Retention,
+    max_attempts: Mapping[str, int],
+) -> ClaimReply:
+    """Claims up to `limit` jobs under `token`. A repeated call with the same token gets the same jobs.
+
+    `per_session` bounds the jobs of one session at once (0 for no bound). `max_attempts` is by kind, for jobs that were
+    enqueued without their own number.
+    """
+    kinds = [part for item in max_attempts.items() for part in item]
+    arguments = [lane, worker, token, limit, lease_ms, per_session, retention.ended_ms, retention.dead_ms, *kinds]
+    answer = await scripts.run("claim", arguments, doing="claim jobs")
+    next_due_ms, *rows = cast("list[int | tuple[str, list[str]]]", answer)
+    due_ms = cast("int", next_due_ms)
+    return ClaimReply(
+        None if due_ms < 0 else due_ms,
+        [(job_id, _pairs(flat)) for job_id, flat in cast("list[tuple[str, list[str]]]", rows)],
+    )
+
+
+def _pairs(flat: list[str]) -> dict[str, str]:
+    return dict(zip(flat[::2], flat[1::2], strict=True))
+
+
+async def renew(scripts: Scripts, lane: str, lease_ms: int, leases: Iterable[tuple[str, str]]) -> list[LeaseState]:
+    """Extends leases, given as job id and token; returns the state of each."""
+    arguments: list[Argument] = [lane, lease_ms]
+    for lease in leases:
+        arguments += lease
+    replies = cast("list[int]", await scripts.run("renew", arguments, doing="renew leases"))
+    return [_LEASE_STATES[reply] for reply in replies]
+
+
+async def note(
+    scripts: Scripts,
+    job_id: str,
+    token: str,
+    *,
+    field: tuple[str, str] = ("", ""),
+    event: tuple[str, str, str] = ("", "", ""),
+) -> bool:
+    """Writes one field (name, value) and one event (type, field, value) of a running job.
+
+    Returns False if the job has another owner or has ended.
+    """
+    answer = await scripts.run("note", [job_id, token, *field, *event], doing="write a running job's state")
+    return bool(answer)
+
+
+@dataclass(frozen=True)
+class AttemptOutcome:
+    """How one attempt ended. `value` is the result or the error as JSON; `delay_ms` is the pause before a retry."""
+
+    job_id: str
+    token: str
+    verdict: Verdict
+    value: str
+    delay_ms: int = 0
+
+
+async def finish(scripts: Scripts, retention: Retention, outcomes: Iterable[AttemptOutcome]) -> list[bool]:
+    """Writes outcomes, each in one step; returns False for a job that has another owner."""
+    arguments: list[Argument] = [retention.ended_ms, retention.dead_ms]
+    for outcome in outcomes:
+        arguments += (outcome.job_id, outcome.token, outcome.verdict, outcome.value, outcome.delay_ms)
+    replies = await scripts.run("finish", arguments, doing="write the outcomes of attempts")
+    return [bool(reply) for reply in cast("list[int]", replies)]
+
+
+async def cancel(scripts: Scripts, job_id: str, error: str) -> str:
+    """Cancels a job; returns its status after that, or '' for an unknown job. `error` is JSON."""
+    return cast("str", await scripts.run("cancel", [job_id, error], doing="cancel a job"))
+
+
+class RequeueReply(NamedTuple):
+    """Whether the job is back in its lane, or why not. `other` is the id of the job that prevents it."""
+
+    verdict: Literal["ok", "missing", "changed", "body", "unique", "dependency"]
+    other: str = ""
+
+
+async def requeue(
+    scripts: Scripts, job_id: str, *, finished_at: int, begins_anew: bool, checkpoint: str | None
+) -> RequeueReply:
+    """Puts an ended job back into its lane, if it has not changed since `finished_at` (epoch ms) was read.
+
+    A `checkpoint` (JSON) replaces the one in the record; None keeps it.
+    """
+    arguments: list[Argument] = [job_id, finished_at, int(begins_anew), checkpoint or ""]
+    answer = await scripts.run("requeue", arguments, doing="put a job back")
+    verdict, *other = cast("list[str]", answer)
+    return RequeueReply(cast("Literal['ok']", verdict), *other)
+
+
+async def sweep(scripts: Scripts, lane: str, *, per_session: int, retention: Retention, longest_list: int) -> int:
+    """Repairs a bounded part of a lane, and shortens its list of ended jobs; returns how many jobs were repaired."""
+    arguments: list[Argument] = [lane, per_session, retention.ended_ms, retention.dead_ms, longest_list]
+    return cast("int", await scripts.run("sweep", arguments, doing="sweep the lane"))
+
+
+async def mend(scripts: Scripts, lane: str, lease_ms: int, jobs: Iterable[tuple[str, bool]]) -> list[str]:
+    """Puts jobs that are in none of the lane's sets back, and deletes bodies without a job; returns the changed ids.
+
+    Each job is its id, and whether a body of it was seen.
+    """
+    arguments: list[Argument] = [lane, lease_ms]
+    for job_id, has_body in jobs:
+        arguments += (job_id, int(has_body))
+    return cast("list[str]", await scripts.run("mend", arguments, doing="put stray jobs back"))
+
+
+async def beat(scripts: Scripts, lane: str, worker: str, ttl_ms: int) -> bool:
+    """Records a worker's heartbeat, valid for `ttl_ms`; returns whether the worker was asked to drain."""
+    return bool(await scripts.run("beat", [lane, worker, ttl_ms], doing="send a heartbeat"))
+
+
+async def clear_sources(scripts: Scripts, session_id: str, snapshot: Mapping[str, str]) -> int:
+    """Removes the fields that still hold the snapshot's values; returns how many were removed."""
+    fields: Sequence[Argument] = [part for item in snapshot.items() for part in item]
+    return cast("int", await scripts.run("clear_sources", [session_id, *fields], doing="clear sources"))
