@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +12,6 @@ import pytest
 from raylane_common.redis import keys
 from raylane_common.redis.queue import JobQueue
 from raylane_common.wire.jobs import JobRecord, JobStatus, NewJob, parse_request
-from tests.helpers.lanes import lane_queue
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -23,7 +20,6 @@ if TYPE_CHECKING:
 
 GOLDEN = Path(__file__).parent / "golden"
 RECORDS = sorted(GOLDEN.glob("record-*.json"))
-WIRE_PAGE = Path(__file__).parents[2] / "docs" / "wire-format.md"
 
 
 @pytest.fixture
@@ -67,24 +63,3 @@ async def test_enqueueing_the_request_again_writes_the_golden_fields(path: Path,
     for name in ("v", "kind", "lane", "session_id"):
         assert written.get(name) == golden.get(name)
     assert json.loads(written["payload"]).items() >= json.loads(golden["payload"]).items()
-
-
-async def test_the_commands_on_the_wire_format_page_enqueue_a_job(redis: Redis) -> None:
-    block = re.search(r"```redis\n(.*?)```", WIRE_PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    assert block is not None
-    for command in block.group(1).strip().splitlines():
-        await redis.execute_command(*shlex.split(command))  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
-    queue, lane = JobQueue(redis), lane_queue(redis)
-    assert (await queue.record("from-cli")).status is JobStatus.QUEUED
-    (lease,) = (await lane.claim(1)).leases
-    assert parse_request(lease.record).model_dump() == {"action": "databases"}
-    assert [event.status async for event in _first(queue, 2)] == ["queued", "running"]
-
-
-async def _first(queue: JobQueue, count: int) -> AsyncIterator[Any]:
-    seen = 0
-    async for event in queue.follow("from-cli"):
-        yield event
-        seen += 1
-        if seen == count:
-            return
