@@ -53,7 +53,7 @@ async def test_drain_names_the_worker_that_still_works_when_its_time_is_up(
     code, stdout, stderr = await ended(
         await start("drain", f"{HOST}-2", "--timeout", "0.1", RAYLANE_REDIS__URL=valkey.url)
     )
-    assert (code, stdout, stderr) == (1, f"draining {HOST}-2\n", f"still at work: {HOST}-2\n")
+    assert (code, stdout, stderr) == (1, f"draining {HOST}-2\n", f"still running: {HOST}-2\n")
     assert [await a_lane(redis, name).beat(ttl_s=60) for name in (f"{HOST}-1", f"{HOST}-2")] == [False, True]
     code, stdout, _ = await ended(await start("drain", "elsewhere-3", "--timeout", "0", RAYLANE_REDIS__URL=valkey.url))
     assert (code, stdout) == (1, "draining elsewhere-3\n")

@@ -48,6 +48,7 @@ class RaylaneError(Exception):
         super().__init__(message)
         self.message = message
         self.retryable = self.retryable_by_default if retryable is None else retryable
+        self.outside_job = self.retryable or self.outside_job_by_default
         self.details: dict[str, JsonValue] = details or {}
         if retry_after_s is not None:
             self.details = {**self.details, "retry_after_s": retry_after_s}
@@ -59,11 +60,6 @@ class RaylaneError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message} [{self.info().code}]"
-
-    @property
-    def outside_job(self) -> bool:
-        """Whether a job that ends with this error becomes a dead letter."""
-        return self.retryable or self.outside_job_by_default
 
     @property
     def retry_after_s(self) -> float | None:
@@ -89,6 +85,7 @@ class RaylaneError(Exception):
             return UnknownError(info)
         error = known.__new__(known)
         RaylaneError.__init__(error, info.message, retryable=info.retryable, details=info.details)
+        error.outside_job |= info.outside_job
         return error
 
 
@@ -97,12 +94,8 @@ class UnknownError(RaylaneError):
 
     def __init__(self, info: ErrorInfo) -> None:
         super().__init__(info.message, retryable=info.retryable, details=info.details)
+        self.outside_job |= info.outside_job
         self._info = info
-
-    @property
-    def outside_job(self) -> bool:
-        """Whether a job that ends with this error becomes a dead letter, as the newer version says."""
-        return self._info.outside_job or self.retryable
 
     def info(self) -> ErrorInfo:
         """Returns the wire form as it was received."""

@@ -63,3 +63,11 @@ def test_a_field_error_names_the_field_in_message_and_details() -> None:
     error = InvalidRequest.field("filename", "must not be empty")
     assert error.message == "filename: must not be empty"
     assert error.details == {"field": "filename"}
+
+
+def test_a_dependency_of_a_dead_letter_stays_outside_its_job() -> None:
+    info = ErrorInfo(code="dependency_failed", message="m", outside_job=True)
+    assert RaylaneError.from_info(info).outside_job
+    assert RaylaneError.from_info(info).info() == info
+    assert not RaylaneError.from_info(ErrorInfo(code="dependency_failed", message="m")).outside_job
+    assert RaylaneError.from_info(ErrorInfo(code="worker_lost", message="m")).outside_job

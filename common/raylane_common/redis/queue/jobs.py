@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-    from raylane_common.errors import ErrorInfo
     from raylane_common.redis.queue.scripts.calls import PackedJobs
     from raylane_common.wire.kinds import Result
 
@@ -190,12 +189,7 @@ class JobQueue:
 
 def _begins_anew(record: JobRecord) -> bool:
     # A job that is at fault would find the run that failed, and fail with it again.
-    return record.error is None or not _is_outside_job(record.error)
-
-
-def _is_outside_job(error: ErrorInfo) -> bool:
-    # An error that was stored before the field existed does not carry it; its class says the same.
-    return error.outside_job or RaylaneError.from_info(error).outside_job
+    return record.error is None or not RaylaneError.from_info(record.error).outside_job
 
 
 def _new_checkpoint(record: JobRecord) -> str | None:
