@@ -33,7 +33,7 @@ def test_the_requests_of_a_kind_belong_to_it_and_reach_its_handler(name: JobKind
 
 
 def test_a_record_of_a_newer_kind_has_a_history_without_words() -> None:
-    assert describe("export", {"filename": "a.csv"}) == ""
+    assert describe("of_tomorrow", {"filename": "a.csv"}) == ""
     assert describe("upload", {"filename": "a.csv"}) == "a.csv"
     assert describe("upload", {"filename": 7}) == ""
 
