@@ -53,7 +53,6 @@ class RayPath:
         self._accepted: list[socket.socket] = []
         self._open: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._accepting: asyncio.Task[None]
 
     @property
     def url(self) -> str:
@@ -82,13 +81,13 @@ class RayPath:
 
     async def refuse(self) -> None:
         """Nobody listens any more; open connections stay until they are `cut`."""
-        await self._stop_accepting()
+        self._stop_accepting()
         self._listener.close()
 
     async def fall_silent(self) -> None:
         """A host behind a dead route, as far as loopback can show one: open connections are dead, and none is made."""
         self._silent = True
-        await self._stop_accepting()
+        self._stop_accepting()
         self._listener.listen(0)
         for _ in range(_MOST_FILLERS):
             filler = socket.socket()
@@ -124,10 +123,11 @@ class RayPath:
         self._instead = answer
 
     async def __aenter__(self) -> Self:
-        self._accepting = self._start(self._accept())
+        asyncio.get_running_loop().add_reader(self._listener, self._accept)
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self._stop_accepting()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -141,14 +141,16 @@ class RayPath:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def _stop_accepting(self) -> None:
-        self._accepting.cancel()
-        await asyncio.gather(self._accepting, return_exceptions=True)
+    def _stop_accepting(self) -> None:
+        if self._listener.fileno() != -1:
+            asyncio.get_running_loop().remove_reader(self._listener)
 
-    async def _accept(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            connection, _ = await loop.sock_accept(self._listener)
+    def _accept(self) -> None:
+        # Not `loop.sock_accept` in a task: a cancellation that arrives after the accept would lose the socket, and its
+        # ResourceWarning would fail whichever test runs when it is collected.
+        with suppress(BlockingIOError):
+            connection, _ = self._listener.accept()
+            connection.setblocking(False)
             self._accepted.append(connection)
             self._start(self._serve(connection))
 

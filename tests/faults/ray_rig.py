@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 TOKEN: Final = "0123456789abcdef-not-for-everybody"
 JOB, NEW_JOB = "a", "b"
 
+# On a busy machine the whole process may pause for longer than the default of 1 s, and a good address would be put down.
+_CONNECT_TIMEOUT_S: Final = 10.0
+
 # What requests are called in tables.
 WORDS: Final = {
     "GET /api/version": "version",
@@ -134,7 +137,8 @@ async def rigged(
         stranger = await stack.enter_async_context(Address(FakeRay(session_name="of_somebody_else", token=TOKEN)))
         elsewhere = stack.enter_context(socket.create_server((HOST, 0)))
         elsewhere.setblocking(False)
-        async with RayClient(RaySettings.model_validate({"private_url": addresses[0].url, "token": TOKEN})) as other:
+        other_settings = {"private_url": addresses[0].url, "token": TOKEN, "connect_timeout_s": _CONNECT_TIMEOUT_S}
+        async with RayClient(RaySettings.model_validate(other_settings)) as other:
             await other.submit(submission_id=JOB, entrypoint="python main.py")
         ray.submissions = 0
         private, public = [
@@ -147,7 +151,13 @@ async def rigged(
             )
             for address, as_private in zip(addresses, (True, both), strict=True)
         ]
-        given = {"token": TOKEN, "reprobe_min_s": 3600.0, "reprobe_max_s": 3600.0, "failover_delay_s": 5.0}
+        given = {
+            "token": TOKEN,
+            "reprobe_min_s": 3600.0,
+            "reprobe_max_s": 3600.0,
+            "failover_delay_s": 5.0,
+            "connect_timeout_s": _CONNECT_TIMEOUT_S,
+        }
         urls = {"private_url": private.url, "public_url": public.url}
         client = RayClient(RaySettings.model_validate(given | urls | changes))
         stack.push_async_callback(client.aclose)
