@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 Phase = Literal["cold", "warm"]
 Operation = Literal["job", "stop", "logs", "submit", "follow"]
 
-_PATIENCE_S: Final = 30.0
+_TIME_LIMIT_S: Final = 30.0
+# Of the private address where only waiting finds the fault. What a busy machine needs for one answer is less.
+_HEAD_START_S: Final = 0.4
 _LAST_LINE: Final = "that was all\n"
 
 
@@ -153,12 +155,12 @@ class Lab:
         changes: dict[str, object],
     ) -> Seen:
         if fault.is_silent:
-            changes = {"failover_delay_s": 0.15} | changes
+            changes = {"failover_delay_s": _HEAD_START_S} | changes
         if fault.is_tls:
             changes["ca_file"] = self.certificates.file
         tls = tls_server(self.certificates.trusted) if fault.is_tls else None
         async with (
-            asyncio.timeout(_PATIENCE_S),
+            asyncio.timeout(_TIME_LIMIT_S),
             rigged(networks=networks, both=on_both, tls=tls, **changes) as rig,
         ):
 
@@ -169,7 +171,9 @@ class Lab:
             call = self._follow if operation == "follow" else self._ask
             came_to = await call(rig, fault, phase, operation, begin)
             self._check(rig, fault, operation, came_to)
-            seen = Seen(came_to, rig.reached, rig.states)
+            # With so short a head start, a good path that is slow for a moment is probed again: how often is chance.
+            reached = _each_probe_once(rig.reached) if fault.is_silent else rig.reached
+            seen = Seen(came_to, reached, rig.states)
             await rig.client.aclose()
             assert (left := rig.client_sockets() + client_tasks()) == [], left
         return seen
@@ -217,6 +221,14 @@ class Lab:
         assert not rig.is_elsewhere_known(), "a redirect was followed"
         if fault.is_tls:
             assert TOKEN.encode() not in rig.private.told, "the token was shown to who could not prove itself"
+
+
+def _each_probe_once(reached: str) -> str:
+    sides = []
+    for side in reached.split(" | "):
+        words = side.split()
+        sides.append(" ".join(word for at, word in enumerate(words) if word != "version" or word not in words[:at]))
+    return " | ".join(sides)
 
 
 async def _outcome(call: Awaitable[str]) -> str:
