@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from raylane.testing import Break
 from raylane_common.errors import RaylaneError
 from raylane_common.ray import transport
+from raylane_common.tls import keepalive_options
 from tests.faults.networks import in_networks
 from tests.faults.ray_rig import JOB, TOKEN, Rig, client_tasks, rigged
 from tests.helpers.waiting import until
@@ -196,7 +197,7 @@ class Lab:
         """Warm: the fault begins between two lines, and takes the open connection with it, heard or unheard."""
         if fault is BLACK_HOLE:
             # Where no address answers, only the system notices that nothing comes any more.
-            soon = {"TCP_KEEPIDLE": 1, "TCP_KEEPINTVL": 1, "TCP_KEEPCNT": 1}
+            soon = keepalive_options(idle_s=1, interval_s=1, probes=1)
             self.monkeypatch.setattr(transport, "_KEEPALIVE", soon)
         if phase == "cold":
             await begin()

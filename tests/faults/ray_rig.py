@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 TOKEN: Final = "0123456789abcdef-not-for-everybody"
 JOB, NEW_JOB = "a", "b"
 
-# On a busy machine the whole process may pause for longer than the default of 1 s, and a good address would be put down.
+# On a busy machine the whole process may pause for longer than the default of 1 s, and put a good address down.
 _CONNECT_TIMEOUT_S: Final = 10.0
 
 # What requests are called in tables.

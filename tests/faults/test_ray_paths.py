@@ -180,7 +180,7 @@ def test_a_broken_private_path_costs_no_call_its_result(
 def test_when_both_paths_are_broken_the_error_says_what_is_certain(
     lab: Lab, monkeypatch: pytest.MonkeyPatch, fault: Fault, phase: Phase, operation: Operation
 ) -> None:
-    monkeypatch.setattr(client, "OUTAGE_PATIENCE_S", 0.2)
+    monkeypatch.setattr(client, "MAX_OUTAGE_S", 0.2)
     # Only silence is waited for until the time is over; the other faults end a call at once, however busy the machine.
     timeouts = {"request_timeout_s": 1.5 if fault.is_silent else 5.0, "submit_timeout_s": 2.0}
     if fault is BLACK_HOLE:

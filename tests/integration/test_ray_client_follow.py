@@ -150,7 +150,7 @@ async def test_following_a_job_that_does_not_exist_says_so() -> None:
 
 
 async def test_a_cluster_that_stays_away_ends_the_following(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("raylane_common.ray.client.OUTAGE_PATIENCE_S", 0.3)
+    monkeypatch.setattr("raylane_common.ray.client.MAX_OUTAGE_S", 0.3)
     async with rig(request_timeout_s=0.5) as at:
         await at.submit()
         await at.private.close()
@@ -162,7 +162,7 @@ async def test_a_cluster_that_stays_away_ends_the_following(monkeypatch: pytest.
 async def test_the_end_is_waited_for() -> None:
     async with rig() as at:
         await at.submit()
-        with pytest.raises(WaitTimeout, match="it goes on"):
+        with pytest.raises(WaitTimeout, match="it continues"):
             await at.client.wait("a", timeout_s=0)
         waiting = asyncio.create_task(at.client.wait("a"))
         await until(lambda: at.private.count("GET /api/jobs/a") >= 3)
@@ -179,7 +179,7 @@ async def test_a_job_is_lost_with_the_head_that_had_it() -> None:
         waiting = asyncio.create_task(at.client.wait("a"))
         await until(lambda: at.private.count("GET /api/jobs/a") >= 2)
         at.ray.restart()
-        with pytest.raises(RunLost, match="not run again by itself"):
+        with pytest.raises(RunLost, match="not run again automatically"):
             await asyncio.wait_for(waiting, 10)
         with pytest.raises(RunLost):
             await at.client.wait("a", accepted=True)
@@ -197,7 +197,7 @@ async def test_a_short_absence_of_the_cluster_is_waited_out_and_a_long_one_is_no
         await at.private.open()
         at.ray.end("a")
         assert (await asyncio.wait_for(waiting, 20)).status is RayJobStatus.SUCCEEDED
-        monkeypatch.setattr(lifecycle, "OUTAGE_PATIENCE_S", 0.0)
+        monkeypatch.setattr(lifecycle, "MAX_OUTAGE_S", 0.0)
         await at.private.close()
         with pytest.raises(RayUnreachable):
             await asyncio.wait_for(at.client.wait("a"), 20)

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from raylane.testing import Address, Break, FakeRay
 from raylane_common.errors import InvalidRequest, RayInsecure, RayServerError, RayUnreachable, WrongCluster
-from raylane_common.ray import addresses, endpoints
+from raylane_common.ray import addresses, probing
 from raylane_common.ray.client import RayClient
 from raylane_common.ray.package import build_package
 from raylane_common.ray.settings import RaySettings
@@ -148,7 +148,7 @@ async def test_an_address_that_leads_to_another_cluster_gets_no_job() -> None:
 async def test_code_does_not_follow_an_address_that_comes_to_lead_elsewhere(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(endpoints, "LONGEST_TRUST_S", 0.0)
+    monkeypatch.setattr(probing, "IDENTITY_TRUST_S", 0.0)
     ours, theirs = FakeRay(), FakeRay(session_name="theirs")
     package = build_package({"main.py": "print('secret')"})
     async with AsyncExitStack() as stack:

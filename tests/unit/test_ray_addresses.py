@@ -115,7 +115,7 @@ def test_settings_that_contradict_each_other_are_refused(fields: dict[str, Any],
     [
         ({"private_url": "http://:8265"}, "must be like"),
         ({"private_url": "http://10.0.0.5:99999"}, "must be like"),
-        ({"private_url": "http://me:secret@10.0.0.5", "token": "t"}, "must not carry a user"),
+        ({"private_url": "http://me:secret@10.0.0.5", "token": "t"}, "must not contain a user"),
         ({"private_url": PRIVATE, "token": "t", "token_file": __file__}, "both a token and a token_file"),
         ({"private_url": "https://10.0.0.5", "ca_file": __file__}, "ca_file .* cannot be used"),
     ],

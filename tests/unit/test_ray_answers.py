@@ -16,12 +16,10 @@ from raylane_common.ray.answers import (
     check,
     parse_json,
     path_fault,
-    read,
-    read_flag,
-    read_logs,
     shorten,
 )
 from raylane_common.ray.models import RayJob, RayJobStatus
+from raylane_common.ray.parsing import read, read_flag, read_logs
 
 if TYPE_CHECKING:
     from pydantic import JsonValue

@@ -6,57 +6,61 @@ from collections import Counter
 from typing import TYPE_CHECKING, Literal
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from raylane_common.errors import RayAuth
 from raylane_common.ray.addresses import Address
-from raylane_common.ray.answers import FaultKind, PathFault
+from raylane_common.ray.answers import Answer, FaultKind, PathFault
 from raylane_common.ray.endpoints import Endpoints
-from raylane_common.ray.health import Ambient, Endpoint, pause_s
-from raylane_common.ray.models import EndpointState, RayVersion
+from raylane_common.ray.health import Endpoint, Health
+from raylane_common.ray.models import EndpointState
 from raylane_common.ray.observe import RayCounters
-from raylane_common.ray.settings import RaySettings
+from raylane_common.ray.probing import VERSION, Prober, Timing
+from raylane_common.ray.transport import Request, Transport
 from tests.helpers.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from pydantic import JsonValue
 
 UP, DOWN, UNKNOWN = EndpointState.UP, EndpointState.DOWN, EndpointState.UNKNOWN
 REFUSED = PathFault(FaultKind.CONNECT, "no connection: Connection refused")
 RESET = PathFault(FaultKind.LOST, "connection lost")
 
 
-class World:
-    """What each address says when it is asked for its version, and a clock that only the test moves."""
+class World(Transport):
+    """What each address answers when it is asked for its version, and a clock that only the test moves.
 
-    def __init__(self, *, insecure_cluster: Literal["warn", "refuse"] = "warn", **says: str | Exception | None) -> None:
-        self.says = dict(says)
+    An address answers with a session name, "" for a head without one, raises an exception, or is silent (None).
+    """
+
+    def __init__(
+        self, *, insecure_cluster: Literal["warn", "refuse"] = "warn", **answers: str | Exception | None
+    ) -> None:
+        super().__init__()
+        self.answers = dict(answers)
         self.ray_version = "2.60.0"
         self.counters = RayCounters()
         self.asked: Counter[str] = Counter()
-        self.now = 1000.0
+        self.now_s = 1000.0
         self.sleeps: list[float] = []
         self._wakers: list[asyncio.Future[None]] = []
-        settings = RaySettings(
-            failover_delay_s=0.02, reprobe_min_s=4, reprobe_max_s=30, insecure_cluster=insecure_cluster
-        )
-        self.endpoints = Endpoints(
-            [Endpoint(Address(name, f"http://user:secret@{name}.invalid:8265")) for name in says],
-            self.ask,
-            settings,
-            self.counters,
-            Ambient(clock=lambda: self.now, jitter=lambda: 0.0, sleep=self.sleep),
-        )
+        timing = Timing(now_s=lambda: self.now_s, chance=lambda: 0.0, sleep=self.sleep)
+        prober = Prober(self, self.counters, refuse_insecure=insecure_cluster == "refuse", timing=timing)
+        endpoints = [Endpoint(Address(name, f"http://user:secret@{name}.invalid:8265")) for name in answers]
+        health = Health(endpoints, prober, self.counters, reprobe_min_s=4, reprobe_max_s=30, timing=timing)
+        self.endpoints = Endpoints(health, self.counters, head_start_s=0.02)
 
-    async def ask(self, endpoint: Endpoint, timeout_s: float) -> RayVersion:
-        self.asked[endpoint.name] += 1
-        says = self.says[endpoint.name]
-        if isinstance(says, Exception):
-            raise says
-        if says is None:
+    async def send(self, address: Address, request: Request, limit: asyncio.Timeout) -> Answer:
+        assert request is VERSION
+        self.asked[address.name] += 1
+        answer = self.answers[address.name]
+        if isinstance(answer, Exception):
+            raise answer
+        if answer is None:
             await asyncio.Event().wait()
-        return RayVersion(ray_version=self.ray_version, session_name=says or None, endpoint=endpoint.name)
+        version: JsonValue = {"ray_version": self.ray_version, "session_name": answer or None}
+        return Answer(endpoint=address.name, status=200, body=b"", data=version)
 
     async def sleep(self, seconds: float) -> None:
         self.sleeps.append(seconds)
@@ -68,7 +72,7 @@ class World:
         """Moves the clock, by default to the end of the sleep, and waits until the sleeper sleeps again or is done."""
         await until(lambda: bool(self._wakers))
         sleepers, self._wakers = self._wakers, []
-        self.now += self.sleeps[-1] if after_s is None else after_s
+        self.now_s += self.sleeps[-1] if after_s is None else after_s
         before = len(self.sleeps)
         for waker in sleepers:
             waker.set_result(None)
@@ -79,7 +83,7 @@ class World:
         return chosen.name if chosen else None
 
     def states(self) -> list[EndpointState]:
-        return [report.state for report in self.endpoints.reports()]
+        return [report.state for report in self.endpoints.health.reports()]
 
 
 @pytest.fixture
@@ -95,20 +99,12 @@ async def worlds() -> AsyncIterator[list[World]]:
 def world(worlds: list[World]) -> type[World]:
     class Kept(World):
         def __init__(
-            self, *, insecure_cluster: Literal["warn", "refuse"] = "warn", **says: str | Exception | None
+            self, *, insecure_cluster: Literal["warn", "refuse"] = "warn", **answers: str | Exception | None
         ) -> None:
-            super().__init__(insecure_cluster=insecure_cluster, **says)
+            super().__init__(insecure_cluster=insecure_cluster, **answers)
             worlds.append(self)
 
     return Kept
-
-
-@given(failures=st.integers(0, 10_000), jitter=st.floats(0, 1, exclude_max=True))
-def test_the_pause_doubles_to_its_limit_and_jitter_takes_at_most_half(failures: int, jitter: float) -> None:
-    settings = RaySettings(reprobe_min_s=2, reprobe_max_s=60)
-    longest = min(60, 2 * 2 ** min(max(failures - 1, 0), 10))
-    assert longest / 2 <= pause_s(failures, settings, jitter) <= longest
-    assert [pause_s(n, settings, 0) for n in (1, 2, 3, 6, 7)] == [2, 4, 8, 60, 60]
 
 
 async def test_the_private_address_is_preferred_and_the_public_one_not_even_asked(world: type[World]) -> None:
@@ -126,7 +122,7 @@ async def test_a_silent_private_address_loses_its_head_start(
     [line] = caplog.records
     assert line.levelno == logging.WARNING
     assert "private (http://private.invalid:8265) is down: no answer within 0.02 s; next probe in 4.0 s" in line.message
-    report = silent.endpoints.reports()[0]
+    report = silent.endpoints.health.reports()[0]
     assert (report.url, report.next_probe_in_s) == ("http://private.invalid:8265", 4.0)
 
 
@@ -188,7 +184,7 @@ async def test_if_all_are_down_all_are_tried(world: type[World]) -> None:
     dead = world(private=REFUSED, public=REFUSED)
     assert await dead.choose() is None
     assert dead.states() == [DOWN, DOWN]
-    dead.says["public"] = "s"
+    dead.answers["public"] = "s"
     assert await dead.choose() == "public"
     assert dead.states() == [DOWN, UP]
 
@@ -202,7 +198,7 @@ async def test_the_background_probe_brings_traffic_back_after_two_good_answers(
     await back.wake()
     await back.wake()
     assert back.sleeps == [4, 8, 16]
-    back.says["private"] = "s"
+    back.answers["private"] = "s"
     await back.wake()
     assert await back.choose() == "public"
     assert back.sleeps == [4, 8, 16, 4]
@@ -215,7 +211,7 @@ async def test_the_background_probe_brings_traffic_back_after_two_good_answers(
 async def test_one_good_answer_suffices_after_a_blip(world: type[World]) -> None:
     blip = world(private=REFUSED, public="s")
     assert await blip.choose() == "public"
-    blip.says["private"] = "s"
+    blip.answers["private"] = "s"
     await blip.wake(after_s=1.9)
     assert await blip.choose() == "private"
 
@@ -223,8 +219,8 @@ async def test_one_good_answer_suffices_after_a_blip(world: type[World]) -> None
 async def test_a_good_answer_followed_by_a_bad_one_does_not_count(world: type[World]) -> None:
     flapping = world(private=REFUSED, public="s")
     await flapping.choose()
-    for says in ("s", REFUSED, "s"):
-        flapping.says["private"] = says
+    for answer in ("s", REFUSED, "s"):
+        flapping.answers["private"] = answer
         await flapping.wake()
         assert await flapping.choose() == "public"
     await flapping.wake()
@@ -250,7 +246,7 @@ async def test_a_stranger_found_by_the_background_probe_is_logged_once(
 ) -> None:
     mixed = world(private=None, public="ours")
     assert await mixed.choose() == "public"
-    mixed.says["private"] = "theirs"
+    mixed.answers["private"] = "theirs"
     await mixed.wake()
     await mixed.wake()
     assert [record.levelname for record in caplog.records] == ["WARNING", "ERROR"]
@@ -264,7 +260,7 @@ async def test_a_restarted_head_is_accepted_when_its_addresses_agree(
     assert await both.choose() == "private"
     assert await both.endpoints.choose({"private": RESET}, 5) is not None
     both.endpoints.health.failed(both.endpoints.all[0], REFUSED)
-    both.says = {"private": "new", "public": "new"}
+    both.answers = {"private": "new", "public": "new"}
     await both.wake()
     await both.wake()
     assert both.states() == [UP, UP]
@@ -275,7 +271,7 @@ async def test_a_restarted_head_is_accepted_from_the_address_that_led_to_it_befo
     both = world(private="old", public=REFUSED)
     assert await both.choose() == "private"
     both.endpoints.health.failed(both.endpoints.all[0], REFUSED)
-    both.says["private"] = "new"
+    both.answers["private"] = "new"
     assert await both.choose() == "private"
 
 
@@ -295,7 +291,7 @@ async def test_refused_credentials_end_the_choice_and_go_no_further(world: type[
 async def test_refused_credentials_do_not_bring_an_endpoint_back(world: type[World]) -> None:
     back = world(private=REFUSED, public="s")
     assert await back.choose() == "public"
-    back.says["private"] = RayAuth("no token")
+    back.answers["private"] = RayAuth("no token")
     await back.wake()
     await back.wake()
     assert await back.choose() == "public"
@@ -312,7 +308,7 @@ async def test_what_is_known_to_be_usable_shares_the_time_that_is_left(world: ty
 async def test_the_path_of_an_answer_that_does_not_come_is_doubted(world: type[World]) -> None:
     both = world(private="s", public="s")
     assert await both.choose() == "private"
-    both.says["private"] = None
+    both.answers["private"] = None
     dead = asyncio.Event()
     watches = [both.endpoints.watch(both.endpoints.all[0], dead.set) for _ in range(20)]
     await asyncio.wait_for(dead.wait(), 5)
@@ -337,7 +333,7 @@ async def test_a_path_that_still_answers_is_let_alone_and_doubted_ever_more_rare
 async def test_when_no_path_answers_none_is_blamed(world: type[World]) -> None:
     both = world(private="s", public="s")
     assert await both.choose() == "private"
-    both.says = {"private": RESET, "public": RESET}
+    both.answers = {"private": RESET, "public": RESET}
     watch = both.endpoints.watch(both.endpoints.all[0], lambda: pytest.fail("Ray is silent, not the path"))
     assert watch is not None
     await until(lambda: both.asked["public"] >= 2)

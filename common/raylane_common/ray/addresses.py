@@ -1,27 +1,30 @@
-"""The configured addresses of the cluster: what to reach, by which rules, with which credentials."""
+"""The configured addresses of the cluster, each with its limits, TLS context and token."""
 
 from __future__ import annotations
 
 import ipaddress
-import ssl
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from raylane_common.errors import InvalidRequest
 from raylane_common.ray.settings import RayEndpointSettings
+from raylane_common.tls import build_tls_context
 
 if TYPE_CHECKING:
+    import ssl
     from pathlib import Path
+    from urllib.parse import SplitResult
 
     from raylane_common.ray.settings import RaySettings
+    from raylane_common.tls import TlsVerify
 
-# Names that no public DNS has; everything else with a dot may lead anywhere.
+# Public DNS has no such names; any other name with a dot may lead anywhere.
 _PRIVATE_SUFFIXES: Final = (".internal", ".local", ".localhost", ".lan", ".svc", ".home.arpa")
 
 
 class Token:
-    """A token given as such, or the one that stands in a file now: it may be replaced while we run."""
+    """A token: given as text, or read from a file that may be replaced while the process runs."""
 
     def __init__(self, text: str | None, file: Path | None, field: str) -> None:
         self._file = file
@@ -30,10 +33,10 @@ class Token:
         self._header = None if text is None else _header(text, field)
 
     def header(self) -> dict[str, str] | None:
-        """The header that shows the token, if there is one. Raises `InvalidRequest` for a file that cannot be read."""
+        """Returns the header with the token, or None. Raises `InvalidRequest` for a file that cannot be read."""
         if self._file is not None:
             try:
-                # A file that is watched on disk: microseconds, and no more often than requests are sent.
+                # Blocking, but it takes microseconds.
                 changed_at_ns = self._file.stat().st_mtime_ns
                 if changed_at_ns != self._read_at_ns:
                     self._header = _header(self._file.read_text(), self._field)
@@ -45,7 +48,7 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """One way to the cluster. `tls` is what aiohttp takes: a context, or True for the system's authorities."""
+    """One address of the cluster. `tls` is aiohttp's argument: a context, or True for the system's authorities."""
 
     name: str
     url: str = field(repr=False)
@@ -63,24 +66,21 @@ class Address:
 
 
 def configured(settings: RaySettings) -> tuple[Address, ...]:
-    """The addresses in order of preference. Raises `InvalidRequest` that names the setting which cannot be used."""
+    """Returns the addresses in order of preference. Raises `InvalidRequest` that names the setting at fault."""
     if settings.endpoints:
-        wanted = [(f"ray.endpoints.{endpoint.name}", endpoint) for endpoint in settings.endpoints]
-    else:
-        wanted = [
-            # Its URL was validated under the name that users know it by.
-            (f"ray.{name}_url", RayEndpointSettings.model_construct(name=name, url=url))
-            for name, url in (("private", settings.private_url), ("public", settings.public_url))
-            if url is not None
-        ]
-    return tuple(_address(field, endpoint, settings) for field, endpoint in wanted)
+        return tuple(_address(f"ray.endpoints.{endpoint.name}", endpoint, settings) for endpoint in settings.endpoints)
+    return tuple(
+        _address(f"ray.{name}_url", RayEndpointSettings(name=name, url=url), settings)
+        for name, url in (("private", settings.private_url), ("public", settings.public_url))
+        if url is not None
+    )
 
 
 def is_private(host: str) -> bool:
-    """Whether what is sent to this host stays in networks of our own, as far as its name tells.
+    """Whether requests to this host stay in private networks, as far as its name tells.
 
-    A literal address is looked up in the registries of RFC 1918, RFC 4193 and their like; a name counts as private if
-    it has no dot or ends like those that are resolved inside one site only.
+    A literal address is compared with the registries of RFC 1918, RFC 4193 and similar ones. A name counts as private
+    if it has no dot, or a suffix that is only resolved inside one site.
     """
     try:
         return not ipaddress.ip_address(host).is_global
@@ -90,19 +90,7 @@ def is_private(host: str) -> bool:
 
 
 def _address(field: str, endpoint: RayEndpointSettings, settings: RaySettings) -> Address:
-    try:
-        parts = urlsplit(endpoint.url)
-        host = parts.hostname if parts.port != 0 and not parts.query and not parts.fragment else None
-    except ValueError:
-        host = None
-    if not host:
-        raise InvalidRequest.field(field, "must be like http://host:8265")
-    own_token = endpoint.token is not None or endpoint.token_file is not None
-    source = endpoint if own_token else settings
-    if source.token is not None and source.token_file is not None:
-        raise InvalidRequest.field(field, "has both a token and a token_file; give one of them")
-    if "@" in parts.netloc and (source.token is not None or source.token_file is not None):
-        raise InvalidRequest.field(field, "must not carry a user and password together with a token")
+    parts, host = _parse(field, endpoint.url)
     private = is_private(host)
     if parts.scheme == "http" and not private and not settings.allow_insecure_public:
         raise InvalidRequest.field(
@@ -118,25 +106,40 @@ def _address(field: str, endpoint: RayEndpointSettings, settings: RaySettings) -
         or (settings.connect_timeout_s if private else settings.public_connect_timeout_s),
         answer_timeout_s=endpoint.answer_timeout_s,
         tls=_tls(parts.scheme, endpoint.ca_file or settings.ca_file, endpoint.tls_verify or settings.tls_verify, field),
-        token=Token(
-            source.token.get_secret_value() if source.token is not None else None,
-            source.token_file,
-            f"{field}.token" if own_token else "ray.token",
-        ),
+        token=_token(field, endpoint, settings, has_login="@" in parts.netloc),
     )
 
 
-def _tls(scheme: str, ca_file: Path | None, verify: str, field: str) -> ssl.SSLContext | bool:
+def _parse(field: str, url: str) -> tuple[SplitResult, str]:
+    """Returns the parts of a URL, and its host."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname if parts.port != 0 and not parts.query and not parts.fragment else None
+    except ValueError:
+        host = None
+    if not host:
+        raise InvalidRequest.field(field, "must be like http://host:8265")
+    return parts, host
+
+
+def _token(field: str, endpoint: RayEndpointSettings, settings: RaySettings, *, has_login: bool) -> Token:
+    is_own = endpoint.token is not None or endpoint.token_file is not None
+    source = endpoint if is_own else settings
+    if source.token is not None and source.token_file is not None:
+        raise InvalidRequest.field(field, "has both a token and a token_file; give one of them")
+    if has_login and (source.token is not None or source.token_file is not None):
+        raise InvalidRequest.field(field, "must not contain a user and password if a token is set")
+    text = source.token.get_secret_value() if source.token is not None else None
+    return Token(text, source.token_file, f"{field}.token" if is_own else "ray.token")
+
+
+def _tls(scheme: str, ca_file: Path | None, verify: TlsVerify, field: str) -> ssl.SSLContext | bool:
     if scheme == "http" or (ca_file is None and verify == "full"):
         return True
     try:
-        context = ssl.create_default_context(cafile=ca_file)
-    except (OSError, ssl.SSLError) as error:
+        return build_tls_context(verify=verify, ca_file=ca_file)
+    except OSError as error:
         raise InvalidRequest.field(field, f"its ca_file {ca_file} cannot be used: {error}") from error
-    context.check_hostname = verify == "full"
-    if verify == "none":
-        context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 def _header(text: str, field: str) -> dict[str, str] | None:

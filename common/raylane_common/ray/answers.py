@@ -1,20 +1,18 @@
-"""What an answer, or the lack of one, means: a fault of the path to Ray, or Ray's own word."""
+"""What an HTTP answer means, or the lack of one: a fault of the path to Ray, or an answer of Ray's own."""
 
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final, TypeVar
-
-from pydantic import BaseModel, ValidationError
+from typing import TYPE_CHECKING, Final
 
 from raylane_common.errors import RayAuth, RayRejected, RayServerError, RunNotFound
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
+# Enough for the last line of a traceback; errors are logged and kept in records.
 _SHORT_CHARS: Final = 300
 
 
@@ -24,19 +22,19 @@ class FaultKind(StrEnum):
     CONNECT = "connect"
     """No connection: nothing was sent."""
     LOST = "lost"
-    """Sent, but no whole answer came back: timeout, reset, disconnect."""
+    """Sent, but no complete answer came back: timeout, reset, disconnect."""
     GATEWAY = "gateway"
-    """502, 503 or 504: something between us and Ray could not reach it."""
+    """502, 503 or 504: a proxy could not reach Ray."""
     NOT_RAY = "not_ray"
     """Something else answered: a redirect, a page, another protocol."""
     WRONG_CLUSTER = "wrong_cluster"
-    """A Ray, but not ours."""
+    """Ray, but another cluster than the one first seen."""
     INSECURE = "insecure"
-    """Our Ray, but by its owner's settings too dangerous to use."""
+    """Our cluster, but `ray.insecure_cluster` refuses its weaknesses."""
 
 
 class PathFault(Exception):
-    """The path to one endpoint failed a request. Never leaves the Ray room."""
+    """The path to one endpoint failed a request. Internal: callers of `RayClient` get `RayUnreachable` instead."""
 
     def __init__(
         self, kind: FaultKind, reason: str, *, elapsed_s: float = 0.0, retry_after_s: float | None = None
@@ -49,20 +47,25 @@ class PathFault(Exception):
 
     @property
     def nothing_sent(self) -> bool:
-        """Whether the request certainly did not reach anybody."""
+        """Whether the request certainly reached nobody."""
         return self.kind is FaultKind.CONNECT
 
     @property
     def blames_endpoint(self) -> bool:
-        """Whether the endpoint is at fault for certain; otherwise Ray itself may be, until another one answers."""
+        """Whether the endpoint is certainly at fault. If not, it may be Ray, until another endpoint answers."""
         return self.kind not in (FaultKind.LOST, FaultKind.GATEWAY)
+
+
+def no_answer(waited_s: float) -> PathFault:
+    """Returns the fault of an endpoint that was silent for so many seconds."""
+    return PathFault(FaultKind.LOST, f"no answer within {waited_s:.3g} s", elapsed_s=waited_s)
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Ray's own answer. `data` is the body as JSON where JSON was expected; `truncated`: `body` is its last part.
+    """An answer of Ray's own. `data` is the body as JSON, if JSON was expected; `truncated`: `body` is its last part.
 
-    `retry_after_s` is what its `Retry-After` says.
+    `retry_after_s` is the value of its `Retry-After` header.
     """
 
     endpoint: str
@@ -79,27 +82,27 @@ class Answer:
 
     @property
     def is_ok(self) -> bool:
-        """Whether Ray did what was asked."""
+        """Whether Ray did what it was asked."""
         return 200 <= self.status < 300
 
     @property
     def is_missing_job(self) -> bool:
-        """Whether Ray says that it has no such job. A route that does not exist is a 404 too, with another text."""
+        """Whether Ray has no such job. An unknown route is a 404 as well, with another text."""
         return self.status == 404 and "does not exist" in self.text
 
     @property
     def is_taken_id(self) -> bool:
-        """Whether Ray says that a job with this submission id exists. It does so with 500 or 400."""
+        """Whether Ray already has a job with this submission id. It answers 500 or 400 then."""
         return self.status in (400, 500) and "already exists" in self.text
 
     @property
     def is_refusal(self) -> bool:
-        """Whether the credentials were refused."""
+        """Whether the token was refused."""
         return self.status in (401, 403)
 
 
 def path_fault(status: int, content_type: str, body: bytes, *, retry_after_s: float | None = None) -> PathFault | None:
-    """The fault that an HTTP answer stands for, None if it is Ray's own word. JSON is the caller's to check."""
+    """Returns the fault that an HTTP answer means, or None if the answer is Ray's own. Does not look into JSON."""
     if status in (502, 503, 504):
         return PathFault(FaultKind.GATEWAY, f"answered {status}: {shorten(body)}", retry_after_s=retry_after_s)
     if 300 <= status < 400:
@@ -110,7 +113,7 @@ def path_fault(status: int, content_type: str, body: bytes, *, retry_after_s: fl
 
 
 def parse_json(body: bytes) -> JsonValue:
-    """The JSON of a good answer. Raises `PathFault` if it is none, since Ray always sends JSON."""
+    """Returns the JSON of a good answer. Raises `PathFault` for anything else, since Ray always sends JSON."""
     try:
         data: JsonValue = json.loads(body)
     except ValueError:
@@ -119,7 +122,7 @@ def parse_json(body: bytes) -> JsonValue:
 
 
 def check(answer: Answer, doing: str) -> None:
-    """Raises the typed error for an answer of Ray that is not good. `doing` finishes the sentence "Ray refused to"."""
+    """Raises the typed error for an answer that is not good. `doing` completes the sentence "Ray refused to …"."""
     if answer.is_ok:
         return
     said = shorten(answer.body)
@@ -137,95 +140,24 @@ def check(answer: Answer, doing: str) -> None:
             f"Ray's {answer.endpoint} endpoint has no such route (404: {said}); check its URL and Ray's version",
             details=details,
         )
-    # Ray answers 500 here, but it is the caller's mistake and trying again does not help.
+    # Ray answers 500 here, but the caller is at fault and another try does not help.
     still_running = answer.status == 500 and "non-terminal state" in answer.text
     # Ray does not throttle, but a proxy in front of it may.
     if (answer.status < 500 and answer.status != 429) or still_running:
         raise RayRejected(f"Ray refused to {doing} ({answer.status}): {said}", details=details)
     if answer.status == 500 and "UnicodeDecodeError" in answer.text:
-        # It opens logs as UTF-8 text, and will not read this one a second time either.
-        raise RayServerError(f"Ray cannot {doing}: what it printed is not UTF-8", retryable=False, details=details)
+        # Ray opens logs as UTF-8 text, so it will fail on this one again.
+        raise RayServerError(f"Ray cannot {doing}: the output is not UTF-8", retryable=False, details=details)
     raise RayServerError(
         f"Ray failed to {doing} ({answer.status}): {said}", retry_after_s=answer.retry_after_s, details=details
     )
 
 
 def shorten(body: bytes) -> str:
-    """The line that says most: the last one of a traceback, else the first; at most 300 characters."""
+    """Returns the most useful line: the last one of a traceback, else the first; at most 300 characters."""
     text = body[-65536:].decode(errors="replace")
     lines = [line.strip() for line in text.splitlines() if any(map(str.isalnum, line))]
     if not lines:
         return "no text"
     line = lines[-1] if "Traceback (most recent call last)" in text else lines[0]
     return line if len(line) <= _SHORT_CHARS else line[: _SHORT_CHARS - 1] + "…"
-
-
-_Model = TypeVar("_Model", bound=BaseModel)
-
-
-def read(model: type[_Model], answer: Answer) -> _Model:
-    """A good answer as a model that knows its endpoint. Raises `RayServerError` if the JSON is something else."""
-    data = {**answer.data, "endpoint": answer.endpoint} if isinstance(answer.data, dict) else answer.data
-    return parse(model, data, answer)
-
-
-def parse(model: type[_Model], data: JsonValue, answer: Answer) -> _Model:
-    """A part of a good answer as a model. Raises `RayServerError` if it is something else."""
-    try:
-        return model.model_validate(data)
-    except ValidationError as error:
-        raise unexpected(answer, model.__name__) from error
-
-
-def read_flag(answer: Answer, name: str) -> bool:
-    """One truth value of a good answer. Raises `RayServerError` if it is not there."""
-    value = answer.data.get(name) if isinstance(answer.data, dict) else None
-    if not isinstance(value, bool):
-        raise unexpected(answer, f"`{name}`")
-    return value
-
-
-def unexpected(answer: Answer, wanted: str) -> RayServerError:
-    """The error for JSON that is not what Ray's API says."""
-    return RayServerError(
-        f"Ray's {answer.endpoint} endpoint answered JSON without a valid {wanted}; "
-        "check that its URL is Ray's dashboard and that its version is supported",
-        retryable=False,
-        details={"endpoint": answer.endpoint, "said": shorten(answer.body)},
-    )
-
-
-# Where a JSON string that was cut open is certainly between two characters: before a backslash that no backslash
-# precedes, or after six bytes without one, since no escape is longer.
-_BETWEEN_CHARACTERS: Final = re.compile(rb"(?<=[^\\])(?=\\)|(?<=[^\\]{6})")
-
-
-def read_logs(answer: Answer, *, max_bytes: int) -> tuple[str, bool]:
-    """The last `max_bytes` of `{"logs": "…"}` as text, and whether something was cut off.
-
-    `answer.body` may be the last part only. Raises `RayServerError` if the JSON is something else.
-    """
-    if answer.truncated:
-        text = _read_cut_string(answer)
-    else:
-        logs = answer.data.get("logs") if isinstance(answer.data, dict) else None
-        if not isinstance(logs, str):
-            raise unexpected(answer, "`logs`")
-        text = logs
-    # A surrogate that lost its other half to the cut, or that a job printed, has no UTF-8.
-    whole = text.encode(errors="ignore")
-    kept = whole[max(0, len(whole) - max_bytes) :]
-    return kept.decode(errors="ignore"), answer.truncated or len(whole) > max_bytes
-
-
-def _read_cut_string(answer: Answer) -> str:
-    body = answer.body.rstrip()
-    if not body.endswith(b'"}'):
-        raise unexpected(answer, "`logs`")
-    rest = body[:-2]
-    match = _BETWEEN_CHARACTERS.search(rest)
-    rest = rest[match.start() :] if match else b""
-    try:
-        return str(json.loads(b'"' + rest.decode(errors="ignore").encode() + b'"'))
-    except ValueError as error:
-        raise unexpected(answer, "`logs`") from error

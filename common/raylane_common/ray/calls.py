@@ -7,14 +7,13 @@ import time
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Final
 
-from raylane_common.errors import InvalidRequest, RayAuth, RayError, RayInsecure, RayUnreachable, WrongCluster
+from raylane_common.errors import InvalidRequest, RayInsecure, RayUnreachable, WrongCluster
 from raylane_common.ray.addresses import configured
-from raylane_common.ray.answers import FaultKind, PathFault, check, read
+from raylane_common.ray.answers import FaultKind, PathFault
 from raylane_common.ray.endpoints import Endpoints
-from raylane_common.ray.health import Endpoint
-from raylane_common.ray.models import RayVersion
-from raylane_common.ray.security import NO_AUTHENTICATION
-from raylane_common.ray.transport import Request, Transport
+from raylane_common.ray.health import Endpoint, Health
+from raylane_common.ray.probing import Prober
+from raylane_common.ray.transport import Transport
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
@@ -25,101 +24,108 @@ if TYPE_CHECKING:
     from raylane_common.ray.models import EndpointReport
     from raylane_common.ray.observe import RayObserver
     from raylane_common.ray.settings import RaySettings
+    from raylane_common.ray.transport import Request
 
-VERSION: Final = Request("version", "GET", "/api/version")
-_AUTHENTICATION: Final = Request("version", "GET", "/api/authentication_mode")
+# A proxy that swallows websocket handshakes costs this much for each try, so less than a call's whole deadline.
 _HANDSHAKE_S: Final = 5.0
 
 
 class Deadline:
-    """A point in time that everything belonging to one call shares."""
+    """The point in time by which one call must end, with everything that belongs to it."""
 
     def __init__(self, timeout_s: float) -> None:
-        self._end = time.monotonic() + timeout_s
+        self._end_s = time.monotonic() + timeout_s
 
     @property
     def left_s(self) -> float:
-        """Seconds until then; not below 0."""
-        return max(0.0, self._end - time.monotonic())
+        """Seconds until then; 0 afterwards."""
+        return max(0.0, self._end_s - time.monotonic())
 
 
 class Calls:
-    """Sends requests to whichever endpoint works. The constructor raises `InvalidRequest` for an invalid address."""
+    """Sends requests to an endpoint that works. The constructor raises `InvalidRequest` for an invalid address."""
 
     def __init__(self, settings: RaySettings, observer: RayObserver) -> None:
         self._transport = Transport()
         self._observer = observer
-        self._endpoints = self._of(settings)
+        self._endpoints = self._build(settings)
 
     def reports(self) -> tuple[EndpointReport, ...]:
-        """Every endpoint as it stands now."""
-        return self._endpoints.reports()
+        """Returns the current state of every endpoint."""
+        return self._endpoints.health.reports()
 
     async def use(self, settings: RaySettings) -> None:
-        """Takes other addresses from now on; calls under way go on with them. Raises `InvalidRequest`."""
-        before, self._endpoints = self._endpoints, self._of(settings)
+        """Uses other addresses from now on; calls under way continue with them. Raises `InvalidRequest`."""
+        before, self._endpoints = self._endpoints, self._build(settings)
         await before.aclose()
 
     async def exchange(self, request: Request, deadline: Deadline, *, repeatable: bool = True) -> Answer:
-        """Ray's answer, whatever its status.
+        """Returns Ray's answer, whatever its status, from the first endpoint that gives one before the deadline.
 
-        Raises `InvalidRequest` if no address is configured, `RayUnreachable` if no endpoint gave an answer, and
-        `PathFault` if a request that is not `repeatable` was sent and its answer lost: only the caller knows how to
-        find out what became of it.
+        `repeatable` is False for a submission, which must not be sent again while it is unknown whether Ray has it.
+        Raises `InvalidRequest` if no address is configured, `RayUnreachable` if no endpoint answered, and `PathFault`
+        if a request that is not `repeatable` was sent and its answer was lost.
+
+        Each endpoint gets one try, in order of preference; see docs/decisions/0007.
         """
         endpoints, faults = self._endpoints, dict[str, PathFault]()
         while (left_s := deadline.left_s) > 0:
+            # `use` has replaced the addresses since the last try: the faults of the old ones say nothing of the new.
             if endpoints is not self._endpoints:
                 endpoints, faults = self._endpoints, {}
             if not endpoints.all:
                 raise InvalidRequest.field("ray.private_url", "set RAYLANE_RAY__PRIVATE_URL or RAYLANE_RAY__PUBLIC_URL")
             endpoint = await endpoints.choose(faults, left_s)
             left_s = deadline.left_s
+            # The old endpoints were closed while this call waited for their probes; the new ones may well answer.
             if endpoint is None and endpoints is not self._endpoints:
                 continue
             if endpoint is None or left_s <= 0:
                 break
             if faults:
                 self._observer.happened("fallback", endpoint.name)
-            # A request that nobody may repeat has no use for time left to the next endpoint.
+            # One silent endpoint must not use up the time of the next. A request that may not be sent again has no next
+            # endpoint, so it gets all the time that is left.
             timeout_s = endpoints.share_s(faults, left_s) if repeatable else left_s
             try:
                 answer = await self._send(endpoints, endpoint, request, timeout_s)
             except PathFault as fault:
                 faults[endpoint.name] = fault
                 endpoints.health.failed(endpoint, fault)
+                # Sent, and the answer lost: Ray may have taken it. Only the caller can find out, by the submission id.
                 if not (repeatable or fault.nothing_sent):
                     raise
             else:
+                # The same request got an answer here, so those that failed it before have broken paths.
                 endpoints.health.outlived(faults)
                 return answer
         raise _unreachable(endpoints, faults)
 
-    async def make_sure(self) -> None:
-        """Before code is sent: an address that came to lead to another cluster is not used any more."""
-        await self._endpoints.make_sure()
+    async def confirm_identity(self) -> None:
+        """Makes sure, before code is sent, that the endpoint in use still leads to the cluster first seen."""
+        await self._endpoints.confirm_identity()
 
     async def frames(self, path: str, deadline: Deadline) -> AsyncGenerator[str, None]:
-        """The text frames of a websocket at whichever endpoint works; ends when Ray closes it in order.
+        """Yields the text frames of a websocket at an endpoint that works, until Ray closes it in order.
 
-        Raises `PathFault` if the connection breaks, and as `exchange` if there is none.
+        Raises `PathFault` if the connection breaks, and what `exchange` raises if there is none.
         """
         endpoints, faults = self._endpoints, dict[str, PathFault]()
         endpoint = await endpoints.choose(faults, deadline.left_s)
         if endpoint is None:
             raise _unreachable(endpoints, faults)
-        dead = asyncio.Event()
-        watch = endpoints.watch(endpoint, dead.set)
+        broken = asyncio.Event()
+        watch = endpoints.watch(endpoint, broken.set)
         started, outcome = time.monotonic(), "cancelled"
         try:
             handshake_s = min(_HANDSHAKE_S, deadline.left_s)
-            async with aclosing(self._transport.frames(endpoint, path, handshake_s, dead)) as frames:
+            async with aclosing(self._transport.frames(endpoint.address, path, handshake_s, broken)) as frames:
                 async for frame in frames:
                     yield frame
             outcome = "ok"
         except PathFault as fault:
             outcome = fault.kind.value
-            # What lets no websocket through, as some proxies do, may be fine for every other request.
+            # Some proxies let no websocket through and are fine for every other request.
             if fault.nothing_sent:
                 endpoints.health.failed(endpoint, fault)
             raise
@@ -133,22 +139,30 @@ class Calls:
         await self._endpoints.aclose()
         await self._transport.aclose()
 
-    def _of(self, settings: RaySettings) -> Endpoints:
+    def _build(self, settings: RaySettings) -> Endpoints:
         endpoints = [Endpoint(address) for address in configured(settings)]
-        return Endpoints(endpoints, self._ask, settings, self._observer)
+        prober = Prober(self._transport, self._observer, refuse_insecure=settings.insecure_cluster == "refuse")
+        health = Health(
+            endpoints,
+            prober,
+            self._observer,
+            reprobe_min_s=settings.reprobe_min_s,
+            reprobe_max_s=settings.reprobe_max_s,
+        )
+        return Endpoints(health, self._observer, head_start_s=settings.failover_delay_s)
 
     async def _send(self, endpoints: Endpoints, endpoint: Endpoint, request: Request, timeout_s: float) -> Answer:
-        """One exchange, given up as soon as the path to the endpoint is known to be broken."""
+        """Makes one exchange, and gives it up as soon as the path to the endpoint is known to be broken."""
         loop = asyncio.get_running_loop()
         limit = asyncio.timeout(min(timeout_s, endpoint.address.answer_timeout_s or timeout_s))
-        # One that is just expiring can no more be moved.
+        # A limit that is already expiring cannot be moved.
         watch = endpoints.watch(endpoint, lambda: None if limit.expired() else limit.reschedule(loop.time()))
         started, outcome = loop.time(), "cancelled"
         try:
-            answer = await self._transport.send(endpoint, request, limit)
+            answer = await self._transport.send(endpoint.address, request, limit)
             outcome = "ok" if answer.is_ok else "refused"
             if request.is_small:
-                endpoint.took(loop.time() - started)
+                endpoint.add_latency(loop.time() - started)
             return answer
         except PathFault as fault:
             outcome = fault.kind.value
@@ -158,31 +172,10 @@ class Calls:
                 watch.close()
             self._observer.request(endpoint.name, request.operation, outcome, loop.time() - started)
 
-    async def _ask(self, endpoint: Endpoint, timeout_s: float) -> RayVersion:
-        try:
-            answer = await self._transport.send(endpoint, VERSION, asyncio.timeout(timeout_s))
-            check(answer, "tell its version")
-            version = read(RayVersion, answer)
-            if not endpoint.address.is_private and endpoint.session_name != version.session_name:
-                mode = await self._authentication_mode(endpoint, timeout_s)
-                version = version.model_copy(update={"authentication_mode": mode})
-            return version
-        except RayAuth:
-            raise
-        except RayError as error:
-            problem = error
-        raise PathFault(FaultKind.NOT_RAY, f"not Ray: {problem.message}", retry_after_s=problem.retry_after_s)
-
-    async def _authentication_mode(self, endpoint: Endpoint, timeout_s: float) -> str:
-        answer = await self._transport.send(endpoint, _AUTHENTICATION, asyncio.timeout(timeout_s))
-        said = answer.data.get("authentication_mode") if isinstance(answer.data, dict) else None
-        # A Ray without this route is older than authentication itself.
-        return said if isinstance(said, str) else NO_AUTHENTICATION
-
 
 def _unreachable(endpoints: Endpoints, faults: Mapping[str, PathFault]) -> RayUnreachable:
     causes: list[JsonValue] = []
-    words: list[str] = []
+    shown: list[str] = []
     kinds: set[FaultKind | None] = set()
     for endpoint in endpoints.all:
         fault = faults.get(endpoint.name) or endpoint.last_fault
@@ -190,9 +183,9 @@ def _unreachable(endpoints: Endpoints, faults: Mapping[str, PathFault]) -> RayUn
         elapsed_s = round(faults[endpoint.name].elapsed_s, 3) if endpoint.name in faults else 0.0
         kinds.add(fault.kind if fault else None)
         causes.append({"name": endpoint.name, "url": endpoint.shown_url, "error": error, "elapsed_s": elapsed_s})
-        words.append(f"{endpoint.name} {endpoint.shown_url}: {error}")
+        shown.append(f"{endpoint.name} {endpoint.shown_url}: {error}")
     details: dict[str, JsonValue] = {"endpoints": causes}
-    what = "; ".join(words)
+    what = "; ".join(shown)
     if FaultKind.WRONG_CLUSTER in kinds:
         return WrongCluster(
             f"no endpoint leads to the Ray cluster first seen ({what}); check RAYLANE_RAY__PRIVATE_URL and "

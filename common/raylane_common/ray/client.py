@@ -1,55 +1,62 @@
-"""The Ray client: Ray's Jobs API, typed, over whichever address of the cluster works."""
+"""A typed client for Ray's Jobs API that uses whichever address of the cluster works."""
 
 from __future__ import annotations
 
 import asyncio
-import re
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Self
 
 from raylane_common.errors import InvalidRequest
-from raylane_common.limits import SUBMISSION_ID_PATTERN
-from raylane_common.ray.answers import check, parse, read, read_flag, read_logs, shorten, unexpected
-from raylane_common.ray.calls import VERSION, Calls, Deadline
-from raylane_common.ray.lifecycle import OUTAGE_PATIENCE_S, stop_and_confirm, wait_for_end
-from raylane_common.ray.models import ClusterStatus, RayHealth, RayJob, RayLogs, RayNode, RayVersion
+from raylane_common.ray.answers import check, shorten
+from raylane_common.ray.calls import Calls, Deadline
+from raylane_common.ray.lifecycle import MAX_OUTAGE_S, stop_and_confirm, wait_for_end
+from raylane_common.ray.models import RayHealth, RayJob, RayLogs, RayVersion
 from raylane_common.ray.observe import RayCounters
-from raylane_common.ray.submission import NewRun, submit
+from raylane_common.ray.parsing import read, read_cluster_status, read_flag, read_jobs, read_logs, read_nodes
+from raylane_common.ray.probing import VERSION
+from raylane_common.ray.submission import NewRun, check_id, submit
 from raylane_common.ray.tail import LogTail
 from raylane_common.ray.transport import Request
-from raylane_common.secrets import refuse_credentials
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping, Sequence
     from types import TracebackType
 
-    from pydantic import JsonValue
-
     from raylane_common.ray.answers import Answer
-    from raylane_common.ray.models import EndpointReport, LogPiece, RayJobStatus, RayStop, Submission
+    from raylane_common.ray.models import (
+        ClusterStatus,
+        EndpointReport,
+        LogPiece,
+        RayJobStatus,
+        RayNode,
+        RayStop,
+        Submission,
+    )
     from raylane_common.ray.observe import RayObserver
     from raylane_common.ray.package import Package
     from raylane_common.ray.settings import RaySettings
 
 DEFAULT_LOG_BYTES: Final = 1024 * 1024
 
-# The most that JSON takes for one byte of text: \u0001.
+# The longest that JSON makes of one byte of text: \u0001.
 _ESCAPED_BYTES: Final = 6
 
 
 class RayClient:
-    """Jobs on one Ray cluster. Safe to share between tasks of one event loop; close it with `aclose()`.
+    """Runs on one Ray cluster. Tasks of one event loop may share a client; close it with `aclose()`.
 
-    Opens nothing until the first call. Every call has one deadline over all addresses (`ray.request_timeout_s`;
-    `ray.submit_timeout_s` for packages, `submit` and `logs`). Every call raises `RayUnreachable` if no address
-    answers (`WrongCluster` or `RayInsecure` if what answers must not be used), `RayAuth` if the token is refused,
-    `RayRejected` or `RayServerError` if Ray says no, and `InvalidRequest` for a submission id that Ray could not take,
-    or if no address is configured. The constructor raises it for an invalid one.
-
-    `observer` is told of every request and every change; left out, `client.counters` counts them.
+    Opens no connection before the first call. Each call has one deadline over all addresses: `ray.request_timeout_s`,
+    or `ray.submit_timeout_s` for packages, `submit` and `logs`. Every call raises `RayUnreachable` if no address
+    answers, `WrongCluster` or `RayInsecure` if the cluster that answers must not be used, `RayAuth` if the token is
+    refused, `RayRejected` or `RayServerError` if Ray answers with an error, and `InvalidRequest` for a submission id
+    that Ray does not accept, or if no address is configured.
     """
 
     def __init__(self, settings: RaySettings, *, observer: RayObserver | None = None) -> None:
+        """Raises `InvalidRequest` for an address that cannot be used.
+
+        `observer` receives every request and every change of an endpoint. Without one, `client.counters` counts them:
+        read `client.counters.counts` and `client.counters.seconds`.
+        """
         self._settings = settings
         self.counters = RayCounters()
         self._observer = observer or self.counters
@@ -64,28 +71,28 @@ class RayClient:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Ends background probes and closes connections. The client cannot be used afterwards."""
+        """Ends the background probes and closes the connections. The client cannot be used afterwards."""
         await self._calls.aclose()
 
     async def use(self, settings: RaySettings) -> None:
-        """Takes other settings from now on, addresses included, and finds out anew which of them work.
+        """Uses other settings from now on. Nothing is known of their addresses until the next call.
 
-        Raises `InvalidRequest` for addresses that cannot be used; then nothing changes.
+        Raises `InvalidRequest` for an address that cannot be used; then nothing changes.
         """
         if settings != self._settings:
             await self._calls.use(settings)
             self._settings = settings
 
     def endpoints(self) -> tuple[EndpointReport, ...]:
-        """What this client knows of each address now; asks nobody."""
+        """Returns what this client knows about each address, without a request."""
         return self._calls.reports()
 
     async def version(self) -> RayVersion:
-        """Ray's version. Proves that an address leads to the cluster, not that jobs can run."""
+        """Returns Ray's version. Shows that an address leads to the cluster, not that runs can start."""
         return read(RayVersion, await self._send(VERSION, "tell its version"))
 
     async def health(self) -> RayHealth:
-        """Whether the head's control store answers, without which no job can be looked at or run."""
+        """Returns whether the head's control store answers. Without it no run can be looked up or started."""
         version = await self.version()
         request = Request("health", "GET", "/api/gcs_healthz", answers_json=False, answers_503=True)
         answer = await self._calls.exchange(request, Deadline(self._settings.request_timeout_s))
@@ -99,26 +106,20 @@ class RayClient:
         )
 
     async def cluster_status(self) -> ClusterStatus:
-        """Use of resources and pending demand, as text for people."""
-        answer = await self._send(Request("cluster", "GET", "/api/cluster_status"), "tell its status")
-        match answer.data:
-            case {"data": {"autoscalingStatus": str(text)}}:
-                return ClusterStatus(text=text, endpoint=answer.endpoint)
-            case {"data": {"clusterStatus": _}}:
-                return ClusterStatus(text="", endpoint=answer.endpoint)
-        raise unexpected(answer, "cluster status")
+        """Returns the use of resources and the pending demand, as text for people."""
+        request = Request("cluster", "GET", "/api/cluster_status")
+        return read_cluster_status(await self._send(request, "tell its status"))
 
     async def nodes(self) -> list[RayNode]:
-        """The cluster's nodes, the head first."""
-        answer = await self._send(Request("nodes", "GET", "/api/v0/nodes"), "list its nodes")
-        match answer.data:
-            case {"data": {"result": {"result": list(found)}}}:
-                nodes = [parse(RayNode, node, answer) for node in found]
-                return sorted(nodes, key=lambda node: not node.is_head_node)
-        raise unexpected(answer, "list of nodes")
+        """Returns the nodes of the cluster, the head first."""
+        return read_nodes(await self._send(Request("nodes", "GET", "/api/v0/nodes"), "list its nodes"))
 
     async def has_package(self, package: Package) -> bool:
-        """Whether the cluster has the package; if so it keeps it for another ten minutes."""
+        """Returns whether the cluster has the package; if so, it keeps it for another ten minutes.
+
+        Raylane itself does not call this: `submit` uploads the package each time. It is for programs with packages
+        that take long to upload.
+        """
         request = Request("package", "GET", f"/api/packages/gcs/{package.name}", answers_json=False)
         answer = await self._calls.exchange(request, Deadline(self._settings.submit_timeout_s))
         if answer.status == 404:
@@ -127,7 +128,10 @@ class RayClient:
         return True
 
     async def upload_package(self, package: Package) -> None:
-        """Gives the cluster the package, which it drops after ten minutes unless a job uses it; may be repeated."""
+        """Uploads a package before `submit` needs it. The cluster drops it after ten minutes unless a run uses it.
+
+        Uploading it again is harmless. Raylane itself does not call this: `submit` uploads its package.
+        """
         await self._upload(package, Deadline(self._settings.submit_timeout_s))
 
     async def submit(
@@ -140,51 +144,47 @@ class RayClient:
         pip: Sequence[str] = (),
         metadata: Mapping[str, str] | None = None,
     ) -> Submission:
-        """Uploads the package, then submits the job, which Ray runs at most once however often this is called.
+        """Uploads the package and submits a run. Repeating the call never starts a second run.
 
-        `entrypoint` is a shell command, run in the unpacked package; `pip` are requirements that Ray installs for it.
-        Ray shows `env_vars` to everybody: no secrets. Raises `RunExists` if the id belongs to another job, and
-        `SubmitOutcomeUnknown` if it could not be found out by the deadline whether Ray has the job. After
-        `RayUnreachable` it certainly does not.
+        `submission_id` is the run's name on the cluster, chosen by the caller: 1 to 64 letters, digits, `-` and `_`.
+        `entrypoint` is a shell command; its working directory is the unpacked `package`.
+        `env_vars` is the environment of the run, and `pip` are requirements that Ray installs before it starts. Ray
+        shows both to everybody who may list its jobs, so `InvalidRequest` is raised for what looks like a credential.
+        `metadata` is stored with the run and returned by `job` and `jobs`.
+
+        Returns once Ray has accepted the run, before it starts. Takes up to `ray.submit_timeout_s`. Raises `RunExists`
+        if another run has this id, and `SubmitOutcomeUnknown` if Ray may have the run: submit it again, or look it up
+        later. After `RayUnreachable` Ray certainly does not have it.
+
+        Example:
+            package = build_package({"main.py": "print('hello')"})
+            submission = await client.submit(submission_id="report-7", entrypoint="python main.py", package=package)
+            assert submission.submission_id == "report-7"
         """
-        _valid(submission_id)
-        if not entrypoint.strip():
-            raise InvalidRequest.field("entrypoint", "must not be empty")
+        new = NewRun.build(check_id(submission_id), entrypoint, package, env_vars or {}, pip, metadata or {})
         deadline = Deadline(self._settings.submit_timeout_s)
-        runtime_env: dict[str, JsonValue] = {}
-        if env_vars:
-            runtime_env["env_vars"] = {name: str(value) for name, value in env_vars.items()}
-        if pip:
-            runtime_env["pip"] = list(pip)
-        refuse_credentials(env_vars or {}, pip)
-        await self._calls.make_sure()
+        await self._calls.confirm_identity()
         if package is not None:
             await self._upload(package, deadline)
-            runtime_env["working_dir"] = package.uri
-        new = NewRun(
-            submission_id=submission_id,
-            entrypoint=entrypoint,
-            runtime_env=runtime_env,
-            metadata={name: str(value) for name, value in (metadata or {}).items()},
-        )
         return await submit(
             self._calls, new, deadline, look_timeout_s=self._settings.request_timeout_s, observer=self._observer
         )
 
     async def job(self, submission_id: str) -> RayJob:
-        """One job as it is now. Raises `RunNotFound`."""
-        request = Request("job", "GET", f"/api/jobs/{_valid(submission_id)}")
+        """Returns one run as it is now. Raises `RunNotFound`."""
+        request = Request("job", "GET", f"/api/jobs/{check_id(submission_id)}")
         return read(RayJob, await self._send(request, f"find {submission_id}"))
 
     async def jobs(
         self, *, status: RayJobStatus | None = None, metadata: Mapping[str, str] | None = None, limit: int | None = None
     ) -> list[RayJob]:
-        """The cluster's jobs, newest first, whoever submitted them; one that has not started comes first.
+        """Returns the jobs of the cluster, whoever submitted them: those that have not started, then the newest first.
 
-        Only those of this `status`, and whose metadata has all of these values; at most `limit`.
+        `status` and `metadata` select those with this status, and with all of these values. `limit` is their largest
+        number.
         """
         answer = await self._send(Request("jobs", "GET", "/api/jobs/"), "list its jobs")
-        jobs = await asyncio.to_thread(_read_jobs, answer)
+        jobs = await asyncio.to_thread(read_jobs, answer)
         wanted = (metadata or {}).items()
         found = [
             job for job in jobs if (status is None or job.status is status) and wanted <= (job.metadata or {}).items()
@@ -192,11 +192,19 @@ class RayClient:
         return found[:limit]
 
     async def wait(self, submission_id: str, *, timeout_s: float | None = None, accepted: bool = False) -> RayJob:
-        """The job once it has ended, however it did; a cluster that is away for less than a minute is waited for.
+        """Waits until a run has ended, and returns it, whether it succeeded or not.
 
-        `accepted` says that Ray is known to have taken the job. Raises `WaitTimeout` after `timeout_s`,
-        `RunNotFound` for a job that Ray never had, `RunLost` for one that it has no more, and `RunNotStarted` for
-        one that was pending for `ray.pending_timeout_s`.
+        `timeout_s` limits the wait, which is unlimited by default; the run itself continues. `accepted` means that Ray
+        is known to have accepted the run, so that one that is missing was lost. An outage of the cluster of less than
+        a minute does not end the wait.
+
+        Raises `WaitTimeout` after `timeout_s` seconds, `RunNotFound` for a run that Ray never had, `RunLost` for one
+        that it no longer has, and `RunNotStarted` for one that was pending for `ray.pending_timeout_s`.
+
+        Example:
+            await client.submit(submission_id="report-7", entrypoint="python main.py")
+            job = await client.wait("report-7", timeout_s=600)
+            print(job.status, job.driver_exit_code)
         """
         return await wait_for_end(
             self,
@@ -208,8 +216,8 @@ class RayClient:
         )
 
     async def logs(self, submission_id: str, *, max_bytes: int = DEFAULT_LOG_BYTES) -> RayLogs:
-        """What the job has printed so far: the last `max_bytes` of it, as UTF-8. Raises `RunNotFound`."""
-        path = f"/api/jobs/{_valid(submission_id)}/logs"
+        """Returns the last `max_bytes` of a run's output so far, counted in UTF-8. Raises `RunNotFound`."""
+        path = f"/api/jobs/{check_id(submission_id)}/logs"
         if max_bytes < 1:
             raise InvalidRequest.field("max_bytes", "must be at least 1")
         request = Request("logs", "GET", path, tail_bytes=_ESCAPED_BYTES * max_bytes + 64)
@@ -218,50 +226,59 @@ class RayClient:
         return RayLogs(text=text, truncated=truncated, endpoint=answer.endpoint)
 
     def follow_logs(self, submission_id: str, *, after: int = 0) -> AsyncGenerator[LogPiece, None]:
-        """What the job prints, as it prints it, until it has ended; over changes of address, without gap or repeat.
+        """Yields the output of a run as it is printed, until the run has ended, without gaps or repeats.
 
-        Go on later with the `end` of the last piece as `after`, in characters. Whoever leaves before the end closes it:
-        `contextlib.aclosing`. Raises `RunNotFound`, and the `RayError` that has stood in the way for a minute.
+        `after` skips so many characters of the output: to continue later, pass the `end` of the last piece. Broken
+        connections and failovers are invisible to the caller. Use `contextlib.aclosing` if you may leave before the
+        end.
+
+        Raises `RunNotFound`, and the `RayError` of an outage that takes longer than a minute.
+
+        Example:
+            await client.submit(submission_id="report-7", entrypoint="python main.py")
+            async for piece in client.follow_logs("report-7", after=0):
+                print(piece.text, end="")
         """
         if after < 0:
             raise InvalidRequest.field("after", "must not be negative")
         tail = LogTail(
             self._calls,
-            _valid(submission_id),
+            check_id(submission_id),
             after=after,
             look_timeout_s=self._settings.request_timeout_s,
-            patience_s=OUTAGE_PATIENCE_S,
+            max_outage_s=MAX_OUTAGE_S,
         )
         return tail.pieces()
 
-    async def stop(self, submission_id: str, *, patience_s: float = 15.0, may_come_s: float = 0) -> RayStop:
-        """Stops a job and sees that it has ended; after `patience_s` it is returned as it is.
+    async def stop(self, submission_id: str, *, timeout_s: float = 15.0, appear_timeout_s: float = 0.0) -> RayStop:
+        """Stops a run and waits until it has ended.
 
-        An unknown job is waited for during `may_come_s`, for one whose submission was cut off. Raises `RunNotFound`.
+        After `timeout_s` seconds the run is returned as it is. `appear_timeout_s` is how long to wait for a run that
+        Ray does not know yet, because its submission was cut off and may still arrive. Raises `RunNotFound` after that.
         """
         return await stop_and_confirm(
             self,
             submission_id,
-            patience_s=patience_s,
-            may_come_s=may_come_s,
+            timeout_s=timeout_s,
+            appear_timeout_s=appear_timeout_s,
             poll_interval_s=self._settings.poll_interval_s,
         )
 
     async def ask_to_stop(self, submission_id: str) -> bool:
-        """Asks Ray once to stop a job; False if it had ended before. Whether it does is not waited for.
+        """Asks Ray once to stop a run, and does not wait for it to stop. Returns False if it had already ended.
 
         Raises `RunNotFound`.
         """
-        request = Request("stop", "POST", f"/api/jobs/{_valid(submission_id)}/stop")
+        request = Request("stop", "POST", f"/api/jobs/{check_id(submission_id)}/stop")
         return read_flag(await self._send(request, f"stop {submission_id}"), "stopped")
 
     async def delete(self, submission_id: str) -> bool:
-        """Makes Ray forget a job that has ended, which frees its id for another one.
+        """Deletes a run that has ended, so that its id can be used again.
 
-        Raises `RayRejected` while the job runs, and `RunNotFound`, also if it is gone because the first answer to
-        this very call was lost.
+        Raises `RayRejected` while the run is under way, and `RunNotFound`, also if this call itself has deleted it and
+        the first answer was lost.
         """
-        request = Request("delete", "DELETE", f"/api/jobs/{_valid(submission_id)}")
+        request = Request("delete", "DELETE", f"/api/jobs/{check_id(submission_id)}")
         return read_flag(await self._send(request, f"delete {submission_id}"), "deleted")
 
     async def _upload(self, package: Package, deadline: Deadline) -> None:
@@ -273,18 +290,3 @@ class RayClient:
         answer = await self._calls.exchange(request, Deadline(timeout_s or self._settings.request_timeout_s))
         check(answer, doing)
         return answer
-
-
-def _valid(submission_id: str) -> str:
-    if not re.fullmatch(SUBMISSION_ID_PATTERN, submission_id):
-        raise InvalidRequest.field(
-            "submission_id", "must be 1 to 64 letters, digits, '-' and '_', the first a letter or digit"
-        )
-    return submission_id
-
-
-def _read_jobs(answer: Answer) -> list[RayJob]:
-    if not isinstance(answer.data, list):
-        raise unexpected(answer, "list of jobs")
-    jobs = [read(RayJob, replace(answer, data=entry)) for entry in answer.data]
-    return sorted(jobs, key=lambda job: (job.start_time_ms is None, job.start_time_ms or 0), reverse=True)

@@ -1,4 +1,4 @@
-"""A job of the cluster over time: waited for until it has ended, and stopped until it has stopped."""
+"""Waits for a job of the cluster to end, and stops one."""
 
 from __future__ import annotations
 
@@ -6,25 +6,31 @@ import asyncio
 import logging
 from typing import Final, Protocol
 
+from raylane_common.backoff import Backoff
 from raylane_common.errors import RayError, RunLost, RunNotFound, RunNotStarted, WaitTimeout
 from raylane_common.ray.models import RayJob, RayJobStatus, RayStop
 
+# A trivial run takes 2 s, so looking sooner gains nothing.
 FIRST_POLL_S: Final = 0.2
-OUTAGE_PATIENCE_S: Final = 60.0
-_LONGEST_COURTESY_S: Final = 20.0
+_POLL_FACTOR: Final = 1.5
+# A restart of the head or of the line to it is over by then; a longer one needs an operator.
+MAX_OUTAGE_S: Final = 60.0
+# A longer `Retry-After` is not obeyed, since the run may end meanwhile.
+_MAX_RETRY_AFTER_S: Final = 20.0
+# Installing a runtime environment may take this long; after that the log says that the run is still pending.
 _PENDING_NOTICE_S: Final = 60.0
 
 logger = logging.getLogger("raylane.ray")
 
 
 class Jobs(Protocol):
-    """The cluster's jobs, one question at a time; see `RayClient` for what each raises."""
+    """The two calls of `RayClient` that this module needs."""
 
     async def job(self, submission_id: str) -> RayJob:
-        """One job as it is now."""
+        """Returns one job as it is now."""
 
     async def ask_to_stop(self, submission_id: str) -> bool:
-        """Asks once for a job to stop."""
+        """Asks Ray once to stop a job."""
 
 
 async def wait_for_end(
@@ -36,17 +42,17 @@ async def wait_for_end(
     poll_interval_s: float,
     accepted: bool,
 ) -> RayJob:
-    """The job once it has ended; a cluster that is away for less than a minute does not end the wait.
+    """Returns the job once it has ended. An outage of the cluster of less than a minute does not end the wait.
 
-    With `accepted`, Ray is known to have taken the job. Raises `WaitTimeout`; `RunNotStarted` for a job that was
-    PENDING for all of `pending_timeout_s`; `RunLost` for one that Ray had and has no more; `RunNotFound`; and the
-    `RayError` that has stood in the way for a minute.
+    The parameters are those of `RayClient.wait`. Raises `WaitTimeout`, `RunNotStarted`, `RunLost`, `RunNotFound`, and
+    the `RayError` of an outage that takes longer than a minute.
     """
     loop = asyncio.get_running_loop()
-    pause_s = FIRST_POLL_S
-    asked_since = answered_at = loop.time()
+    pauses = Backoff(FIRST_POLL_S, poll_interval_s, factor=_POLL_FACTOR)
+    started_at_s = answered_at_s = loop.time()
     noticed = False
     while True:
+        retry_after_s = 0.0
         try:
             job = await jobs.job(submission_id)
         except RunNotFound as error:
@@ -54,71 +60,69 @@ async def wait_for_end(
                 raise _lost(submission_id) from error
             raise
         except RayError as error:
-            if not error.retryable or loop.time() - answered_at > OUTAGE_PATIENCE_S:
+            if not error.retryable or loop.time() - answered_at_s > MAX_OUTAGE_S:
                 raise
-            pause_s = max(pause_s, min(error.retry_after_s or 0, _LONGEST_COURTESY_S))
+            retry_after_s = min(error.retry_after_s or 0.0, _MAX_RETRY_AFTER_S)
         else:
             if job.status.is_final:
                 return job
-            accepted, answered_at = True, loop.time()
-            pending_s = loop.time() - asked_since if job.status is RayJobStatus.PENDING else 0.0
+            accepted, answered_at_s = True, loop.time()
+            pending_s = loop.time() - started_at_s if job.status is RayJobStatus.PENDING else 0.0
             if pending_s > pending_timeout_s:
                 raise _not_started(submission_id, pending_timeout_s)
             if pending_s > _PENDING_NOTICE_S and not noticed:
                 noticed = True
                 logger.warning("run %s is still pending after %.0f s: %s", submission_id, pending_s, job.message)
-        if timeout_s is not None and loop.time() - asked_since > timeout_s:
+        if timeout_s is not None and loop.time() - started_at_s > timeout_s:
             raise WaitTimeout(
-                f"{submission_id} had not ended after {timeout_s:g} s; it goes on",
+                f"{submission_id} had not ended after {timeout_s:g} s; it continues",
                 details={"submission_id": submission_id},
             )
-        await asyncio.sleep(pause_s)
-        pause_s = min(pause_s * 1.5, poll_interval_s)
+        await asyncio.sleep(max(pauses.next_s(), retry_after_s))
 
 
 async def stop_and_confirm(
-    jobs: Jobs, submission_id: str, *, patience_s: float, may_come_s: float, poll_interval_s: float
+    jobs: Jobs, submission_id: str, *, timeout_s: float, appear_timeout_s: float, poll_interval_s: float
 ) -> RayStop:
-    """Asks Ray to stop the job until it has ended, or for `patience_s`: then it is returned as it is.
+    """Asks Ray to stop the job until it has ended. Returns the job as it is after `timeout_s`.
 
-    Asks again because a job whose supervisor is only starting does not hear it. An unknown job is waited for during
-    `may_come_s`, then `RunNotFound` is raised.
+    Asks again and again, since a job ignores the request while its supervisor starts. Waits for an unknown job for
+    `appear_timeout_s`, then raises `RunNotFound`.
     """
     loop = asyncio.get_running_loop()
-    comes_until = loop.time() + may_come_s
-    give_up_at = loop.time() + patience_s
-    pause_s = FIRST_POLL_S
+    appears_by_s = loop.time() + appear_timeout_s
+    give_up_at_s = loop.time() + timeout_s
+    pauses = Backoff(FIRST_POLL_S, poll_interval_s, factor=_POLL_FACTOR)
     asked = False
     while True:
         try:
             job = await jobs.job(submission_id)
-            if job.status.is_final or loop.time() > give_up_at:
+            if job.status.is_final or loop.time() > give_up_at_s:
                 return RayStop(stopped=asked and job.status is RayJobStatus.STOPPED, job=job)
-            # It ran until now; the answer may be lost, and may say of an earlier request that there is nothing to stop.
+            # It ran until now. The answer proves nothing: it may be lost, or be about an earlier request.
             asked = True
             await jobs.ask_to_stop(submission_id)
         except RunNotFound:
-            if loop.time() >= comes_until:
+            if loop.time() >= appears_by_s:
                 raise
-            give_up_at = loop.time() + patience_s
+            give_up_at_s = loop.time() + timeout_s
         except RayError as error:
-            if not error.retryable or loop.time() > give_up_at:
+            if not error.retryable or loop.time() > give_up_at_s:
                 raise
-        await asyncio.sleep(pause_s)
-        pause_s = min(pause_s * 1.5, poll_interval_s)
+        await asyncio.sleep(pauses.next_s())
 
 
 def _lost(submission_id: str) -> RunLost:
     return RunLost(
-        f"Ray took {submission_id} and knows it no more: its head was restarted, or the job deleted. How far it had "
-        "come is not known, so it is not run again by itself",
+        f"Ray accepted {submission_id} and no longer knows it: its head was restarted, or somebody deleted the run. "
+        "How far it came is unknown, so it is not run again automatically",
         details={"submission_id": submission_id},
     )
 
 
 def _not_started(submission_id: str, pending_timeout_s: float) -> RunNotStarted:
     return RunNotStarted(
-        f"{submission_id} was still pending {pending_timeout_s:g} s (ray.pending_timeout_s) after Ray had taken it: "
-        "the cluster is full, its runtime_env cannot be made, or Ray has lost it; its log on the head says more",
+        f"{submission_id} was still pending {pending_timeout_s:g} s (ray.pending_timeout_s) after Ray accepted it: the "
+        "cluster is full, the runtime_env cannot be installed, or Ray has lost the run; see its log on the head",
         details={"submission_id": submission_id},
     )

@@ -1,4 +1,4 @@
-"""What Ray's Jobs API answers, and what a run is. Pure data: importing this costs nothing but pydantic."""
+"""The answers of Ray's Jobs API, and what is known of a run. Needs nothing but pydantic."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 
 class RayJobStatus(StrEnum):
-    """Ray's own words for the state of a job."""
+    """Ray's own names for the state of a run."""
 
     PENDING = "PENDING"
     RUNNING = "RUNNING"
@@ -18,12 +18,12 @@ class RayJobStatus(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """Whether the job will not change any more."""
+        """Whether the run has ended."""
         return self in (RayJobStatus.STOPPED, RayJobStatus.SUCCEEDED, RayJobStatus.FAILED)
 
 
 class RayJob(BaseModel):
-    """One job as Ray tells it. Fields that Raylane does not use are dropped; unknown ones are tolerated.
+    """One job of the cluster: one of our runs, or somebody else's. Fields that Raylane does not use are dropped.
 
     `runtime_env` is left out on purpose: Ray returns its variables in clear text.
     """
@@ -45,7 +45,7 @@ class RayJob(BaseModel):
 
 
 class RayStop(BaseModel):
-    """A job that was asked to stop, as it was when the asking ended. `stopped`: it has, and because it was asked."""
+    """The last known state of a run that was asked to stop. `stopped`: it has stopped, and because it was asked to."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -54,7 +54,7 @@ class RayStop(BaseModel):
 
 
 class RayVersion(BaseModel):
-    """Answer of GET /api/version. `session_name` names one life of one head node."""
+    """The answer of GET /api/version. `session_name` is another one after each start of the head."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -62,14 +62,14 @@ class RayVersion(BaseModel):
     session_name: str | None = None
     authentication_mode: str | None = Field(
         default=None,
-        description="`token` or `disabled`; None where it was not asked, as of private addresses",
+        description="`token` or `disabled`; None if it was not asked, as of private addresses",
         exclude_if=lambda value: value is None,
     )
     endpoint: str = Field(default="", description="Name of the endpoint that answered")
 
 
 class Submission(BaseModel):
-    """A submission that Ray accepted."""
+    """A submission that Ray has accepted."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -78,18 +78,18 @@ class Submission(BaseModel):
 
 
 class RayHealth(BaseModel):
-    """Whether the cluster can work, as far as its head can tell. `gcs_ok`: its control store answers."""
+    """The health of the cluster's head. `gcs_ok`: its control store (GCS) answers."""
 
     model_config = ConfigDict(frozen=True)
 
     ray_version: str
     gcs_ok: bool
-    said: str = Field(default="", description="What the control store said")
+    said: str = Field(default="", description="Answer of the control store")
     endpoint: str = Field(default="", description="Name of the endpoint that answered")
 
 
 class RayNode(BaseModel):
-    """One node of the cluster. Resources by name; bytes for memory."""
+    """One node of the cluster, with its resources by name; memory is in bytes."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -103,7 +103,7 @@ class RayNode(BaseModel):
 
 
 class ClusterStatus(BaseModel):
-    """What `ray status` prints: nodes, use of resources, pending demand, as text for people."""
+    """The text that `ray status` prints: nodes, use of resources, pending demand."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -112,7 +112,7 @@ class ClusterStatus(BaseModel):
 
 
 class LogPiece(BaseModel):
-    """The next part of what a job prints. `end`: characters from the beginning up to here, to go on from."""
+    """The next part of a run's output. `end`: the characters from the beginning up to here, to continue from later."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -121,7 +121,7 @@ class LogPiece(BaseModel):
 
 
 class RayLogs(BaseModel):
-    """What a job printed; only the last part if `truncated`."""
+    """The output of a run; only the last part if `truncated`."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -131,7 +131,7 @@ class RayLogs(BaseModel):
 
 
 class EndpointState(StrEnum):
-    """What a client knows of an address."""
+    """What a client knows about an endpoint."""
 
     UNKNOWN = "unknown"
     UP = "up"
@@ -139,7 +139,7 @@ class EndpointState(StrEnum):
 
 
 class EndpointReport(BaseModel):
-    """One address as seen by one client now. The URL carries no credentials."""
+    """The state of one endpoint as one client sees it. The URL has no credentials."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -156,7 +156,7 @@ class EndpointReport(BaseModel):
 
 
 class Run(BaseModel):
-    """One submission of one piece of code to Ray, as far as it has come."""
+    """The state of one submission of a version of code to Ray."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -164,12 +164,12 @@ class Run(BaseModel):
     status: RayJobStatus
     endpoint: str = Field(description="Name of the endpoint that answered last, such as `private` or `public`")
     exit_code: int | None = None
-    output_tail: str = Field(default="", description="Last part of what the run printed")
+    output_tail: str = Field(default="", description="Last part of the run's output")
     output_truncated: bool = False
-    message: str | None = Field(default=None, description="Ray's own word on a run that did not succeed")
+    message: str | None = Field(default=None, description="Ray's message about a run that did not succeed")
     output_uri: str | None = Field(
         default=None,
-        description="Where the run was told to write files, if anywhere",
+        description="Where the run may write files, if anywhere",
         exclude_if=lambda value: value is None,
     )
     started_at_ms: int | None = None

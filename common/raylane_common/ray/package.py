@@ -1,4 +1,4 @@
-"""Code on its way to Ray: a zip named after its content, so that uploading it twice is harmless."""
+"""Ships code to Ray as a zip that is named after its content, so that uploading it twice is harmless."""
 
 from __future__ import annotations
 
@@ -6,18 +6,20 @@ import hashlib
 import io
 import zipfile
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from raylane_common.errors import InvalidRequest
+from raylane_common.rules import is_plain_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+# Ray takes up to 100 MiB; generated code and the files beside it need far less.
 MAX_PACKAGE_BYTES: Final = 8 * 1024 * 1024
 
-# The earliest time a zip can hold. A real one would give the same files another name every second.
+# The earliest time that a zip can hold. The real time would give the same files another name every second.
 _TIMESTAMP: Final = (1980, 1, 1, 0, 0, 0)
+# The system that made the entry, in the words of the zip format: fixed, so that the bytes do not depend on it.
 _UNIX: Final = 3
 
 
@@ -30,15 +32,16 @@ class Package:
 
     @property
     def uri(self) -> str:
-        """What a job names as its `working_dir`."""
+        """The `working_dir` of a job that uses it."""
         return f"gcs://{self.name}"
 
 
 def build_package(files: Mapping[str, str | bytes], *, max_bytes: int = MAX_PACKAGE_BYTES) -> Package:
-    """Packs files by their relative POSIX path; text becomes UTF-8. The same files give the same bytes and name.
+    """Packs files into a zip. The same files always give the same bytes and the same name.
 
-    Raises `InvalidRequest` for no files, a path that is not plain and relative, text that has no UTF-8, and a zip of
-    more than `max_bytes`.
+    `files` maps relative POSIX paths to contents; text is written as UTF-8. `max_bytes` limits the whole zip. Raises
+    `InvalidRequest` for no files, a path that is absolute or leads upwards, text that has no UTF-8, and a zip that is
+    too large.
     """
     if not files:
         raise InvalidRequest.field("files", "must not be empty")
@@ -54,13 +57,6 @@ def build_package(files: Mapping[str, str | bytes], *, max_bytes: int = MAX_PACK
     if len(data) > max_bytes:
         raise InvalidRequest.field("files", f"make a package of {len(data)} bytes; at most {max_bytes} are allowed")
     return Package(name=f"_ray_pkg_{hashlib.sha256(data).hexdigest()[:32]}.zip", data=data)
-
-
-def is_plain_path(path: str) -> bool:
-    """Whether a path is relative, POSIX, and leads nowhere but below where it starts."""
-    parts = PurePosixPath(path).parts
-    plain = bool(path) and "\\" not in path and path.isprintable() and path == "/".join(parts)
-    return plain and not path.startswith("/") and ".." not in parts and parts != (".",)
 
 
 def _check(path: str) -> None:

@@ -1,4 +1,4 @@
-"""What makes a cluster dangerous to use, told once by the first good answer of each address."""
+"""Weaknesses of a cluster, as far as its version and its way of authentication tell."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ if TYPE_CHECKING:
     from raylane_common.ray.models import RayVersion
 
 SAFE_SINCE: Final = (2, 54)
-"""Before it a page in somebody's browser could delete jobs (CVE-2026-27482), before 2.52 run code (CVE-2025-62593)."""
+"""Before 2.54 a page in a browser could delete jobs (CVE-2026-27482), before 2.52 run code (CVE-2025-62593)."""
 
 NO_AUTHENTICATION: Final = "disabled"
+"""Ray's own word for it, in the answer to `GET /api/authentication_mode`."""
 
 
 def weaknesses(address: Address, version: RayVersion) -> list[str]:
-    """What an operator should mend, in words; nothing for a cluster that is safe as far as can be told."""
+    """Returns what an operator should fix, one sentence each; nothing for a cluster without known weaknesses."""
     found = []
     numbers = re.match(r"(\d+)\.(\d+)", version.ray_version)
     if numbers and (int(numbers[1]), int(numbers[2])) < SAFE_SINCE:

@@ -1,4 +1,4 @@
-"""The settings of the Ray client: the cluster's addresses, and how long to wait for them."""
+"""The settings of the Ray client: the cluster's addresses, and the time limits."""
 
 from __future__ import annotations
 
@@ -12,16 +12,18 @@ class _Section(BaseModel):
 
 
 class RayEndpointSettings(_Section):
-    """One address of the Ray cluster. What is left out is as the settings beside it say for all."""
+    """One address of the Ray cluster. Unset fields fall back to the cluster-wide settings."""
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$", description="What results and logs call it")
+    name: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$", description="Its name in results and logs")
     url: str = Field(description="Such as `http://10.0.0.5:8265`")
     token: SecretStr | None = None
     token_file: FilePath | None = None
     ca_file: FilePath | None = None
     tls_verify: Literal["full", "ca", "none"] | None = None
     connect_timeout_s: float | None = Field(default=None, gt=0)
-    answer_timeout_s: float | None = Field(default=None, gt=0, description="Longest wait for one answer from here")
+    answer_timeout_s: float | None = Field(
+        default=None, gt=0, description="Longest wait for one answer from this address"
+    )
 
     @field_validator("url")
     @classmethod
@@ -30,7 +32,7 @@ class RayEndpointSettings(_Section):
 
 
 class RaySettings(_Section):
-    """The Ray cluster's addresses in order of preference, and how long to wait for it."""
+    """The Ray cluster's addresses in order of preference, and the time limits of its client."""
 
     private_url: str | None = Field(default=None, description="First choice, such as `http://10.0.0.5:8265`")
     public_url: str | None = Field(default=None, description="Used while the path to the private address is broken")
@@ -42,10 +44,10 @@ class RaySettings(_Section):
     )
     token: SecretStr | None = Field(default=None, description="Ray's authentication token (RAY_AUTH_MODE=token)")
     token_file: FilePath | None = Field(
-        default=None, description="File that holds the token; read again whenever it was replaced"
+        default=None, description="File with the token; read again when it was replaced"
     )
     ca_file: FilePath | None = Field(
-        default=None, description="PEM file of the authorities trusted with `https://`, instead of the system's"
+        default=None, description="PEM file of the authorities to trust with `https://`, instead of the system's"
     )
     tls_verify: Literal["full", "ca", "none"] = Field(
         default="full",
@@ -53,12 +55,12 @@ class RaySettings(_Section):
     )
     allow_insecure_public: bool = Field(
         default=False,
-        description="Allow `http://` to an address that is not private: code, results and token travel in the clear",
+        description="Allow `http://` to an address that is not private: code, results and token are not encrypted",
     )
     insecure_cluster: Literal["warn", "refuse"] = Field(
         default="warn",
-        description="What to do about a Ray with known holes (before 2.54), or one without authentication behind an "
-        "address that is not private",
+        description="`warn` about a Ray with known vulnerabilities (before 2.54), or one without authentication at an "
+        "address that is not private, or `refuse` to use it",
     )
     connect_timeout_s: float = Field(default=1.0, gt=0, description="To connect to a private address")
     public_connect_timeout_s: float = Field(default=3.0, gt=0, description="To connect to any other address")
@@ -69,13 +71,17 @@ class RaySettings(_Section):
     failover_delay_s: float = Field(
         default=0.25,
         gt=0,
-        description="Head start of an address that is preferred; an answer that takes longer makes its path doubted",
+        description="Head start of a preferred address; an answer that takes longer has its path probed",
     )
-    reprobe_min_s: float = Field(default=2.0, gt=0, description="First pause before a dead address is probed again")
+    reprobe_min_s: float = Field(
+        default=2.0, gt=0, description="First pause before an address that is down is probed again"
+    )
     reprobe_max_s: float = Field(default=60.0, gt=0, description="Longest such pause")
-    poll_interval_s: float = Field(default=1.0, gt=0, description="Longest pause between two looks at a run")
+    poll_interval_s: float = Field(
+        default=1.0, gt=0, description="Longest pause between two requests for the status of a run"
+    )
     pending_timeout_s: float = Field(
-        default=300.0, gt=0, description="A run that Ray has accepted and not begun by then is given up"
+        default=300.0, gt=0, description="A run that Ray has accepted and not started by then is stopped"
     )
     run_timeout_s: float = Field(default=600.0, gt=0, description="A run that takes longer is stopped")
     small_source_bytes: int = Field(
@@ -102,4 +108,5 @@ class RaySettings(_Section):
 def _ray_url(value: str) -> str:
     if not value.startswith(("http://", "https://")):
         raise ValueError("must start with http:// or https://")
-    return value.rstrip("/")
+    scheme, _, rest = value.partition("://")
+    return f"{scheme}://{rest.rstrip('/')}"

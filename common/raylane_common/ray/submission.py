@@ -1,52 +1,92 @@
-"""Submitting a job so that a lost answer never means a second job or a job that nobody knows of."""
+"""Submits a job so that a lost answer never leads to a second job, or to one that nobody knows of."""
 
 from __future__ import annotations
 
 import asyncio
-import random
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
-from raylane_common.errors import RayServerError, RayUnreachable, RunExists, SubmitOutcomeUnknown
-from raylane_common.ray.answers import PathFault, check, read, unexpected
+from raylane_common.backoff import Backoff
+from raylane_common.errors import InvalidRequest, RayServerError, RayUnreachable, RunExists, SubmitOutcomeUnknown
+from raylane_common.limits import SUBMISSION_ID_PATTERN
+from raylane_common.ray.answers import PathFault, check
 from raylane_common.ray.calls import Deadline
 from raylane_common.ray.models import RayJob, Submission
+from raylane_common.ray.parsing import read, unexpected
 from raylane_common.ray.transport import Request
+from raylane_common.secrets import refuse_credentials
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from pydantic import JsonValue
 
     from raylane_common.ray.calls import Calls
     from raylane_common.ray.observe import RayObserver
+    from raylane_common.ray.package import Package
 
+# The first one is lost to a broken path, the second one to its failover; a third one rarely changes anything.
 MAX_SENDS: Final = 3
 
+# With full jitter, so that many workers do not return to a restarted head at the same moment.
 _FIRST_PAUSE_S: Final = 0.5
 _LONGEST_PAUSE_S: Final = 4.0
 
 
 @dataclass(frozen=True, slots=True)
 class NewRun:
-    """What Ray is asked to run. Ray takes a submission id once, so sending this again is harmless."""
+    """A run to submit. Ray accepts each submission id once, so sending it again is harmless."""
 
     submission_id: str
     entrypoint: str
     runtime_env: Mapping[str, JsonValue]
     metadata: Mapping[str, str]
 
+    @classmethod
+    def build(
+        cls,
+        submission_id: str,
+        entrypoint: str,
+        package: Package | None,
+        env_vars: Mapping[str, str],
+        pip: Sequence[str],
+        metadata: Mapping[str, str],
+    ) -> Self:
+        """The arguments are those of `RayClient.submit`. Raises `InvalidRequest`, as for credentials."""
+        if not entrypoint.strip():
+            raise InvalidRequest.field("entrypoint", "must not be empty")
+        refuse_credentials(env_vars, pip)
+        runtime_env: dict[str, JsonValue] = {}
+        if env_vars:
+            runtime_env["env_vars"] = {name: str(value) for name, value in env_vars.items()}
+        if pip:
+            runtime_env["pip"] = list(pip)
+        if package is not None:
+            runtime_env["working_dir"] = package.uri
+        return cls(submission_id, entrypoint, runtime_env, {name: str(value) for name, value in metadata.items()})
+
     def is_same_as(self, job: RayJob) -> bool:
-        """Whether a job that Ray has under this id is ours."""
+        """Whether the job that Ray has under this id is this one."""
         return job.entrypoint == self.entrypoint and (job.metadata or {}) == self.metadata
+
+
+def check_id(submission_id: str) -> str:
+    """Returns the id if Ray accepts it. Raises `InvalidRequest`: Ray would store a run that nobody can look up."""
+    if not re.fullmatch(SUBMISSION_ID_PATTERN, submission_id):
+        raise InvalidRequest.field(
+            "submission_id", "must be 1 to 64 letters, digits, '-' and '_', the first a letter or digit"
+        )
+    return submission_id
 
 
 async def submit(
     calls: Calls, new: NewRun, deadline: Deadline, *, look_timeout_s: float, observer: RayObserver
 ) -> Submission:
-    """Submits, and finds out what became of it if the answer is lost: looks the job up, else sends it again.
+    """Submits the run. If the answer is lost, looks the run up, and sends it again if Ray does not have it.
 
-    Raises `RunExists`, `SubmitOutcomeUnknown`, `RayUnreachable` (then nothing was sent), and what Ray answers.
+    `deadline` bounds all of it, `look_timeout_s` each look-up. Raises `RunExists`, `SubmitOutcomeUnknown`,
+    `RayUnreachable` (nothing was sent), and the error for what Ray answers. See docs/decisions/0007.
     """
     request = Request(
         "submit",
@@ -61,10 +101,12 @@ async def submit(
     )
     problem = ""
     retry_after_s: float | None = None
+    pauses = _pauses()
     for sends in range(MAX_SENDS):
         if sends:
             observer.happened("submit_resend")
-        # The other half is for finding out what became of it.
+            await _pause(pauses, deadline)
+        # The other half is left for the look-up.
         sending = Deadline(deadline.left_s / 2)
         try:
             answer = await calls.exchange(request, sending, repeatable=False)
@@ -80,17 +122,15 @@ async def submit(
                 if not isinstance(answer.data, dict) or answer.data.get("submission_id") != new.submission_id:
                     raise unexpected(answer, "`submission_id`")
                 return Submission(submission_id=new.submission_id, endpoint=answer.endpoint)
-            problem, retry_after_s = "Ray says that the submission id is taken, yet knows no such job", None
+            problem, retry_after_s = "Ray says that the submission id exists, but does not know such a run", None
         job = await _look_up(calls, new.submission_id, deadline, problem, look_timeout_s)
         if job is not None:
             if not new.is_same_as(job):
                 raise RunExists(
-                    f"Ray already has another job under the id {new.submission_id}; choose a new id",
+                    f"Ray already has another run with the id {new.submission_id}; choose a new id",
                     details={"submission_id": new.submission_id, "status": job.status},
                 )
             return Submission(submission_id=new.submission_id, endpoint=job.endpoint)
-        if sends < MAX_SENDS - 1:
-            await _pause(sends, deadline)
     observer.happened("submit_unknown")
     raise _unknown(new.submission_id, problem, retry_after_s)
 
@@ -98,8 +138,12 @@ async def submit(
 async def _look_up(
     calls: Calls, submission_id: str, deadline: Deadline, problem: str, timeout_s: float
 ) -> RayJob | None:
-    """The job as Ray has it now, None if it has none. Asks until it knows or the deadline has passed."""
-    looks = 0
+    """Returns the job if Ray has it, and None if it does not. Asks until Ray answers.
+
+    Raises `SubmitOutcomeUnknown` if the deadline has passed.
+    """
+    pauses = _pauses()
+    first_error = ""
     retry_after_s: float | None = None
     while deadline.left_s > 0:
         try:
@@ -111,16 +155,18 @@ async def _look_up(
             check(answer, f"find {submission_id}")
             return read(RayJob, answer)
         except (RayUnreachable, RayServerError) as error:
-            problem = f"{problem}; then: {error.message}" if looks == 0 else problem
+            first_error = first_error or f"; then: {error.message}"
             retry_after_s = error.retry_after_s
-        await _pause(looks, deadline)
-        looks += 1
-    raise _unknown(submission_id, problem, retry_after_s)
+        await _pause(pauses, deadline)
+    raise _unknown(submission_id, problem + first_error, retry_after_s)
 
 
-async def _pause(tries: int, deadline: Deadline) -> None:
-    longest_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2.0**tries)
-    await asyncio.sleep(min(random.uniform(0.0, longest_s), deadline.left_s))  # noqa: S311  # spreads load, hides nothing
+def _pauses() -> Backoff:
+    return Backoff(_FIRST_PAUSE_S, _LONGEST_PAUSE_S, jitter=1.0)
+
+
+async def _pause(pauses: Backoff, deadline: Deadline) -> None:
+    await asyncio.sleep(min(pauses.next_s(), deadline.left_s))
 
 
 def _unknown(submission_id: str, problem: str, retry_after_s: float | None) -> SubmitOutcomeUnknown:

@@ -1,4 +1,4 @@
-"""One HTTP exchange with one endpoint: either Ray's answer or a fault of the path."""
+"""One HTTP exchange with one address: its outcome is either an answer of Ray's or a fault of the path."""
 
 from __future__ import annotations
 
@@ -16,34 +16,39 @@ import aiohttp
 from raylane_common.errors import RayServerError
 from raylane_common.ray.answers import Answer, FaultKind, PathFault, parse_json, path_fault
 from raylane_common.retry_after import parse_retry_after
+from raylane_common.tls import keepalive_options
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from pydantic import JsonValue
 
-    from raylane_common.ray.health import Endpoint
+    from raylane_common.ray.addresses import Address
 
+# The list of runs has 1 to 2 KB for each run of the cluster's history, so this is enough for more than 10,000.
 MAX_ANSWER_BYTES: Final = 32 * 1024 * 1024
+# Ray sends no longer frame; a longer line ends its websocket.
 MAX_FRAME_BYTES: Final = 4 * 1024 * 1024
 
+# Above this, parsing JSON takes milliseconds, which the event loop should not wait for.
 _PARSE_INLINE_BYTES: Final = 256 * 1024
 _CHUNK_BYTES: Final = 64 * 1024
-# What is compressed may be long whatever its length says.
-_CODED: Final = "Content-Encoding"
-# aiohttp rounds timeouts above this up to whole seconds of its clock: 5 s would become up to 6 s.
+# A compressed body may be long whatever its length says.
+_CONTENT_ENCODING: Final = "Content-Encoding"
+# aiohttp rounds longer timeouts up to whole seconds of its clock: 5 s would become up to 6 s.
 _NEVER_ROUND_S: Final = 1e9
-# Ray does not answer who closes first.
+# Ray never answers the closing handshake of a client, so waiting longer gains nothing.
 _CLOSING: Final = aiohttp.ClientWSTimeout(ws_close=0.2)
-_KEEPALIVE: Final = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
+# A follower of a log notices a dead peer after 25 s, even if there is no second address to compare with.
+_KEEPALIVE: Final = keepalive_options(idle_s=10, interval_s=5, probes=3)
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What to send. `operation` names it in metrics.
+    """An HTTP request. `operation` is its name in metrics.
 
-    `tail_bytes`: keep only the last part of a longer answer instead of refusing it. `answers_503`: with this one, 503
-    is Ray's own word and no proxy's.
+    `tail_bytes`: keep only the last part of a longer answer instead of refusing it. `answers_503`: a 503 to this
+    request comes from Ray and not from a proxy.
     """
 
     operation: str
@@ -57,55 +62,55 @@ class Request:
 
     @property
     def is_small(self) -> bool:
-        """Whether the time it takes tells of the path, and not of what is carried over it."""
+        """Whether its duration measures the path, and not the size of what is carried over it."""
         return self.tail_bytes is None and self.data is None
 
 
 class Transport:
-    """One HTTP session for all endpoints. It belongs to the event loop of its first request."""
+    """One HTTP session for all addresses. It belongs to the event loop of its first request."""
 
     def __init__(self) -> None:
         self._session: aiohttp.ClientSession | None = None
         self._websockets: aiohttp.ClientSession | None = None
 
-    async def send(self, endpoint: Endpoint, request: Request, limit: asyncio.Timeout) -> Answer:
-        """Ray's answer, whatever its status, within a `limit` that is entered here.
+    async def send(self, address: Address, request: Request, limit: asyncio.Timeout) -> Answer:
+        """Returns Ray's answer, whatever its status. `limit` bounds the exchange and is entered here.
 
         Raises `PathFault`, `RayServerError` for a body that is too long, and `InvalidRequest` for a token file that
         cannot be read.
         """
         started = time.monotonic()
-        # A try block around the whole exchange, and the fault raised outside of it: aiohttp's exceptions may carry
-        # the request's headers, hence the token, and must not travel as a context.
+        # The fault is raised outside of the try block: aiohttp's exceptions may carry the headers of the request, and
+        # so the token, which must not be attached to our error as its context.
         try:
             async with limit:
-                return await self._exchange(endpoint, request)
+                return await self._exchange(address, request)
         except PathFault as error:
             fault = error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            fault = _fault(error, time.monotonic() - started, endpoint.address.connect_timeout_s)
+            fault = _fault(error, time.monotonic() - started, address.connect_timeout_s)
         fault.elapsed_s = time.monotonic() - started
         raise fault
 
     async def frames(
-        self, endpoint: Endpoint, path: str, timeout_s: float, dead: asyncio.Event
+        self, address: Address, path: str, timeout_s: float, broken: asyncio.Event
     ) -> AsyncGenerator[str, None]:
-        """The text frames of a websocket until Ray closes it in order. Raises `PathFault` if it ends otherwise.
+        """Yields the text frames of a websocket until Ray closes it in order. Raises `PathFault` if it ends otherwise.
 
-        `timeout_s` is for the handshake. Afterwards the other side may be silent, until `dead` says that the path is.
+        `timeout_s` is for the handshake. Afterwards Ray may be silent until `broken` says that the path is broken.
         """
         try:
             async with asyncio.timeout(timeout_s):
                 opened = await self._following().ws_connect(
-                    endpoint.address.url + path,
-                    headers=endpoint.address.token.header(),
-                    ssl=endpoint.address.tls,
+                    address.url + path,
+                    headers=address.token.header(),
+                    ssl=address.tls,
                     max_msg_size=MAX_FRAME_BYTES,
                     timeout=_CLOSING,
                 )
             async with opened as websocket:
                 _keep_alive(websocket)
-                while (message := await _receive(websocket, dead)).type is aiohttp.WSMsgType.TEXT:
+                while (message := await _receive(websocket, broken)).type is aiohttp.WSMsgType.TEXT:
                     yield message.data
                 if websocket.close_code == aiohttp.WSCloseCode.OK:
                     return
@@ -117,7 +122,7 @@ class Transport:
                 FaultKind.LOST, f"no websocket: answered {error.status}"
             )
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            fault = _fault(error, timeout_s, endpoint.address.connect_timeout_s)
+            fault = _fault(error, timeout_s, address.connect_timeout_s)
         raise fault
 
     async def aclose(self) -> None:
@@ -126,13 +131,12 @@ class Transport:
             if session is not None:
                 await session.close()
 
-    async def _exchange(self, endpoint: Endpoint, request: Request) -> Answer:
-        address = endpoint.address
+    async def _exchange(self, address: Address, request: Request) -> Answer:
         async with self._opened().request(
             request.method,
             address.url + request.path,
             json=request.json,
-            # Read piece by piece, so that a large package does not hold up the loop.
+            # aiohttp sends a stream in pieces, so that a large package does not hold up the event loop.
             data=None if request.data is None else BytesIO(request.data),
             headers=address.token.header(),
             ssl=address.tls,
@@ -147,16 +151,16 @@ class Transport:
             raise fault
         if truncated and request.tail_bytes is None:
             raise RayServerError(
-                f"Ray's {endpoint.name} endpoint answered {request.method} {request.path} with more than "
+                f"Ray's {address.name} endpoint answered {request.method} {request.path} with more than "
                 f"{MAX_ANSWER_BYTES} bytes",
                 retryable=False,
-                details={"endpoint": endpoint.name, "limit_bytes": MAX_ANSWER_BYTES},
+                details={"endpoint": address.name, "limit_bytes": MAX_ANSWER_BYTES},
             )
         data: JsonValue = None
         if status < 300 and request.answers_json and not truncated:
             data = await asyncio.to_thread(parse_json, body) if len(body) > _PARSE_INLINE_BYTES else parse_json(body)
         return Answer(
-            endpoint=endpoint.name,
+            endpoint=address.name,
             status=status,
             body=body,
             data=data,
@@ -167,7 +171,7 @@ class Transport:
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                # Without a limit of connections, since waiting for one would look like a dead address.
+                # No limit of connections: waiting for a free one would look like a dead address.
                 connector=aiohttp.TCPConnector(limit=0, timeout_ceil_threshold=_NEVER_ROUND_S),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers={"User-Agent": "raylane"},
@@ -176,7 +180,7 @@ class Transport:
         return self._session
 
     def _following(self) -> aiohttp.ClientSession:
-        """The same connections, for websockets: aiohttp follows redirects of their handshakes unless kept from it."""
+        """Returns a session for websockets. It shares the connections, and refuses redirects, which aiohttp follows."""
         if self._websockets is None:
             tracing = aiohttp.TraceConfig()
             tracing.on_request_redirect.append(_refuse_redirect)
@@ -195,38 +199,42 @@ async def _refuse_redirect(*_: object) -> None:
     raise PathFault(FaultKind.NOT_RAY, "not Ray: answered with a redirect")
 
 
-async def _receive(websocket: aiohttp.ClientWebSocketResponse, dead: asyncio.Event) -> aiohttp.WSMessage:
-    """The next message. Raises `PathFault` once the path is dead: Ray answers no pings, and a log may just be quiet."""
-    receiving, dying = asyncio.ensure_future(websocket.receive()), asyncio.ensure_future(dead.wait())
+async def _receive(websocket: aiohttp.ClientWebSocketResponse, broken: asyncio.Event) -> aiohttp.WSMessage:
+    """Returns the next message. Raises `PathFault` once the path is broken.
+
+    A heartbeat would not show that: Ray never reads from its followers and answers no ping. See docs/decisions/0008.
+    """
+    receiving, breaking = asyncio.ensure_future(websocket.receive()), asyncio.ensure_future(broken.wait())
     try:
-        await asyncio.wait({receiving, dying}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({receiving, breaking}, return_when=asyncio.FIRST_COMPLETED)
         if receiving.done():
             return receiving.result()
         raise PathFault(FaultKind.LOST, "silent, and another address answers")
     finally:
-        for task in (receiving, dying):
+        for task in (receiving, breaking):
             task.cancel()
-        await asyncio.gather(receiving, dying, return_exceptions=True)
+        await asyncio.gather(receiving, breaking, return_exceptions=True)
 
 
 def _keep_alive(websocket: aiohttp.ClientWebSocketResponse) -> None:
-    """Has the system notice a peer that is gone, for one that is the only address and silent most of the time."""
+    """Lets the system notice a dead peer: with a single address no probe of another one can."""
     connection = websocket.get_extra_info("socket")
-    for name, seconds in _KEEPALIVE.items():
-        if connection is not None and hasattr(socket, name):
-            connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), seconds)
+    if connection is not None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in _KEEPALIVE.items():
+            connection.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 @cache
 def _connect_timeout(seconds: float) -> aiohttp.ClientTimeout:
-    # The rest of the exchange is bounded by its caller's limit, which costs one timer instead of two.
+    # The caller's limit bounds the rest of the exchange, so that one timer suffices.
     return aiohttp.ClientTimeout(connect=seconds, sock_connect=seconds, ceil_threshold=_NEVER_ROUND_S)
 
 
 async def _read(response: aiohttp.ClientResponse, limit_bytes: int) -> tuple[bytes, bool]:
-    """The last `limit_bytes` of a body, and whether there was more."""
+    """Returns the last `limit_bytes` of a body, and whether there was more."""
     length = response.content_length
-    if length is not None and length <= min(limit_bytes, _CHUNK_BYTES) and _CODED not in response.headers:
+    if length is not None and length <= min(limit_bytes, _CHUNK_BYTES) and _CONTENT_ENCODING not in response.headers:
         return await response.read(), False
     kept = bytearray()
     truncated = False

@@ -98,7 +98,7 @@ async def run_to_end(order: RunOrder, ctx: JobContext) -> Run:
             if not deadline.expired():
                 raise
             overdue = True
-            job = (await ray.stop(run_id, patience_s=_STOP_TIMEOUT_S)).job
+            job = (await ray.stop(run_id, timeout_s=_STOP_TIMEOUT_S)).job
         except RunNotStarted:
             # Otherwise it may start later, when no job waits for it.
             await ray.ask_to_stop(run_id)
@@ -127,7 +127,7 @@ async def stop_run(run_id: str, ctx: JobContext) -> RayJob | None:
     submitting = progress is not None and progress.stage == _SUBMITTING
     try:
         stop = await ctx.resources.ray.stop(
-            run_id, patience_s=_STOP_TIMEOUT_S, may_come_s=_LATE_RUN_S if submitting else 0
+            run_id, timeout_s=_STOP_TIMEOUT_S, appear_timeout_s=_LATE_RUN_S if submitting else 0
         )
     except RunNotFound:
         return None

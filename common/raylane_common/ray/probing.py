@@ -1,0 +1,152 @@
+"""Probes of an address: `GET /api/version` shows whether it leads to Ray, and to our cluster.
+
+Ray answers this route even when its control store hangs, so a probe tells about the path and not about Ray's health.
+See docs/decisions/0007.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from raylane_common.errors import RayAuth, RayError
+from raylane_common.ray.answers import FaultKind, PathFault, check, no_answer
+from raylane_common.ray.models import RayVersion
+from raylane_common.ray.parsing import read
+from raylane_common.ray.security import NO_AUTHENTICATION, weaknesses
+from raylane_common.ray.transport import Request
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from raylane_common.ray.addresses import Address
+    from raylane_common.ray.observe import RayObserver
+    from raylane_common.ray.transport import Transport
+
+# Ray answers this request within milliseconds; three seconds leave room for a busy head and a slow line.
+PROBE_TIMEOUT_S: Final = 3.0
+# How long an answer proves who an address leads to. Asking before every submission would cost a round trip each time.
+IDENTITY_TRUST_S: Final = 10.0
+
+VERSION: Final = Request("version", "GET", "/api/version")
+_AUTHENTICATION: Final = Request("version", "GET", "/api/authentication_mode")
+
+logger = logging.getLogger("raylane.ray")
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """The clock and the random numbers in use. Tests replace them."""
+
+    now_s: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    chance: Callable[[], float] = random.random
+
+
+@dataclass(slots=True)
+class _Identity:
+    """What an address last said: which life of which head it leads to, and when. A nameless head has no session."""
+
+    session_name: str | None = None
+    at_s: float = float("-inf")
+
+
+class Prober:
+    """Probes addresses and compares their identity: the first good answer decides which cluster is ours."""
+
+    def __init__(
+        self, transport: Transport, observer: RayObserver, *, refuse_insecure: bool, timing: Timing | None = None
+    ) -> None:
+        """`refuse_insecure`: known weaknesses of the cluster are a fault of the address, and not only a warning."""
+        self._transport = transport
+        self._observer = observer
+        self._refuse_insecure = refuse_insecure
+        self._now_s = (timing or Timing()).now_s
+        self._identities: dict[str, _Identity] = {}
+        self._session_name: str | None = None
+
+    def trusts(self, address: Address) -> bool:
+        """Whether the address showed a moment ago that it leads to our cluster."""
+        return self._now_s() - self._identity(address).at_s < IDENTITY_TRUST_S
+
+    async def probe(self, address: Address, others: Sequence[Address]) -> None:
+        """Returns if our cluster answers within 3 s. Raises `PathFault`, or `RayAuth` if the token is refused.
+
+        `others` are addresses that may tell whether a new session is a restart of our head or another cluster.
+        """
+        started_s = self._now_s()
+        self._observer.happened("probe", address.name)
+        try:
+            async with asyncio.timeout(PROBE_TIMEOUT_S):
+                await self._identify(address, await self._version(address), others)
+            self._identity(address).at_s = self._now_s()
+            return
+        except PathFault as error:
+            fault = error
+        except TimeoutError:
+            fault = no_answer(PROBE_TIMEOUT_S)
+        fault.elapsed_s = self._now_s() - started_s
+        # Outside of the except block, or the exception above would travel along as its context.
+        raise fault
+
+    def _identity(self, address: Address) -> _Identity:
+        return self._identities.setdefault(address.name, _Identity())
+
+    async def _identify(self, address: Address, version: RayVersion, others: Sequence[Address]) -> None:
+        identity, seen, ours = self._identity(address), version.session_name, self._session_name
+        if seen is None:
+            self._inspect(address, version)
+            return
+        if ours is not None and seen != ours:
+            if not await self._is_restart(address, seen, ours, others):
+                raise PathFault(
+                    FaultKind.WRONG_CLUSTER,
+                    f"WrongCluster: answered for {seen}, but the cluster first seen is {ours}",
+                )
+            logger.warning("the Ray head was restarted: %s is now %s; its former runs are lost", ours, seen)
+        if identity.session_name != seen:
+            self._inspect(address, version)
+        self._session_name = identity.session_name = seen
+
+    def _inspect(self, address: Address, version: RayVersion) -> None:
+        for weakness in weaknesses(address, version):
+            if self._refuse_insecure:
+                raise PathFault(FaultKind.INSECURE, f"refused (ray.insecure_cluster): {weakness}")
+            logger.warning("Ray endpoint %s (%s) is insecure: %s", address.name, address.shown_url, weakness)
+
+    async def _is_restart(self, address: Address, seen: str, ours: str, others: Sequence[Address]) -> bool:
+        """Whether a new session name means that our head was restarted; if not, another cluster has answered."""
+        for other in others:
+            try:
+                version = await self._version(other)
+            except (PathFault, RayAuth):
+                continue
+            if version.session_name in (seen, ours):
+                return version.session_name == seen
+        # No other address can tell: one that led to our cluster before is believed, a new one is not.
+        return self._identity(address).session_name == ours
+
+    async def _version(self, address: Address) -> RayVersion:
+        try:
+            answer = await self._transport.send(address, VERSION, asyncio.timeout(PROBE_TIMEOUT_S))
+            check(answer, "tell its version")
+            version = read(RayVersion, answer)
+            if not address.is_private and self._identity(address).session_name != version.session_name:
+                mode = await self._authentication_mode(address)
+                version = version.model_copy(update={"authentication_mode": mode})
+            return version
+        except RayAuth:
+            raise
+        except RayError as error:
+            problem = error
+        raise PathFault(FaultKind.NOT_RAY, f"not Ray: {problem.message}", retry_after_s=problem.retry_after_s)
+
+    async def _authentication_mode(self, address: Address) -> str:
+        answer = await self._transport.send(address, _AUTHENTICATION, asyncio.timeout(PROBE_TIMEOUT_S))
+        mode = answer.data.get("authentication_mode") if isinstance(answer.data, dict) else None
+        # A Ray without this route is older than authentication itself.
+        return mode if isinstance(mode, str) else NO_AUTHENTICATION

@@ -1,0 +1,44 @@
+"""Background tasks that have an owner, so that none outlives the client."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+_T = TypeVar("_T")
+
+logger = logging.getLogger("raylane.ray")
+
+
+class BackgroundTasks:
+    """Starts tasks, and cancels those that still run when it is closed."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[object]] = set()
+        self._closed = False
+
+    def start(self, work: Coroutine[object, object, _T]) -> asyncio.Task[_T]:
+        """Starts a task. Its exception is logged; after `aclose()` the task is cancelled at once."""
+        task = asyncio.create_task(work)
+        if self._closed:
+            task.cancel()
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    async def aclose(self) -> None:
+        """Cancels every task and waits until all have ended."""
+        self._closed = True
+        tasks = tuple(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _ended(self, task: asyncio.Task[object]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("a background probe of Ray's endpoints failed", exc_info=error)
