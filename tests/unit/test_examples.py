@@ -1,4 +1,4 @@
-"""The examples in docstrings run as they are printed, against `MemoryProducer`."""
+"""The examples in docstrings run as they are printed, against `MemoryProducer` or `FakeRay`."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 import raylane
+import raylane.ray
 from raylane.cluster import ClusterActions
 from raylane.handle import JobHandle
 from raylane.operator import OperatorActions
 from raylane.options import new_job, new_upload
 from raylane.producer import Producer
+from raylane.ray import RayClient, RaySettings
 from raylane.settings import SettingsActions
 from raylane.tables import TableActions
-from raylane.testing import MemoryProducer
+from raylane.testing import Address, FakeRay, MemoryProducer
 from raylane_common.errors import StorageUnavailable
 from raylane_common.ray.models import RayJob, RayJobStatus, RayVersion
 from raylane_common.wire.generate import GenerateRequest
@@ -45,6 +47,7 @@ NEEDED: Final = (
     *(Producer.follow, Producer.wait, Producer.result, Producer.record, Producer.cancel, Producer.requeue),
     *(Producer.sources, Producer.restore, Producer.history, Producer.reset),
     *(JobHandle.result, JobHandle.wait, JobHandle.follow, JobHandle.cancel, JobHandle.record),
+    *(RayClient.submit, RayClient.wait, RayClient.follow_logs),
 )
 _BLOCK: Final = re.compile(r"^Example:\n((?: {4}.*\n?|\n)+)", re.MULTILINE)
 
@@ -68,10 +71,10 @@ def example_of(shown: Callable[..., object]) -> str | None:
     return found and textwrap.dedent(found[1])
 
 
-def shown_functions() -> dict[str, FunctionType]:
-    """The functions whose examples are run, by qualified name."""
+def shown_functions(*places: Callable[..., object]) -> dict[str, FunctionType]:
+    """The functions and methods whose examples are run, by qualified name."""
     found: list[FunctionType] = []
-    for shown in SHOWN:
+    for shown in places:
         found += (
             [shown]
             if isinstance(shown, FunctionType)
@@ -80,12 +83,18 @@ def shown_functions() -> dict[str, FunctionType]:
     return {function.__qualname__: function for function in found}
 
 
-EXAMPLES: Final = {name: code for name, shown in shown_functions().items() if (code := example_of(shown))}
+def examples_of(*places: Callable[..., object]) -> dict[str, str]:
+    """The examples of these, by qualified name."""
+    return {name: code for name, shown in shown_functions(*places).items() if (code := example_of(shown))}
+
+
+EXAMPLES: Final = examples_of(*SHOWN)
+RAY_EXAMPLES: Final = examples_of(RayClient)
 
 
 @pytest.mark.parametrize("function", NEEDED, ids=lambda function: function.__qualname__)
 def test_what_a_service_calls_daily_has_an_example(function: Callable[..., object]) -> None:
-    assert function.__qualname__ in EXAMPLES
+    assert function.__qualname__ in EXAMPLES | RAY_EXAMPLES
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -98,9 +107,24 @@ async def test_an_example_runs(name: str, tmp_path: Path, monkeypatch: pytest.Mo
         await producer.settings.set("ray.private_url", "http://10.0.0.5:8265")
         names = {public: getattr(raylane, public) for public in raylane.__all__}
         names |= {"producer": producer, "data": CSV_BYTES.decode()}
-        code: CodeType = compile(EXAMPLES[name], f"<{name}>", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-        running: Any = eval(code, names)
-        await running
+        await _run(EXAMPLES[name], names)
+
+
+@pytest.mark.parametrize("name", RAY_EXAMPLES)
+async def test_an_example_of_the_ray_client_runs(name: str) -> None:
+    ray = FakeRay()
+    # Runs last for as long as it takes to submit them.
+    ray.on_start = ray.end
+    async with Address(ray) as address, RayClient(RaySettings(private_url=address.url)) as client:
+        names = {public: getattr(raylane.ray, public) for public in raylane.ray.__all__}
+        await _run(RAY_EXAMPLES[name], names | {"client": client})
+    assert list(ray.jobs) == ["report-7"]
+
+
+async def _run(example: str, names: dict[str, Any]) -> None:
+    code: CodeType = compile(example, "<example>", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    running: Any = eval(code, names)
+    await running
 
 
 def _answer(job: NewJob) -> Result | RaylaneError | None:
