@@ -1,4 +1,4 @@
-"""The Ray client by itself, for a program that wants nothing of Raylane but a way to its cluster.
+"""The Ray client alone, for programs that need neither Raylane's queue nor its workers.
 
 async with RayClient(RaySettings(private_url="http://10.0.0.5:8265", public_url="https://ray.example.org")) as ray:
     package = build_package({"main.py": code})

@@ -1,1 +1,1 @@
-"""A Ray cluster over real HTTP without Ray, for tests: `FakeRay` behind an `Address` that can break."""
+"""A test double of a Ray cluster over real HTTP: `FakeRay`, behind addresses that can fail."""

@@ -1,4 +1,4 @@
-"""Addresses in front of a fake cluster: they count what reaches them, and break as a network or a proxy does."""
+"""Addresses of a fake cluster. They count the requests that arrive, and can fail as a network or a proxy does."""
 
 from __future__ import annotations
 
@@ -15,32 +15,34 @@ if TYPE_CHECKING:
     from raylane.testing.ray.fake import FakeRay
 
 _HOST: Final = "127.0.0.1"
-_WITHOUT_END: Final = 1_000_000
+# More requests than any test makes.
+_ALL_REQUESTS: Final = 1_000_000
 
 
 class Break(StrEnum):
-    """What is wrong with an address. A tail of a log that has begun is cut by `Address.cut` alone."""
+    """How an address fails. A log that is already being followed is not affected; `Address.cut` ends it."""
 
-    BAD_GATEWAY = "502 in Ray's place"
-    UNAVAILABLE = "503 in Ray's place"
+    BAD_GATEWAY = "502 instead of Ray's answer"
+    UNAVAILABLE = "503 instead of Ray's answer"
     REDIRECT = "redirect to another page"
     PAGE = "page of HTML with status 200"
-    NEVER_ANSWERS = "connected, and no answer ever"
-    CUT_BEFORE = "connection cut before Ray saw the request"
-    CUT_AFTER = "connection cut after Ray did what was asked"
+    NEVER_ANSWERS = "accepts the connection and never answers"
+    CUT_BEFORE = "connection cut before Ray sees the request"
+    CUT_AFTER = "connection cut after Ray has handled the request"
     CUT_IN_BODY = "connection cut in the middle of the answer"
-    GATEWAY_AFTER = "502 after Ray did what was asked"
+    GATEWAY_AFTER = "502 after Ray has handled the request"
 
 
 class Address:
-    """One address of a cluster, on loopback: `async with Address(ray) as address`, then `address.url`.
+    """One address of a cluster, on the loopback interface.
 
-    `requests` holds the line of each request that came here ("POST /api/jobs/"), `headers` its headers, and `waiting`
-    says how many of them were left without an answer by `Break.NEVER_ANSWERS`.
+    `async with Address(ray) as address`: `address.url` is where to reach the cluster. `requests` has the line of each
+    request that arrived ("POST /api/jobs/") and `headers` its headers. `waiting` counts those that
+    `Break.NEVER_ANSWERS` has left without an answer.
     """
 
     def __init__(self, ray: FakeRay, broken: Break | None = None) -> None:
-        """`broken`: what is wrong here from the start; see `break_with`."""
+        """`broken`: how the address fails from the start; see `break_with`."""
         self.ray = ray
         self.requests: list[str] = []
         self.headers: list[dict[str, str]] = []
@@ -49,40 +51,41 @@ class Address:
         self._port = 0
         self._runner: web.AppRunner | None = None
 
-    def break_with(self, broken: Break | None, *, only: str = "", times: int = _WITHOUT_END) -> None:
-        """From now on, what goes wrong here; None: nothing.
+    def break_with(self, broken: Break | None, *, only: str = "", times: int = _ALL_REQUESTS) -> None:
+        """Sets how requests fail from now on. None: they succeed.
 
-        `only`: with requests whose line starts like this ("POST", "GET /api/jobs/rl-1"). `times`: with so many of them.
+        `only` selects the requests whose line starts with it ("POST", "GET /api/jobs/rl-1"). `times` is how many of
+        them fail, before the address works again.
         """
         self._turns: list[Break | None] = []
         self._broken, self._only, self._times = broken, only, times
 
     def break_in_turn(self, turns: Sequence[Break | None], *, then: Break | None = None) -> None:
-        """What goes wrong with each of the next requests, and with those that follow."""
+        """Sets how each of the next requests fails (None: it succeeds), and with `then` how those after them do."""
         self.break_with(then)
         self._turns = list(turns)
 
     @property
     def url(self) -> str:
-        """Where to reach the cluster by this address; it stays the same when the address is opened again."""
+        """The URL of this address. It stays the same when the address is opened again."""
         return f"http://{_HOST}:{self._port}"
 
     @property
     def connections(self) -> int:
-        """How many clients are connected now."""
+        """The number of open connections."""
         return len(self._transports())
 
     def count(self, line: str) -> int:
-        """How many requests with this line ("GET /api/version") came here."""
+        """Returns how many requests with this line ("GET /api/version") arrived."""
         return self.requests.count(line)
 
     def cut(self) -> None:
-        """Cuts the connections that are open now, followed logs included; new ones are taken as before."""
+        """Cuts all open connections, also those that follow a log. New connections are accepted as before."""
         for transport in self._transports():
             transport.abort()
 
     async def open(self) -> None:
-        """Listens, after the first time on the same port again. Raises `OSError` if that is taken by now."""
+        """Starts to listen, always on the same port. Raises `OSError` if another program has taken it meanwhile."""
         app = self.ray.application()
         app.middlewares.insert(0, self._break)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.01, handler_cancellation=True)
@@ -92,7 +95,7 @@ class Address:
         self._port = self._runner.addresses[0][1]
 
     async def close(self) -> None:
-        """From now on connections are refused; those that are open are closed."""
+        """Closes all connections, and refuses new ones from now on."""
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None

@@ -1,4 +1,4 @@
-"""A small Ray cluster over real HTTP, quirks included, without Ray: jobs end when the test says so."""
+"""A fake Ray cluster over real HTTP, with Ray's quirks. Runs end when the test says so."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from raylane.testing.ray import replies as answers
-from raylane.testing.ray.auth import refused
+from raylane.testing.ray import replies
+from raylane.testing.ray.auth import refusal
 from raylane.testing.ray.tail import is_readable, tail
 
 if TYPE_CHECKING:
@@ -28,49 +28,49 @@ _OPEN_TO_ALL: Final = ("/api/gcs_healthz", "/api/authentication_mode")
 
 @dataclass
 class FakeRay:
-    """The state of one cluster, which runs nothing. `Address` makes it reachable; several addresses may lead to it.
+    """The state of one cluster, which executes no code. `Address` makes it reachable; it may have several addresses.
 
-    A job runs from its submission until `end()`. All state may be read and changed at any time: `jobs` holds what Ray
-    tells of each job, by submission id, `logs` what they printed, `packages` the uploaded zips by name, and `nodes` the
-    machines. `submissions` counts the jobs that were taken.
+    A run is under way from its submission until `end()`. All state may be read and changed at any time: `jobs` has
+    Ray's answer for each run by submission id, `logs` the output, `packages` the uploaded zips by name, and `nodes` the
+    machines. `submissions` counts the accepted runs.
 
-    It answers as Ray 2.60 does, since the same tests pass against both: requests for jobs and their logs, packages,
-    version, health, nodes and cluster status.
+    It answers requests for runs and their logs, packages, version, health, nodes and cluster status as Ray 2.60 does:
+    the same tests pass against both.
     """
 
     session_name: str | None = _SESSION + "1"
-    """Names one life of the head; `restart` changes it."""
+    """Changes with each start of the head; see `restart`."""
     token: str | None = None
-    """What requests must bring as `Authorization: Bearer …`; None: anybody may come."""
+    """The token that requests must have as `Authorization: Bearer …`; None: no authentication."""
     jobs: dict[str, dict[str, JsonValue]] = field(default_factory=dict)
     logs: dict[str, str] = field(default_factory=dict)
     packages: dict[str, bytes] = field(default_factory=dict)
-    nodes: list[dict[str, JsonValue]] = field(default_factory=lambda: [answers.head_node(cpus=2.0)])
+    nodes: list[dict[str, JsonValue]] = field(default_factory=lambda: [replies.head_node(cpus=2.0)])
     submissions: int = 0
     error: tuple[int, str] | None = None
-    """A status and a text that answer every request, but those for the version, the health and the kind of token."""
+    """Status and text of the answer to every request, except for version, health and authentication mode."""
     on_start: Callable[[str], object] | None = None
-    """Called with the submission id of each job that begins to run."""
+    """Called with the submission id of each run that starts."""
     starts: bool = True
-    """False: new jobs stay pending until `start()`."""
+    """False: new runs stay pending until `start()`."""
     gcs_healthy: bool = True
-    """False: the health is answered with 503. Nothing else changes; `Address.break_with` is for requests that hang."""
+    """False: requests for the health are answered with 503, as if the control store was down. Nothing else changes."""
     _lives: int = 1
     _last_ms: int = 0
 
     def start(self, submission_id: str) -> None:
-        """A pending job begins to run; one that has begun is left alone. Raises `KeyError` for an unknown id."""
+        """Starts a pending run; does nothing if it has already started. Raises `KeyError` for an unknown id."""
         job = self.jobs[submission_id]
         if job["status"] == "PENDING":
-            job.update(answers.running())
+            job.update(replies.running())
             self.write(submission_id, f"Running entrypoint for job {submission_id}: {job['entrypoint']}\n")
             if self.on_start is not None:
                 self.on_start(submission_id)
 
     def write(self, submission_id: str, text: str | bytes) -> None:
-        """The job prints `text`, which brings its own line breaks. Raises `KeyError` for an unknown id.
+        """Adds `text` to the output of a run, without a line break. Raises `KeyError` for an unknown id.
 
-        As in Ray a carriage return becomes a line break, and logs with bytes that are no UTF-8 are never read again.
+        As in Ray, a carriage return becomes a line break, and a log with bytes that are not UTF-8 can never be read.
         """
         if isinstance(text, bytes):
             text = text.decode(errors="surrogateescape")
@@ -80,24 +80,24 @@ class FakeRay:
         self.logs[submission_id] = self.logs.get(submission_id, "") + text
 
     def end(self, submission_id: str, *, exit_code: int = 0) -> None:
-        """The job ends by itself, and starts before if need be; one that has ended or was stopped is left alone.
+        """Ends a run with this exit code, and starts it first if it is pending. Does nothing if it has already ended.
 
         Raises `KeyError` for an unknown id.
         """
         self.start(submission_id)
         job = self.jobs[submission_id]
         if job["status"] == "RUNNING":
-            job.update(answers.ended(exit_code, self.logs.get(submission_id, ""), now_ms=self._now_ms()))
+            job.update(replies.ended(exit_code, self.logs.get(submission_id, ""), now_ms=self._now_ms()))
 
     def restart(self) -> None:
-        """The head is a new one: another session name, and no jobs, logs or packages. Tails of logs break off."""
+        """Restarts the head: it has another session name, and no runs, logs or packages. Followed logs break off."""
         self._lives += 1
         self.session_name = f"{_SESSION}{self._lives}"
         for lost in (self.jobs, self.logs, self.packages):
             lost.clear()
 
     def application(self) -> web.Application:
-        """Ray's routes, each with its exact slashes, for a server of your own; `Address` is one."""
+        """Returns Ray's routes, with their exact slashes, for a server of your own. `Address` uses it."""
         app = web.Application(client_max_size=_LARGEST_BODY_BYTES, middlewares=[self._guard])
         routes: list[tuple[str, str, Handler]] = [
             ("GET", "/api/version", self._version),
@@ -121,15 +121,15 @@ class FakeRay:
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         is_open = request.path in _OPEN_TO_ALL
-        if refusal := refused(request, None if is_open else self.token):
-            return refusal
+        if refused := refusal(request, None if is_open else self.token):
+            return refused
         if self.error is not None and request.path != "/api/version" and not is_open:
             status, text = self.error
             return web.Response(status=status, text=text)
         return await handler(request)
 
     async def _version(self, request: web.Request) -> web.Response:
-        return _json(answers.version(self.session_name))
+        return _json(replies.version(self.session_name))
 
     async def _health(self, request: web.Request) -> web.Response:
         if not self.gcs_healthy:
@@ -140,10 +140,10 @@ class FakeRay:
         return _json({"authentication_mode": "disabled" if self.token is None else "token"})
 
     async def _cluster_status(self, request: web.Request) -> web.Response:
-        return _json(answers.cluster_status(self.nodes))
+        return _json(replies.cluster_status(self.nodes))
 
     async def _nodes(self, request: web.Request) -> web.Response:
-        return _json(answers.state_list(self.nodes))
+        return _json(replies.state_list(self.nodes))
 
     async def _get_package(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
@@ -163,24 +163,24 @@ class FakeRay:
         if not isinstance(body, dict):
             return web.Response(status=500, text="500 Internal Server Error\n\nServer got itself in trouble")
         body = {name: value for name, value in body.items() if value is not None}
-        if error := answers.invalid(body):
-            return web.Response(status=400, text=answers.traceback("parse_and_validate_request", error))
+        if error := replies.invalid(body):
+            return web.Response(status=400, text=replies.traceback("parse_and_validate_request", error))
         submission_id = body.get("submission_id") or body.get("job_id") or f"raysubmit_{secrets.token_hex(8)}"
         if submission_id in self.jobs:
             error = f"Job with submission_id {submission_id} already exists. Please use a different submission_id."
             return _agent_failed("submit_job", f"ValueError: {error}", status=400)
-        self._take(submission_id, body)
+        self._accept(submission_id, body)
         return _json({"job_id": submission_id, "submission_id": submission_id})
 
-    def _take(self, submission_id: str, body: dict[str, JsonValue]) -> None:
+    def _accept(self, submission_id: str, body: dict[str, JsonValue]) -> None:
         self.submissions += 1
-        job = self.jobs[submission_id] = answers.pending(submission_id, body, now_ms=self._now_ms())
-        # A deleted job leaves its log file behind, and the next job of that id goes on in it.
-        self.logs[submission_id] = self.logs.get(submission_id, "") + answers.FIRST_LOG_LINE
+        job = self.jobs[submission_id] = replies.pending(submission_id, body, now_ms=self._now_ms())
+        # A deleted job leaves its log file behind, and the next job with that id appends to it.
+        self.logs[submission_id] = self.logs.get(submission_id, "") + replies.FIRST_LOG_LINE
         environment = body.get("runtime_env")
         uri = environment.get("working_dir") if isinstance(environment, dict) else None
         if isinstance(uri, str) and uri.startswith("gcs://") and uri.removeprefix("gcs://") not in self.packages:
-            job.update(answers.without_package(uri, now_ms=self._now_ms()))
+            job.update(replies.without_package(uri, now_ms=self._now_ms()))
         elif self.starts:
             self.start(submission_id)
 
@@ -202,20 +202,20 @@ class FakeRay:
         def look() -> tuple[str, bool] | None:
             if life != self._lives or submission_id not in self.jobs:
                 return None
-            return self._printed(submission_id), self.jobs[submission_id]["status"] in answers.FINAL
+            return self._printed(submission_id), self.jobs[submission_id]["status"] in replies.FINAL
 
-        return self._unfit(submission_id, "get logs of") or await tail(request, look)
+        return self._rejection(submission_id, "get logs of") or await tail(request, look)
 
     async def _stop(self, submission_id: str) -> web.Response:
         job = self.jobs[submission_id]
-        stopping = job["status"] not in answers.FINAL
+        stopping = job["status"] not in replies.FINAL
         if stopping:
-            job.update(answers.stopped(now_ms=self._now_ms()))
+            job.update(replies.stopped(now_ms=self._now_ms()))
         return _json({"stopped": stopping})
 
     async def _delete(self, submission_id: str) -> web.Response:
         status = self.jobs[submission_id]["status"]
-        if status not in answers.FINAL:
+        if status not in replies.FINAL:
             error = f"Attempted to delete job '{submission_id}', but it is in a non-terminal state {status}."
             return _agent_failed("delete_job", f"RuntimeError: {error}", status=500)
         del self.jobs[submission_id]
@@ -224,12 +224,12 @@ class FakeRay:
     def _of_job(self, answer: Callable[[str], Awaitable[web.Response]], doing: str | None = None) -> Handler:
         async def handler(request: web.Request) -> web.Response:
             submission_id = request.match_info["id"]
-            return self._unfit(submission_id, doing) or await answer(submission_id)
+            return self._rejection(submission_id, doing) or await answer(submission_id)
 
         return handler
 
-    def _unfit(self, submission_id: str, doing: str | None) -> web.Response | None:
-        """Why a request for this job is refused; `doing`: it is for jobs that were submitted, not for drivers."""
+    def _rejection(self, submission_id: str, doing: str | None) -> web.Response | None:
+        """Returns the answer that rejects a request, or None. `doing` is set if only submitted jobs support it."""
         if submission_id not in self.jobs:
             return web.Response(status=404, text=f"Job {submission_id} does not exist")
         if doing is not None and self.jobs[submission_id]["type"] != "SUBMISSION":
@@ -237,12 +237,12 @@ class FakeRay:
         return None
 
     def _printed(self, submission_id: str) -> str:
-        """The log, which Ray asks the node for that runs the job, and so not before there is one."""
+        """Returns the log. Ray asks the node of the job for it, so it is empty until a node runs the job."""
         has_node = self.jobs[submission_id].get("driver_agent_http_address") is not None
         return self.logs.get(submission_id, "") if has_node else ""
 
     def _now_ms(self) -> int:
-        """The time, and never the same twice, so that jobs have an order."""
+        """Returns the time, never the same twice, so that jobs have an order."""
         self._last_ms = max(self._last_ms + 1, int(time.time() * 1000))
         return self._last_ms
 
@@ -252,5 +252,5 @@ def _json(data: JsonValue) -> web.Response:
 
 
 def _agent_failed(function: str, error: str, *, status: int) -> web.Response:
-    """The dashboard's 500 for whatever the agent behind it answers."""
-    return web.Response(status=500, text=answers.traceback(function, error, agent_status=status))
+    """Returns the 500 that the dashboard makes of any error of its agent."""
+    return web.Response(status=500, text=replies.traceback(function, error, agent_status=status))

@@ -1,4 +1,4 @@
-"""What Ray's dashboard says: the shapes of its answers, and its words where a client reads them."""
+"""The answers of Ray's dashboard: their structure, and their exact texts where a client reads them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _FIELDS: Final = (
 
 
 def invalid(body: Mapping[str, JsonValue]) -> str | None:
-    """What is wrong with a submission, in Ray's words; None if it can be taken."""
+    """Returns what is wrong with a submission, in Ray's words, or None if it is valid."""
     for name in body:
         if name not in _FIELDS:
             return f"TypeError: JobSubmitRequest.__init__() got an unexpected keyword argument {name!r}"
@@ -58,7 +58,7 @@ def invalid(body: Mapping[str, JsonValue]) -> str | None:
 
 
 def traceback(function: str, error: str, *, agent_status: int | None = None) -> str:
-    """An error in the form that Ray answers with. `agent_status`: the one with which the agent told the dashboard."""
+    """Returns an error as Ray formats it. `agent_status`: the status of the agent's answer to the dashboard."""
     head = f'Traceback (most recent call last):\n  File "ray/dashboard/modules/job/job.py", line 1, in {function}\n'
     if agent_status is None:
         return f"{head}{error}\n"
@@ -66,12 +66,12 @@ def traceback(function: str, error: str, *, agent_status: int | None = None) -> 
 
 
 def version(session_name: str | None) -> dict[str, JsonValue]:
-    """The answer that tells who one is speaking to."""
+    """Returns the version and the session of the head."""
     return {"version": "4", "ray_version": "2.60.0", "ray_commit": "0" * 40, "session_name": session_name}
 
 
 def pending(submission_id: str, body: Mapping[str, JsonValue], *, now_ms: int) -> dict[str, JsonValue]:
-    """A job that was taken and has not started."""
+    """Returns a job that was accepted and has not started."""
     waits_for_env = " It may be waiting for the runtime environment to be set up." if body.get("runtime_env") else ""
     return {
         "type": "SUBMISSION",
@@ -93,7 +93,7 @@ def pending(submission_id: str, body: Mapping[str, JsonValue], *, now_ms: int) -
 
 
 def running() -> dict[str, JsonValue]:
-    """What changes when a job starts."""
+    """Returns the fields that change when a job starts."""
     return {
         "status": "RUNNING",
         "message": "Job is currently running.",
@@ -103,28 +103,28 @@ def running() -> dict[str, JsonValue]:
 
 
 def stopped(*, now_ms: int) -> dict[str, JsonValue]:
-    """What changes when a job was stopped."""
+    """Returns the fields that change when a job was stopped."""
     return {"status": "STOPPED", "message": "Job was intentionally stopped.", "end_time": now_ms}
 
 
 def ended(exit_code: int, logs: str, *, now_ms: int) -> dict[str, JsonValue]:
-    """What changes when a job ends by itself; `logs` is all that it printed."""
+    """Returns the fields that change when a job exits. `logs` is its whole output."""
     if exit_code == 0:
-        words: dict[str, JsonValue] = {"status": "SUCCEEDED", "message": "Job finished successfully."}
+        fields: dict[str, JsonValue] = {"status": "SUCCEEDED", "message": "Job finished successfully."}
     else:
-        said = "".join(logs.splitlines(keepends=True)[-_MESSAGE_LINES:])[-_MESSAGE_CHARS:]
-        said = said.encode(errors="surrogateescape").decode(errors="replace")
-        words = {
+        last = "".join(logs.splitlines(keepends=True)[-_MESSAGE_LINES:])[-_MESSAGE_CHARS:]
+        last = last.encode(errors="surrogateescape").decode(errors="replace")
+        fields = {
             "status": "FAILED",
             "error_type": "JOB_ENTRYPOINT_COMMAND_ERROR",
             "message": f"Job entrypoint command failed with exit code {exit_code}, "
-            f"last available logs (truncated to 20,000 chars):\n{said}",
+            f"last available logs (truncated to 20,000 chars):\n{last}",
         }
-    return words | {"driver_exit_code": exit_code, "end_time": now_ms}
+    return fields | {"driver_exit_code": exit_code, "end_time": now_ms}
 
 
 def without_package(uri: str, *, now_ms: int) -> dict[str, JsonValue]:
-    """What changes when a job's `working_dir` was never uploaded."""
+    """Returns the fields that change when the `working_dir` of a job was never uploaded."""
     return {
         "status": "FAILED",
         "error_type": "RUNTIME_ENV_SETUP_FAILURE",
@@ -135,7 +135,7 @@ def without_package(uri: str, *, now_ms: int) -> dict[str, JsonValue]:
 
 
 def head_node(cpus: float) -> dict[str, JsonValue]:
-    """A cluster's first machine."""
+    """Returns the head node of a cluster."""
     return {
         "node_id": _NODE_ID,
         "node_ip": _NODE_IP,
@@ -155,7 +155,7 @@ def head_node(cpus: float) -> dict[str, JsonValue]:
 
 
 def state_list(entries: Sequence[JsonValue]) -> dict[str, JsonValue]:
-    """A list of the state API."""
+    """Returns a list in the form of Ray's state API."""
     count = len(entries)
     listed: dict[str, JsonValue] = {
         "total": count,
@@ -169,7 +169,7 @@ def state_list(entries: Sequence[JsonValue]) -> dict[str, JsonValue]:
 
 
 def cluster_status(nodes: Sequence[Mapping[str, JsonValue]]) -> dict[str, JsonValue]:
-    """What the autoscaler tells, some seconds after the start of a head; before, it tells next to nothing."""
+    """Returns what the autoscaler reports some seconds after the start of the head."""
     alive = [node for node in nodes if node["state"] == "ALIVE"]
     totals: dict[str, float] = {}
     for node in alive:
@@ -190,6 +190,6 @@ def cluster_status(nodes: Sequence[Mapping[str, JsonValue]]) -> dict[str, JsonVa
 
 
 def _camel(name: str) -> str:
-    """A key as Ray's dashboard spells it: `object_store_memory` is `objectStoreMemory`."""
+    """Returns a key as Ray's dashboard spells it: `object_store_memory` is `objectStoreMemory`."""
     first, *rest = name.split("_")
     return first + "".join(part.title() for part in rest)

@@ -1,4 +1,4 @@
-"""A job's log over a websocket, from its beginning on and until the job has ended."""
+"""Sends the log of a job over a websocket, from its beginning until the job has ended."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ _LINE: Final = re.compile(r"[^\n]*\n|[^\n]+")
 
 
 async def tail(request: web.Request, look: Callable[[], tuple[str, bool] | None]) -> web.StreamResponse:
-    """Sends what `look` finds printed until it says that the job has ended; None: the head that knew the job is gone.
+    """Sends the log until the job has ended, then closes the websocket with 1000.
 
-    Closed with 1000 also when Ray cannot go on: the log is not readable, or a line too long to be sent.
+    `look` returns the output so far and whether the job has ended, or None if the head was restarted meanwhile: then
+    the connection is cut. As in Ray, 1000 also follows if the log is not UTF-8, or a line is too long to be sent.
     """
     socket = web.WebSocketResponse()
     if not socket.can_prepare(request).ok:
@@ -29,7 +30,7 @@ async def tail(request: web.Request, look: Callable[[], tuple[str, bool] | None]
     await socket.prepare(request)
     sent = 0
     has_ended = False
-    # Like Ray, this never reads from its client: who closes first waits for an answer in vain.
+    # Like Ray, this never reads from its client, so a client that closes first gets no answer.
     while not has_ended and request.transport is not None and not request.transport.is_closing():
         seen = look()
         if seen is None:
@@ -50,12 +51,12 @@ async def tail(request: web.Request, look: Callable[[], tuple[str, bool] | None]
 
 
 def is_readable(text: str) -> bool:
-    """Whether what a job printed is UTF-8. Ray gives up on a log that is not."""
+    """Whether the output of a job is UTF-8. Ray cannot read a log that is not."""
     return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _frames(text: str) -> Iterator[str]:
-    """Ten lines each, or fewer as soon as they have passed 20,000 characters; a line is never cut in two."""
+    """Yields ten lines at a time, or fewer once they exceed 20,000 characters. Never splits a line."""
     lines: list[str] = []
     for line in _LINE.findall(text):
         lines.append(line)
