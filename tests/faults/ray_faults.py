@@ -1,4 +1,4 @@
-"""What may be wrong with the way to a Ray address, and a laboratory where one call at a time meets one fault."""
+"""The faults that the path to a Ray address may have, and a harness that makes one call with one fault."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ Phase = Literal["cold", "warm"]
 Operation = Literal["job", "stop", "logs", "submit", "follow"]
 
 _TIME_LIMIT_S: Final = 30.0
-# Of the private address where only waiting finds the fault. What a busy machine needs for one answer is less.
+# For faults that only waiting shows. Longer than a busy machine needs for one answer.
 _HEAD_START_S: Final = 0.4
 _LAST_LINE: Final = "that was all\n"
 
 
 @dataclass(frozen=True)
 class Certificates:
-    """`trusted` is signed by who is in `file`, `unknown` by somebody else."""
+    """`trusted` is signed by the authority in `file`, `unknown` by another one."""
 
     file: Path
     trusted: tuple[Path, Path]
@@ -44,9 +44,9 @@ class Certificates:
 
 @dataclass(frozen=True)
 class Fault:
-    """`is_silent`: nothing is heard of it, so that only waiting finds it out. `is_tls`: the path speaks TLS before.
+    """`is_silent`: there is no answer, so only waiting shows the fault. `is_tls`: the path speaks TLS before it begins.
 
-    `cuts`: connections that are open when it begins end.
+    `cuts`: it ends the connections that are open when it begins.
     """
 
     name: str
@@ -116,16 +116,16 @@ NO_TLS: Final = Fault("https_to_plain_http", _no_tls, is_tls=True, cuts=True)
 
 @dataclass(frozen=True)
 class Seen:
-    """What a call came to, which requests it took at the private and at the public address, and both states then."""
+    """The outcome of a call, the requests at the private and at the public address, and the states of both after it."""
 
-    came_to: str
+    outcome: str
     reached: str
     states: str
 
 
 @dataclass(frozen=True)
 class Lab:
-    """Makes one call on a broken path, and checks what holds for every call and every fault."""
+    """Makes one call on a broken path, and checks what is true for every call and every fault."""
 
     certificates: Certificates
     caplog: pytest.LogCaptureFixture
@@ -134,7 +134,7 @@ class Lab:
     def run(
         self, fault: Fault, phase: Phase, operation: Operation, *, on_both: bool = False, **changes: object
     ) -> Seen:
-        """Cold: the fault is there from the start; warm: it begins once the path has worked."""
+        """Cold: the path is broken from the start; warm: the fault begins after the path has worked."""
         seen: list[Seen] = []
 
         def scenario(networks: Networks | None) -> None:
@@ -170,11 +170,11 @@ class Lab:
                     await fault.begin(rig, path, self.certificates)
 
             call = self._follow if operation == "follow" else self._ask
-            came_to = await call(rig, fault, phase, operation, begin)
-            self._check(rig, fault, operation, came_to)
+            outcome = await call(rig, fault, phase, operation, begin)
+            self._check(rig, fault, operation, outcome)
             # With so short a head start, a good path that is slow for a moment is probed again: how often is chance.
             reached = _each_probe_once(rig.reached) if fault.is_silent else rig.reached
-            seen = Seen(came_to, reached, rig.states)
+            seen = Seen(outcome, reached, rig.states)
             await rig.client.aclose()
             assert (left := rig.client_sockets() + client_tasks()) == [], left
         return seen
@@ -194,34 +194,36 @@ class Lab:
     async def _follow(
         self, rig: Rig, fault: Fault, phase: Phase, operation: Operation, begin: Callable[[], Awaitable[None]]
     ) -> str:
-        """Warm: the fault begins between two lines, and takes the open connection with it, heard or unheard."""
+        """Warm: the fault begins between two lines, and ends the open connection, with a reset or in silence."""
         if fault is BLACK_HOLE:
-            # Where no address answers, only the system notices that nothing comes any more.
+            # If no address answers, only TCP keep-alive notices that the connection is dead.
             soon = keepalive_options(idle_s=1, interval_s=1, probes=1)
             self.monkeypatch.setattr(transport, "_KEEPALIVE", soon)
         if phase == "cold":
             await begin()
         following = asyncio.create_task(_outcome(rig.follow()))
         if phase == "warm":
-            await until(lambda: bool(rig.heard))
+            await until(lambda: bool(rig.output))
             rig.forget()
             await begin()
         rig.ray.write(JOB, _LAST_LINE)
         if phase == "warm" and fault is not BLACK_HOLE:
             rig.private.cut()
-        await until(lambda: following.done() or _LAST_LINE in "".join(rig.heard))
+        await until(lambda: following.done() or _LAST_LINE in "".join(rig.output))
         rig.ray.end(JOB)
         return await following
 
-    def _check(self, rig: Rig, fault: Fault, operation: Operation, came_to: str) -> None:
-        possible = {"submit_outcome_unknown": (0, 1), "private": (1,), "public": (1,)}.get(came_to, (0,))
+    def _check(self, rig: Rig, fault: Fault, operation: Operation, outcome: str) -> None:
+        possible = {"submit_outcome_unknown": (0, 1), "private": (1,), "public": (1,)}.get(outcome, (0,))
         assert rig.runs in (possible if operation == "submit" else (0,)), f"{rig.runs} runs"
         lines = [record.levelname for record in self.caplog.records if record.name.startswith("raylane")]
         assert lines == ["WARNING"] * rig.states.count("down"), f"not one line per transition: {lines}"
         assert TOKEN not in self.caplog.text
         assert not rig.is_elsewhere_known(), "a redirect was followed"
         if fault.is_tls:
-            assert TOKEN.encode() not in rig.private.told, "the token was shown to who could not prove itself"
+            assert TOKEN.encode() not in rig.private.received, (
+                "the token was sent to a server that could not prove its identity"
+            )
 
 
 def _each_probe_once(reached: str) -> str:

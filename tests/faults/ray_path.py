@@ -1,4 +1,4 @@
-"""A way to a Ray address that tests can break on the level of its connections; `Address` itself breaks requests."""
+"""A path to a Ray address whose connections tests can break; `Address` itself breaks requests."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ if TYPE_CHECKING:
     from raylane.testing import Address
 
 SERVES: Final = "serves"
-"""Begins the names of the tasks that stand for somebody else's machine."""
+"""Prefix of the names of tasks that play a server."""
 
 _CHUNK_BYTES: Final = 64 * 1024
 _DRIBBLE_S: Final = 0.02
 _MOST_FILLERS: Final = 16
 _SILENCE_S: Final = 0.25
-# Without lingering: the other side hears a reset.
+# Without lingering, so that the other side gets a reset.
 _AT_ONCE: Final = struct.pack("ii", 1, 0)
 _LENGTH: Final = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 
 class RayPath:
-    """`async with RayPath(address) as path`: `path.url` leads to the address, until a test says otherwise.
+    """`async with RayPath(address) as path`: `path.url` leads to the address until a test changes that.
 
-    Requests that end here are noted with the address' own. `told` is all that clients sent, without TLS.
+    Requests that are answered here are added to `address.requests`. `received` has all bytes from clients, decrypted.
     """
 
     def __init__(
         self, address: Address, *, listener: socket.socket | None = None, tls: ssl.SSLContext | None = None
     ) -> None:
-        """`listener`: what to listen with, if not a port of loopback. `tls`: speak TLS, with this certificate."""
+        """`listener`: listens there instead of on a loopback port. `tls`: speaks TLS with this certificate."""
         self.address = address
         self._addresses = [address]
         self.tls = tls
-        self.told = b""
+        self.received = b""
         self._listener = listener or socket.create_server((HOST, 0))
         self._listener.setblocking(False)
         self._name: tuple[str, int] = self._listener.getsockname()
@@ -56,36 +56,36 @@ class RayPath:
 
     @property
     def url(self) -> str:
-        """Where clients go."""
+        """The URL for clients."""
         return f"{self._scheme}://{self._name[0]}:{self.port}"
 
     @property
     def port(self) -> int:
-        """Of `url`."""
+        """The port of `url`."""
         return self._name[1]
 
     @property
     def own_ports(self) -> set[int]:
-        """Of sockets that are no client's: here, at every address that this led to, and those that fill a queue."""
+        """Ports of sockets that belong to no client: this one, those of all addresses behind it, and of the fillers."""
         return {self.port, *map(_port_of, self._addresses), *(int(each.getsockname()[1]) for each in self._fillers)}
 
     def cut(self) -> None:
-        """Every open connection is reset; new ones go wherever the path leads now."""
+        """Resets every open connection. New ones go wherever the path leads now."""
         for writer in self._open:
             _reset(writer)
 
     def lead_to(self, address: Address) -> None:
-        """New connections end somewhere else; open ones stay until they are `cut`."""
+        """Leads new connections to another address; open ones stay until they are `cut`."""
         self.address = address
         self._addresses.append(address)
 
     async def refuse(self) -> None:
-        """Nobody listens any more; open connections stay until they are `cut`."""
+        """Refuses new connections; open ones stay until they are `cut`."""
         self._stop_accepting()
         self._listener.close()
 
     async def fall_silent(self) -> None:
-        """A host behind a dead route, as far as loopback can show one: open connections are dead, and none is made."""
+        """Imitates a dead route on loopback: open connections are silent, and new ones are never accepted."""
         self._silent = True
         self._stop_accepting()
         self._listener.listen(0)
@@ -101,7 +101,7 @@ class RayPath:
         raise AssertionError("this system answers connects to a full listener")
 
     def dribble(self) -> None:
-        """From now on an answer's header comes byte by byte, and never to its end."""
+        """From now on the header of an answer comes byte by byte and never ends."""
 
         async def answer(writer: asyncio.StreamWriter) -> None:
             writer.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
@@ -113,7 +113,7 @@ class RayPath:
         self._instead = answer
 
     def redirect(self, url: str) -> None:
-        """From now on every request is sent on to there, with its method and its body."""
+        """From now on every request is redirected there, with its method and its body."""
 
         async def answer(writer: asyncio.StreamWriter) -> None:
             head = f"HTTP/1.1 307 Temporary Redirect\r\nLocation: {url}\r\nContent-Length: 0\r\n\r\n"
@@ -131,7 +131,7 @@ class RayPath:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        # Also what was accepted and never served, since its task was cancelled before it began.
+        # Also connections whose task was cancelled before it started.
         for each in (self._listener, *self._fillers, *self._accepted):
             each.close()
 
@@ -158,7 +158,7 @@ class RayPath:
         loop = asyncio.get_running_loop()
         reader = asyncio.StreamReader()
         protocol = asyncio.StreamReaderProtocol(reader)
-        with suppress(OSError):  # one side is gone, or there was no agreement on TLS
+        with suppress(OSError):  # one side is gone, or the TLS handshake failed
             transport, _ = await loop.connect_accepted_socket(lambda: protocol, connection, ssl=self.tls)
             writer = asyncio.StreamWriter(transport, protocol, reader, loop)
             self._open.add(writer)
@@ -173,7 +173,7 @@ class RayPath:
         unanswered = b""
         try:
             while part := await reader.read(_CHUNK_BYTES):
-                self.told += part
+                self.received += part
                 if self._silent:
                     continue
                 if self._instead is None:

@@ -1,4 +1,4 @@
-"""One cluster behind two paths, a client, and what a test wants to know of them afterwards."""
+"""One cluster behind two paths, a client, and what tests ask about them afterwards."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ JOB, NEW_JOB = "a", "b"
 # On a busy machine the whole process may pause for longer than the default of 1 s, and put a good address down.
 _CONNECT_TIMEOUT_S: Final = 10.0
 
-# What requests are called in tables.
+# The names of requests in the tables.
 WORDS: Final = {
     "GET /api/version": "version",
     f"GET /api/jobs/{JOB}": "job",
@@ -42,9 +42,9 @@ WORDS: Final = {
 
 @dataclass
 class Rig:
-    """`stranger` leads to another cluster, `elsewhere` is a listener that nothing has to do with either.
+    """`stranger` is an address of another cluster, `elsewhere` a listener that belongs to neither cluster.
 
-    `heard`: what the client was told of the output that it follows. `older`: the sockets from before.
+    `output`: what the client has received of the output that it follows. `older`: sockets that were open before.
     """
 
     ray: FakeRay
@@ -55,11 +55,11 @@ class Rig:
     elsewhere: socket.socket
     networks: Networks | None
     older: set[int]
-    heard: list[str] = field(default_factory=list)
+    output: list[str] = field(default_factory=list)
 
     @property
     def runs(self) -> int:
-        """How many jobs were started, on whichever cluster."""
+        """How many runs were started, on both clusters."""
         return self.ray.submissions + self.stranger.ray.submissions
 
     def is_elsewhere_known(self) -> bool:
@@ -72,19 +72,19 @@ class Rig:
 
     @property
     def states(self) -> str:
-        """Of both endpoints, the private one first."""
+        """The states of both endpoints, the private one first."""
         return " ".join(report.state for report in self.client.endpoints())
 
     @property
     def reached(self) -> str:
-        """Which requests reached the private address, and which the public one."""
+        """The requests that reached the private address, and those that reached the public one."""
         sides = [[WORDS[line] for line in path.address.requests] for path in (self.private, self.public)]
         return " | ".join(" ".join(side) or "-" for side in sides)
 
     async def follow(self) -> str:
         async for piece in self.client.follow_logs(JOB):
-            self.heard.append(piece.text)
-        return "all" if "".join(self.heard) == self.ray.logs[JOB] else f"{self.heard}"
+            self.output.append(piece.text)
+        return "all" if "".join(self.output) == self.ray.logs[JOB] else f"{self.output}"
 
     async def job(self) -> str:
         return (await self.client.job(JOB)).endpoint
@@ -101,13 +101,13 @@ class Rig:
         return (await self.client.submit(submission_id=NEW_JOB, entrypoint="python main.py")).endpoint
 
     def forget(self) -> None:
-        """What was asked so far does not count."""
+        """Forgets the requests so far."""
         for path in (self.private, self.public):
             path.address.requests.clear()
-            path.told = b""
+            path.received = b""
 
     def client_sockets(self) -> list[str]:
-        """What the client has open: what leads to a path, or has not come there yet."""
+        """The sockets of the client: those connected to a path, and those that still connect."""
         paths = (self.private, self.public)
         ports = {path.port for path in paths}
         servers = set().union(*(path.own_ports for path in paths))
@@ -126,9 +126,9 @@ async def rigged(
     tls: ssl.SSLContext | None = None,
     **changes: object,
 ) -> AsyncIterator[Rig]:
-    """A cluster that runs job `a`, and a client that knows nothing yet; its background probes are an hour away.
+    """A cluster with the run `a`, and a client that has made no request yet. Its background probes are an hour away.
 
-    The private path, or `both`, leads over the cable of `networks`, if there are any, and may speak `tls`.
+    The private path, or `both`, uses `networks`, if there are any, and may speak `tls`.
     """
     older = {each.inode for each in _sockets()}
     ray = FakeRay(token=TOKEN)
@@ -167,7 +167,7 @@ async def rigged(
 
 
 def client_tasks() -> list[str]:
-    """All that run, but for those of the test itself and of servers."""
+    """All running tasks except those of the test itself and of servers."""
     tasks = asyncio.all_tasks() - {asyncio.current_task()}
     return [shown for shown in map(repr, tasks) if f"name='{SERVES}" not in shown and "RequestHandler" not in shown]
 
@@ -180,14 +180,14 @@ class _Socket:
 
 
 def _sockets() -> list[_Socket]:
-    """All of this process that speak or are about to; `peer` is the port on the other side."""
+    """All sockets of this process that do not listen. `peer` is the port on the other side."""
     found = []
     for name in os.listdir("/dev/fd"):
         try:
             status = os.fstat(int(name))
             copy = socket.socket(fileno=os.dup(int(name))) if stat.S_ISSOCK(status.st_mode) else None
         except OSError:
-            continue  # it was the one of the listing itself
+            continue  # the descriptor of the listing itself
         if copy is None:
             continue
         with copy:

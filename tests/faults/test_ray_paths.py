@@ -1,9 +1,9 @@
-"""Every fault that the way to the private address may have, under every kind of call of the Ray client.
+"""Every fault of the path to the private address, with every kind of call of the Ray client.
 
-Each is there from the start (`cold`), or begins once the address has worked (`warm`). The tables say what the call
-comes to, which requests reach the private and which the public address, and what is known of both afterwards. Checked
-of every case is also that a submission is one run, that each transition is one line of the log, that no token goes
-astray, and that nothing is left open after `aclose()`.
+The path is broken from the start (`cold`), or the fault begins after the address has worked (`warm`). The tables have
+the outcome of the call, the requests that reach the private and the public address, and the states of both afterwards.
+Each case also checks that a submission is one run, that each change of a state is one line of the log, that no token
+reaches another server, and that nothing is left open after `aclose()`.
 """
 
 from __future__ import annotations
@@ -58,35 +58,35 @@ AT_THE_STRANGERS: Final = dict.fromkeys(OPERATIONS, "run_not_found") | {"submit"
 
 @dataclass(frozen=True)
 class Row:
-    """`ask` holds for job, stop and logs, whose own request is `*`; what is empty is not foreseen."""
+    """`ask` is for job, stop and logs, whose own request is `*`. Requests that depend on timing are left empty."""
 
     ask: str
     submit: str = ""
     follow: str = ""
-    comes_to: Mapping[Operation, str] = field(default_factory=lambda: DONE)
+    outcome: Mapping[Operation, str] = field(default_factory=lambda: DONE)
     states: str = "down up"
 
     def check(self, seen: Seen, operation: Operation) -> None:
         asked = self.ask.replace("*", operation)
         reached = {"submit": self.submit, "follow": self.follow}.get(operation, asked) or seen.reached
-        assert seen == Seen(self.comes_to[operation], reached, self.states)
+        assert seen == Seen(self.outcome[operation], reached, self.states)
 
 
 FOLLOWED: Final = "version job tail job logs"
 
-# What is there from the start, the probe finds out that the first call waits for.
+# A path that is broken from the start is found by the probe that the first call waits for.
 NOT_REACHED: Final = Row("- | version *", "- | version submit", f"- | {FOLLOWED}")
 PROBED: Final = Row("version | version *", "version | version submit", f"version | {FOLLOWED}")
-# A path that was fine is doubted as soon as an answer is late; a submission is looked for before it is sent again.
+# A path that has worked is probed as soon as an answer is late. A submission is looked up before it is sent again.
 DOUBTED: Final = Row("* version | version *", "submit version | version look submit", f"job version | {FOLLOWED}")
 LOST: Final = Row("- | version *", "- | version look submit", f"- | {FOLLOWED}")
-# A gateway or a reset may be Ray's own illness, so that the address keeps its place until another one has answered.
+# A 502 or a reset may be Ray's own failure, so the address stays up until another one has answered.
 NO_GATE: Final = Row("* | version *", "submit look | version look submit", f"job | {FOLLOWED}")
 HALF_ANSWERED: Final = Row(
     "* | version *", "submit look | version look", f"job | {FOLLOWED}", DONE | {"stop": "had ended"}
 )
 NOT_RAY: Final = Row("* | version *", "submit | version look submit", f"job | {FOLLOWED}")
-# The first cluster that answers is the one, and an address that has led there is not asked again while all goes well.
+# The first cluster that answers is ours, and its address is not probed again while it works.
 PINNED: Final = Row("version * | -", "version submit | -", "version job | -", AT_THE_STRANGERS, "up unknown")
 BELIEVED: Final = Row("* | -", "submit | -", "job | -", AT_THE_STRANGERS, "up unknown")
 
@@ -116,7 +116,7 @@ TABLE: Final[dict[tuple[Fault, Phase], Row]] = {
 }
 
 
-# The same fault at both addresses. Where time runs out, how much of it was left decides over the last requests.
+# The same fault at both addresses. If the time runs out, the last requests depend on how much was left.
 COLD_UP: Final = "unknown unknown"
 WARM_UP: Final = "up unknown"
 BOTH: Final[dict[tuple[Fault, Phase], Row]] = {
@@ -143,7 +143,7 @@ BOTH: Final[dict[tuple[Fault, Phase], Row]] = {
 
 @pytest.fixture(autouse=True)
 def _nothing_is_left() -> None:
-    """Instead of the one for the queue, which these tests have nothing to do with."""
+    """Replaces the check of the queue, which these tests do not use."""
 
 
 @pytest.fixture(autouse=True)
@@ -169,9 +169,7 @@ def named(part: object) -> str:
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize(("fault", "phase"), TABLE, ids=named)
-def test_a_broken_private_path_costs_no_call_its_result(
-    lab: Lab, fault: Fault, phase: Phase, operation: Operation
-) -> None:
+def test_a_broken_private_path_fails_no_call(lab: Lab, fault: Fault, phase: Phase, operation: Operation) -> None:
     TABLE[fault, phase].check(lab.run(fault, phase, operation), operation)
 
 
@@ -181,7 +179,7 @@ def test_when_both_paths_are_broken_the_error_says_what_is_certain(
     lab: Lab, monkeypatch: pytest.MonkeyPatch, fault: Fault, phase: Phase, operation: Operation
 ) -> None:
     monkeypatch.setattr(client, "MAX_OUTAGE_S", 0.2)
-    # Only silence is waited for until the time is over; the other faults end a call at once, however busy the machine.
+    # Only a silent fault takes all of the time. The others end a call at once, so a long limit costs nothing.
     timeouts = {"request_timeout_s": 1.5 if fault.is_silent else 5.0, "submit_timeout_s": 2.0}
     if fault is BLACK_HOLE:
         timeouts["connect_timeout_s"] = 0.5
@@ -189,7 +187,7 @@ def test_when_both_paths_are_broken_the_error_says_what_is_certain(
     BOTH[fault, phase].check(seen, operation)
 
 
-async def test_another_cluster_that_moves_in_at_the_private_address_is_asked_who_it_is_and_nothing_else(
+async def test_another_cluster_at_the_private_address_gets_only_probes(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async with rigged(reprobe_min_s=0.02, reprobe_max_s=0.05) as rig:
@@ -206,7 +204,7 @@ async def test_another_cluster_that_moves_in_at_the_private_address_is_asked_who
             "public",
         ]
         assert rig.states == "down up"
-        # Not even when it is all that is left.
+        # Also when no other address is left.
         await rig.public.refuse()
         rig.public.cut()
         with pytest.raises(RayUnreachable, match="WrongCluster"):
@@ -214,10 +212,10 @@ async def test_another_cluster_that_moves_in_at_the_private_address_is_asked_who
         assert set(rig.stranger.requests) == {"GET /api/version"}
     assert (rig.stranger.ray.submissions, rig.ray.submissions) == (0, 1)
     ours = [record.levelname for record in caplog.records if record.name == "raylane.ray"]
-    assert ours == ["WARNING", "ERROR", "WARNING"], "the path, then the stranger, then the other path"
+    assert ours == ["WARNING", "ERROR", "WARNING"], "the broken path, the other cluster, the second path"
 
 
-async def test_a_job_whose_stop_was_heard_and_not_answered_was_stopped_because_it_was_asked() -> None:
+async def test_a_stop_whose_answer_is_lost_counts_as_stopped() -> None:
     async with rigged(poll_interval_s=0.05) as rig:
         rig.private.address.break_with(Break.CUT_AFTER, only="POST")
         stop = await rig.client.stop(JOB)

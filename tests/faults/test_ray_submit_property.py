@@ -1,7 +1,7 @@
-"""Whatever is lost or late on the way to Ray: one run at most, and the caller knows what is certain of it.
+"""Whatever is lost or late on the path to Ray, there is at most one run, and the error says what is certain.
 
-`tests/integration/test_ray_client_submit.py` has what is lost and seen to be lost at once. Here there is also what
-takes effect late, when the caller has long looked elsewhere or given up, and what is silent or away for a while.
+`tests/integration/test_ray_client_submit.py` covers what is lost at once. Here requests also take effect late, after
+the caller has moved to another address or given up, and addresses are silent or away for a while.
 """
 
 from __future__ import annotations
@@ -32,27 +32,32 @@ if TYPE_CHECKING:
     from raylane_common.ray.models import Submission
 
 EXAMPLES: Final = 120
-PATIENCE_S: Final = 30.0
+TIME_LIMIT_S: Final = 30.0
 RUN: Final = "rl-a-1"
 PACKAGE: Final = build_package({"main.py": "print(1)"})
 METADATA: Final = {"raylane_job_id": "a"}
-HASTE: Final = {"request_timeout_s": 0.15, "submit_timeout_s": 0.5, "failover_delay_s": 0.03, "connect_timeout_s": 0.1}
-# Shorter than the client's pauses, than its doubts, than its deadlines, and longer than all of them.
+SHORT_TIMEOUTS: Final = {
+    "request_timeout_s": 0.15,
+    "submit_timeout_s": 0.5,
+    "failover_delay_s": 0.03,
+    "connect_timeout_s": 0.1,
+}
+# Shorter than the client's pauses, than its head start, than its deadlines, and longer than all of them.
 DELAYS_S: Final = (0.002, 0.05, 0.2, 0.7)
 REACH_RAY: Final = (Break.CUT_AFTER, Break.CUT_IN_BODY, Break.GATEWAY_AFTER)
 
 
 class Meanwhile(StrEnum):
-    """What the client sees while Ray takes its time."""
+    """What the client sees until Ray handles the request."""
 
     NOTHING = "nothing"
     CUT = "connection cut"
-    GATEWAY = "504 in Ray's place"
+    GATEWAY = "504 instead of Ray's answer"
 
 
 @dataclass(frozen=True)
 class Late:
-    """Ray does what was asked after a while, whatever has become of the connection."""
+    """Ray handles the request after a while, even if the connection is gone by then."""
 
     after_s: float
     meanwhile: Meanwhile
@@ -60,18 +65,18 @@ class Late:
 
 @dataclass(frozen=True)
 class Away:
-    """Connections are closed and new ones refused for a while; `hears`: Ray has seen the request before."""
+    """Connections are closed and new ones refused for a while. `handled`: Ray has handled the request before."""
 
     for_s: float
-    hears: bool
+    handled: bool
 
 
 Turn = Break | Late | Away | None
 
 
 @dataclass
-class Door(FakeRay):
-    """The cluster `behind` it as one address shows it: each request that comes so far has its turn."""
+class Front(FakeRay):
+    """One address' view of the cluster `behind` it: each request that arrives takes the next of `turns`."""
 
     behind: FakeRay = field(default_factory=FakeRay)
     turns: deque[Late | Away | None] = field(default_factory=deque)
@@ -90,8 +95,8 @@ class Door(FakeRay):
         match self.turns.popleft() if self.turns else None:
             case None:
                 return await handler(request)
-            case Away(for_s=for_s, hears=hears):
-                answer = await handler(request) if hears else _cut(request)
+            case Away(for_s=for_s, handled=handled):
+                answer = await handler(request) if handled else _cut(request)
                 if self.be_away is not None:
                     self.be_away(for_s)
                 return answer
@@ -120,32 +125,32 @@ def _cut(request: web.Request) -> web.Response:
 
 
 class Way:
-    """One address of a cluster, and what becomes of each request there."""
+    """One address of a cluster, with the fate of each request."""
 
     def __init__(self, ray: FakeRay) -> None:
-        self.door = Door(behind=ray, be_away=self._be_away)
-        self.address = Address(self.door)
+        self.front = Front(behind=ray, be_away=self._be_away)
+        self.address = Address(self.front)
         self._coming_back: asyncio.Task[None] | None = None
 
     def break_in_turn(self, turns: Sequence[Turn]) -> None:
-        """What becomes of each of the next requests."""
+        """Sets the fate of each of the next requests."""
         self.address.break_in_turn([turn if isinstance(turn, Break) else None for turn in turns])
         for turn in turns:
             if not isinstance(turn, Break):
-                self.door.turns.append(turn)
+                self.front.turns.append(turn)
             elif turn in REACH_RAY:
-                self.door.turns.append(None)
+                self.front.turns.append(None)
 
     async def heal(self) -> None:
-        """From now on all is well, but for what is under way."""
+        """Repairs the address, except for requests that are under way."""
         self.address.break_with(None)
-        self.door.turns.clear()
+        self.front.turns.clear()
         if self._coming_back is not None:
             await self._coming_back
 
     async def settle(self) -> None:
-        """Returns once Ray has done all that it was asked here."""
-        await asyncio.gather(*self.door.late)
+        """Returns once Ray has handled every request that arrived here."""
+        await asyncio.gather(*self.front.late)
 
     def _be_away(self, for_s: float) -> None:
         async def go_and_come_back() -> None:
@@ -159,7 +164,7 @@ class Way:
 
 @pytest.fixture(autouse=True)
 def _nothing_is_left() -> None:
-    """Instead of the one for the queue, which these tests have nothing to do with."""
+    """Replaces the check of the queue, which these tests do not use."""
 
 
 @pytest.fixture(autouse=True)
@@ -177,7 +182,7 @@ async def submit(client: RayClient, *, ships_code: bool) -> Submission:
 
 
 def is_ours(ray: FakeRay, *, ships_code: bool) -> bool:
-    """Whether what runs is what was asked for, with its code."""
+    """Whether the run is the one that was submitted, with its code."""
     job = ray.jobs[RUN]
     uri = {"working_dir": PACKAGE.uri} if ships_code else None
     return (job["entrypoint"], job["metadata"], job["runtime_env"] or None, job["status"]) == (
@@ -189,8 +194,8 @@ def is_ours(ray: FakeRay, *, ships_code: bool) -> bool:
 
 
 async def submit_again(client: RayClient, *, ships_code: bool) -> Submission:
-    """Tries until it is known what became of it, as whoever has a retryable error in hand may do."""
-    async with asyncio.timeout(PATIENCE_S):
+    """Submits again until the outcome is known, as a caller with a retryable error may do."""
+    async with asyncio.timeout(TIME_LIMIT_S):
         while True:
             try:
                 return await submit(client, ships_code=ships_code)
@@ -200,14 +205,14 @@ async def submit_again(client: RayClient, *, ships_code: bool) -> Submission:
 
 
 LATE: Final = st.builds(Late, st.sampled_from(DELAYS_S), st.sampled_from(Meanwhile))
-AWAY: Final = st.builds(Away, st.sampled_from((0.05, 0.3)), hears=st.booleans())
+AWAY: Final = st.builds(Away, st.sampled_from((0.05, 0.3)), handled=st.booleans())
 TURN: Final = st.one_of(st.none(), LATE, st.sampled_from(Break), AWAY)
-# One after the other, or the same again and again.
+# Different ones, or the same one each time.
 TURNS: Final = st.one_of(st.lists(TURN, max_size=7), TURN.map(lambda turn: [turn] * 9))
 
 
 async def _knows(client: RayClient) -> bool:
-    """Whether the client has heard of Ray; on a busy machine its haste may be too much for once."""
+    """Whether the client has reached Ray; on a busy machine its short timeouts may not suffice at first."""
     try:
         await client.version()
     except RayUnreachable:
@@ -215,7 +220,7 @@ async def _knows(client: RayClient) -> bool:
     return True
 
 
-@pytest.mark.timeout(600)  # a failure is made as short as possible before it is shown
+@pytest.mark.timeout(600)  # Hypothesis shrinks a failure before it shows it
 @settings(
     max_examples=EXAMPLES,
     deadline=None,
@@ -226,34 +231,34 @@ async def _knows(client: RayClient) -> bool:
 @given(
     turns=st.lists(TURNS, min_size=1, max_size=2),
     ships_code=st.booleans(),
-    # Whether the first one of the turns is that of the submission, and not of what precedes it.
+    # Whether the first turn is for the submission, and not for the probe before it.
     knows_ray=st.booleans(),
-    # A worker that comes to a job again may be another one, and may come before the last one's request has got through.
+    # The next attempt of a job may be by another worker, and may start before the last request has arrived.
     is_other=st.booleans(),
     at_once=st.booleans(),
 )
-# Seldom drawn: the first request is still under way when there is nothing left to send the second one to.
+# Rarely drawn: the first request is still under way when no address is left for the second one.
 @example(
-    turns=[[Late(0.2, Meanwhile.CUT), Away(0.7, hears=True)]],
+    turns=[[Late(0.2, Meanwhile.CUT), Away(0.7, handled=True)]],
     ships_code=False,
     knows_ray=True,
     is_other=True,
     at_once=True,
 )
-# Both addresses lose their answers, and what was sent to either takes effect when nobody waits any more.
+# Both addresses lose their answers, and both requests take effect after the caller has given up.
 @example(turns=[[Late(0.7, Meanwhile.NOTHING)] * 9] * 2, ships_code=True, knows_ray=True, is_other=False, at_once=True)
-def test_whatever_is_lost_or_late_there_is_one_run_at_most_and_the_caller_knows_what_is_certain(
+def test_whatever_is_lost_or_late_there_is_at_most_one_run_and_the_error_is_true(
     turns: list[list[Turn]], ships_code: bool, knows_ray: bool, is_other: bool, at_once: bool
 ) -> None:
     async def scenario() -> None:
         ray = FakeRay()
-        async with asyncio.timeout(PATIENCE_S), AsyncExitStack() as stack:
+        async with asyncio.timeout(TIME_LIMIT_S), AsyncExitStack() as stack:
             ways = [Way(ray) for _ in turns]
             for way in ways:
                 await stack.enter_async_context(way.address)
             names = ("private_url", "public_url")
             urls = dict(zip(names, (way.address.url for way in ways), strict=False))
-            given_settings = RaySettings.model_validate({"reprobe_min_s": 60.0} | HASTE | urls)
+            given_settings = RaySettings.model_validate({"reprobe_min_s": 60.0} | SHORT_TIMEOUTS | urls)
             client = await stack.enter_async_context(RayClient(given_settings))
             if knows_ray:
                 await until(lambda: _knows(client))
@@ -265,7 +270,7 @@ def test_whatever_is_lost_or_late_there_is_one_run_at_most_and_the_caller_knows_
                 event("unreachable")
                 for way in ways:
                     await way.settle()
-                assert ray.submissions == 0, "it was certain that there is no run, and never will be"
+                assert ray.submissions == 0, "the error said that there is no run"
             except SubmitOutcomeUnknown as error:
                 event("unknown")
                 assert error.details["submission_id"] == RUN

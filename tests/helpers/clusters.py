@@ -1,4 +1,4 @@
-"""Clusters to speak plain HTTP to, real and fake, whose jobs print and end when a test says so."""
+"""Plain HTTP to a real and to a fake cluster, whose jobs print and end when a test says so."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from raylane_worker.embedded import EmbeddedRay
 
 FINAL = ("SUCCEEDED", "FAILED", "STOPPED")
-PATIENCE_S = 60
+TIME_LIMIT_S = 60
 
 PLAYER = """\
 import pathlib, sys, time
@@ -45,13 +45,13 @@ class Cluster(Protocol):
     token: str
 
     def entrypoint(self, name: str) -> str:
-        """What to submit for a job of this name, before it is told anything."""
+        """Returns the entrypoint to submit for a job with this name."""
 
     def prints(self, name: str, text: bytes) -> None:
-        """The running job prints this, soon."""
+        """Makes the running job print this, soon."""
 
     def ends(self, name: str, exit_code: int) -> None:
-        """The running job ends by itself, soon."""
+        """Makes the running job exit, soon."""
 
 
 class Fake:
@@ -69,7 +69,7 @@ class Fake:
 
 
 class Real:
-    """Jobs print what is written to a file of theirs, and end once there is a second one, with their exit code."""
+    """A job prints what is written to its first file, and exits once its second file has the exit code."""
 
     def __init__(self, head: EmbeddedRay, directory: Path) -> None:
         self.url, self.token, self._directory = head.url, head.token, directory
@@ -104,7 +104,7 @@ class Answer:
 
 
 class Api:
-    """Plain HTTP to the cluster, with its token unless a request brings other headers."""
+    """Plain HTTP to the cluster, with its token unless other headers are given."""
 
     def __init__(self, cluster: Cluster, session: aiohttp.ClientSession) -> None:
         self.cluster = cluster
@@ -143,15 +143,15 @@ class Api:
         async def runs() -> bool:
             return await self.status(name) == "RUNNING"
 
-        await until(runs, timeout_s=PATIENCE_S)
-        # Ray writes this line beside what the entrypoint prints, in no order unless it is waited for.
-        await until(lambda: self.has_printed(name, f"Running entrypoint for job {name}: "), timeout_s=PATIENCE_S)
+        await until(runs, timeout_s=TIME_LIMIT_S)
+        # Ray writes this line at about the same time as the entrypoint prints; the order is certain only after a wait.
+        await until(lambda: self.has_printed(name, f"Running entrypoint for job {name}: "), timeout_s=TIME_LIMIT_S)
         if prints:
             self.cluster.prints(name, prints)
-            await until(lambda: self.has_printed(name, prints.decode()), timeout_s=PATIENCE_S)
+            await until(lambda: self.has_printed(name, prints.decode()), timeout_s=TIME_LIMIT_S)
 
     async def finish(self, name: str, exit_code: int = 0) -> dict[str, Any]:
-        """Lets a running job end, and waits until Ray knows."""
+        """Ends a running job, and waits until Ray has noticed."""
         self.cluster.ends(name, exit_code)
         return await self.ended(name)
 
@@ -159,7 +159,7 @@ class Api:
         async def is_final() -> bool:
             return await self.status(name) in FINAL
 
-        await until(is_final, timeout_s=PATIENCE_S)
+        await until(is_final, timeout_s=TIME_LIMIT_S)
         return await self.job(name)
 
     async def has_printed(self, name: str, text: str) -> bool:
@@ -167,21 +167,21 @@ class Api:
 
     @asynccontextmanager
     async def tail(self, name: str) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
-        # Ray does not answer a client that closes first; by default that is waited for during 10 s.
-        patience = aiohttp.ClientWSTimeout(ws_receive=PATIENCE_S, ws_close=0.1)
+        # Ray does not answer a client that closes first; aiohttp would wait 10 s for it.
+        timeout = aiohttp.ClientWSTimeout(ws_receive=TIME_LIMIT_S, ws_close=0.1)
         url = f"{self.cluster.url}/api/jobs/{name}/logs/tail"
-        async with self._session.ws_connect(url, headers=self.authorized, timeout=patience) as socket:
+        async with self._session.ws_connect(url, headers=self.authorized, timeout=timeout) as socket:
             yield socket
 
     async def tailed(self, name: str) -> list[str]:
-        """The frames of a whole tail, which Ray must have closed."""
+        """Returns the frames of a whole tail, which Ray must have closed."""
         async with self.tail(name) as socket:
             frames = await rest(socket)
         return frames
 
 
 async def rest(socket: aiohttp.ClientWebSocketResponse) -> list[str]:
-    """What is still to come."""
+    """Returns the remaining frames."""
     frames = []
     async for message in socket:
         assert message.type is aiohttp.WSMsgType.TEXT

@@ -51,7 +51,7 @@ async def heard_nothing_more(socket: aiohttp.ClientWebSocketResponse) -> bool:
     return (await socket.receive()).type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED)
 
 
-async def test_what_has_ended_stays_as_it_is() -> None:
+async def test_an_ended_job_does_not_change() -> None:
     ray = FakeRay()
     async with served(ray) as (_, api):
         for name in ("stopped", "over"):
@@ -88,7 +88,7 @@ async def test_a_restarted_head_knows_nothing() -> None:
         assert ray.logs["a"].count("Running entrypoint") == 1
 
 
-async def test_a_cluster_may_be_open_or_ill() -> None:
+async def test_a_cluster_may_have_no_authentication_or_be_unhealthy() -> None:
     ray = FakeRay(gcs_healthy=False)
     async with served(ray) as (_, api):
         assert (await api.ask("GET /api/version", headers={})).status == 200
@@ -99,7 +99,7 @@ async def test_a_cluster_may_be_open_or_ill() -> None:
             assert (await api.ask(line)).status == status
 
 
-async def test_drivers_are_shown_and_left_alone() -> None:
+async def test_drivers_are_listed_and_cannot_be_stopped() -> None:
     ray = FakeRay()
     ray.jobs["02000000"] = {"type": "DRIVER", "submission_id": None, "job_id": "02000000", "status": "RUNNING"}
     async with served(ray) as (_, api):
@@ -114,7 +114,7 @@ async def test_drivers_are_shown_and_left_alone() -> None:
             assert (answer.status, answer.text) == (400, f"Can only {doing} submission type jobs")
 
 
-async def test_nodes_may_come_and_go() -> None:
+async def test_nodes_may_change() -> None:
     ray = FakeRay()
     ray.nodes.append(ray.nodes[0] | {"node_id": "2", "is_head_node": False})
     ray.nodes.append(ray.nodes[0] | {"node_id": "3", "is_head_node": False, "state": "DEAD"})
@@ -125,7 +125,7 @@ async def test_nodes_may_come_and_go() -> None:
         assert "0.0/4.0 CPU" in status["autoscalingStatus"]
 
 
-async def test_a_cut_ends_connections_and_takes_new_ones() -> None:
+async def test_a_cut_ends_connections_and_accepts_new_ones() -> None:
     ray = FakeRay()
     async with served(ray) as (address, api):
         await api.submit("a")
@@ -141,7 +141,7 @@ async def test_a_cut_ends_connections_and_takes_new_ones() -> None:
         assert address.count("GET /api/jobs/a/logs/tail") == 2
 
 
-async def test_a_tail_that_is_left_does_not_go_on() -> None:
+async def test_a_tail_ends_when_its_client_leaves() -> None:
     async with served(FakeRay()) as (address, api):
         await api.submit("a")
         async with api.tail("a") as socket:

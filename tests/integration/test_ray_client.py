@@ -81,13 +81,13 @@ async def test_jobs_are_listed_newest_first_with_drivers_and_what_has_not_starte
 
 
 @pytest.mark.parametrize("method", ["job", "logs", "stop", "delete"])
-async def test_an_unknown_job_is_named_as_such_by_every_call(client: RayClient, method: str) -> None:
+async def test_every_call_reports_an_unknown_run(client: RayClient, method: str) -> None:
     with pytest.raises(RunNotFound):
         await getattr(client, method)("nope")
 
 
 @pytest.mark.parametrize("bad", ["", "a/b", "a b", "../x", "-a", "a" * 65, "a\n", "é", "a?b"])
-async def test_an_id_that_ray_could_not_take_is_never_sent(client: RayClient, address: Address, bad: str) -> None:
+async def test_an_invalid_id_is_never_sent(client: RayClient, address: Address, bad: str) -> None:
     for call in (client.job, client.logs, client.ask_to_stop, client.stop, client.delete):
         with pytest.raises(InvalidRequest) as caught:
             await call(bad)
@@ -113,7 +113,7 @@ async def test_logs_keep_the_end_of_a_body_of_any_size(client: RayClient, addres
         await client.logs("a", max_bytes=0)
 
 
-async def test_an_answer_without_end_is_refused(client: RayClient, address: Address) -> None:
+async def test_an_answer_that_is_too_long_is_refused(client: RayClient, address: Address) -> None:
     await client.submit(submission_id="a", entrypoint="true")
     address.ray.jobs["a"]["message"] = "x" * (33 * 1024 * 1024)
     with pytest.raises(RayServerError, match="more than 33554432 bytes") as caught:
@@ -121,7 +121,7 @@ async def test_an_answer_without_end_is_refused(client: RayClient, address: Addr
     assert not caught.value.retryable
 
 
-async def test_rays_own_500_is_not_a_dead_address(client: RayClient, address: Address) -> None:
+async def test_a_500_of_rays_does_not_put_an_address_down(client: RayClient, address: Address) -> None:
     await client.version()
     address.ray.error = (500, "Traceback (most recent call last):\n  x\nRuntimeError: GCS is away\n")
     with pytest.raises(RayServerError, match="RuntimeError: GCS is away") as caught:
@@ -137,14 +137,14 @@ async def test_an_address_that_is_not_rays_dashboard_is_unreachable_with_the_rea
             await client.jobs()
 
 
-async def test_a_route_that_ray_does_not_have_is_not_a_missing_job(client: RayClient, address: Address) -> None:
+async def test_an_unknown_route_is_not_a_missing_run(client: RayClient, address: Address) -> None:
     await client.version()
     address.ray.error = (404, "404: Not Found")
     with pytest.raises(RayRejected, match="no such route"):
         await client.job("a")
 
 
-async def test_json_that_rays_api_does_not_know_is_no_success(client: RayClient, address: Address) -> None:
+async def test_json_outside_of_rays_api_is_an_error(client: RayClient, address: Address) -> None:
     await client.submit(submission_id="a", entrypoint="true")
     address.ray.jobs["a"]["status"] = "LEVITATING"
     with pytest.raises(RayServerError, match="valid RayJob"):
@@ -191,7 +191,7 @@ async def test_settings_that_cannot_work_are_named_at_once(settings: dict[str, s
     assert caught.value.details["field"] == field
 
 
-async def test_a_client_without_an_address_says_what_to_set_when_it_is_asked_for_something() -> None:
+async def test_a_call_without_an_address_says_what_to_set() -> None:
     async with RayClient(RaySettings()) as client:
         assert client.endpoints() == ()
         with pytest.raises(InvalidRequest, match="RAYLANE_RAY__PRIVATE_URL"):
@@ -228,7 +228,7 @@ async def test_closing_twice_and_without_a_call_is_harmless() -> None:
     await client.aclose()
 
 
-def test_the_models_cost_no_http_library() -> None:
+def test_the_models_import_no_http_library() -> None:
     code = "import sys, raylane_common.ray.models; print('aiohttp' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"

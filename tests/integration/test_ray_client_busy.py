@@ -58,9 +58,7 @@ async def client(address: Address) -> AsyncIterator[RayClient]:
         yield client
 
 
-async def test_a_proxy_that_throttles_says_when_to_come_back_and_is_no_dead_address(
-    ray: ThrottledRay, client: RayClient
-) -> None:
+async def test_a_throttling_proxy_gives_retry_after_and_stays_up(ray: ThrottledRay, client: RayClient) -> None:
     ray.busy, ray.headers = 429, {"Retry-After": "30"}
     with pytest.raises(RayServerError, match=r"\(429\): slow down") as caught:
         await client.jobs()
@@ -81,7 +79,7 @@ async def test_a_throttled_submission_is_not_sent_again_at_once(
     assert (address.count(POST), ray.submissions) == (1, 0)
 
 
-async def test_a_gateway_may_name_a_point_in_time_by_its_own_clock(ray: ThrottledRay, client: RayClient) -> None:
+async def test_a_retry_after_date_is_read_by_the_gateways_clock(ray: ThrottledRay, client: RayClient) -> None:
     ray.busy = 503
     ray.headers = {"Date": "Sun, 22 Nov 2020 10:00:00 GMT", "Retry-After": "Sun, 22 Nov 2020 10:00:20 GMT"}
     with pytest.raises(RayUnreachable) as caught:
@@ -89,7 +87,7 @@ async def test_a_gateway_may_name_a_point_in_time_by_its_own_clock(ray: Throttle
     assert caught.value.retry_after_s == 20
 
 
-async def test_of_two_addresses_the_one_that_is_back_first_counts(ray: ThrottledRay, address: Address) -> None:
+async def test_of_two_addresses_the_earlier_retry_after_counts(ray: ThrottledRay, address: Address) -> None:
     ray.busy, ray.headers = 503, {"Retry-After": "60"}
     other = ThrottledRay(busy=503, headers={"Retry-After": "7"})
     async with (
@@ -102,7 +100,7 @@ async def test_of_two_addresses_the_one_that_is_back_first_counts(ray: Throttled
 
 
 @pytest.mark.parametrize("spared", [("GET",), ()])
-async def test_an_unknown_outcome_says_it_too(
+async def test_an_unknown_outcome_has_a_retry_after_too(
     ray: ThrottledRay, client: RayClient, spared: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(submission, "_FIRST_PAUSE_S", 0.01)
@@ -112,7 +110,7 @@ async def test_an_unknown_outcome_says_it_too(
     assert caught.value.retry_after_s == 9
 
 
-async def test_a_header_that_says_nothing_changes_nothing(ray: ThrottledRay, client: RayClient) -> None:
+async def test_an_unreadable_retry_after_changes_nothing(ray: ThrottledRay, client: RayClient) -> None:
     ray.busy, ray.headers = 429, {"Retry-After": "soon"}
     with pytest.raises(RayServerError) as caught:
         await client.jobs()

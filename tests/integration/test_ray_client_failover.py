@@ -91,7 +91,7 @@ async def test_a_silent_address_costs_its_head_start_once(public: Address, caplo
     assert len([record for record in caplog.records if record.name == "raylane.ray"]) == 1
 
 
-async def test_a_connection_that_is_never_made_ends_at_its_own_timeout(caplog: pytest.LogCaptureFixture) -> None:
+async def test_connecting_has_a_timeout_of_its_own(caplog: pytest.LogCaptureFixture) -> None:
     async with SilentEndpoint() as silent, connected(silent.url, None, connect_timeout_s=0.2) as client:
         with pytest.raises(RayUnreachable, match=r"no connection within 0\.2 s"):
             await client.jobs()
@@ -126,7 +126,7 @@ async def test_a_broken_private_path_is_found_by_the_first_probe_and_left_alone(
 
 
 @pytest.mark.parametrize("broken", list(Break))
-async def test_a_private_path_that_breaks_later_fails_one_request_over(
+async def test_a_private_path_that_breaks_later_moves_one_request_to_public(
     private: Address, public: Address, broken: Break, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with connected(private.url, public.url, request_timeout_s=3) as client:
@@ -175,7 +175,7 @@ async def test_a_hung_backend_is_not_blamed_on_the_addresses(private: Address, p
         ((401, "Unauthorized: Missing authentication token"), RayAuth),
     ],
 )
-async def test_rays_own_word_is_taken_from_the_first_address(
+async def test_an_error_of_rays_is_final_and_no_reason_to_fail_over(
     ray: FakeRay, private: Address, public: Address, error: tuple[int, str], raised: type[RayError]
 ) -> None:
     ray.error = error
@@ -217,7 +217,7 @@ async def test_both_down_is_one_error_with_both_causes(private: Address) -> None
         assert await client.jobs() == []
 
 
-async def test_all_down_still_means_trying(private: Address, public: Address) -> None:
+async def test_when_all_are_down_all_are_tried(private: Address, public: Address) -> None:
     await private.close()
     await public.close()
     async with connected(private.url, public.url) as client:
@@ -255,7 +255,7 @@ async def test_a_restarted_head_is_followed(ray: FakeRay, private: Address, publ
         assert (await client.version()).session_name == "session_after_the_restart"
 
 
-async def test_traffic_returns_to_private_and_no_caller_pays_for_it(
+async def test_traffic_returns_to_private_without_a_slow_call(
     private: Address, public: Address, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, logger="raylane.ray")

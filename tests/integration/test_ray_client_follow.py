@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ from raylane_common.errors import (
     RunNotStarted,
     WaitTimeout,
 )
-from raylane_common.ray import lifecycle
+from raylane_common.ray import lifecycle, transport
 from raylane_common.ray.client import RayClient
 from raylane_common.ray.models import RayJobStatus
 from raylane_common.ray.package import build_package
@@ -29,6 +30,8 @@ from tests.helpers.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    import aiohttp
 
 TAIL = "GET /api/jobs/a/logs/tail"
 
@@ -80,7 +83,26 @@ async def test_output_is_followed_to_the_end() -> None:
         assert at.ends[-1] == len(at.text)
 
 
-async def test_it_is_gone_on_with_from_where_it_was_left() -> None:
+async def test_the_system_notices_a_dead_peer_of_a_follower(monkeypatch: pytest.MonkeyPatch) -> None:
+    followed: list[aiohttp.ClientWebSocketResponse] = []
+    receive = transport._receive
+
+    async def receive_and_note(websocket: aiohttp.ClientWebSocketResponse, broken: asyncio.Event) -> aiohttp.WSMessage:
+        followed.append(websocket)
+        return await receive(websocket, broken)
+
+    monkeypatch.setattr(transport, "_receive", receive_and_note)
+    async with rig() as at:
+        await at.submit()
+        following = asyncio.create_task(at.follow())
+        await until(lambda: bool(followed))
+        connection = followed[0].get_extra_info("socket")
+        assert connection.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+        at.ray.end("a")
+        await following
+
+
+async def test_following_continues_from_a_position() -> None:
     async with rig() as at:
         await at.submit()
         at.ray.write("a", "one\ntwo\n")
@@ -94,7 +116,7 @@ async def test_it_is_gone_on_with_from_where_it_was_left() -> None:
             at.client.follow_logs("a", after=-1)
 
 
-async def test_a_path_that_breaks_costs_no_line_and_repeats_none() -> None:
+async def test_a_broken_path_loses_and_repeats_no_line() -> None:
     async with rig() as at:
         await at.submit()
         following = asyncio.create_task(at.follow())
@@ -109,7 +131,7 @@ async def test_a_path_that_breaks_costs_no_line_and_repeats_none() -> None:
         assert at.text == "one\ntwo\n"
 
 
-async def test_where_no_websocket_comes_through_the_log_is_read_again_and_again() -> None:
+async def test_without_websockets_the_whole_log_is_polled() -> None:
     async with rig(public_url=None) as at:
         await at.submit()
         at.private.break_with(Break.PAGE, only=TAIL)
@@ -124,7 +146,7 @@ async def test_where_no_websocket_comes_through_the_log_is_read_again_and_again(
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(st.sampled_from(["write", "cut", "leave"]), max_size=12), text=st.text("ab\nü€", max_size=9))
-async def test_whatever_breaks_the_output_is_heard_once(steps: list[str], text: str) -> None:
+async def test_output_is_delivered_once_whatever_breaks(steps: list[str], text: str) -> None:
     async with rig(public_url=None) as at:
         await at.submit()
         following = asyncio.create_task(at.follow())
@@ -143,13 +165,13 @@ async def test_whatever_breaks_the_output_is_heard_once(steps: list[str], text: 
         assert at.text == at.ray.logs["a"]
 
 
-async def test_following_a_job_that_does_not_exist_says_so() -> None:
+async def test_following_an_unknown_run_is_an_error() -> None:
     async with rig() as at:
         with pytest.raises(RunNotFound):
             await at.follow()
 
 
-async def test_a_cluster_that_stays_away_ends_the_following(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_long_outage_ends_the_following(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("raylane_common.ray.client.MAX_OUTAGE_S", 0.3)
     async with rig(request_timeout_s=0.5) as at:
         await at.submit()
@@ -159,7 +181,7 @@ async def test_a_cluster_that_stays_away_ends_the_following(monkeypatch: pytest.
             await asyncio.wait_for(at.follow(), 30)
 
 
-async def test_the_end_is_waited_for() -> None:
+async def test_wait_returns_when_the_run_has_ended() -> None:
     async with rig() as at:
         await at.submit()
         with pytest.raises(WaitTimeout, match="it continues"):
@@ -173,7 +195,7 @@ async def test_the_end_is_waited_for() -> None:
             await at.client.wait("b")
 
 
-async def test_a_job_is_lost_with_the_head_that_had_it() -> None:
+async def test_a_run_is_lost_when_its_head_is_restarted() -> None:
     async with rig() as at:
         await at.submit()
         waiting = asyncio.create_task(at.client.wait("a"))
@@ -186,7 +208,7 @@ async def test_a_job_is_lost_with_the_head_that_had_it() -> None:
         assert at.ray.submissions == 1
 
 
-async def test_a_short_absence_of_the_cluster_is_waited_out_and_a_long_one_is_not(
+async def test_wait_survives_a_short_outage_and_no_long_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async with rig(public_url=None, reprobe_min_s=0.1, request_timeout_s=0.5) as at:
@@ -203,7 +225,7 @@ async def test_a_short_absence_of_the_cluster_is_waited_out_and_a_long_one_is_no
             await asyncio.wait_for(at.client.wait("a"), 20)
 
 
-async def test_a_ghost_that_never_begins_is_given_up() -> None:
+async def test_a_run_that_never_starts_is_given_up() -> None:
     async with rig(pending_timeout_s=0.3) as at:
         await at.submit()
         at.ray.jobs["a"]["status"] = "PENDING"
@@ -232,7 +254,7 @@ async def test_jobs_are_filtered() -> None:
         assert [job.submission_id for job in await at.client.jobs(limit=1)] == ["j2"]
 
 
-async def test_health_nodes_and_status_are_told() -> None:
+async def test_health_nodes_and_status_are_read() -> None:
     async with rig() as at:
         health = await at.client.health()
         assert (health.gcs_ok, health.said, health.endpoint) == (True, "success", "private")
@@ -245,7 +267,7 @@ async def test_health_nodes_and_status_are_told() -> None:
         assert [report.state for report in at.client.endpoints()] == ["up", "unknown"], "Ray is ill, not the path"
 
 
-async def test_packages_are_found_once_they_were_sent() -> None:
+async def test_an_uploaded_package_is_found() -> None:
     package = build_package({"main.py": "print(1)"})
     async with rig() as at:
         assert not await at.client.has_package(package)
@@ -257,7 +279,7 @@ async def test_packages_are_found_once_they_were_sent() -> None:
         assert at.ray.packages[large.name] == large.data
 
 
-async def test_a_path_that_dies_in_use_is_left_long_before_the_deadline() -> None:
+async def test_a_path_that_breaks_in_use_is_left_long_before_the_deadline() -> None:
     async with rig(request_timeout_s=60) as at:
         await at.client.jobs()
         at.private.break_with(Break.NEVER_ANSWERS)
@@ -287,7 +309,7 @@ async def test_what_happens_is_counted() -> None:
         assert public.latency_ms is not None
 
 
-async def test_addresses_are_changed_under_way() -> None:
+async def test_addresses_can_be_changed_while_calls_are_under_way() -> None:
     async with rig() as at:
         await at.client.version()
         at.private.break_with(Break.NEVER_ANSWERS)
@@ -303,7 +325,7 @@ async def test_addresses_are_changed_under_way() -> None:
             assert (await at.client.version()).endpoint == "private"
 
 
-async def test_a_log_too_long_to_be_read_at_once_is_still_followed(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_log_that_is_too_long_for_one_answer_is_followed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("raylane_common.ray.transport.MAX_ANSWER_BYTES", 1000)
     async with rig() as at:
         await at.submit()
@@ -314,7 +336,7 @@ async def test_a_log_too_long_to_be_read_at_once_is_still_followed(monkeypatch: 
         assert at.text == at.ray.logs["a"]
 
 
-async def test_output_that_is_no_text_is_an_error_and_not_an_empty_log() -> None:
+async def test_output_that_is_not_utf8_is_an_error_and_not_an_empty_log() -> None:
     async with rig() as at:
         await at.submit()
         at.ray.write("a", "one\n")

@@ -91,7 +91,7 @@ async def has_ended_before(client: RayClient, submission_id: str) -> bool:
     return await client.ask_to_stop(submission_id) is False
 
 
-async def test_a_running_job_is_stopped_and_forgotten(head: EmbeddedRay) -> None:
+async def test_a_run_is_stopped_and_deleted(head: EmbeddedRay) -> None:
     async with connected(head) as client:
         await client.submit(submission_id="rl-b-1", entrypoint="sleep 120", env_vars={"A": "1"})
         await until(lambda: has_status(client, "rl-b-1", RayJobStatus.RUNNING), timeout_s=60)
@@ -188,7 +188,7 @@ async def test_rays_own_client_sees_our_jobs_and_we_see_its(head: EmbeddedRay) -
         assert "theirs" in (await client.logs(theirs)).text
 
 
-async def test_the_cluster_tells_of_itself(head: EmbeddedRay) -> None:
+async def test_health_nodes_and_status_of_a_real_cluster(head: EmbeddedRay) -> None:
     async with connected(head) as client:
         health = await client.health()
         assert (health.gcs_ok, health.endpoint) == (True, "private")
@@ -202,7 +202,7 @@ async def test_the_cluster_tells_of_itself(head: EmbeddedRay) -> None:
         assert await client.has_package(package)
 
 
-async def test_a_job_is_lost_with_its_head_and_not_run_again(tmp_path: Path) -> None:
+async def test_a_run_that_is_lost_with_its_head_is_not_run_again(tmp_path: Path) -> None:
     ran = tmp_path / "ran"
     async with AsyncExitStack() as heads:
         first = await heads.enter_async_context(embedded_ray())

@@ -62,7 +62,7 @@ async def test_only_the_authority_of_the_address_is_trusted(tmp_path: Path) -> N
             assert (await client.version()).endpoint == "private"
 
 
-async def test_the_host_name_counts_unless_it_is_said_not_to(tmp_path: Path) -> None:
+async def test_the_host_name_is_checked_unless_tls_verify_is_ca(tmp_path: Path) -> None:
     authority = an_authority(tmp_path, "ours")
     async with served(FakeRay(), authority, "127.0.0.9") as url:
         async with connected(private_url=url, ca_file=str(authority.file)) as client:
@@ -72,7 +72,7 @@ async def test_the_host_name_counts_unless_it_is_said_not_to(tmp_path: Path) -> 
             assert (await client.version()).endpoint == "private"
 
 
-async def test_each_address_is_shown_its_own_token_and_no_other(tmp_path: Path) -> None:
+async def test_each_address_gets_only_its_own_token(tmp_path: Path) -> None:
     ray = FakeRay(token="second")
     file = tmp_path / "token"
     file.write_text("second\n")
@@ -98,7 +98,7 @@ async def test_a_redirect_is_not_followed() -> None:
         assert private.count("GET /login") == 0
 
 
-async def test_proxies_of_the_environment_see_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_proxy_variables_of_the_environment_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     async with Address(FakeRay()) as proxy, Address(FakeRay()) as private:
         for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
             monkeypatch.setenv(name, proxy.url)
@@ -108,7 +108,7 @@ async def test_proxies_of_the_environment_see_nothing(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("token", [None, "secret"], ids=["open", "closed"])
-async def test_a_public_cluster_that_anybody_may_use_is_reported(
+async def test_a_public_cluster_without_authentication_is_reported(
     token: str | None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(addresses, "is_private", lambda host: False)
@@ -130,7 +130,7 @@ async def test_a_public_cluster_that_anybody_may_use_is_reported(
         assert public.ray.submissions == (token is not None)
 
 
-async def test_an_address_that_leads_to_another_cluster_gets_no_job() -> None:
+async def test_an_address_of_another_cluster_gets_no_run() -> None:
     ours, theirs = FakeRay(), FakeRay(session_name="theirs")
     async with Address(ours) as private, Address(theirs) as public:
         async with connected(private_url=private.url, public_url=public.url) as client:
@@ -145,7 +145,7 @@ async def test_an_address_that_leads_to_another_cluster_gets_no_job() -> None:
         assert set(public.requests) == {"GET /api/version"}
 
 
-async def test_code_does_not_follow_an_address_that_comes_to_lead_elsewhere(
+async def test_code_is_not_sent_to_an_address_that_moved_to_another_cluster(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(probing, "IDENTITY_TRUST_S", 0.0)
@@ -164,7 +164,7 @@ async def test_code_does_not_follow_an_address_that_comes_to_lead_elsewhere(
     assert "WrongCluster: answered for theirs" in caplog.text
 
 
-async def test_a_token_file_that_is_gone_is_named(tmp_path: Path) -> None:
+async def test_a_missing_token_file_is_named(tmp_path: Path) -> None:
     file = tmp_path / "token"
     file.write_text("secret")
     private = Address(FakeRay(token="secret"))
@@ -175,7 +175,7 @@ async def test_a_token_file_that_is_gone_is_named(tmp_path: Path) -> None:
             await client.version()
 
 
-async def test_an_answer_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_answer_that_is_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("raylane_common.ray.transport.MAX_ANSWER_BYTES", 1000)
     ray = FakeRay()
     async with Address(ray) as private, connected(private_url=private.url) as client:

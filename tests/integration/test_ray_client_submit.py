@@ -60,7 +60,7 @@ async def test_a_submission_whose_answer_was_lost_is_found_and_not_repeated(
 
 
 @pytest.mark.parametrize("broken", [Break.CUT_BEFORE, Break.BAD_GATEWAY, Break.UNAVAILABLE])
-async def test_a_submission_that_was_lost_on_its_way_is_sent_once_more(
+async def test_a_submission_that_did_not_arrive_is_sent_again(
     ray: FakeRay, private: Address, public: Address, broken: Break
 ) -> None:
     async with connected(private.url, public.url) as client:
@@ -71,7 +71,7 @@ async def test_a_submission_that_was_lost_on_its_way_is_sent_once_more(
 
 
 @pytest.mark.parametrize("broken", [Break.REDIRECT, Break.PAGE])
-async def test_what_answers_in_rays_place_is_left_for_the_next_address(
+async def test_an_answer_that_is_not_rays_moves_the_submission_to_the_next_address(
     ray: FakeRay, private: Address, public: Address, broken: Break
 ) -> None:
     async with connected(private.url, public.url) as client:
@@ -89,7 +89,7 @@ async def test_a_submission_that_takes_too_long_leaves_time_to_look_it_up_and_se
     assert (private.count(POST), private.count(LOOK), ray.submissions) == (2, 1, 1)
 
 
-async def test_a_path_that_hangs_is_found_out_by_the_upload_before_the_submission(
+async def test_a_hanging_path_is_noticed_by_the_upload_before_the_submission(
     ray: FakeRay, private: Address, public: Address
 ) -> None:
     async with connected(private.url, public.url, submit_timeout_s=4) as client:
@@ -99,7 +99,7 @@ async def test_a_path_that_hangs_is_found_out_by_the_upload_before_the_submissio
     assert (private.count(POST), public.count(POST), ray.submissions) == (0, 1, 1)
 
 
-async def test_while_nothing_was_sent_the_next_address_is_free_to_take_it(
+async def test_a_submission_that_was_not_sent_goes_to_the_next_address(
     ray: FakeRay, private: Address, public: Address
 ) -> None:
     async with connected(private.url, public.url) as client:
@@ -108,7 +108,7 @@ async def test_while_nothing_was_sent_the_next_address_is_free_to_take_it(
     assert (public.count(POST), public.count(LOOK), ray.submissions) == (1, 0, 1)
 
 
-async def test_nothing_sent_at_all_is_unreachable_and_certain(ray: FakeRay, private: Address) -> None:
+async def test_a_submission_that_was_never_sent_is_unreachable(ray: FakeRay, private: Address) -> None:
     await private.close()
     async with connected(private.url) as client:
         with pytest.raises(RayUnreachable):
@@ -125,7 +125,7 @@ async def test_submitting_the_same_again_is_the_same_submission(ray: FakeRay, pr
 
 
 @pytest.mark.parametrize("change", [{"entrypoint": "python other.py"}, {"metadata": {"raylane_job_id": "b"}}])
-async def test_the_id_of_another_job_is_refused(private: Address, change: dict[str, JsonValue]) -> None:
+async def test_the_id_of_another_run_is_refused(private: Address, change: dict[str, JsonValue]) -> None:
     async with connected(private.url) as client:
         await submit(client)
         private.ray.jobs["rl-a-1"] |= change
@@ -133,7 +133,7 @@ async def test_the_id_of_another_job_is_refused(private: Address, change: dict[s
             await submit(client)
 
 
-async def test_another_job_is_not_taken_for_ours_when_the_answer_was_lost(private: Address) -> None:
+async def test_another_run_with_the_id_is_not_ours_when_the_answer_was_lost(private: Address) -> None:
     async with connected(private.url) as client:
         await client.submit(submission_id="rl-a-1", entrypoint="somebody else's")
         private.break_with(Break.CUT_AFTER, only=POST)
@@ -148,9 +148,7 @@ async def test_a_job_without_metadata_equals_one_with_none(private: Address) -> 
         assert (await client.submit(submission_id="rl-a-1", entrypoint="true")).submission_id == "rl-a-1"
 
 
-async def test_an_answer_that_stays_lost_is_an_unknown_outcome_that_names_the_id(
-    ray: FakeRay, private: Address
-) -> None:
+async def test_an_answer_that_stays_lost_is_an_unknown_outcome_with_the_id(ray: FakeRay, private: Address) -> None:
     async with connected(private.url) as client:
         private.break_with(Break.CUT_BEFORE, only=POST)
         with pytest.raises(SubmitOutcomeUnknown) as caught:
@@ -170,7 +168,7 @@ async def test_a_cluster_that_vanishes_with_the_answer_is_an_unknown_outcome(ray
     assert "rl-a-1" in ray.jobs
 
 
-async def test_rays_own_no_is_final(ray: FakeRay, private: Address, public: Address) -> None:
+async def test_a_rejection_by_ray_is_final(ray: FakeRay, private: Address, public: Address) -> None:
     async with connected(private.url, public.url) as client:
         ray.error = (500, "No available agent to submit job, please try again later.")
         with pytest.raises(RayServerError, match="No available agent"):
@@ -186,7 +184,7 @@ LOSSES = st.lists(st.sampled_from([None, *(each for each in Break if each is not
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(at_private=LOSSES, at_public=LOSSES)
-def test_whatever_is_lost_there_is_at_most_one_job_and_the_caller_knows_of_it(
+def test_whatever_is_lost_there_is_at_most_one_run_and_the_caller_knows_it(
     at_private: list[Break | None], at_public: list[Break | None]
 ) -> None:
     async def scenario() -> None:

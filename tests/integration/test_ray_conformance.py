@@ -10,7 +10,7 @@ import pytest
 
 from raylane.testing import Address, FakeRay
 from raylane_worker.embedded import embedded_ray
-from tests.helpers.clusters import PATIENCE_S, Api, Cluster, Fake, Real, rest
+from tests.helpers.clusters import TIME_LIMIT_S, Api, Cluster, Fake, Real, rest
 from tests.helpers.servers import Background
 from tests.helpers.waiting import until
 
@@ -37,7 +37,7 @@ async def api(cluster: Cluster) -> AsyncIterator[Api]:
         yield Api(cluster, session)
 
 
-async def test_the_version_names_ray_and_the_life_of_its_head(api: Api) -> None:
+async def test_the_version_names_ray_and_the_session_of_its_head(api: Api) -> None:
     version = (await api.ask("GET /api/version")).data
     assert version.keys() == {"version", "ray_version", "ray_commit", "session_name"}
     assert (version["version"], version["ray_version"].split(".")[0]) == ("4", "2")
@@ -61,12 +61,12 @@ async def test_nothing_is_answered_without_the_token(api: Api, line: str) -> Non
 
 
 @pytest.mark.parametrize("header", ["X-Ray-Authorization", "Cookie"])
-async def test_the_token_may_come_in_other_ways(api: Api, header: str) -> None:
+async def test_the_token_may_be_in_another_header_or_a_cookie(api: Api, header: str) -> None:
     value = "ray-authentication-token={}" if header == "Cookie" else "Bearer {}"
     assert (await api.ask("GET /api/version", headers={header: value.format(api.cluster.token)})).status == 200
 
 
-async def test_health_and_the_kind_of_token_are_told_to_everybody(api: Api) -> None:
+async def test_health_and_authentication_mode_need_no_token(api: Api) -> None:
     healthy = await api.ask("GET /api/gcs_healthz", headers={})
     assert (healthy.status, healthy.content_type, healthy.text) == (200, "application/text", "success")
     assert (await api.ask("GET /api/authentication_mode", headers={})).data == {"authentication_mode": "token"}
@@ -75,7 +75,7 @@ async def test_health_and_the_kind_of_token_are_told_to_everybody(api: Api) -> N
 @pytest.mark.parametrize(
     "header", [{"User-Agent": "Mozilla/5.0"}, {"Origin": "http://x"}, {"Referer": "http://x"}, {"Sec-Fetch-Site": "x"}]
 )
-async def test_browsers_only_read(api: Api, header: dict[str, str]) -> None:
+async def test_state_changing_requests_from_browsers_are_refused(api: Api, header: dict[str, str]) -> None:
     for line in ("POST /api/jobs/", "PUT /api/packages/gcs/_ray_pkg_browser.zip", "DELETE /api/jobs/browser"):
         answer = await api.ask(line, {"entrypoint": "true"}, headers=api.authorized | header)
         method = line.split(" ")[0]
@@ -105,7 +105,7 @@ async def test_an_unknown_job_is_named(api: Api, line: str) -> None:
     assert (answer.status, answer.content_type, answer.text) == (404, "text/plain", "Job nope does not exist")
 
 
-async def test_a_job_is_taken_runs_and_ends(api: Api) -> None:
+async def test_a_job_is_accepted_runs_and_ends(api: Api) -> None:
     metadata, environment = {"raylane_job_id": "a"}, {"env_vars": {"A": "1"}}
     await api.run("life", metadata=metadata, runtime_env=environment)
     running = await api.job("life")
@@ -136,7 +136,7 @@ async def test_a_job_is_taken_runs_and_ends(api: Api) -> None:
     assert [job for job in listed if job["submission_id"] == "life"] == [ended]
 
 
-async def test_what_was_not_given_is_null(api: Api) -> None:
+async def test_missing_fields_are_null(api: Api) -> None:
     assert (await api.submit("bare")).status == 200
     assert (await api.submit("nulls", metadata=None, runtime_env=None)).status == 200
     for name in ("bare", "nulls"):
@@ -144,7 +144,7 @@ async def test_what_was_not_given_is_null(api: Api) -> None:
         assert (job["metadata"], job["runtime_env"]) == (None, None)
 
 
-async def test_a_failure_tells_the_end_of_the_log(api: Api) -> None:
+async def test_a_failed_job_has_the_end_of_its_log_as_message(api: Api) -> None:
     await api.run("failing", prints="".join(f"line {number}\n" for number in range(20)).encode())
     ended = await api.finish("failing", exit_code=3)
     assert (ended["status"], ended["driver_exit_code"]) == ("FAILED", 3)
@@ -155,7 +155,7 @@ async def test_a_failure_tells_the_end_of_the_log(api: Api) -> None:
     )
 
 
-async def test_a_submission_id_is_taken_once(api: Api) -> None:
+async def test_a_submission_id_is_accepted_once(api: Api) -> None:
     await api.run("twice")
     for again in (await api.submit("twice"), await api.ask("POST /api/jobs/", {"job_id": "twice", "entrypoint": "x"})):
         assert (again.status, again.content_type) == (500, "text/plain")
@@ -168,7 +168,7 @@ async def test_a_submission_id_is_taken_once(api: Api) -> None:
     assert (await api.submit("twice")).status == 500
 
 
-async def test_an_id_is_invented_where_none_is_given(api: Api) -> None:
+async def test_a_missing_id_is_generated(api: Api) -> None:
     for fields in ({}, {"submission_id": ""}, {"submission_id": None}):
         answer = (await api.ask("POST /api/jobs/", {"entrypoint": api.cluster.entrypoint("unnamed")} | fields)).data
         assert answer["submission_id"] == answer["job_id"]
@@ -177,7 +177,7 @@ async def test_an_id_is_invented_where_none_is_given(api: Api) -> None:
 
 
 @pytest.mark.parametrize("body", [b"{not json", b"", b"[]", b"1"])
-async def test_a_body_that_is_no_json_object_is_rays_own_trouble(api: Api, body: bytes) -> None:
+async def test_a_body_that_is_no_json_object_is_a_500(api: Api, body: bytes) -> None:
     answer = await api.ask("POST /api/jobs/", data=body)
     assert (answer.status, answer.content_type) == (500, "text/plain")
     assert answer.text == "500 Internal Server Error\n\nServer got itself in trouble"
@@ -210,10 +210,10 @@ async def test_a_job_is_stopped_once(api: Api) -> None:
     assert (job["status"], job["message"]) == ("STOPPED", "Job was intentionally stopped.")
     assert (job["driver_exit_code"], job["error_type"]) == (None, None)
     assert job["end_time"] >= job["start_time"]
-    await until(lambda: answers_false(api, "stopped"), timeout_s=PATIENCE_S)
+    await until(lambda: answers_false(api, "stopped"), timeout_s=TIME_LIMIT_S)
     await api.run("over")
     await api.finish("over")
-    await until(lambda: answers_false(api, "over"), timeout_s=PATIENCE_S)
+    await until(lambda: answers_false(api, "over"), timeout_s=TIME_LIMIT_S)
     assert (await api.job("over"))["status"] == "SUCCEEDED"
 
 
@@ -239,7 +239,7 @@ async def test_a_running_job_is_not_deleted_and_an_ended_one_frees_its_id(api: A
     assert (await api.job("deleted"))["metadata"] == {"life": "2"}
 
 
-async def test_the_next_job_of_a_freed_id_goes_on_in_the_same_log(api: Api) -> None:
+async def test_the_next_job_with_a_freed_id_appends_to_the_same_log(api: Api) -> None:
     await api.run("again", prints=b"of the first\n")
     await api.finish("again")
     # Ray goes on watching a job for a second after its end, and would take the next one of this id for dead. A whole
@@ -252,7 +252,7 @@ async def test_the_next_job_of_a_freed_id_goes_on_in_the_same_log(api: Api) -> N
     assert logs.index("of the first\n") < logs.index("of the second\n")
 
 
-async def test_logs_hold_what_was_printed_between_lines_of_ray(api: Api) -> None:
+async def test_logs_have_the_output_after_the_lines_of_ray(api: Api) -> None:
     await api.run("logs", prints="one ü€😀\n\n".encode())
     api.cluster.prints("logs", b"the end has no line break")
     await api.finish("logs")
@@ -271,7 +271,7 @@ async def test_carriage_returns_become_line_breaks(api: Api) -> None:
     assert (await api.logs("bar")).endswith("\n10 %\n20 %\n")
 
 
-async def test_a_log_that_is_no_utf8_is_not_told(api: Api) -> None:
+async def test_a_log_that_is_not_utf8_cannot_be_read(api: Api) -> None:
     await api.run("binary")
     api.cluster.prints("binary", b"caf\xe9\n")
     job = await api.finish("binary", exit_code=1)
@@ -283,7 +283,7 @@ async def test_a_log_that_is_no_utf8_is_not_told(api: Api) -> None:
     assert await api.tailed("binary") == []
 
 
-async def test_a_tail_tells_the_whole_log_and_closes_when_the_job_has_ended(api: Api) -> None:
+async def test_a_tail_sends_the_whole_log_and_closes_when_the_job_has_ended(api: Api) -> None:
     await api.run("tail", prints=b"one\n")
     async with api.tail("tail") as socket:
         heard = ""
@@ -318,7 +318,7 @@ async def test_a_tail_has_at_most_ten_lines_in_a_frame_and_a_line_in_one_piece(a
     ]
 
 
-async def test_a_line_of_more_than_4_mib_ends_a_tail_as_if_that_were_all(api: Api) -> None:
+async def test_a_line_of_more_than_4_mib_ends_a_tail_in_order(api: Api) -> None:
     await api.run("long", prints=b"before\n")
     api.cluster.prints("long", b"z" * (5 * 1024 * 1024) + b"\nafter\n")
     await api.finish("long")
@@ -363,7 +363,7 @@ async def test_a_package_over_100_mib_is_too_large(api: Api) -> None:
     assert (await api.ask(f"GET {path}")).status == 404
 
 
-async def test_a_job_without_its_package_is_taken_and_fails(api: Api) -> None:
+async def test_a_job_without_its_package_is_accepted_and_fails(api: Api) -> None:
     uri = "gcs://_ray_pkg_never_sent.zip"
     assert (await api.submit("unpacked", runtime_env={"working_dir": uri})).status == 200
     job = await api.ended("unpacked")
@@ -394,7 +394,7 @@ async def test_nodes_are_listed_with_their_resources(api: Api) -> None:
     }
 
 
-async def test_the_status_of_the_cluster_tells_what_is_used(api: Api) -> None:
+async def test_the_status_of_the_cluster_has_its_resources(api: Api) -> None:
     async def status() -> dict[str, Any]:
         answer = (await api.ask("GET /api/cluster_status")).data
         assert (answer["result"], answer["msg"]) == (True, "Got cluster status.")
@@ -406,7 +406,7 @@ async def test_the_status_of_the_cluster_tells_what_is_used(api: Api) -> None:
         # A head tells nothing in its first seconds.
         return (await status())["autoscalingStatus"] is not None
 
-    await until(is_known, timeout_s=PATIENCE_S)
+    await until(is_known, timeout_s=TIME_LIMIT_S)
     data = await status()
     assert data["autoscalingStatus"].startswith("Cluster status: ")
     assert " - ResourceUsage: 0.0/2.0 CPU" in data["autoscalingStatus"]

@@ -34,14 +34,14 @@ def settings(**fields: Any) -> RaySettings:
         *("ray", "localhost", "ray-head.svc", "ray.default.svc.cluster.local", "ip-10-0-0-5.ec2.internal", "RAY.LAN."),
     ],
 )
-def test_what_stays_in_networks_of_our_own_is_private(host: str) -> None:
+def test_hosts_of_private_networks_are_private(host: str) -> None:
     assert is_private(host)
 
 
 @pytest.mark.parametrize(
     "host", ["8.8.8.8", "2606:4700::1111", "ray.example.org", "ec2-1-2-3-4.compute-1.amazonaws.com"]
 )
-def test_everything_else_is_not(host: str) -> None:
+def test_other_hosts_are_public(host: str) -> None:
     assert not is_private(host)
 
 
@@ -56,7 +56,7 @@ def test_a_public_address_has_to_be_https(url: str) -> None:
     assert address.connect_timeout_s == 3.0
 
 
-def test_the_two_urls_are_the_short_form_of_a_list() -> None:
+def test_the_two_urls_are_a_short_form_of_endpoints() -> None:
     private, public = configured(settings(private_url=PRIVATE, public_url=PUBLIC, token="t"))
     assert [(address.name, address.url, address.is_private) for address in (private, public)] == [
         ("private", PRIVATE, True),
@@ -66,7 +66,7 @@ def test_the_two_urls_are_the_short_form_of_a_list() -> None:
     assert (private.connect_timeout_s, private.tls) == (1.0, True)
 
 
-def test_each_address_of_a_list_has_its_own_rules(tmp_path: Path) -> None:
+def test_each_endpoint_may_have_its_own_settings(tmp_path: Path) -> None:
     token_file = tmp_path / "token"
     token_file.write_text("second\n")
     endpoints = [
@@ -137,7 +137,7 @@ def test_addresses_that_cannot_be_used_are_refused(fields: dict[str, Any], probl
         ("2.9.3", "disabled", ["known holes", "without a token"]),
     ],
 )
-def test_what_makes_a_cluster_dangerous_is_told(ray_version: str, mode: str | None, found: list[str]) -> None:
+def test_weaknesses_of_a_cluster_are_listed(ray_version: str, mode: str | None, found: list[str]) -> None:
     [address] = configured(settings(public_url=PUBLIC))
     told = weaknesses(address, RayVersion(ray_version=ray_version, authentication_mode=mode))
     assert len(told) == len(found)
@@ -156,7 +156,7 @@ def test_what_makes_a_cluster_dangerous_is_told(ray_version: str, mode: str | No
         ("CERT", "-----BEGIN RSA PRIVATE KEY-----"),
     ],
 )
-def test_what_looks_like_a_credential_is_refused_without_repeating_it(name: str, value: str) -> None:
+def test_a_request_with_a_credential_is_refused(name: str, value: str) -> None:
     with pytest.raises(InvalidRequest, match=f"env_vars.{name}: looks like a credential") as refused:
         RaySubmitRequest(code="pass", env_vars={name: value})
     assert "hidden" not in str(refused.value)
@@ -164,7 +164,7 @@ def test_what_looks_like_a_credential_is_refused_without_repeating_it(name: str,
         refuse_credentials({name: value})
 
 
-def test_what_does_not_is_let_through() -> None:
+def test_a_request_without_credentials_is_accepted() -> None:
     plain = {"RAY_DATA_LOG_LEVEL": "WARNING", "AUTHOR": "Ada", "MONKEY": "x", "URL": "https://example.org/a:b@c"}
     request = RaySubmitRequest(code="pass", env_vars=plain, pip=("pandas==2.2.3", "numpy>=2"))
     assert request.env_vars == plain
@@ -173,7 +173,7 @@ def test_what_does_not_is_let_through() -> None:
 
 
 @pytest.mark.parametrize("path", ["main.py", "../a.py", "/a.py", "a//b.py", ""])
-def test_a_file_beside_the_script_has_a_plain_path_of_its_own(path: str) -> None:
+def test_a_file_of_a_script_needs_a_plain_path_other_than_the_script(path: str) -> None:
     with pytest.raises(ValidationError, match="must be a plain relative path"):
         RaySubmitRequest(code="pass", files={path: "x"})
     assert RaySubmitRequest(code="pass", files={"lib/a.py": "x"}).files == {"lib/a.py": "x"}

@@ -73,7 +73,7 @@ def test_every_http_answer_is_good_or_a_path_fault_or_a_typed_error(
 
 
 @given(st.binary(max_size=50))
-def test_a_good_answer_is_json_or_not_rays(body: bytes) -> None:
+def test_an_answer_without_json_is_not_rays(body: bytes) -> None:
     try:
         data = parse_json(body)
     except PathFault as fault:
@@ -82,7 +82,7 @@ def test_a_good_answer_is_json_or_not_rays(body: bytes) -> None:
         assert data == json.loads(body)
 
 
-def test_a_traceback_is_shortened_to_the_line_that_says_what_is_wrong() -> None:
+def test_a_traceback_is_shortened_to_its_last_line() -> None:
     assert shorten(TRACEBACK) == "TypeError: entrypoint must be a string"
     assert shorten(b"404: Not Found") == "404: Not Found"
     assert shorten(b" \n.\n") == "no text"
@@ -103,7 +103,7 @@ def test_a_job_keeps_its_fields_and_tolerates_new_ones() -> None:
 
 
 @given(st.none() | st.integers() | st.lists(st.integers()) | st.dictionaries(st.text(), st.text() | st.integers()))
-def test_json_of_another_shape_is_an_error_that_blames_no_path(data: JsonValue) -> None:
+def test_unexpected_json_is_an_error_but_no_path_fault(data: JsonValue) -> None:
     other = replace(answer(200), data=data)
     with pytest.raises(RayServerError):
         read(RayJob, other)
@@ -128,9 +128,7 @@ TRICKY = st.text(
 
 
 @given(text=TRICKY, cut=st.integers(0, 600), ascii_only=st.booleans())
-def test_logs_of_which_only_the_last_part_was_kept_lose_a_few_characters_and_gain_none(
-    text: str, cut: int, ascii_only: bool
-) -> None:
+def test_a_truncated_log_may_lose_a_few_characters_at_the_cut(text: str, cut: int, ascii_only: bool) -> None:
     body = json.dumps({"logs": text}, ensure_ascii=ascii_only).encode()
     start = min(cut + len(b'{"logs": "'), len(body) - 2)
     kept, truncated = read_logs(replace(answer(200, body[start:]), truncated=True), max_bytes=10_000)
@@ -142,11 +140,11 @@ def test_logs_of_which_only_the_last_part_was_kept_lose_a_few_characters_and_gai
         assert len(body[start:-2].decode(errors="ignore")) - lost <= 12
 
 
-def test_logs_that_are_nothing_but_backslashes_survive_a_cut() -> None:
+def test_a_log_of_backslashes_can_be_truncated() -> None:
     body = json.dumps({"logs": "\\" * 50}).encode()
     assert read_logs(replace(answer(200, body[30:]), truncated=True), max_bytes=100) == ("", True)
 
 
-def test_a_last_part_that_is_not_the_end_of_logs_is_an_error() -> None:
+def test_a_truncated_body_that_does_not_end_as_logs_is_an_error() -> None:
     with pytest.raises(RayServerError):
         read_logs(replace(answer(200, b"</body></html>"), truncated=True), max_bytes=10)

@@ -107,13 +107,13 @@ def world(worlds: list[World]) -> type[World]:
     return Kept
 
 
-async def test_the_private_address_is_preferred_and_the_public_one_not_even_asked(world: type[World]) -> None:
+async def test_while_private_answers_public_is_not_probed(world: type[World]) -> None:
     both = world(private="s", public="s")
     assert await both.choose() == "private"
     assert (both.states(), both.asked["public"]) == ([UP, UNKNOWN], 0)
 
 
-async def test_a_silent_private_address_loses_its_head_start(
+async def test_a_private_address_that_is_silent_for_its_head_start_is_down(
     world: type[World], caplog: pytest.LogCaptureFixture
 ) -> None:
     silent = world(private=None, public="s")
@@ -132,7 +132,7 @@ async def test_many_cold_callers_share_one_probe(world: type[World]) -> None:
     assert silent.asked == {"private": 1, "public": 1}
 
 
-async def test_a_caller_that_gives_up_leaves_the_probe_to_the_others(world: type[World]) -> None:
+async def test_a_cancelled_caller_does_not_cancel_the_shared_probe(world: type[World]) -> None:
     silent = world(private=None, public="s")
     first = asyncio.create_task(silent.choose())
     await until(lambda: silent.asked["private"] == 1)
@@ -144,7 +144,7 @@ async def test_a_caller_that_gives_up_leaves_the_probe_to_the_others(world: type
         await first
 
 
-async def test_when_nobody_answers_only_certain_faults_put_an_endpoint_down(world: type[World]) -> None:
+async def test_when_no_endpoint_answers_only_certain_faults_put_one_down(world: type[World]) -> None:
     dead = world(private=RESET, public=REFUSED)
     faults: dict[str, PathFault] = {}
     assert await dead.endpoints.choose(faults, 5) is None
@@ -162,7 +162,7 @@ async def test_a_deadline_ends_the_wait_for_a_probe(world: type[World]) -> None:
     assert set(faults) == {"private", "public"}
 
 
-async def test_an_endpoint_that_met_the_call_already_is_not_chosen_again(world: type[World]) -> None:
+async def test_an_endpoint_with_a_fault_is_not_chosen_again_for_the_same_call(world: type[World]) -> None:
     both = world(private="s", public="s")
     chosen = await both.endpoints.choose({"private": RESET}, 5)
     assert chosen is not None
@@ -189,7 +189,7 @@ async def test_if_all_are_down_all_are_tried(world: type[World]) -> None:
     assert dead.states() == [DOWN, UP]
 
 
-async def test_the_background_probe_brings_traffic_back_after_two_good_answers(
+async def test_two_good_answers_of_the_background_probe_bring_an_endpoint_up(
     world: type[World], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -208,7 +208,7 @@ async def test_the_background_probe_brings_traffic_back_after_two_good_answers(
     assert "private (http://private.invalid:8265) is up again after 32.0 s" in caplog.text
 
 
-async def test_one_good_answer_suffices_after_a_blip(world: type[World]) -> None:
+async def test_one_good_answer_suffices_after_a_short_failure(world: type[World]) -> None:
     blip = world(private=REFUSED, public="s")
     assert await blip.choose() == "public"
     blip.answers["private"] = "s"
@@ -241,7 +241,7 @@ async def test_an_endpoint_of_another_cluster_is_refused(world: type[World], cap
     assert len(caplog.records) == 1
 
 
-async def test_a_stranger_found_by_the_background_probe_is_logged_once(
+async def test_another_cluster_found_by_the_background_probe_is_logged_once(
     world: type[World], caplog: pytest.LogCaptureFixture
 ) -> None:
     mixed = world(private=None, public="ours")
@@ -281,14 +281,14 @@ async def test_a_cluster_without_a_session_name_is_accepted(world: type[World]) 
     assert await nameless.endpoints.choose({"private": RESET}, 5) is not None
 
 
-async def test_refused_credentials_end_the_choice_and_go_no_further(world: type[World]) -> None:
+async def test_a_refused_token_is_not_shown_to_the_next_endpoint(world: type[World]) -> None:
     locked = world(private=RayAuth("no token"), public="s")
     with pytest.raises(RayAuth):
         await locked.choose()
     assert (locked.states(), locked.asked["public"]) == ([UP, UNKNOWN], 0)
 
 
-async def test_refused_credentials_do_not_bring_an_endpoint_back(world: type[World]) -> None:
+async def test_a_refused_token_does_not_bring_an_endpoint_up(world: type[World]) -> None:
     back = world(private=REFUSED, public="s")
     assert await back.choose() == "public"
     back.answers["private"] = RayAuth("no token")
@@ -297,7 +297,7 @@ async def test_refused_credentials_do_not_bring_an_endpoint_back(world: type[Wor
     assert await back.choose() == "public"
 
 
-async def test_what_is_known_to_be_usable_shares_the_time_that_is_left(world: type[World]) -> None:
+async def test_usable_endpoints_share_the_remaining_time(world: type[World]) -> None:
     both = world(private="s", public="s")
     assert both.endpoints.share_s({}, 10) == 5
     assert both.endpoints.share_s({"private": RESET}, 10) == 10
@@ -305,7 +305,7 @@ async def test_what_is_known_to_be_usable_shares_the_time_that_is_left(world: ty
     assert both.endpoints.share_s({}, 10) == 10
 
 
-async def test_the_path_of_an_answer_that_does_not_come_is_doubted(world: type[World]) -> None:
+async def test_the_path_of_a_late_answer_is_probed(world: type[World]) -> None:
     both = world(private="s", public="s")
     assert await both.choose() == "private"
     both.answers["private"] = None
@@ -319,7 +319,7 @@ async def test_the_path_of_an_answer_that_does_not_come_is_doubted(world: type[W
         watch.close()
 
 
-async def test_a_path_that_still_answers_is_let_alone_and_doubted_ever_more_rarely(world: type[World]) -> None:
+async def test_a_path_that_answers_is_probed_at_growing_intervals(world: type[World]) -> None:
     both = world(private="s", public="s")
     assert await both.choose() == "private"
     watch = both.endpoints.watch(both.endpoints.all[0], lambda: pytest.fail("it answers"))
@@ -330,7 +330,7 @@ async def test_a_path_that_still_answers_is_let_alone_and_doubted_ever_more_rare
     assert both.counters.counts['doubt{endpoint="private"}'] == both.asked["private"] - 1
 
 
-async def test_when_no_path_answers_none_is_blamed(world: type[World]) -> None:
+async def test_when_no_path_answers_no_endpoint_is_put_down(world: type[World]) -> None:
     both = world(private="s", public="s")
     assert await both.choose() == "private"
     both.answers = {"private": RESET, "public": RESET}
@@ -346,7 +346,7 @@ async def test_a_single_address_is_never_doubted(world: type[World]) -> None:
     assert alone.endpoints.watch(alone.endpoints.all[0], lambda: None) is None
 
 
-async def test_an_insecure_cluster_is_told_once_or_refused(
+async def test_an_insecure_cluster_is_logged_once_or_refused(
     world: type[World], caplog: pytest.LogCaptureFixture
 ) -> None:
     old = world(private="s")

@@ -50,7 +50,7 @@ def test_text_without_utf8_is_refused() -> None:
         build_package({"main.py": "\ud800"})
 
 
-def test_nothing_and_too_much_are_refused() -> None:
+def test_an_empty_and_a_too_large_package_are_refused() -> None:
     with pytest.raises(InvalidRequest, match="empty"):
         build_package({})
     with pytest.raises(InvalidRequest, match="at most 100 are allowed"):
