@@ -125,7 +125,7 @@ port = SimpleNamespace(
 )
 sources = SimpleNamespace(all=lambda session_id: answer([source]))
 context = JobContext(record, port, Resources(settings=Settings(), ray=None, sources=sources))
-result = asyncio.run(HANDLERS[request.kind](request, context))
+result = asyncio.run(HANDLERS[request.kind].run(request, context))
 assert "ds.aggregate(" in result.code, result.code
 print(sorted({"strands", "boto3", "ray"} & set(sys.modules)))
 """
