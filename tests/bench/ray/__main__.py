@@ -1,8 +1,8 @@
-"""Our Ray client beside what people write instead: `make bench-ray`. Real connections, really broken.
+"""Compares our Ray client with what people write instead, over real connections that are really broken.
 
-What the addresses are stands at the head of `network.py`, the clients in `clients.py`, and what is counted where, in
-`driver.py` and `sdk.py`. These machines are small and noisy, so read the ratios. All is written to
-build/bench/ray.json; what is null there was not measured, and a note says why.
+Run it with `make bench-ray`. `network.py` describes the addresses, `clients.py` the clients, `driver.py` and `sdk.py`
+what is measured. The machine may be small and noisy, so compare the ratios. The figures are written to
+build/bench/ray.json; a figure that could not be measured is null there, and a note says why.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ if TYPE_CHECKING:
 
 
 class Run:
-    """One run of the benchmark: what went wrong in it, and the shape of what was not found."""
+    """One run of the benchmark, with notes on what could not be measured."""
 
     def __init__(self) -> None:
         self.notes: list[str] = []
         self._started = time.monotonic()
 
     def note(self, text: str) -> None:
-        """Remembers for the reader what could not be measured."""
+        """Notes for the reader what could not be measured."""
         print(text, file=sys.stderr, flush=True)
         if text not in self.notes:
             self.notes.append(text)
 
     def take(self, what: str, measure: Callable[[], Figures], otherwise: Figures) -> Figures:
-        """The figures, or what stands for them where they cannot be had."""
+        """Returns the figures, or a substitute if they cannot be measured."""
         print(f"{self.took_s:5.0f} s: {what}", file=sys.stderr, flush=True)
         try:
             return measure()
@@ -55,14 +55,14 @@ class Run:
 
     @property
     def took_s(self) -> float:
-        """Seconds since the beginning."""
+        """Seconds since the start."""
         return time.monotonic() - self._started
 
 
 def main() -> None:
-    """Runs it all, prints the tables and the targets, writes the JSON."""
+    """Runs the benchmark, prints the tables and the targets, and writes the JSON."""
     options = _options()
-    # So that every process that was started is ended, however this one is.
+    # So that every process that was started also ends, however this one does.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))
     run = Run()
     sizes = QUICK if options.quick else Sizes()

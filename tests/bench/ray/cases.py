@@ -1,4 +1,4 @@
-"""What can be wrong with the private address, and what both sides of the benchmark must agree on."""
+"""The faults of the private address, and the constants that both sides of the benchmark share."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ NEVER_ANSWERS: Final = "never_answers"
 HTTP_503: Final = "http_503"
 CASES: Final = (HEALTHY, REFUSED, BLACK_HOLE, NEVER_ANSWERS, HTTP_503)
 
-# Where a client without a memory waits for its whole timeout, at every call.
+# Here a client without memory waits for its whole timeout at every call.
 SLOW_CASES: Final = (BLACK_HOLE, NEVER_ANSWERS)
 
-# No fault, but a server that does nothing, so that nothing hides what the client itself costs.
+# No fault, and a server without any work, so that the cost of the client itself is visible.
 INSTANT: Final = "instant"
 
-# About what a Ray head takes for the status of a job.
+# About the time that a Ray head needs for the status of a job.
 ANSWER_S: Final = 0.003
 
-# What the clients that people write give each address.
+# The usual timeout for each address in the clients that people write.
 TIMEOUT_S: Final = 5.0
 
 # A call that takes longer has waited for a dead address: it is the head start of the private one.

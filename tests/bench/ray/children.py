@@ -1,4 +1,4 @@
-"""The processes of this benchmark. It talks to each in JSON lines, and ends each by its handle."""
+"""The processes of this benchmark. It exchanges JSON lines with each, and ends each by its handle."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _STOP_S: Final = 3.0
 
 
 class Child:
-    """A process, as a context manager: SIGTERM at the end, SIGKILL if that does not do.
+    """A process, as a context manager: SIGTERM at the end, SIGKILL if that does not suffice.
 
     `says` is what it reads first. Its standard input ends when this process does, however that happens: by this,
     servers know that they are over.
@@ -53,7 +53,7 @@ class Child:
                     stderr=errors,
                     # With a buffer, select() would not see a line that has been read already.
                     bufsize=0,
-                    # Ctrl-C is for the benchmark alone, which then ends what it started.
+                    # Ctrl-C reaches only the benchmark, which then ends the processes that it started.
                     start_new_session=True,
                 )
             except OSError as error:
@@ -109,7 +109,7 @@ def python(module: str, *arguments: str) -> list[str]:
 
 
 def _environment() -> dict[str, str]:
-    """Little, so that no proxy and no setting of this machine gets between the clients and the addresses."""
+    """Returns a minimal environment, so that no proxy and no setting of this machine affects the clients."""
     paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     return {
         "PATH": os.environ.get("PATH", os.defpath),

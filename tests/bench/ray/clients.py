@@ -1,8 +1,8 @@
 """The three clients that are measured. Each asks for the version and returns the name of the address that answered.
 
-`raylane` is our client with nothing but two addresses, as its users make it. `naive` is what the app that Raylane
-replaces did: requests, the private address first at every call, 5 s for each address. `aiohttp` is the same with one
-aiohttp session, which reuses connections; its 5 s are really up to 6, since aiohttp rounds them up.
+`raylane` is our client with two addresses and default settings. `naive` does what the app that Raylane replaces did:
+it uses requests, and tries the private address first at every call, with 5 s for each address. `aiohttp` does the same
+with one aiohttp session, which reuses connections; its 5 s are up to 6, since aiohttp rounds them up.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ PATH: Final = "/api/version"
 
 
 class Client(Protocol):
-    """A client of one cluster, as an async context manager. It has opened nothing before its first call."""
+    """A client of one cluster, as an async context manager. It opens no connection before its first call."""
 
     async def __aenter__(self) -> Self: ...
 
     async def __aexit__(self, *_: object) -> None: ...
 
     async def version(self) -> str:
-        """Which address answered. Raises whatever the client raises if none did."""
+        """Returns the name of the address that answered. Raises what the client raises if none did."""
 
 
 class Ours:
@@ -51,7 +51,7 @@ class Ours:
 
 
 class Aiohttp:
-    """One session, no memory of what is broken."""
+    """One session, and no memory of broken addresses."""
 
     def __init__(self, private: str, public: str | None) -> None:
         self._addresses = _named(private, public)
@@ -76,7 +76,7 @@ class Aiohttp:
 
 
 class Naive:
-    """A new connection for every call, and the event loop stands still meanwhile, as it did in that app."""
+    """A new connection for every call, which blocks the event loop, as in that app."""
 
     def __init__(self, private: str, public: str | None) -> None:
         self._addresses = _named(private, public)
@@ -98,7 +98,7 @@ BY_NAME: Final[dict[str, Callable[[str, str | None], Client]]] = {OURS: Ours, AI
 
 
 def settings(private: str, public: str | None = None, token: str | None = None) -> RaySettings:
-    """The settings of somebody who sets the addresses and leaves everything else as it is."""
+    """Returns settings with these addresses and all defaults."""
     return RaySettings(
         private_url=private,
         public_url=public,

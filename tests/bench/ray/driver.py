@@ -1,4 +1,4 @@
-"""One client in a process of its own: reads what to measure as one JSON line, prints what it found as another.
+"""One client in its own process: reads what to measure as one JSON line, and prints the figures as another.
 
 Clocks start after one call of another client of the same kind: the code is warm then, the client that is measured has
 no connection and knows nothing.
@@ -30,7 +30,7 @@ _WARM_CALLS: Final = 50
 
 
 async def calls(client: str, private: str, public: str, count: int) -> dict[str, Any]:
-    """So many calls, one after the other: seconds for all, milliseconds for the first and the one in the middle."""
+    """Makes calls one after the other: seconds for all, milliseconds for the first and the median."""
     await _warm_up(client, public)
     each_s = []
     async with BY_NAME[client](private, public) as measured:
@@ -44,7 +44,7 @@ async def calls(client: str, private: str, public: str, count: int) -> dict[str,
 
 
 async def burst(client: str, private: str, public: str, count: int, *, own_network: bool) -> dict[str, Any]:
-    """So many calls at once by a client that knows nothing yet, and how often the dead address was connected to.
+    """Makes calls at once with a new client, and counts the connections to the dead address.
 
     Counted are calls of connect(2), by Python's audit event for it. The kernel's count of connections that were begun
     must agree, where the network namespace is this process' own.
@@ -71,7 +71,7 @@ async def burst(client: str, private: str, public: str, count: int, *, own_netwo
 
 
 async def recovery(private: str, public: str, outage_s: float, limit_s: float) -> dict[str, Any]:
-    """Steady calls while the private address is dead, and known to be, and after it has come back.
+    """Makes steady calls while the private address is known to be down, and after it has come back.
 
     Prints a line when it is time for that. A call begins every 20 ms, however long the others take. Ends some time
     after the private address answered a call, or after `limit_s` without.
@@ -101,10 +101,10 @@ async def recovery(private: str, public: str, outage_s: float, limit_s: float) -
     async with BY_NAME[OURS](private, public) as measured, asyncio.TaskGroup() as group:
         assert await measured.version() == "public"
         begun = next_at = time.monotonic()
-        told = False
+        announced = False
         while next_at < min(begun + outage_s + limit_s, by.get("private", begun + 1e9) + _AFTERWARDS_S):
-            if not told and next_at > begun + outage_s:
-                told = True
+            if not announced and next_at > begun + outage_s:
+                announced = True
                 _print("dead for long enough")
             group.create_task(call(measured))
             next_at += PACE_S
@@ -119,7 +119,7 @@ async def recovery(private: str, public: str, outage_s: float, limit_s: float) -
 
 
 async def overhead(private: str, rounds: int, count: int) -> dict[str, Any]:
-    """Our client and bare aiohttp in turn, on one healthy private address: microseconds per call, by round."""
+    """Measures our client and bare aiohttp in turn on a healthy private address: microseconds per call, by round."""
     per_call_us: dict[str, list[float]] = {OURS: [], AIOHTTP: []}
     async with BY_NAME[OURS](private, None) as ours, BY_NAME[AIOHTTP](private, None) as bare:
         order = [(OURS, ours), (AIOHTTP, bare)]
@@ -154,7 +154,7 @@ def _print(data: object) -> None:
 
 
 def main() -> None:
-    """Runs the measure that standard input names, with the arguments that stand there."""
+    """Runs the measurement that standard input names, with the arguments from there."""
     what, arguments = json.loads(sys.stdin.readline())
     measures: dict[str, Callable[..., Coroutine[None, None, dict[str, Any]]]] = {
         "calls": calls,

@@ -1,4 +1,4 @@
-"""What is measured, and how often. Every client is a process of its own, and every wait is bounded."""
+"""What is measured, and how often. Every client is its own process, and every wait is bounded."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _CALLS: Final = 20
 _BURST: Final = 100
-# A timeout of 5 s is up to 6 for aiohttp.
+# aiohttp turns a timeout of 5 s into up to 6 s.
 _SLOW_CALL_S: Final = 7.0
 _OUTAGE_S: Final = 10.0
 _LIMIT_S: Final = 60.0
@@ -36,7 +36,7 @@ _SDK_S: Final = 300.0
 
 @dataclass(frozen=True)
 class Sizes:
-    """How often each figure is taken. `slow_calls`: of the clients that wait for their timeout at every call."""
+    """How often each figure is measured. `slow_calls`: for clients that wait for their timeout at every call."""
 
     rounds: int = 3
     slow_calls: int = _CALLS
@@ -50,7 +50,7 @@ QUICK: Final = Sizes(rounds=1, slow_calls=2, overhead_rounds=10, sdk_rounds=2)
 
 
 class Bench:
-    """Takes the figures. Raises `BenchError` where one cannot be had."""
+    """Measures the figures. Raises `BenchError` if one cannot be measured."""
 
     def __init__(self, sizes: Sizes, note: Callable[[str], None], *, loopback: bool) -> None:
         self._sizes = sizes
@@ -92,7 +92,7 @@ class Bench:
         with self._network() as net:
             ours = [self._burst(net, OURS) for _ in range(self._sizes.rounds)]
             bare = self._burst(net, AIOHTTP)
-        # Of several rounds the worst: one connection is the promise.
+        # The worst of several rounds, since the target is one connection.
         worst = max(figures["dead_connects"] for figures in ours)
         return {
             "calls": _BURST,

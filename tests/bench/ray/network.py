@@ -49,7 +49,7 @@ class Network:
     instant: str
     inside: tuple[str, ...]
     revive: Callable[[], float]
-    """Makes the black hole an address that works; returns the monotonic second at which it did."""
+    """Turns the black hole into an address that works. Returns the monotonic second at which it did."""
 
 
 @contextmanager
@@ -118,7 +118,7 @@ def _namespaces(stack: ExitStack) -> Network:
 
 
 class _Namespace(Child):
-    """A process that does nothing but hold a network namespace of its own."""
+    """A process that only keeps a network namespace alive."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name, ["unshare", "--net", "sh", "-c", "echo 1; exec cat"])
@@ -134,7 +134,7 @@ class _Namespace(Child):
 
     @property
     def inside(self) -> tuple[str, ...]:
-        """What must precede a command that is to run in it."""
+        """The prefix of a command that runs in it."""
         return ("nsenter", f"--net=/proc/{self.pid}/ns/net")
 
     def ip(self, *arguments: str) -> None:

@@ -68,7 +68,7 @@ def sdk_table(sdk: Mapping[str, Figures]) -> str:
 
 
 def targets(found: Mapping[str, Any]) -> list[Target]:
-    """What is promised, against these figures."""
+    """Compares the targets with these figures."""
     return [
         _faster(found["cases"][BLACK_HOLE]),
         _one_connect(found["cold_burst"]),

@@ -1,7 +1,7 @@
-"""Our client beside Ray's own, on a real head: reads address and token as one JSON line, prints calls per second.
+"""Our client compared with Ray's own on a real head: reads address and token as a JSON line, prints calls per second.
 
 Ray's client is `JobSubmissionClient` with the token in its headers. It opens a connection for every call and blocks;
-so the calls are made one after the other, which is its best case. Bare aiohttp stands beside both, with one session
+so the calls are made one after the other, which is its best case. Bare aiohttp is measured as well, with one session
 and the JSON as it comes: what a call costs that does nothing but ask. Clocks start when the head has nothing to do.
 """
 
@@ -62,7 +62,7 @@ async def measure(url: str, token: str, rounds: int, count: int) -> dict[str, di
         rates: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
         for number in range(rounds):
             for what, clients in measured.items():
-                # Everybody is the first one as often as the others.
+                # Each client goes first equally often.
                 order = sorted(clients.items(), reverse=number % 2 == 1)
                 for client, call in order:
                     rates[what][client].append(await _per_s(call, count))
@@ -107,7 +107,7 @@ async def _per_s(call: Call, count: int) -> float:
 
 
 def main() -> None:
-    """Runs it."""
+    """Runs the measurement."""
     arguments: dict[str, Any] = json.loads(sys.stdin.readline())
     print(json.dumps(asyncio.run(measure(**arguments))), flush=True)
 

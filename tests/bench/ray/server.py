@@ -1,4 +1,4 @@
-"""What stands behind the addresses: one process that answers GET /api/version as a Ray head does, or breaks.
+"""The server behind the addresses: one process that answers GET /api/version as a Ray head does, or fails.
 
 `python -m tests.bench.ray.server <host> <with a hole: 0 or 1>` prints its ports as one JSON line. It ends when its
 standard input does; any line before that fills the hole in. Standard library only, since what is measured is the
@@ -53,7 +53,7 @@ class _Connection(asyncio.Protocol):
         for request in requests:
             if self._answer is None:
                 continue
-            # As a head that asks for a token does, so that our client has no reason to warn of it.
+            # As a head with token authentication does, so that our client does not warn about it.
             answer = _TOKEN if request.startswith(b"GET /api/authentication_mode ") else self._answer
             if self._after_s:
                 asyncio.get_running_loop().call_later(self._after_s, self._write, answer)
@@ -79,7 +79,7 @@ class _Hole:
             filler.connect_ex(self.socket.getsockname())
 
     async def fill_in(self, protocol: Callable[[], asyncio.Protocol]) -> None:
-        """From now on what connects is answered."""
+        """Answers new connections from now on."""
         await asyncio.get_running_loop().create_server(protocol, sock=self.socket, backlog=_BACKLOG)
         for filler in self._fillers:
             filler.close()
