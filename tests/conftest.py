@@ -11,6 +11,7 @@ import pytest
 from raylane_common.redis.connection import connect
 from raylane_common.settings import RedisSettings
 from raylane_worker.embedded import EmbeddedMoto, EmbeddedValkey, embedded_moto, embedded_valkey
+from tests.helpers import profiles
 from tests.helpers.claims import immortal_keys
 from tests.helpers.servers import Background
 
@@ -18,6 +19,29 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from redis.asyncio import Redis
+
+profiles.load_hypothesis_profile()
+
+
+@pytest.hookimpl(tryfirst=True)  # before hypothesis reads its option in the same hook
+def pytest_configure(config: pytest.Config) -> None:
+    """One seed for all random choices of a run."""
+    if config.option.hypothesis_seed is None:
+        config.option.hypothesis_seed = str(profiles.seed())
+
+
+def pytest_report_header() -> str:
+    return _profile_and_seed()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:
+    """Repeats profile and seed where a reader of a failed run looks."""
+    if exitstatus != pytest.ExitCode.OK:
+        terminalreporter.write_line(f"Repeat the random choices with: {_profile_and_seed()}")
+
+
+def _profile_and_seed() -> str:
+    return f"RAYLANE_TEST_PROFILE={profiles.PROFILE} RAYLANE_SEED={profiles.seed()}"
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from tests.faults.processes import Workers
 from tests.faults.server import Server
 from tests.faults.warehouse import Warehouse
 from tests.helpers.claims import immortal_keys
+from tests.helpers.profiles import seed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -30,10 +30,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def chance() -> random.Random:
-    """All randomness of a test. RAYLANE_SEED=… repeats the choices of a failed test."""
-    seed = os.environ.get("RAYLANE_SEED") or str(random.SystemRandom().randrange(1_000_000))
-    print(f"RAYLANE_SEED={seed}")
-    return random.Random(seed)
+    """All random choices of a test. RAYLANE_SEED repeats those of a failed run."""
+    return random.Random(seed())
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 from aiohttp import web
-from hypothesis import HealthCheck, event, example, given, settings
+from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
 from raylane.testing import Address, Break, FakeRay
@@ -24,6 +24,7 @@ from raylane_common.ray import submission
 from raylane_common.ray.client import RayClient
 from raylane_common.ray.package import build_package
 from raylane_common.ray.settings import RaySettings
+from tests.helpers.profiles import by_profile
 from tests.helpers.waiting import until
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from raylane_common.ray.models import Submission
 
-EXAMPLES: Final = 120
+EXAMPLES: Final = by_profile(fast=10, ci=40, deep=600)  # each waits for real timeouts
 TIME_LIMIT_S: Final = 30.0
 RUN: Final = "rl-a-1"
 PACKAGE: Final = build_package({"main.py": "print(1)"})
@@ -221,13 +222,7 @@ async def _knows(client: RayClient) -> bool:
 
 
 @pytest.mark.timeout(600)  # Hypothesis shrinks a failure before it shows it
-@settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    print_blob=True,
-    report_multiple_bugs=False,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@settings(max_examples=EXAMPLES, report_multiple_bugs=False)
 @given(
     turns=st.lists(TURNS, min_size=1, max_size=2),
     ships_code=st.booleans(),

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from raylane.testing import Address, Break, FakeRay
@@ -26,6 +26,7 @@ from raylane_common.ray.client import RayClient
 from raylane_common.ray.models import RayJobStatus
 from raylane_common.ray.package import build_package
 from raylane_common.ray.settings import RaySettings
+from tests.helpers.profiles import by_profile
 from tests.helpers.waiting import until
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ async def test_without_websockets_the_whole_log_is_polled() -> None:
         assert at.text == "one\ntwo\n"
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=by_profile(fast=5, ci=25, deep=250))  # each opens a cluster and a client
 @given(steps=st.lists(st.sampled_from(["write", "cut", "leave"]), max_size=12), text=st.text("ab\nü€", max_size=9))
 async def test_output_is_delivered_once_whatever_breaks(steps: list[str], text: str) -> None:
     async with rig(public_url=None) as at:

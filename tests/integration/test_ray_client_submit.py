@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from raylane.testing import Address, Break, FakeRay
@@ -14,6 +14,7 @@ from raylane_common.ray import submission
 from raylane_common.ray.client import RayClient
 from raylane_common.ray.package import build_package
 from raylane_common.ray.settings import RaySettings
+from tests.helpers.profiles import by_profile
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -182,7 +183,7 @@ async def test_a_rejection_by_ray_is_final(ray: FakeRay, private: Address, publi
 LOSSES = st.lists(st.sampled_from([None, *(each for each in Break if each is not Break.NEVER_ANSWERS)]), max_size=6)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=by_profile(fast=5, ci=25, deep=250))  # each opens a cluster and a client
 @given(at_private=LOSSES, at_public=LOSSES)
 def test_whatever_is_lost_there_is_at_most_one_run_and_the_caller_knows_it(
     at_private: list[Break | None], at_public: list[Break | None]

@@ -5,7 +5,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pyarrow import fs
 
@@ -61,7 +61,6 @@ async def test_an_object_has_its_key_and_arrow_reads_it_by_its_uri(moto: Embedde
 @pytest.mark.usefixtures("arrow_environment")
 @given(name=st.text(st.characters(exclude_categories=["Cc", "Cs"], exclude_characters="/\\"), min_size=1, max_size=20))
 @example("".join(map(chr, range(33, 127))).replace("/", "").replace("\\", ""))
-@settings(deadline=None)
 def test_arrow_resolves_every_uri_to_the_key_it_was_made_from(name: str) -> None:
     key = csv_key("s1", f"a{name}.csv")
     assert fs.FileSystem.from_uri(readable_uri(f"s3://bucket/{key}"))[1] == f"bucket/{key}"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import csv as arrow_csv
 
@@ -59,7 +59,6 @@ def test_types_are_those_of_the_reader_that_ray_uses(table: list[list[str]]) -> 
 
 
 @given(data=st.one_of(st.binary(max_size=300), st.text('a1,"\n\r\té;', max_size=60).map(str.encode)))
-@settings(max_examples=500)
 def test_any_bytes_are_a_profile_or_an_invalid_csv(data: bytes) -> None:
     try:
         found = profile(data)

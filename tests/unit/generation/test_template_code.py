@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import event, given, settings
+from hypothesis import event, given
 from hypothesis import strategies as st
 
 from raylane_common.errors import RaylaneError
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_every_script_passes_verification(data: st.DataObject) -> None:
     source = data.draw(schemas.sources)
@@ -37,7 +36,6 @@ def test_every_script_passes_verification(data: st.DataObject) -> None:
     assert verify(draft.code, [source]) == []
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_the_same_prompt_gives_the_same_code(data: st.DataObject) -> None:
     source = data.draw(schemas.sources)

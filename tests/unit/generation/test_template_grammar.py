@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from raylane_common.errors import (
@@ -265,7 +265,6 @@ def test_times_are_compared_as_times_and_a_date_is_not_equal_to_a_time() -> None
         write("count where at = 2020-01-01", [source])
 
 
-@settings(deadline=None)
 @given(prompt=st.text(), source=schemas.sources)
 def test_any_text_is_code_or_a_typed_refusal(prompt: str, source: Any) -> None:
     try:
@@ -274,7 +273,6 @@ def test_any_text_is_code_or_a_typed_refusal(prompt: str, source: Any) -> None:
         assert error.info().model_dump_json()
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_any_words_of_the_grammar_are_code_or_a_typed_refusal(data: st.DataObject) -> None:
     words = [word for prompt in (*UNDERSTOOD, *REFUSED) for word in prompt.split()][:400]

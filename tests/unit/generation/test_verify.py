@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from raylane_common.wire.generate import Finding
@@ -378,7 +378,6 @@ def mutated(draw: st.DrawFn) -> str:
     return code
 
 
-@settings(max_examples=300, deadline=None)
 @given(st.text() | mutated())
 @example("x = 1" + "+1" * 30_000)
 @example("x" + "[0]" * 20_000)
