@@ -1,19 +1,47 @@
 # Every target makes .venv by itself when it is missing or older than what it is made from.
 PYTHON ?= python3
+# In percent, of lines and branches; two below what the tests reach.
+COVERAGE := 85
 BIN := .venv/bin
 
-.PHONY: demo test check bench-queue bench-ray clean
+# Tests run one by one wherever a process is free; those of a shared Ray cluster stay in one process.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup
+
+.PHONY: demo test test-fast test-busy chaos chaos-short check bench-queue bench-ray clean
 
 demo: .venv/.stamp
 	@$(BIN)/raylane-worker demo
 
+# All that proves what we promise, within ten minutes on two cores.
 test: .venv/.stamp
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(PYTEST) --cov --cov-report=
+	@for part in common producer worker; do \
+	  printf 'Coverage of %s: %s %%\n' $$part "$$($(BIN)/coverage report --include="$$part/*" --format=total)"; \
+	done
+	@printf 'Coverage: %s %%\n' "$$($(BIN)/coverage report --format=total)"
+	@$(BIN)/coverage report --format=total --fail-under=$(COVERAGE) > /dev/null
+
+# While you write code: no real Ray, few examples.
+test-fast: .venv/.stamp
+	RAYLANE_TEST_PROFILE=fast $(PYTEST) -m "not slow and not ray" tests/unit tests/wire tests/tutorial
+
+# Three times in a row beside two busy loops.
+test-busy: .venv/.stamp
+	$(BIN)/python -m tests.busy
+
+# Faults and histories drawn at random, far more of them than in `make test`. RAYLANE_SEED repeats a run.
+chaos: .venv/.stamp
+	RAYLANE_TEST_PROFILE=deep $(PYTEST) -m "chaos or hypothesis" --timeout 1800
+
+# The part of it that needs no processes to be killed.
+chaos-short: .venv/.stamp
+	RAYLANE_TEST_PROFILE=deep $(PYTEST) -m "(chaos or hypothesis) and not slow" --timeout 600
 
 check: .venv/.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pyright --verifytypes raylane --ignoreexternal
 	$(BIN)/lint-imports
 	$(BIN)/deptry .
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml

@@ -10,7 +10,14 @@ import pytest
 
 from raylane_common.redis.connection import connect
 from raylane_common.settings import RedisSettings
-from raylane_worker.embedded import EmbeddedMoto, EmbeddedValkey, embedded_moto, embedded_valkey
+from raylane_worker.embedded import (
+    EmbeddedMoto,
+    EmbeddedRay,
+    EmbeddedValkey,
+    embedded_moto,
+    embedded_ray,
+    embedded_valkey,
+)
 from tests.helpers import profiles
 from tests.helpers.claims import immortal_keys
 from tests.helpers.servers import Background
@@ -28,6 +35,16 @@ def pytest_configure(config: pytest.Config) -> None:
     """One seed for all random choices of a run."""
     if config.option.hypothesis_seed is None:
         config.option.hypothesis_seed = str(profiles.seed())
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keeps the tests of a shared Ray cluster in one process, and starts slow tests first, so that none ends alone."""
+    for item in items:
+        for name in {"house", "ray_head"}.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.ray)
+            item.add_marker(pytest.mark.xdist_group(name))
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 def pytest_report_header() -> str:
@@ -61,6 +78,12 @@ def valkey(background: Background) -> EmbeddedValkey:
 def moto(background: Background) -> EmbeddedMoto:
     """A real S3 and Glue over HTTP for the whole session."""
     return background.enter(embedded_moto())
+
+
+@pytest.fixture(scope="session")
+def ray_head(background: Background) -> EmbeddedRay:
+    """A real Ray head for the whole session: starting one takes longer than most of its tests."""
+    return background.enter(embedded_ray())
 
 
 @pytest.fixture(scope="session")

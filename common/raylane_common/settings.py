@@ -261,7 +261,13 @@ class Settings(BaseSettings):
 _PREFIX: Final = "RAYLANE_"
 
 # Not settings, but variables that other parts read: this module, the command line, scripts on Ray, and our tests.
-_OTHER_VARIABLES: Final = ("RAYLANE_SECRETS_DIR", "RAYLANE_SESSION", "RAYLANE_OUTPUT_URI", "RAYLANE_SEED")
+_OTHER_VARIABLES: Final = (
+    "RAYLANE_SECRETS_DIR",
+    "RAYLANE_SESSION",
+    "RAYLANE_OUTPUT_URI",
+    "RAYLANE_SEED",
+    "RAYLANE_TEST_PROFILE",
+)
 
 
 def load_settings() -> Settings:

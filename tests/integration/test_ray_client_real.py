@@ -23,11 +23,10 @@ from raylane_common.wire.ray import RaySubmitRequest
 from raylane_worker.context import Resources
 from raylane_worker.embedded import EmbeddedRay, embedded_ray, guard
 from tests.helpers.handler_harness import Cut, Job
-from tests.helpers.servers import Background
 from tests.helpers.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
 
     from redis.asyncio import Redis
 
@@ -42,10 +41,9 @@ divide(1)
 """
 
 
-@pytest.fixture(scope="module")
-def head() -> Iterator[EmbeddedRay]:
-    with Background() as background:
-        yield background.enter(embedded_ray())
+@pytest.fixture
+def head(ray_head: EmbeddedRay) -> EmbeddedRay:
+    return ray_head
 
 
 @asynccontextmanager
@@ -202,6 +200,8 @@ async def test_health_nodes_and_status_of_a_real_cluster(head: EmbeddedRay) -> N
         assert await client.has_package(package)
 
 
+@pytest.mark.ray
+@pytest.mark.slow
 async def test_a_run_that_is_lost_with_its_head_is_not_run_again(tmp_path: Path) -> None:
     ran = tmp_path / "ran"
     async with AsyncExitStack() as heads:

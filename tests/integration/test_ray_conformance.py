@@ -9,7 +9,6 @@ import aiohttp
 import pytest
 
 from raylane.testing import Address, FakeRay
-from raylane_worker.embedded import embedded_ray
 from tests.helpers.clusters import TIME_LIMIT_S, Api, Cluster, Fake, Real, rest
 from tests.helpers.servers import Background
 from tests.helpers.waiting import until
@@ -22,13 +21,16 @@ TRACEBACK = "Traceback (most recent call last):\n"
 MISSING, INVALID = "Unauthorized: Missing authentication token", "Forbidden: Invalid authentication token"
 
 
-@pytest.fixture(scope="module", params=["fake", "real"])
+REAL = pytest.param("real", marks=[pytest.mark.ray, pytest.mark.xdist_group("ray_head")])
+
+
+@pytest.fixture(scope="module", params=["fake", REAL])
 def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    if request.param == "real":
+        yield Real(request.getfixturevalue("ray_head"), tmp_path_factory.mktemp("played"))
+        return
     with Background() as background:
-        if request.param == "fake":
-            yield Fake(background.enter(Address(FakeRay(token="0123456789abcdef"))))
-        else:
-            yield Real(background.enter(embedded_ray()), tmp_path_factory.mktemp("played"))
+        yield Fake(background.enter(Address(FakeRay(token="0123456789abcdef"))))
 
 
 @pytest.fixture

@@ -124,7 +124,7 @@ def test_an_unknown_variable_comes_with_the_nearest_known_name(variable: str, ne
 def test_every_setting_and_the_variables_of_other_parts_are_known() -> None:
     documented = re.findall(r"^\| `(RAYLANE_\w+)`", (ROOT / "docs/settings.md").read_text(), re.MULTILINE)
     assert len(documented) > 50
-    other = ["RAYLANE_SECRETS_DIR", "RAYLANE_SESSION", "RAYLANE_OUTPUT_URI", "RAYLANE_SEED"]
+    other = ["RAYLANE_SECRETS_DIR", "RAYLANE_SESSION", "RAYLANE_OUTPUT_URI", "RAYLANE_SEED", "RAYLANE_TEST_PROFILE"]
     json_sections = ["RAYLANE_RAY", "RAYLANE_LANES__UPLOAD", "RAYLANE_RETRIES__GENERATE", "raylane_redis__url"]
     assert unknown_variables(dict.fromkeys([*documented, *other, *json_sections], "x")) == []
 
