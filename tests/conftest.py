@@ -39,11 +39,16 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keeps the tests of a shared Ray cluster in one process, and starts slow tests first, so that none ends alone."""
+    """Marks tests by their fixtures, and starts slow ones first, so that no process ends long after the other.
+
+    The tests of a shared Ray cluster stay in one process, and so there is one such cluster.
+    """
     for item in items:
         for name in {"house", "ray_head"}.intersection(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.ray)
             item.add_marker(pytest.mark.xdist_group(name))
+        if "chance" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.chaos)
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 

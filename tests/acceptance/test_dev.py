@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+@pytest.mark.ray
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 async def test_dev_prints_its_addresses_takes_jobs_and_stops_on_ctrl_c(tmp_path: Path) -> None:
     dev = await asyncio.create_subprocess_exec(

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     from raylane_worker.embedded import EmbeddedValkey
 
+# One installation serves all of them.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("base")]
+
 ROOT = Path(__file__).parents[2]
 CONSTRAINTS = str(ROOT / "constraints.txt")
 TIMEOUT_S = 100

@@ -19,6 +19,7 @@ from tests.faults.proxy import Proxy
 from tests.faults.workload import Workload
 from tests.helpers import queue_keys
 from tests.helpers.lanes import DONE, a_job, lane_queue
+from tests.helpers.profiles import by_profile
 from tests.helpers.waiting import until
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from tests.faults.server import Server
     from tests.faults.warehouse import Warehouse
 
+FAULTS = by_profile(fast=2, ci=4, deep=25)
 SHORT_TIMEOUTS = {"connect_timeout_s": 0.3, "socket_timeout_s": 1.2, "give_up_s": 1.5}
 SHORT_WORKER_TIMEOUTS = {"redis__socket_timeout_s": 2, "redis__give_up_s": 3, "lanes__poll_s": 1}
 
@@ -80,7 +82,8 @@ async def test_a_producer_of_a_server_that_accepts_no_connections_gets_errors() 
         await is_refused(producer)
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.slow
+@pytest.mark.timeout(120 + 10 * FAULTS)
 async def test_workers_survive_connections_that_are_cut_refused_frozen_or_forgotten(
     chance: Random,
     server: Server,
@@ -94,7 +97,7 @@ async def test_workers_survive_connections_that_are_cut_refused_frozen_or_forgot
     async with Proxy(server.port) as proxy:
         workers.settings |= SHORT_WORKER_TIMEOUTS | {"redis__url": proxy.url}
         living = await workers.start_many(2)
-        for _ in range(5):
+        for _ in range(FAULTS):
             await workload.enqueue(producer, workload.more(16))
             await asyncio.sleep(chance.uniform(0, 0.5))
             fault = chance.choice([proxy.cut, proxy.refuse, proxy.freeze, proxy.forget])
@@ -107,6 +110,7 @@ async def test_workers_survive_connections_that_are_cut_refused_frozen_or_forgot
         assert all(worker.is_running for worker in living)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(120)
 async def test_a_worker_cut_off_from_its_queue_stops_when_asked_and_another_takes_over(
     server: Server, workers: Workers, producer: Producer, cluster: FakeRay

@@ -39,6 +39,7 @@ def own_clock_off_by(seconds: float) -> Iterator[None]:
         yield
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(120)
 async def test_wrong_clocks_change_no_delay_no_order_and_no_lease(
     chance: Random, workers: Workers, producer: Producer, redis: Redis, cluster: FakeRay, warehouse: Warehouse
@@ -76,6 +77,7 @@ async def test_jobs_expire_and_start_in_order_by_the_servers_clock(
 
 
 @pytest.mark.parametrize("skew_s", [SKEW_S, -SKEW_S])
+@pytest.mark.slow
 @pytest.mark.timeout(120)
 async def test_a_worker_with_another_time_takes_over_the_jobs_of_a_killed_one(
     skew_s: float, workers: Workers, producer: Producer, cluster: FakeRay

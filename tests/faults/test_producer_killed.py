@@ -17,6 +17,7 @@ from raylane_worker.embedded.environment import environment
 from tests.faults import enqueuer
 from tests.faults.proxy import Proxy
 from tests.helpers import queue_keys
+from tests.helpers.profiles import by_profile
 from tests.helpers.waiting import until
 
 if TYPE_CHECKING:
@@ -30,11 +31,11 @@ if TYPE_CHECKING:
     from tests.faults.server import Server
 
 COUNT = 800
-KILLS = 3
+KILLS = by_profile(fast=1, ci=2, deep=15)
 SET_OF = {JobStatus.QUEUED: keys.queue, JobStatus.SCHEDULED: keys.schedule, JobStatus.WAITING: keys.waiting}
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(60 + 20 * KILLS)
 async def test_a_batch_cut_short_holds_whole_jobs_and_is_completed_by_the_same_ids(
     chance: Random, server: Server, producer: Producer, redis: Redis, tmp_path: Path
 ) -> None:

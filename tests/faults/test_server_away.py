@@ -11,6 +11,7 @@ from raylane_common.redis.queue import JobQueue
 from raylane_common.wire.jobs import JobStatus
 from tests.faults.workload import Workload
 from tests.helpers.lanes import DONE, a_job, worker
+from tests.helpers.profiles import by_profile
 from tests.helpers.waiting import until
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 # Longer than a lease (10 s) and than a worker's commands to Redis (8 s).
 PAUSE_S = 12
 LEASE_S = 5
+ROUNDS = by_profile(fast=1, ci=1, deep=4)
 
 
 async def test_a_worker_survives_a_restart_while_idle_during_a_job_and_at_its_end(server: Server, redis: Redis) -> None:
@@ -59,7 +61,8 @@ async def test_a_worker_survives_a_restart_while_idle_during_a_job_and_at_its_en
     assert (record.status, record.attempt) == (JobStatus.SUCCEEDED, 1)
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.slow
+@pytest.mark.timeout(60 + 120 * ROUNDS)
 async def test_running_jobs_survive_a_server_that_is_stopped_and_killed(
     chance: Random,
     server: Server,
@@ -72,7 +75,7 @@ async def test_running_jobs_survive_a_server_that_is_stopped_and_killed(
     workload = Workload(chance, warehouse, cluster, longest_run_s=4)
     workers.settings |= {"lanes__lease_s": LEASE_S}
     living = await workers.start_many(3)
-    for stop_server in chance.sample([server.stop, server.kill, server.kill], k=3):
+    for stop_server in chance.sample([server.stop, server.kill, server.kill] * ROUNDS, k=3 * ROUNDS):
         # Otherwise a killed server loses what it confirmed and had not written, and this is not what the test is about.
         await redis.config_set("appendfsync", "always")
         jobs = workload.more(20)
@@ -88,6 +91,7 @@ async def test_running_jobs_survive_a_server_that_is_stopped_and_killed(
     assert all(worker.is_running for worker in living)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(180)
 async def test_a_pause_of_the_server_that_is_longer_than_every_lease_spends_no_attempt(
     chance: Random,

@@ -11,6 +11,7 @@ import pytest
 from raylane_common.redis import keys
 from raylane_common.wire.jobs import EventType, JobStatus
 from tests.faults.workload import Workload
+from tests.helpers.profiles import by_profile
 from tests.helpers.waiting import until
 
 if TYPE_CHECKING:
@@ -24,14 +25,15 @@ if TYPE_CHECKING:
     from tests.faults.warehouse import Warehouse
 
 RECOVERY_S = 15
-KILLS = 9
+KILLS = by_profile(fast=2, ci=4, deep=20)
 # A kill spends an attempt, and one job may be hit by every kill.
 ENOUGH_ATTEMPTS = {f"retries__{kind}__max_attempts": KILLS + 1 for kind in ("upload", "tables", "generate", "ray")}
 # Few jobs run at once, so that others wait at each kill.
 FEW_SLOTS = {"lanes__upload__concurrency": 3, "lanes__generate__concurrency": 3, "lanes__ray__concurrency": 4}
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.slow
+@pytest.mark.timeout(60 + 30 * KILLS)
 async def test_jobs_of_all_kinds_take_effect_once_however_often_their_workers_are_killed(
     chance: Random, workers: Workers, producer: Producer, redis: Redis, cluster: FakeRay, warehouse: Warehouse
 ) -> None:

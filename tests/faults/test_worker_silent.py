@@ -22,6 +22,7 @@ RECOVERY_S = 15
 
 
 @pytest.mark.parametrize("how", ["its process is stopped", "its route is dead"])
+@pytest.mark.slow
 @pytest.mark.timeout(180)
 async def test_another_worker_takes_the_jobs_and_no_late_write_is_accepted_when(
     how: str, server: Server, workers: Workers, producer: Producer, cluster: FakeRay

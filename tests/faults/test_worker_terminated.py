@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.faults.workload import Workload
+from tests.helpers.profiles import by_profile
 
 if TYPE_CHECKING:
     from random import Random
@@ -19,10 +20,11 @@ if TYPE_CHECKING:
     from tests.faults.processes import WorkerProcess, Workers
     from tests.faults.warehouse import Warehouse
 
-DEPLOYS = 4
+DEPLOYS = by_profile(fast=2, ci=3, deep=12)
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.slow
+@pytest.mark.timeout(60 + 30 * DEPLOYS)
 async def test_rolling_deploys_spend_no_attempt_and_fail_no_job(
     chance: Random, workers: Workers, producer: Producer, redis: Redis, cluster: FakeRay, warehouse: Warehouse
 ) -> None:

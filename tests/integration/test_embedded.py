@@ -236,6 +236,8 @@ async def test_nothing_is_left_of_a_stack_whose_parent_is_killed() -> None:
         await until(lambda: not Path(parent.report["data_dir"]).exists())
 
 
+@pytest.mark.ray
+@pytest.mark.slow
 async def test_ray_needs_its_token_stays_on_loopback_and_dies_with_its_parent() -> None:
     async with (
         parent_of_a_stack("ray") as parent,

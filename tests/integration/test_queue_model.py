@@ -446,6 +446,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.run(self.redis.hset(keys.job(job_id), mapping=fields))
 
 
+@pytest.mark.chaos
 @pytest.mark.timeout(900)  # a failure is made as short as possible before it is shown
 def test_every_history_agrees_with_the_model(valkey: EmbeddedValkey) -> None:
     class Histories(QueueMachine):

@@ -257,6 +257,8 @@ def same(printed: str, expected: object) -> bool:
     return printed == str(expected)
 
 
+@pytest.mark.ray
+@pytest.mark.slow
 @pytest.mark.timeout(RUN_TIMEOUT_S + 60)
 async def test_every_form_prints_the_same_as_pandas(moto: EmbeddedMoto, weather: Path) -> None:
     frame = pd.read_csv(weather)
