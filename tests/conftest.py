@@ -44,7 +44,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     The tests of a shared Ray cluster stay in one process, and so there is one such cluster.
     """
     for item in items:
-        for name in {"house", "ray_head"}.intersection(getattr(item, "fixturenames", ())):
+        for name in {"system", "ray_head"}.intersection(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.ray)
             item.add_marker(pytest.mark.xdist_group(name))
         if "chance" in getattr(item, "fixturenames", ()):

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, Self, get_args, get_origin
+from typing import TYPE_CHECKING, ClassVar, Final, Literal, Self, get_args, get_origin
 
 from pydantic import (
     BaseModel,
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
 
 class RedisSettings(_Section):
@@ -195,7 +195,7 @@ class LanesSettings(_Section):
 class Settings(BaseSettings):
     """All settings. `Settings()` reads the environment, `.env` and secret files. Raises `pydantic.ValidationError`."""
 
-    model_config = SettingsConfigDict(
+    model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(
         env_prefix="RAYLANE_",
         env_nested_delimiter="__",
         env_file=".env",

@@ -27,10 +27,10 @@ class RedisBackend:
         `queue` replaces the queue on the same client: one with other timeouts, or the one of a test.
         """
         self.redis = redis
-        self.queue = queue or JobQueue(redis)
-        self.overview = QueueOverview(redis)
-        self.sources = SourceStore(redis)
-        self.settings = SettingsStore(redis)
+        self.queue: JobQueue = queue or JobQueue(redis)
+        self.overview: QueueOverview = QueueOverview(redis)
+        self.sources: SourceStore = SourceStore(redis)
+        self.settings: SettingsStore = SettingsStore(redis)
         self._owned = owned
 
     @classmethod

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 class ErrorInfo(BaseModel):
     """An error as records, events and the CLI's `--json` output hold it."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     code: str
     message: str
@@ -47,8 +47,8 @@ class RaylaneError(Exception):
     ) -> None:
         super().__init__(message)
         self.message = message
-        self.retryable = self.retryable_by_default if retryable is None else retryable
-        self.outside_job = self.retryable or self.outside_job_by_default
+        self.retryable: bool = self.retryable_by_default if retryable is None else retryable
+        self.outside_job: bool = self.retryable or self.outside_job_by_default
         self.details: dict[str, JsonValue] = details or {}
         if retry_after_s is not None:
             self.details = {**self.details, "retry_after_s": retry_after_s}
@@ -94,7 +94,7 @@ class UnknownError(RaylaneError):
 
     def __init__(self, info: ErrorInfo) -> None:
         super().__init__(info.message, retryable=info.retryable, details=info.details)
-        self.outside_job |= info.outside_job
+        self.outside_job = self.retryable or info.outside_job
         self._info = info
 
     def info(self) -> ErrorInfo:

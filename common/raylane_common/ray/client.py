@@ -58,7 +58,7 @@ class RayClient:
         read `client.counters.counts` and `client.counters.seconds`.
         """
         self._settings = settings
-        self.counters = RayCounters()
+        self.counters: RayCounters = RayCounters()
         self._observer = observer or self.counters
         self._calls = Calls(settings, self._observer)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import ClassVar
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
@@ -28,7 +29,7 @@ class RayJob(BaseModel):
     `runtime_env` is left out on purpose: Ray returns its variables in clear text.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="ignore")
 
     submission_id: str | None = None
     job_id: str | None = None
@@ -47,7 +48,7 @@ class RayJob(BaseModel):
 class RayStop(BaseModel):
     """The last known state of a run that was asked to stop. `stopped`: it has stopped, and because it was asked to."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     stopped: bool
     job: RayJob
@@ -56,7 +57,7 @@ class RayStop(BaseModel):
 class RayVersion(BaseModel):
     """The answer of GET /api/version. `session_name` is another one after each start of the head."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="ignore")
 
     ray_version: str
     session_name: str | None = None
@@ -71,7 +72,7 @@ class RayVersion(BaseModel):
 class Submission(BaseModel):
     """A submission that Ray has accepted."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     submission_id: str
     endpoint: str = Field(description="Name of the endpoint that answered")
@@ -80,7 +81,7 @@ class Submission(BaseModel):
 class RayHealth(BaseModel):
     """The health of the cluster's head. `gcs_ok`: its control store (GCS) answers."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     ray_version: str
     gcs_ok: bool
@@ -91,7 +92,7 @@ class RayHealth(BaseModel):
 class RayNode(BaseModel):
     """One node of the cluster, with its resources by name; memory is in bytes."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="ignore")
 
     node_id: str
     node_ip: str = ""
@@ -105,7 +106,7 @@ class RayNode(BaseModel):
 class ClusterStatus(BaseModel):
     """The text that `ray status` prints: nodes, use of resources, pending demand."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     text: str
     endpoint: str = Field(default="", description="Name of the endpoint that answered")
@@ -114,7 +115,7 @@ class ClusterStatus(BaseModel):
 class LogPiece(BaseModel):
     """The next part of a run's output. `end`: the characters from the beginning up to here, to continue from later."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     text: str
     end: int
@@ -123,7 +124,7 @@ class LogPiece(BaseModel):
 class RayLogs(BaseModel):
     """The output of a run; only the last part if `truncated`."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     text: str
     truncated: bool
@@ -141,7 +142,7 @@ class EndpointState(StrEnum):
 class EndpointReport(BaseModel):
     """The state of one endpoint as one client sees it. The URL has no credentials."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     name: str
     url: str
@@ -158,7 +159,7 @@ class EndpointReport(BaseModel):
 class Run(BaseModel):
     """The state of one submission of a version of code to Ray."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     submission_id: str
     status: RayJobStatus

@@ -16,7 +16,7 @@ from raylane_common.wire.names import Lane as Lane
 class BaseRequest(BaseModel):
     """What every request has: the kind that it belongs to, and whether it works in a session."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     kind: ClassVar[JobKind]
     needs_session: ClassVar[bool] = True
@@ -25,13 +25,13 @@ class BaseRequest(BaseModel):
 class BaseResult(BaseModel):
     """What every result has: a literal `type` that tells it from all others."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="ignore")
 
 
 class OpaqueResult(BaseResult):
     """A result that this version cannot read, kept as it is: a newer worker wrote it. Its fields are attributes."""
 
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="allow")
 
     type: str
 
@@ -39,7 +39,7 @@ class OpaqueResult(BaseResult):
 class RetryPolicy(BaseModel):
     """How often a job is tried. Each pause is a random part of the value given here (full jitter)."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     max_attempts: int = Field(default=4, ge=1, le=100, description="Attempts before a retryable error is final")
     backoff_base_s: float = Field(default=1.0, gt=0, description="Pause before the second attempt, doubled each time")

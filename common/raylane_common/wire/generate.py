@@ -36,7 +36,7 @@ class GenerateRequest(BaseRequest):
 class Finding(BaseModel):
     """One broken verification rule. `line` counts from 1; it is None where the finding is about the whole code."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     rule: str
     message: str
@@ -46,7 +46,7 @@ class Finding(BaseModel):
 class CodeVersion(BaseModel):
     """One version of a job's code, with what verification found in it, and its run if it ran."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     number: int
     code: str
@@ -57,7 +57,7 @@ class CodeVersion(BaseModel):
 class Usage(BaseModel):
     """Tokens that the model billed, over all agents of the job."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     input_tokens: int = 0
     output_tokens: int = 0
@@ -75,7 +75,7 @@ class Checkpoint(BaseModel):
     It is written before the run starts, so that the job's next attempt continues with the same run.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="ignore")
 
     sources_used: tuple[AnySource, ...]
     small: bool = Field(

@@ -10,7 +10,7 @@ import secrets
 import time
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Final, Self, cast
+from typing import Annotated, ClassVar, Final, Self, cast
 
 from pydantic import (
     AwareDatetime,
@@ -39,7 +39,7 @@ WIRE_VERSION: Final = 1
 class Progress(BaseModel):
     """How far a running job is. `done` and `total` count `unit`s, where there is something to count."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     stage: str
     message: str = ""
@@ -51,7 +51,7 @@ class Progress(BaseModel):
 class NewJob(BaseModel):
     """A job to enqueue. `id` is the caller's idempotency key: the same id twice is one job."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     request: InstanceOf[BaseRequest]
     session_id: SessionId | None = None
@@ -101,7 +101,7 @@ class JobRecord(BaseModel):
     `payload` stays JSON until `parse_request` types it, so that any record can be read. Times are epoch milliseconds.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="ignore")
 
     id: str
     v: int
@@ -163,7 +163,7 @@ class EventType(StrEnum):
 class JobEvent(BaseModel):
     """One entry of a job's event stream. Reading resumes after an `id`; `at` is epoch milliseconds."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="ignore")
 
     id: str
     type: Annotated[
@@ -181,7 +181,7 @@ class JobEvent(BaseModel):
 class Attempt(BaseModel):
     """One execution of a job that did not succeed. Times are epoch milliseconds."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="ignore")
 
     number: int
     worker: str | None = None

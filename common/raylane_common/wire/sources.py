@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -29,7 +29,7 @@ class ColumnType(StrEnum):
 class Column(BaseModel):
     """One column: its name as the reader spells it, and its type."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     name: str
     type: ColumnType
@@ -39,7 +39,7 @@ class Column(BaseModel):
 class CsvSource(BaseModel):
     """One CSV object on S3. `size_bytes` and `rows` are exact: the whole file was read when it was uploaded."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     type: Literal["csv"] = "csv"
     filename: str
@@ -76,7 +76,7 @@ class TableFormat(StrEnum):
 class TableSource(BaseModel):
     """One Glue table, resolved when it was selected. Partition keys are columns too, listed apart as in Glue."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     type: Literal["table"] = "table"
     database: str
@@ -99,7 +99,7 @@ class TableSource(BaseModel):
 class OpaqueSource(BaseModel):
     """A source that this version cannot read, kept as it is: a newer worker wrote it. Its fields are attributes."""
 
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="allow")
 
     type: str
     job_id: str = ""

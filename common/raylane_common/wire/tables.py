@@ -44,7 +44,7 @@ class ListTablesRequest(BaseRequest):
 class TableRef(BaseModel):
     """Names one catalog table."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     database: CatalogName
     table: CatalogName
@@ -69,7 +69,7 @@ class DatabasesResult(BaseResult):
 class TableSummary(BaseModel):
     """One table in a listing. `supported` says whether it can be selected; `reason` says why not."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     database: str
     table: str

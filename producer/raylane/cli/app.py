@@ -33,7 +33,7 @@ class _SortedGroup(TyperGroup):
         return sorted(self.commands)
 
 
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     name="raylane",
     cls=_SortedGroup,
     help="Turn a CSV, or a catalog table, and a sentence into an answer computed on Ray.",

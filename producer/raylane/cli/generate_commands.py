@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from raylane.producer import Producer
     from raylane_common.wire.generate import GenerateResult
 
-app = typer.Typer()
+app: typer.Typer = typer.Typer()
 
 Prompt = Annotated[str, typer.Argument(metavar="PROMPT", help="What to compute, as a sentence.", show_default=False)]
 Generator = Annotated[

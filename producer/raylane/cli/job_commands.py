@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from raylane.producer import Producer
     from raylane_common.wire.jobs import JobEvent
 
-app = typer.Typer()
+app: typer.Typer = typer.Typer()
 
 
 @app.command()

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from raylane.producer import Producer
     from raylane_common.wire.jobs import Attempt, JobRecord, LaneOverview
 
-app = typer.Typer()
-dead = typer.Typer(help="List dead letters, and put them back into the queue.", no_args_is_help=True)
+app: typer.Typer = typer.Typer()
+dead: typer.Typer = typer.Typer(help="List dead letters, and put them back into the queue.", no_args_is_help=True)
 app.add_typer(dead, name="dead")
 
 State = Annotated[JobStatus | None, typer.Option("--state", help="Only with this status.", show_default=False)]

@@ -30,7 +30,9 @@ if TYPE_CHECKING:
         RunResult,
     )
 
-app = typer.Typer(name="ray", help="Look at the Ray cluster and its runs, and run scripts on it.", no_args_is_help=True)
+app: typer.Typer = typer.Typer(
+    name="ray", help="Look at the Ray cluster and its runs, and run scripts on it.", no_args_is_help=True
+)
 
 Files = Annotated[
     list[Path] | None,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from raylane.history import HistoryEntry
     from raylane.producer import Producer
 
-app = typer.Typer()
+app: typer.Typer = typer.Typer()
 
 
 @app.command()

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from raylane.cli.terminal import Terminal
     from raylane.producer import Producer
 
-app = typer.Typer(name="settings", help="Change the cluster's addresses while workers run.", no_args_is_help=True)
+app: typer.Typer = typer.Typer(
+    name="settings", help="Change the cluster's addresses while workers run.", no_args_is_help=True
+)
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="ray.private_url or ray.public_url.", show_default=False)]
 

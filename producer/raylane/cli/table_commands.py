@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from raylane.cli.terminal import Terminal
     from raylane_common.wire.tables import DatabasesResult, SelectedTablesResult, TablesResult
 
-app = typer.Typer(name="tables", help="List the table catalog, and select tables as sources.", no_args_is_help=True)
+app: typer.Typer = typer.Typer(
+    name="tables", help="List the table catalog, and select tables as sources.", no_args_is_help=True
+)
 
 
 @app.command()

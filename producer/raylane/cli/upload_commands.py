@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from raylane.cli.terminal import Terminal
     from raylane_common.wire.upload import UploadResult
 
-app = typer.Typer()
+app: typer.Typer = typer.Typer()
 
 Filename = Annotated[
     str | None, typer.Option("--filename", help="Another name for the file.", metavar="NAME", show_default=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pydantic_core import from_json
+from pydantic import JsonValue, TypeAdapter
 
 from raylane_common.errors import InvalidRequest, JobNotFound
 from raylane_common.redis import keys
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 BEGIN: Final = "0-0"
 _EVENTS_PER_READ: Final = 200
 _JSON_FIELDS: Final = frozenset({"progress", "error"})
+_json: Final[TypeAdapter[JsonValue]] = TypeAdapter(JsonValue)
 _FINAL: Final = frozenset(status for status in JobStatus if status.is_final)
 
 
@@ -81,7 +82,7 @@ def read_event(event_id: str, fields: Mapping[str, str]) -> JobEvent:
     """
     fields = {name: _shown(value) for name, value in fields.items()}
     try:
-        data = {name: from_json(value) if name in _JSON_FIELDS else value for name, value in fields.items()}
+        data = {name: _json.validate_json(value) if name in _JSON_FIELDS else value for name, value in fields.items()}
         return JobEvent.model_validate({**data, "id": event_id})
     except ValueError:
         return _read_what_is_readable(event_id, fields)
@@ -97,7 +98,7 @@ def _read_what_is_readable(event_id: str, fields: Mapping[str, str]) -> JobEvent
     event = JobEvent(id=event_id, type=fields.get("type", "unknown"), at=_order(event_id)[0])
     for name in JobEvent.model_fields.keys() & fields.keys() - {"id", "type"}:
         try:
-            value = from_json(fields[name]) if name in _JSON_FIELDS else fields[name]
+            value = _json.validate_json(fields[name]) if name in _JSON_FIELDS else fields[name]
             readable = JobEvent.model_validate({"id": event_id, "type": event.type, "at": event.at, name: value})
         except ValueError:
             continue

@@ -12,8 +12,8 @@ from raylane_common.errors import JobNotFound
 
 try:
     from fakeredis import FakeAsyncRedis, FakeServer
-except ImportError as error:
-    raise ImportError("raylane.testing.MemoryProducer needs fakeredis: pip install 'raylane[testing]'") from error
+except ImportError as _error:
+    raise ImportError("raylane.testing.MemoryProducer needs fakeredis: pip install 'raylane[testing]'") from _error
 
 if TYPE_CHECKING:
     from raylane.testing.memory.queue import Answer

@@ -46,7 +46,7 @@ class Address:
         self.ray = ray
         self.requests: list[str] = []
         self.headers: list[dict[str, str]] = []
-        self.waiting = 0
+        self.waiting: int = 0
         self.break_with(broken)
         self._port = 0
         self._runner: web.AppRunner | None = None
