@@ -94,7 +94,7 @@ class UnknownError(RaylaneError):
 
     def __init__(self, info: ErrorInfo) -> None:
         super().__init__(info.message, retryable=info.retryable, details=info.details)
-        self.outside_job = self.retryable or info.outside_job
+        self.outside_job: bool = self.retryable or info.outside_job
         self._info = info
 
     def info(self) -> ErrorInfo:
