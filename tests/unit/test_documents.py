@@ -1,0 +1,32 @@
+"""The pages for contributors name files that exist."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = ["README.md", "CONTRIBUTING.md", "SECURITY.md", *(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md"))]
+# A path below the repository's root, in backticks; one with a placeholder or a wildcard stands for several.
+FILE = re.compile(r"`((?:common|producer|worker|tests|docs)/[\w./{}*,-]+)`")
+LINK = re.compile(r"\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_file_that_a_page_names_exists(page: str) -> None:
+    named = FILE.findall((ROOT / page).read_text(encoding="utf-8"))
+    missing = [name for name in named if not any(ROOT.glob(re.sub(r"\{[^}]*\}", "*", name).rstrip("/")))]
+    assert not missing
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_of_a_page_leads_somewhere(page: str) -> None:
+    links = LINK.findall((ROOT / page).read_text(encoding="utf-8"))
+    assert not [link for link in links if not ((ROOT / page).parent / link).exists()]
+
+
+def test_the_way_of_a_job_is_on_the_page_of_the_architecture() -> None:
+    page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    assert len(FILE.findall(page)) > 15
