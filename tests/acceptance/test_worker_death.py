@@ -1,4 +1,4 @@
-"""A worker is killed while its run goes on: the next one follows the same run."""
+"""A worker is killed while its run continues: the next worker follows the same run."""
 
 from __future__ import annotations
 

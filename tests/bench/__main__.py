@@ -1,7 +1,7 @@
 """Our queue beside its peers: `make bench-queue`. One machine, one server, every system as its own processes.
 
 Each figure is taken in several rounds, system after system within a round, and the median counts: these machines are
-small and noisy, so read the ratios. What each system was given, and why, stands at the head of its driver in `systems`;
+small and noisy, so read the ratios. The head of each driver in `systems` says what that system was given, and why;
 how a job is timed, the same way for all, in `work.py`. The server is Valkey with its append-only file on. All is
 written to build/bench/queue.json; what is null there is `-` in the table, and a note says why.
 """

@@ -59,7 +59,7 @@ class _Case:
 
     def _worker(self) -> Worker:
         worker = self.stack.enter_context(Worker(self.system, self.url, self.clock_dir))
-        # At the end none is to wait for its long job.
+        # At the end, none may wait for its long job.
         self.stack.callback(worker.kill)
         return worker
 

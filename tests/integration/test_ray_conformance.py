@@ -244,7 +244,7 @@ async def test_a_running_job_is_not_deleted_and_an_ended_one_frees_its_id(api: A
 async def test_the_next_job_with_a_freed_id_appends_to_the_same_log(api: Api) -> None:
     await api.run("again", prints=b"of the first\n")
     await api.finish("again")
-    # Ray goes on watching a job for a second after its end, and would take the next one of this id for dead. A whole
+    # Ray watches a job for another second after its end, and would take the next one of this id for dead. A whole
     # tail takes longer.
     await api.tailed("again")
     assert (await api.ask("DELETE /api/jobs/again")).data == {"deleted": True}

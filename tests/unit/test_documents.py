@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGES = ["README.md", "CONTRIBUTING.md", "SECURITY.md", *(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md"))]
-# A path below the repository's root, in backticks; one with a placeholder or a wildcard stands for several.
+# A path below the repository's root, in backticks; a placeholder or a wildcard matches several.
 FILE = re.compile(r"`((?:common|producer|worker|tests|docs)/[\w./{}*,-]+)`")
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)")
 

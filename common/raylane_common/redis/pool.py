@@ -99,7 +99,7 @@ class RetryingPool(ConnectionPool):
     async def _enter(self, loop: asyncio.AbstractEventLoop) -> None:
         """Prepares for a process or a loop that the pool has not served yet."""
         if self._process != os.getpid():
-            # A forked child. The connections belong to the parent, which goes on using them. The objects are kept,
+            # A forked child. The connections belong to the parent, which still uses them. The objects are kept,
             # because their finalizers would run in the parent's loop.
             self._inherited += self._by_loop.values()
             self._process, self._by_loop = os.getpid(), {}

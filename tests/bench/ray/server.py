@@ -2,7 +2,7 @@
 
 `python -m tests.bench.ray.server <host> <with a hole: 0 or 1>` prints its ports as one JSON line. It ends when its
 standard input does; any line before that fills the hole in. Standard library only, since what is measured is the
-client: this server is to cost next to nothing.
+client: this server must cost next to nothing.
 """
 
 from __future__ import annotations
