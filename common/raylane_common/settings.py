@@ -38,6 +38,7 @@ from raylane_common.limits import MAX_CODE_VERSIONS
 from raylane_common.ray.settings import RaySettings
 from raylane_common.wire.base import JobKind, RetryPolicy
 from raylane_common.wire.kinds import KINDS
+from raylane_common.wire.names import GeneratorName
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -118,8 +119,8 @@ class AwsSettings(_Section):
 class GenerationSettings(_Section):
     """How code is written."""
 
-    generator: Literal["auto", "template", "agent"] = Field(
-        default="auto",
+    generator: GeneratorName = Field(
+        default=GeneratorName.AUTO,
         description="`auto` means `agent` if `model` is set, else `template`; a job never changes from one to the "
         "other",
     )

@@ -30,7 +30,7 @@ class GeneratorChoice:
 
 def choose_generator(settings: Settings, requested: GeneratorName | None) -> GeneratorChoice:
     """Returns the requested generator, or else the one in the settings; `auto` is `agent` only if a model is set."""
-    name = requested or GeneratorName(settings.generation.generator)
+    name = requested or settings.generation.generator
     if name is GeneratorName.AUTO:
         name = GeneratorName.AGENT if settings.generation.model else GeneratorName.TEMPLATE
     if name is GeneratorName.TEMPLATE:
