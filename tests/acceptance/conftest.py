@@ -20,6 +20,7 @@ from raylane_common.settings import RedisSettings
 from raylane_worker.embedded import REGION, EmbeddedStack, SilentEndpoint
 from tests.helpers import aws
 from tests.helpers.bedrock import BedrockStub
+from tests.helpers.bound import bound
 from tests.helpers.waiting import until
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ async def _system(directory: Path) -> AsyncIterator[System]:
         system = System(env, directory / "worker.log", bedrock)
         with system.worker_log.open("wb") as log:
             worker = await asyncio.create_subprocess_exec(
-                BIN / "raylane-worker", "run", stderr=log, stdout=log, env=system.process_environment()
+                *bound(BIN / "raylane-worker", "run"), stderr=log, stdout=log, env=system.process_environment()
             )
         try:
             redis = connect(RedisSettings.model_validate({"url": stack.valkey.url}))

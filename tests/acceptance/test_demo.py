@@ -12,6 +12,7 @@ import pytest
 
 from raylane_worker.embedded import guard
 from tests.acceptance.conftest import BIN
+from tests.helpers.bound import bound
 from tests.helpers.printed import table
 from tests.helpers.waiting import until
 
@@ -34,8 +35,7 @@ async def test_the_demo_prints_the_transcript_of_the_readme_and_leaves_no_proces
     weather: Path, tmp_path: Path
 ) -> None:
     demo = await asyncio.create_subprocess_exec(
-        BIN / "raylane-worker",
-        "demo",
+        *bound(BIN / "raylane-worker", "demo"),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         cwd=tmp_path,

@@ -12,6 +12,7 @@ import pytest
 from raylane import Producer
 from raylane_worker.embedded import guard
 from tests.acceptance.conftest import BIN
+from tests.helpers.bound import bound
 from tests.helpers.waiting import until
 
 if TYPE_CHECKING:
@@ -23,8 +24,7 @@ if TYPE_CHECKING:
 @pytest.mark.timeout(240)
 async def test_dev_prints_its_addresses_takes_jobs_and_stops_on_ctrl_c(tmp_path: Path) -> None:
     dev = await asyncio.create_subprocess_exec(
-        BIN / "raylane-worker",
-        "dev",
+        *bound(BIN / "raylane-worker", "dev"),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         cwd=tmp_path,

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.helpers.bound import bound
+
 if TYPE_CHECKING:
     from tests.acceptance.conftest import System
 
@@ -27,8 +29,7 @@ async def test_the_example_of_the_readme_prints_the_answer(system: System, weath
     script.write_text(block.group(1).replace(printed_url, system.env["RAYLANE_REDIS__URL"]), encoding="utf-8")
     shutil.copy(weather, tmp_path)
     example = await asyncio.create_subprocess_exec(
-        sys.executable,
-        script,
+        *bound(sys.executable, script),
         cwd=tmp_path,
         env=system.process_environment(),
         stdout=asyncio.subprocess.PIPE,

@@ -12,6 +12,7 @@ from raylane import Producer
 from raylane_common.errors import RunNotFound
 from raylane_common.ray.models import RayJobStatus
 from tests.acceptance.conftest import BIN, TIMEOUT_S
+from tests.helpers.bound import bound
 from tests.helpers.waiting import until
 
 if TYPE_CHECKING:
@@ -33,8 +34,7 @@ print("ended")
 async def worker(system: System, redis_url: str, log: Path) -> AsyncIterator[asyncio.subprocess.Process]:
     with log.open("ab") as output:
         process = await asyncio.create_subprocess_exec(
-            BIN / "raylane-worker",
-            *("run", "--lanes", "ray"),
+            *bound(BIN / "raylane-worker", "run", "--lanes", "ray"),
             stdout=output,
             stderr=output,
             env=system.process_environment() | {"RAYLANE_REDIS__URL": redis_url, "RAYLANE_LANES__LEASE_S": "3"},

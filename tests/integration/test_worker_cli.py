@@ -13,6 +13,7 @@ import pytest
 
 from raylane import Producer
 from raylane_common.errors import StorageRejected
+from tests.helpers.bound import bound
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -25,8 +26,7 @@ WORKER = Path(sys.executable).parent / "raylane-worker"
 async def start(*arguments: str, **settings: str) -> asyncio.subprocess.Process:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("RAYLANE_", "AWS_"))}
     return await asyncio.create_subprocess_exec(
-        WORKER,
-        *arguments,
+        *bound(WORKER, *arguments),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

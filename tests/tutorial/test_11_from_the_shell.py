@@ -8,6 +8,7 @@ from pathlib import Path
 
 from raylane import Producer
 from raylane.testing import Address, FakeRay
+from tests.helpers.bound import bound
 
 BIN = Path(sys.executable).parent
 
@@ -16,7 +17,9 @@ async def start(*command: str, **settings: str) -> asyncio.subprocess.Process:
     """Starts one of the programs. Its settings are environment variables that begin with `RAYLANE_`."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("RAYLANE_")}
     pipe = asyncio.subprocess.PIPE
-    return await asyncio.create_subprocess_exec(BIN / command[0], *command[1:], stdout=pipe, env=kept | settings)
+    return await asyncio.create_subprocess_exec(
+        *bound(BIN / command[0], *command[1:]), stdout=pipe, env=kept | settings
+    )
 
 
 async def test_a_shell_command_enqueues_a_job(redis_url: str) -> None:
