@@ -32,6 +32,16 @@ def busy_loop() -> Iterator[None]:
         loop.wait()
 
 
+def _make(target: str) -> int:
+    """Makes the target; when interrupted, interrupts all that make started and waits for its end."""
+    with subprocess.Popen(["make", target], start_new_session=True) as making:
+        try:
+            return making.wait()
+        except (KeyboardInterrupt, SystemExit):
+            os.killpg(making.pid, signal.SIGINT)
+            raise
+
+
 def _interrupt(number: int, frame: FrameType | None) -> None:
     raise SystemExit(128 + number)
 
@@ -48,7 +58,7 @@ def main() -> int:
             loops.enter_context(busy_loop())
         for number in range(1, options.times + 1):
             print(f"make {options.target}, {number} of {options.times}, beside {options.loops} busy loops", flush=True)
-            failed = subprocess.run(["make", options.target], check=False).returncode
+            failed = _make(options.target)
             if failed:
                 return failed
     return 0
