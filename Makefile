@@ -59,4 +59,4 @@ bench-ray: .venv/.stamp
 	@touch $@
 
 clean:
-	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .coverage build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

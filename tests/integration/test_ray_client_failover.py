@@ -28,7 +28,7 @@ VERSION, LIST = "GET /api/version", "GET /api/jobs/"
 @asynccontextmanager
 async def connected(private: str, public: str | None, **changes: object) -> AsyncIterator[RayClient]:
     """A client that is patient: what should happen soon, a test asks for."""
-    settings = {"reprobe_min_s": 60.0, "failover_delay_s": 5.0} | changes
+    settings = {"reprobe_min_s": 60.0, "failover_delay_s": 5.0, "connect_timeout_s": 10.0} | changes
     async with RayClient(
         RaySettings.model_validate(settings | {"private_url": private, "public_url": public})
     ) as client:

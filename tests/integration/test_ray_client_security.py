@@ -40,7 +40,7 @@ async def served(ray: FakeRay, authority: Authority, address: str = HOST) -> Asy
 
 @asynccontextmanager
 async def connected(**fields: object) -> AsyncIterator[RayClient]:
-    fields = {"reprobe_min_s": 60.0, "failover_delay_s": 5.0} | fields
+    fields = {"reprobe_min_s": 60.0, "failover_delay_s": 5.0, "connect_timeout_s": 10.0} | fields
     async with RayClient(RaySettings.model_validate(fields)) as client:
         yield client
 
