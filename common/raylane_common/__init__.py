@@ -1,1 +1,4 @@
-"""What the producer and the worker must agree on: errors, settings, the wire format, keys, queue, Ray client."""
+"""What the producer and the worker share: errors, settings, the wire format, the queue and the Ray client.
+
+See docs/decisions/0005.
+"""

@@ -1,4 +1,4 @@
-"""The pauses between tries: they grow up to a limit, and jitter keeps many callers from trying at the same moment."""
+"""Pauses between tries that grow up to a limit; jitter keeps many callers from trying at the same moment."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 class Backoff:
     """Each pause is `factor` times the one before, from `first_s` up to `cap_s` seconds.
 
-    `jitter` is the largest share of a pause that chance takes off: 0 for none, 0.5 for a pause between a half and the
-    whole ("equal jitter"), 1 for one between nothing and the whole ("full jitter"). `chance` returns numbers in [0, 1).
+    `jitter` is the largest fraction by which a pause is randomly shortened: 0 for none, 0.5 for "equal jitter", 1 for
+    "full jitter". `chance` returns random numbers in [0, 1).
     """
 
     first_s: float
@@ -31,7 +31,7 @@ class Backoff:
         return self.nth_s(self._pauses)
 
     def nth_s(self, n: int) -> float:
-        """Returns the seconds of the n-th pause, from 1, for a caller that counts its tries itself."""
+        """Returns the seconds of the n-th pause, for a caller that counts its tries. `n` starts at 1."""
         try:
             longest_s = self.first_s * self.factor ** (n - 1)
         except OverflowError:
@@ -39,5 +39,5 @@ class Backoff:
         return min(longest_s, self.cap_s) * (1.0 - self.jitter * self.chance())
 
     def reset(self) -> None:
-        """Begins again with the first pause, as after a try that succeeded."""
+        """Starts again with the first pause. Call it after a try that succeeded."""
         self._pauses = 0

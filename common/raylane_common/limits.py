@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-# Staged bytes travel through Redis, whose memory all jobs share.
+# Staged bytes take up memory of Redis, which all jobs share.
 MAX_STAGED_BYTES: Final = 8 * 1024 * 1024
 MAX_PROMPT_BYTES: Final = 16 * 1024
 MAX_CODE_BYTES: Final = 1024 * 1024
@@ -14,7 +14,7 @@ MAX_ENV_BYTES: Final = 32 * 1024
 # The longest file name that common file systems hold.
 MAX_FILENAME_BYTES: Final = 255
 MAX_CODE_VERSIONS: Final = 5
-# As long as dead letters are kept: a job must not outlive its own keys.
+# The time for which dead letters are kept: a job must not outlive its own keys.
 MAX_DELAY_S: Final = 30 * 24 * 3600
 
 SESSION_ID_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"

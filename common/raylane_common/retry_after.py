@@ -1,4 +1,4 @@
-"""Reads the `Retry-After` header of an answer."""
+"""Parses the `Retry-After` header of an HTTP response."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _SECONDS: Final = re.compile(r"[0-9]+(\.[0-9]*)?")
 def parse_retry_after(value: str | None, date: str | None = None) -> float | None:
     """Returns the seconds that a `Retry-After` header asks for, 0 to 3600, or None if it cannot be read.
 
-    `value` is the header. A point in time in it is compared with `date`, the answer's own `Date` header, because our
-    clock may differ; without a date it cannot be read.
+    `value` is the header: a number of seconds or a date. A date is compared with `date`, the response's own `Date`
+    header, because our clock may differ; without that header it cannot be read.
     """
     value = (value or "").strip()
     if _SECONDS.fullmatch(value):

@@ -1,4 +1,4 @@
-"""The rules that single values keep to: ids, file names, prompts, code. Both sides check them alike."""
+"""The rules for single values: ids, file names, prompts, code. The producer and the worker check the same rules."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from raylane_common.limits import (
     SUBMISSION_ID_PATTERN,
 )
 
-# C0 and C1 controls, Unicode line separators, and lone surrogates, which have no UTF-8.
+# C0 and C1 controls, Unicode line separators, and lone surrogates, which UTF-8 cannot encode.
 _CONTROL_CHARACTER: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
-# Ray's reader decompresses by the file's ending, whatever it holds.
+# Ray's reader decompresses files with these extensions, whatever they contain.
 _COMPRESSED: Final = (".gz", ".bz2", ".zst", ".lz4", ".snappy")
 
 
@@ -28,7 +28,7 @@ def _filename(value: str) -> str:
     if not value.strip():
         raise ValueError("must not be empty")
     if value != value.strip():
-        raise ValueError("must not begin or end with a blank")
+        raise ValueError("must not begin or end with a space")
     if "/" in value or "\\" in value:
         raise ValueError("must be a bare name, without '/' or '\\'")
     if ".." in value or value == ".":
@@ -38,7 +38,7 @@ def _filename(value: str) -> str:
     if value.endswith((";", "?")):
         raise ValueError("must not end with ';' or '?', which Ray's reader drops")
     if value.lower().endswith(_COMPRESSED):
-        raise ValueError(f"must not end with {', '.join(_COMPRESSED)}, which Ray takes for compressed; unpack it first")
+        raise ValueError(f"must not end with {', '.join(_COMPRESSED)}, which Ray would decompress; unpack it first")
     if len(value.encode()) > MAX_FILENAME_BYTES:
         raise ValueError(f"must not exceed {MAX_FILENAME_BYTES} bytes")
     return value
@@ -71,7 +71,7 @@ CatalogName = Annotated[str, StringConstraints(min_length=1, max_length=255, pat
 
 
 def is_plain_path(path: str) -> bool:
-    """Whether a path is relative, POSIX, and stays below the directory that it starts from."""
+    """Returns whether a path is relative, in POSIX form, and stays below the directory that it starts from."""
     parts = PurePosixPath(path).parts
     plain = bool(path) and "\\" not in path and path.isprintable() and path == "/".join(parts)
     return plain and not path.startswith("/") and ".." not in parts and parts != (".",)

@@ -1,4 +1,4 @@
-"""What looks like a credential: to keep it out of Ray's `runtime_env`, of generated code, and of our messages."""
+"""Finds text that looks like a credential, to keep it out of Ray's `runtime_env`, generated code and our messages."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from raylane_common.errors import InvalidRequest
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-# The fixed parts of each service's keys, so that plain text is not taken for one. What may repeat and does not consume
-# is bounded, or a hostile text of 1 MiB would take minutes.
+# Each pattern needs the fixed part of the service's keys, so that plain text does not match. Lookaheads and repeatable
+# parts are bounded, because a hostile text of 1 MiB would otherwise take minutes.
 _KINDS: Final = {
     "an AWS access key": r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b",
     "an AWS secret key": r"(?i:aws_secret_access_key)(?:[\"']?\s*[=:]\s*[\"']?[^\s\"']+)?",
@@ -24,7 +24,7 @@ _KINDS: Final = {
     "a URL with a password": r"(?<=://)[^/@\s:]+:[^/@\s]+@",
 }
 _CREDENTIAL: Final = re.compile("|".join(f"({pattern})" for pattern in _KINDS.values()))
-# A text that is shown may lose more than a text that is refused: shortened keys, and what is too long for a word.
+# Redacting may remove more than refusing may reject: shortened keys, too, and strings too long to be words.
 _REDACTED: Final = re.compile(
     rf"{_CREDENTIAL.pattern}|\b(?i:bearer)\s+[\w.~+/=-]*\w|\b(?i:[sp]k-[\w*-]{{6,}}|(?:AKIA|ASIA)[A-Z0-9]{{8,}})"
     r"|[A-Za-z0-9+/=_]{32,}"
@@ -36,7 +36,7 @@ _CREDENTIAL_NAME: Final = re.compile(
 
 
 def find_credential(text: str) -> str | None:
-    """Returns what kind of credential the text seems to hold, such as "a GitHub token", or None. Never its value."""
+    """Returns the kind of credential that the text seems to hold, such as "a GitHub token", or None."""
     match = _CREDENTIAL.search(text)
     return None if match is None or match.lastindex is None else list(_KINDS)[match.lastindex - 1]
 
@@ -47,9 +47,9 @@ def redact(text: str) -> str:
 
 
 def refuse_credentials(env_vars: Mapping[str, str], pip: Iterable[str] = ()) -> None:
-    """Raises `InvalidRequest` if a variable or a requirement looks like a credential; the error has no value in it.
+    """Raises `InvalidRequest` if a variable or a requirement looks like a credential. The error does not quote it.
 
-    Ray shows both to everybody who may list its jobs (ray-project/ray#39502 asks for a way to hide them).
+    Ray shows both to everybody who may list runs (ray-project/ray#39502 asks for a way to hide them).
     """
     for name, value in env_vars.items():
         kind = find_credential(str(value))

@@ -1,8 +1,8 @@
 """Every setting, one class per concern.
 
-They come from the environment (`RAYLANE_RAY__PRIVATE_URL`: prefix `RAYLANE_`, then the names joined by `__`), from
-`.env`, and from files in `RAYLANE_SECRETS_DIR`: one per setting, named like its variable in lower case and without the
-prefix (`ray__token`).
+Settings come from the environment, from `.env`, and from files in `RAYLANE_SECRETS_DIR`. A variable has the prefix
+`RAYLANE_` and then the names joined by `__` (`RAYLANE_RAY__TOKEN`); its file has the same name in lower case and
+without the prefix (`ray__token`).
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class _Section(BaseModel):
 
 
 class RedisSettings(_Section):
-    """Where the queue is, and how long a command may wait for it."""
+    """How to connect to Redis, and how long a command may wait for it."""
 
     url: SecretStr = Field(
         default=SecretStr("redis://127.0.0.1:6379/0"),
@@ -70,15 +70,15 @@ class RedisSettings(_Section):
         default="full",
         description="`full`: the server's certificate and its host name; `ca`: any host name; `none`: any certificate",
     )
-    connect_timeout_s: float = Field(default=2.0, gt=0, description="Longest time for one connection to open")
+    connect_timeout_s: float = Field(default=2.0, gt=0, description="Time limit for opening one connection")
     socket_timeout_s: float = Field(
-        default=6.0, gt=1, description="Longest wait for one answer; blocking reads are shorter"
+        default=6.0, gt=1, description="Time limit for one answer; blocking reads are shorter"
     )
     give_up_s: float = Field(
         default=8.0,
         gt=1,
-        description="Longest time for one command with all its retries: a shorter absence of Redis goes unnoticed, "
-        "a longer one is an error",
+        description="Time limit for one command with all its retries: callers do not notice a shorter outage of Redis, "
+        "and get an error for a longer one",
     )
 
     @field_validator("url")
@@ -98,7 +98,7 @@ class RedisSettings(_Section):
 
 
 class StorageSettings(_Section):
-    """Object storage for uploads and results of runs."""
+    """Object storage for uploads and for files that runs write."""
 
     bucket: str = Field(default="raylane", min_length=3, max_length=63, description="Bucket for all sessions")
     create_bucket: bool = Field(default=False, description="Create the bucket at start if it does not exist")
@@ -109,11 +109,11 @@ class AwsSettings(_Section):
 
     region: str | None = Field(default=None, description="Region of the bucket and the catalog")
     endpoint_url: str | None = Field(default=None, description="Endpoint of S3 and Glue, if it is not AWS: MinIO, moto")
-    access_key_id: str | None = Field(default=None, description="Access key, where there is no role or profile")
+    access_key_id: str | None = Field(default=None, description="Access key, if there is no role or profile")
     secret_access_key: SecretStr | None = Field(default=None, description="Secret of `access_key_id`")
-    connect_timeout_s: float = Field(default=3.0, gt=0, description="Longest time for one connection to open")
-    read_timeout_s: float = Field(default=30.0, gt=0, description="Longest wait for one answer")
-    max_tries: int = Field(default=3, ge=1, description="How often the AWS client tries one call")
+    connect_timeout_s: float = Field(default=3.0, gt=0, description="Time limit for opening one connection")
+    read_timeout_s: float = Field(default=30.0, gt=0, description="Time limit for one answer")
+    max_tries: int = Field(default=3, ge=1, description="How many times the AWS client tries one call")
 
 
 class GenerationSettings(_Section):
@@ -121,8 +121,7 @@ class GenerationSettings(_Section):
 
     generator: GeneratorName = Field(
         default=GeneratorName.AUTO,
-        description="`auto` means `agent` if `model` is set, else `template`; a job never changes from one to the "
-        "other",
+        description="`auto` means `agent` if `model` is set, else `template`; a job never switches between them",
     )
     model: str | None = Field(
         default=None,
@@ -134,18 +133,20 @@ class GenerationSettings(_Section):
         default=None, description="Address of the model's service, if it is not the provider's own"
     )
     model_api_key: SecretStr | None = Field(default=None, description="API key, for providers that need one")
-    model_timeout_s: float = Field(default=120.0, gt=0, description="Longest wait for one answer of the model")
-    max_turns: int = Field(default=8, ge=2, description="Most turns of one agent per version")
-    max_total_tokens: int = Field(default=100_000, ge=1000, description="Most tokens of one agent per version")
-    version_timeout_s: float = Field(default=300.0, gt=0, description="Longest time to write one version of the code")
+    model_timeout_s: float = Field(default=120.0, gt=0, description="Time limit for one answer of the model")
+    max_turns: int = Field(default=8, ge=2, description="Maximum number of turns of one agent per version")
+    max_total_tokens: int = Field(
+        default=100_000, ge=1000, description="Maximum number of tokens of one agent per version"
+    )
+    version_timeout_s: float = Field(default=300.0, gt=0, description="Time limit for writing one version of the code")
 
 
 class LaneSettings(_Section):
     """One lane: how many jobs run at once, and how long each may take."""
 
     concurrency: int = Field(ge=1, le=1000, description="Jobs of this lane that one worker runs at once")
-    timeout_s: float = Field(gt=0, description="Longest attempt; a longer one is stopped and counts as failed")
-    per_session: int = Field(ge=0, description="Jobs of one session that run at once in this lane; 0 for no limit")
+    timeout_s: float = Field(gt=0, description="Time limit for one attempt; a longer one is stopped and fails")
+    per_session: int = Field(ge=0, description="Jobs of one session that may run at once in this lane; 0 for no limit")
 
 
 # Uploads and cluster calls wait for the network; a generate job also holds a model and a run for minutes.
@@ -157,7 +158,7 @@ _LANE_DEFAULTS: Final[dict[str, dict[str, float]]] = {
 
 
 def _with_defaults(given: object, defaults: Mapping[str, Mapping[str, object]]) -> object:
-    """Adds to each section the fields that it lacks. What is no section stays as it is, for pydantic to refuse."""
+    """Adds to each section the fields that it lacks. A value that is not a section is left for pydantic to refuse."""
     if not isinstance(given, Mapping):
         return given
     sections: dict[str, object] = {
@@ -177,14 +178,13 @@ class LanesSettings(_Section):
     generate: LaneSettings
     ray: LaneSettings
     lease_s: float = Field(
-        default=10.0, ge=2, description="How long a dead worker's jobs wait until another worker takes them"
+        default=10.0, ge=2, description="How long a job of a dead worker waits until another worker may take it"
     )
     drain_s: float = Field(default=20.0, ge=0, description="How long running jobs may continue after SIGTERM")
     poll_s: float = Field(
         default=4.0,
         gt=0,
-        description="Longest pause between two looks into the queue, should a wake-up message be lost; at most 0.4 "
-        "leases",
+        description="Time between two polls of the queue, in case a wake-up message is lost; at most 0.4 of `lease_s`",
     )
 
     @model_validator(mode="before")
@@ -194,7 +194,10 @@ class LanesSettings(_Section):
 
 
 class Settings(BaseSettings):
-    """All settings. `Settings()` reads the environment, `.env` and secret files. Raises `pydantic.ValidationError`."""
+    """All settings. `Settings()` reads the environment, `.env` and secret files.
+
+    Raises `pydantic.ValidationError` if a setting is wrong; `load_settings` raises `InvalidRequest` instead.
+    """
 
     model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(
         env_prefix="RAYLANE_",
@@ -243,7 +246,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Returns the sources, first choice first: arguments, environment, `.env`, secret files."""
+        """Returns the sources in order of precedence: arguments, environment, `.env`, secret files."""
         directory = os.environ.get("RAYLANE_SECRETS_DIR")
         secrets: tuple[PydanticBaseSettingsSource, ...] = ()
         if directory:
@@ -261,7 +264,7 @@ class Settings(BaseSettings):
 
 _PREFIX: Final = "RAYLANE_"
 
-# Not settings, but variables that other parts read: this module, the command line, scripts on Ray, and our tests.
+# Variables that are not settings: this module, the command line, scripts on Ray and our tests read them.
 _OTHER_VARIABLES: Final = (
     "RAYLANE_SECRETS_DIR",
     "RAYLANE_SESSION",
@@ -272,7 +275,7 @@ _OTHER_VARIABLES: Final = (
 
 
 def load_settings() -> Settings:
-    """The settings of this process. Raises `InvalidRequest` that names the variable of the first wrong one."""
+    """Returns the settings of this process. Raises `InvalidRequest` that names the first wrong variable."""
     try:
         return Settings()
     except (ValidationError, SettingsError) as error:
@@ -280,7 +283,7 @@ def load_settings() -> Settings:
 
 
 def explain(error: ValidationError | SettingsError) -> InvalidRequest:
-    """The first problem that `Settings()` found, with the variable that it is about. Leaves values out."""
+    """Returns the first problem that `Settings()` found. The message names the variable but not its value."""
     if isinstance(error, SettingsError):
         field = re.search(r'for field "(\w+)"', str(error))
         if field is None:  # the directory of secrets is the only other source that fails as a whole
@@ -302,7 +305,7 @@ def explain(error: ValidationError | SettingsError) -> InvalidRequest:
 
 
 def unknown_variables(environ: Iterable[str]) -> list[tuple[str, str | None]]:
-    """The names that begin with `RAYLANE_` and that nothing reads, each with the nearest known name, if one is near."""
+    """Returns the names that begin with `RAYLANE_` and are not settings, each with a similar known name or None."""
     known = {*_known_variables(), *_OTHER_VARIABLES}
     unknown = [name for name in environ if name.upper().startswith(_PREFIX) and name.upper() not in known]
     return [(name, _nearest(name)) for name in unknown]
@@ -319,7 +322,7 @@ def _suggestion(name: str) -> str:
 
 @cache
 def _known_variables() -> tuple[str, ...]:
-    """Every setting's variable; also those of sections, which may be given as JSON."""
+    """Returns the variables of all settings and of all sections, which may be given as JSON."""
     return tuple(_variable(*path) for path in _paths(Settings))
 
 

@@ -1,4 +1,4 @@
-"""What connections to Redis and to Ray have in common: the TLS context, and TCP keep-alive."""
+"""Options of connections to Redis and to Ray: the TLS context and TCP keep-alive."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ def build_tls_context(
     cert_file: Path | None = None,
     key_file: Path | None = None,
 ) -> ssl.SSLContext:
-    """Returns the context of a client.
+    """Returns the TLS context for a client.
 
-    `ca_file` holds the trusted authorities in PEM; without it the system's are trusted. `cert_file` and `key_file`
-    are the client's own certificate and key; the key may be in `cert_file`. Raises `OSError` (`ssl.SSLError` is one)
-    for a file that is missing or not valid.
+    `ca_file` holds the trusted authorities in PEM; by default the system's are trusted. `cert_file` and `key_file`
+    are the client's own certificate and key; the key may be in `cert_file`. Raises `OSError` (or `ssl.SSLError`, a
+    subclass) for a file that is missing or invalid.
     """
     context = ssl.create_default_context(cafile=ca_file)
     context.check_hostname = verify == "full"

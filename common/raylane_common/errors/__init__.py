@@ -58,7 +58,7 @@
     └── EmbeddedError                embedded_failed
 
 `code` is stable and part of the wire format: records hold it, the CLI prints it, other languages match on it.
-`retryable` is data: it says whether the same job may succeed when it is simply run again.
+`retryable` says whether the same job may succeed if it is simply run again.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ class ErrorInfo(BaseModel):
     retryable: bool = False
     outside_job: bool = Field(
         default=False,
-        description="The job is not at fault: when it fails for good, it becomes a dead letter",
+        description="The job is not at fault, so it becomes a dead letter when it fails for good",
         exclude_if=lambda value: not value,
     )
     details: dict[str, JsonValue] = Field(default_factory=dict)
@@ -27,9 +27,9 @@ class RaylaneError(Exception):
     """Base of every error that Raylane raises.
 
     `message` is for people and says what to do; `details` holds JSON values for programs. `retryable` says whether the
-    same job may succeed on another attempt. `retry_after_s`, in seconds, becomes one of the details: the next attempt
-    starts no sooner. `outside_job` says that the job is not at fault, so that it becomes a dead letter when it fails
-    for good; every retryable error is of that sort.
+    same job may succeed on another attempt. `retry_after_s` is the shortest pause before that attempt, in seconds, and
+    is added to `details`. `outside_job` says that the job is not at fault, so it becomes a dead letter when it fails
+    for good. It is true for every retryable error.
     """
 
     code: ClassVar[str] = "raylane_error"
@@ -63,7 +63,7 @@ class RaylaneError(Exception):
 
     @property
     def retry_after_s(self) -> float | None:
-        """The pause that the other side asked for, in seconds; None if it asked for none."""
+        """The pause that the other service asked for, in seconds; None if it asked for none."""
         seconds = self.details.get("retry_after_s")
         return float(seconds) if isinstance(seconds, int | float) else None
 
@@ -79,7 +79,7 @@ class RaylaneError(Exception):
 
     @staticmethod
     def from_info(info: ErrorInfo) -> RaylaneError:
-        """Returns the typed error for a wire form. A code of a newer version becomes an `UnknownError`."""
+        """Returns the typed error for a wire form; an `UnknownError` if a newer version added its code."""
         known = RaylaneError._by_code.get(info.code)
         if known is None:
             return UnknownError(info)

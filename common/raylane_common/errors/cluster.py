@@ -20,9 +20,9 @@ class RayUnreachable(RayError):
 
 
 class WrongCluster(RayUnreachable):
-    """Another cluster than the first one answered. Retryable while an endpoint of the right cluster may come back.
+    """A different cluster answered. Retryable while an endpoint of the right cluster may come back.
 
-    What to do: check that all addresses lead to one cluster.
+    What to do: check that all addresses lead to the same cluster.
     """
 
     code = "wrong_cluster"
@@ -30,7 +30,7 @@ class WrongCluster(RayUnreachable):
 
 
 class RayInsecure(RayUnreachable):
-    """The cluster has known holes, or a public address without authentication, and `ray.insecure_cluster` refuses it.
+    """The cluster has known vulnerabilities, or a public address without authentication, and the settings refuse it.
 
     Retryable while a safe endpoint may come back.
 
@@ -78,9 +78,9 @@ class RunExists(RayError):
 
 
 class RayServerError(RayError):
-    """Ray answered 500, or something that is not an answer of Ray's.
+    """Ray answered 500, or something that did not come from Ray.
 
-    What to do: look into the log of the cluster's head.
+    What to do: read the log of the cluster's head.
     """
 
     code = "ray_server_error"
@@ -98,9 +98,9 @@ class SubmitOutcomeUnknown(RayError):
 
 
 class RunLost(RayError):
-    """Ray accepted the run and no longer knows it: its head was restarted, or somebody deleted the run.
+    """Ray accepted the run but no longer knows it: its head was restarted, or somebody deleted the run.
 
-    What to do: `raylane retry JOB` starts a new run if running the code twice does no harm.
+    What to do: if running the code twice does no harm, `raylane retry JOB` starts a new run.
     """
 
     code = "run_lost"
@@ -116,7 +116,7 @@ class RunNotStarted(RayError):
 
 
 class RunFailed(RayError):
-    """The code ran on Ray and failed; `details["run"]` holds status, exit code and the end of the output.
+    """The code ran on Ray and failed; `details["run"]` holds its status, exit code and the end of its output.
 
     What to do: read the output.
     """

@@ -32,7 +32,7 @@ class StorageError(RaylaneError):
 
 
 class StorageUnavailable(StorageError):
-    """Object storage did not answer, or asked to be tried again later.
+    """Object storage did not answer, or asked us to try again later.
 
     What to do: check `RAYLANE_AWS__ENDPOINT_URL` and the service.
     """
@@ -42,7 +42,7 @@ class StorageUnavailable(StorageError):
 
 
 class StorageRejected(StorageError):
-    """Object storage refused: no such bucket, no permission, or bad credentials.
+    """Object storage refused the request: no such bucket, no permission, or bad credentials.
 
     What to do: check `RAYLANE_STORAGE__BUCKET` and the worker's role.
     """
@@ -55,7 +55,7 @@ class CatalogError(RaylaneError):
 
 
 class CatalogUnavailable(CatalogError):
-    """The catalog did not answer, or asked to be tried again later.
+    """The catalog did not answer, or asked us to try again later.
 
     What to do: check `RAYLANE_AWS__ENDPOINT_URL`, the region and the service.
     """
@@ -65,7 +65,7 @@ class CatalogUnavailable(CatalogError):
 
 
 class CatalogRejected(CatalogError):
-    """The catalog refused: no permission, bad credentials, or a bad name.
+    """The catalog refused the request: no permission, bad credentials, or a bad name.
 
     What to do: check the worker's role and `RAYLANE_AWS__REGION`.
     """

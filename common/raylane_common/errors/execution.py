@@ -1,4 +1,4 @@
-"""Errors that end a job for a reason outside its subject."""
+"""Errors of running a job, whatever its kind."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from raylane_common.errors.base import RaylaneError
 
 
 class JobError(RaylaneError):
-    """The job ended for a reason outside its subject."""
+    """The job ended for a reason that does not depend on its kind."""
 
 
 class JobTimeout(JobError):
@@ -29,7 +29,7 @@ class JobCancelled(JobError):
 
 
 class JobExpired(JobError):
-    """The job had not started by the time that its caller set with `expires_s`.
+    """The job did not start within the time that its caller set with `expires_s`.
 
     What to do: start more workers for its lane, or allow more time.
     """
@@ -40,7 +40,7 @@ class JobExpired(JobError):
 class DependencyFailed(JobError):
     """A job that this one waited for did not succeed; `details["job_id"]` names it.
 
-    What to do: mend and requeue that job, then this one.
+    What to do: fix and requeue that job, then this one.
     """
 
     code = "dependency_failed"
@@ -49,7 +49,7 @@ class DependencyFailed(JobError):
 class WorkerLost(JobError):
     """The worker died during the last allowed attempt.
 
-    What to do: look into the worker's log and the machine's memory, then `raylane retry JOB`.
+    What to do: check the worker's log and the machine's memory, then run `raylane retry JOB`.
     """
 
     code = "worker_lost"

@@ -12,7 +12,7 @@ class GenerationError(RaylaneError):
 class NotUnderstood(GenerationError):
     """The template generator could not use every word of the prompt; `details["unconsumed"]` lists the rest.
 
-    What to do: rephrase the prompt after one of the forms in `details["supported"]`, or configure a model.
+    What to do: rephrase the prompt like one of the forms in `details["supported"]`, or configure a model.
     """
 
     code = "not_understood"
@@ -37,9 +37,9 @@ class UnknownColumn(GenerationError):
 
 
 class AmbiguousColumn(GenerationError):
-    """The prompt names a column that fits several columns.
+    """The prompt names a column that could be any of several.
 
-    What to do: write the column's whole name.
+    What to do: write the column's full name.
     """
 
     code = "ambiguous_column"
@@ -91,7 +91,7 @@ class GenerationRefused(GenerationError):
 
 
 class ModelUnavailable(GenerationError):
-    """The model's service did not answer, throttled the request, or broke off.
+    """The model's service did not answer, throttled the request, or stopped in the middle of an answer.
 
     What to do: check the service and its quotas.
     """
@@ -101,7 +101,7 @@ class ModelUnavailable(GenerationError):
 
 
 class ModelMisconfigured(GenerationError):
-    """The model's service refused: no credentials, no access, or an unknown model or provider.
+    """The model's service refused the request: no credentials, no access, or an unknown model or provider.
 
     What to do: check `RAYLANE_GENERATION__MODEL`, its region, address and key.
     """

@@ -10,7 +10,7 @@ class QueueError(RaylaneError):
 
 
 class QueueUnavailable(QueueError):
-    """Redis did not answer in time, or refused. The request may or may not have been stored.
+    """Redis did not answer in time, or refused the command. The request may or may not have been stored.
 
     What to do: check `RAYLANE_REDIS__URL` and the server. To enqueue again safely, use the same `job_id`.
     """
@@ -29,7 +29,7 @@ class JobNotFound(QueueError):
 
 
 class JobIdTaken(QueueError):
-    """The job id belongs to a different request. The same request would have returned the first job.
+    """The job id belongs to a different request. Enqueueing the same request again returns the existing job.
 
     What to do: choose another `job_id`.
     """
@@ -38,7 +38,7 @@ class JobIdTaken(QueueError):
 
 
 class JobNotRequeued(QueueError):
-    """The job cannot be put back into the queue; the message says why.
+    """The job cannot be requeued; the message says why.
 
     What to do: requeue only a job that failed or was cancelled, after the jobs that it depends on.
     """
@@ -47,7 +47,7 @@ class JobNotRequeued(QueueError):
 
 
 class WaitTimeout(QueueError):
-    """The job had not ended within the caller's timeout. The job itself continues.
+    """The job did not end within the caller's timeout. The job itself continues.
 
     What to do: wait again, follow the job, or cancel it.
     """

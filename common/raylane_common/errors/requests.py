@@ -1,4 +1,4 @@
-"""Errors about what a caller asked for."""
+"""The error for an invalid request, argument or setting."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class InvalidRequest(RaylaneError):
 
     @classmethod
     def field(cls, field: str, problem: str) -> Self:
-        """Returns the error about one named field."""
+        """Returns the error for one named field."""
         return cls(f"{field}: {problem}", details={"field": field})
 
     @classmethod
     def from_validation(cls, error: ValidationError) -> Self:
-        """Returns the error for pydantic's first finding. The message names the field and leaves its value out."""
+        """Returns the error for pydantic's first finding. The message names the field but not its value."""
         first = error.errors(include_url=False, include_input=False)[0]
         field = ".".join(str(part) for part in first["loc"]) or "request"
         problem = first["msg"].removeprefix("Value error, ")
@@ -37,7 +37,7 @@ class InvalidRequest(RaylaneError):
 
 @contextmanager
 def invalid_requests() -> Iterator[None]:
-    """Turns pydantic's `ValidationError` inside the block into `InvalidRequest`, which names the first wrong field."""
+    """Turns pydantic's `ValidationError` inside the block into an `InvalidRequest` about the first wrong field."""
     try:
         yield
     except ValidationError as error:

@@ -1,1 +1,1 @@
-"""Everything that Redis holds: the connection, the keys, the queue, and the stores of sources and settings."""
+"""Access to Redis: the connection, the keys, the queue, and the stores of sources and settings."""

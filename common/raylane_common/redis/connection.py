@@ -1,4 +1,4 @@
-"""The client for Redis, and the one place where its errors become ours."""
+"""Makes the Redis client, and turns its errors into ours."""
 
 from __future__ import annotations
 
@@ -52,33 +52,33 @@ _KINDS: Final = {
     SSLConnection: TlsConnection,
     UnixDomainSocketConnection: UnixConnection,
 }
-# A connection that was idle this long is checked with a PING before it is used again.
+# A connection that was idle for this long is checked with a PING before it is used again.
 _HEALTH_CHECK_S: Final = 10
-# A minute in all. Firewalls and load balancers forget idle connections after some minutes.
+# A dead peer is noticed after a minute. Firewalls and load balancers drop idle connections after some minutes.
 _KEEPALIVE: Final = keepalive_options(idle_s=30, interval_s=10, probes=3)
 _LOGIN: Final = "RAYLANE_REDIS__USERNAME and RAYLANE_REDIS__PASSWORD (or the login in RAYLANE_REDIS__URL)"
 _TLS: Final = "RAYLANE_REDIS__CA_FILE, RAYLANE_REDIS__CLIENT_CERT_FILE and RAYLANE_REDIS__TLS_VERIFY"
 
 
 def connect(settings: RedisSettings) -> Redis:
-    """Returns a client that decodes text, retries while Redis is away for a moment, and gives up after `give_up_s`.
+    """Returns a client that decodes text, retries commands during short outages, and gives up after `give_up_s`.
 
-    It opens no connection before its first command; close it with `aclose()`. A caller that blocks on purpose (XREAD)
-    must stay below `socket_timeout_s`. Forked children and several event loops may use one client: each gets its own
-    connections, and `aclose()` closes those of its own. Raises `InvalidRequest` for a URL that cannot be used.
+    It connects at its first command; close it with `aclose()`. A blocking command (XREAD) must block for less than
+    `socket_timeout_s`. Forked children and several event loops may share one client: each gets its own connections, and
+    `aclose()` closes those of the running loop. Raises `InvalidRequest` for a URL that cannot be used.
     """
     options = _options(settings)
     kind = _KINDS[options.pop("connection_class", Connection)]
     if kind is TlsConnection:
         options["tls"] = partial(_tls_context, settings)
     elif settings.ca_file or settings.client_cert_file:
-        raise InvalidRequest.field("redis.url", "must start with rediss:// where a certificate is set")
+        raise InvalidRequest.field("redis.url", "must start with rediss:// because a certificate is set")
     if kind is not UnixConnection:
         options |= {"socket_keepalive": True, "socket_keepalive_options": _KEEPALIVE}
     pool = RetryingPool(
         connection_class=kind,
         decode_responses=True,
-        # Another program's bytes must not raise from within redis-py. What is read like this is sent back unchanged.
+        # Bytes that another program wrote must not make redis-py raise. They can be sent back unchanged.
         encoding_errors="surrogateescape",
         parser_class=Parser,
         socket_connect_timeout=settings.connect_timeout_s,
@@ -113,13 +113,13 @@ def _explain(error: Exception, doing: str) -> tuple[str, bool]:
         case AuthenticationError():
             return f"Redis refused the login to {doing}: {error}; check {_LOGIN}", False
         case NoPermissionError():
-            hint = "ACL LOG on the server says more, and docs/operations.md lists the rules that are needed"
-            return f"Redis does not permit its user to {doing}: {error}; {hint}", False
+            hint = "see ACL LOG on the server; docs/operations.md lists the rules that are needed"
+            return f"the Redis user has no permission to {doing}: {error}; {hint}", False
         case InvalidResponse():
             hint = "check the port in RAYLANE_REDIS__URL, and write rediss:// if it speaks TLS"
-            return f"no Redis answered while trying to {doing}: {error}; {hint}", False
+            return f"something other than Redis answered while trying to {doing}: {error}; {hint}", False
         case OutOfMemoryError():
-            return f"Redis has no memory left to {doing}: {error}; raise its maxmemory", True
+            return f"Redis is out of memory and cannot {doing}: {error}; raise its maxmemory", True
         case TemporaryRefusal() | BusyLoadingError():
             hint = "check that RAYLANE_REDIS__URL leads to a healthy primary"
             return f"Redis could not {doing}: {error}; {hint}", True
@@ -129,7 +129,7 @@ def _explain(error: Exception, doing: str) -> tuple[str, bool]:
         case NoScriptError() | WatchError():
             return f"Redis changed while trying to {doing}: {error}; try again", True
         case ResponseError() if str(error).startswith("MISCONF"):
-            return f"Redis cannot write to its disk and so refused to {doing}: {error}; see its log", True
+            return f"Redis refused to {doing} because it cannot write to its disk: {error}; see its log", True
         case ResponseError() if str(error).startswith(("MOVED", "ASK", "CROSSSLOT")):
             return f"Redis refused to {doing}: {error}; Raylane needs one primary, not a cluster", False
         case ResponseError() if str(error).startswith("WRONGTYPE"):
@@ -140,9 +140,9 @@ def _explain(error: Exception, doing: str) -> tuple[str, bool]:
 
 
 def _options(settings: RedisSettings) -> dict[str, Any]:
-    """Returns the options in the URL, and the login from the settings.
+    """Returns the connection options from the URL, and the login from the settings.
 
-    Other options in a URL are refused: they would override the settings without being seen.
+    Other options in the URL are refused, because they would silently override the settings.
     """
     url = settings.url.get_secret_value()
     if not url.startswith(_SCHEMES):
@@ -150,12 +150,12 @@ def _options(settings: RedisSettings) -> dict[str, Any]:
     try:
         options: dict[str, Any] = dict(parse_url(url))
     except ValueError:
-        # redis-py's own message may quote a part of the password.
+        # redis-py's own message may quote part of the password.
         hint = "percent-encode special characters in a password, or set redis.password"
         raise InvalidRequest.field("redis.url", f"cannot be read: {hint}") from None
     unread = sorted(options.keys() - _READ_FROM_URL)
     if unread:
-        raise InvalidRequest.field("redis.url", f"must not hold {', '.join(unread)}: there are settings for that")
+        raise InvalidRequest.field("redis.url", f"must not contain {', '.join(unread)}; use the settings instead")
     if settings.username is not None:
         options.setdefault("username", settings.username)
     if settings.password is not None:
@@ -164,7 +164,7 @@ def _options(settings: RedisSettings) -> dict[str, Any]:
 
 
 def _tls_context(settings: RedisSettings) -> ssl.SSLContext:
-    """Returns the context for a new connection. It is built once, and again when one of its files was replaced."""
+    """Returns the TLS context for a new connection. It is cached until one of its files is replaced."""
     files = (settings.ca_file, settings.client_cert_file, settings.client_key_file)
     modified = tuple(None if file is None else file.stat().st_mtime_ns for file in files)
     return _build_tls_context(*files, settings.tls_verify, modified)

@@ -1,8 +1,8 @@
-"""Every Redis key. No other module spells one: the scripts get prefixes and suffixes from here (`IN_SCRIPTS`).
+"""Every Redis key. No other module spells one; the scripts get prefixes and suffixes from here (`IN_SCRIPTS`).
 
-`arq:` keys follow arq 0.28's own layout (`arq/constants.py`), so that arq's tools can read the queue.
+The `arq:` keys follow the layout of arq 0.28 (`arq/constants.py`), so that arq's tools can read the queue.
 Every key expires, except the sets of unfinished jobs and the settings.
-See docs/decisions/0006-one-sorted-set-per-state.md.
+See docs/decisions/0001 and 0006.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ PARKED: Final = "raylane:parked:"
 RUNNING: Final = "raylane:running:"
 EXPIRING: Final = "raylane:expiring:"
 
-# A hash from name to value. A setting holds until an operator unsets it, so it never expires.
+# A hash from name to value. A setting stays in effect until an operator unsets it, so it never expires.
 SETTINGS: Final = "raylane:settings"
 SETTINGS_CHANGED: Final = "raylane:settings:changed"
 IMMORTAL: Final = (QUEUE, SCHEDULE, WAITING, PARKED, RUNNING, EXPIRING, SETTINGS)
@@ -38,14 +38,14 @@ WORKERS: Final = "raylane:workers:"
 DRAIN: Final = "raylane:drain:"
 JANITOR: Final = "raylane:janitor:"
 
-# Parts of a job, behind JOB and its id.
+# Suffixes of a job's keys, after JOB and the job's id.
 EVENTS: Final = ":events"
 BODY: Final = ":body"
 ATTEMPTS: Final = ":attempts"
 AFTER: Final = ":after"
 DEPENDENTS: Final = ":dependents"
 
-# Parts of a session, behind SESSION and its id. Those that end in a colon are followed by a lane.
+# Suffixes of a session's keys, after SESSION and its id. A suffix that ends in a colon is followed by a lane.
 SOURCES: Final = ":sources"
 HISTORY: Final = ":jobs"
 SLOTS: Final = ":slots:"
@@ -54,7 +54,7 @@ NO_SLOT: Final = ":parked:"
 IN_SCRIPTS: Final = {
     name: value for name, value in list(globals().items()) if name.isupper() and isinstance(value, str)
 }
-"""The prefixes and suffixes by their names, which scripts use: they build keys from the ids that they read."""
+"""The prefixes and suffixes by name. Scripts need them because they build keys from ids that they read."""
 
 
 def job(job_id: str) -> str:
@@ -83,7 +83,7 @@ def queue(lane: str) -> str:
 
 
 def schedule(lane: str) -> str:
-    """Jobs that are not due yet, scored by the epoch ms at which they are: a sorted set."""
+    """Jobs that are not due yet, scored by the epoch ms at which they are due: a sorted set."""
     return f"{SCHEDULE}{lane}"
 
 
@@ -93,12 +93,12 @@ def waiting(lane: str) -> str:
 
 
 def parked(lane: str) -> str:
-    """Jobs that are ready while their session has no free slot, scored by rank: a sorted set."""
+    """Jobs that are ready but whose session has no free slot, scored by rank: a sorted set."""
     return f"{PARKED}{lane}"
 
 
 def running(lane: str) -> str:
-    """Jobs that a worker holds, scored by the epoch ms at which its lease ends: a sorted set."""
+    """Running jobs, scored by the epoch ms at which their lease ends: a sorted set."""
     return f"{RUNNING}{lane}"
 
 
@@ -113,12 +113,12 @@ def dead(lane: str) -> str:
 
 
 def wake(lane: str) -> str:
-    """The channel that announces new work in a lane, by job id."""
+    """The channel that announces new work in a lane: each message is a job id."""
     return f"{WAKE}{lane}"
 
 
 def cancel(lane: str) -> str:
-    """The channel that announces which running jobs must stop, by job id."""
+    """The channel that announces which running jobs must stop: each message is a job id."""
     return f"{CANCEL}{lane}"
 
 
@@ -143,5 +143,5 @@ def session_sources(session_id: str) -> str:
 
 
 def session_jobs(session_id: str) -> str:
-    """A session's job ids, scored by the microsecond of their enqueueing: a sorted set."""
+    """A session's job ids, scored by the epoch microsecond at which each was enqueued: a sorted set."""
     return f"{SESSION}{session_id}{HISTORY}"

@@ -1,7 +1,7 @@
-"""The connections of a client, kept apart by process and event loop.
+"""The connection pool of a client, with separate connections for each process and event loop.
 
-asyncio's connections belong to the loop that opened them, and a forked child inherits the sockets of its parent. Used
-from elsewhere, a connection fails, or returns the answers of another process.
+An asyncio connection belongs to the loop that opened it, and a forked child inherits its parent's sockets. A connection
+that is used from another loop or process fails, or returns an answer that was meant for the other one.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class _LoopConnections:
         self._until_loop_ends = self._close_when_loop_ends()
 
     async def open(self) -> None:
-        """Has the running loop close the connections at its end, as `asyncio.run` does with async generators."""
+        """Makes the running loop close the connections when it ends, as `asyncio.run` does for async generators."""
         await anext(self._until_loop_ends)
 
     async def close(self, *, in_use: bool) -> None:
@@ -38,12 +38,12 @@ class _LoopConnections:
         await asyncio.gather(*(connection.disconnect() for connection in connections))
 
     async def drop_idle(self) -> None:
-        """Drops the idle connections: a server that is silent on one connection most likely is silent on all."""
+        """Drops the idle connections: a server that is silent on one connection is probably silent on all of them."""
         for connection in self.idle:
             await connection.disconnect(nowait=True)
 
     def abandon(self) -> None:
-        """Gives the connections up without the loop that opened them."""
+        """Gives up the connections without using the loop that opened them."""
         for connection in (*self.idle, *self.in_use):
             connection.abandon()
 
@@ -55,7 +55,7 @@ class _LoopConnections:
 
 
 class RetryingPool(ConnectionPool):
-    """Hands out connections that may still have to connect: a command does that itself, within its own time."""
+    """Hands out connections that may not be connected yet: the command connects them, within its own time limit."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -72,13 +72,13 @@ class RetryingPool(ConnectionPool):
         connection = mine.idle.pop() if mine.idle else self._new_connection(mine)
         mine.in_use.add(connection)
         reader = connection._reader
-        # Bytes that arrived without a command would be taken for the next command's answer.
+        # Bytes that arrived before a command was sent would be taken for its answer.
         if reader is not None and (reader.at_eof() or reader.exception() or not connection._socket_is_empty()):  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
             await connection.disconnect(nowait=True)
         return connection
 
     async def release(self, connection: AbstractConnection) -> None:
-        """Takes a connection back for its own loop, from wherever it is released."""
+        """Returns a connection to the loop that it belongs to, whichever loop releases it."""
         assert isinstance(connection, RetryingConnection)
         owner: _LoopConnections = connection.owner
         if connection in owner.in_use:
@@ -99,13 +99,13 @@ class RetryingPool(ConnectionPool):
     async def _enter(self, loop: asyncio.AbstractEventLoop) -> None:
         """Prepares for a process or a loop that the pool has not served yet."""
         if self._process != os.getpid():
-            # A forked child. The connections belong to the parent, which still uses them. The objects are kept,
-            # because their finalizers would run in the parent's loop.
+            # This is a forked child. The parent continues to use the connections. Their objects are kept here, because
+            # their finalizers would use the parent's loop.
             self._inherited += self._by_loop.values()
             self._process, self._by_loop = os.getpid(), {}
             for inherited in self._inherited:
                 inherited.abandon()
-        # Listed first, because a loop in another thread may change the dictionary meanwhile.
+        # The keys are copied first, because a loop in another thread may change the dictionary.
         for ended in [known for known in list(self._by_loop) if known.is_closed()]:
             connections = self._by_loop.pop(ended, None)
             if connections is not None:

@@ -1,6 +1,6 @@
-"""redis-py's asyncio connections with retries: one time limit covers all that a command takes, and short faults pass.
+"""redis-py's asyncio connections with retries: one time limit covers a whole command, and short faults go unnoticed.
 
-`tests/unit/test_redis_contract.py` holds the private names of redis-py 5 that are used here against the installed one.
+`tests/unit/test_redis_contract.py` checks the private names of redis-py 5 that are used here against the installed one.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# A connection that was cut is usually back at once; a failover takes seconds, and a try each second is enough for it.
+# A connection that was cut can usually be reopened at once. A failover takes seconds, so a try per second is enough.
 _FIRST_PAUSE_S: Final = 0.05
 _LONGEST_PAUSE_S: Final = 1.0
 _TEMPORARY: Final = frozenset({"READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "UNBLOCKED", "NOREPLICAS", "BUSY"})
 
 
 class TemporaryRefusal(ResponseError):
-    """An answer that holds only for a moment: during a failover, a restart or a long script."""
+    """An error that goes away on its own: the server is in a failover, a restart or a long script."""
 
 
 class RetriesExhausted(RedisConnectionError):
-    """A command's time is over. The cause is the last error."""
+    """A command's time limit has passed. The cause is the last error."""
 
 
 _packer: Final = HiredisRespSerializer()
@@ -47,7 +47,7 @@ RETRYABLE: Final = (RedisConnectionError, RedisTimeoutError, OSError, TemporaryR
 
 def tls_error(error: BaseException | None) -> ssl.SSLError | None:
     """Returns the TLS error that caused `error`, unless it only says that the connection was cut; None for others."""
-    # Not by `__context__`, which also leads to errors that the caller is just handling.
+    # `__context__` is not followed, because it also leads to errors that the caller is handling.
     while error is not None:
         if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
             return error
@@ -55,21 +55,21 @@ def tls_error(error: BaseException | None) -> ssl.SSLError | None:
     return None
 
 
-# Of the command that is being tried in this context: its deadline, and the loop's time to which that was set first.
+# The deadline of the command that is being tried in this context, and the loop time to which it was first set.
 _limit: ContextVar[tuple[asyncio.Timeout, float] | None] = ContextVar("limit", default=None)
 
 
 class CommandRetry(Retry):
-    """Tries a command for `give_up_s` seconds, which include connecting, the login, sending and the answer."""
+    """Tries a command for `give_up_s` seconds in total: connecting, logging in, sending, and waiting for the answer."""
 
     def __init__(self, give_up_s: float) -> None:
         super().__init__(NoBackoff(), 0)
         self._give_up_s = give_up_s
 
     async def call_with_retry(self, do: Callable[[], Awaitable[T]], fail: Callable[[Any], Any]) -> T:
-        """Returns what `do` returns. Raises `RetriesExhausted`, or at once an error that another try cannot change."""
+        """Returns what `do` returns. Raises `RetriesExhausted`; an error that a retry cannot fix is raised at once."""
         if _limit.get() is not None:
-            # Connecting and checking the health are parts of a command, and that retries them itself.
+            # Connecting and health checks are parts of a command, which retries them itself.
             return await do()
         at_s = asyncio.get_running_loop().time() + self._give_up_s
         timeout = asyncio.timeout_at(at_s)
@@ -97,11 +97,11 @@ class CommandRetry(Retry):
 
 
 async def _recover(fail: Callable[[Any], Any], error: Exception) -> None:
-    """Has redis-py drop the connection. Raises `error` if another try cannot change it."""
+    """Makes redis-py drop the connection. Raises `error` if a retry cannot fix it."""
     try:
         await fail(error)
     except RETRYABLE as failed:
-        # A subscription already reconnects here. If that fails, it is one more failed try.
+        # A subscription reconnects right here. If that fails, it counts as another failed try.
         if failed is error:
             raise
         error = failed
@@ -110,12 +110,12 @@ async def _recover(fail: Callable[[Any], Any], error: Exception) -> None:
 
 
 class Parser(DefaultParser):  # type: ignore[misc, valid-type]  # redis-py chooses it when it is imported
-    """Recognizes two kinds of errors that redis-py does not: temporary ones, and missing rights inside a script."""
+    """Recognizes two kinds of errors that redis-py does not: temporary ones, and missing permissions in a script."""
 
     @classmethod
     def parse_error(cls, response: str) -> ResponseError:
-        """Returns the exception for an error of the server."""
-        # Before Redis 7, an error inside a script is the last part of a longer one.
+        """Returns the exception for an error message of the server."""
+        # Before Redis 7, an error inside a script is at the end of a longer message.
         if response.split(" ", 1)[0] in _TEMPORARY or "-READONLY" in response:
             return TemporaryRefusal(response)
         if response.startswith("ERR ACL failure in script"):
@@ -125,7 +125,7 @@ class Parser(DefaultParser):  # type: ignore[misc, valid-type]  # redis-py choos
 
 
 class RetryingConnection(AbstractConnection):
-    """The base of all kinds of connections. `RetryingPool` sets `owner` and `on_silence`."""
+    """The base class of all connections. `RetryingPool` sets `owner` and `on_silence`."""
 
     owner: Any
     on_silence: Callable[[], Awaitable[None]]
@@ -133,17 +133,17 @@ class RetryingConnection(AbstractConnection):
     _opened_by: int | None = None
 
     def pack_command(self, *args: Any) -> list[bytes]:
-        """Returns a command as bytes. hiredis packs it eight times faster than redis-py's asyncio side does."""
+        """Returns a command as bytes. hiredis packs it eight times faster than redis-py's asyncio code does."""
         packed: list[bytes]
         try:
             packed = _packer.pack(*args)
         except UnicodeEncodeError:
-            # Text that was not UTF-8 when it was read, such as an id: it is sent as the bytes that it was.
+            # Text that was not UTF-8 when it was read, such as an id, is sent as the original bytes.
             packed = _packer.pack(*(_as_bytes(arg) for arg in args))
         return packed
 
     async def connect(self) -> None:
-        """Connects, logs in and subscribes again, within the time of the command that needs it, or else its own."""
+        """Connects, logs in and resubscribes, within the time limit of the current command if there is one."""
         if not self.is_connected:
             self._opened_by = os.getpid()
             await self.retry.call_with_retry(super().connect, lambda _: self.disconnect(nowait=True))
@@ -158,25 +158,25 @@ class RetryingConnection(AbstractConnection):
         await super().disconnect(nowait)
 
     def abandon(self) -> None:
-        """Closes this process's copy of the socket, and sends nothing: another process may go on using the connection.
+        """Closes this process's copy of the socket without sending anything: another process may still use it.
 
-        The loop that opened it is not touched either. It may be closed, and in a forked child its selector is still
-        shared with the parent's.
+        The loop that opened it is not used either: it may be closed, and a forked child shares its selector with the
+        parent.
         """
         writer, self._reader, self._writer = self._writer, None, None
         if writer is None:
             return
         opened = writer.transport.get_extra_info("socket")
         if opened is not None and opened.fileno() >= 0:
-            # The descriptor stays taken, so that what closes the transport later cannot close another file.
-            with open(os.devnull, "rb") as nothing:  # its descriptor is all that counts
+            # The descriptor stays in use, so that closing the transport later cannot close another file.
+            with open(os.devnull, "rb") as nothing:  # only its descriptor is needed
                 os.dup2(nothing.fileno(), opened.fileno(), inheritable=False)
 
     async def send_packed_command(self, command: bytes | str | Iterable[bytes], check_health: bool = True) -> None:
-        """Sends under `asyncio.timeout`, so that Ctrl-C and a worker's stop always arrive.
+        """Sends under `asyncio.timeout`, so that no cancellation is lost, such as Ctrl-C.
 
-        redis-py 5 sends under `asyncio.wait_for`, which before Python 3.12 loses a cancellation that arrives as the
-        sending ends (python/cpython#86296).
+        redis-py 5 uses `asyncio.wait_for`, which before Python 3.12 loses a cancellation that arrives just as sending
+        ends (python/cpython#86296).
         """
         if not self.is_connected:
             await self.connect()
@@ -196,10 +196,10 @@ class RetryingConnection(AbstractConnection):
             self._asked_at_s = asyncio.get_running_loop().time()
 
     async def read_response(self, disable_decoding: bool = False, timeout: float | None = None, **options: Any) -> Any:
-        """Returns an answer; None if a subscriber gave a `timeout` in seconds and no message came within it."""
+        """Returns an answer; None if a subscriber gave a `timeout` in seconds and no message came in that time."""
         limit = _limit.get()
         if timeout is not None and limit is not None:
-            # Waiting for a message is not a failure, so its time does not count.
+            # Waiting for a message is not a failure, so that time does not count.
             deadline, at_s = limit
             deadline.reschedule(at_s + timeout)
         try:
@@ -211,7 +211,7 @@ class RetryingConnection(AbstractConnection):
         if answer is not None or timeout is None:
             self._asked_at_s = None
         elif self._asked_at_s is not None and now_s - self._asked_at_s > (self.socket_timeout or now_s):
-            # A server did not answer the health check. redis-py would send a subscriber's check again and again.
+            # The server did not answer the health check. redis-py would keep sending checks for a subscriber.
             await self.disconnect(nowait=True)
             await self.on_silence()
             raise RedisTimeoutError(f"Timeout reading from {self._host_error()}")
@@ -223,11 +223,11 @@ def _as_bytes(arg: Any) -> Any:
 
 
 class TcpConnection(RetryingConnection, Connection):
-    """Over TCP."""
+    """A connection over TCP."""
 
 
 class TlsConnection(TcpConnection):
-    """Over TLS. `tls` returns the context, and is called whenever a connection is opened."""
+    """A connection over TLS. `tls` returns the context and is called whenever a connection is opened."""
 
     def __init__(self, *, tls: Callable[[], ssl.SSLContext], **options: Any) -> None:
         super().__init__(**options)
@@ -243,7 +243,7 @@ class TlsConnection(TcpConnection):
             raise RedisConnectionError(str(error)) from error
 
     async def read_response(self, *arguments: Any, **options: Any) -> Any:
-        """As without TLS. With TLS 1.3, a server that rejects our certificate says so only here."""
+        """Reads like a TCP connection. With TLS 1.3, a server that rejects our certificate says so only here."""
         reader = self._reader
         try:
             return await super().read_response(*arguments, **options)
@@ -255,9 +255,9 @@ class TlsConnection(TcpConnection):
 
 
 class UnixConnection(RetryingConnection, UnixDomainSocketConnection):
-    """Over a unix socket."""
+    """A connection over a unix socket."""
 
     async def _connect(self) -> None:
-        # redis-py's own method logs in here, and once more afterwards.
+        # redis-py's own method would log in here, and then a second time.
         async with asyncio.timeout(self.socket_connect_timeout):
             self._reader, self._writer = await asyncio.open_unix_connection(self.path)

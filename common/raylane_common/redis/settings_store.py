@@ -1,4 +1,4 @@
-"""Settings that can be changed while workers run: Redis keeps them, and they override what a worker started with."""
+"""Stores settings that can be changed while workers run. They override the settings that a worker was started with."""
 
 from __future__ import annotations
 
@@ -23,24 +23,27 @@ NAMES: Final = ("ray.private_url", "ray.public_url")
 
 
 class SettingsStore:
-    """The settings made at run time. Every method raises `QueueUnavailable` when Redis does not answer in time."""
+    """The settings made at run time.
+
+    Every method raises `QueueUnavailable` when Redis does not answer in time.
+    """
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
     async def all(self) -> dict[str, str]:
-        """Returns the values by name, without names that this version does not know."""
+        """Returns the values by name. Names that this version does not know are left out."""
         with queue_errors("read the settings"):
             found = await cast("Awaitable[dict[str, str]]", self._redis.hgetall(keys.SETTINGS))
         return {name: found[name] for name in NAMES if name in found}
 
     async def set(self, name: str, value: str) -> None:
-        """Sets one value and announces it to all workers. Call `check` before, which validates the value."""
+        """Sets one value and announces it to all workers. Call `check` first to validate the value."""
         async with self._changing(name) as pipe:
             pipe.hset(keys.SETTINGS, name, value)
 
     async def unset(self, name: str) -> None:
-        """Removes one value and announces it: each worker returns to what it was started with."""
+        """Removes one value and announces it. Each worker then uses the value that it was started with."""
         async with self._changing(name) as pipe:
             pipe.hdel(keys.SETTINGS, name)
 
@@ -54,7 +57,7 @@ class SettingsStore:
 
 
 def check(settings: RaySettings, name: str, value: str | None = None) -> None:
-    """Raises `InvalidRequest` for an unknown name, or a value that a worker with these settings would refuse."""
+    """Raises `InvalidRequest` if `name` is unknown, or if a worker with these `settings` would refuse the `value`."""
     if name not in NAMES:
         raise InvalidRequest.field("name", f"{name!r} is not one of {', '.join(NAMES)}")
     if value is not None:
@@ -62,9 +65,9 @@ def check(settings: RaySettings, name: str, value: str | None = None) -> None:
 
 
 def applied(settings: RaySettings, values: Mapping[str, str]) -> RaySettings:
-    """Returns the settings with these values, by name, instead of their own.
+    """Returns the settings with some of them replaced by `values`, by name.
 
-    An address among the values replaces the list of `endpoints`. Raises `InvalidRequest` that names a wrong value.
+    An address in `values` replaces the list of `endpoints`. Raises `InvalidRequest` that names a wrong value.
     """
     if not values:
         return settings

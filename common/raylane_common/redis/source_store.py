@@ -1,4 +1,4 @@
-"""The store of sources: one Redis hash per session. See docs/decisions/0003-sources-leave-when-a-run-ends.md."""
+"""Stores sources: one Redis hash per session. See docs/decisions/0003."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-# As long as dead letters are kept, so that a job that is put back finds its session.
+# The time for which dead letters are kept, so that a requeued job finds its session.
 SESSION_TTL_S: Final = 30 * 24 * 3600
 
 _source: TypeAdapter[AnySource] = TypeAdapter(AnySource)
@@ -31,7 +31,7 @@ class SourceStore:
         self._scripts = Scripts(redis)
 
     async def put(self, session_id: str, sources: Sequence[AnySource]) -> None:
-        """Adds the sources, or replaces those of the same type and name: all of them in one step, or none."""
+        """Adds the sources, all of them or none. They replace sources of the same type and name."""
         if not sources:
             return
         key = keys.session_sources(session_id)
@@ -44,22 +44,22 @@ class SourceStore:
     async def all(self, session_id: str) -> list[AnySource]:
         """Returns the session's sources, sorted by type and name. A source of a newer version is an `OpaqueSource`.
 
-        Raises `InvalidRequest` that names a source which another program has broken.
+        Raises `InvalidRequest` that names the source if one cannot be read.
         """
         with queue_errors("read sources"):
             found = await cast("Awaitable[Mapping[str, str]]", self._redis.hgetall(keys.session_sources(session_id)))
         return [_read(session_id, field, found[field]) for field in sorted(found)]
 
     async def clear(self, session_id: str, snapshot: Sequence[AnySource]) -> int:
-        """Removes the snapshot's sources that have not been replaced since; returns how many were removed."""
+        """Removes the sources of `snapshot` that were not replaced since; returns how many were removed."""
         if not snapshot:
             return 0
         return await calls.clear_sources(self._scripts, session_id, _dump(snapshot))
 
     async def reset(self, session_id: str) -> int:
-        """Removes the session's sources and its history; returns how many sources there were.
+        """Removes the session's sources and history; returns how many sources there were.
 
-        The records of its jobs can still be read by their ids.
+        The records of its jobs can still be read by id.
         """
         with queue_errors("reset session"):
             async with self._redis.pipeline(transaction=True) as pipe:

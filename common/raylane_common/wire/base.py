@@ -1,4 +1,7 @@
-"""What every kind of job shares: the names of kinds and lanes, the base of requests and results, and `Kind` itself."""
+"""What all kinds of jobs share: the base classes of requests and results, the retry policy, and `Kind` itself.
+
+See docs/decisions/0010.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from raylane_common.wire.names import Lane as Lane
 
 
 class BaseRequest(BaseModel):
-    """What every request has: the kind that it belongs to, and whether it works in a session."""
+    """The base of every request: its kind of job, and whether it needs a session."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
@@ -23,13 +26,13 @@ class BaseRequest(BaseModel):
 
 
 class BaseResult(BaseModel):
-    """What every result has: a literal `type` that tells it from all others."""
+    """The base of every result. Each subclass has a literal `type` that identifies it."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="ignore")
 
 
 class OpaqueResult(BaseResult):
-    """A result that this version cannot read, kept as it is: a newer worker wrote it. Its fields are attributes."""
+    """A result of a newer worker that this version cannot read. It keeps all fields, as attributes."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="allow")
 
@@ -37,13 +40,15 @@ class OpaqueResult(BaseResult):
 
 
 class RetryPolicy(BaseModel):
-    """How often a job is tried. Each pause is a random part of the value given here (full jitter)."""
+    """How many attempts a job has, and how long it waits between them. Each pause is random, up to the value here."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
-    max_attempts: int = Field(default=4, ge=1, le=100, description="Attempts before a retryable error is final")
-    backoff_base_s: float = Field(default=1.0, gt=0, description="Pause before the second attempt, doubled each time")
-    backoff_cap_s: float = Field(default=60.0, gt=0, description="Longest such pause")
+    max_attempts: int = Field(default=4, ge=1, le=100, description="Attempts before a retryable error becomes final")
+    backoff_base_s: float = Field(
+        default=1.0, gt=0, description="Longest pause before the second attempt; it doubles for each further one"
+    )
+    backoff_cap_s: float = Field(default=60.0, gt=0, description="Longest pause before any attempt")
 
 
 Payload = Mapping[str, JsonValue]
@@ -53,8 +58,8 @@ Payload = Mapping[str, JsonValue]
 class Kind:
     """One kind of job, as the registry in `wire.kinds` lists it.
 
-    `describe` turns a record's payload into the few words that a history shows for it. `stages_body` says that the
-    job's bytes travel beside its record. `retry` is the policy unless the settings say otherwise.
+    `describe` turns a record's payload into the few words that a history shows. `stages_body` says that the job's bytes
+    are stored in a key of their own. `retry` is the default policy; the settings may override it.
     """
 
     name: JobKind
@@ -67,7 +72,7 @@ class Kind:
 
     @cached_property
     def adapter(self) -> TypeAdapter[BaseRequest]:
-        """Validates a payload as one of the kind's requests; several are told apart by their `action`."""
+        """Validates a payload as one of the kind's requests. If there are several, `action` says which one it is."""
         if len(self.requests) == 1:
             return TypeAdapter(self.requests[0])
         one_of: Any = Annotated[Union[self.requests], Field(discriminator="action")]  # noqa: UP007  # built at run time
@@ -75,5 +80,5 @@ class Kind:
 
 
 def text(payload: Payload, *names: str) -> str:
-    """The first of these fields that holds text; '' if none does."""
+    """Returns the first of the fields `names` that holds text; '' if none does."""
     return next((value for name in names if isinstance(value := payload.get(name), str)), "")

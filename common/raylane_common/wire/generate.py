@@ -1,4 +1,7 @@
-"""`generate` jobs: code that answers a prompt from the session's sources, its versions, and its run."""
+"""`generate` jobs: code that answers a prompt from the session's sources, its versions, and its run.
+
+See docs/decisions/0010 and 0011.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ __all__ = ["Checkpoint", "CodeVersion", "Finding", "GenerateRequest", "GenerateR
 
 
 class GenerateRequest(BaseRequest):
-    """Write Ray code that answers the prompt from the session's sources; run it if `execute`."""
+    """Write Ray code that answers the prompt from the session's sources; run it if `execute` is set."""
 
     kind: ClassVar[JobKind] = JobKind.GENERATE
 
@@ -28,13 +31,13 @@ class GenerateRequest(BaseRequest):
         default=MAX_CODE_VERSIONS,
         ge=1,
         le=MAX_CODE_VERSIONS,
-        description="Most versions of the code that the job may write",
+        description="Maximum number of versions of the code that the job may write",
     )
     keep_sources: bool = Field(default=False, description="Leave the session's sources in place after the run")
 
 
 class Finding(BaseModel):
-    """One broken verification rule. `line` counts from 1; it is None where the finding is about the whole code."""
+    """One broken verification rule. `line` starts at 1; it is None if the finding is about the whole script."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
@@ -44,7 +47,7 @@ class Finding(BaseModel):
 
 
 class CodeVersion(BaseModel):
-    """One version of a job's code, with what verification found in it, and its run if it ran."""
+    """One version of a job's code, with its verification findings, and its run if there was one."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
@@ -55,7 +58,7 @@ class CodeVersion(BaseModel):
 
 
 class Usage(BaseModel):
-    """Tokens that the model billed, over all agents of the job."""
+    """Tokens that all agents of the job used, as the model's service counts them."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
@@ -70,9 +73,9 @@ class Usage(BaseModel):
 
 
 class Checkpoint(BaseModel):
-    """What a generate job must not do twice: the sources it read, the versions it wrote, the run it started.
+    """What a `generate` job has done and must not do again: read its sources, write versions, start a run.
 
-    It is written before the run starts, so that the job's next attempt continues with the same run.
+    It is written before each next step, so that the job's next attempt continues from there.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="ignore")

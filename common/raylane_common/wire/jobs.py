@@ -1,7 +1,7 @@
 """Jobs: the record (what is true now), its events (what happened), and what a producer enqueues.
 
 A producer builds a request, the queue stores it as the record's `payload`, and a handler receives the same type and
-returns the result that belongs to it. docs/wire-format.md says the same for other languages. See docs/decisions/0002.
+returns the matching result. docs/wire-format.md describes the format for other languages. See docs/decisions/0002.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ WIRE_VERSION: Final = 1
 
 
 class Progress(BaseModel):
-    """How far a running job is. `done` and `total` count `unit`s, where there is something to count."""
+    """How far a running job is. `done` and `total` count `unit`s, if there is something to count."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
@@ -49,21 +49,19 @@ class Progress(BaseModel):
 
 
 class NewJob(BaseModel):
-    """A job to enqueue. `id` is the caller's idempotency key: the same id twice is one job."""
+    """A job to enqueue. `id` is the caller's idempotency key: using an id twice makes one job."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     request: InstanceOf[BaseRequest]
     session_id: SessionId | None = None
     id: JobId = Field(default_factory=lambda: secrets.token_hex(16))
-    body: bytes = Field(default=b"", repr=False, description="Bytes staged beside the record, for an upload")
+    body: bytes = Field(default=b"", repr=False, description="Bytes to stage with the job, for an upload")
     after: tuple[JobId, ...] = Field(default=(), max_length=100, description="Jobs that must succeed first")
-    delay_s: float | None = Field(
-        default=None, ge=0, le=MAX_DELAY_S, description="Seconds from now before which it does not start"
-    )
-    at: AwareDatetime | None = Field(default=None, description="Time before which it does not start")
+    delay_s: float | None = Field(default=None, ge=0, le=MAX_DELAY_S, description="Seconds to wait before it may start")
+    at: AwareDatetime | None = Field(default=None, description="Earliest time at which it may start")
     expires_s: float | None = Field(
-        default=None, gt=0, le=MAX_DELAY_S, description="Seconds from now after which it fails instead of starting"
+        default=None, gt=0, le=MAX_DELAY_S, description="Seconds after which it fails if it has not started"
     )
     priority: Priority = Priority.NORMAL
     unique: UniqueKey | None = Field(
@@ -96,9 +94,10 @@ class NewJob(BaseModel):
 
 
 class JobRecord(BaseModel):
-    """What is true of a job now: one hash of strings in Redis, here with its JSON fields parsed.
+    """The present state of a job. In Redis it is a hash of strings; here its JSON fields are parsed.
 
-    `payload` stays JSON until `parse_request` types it, so that any record can be read. Times are epoch milliseconds.
+    `payload` stays untyped until `parse_request` is called, so that any record can be read. Times are epoch
+    milliseconds.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="ignore")
@@ -111,7 +110,7 @@ class JobRecord(BaseModel):
     status: JobStatus
     attempt: int = 0
     max_attempts: int | None = Field(default=None, description="None until a worker has claimed the job")
-    round: int = Field(default=0, description="How often the job was requeued to start from the beginning")
+    round: int = Field(default=0, description="How many times the job was requeued to start from the beginning")
     priority: Priority = Priority.NORMAL
     payload: dict[str, JsonValue] = Field(default_factory=dict)
     result: AnyResult | None = None
@@ -123,12 +122,12 @@ class JobRecord(BaseModel):
     finished_at: int | None = None
     worker: str | None = None
     after: tuple[str, ...] = ()
-    at: int | None = Field(default=None, description="Epoch ms before which it does not start")
+    at: int | None = Field(default=None, description="Epoch ms at which it may start at the earliest")
     expires_at: int | None = Field(default=None, description="Epoch ms by which it must have started")
     unique: str | None = None
     cancel_requested_at: int | None = None
     log_position: str | None = Field(
-        default=None, description="The run, and the characters of its output that the events already hold"
+        default=None, description="The run, and how many characters of its output the events already hold"
     )
     traceparent: str | None = None
 
@@ -161,7 +160,7 @@ class EventType(StrEnum):
 
 
 class JobEvent(BaseModel):
-    """One entry of a job's event stream. Reading resumes after an `id`; `at` is epoch milliseconds."""
+    """One entry of a job's event stream. A reader can resume after an `id`. `at` is in epoch milliseconds."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="ignore")
 
@@ -194,8 +193,8 @@ class Attempt(BaseModel):
 class Enqueued:
     """The outcome for one job of a batch.
 
-    `id` is the job's own id, or that of the unfinished job that holds its unique key. `created` is False for a job that
-    was enqueued before. `error` is set if the job was refused or could not be stored.
+    `id` is the job's own id, or that of the unfinished job that holds its unique key. `created` is False if the job
+    already existed. `error` is set if the job was refused or could not be stored.
     """
 
     id: str
@@ -207,8 +206,8 @@ class Enqueued:
 class LaneOverview:
     """One lane as an operator sees it: how many jobs are in each state, and how fast they end.
 
-    `queued` includes the `parked` jobs, which wait for a slot of their session. `oldest_s` is the age of the next job,
-    in seconds. `ended_per_s` is the rate over the last minute.
+    `queued` includes the `parked` jobs, which wait for a slot of their session. `oldest_s` is the age in seconds of the
+    job that is next in line. `ended_per_s` is the rate over the last minute.
     """
 
     lane: str

@@ -1,6 +1,6 @@
-"""The registry of kinds. What has to agree about them is built from it: unions, adapters, lanes, CLI choices, retries.
+"""The registry of kinds. Unions, adapters, lanes, CLI choices and retry policies are all built from it.
 
-To add a kind, see docs/extending.md.
+To add a kind, see docs/extending.md. See docs/decisions/0010.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ Result = KnownResult | OpaqueResult
 AnyResult = Annotated[
     Annotated[KnownResult, Field(discriminator="type")] | OpaqueResult, Field(union_mode="left_to_right")
 ]
-"""Validates a result; one that no known type fits becomes an `OpaqueResult`."""
+"""Validates a result. A result of an unknown type becomes an `OpaqueResult`."""
 
 KINDS: Final[dict[JobKind, Kind]] = {entry.name: entry for entry in (upload.KIND, tables.KIND, generate.KIND, ray.KIND)}
 
 
 def lane_of(kind: JobKind) -> Lane:
-    """The lane that runs jobs of this kind."""
+    """Returns the lane that runs jobs of this kind."""
     return KINDS[kind].lane
 
 
 def describe(kind: str, payload: Payload) -> str:
-    """A record's payload in a few words, for histories and lists; '' for a kind of a newer version."""
+    """Returns a record's payload in a few words, for histories and lists; '' if a newer version added the kind."""
     return KINDS[JobKind(kind)].describe(payload) if kind in set(JobKind) else ""

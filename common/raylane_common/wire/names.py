@@ -1,6 +1,6 @@
-"""The names that the wire format fixes: kinds, lanes, states, priorities and generators.
+"""The fixed names of the wire format: kinds, lanes, states, priorities and generators.
 
-Needs the standard library alone, so that the command line can offer them as choices without loading pydantic.
+Imports only the standard library, so that the command line can offer them as choices without loading pydantic.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class JobStatus(StrEnum):
 
 
 class Priority(StrEnum):
-    """Which jobs of a lane come first: each step is a head start of an hour, so no job waits forever."""
+    """The order of the jobs in a lane. Each step is a head start of one hour, so no job waits forever."""
 
     HIGH = "high"
     NORMAL = "normal"
@@ -51,7 +51,7 @@ class Priority(StrEnum):
 
 
 class GeneratorName(StrEnum):
-    """What writes the code. `auto` takes `agent` only where a model is configured."""
+    """What writes the code. `auto` means `agent` if a model is configured, else `template`."""
 
     AUTO = "auto"
     TEMPLATE = "template"

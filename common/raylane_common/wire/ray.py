@@ -1,4 +1,7 @@
-"""`ray` jobs: inspect the cluster and its runs, and run a script of the caller's own."""
+"""`ray` jobs: inspect the cluster and its runs, and run a script of the caller.
+
+A run is called `RayJob` only in the Ray client. See docs/decisions/0010 and 0011.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,7 @@ __all__ = [
 ]
 
 SCRIPT_NAME: Final = "main.py"
-"""The name under which a submitted script is shipped; no file beside it may have it."""
+"""The file name under which a submitted script is shipped. No other file of the run may have it."""
 
 EnvName = Annotated[str, StringConstraints(max_length=200, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 Requirement = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f]+$")]
@@ -53,7 +56,7 @@ class RayStatusRequest(_ClusterRequest):
 
 
 class RayEndpointsRequest(_ClusterRequest):
-    """Show each address of the cluster as this worker sees it, whether the cluster answers or not."""
+    """Show each address of the cluster as the worker sees it, even if the cluster does not answer."""
 
     action: Literal["endpoints"] = "endpoints"
 
@@ -93,30 +96,29 @@ class RayStopRequest(_ClusterRequest):
 
 
 class RayDeleteRequest(_ClusterRequest):
-    """Make the cluster forget a run that has ended."""
+    """Delete a run that has ended from the cluster."""
 
     action: Literal["delete"] = "delete"
     submission_id: SubmissionId
 
 
 class RaySubmitRequest(_ClusterRequest):
-    """Run a Python script of the caller's on the cluster and follow it to its end.
+    """Run a Python script on the cluster and follow it until it ends.
 
-    Ray shows `env_vars` and `pip` to everybody who may list its jobs, so anything that looks like a credential is
-    refused.
+    Ray shows `env_vars` and `pip` to everybody who may list runs, so anything that looks like a credential is refused.
     """
 
     action: Literal["submit"] = "submit"
     code: Code
-    # Empty fields are left out, so that older workers still accept the request.
+    # Empty fields are left out of the JSON, so that older workers still accept the request.
     files: dict[str, str] = Field(
         default_factory=dict,
-        description="Text files beside the script, by relative path; 4 MiB together",
+        description="Text files for the script's directory, by relative path; at most 4 MiB in total",
         exclude_if=lambda value: not value,
     )
     env_vars: dict[EnvName, str] = Field(
         default_factory=dict,
-        description="Environment of the script; 32 KiB together",
+        description="Environment variables for the script; at most 32 KiB in total",
         exclude_if=lambda value: not value,
     )
     pip: tuple[Requirement, ...] = Field(
@@ -135,13 +137,13 @@ class RaySubmitRequest(_ClusterRequest):
                     f"{path!r} must be a plain relative path, and not {SCRIPT_NAME}, which is the script itself"
                 )
         if _size_bytes(files) > MAX_FILES_BYTES:
-            raise ValueError(f"must not exceed {MAX_FILES_BYTES} bytes together")
+            raise ValueError(f"must not exceed {MAX_FILES_BYTES} bytes in total")
         return files
 
     @model_validator(mode="after")
     def _shows_no_secrets(self) -> Self:
         if _size_bytes(self.env_vars) > MAX_ENV_BYTES:
-            raise InvalidRequest.field("env_vars", f"must not exceed {MAX_ENV_BYTES} bytes together")
+            raise InvalidRequest.field("env_vars", f"must not exceed {MAX_ENV_BYTES} bytes in total")
         refuse_credentials(self.env_vars, self.pip)
         return self
 
@@ -156,7 +158,7 @@ class RayStatusResult(BaseResult):
 
 
 class RayEndpointsResult(BaseResult):
-    """Each address as the worker sees it; `problem` says why none of them answered, if so."""
+    """Each address as the worker sees it. If none of them answered, `problem` says why."""
 
     type: Literal["ray_endpoints"] = "ray_endpoints"
     endpoints: tuple[EndpointReport, ...]
@@ -188,7 +190,7 @@ class RayRunResult(BaseResult):
 
 
 class RayLogsResult(BaseResult):
-    """What a run printed; only the last part if `truncated`."""
+    """What a run printed; only the end of it if `truncated`."""
 
     type: Literal["ray_logs"] = "ray_logs"
     submission_id: str
@@ -197,7 +199,7 @@ class RayLogsResult(BaseResult):
 
 
 class RayStopResult(BaseResult):
-    """`stopped` is False if the run had ended before; `run` is its state now."""
+    """The outcome of stopping a run. `stopped` is False if it had already ended; `run` is its present state."""
 
     type: Literal["ray_stop"] = "ray_stop"
     stopped: bool

@@ -1,4 +1,4 @@
-"""Sources: the data that a session may read."""
+"""Sources: data that a session may read."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class ColumnType(StrEnum):
-    """What a column can be used for, whatever its reader calls the type."""
+    """The type of a column, independent of the system that holds the data."""
 
     INTEGER = "integer"
     NUMBER = "number"
@@ -27,7 +27,7 @@ class ColumnType(StrEnum):
 
 
 class Column(BaseModel):
-    """One column: its name as the reader spells it, and its type."""
+    """One column: its name, spelled as Ray's reader spells it, and its type."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
@@ -37,7 +37,7 @@ class Column(BaseModel):
 
 
 class CsvSource(BaseModel):
-    """One CSV object on S3. `size_bytes` and `rows` are exact: the whole file was read when it was uploaded."""
+    """One CSV object on S3. `size_bytes` and `rows` are exact, because the whole file is read when it is uploaded."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
@@ -47,7 +47,7 @@ class CsvSource(BaseModel):
     size_bytes: int
     rows: int
     columns: tuple[Column, ...]
-    job_id: str = Field(description="The upload that wrote it; tells two uploads of one file apart")
+    job_id: str = Field(description="The upload job that wrote it; distinguishes two uploads of the same file")
 
     @property
     def name(self) -> str:
@@ -74,7 +74,7 @@ class TableFormat(StrEnum):
 
 
 class TableSource(BaseModel):
-    """One Glue table, resolved when it was selected. Partition keys are columns too, listed apart as in Glue."""
+    """One Glue table, as it was when it was selected. Partition keys are columns, listed separately as in Glue."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
@@ -97,7 +97,7 @@ class TableSource(BaseModel):
 
 
 class OpaqueSource(BaseModel):
-    """A source that this version cannot read, kept as it is: a newer worker wrote it. Its fields are attributes."""
+    """A source of a newer worker that this version cannot read. It keeps all fields, as attributes."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="allow")
 
@@ -116,12 +116,12 @@ class OpaqueSource(BaseModel):
 Source = CsvSource | TableSource
 KnownSource = Annotated[Source, Field(discriminator="type")]
 AnySource = Annotated[KnownSource | OpaqueSource, Field(union_mode="left_to_right")]
-"""Validates a source; one that no known type fits becomes an `OpaqueSource`."""
+"""Validates a source. A source of an unknown type becomes an `OpaqueSource`."""
 
 
 def readable_uri(s3_uri: str) -> str:
-    """Returns the URI with special characters percent-encoded, as Arrow, and so Ray, reads it.
+    """Returns the URI with special characters percent-encoded, as Arrow and therefore Ray expect it.
 
-    Arrow decodes the path of an S3 URI, so a literal blank, '%', '#' or 'é' would name another key, or none.
+    Arrow decodes the path of an S3 URI, so an unencoded space, '%', '#' or 'é' would name another key, or none.
     """
     return quote(s3_uri, safe="/!$&'()*+,-.:;=@_~")

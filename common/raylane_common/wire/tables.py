@@ -51,7 +51,7 @@ class TableRef(BaseModel):
 
 
 class SelectTablesRequest(BaseRequest):
-    """Put tables into the session's sources: all of them, or none."""
+    """Add tables to the session's sources: all of them, or none."""
 
     kind: ClassVar[JobKind] = JobKind.TABLES
 
@@ -60,14 +60,14 @@ class SelectTablesRequest(BaseRequest):
 
 
 class DatabasesResult(BaseResult):
-    """The catalog's databases, by name."""
+    """The names of the catalog's databases, sorted."""
 
     type: Literal["databases"] = "databases"
     databases: tuple[str, ...]
 
 
 class TableSummary(BaseModel):
-    """One table in a listing. `supported` says whether it can be selected; `reason` says why not."""
+    """One table in a listing. `supported` says whether it can be selected; if not, `reason` says why."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
@@ -81,7 +81,7 @@ class TableSummary(BaseModel):
 
 
 class TablesResult(BaseResult):
-    """The tables of one database, by name."""
+    """The tables of one database, sorted by name."""
 
     type: Literal["tables"] = "tables"
     tables: tuple[TableSummary, ...]

@@ -15,7 +15,7 @@ __all__ = ["UploadRequest", "UploadResult"]
 
 
 class UploadRequest(BaseRequest):
-    """Put a CSV on S3 and into the session's sources. Its bytes are staged beside the record, not inside it."""
+    """Put a CSV on S3 and add it to the session's sources. Its bytes are staged in their own key, not in the record."""
 
     kind: ClassVar[JobKind] = JobKind.UPLOAD
 
@@ -25,7 +25,7 @@ class UploadRequest(BaseRequest):
 
 
 class UploadResult(BaseResult):
-    """Where the CSV is and what it holds. `preview`: the first 5 records after the header, cells as text."""
+    """Where the CSV is and what it holds. `preview` is the first 5 records after the header, with cells as text."""
 
     type: Literal["upload"] = "upload"
     s3_uri: str

@@ -98,7 +98,7 @@ async def test_an_unknown_id_is_an_error_that_names_it(queue: JobQueue) -> None:
 
 async def test_waiting_ends_with_the_job_or_with_the_timeout(queue: JobQueue, lane: LaneQueue) -> None:
     await queue.enqueue(a_job("j"))
-    with pytest.raises(WaitTimeout, match="still running"):
+    with pytest.raises(WaitTimeout, match="and continues"):
         await queue.wait("j", timeout_s=0.1)
     waiting = asyncio.create_task(queue.wait("j", timeout_s=10))
     await end(lane, (await take(lane)).failed(StorageRejected("no such bucket")))

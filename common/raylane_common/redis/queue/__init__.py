@@ -1,4 +1,7 @@
-"""The queue, from three sides: producer (`JobQueue`), operator (`QueueOverview`), worker (`LaneQueue`, `Lease`)."""
+"""The queue, for the producer (`JobQueue`), the operator (`QueueOverview`) and the worker (`LaneQueue`, `Lease`).
+
+See docs/decisions/0006.
+"""
 
 from raylane_common.redis.queue.jobs import JobQueue
 from raylane_common.redis.queue.lanes import Claim, LaneQueue

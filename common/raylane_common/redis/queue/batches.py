@@ -1,4 +1,4 @@
-"""Many jobs at once: split into chunks, grouped by what they share, and the script's answers as outcomes."""
+"""Prepares batches of jobs for the `enqueue` script, and reads its answers."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from raylane_common.wire.base import JobKind
     from raylane_common.wire.jobs import NewJob
 
-# A chunk of either size keeps the server busy for a few milliseconds, so that other clients are not held up.
+# A chunk of either size keeps the server busy for only a few milliseconds, so other clients do not have to wait.
 _CHUNK_JOBS: Final = 200
 _CHUNK_BYTES: Final = 1024 * 1024
 
 
 def chunks_of(jobs: Sequence[NewJob]) -> Iterator[Sequence[NewJob]]:
-    """Splits the jobs into chunks that are each written by one script call."""
+    """Splits the jobs into chunks. One script call writes one chunk."""
     start, size_bytes = 0, 0
     for index, job in enumerate(jobs):
         size_bytes += len(job.body)
@@ -37,7 +37,7 @@ def chunks_of(jobs: Sequence[NewJob]) -> Iterator[Sequence[NewJob]]:
 
 
 def groups_of(jobs: Sequence[NewJob], traceparent: str) -> Iterator[JobGroup]:
-    """Groups neighbouring jobs that share kind, session and options, so that those are sent once."""
+    """Groups neighbouring jobs with the same kind, session and options, so that these are sent once."""
 
     def shared(job: NewJob) -> tuple[JobKind, str, str]:
         return job.kind, job.session_id or "", _options(job, traceparent)
@@ -47,7 +47,7 @@ def groups_of(jobs: Sequence[NewJob], traceparent: str) -> Iterator[JobGroup]:
 
 
 def _options(job: NewJob, traceparent: str) -> str:
-    """The options of a job as JSON; '' for none, as for most jobs."""
+    """Returns the options of a job as JSON; '' if it has none, like most jobs."""
     options: dict[str, object] = {}
     if traceparent:
         options["traceparent"] = traceparent

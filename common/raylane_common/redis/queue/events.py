@@ -1,4 +1,7 @@
-"""A job's events as a follower reads them: all of them in their order, each once, up to the job's end."""
+"""Reads a job's events for a follower: all of them, in order, each once, until the job ends.
+
+See docs/decisions/0006.
+"""
 
 from __future__ import annotations
 
@@ -32,9 +35,9 @@ class EventReader:
         self._block_ms = int(block_s * 1000)
 
     async def until_end(self, job_id: str, after: str | None) -> AsyncIterator[JobEvent]:
-        """Yields the events behind the id `after`; with None, only those that are still to come.
+        """Yields the events after the id `after`; if it is None, only those that are added from now on.
 
-        Raises `JobNotFound`, and `InvalidRequest` if `after` is not an event's id.
+        Raises `JobNotFound`, and `InvalidRequest` if `after` is not an event id.
         """
         stream = keys.job_events(job_id)
         position = after
@@ -55,10 +58,10 @@ class EventReader:
                 if after is not None and _order(position) < _order(first.id):
                     position = first.id
                     yield first
-            # The position is behind the last event if a failover lost events that this follower has seen.
+            # The position can be later than the last event: a failover may lose events that this follower has seen.
             if _order(position) >= _order(last) and status in _FINAL:
                 return
-            # While events arrive, the record need not be read again.
+            # While events arrive, there is no need to read the record again.
             while events := await self._read(stream, position):
                 for event in events:
                     position = event.id
@@ -68,7 +71,7 @@ class EventReader:
                         return
 
     async def _read(self, stream: str, position: str) -> list[JobEvent]:
-        """Returns the events behind `position`; none if none arrived within the blocking time."""
+        """Returns the events after `position`; an empty list if none arrived within the blocking time."""
         with queue_errors("wait for a job's events"):
             answer = await self._redis.xread({stream: position}, count=_EVENTS_PER_READ, block=self._block_ms)
         return [read_event(*entry) for _, entries in answer for entry in entries]
@@ -77,8 +80,8 @@ class EventReader:
 def read_event(event_id: str, fields: Mapping[str, str]) -> JobEvent:
     """Returns the event of one stream entry, whoever wrote it.
 
-    Fields that this version cannot read are left out. An entry without a type has the type 'unknown'; the time of one
-    without a readable time is that of its id.
+    Fields that this version cannot read are left out. If the type is missing it becomes 'unknown'; if the time is
+    missing or unreadable, it is taken from the id.
     """
     fields = {name: _shown(value) for name, value in fields.items()}
     try:
@@ -89,12 +92,12 @@ def read_event(event_id: str, fields: Mapping[str, str]) -> JobEvent:
 
 
 def _shown(value: str) -> str:
-    """The value with bytes that are not UTF-8 replaced, so that it can be printed and encoded."""
+    """Returns the value with bytes that are not UTF-8 replaced, so that it can be printed and encoded."""
     return value if value.isascii() else value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _read_what_is_readable(event_id: str, fields: Mapping[str, str]) -> JobEvent:
-    """Tries each field alone: the entry of a newer version, or of another program, must not end its follower."""
+    """Reads each field separately, so that an entry of a newer version or another program does not stop a follower."""
     event = JobEvent(id=event_id, type=fields.get("type", "unknown"), at=_order(event_id)[0])
     for name in JobEvent.model_fields.keys() & fields.keys() - {"id", "type"}:
         try:
@@ -107,12 +110,12 @@ def _read_what_is_readable(event_id: str, fields: Mapping[str, str]) -> JobEvent
 
 
 def job_not_found(job_id: str) -> JobNotFound:
-    """The error for an id without a record."""
+    """Returns the error for an id without a record."""
     return JobNotFound(f"no job {job_id}: it was never enqueued, or its record has expired", details={"job_id": job_id})
 
 
 def _order(event_id: str) -> tuple[int, int]:
-    """Returns the id as numbers that can be compared. Raises `InvalidRequest` if it is not an event's id."""
+    """Returns the id as numbers that can be compared. Raises `InvalidRequest` if it is not an event id."""
     milliseconds, _, number = event_id.partition("-")
     try:
         return int(milliseconds), int(number or 0)

@@ -1,4 +1,4 @@
-"""The living workers, as heartbeats show them, and requests to drain one. A worker reads them at its next heartbeat."""
+"""Lists the workers that are alive, and asks one to drain. A worker reads the request at its next heartbeat."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from raylane_common.wire.base import Lane
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-# A busy worker reads the request within seconds; one that is cut off from Redis may need a while.
+# A worker reads the request within seconds, unless it is cut off from Redis for a while.
 _DRAIN_REQUEST_TTL_S: Final = 3600
 
 
@@ -34,7 +34,7 @@ async def ask_to_drain(redis: Redis, worker: str) -> None:
 
 
 async def forget_drain(redis: Redis, worker: str) -> None:
-    """Removes a request that was meant for an earlier worker: in containers, all of them have the same name.
+    """Removes a request that was meant for an earlier worker: in containers, successive workers have the same name.
 
     Raises `QueueUnavailable`.
     """

@@ -1,4 +1,7 @@
-"""Repairs what a crash may leave in a lane. Every worker has a janitor, and one at a time sweeps."""
+"""Repairs what a crash may leave behind in a lane. Every worker has a janitor, but only one sweeps at a time.
+
+See docs/decisions/0006.
+"""
 
 from __future__ import annotations
 
@@ -17,17 +20,18 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("raylane.queue")
 
-# Jobs that missed an event wait this long for their repair; a sweep takes the server about a millisecond.
+# The longest time that a stuck job waits for its repair. A sweep takes the server about a millisecond.
 SWEEP_EVERY_S: Final = 15.0
-# What `raylane jobs` can look back on.
+# How many ended jobs of a lane `raylane jobs` can search.
 _LONGEST_LIST: Final = 10_000
-# Scripts leave no stray jobs; a server that lost its last second of writes does. That is rare, so the search is slow.
+# A stray job is in no set of its lane. Only a server that lost its last second of writes leaves some, which is rare, so
+# the search is slow.
 _SWEEPS_PER_SEARCH: Final = 4
 _KEYS_PER_SEARCH: Final = 300
 
 
 class Janitor:
-    """Sweeps one lane, a bounded part at a time. `LaneQueue.janitor` makes one."""
+    """Sweeps one lane, a bounded part at a time. Use `LaneQueue.janitor` to make one."""
 
     def __init__(
         self,
@@ -53,9 +57,9 @@ class Janitor:
         self._sweeps = 0
 
     async def sweep(self) -> bool:
-        """Sweeps if a sweep is due and no other worker does it; returns whether it swept. Raises `QueueUnavailable`."""
+        """Sweeps if a sweep is due and no other worker has it; returns whether it did. Raises `QueueUnavailable`."""
         with queue_errors("sweep the lane"):
-            # The key expires just before the next sweep is due, so that a single worker always finds it free.
+            # The key expires just before the next sweep is due, so that a worker that is alone is never locked out.
             px = self._every_ms - 100
             if not await self._redis.set(keys.janitor(self._lane), self._worker, nx=True, px=px):
                 return False
@@ -74,7 +78,7 @@ class Janitor:
         return True
 
     async def _mend_some(self) -> None:
-        """Checks the next few keys of the database for unfinished jobs that are in none of the lane's sets."""
+        """Checks the next few keys of the database for stray jobs: unfinished ones that are in no set of the lane."""
         with queue_errors("search for stray jobs"):
             self._cursor, found = await self._redis.scan(self._cursor, match=f"{keys.JOB}*", count=_KEYS_PER_SEARCH)
         jobs = []
@@ -85,4 +89,4 @@ class Janitor:
         if jobs:
             mended = await calls.mend(self._scripts, self._lane, self._lease_ms, jobs)
             if mended:
-                logger.warning("put back stray jobs, or deleted what they left: %s", ", ".join(mended))
+                logger.warning("restored stray jobs to their lane, or deleted their bodies: %s", ", ".join(mended))

@@ -1,4 +1,7 @@
-"""The producer's side of the queue: enqueue, read, wait for, follow, cancel and requeue jobs."""
+"""The producer's side of the queue: enqueue, read, wait for, follow, cancel and requeue jobs.
+
+See docs/decisions/0006.
+"""
 
 from __future__ import annotations
 
@@ -31,15 +34,15 @@ if TYPE_CHECKING:
     from raylane_common.wire.kinds import Result
 
 _REFUSALS: Final = {
-    "changed": "has changed since it was read; look again",
-    "body": "has lost the bytes that were staged with it; upload the file again",
+    "changed": "has changed since it was read; look at it again",
+    "body": "no longer has the bytes that were staged with it; upload the file again",
     "unique": "has a unique key that job {} holds now",
-    "dependency": "comes after job {}, which has not succeeded; put that one back first",
+    "dependency": "comes after job {}, which has not succeeded; requeue that one first",
 }
 
 
 class JobQueue:
-    """Jobs as their callers see them. Every method raises `QueueUnavailable` when Redis does not answer in time."""
+    """Jobs as a producer sees them. Every method raises `QueueUnavailable` when Redis does not answer in time."""
 
     def __init__(self, redis: Redis, *, block_s: float = 5.0) -> None:
         """`block_s` is the longest single blocking read; it must stay below the connection's socket timeout."""
@@ -50,9 +53,9 @@ class JobQueue:
     async def enqueue(self, job: NewJob, *, traceparent: str = "") -> str:
         """Stores the job and puts it into its lane, in one round trip; returns its id.
 
-        The same id with the same request is the same job: the second call changes nothing. While another job of the
-        kind with the same unique key is unfinished, that job's id is returned. Raises `JobIdTaken` if the id was used
-        for another request, `InvalidRequest` if a job that it comes after does not exist.
+        Enqueueing the same id and request again changes nothing. If an unfinished job of the same kind holds the unique
+        key, returns that job's id. `traceparent` is the W3C trace context to store. Raises `JobIdTaken` if the id
+        belongs to another request, and `InvalidRequest` if a job in `after` does not exist.
         """
         [outcome] = await self._write([job], calls.pack_jobs(groups_of([job], traceparent)))
         if outcome.error is not None:
@@ -60,10 +63,10 @@ class JobQueue:
         return outcome.id
 
     async def enqueue_many(self, jobs: Sequence[NewJob], *, traceparent: str = "") -> list[Enqueued]:
-        """Stores the jobs in their order, each in one step; returns an outcome for each, in the same order.
+        """Stores the jobs in order, each in one atomic step; returns one outcome per job, in the same order.
 
-        A job may come after an earlier one of the same call. A job's outcome carries the error that `enqueue` would
-        raise, or `QueueUnavailable` if Redis went away; such a job can be enqueued again under its id.
+        A job may come after an earlier one of the same call. An outcome holds the error that `enqueue` would raise. If
+        that is `QueueUnavailable`, enqueue the job again with the same id.
         """
         outcomes: list[Enqueued] = []
         chunks = chunks_of(jobs)
@@ -72,7 +75,7 @@ class JobQueue:
         while chunk:
             writing = asyncio.create_task(self._write(chunk, packed))
             try:
-                # Lets the task send this chunk; the next one is packed while the server works on it.
+                # The task now sends its chunk. The next one is packed while the server works on it.
                 await asyncio.sleep(0)
                 chunk = next(chunks, ())
                 packed = calls.pack_jobs(groups_of(chunk, traceparent))
@@ -90,10 +93,10 @@ class JobQueue:
         return [outcome_of(job, reply) for job, reply in zip(jobs, replies, strict=True)]
 
     async def cancel(self, job_id: str) -> JobStatus:
-        """Ends a job that has not started; asks the worker of a running job to stop it, and its run on Ray.
+        """Ends a job that has not started; asks the worker of a running job to stop it and its run on Ray.
 
-        Returns the job's status after that: CANCELLED, RUNNING while it is being stopped (wait for its end), or the
-        status with which it had ended before. Raises `JobNotFound`.
+        Returns the job's status: CANCELLED, RUNNING while it is being stopped (wait for it to end), or its final status
+        if it had already ended. Raises `JobNotFound`.
         """
         error = JobCancelled("the job was cancelled before it started").info().model_dump_json()
         status = await calls.cancel(self._scripts, job_id, error)
@@ -102,19 +105,19 @@ class JobQueue:
         return JobStatus(status)
 
     async def requeue(self, job_id: str) -> None:
-        """Puts a failed or cancelled job back into its lane, with all its attempts before it.
+        """Puts a failed or cancelled job back into its lane, with its full number of attempts.
 
-        If the job was not at fault (`error.outside_job`), it continues where it was; otherwise it begins anew, with the
-        sources that it has read. Raises `JobNotFound`, `JobNotRequeued`.
+        If the job was not at fault (`error.outside_job`), it continues where it stopped; otherwise it starts over with
+        the sources that it has read. Raises `JobNotFound`, `JobNotRequeued`.
         """
         record = await self.record(job_id)
         if record.status not in (JobStatus.FAILED, JobStatus.CANCELLED):
-            raise _not_requeued(job_id, f"is {record.status}; only a failed or cancelled job can be put back")
+            raise _not_requeued(job_id, f"is {record.status}; only a failed or cancelled job can be requeued")
         reply = await calls.requeue(
             self._scripts,
             job_id,
             finished_at=record.finished_at or 0,
-            begins_anew=_begins_anew(record),
+            starts_over=_starts_over(record),
             checkpoint=_new_checkpoint(record),
         )
         if reply.verdict == "missing":
@@ -134,7 +137,7 @@ class JobQueue:
         return [attempt for text in found if (attempt := _attempt(text)) is not None]
 
     async def record(self, job_id: str) -> JobRecord:
-        """Returns what is true of the job now. Raises `JobNotFound`, and `InvalidRequest` for an unreadable record."""
+        """Returns the job's record. Raises `JobNotFound`, and `InvalidRequest` if the record cannot be read."""
         with queue_errors("read a record"):
             fields = await cast("Awaitable[dict[str, str]]", self._redis.hgetall(keys.job(job_id)))
         if not fields:
@@ -142,7 +145,7 @@ class JobQueue:
         return JobRecord.from_hash(job_id, fields)
 
     async def wait(self, job_id: str, timeout_s: float | None = None) -> JobRecord:
-        """Returns the record once the job has ended. Without a timeout, waits as long as it takes.
+        """Returns the record once the job has ended. Waits at most `timeout_s` seconds, or without limit if None.
 
         Raises `WaitTimeout`, `JobNotFound`.
         """
@@ -153,12 +156,12 @@ class JobQueue:
                 return await self.record(job_id)
         except TimeoutError as error:
             raise WaitTimeout(
-                f"job {job_id} has not ended after {timeout_s:g} s and is still running; wait again, or follow it",
+                f"job {job_id} has not ended after {timeout_s:g} s and continues; wait again, or follow it",
                 details={"job_id": job_id},
             ) from error
 
     async def result(self, job_id: str, timeout_s: float | None = None) -> Result:
-        """Returns the job's result once it has succeeded. Raises the job's own error if it failed, else as `wait`."""
+        """Returns the job's result once it has succeeded. Raises the job's own error, and what `wait` raises."""
         record = await self.wait(job_id, timeout_s)
         if record.status is JobStatus.SUCCEEDED and record.result is not None:
             return record.result
@@ -167,10 +170,10 @@ class JobQueue:
         raise RaylaneError.from_info(record.error)
 
     async def follow(self, job_id: str, *, after: str = BEGIN) -> AsyncIterator[JobEvent]:
-        """Yields the job's events from the one behind the id `after` to the one that ends the job.
+        """Yields the job's events, from the one after the id `after` to the one that ends the job.
 
-        After a disconnect, continue with the `id` of the last event. Raises `JobNotFound`, and `InvalidRequest` if
-        `after` is not an event's id.
+        After a disconnect, pass the `id` of the last event seen. Raises `JobNotFound`, and `InvalidRequest` if `after`
+        is not an event id.
         """
         async for event in self._events.until_end(job_id, after=after):
             yield event
@@ -187,14 +190,14 @@ class JobQueue:
         return [record for record in records if record is not None]
 
 
-def _begins_anew(record: JobRecord) -> bool:
-    # A job that is at fault would find the run that failed, and fail with it again.
+def _starts_over(record: JobRecord) -> bool:
+    # A job that is at fault would find its failed run again, and fail again.
     return record.error is None or not RaylaneError.from_info(record.error).outside_job
 
 
 def _new_checkpoint(record: JobRecord) -> str | None:
-    """The checkpoint of a job that begins anew, as JSON; None to keep the one in the record."""
-    if record.checkpoint is None or not _begins_anew(record):
+    """Returns the checkpoint of a job that starts over, as JSON; None to keep the one in the record."""
+    if record.checkpoint is None or not _starts_over(record):
         return None
     return record.checkpoint.model_copy(update={"versions": (), "usage": None}).model_dump_json()
 
@@ -204,7 +207,7 @@ def _not_requeued(job_id: str, reason: str) -> JobNotRequeued:
 
 
 def _readable(job_id: str, fields: dict[str, str]) -> JobRecord | None:
-    """The record, or None if there is none or another program has broken it."""
+    """Returns the record; None if there is none or it cannot be read."""
     try:
         return JobRecord.from_hash(job_id, fields) if fields else None
     except InvalidRequest:

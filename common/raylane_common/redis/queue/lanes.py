@@ -1,6 +1,6 @@
-"""The worker's side of one lane: claim jobs, renew their leases, write how their attempts ended, send heartbeats.
+"""The worker's side of one lane: claim jobs, renew their leases, write the outcomes of attempts, send heartbeats.
 
-See docs/decisions/0001-arq-below-our-own-queue.md and 0006-one-sorted-set-per-state.md.
+See docs/decisions/0001 and 0006.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 class Claim:
     """The jobs that one claim took.
 
-    `next_due_s` is the time in seconds until another job is due, None if no job is scheduled. `unreadable` holds the
-    outcomes of claimed jobs whose record breaks the wire format; the worker writes them like any other outcome.
+    `next_due_s` is the time in seconds until the next job is due; None if no job is scheduled. `unreadable` holds
+    outcomes for claimed jobs whose record cannot be read; the worker writes them like any other outcome.
     """
 
     leases: list[Lease]
@@ -54,11 +54,11 @@ class LaneQueue:
         result_ttl_s: float,
         dead_ttl_s: float = DEAD_TTL_MS / 1000,
     ) -> None:
-        """`worker` is a name that no other living worker has. A lease holds for `lease_s` without renewal.
+        """`worker` is a name that no other living worker has. A lease lasts `lease_s` seconds unless it is renewed.
 
-        `max_attempts`, by kind, applies to jobs that were enqueued without their own number. `per_session` bounds how
-        many jobs of one session run at once, 0 for no bound. The records of ended jobs are kept for `result_ttl_s`,
-        those of dead letters for `dead_ttl_s`.
+        `max_attempts`, by kind, applies to jobs that were enqueued without a number of their own. `per_session` is how
+        many jobs of one session may run at once; 0 means no limit. The records of ended jobs are kept for
+        `result_ttl_s` seconds, those of dead letters for `dead_ttl_s` seconds.
         """
         self.lane = lane
         self.lease_s = lease_s
@@ -85,7 +85,7 @@ class LaneQueue:
             retention=self._retention,
             max_attempts=self._max_attempts,
         )
-        # Replaced only now: if the answer was lost, the next claim repeats the token and gets the same jobs.
+        # Replaced only after an answer: if it was lost, the next claim repeats the token and gets the same jobs.
         self._token = uuid.uuid4().hex
         leases: list[Lease] = []
         unreadable: list[AttemptOutcome] = []
@@ -100,25 +100,25 @@ class LaneQueue:
         return Claim(leases, next_due_s, unreadable)
 
     async def renew(self, leases: Sequence[Lease]) -> list[LeaseState]:
-        """Extends the leases by another `lease_s`; returns which are held, lost, or held by a job to cancel."""
+        """Extends the leases by another `lease_s`; returns for each "held", "lost", or "cancel" for a cancelled job."""
         held = [(lease.job_id, lease.token) for lease in leases]
         return await calls.renew(self._scripts, self.lane, self._lease_ms, held)
 
     async def finish(self, outcomes: Sequence[AttemptOutcome]) -> list[bool]:
-        """Writes how attempts ended, each in one step; returns False for a job that another worker owns by now."""
+        """Writes the outcomes, each in one atomic step; returns False for each job that another worker owns now."""
         return await calls.finish(self._scripts, self._retention, outcomes)
 
     async def beat(self, ttl_s: float) -> bool:
-        """Shows for `ttl_s` that this worker is alive; returns whether an operator asked it to drain."""
+        """Sends a heartbeat, valid for `ttl_s` seconds; returns whether an operator asked the worker to drain."""
         return await calls.beat(self._scripts, self.lane, self._worker, int(ttl_s * 1000))
 
     async def stop_beating(self) -> None:
-        """Removes the worker's heartbeat: it has stopped, and does not count as alive until the heartbeat expires."""
+        """Removes the worker's heartbeat, so that a worker that has stopped no longer counts as alive."""
         with queue_errors("remove a heartbeat"):
             await self._redis.zrem(keys.workers(self.lane), self._worker)
 
     def janitor(self, *, every_s: float = SWEEP_EVERY_S) -> Janitor:
-        """Returns a janitor of this lane. Of all workers' janitors, one sweeps every `every_s`."""
+        """Returns a janitor for this lane. One of the janitors of all workers sweeps every `every_s` seconds."""
         return Janitor(
             self._redis,
             self._scripts,

@@ -1,6 +1,6 @@
-"""A worker's right to one job, and everything it may write while it has it.
+"""A worker's right to one job, and everything that the worker may write while it has that right.
 
-See docs/decisions/0001-arq-below-our-own-queue.md.
+See docs/decisions/0001.
 """
 
 from __future__ import annotations
@@ -29,9 +29,10 @@ if TYPE_CHECKING:
 
 
 class Lease:
-    """A worker's right to one job. `token` proves it: every write raises `LeaseLost` once another worker owns the job.
+    """A worker's right to one job. `token` proves it.
 
-    Every asynchronous method raises `QueueUnavailable` when Redis does not answer in time.
+    Every write raises `LeaseLost` once another worker owns the job. Every asynchronous method raises `QueueUnavailable`
+    when Redis does not answer in time.
     """
 
     def __init__(self, redis: Redis, scripts: Scripts, record: JobRecord, token: str) -> None:
@@ -46,11 +47,11 @@ class Lease:
         return self.record.id
 
     async def refresh(self) -> None:
-        """Reads the record again, with everything that this attempt has written into it."""
+        """Reads the record again, including everything that this attempt has written."""
         with queue_errors("read a record"):
             fields = await cast("Awaitable[dict[str, str]]", self._redis.hgetall(keys.job(self.job_id)))
         if not fields:
-            raise LeaseLost(f"the record of job {self.job_id} has vanished", details={"job_id": self.job_id})
+            raise LeaseLost(f"the record of job {self.job_id} no longer exists", details={"job_id": self.job_id})
         self.record = JobRecord.from_hash(self.job_id, fields)
 
     async def progress(self, progress: Progress) -> None:
@@ -59,7 +60,7 @@ class Lease:
         await self._note(field=("progress", value), event=(EventType.PROGRESS, "progress", value))
 
     async def log(self, lines: str, *, position: str = "") -> None:
-        """Adds whole lines to the job's events, and with them writes `position`, where the next attempt continues."""
+        """Adds whole lines to the job's events and, in the same step, writes `position` for the next attempt."""
         field = ("log_position", position) if position else ("", "")
         await self._note(field=field, event=(EventType.LOG, "line", lines))
 
@@ -68,7 +69,7 @@ class Lease:
         await self._note(event=(EventType.TEXT, "text", piece))
 
     async def checkpoint(self, checkpoint: Checkpoint) -> None:
-        """Replaces the record's checkpoint, from which the job's next attempt continues."""
+        """Replaces the record's checkpoint. The job's next attempt continues from it."""
         await self._note(field=("checkpoint", checkpoint.model_dump_json()))
 
     async def body(self) -> bytes:
@@ -85,23 +86,23 @@ class Lease:
         return found
 
     def succeeded(self, result: Result) -> AttemptOutcome:
-        """The job ends with its result."""
+        """Returns the outcome of a job that ends with its result."""
         return AttemptOutcome(self.job_id, self.token, "succeeded", result.model_dump_json())
 
     def failed(self, error: RaylaneError) -> AttemptOutcome:
-        """The job ends with an error. If the job is not at fault, it becomes a dead letter."""
+        """Returns the outcome of a job that ends with an error: a dead letter if the job is not at fault."""
         return self._outcome("dead" if error.outside_job else "failed", error)
 
     def cancelled(self, error: RaylaneError) -> AttemptOutcome:
-        """The job ends at its user's request."""
+        """Returns the outcome of a job that its user cancelled."""
         return self._outcome("cancelled", error)
 
     def retried(self, error: RaylaneError, delay_s: float) -> AttemptOutcome:
-        """The job returns to its lane for the next attempt, which starts after `delay_s`."""
+        """Returns the outcome of an attempt that failed; the next one starts after `delay_s` seconds."""
         return self._outcome("retry", error, delay_s)
 
     def returned(self, error: RaylaneError | None = None, delay_s: float = 0) -> AttemptOutcome:
-        """The job returns to its lane, and this attempt does not count."""
+        """Returns the outcome of an attempt that does not count; the next one starts after `delay_s` seconds."""
         return self._outcome("return", error, delay_s)
 
     def _outcome(
@@ -115,4 +116,4 @@ class Lease:
 
     async def _note(self, *, field: tuple[str, str] = ("", ""), event: tuple[str, str, str] = ("", "", "")) -> None:
         if not await calls.note(self._scripts, self.job_id, self.token, field=field, event=event):
-            raise LeaseLost(f"job {self.job_id} is no longer this worker's", details={"job_id": self.job_id})
+            raise LeaseLost(f"job {self.job_id} belongs to another worker now", details={"job_id": self.job_id})

@@ -1,4 +1,7 @@
-"""The operator's side of the queue: how full the lanes are, which jobs match, and which are dead letters."""
+"""The operator's side of the queue: the state of the lanes, jobs by filter, and dead letters.
+
+See docs/decisions/0006.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +19,9 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-# A minute smooths out single jobs and still follows a change of load.
+# A minute smooths out single jobs and still shows a change in load.
 _RATE_OVER_MS: Final = 60_000
-# Records of this many jobs are a few hundred KiB, one answer of a few milliseconds.
+# The records of this many jobs are a few hundred KiB, which Redis sends in a few milliseconds.
 _PAGE: Final = 200
 
 _SETS: Final[dict[JobStatus, tuple[Callable[[str], str], ...]]] = {
@@ -53,9 +56,9 @@ class QueueOverview:
         kind: JobKind | None = None,
         limit: int = 50,
     ) -> list[JobRecord]:
-        """Returns up to `limit` jobs that match, newest first.
+        """Returns up to `limit` jobs that match all filters, newest first.
 
-        Searches all unfinished jobs, and the last 10,000 of each lane that have ended. Unreadable records are left out.
+        Searches all unfinished jobs, and the last 10,000 ended jobs of each lane. Unreadable records are left out.
         """
         sets = dict.fromkeys(
             set_of(lane)
@@ -81,7 +84,7 @@ class QueueOverview:
         session_id: str | None = None,
         limit: int = 50,
     ) -> list[JobRecord]:
-        """Returns up to `limit` dead letters that match, the last one to fail first. `code` is that of their error."""
+        """Returns up to `limit` dead letters that match all filters, latest failure first. `code` is an error code."""
 
         def matches(record: JobRecord) -> bool:
             return (
@@ -129,7 +132,7 @@ class QueueOverview:
         return newest[:limit]
 
     async def _records(self, name: str) -> AsyncIterator[JobRecord]:
-        """Yields the readable records of a set, from its highest score down."""
+        """Yields the readable records of a set, highest score first."""
         start = 0
         while True:
             job_ids = await self._redis.zrevrange(name, start, start + _PAGE - 1)
@@ -145,6 +148,6 @@ class QueueOverview:
                     try:
                         record = JobRecord.from_hash(job_id, fields)
                     except InvalidRequest:
-                        # Another program has broken it. Its lane fails it when a worker claims it.
+                        # Another program has broken it. The job fails when a worker claims it.
                         continue
                     yield record

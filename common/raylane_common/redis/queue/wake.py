@@ -1,4 +1,4 @@
-"""Messages to workers: new work and cancelled jobs are announced, so that a worker does not wait for its next poll."""
+"""Listens for messages about new work and cancelled jobs, so that a worker need not wait for its next poll."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("raylane.queue")
 
-# redis-py checks a silent connection between two waits, so this bounds how late a dead one is noticed.
+# redis-py checks a silent connection between two waits, so a dead one is noticed within this time.
 _LISTEN_S: Final = 5.0
-# A subscription has already been retried for `redis.give_up_s` when it fails. A worker polls meanwhile.
+# When a subscription fails, it has already been retried for `redis.give_up_s`. Until it is back, the worker polls.
 _FIRST_PAUSE_S: Final = 1.0
 _LONGEST_PAUSE_S: Final = 5.0
 
 
 async def listen(redis: Redis, channels: Mapping[str, Callable[[str], None]]) -> NoReturn:
-    """Calls a channel's function with each message that arrives on it (a job id), until cancelled.
+    """Calls a channel's function with each message (a job id) that arrives on the channel, until cancelled.
 
-    A lost connection is opened again. Each function is then called once with '', because messages may have been missed.
+    A lost connection is reopened. Each function is then called once with '', because messages may have been missed.
     """
     pauses = Backoff(_FIRST_PAUSE_S, _LONGEST_PAUSE_S, jitter=0.5)
     while True:

@@ -1,6 +1,6 @@
 """The Lua scripts: each is one atomic step. `calls` has one typed function for each of them.
 
-See docs/decisions/0006-one-sorted-set-per-state.md.
+See docs/decisions/0006.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
     from redis.commands.core import AsyncScript
 
-# A follower that falls further behind misses events, and a job's stream stays at some 100 KiB.
+# Keeps a job's stream at about 100 KiB. A follower that falls further behind misses events.
 EVENTS_MAX: Final = 1000
 # A week covers a long weekend without workers; a month gives an operator time to look at what failed.
 PENDING_TTL_MS: Final = 7 * 24 * 3600 * 1000
@@ -39,7 +39,7 @@ _NAME_OF_CONSTANT: Final = re.compile(rf"\b({'|'.join(_CONSTANTS)})\b")
 
 @cache
 def source(name: Name) -> str:
-    """Returns the text of a script as the server runs it. It begins with the script's contract."""
+    """Returns the text of a script as the server runs it. Its first comment says what it takes and returns."""
     here = files(__package__)
     lines = (here / f"{name}.lua").read_text().splitlines(keepends=True)
     # The comment at the head says what the script takes and returns.
@@ -49,7 +49,7 @@ def source(name: Name) -> str:
 
 
 def _with_constants(text: str) -> str:
-    """Replaces the names in capitals by their values: every function would capture Lua's locals anew on each call."""
+    """Replaces names in capitals with their values. As Lua locals, every function would capture them on each call."""
     lines = text.splitlines(keepends=True)
     return "".join(
         line if line.lstrip().startswith("--") else _NAME_OF_CONSTANT.sub(lambda name: _CONSTANTS[name[0]], line)
@@ -58,14 +58,17 @@ def _with_constants(text: str) -> str:
 
 
 class Scripts:
-    """Runs scripts by their digest, and loads them into servers that do not have them yet."""
+    """Runs scripts by their digest, and loads them into a server that does not have them yet."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._registered: dict[Name, AsyncScript] = {}
 
     async def run(self, name: Name, arguments: Sequence[Argument], *, doing: str) -> object:
-        """Returns the script's answer. `doing` says in errors what was tried. Raises `QueueUnavailable`."""
+        """Returns the script's answer.
+
+        `arguments` are its ARGV. `doing` completes "Redis refused to …" in an error. Raises `QueueUnavailable`.
+        """
         script = self._registered.get(name)
         if script is None:
             script = self._registered[name] = self._redis.register_script(source(name))

@@ -1,6 +1,6 @@
-"""One typed function for each Lua script: the only place that knows the order of their arguments and answers.
+"""One typed function for each Lua script. Only this module knows the order of their arguments and answers.
 
-Every function raises `QueueUnavailable` when Redis does not answer in time.
+Every function raises `QueueUnavailable` when Redis does not answer in time. See docs/decisions/0006.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Retention:
 
 @dataclass(frozen=True)
 class JobGroup:
-    """Neighbouring jobs that share everything but their id, payload and body. `options` is JSON, or '' for none."""
+    """Neighbouring jobs that differ only in id, payload and body. `options` is JSON, or '' for none."""
 
     kind: str
     lane: str
@@ -44,7 +44,7 @@ PackedJobs = NewType("PackedJobs", list[Argument])
 
 
 class EnqueueReply(NamedTuple):
-    """The answer for one job. `detail` names the other job or the option, `problem` says what is wrong with it."""
+    """The answer for one job. `detail` names the other job or the option; `problem` says what is wrong with it."""
 
     verdict: Literal["written", "known", "taken", "missing", "unique", "option"]
     detail: str = ""
@@ -56,7 +56,7 @@ _KNOWN: Final = EnqueueReply("known")
 
 
 def pack_jobs(groups: Iterable[JobGroup]) -> PackedJobs:
-    """Returns the arguments of `enqueue`. Separate from it, so that a caller can pack jobs while Redis is busy."""
+    """Returns the arguments of `enqueue`. A separate step, so that a caller can pack jobs while Redis is busy."""
     packed: list[Argument] = [WIRE_VERSION]
     for group in groups:
         packed += (len(group.jobs), group.kind, group.lane, group.session_id, group.options)
@@ -66,7 +66,7 @@ def pack_jobs(groups: Iterable[JobGroup]) -> PackedJobs:
 
 
 async def enqueue(scripts: Scripts, jobs: PackedJobs) -> list[EnqueueReply]:
-    """Writes the jobs, each in one step; returns an answer for each."""
+    """Writes the jobs, each in one atomic step; returns an answer for each."""
     answer = await scripts.run("enqueue", jobs, doing="enqueue jobs")
     return [_enqueue_reply(reply) for reply in cast("list[int | list[str]]", answer)]
 
@@ -79,7 +79,7 @@ def _enqueue_reply(reply: int | list[str]) -> EnqueueReply:
 
 
 class ClaimReply(NamedTuple):
-    """The claimed jobs as id and record, and the milliseconds until the next job is due (None for no job)."""
+    """The claimed jobs as id and record, and the milliseconds until the next job is due (None if there is none)."""
 
     next_due_ms: int | None
     jobs: list[tuple[str, dict[str, str]]]
@@ -99,8 +99,9 @@ async def claim(
 ) -> ClaimReply:
     """Claims up to `limit` jobs under `token`. A repeated call with the same token gets the same jobs.
 
-    `per_session` bounds the jobs of one session at once (0 for no bound). `max_attempts` is by kind, for jobs that were
-    enqueued without their own number.
+    `worker` is the name to record and `lease_ms` the length of the leases. `per_session` is how many jobs of one
+    session may run at once (0 for no limit). `max_attempts`, by kind, applies to jobs that were enqueued without a
+    number of their own.
     """
     kinds = [part for item in max_attempts.items() for part in item]
     arguments = [lane, worker, token, limit, lease_ms, per_session, retention.ended_ms, retention.dead_ms, *kinds]
@@ -134,7 +135,7 @@ async def note(
     field: tuple[str, str] = ("", ""),
     event: tuple[str, str, str] = ("", "", ""),
 ) -> bool:
-    """Writes one field (name, value) and one event (type, field, value) of a running job.
+    """Writes one `field` (name, value) and one `event` (type, field, value) of a running job.
 
     Returns False if the job has another owner or has ended.
     """
@@ -144,7 +145,7 @@ async def note(
 
 @dataclass(frozen=True)
 class AttemptOutcome:
-    """How one attempt ended. `value` is the result or the error as JSON; `delay_ms` is the pause before a retry."""
+    """How one attempt ended. `value` is the result or error as JSON; `delay_ms` delays the next attempt."""
 
     job_id: str
     token: str
@@ -154,7 +155,7 @@ class AttemptOutcome:
 
 
 async def finish(scripts: Scripts, retention: Retention, outcomes: Iterable[AttemptOutcome]) -> list[bool]:
-    """Writes outcomes, each in one step; returns False for a job that has another owner."""
+    """Writes outcomes, each in one atomic step; returns False for each job that has another owner."""
     arguments: list[Argument] = [retention.ended_ms, retention.dead_ms]
     for outcome in outcomes:
         arguments += (outcome.job_id, outcome.token, outcome.verdict, outcome.value, outcome.delay_ms)
@@ -163,7 +164,7 @@ async def finish(scripts: Scripts, retention: Retention, outcomes: Iterable[Atte
 
 
 async def cancel(scripts: Scripts, job_id: str, error: str) -> str:
-    """Cancels a job; returns its status after that, or '' for an unknown job. `error` is JSON."""
+    """Cancels a job; returns its new status, or '' for an unknown job. `error` is the error to store, as JSON."""
     return cast("str", await scripts.run("cancel", [job_id, error], doing="cancel a job"))
 
 
@@ -175,41 +176,45 @@ class RequeueReply(NamedTuple):
 
 
 async def requeue(
-    scripts: Scripts, job_id: str, *, finished_at: int, begins_anew: bool, checkpoint: str | None
+    scripts: Scripts, job_id: str, *, finished_at: int, starts_over: bool, checkpoint: str | None
 ) -> RequeueReply:
-    """Puts an ended job back into its lane, if it has not changed since `finished_at` (epoch ms) was read.
+    """Puts a failed or cancelled job back into its lane, unless `finished_at` (epoch ms) has changed in the record.
 
-    A `checkpoint` (JSON) replaces the one in the record; None keeps it.
+    If it `starts_over`, its runs get new ids. A `checkpoint` (JSON) replaces the one in the record; None keeps it.
     """
-    arguments: list[Argument] = [job_id, finished_at, int(begins_anew), checkpoint or ""]
-    answer = await scripts.run("requeue", arguments, doing="put a job back")
+    arguments: list[Argument] = [job_id, finished_at, int(starts_over), checkpoint or ""]
+    answer = await scripts.run("requeue", arguments, doing="requeue a job")
     verdict, *other = cast("list[str]", answer)
     return RequeueReply(cast("Literal['ok']", verdict), *other)
 
 
 async def sweep(scripts: Scripts, lane: str, *, per_session: int, retention: Retention, longest_list: int) -> int:
-    """Repairs a bounded part of a lane, and shortens its list of ended jobs; returns how many jobs were repaired."""
+    """Repairs a bounded part of a lane; returns how many jobs were repaired.
+
+    `per_session` is how many jobs of one session may run at once (0 for no limit). `longest_list` is the maximum length
+    of the lane's list of ended jobs.
+    """
     arguments: list[Argument] = [lane, per_session, retention.ended_ms, retention.dead_ms, longest_list]
     return cast("int", await scripts.run("sweep", arguments, doing="sweep the lane"))
 
 
 async def mend(scripts: Scripts, lane: str, lease_ms: int, jobs: Iterable[tuple[str, bool]]) -> list[str]:
-    """Puts jobs that are in none of the lane's sets back, and deletes bodies without a job; returns the changed ids.
+    """Restores jobs that are in no set of the lane, and deletes bodies without a job; returns the changed ids.
 
-    Each job is its id, and whether a body of it was seen.
+    `jobs` are pairs of an id and whether a body with that id was seen. A running job gets a lease of `lease_ms`.
     """
     arguments: list[Argument] = [lane, lease_ms]
     for job_id, has_body in jobs:
         arguments += (job_id, int(has_body))
-    return cast("list[str]", await scripts.run("mend", arguments, doing="put stray jobs back"))
+    return cast("list[str]", await scripts.run("mend", arguments, doing="restore stray jobs"))
 
 
 async def beat(scripts: Scripts, lane: str, worker: str, ttl_ms: int) -> bool:
-    """Records a worker's heartbeat, valid for `ttl_ms`; returns whether the worker was asked to drain."""
+    """Records a worker's heartbeat, which is valid for `ttl_ms`; returns whether the worker was asked to drain."""
     return bool(await scripts.run("beat", [lane, worker, ttl_ms], doing="send a heartbeat"))
 
 
 async def clear_sources(scripts: Scripts, session_id: str, snapshot: Mapping[str, str]) -> int:
-    """Removes the fields that still hold the snapshot's values; returns how many were removed."""
+    """Removes the session's fields that still hold the values of `snapshot`; returns how many were removed."""
     fields: Sequence[Argument] = [part for item in snapshot.items() for part in item]
     return cast("int", await scripts.run("clear_sources", [session_id, *fields], doing="clear sources"))

@@ -1,5 +1,5 @@
--- Claims up to `limit` jobs of a lane for a worker. Before that, it queues what is due: scheduled jobs, and jobs whose lease
--- ran out.
+-- Claims up to `limit` jobs of a lane for a worker. First it queues the jobs that are due: scheduled jobs, and jobs whose
+-- lease ran out.
 -- ARGV: lane, worker, token, limit, lease_ms, jobs of one session at once (0 for any number), result_ttl_ms, dead_ttl_ms,
 --       then for each kind: kind, max_attempts
 -- Returns {ms until the next job is due or -1, {id, record as a flat list}, ...}.
@@ -38,7 +38,7 @@ for _, id in ipairs(due(SCHEDULE .. lane)) do
 end
 expire_due(lane)
 
--- Returns the error of an attempt whose worker died; false if the job's last owner put it back itself.
+-- Returns the error of an attempt whose worker died; false if the job's last owner returned it to the lane.
 local function lost_worker(job)
   return job.owner and job.owner:sub(1, 1) ~= '-' and failure('worker_lost', 'the worker ' .. (job.worker or '')
     .. ' died during attempt ' .. job.attempt .. '; see its log', true)
@@ -75,7 +75,7 @@ local function take(id, score)
   if not job or job.status ~= 'queued' then
     if job and job.status == 'running' then redis.call('ZADD', running, 'NX', now + lease_ms, id) end
     if not job then redis.call('DEL', ARQ_JOB .. id, JOB .. id .. BODY) end
-    -- A client that enqueued an ended job again by hand has left a copy.
+    -- A client without the script may have enqueued a job that had ended, and so left a copy.
     if job and final[job.status] then redis.call('DEL', ARQ_JOB .. id) end
     return
   end
@@ -106,7 +106,7 @@ local function take(id, score)
   announce(id, job, 'running', 'attempt', attempt)
   if now - (tonumber(job.enqueued_at) or 0) > 86400000 then keep(id, ttl.pending) end
   claimed[#claimed + 1] = id
-  -- The reader of the list lets the last value of a field win.
+  -- If a field occurs twice in the list, the reader takes the last value.
   for i = 1, #changes do flat[#flat + 1] = changes[i] end
   reply[#reply + 1] = {id, flat}
 end

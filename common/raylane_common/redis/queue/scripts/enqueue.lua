@@ -10,10 +10,10 @@
 --   0                          it was there already: same id, kind, session and payload
 --   {'taken'}                  its id belongs to another request
 --   {'missing', id}            it comes after this job, which does not exist
---   {'unique', id}             this live job has its unique key
+--   {'unique', id}             this unfinished job has its unique key
 --   {'option', name, problem}  an option is unknown or has a wrong value
--- A job that is answered with anything but 1 leaves nothing behind. If ARGV does not have this form, no job is written
--- and the answer is an error that begins with INVALIDARGS.
+-- Nothing is written for a job whose answer is not 1. If ARGV does not have this form, no job is written and the answer
+-- is an error that begins with INVALIDARGS.
 local replies, queued, history, at_us, none = {}, {}, {}, now_us, {}
 
 local function append(list, first, second)
@@ -126,7 +126,7 @@ local function add_all(set, scored)
   for i = 1, #scored, 1000 do redis.call('ZADD', set, unpack(scored, i, math.min(i + 999, #scored))) end
 end
 
--- All groups are read before the first job is written, so that a call in a wrong form changes nothing.
+-- All groups are read before the first job is written, so that a malformed call changes nothing.
 local groups, i = {}, 2
 if not ARGV[1] then return redis.error_reply('INVALIDARGS enqueue: no wire version') end
 while ARGV[i] do

@@ -1,4 +1,4 @@
--- Puts jobs of a lane that are in none of its sets back into the set of their status; deletes bodies that no job needs.
+-- Restores jobs of a lane that are in none of its sets to the set of their status; deletes bodies that no job needs.
 -- ARGV: lane, lease_ms, then for each job of any lane: id, 1 if its body was seen or 0
 -- Returns the ids of the jobs that were changed.
 local lane, lease_ms, changed = ARGV[1], tonumber(ARGV[2]), {}

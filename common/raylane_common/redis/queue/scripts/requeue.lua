@@ -1,5 +1,5 @@
--- Puts a failed or cancelled job back into its lane: attempt 0, without its result, error or worker.
--- ARGV: id, finished_at as the caller read it, 1 to begin anew or 0 to continue,
+-- Puts a failed or cancelled job back into its lane, with attempt 0 and without its error and worker.
+-- ARGV: id, finished_at as the caller read it, 1 to start over or 0 to continue,
 --       checkpoint to keep ('': the one in the record, '-': none)
 -- Returns {'ok'}, {'missing'}, {'changed'} (since the caller read it), {'body'} (the staged bytes are gone), or
 -- {'unique' or 'dependency', id of the job that prevents it}.
@@ -40,7 +40,7 @@ redis.call('SET', ARQ_JOB .. id, string.format('{"t":null,"f":"%s","a":[],"k":{}
 if job.unique then redis.call('SET', UNIQUE .. job.kind .. ':' .. job.unique, id, 'PX', ttl.pending) end
 local known = {}
 for _, other in ipairs(after and cjson.decode(after) or {}) do
-  -- A dependency whose record has expired had succeeded: otherwise this job would have failed with it.
+  -- A dependency whose record has expired must have succeeded: otherwise this job would have failed with it.
   if redis.call('EXISTS', JOB .. other) == 1 then known[#known + 1] = other end
 end
 if depend(id, known) > 0 then

@@ -31,9 +31,9 @@ local function status_of(id)
   return type(status) == 'string' and status
 end
 
--- Adds a change of status to the job's events. A job's stream is created at its first change, because an empty stream
--- takes 4 KiB. The event of the enqueueing is added with it, under the id that followers have already seen (`EventReader`).
--- An event is never worth a job: if another program overwrote the stream, the record alone holds the change.
+-- Adds a change of status to the job's events. A job's stream is created at its first change, because even a nearly empty
+-- stream takes 4 KiB. The enqueue event is added then, under the id that followers have already seen (`EventReader`).
+-- If another program overwrote the stream, the event is dropped and only the record holds the change.
 local function announce(id, job, status, ...)
   local events = JOB .. id .. EVENTS
   local added = redis.pcall('XADD', events, 'NOMKSTREAM', 'MAXLEN', '~', EVENTS_MAX, '*', 'type', 'status',
@@ -55,7 +55,7 @@ end
 local function slots_key(job) return SESSION .. job.session_id .. SLOTS .. job.lane end
 local function parked_key(job) return SESSION .. job.session_id .. NO_SLOT .. job.lane end
 
--- Returns the score that orders a lane: first ready, first served, moved by the priority.
+-- Returns the score that orders a lane: the time at which the job became ready, shifted by its priority.
 local function rank(job)
   local ready = math.max(tonumber(job.enqueued_at) or now, tonumber(job.at) or 0)
   return ready + (head_start_ms[job.priority] or 0)
@@ -139,8 +139,8 @@ local function dependency_failed(other, what, outside_job)
   return failure('dependency_failed', 'job ' .. other .. ', which this job comes after, ' .. what, outside_job, other)
 end
 
--- Ends a job for good, and if it did not succeed, every job that waits for it. `field` is 'result' or 'error'. A failed
--- job with `dead` becomes a dead letter, and so do the jobs that fail because of it.
+-- Ends a job for good. If it did not succeed, every job that waits for it fails. `field` is 'result' or 'error'. With
+-- `dead`, a failed job becomes a dead letter, and so do the jobs that fail because of it.
 local function conclude(id, job, status, field, value, dead)
   local todo = {{id = id, job = job, status = status, field = field, value = value}}
   local position = 1
@@ -199,8 +199,8 @@ local function conclude(id, job, status, field, value, dead)
   end
 end
 
--- Records what a job comes after. Returns how many of those jobs have not ended; or nil, and the id and status of one that
--- did not succeed.
+-- Records the jobs that a job comes after. Returns how many of them have not ended; or nil, and the id and status of one
+-- that did not succeed.
 local function depend(id, after)
   local unmet = 0
   for _, other in ipairs(after) do
@@ -217,7 +217,7 @@ local function depend(id, after)
   return unmet
 end
 
--- Returns the ids that are due in a set scored by time, and lowers `soonest_ms` to the time until its next one is.
+-- Returns the ids that are due in a set scored by time. Lowers `soonest_ms` to the time until the next one is due.
 local soonest_ms = -1
 local function due(set)
   local head = redis.call('ZRANGE', set, 0, 0, 'WITHSCORES')
@@ -228,9 +228,9 @@ local function due(set)
   return redis.call('ZRANGEBYSCORE', set, '-inf', now, 'LIMIT', 0, 1000)
 end
 
--- Notes that a worker of the lane reached this server. If none did for a while, or the last one reached another server,
--- then the server was away and not the workers: every lease gets time to be renewed.
--- Workers claim or renew at least every 0.4 of a lease, so a gap of 0.6 is not theirs.
+-- Records that a worker of the lane reached this server. If none did for a while, or the last one reached another server,
+-- the server was unavailable, not the workers, so every lease gets time to be renewed.
+-- Workers claim or renew at least every 0.4 of a lease, so they do not cause a gap of 0.6.
 local function note_contact(lane, lease_ms)
   local info = redis.pcall('INFO', 'server')
   local server = type(info) == 'string' and string.match(info, 'run_id:(%x+)') or '-'
@@ -256,7 +256,7 @@ local function expire_due(lane)
   end
 end
 
--- Called at a script's end: announces new work and bounds the lists of ended jobs, once per lane.
+-- Called at the end of a script: announces new work and sets the expiry of the lists of ended jobs, once per lane.
 local function publish()
   for lane in pairs(ended_lanes) do redis.call('PEXPIRE', ENDED .. lane, ttl.ended) end
   for lane in pairs(dead_lanes) do redis.call('PEXPIRE', DEAD .. lane, ttl.dead) end

@@ -1,11 +1,11 @@
--- Repairs what a crash may leave in a lane, a bounded part at a time. Running it twice changes nothing more.
+-- Repairs what a crash may leave behind in a lane, a bounded part at a time. Running it twice does no harm.
 -- ARGV: lane, jobs of one session at once (0 for any number), result_ttl_ms, dead_ttl_ms, longest list of ended jobs
 -- Returns how many jobs were repaired.
 local lane, per_session, repaired = ARGV[1], tonumber(ARGV[2]), 0
 ttl.ended, ttl.dead = tonumber(ARGV[3]), tonumber(ARGV[4])
 expire_due(lane)
 
--- Jobs that wait for one that has vanished, or that missed the end of one. The job that was checked longest ago comes first.
+-- Jobs that wait for a job without a record, or that missed the end of a job. The one checked longest ago comes first.
 for _, id in ipairs(redis.call('ZRANGE', WAITING .. lane, 0, 99)) do
   local job = load(id)
   if not job or job.status ~= 'waiting' then
@@ -36,7 +36,7 @@ for _, id in ipairs(redis.call('ZRANGE', WAITING .. lane, 0, 99)) do
   end
 end
 
--- Parked jobs whose session has a free slot: the slot's holder has vanished, or the limit was raised.
+-- Parked jobs whose session has a free slot: the record of the slot's holder is gone, or the limit was raised.
 local parked = redis.call('EXISTS', PARKED .. lane) == 1 and redis.call('ZRANDMEMBER', PARKED .. lane, 50) or {}
 for _, id in ipairs(parked) do
   local job = load(id)
