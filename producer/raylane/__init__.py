@@ -1,7 +1,7 @@
-"""Raylane for other services: enqueue jobs, wait for them, read back what happened.
+"""Raylane for other services: enqueue jobs, wait for them, and read what happened.
 
-Names are loaded when they are first used, so that `import raylane` costs next to nothing. `__init__.pyi` shows the same
-names to type checkers.
+Names are loaded when they are first used, so that `import raylane` is fast. `__init__.pyi` lists the same names for
+type checkers.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Checks of arguments before anything is sent: ids, limits, filters, files and bytes.
 
-The fields of a request have their rules in `raylane_common.rules`; these are the rules of everything else.
+The rules for the fields of a request are in `raylane_common.rules`; this module has all other rules.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from pydantic import TypeAdapter, ValidationError
 from raylane_common.errors import InvalidRequest
 from raylane_common.rules import JobId, SessionId
 
-# One round trip reads all of them, and each record may hold up to 1 MiB of code.
+# All of them are read in one round trip, and each record may hold up to 1 MiB of code.
 MAX_LISTED: Final = 1000
 
 _session_id: TypeAdapter[str] = TypeAdapter(SessionId)
 _job_id: TypeAdapter[str] = TypeAdapter(JobId)
-# Redis takes milliseconds without a sequence number, too: "0" is the start of every stream.
+# Redis also accepts milliseconds without a sequence number: "0" is the start of every stream.
 _EVENT_ID: Final = re.compile(r"([0-9]{1,19})(?:-([0-9]{1,19}))?")
 _EnumT = TypeVar("_EnumT", bound=StrEnum)
 
@@ -63,7 +63,7 @@ def limit(value: int) -> int:
 
 
 def member(field: str, enum: type[_EnumT], value: str | None) -> _EnumT | None:
-    """Returns the member of `enum` with this value; None for None. Raises `InvalidRequest` that names the `field`."""
+    """Returns the member of `enum` with this value, or None for None. Raises `InvalidRequest` that names `field`."""
     if value is None:
         return None
     try:
@@ -73,10 +73,10 @@ def member(field: str, enum: type[_EnumT], value: str | None) -> _EnumT | None:
 
 
 def path(value: object) -> Path:
-    """Returns the path of a file. Raises `InvalidRequest` for anything else, such as its bytes or an open file."""
+    """Returns the value as a path. Raises `InvalidRequest` for anything else, such as bytes or an open file."""
     if not isinstance(value, str | os.PathLike):
         raise InvalidRequest.field(
-            "path", f"must be the path of a file, not {_type(value)}; for data in memory there is upload_bytes"
+            "path", f"must be the path of a file, not {_type(value)}; for data in memory use upload_bytes"
         )
     try:
         return Path(value)
@@ -98,17 +98,17 @@ def data(value: object) -> bytes:
                 problem = f"is not valid text: {error.reason} at {error.start}"
                 raise InvalidRequest.field("data", problem) from error
         case _:
-            hint = "pass what its read() returns" if hasattr(value, "read") else "for a file there is upload"
+            hint = "pass what its read() returns" if hasattr(value, "read") else "for a file use upload"
             raise InvalidRequest.field("data", f"must be bytes or text, not {_type(value)}; {hint}")
 
 
 def check_size(field: str, size_bytes: int, limit_bytes: int) -> None:
-    """Raises `InvalidRequest` that names the `field` if it is empty or larger than `limit_bytes`."""
+    """Raises `InvalidRequest` that names `field` if `size_bytes` is 0 or larger than `limit_bytes`."""
     if size_bytes == 0:
         raise InvalidRequest.field(field, "must not be empty")
     if size_bytes > limit_bytes:
         raise InvalidRequest.field(
-            field, f"must not exceed {limit_bytes} bytes ({limit_bytes // 1024**2} MiB), but has {size_bytes}"
+            field, f"must not exceed {limit_bytes} bytes ({limit_bytes // 1024**2} MiB), but has {size_bytes} bytes"
         )
 
 
@@ -121,14 +121,14 @@ async def read_file(file: Path, limit_bytes: int) -> bytes:
 
 
 def _read(file: Path, limit_bytes: int) -> bytes:
-    # Quoted, because a file's name may hold bytes that are not text and that no terminal can print.
+    # Quoted, because a file name may contain bytes that are not text and cannot be printed.
     name = repr(str(file))
     try:
         if not file.is_file():
             problem = "is not a regular file" if file.exists() else "does not exist"
             raise InvalidRequest.field("path", f"{name} {problem}")
         with file.open("rb") as opened:
-            # One byte more than allowed shows a file that is too large, whatever size its directory entry says.
+            # Reading one byte more than allowed detects a file that is too large, whatever `st_size` says.
             content = opened.read(limit_bytes + 1)
             size_bytes = max(len(content), os.fstat(opened.fileno()).st_size)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""What a producer reads and writes: the stores that share one Redis client."""
+"""The queue and the stores of a producer, which share one Redis client."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from raylane_common.settings import RedisSettings
 
-# Followers ask again this often. It costs a round trip each time, and notices a lost connection that much sooner.
+# A follower reads again after this time. A longer time saves round trips; a shorter one finds a dead connection sooner.
 _LONGEST_BLOCK_S: Final = 5.0
 
 
@@ -22,9 +22,9 @@ class RedisBackend:
     """Queue, overview, sources and settings on one Redis client."""
 
     def __init__(self, redis: Redis, *, queue: JobQueue | None = None, owned: bool = False) -> None:
-        """`redis` decodes text; it is closed together with the backend only if it is `owned`.
+        """`redis` must decode text. `aclose` closes it only if it is `owned`.
 
-        `queue` replaces the queue on the same client: one with other timeouts, or the one of a test.
+        `queue` replaces the default queue, for example with one that has other timeouts, or with a test's.
         """
         self.redis = redis
         self.queue: JobQueue = queue or JobQueue(redis)
@@ -35,7 +35,7 @@ class RedisBackend:
 
     @classmethod
     def connect(cls, settings: RedisSettings) -> RedisBackend:
-        """Returns a backend with its own client, which connects when first used. Raises `InvalidRequest`."""
+        """Returns a backend with a client of its own, which connects when first used. Raises `InvalidRequest`."""
         redis = connect(settings)
         return cls(redis, queue=JobQueue(redis, block_s=longest_block_s(settings)), owned=True)
 
@@ -46,5 +46,5 @@ class RedisBackend:
 
 
 def longest_block_s(settings: RedisSettings) -> float:
-    """Returns how long a read may block, in seconds: Redis has to answer before the socket times out."""
+    """Returns how long a read may block, in seconds. Redis must answer before the socket times out."""
     return min(_LONGEST_BLOCK_S, settings.socket_timeout_s / 2)

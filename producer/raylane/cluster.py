@@ -1,4 +1,4 @@
-"""The Ray cluster through a worker, as `producer.cluster`. `raylane.ray` is a client that needs no workers."""
+"""Actions on the Ray cluster through a worker, as `producer.cluster`. `raylane.ray` is a client without workers."""
 
 from __future__ import annotations
 
@@ -35,10 +35,9 @@ if TYPE_CHECKING:
 
 
 class ClusterActions:
-    """The Ray cluster, as `producer.cluster`. Each method enqueues a job, and a worker asks the cluster.
+    """Actions on the Ray cluster, as `producer.cluster`. Each method enqueues a job, and a worker calls the cluster.
 
-    Every method takes the options of a job (see `JobOptions`) and raises `InvalidRequest` for an argument that breaks
-    the wire format.
+    Every method takes the options of a job (see `JobOptions`) and raises `InvalidRequest` for an invalid argument.
     """
 
     def __init__(self, jobs: Enqueuer) -> None:
@@ -55,7 +54,7 @@ class ClusterActions:
         return await self._jobs.enqueue(RayStatusRequest(), RayStatusResult, options)
 
     async def endpoints(self, **options: Unpack[JobOptions]) -> JobHandle[RayEndpointsResult]:
-        """Asks for the state, last error, next probe and latency of each address. The cluster may be down."""
+        """Asks for the state, last error, next probe and latency of each address. Also works if the cluster is down."""
         return await self._jobs.enqueue(RayEndpointsRequest(), RayEndpointsResult, options)
 
     async def cluster(self, **options: Unpack[JobOptions]) -> JobHandle[RayClusterResult]:
@@ -63,7 +62,7 @@ class ClusterActions:
         return await self._jobs.enqueue(RayClusterRequest(), RayClusterResult, options)
 
     async def runs(self, *, limit: int = 100, **options: Unpack[JobOptions]) -> JobHandle[RayRunsResult]:
-        """Lists the cluster's runs, newest first: up to `limit`, 1 to 500."""
+        """Lists up to `limit` of the cluster's runs (1 to 500), newest first."""
         with invalid_requests():
             request = RayRunsRequest(limit=limit)
         return await self._jobs.enqueue(request, RayRunsResult, options)
@@ -84,15 +83,15 @@ class ClusterActions:
         pip: Iterable[str] = (),
         **options: Unpack[JobOptions],
     ) -> JobHandle[RunResult]:
-        """Runs a Python script on the cluster and follows it to its end. The job's events hold what it prints.
+        """Runs a Python script on the cluster and follows it until it ends. What it prints becomes events of the job.
 
-        `code` is the script, at most 1 MiB. `files` are text files in the same directory, by relative path, at most
-        4 MiB together. `env_vars` are added to its environment, at most 32 KiB together. `pip` lists requirements that
-        Ray installs first. With a `session_id` the job appears in that session's history, and the environment variable
-        `RAYLANE_OUTPUT_URI` names the S3 prefix that the script may write to.
+        `code` is the script, at most 1 MiB. `files` are text files for the script's directory, by relative path, at
+        most 4 MiB in total. `env_vars` are added to its environment, at most 32 KiB in total. `pip` lists requirements
+        that Ray installs first. With a `session_id` the job appears in that session's history, and the environment
+        variable `RAYLANE_OUTPUT_URI` names the S3 prefix that the script may write to.
 
         Raises `InvalidRequest` for anything in `env_vars` or `pip` that looks like a credential, because Ray shows
-        both. The job fails with `RunFailed` if the script does.
+        both. The job fails with `RunFailed` if the script fails.
 
         Example:
             job = await producer.cluster.submit("import helper; print(helper.N)", files={"helper.py": "N = 1"})
@@ -106,7 +105,7 @@ class ClusterActions:
         return await self._jobs.enqueue(request, RunResult, options, session_id=session_id)
 
     async def logs(self, submission_id: str, **options: Unpack[JobOptions]) -> JobHandle[RayLogsResult]:
-        """Asks for the output of a run: its last 200 KiB."""
+        """Asks for the last 200 KiB of the output of a run."""
         with invalid_requests():
             request = RayLogsRequest(submission_id=submission_id)
         return await self._jobs.enqueue(request, RayLogsResult, options)

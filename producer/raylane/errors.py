@@ -1,4 +1,4 @@
-"""Every error that Raylane raises, importable from here; docs/errors.md says for each what to do.
+"""Every error that Raylane raises. docs/errors.md says what to do about each.
 
 The most common ones are importable from `raylane` as well.
 """
@@ -8,5 +8,5 @@ from raylane_common.errors import *  # noqa: F403  # the public names are listed
 
 __all__: list[str] = []
 __all__ += _errors.__all__
-# A helper of ours, not an error.
+# An internal helper, not an error.
 __all__.remove("invalid_requests")

@@ -17,10 +17,13 @@ ResultT_co = TypeVar("ResultT_co", covariant=True)
 
 
 class JobHandle(Generic[ResultT_co]):
-    """One job. Every method raises `JobNotFound` once its record has expired, `QueueUnavailable` without Redis."""
+    """One job.
+
+    Every method raises `JobNotFound` if its record has expired, and `QueueUnavailable` if Redis does not answer.
+    """
 
     def __init__(self, queue: JobQueue, job_id: str, result_type: type[ResultT_co]) -> None:
-        """`Producer` makes the handles: `result_type` is what the job returns if it succeeds."""
+        """`Producer` makes handles. `result_type` is the class of the result that the job returns if it succeeds."""
         self._queue = queue
         self._result_type = result_type
         self.id = job_id
@@ -31,8 +34,8 @@ class JobHandle(Generic[ResultT_co]):
     async def result(self, timeout_s: float | None = None) -> ResultT_co:
         """Returns the job's result once the job has succeeded.
 
-        Waits at most `timeout_s` seconds, or without a limit if None. Raises the job's own typed error if it failed,
-        and `WaitTimeout` if it has not ended by then (it continues).
+        Waits at most `timeout_s` seconds, or without limit if None. Raises the job's own typed error if it failed, and
+        `WaitTimeout` if it has not ended by then (the job continues).
 
         Example:
             job = await producer.generate("sum of amount", session_id="ada")
@@ -49,7 +52,7 @@ class JobHandle(Generic[ResultT_co]):
         return found
 
     async def wait(self, timeout_s: float | None = None) -> JobRecord:
-        """Returns the record once the job has ended, whatever its end. Raises `WaitTimeout` after `timeout_s` seconds.
+        """Returns the record once the job has ended, even if it failed. Raises `WaitTimeout` after `timeout_s` seconds.
 
         Example:
             job = await producer.generate("sum of amount", session_id="ada")

@@ -1,4 +1,4 @@
-"""A session's history: its jobs with their code and their runs, made from the jobs' records."""
+"""A session's history: its jobs with their code and runs, built from the jobs' records."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ class HistoryEntry(BaseModel):
 
     job_id: str
     kind: str
-    action: str = Field(description="The request's action; the kind if the kind has only one")
+    action: str = Field(description="The request's action; the name of the kind if the kind has no actions")
     status: JobStatus
     at: int = Field(description="When the job was enqueued")
     finished_at: int | None = None
     what: str = Field(description="Filename, tables, prompt or submission id; empty for a kind of a newer version")
-    code: str | None = Field(default=None, description="The code that the job wrote or was given; its last version")
+    code: str | None = Field(default=None, description="The code that the job was given, or the last version it wrote")
     run: Run | None = Field(default=None, description="The run of that code, with the tail of its output")
     error: ErrorInfo | None = None
 
     @property
     def endpoint(self) -> str | None:
-        """The endpoint of Ray that the run used, if the code ran."""
+        """The Ray endpoint that the run used, if the code ran."""
         return self.run.endpoint if self.run else None
 
     @property
@@ -52,7 +52,7 @@ class HistoryEntry(BaseModel):
 
     @classmethod
     def from_record(cls, record: JobRecord) -> HistoryEntry:
-        """Returns the entry of a record of any kind and status, also of a newer version."""
+        """Returns the entry for a record of any kind and status, including kinds of a newer version."""
         run = _run(record)
         return cls(
             job_id=record.id,
@@ -83,7 +83,7 @@ def _run(record: JobRecord) -> Run | None:
         try:
             return Run.model_validate(record.error.details["run"])
         except ValidationError:
-            # A newer version wrote it: the entry keeps it in `error.details`.
+            # A newer version wrote it. It stays available in `error.details`.
             return None
     if record.checkpoint and record.checkpoint.versions:
         return record.checkpoint.versions[-1].run

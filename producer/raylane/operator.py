@@ -1,4 +1,4 @@
-"""The queue as its operator sees it, as `producer.operator`: lanes, jobs of all sessions, dead letters."""
+"""Actions on the whole queue, as `producer.operator`: lanes, jobs of all sessions, dead letters."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ if TYPE_CHECKING:
     from raylane_common.redis.queue import JobQueue, QueueOverview
     from raylane_common.wire.jobs import JobRecord, LaneOverview
 
-# Their records are held in memory, to find their order.
+# The records are held in memory to sort them.
 _MAX_REQUEUED: Final = 10_000
 
 
 class Requeued(NamedTuple):
-    """The outcome for one dead letter: `error` is None if the job is in the queue again."""
+    """The outcome for one dead letter. `error` is None if the job was requeued."""
 
     id: str
     error: RaylaneError | None
 
 
 class OperatorActions:
-    """The queue as a whole, as `producer.operator`. `Producer` itself has the actions on one job."""
+    """Actions on the whole queue, as `producer.operator`. Actions on one job are methods of `Producer`."""
 
     def __init__(self, queue: JobQueue, overview: QueueOverview) -> None:
         self._queue = queue
         self._overview = overview
 
     async def lanes(self) -> list[LaneOverview]:
-        """Returns all lanes: how many jobs are in which state, how many end per second, and the workers.
+        """Returns all lanes: the number of jobs in each state, how many end per second, and the workers.
 
         Example:
             for lane in await producer.operator.lanes():
@@ -49,9 +49,9 @@ class OperatorActions:
         kind: JobKind | str | None = None,
         limit: int = 50,
     ) -> list[JobRecord]:
-        """Returns jobs of all sessions, newest first: up to `limit`, 1 to 1000.
+        """Returns up to `limit` jobs (1 to 1000) of all sessions, newest first.
 
-        `status`, `session_id` and `kind` select jobs; None selects all. Among the jobs that have ended, only the last
+        `status`, `session_id` and `kind` are filters; None matches all jobs. Of the jobs that have ended, only the last
         10,000 of each lane are searched. Raises `InvalidRequest` for a filter that no job can match.
 
         Example:
@@ -73,11 +73,11 @@ class OperatorActions:
         session_id: str | None = None,
         limit: int = 50,
     ) -> list[JobRecord]:
-        """Returns the dead letters, newest first: up to `limit`, 1 to 1000.
+        """Returns up to `limit` dead letters (1 to 1000), newest first.
 
-        They are the jobs that failed although they were not at fault: their attempts are used up, Raylane has a defect,
-        or a job that they came after is a dead letter. They are kept for 30 days. `kind`, `code` (of the error) and
-        `session_id` select some of them; None selects all.
+        A dead letter is a job that failed although it was not at fault: its attempts are used up, Raylane has a bug, or
+        it came after a job that is a dead letter. Dead letters are kept for `dead_ttl_s` (30 days by default). `kind`,
+        `code` (of the error) and `session_id` are filters; None matches all.
 
         Example:
             for record in await producer.operator.dead_letters(code="storage_unavailable"):
@@ -88,11 +88,11 @@ class OperatorActions:
     async def requeue_dead(
         self, *, kind: JobKind | str | None = None, code: str | None = None, session_id: str | None = None
     ) -> list[Requeued]:
-        """Puts dead letters back into the queue, at most the newest 10,000 of them. Returns one outcome per job.
+        """Requeues dead letters, at most the newest 10,000 of them. Returns one outcome per job.
 
-        `kind`, `code` (of the error) and `session_id` select some of them; None selects all. The oldest one comes
-        first, and a job comes before those that come after it. A problem with one job is in the `error` of its outcome
-        and does not stop the others.
+        `kind`, `code` (of the error) and `session_id` are filters; None matches all. Older jobs are requeued first, but
+        always after the jobs that they depend on. A problem with one job is in the `error` of its outcome and does not
+        stop the others.
 
         Example:
             for requeued in await producer.operator.requeue_dead(code="storage_unavailable"):
@@ -100,7 +100,7 @@ class OperatorActions:
         """
         newest_first = await self._dead(kind, code, session_id, _MAX_REQUEUED)
         found = {record.id: record for record in reversed(newest_first)}
-        # Times cannot order them: a job fails in the same millisecond as the one that it waited for.
+        # Sorting by time is not enough: a job fails in the same millisecond as the job that it waited for.
         graph = {job_id: found.keys() & set(record.after) for job_id, record in found.items()}
         return [await self._requeue(job_id) for job_id in TopologicalSorter(graph).static_order()]
 

@@ -1,4 +1,4 @@
-"""The options of a job, and the one place where a request and its options become a job."""
+"""The options of a job, and the only place where a request and its options become a job."""
 
 from __future__ import annotations
 
@@ -27,37 +27,38 @@ ResultT = TypeVar("ResultT")
 class JobOptions(TypedDict, total=False):
     """The options of a job: `producer.generate(…, after=[upload], priority="high")`. `None` means the default.
 
-    How often a job is tried is not an option: each kind has its policy, in the worker's settings.
+    The number of attempts is not an option: the worker's settings have a retry policy for each kind.
     """
 
     job_id: str | None
-    """The idempotency key: the same id with the same request is one job; with another request it is `JobIdTaken`."""
+    """The idempotency key: an id that is used again with the same request makes no second job; with another request it
+    raises `JobIdTaken`."""
 
     after: Iterable[str | NewJob | JobHandle[object]] | None
-    """Starts once all of these have succeeded: up to 100 ids, handles or new jobs. If one of them fails or is
-    cancelled, the job fails with `DependencyFailed`."""
+    """The jobs that must succeed first: up to 100 ids, handles or new jobs. If one of them fails or is cancelled, this
+    job fails with `DependencyFailed`."""
 
     delay_s: float | None
-    """Starts after this many seconds at the earliest, at most 30 days; not together with `at`."""
+    """Seconds to wait before the job may start, at most 30 days. Cannot be combined with `at`."""
 
     at: datetime | None
-    """Starts at this time at the earliest. It needs a time zone."""
+    """The earliest time at which the job may start. It must have a time zone."""
 
     expires_s: float | None
-    """Fails with `JobExpired` unless it has started within this many seconds of being enqueued, at most 30 days."""
+    """Seconds after which the job fails with `JobExpired` if it has not started, at most 30 days."""
 
     priority: Priority | Literal["high", "normal", "low"] | None
     """Within a lane, `high` is an hour ahead of `normal`, and `normal` an hour ahead of `low`."""
 
     unique: str | None
-    """At most one unfinished job of a kind may hold this key; enqueueing again returns that job. All `tables` actions
-    are one kind, and so are all `ray` actions."""
+    """At most one unfinished job of a kind may hold this key; enqueueing another one returns that job. All `tables`
+    actions are one kind, and so are all `ray` actions."""
 
 
 def new_job(request: Request, *, session_id: str | None = None, **options: Unpack[JobOptions]) -> NewJob:
-    """Returns a checked job for `Producer.enqueue_many`; uploads have `new_upload`.
+    """Returns a validated job for `Producer.enqueue_many`. For an upload, use `new_upload`.
 
-    `request` says what to do. A `GenerateRequest` and a `SelectTablesRequest` need a `session_id`. Raises
+    `request` says what to do. A `GenerateRequest` or `SelectTablesRequest` needs a `session_id`. Raises
     `InvalidRequest` that names the field.
 
     Example:
@@ -69,7 +70,7 @@ def new_job(request: Request, *, session_id: str | None = None, **options: Unpac
 
 
 def new_upload(data: bytes | str, *, filename: str, session_id: str, **options: Unpack[JobOptions]) -> NewJob:
-    """Returns a checked upload of CSV data of up to 8 MiB for `Producer.enqueue_many`.
+    """Returns a validated upload of up to 8 MiB of CSV data for `Producer.enqueue_many`.
 
     `data` is the content; text is encoded as UTF-8. `filename` is its name in the session `session_id`. Raises
     `InvalidRequest` that names the field.
@@ -85,7 +86,7 @@ def new_upload(data: bytes | str, *, filename: str, session_id: str, **options: 
 
 
 def make_upload(content: bytes, options: JobOptions, *, filename: str, session_id: str) -> NewJob:
-    """Returns the upload of `content`, whose size has been checked. Raises as `make_job`.
+    """Returns the upload of `content`, whose size has already been checked. Raises what `make_job` raises.
 
     `options` are those of the job; `filename` is the name in the session `session_id`.
     """
@@ -96,10 +97,10 @@ def make_upload(content: bytes, options: JobOptions, *, filename: str, session_i
 
 
 def make_job(request: Request, options: JobOptions, *, session_id: str | None = None, body: bytes = b"") -> NewJob:
-    """Returns the job of a request; every way to the queue comes through here.
+    """Returns the job for a request. Every job of a producer is made here.
 
-    `options` are those of the job, `session_id` its session if it has one, and `body` the bytes that travel beside its
-    record. Raises `InvalidRequest`, and `TypeError` for an unknown option.
+    `options` are those of the job, `session_id` is its session if it has one, and `body` the bytes to stage with it.
+    Raises `InvalidRequest`, and `TypeError` for an unknown option.
     """
     unknown = options.keys() - JobOptions.__annotations__.keys()
     if unknown:
@@ -116,7 +117,7 @@ def make_job(request: Request, options: JobOptions, *, session_id: str | None = 
 
 
 def _ids(after: object) -> tuple[object, ...]:
-    # Text and models can be iterated, too: their characters or fields would be taken for ids.
+    # Text and models are iterable, too, but their characters or fields are not ids.
     if isinstance(after, str) or hasattr(after, "id") or not isinstance(after, Iterable):
         raise InvalidRequest.field("after", "must be a list of job ids or handles")
     return tuple(getattr(ref, "id", ref) for ref in after)
@@ -131,16 +132,16 @@ class Enqueuer:
     async def enqueue(
         self, request: Request, result_type: type[ResultT], options: JobOptions, *, session_id: str | None = None
     ) -> JobHandle[ResultT]:
-        """Enqueues a request and returns a handle on its job. Raises as `make_job` and `put`.
+        """Enqueues a request and returns a handle on its job. Raises what `make_job` and `put` raise.
 
-        `result_type` is what the job returns if it succeeds; `options` and `session_id` are those of the job.
+        `result_type` is the class of the result; `options` and `session_id` are those of the job.
         """
         return await self.put(make_job(request, options, session_id=session_id), result_type)
 
     async def put(self, job: NewJob, result_type: type[ResultT]) -> JobHandle[ResultT]:
-        """Returns a handle on the job, or on the unfinished one that holds its unique key.
+        """Enqueues a job. Returns a handle on it, or on the unfinished job that holds its unique key.
 
-        `result_type` is what the job returns if it succeeds. Raises `JobIdTaken`, and `InvalidRequest` if a job that it
-        comes after does not exist.
+        `result_type` is the class of the result. Raises `JobIdTaken`, and `InvalidRequest` if a job in `after` does not
+        exist.
         """
         return JobHandle(self._queue, await self._queue.enqueue(job), result_type)

@@ -1,4 +1,4 @@
-"""The producer: what a service uses to enqueue jobs, follow them and read their results."""
+"""The producer, with which a service enqueues jobs, follows them and reads their results."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ if TYPE_CHECKING:
 class Producer:
     """Enqueues jobs and reads their records: `async with Producer() as producer`.
 
-    `tables` works on the catalog, `cluster` on the Ray cluster, `operator` on the queue as a whole, and `settings` on
-    the settings that workers take while they run.
+    `tables` has the actions on the catalog, `cluster` on the Ray cluster, `operator` on the whole queue, and `settings`
+    on the settings that workers apply while they run.
 
     Every method that enqueues returns a `JobHandle` and takes the options of a job: see `JobOptions`. One of them is
-    `job_id`, the idempotency key: the same id with the same request is one job; with another request it raises
-    `JobIdTaken`. Without a `job_id`, each call makes a new job.
+    `job_id`, the idempotency key: an id that is used again with the same request makes no second job; with another
+    request it raises `JobIdTaken`. Without a `job_id`, each call makes a new job.
 
-    A request that breaks the wire format raises `InvalidRequest`, which names the field, before anything is sent.
-    Every method raises `QueueUnavailable` when Redis does not answer within the limits of `RedisSettings`.
+    An invalid argument raises `InvalidRequest`, which names the field, before anything is sent. Every method raises
+    `QueueUnavailable` when Redis does not answer within the limits of `RedisSettings`.
     """
 
     tables: TableActions
@@ -59,8 +59,8 @@ class Producer:
     ) -> None:
         """Connects when first used. Raises `InvalidRequest` if a setting is wrong.
 
-        `settings` are read from the environment if None. `redis_url` takes precedence over the URL in them. A
-        `backend`, such as `RedisBackend(client)`, takes precedence over both.
+        `settings` are read from the environment if None. `redis_url` overrides the URL in them. A `backend`, such as
+        `RedisBackend(client)`, overrides both.
         """
         self._backend = backend or RedisBackend.connect(_redis_settings(settings, redis_url))
         self._queue = self._backend.queue
@@ -72,7 +72,7 @@ class Producer:
         self.settings = SettingsActions(self._backend.settings, settings)
 
     async def __aenter__(self) -> Self:
-        """Returns the producer; nothing is connected yet."""
+        """Returns the producer. It does not connect yet."""
         return self
 
     async def __aexit__(
@@ -96,7 +96,8 @@ class Producer:
         """Uploads a CSV file of up to 8 MiB into a session.
 
         `path` is the file on this machine, and `session_id` the session that may read it. `filename` is its name in the
-        session, by default its own. Raises `InvalidRequest` if the file is missing, unreadable, empty or too large.
+        session; by default the file's own name. Raises `InvalidRequest` if the file is missing, unreadable, empty or
+        too large.
 
         Example:
             upload = await producer.upload("sales.csv", session_id="ada")
@@ -112,7 +113,7 @@ class Producer:
     async def upload_bytes(
         self, data: bytes | str, *, filename: str, session_id: str, **options: Unpack[JobOptions]
     ) -> JobHandle[UploadResult]:
-        """Uploads CSV data of up to 8 MiB into a session.
+        """Uploads up to 8 MiB of CSV data into a session.
 
         `data` is the content; text is encoded as UTF-8. `filename` is its name in the session `session_id`.
 
@@ -135,11 +136,11 @@ class Producer:
         keep_sources: bool = False,
         **options: Unpack[JobOptions],
     ) -> JobHandle[GenerateResult]:
-        """Writes Ray code that answers a prompt from the sources of a session, and runs it if `execute`.
+        """Writes Ray code that answers a prompt from the sources of a session, and runs it if `execute` is set.
 
         `prompt` is the question, in plain language, about the sources of `session_id`. `generator` is `template`,
-        `agent` or `auto`; None takes the worker's setting. `max_versions`, 1 to 5, limits how many versions of the code
-        are written. A run removes the sources that it used from the session unless `keep_sources`.
+        `agent` or `auto`; None means the worker's setting. `max_versions`, 1 to 5, limits how many versions of the code
+        are written. When a run ends, the sources that it used leave the session unless `keep_sources` is set.
 
         Example:
             job = await producer.generate("sum of amount by region", session_id="ada", execute=True)
@@ -157,10 +158,11 @@ class Producer:
         return await self._jobs.enqueue(request, GenerateResult, options, session_id=session_id)
 
     async def enqueue_many(self, jobs: Iterable[NewJob]) -> list[Enqueued]:
-        """Enqueues a batch in few round trips. Returns one outcome per job, in the same order.
+        """Enqueues a batch in a few round trips. Returns one outcome per job, in the same order.
 
-        `new_job` and `new_upload` make the jobs. A job may come `after` an earlier one of the batch. A problem with one
-        job is in the `error` of its outcome (`JobIdTaken`, `InvalidRequest`, `QueueUnavailable`) and is not raised.
+        Make the jobs with `new_job` and `new_upload`. A job may come `after` an earlier one of the batch. A problem
+        with one job (`JobIdTaken`, `InvalidRequest`, `QueueUnavailable`) is not raised; it is the `error` of its
+        outcome.
 
         Example:
             upload = new_upload(data, filename="sales.csv", session_id="ada")
@@ -170,10 +172,10 @@ class Producer:
         return await self._queue.enqueue_many(list(jobs))
 
     async def cancel(self, job_id: str) -> JobStatus:
-        """Cancels a job, whether it waits or runs, and stops its run on Ray.
+        """Cancels a waiting or running job, and stops its run on Ray.
 
-        Returns `cancelled`, or `running` while its worker stops it: `wait` then returns when it has ended. A job that
-        has ended does not change, and its status is returned. Raises `JobNotFound`.
+        Returns `cancelled`, or `running` while its worker stops it; call `wait` to wait for that. A job that has ended
+        does not change, and its status is returned. Raises `JobNotFound`.
 
         Example:
             job = await producer.generate("sum of amount", session_id="ada", execute=True)
@@ -183,11 +185,12 @@ class Producer:
         return await self._queue.cancel(arguments.job_id(job_id))
 
     async def requeue(self, job_id: str) -> None:
-        """Puts a failed or cancelled job back into the queue, with all its attempts and without its events.
+        """Puts a failed or cancelled job back into the queue, with its full number of attempts and without its events.
 
-        A dead letter continues where it was; any other job starts again from the sources that it had read. Raises
-        `JobNotFound`, and `JobNotRequeued` if the job has not failed, if a job that it comes after has, if another job
-        holds its unique key, or if it is an upload whose bytes are gone. Only dead letters keep their bytes.
+        A dead letter continues where it stopped; any other job starts over with the sources that it had read. Raises
+        `JobNotFound`. Raises `JobNotRequeued` if the job has not failed or been cancelled, if a job that it comes after
+        has, if another job holds its unique key, or if it is an upload whose bytes are gone (only dead letters keep
+        them).
 
         Example:
             for letter in await producer.operator.dead_letters(code="storage_unavailable"):
@@ -211,10 +214,10 @@ class Producer:
         return await self._queue.record(arguments.job_id(job_id))
 
     async def wait(self, job_id: str, timeout_s: float | None = None) -> JobRecord:
-        """Returns the job's record once the job has ended, whatever its end.
+        """Returns the job's record once the job has ended, even if it failed.
 
-        Waits at most `timeout_s` seconds, or without a limit if None. Raises `WaitTimeout` if the job has not ended by
-        then (it continues), and `JobNotFound`.
+        Waits at most `timeout_s` seconds, or without limit if None. Raises `WaitTimeout` if the job has not ended by
+        then (the job continues), and `JobNotFound`.
 
         Example:
             job = await producer.generate("sum of amount", session_id="ada")
@@ -224,7 +227,7 @@ class Producer:
         return await self._queue.wait(arguments.job_id(job_id), timeout_s)
 
     async def result(self, job_id: str, timeout_s: float | None = None) -> Result:
-        """Returns the job's result once the job has succeeded. Raises the job's own error if it failed, else as `wait`.
+        """Returns the job's result once the job has succeeded. Raises the job's own error, and what `wait` raises.
 
         Example:
             job = await producer.generate("sum of amount", session_id="ada")
@@ -246,7 +249,7 @@ class Producer:
         return self._queue.follow(arguments.job_id(job_id), after=arguments.event_id(after))
 
     async def sources(self, session_id: str) -> list[AnySource]:
-        """Returns the sources that the session may read now, by name; an empty list for an unknown session.
+        """Returns the session's present sources, sorted by type and name; an empty list for an unknown session.
 
         Example:
             for source in await producer.sources("ada"):
@@ -255,7 +258,7 @@ class Producer:
         return await self._sources.all(arguments.session_id(session_id))
 
     async def reset(self, session_id: str) -> int:
-        """Removes the session's sources and history, and returns how many sources it had. Records stay readable by id.
+        """Removes the session's sources and history; returns how many sources it had. Records stay readable by id.
 
         Example:
             removed = await producer.reset("ada")
@@ -264,9 +267,9 @@ class Producer:
         return await self._sources.reset(arguments.session_id(session_id))
 
     async def restore(self, job_id: str) -> list[AnySource]:
-        """Puts the sources that a generate job used back into its session, and returns them.
+        """Restores the sources that a `generate` job used to its session, and returns them.
 
-        They replace sources of the same name. Raises `JobNotFound`, and `NoSources` if the job used none.
+        They replace sources of the same type and name. Raises `JobNotFound`, and `NoSources` if the job used none.
 
         Example:
             job = await producer.generate("sum of amount", session_id="ada", execute=True)
@@ -275,13 +278,13 @@ class Producer:
         """
         record = await self.record(job_id)
         if record.checkpoint is None or not record.checkpoint.sources_used or record.session_id is None:
-            raise NoSources(f"job {job_id} used no sources that could be put back", details={"job_id": job_id})
+            raise NoSources(f"job {job_id} used no sources that can be restored", details={"job_id": job_id})
         sources = list(record.checkpoint.sources_used)
         await self._sources.put(record.session_id, sources)
         return sources
 
     async def history(self, session_id: str, *, limit: int = 50) -> list[HistoryEntry]:
-        """Returns the session's jobs, newest first: up to `limit`, 1 to 1000.
+        """Returns up to `limit` of the session's jobs (1 to 1000), newest first.
 
         Example:
             for entry in await producer.history("ada", limit=10):

@@ -1,4 +1,4 @@
-"""The Ray client alone, for programs that need neither Raylane's queue nor its workers.
+"""The Ray client on its own, for programs that do not use Raylane's queue and workers.
 
 async with RayClient(RaySettings(private_url="http://10.0.0.5:8265", public_url="https://ray.example.org")) as ray:
     package = build_package({"main.py": code})

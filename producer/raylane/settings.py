@@ -1,4 +1,4 @@
-"""The settings that workers take while they run, as `producer.settings`."""
+"""Settings that workers apply while they run, as `producer.settings`."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 class SettingsActions:
-    """`ray.private_url` and `ray.public_url`. They take precedence over the settings that workers were started with."""
+    """The settings `ray.private_url` and `ray.public_url`. They override what workers were started with."""
 
     def __init__(self, store: SettingsStore, settings: Settings | None) -> None:
         self._store = store
         self._settings = settings
 
     async def all(self) -> dict[str, str]:
-        """Returns the settings that are set now, by name.
+        """Returns the settings that are currently set, by name.
 
         Example:
             for name, value in (await producer.settings.all()).items():
@@ -31,8 +31,8 @@ class SettingsActions:
     async def set(self, name: str, value: str) -> None:
         """Sets one setting. Running workers apply it without a restart.
 
-        Raises `InvalidRequest` for a `name` that cannot be set, and for a `value` that workers with the settings of
-        this producer would refuse.
+        Raises `InvalidRequest` for a `name` that cannot be set, and for a `value` that workers with this producer's
+        settings would refuse.
 
         Example:
             await producer.settings.set("ray.public_url", "https://ray.example.org")
@@ -41,7 +41,7 @@ class SettingsActions:
         await self._store.set(name, value)
 
     async def unset(self, name: str) -> None:
-        """Removes one setting, so that workers use the value they were started with. Raises as `set`.
+        """Removes one setting, so that workers use the value they were started with. Raises what `set` raises.
 
         Example:
             await producer.settings.unset("ray.public_url")

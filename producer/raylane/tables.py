@@ -1,4 +1,4 @@
-"""The table catalog, as `producer.tables`."""
+"""Actions on the table catalog, as `producer.tables`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class TableActions:
-    """The table catalog, as `producer.tables`."""
+    """Actions on the table catalog, as `producer.tables`. Each method takes the options of a job (see `JobOptions`)."""
 
     def __init__(self, jobs: Enqueuer) -> None:
         self._jobs = jobs
@@ -53,9 +53,10 @@ class TableActions:
     async def select(
         self, session_id: str, tables: Iterable[tuple[str, str]], **options: Unpack[JobOptions]
     ) -> JobHandle[SelectedTablesResult]:
-        """Adds tables to the session `session_id`: all of them, or none.
+        """Adds tables to the sources of the session `session_id`: all of them, or none.
 
-        `tables` are pairs `(database, table)`, up to 100. The job fails with `TableNotFound` or `UnsupportedFormat`.
+        `tables` are up to 100 pairs `(database, table)`. Raises `InvalidRequest` for anything else. The job fails with
+        `TableNotFound` or `UnsupportedFormat`.
 
         Example:
             job = await producer.tables.select("ada", [("shop", "orders"), ("shop", "items")])

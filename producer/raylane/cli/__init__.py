@@ -1,4 +1,4 @@
-"""The `raylane` command. It needs the extra `[cli]`; without it, `main` says what to install."""
+"""The `raylane` command. Without the extra `[cli]`, `main` says what to install."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The whole command line: all commands, and usage errors as JSON."""
+"""Assembles the command line from its command modules, and prints usage errors as JSON if asked."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ app: typer.Typer = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-# Each module named like this holds the commands of one kind of job, or of one group. Its `app` joins by itself.
+# A module whose name ends in `_commands` has the commands of one kind of job or one group in its `app`.
 for _module in iter_modules(cli.__path__):
     if _module.name.endswith("_commands"):
         app.add_typer(import_module(f"{cli.__name__}.{_module.name}").app)
@@ -59,11 +59,11 @@ def main_options(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Options before the command. Help shows the application's own text instead of this one."""
+    """Defines the options before the command. `--help` shows the text of `app`, not this one."""
 
 
 def run_app(arguments: Sequence[str]) -> int:
-    """Runs the command line; returns its exit code, or exits with it unless `--json` is among the arguments."""
+    """Runs the command line. Returns its exit code if `--json` is among the arguments; otherwise exits with it."""
     if "--json" not in arguments:
         app(arguments, prog_name="raylane")
     try:

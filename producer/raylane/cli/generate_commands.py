@@ -25,7 +25,7 @@ Generator = Annotated[
 ]
 MaxVersions = Annotated[
     int,
-    typer.Option("--max-versions", metavar=f"1-{MAX_CODE_VERSIONS}", help="Most versions of the code to write."),
+    typer.Option("--max-versions", metavar=f"1-{MAX_CODE_VERSIONS}", help="Maximum number of versions to write."),
 ]
 KeepSources = Annotated[bool, typer.Option("--keep-sources", help="Keep the session's sources after the run.")]
 
@@ -44,7 +44,7 @@ def run(
 ) -> None:
     """Upload a CSV, write code that answers the prompt, and run it on Ray.
 
-    These are two jobs, the second after the first. With --job-id X their ids are X-upload and X.
+    This enqueues two jobs, one after the other. With --job-id X their ids are X-upload and X.
     """
 
     async def command(producer: Producer, terminal: Terminal) -> None:
@@ -67,7 +67,7 @@ def run(
             priority=jobs.priority,
         )
         if waiting.wait:
-            # Messages name this job, also while the upload is shown.
+            # Messages name this job even while the upload is shown.
             terminal.job_id = answer.id
             await runner.wait_for_result(producer, upload, until, terminal)
         await runner.show_result_or_id(producer, answer, waiting, until, terminal)

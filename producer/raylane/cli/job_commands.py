@@ -21,7 +21,7 @@ app: typer.Typer = typer.Typer()
 @app.command()
 @parameters.grouped
 def status(job: parameters.Job, output: parameters.OutputOptions = parameters.OUTPUT) -> None:
-    """Show the present state of a job."""
+    """Show the current state of a job."""
 
     async def command(producer: Producer, terminal: Terminal) -> None:
         record = await producer.record(job)
@@ -62,7 +62,7 @@ def follow(
     timeout: parameters.Timeout = None,
     output: parameters.OutputOptions = parameters.OUTPUT,
 ) -> None:
-    """Print a job's events and the text it generates until it ends; exit with the job's exit code.
+    """Print a job's events and generated text until it ends; exit with 0, or the exit code for the job's error.
 
     With --json each event is one JSON document on its own line.
     """
@@ -100,7 +100,7 @@ def cancel(
     timeout: parameters.Timeout = None,
     output: parameters.OutputOptions = parameters.OUTPUT,
 ) -> None:
-    """Cancel a job that waits or runs, and stop its run on Ray. A job that has ended does not change."""
+    """Cancel a waiting or running job, and stop its run on Ray. A job that has ended does not change."""
 
     async def command(producer: Producer, terminal: Terminal) -> None:
         status = await producer.cancel(job)

@@ -1,4 +1,4 @@
-"""`raylane lanes`, `jobs` and `dead`: commands for the operator of the whole queue."""
+"""`raylane lanes`, `jobs` and `dead`: commands for whoever operates the queue."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from raylane_common.wire.jobs import Attempt, JobRecord, LaneOverview
 
 app: typer.Typer = typer.Typer()
-dead: typer.Typer = typer.Typer(help="List dead letters, and put them back into the queue.", no_args_is_help=True)
+dead: typer.Typer = typer.Typer(help="List dead letters, and requeue them.", no_args_is_help=True)
 app.add_typer(dead, name="dead")
 
 State = Annotated[JobStatus | None, typer.Option("--state", help="Only with this status.", show_default=False)]
@@ -34,7 +34,7 @@ State = Annotated[JobStatus | None, typer.Option("--state", help="Only with this
 @app.command()
 @parameters.grouped
 def lanes(output: parameters.OutputOptions = parameters.OUTPUT) -> None:
-    """Show how many jobs each lane holds in each state, and how fast they end."""
+    """Show how many jobs each lane has in each state, and how fast they end."""
 
     async def command(producer: Producer, terminal: Terminal) -> None:
         found = await producer.operator.lanes()
@@ -144,7 +144,7 @@ def _show_dead(records: Sequence[JobRecord], terminal: Terminal) -> None:
 @dead.command("show")
 @parameters.grouped
 def show_dead(job: parameters.Job, output: parameters.OutputOptions = parameters.OUTPUT) -> None:
-    """Show a job with its request and all its failed attempts."""
+    """Show a job with its request and its failed attempts."""
 
     async def command(producer: Producer, terminal: Terminal) -> None:
         record, attempts = await producer.record(job), await producer.attempts(job)
@@ -179,9 +179,9 @@ def requeue(
     session: parameters.OnlySession = None,
     output: parameters.OutputOptions = parameters.OUTPUT,
 ) -> None:
-    """Put one job back into the queue, or all dead letters, or those of a kind, code or session.
+    """Requeue one job, all dead letters, or the dead letters of a kind, code or session.
 
-    The exit code is 1 if one of several jobs could not be put back.
+    The exit code is 1 if any dead letter could not be requeued.
     """
 
     async def command(producer: Producer, terminal: Terminal) -> None:
@@ -216,7 +216,7 @@ def _show_requeued(outcomes: list[Requeued], terminal: Terminal) -> None:
 
 
 def duration_text(seconds: float) -> str:
-    """A time span in the unit that fits: 0.2 s, 34 s, 12 min, 5.5 h, 3.2 d."""
+    """Returns a time span in a suitable unit: 0.2 s, 34 s, 12 min, 5.5 h, 3.2 d."""
     if seconds < 10:
         return f"{seconds:.1f} s"
     if seconds < 120:

@@ -1,4 +1,4 @@
-"""The parameters that commands share: one by one, and in groups that a command takes as one argument."""
+"""The parameters that commands share, and groups of them that a command takes as one argument."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ After = Annotated[
 Delay = Annotated[
     float | None,
     typer.Option(
-        "--delay", min=0, metavar="SECONDS", help="Start after this time at the earliest.", show_default=False
+        "--delay", min=0, metavar="SECONDS", help="Do not start before this time has passed.", show_default=False
     ),
 ]
 At = Annotated[
     str | None,
     typer.Option(
-        "--at", metavar="TIME", help="Start at this time at the earliest, e.g. 2030-01-31T08:00.", show_default=False
+        "--at", metavar="TIME", help="Do not start before this time, e.g. 2030-01-31T08:00.", show_default=False
     ),
 ]
 Expires = Annotated[
@@ -75,10 +75,10 @@ Timeout = Annotated[
         "--timeout", min=0, metavar="SECONDS", help="Wait at most this long; the job continues.", show_default=False
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document, also for an error.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document, even for an error.")]
 RedisUrl = Annotated[
     str | None,
-    typer.Option("--redis-url", envvar="RAYLANE_REDIS__URL", metavar="URL", help="Redis' URL.", show_default=False),
+    typer.Option("--redis-url", envvar="RAYLANE_REDIS__URL", metavar="URL", help="URL of Redis.", show_default=False),
 ]
 OnlySession = Annotated[
     str | None, typer.Option("--session", "-s", metavar="ID", help="Only of this session.", show_default=False)
@@ -87,12 +87,12 @@ OnlyKind = Annotated[JobKind | None, typer.Option("--kind", help="Only of this k
 OnlyCode = Annotated[
     str | None, typer.Option("--code", metavar="CODE", help="Only with this error code.", show_default=False)
 ]
-Limit = Annotated[int, typer.Option("--limit", metavar="1-1000", help="How many of the newest ones to list.")]
+Limit = Annotated[int, typer.Option("--limit", metavar="1-1000", help="How many to list, newest first.")]
 
 
 @dataclass(frozen=True)
 class OutputOptions:
-    """What a command takes that does not wait for a job."""
+    """The options of a command that does not wait for a job."""
 
     as_json: Json = False
     redis_url: RedisUrl = None
@@ -100,7 +100,7 @@ class OutputOptions:
 
 @dataclass(frozen=True)
 class WaitOptions:
-    """What a command takes that may wait for its job."""
+    """The options of a command that may wait for its job."""
 
     wait: Wait = True
     timeout_s: Timeout = None
@@ -110,7 +110,7 @@ class WaitOptions:
 
 @dataclass(frozen=True)
 class JobsOptions:
-    """When and in which order the jobs of a command run."""
+    """The options that say when the jobs of a command run, and in which order."""
 
     job_id: JobId = None
     after: After = None
@@ -120,7 +120,7 @@ class JobsOptions:
     priority: JobPriority = Priority.NORMAL
 
     def options(self) -> JobOptions:
-        """The options as `Producer` takes them; an `at` without a time zone is in the local one.
+        """Returns the options for `Producer`. An `at` without a time zone is local time.
 
         Raises `InvalidRequest` if `at` is not a time.
         """
@@ -141,7 +141,7 @@ class OneJobOptions(JobsOptions):
     unique: Unique = None
 
     def options(self) -> JobOptions:
-        """As `JobsOptions.options`."""
+        """Returns the options of `JobsOptions` and the unique key."""
         return {**super().options(), "unique": self.unique}
 
 
@@ -155,14 +155,14 @@ ONE_JOB: Final = OneJobOptions()
 def grouped(command: Callable[..., None]) -> Callable[..., None]:
     """Lets the command take groups, such as `WaitOptions`: each field of a group becomes an option of the command.
 
-    The argument's default gives the defaults of its options.
+    The default of the argument provides the defaults of these options.
     """
     signature = inspect.signature(command, eval_str=True)
     groups = {name: each.default for name, each in signature.parameters.items() if is_dataclass(each.annotation)}
     options = {name: _options_of(group) for name, group in groups.items()}
 
     @wraps(command)
-    def with_groups(**values: Any) -> None:  # Any: whatever the command line holds
+    def with_groups(**values: Any) -> None:  # Any: the values have the types of the options
         made = {
             name: type(group)(**{option.name: values.pop(option.name) for option in options[name]})
             for name, group in groups.items()

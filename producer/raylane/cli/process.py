@@ -1,4 +1,4 @@
-"""What the command lines of the producer and the worker share: exit codes, Ctrl-C, and warnings about variables."""
+"""Shared by the commands `raylane` and `raylane-worker`: exit codes, Ctrl-C, and warnings about variables."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class ExitCode(IntEnum):
-    """What a command exits with. 69 is EX_UNAVAILABLE of sysexits.h; 130 is what shells report after Ctrl-C."""
+    """The exit codes of commands. 69 is EX_UNAVAILABLE in sysexits.h; 130 is what shells report after Ctrl-C."""
 
     FAILED = 1
     USAGE = 2
@@ -42,7 +42,7 @@ _EXIT_CODES: Final = {
 
 
 def exit_code(error: ErrorInfo) -> ExitCode:
-    """The exit code of a command that ended with this error."""
+    """Returns the exit code of a command that ended with this error."""
     return _EXIT_CODES.get(error.code, ExitCode.FAILED)
 
 
@@ -60,7 +60,7 @@ def run_interruptible(work: Coroutine[Any, Any, T]) -> T:
 
 
 def variable_warnings() -> list[str]:
-    """One line for each variable of the environment or `.env` that begins with `RAYLANE_` and that nothing reads."""
+    """Returns one warning for each `RAYLANE_` variable in the environment or `.env` that is not a setting."""
     from pydantic_settings import DotEnvSettingsSource
 
     from raylane_common.settings import Settings, unknown_variables
@@ -73,9 +73,9 @@ def variable_warnings() -> list[str]:
 
 
 def _cancel_on_interrupt() -> None:
-    """Makes Ctrl-C cancel the running task between two of its steps; asyncio's own handler may do it within one.
+    """Makes Ctrl-C cancel the running task between two of its steps; asyncio's own handler may do it within a step.
 
-    A task that is cancelled within a step and enters `asyncio.timeout` next, as redis-py does, loses the cancellation.
+    A task that is cancelled within a step loses the cancellation if it then enters `asyncio.timeout`, as redis-py does.
     """
     task = asyncio.current_task()
     if task is not None and sys.platform != "win32" and threading.current_thread() is threading.main_thread():

@@ -1,4 +1,4 @@
-"""`raylane ray`: commands for the Ray cluster. Each is a job, so a worker speaks to the cluster."""
+"""`raylane ray`: commands for the Ray cluster. Each enqueues a job, and a worker talks to the cluster."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ app: typer.Typer = typer.Typer(
 
 Files = Annotated[
     list[Path] | None,
-    typer.Option("--file", metavar="FILE", help="A text file to ship beside the script. May be repeated."),
+    typer.Option("--file", metavar="FILE", help="A text file to ship with the script. May be repeated."),
 ]
 EnvVars = Annotated[
     list[str] | None,
@@ -74,7 +74,7 @@ def endpoints(job_id: parameters.JobId = None, waiting: parameters.WaitOptions =
 
 @renders("RayEndpointsResult")
 def show_endpoints(result: RayEndpointsResult, terminal: Terminal) -> None:
-    """Prints one line per endpoint, and why none answered."""
+    """Prints one line per endpoint, and why none answered if that is so."""
     _show_endpoints(result.endpoints, terminal)
     if result.problem:
         terminal.note(result.problem)
@@ -124,7 +124,7 @@ def show_cluster(result: RayClusterResult, terminal: Terminal) -> None:
 
 
 def _resources_text(amounts: dict[str, float]) -> str:
-    # Ray adds a resource for each node, such as node:10.0.0.5.
+    # Ray adds an artificial resource for each node, such as node:10.0.0.5.
     names = [name for name in sorted(amounts) if ":" not in name]
     return ", ".join(
         f"{name} {amounts[name] / 2**30:.1f} GiB" if name.endswith("memory") else f"{name} {amounts[name]:g}"
@@ -135,7 +135,7 @@ def _resources_text(amounts: dict[str, float]) -> str:
 @app.command()
 @parameters.grouped
 def runs(
-    limit: Annotated[int, typer.Option("--limit", metavar="1-500", help="How many of the newest ones to list.")] = 100,
+    limit: Annotated[int, typer.Option("--limit", metavar="1-500", help="How many to list, newest first.")] = 100,
     job_id: parameters.JobId = None,
     waiting: parameters.WaitOptions = parameters.WAIT,
 ) -> None:
@@ -164,7 +164,7 @@ def run(
 
 @renders("RayRunResult")
 def show_one_run(result: RayRunResult, terminal: Terminal) -> None:
-    """Prints the run as in a list."""
+    """Prints the run as one line of a list."""
     _show_runs([result.run], terminal)
 
 
@@ -193,9 +193,9 @@ def submit(
     job: parameters.OneJobOptions = parameters.ONE_JOB,
     waiting: parameters.WaitOptions = parameters.WAIT,
 ) -> None:
-    """Run a Python script on the cluster. With a session, the job is part of the session's history.
+    """Run a Python script on the cluster, and show its output while it runs.
 
-    The script's output is shown while it runs. With a session, its variable RAYLANE_OUTPUT_URI says where to write.
+    With --session, the job is in the session's history, and the script's RAYLANE_OUTPUT_URI says where it may write.
     """
 
     async def enqueue(producer: Producer) -> JobHandle[RunResult]:
@@ -261,13 +261,13 @@ def delete(
     job_id: parameters.JobId = None,
     waiting: parameters.WaitOptions = parameters.WAIT,
 ) -> None:
-    """Delete Ray's record of a run that has ended."""
+    """Delete a run that has ended from the cluster."""
     runner.execute_job(lambda producer: producer.cluster.delete(submission_id, job_id=job_id), waiting)
 
 
 @renders("RayDeleteResult")
 def show_deleted(result: RayDeleteResult, terminal: Terminal) -> None:
-    """Prints whether the record was deleted."""
+    """Prints whether the run was deleted."""
     terminal.text("deleted" if result.deleted else "not deleted")
 
 

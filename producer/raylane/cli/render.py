@@ -1,6 +1,7 @@
-"""Prints results, and what several commands print. Each command module registers how to print its own results.
+"""Prints results and whatever else several commands print. Command modules register functions for their own results.
 
-A result is registered by the name of its class, because importing the class would load pydantic for every `--help`.
+A function is registered under the name of the result's class: importing the class would make every `--help` load
+pydantic.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def renders(class_name: str) -> Callable[[_RendererT], _RendererT]:
 
 
 def show(result: Result, terminal: Terminal) -> None:
-    """Prints a result of any kind: as JSON with `--json`, and where no function is registered for its class."""
+    """Prints a result of any kind: as JSON with `--json`, or if no function is registered for its class."""
     renderer = RENDERERS.get(type(result).__name__)
     if terminal.as_json or renderer is None:
         terminal.models(result)
@@ -57,7 +58,7 @@ def show_sources(sources: Sequence[AnySource], terminal: Terminal) -> None:
 
 
 def show_record(record: JobRecord, terminal: Terminal) -> None:
-    """Prints the present state of a job, and the code that it wrote or ran."""
+    """Prints the current state of a job, and the code that it wrote or ran."""
     facts = {
         "job": record.id,
         "kind": record.kind,
@@ -85,7 +86,7 @@ def show_record(record: JobRecord, terminal: Terminal) -> None:
 
 
 def show_code_and_run(code: str | None, run: Run | None, terminal: Terminal) -> None:
-    """Prints code and the run of it, as far as there are any."""
+    """Prints the code and its run; either may be None."""
     if code is not None:
         terminal.text(f"\n--- code\n{code.rstrip()}")
     if run is not None:
@@ -94,7 +95,7 @@ def show_code_and_run(code: str | None, run: Run | None, terminal: Terminal) -> 
 
 
 def show_run(run: Run, terminal: Terminal) -> None:
-    """Prints how a run ended, and the last part of its output."""
+    """Prints how a run ended, and the end of its output."""
     code = "" if run.exit_code is None else f", exit code {run.exit_code}"
     terminal.text(f"--- {run.submission_id}: {run.status} on {run.endpoint}{code}")
     if run.message:
@@ -105,12 +106,12 @@ def show_run(run: Run, terminal: Terminal) -> None:
 
 
 def columns_text(columns: Sequence[Column]) -> str:
-    """Names and types of columns in one line."""
+    """Returns the names and types of columns on one line."""
     return ", ".join(f"{column.name} {column.type}" for column in columns)
 
 
 def time_text(epoch_ms: int | None) -> str:
-    """A time in the local time zone; '' for None."""
+    """Returns a time in the local time zone; '' for None."""
     return "" if epoch_ms is None else datetime.fromtimestamp(epoch_ms / 1000).astimezone().isoformat(" ", "seconds")
 
 

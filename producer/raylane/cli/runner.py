@@ -1,6 +1,6 @@
 """Runs a command: opens the producer, waits with live progress, prints, and turns errors into exit codes.
 
-Heavy modules are imported when a command runs, so that `raylane --help` is quick.
+Heavy modules are imported when a command runs, so that `raylane --help` is fast.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def execute(command: Callable[[Producer, Terminal], Awaitable[None]], options: O
         raise typer.Exit(process.exit_code(error.info())) from error
     except (typer.Exit, BrokenPipeError):
         raise
-    except Exception as error:  # a defect of ours: its place in one sentence helps a user more than a traceback
+    except Exception as error:  # a bug: users need one sentence that says where, not a traceback
         place = traceback.extract_tb(error.__traceback__)[-1]
         message = f"{type(error).__name__}: {error} ({place.filename}, line {place.lineno}); please report it"
         terminal.error(raylane.ErrorInfo(code="internal_error", message=message))
@@ -79,7 +79,7 @@ async def show_result_or_id(
 async def wait_for_result(
     producer: Producer, handle: JobHandle[ResultT], until: float | None, terminal: Terminal
 ) -> ResultT:
-    """Shows the job's events until it ends, and returns its result. Raises `WaitTimeout`, or the job's own error."""
+    """Shows the job's events until it ends, and returns its result. Raises `WaitTimeout` or the job's own error."""
     await show_events(producer, handle.id, until, terminal)
     return await handle.result()
 
@@ -95,7 +95,7 @@ async def show_events(producer: Producer, job_id: str, until: float | None, term
 
 @asynccontextmanager
 async def time_limit(job_id: str, until: float | None) -> AsyncIterator[None]:
-    """Raises `WaitTimeout` if the block still waits for the job at `until`, a `deadline`."""
+    """Raises `WaitTimeout` if the block is still running at `until`, a `deadline`."""
     try:
         async with asyncio.timeout_at(until) as limit:
             yield
@@ -107,7 +107,7 @@ async def time_limit(job_id: str, until: float | None) -> AsyncIterator[None]:
 
 
 def deadline(timeout_s: float | None) -> float | None:
-    """When waiting ends, in the event loop's time; None for no limit."""
+    """Returns the event loop's time at which waiting ends; None for no limit."""
     return None if timeout_s is None else asyncio.get_running_loop().time() + timeout_s
 
 

@@ -33,7 +33,7 @@ def sources(session: parameters.Session = None, output: parameters.OutputOptions
 @app.command()
 @parameters.grouped
 def reset(session: parameters.Session = None, output: parameters.OutputOptions = parameters.OUTPUT) -> None:
-    """Forget the session's sources and history. Its jobs can still be read by id."""
+    """Remove the session's sources and history. Its jobs can still be read by id."""
 
     async def command(producer: Producer, terminal: Terminal) -> None:
         removed = await producer.reset(runner.require_session(session))
@@ -48,7 +48,7 @@ def reset(session: parameters.Session = None, output: parameters.OutputOptions =
 @app.command()
 @parameters.grouped
 def restore(job: parameters.Job, output: parameters.OutputOptions = parameters.OUTPUT) -> None:
-    """Put the sources that a generate job used back into its session."""
+    """Restore the sources that a generate job used to its session."""
 
     async def command(producer: Producer, terminal: Terminal) -> None:
         show_sources(await producer.restore(job), terminal)

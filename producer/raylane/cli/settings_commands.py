@@ -22,7 +22,7 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="ray.private_url or ra
 @app.command("show")
 @parameters.grouped
 def show_settings(output: parameters.OutputOptions = parameters.OUTPUT) -> None:
-    """Show what is set. For all else each worker uses the settings that it was started with."""
+    """Show the values that are set. For anything else a worker uses what it was started with."""
 
     async def command(producer: Producer, terminal: Terminal) -> None:
         await _show(producer, terminal)
@@ -37,7 +37,7 @@ def set_setting(
     value: Annotated[str, typer.Argument(metavar="VALUE", show_default=False)],
     output: parameters.OutputOptions = parameters.OUTPUT,
 ) -> None:
-    """Set a value. Running workers apply it within seconds and keep it across restarts."""
+    """Set a value. Running workers apply it within seconds, and workers that start later use it too."""
 
     async def command(producer: Producer, terminal: Terminal) -> None:
         await producer.settings.set(name, value)
@@ -49,7 +49,7 @@ def set_setting(
 @app.command("unset")
 @parameters.grouped
 def unset_setting(name: Name, output: parameters.OutputOptions = parameters.OUTPUT) -> None:
-    """Remove a value. Each worker uses the setting that it was started with again."""
+    """Remove a value. Each worker then uses the setting that it was started with."""
 
     async def command(producer: Producer, terminal: Terminal) -> None:
         await producer.settings.unset(name)

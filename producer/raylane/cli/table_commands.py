@@ -28,7 +28,7 @@ def databases(job_id: parameters.JobId = None, waiting: parameters.WaitOptions =
 
 @renders("DatabasesResult")
 def show_databases(result: DatabasesResult, terminal: Terminal) -> None:
-    """Prints one name per line."""
+    """Prints one database per line."""
     terminal.text("\n".join(result.databases) or "no databases")
 
 

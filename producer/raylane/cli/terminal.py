@@ -1,4 +1,4 @@
-"""Where a command prints: results on stdout, notes on stderr; as plain lines, or with rich on a terminal."""
+"""The output of a command: results on stdout, notes on stderr; as plain lines, or with rich on a terminal."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
     from raylane_common.errors import ErrorInfo
     from raylane_common.wire.jobs import JobEvent, Progress
 
-# File names, cells and the output of runs come from others and must not control the reader's terminal.
+# File names, cells and the output of runs are untrusted, so they must not control the user's terminal.
 _COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")
 _LINE_END: Final = re.compile(r"\r\n?")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def clean(text: str) -> str:
-    """Removes colours, makes every line end a newline, and replaces all other characters that control a terminal."""
+    """Removes colours, turns every line ending into a newline, and replaces all other control characters."""
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", _LINE_END.sub("\n", _COLOUR.sub("", text)))
 
 
 class Terminal:
-    """Stdout and stderr of one command. With `as_json`, stdout holds nothing but JSON."""
+    """Stdout and stderr of one command. With `as_json`, only JSON is printed to stdout."""
 
     def __init__(self, *, as_json: bool) -> None:
         self.as_json = as_json
@@ -39,12 +39,12 @@ class Terminal:
         self._line_is_open = False
 
     def text(self, text: str = "") -> None:
-        """Prints lines of a result."""
+        """Prints one or more lines of a result."""
         self._end_line()
         typer.echo(clean(text))
 
     def partial_text(self, text: str) -> None:
-        """Prints a part of a text without a line end; whatever else is printed next starts on a new line."""
+        """Prints part of a text without ending the line. Any other output then starts on a new line."""
         shown = clean(text)
         typer.echo(shown, nl=False)
         self._line_is_open = not shown.endswith("\n") if shown else self._line_is_open
@@ -72,7 +72,7 @@ class Terminal:
             self.note(f"enqueued; raylane follow {job_id}")
 
     def error(self, error: ErrorInfo) -> None:
-        """Prints an error with its code, and the output of the run if one failed."""
+        """Prints an error with its code, and the end of the output if a run failed."""
         if self.as_json:
             # Arguments that are not UTF-8 arrive as lone surrogates, which JSON cannot hold.
             self.models(error.model_copy(update={"message": clean(error.message)}))
@@ -82,7 +82,7 @@ class Terminal:
             self.note(line)
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Prints a table. Nothing is cut: cells wrap on a terminal, and stay on one line elsewhere."""
+        """Prints a table. Cells are never cut: they wrap on a terminal, and stay on one line elsewhere."""
         cells = [[clean(cell).replace("\n", " ").replace("\t", " ") for cell in row] for row in rows]
         if sys.stdout.isatty():
             from rich.console import Console
@@ -110,7 +110,7 @@ class Terminal:
     def progress(self, job_id: str) -> Iterator[Callable[[JobEvent], None]]:
         """Shows a job's events on stderr: as one status line on a terminal, else line by line.
 
-        The output of a run is printed above the status line. Generated text is left out, since the result has it.
+        The output of a run is printed above the status line. Generated text is not shown, because the result has it.
         """
         if not sys.stderr.isatty():
             yield lambda event: _show_event(event, job_id, self.note, self.note)
@@ -129,7 +129,7 @@ class Terminal:
 
 
 def event_line(event: JobEvent) -> str:
-    """An event in one line, without the output of a run."""
+    """Returns an event on one line, without the output of a run."""
     words = [str(event.status or "")]
     if event.status is not None and event.attempt is not None and event.attempt > 1:
         words.append(f"(attempt {event.attempt})")
@@ -143,7 +143,7 @@ def event_line(event: JobEvent) -> str:
 
 
 def progress_line(progress: Progress) -> str:
-    """The progress of a job in one line."""
+    """Returns the progress of a job on one line."""
     words = [f"{progress.stage}:", progress.message]
     if progress.done is not None:
         total = "" if progress.total is None else f"/{progress.total}"
@@ -160,7 +160,7 @@ def _show_event(event: JobEvent, job_id: str, status: Callable[[str], None], pri
 
 
 def _run_output(details: dict[str, JsonValue]) -> Iterator[str]:
-    """The end of a failed run's output. All other details of an error are in its message, or meant for programs."""
+    """Yields the end of a failed run's output. The other details are in the message already, or only for programs."""
     run = details.get("run")
     if isinstance(run, dict):
         yield f"  run {run.get('submission_id')} on {run.get('endpoint')}: {run.get('status')}, its output ends with:"

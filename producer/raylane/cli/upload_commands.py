@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 app: typer.Typer = typer.Typer()
 
 Filename = Annotated[
-    str | None, typer.Option("--filename", help="Another name for the file.", metavar="NAME", show_default=False)
+    str | None,
+    typer.Option("--filename", help="Name of the file in the session.", metavar="NAME", show_default=False),
 ]
 
 

@@ -9,7 +9,7 @@ Test what a service enqueues, and how it handles the results:
         [job] = producer.enqueued
         await producer.succeed(job.id, UploadResult(...))
 
-Test what a client does to a Ray cluster, and how it copes with a network that fails:
+Test what a client does on a Ray cluster, and how it copes with a failing network:
 
     ray = FakeRay(token="secret")
     async with Address(ray) as private, Address(ray) as public:
@@ -19,7 +19,7 @@ Test what a client does to a Ray cluster, and how it copes with a network that f
         ray.end("rl-1", exit_code=1)
         assert ray.submissions == 1
 
-Names are loaded when they are first used: `MemoryProducer` needs no HTTP library, and `FakeRay` no fakeredis.
+Names are loaded when they are first used, because `MemoryProducer` needs no HTTP library and `FakeRay` no fakeredis.
 """
 
 from __future__ import annotations

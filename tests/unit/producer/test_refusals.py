@@ -155,11 +155,11 @@ async def test_a_file_that_cannot_be_uploaded_is_refused(producer: Producer, tmp
     [
         (b"", "must not be empty"),
         ("", "must not be empty"),
-        (b"x" * (MAX_STAGED_BYTES + 1), r"must not exceed 8388608 bytes \(8 MiB\), but has 8388609"),
+        (b"x" * (MAX_STAGED_BYTES + 1), r"must not exceed 8388608 bytes \(8 MiB\), but has 8388609 bytes"),
         ("a\ud800", "is not valid text: surrogates not allowed at 1"),
         (BytesIO(b"a\n1\n"), r"must be bytes or text, not BytesIO; pass what its read\(\) returns"),
         (StringIO("a\n1\n"), r"must be bytes or text, not StringIO; pass what its read\(\) returns"),
-        (Path("a.csv"), "must be bytes or text, not PosixPath; for a file there is upload"),
+        (Path("a.csv"), "must be bytes or text, not PosixPath; for a file use upload"),
         (None, "must be bytes or text, not NoneType"),
         ([1, 2], "must be bytes or text, not list"),
         (7, "must be bytes or text, not int"),
@@ -179,7 +179,7 @@ def test_data_like_bytes_is_accepted(data: Any) -> None:
 @pytest.mark.parametrize(
     ("path", "problem"),
     [
-        (b"a\n1\n", "must be the path of a file, not bytes; for data in memory there is upload_bytes"),
+        (b"a\n1\n", "must be the path of a file, not bytes; for data in memory use upload_bytes"),
         (BytesIO(b"a\n1\n"), "must be the path of a file, not BytesIO"),
         (StringIO("a\n1\n"), "must be the path of a file, not StringIO"),
         (None, "must be the path of a file, not NoneType"),

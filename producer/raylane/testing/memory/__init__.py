@@ -1,1 +1,1 @@
-"""The producer for tests: the real one, on a Redis inside the process. See docs/decisions/0012."""
+"""The producer for tests: the real one, on an in-process Redis. See docs/decisions/0012."""

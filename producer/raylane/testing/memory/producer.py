@@ -1,4 +1,7 @@
-"""A producer without a Redis server and without workers, for the tests of services that enqueue."""
+"""A producer that needs no Redis server and no workers, for tests of services that enqueue.
+
+See docs/decisions/0012.
+"""
 
 from __future__ import annotations
 
@@ -24,18 +27,17 @@ if TYPE_CHECKING:
 
 
 class MemoryProducer(Producer):
-    """A `Producer` on a Redis inside the process, whose jobs stay in the queue until the test ends them.
+    """A `Producer` on an in-process Redis, whose jobs stay in the queue until the test ends them.
 
-    It runs the queue's own code, so it keeps the same promises as the real one. A scheduled job may be started or ended
-    before its time; nothing starts by itself. `start`, `tell`, `succeed` and `fail` are what a worker does, and are
-    awaited like everything that reaches Redis.
+    It runs the queue's own code, so it keeps the same promises as the real one. Nothing starts on its own, and a
+    scheduled job may be started or ended before its time. `start`, `tell`, `succeed` and `fail` do what a worker does.
     """
 
     def __init__(self, answer: Answer | None = None) -> None:
         """`answer` is called with each `NewJob` as soon as it may start.
 
-        It returns the job's result, its error, or None to leave the job in the queue. A job that is put back is shown
-        again.
+        It returns the job's result, its error, or None to leave the job in the queue. It is called again for a job that
+        is requeued.
         """
         redis = FakeAsyncRedis(server=FakeServer(), decode_responses=True)
         self._worker = MemoryWorker(redis)
@@ -54,16 +56,16 @@ class MemoryProducer(Producer):
         return self._memory.jobs[job_id].body
 
     async def start(self, job_id: str) -> None:
-        """Begins an attempt unless one runs.
+        """Starts an attempt unless one is running.
 
-        Raises `JobNotFound`, or `LeaseLost` if the job waits for others or has ended.
+        Raises `JobNotFound`, or `LeaseLost` if the job waits for other jobs or has ended.
         """
         await self._worker.start(job_id)
 
     async def tell(
         self, job_id: str, *, progress: Progress | None = None, line: str | None = None, text: str | None = None
     ) -> None:
-        """Adds to the job's events what a running job says, and starts the job if need be. Raises as `start`.
+        """Adds events of a running job; starts the job first if necessary. Raises what `start` raises.
 
         `progress` also replaces the progress in the record; `line` is a line that its run printed; `text` is a piece of
         generated code.
@@ -71,10 +73,10 @@ class MemoryProducer(Producer):
         await self._worker.tell(job_id, progress, line, text)
 
     async def succeed(self, job_id: str, result: Result) -> None:
-        """Ends the job with a result, and starts it if need be. Raises as `start`.
+        """Ends the job with a result; starts it first if necessary. Raises what `start` raises.
 
-        The sources of the session change as they do after a worker: an `UploadResult` or a `SelectedTablesResult`
-        adds some, a `GenerateResult` with a run removes those it used unless the job keeps them.
+        The sources of the session change as they do with a real worker: an `UploadResult` or `SelectedTablesResult`
+        adds some; a `GenerateResult` with a run removes those it used unless the job keeps them.
         """
         await self._worker.end(job_id, result)
         await self._memory.answer_all()
@@ -82,11 +84,11 @@ class MemoryProducer(Producer):
     async def fail(self, job_id: str, error: RaylaneError) -> None:
         """Ends the job with the error of its last attempt, or as cancelled if it is a `JobCancelled`.
 
-        Starts the job if need be. Raises as `start`.
+        Starts the job first if necessary. Raises what `start` raises.
         """
         await self._worker.end(job_id, error)
         await self._memory.answer_all()
 
     async def put_sources(self, session_id: str, *sources: AnySource) -> None:
-        """Adds sources to the session, as uploads and selections do."""
+        """Adds `sources` to the session, as uploads and selections of tables do."""
         await self._sources.put(session_id, sources)

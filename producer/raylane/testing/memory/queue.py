@@ -1,4 +1,7 @@
-"""The queue of a `MemoryProducer`: the real one, which also remembers its jobs and answers them."""
+"""The queue of a `MemoryProducer`: the real one, which also remembers its jobs and answers them.
+
+See docs/decisions/0012.
+"""
 
 from __future__ import annotations
 
@@ -42,19 +45,19 @@ class MemoryQueue(JobQueue):
     async def enqueue_many(self, jobs: Sequence[NewJob], *, traceparent: str = "") -> list[Enqueued]:
         """Enqueues the jobs as `JobQueue` does."""
         outcomes = await super().enqueue_many(jobs, traceparent=traceparent)
-        # A job that was known before keeps its first form.
+        # A job that already existed keeps its first form.
         self.jobs |= {job.id: job for job, outcome in zip(jobs, outcomes, strict=True) if outcome.created}
         await self.answer_all()
         return outcomes
 
     async def requeue(self, job_id: str) -> None:
-        """Puts the job back as `JobQueue` does. `answer` sees it again."""
+        """Requeues the job as `JobQueue` does. `answer` is called with it again."""
         await super().requeue(job_id)
         self._shown.discard(job_id)
         await self.answer_all()
 
     async def answer_all(self) -> None:
-        """Shows every job that may start to `answer`, and those that may start because another one has ended."""
+        """Calls `answer` with every job that may start, including those that may start because another one ended."""
         while self._answer is not None and (job := await self._next_to_show()):
             outcome = self._answer(job)
             if outcome is not None:
@@ -63,7 +66,7 @@ class MemoryQueue(JobQueue):
     async def _next_to_show(self) -> NewJob | None:
         for job in [job for job in self.jobs.values() if job.id not in self._shown]:
             status = (await self.record(job.id)).status
-            # Another task may have shown the job meanwhile.
+            # Another task may have shown the job in the meantime.
             if status is JobStatus.QUEUED and job.id not in self._shown:
                 self._shown.add(job.id)
                 return job

@@ -1,4 +1,7 @@
-"""The worker of a `MemoryProducer`: it claims, runs and ends a job through the real lanes when the test says so."""
+"""The worker of a `MemoryProducer`: it claims and ends jobs through the real lanes when the test says so.
+
+See docs/decisions/0012.
+"""
 
 from __future__ import annotations
 
@@ -29,12 +32,12 @@ if TYPE_CHECKING:
 
 # Longer than any test, so that no lease is lost to a debugger.
 _LEASE_S: Final = 24 * 3600
-# The default of workers.
+# The default of `Settings.result_ttl_s`.
 _RESULT_TTL_S: Final = 7 * 24 * 3600
 
 
 class MemoryWorker:
-    """Runs single jobs. Whatever else is due stays where it is."""
+    """Runs single jobs. Other jobs that are due stay where they are."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
@@ -56,7 +59,7 @@ class MemoryWorker:
         }
 
     async def start(self, job_id: str) -> Lease:
-        """Begins an attempt of the job unless it runs. Raises `JobNotFound`, or `LeaseLost` if it cannot be started."""
+        """Starts an attempt of the job unless one is running. Raises `JobNotFound`, or `LeaseLost` if it cannot."""
         async with self._claiming:
             record = await self._queue.record(job_id)
             if record.status is not JobStatus.RUNNING:
@@ -64,7 +67,10 @@ class MemoryWorker:
             return self._leases[job_id]
 
     async def tell(self, job_id: str, progress: Progress | None, line: str | None, text: str | None) -> None:
-        """Adds to the job's events what is not None, and starts the job if need be. Raises as `start`."""
+        """Adds an event for each argument that is not None; starts the job first if necessary.
+
+        Raises what `start` raises.
+        """
         lease = await self.start(job_id)
         if progress is not None:
             await lease.progress(progress)
@@ -74,9 +80,9 @@ class MemoryWorker:
             await lease.text(text)
 
     async def end(self, job_id: str, outcome: Result | RaylaneError) -> None:
-        """Ends the job with a result or an error, and starts it if need be. Raises as `start`.
+        """Ends the job with a result or an error; starts it first if necessary. Raises what `start` raises.
 
-        The session gains and loses sources, and the record has a checkpoint, as after a handler.
+        The session's sources and the record's checkpoint change as a handler would change them.
         """
         lease = await self.start(job_id)
         match outcome:
@@ -94,9 +100,9 @@ class MemoryWorker:
         lane = self._lanes[record.lane]
         if record.status is JobStatus.SCHEDULED:
             await self._redis.zadd(keys.schedule(record.lane), {record.id: 0}, xx=True)
-            # Moves what is due into the queue, and takes nothing.
+            # Moves due jobs into the queue without claiming any.
             await lane.claim(0)
-        # Lanes have no way to ask for one job: it becomes the first one.
+        # A lane cannot be asked for one job, so the job is moved to the front.
         await self._redis.zadd(keys.queue(record.lane), {record.id: 0}, xx=True)
         leases = (await lane.claim(1)).leases if record.status in (JobStatus.SCHEDULED, JobStatus.QUEUED) else []
         if [lease.job_id for lease in leases] == [record.id]:
