@@ -1,1 +1,1 @@
-"""Turns a prompt and sources into code: the generators, and the checks that code passes before it may run."""
+"""Turns a prompt and sources into code: the generators, and the checks that code must pass before it may run."""

@@ -1,4 +1,4 @@
-"""The columns of a source, whatever its type."""
+"""The columns of a source of any type."""
 
 from __future__ import annotations
 

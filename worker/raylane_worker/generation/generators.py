@@ -1,6 +1,6 @@
-"""Chooses the generator of a job and makes it.
+"""Chooses the generator of a job and makes it. See docs/decisions/0009.
 
-The agents need strands, which takes more than a second to import: it is imported only when an agent generator is made.
+The agents need strands, which takes more than a second to import, so it is imported only when they are made.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class GeneratorChoice:
 
 
 def choose_generator(settings: Settings, requested: GeneratorName | None) -> GeneratorChoice:
-    """Returns the requested generator, or else the one in the settings; `auto` is `agent` only if a model is set."""
+    """Returns the requested generator, or the one in the settings. `auto` means `agent` if a model is set."""
     name = requested or settings.generation.generator
     if name is GeneratorName.AUTO:
         name = GeneratorName.AGENT if settings.generation.model else GeneratorName.TEMPLATE

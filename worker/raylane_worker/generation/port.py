@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 class WritingTask:
     """The request to write one version of one job's code.
 
-    `sources` is the job's own snapshot. `small` says that the sources together are small enough for Ray's settings for
-    small data. `previous` is the version that failed, with its findings or its run; None for the first version.
+    `sources` is the job's snapshot. `small` says whether the sources together are small enough for Ray's small-data
+    settings. `previous` is the version that failed, with its findings or its run; None for the first version.
     """
 
     job_id: str
@@ -32,10 +32,10 @@ class WritingTask:
 
 @dataclass(frozen=True)
 class Draft:
-    """Code as the generator wrote it, not yet verified.
+    """Code as the generator wrote it, before verification.
 
-    `interpreted_as` is one sentence on how the prompt was read. `usage` counts the tokens of all agents; None if there
-    is no model or it reports none.
+    `interpreted_as` is one sentence on how the prompt was read. `usage` is the tokens of all agents; None if there is
+    no model or it does not report them.
     """
 
     code: str
@@ -49,6 +49,6 @@ class Generator(Protocol):
     async def write(self, task: WritingTask, say: Callable[[str], Awaitable[None]]) -> Draft:
         """Writes one version of the code, which must still be verified.
 
-        Passes text for the followers of the job to `say`, if there is any. Raises a `GenerationError`, and whatever
-        `say` raises.
+        Passes text for the followers of the job to `say`, if there is any. Raises a `GenerationError`, and what `say`
+        raises.
         """

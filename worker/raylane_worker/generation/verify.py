@@ -1,7 +1,7 @@
 """Verification: the static checks that code must pass before it may run.
 
-They catch a model's mistakes and most of what a prompt or the data may talk it into. They are not a sandbox: what code
-can reach is limited by the credentials, the network and the nodes of the cluster. See docs/decisions/0004.
+They catch a model's mistakes, and most of what a prompt or the data may make it write. They are not a sandbox: what
+code can reach is limited by the credentials, the network and the nodes of the cluster. See docs/decisions/0004.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
     from raylane_common.wire.sources import Source
 
-# A version with more findings has to be written anew anyway; a record should not hold thousands.
+# A version with more findings must be rewritten anyway, and a record should not hold thousands.
 _MAX_FINDINGS: Final = 50
 
 
 def verify(code: str, sources: Sequence[Source]) -> list[Finding]:
-    """Returns what keeps the code from running, by line; an empty list if it may run.
+    """Returns the reasons why the code may not run, sorted by line; an empty list if it may run.
 
-    There are at most 50 findings, and each says what to do. Executes nothing, and raises nothing whatever the code is.
+    There are at most 50 findings, and each says what to do. Executes nothing, and never raises.
     """
     script = parse_script(code)
     if isinstance(script, Finding):

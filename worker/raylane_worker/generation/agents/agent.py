@@ -1,4 +1,4 @@
-"""Makes one agent, runs it within limits, and reads what it used and said."""
+"""Makes one agent, runs it within limits, and reads its token usage and its last text."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def make_agent(
 ) -> Agent:
     """Makes an agent with an empty history.
 
-    Its work ends as soon as `is_done()` is true after a tool call, without another answer of the model. `job_id` is
-    added to its traces.
+    `name` identifies it in errors and traces, and `tools` are functions with strands' decorator. The agent stops as
+    soon as `is_done()` is true after a tool call, without asking the model again. `job_id` is added to its traces.
     """
 
     def end_turn(event: AfterToolsEvent) -> None:
@@ -48,9 +48,9 @@ def make_agent(
         system_prompt=system_prompt,
         callback_handler=None,  # the default prints to stdout
         load_tools_from_directory=False,
-        # The default one shortens tool results, and with them the list of sources.
+        # The default shortens tool results, and so the list of sources.
         conversation_manager=NullConversationManager(),
-        # The default waits for two minutes in all, and the wait ignores cancellation.
+        # The default waits for up to two minutes in total, and its waits cannot be cancelled.
         retry_strategy=ModelRetryStrategy(max_attempts=3, initial_delay=1, max_delay=4),
         trace_attributes={"raylane.job_id": job_id},
     )
@@ -61,9 +61,10 @@ def make_agent(
 async def run_agent(
     agent: Agent, request: Sequence[ContentBlock], settings: GenerationSettings, text: TextStream
 ) -> AgentResult:
-    """Runs the agent to its end or to a limit of the settings. Adds what the model says to `text`.
+    """Runs the agent until it ends or reaches a limit of the settings. Adds what the model says to `text`.
 
-    Raises what the model's client raises; reaching a limit is not an error but a stop reason of the result.
+    `request` is the first message. Raises what the model's client raises. Reaching a limit is not an error: it is the
+    stop reason of the result.
     """
     events = agent.stream_async(
         list(request),
@@ -89,7 +90,7 @@ def total_usage(*agents: Agent) -> Usage | None:
 
 
 def last_text(agent: Agent) -> str:
-    """Returns the last text of the model on one line; empty if it only called tools."""
+    """Returns the model's last text on one line; empty if it only called tools."""
     for message in reversed(agent.messages):
         if message["role"] == "assistant":
             text = " ".join(" ".join(block["text"].split()) for block in message["content"] if "text" in block)

@@ -1,4 +1,4 @@
-"""What the agents of a job are given: the request, the failure of the previous version, the sources."""
+"""Builds what the agents get to read: the request, the failure of the previous version, the sources."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from raylane_common.wire.sources import Source
     from raylane_worker.generation.port import WritingTask
 
-# Together about a tenth of the default `max_total_tokens`, at four characters a token.
+# Together about a tenth of the default `max_total_tokens`, at four characters per token.
 _MAX_CODE_CHARACTERS: Final = 32_000
 _MAX_OUTPUT_CHARACTERS: Final = 4_000
 _MAX_NOTES_CHARACTERS: Final = 4_000
@@ -23,12 +23,12 @@ _MAX_FINDINGS: Final = 20
 
 
 def load_prompt(name: str) -> str:
-    """Returns the system prompt of an agent, from the file of that name."""
+    """Returns the system prompt of an agent, from the file of the same name."""
     return (files("raylane_worker.generation.agents") / "prompts" / f"{name}.md").read_text("utf-8")
 
 
 def describe_source(source: Source) -> dict[str, JsonValue]:
-    """Returns a source as the model sees it: name, location, format, size and columns, but no cells."""
+    """Returns a source as the model sees it: name, location, format, size and columns, but no data."""
     described: dict[str, JsonValue] = source.model_dump(mode="json", exclude={"job_id", "filename", "s3_uri"})
     if isinstance(source, CsvSource):
         described |= {"location": source.location, "format": str(source.format)}
@@ -38,8 +38,8 @@ def describe_source(source: Source) -> dict[str, JsonValue]:
 def request_blocks(task: WritingTask, notes: str = "") -> list[ContentBlock]:
     """Returns the first message of an agent.
 
-    Its first block is the prompt, word for word. The failure of the previous version and the supervisor's notes follow
-    in blocks of their own, where there are any.
+    Its first block is the prompt, word for word. The failure of the previous version and the supervisor's notes, if
+    there are any, follow in separate blocks.
     """
     blocks: list[ContentBlock] = [{"text": task.prompt}]
     if task.previous is not None:
@@ -50,7 +50,7 @@ def request_blocks(task: WritingTask, notes: str = "") -> list[ContentBlock]:
 
 
 def clip(text: str, characters: int) -> str:
-    """Returns the text, cut to so many characters, with an ellipsis if something is missing."""
+    """Returns at most `characters` characters of the text, followed by an ellipsis if it was cut."""
     return text if len(text) <= characters else text[:characters] + "…"
 
 

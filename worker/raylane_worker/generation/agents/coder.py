@@ -1,4 +1,4 @@
-"""The coder: looks the sources up, writes the script, and submits it or declines.
+"""The coder: looks up the sources, writes the script, and submits it or declines.
 
 See docs/decisions/0004.
 """
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from raylane_worker.generation.port import WritingTask
 
 CODER: Final = "code_generation_agent"
-# One sentence of a model, as it is kept in records and quoted in errors.
+# The longest text of a model that is kept in a record or quoted in an error. A sentence is shorter.
 MAX_SENTENCE_CHARACTERS: Final = 500
 
 _PROMPT: Final = load_prompt("code_generation")
@@ -31,7 +31,7 @@ _ALREADY_SUBMITTED: Final = "The work was submitted or declined already; this ca
 
 @dataclass
 class Submission:
-    """What the coder submitted: a draft or the reason why it declined. Only the first one counts."""
+    """What the coder submitted: a draft, or the reason why it declined. Only the first call counts."""
 
     draft: Draft | None = None
     refusal: str | None = None
@@ -43,7 +43,7 @@ class Submission:
 
 
 def make_coder(task: WritingTask, model: Model, submission: Submission) -> Agent:
-    """Makes the coder. Its tools know the sources of the task only, and fill `submission`."""
+    """Makes the coder. Its tools know only the sources of `task`, and fill in `submission`."""
     sources = [describe_source(source) for source in task.sources]
     listed = json.dumps({"small_data": task.small, "sources": sources}, ensure_ascii=False)
 

@@ -1,7 +1,7 @@
 """The generator `agent`: a supervisor and a coder, made for one version of the code and then discarded.
 
-What the agents may see is bound when they are made: no tool takes a session or a source as an argument, so no model can
-name another session's data. See docs/decisions/0004.
+What the agents may see is fixed when they are made. No tool takes a session or a source as an argument, so no model can
+ask for another session's data. See docs/decisions/0004 and 0009.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from raylane_common.settings import GenerationSettings
     from raylane_worker.generation.port import Draft, WritingTask
 
-# The setting to raise, by the reason for which strands ended the agent.
+# The setting to raise, by the reason why strands stopped the agent.
 _HINTS: Final = {
     "limit_turns": "raise RAYLANE_GENERATION__MAX_TURNS if the request needs more",
     "limit_total_tokens": "raise RAYLANE_GENERATION__MAX_TOTAL_TOKENS if the request needs more",
@@ -43,7 +43,7 @@ class AgentGenerator:
         self._settings = settings
 
     async def write(self, task: WritingTask, say: Callable[[str], Awaitable[None]]) -> Draft:
-        """Has one version of the code written. Passes what the model says meanwhile to `say`, in pieces.
+        """Makes the agents write one version of the code. Passes what the model says to `say`, in pieces.
 
         Raises `GenerationRefused` if the agents end without submitting code, `ModelUnavailable` if the model's service
         fails or `version_timeout_s` passes, and `ModelMisconfigured` if the service refuses the request.
@@ -66,7 +66,7 @@ class AgentGenerator:
                 ) from None
             raise self._explain(error) from None  # the client's message may quote credentials, so it is not chained
         finally:
-            # A client's thread may still be reading. It checks this signal, which strands clears when an agent returns.
+            # A client's thread may still be reading and stops at this signal. strands clears it when an agent returns.
             supervisor.cancel()
             coder.cancel()
         if delegation.error is not None:

@@ -35,9 +35,9 @@ class Delegation:
 def make_supervisor(
     task: WritingTask, model: Model, delegation: Delegation, run_coder: Callable[[str], Awaitable[AgentResult]]
 ) -> Agent:
-    """Makes the supervisor. Its only tool calls `run_coder` with the supervisor's notes and fills `delegation`."""
+    """Makes the supervisor. Its only tool calls `run_coder` with the supervisor's notes, and fills in `delegation`."""
 
-    # Agent.as_tool() would drop the limits and turn every exception into text for the model.
+    # Agent.as_tool() would ignore the limits and turn every exception into text for the model.
     @tool(name=CODER)
     async def delegate(notes: str = "") -> str:
         """Has the script written. Call it once; what the agent submits is the answer.
@@ -50,7 +50,7 @@ def make_supervisor(
         delegation.started = True
         try:
             result = await run_coder(notes)
-        except Exception as error:  # strands would show it to the model and continue; the caller must get it
+        except Exception as error:  # strands would show it to the model and continue, but the caller must get it
             delegation.error = error
             return "The agent failed."
         delegation.stop_reason = result.stop_reason

@@ -1,4 +1,4 @@
-"""Batches the text that a model streams into events, and limits its total size."""
+"""Collects the text that a model streams into larger pieces, and limits its total size."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ MAX_BYTES: Final = 64 * 1024
 # The first words should appear at once; a long answer may come in larger pieces.
 _FIRST_PAUSE_S: Final = 0.25
 _LONGEST_PAUSE_S: Final = 2.0
-# A send that fails has already waited for seconds, and the model with it.
+# A failed send has already waited for seconds, and has delayed the model.
 _PAUSE_AFTER_FAILURE_S: Final = 20.0
 
 logger = logging.getLogger("raylane.generation")
 
 
 class TextStream:
-    """Collects text and passes it to `send` when 1 KiB has come together or the pause since the last piece is over.
+    """Collects text and passes it to `send` once there is 1 KiB, or once the pause since the last piece is over.
 
-    The pause grows from a quarter of a second to two seconds. After 64 KiB, text is dropped.
+    The pause grows from a quarter of a second to two seconds. Text beyond 64 KiB is dropped.
     """
 
     def __init__(self, send: Callable[[str], Awaitable[None]]) -> None:
@@ -56,15 +56,15 @@ class TextStream:
         self._at_line_end = self._taken_bytes > 0
 
     async def flush(self) -> None:
-        """Sends all collected text. If Redis is away, keeps it for the next flush: the answer is worth more."""
-        # Bytes cut within a character were cut by the limit, so nothing follows that could complete it.
+        """Sends all collected text. If Redis does not answer, keeps it for the next flush instead of failing."""
+        # Only the limit can cut within a character, so the rest of that character never comes.
         piece = self._pending.decode(errors="ignore")
         if not piece:
             return
         try:
             await self._send(piece)
         except QueueUnavailable as error:
-            logger.warning("the model's text is kept back until Redis answers again: %s", error)
+            logger.warning("the model's text is held back until Redis answers again: %s", error)
             self._failed = True
             self._next_at = asyncio.get_running_loop().time() + _PAUSE_AFTER_FAILURE_S
         else:

@@ -1,1 +1,1 @@
-"""The static checks that code must pass before it may run."""
+"""The static checks that code must pass before it may run. See docs/decisions/0004."""

@@ -1,4 +1,4 @@
-"""Checks that every column name in a script exists in the sources that it reads, or is created by the script."""
+"""Checks that every column that a script names exists in the sources that it reads, or is created by the script."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _MAKES_COLUMNS_UNKNOWN: Final = frozenset(
     {"flat_map", "from_arrow", "from_items", "from_numpy", "from_pandas", "map", "map_batches", "map_groups", "range"}
 )
-# Methods of Dataset whose first argument names columns, and the name of that argument.
+# Methods of Dataset whose first argument names columns, with the keyword of that argument.
 _COLUMN_ARGUMENTS: Final = {
     "drop_columns": "cols",
     "groupby": "key",
@@ -41,7 +41,7 @@ _MAX_LISTED_COLUMNS: Final = 20
 
 
 def check_columns(script: AstScript, sources: Sequence[Source]) -> Iterator[Finding]:
-    """Yields findings about literals that name an unknown column. `sources` are those that the script reads."""
+    """Yields a finding for each literal that names an unknown column. `sources` are those that the script reads."""
     if not sources:
         return
     columns = {column.name for source in sources for column in columns_of(source)}
@@ -76,7 +76,7 @@ def _created_columns(script: AstScript) -> tuple[set[str], tuple[int, int]]:
 
 
 def _new_names(call: ast.Call) -> list[ast.expr]:
-    """Returns the new names of a call of `rename_columns`; the call itself if they are not literals."""
+    """Returns the new names in a call of `rename_columns`, or the call itself if they are not literals."""
     match argument(call, 0, "names"):
         case ast.Dict(values=values):
             return values
@@ -103,7 +103,7 @@ def _column_literals(script: AstScript, call: ast.Call) -> list[ast.Constant]:
 
 
 def _position(call: ast.Call) -> tuple[int, int]:
-    """Returns where the name of the called method ends, which orders the calls of a chain."""
+    """Returns where the name of the called method ends. This puts the calls of a chain in order."""
     return call.func.end_lineno or 0, call.func.end_col_offset or 0
 
 

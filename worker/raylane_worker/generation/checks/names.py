@@ -1,4 +1,4 @@
-"""Checks imports, names and attributes against an allow-list, and refuses builtins that lead out of it."""
+"""Checks imports, names and attributes against an allow-list, and refuses builtins that could bypass it."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ _IMPORTABLE: Final = (
     "ray, json, math, datetime, re, collections, statistics, heapq, and numpy, pandas or pyarrow in UDFs"
 )
 
-# Modules that the allowed ones have imported; through any of them a script could reach everything.
+# Modules that the allowed ones import. Through any of them a script could reach everything.
 _UNSAFE_MODULES: Final = frozenset(
     {"builtins", "ctypes", "importlib", "inspect", "io", "lib", "os", "pathlib", "subprocess", "sys", "warnings"}
 )
@@ -112,7 +112,7 @@ _BUILTINS: Final = frozenset(
 )
 _ALLOWED_PRIVATE_NAMES: Final = frozenset({"__name__", "_asdict", "_fields", "_replace"})
 _ALLOWED_DUNDER_METHODS: Final = frozenset({"__init__", "__call__"})
-# Methods that write to their argument; without one they return text.
+# Methods that write to the file in their first argument; without arguments they return text.
 _TEXT_METHODS: Final = frozenset({"to_csv", "to_html", "to_json", "to_latex", "to_markdown", "to_string", "to_xml"})
 _FORBIDDEN_METHODS: Final = {
     **dict.fromkeys(
@@ -139,7 +139,7 @@ _JOIN_KEYWORDS: Final = frozenset({"join_type", "num_partitions", "on"})
 
 
 def check_names(script: AstScript) -> Iterator[Finding]:
-    """Yields findings about imports, names, attributes and methods."""
+    """Yields a finding for each import, name, attribute and method that is not allowed."""
     seen: dict[str, str] = {}
     for node in script.nodes:
         match node:

@@ -1,4 +1,4 @@
-"""Checks what a script reads: only the session's own sources, by literal paths. It may write nothing."""
+"""Checks that a script reads only the session's sources, by literal paths, and writes nothing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from raylane_common.wire.sources import Source
 
 _READERS: Final = {"ray.data.read_csv": "csv", "ray.data.read_json": "json", "ray.data.read_parquet": "parquet"}
-# Except `paths`, which is checked, none of these can open anything.
+# None of these can open a file, except `paths`, which is checked.
 _READER_KEYWORDS: Final = frozenset(
     {
         "columns",
@@ -43,7 +43,7 @@ _PLACEHOLDER: Final = re.compile(
     re.IGNORECASE,
 )
 _FORMATTED_PRIVATE: Final = re.compile(r"\{[^{}]*[.\[]_")
-# Methods and functions whose arguments are compared with the data.
+# Methods and functions that compare their arguments with the data.
 _TEXT_PREDICATES: Final = frozenset(
     {"contains", "ends_with", "endswith", "is_in", "isin", "not_in", "startswith", "starts_with"}
 )
@@ -159,7 +159,7 @@ def _foreign_path(node: ast.AST, text: str, sources: Sequence[Source]) -> Findin
 
 
 def _is_data(script: AstScript, node: ast.Constant) -> bool:
-    """Returns whether the literal is only compared with values of the data, so that nothing can open it."""
+    """Returns whether the literal is only compared with values in the data, so that it cannot be opened."""
     child: ast.AST = node
     for parent in script.ancestors(node):
         match parent:
@@ -176,7 +176,7 @@ def _is_data(script: AstScript, node: ast.Constant) -> bool:
 
 
 def _suspicious_names(sources: Sequence[Source]) -> list[str]:
-    """Returns the locations, and the column names that look like something forbidden; longest first."""
+    """Returns the sources' locations, and column names that look like something forbidden, longest first."""
     names = {source.location for source in sources}
     for source in sources:
         for column in columns_of(source):

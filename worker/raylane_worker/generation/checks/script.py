@@ -1,4 +1,4 @@
-"""The syntax tree of a script as the checks use it: nodes, parents, and where each name was imported from."""
+"""The syntax tree of a script for the checks: its nodes, their parents, and where each name was imported from."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from raylane_common.wire.generate import Finding
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-# Models write a few KiB; a longer script is data or a loop of the model.
+# Models write a few KiB. A longer script contains data, or the model repeated itself.
 MAX_CODE_BYTES: Final = 64 * 1024
-# Keeps every check fast and its recursion shallow; no script that a person would write comes near it.
+# Keeps every check fast and its recursion shallow. Ordinary scripts are far below it.
 MAX_DEPTH: Final = 500
 # The beginning of a literal is enough to find it in the script.
 _MAX_QUOTED_CHARACTERS: Final = 200
@@ -51,7 +51,7 @@ class AstScript:
             current = self.parents.get(current)
 
     def runs_on_driver(self, node: ast.AST) -> bool:
-        """Returns whether the node runs in the driver, and not in a function that is passed to Ray."""
+        """Returns whether the node runs in the driver rather than in a function that is passed to Ray."""
         for one in self.ancestors(node):
             if isinstance(one, ast.Lambda):
                 return False
@@ -67,7 +67,7 @@ def parse_script(code: str) -> AstScript | Finding:
         return Finding(rule="too_long", message=f"the script has {size} bytes; at most {MAX_CODE_BYTES} are allowed")
     try:
         with warnings.catch_warnings():
-            # An invalid escape in a string is a warning and no reason to refuse the script.
+            # An invalid escape in a string causes a warning, which is no reason to refuse the script.
             warnings.simplefilter("ignore")
             tree = ast.parse(code)
     except SyntaxError as error:
@@ -135,7 +135,7 @@ def finding_at(rule: str, node: ast.AST, message: str) -> Finding:
 
 
 def quote(text: str) -> str:
-    """Returns a literal of the script for a message: clipped, and redacted if it seems to hold a credential."""
+    """Returns a literal of the script for a message: shortened, and redacted if it seems to contain a credential."""
     text = text if find_credential(text) is None else redact(text)
     return repr(text if len(text) <= _MAX_QUOTED_CHARACTERS else f"{text[:_MAX_QUOTED_CHARACTERS]}…")
 

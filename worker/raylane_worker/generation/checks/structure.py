@@ -1,4 +1,4 @@
-"""Checks the structure of a script: one `ray.init()`, some output, no unbounded result on the driver."""
+"""Checks the structure of a script: one `ray.init()`, some output, and no unbounded result in the driver."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _REPEATED: Final = (
     ast.For | ast.AsyncFor | ast.While | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp | ast.Lambda
 )
 
-_NO_ARGUMENTS: Final = "call ray.init() without arguments; Ray finds the cluster by itself"
+_NO_ARGUMENTS: Final = "call ray.init() without arguments; Ray finds the cluster automatically"
 
 
 def check_structure(script: AstScript, sources: Sequence[Source]) -> Iterator[Finding]:
@@ -51,13 +51,13 @@ def _check_init(script: AstScript) -> Iterator[Finding]:
         yield finding_at("ray_init", call, message)
     elif _is_late(script, call):
         message = (
-            "call ray.init() before anything else of Ray: Ray starts by itself otherwise, and a second start fails"
+            "call ray.init() before anything else of Ray: otherwise Ray starts automatically, and a second start fails"
         )
         yield finding_at("ray_init", call, message)
 
 
 def _is_late(script: AstScript, init: ast.Call) -> bool:
-    """Returns whether Ray Data is used before, in the same function or both outside of functions."""
+    """Returns whether Ray Data is used before `init`, in the same function or both outside of functions."""
     scope = _scope(script, init)
     return any(
         script.origin(call).startswith("ray.data.read_") and call.lineno < init.lineno and _scope(script, call) is scope

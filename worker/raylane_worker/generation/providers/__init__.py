@@ -1,1 +1,1 @@
-"""The model behind the agents, and the errors of its service."""
+"""Makes the model of the agents, and explains the errors of its service."""

@@ -1,7 +1,7 @@
 """Turns an exception of a model's client into a typed error.
 
-Every client has its own exceptions and most clients are not installed, so an exception is recognised by the name of its
-class, its HTTP status and its code.
+Every client has its own exceptions, and most clients are not installed. So exceptions are recognised by class name,
+HTTP status and error code.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from raylane_common.errors import GenerationError, GenerationRefused, ModelMisco
 from raylane_common.retry_after import parse_retry_after
 from raylane_common.secrets import redact
 
-# The reason is at the beginning; some services add the whole request.
+# The reason is at the beginning. Some services append the whole request.
 _MAX_QUOTED_CHARACTERS: Final = 300
 # Besides 5xx: timeouts, conflicts, too many requests, and Bedrock's 424 for a model that failed.
 _RETRYABLE_STATUS: Final = frozenset({408, 409, 424, 425, 429})
@@ -43,7 +43,7 @@ _NO_CREDENTIALS: Final = frozenset(
         "TokenRetrievalError",
     }
 )
-# Within a stream Bedrock gives a code and no HTTP status.
+# Within a stream, Bedrock sends a code without an HTTP status.
 _RETRYABLE_CODE: Final = frozenset(
     {
         "internalserverexception",
@@ -63,8 +63,7 @@ def explain(error: Exception, hide: str | None = None) -> Exception:
 
     Throttling, timeouts, broken connections and HTTP 5xx become `ModelUnavailable`; credentials and other HTTP 4xx
     become `ModelMisconfigured`; an answer or a request that is too long becomes `GenerationRefused`. The message quotes
-    the service, except about credentials, without `hide` (the key in use) and without anything that looks like a
-    credential.
+    the service, except about credentials, and never contains `hide` (the key in use) or what looks like a credential.
     """
     while (inner := getattr(error, "original_exception", None)) is not None:  # strands wraps exceptions of later turns
         error = inner
@@ -112,7 +111,7 @@ def _status_and_code(error: Exception) -> tuple[int | None, str | None]:
 
 
 def _retry_after_s(error: Exception) -> float | None:
-    """Returns the pause that the service asks for; strands raises its own exception from the client's."""
+    """Returns the pause that the service asks for. It may be in the cause: strands wraps the client's exception."""
     for candidate in (error, error.__cause__):
         response = getattr(candidate, "response", None)
         if isinstance(response, dict):

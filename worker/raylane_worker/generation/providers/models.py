@@ -1,6 +1,7 @@
-"""Makes the model of generator `agent`: Bedrock, or another provider that strands ships.
+"""Makes the model of the generator `agent`: Bedrock, or another provider that strands ships.
 
-A provider is one row of `_PROVIDERS`. strands takes more than a second to import: it is imported when a model is made.
+A provider is one row of `_PROVIDERS`. strands takes more than a second to import, so it is imported when a model is
+made.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ if TYPE_CHECKING:
 
 DEFAULT_MODEL: Final = "bedrock:global.anthropic.claude-sonnet-4-6"
 
-# An address that does not answer within this time is down or wrong; the answer itself may take `model_timeout_s`.
+# An address that does not accept a connection within this time is down or wrong. An answer may take `model_timeout_s`.
 _CONNECT_TIMEOUT_S: Final = 5.0
-# Anthropic's API requires a limit. A script may have 64 KiB, but scripts that work have a few KiB.
+# Anthropic's API requires a limit. A script may have 64 KiB, but useful scripts have only a few KiB.
 _MAX_ANSWER_TOKENS: Final = 8192
 
 
@@ -75,7 +76,7 @@ def _bedrock(model_id: str, settings: Settings) -> Model:
     config = Config(
         connect_timeout=min(_CONNECT_TIMEOUT_S, generation.model_timeout_s),
         read_timeout=generation.model_timeout_s,
-        # A retry in the client's thread would outlive the caller's deadline.
+        # A retry in the client's thread could continue after the caller's deadline.
         retries={"total_max_attempts": 1},
         # AWS_ENDPOINT_URL in the environment is the address of S3, not of the model.
         ignore_configured_endpoint_urls=True,  # type: ignore[call-arg]  # missing in its stubs
@@ -95,8 +96,8 @@ class _Provider:
     """One of strands' providers.
 
     `class_name` is its class in `strands.models.<provider>`, `arguments` makes the arguments of that class from the
-    model id and the settings, `extra` is the extra of strands that installs its client. `key_variables` are the
-    environment variables from which the client takes a key by itself; empty if the provider may work without a key.
+    model id and the settings, and `extra` is the extra of strands that installs its client. `key_variables` are the
+    environment variables from which the client reads a key; empty if the provider may work without one.
     """
 
     class_name: str
@@ -164,8 +165,8 @@ def _ollama(model_id: str, settings: GenerationSettings) -> Mapping[str, object]
     return {"host": settings.model_endpoint_url, "ollama_client_args": client, "model_id": model_id}
 
 
-# Not offered: litellm, which fetches a file from the internet on import and prints to stdout (its proxy works with
-# `openai`); llamaapi, whose client blocks the event loop; sagemaker, which needs more than a model id.
+# Not supported: litellm downloads a file on import and prints to stdout (its proxy works with `openai`); llamaapi's
+# client blocks the event loop; sagemaker needs more than a model id.
 _PROVIDERS: Final = {
     "anthropic": _Provider("AnthropicModel", _anthropic, "anthropic", ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")),
     "gemini": _Provider("GeminiModel", _gemini, "gemini", ("GEMINI_API_KEY", "GOOGLE_API_KEY")),

@@ -1,1 +1,1 @@
-"""Writes code from templates: a strict grammar reads the prompt, and every form of it has a template."""
+"""Writes code from templates: a strict grammar parses the prompt, and each of its forms has a template."""

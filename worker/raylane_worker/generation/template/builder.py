@@ -10,7 +10,7 @@ from raylane_worker.generation.template.question import MAX_ROWS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# The usual limit of a line, less the indentation within a function.
+# The usual line length, minus the indentation within a function.
 _MAX_LINE_CHARACTERS: Final = 100
 
 # The functions that print the result, part of every script.
@@ -42,7 +42,7 @@ def show(columns, rows):
 
 
 class ScriptBuilder:
-    """Collects the parts of a script. Every name, value and path in a statement must have gone through `repr`."""
+    """Collects the parts of a script. Every name, value and path in a statement must be written with `repr`."""
 
     def __init__(self) -> None:
         self._modules = {"ray"}
@@ -64,7 +64,7 @@ class ScriptBuilder:
         self._functions.append(function)
 
     def set_context(self, setting: str, reason: str) -> None:
-        """Sets an attribute of Ray's data context, such as `a = 1`; the reason becomes a comment."""
+        """Sets an attribute of Ray's data context: `setting`, such as `a = 1`. `reason` becomes a comment."""
         self._context.append(f"context.{setting}  # {reason}")
 
     def add_statements(self, *statements: str) -> None:

@@ -1,4 +1,4 @@
-"""Chooses the source that a prompt is about, and parses the prompt against it."""
+"""Finds the source that a prompt is about, and parses the prompt for it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _INTRODUCTIONS: Final = frozenset({"in", "from", "of", "for", "on", "the", "this
 
 
 def parse_prompt(tokens: Sequence[Token], sources: Sequence[Source]) -> Question:
-    """Returns the question, about the source that the prompt names or about the only one.
+    """Returns the question about the source that the prompt names, or about the only source.
 
     Raises what `parse_question` raises, and `AmbiguousSource` if the prompt may be about several sources.
     """
@@ -45,7 +45,7 @@ def parse_prompt(tokens: Sequence[Token], sources: Sequence[Source]) -> Question
 
 
 def _refusal(tokens: Sequence[Token], source: Source, names: NameIndex[Source]) -> GenerationError | None:
-    """Returns what is wrong with the prompt whatever its source is; None if nothing is."""
+    """Returns the error that does not depend on the source; None if there is none."""
     try:
         parse_question(tokens, source, names)
     except (NotUnderstood, NeedsModel, UnknownSource) as error:

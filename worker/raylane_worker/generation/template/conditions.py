@@ -1,4 +1,4 @@
-"""Parses the conditions after "where"; each value is read as the type of its column."""
+"""Parses the conditions after "where". Each value is read as the type of its column."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from raylane_worker.generation.template.cursor import TokenCursor
     from raylane_worker.generation.template.tokens import Token
 
-# A phrase comes before its own beginning: "greater than or equal to" before "greater than".
+# A longer phrase comes before its own beginning: "greater than or equal to" before "greater than".
 _COMPARISONS: Final = (
     (">=|≥|at least|greater than or equal to|more than or equal to", Comparison.GREATER_EQUAL),
     ("<=|≤|at most|less than or equal to", Comparison.LESS_EQUAL),
@@ -36,7 +36,7 @@ _ORDERING: Final = frozenset(
         Comparison.BETWEEN,
     }
 )
-# Not accepted as text without quotes: they more likely belong to a sentence that was not understood.
+# Not accepted as text without quotes, because they more likely belong to a sentence that was not understood.
 _NOT_TEXT: Final = (
     "and|or|not|no|by|per|for|where|in|from|of|is|are|was|be|to|than|the|a|an|each|between|contains|like"
     "|null|missing|none|empty|except|without|with"

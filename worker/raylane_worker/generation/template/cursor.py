@@ -1,4 +1,4 @@
-"""A token cursor: reads a prompt token by token against one source, and refuses it with the tokens that are left."""
+"""Reads a prompt token by token for one source; a refusal reports the tokens that are left."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from raylane_common.wire.sources import Column, Source
     from raylane_worker.generation.template.tokens import Token
 
-# The part of a long prompt that an error message repeats; its details have all of it.
+# How much of a long prompt an error message quotes. The error's details have all of it.
 _MAX_QUOTED_CHARACTERS: Final = 200
 
 
 class TokenCursor:
-    """A position in the tokens of one prompt, read against one source.
+    """A position in the tokens of one prompt, which is read for one source.
 
     `sources` finds all sources of the session by name. Phrases are alternatives separated by '|'.
     """
@@ -61,14 +61,14 @@ class TokenCursor:
         return length > 0
 
     def take_all(self, phrases: str) -> None:
-        """Takes phrases as long as one of them follows."""
+        """Takes phrases for as long as one of them follows."""
         while self.take(phrases):
             pass
 
     def expect(self, phrases: str) -> None:
         """Takes one of the phrases. Raises `NotUnderstood` if none follows."""
         if not self.take(phrases):
-            self.refuse(f"{' or '.join(map(repr, phrases.split('|')[:2]))} is expected there")
+            self.refuse(f"expected {' or '.join(map(repr, phrases.split('|')[:2]))}")
 
     def take_and(self) -> bool:
         """Takes the "and" or comma between two items of a list, unless a condition follows."""
@@ -77,7 +77,7 @@ class TokenCursor:
     def take_token(self) -> Token:
         """Takes one token of any kind. Raises `NotUnderstood` at the end of the prompt."""
         if self.at_end:
-            self.refuse("something is missing there")
+            self.refuse("the prompt is incomplete")
         self.position += 1
         return self.tokens[self.position - 1]
 
@@ -148,7 +148,7 @@ class TokenCursor:
         return False
 
     def _source_length(self, *, has_preposition: bool) -> int:
-        """Returns how many tokens the name of a source takes here; without a preposition it must contain a dot."""
+        """Returns how many tokens form the name of a source here. Without a preposition it must contain a dot."""
         match = self._sources.find(self.tokens, self.position)
         if match is None:
             return 0
@@ -180,7 +180,7 @@ class TokenCursor:
                 break
             tokens.append(token)
         if not tokens:
-            self.refuse("the name of a column is expected there")
+            self.refuse("expected the name of a column")
         written = _clip(" ".join(token.text for token in tokens))
         names = {column.name.casefold(): column.name for column in columns_of(self.source)}
         close = difflib.get_close_matches(written.casefold(), names, n=3, cutoff=0.4)

@@ -1,4 +1,4 @@
-"""Writes the script that answers a question. Every path, name and value goes through `repr`: data stays data."""
+"""Writes the script that answers a question. Every path, name and value is written with `repr`, so it stays data."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def missing(table):
 
 
 def emit_script(question: Question, *, small: bool) -> str:
-    """Returns the script, without its header. `small` says that the sources are small.
+    """Returns the script without its header. `small` says whether the sources are small.
 
     Raises `UnsupportedFormat` for a field separator that Ray cannot read.
     """
@@ -154,7 +154,7 @@ def _describe(script: ScriptBuilder, columns: Sequence[Column], *, small: bool) 
         "mean": ("Mean", ""),
         "std": ("Std", "ddof=1, "),
         "min": ("Min", ""),
-        # Quartiles need all values of a column in one process.
+        # Quartiles require all values of a column in one process.
         **({f"{q}%": ("Quantile", f"q={q / 100}, ") for q in (25, 50, 75)} if small else {}),
         "max": ("Max", ""),
     }

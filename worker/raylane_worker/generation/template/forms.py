@@ -1,4 +1,4 @@
-"""The forms of prompts that the template generator understands, as its refusals show them."""
+"""The forms of prompts that the template generator understands, for its error messages."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
-# Each form with an example of it.
+# Each form with an example.
 _FORMS: Final[tuple[tuple[str, str], ...]] = (
     ("preview", "first 5 rows"),
     ("count", "how many rows"),

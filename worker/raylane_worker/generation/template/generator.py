@@ -1,4 +1,4 @@
-"""The generator `template`: code for prompts of a strict grammar, always the same for the same prompt, without a model.
+"""The generator `template`: writes code for prompts of a strict grammar, without a model and always the same.
 
 See docs/decisions/0009.
 """
@@ -32,7 +32,7 @@ _MAX_TOKENS: Final = 200
 
 @dataclass(frozen=True)
 class TemplateScript:
-    """A script, the sentence that says how the prompt was read, and the name of the template."""
+    """A script, one sentence on how the prompt was read, and the name of the template."""
 
     code: str
     interpreted_as: str
@@ -40,20 +40,20 @@ class TemplateScript:
 
 
 class TemplateGenerator:
-    """Writes code from templates, without a model. It has nothing to say while it works."""
+    """Writes code from templates, without a model. It never calls `say`."""
 
     async def write(self, task: WritingTask, say: Callable[[str], Awaitable[None]]) -> Draft:
-        """Writes the script in a thread: many sources with many columns take a while to search for names.
+        """Writes the script, in a thread: with many sources and columns, finding names takes a while.
 
-        The code depends on the prompt and the sources only, so `task.previous` is not used. Raises the same errors as
-        the function `write`.
+        The code depends only on the prompt and the sources, so `task.previous` is not used. Raises what the function
+        `write` raises.
         """
         script = await asyncio.to_thread(write, task.prompt, task.sources, small=task.small)
         return Draft(code=script.code, interpreted_as=script.interpreted_as)
 
 
 def write(prompt: str, sources: Sequence[Source], *, small: bool = False) -> TemplateScript:
-    """Writes the script that answers the prompt from one of the sources. If `small`, it reads the source as one block.
+    """Returns the script that answers the prompt from one of the sources. If `small`, the script reads it as one block.
 
     Raises `NoSources`, `NotUnderstood` (details: `unconsumed` words, `supported` forms with an example each),
     `NeedsModel`, `UnknownColumn` (details: `nearest` names), `AmbiguousColumn`, `TypeMismatch`, `UnknownSource`,

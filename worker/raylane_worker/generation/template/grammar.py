@@ -1,6 +1,6 @@
-"""Parses a prompt with a strict grammar: every token must be accounted for, or the prompt is refused.
+"""Parses a prompt with a strict grammar: if any token is left over, the prompt is refused.
 
-Names come before keywords: where a column is expected, a column called `total` or `count` is that column.
+Names take precedence over keywords: where a column is expected, `total` is the column of that name if there is one.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ if TYPE_CHECKING:
 
 # As many as the Unix command `head` shows.
 _DEFAULT_ROWS: Final = 10
-# A preview without a number: all rows that meet the conditions, or the default number if there are none.
+# A preview without a number shows all rows that meet the conditions, or the default number if there are no conditions.
 _NO_LIMIT_GIVEN: Final = Preview(0)
 # Each one is an aggregate in the script and a column of the printed table.
 _MAX_STATISTICS: Final = 50
 
 
 def parse_question(tokens: Sequence[Token], source: Source, sources: NameIndex[Source]) -> Question:
-    """Returns what the prompt asks of this source. `sources` finds all sources of the session by name.
+    """Returns the question that the prompt asks about `source`. `sources` finds all sources of the session by name.
 
     Raises `NotUnderstood` (details: the tokens that are left), `NeedsModel`, `UnknownColumn`, `AmbiguousColumn`,
     `TypeMismatch`, `UnknownSource`, `AmbiguousSource`.
@@ -223,7 +223,7 @@ def _is_at_statistic(cursor: TokenCursor) -> bool:
 
 
 def _parse_optional_columns(cursor: TokenCursor) -> tuple[Column, ...]:
-    """Parses the columns after an operation that needs none; its source may follow instead."""
+    """Parses the columns after an operation that does not require any; a source may follow instead."""
     if cursor.is_at_column():
         return cursor.take_columns()
     if _is_at_clause(cursor):

@@ -21,14 +21,14 @@ _PART: Final = re.compile(r"[^\W_]+")
 
 @dataclass(frozen=True)
 class NameMatch(Generic[T]):
-    """The things that a name may mean, and the number of tokens it takes. With several things it is ambiguous."""
+    """The things that a name may refer to, and how many tokens it takes. With several things it is ambiguous."""
 
     things: tuple[T, ...]
     length: int
 
 
 class NameIndex(Generic[T]):
-    """Finds things by name: spelled exactly, or else equal except for case, spaces, '_' and other signs."""
+    """Finds things by name: an exact match, or one that differs only in case, spaces, '_' and other signs."""
 
     def __init__(self, named: Iterable[tuple[str, T]]) -> None:
         self._by_name: dict[str, list[T]] = {}
@@ -43,7 +43,7 @@ class NameIndex(Generic[T]):
         self._longest = max((len(key) for key in (*self._by_tokens, *self._by_parts)), default=1)
 
     def find(self, tokens: Sequence[Token], start: int) -> NameMatch[T] | None:
-        """Returns the longest name that begins at `start`; of the same length, an exact one before a similar one."""
+        """Returns the longest name that begins at `start`. Of two with the same length, prefers an exact match."""
         for length in range(min(self._longest, len(tokens) - start), 0, -1):
             things = self._look_up(tokens[start : start + length])
             if things:

@@ -9,7 +9,7 @@ from raylane_worker.generation.template.question import Statistic
 
 
 def _combine(*parts: str) -> str:
-    """Returns all phrases that take one alternative of each part."""
+    """Returns all phrases that combine one alternative of each part."""
     return "|".join(" ".join(words) for words in product(*(part.split("|") for part in parts)))
 
 
@@ -18,7 +18,7 @@ POLITE: Final = (
     "|what is|what's|what are|what was|what were|find|find me|return|calculate|compute|the|a|an|me|us"
 )
 SHOW: Final = "show|display|print|list|get|give"
-# May follow the operation and means nothing more.
+# May follow the operation without changing its meaning.
 TAIL: Final = "please|are there|there are|are|do we have|does it have|does|have"
 
 ROWS: Final = "rows|row|records|record|lines|line|entries|observations"

@@ -12,14 +12,14 @@ from raylane_worker.generation.columns import columns_of
 if TYPE_CHECKING:
     from raylane_common.wire.sources import Column, Source
 
-# The most rows that a script prints. More would not fit the tail of the log that a record keeps.
+# The maximum number of rows that a script prints. More would not fit the end of the output that a record keeps.
 MAX_ROWS: Final = 1000
 
 Value: TypeAlias = int | float | str | bool | date | datetime
 
 
 class Statistic(StrEnum):
-    """What is computed from a column; the value is its name in the printed table."""
+    """What is computed from a column. The value is its name in the printed table."""
 
     ROWS = "rows"
     SUM = "sum"
@@ -32,7 +32,7 @@ class Statistic(StrEnum):
 
 
 class Comparison(StrEnum):
-    """How a condition compares; the value is its name in a sentence."""
+    """How a condition compares. The value is its name in a sentence."""
 
     EQUAL = "="
     UNEQUAL = "!="
@@ -106,7 +106,8 @@ class Distinct:
 class Aggregate:
     """Computes statistics, one row per group if there are `keys`.
 
-    With `top`, only so many groups are kept: those with the largest first measure, or the smallest if not `descending`.
+    With `top`, only that many groups are kept: those with the largest first measure, or the smallest if not
+    `descending`.
     """
 
     measures: tuple[Measure, ...]

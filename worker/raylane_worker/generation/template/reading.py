@@ -42,7 +42,7 @@ def add_reader(script: ScriptBuilder, source: Source, *, small: bool) -> None:
 
 
 def cast_columns(script: ScriptBuilder, source: Source, columns: Iterable[Column]) -> None:
-    """Casts those of the columns that Ray reads as another type than the source says."""
+    """Casts those of the columns that Ray reads with a different type than the source has."""
     for column in columns:
         if _is_read_differently(column, source):
             cast_column(script, column, _ARROW_TYPES[column.type])
@@ -77,7 +77,7 @@ def filter_rows(script: ScriptBuilder, source: Source, conditions: Sequence[Cond
 
 
 def is_empty_missing(source: Source) -> bool:
-    """Returns whether an empty text is a missing value: a CSV file has no other way to leave one out."""
+    """Returns whether an empty text is a missing value, as in CSV files, which have no other way to write one."""
     return source.format is TableFormat.CSV
 
 
@@ -95,7 +95,7 @@ def _table_arguments(script: ScriptBuilder, source: TableSource) -> list[str]:
             script.import_module("pyarrow as pa")
             names = [column.name for column in source.columns]
             types = ", ".join(f"{column.name!r}: {_ARROW_TYPES[column.type]}" for column in source.columns)
-            # A table's columns are identified by their position in the file, whatever its header says.
+            # A table's columns are identified by their position in the file; its header does not matter.
             skip = ", skip_rows=1" if source.has_header else ""
             found += [
                 f"read_options=csv.ReadOptions(column_names={names!r}{skip}, use_threads=False)",
@@ -118,7 +118,7 @@ def _is_read_differently(column: Column, source: Source) -> bool:
     if isinstance(source, CsvSource):
         return kind is ColumnType.TIMESTAMP and "tz=" in column.native_type
     if column in source.partition_keys:
-        # Read from the name of a directory: `field_types` makes it a number; a date stays text and is compared as text.
+        # Read from the name of a directory. `field_types` makes it a number; a date stays text and is compared as text.
         return kind in (ColumnType.TIMESTAMP, ColumnType.BOOLEAN)
     match source.format:
         case TableFormat.PARQUET:

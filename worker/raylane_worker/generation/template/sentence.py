@@ -1,4 +1,4 @@
-"""Says in a sentence how a prompt was read."""
+"""Describes in one sentence how a prompt was read."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _STATISTIC_NAMES: Final = {
 def write_sentence(question: Question, *, small: bool) -> str:
     """Returns one sentence on how the prompt was read, with notes on the answer.
 
-    `small` says that the sources are small, as it does for the script.
+    `small` says whether the sources are small, as in `emit_script`.
     """
     sentence = _operation(question.operation)
     if question.conditions:

@@ -39,7 +39,7 @@ class Token:
 
 
 def split_tokens(text: str) -> list[Token]:
-    """Returns the tokens of the text. Every character that is not white space belongs to one token."""
+    """Returns the tokens of the text. Every character except white space belongs to exactly one token."""
     tokens = []
     for match in _TOKEN.finditer(text):
         *quoted, date, number, _word, _sign = match.groups()

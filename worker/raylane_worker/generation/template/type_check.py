@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def check_types(question: Question) -> None:
-    """Checks that the operation fits the types of its columns. Conditions were checked when they were parsed.
+    """Checks that the operation fits the types of its columns. Conditions are checked when they are parsed.
 
     Raises `TypeMismatch` if it does not, and `AmbiguousColumn` for a source with duplicate column names.
     """
