@@ -43,9 +43,10 @@ logger = logging.getLogger("raylane.worker")
 
 @contextlib.asynccontextmanager
 async def open_resources(settings: Settings, redis: Redis, lanes: Sequence[Lane]) -> AsyncIterator[Resources]:
-    """Opens what the handlers of these lanes share, and closes it when the block ends.
+    """Opens the resources that the handlers of these lanes share, and closes them when the block ends.
 
-    Raises a `StorageError` or `CatalogError` if AWS cannot be reached, and `InvalidRequest` for a wrong Ray address.
+    `redis` is the client for the source store. Raises a `StorageError` or `CatalogError` if AWS cannot be reached, and
+    `InvalidRequest` for a wrong Ray address.
     """
     async with contextlib.AsyncExitStack() as stack:
         ray = await stack.enter_async_context(RayClient(settings.ray))
@@ -67,10 +68,10 @@ async def run(
     stop: asyncio.Event,
     handlers: Handlers = HANDLERS,
 ) -> None:
-    """Runs the jobs of `lanes` until `stop` is set, then drains for up to `lanes.drain_s`.
+    """Runs the jobs of `lanes` until `stop` is set, then drains for up to `settings.lanes.drain_s` seconds.
 
-    Sets `ready` once the lanes take jobs. `handlers` replaces the handler table, for tests and benchmarks. Raises
-    `QueueUnavailable` if Redis does not answer at the start; later the worker waits until it answers again.
+    Sets `ready` once the lanes take jobs. Tests and benchmarks replace the handler table with `handlers`. Raises
+    `QueueUnavailable` if Redis does not answer at the start; later the worker waits until Redis is back.
     """
     keep_content_private()
     name = f"{socket.gethostname()}-{os.getpid()}"
@@ -87,7 +88,7 @@ async def run(
 
 
 def stop_on_signals(stop: asyncio.Event) -> None:
-    """Lets SIGTERM and SIGINT set `stop`."""
+    """Makes SIGTERM and SIGINT set `stop`."""
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, stop.set)
@@ -102,9 +103,9 @@ def lane_worker(
     handlers: Handlers,
     on_drain: Callable[[], None],
 ) -> LaneWorker:
-    """Builds one lane of the worker `name` with its settings, and with those of `handlers` that belong in the lane.
+    """Builds one lane of the worker `name`, with the handlers of the kinds that run in that lane.
 
-    `on_drain` is called when an operator asks the worker to drain.
+    `redis` and `resources` are shared by all lanes. `on_drain` is called when an operator asks the worker to drain.
     """
     lane_settings: LaneSettings = getattr(settings.lanes, lane.value)
     kinds = [kind for kind in handlers if lane_of(kind) is lane]

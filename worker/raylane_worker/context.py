@@ -1,4 +1,4 @@
-"""A handler and its context: the job, and the resources that it may use. No globals, no Redis, no arq."""
+"""What a handler is, and the context that it gets: the job and the resources that it may use."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ class JobPort(Protocol):
         """Replaces the record's progress and announces it."""
 
     async def log(self, lines: str, *, position: str = "") -> None:
-        """Adds whole lines to the job's events, and `position` to its record, where the next attempt finds it."""
+        """Adds whole lines to the job's events, and writes `position` to its record for the next attempt."""
 
     async def text(self, piece: str) -> None:
         """Adds a piece of generated text to the job's events."""
 
     async def checkpoint(self, checkpoint: Checkpoint) -> None:
-        """Replaces the record's checkpoint, from which the next attempt continues."""
+        """Replaces the record's checkpoint. The next attempt continues from it."""
 
     async def body(self) -> bytes:
         """Returns the bytes staged with the job. Raises `StagedBodyMissing`."""
@@ -41,9 +41,9 @@ class JobPort(Protocol):
 
 @dataclass(frozen=True)
 class Resources:
-    """Opened once per worker, shared by all its jobs, closed when the worker stops.
+    """The resources of a worker. They are shared by all its jobs and closed when it stops.
 
-    Only the upload lane opens `storage` and `catalog`: the other lanes need no AWS.
+    `storage` and `catalog` are only opened for the upload lane, because the other lanes do not use AWS.
     """
 
     settings: Settings
@@ -68,7 +68,7 @@ class JobContext:
 
     @property
     def session_id(self) -> str:
-        """The job's session. Raises `InternalError` if it has none: requests that need a session were checked."""
+        """The job's session. Raises `InternalError` if it has none, because requests that need one were checked."""
         if self.record.session_id is None:
             raise InternalError(f"a {self.record.kind} job needs a session, and {self.job_id} has none")
         return self.record.session_id
@@ -96,30 +96,31 @@ class JobContext:
         total: int | None = None,
         unit: str | None = None,
     ) -> None:
-        """Shows followers the step that the job has reached.
+        """Shows followers which step the job has reached.
 
-        `done` of `total` steps of the kind `unit` are complete, for steps that can be counted.
+        `stage` names the step, and `message` describes it. If there is something to count, `done` of `total` things of
+        the kind `unit` are complete.
         """
         await self.port.progress(Progress(stage=stage, message=message, done=done, total=total, unit=unit))
 
     async def log(self, lines: str, *, position: str = "") -> None:
-        """Sends followers whole lines of output; the next attempt of this job finds `position` in its record."""
+        """Sends whole lines of output to followers. The next attempt of this job finds `position` in its record."""
         await self.port.log(lines, position=position)
 
     async def text(self, piece: str) -> None:
-        """Sends followers a piece of generated text."""
+        """Sends a piece of generated text to followers."""
         await self.port.text(piece)
 
 
 @dataclass(frozen=True)
 class Handler:
-    """How jobs of one kind are run: the kind's row in the handler table, see `raylane_worker.handlers`.
+    """How jobs of one kind are run. `raylane_worker.handlers` has one for each kind.
 
-    `run` takes the kind's request and returns its result. `clean_up` stops what a cancelled job has left running
-    elsewhere; its context has the record as the last attempt left it. Both may be cut off at any `await` and run again.
+    `run` takes the kind's request and returns its result. `clean_up` stops what a cancelled job left running elsewhere;
+    its context has the record as the last attempt left it. Both may be interrupted at any `await` and run again.
     """
 
-    # Each takes the request type of its own kind, so the table's common type has to be Any.
+    # Each takes the request type of its own kind, so the type that they share has to be Any.
     run: Callable[[Any, JobContext], Awaitable[Result]]
     clean_up: Callable[[Any, JobContext], Awaitable[None]] | None = None
 

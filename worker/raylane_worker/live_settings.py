@@ -1,4 +1,4 @@
-"""Applies the settings that are changed at run time, so that a worker takes them without a restart."""
+"""Applies settings that are changed at run time, so that a worker needs no restart."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("raylane.worker")
 
-# Each command has retried for `redis.give_up_s` by itself, so short pauses do not press Redis.
+# Each command has already retried for `redis.give_up_s`, so short pauses do not overload Redis.
 _FIRST_PAUSE_S: Final = 0.5
 _LONGEST_PAUSE_S: Final = 2.0
 
 
 class LiveSettings:
-    """The Ray settings of one worker: those it was started with, changed by those that Redis holds now."""
+    """The Ray settings of one worker: those it was started with, overridden by those that Redis holds now."""
 
     def __init__(self, redis: Redis, ray: RayClient, started_with: RaySettings) -> None:
         self._store = SettingsStore(redis)
@@ -34,13 +34,13 @@ class LiveSettings:
         self._known: dict[str, str] = {}
 
     def changed(self, _name: str = "") -> None:
-        """Has `follow` read the settings: one was set, or a message about one may have been missed."""
+        """Makes `follow` read the settings: one was changed, or a message about a change may have been missed."""
         self._changed.set()
 
     async def take(self) -> None:
         """Applies the settings that Redis holds now. Raises `QueueUnavailable`.
 
-        Values that cannot be used are logged, and the settings before them stay in use.
+        If they cannot be used, logs the reason and keeps the previous settings.
         """
         values = await self._store.all()
         if values == self._known:
@@ -50,11 +50,11 @@ class LiveSettings:
         except InvalidRequest as error:
             logger.error("settings from Redis are not used: %s", error)
         else:
-            logger.warning("settings changed: %s", ", ".join(map("=".join, values.items())) or "as at the start again")
+            logger.warning("settings changed: %s", ", ".join(map("=".join, values.items())) or "none set any more")
         self._known = values
 
     async def follow(self) -> NoReturn:
-        """Applies every change, until cancelled."""
+        """Applies every change until cancelled."""
         pauses = Backoff(first_s=_FIRST_PAUSE_S, cap_s=_LONGEST_PAUSE_S, jitter=0.5)
         while True:
             await self._changed.wait()

@@ -105,7 +105,7 @@ def test_long_cells_are_cut_in_the_preview() -> None:
         (b"\xef\xbb\xbfa,b\n1,2\n", "byte order mark"),
         (b",b\n1,2\n", "columns without a name: number 1"),
         (b"a,b,a\n1,2,3\n", "the same name: 'a'"),
-        (b" a,b\n1,2\n", "a blank, which is part of the name: ' a'"),
+        (b" a,b\n1,2\n", "a space, which is part of the name: ' a'"),
         (b"a;b\n1;2\n", "separated by ';'"),
         (b"a\tb\n1\t2\n", "separated by tabs"),
         (b"a,b\n", "no rows"),

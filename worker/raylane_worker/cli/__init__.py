@@ -1,4 +1,4 @@
-"""The `raylane-worker` command. Imports nothing of the extras, so that `main` can say which of them is missing."""
+"""The `raylane-worker` command. It imports no optional package, so that `main` can say which ones are missing."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-# Short beside the seconds that a drain takes, and still only five commands a second.
+# Short compared to a drain, which takes seconds, but still only five commands per second.
 _DRAIN_POLL_S: Final = 0.2
 
 app = typer.Typer(
@@ -36,11 +36,11 @@ app = typer.Typer(
     rich_markup_mode=None,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="Runs Raylane's jobs.",
+    help="Run Raylane's jobs.",
     epilog="Exit codes: 0 success, 1 error, 2 wrong usage or setting, 69 Redis is unavailable, 130 interrupted.",
 )
 
-LogLevelOption = Annotated[LogLevel, typer.Option("--log-level", help="Least severe level to log.")]
+LogLevelOption = Annotated[LogLevel, typer.Option("--log-level", help="Lowest level to log.")]
 
 
 @app.command()
@@ -48,7 +48,7 @@ def run(
     lanes: Annotated[str, typer.Option(help="Lanes to take jobs from, separated by commas.")] = ",".join(Lane),
     log_level: LogLevelOption = LogLevel.INFO,
 ) -> None:
-    """Take jobs until SIGTERM or Ctrl-C; then give running jobs lanes.drain_s to end and put the rest back."""
+    """Run jobs until SIGTERM or Ctrl-C. Running jobs then have lanes.drain_s to end; the rest return to the queue."""
     log_to_stderr(log_level)
     chosen = _parse_lanes(lanes)
     settings = _checked_settings()
@@ -62,7 +62,7 @@ def run(
         try:
             await run_worker(settings, chosen, ready=asyncio.Event(), stop=stop)
         finally:
-            # asyncio removes its handlers as it closes; a second SIGTERM must not kill a worker that has just stopped.
+            # asyncio removes its handlers when it closes. A second SIGTERM must not kill a worker that has stopped.
             asyncio.get_running_loop().remove_signal_handler(signal.SIGTERM)
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
@@ -72,11 +72,11 @@ def run(
 @app.command()
 def dev(
     directory: Annotated[
-        Path | None, typer.Option(help="Keep the data of Redis and all logs here. Without it nothing stays on disk.")
+        Path | None, typer.Option(help="Where to keep the data of Redis and all logs. By default they are removed.")
     ] = None,
     log_level: LogLevelOption = LogLevel.INFO,
 ) -> None:
-    """Run everything on this machine: Redis, S3, Glue and Ray as real servers, and a worker. Ctrl-C stops it."""
+    """Run real servers (Redis, S3, Glue, Ray) and a worker on this machine. Ctrl-C stops them."""
     log_to_stderr(log_level)
     _checked_settings()
     from raylane_worker.cli.dev import run_dev
@@ -86,7 +86,7 @@ def dev(
 
 @app.command()
 def check() -> None:
-    """Exit with 0 if a worker of this host is alive, else with 1: a health check for containers."""
+    """Exit with 0 if a worker on this host is alive, else with 1. Use it as the health check of a container."""
     settings = _checked_settings()
     host = socket.gethostname()
     workers = _run(_with_redis(settings, lambda redis: living_workers(redis, host)))
@@ -100,11 +100,11 @@ def check() -> None:
 @app.command()
 def drain(
     worker: Annotated[
-        str | None, typer.Argument(help="A worker's name, as `check` prints it. Default: all workers of this host.")
+        str | None, typer.Argument(help="A worker's name, as `check` prints it. Default: all workers on this host.")
     ] = None,
-    timeout: Annotated[float, typer.Option(min=0, metavar="SECONDS", help="Wait at most this long for them.")] = 60,
+    timeout: Annotated[float, typer.Option(min=0, metavar="SECONDS", help="Wait at most this long.")] = 60,
 ) -> None:
-    """Let workers finish their running jobs (lanes.drain_s) and stop. Exit with 1 if one does not stop in time."""
+    """Make workers finish their running jobs (within lanes.drain_s) and stop. Exit with 1 if one does not stop."""
     settings = _checked_settings()
     host = worker.rpartition("-")[0] if worker else socket.gethostname()
 
@@ -136,7 +136,7 @@ def drain(
 
 @app.command()
 def demo() -> None:
-    """Upload a real CSV, ask a question about it, and run the answer on Ray. Needs this machine only, for a minute."""
+    """Upload a CSV, ask a question about it, and compute the answer on Ray, all on this machine. Takes a minute."""
     log_to_stderr(LogLevel.WARNING)
     from raylane_worker.cli.demo import run_demo
 
@@ -151,7 +151,10 @@ def _parse_lanes(text: str) -> list[Lane]:
 
 
 def _checked_settings() -> Settings:
-    """The settings, after warnings about misspelt variables. A wrong setting ends the command with exit code 2."""
+    """Returns the settings, and prints warnings about misspelt variables.
+
+    A wrong setting ends the command with exit code 2.
+    """
     for warning in variable_warnings():
         typer.echo(warning, err=True)
     try:
@@ -169,7 +172,7 @@ async def _with_redis(settings: Settings, work: Callable[[Redis], Awaitable[_T]]
 
 
 def _run(work: Coroutine[Any, Any, _T]) -> _T:
-    """Runs the command's coroutine; turns its error, or Ctrl-C, into an exit code."""
+    """Runs the command's coroutine, and turns its error or Ctrl-C into an exit code."""
     try:
         return run_interruptible(work)
     except KeyboardInterrupt:

@@ -1,6 +1,6 @@
-"""`raylane-worker demo`: runs commands of `raylane` on this machine, with the private address of Ray dead.
+"""`raylane-worker demo`: runs `raylane` commands on this machine while the private address of Ray is dead.
 
-Each command runs as its own process, so what the demo shows is what a user's shell would show.
+Each command runs in its own process, so that the demo shows exactly what a user's shell would show.
 """
 
 from __future__ import annotations
@@ -47,10 +47,13 @@ async def run_demo(*, write: Callable[[str], None]) -> None:
 
 
 async def _raylane(arguments: Sequence[str], directory: Path, write: Callable[[str], None]) -> None:
-    """Runs `raylane` with these arguments in the directory; it prints to our stdout and stderr."""
+    """Runs `raylane` with these arguments in the directory. It uses our stdout and stderr.
+
+    Raises `EmbeddedError` if the command fails.
+    """
     command = shlex.join(["raylane", *arguments])
     write(f"\n$ {command}")
-    # The script `raylane` may not be installed beside this interpreter; -P keeps the directory out of the imports.
+    # The `raylane` script may not be on the path. -P keeps the directory out of the imports.
     program = ("-P", "-c", "from raylane.cli import main; main()")
     process = await asyncio.create_subprocess_exec(sys.executable, *program, *arguments, cwd=directory)
     try:
@@ -65,7 +68,7 @@ async def _raylane(arguments: Sequence[str], directory: Path, write: Callable[[s
 
 @asynccontextmanager
 async def _worker(settings: Settings) -> AsyncIterator[None]:
-    """A worker with all lanes in this process. It has stopped when the block is left."""
+    """Runs a worker with all lanes in this process until the block ends."""
     ready, stop = asyncio.Event(), asyncio.Event()
     working = asyncio.create_task(run(settings, list(Lane), ready=ready, stop=stop))
     readiness = asyncio.create_task(ready.wait())
@@ -81,7 +84,7 @@ async def _worker(settings: Settings) -> AsyncIterator[None]:
 
 
 def _isolated(env: dict[str, str]) -> Settings:
-    """Replaces all settings of this process and its children by those of the demo."""
+    """Replaces all settings of this process and its children with those of the demo."""
     for name in [name for name in os.environ if name.startswith("RAYLANE_")]:
         del os.environ[name]
     os.environ.update(env)
@@ -89,7 +92,7 @@ def _isolated(env: dict[str, str]) -> Settings:
 
 
 def _data_directory() -> Path:
-    # find_spec and not an import: the package would load pandas.
+    # Not imported, because the package would load pandas.
     spec = find_spec("vega_datasets")
     if spec is None or spec.origin is None:
         raise EmbeddedError("the demo's data is missing; pip install 'raylane[embedded]'", details={"part": "demo"})

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 async def run_dev(directory: Path | None, *, write: Callable[[str], None]) -> None:
     """Starts the servers, writes their addresses, and works until SIGINT or SIGTERM.
 
-    Keeps data and logs in `directory`, if there is one. Raises `EmbeddedError` if a server does not start, and
-    `InvalidRequest` if the settings of this machine do not fit those of the servers.
+    Keeps data and logs in `directory` if it is given. Raises `EmbeddedError` if a server does not start, and
+    `InvalidRequest` if the settings of this machine conflict with those of the servers.
     """
     write("Starting Valkey, S3 with Glue, and Ray on this machine (10 to 30 s) …")
     async with EmbeddedStack(directory) as stack:

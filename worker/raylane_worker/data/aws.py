@@ -1,4 +1,4 @@
-"""Shared by S3 and Glue: the settings of a client, the time limit of a call, and AWS's errors turned into ours."""
+"""What S3 and Glue share: the arguments of a client, the time limit of a call, and the conversion of AWS errors."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from raylane_common.errors import RaylaneError
     from raylane_common.settings import AwsSettings
 
-# botocore's default of 10 makes the jobs of one lane wait for each other.
+# With botocore's default of 10, the jobs of one lane would wait for each other.
 _POOL_CONNECTIONS: Final = 50
-# Opening a client sends nothing to the service, but fetching a role's credentials may take several tries.
+# Opening a client does not call the service, but fetching a role's credentials may take several tries.
 OPEN_S: Final = 30.0
 _CREDENTIALS_HINT: Final = (
     "set RAYLANE_AWS__ACCESS_KEY_ID and RAYLANE_AWS__SECRET_ACCESS_KEY, or give the worker a role or a profile"
@@ -55,7 +55,7 @@ _HINTS: Final = {
     "PermanentRedirect": _REGION_HINT,
     "RequestTimeTooSkewed": "correct the clock of the worker's machine",
 }
-# These come with status 400 or 409, yet the same request may succeed later.
+# These have status 400 or 409, but the same request may succeed later.
 _TEMPORARY: Final = frozenset(
     {
         "ConcurrentModificationException",
@@ -102,22 +102,25 @@ def client_arguments(aws: AwsSettings) -> ClientArguments:
             read_timeout=aws.read_timeout_s,
             retries={"mode": "standard", "total_max_attempts": aws.max_tries},
             max_pool_connections=_POOL_CONNECTIONS,
-            # Most other S3 servers have no host name of their own for each bucket.
+            # Most other S3 servers do not give each bucket its own host name.
             s3={"addressing_style": "path" if aws.endpoint_url else "auto"},
-            # Loads the service descriptions in a thread: they are megabytes of JSON, which would block the loop.
+            # Loads the service descriptions in a thread, because megabytes of JSON would block the loop.
             warm_up_loader_caches=True,
         ),
     )
 
 
 def deadline_s(aws: AwsSettings) -> float:
-    """Returns the time limit of one operation with all its tries. It holds also where no single timeout applies."""
+    """Returns the time limit of one operation with all its tries, in seconds.
+
+    It also limits the parts of an operation that have no timeout of their own.
+    """
     return aws.max_tries * (aws.connect_timeout_s + aws.read_timeout_s)
 
 
 @asynccontextmanager
 async def aws_call(service: Service, action: str, limit_s: float) -> AsyncIterator[None]:
-    """Turns what the AWS client raises inside the block into one of the service's two errors.
+    """Turns what the AWS client raises inside the block into one of the two errors of `service`.
 
     `action` completes "cannot …" in the message. No answer within `limit_s` seconds, a broken connection, throttling
     and 5xx become `unavailable`; everything else becomes `rejected`.
@@ -132,7 +135,7 @@ async def aws_call(service: Service, action: str, limit_s: float) -> AsyncIterat
             f"no usable answer while trying to {action} ({type(error).__name__}): {_ENDPOINT_HINT}",
             details={"service": service.name, "cause": type(error).__name__},
         ) from error
-    # botocore raises a bare ValueError for an endpoint that is no URL.
+    # botocore raises a plain ValueError if the endpoint is not a URL.
     except (BotoCoreError, ValueError) as error:
         raise service.rejected(
             f"cannot {action}: {error}; {_hint(error)}",
@@ -141,7 +144,7 @@ async def aws_call(service: Service, action: str, limit_s: float) -> AsyncIterat
 
 
 def error_code(error: ClientError) -> str:
-    """Returns the service's own code of the error; for an answer without a body, its HTTP status."""
+    """Returns the service's own error code, or the HTTP status if the answer has no body."""
     return str(error.response.get("Error", {}).get("Code", "unknown"))
 
 

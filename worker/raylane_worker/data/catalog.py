@@ -1,4 +1,4 @@
-"""Tables of the Glue catalog: location, format, dialect and columns."""
+"""Reads the Glue catalog: the location, format, dialect and columns of tables."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _SERDES: Final = {
     "org.openx.data.jsonserde.jsonserde": _JSON,
 }
 _CLASSIFICATIONS: Final = {"csv": _CSV, "json": _JSON, "parquet": _PARQUET, "glueparquet": _PARQUET}
-# Their directories also hold deleted and replaced rows, which only their own readers can tell apart.
+# Their directories also contain deleted and replaced rows, which only their own readers can skip.
 _LAKE_FORMATS: Final = frozenset({"delta", "hudi", "iceberg"})
 _HIVE_TYPES: Final = {
     **dict.fromkeys(("tinyint", "smallint", "int", "integer", "bigint", "long"), ColumnType.INTEGER),
@@ -69,8 +69,8 @@ class _CsvDialect(NamedTuple):
 class Catalog:
     """The Glue catalog over one client: an async context manager.
 
-    Opening it and every method raise `CatalogUnavailable` if Glue does not answer in time or fails for the moment, and
-    `CatalogRejected`, which says what to change, if Glue refuses.
+    Opening it and every method raise `CatalogUnavailable` if Glue does not answer in time or has a temporary failure,
+    and `CatalogRejected`, which says what to change, if Glue refuses the request.
     """
 
     def __init__(self, aws: AwsSettings) -> None:
@@ -96,7 +96,7 @@ class Catalog:
             return tuple(sorted([found["Name"] async for page in pages for found in page["DatabaseList"]]))
 
     async def tables(self, database: str) -> tuple[TableSummary, ...]:
-        """Returns all tables of the database, sorted by name, also those that cannot be selected.
+        """Returns all tables of the database, sorted by name, including those that cannot be selected.
 
         Raises `TableNotFound` if there is no such database.
         """
@@ -111,9 +111,9 @@ class Catalog:
         return tuple(sorted((_summary(table) for table in found), key=lambda summary: summary.table))
 
     async def resolve(self, ref: TableRef, job_id: str) -> TableSource:
-        """Returns the table as a source, selected by the job `job_id`.
+        """Returns the table as a source that the job `job_id` selected.
 
-        Raises `TableNotFound`, and `UnsupportedFormat`, which says what about the table Ray cannot read.
+        Raises `TableNotFound`, and `UnsupportedFormat`, which says what Ray cannot read.
         """
         name = f"{ref.database}.{ref.table}"
         async with self._call(f"look up table {name}"):
@@ -180,7 +180,7 @@ def _location(table: TableTypeDef) -> str:
 
 
 def _format(table: TableTypeDef) -> TableFormat:
-    """Returns the one format that fits all that the catalog states; guesses nothing from names or by default."""
+    """Returns the only format that fits everything that the catalog states. Never guesses from names or by default."""
     if table.get("TableType") == "VIRTUAL_VIEW":
         raise _unsupported(table, "is a view")
     parameters, descriptor = table.get("Parameters", {}), table.get("StorageDescriptor", {})
@@ -229,7 +229,7 @@ def _csv_dialect(table: TableTypeDef) -> _CsvDialect:
 
 
 def _hive_byte(value: str) -> str:
-    """Returns the separator that Hive means: it reads digits as a character's number, so that '1' is ctrl-A."""
+    """Returns the separator that Hive uses for a value: it reads digits as a character code, so '1' is Ctrl-A."""
     return chr(int(value)) if value.isascii() and value.isdigit() and int(value) < 128 else value
 
 
@@ -244,7 +244,7 @@ def _column(name: str, hive_type: str) -> Column:
 
 def _size_bytes(table: TableTypeDef) -> int | None:
     parameters = table.get("Parameters", {})
-    # A crawler writes the first name, Hive the second.
+    # A crawler writes `sizeKey`; Hive writes `totalSize`.
     size = parameters.get("sizeKey") or parameters.get("totalSize") or ""
     return int(size) if size.isascii() and size.isdigit() else None
 

@@ -1,4 +1,4 @@
-"""Profiles a CSV by reading it as Ray does: with pyarrow, in blocks, with pyarrow's types and record rules."""
+"""Profiles a CSV by reading it as Ray does: with pyarrow, in blocks, with pyarrow's rules for types and records."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from raylane_common.wire.sources import Column, ColumnType
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Enough to recognise a file by; the preview is part of a result, which stays in Redis for days.
+# Enough to recognise a file. The preview is part of the result, which stays in Redis for days.
 PREVIEW_RECORDS: Final = 5
 PREVIEW_CELL_CHARACTERS: Final = 1000
-# pyarrow takes more than a minute for a header of a million names.
+# pyarrow takes more than a minute for a header with a million names.
 MAX_COLUMNS: Final = 10_000
 # pyarrow's default, which Ray uses: the first block decides the types of all blocks.
 BLOCK_BYTES: Final = 1024 * 1024
@@ -48,7 +48,7 @@ _SHOWN_CHARACTERS: Final = 100
 class CsvProfile:
     """The file as Ray reads it.
 
-    `rows` is exact. `preview` has the first 5 records with all cells as text; long cells are cut and end with '…'.
+    `rows` is exact. `preview` has the first 5 records, with all cells as text; long cells are cut and end with '…'.
     """
 
     columns: tuple[Column, ...]
@@ -63,10 +63,10 @@ class _Record(NamedTuple):
 
 
 def profile(data: bytes) -> CsvProfile:
-    """Reads the whole file and returns its profile; takes CPU time in proportion to its size.
+    """Reads the whole file and returns its profile. The CPU time is proportional to its size: call it in a thread.
 
-    Raises `InvalidCsv` for a file that Ray cannot read, or would read wrong: no header, records of different lengths,
-    text that is not UTF-8, a quote that is never closed, a column that changes its type after the first block.
+    Raises `InvalidCsv` for a file that Ray cannot read or would misread: no header, records of different lengths, text
+    that is not UTF-8, a quote that is never closed, or a column that changes its type after the first block.
     """
     text = _text(data)
     header = _header(text)
@@ -81,7 +81,7 @@ def profile(data: bytes) -> CsvProfile:
 
 
 def _text(data: bytes) -> str:
-    """Returns the file as text. Raises `InvalidCsv`, which says what the file is, if it is no UTF-8 text."""
+    """Returns the file as text. Raises `InvalidCsv`, which says what the file is, if it is not UTF-8 text."""
     for magic, kind in _OTHER_FORMATS.items():
         if data.startswith(magic):
             raise InvalidCsv(f"the file is not a CSV but {kind}")
@@ -111,12 +111,12 @@ def _header(text: str) -> list[str]:
     if header is None:
         raise InvalidCsv("the file is empty; its first line must name the columns")
     if len(header.fields) > MAX_COLUMNS:
-        raise InvalidCsv(f"the header names {len(header.fields):,} columns; at most {MAX_COLUMNS:,} can be taken")
+        raise InvalidCsv(f"the header names {len(header.fields):,} columns; at most {MAX_COLUMNS:,} are supported")
     return header.fields
 
 
 def _records(text: str) -> Iterator[_Record]:
-    """Yields the records that are not empty, each with the line on which it starts."""
+    """Yields the non-empty records, each with the line on which it starts."""
     reader = csv.reader(io.StringIO(text, newline=""))
     line = 1
     for fields in reader:
@@ -126,7 +126,7 @@ def _records(text: str) -> Iterator[_Record]:
 
 
 def _read(data: bytes, text: str) -> pa.Table:
-    """Returns the whole file, read in blocks as Ray does. Raises `InvalidCsv` if the blocks change what is read."""
+    """Returns the whole file, read in blocks as Ray does. Raises `InvalidCsv` if reading in blocks changes a value."""
     names: list[str] = []
     try:
         with _open(data, arrow_csv.ConvertOptions()) as reader:
@@ -200,7 +200,7 @@ def _explained(problem: str, text: str, names: list[str]) -> InvalidCsv:
         name = names[int(index)]
         return InvalidCsv(
             f"column {name!r} is {arrow_type} in the first MiB, which decides its type in Ray, but record {record} has "
-            f"{value[:_SHOWN_CHARACTERS]!r}; move such a record to the front, or make the column's values alike",
+            f"{value[:_SHOWN_CHARACTERS]!r}; move such a record to the front, or use one type in the whole column",
             details={"column": name, "record": int(record)},
         )
     if "out of sync" in problem:
@@ -208,7 +208,7 @@ def _explained(problem: str, text: str, names: list[str]) -> InvalidCsv:
     if "Empty CSV" in problem:
         return InvalidCsv("the header never ends; end it with a line break, and close every quote")
     if "straddl" in problem:
-        return InvalidCsv("a record is longer than 1 MiB, more than Ray reads; or a quote is never closed")
+        return InvalidCsv("a record is longer than 1 MiB, which Ray cannot read, or a quote is never closed")
     return _as_pyarrow_says(problem)
 
 
@@ -240,7 +240,7 @@ def _first_ragged(problem: str, text: str) -> InvalidCsv:
 
 
 def _other_delimiter(header: list[str]) -> str | None:
-    """Returns what probably separates the columns if it is not the comma, or None."""
+    """Returns what probably separates the columns if it is not a comma, else None."""
     counts = Counter(character for name in header for character in name if character in _OTHER_DELIMITERS)
     likeliest, count = max(counts.items(), key=lambda item: item[1], default=("", 0))
     return _OTHER_DELIMITERS[likeliest] if count >= len(header) else None
@@ -254,7 +254,7 @@ def _warnings(data: bytes, header: list[str], names: list[str], rows: int) -> It
     if twice := [name for name, count in Counter(names).items() if name and count > 1]:
         yield f"several columns have the same name: {_quoted(twice)}"
     if blank := [name for name in names if name != name.strip()]:
-        yield f"column names that start or end with a blank, which is part of the name: {_quoted(blank)}"
+        yield f"column names that start or end with a space, which is part of the name: {_quoted(blank)}"
     if len(names) == 1 and (other := _other_delimiter(header)):
         yield f"only one column was found; the file seems to be separated by {other} instead of ','"
     if rows == 0:

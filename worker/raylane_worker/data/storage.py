@@ -1,4 +1,4 @@
-"""Objects on S3, or on another server that speaks its protocol."""
+"""Writes objects to S3, or to another server with the same API."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ _S3: Final = Service("s3", StorageUnavailable, StorageRejected)
 
 
 def csv_key(session_id: str, filename: str) -> str:
-    """Returns the key of the session's upload with this filename: the same for every upload of that name."""
+    """Returns the key of an upload. Every upload of the same filename to the same session has the same key."""
     return f"sessions/{session_id}/csv/{filename}"
 
 
 class Storage:
     """One bucket over one S3 client: an async context manager.
 
-    Opening it and every method raise `StorageUnavailable` if S3 does not answer in time or fails for the moment, and
-    `StorageRejected`, which says what to change, if S3 refuses.
+    Opening it and every method raise `StorageUnavailable` if S3 does not answer in time or has a temporary failure, and
+    `StorageRejected`, which says what to change, if S3 refuses the request.
     """
 
     def __init__(self, settings: StorageSettings, aws: AwsSettings) -> None:
@@ -68,9 +68,9 @@ class Storage:
         return f"s3://{self.bucket}/{key}"
 
     async def put(self, key: str, data: bytes, *, content_type: str) -> None:
-        """Writes or replaces the object `key`, all of it or nothing; S3 checks its SHA-256.
+        """Writes or replaces the object `key` atomically. S3 checks its SHA-256.
 
-        `content_type` is the media type that S3 keeps with the object.
+        `content_type` is the media type that S3 stores with the object.
         """
         digest = await asyncio.to_thread(lambda: hashlib.sha256(data).digest())
         async with self._call(f"write {self.bucket}/{key}"):
@@ -84,7 +84,7 @@ class Storage:
 
     async def _create_bucket(self) -> None:
         async with self._call(f"create bucket {self.bucket}"):
-            # The permission to create buckets is needed only if the bucket does not exist.
+            # Checked first, so that an existing bucket needs no permission to create one.
             if await self._bucket_exists():
                 return
             try:

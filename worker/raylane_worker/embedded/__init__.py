@@ -1,7 +1,7 @@
 """Valkey, S3 with Glue, and Ray on one machine: real servers, without Docker, root or an account.
 
-Each server runs under a guardian process (`guard.py`), which ends it when this process ends or is killed. All servers
-listen on loopback only.
+Each server runs under a guardian process (`guard.py`), which stops the server when this process ends or is killed. All
+servers listen on loopback only.
 """
 
 from raylane_worker.embedded.child import HOST

@@ -1,4 +1,4 @@
-"""Runs a server as a child process: under a guardian, until the block ends."""
+"""Runs a server as a child process under a guardian, until a block ends."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 
 HOST: Final = "127.0.0.1"
 _LOG_TAIL_BYTES: Final = 4096
-# After SIGTERM Valkey writes the rest of its append-only file; the guardian kills what takes longer than this.
+# After SIGTERM, Valkey writes the rest of its append-only file. After this time the guardian kills it.
 _GRACE_S: Final = 5.0
 # The guardian is a bare Python process, which starts within seconds even on a busy machine.
 _GUARD_START_S: Final = 15.0
 _PROBE_PAUSE_S: Final = 0.05
-# A server that starts may accept a connection and not answer; the next probe then finds out.
+# A server that is starting may accept a connection and never answer it, so the next probe opens another one.
 _PROBE_TIMEOUT_S: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """A server and its guardian."""
+    """A running server and its guardian."""
 
     part: str
     pid: int
@@ -45,7 +45,7 @@ class Child:
     async def ready(self, probe: Callable[[], Awaitable[bool]], deadline_s: float) -> None:
         """Calls `probe` until it returns True.
 
-        Raises `EmbeddedError` if the child ends before that or `deadline_s` seconds pass.
+        Raises `EmbeddedError` if the child ends first or `deadline_s` seconds pass.
         """
         try:
             async with asyncio.timeout(deadline_s):
@@ -75,9 +75,9 @@ async def guarded(
 ) -> AsyncIterator[Child]:
     """Runs `command` under a guardian until the block ends.
 
-    `part` names the server in errors; its output goes to `log_path`. After SIGTERM it has `grace_s` seconds to end
-    before it is killed. The guardian then removes the directory `remove`. Raises `EmbeddedError` if the guardian does
-    not start.
+    `part` names the server in errors, `log_path` is the file for its output, and `env` its whole environment. After
+    SIGTERM it has `grace_s` seconds to end before it is killed. The guardian then removes the directory `remove`.
+    Raises `EmbeddedError` if the guardian does not start.
     """
     log_fd = os.open(log_path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
     guard_end, our_end = os.pipe()
@@ -99,7 +99,7 @@ async def guarded(
     try:
         yield Child(part, await _reported_pid(part, guardian), guardian, log_fd, log_path)
     finally:
-        # Closing the pipe makes the guardian end the child; the rest only waits for that.
+        # Closing the pipe makes the guardian stop the child; `_gone` only waits for that.
         os.close(our_end)
         os.close(log_fd)
         await _gone(guardian, grace_s)
@@ -122,7 +122,7 @@ async def _gone(guardian: asyncio.subprocess.Process, grace_s: float) -> None:
         guardian.kill()
         await guardian.wait()
     if guardian.returncode is not None and guardian.returncode < 0:
-        # Only a guardian that was killed itself leaves processes, which its session id identifies safely.
+        # Only a guardian that was killed leaves processes behind. Its session id identifies them safely.
         guard.kill(await asyncio.to_thread(guard.members, [guardian.pid]))
 
 
@@ -133,7 +133,7 @@ async def pong(port: int) -> bool:
 
 async def takes_jobs(port: int, token: str) -> bool:
     """Returns whether the Ray head with its dashboard at `port` can start jobs."""
-    # The Jobs API answers seconds before the agent that starts the jobs does; listing logs asks that agent.
+    # The Jobs API answers seconds before the agent that starts jobs is ready. Listing logs asks that agent.
     agent = f"/api/v0/logs?node_ip={HOST}&glob=none"
     return await http_ok(port, "/api/version", token) and await http_ok(port, agent, token)
 

@@ -1,4 +1,4 @@
-"""What a server process needs to start: its program's directory, environment variables, a directory, a free port."""
+"""Provides what a server needs to start: its package, environment variables, a directory and a free port."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def package(name: str, part: str) -> Path:
 
 
 def environment() -> dict[str, str]:
-    """Returns this process's environment without variables that point to other servers or to real credentials."""
+    """Returns this process's environment without variables that point to other servers or hold real credentials."""
     kept = {
         name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "RAY_", "RAYLANE_", "MOTO_"))
     }
@@ -51,9 +51,9 @@ def environment() -> dict[str, str]:
 
 @contextmanager
 def directory(part: str, given: Path | None, parent: str | None = None) -> Iterator[tuple[Path, Path | None]]:
-    """Yields the directory that `part` uses, and the one that its guardian removes at the end, if any.
+    """Yields the directory that `part` uses, and the directory that its guardian must remove at the end, if any.
 
-    That is `given`, which stays, or else a new temporary directory below `parent`, which is removed.
+    Uses `given`, which is kept; if it is None, a new temporary directory below `parent`, which is removed.
     """
     if given is not None:
         given.mkdir(parents=True, exist_ok=True)
@@ -63,18 +63,18 @@ def directory(part: str, given: Path | None, parent: str | None = None) -> Itera
     try:
         yield made, made
     finally:
-        # The guardian removes it too, in case this process is killed before it comes here.
+        # The guardian removes it too, in case this process is killed before this line.
         shutil.rmtree(made, ignore_errors=True)
 
 
 @contextmanager
 def free_port(part: str, given: int | None) -> Iterator[int]:
-    """Reserves a TCP port on loopback, `given` or any free one, until the block ends.
+    """Reserves a TCP port on loopback until the block ends: `given`, or any free one.
 
-    Raises `EmbeddedError`, which names `part` and the port, if the port is taken.
+    Raises `EmbeddedError`, which names `part` and the port, if the port is in use.
     """
     with socket.socket() as holder:
-        # Bound but not listening: the system gives the port to nobody else, and a server with SO_REUSEADDR can use it.
+        # Bound but not listening, so nobody else gets the port, but a server with SO_REUSEADDR can use it.
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             holder.bind((HOST, given or 0))

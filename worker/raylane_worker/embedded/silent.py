@@ -13,7 +13,7 @@ from raylane_worker.embedded.child import HOST
 if TYPE_CHECKING:
     from types import TracebackType
 
-# Even a backlog of 0 takes a few connections; how many depends on the system.
+# Even with a backlog of 0 the system accepts a few connections; how many depends on the system.
 _MOST_CONNECTIONS: Final = 16
 # Loopback answers within a millisecond if it answers at all.
 _PROBE_S: Final = 0.25
@@ -23,7 +23,7 @@ class SilentEndpoint:
     """An address on loopback that neither accepts nor refuses connections, like a host behind a broken route.
 
     `async with SilentEndpoint() as endpoint`: connecting to `endpoint.url` gets no answer until the block ends.
-    Entering raises `EmbeddedError` if this system answers nevertheless.
+    Entering raises `EmbeddedError` if this system answers anyway.
     """
 
     url: str
@@ -33,7 +33,7 @@ class SilentEndpoint:
         self._sockets = ExitStack()
 
     async def __aenter__(self) -> Self:
-        """Fills the backlog of a listener that accepts nothing, until a connection gets no answer."""
+        """Fills the backlog of a listener that never accepts, until a connection gets no answer."""
         listener = self._sockets.enter_context(socket.socket())
         listener.bind((HOST, 0))
         listener.listen(0)

@@ -1,4 +1,4 @@
-"""Starts all three servers at the same time, and gives the settings that point to them."""
+"""Starts all three servers at the same time, and provides the settings that point to them."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 class EmbeddedStack:
     """Valkey, S3 with Glue, and Ray, started at the same time: `async with EmbeddedStack() as stack`.
 
-    Valkey's data and all logs are kept in `directory`; without one nothing is left on disk. `bucket` is the name in
-    `settings_env`. `with_ray=False` leaves out Ray, the slow part; `num_cpus` is the number that Ray offers to jobs.
-    Entering raises `EmbeddedError` if a part does not start, and ends the others.
+    Valkey's data and all logs are kept in `directory`; without one, nothing is left on disk. `bucket` is the name in
+    `settings_env`. `with_ray=False` leaves out Ray, which is slow to start; `num_cpus` is what Ray offers to runs. If a
+    part does not start, entering stops the others and raises `EmbeddedError`.
     """
 
     valkey: EmbeddedValkey
@@ -49,7 +49,7 @@ class EmbeddedStack:
         self._parts = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        """Starts every part; returns once all of them answer."""
+        """Starts all parts. Returns once all of them answer."""
         try:
             with free_port("moto", None) as moto_port:
                 async with asyncio.TaskGroup() as starting:
@@ -67,7 +67,7 @@ class EmbeddedStack:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Ends every part; returns once all processes are gone."""
+        """Stops all parts. Returns once all processes are gone."""
         await self._parts.aclose()
 
     async def _start_valkey(self) -> None:
@@ -83,7 +83,8 @@ class EmbeddedStack:
     def settings_env(self, *, private_ray_url: str | None = None) -> dict[str, str]:
         """Returns the `RAYLANE_` variables that point a producer or worker to this stack.
 
-        Ray's address is the private one; if `private_ray_url` is given, that is, and Ray's own is the public one.
+        Ray is at the private address. If `private_ray_url` is given, that is the private address, and Ray is at the
+        public one.
         """
         env = {
             "RAYLANE_REDIS__URL": self.valkey.url,

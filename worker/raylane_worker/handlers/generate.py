@@ -1,7 +1,7 @@
-"""`generate` jobs: write code for the session's sources, verify it, run it, and write it again with what went wrong.
+"""`generate` jobs: write code for the session's sources, verify it, run it, and rewrite it if that fails.
 
 The loop is in this module, not in a prompt: write → verify → run → feed back, for at most `max_versions` versions. Each
-step is checkpointed before the next, so that another attempt of the job continues where this one ended. See
+step is checkpointed before the next, so that the job's next attempt continues where this one ended. See
 docs/decisions/0003 and 0004.
 """
 
@@ -36,10 +36,10 @@ if TYPE_CHECKING:
 async def generate(request: GenerateRequest, ctx: JobContext) -> GenerateResult:
     """Returns code that passed verification and, with `execute`, ran successfully.
 
-    Raises `NoSources`, a `GenerationError` or a `RayError`; when no version is left, the failure of the last one.
+    Raises `NoSources`, a `GenerationError` or a `RayError`. If the last allowed version fails, raises its failure.
     """
     checkpoint = ctx.record.checkpoint
-    # The settings may have changed since an earlier attempt, so each attempt chooses the model anew.
+    # Each attempt chooses the model again, because the settings may have changed.
     chosen = choose_generator(ctx.resources.settings, checkpoint.generator if checkpoint else request.generator)
     state = checkpoint or await _take_snapshot(chosen, ctx)
     generator: Generator | None = None
@@ -59,7 +59,7 @@ async def generate(request: GenerateRequest, ctx: JobContext) -> GenerateResult:
 
 
 async def stop_generate(request: GenerateRequest, ctx: JobContext) -> None:
-    """Stops the run that a cancelled job may have started. The session keeps its sources unless the run had ended.
+    """Stops the run that a cancelled job may have started. If the run had already ended, its sources are removed.
 
     Raises what `stop_run` raises, and `QueueUnavailable`.
     """
@@ -68,13 +68,13 @@ async def stop_generate(request: GenerateRequest, ctx: JobContext) -> None:
     if state is None or version is None or not request.execute or version.findings or version.run is not None:
         return
     job = await stop_run(submission_id(ctx.job_id, version.number, ctx.record.round), ctx)
-    # A stopped run may have been stopped by an earlier call of this function, whose worker died before it could say so.
+    # STOPPED does not mean that the run had ended: an earlier call, whose worker then died, may have stopped it.
     if job is not None and job.status is not RayJobStatus.STOPPED:
         await _clear_sources(state, request, ctx)
 
 
 async def _take_snapshot(chosen: GeneratorChoice, ctx: JobContext) -> Checkpoint:
-    """Keeps the sources that the job works on from now on, whatever happens to the session."""
+    """Writes a snapshot of the session's sources to the checkpoint. The job uses only these from now on."""
     sources = _known_sources(await ctx.resources.sources.all(ctx.session_id))
     if not sources:
         raise NoSources(
@@ -135,13 +135,13 @@ async def _run(version: CodeVersion, state: Checkpoint, request: GenerateRequest
 
 
 async def _clear_sources(state: Checkpoint, request: GenerateRequest, ctx: JobContext) -> None:
-    """Removes the sources of a run that has ended from the session. The snapshot stays for further versions."""
+    """Removes the sources of a run that has ended from the session. Further versions still use the snapshot."""
     if not request.keep_sources:
         await ctx.resources.sources.clear(ctx.session_id, state.sources_used)
 
 
 def _known_sources(sources: Iterable[AnySource]) -> tuple[Source, ...]:
-    """Returns the sources. Raises `UnsupportedFormat` for one that a newer version of Raylane wrote."""
+    """Returns the sources. Raises `UnsupportedFormat` if a newer version of Raylane wrote one of them."""
     known: list[Source] = []
     for source in sources:
         if isinstance(source, OpaqueSource):
@@ -158,12 +158,12 @@ def _has_failed(version: CodeVersion) -> bool:
 
 
 def _allowed_versions(state: Checkpoint, request: GenerateRequest) -> int:
-    """Returns how many versions the job may write. The template generator would write the same code again."""
+    """Returns how many versions the job may write: only one with templates, which would write the same code again."""
     return 1 if state.generator is GeneratorName.TEMPLATE else request.max_versions
 
 
 def _raise_if_last(version: CodeVersion, state: Checkpoint, request: GenerateRequest) -> None:
-    """Raises the failure of the version if the job may write no further one."""
+    """Raises the failure of the version if it is the last one that the job may write."""
     allowed = _allowed_versions(state, request)
     if len(state.versions) < allowed:
         return

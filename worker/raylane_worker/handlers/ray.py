@@ -1,7 +1,7 @@
-"""`ray` jobs: look at the cluster, run a script on it, stop runs and delete them.
+"""`ray` jobs: inspect the cluster, run a script on it, stop runs and delete them.
 
-Safe to repeat: looking; stopping, which is idempotent on Ray; submitting, since a run is found again by its id; and
-deleting, since the record notes that the run existed before its deletion began.
+Everything is safe to repeat: inspecting changes nothing, stopping is idempotent, a submitted run is found again by its
+id, and before a run is deleted the record says that it existed.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ if TYPE_CHECKING:
 LOGS_BYTES: Final = 200 * 1024
 _LISTED_TEXT_CHARACTERS: Final = 300
 
-# A `ray` job has one run at most; `generate` numbers the runs of its versions.
+# A `ray` job has at most one run; a `generate` job numbers its runs like its versions.
 _RUN_NUMBER: Final = 1
 _DELETING: Final = "deleting"
 
 
 async def ray(request: RayRequest, ctx: JobContext) -> RayKindResult:
-    """Does what the request's action says. Raises what `RayClient` raises, and `RunFailed` if the script failed."""
+    """Performs the request's action. Raises what `RayClient` raises, and `RunFailed` if the script failed."""
     client = ctx.resources.ray
     match request:
         case RayStatusRequest():
@@ -108,7 +108,7 @@ async def _cluster(client: RayClient) -> RayClusterResult:
 async def _endpoints(client: RayClient) -> RayEndpointsResult:
     problem = None
     try:
-        # One request, so that the state of no endpoint is unknown; "all are down" is an answer here, not an error.
+        # One request updates the state of the endpoints. That all are down is a result here, not an error.
         await client.version()
     except (RayError, InvalidRequest) as error:
         problem = str(error)
@@ -116,7 +116,10 @@ async def _endpoints(client: RayClient) -> RayEndpointsResult:
 
 
 async def _delete(run_id: str, ctx: JobContext) -> bool:
-    """Deletes a run that exists when the job's first attempt begins. If it is gone later, this job deleted it."""
+    """Deletes a run. If it existed in an earlier attempt and is gone now, this job has deleted it.
+
+    Raises `RunNotFound` if there was no such run.
+    """
     progress = ctx.record.progress
     if progress is None or progress.stage != _DELETING:
         await ctx.resources.ray.job(run_id)
@@ -128,7 +131,7 @@ async def _delete(run_id: str, ctx: JobContext) -> bool:
 
 
 def _shortened(job: RayJob) -> RayJob:
-    """Returns the run for a listing, with long texts cut: failed runs carry up to 20,000 characters of their log."""
+    """Returns the run with long texts cut, for a list: failed runs contain up to 20,000 characters of their log."""
     return job.model_copy(
         update={
             "entrypoint": job.entrypoint[:_LISTED_TEXT_CHARACTERS],

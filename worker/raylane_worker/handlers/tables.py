@@ -1,6 +1,6 @@
-"""`tables` jobs: list databases and tables of the catalog, and put tables into the session.
+"""`tables` jobs: list databases and tables of the catalog, and add tables to a session.
 
-Safe to repeat: listing, and selecting, since the session has one field per table and the same job writes the same one.
+Everything is safe to repeat: a session has one field per table, so selecting again writes the same fields.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _LOOKUPS_AT_ONCE: Final = 8
 
 
 async def tables(request: TablesRequest, ctx: JobContext) -> TablesKindResult:
-    """Does what the request's action says.
+    """Performs the request's action.
 
     Raises `TableNotFound`, `UnsupportedFormat`, `CatalogUnavailable`, `CatalogRejected` and what `JobPort` raises.
     """
@@ -47,7 +47,7 @@ async def tables(request: TablesRequest, ctx: JobContext) -> TablesKindResult:
 
 
 async def _select(request: SelectTablesRequest, ctx: JobContext) -> SelectedTablesResult:
-    """Puts all tables of the request into the session in one step, or none if one of them cannot be used."""
+    """Adds all tables of the request to the session in one step, or none if one of them cannot be used."""
     refs = tuple(dict.fromkeys(request.tables))
     await ctx.progress("resolving", f"{len(refs)} tables")
     slots = asyncio.Semaphore(_LOOKUPS_AT_ONCE)

@@ -1,6 +1,6 @@
-"""`upload` jobs: put a CSV on S3 and its source into the session.
+"""`upload` jobs: write a CSV to S3 and add it to the session's sources.
 
-Safe to repeat: everything. The S3 key and the session's field follow from the request, and the bytes stay the same.
+Everything is safe to repeat: the S3 key and the session's field follow from the request, and the bytes are the same.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 async def upload(request: UploadRequest, ctx: JobContext) -> UploadResult:
-    """Checks the staged bytes, writes them to S3, and then puts their source into the session.
+    """Checks the staged bytes, writes them to S3, and then adds the source to the session.
 
     Raises `StagedBodyMissing`, `InvalidRequest` if the bytes are not those of the request, `InvalidCsv`,
     `StorageUnavailable`, `StorageRejected` and what `JobPort` raises.

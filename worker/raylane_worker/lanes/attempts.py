@@ -1,4 +1,7 @@
-"""One attempt of one job: runs the handler under its time limit and turns what happens into an outcome."""
+"""Runs one attempt of one job: calls the handler under a time limit, and turns what happens into an outcome.
+
+See docs/decisions/0001.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("raylane.worker")
 
-# `runs.run.stop_run` takes up to 25 s; the rest is for two commands to a slow Redis, each of `redis.give_up_s`.
+# `runs.run.stop_run` takes up to 25 s. The rest allows for two Redis commands that each take `redis.give_up_s`.
 _CLEAN_UP_S: Final = 45.0
 
 
@@ -47,26 +50,26 @@ class AttemptRunner:
         timeout_s: float,
         retries: Mapping[JobKind, RetryPolicy],
     ) -> None:
-        """`timeout_s` limits each attempt; `retries` says by kind how long to wait before the next one."""
+        """`timeout_s` limits each attempt. `retries` says for each kind how long to wait before the next one."""
         self._handlers = handlers
         self._resources = resources
         self._timeout_s = timeout_s
         self._retries = retries
 
     async def run(self, lease: Lease, held: HeldLease) -> AttemptOutcome | None:
-        """Runs one attempt and returns its outcome; None if the lease was lost, so that another worker writes it.
+        """Runs one attempt and returns its outcome; None if the lease was lost and another worker has the job.
 
         Raises `asyncio.CancelledError` if the worker stops.
         """
         record = lease.record
         if record.cancel_requested_at is not None:
-            # The cancel is known already: set the reason, so that a renewal does not interrupt the clean-up for it.
+            # The job is already being cancelled. With the reason set, a renewal does not interrupt the clean-up.
             held.stop_reason = "cancel"
             return await self._cancelled(lease)
         try:
             result = await self._handle(lease)
         except asyncio.CancelledError:
-            # A reason and exactly one cancellation come from `HeldLease.stop`; anything else is the worker's stop.
+            # `HeldLease.stop` sets a reason and cancels once. Anything else means that the worker is stopping.
             if held.stop_reason is None or held.task.uncancel() > 0:
                 raise
             return await self._cancelled(lease) if held.stop_reason == "cancel" else _lost(lease)
@@ -78,7 +81,7 @@ class AttemptRunner:
         return lease.succeeded(result)
 
     def _failed(self, lease: Lease, error: RaylaneError) -> AttemptOutcome:
-        """Decides by the error whether another attempt may help, and when it starts."""
+        """Decides from the error whether the job gets another attempt, and when it starts."""
         record = lease.record
         if not error.retryable or (
             record.attempt >= (record.max_attempts or 1) and not isinstance(error, QueueUnavailable)
@@ -86,17 +89,17 @@ class AttemptRunner:
             logger.warning("job %s: failed: %s", record.id, error)
             return lease.failed(error)
         policy = self._retries[JobKind(record.kind)]
-        # Full jitter: jobs that failed together, as when S3 was down, do not all start again together.
+        # Full jitter, so that jobs that failed together, as when S3 was down, do not all start again together.
         pauses = Backoff(first_s=policy.backoff_base_s, cap_s=policy.backoff_cap_s, jitter=1.0)
         delay_s = pauses.nth_s(record.attempt) + (error.retry_after_s or 0)
         logger.warning("job %s: %s; next attempt in %.1f s", record.id, error, delay_s)
         if isinstance(error, QueueUnavailable):
-            # Redis failed and not the job, so this attempt does not count.
+            # Redis failed, not the job, so this attempt does not count.
             return lease.returned(error, delay_s)
         return lease.retried(error, delay_s)
 
     async def _cancelled(self, lease: Lease) -> AttemptOutcome | None:
-        """Runs the kind's clean-up, and returns the outcome; None if the lease was lost."""
+        """Runs the kind's clean-up and returns the outcome; None if the lease was lost."""
         message, details = "the job was cancelled", {}
         try:
             await lease.refresh()
@@ -107,9 +110,9 @@ class AttemptRunner:
                     await handler.clean_up(request, JobContext(lease.record, lease, self._resources))
         except LeaseLost:
             return _lost(lease)
-        except Exception as error:  # the border between a job and the worker, as in `_handle`
+        except Exception as error:  # the boundary between a job and the worker, as in `_handle`
             if isinstance(error, QueueUnavailable) and error.retryable:
-                logger.warning("job %s: its clean-up runs again later: %s", lease.job_id, error)
+                logger.warning("job %s: its clean-up failed and will run again: %s", lease.job_id, error)
                 return lease.returned()
             message = "the job was cancelled, but what it started on Ray may still be running"
             details = {"cleanup": str(error) if isinstance(error, RaylaneError) else type(error).__name__}
@@ -128,20 +131,20 @@ class AttemptRunner:
                 return await handler.run(request, JobContext(lease.record, lease, self._resources))
         except TimeoutError as error:
             if not deadline.expired():
-                raise InternalError("a time limit inside the job was not handled; see the worker's log") from error
+                raise InternalError("a timeout inside the handler was not caught; see the worker's log") from error
             raise JobTimeout(
                 f"the job took longer than {self._timeout_s:g} s (lanes.{lease.record.lane}.timeout_s)"
             ) from error
         except RaylaneError:
             raise
-        except Exception as error:  # the border between a job and the worker: a defect ends the job, not the worker
-            logger.exception("job %s: defect in the %s handler", lease.job_id, lease.record.kind)
+        except Exception as error:  # the boundary between a job and the worker: a bug ends the job, not the worker
+            logger.exception("job %s: bug in the %s handler", lease.job_id, lease.record.kind)
             raise InternalError(
                 f"{type(error).__name__} in the {lease.record.kind} handler; the worker's log has the traceback"
             ) from error
 
 
 def _lost(lease: Lease) -> AttemptOutcome | None:
-    """Logs a lost lease. There is no outcome: the worker that has the job now writes one."""
+    """Logs a lost lease. Returns no outcome, because the worker that has the job now writes it."""
     logger.warning("job %s: lost its lease; another worker has it", lease.job_id)
     return None

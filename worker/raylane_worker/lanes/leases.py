@@ -1,4 +1,7 @@
-"""The leases that a lane holds: renews them together, and stops the attempts whose lease is lost or job cancelled."""
+"""The leases that a lane holds. They are renewed together; an attempt stops if its lease is lost or job cancelled.
+
+See docs/decisions/0001 and 0006.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +27,8 @@ StopReason = Literal["lost", "cancel"]
 class HeldLease:
     """A lease and the task that runs its attempt.
 
-    `stop_reason` says why the task was cancelled; None means that the worker stops. Once `attempt_ended`, only the
-    outcome is left to write, and `stop` no longer interrupts the task.
+    `stop_reason` says why the task was cancelled; if it is None, the worker is stopping. Once `attempt_ended` is set,
+    only the outcome has to be written, and `stop` no longer cancels the task.
     """
 
     lease: Lease
@@ -34,7 +37,7 @@ class HeldLease:
     attempt_ended: bool = False
 
     def stop(self, reason: StopReason) -> None:
-        """Cancels the attempt, unless it has ended or was stopped before."""
+        """Cancels the attempt unless it has already ended or been stopped."""
         if not self.attempt_ended and self.stop_reason is None:
             self.stop_reason = reason
             self.task.cancel()
@@ -68,10 +71,10 @@ class HeldLeases:
     async def keep_renewed(self) -> NoReturn:
         """Renews all leases until cancelled, and stops the attempts of jobs that were lost or cancelled.
 
-        While Redis does not answer, attempts continue: a lease is lost only when another worker claims the job.
+        Attempts continue while Redis does not answer, because a lease is lost only when another worker claims the job.
         """
         while True:
-            # At a third of the lease, so that one renewal may fail before it runs out.
+            # Three renewals per lease, so that one may fail.
             await asyncio.sleep(self._queue.lease_s / 3)
             held = list(self._held)
             if not held:

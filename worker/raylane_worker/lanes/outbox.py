@@ -1,4 +1,4 @@
-"""Writes the outcomes of attempts in batches; keeps those that Redis cannot take now, and writes them later.
+"""Writes the outcomes of attempts in batches. Keeps outcomes that Redis cannot take now and writes them later.
 
 See docs/decisions/0006.
 """
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("raylane.worker")
 
-# Longer than a failover or a restart with a large append-only file takes; a slot of the lane stays taken meanwhile.
+# Longer than a failover, or a restart with a large append-only file. Until then the job occupies a slot of the lane.
 GIVE_UP_S: Final = 600.0
-# Each command has retried for `redis.give_up_s` by itself, so short pauses do not press Redis.
+# Each command has already retried for `redis.give_up_s`, so short pauses do not overload Redis.
 _FIRST_PAUSE_S: Final = 0.5
 _LONGEST_PAUSE_S: Final = 2.0
 # The script blocks Redis while it writes a batch: 200 outcomes take a few milliseconds.
@@ -35,7 +35,7 @@ class _Pending:
 
 
 class Outbox:
-    """The outcomes that one lane of one worker has to write. A job counts as running until its outcome is written."""
+    """The outcomes that one lane of one worker must still write. A job counts as running until that is done."""
 
     def __init__(self, queue: LaneQueue) -> None:
         self._queue = queue
@@ -44,12 +44,12 @@ class Outbox:
         self._pauses = Backoff(first_s=_FIRST_PAUSE_S, cap_s=_LONGEST_PAUSE_S, jitter=0.5)
 
     def add(self, outcome: AttemptOutcome) -> asyncio.Future[None]:
-        """Starts to write the outcome. The future is done once it is written, refused or given up."""
+        """Starts writing the outcome. The future is done once the outcome is written, refused or given up."""
         loop = asyncio.get_running_loop()
         pending = _Pending(outcome, loop.create_future(), loop.time() + GIVE_UP_S)
         self._pending.append(pending)
         if self._writer is None:
-            # The task starts in the loop's next round, so all outcomes of this round share one batch.
+            # The task starts in the next round of the loop, so all outcomes of this round are in one batch.
             self._writer = asyncio.create_task(self._write_all(), name=f"outbox of {self._queue.lane}")
         return pending.written
 
@@ -58,14 +58,14 @@ class Outbox:
         await asyncio.shield(self.add(outcome))
 
     async def close(self, timeout_s: float) -> None:
-        """Waits up to `timeout_s` for pending outcomes. The jobs of the others run again once their leases run out."""
+        """Waits up to `timeout_s` for pending outcomes. If one is not written, its job runs again after the lease."""
         writer = self._writer
         if writer is not None:
             await asyncio.wait({writer}, timeout=timeout_s)
             writer.cancel()
             await asyncio.gather(writer, return_exceptions=True)
         for pending in self._pending:
-            logger.error("job %s: its outcome was not written before the worker stopped", pending.outcome.job_id)
+            logger.error("job %s: outcome was not written before the worker stopped", pending.outcome.job_id)
 
     async def _write_all(self) -> None:
         try:
@@ -83,16 +83,16 @@ class Outbox:
         self._pauses.reset()
         for pending, was_accepted in zip(batch, accepted, strict=True):
             if not was_accepted:
-                logger.warning("job %s: its outcome was dropped; another worker has the job", pending.outcome.job_id)
+                logger.warning("job %s: outcome dropped; another worker has the job", pending.outcome.job_id)
             self._remove(pending)
 
     async def _keep_or_drop(self, batch: list[_Pending], error: QueueUnavailable) -> None:
-        """Keeps the outcomes to try again after a pause, since the work is done and must not be repeated for them.
+        """Keeps the outcomes and tries again after a pause, so that work that is done need not be repeated.
 
-        Drops an outcome that Redis refuses for good, or that has waited for `GIVE_UP_S`.
+        Drops an outcome that Redis refuses permanently, or that has waited for `GIVE_UP_S`.
         """
         if not error.retryable and len(batch) > 1:
-            # One outcome made Redis refuse all of them: written one by one, it does not hold up the others.
+            # One outcome may make Redis refuse the whole batch, so each is written separately.
             for pending in batch:
                 try:
                     await self._write([pending])
@@ -102,7 +102,7 @@ class Outbox:
         now_s = asyncio.get_running_loop().time()
         for pending in batch:
             if not error.retryable or now_s > pending.give_up_at_s:
-                logger.error("job %s: its outcome could not be written: %s", pending.outcome.job_id, error)
+                logger.error("job %s: outcome could not be written: %s", pending.outcome.job_id, error)
                 self._remove(pending)
         if error.retryable:
             logger.warning("lane %s: %d outcomes wait for Redis: %s", self._queue.lane, len(self._pending), error)

@@ -1,6 +1,6 @@
 """One lane of one worker: arq's `Worker` with our own claim, renewal and finish.
 
-What is used of arq 0.28: the main loop with its burst mode, the table of running tasks, and the counters.
+It uses three parts of arq 0.28: the main loop with its burst mode, the table of running tasks, and the counters.
 `tests/unit/test_arq_contract.py` compares the names that are overridden here with the installed arq.
 See docs/decisions/0001.
 """
@@ -34,20 +34,20 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("raylane.worker")
 
-# `raylane-worker check` reports a worker dead after three missed heartbeats, so after 15 s.
+# A worker counts as dead after three missed heartbeats, that is, after 15 s.
 BEAT_EVERY_S: Final = 5.0
 _BEATS_UNTIL_DEAD: Final = 3
-# Each command has retried for `redis.give_up_s` by itself; longer pauses would only delay the next claim.
+# Each command has already retried for `redis.give_up_s`; a longer pause would only delay the next claim.
 _PAUSE_AFTER_QUEUE_ERROR_S: Final = 1.0
-# How long `drain` waits, beside its own limit, for a claim that is under way and then for the last outcomes. Either is
-# one round trip, so what takes longer has met a Redis that does not answer, and the worker may be killed soon.
+# How long `drain` waits, in addition to its own limit, for a claim in progress and then for the last outcomes. Each is
+# one round trip. If it takes longer, Redis does not answer, and the worker may be killed soon.
 _LAST_CLAIM_S: Final = 5.0
 _LAST_WRITE_S: Final = 5.0
 _RUNS_JOBS_ITSELF: Final = "LaneWorker runs jobs itself, and arq must not"
 
 
 class LaneWorker(Worker):
-    """Runs the jobs of one lane: `async_run()` until cancelled, `drain()` first so that no attempt is lost."""
+    """Runs the jobs of one lane: `async_run()` until cancelled. Call `drain()` before, so that no attempt is lost."""
 
     def __init__(
         self,
@@ -61,14 +61,14 @@ class LaneWorker(Worker):
         retries: Mapping[JobKind, RetryPolicy],
         on_drain: Callable[[], None],
     ) -> None:
-        """Sets up the lane; nothing is sent before `async_run`.
+        """Sets up the lane. Nothing is sent to Redis before `async_run`.
 
-        `queue` is the lane as this worker sees it, `pool` the connection that arq's main loop wants. `handlers` are
+        `queue` is this worker's side of the lane, and `pool` the client that arq's main loop needs. `handlers` are
         those of the lane's kinds, and `resources` what they may use. `lane`, `lanes` and `retries` are the settings of
         this lane, of all lanes, and of each kind. `on_drain` is called when an operator asks this worker to drain.
         """
         super().__init__(
-            # arq refuses to start without a function for each job name; it never calls these.
+            # arq does not start without a function for each job name, but it never calls these.
             functions=[func(_never_called_by_arq, name=kind.value) for kind in handlers],
             queue_name=keys.queue(queue.lane),
             redis_pool=pool,
@@ -82,7 +82,7 @@ class LaneWorker(Worker):
         self.lane_queue = queue
         self._attempts = AttemptRunner(handlers, resources, timeout_s=lane.timeout_s, retries=retries)
         self._on_drain = on_drain
-        # Within 0.6 of a lease: after a longer pause between claims, shared.lua takes Redis to have been away.
+        # Below 0.6 of a lease: after a longer pause between claims, shared.lua assumes that Redis was unavailable.
         self._poll_s = min(lanes.poll_s, queue.lease_s * 0.4)
         self._leases = HeldLeases(queue)
         self._outbox = Outbox(queue)
@@ -99,7 +99,7 @@ class LaneWorker(Worker):
         self._leases.cancel(job_id)
 
     async def async_run(self) -> None:
-        """Runs jobs until cancelled; renews their leases and sends heartbeats meanwhile."""
+        """Runs jobs, renews their leases and sends heartbeats, until cancelled."""
         tasks = [asyncio.create_task(self._leases.keep_renewed()), asyncio.create_task(self._send_heartbeats())]
         try:
             while True:
@@ -114,13 +114,13 @@ class LaneWorker(Worker):
             await _cancel(*tasks)
 
     async def drain(self, timeout_s: float) -> None:
-        """Claims no more jobs, waits up to `timeout_s` for the running ones, and gives the others back to the queue.
+        """Claims no more jobs, waits up to `timeout_s` seconds for running ones, and returns the rest to the queue.
 
-        The attempts of jobs that are given back do not count.
+        The attempts of returned jobs do not count.
         """
         self.allow_pick_jobs = False
         self.wake()
-        # A claim that was sent before may still bring jobs; they must be among the running ones below.
+        # A claim in progress may still bring jobs, which must be among the running ones below.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_LAST_CLAIM_S), self._picking:
                 pass
@@ -136,7 +136,7 @@ class LaneWorker(Worker):
             await self.lane_queue.stop_beating()
 
     async def heart_beat(self) -> None:
-        """Sends a heartbeat and lets the janitor sweep. arq's own health key and cron jobs are not used."""
+        """Sends a heartbeat and lets the janitor sweep. Replaces arq's health key and cron jobs, which are not used."""
         if await self.lane_queue.beat(ttl_s=BEAT_EVERY_S * _BEATS_UNTIL_DEAD):
             self._on_drain()
         await self._janitor.sweep()
@@ -184,7 +184,7 @@ class LaneWorker(Worker):
 
     def _start(self, lease: Lease) -> None:
         task = self.loop.create_task(self._run(lease), name=f"job {lease.job_id}")
-        # By lease and not by job: a job whose lease was lost may come back here before its old attempt has ended.
+        # The key is unique per lease: after a lost lease, a job may be claimed again before its old attempt has ended.
         self.tasks[f"{lease.job_id} {id(lease)}"] = task
         task.add_done_callback(lambda _: self.wake())
 
@@ -196,7 +196,7 @@ class LaneWorker(Worker):
             try:
                 outcome = await self._attempts.run(lease, held)
             except asyncio.CancelledError:
-                logger.info("job %s: given back to the queue, since the worker stops", record.id)
+                logger.info("job %s: returned to the queue because the worker is stopping", record.id)
                 self._outbox.add(lease.returned())
                 raise
             held.attempt_ended = True
@@ -206,12 +206,12 @@ class LaneWorker(Worker):
                 await self._outbox.write(outcome)
 
     async def run_job(self, job_id: str, score: int) -> NoReturn:
-        """Raises `AssertionError`: arq's way to run a job is replaced by `_run`, and its main loop never calls it."""
+        """Raises `AssertionError`. `_run` replaces this method of arq, which the main loop never calls."""
         raise AssertionError(_RUNS_JOBS_ITSELF)
 
 
 async def _cancel(*tasks: asyncio.Task[Any]) -> None:
-    """Cancels the tasks and waits for them. Their results and errors are already handled or logged."""
+    """Cancels the tasks and waits for them. Their results and errors were handled or logged elsewhere."""
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,1 +1,1 @@
-"""Runs on Ray: a version is shipped, submitted, followed to its end, and its output collected."""
+"""Runs on Ray: ships and submits a version, follows its run until it ends, and collects the output."""

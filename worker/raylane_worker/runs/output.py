@@ -19,8 +19,8 @@ logger = logging.getLogger("raylane.worker")
 
 # The events of a job stay in Redis for days, and a run may print without limit.
 STREAMED_CHARACTERS: Final = 256 * 1024
-_NO_MORE: Final = "… (more output than is streamed; its end is in the result)"
-# Each command has retried for `redis.give_up_s` by itself, so short pauses do not press Redis.
+_NO_MORE: Final = "… (the rest is not streamed; the end of the output is in the result)"
+# Each command has already retried for `redis.give_up_s`, so short pauses do not overload Redis.
 _FIRST_PAUSE_S: Final = 0.5
 _LONGEST_PAUSE_S: Final = 2.0
 
@@ -28,8 +28,8 @@ _LONGEST_PAUSE_S: Final = 2.0
 async def stream_output(run_id: str, ctx: JobContext) -> None:
     """Adds the run's output to the job's events line by line, until the run ends or 256 KiB are streamed.
 
-    Continues where the previous attempt stopped. Logs a failure of Ray or Redis instead of raising it: the run does
-    not depend on the stream, and its result has the end of the output in any case.
+    Continues where the previous attempt stopped. Logs a failure of Ray or Redis instead of raising it, because the run
+    does not depend on the stream, and its result has the end of the output anyway.
     """
     streamed = StreamedSoFar.of(run_id, ctx.record)
     pauses = Backoff(first_s=_FIRST_PAUSE_S, cap_s=_LONGEST_PAUSE_S, jitter=0.5)
@@ -55,12 +55,12 @@ class StreamedSoFar:
 
     @classmethod
     def of(cls, run_id: str, record: JobRecord) -> Self:
-        """Returns what earlier attempts have streamed, as the record's `log_position` says; 0 for another run."""
+        """Returns what earlier attempts have streamed according to the record's `log_position`; 0 for another run."""
         known, _, characters = (record.log_position or "").rpartition(":")
         return cls(run_id, int(characters) if known == run_id and characters.isdecimal() else 0)
 
     async def add(self, lines: str, end: int, ctx: JobContext) -> None:
-        """Writes the lines and, in the same step, `end`: the number of characters up to the end of them."""
+        """Writes the lines and, in the same step, `end`: how many characters of the output they bring the total to."""
         await ctx.log(lines, position=f"{self.run_id}:{end}")
         self.characters = end
 

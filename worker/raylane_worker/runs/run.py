@@ -1,7 +1,7 @@
-"""One run on Ray: ships the code, submits it, follows the run to its end and collects its output.
+"""One run on Ray: ships the code, submits it, follows the run until it ends, and collects its output.
 
-The submission id follows from the job, so an attempt that takes over from a dead worker finds the run that the dead
-worker started, and starts no second one. See docs/decisions/0007.
+The submission id follows from the job. So an attempt that takes over from a dead worker finds the run that this worker
+started, and does not start a second one. See docs/decisions/0007.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("raylane.worker")
 
-# A result stays in Redis for days; errors and final figures are at the end of what a run prints.
+# A result stays in Redis for days. Errors and final figures are at the end of what a run prints.
 OUTPUT_TAIL_BYTES: Final = 16 * 1024
 OUTPUT_VARIABLE: Final = "RAYLANE_OUTPUT_URI"
 # Ray takes about 4 s to stop a run, and ignores a stop while the run's supervisor is still starting.
 _STOP_TIMEOUT_S: Final = 15.0
-# A submission that was cut off may still reach Ray, and Ray takes up to 5 s for the first one of a cluster.
+# An interrupted submission may still reach Ray, and Ray takes up to 5 s for the first one of a cluster.
 _LATE_RUN_S: Final = 10.0
-# The stream normally ends 0.3 s after the run; a result that is ready does not wait longer for a stream that hangs.
+# The stream normally ends 0.3 s after the run. A result that is ready should not wait long for a stream that hangs.
 _LAST_OUTPUT_S: Final = 5.0
 # The message of a failed run repeats up to 20,000 characters of its log.
 _MESSAGE_CHARACTERS: Final = 2000
 _SUBMITTING: Final = "submitting"
 _RUNNING: Final = "running"
 
-# Without this Ray's own progress fills the tail of the output. Its warnings and errors stay.
+# Otherwise Ray's own progress messages fill the end of the output. Its warnings and errors stay.
 _QUIET: Final = {"RAY_LOGGER_LEVEL": "warning", "RAY_DATA_LOG_LEVEL": "WARNING"}
 # Ray's default shuffle starts actors, which takes 15 s for one block of data; this one takes 0.1 s.
 _SMALL_DATA: Final = {"RAY_DATA_DEFAULT_SHUFFLE_STRATEGY": "sort_shuffle_pull_based"}
@@ -51,8 +51,9 @@ _SMALL_DATA: Final = {"RAY_DATA_DEFAULT_SHUFFLE_STRATEGY": "sort_shuffle_pull_ba
 class RunOrder:
     """Code to run as `main.py`, and what it needs.
 
-    `number` tells the runs of one job apart. `small` asks for Ray Data's settings for small sources. `files` are
-    more files beside the code, by path; `pip` are requirements that Ray installs for the run.
+    `number` distinguishes the runs of one job. `small` selects Ray Data's settings for small sources. `files` are text
+    files for the directory of the code, by path. `env_vars` are added to the run's environment. `pip` lists
+    requirements that Ray installs for the run.
     """
 
     code: str
@@ -64,26 +65,26 @@ class RunOrder:
 
 
 def submission_id(job_id: str, number: int, round: int) -> str:
-    """Returns the run's id on the cluster: the same in every attempt, another one in each `round`.
+    """Returns the run's id on the cluster. It is the same in every attempt, but different in each `round`.
 
-    `number` tells the runs of one job apart; `round` counts how often the job was requeued to start from scratch.
+    `number` distinguishes the runs of one job. `round` is how many times the job was requeued to start over.
     """
     return f"rl-{job_id}-{number}r{round}" if round else f"rl-{job_id}-{number}"
 
 
 def is_small(sources: Iterable[Source], limit_bytes: int) -> bool:
-    """Returns whether there are sources, all sizes are known, and their sum is within the limit."""
+    """Returns whether there are sources, all their sizes are known, and the sum is at most `limit_bytes`."""
     sizes = [source.size_bytes for source in sources]
     known = [size for size in sizes if size is not None]
     return bool(sizes) and len(known) == len(sizes) and sum(known) <= limit_bytes
 
 
 async def run_to_end(order: RunOrder, ctx: JobContext) -> Run:
-    """Ships and starts the code unless its run exists, and returns the run once it is SUCCEEDED or FAILED.
+    """Ships and starts the code unless its run already exists. Returns the run once it is SUCCEEDED or FAILED.
 
     Streams its output to the job's followers. Raises `RunTimeout` and `RunNotStarted` after stopping the run,
     `RunStopped` if somebody else stopped it, `RunLost`, and what `RayClient` raises. If this coroutine is cancelled,
-    the run continues: the next attempt of the job follows it, or `stop_run` stops it.
+    the run continues: the job's next attempt follows it, or `stop_run` stops it.
     """
     ray, settings = ctx.resources.ray, ctx.resources.settings.ray
     run_id = submission_id(ctx.job_id, order.number, ctx.record.round)
@@ -100,14 +101,14 @@ async def run_to_end(order: RunOrder, ctx: JobContext) -> Run:
             overdue = True
             job = (await ray.stop(run_id, timeout_s=_STOP_TIMEOUT_S)).job
         except RunNotStarted:
-            # Otherwise it may start later, when no job waits for it.
+            # Otherwise the run may start later, when no job waits for it.
             await ray.ask_to_stop(run_id)
             raise
     run = await _collect(run_id, job, ctx)
     if run.status is RayJobStatus.SUCCEEDED:
         return run
     details: dict[str, JsonValue] = {"run": run.model_dump(mode="json")}
-    # The attempt before this one may have stopped an overdue run and died before it could raise.
+    # The previous attempt may have stopped an overdue run and then died before it could raise.
     if overdue or (run.status is RayJobStatus.STOPPED and _lasted_s(run) >= settings.run_timeout_s):
         raise RunTimeout(
             f"run {run_id} took longer than {settings.run_timeout_s:g} s (ray.run_timeout_s) and was stopped",
@@ -119,7 +120,7 @@ async def run_to_end(order: RunOrder, ctx: JobContext) -> Run:
 
 
 async def stop_run(run_id: str, ctx: JobContext) -> RayJob | None:
-    """Stops a run that a cancelled job may have started. Returns it as it ended, or None if Ray has no such run.
+    """Stops a run that a cancelled job may have started. Returns its final state, or None if Ray has no such run.
 
     Raises the last `RayError` if Ray still fails after 15 s, and `RayServerError` if the run has not ended by then.
     """
@@ -133,7 +134,7 @@ async def stop_run(run_id: str, ctx: JobContext) -> RayJob | None:
         return None
     if not stop.job.status.is_final:
         raise RayServerError(
-            f"run {run_id} has not ended {_STOP_TIMEOUT_S:g} s after Ray was asked to stop it; look at it with "
+            f"run {run_id} has not ended {_STOP_TIMEOUT_S:g} s after Ray was asked to stop it; check it with "
             f"`raylane ray run {run_id}`",
             retryable=False,
             details={"submission_id": run_id, "status": stop.job.status},
@@ -142,7 +143,7 @@ async def stop_run(run_id: str, ctx: JobContext) -> RayJob | None:
 
 
 def _was_accepted(run_id: str, ctx: JobContext) -> bool:
-    """Returns whether Ray confirmed the run to an earlier attempt. If Ray has lost it since, it must not run again."""
+    """Returns whether Ray confirmed the run to an earlier attempt. Such a run must not be submitted again."""
     progress = ctx.record.progress
     return progress is not None and progress.stage == _RUNNING and progress.message.split(" ", 1)[0] == run_id
 
@@ -165,7 +166,7 @@ async def _start(run_id: str, order: RunOrder, ctx: JobContext) -> None:
         metadata={
             "raylane_job_id": ctx.job_id,
             "raylane_session_id": ctx.record.session_id or "",
-            # By this `submit` recognises its own run: other code under the same id is refused, not followed.
+            # `submit` uses it to recognise its own run. A run of other code with the same id is refused, not followed.
             "raylane_package": package.name,
         },
     )
@@ -173,7 +174,7 @@ async def _start(run_id: str, order: RunOrder, ctx: JobContext) -> None:
 
 
 def _output_uri(run_id: str, ctx: JobContext) -> str | None:
-    """Returns the S3 prefix below its session to which the run may write files; None without a session."""
+    """Returns the S3 prefix, below that of the session, where the run may write files; None without a session."""
     session_id = ctx.record.session_id
     bucket = ctx.resources.settings.storage.bucket
     return f"s3://{bucket}/sessions/{session_id}/runs/{run_id}/" if session_id else None
@@ -181,7 +182,7 @@ def _output_uri(run_id: str, ctx: JobContext) -> str | None:
 
 @asynccontextmanager
 async def _streamed(run_id: str, ctx: JobContext) -> AsyncIterator[None]:
-    """Streams the run's output during the block, and for up to 5 s after a block that raised nothing."""
+    """Streams the run's output during the block, and for up to 5 s after it unless it raised."""
     streaming = asyncio.create_task(stream_output(run_id, ctx), name=f"output of {run_id}")
     try:
         yield
@@ -199,7 +200,7 @@ async def _collect(run_id: str, job: RayJob, ctx: JobContext) -> Run:
     except RayServerError as error:
         if error.retryable:
             raise
-        # The run has ended, also if Ray cannot read what it printed.
+        # The run has ended even if Ray cannot read its output.
         logs = RayLogs(text=f"({error.message})", truncated=True, endpoint=job.endpoint)
     return Run(
         submission_id=run_id,
@@ -216,7 +217,7 @@ async def _collect(run_id: str, job: RayJob, ctx: JobContext) -> Run:
 
 
 def _lasted_s(run: Run) -> float:
-    """Returns how long the run took by Ray's clock; 0 if Ray does not say."""
+    """Returns how long the run took by Ray's clock, in seconds; 0 if Ray does not say."""
     if run.started_at_ms is None or run.ended_at_ms is None:
         return 0
     return (run.ended_at_ms - run.started_at_ms) / 1000
