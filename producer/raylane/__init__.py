@@ -23,7 +23,7 @@ _HOMES: Final = {
         *("NotUnderstood", "QueueError", "QueueUnavailable", "RayError", "RaylaneError", "RunFailed", "SourceError"),
         *("StorageError", "WaitTimeout", "WorkerLost"),
     ),
-    "raylane_common.ray.models": ("RayJobStatus", "Run"),
+    "raylane_common.ray.models": ("RunStatus", "Run"),
     "raylane_common.settings": ("Settings",),
     "raylane_common.wire.jobs": (
         *("Attempt", "Enqueued", "EventType", "JobEvent", "JobRecord", "JobStatus", "LaneOverview", "NewJob"),

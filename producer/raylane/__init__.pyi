@@ -30,8 +30,8 @@ from raylane_common.errors import SourceError as SourceError
 from raylane_common.errors import StorageError as StorageError
 from raylane_common.errors import WaitTimeout as WaitTimeout
 from raylane_common.errors import WorkerLost as WorkerLost
-from raylane_common.ray.models import RayJobStatus as RayJobStatus
 from raylane_common.ray.models import Run as Run
+from raylane_common.ray.models import RunStatus as RunStatus
 from raylane_common.settings import Settings as Settings
 from raylane_common.wire.generate import *
 from raylane_common.wire.jobs import Attempt as Attempt

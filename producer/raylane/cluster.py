@@ -23,7 +23,7 @@ from raylane_common.wire.ray import (
     RayStopRequest,
     RayStopResult,
     RaySubmitRequest,
-    RunResult,
+    RaySubmitResult,
 )
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class ClusterActions:
         env_vars: Mapping[str, str] | None = None,
         pip: Iterable[str] = (),
         **options: Unpack[JobOptions],
-    ) -> JobHandle[RunResult]:
+    ) -> JobHandle[RaySubmitResult]:
         """Runs a Python script on the cluster and follows it until it ends. What it prints becomes events of the job.
 
         `code` is the script, at most 1 MiB. `files` are text files for the script's directory, by relative path, at
@@ -102,7 +102,7 @@ class ClusterActions:
             request = RaySubmitRequest(
                 code=code, files=dict(files or {}), env_vars=dict(env_vars or {}), pip=tuple(pip)
             )
-        return await self._jobs.enqueue(request, RunResult, options, session_id=session_id)
+        return await self._jobs.enqueue(request, RaySubmitResult, options, session_id=session_id)
 
     async def logs(self, submission_id: str, **options: Unpack[JobOptions]) -> JobHandle[RayLogsResult]:
         """Asks for the last 200 KiB of the output of a run."""

@@ -11,7 +11,7 @@ from raylane_common.ray.models import Run
 from raylane_common.wire import kinds
 from raylane_common.wire.generate import GenerateResult
 from raylane_common.wire.jobs import JobStatus
-from raylane_common.wire.ray import RunResult
+from raylane_common.wire.ray import RaySubmitResult
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -77,7 +77,7 @@ def _code(record: JobRecord) -> str | None:
 
 
 def _run(record: JobRecord) -> Run | None:
-    if isinstance(record.result, GenerateResult | RunResult):
+    if isinstance(record.result, GenerateResult | RaySubmitResult):
         return record.result.run
     if record.error and "run" in record.error.details:
         try:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from raylane_common.errors import VerificationFailed
-from raylane_common.ray.models import RayJobStatus
+from raylane_common.ray.models import RunStatus
 from raylane_common.wire.generate import GeneratorName
 from tests.acceptance.conftest import TIMEOUT_S
 from tests.helpers.bedrock import answer, tool_result
@@ -81,7 +81,7 @@ async def test_the_next_version_is_written_from_the_traceback_of_a_failed_run(
     first, second = result.versions
     assert first.run is not None
     assert second.run is not None
-    assert (first.run.status, second.run.status) == (RayJobStatus.FAILED, RayJobStatus.SUCCEEDED)
+    assert (first.run.status, second.run.status) == (RunStatus.FAILED, RunStatus.SUCCEEDED)
     assert first.run.submission_id != second.run.submission_id
     assert re.search(r"line \d+.*print\(1 / 0\)", first.run.output_tail, re.DOTALL)
     assert result.code == second.code

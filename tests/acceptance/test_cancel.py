@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from raylane_common.errors import JobCancelled
-from raylane_common.ray.models import RayJobStatus
+from raylane_common.ray.models import RunStatus
 from raylane_common.wire.jobs import JobStatus
 from tests.acceptance.conftest import TIMEOUT_S
 from tests.helpers.waiting import until
@@ -39,5 +39,5 @@ async def test_a_cancelled_jobs_run_does_not_go_on_and_its_session_keeps_its_sou
         assert record.error is not None
         assert record.error.details == {}
         run = (await (await producer.cluster.run(f"rl-{job.id}-1")).result(60)).run
-        assert run.status is RayJobStatus.STOPPED
+        assert run.status is RunStatus.STOPPED
     assert [source.name for source in await producer.sources("cancel")] == ["x.csv"]

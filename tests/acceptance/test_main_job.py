@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from raylane_common.errors import NoSources, NotUnderstood, RunFailed
-from raylane_common.ray.models import EndpointState, RayJobStatus
+from raylane_common.ray.models import EndpointState, RunStatus
 from raylane_common.wire.generate import GeneratorName
 from tests.acceptance.conftest import TIMEOUT_S
 from tests.helpers.printed import table
@@ -45,7 +45,7 @@ async def test_a_csv_and_a_sentence_become_a_run_whose_answer_is_right(
     assert f"'{uploaded.s3_uri}'" in result.code or f'"{uploaded.s3_uri}"' in result.code
     assert (result.generator, result.model, result.usage) == (GeneratorName.TEMPLATE, None, None)
     assert result.run is not None
-    assert (result.run.status, result.run.exit_code, result.run.endpoint) == (RayJobStatus.SUCCEEDED, 0, "public")
+    assert (result.run.status, result.run.exit_code, result.run.endpoint) == (RunStatus.SUCCEEDED, 0, "public")
 
     expected = pd.read_csv(weather).groupby("weather")["temp_max"].mean()
     printed = {row[0]: float(row[1]) for row in table(result.run.output_tail)}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from raylane_common.errors import RunFailed, RunNotFound, RunStopped
-from raylane_common.ray.models import RayJobStatus
+from raylane_common.ray.models import RunStatus
 from tests.acceptance.conftest import TIMEOUT_S
 from tests.helpers.waiting import until
 
@@ -23,14 +23,14 @@ async def test_a_script_runs_is_listed_and_read_and_forgotten(producer: Producer
     printed = [event.line async for event in submitting.follow() if event.line is not None]
     assert "hello from a script" in "\n".join(printed).split("\n")
     run = (await submitting.result(TIMEOUT_S)).run
-    assert (run.status, run.exit_code) == (RayJobStatus.SUCCEEDED, 0)
+    assert (run.status, run.exit_code) == (RunStatus.SUCCEEDED, 0)
     assert "hello from a script" in run.output_tail
     assert run.submission_id == f"rl-{submitting.id}-1"
 
     listed = (await (await producer.cluster.runs(limit=500)).result(60)).runs
     assert run.submission_id in [job.submission_id for job in listed]
     job = (await (await producer.cluster.run(run.submission_id)).result(60)).run
-    assert job.status is RayJobStatus.SUCCEEDED
+    assert job.status is RunStatus.SUCCEEDED
     assert "hello from a script" in (await (await producer.cluster.logs(run.submission_id)).result(60)).logs
     # Ray says "stopped" of an ended job too, for as long as the job's supervisor is there.
     await until(lambda: _had_ended(producer, run.submission_id))
@@ -61,7 +61,7 @@ async def test_a_running_script_can_be_stopped_by_another_job(producer: Producer
             job = (await (await producer.cluster.run(run_id)).result(60)).run
         except RunNotFound:
             return False
-        return job.status is RayJobStatus.RUNNING
+        return job.status is RunStatus.RUNNING
 
     await until(is_running, timeout_s=60)
     assert (await (await producer.cluster.stop(run_id)).result(60)).stopped

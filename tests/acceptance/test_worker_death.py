@@ -10,7 +10,7 @@ import pytest
 
 from raylane import Producer
 from raylane_common.errors import RunNotFound
-from raylane_common.ray.models import RayJobStatus
+from raylane_common.ray.models import RunStatus
 from tests.acceptance.conftest import BIN, TIMEOUT_S
 from tests.helpers.bound import bound
 from tests.helpers.waiting import until
@@ -62,7 +62,7 @@ async def test_a_run_is_followed_by_the_next_worker_and_not_started_again(
                 job = (await (await producer.cluster.run(run_id)).result(60)).run
             except RunNotFound:
                 return False
-            return job.status is RayJobStatus.RUNNING
+            return job.status is RunStatus.RUNNING
 
         async with worker(system, redis_url, log) as first:
             await until(is_running, timeout_s=60)
@@ -72,7 +72,7 @@ async def test_a_run_is_followed_by_the_next_worker_and_not_started_again(
             await until(lambda: _second_attempt(own, submitting.id), timeout_s=60)
             gate.touch()
             run = (await submitting.result(TIMEOUT_S)).run
-    assert (run.submission_id, run.status) == (run_id, RayJobStatus.SUCCEEDED)
+    assert (run.submission_id, run.status) == (run_id, RunStatus.SUCCEEDED)
     assert run.output_tail.count("started") == 1
     jobs = (await (await producer.cluster.runs(limit=500)).result(60)).runs
     assert [job.submission_id for job in jobs if submitting.id in str(job.submission_id)] == [run_id]

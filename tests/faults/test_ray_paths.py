@@ -219,5 +219,5 @@ async def test_a_stop_whose_answer_is_lost_counts_as_stopped() -> None:
     async with rigged(poll_interval_s=0.05) as rig:
         rig.private.address.break_with(Break.CUT_AFTER, only="POST")
         stop = await rig.client.stop(JOB)
-        assert stop.job.status == "STOPPED"
+        assert stop.run.status == "STOPPED"
         assert stop.stopped, "it ran until it was asked"

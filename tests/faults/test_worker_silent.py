@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from raylane_common.ray.models import RayJobStatus
+from raylane_common.ray.models import RunStatus
 from raylane_common.wire.jobs import JobStatus
 from tests.faults.proxy import Proxy
 from tests.helpers.waiting import until
@@ -14,7 +14,7 @@ from tests.helpers.waiting import until
 if TYPE_CHECKING:
     from raylane import JobHandle, Producer
     from raylane.testing import FakeRay
-    from raylane_common.wire.ray import RunResult
+    from raylane_common.wire.ray import RaySubmitResult
     from tests.faults.processes import WorkerProcess, Workers
     from tests.faults.server import Server
 
@@ -43,7 +43,7 @@ async def test_another_worker_takes_the_jobs_and_no_late_write_is_accepted_when(
             # With a dead route to Redis, the silent worker sees this end and has a result that it cannot write.
             cluster.end(run_id_of(short))
             await until(lambda: all_run_on(jobs, taker), timeout_s=RECOVERY_S)
-            assert (await short.result(RECOVERY_S)).run.status is RayJobStatus.SUCCEEDED
+            assert (await short.result(RECOVERY_S)).run.status is RunStatus.SUCCEEDED
             ended = await short.record()
         finally:
             (silent.resume if by_process else proxy.mend)()
@@ -69,15 +69,15 @@ async def test_another_worker_takes_the_jobs_and_no_late_write_is_accepted_when(
         assert await silent.ended() == 0
 
 
-async def all_follow_their_runs(jobs: list[JobHandle[RunResult]], worker: WorkerProcess) -> bool:
+async def all_follow_their_runs(jobs: list[JobHandle[RaySubmitResult]], worker: WorkerProcess) -> bool:
     records = [await job.record() for job in jobs]
     stages = {record.progress.stage for record in records if record.progress is not None}
     return stages == {"running"} and all(record.worker == worker.name for record in records)
 
 
-async def all_run_on(jobs: list[JobHandle[RunResult]], worker: WorkerProcess) -> bool:
+async def all_run_on(jobs: list[JobHandle[RaySubmitResult]], worker: WorkerProcess) -> bool:
     return {(await job.record()).worker for job in jobs} == {worker.name}
 
 
-def run_id_of(job: JobHandle[RunResult]) -> str:
+def run_id_of(job: JobHandle[RaySubmitResult]) -> str:
     return f"rl-{job.id}-1"

@@ -10,7 +10,7 @@ import pytest
 from raylane.testing import Address, Break, FakeRay
 from raylane_common.errors import InvalidRequest, RayAuth, RayRejected, RayServerError, RayUnreachable, RunNotFound
 from raylane_common.ray.client import RayClient
-from raylane_common.ray.models import EndpointState, RayJobStatus
+from raylane_common.ray.models import EndpointState, RunStatus
 from raylane_common.ray.package import build_package
 from raylane_common.ray.settings import RaySettings
 from tests.helpers.waiting import until
@@ -48,7 +48,7 @@ async def test_a_jobs_whole_life(client: RayClient, address: Address) -> None:
 
     address.ray.jobs["rl-a-1"]["unknown_to_us"] = {"a": 1}
     job = await client.job("rl-a-1")
-    assert (job.status, job.metadata, job.endpoint) == (RayJobStatus.RUNNING, {"raylane_job_id": "a"}, "private")
+    assert (job.status, job.metadata, job.endpoint) == (RunStatus.RUNNING, {"raylane_job_id": "a"}, "private")
     assert "runtime_env" not in job.model_dump()
     address.ray.write("rl-a-1", "hello\n")
     logs = await client.logs("rl-a-1")
@@ -147,7 +147,7 @@ async def test_an_unknown_route_is_not_a_missing_run(client: RayClient, address:
 async def test_json_outside_of_rays_api_is_an_error(client: RayClient, address: Address) -> None:
     await client.submit(submission_id="a", entrypoint="true")
     address.ray.jobs["a"]["status"] = "LEVITATING"
-    with pytest.raises(RayServerError, match="valid RayJob"):
+    with pytest.raises(RayServerError, match="valid RayRun"):
         await client.job("a")
 
 

@@ -23,7 +23,7 @@ from raylane_common.errors import (
 )
 from raylane_common.ray import lifecycle, transport
 from raylane_common.ray.client import RayClient
-from raylane_common.ray.models import RayJobStatus
+from raylane_common.ray.models import RunStatus
 from raylane_common.ray.package import build_package
 from raylane_common.ray.settings import RaySettings
 from tests.helpers.profiles import by_profile
@@ -191,7 +191,7 @@ async def test_wait_returns_when_the_run_has_ended() -> None:
         await until(lambda: at.private.count("GET /api/jobs/a") >= 3)
         at.ray.end("a", exit_code=3)
         job = await asyncio.wait_for(waiting, 10)
-        assert (job.status, job.driver_exit_code) == (RayJobStatus.FAILED, 3)
+        assert (job.status, job.driver_exit_code) == (RunStatus.FAILED, 3)
         with pytest.raises(RunNotFound):
             await at.client.wait("b")
 
@@ -219,7 +219,7 @@ async def test_wait_survives_a_short_outage_and_no_long_one(
         await until(lambda: at.client.endpoints()[0].last_error is not None)
         await at.private.open()
         at.ray.end("a")
-        assert (await asyncio.wait_for(waiting, 20)).status is RayJobStatus.SUCCEEDED
+        assert (await asyncio.wait_for(waiting, 20)).status is RunStatus.SUCCEEDED
         monkeypatch.setattr(lifecycle, "MAX_OUTAGE_S", 0.0)
         await at.private.close()
         with pytest.raises(RayUnreachable):
@@ -238,9 +238,9 @@ async def test_a_stop_is_confirmed() -> None:
     async with rig() as at:
         await at.submit()
         stop = await at.client.stop("a")
-        assert (stop.stopped, stop.job.status) == (True, RayJobStatus.STOPPED)
+        assert (stop.stopped, stop.run.status) == (True, RunStatus.STOPPED)
         again = await at.client.stop("a")
-        assert (again.stopped, again.job.status) == (False, RayJobStatus.STOPPED)
+        assert (again.stopped, again.run.status) == (False, RunStatus.STOPPED)
         with pytest.raises(RunNotFound):
             await at.client.stop("b")
 
@@ -251,7 +251,7 @@ async def test_jobs_are_filtered() -> None:
             await at.client.submit(submission_id=f"j{number}", entrypoint="true", metadata={"odd": str(number % 2)})
         at.ray.end("j0")
         assert [job.submission_id for job in await at.client.jobs(metadata={"odd": "0"})] == ["j2", "j0"]
-        assert [job.submission_id for job in await at.client.jobs(status=RayJobStatus.SUCCEEDED)] == ["j0"]
+        assert [job.submission_id for job in await at.client.jobs(status=RunStatus.SUCCEEDED)] == ["j0"]
         assert [job.submission_id for job in await at.client.jobs(limit=1)] == ["j2"]
 
 

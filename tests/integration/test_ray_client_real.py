@@ -14,7 +14,7 @@ from ray.job_submission import JobSubmissionClient
 
 from raylane_common.errors import RayAuth, RayRejected, RunExists, RunLost, RunNotFound, SubmitOutcomeUnknown
 from raylane_common.ray.client import RayClient
-from raylane_common.ray.models import RayJobStatus
+from raylane_common.ray.models import RunStatus
 from raylane_common.ray.package import build_package
 from raylane_common.ray.settings import RaySettings
 from raylane_common.redis.source_store import SourceStore
@@ -53,7 +53,7 @@ async def connected(head: EmbeddedRay, **changes: str) -> AsyncIterator[RayClien
         yield client
 
 
-async def has_status(client: RayClient, submission_id: str, *wanted: RayJobStatus) -> bool:
+async def has_status(client: RayClient, submission_id: str, *wanted: RunStatus) -> bool:
     return (await client.job(submission_id)).status in wanted
 
 
@@ -71,7 +71,7 @@ async def test_a_shipped_script_runs_and_its_traceback_shows_the_source(head: Em
         with pytest.raises(RunExists):
             await client.submit(submission_id="rl-a-1", entrypoint="python main.py", metadata={"raylane_job_id": "b"})
 
-        await until(lambda: has_status(client, "rl-a-1", RayJobStatus.FAILED), timeout_s=60)
+        await until(lambda: has_status(client, "rl-a-1", RunStatus.FAILED), timeout_s=60)
         job = await client.job("rl-a-1")
         assert (job.driver_exit_code, job.metadata, job.entrypoint) == (1, metadata, "python main.py")
         logs = await client.logs("rl-a-1")
@@ -92,11 +92,11 @@ async def has_ended_before(client: RayClient, submission_id: str) -> bool:
 async def test_a_run_is_stopped_and_deleted(head: EmbeddedRay) -> None:
     async with connected(head) as client:
         await client.submit(submission_id="rl-b-1", entrypoint="sleep 120", env_vars={"A": "1"})
-        await until(lambda: has_status(client, "rl-b-1", RayJobStatus.RUNNING), timeout_s=60)
+        await until(lambda: has_status(client, "rl-b-1", RunStatus.RUNNING), timeout_s=60)
         with pytest.raises(RayRejected, match="non-terminal"):
             await client.delete("rl-b-1")
         assert await client.ask_to_stop("rl-b-1") is True
-        await until(lambda: has_status(client, "rl-b-1", RayJobStatus.STOPPED), timeout_s=60)
+        await until(lambda: has_status(client, "rl-b-1", RunStatus.STOPPED), timeout_s=60)
         # Ray says STOPPED a moment before the job's supervisor is gone, and "stopped" for as long as that is there.
         await until(lambda: has_ended_before(client, "rl-b-1"), timeout_s=60)
         assert await client.delete("rl-b-1") is True
@@ -148,7 +148,7 @@ async def test_a_submission_whose_answer_is_lost_runs_once(head: EmbeddedRay, tm
         )
         assert submission.submission_id == "rl-lost-1"
         job = await client.wait("rl-lost-1", accepted=True, timeout_s=60)
-        assert job.status is RayJobStatus.SUCCEEDED
+        assert job.status is RunStatus.SUCCEEDED
         assert ran.read_text() == "once\n"
         assert len([job for job in await client.jobs() if job.submission_id == "rl-lost-1"]) == 1
 
@@ -163,7 +163,7 @@ async def test_output_is_followed_while_it_is_printed(head: EmbeddedRay) -> None
         async for piece in client.follow_logs("rl-tail-1"):
             text += piece.text
             assert piece.end == len(text)
-        assert (await client.job("rl-tail-1")).status is RayJobStatus.SUCCEEDED
+        assert (await client.job("rl-tail-1")).status is RunStatus.SUCCEEDED
         assert text == (await client.logs("rl-tail-1")).text
         assert "line 29 ü" in text
         rest = [piece.text async for piece in client.follow_logs("rl-tail-1", after=len(text) - 5)]
@@ -177,7 +177,7 @@ async def test_rays_own_client_sees_our_jobs_and_we_see_its(head: EmbeddedRay) -
         await client.submit(submission_id="rl-ours-1", entrypoint="echo ours", metadata={"who": "raylane"})
         theirs = await asyncio.to_thread(sdk.submit_job, entrypoint="echo theirs", metadata={"who": "sdk"})
         for submission_id in ("rl-ours-1", theirs):
-            assert (await client.wait(submission_id, timeout_s=60)).status is RayJobStatus.SUCCEEDED
+            assert (await client.wait(submission_id, timeout_s=60)).status is RunStatus.SUCCEEDED
         assert await asyncio.to_thread(sdk.get_job_status, "rl-ours-1") == "SUCCEEDED"
         assert "ours" in await asyncio.to_thread(sdk.get_job_logs, "rl-ours-1")
         seen = {job.submission_id: job for job in await asyncio.to_thread(sdk.list_jobs)}
@@ -234,4 +234,4 @@ async def test_a_run_is_stopped_as_early_as_its_job_is_cancelled(head: EmbeddedR
         await job.clean_up()
         runs = [run for run in await client.jobs() if (run.metadata or {}).get("raylane_job_id") == "job1"]
         assert [run.status for run in runs if not run.status.is_final] == []
-        assert stage == "submitting" or RayJobStatus.STOPPED in [run.status for run in runs]
+        assert stage == "submitting" or RunStatus.STOPPED in [run.status for run in runs]

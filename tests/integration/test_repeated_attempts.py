@@ -9,7 +9,7 @@ from raylane.testing import Break
 from raylane_common.errors import RunExists, RunFailed, RunNotFound, RunStopped, RunTimeout
 from raylane_common.ray import lifecycle
 from raylane_common.wire.generate import GenerateRequest, GenerateResult
-from raylane_common.wire.ray import RayDeleteRequest, RayDeleteResult, RaySubmitRequest, RunResult
+from raylane_common.wire.ray import RayDeleteRequest, RayDeleteResult, RaySubmitRequest, RaySubmitResult
 from raylane_worker.runs import run as runs
 from tests.helpers.handler_harness import Harness, Job, a_source, open_harness
 from tests.helpers.waiting import until
@@ -51,7 +51,7 @@ async def afresh(harness: Harness, request: Request) -> Job:
 
 
 def run_of(result: Result) -> str:
-    assert isinstance(result, RunResult | GenerateResult)
+    assert isinstance(result, RaySubmitResult | GenerateResult)
     assert result.run is not None
     assert result.run.status == "SUCCEEDED"
     return result.run.submission_id

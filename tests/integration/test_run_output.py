@@ -11,7 +11,7 @@ import pytest
 
 from raylane_common.errors import RunLost, RunNotStarted
 from raylane_common.ray import lifecycle
-from raylane_common.wire.ray import RaySubmitRequest, RunResult
+from raylane_common.wire.ray import RaySubmitRequest, RaySubmitResult
 from raylane_worker.runs import output as outputs
 from tests.helpers.handler_harness import Harness, Job, open_harness
 from tests.helpers.waiting import until
@@ -55,7 +55,7 @@ async def test_lines_are_streamed_as_they_are_printed_and_never_in_parts(harness
     harness.ray.write(RUN, "o\nthree without an end")
     harness.ray.finish(RUN)
     result = await attempt
-    assert isinstance(result, RunResult)
+    assert isinstance(result, RaySubmitResult)
     assert streamed(job)[-3:] == ["one", "two", "three without an end"]
     assert "\n".join(streamed(job)) == harness.ray.logs[RUN] == result.run.output_tail
 
@@ -86,7 +86,7 @@ async def test_streaming_stops_at_the_limit_and_the_result_has_the_end_of_the_ou
     await until(lambda: streamed(job)[-1].startswith("…"))
     harness.ray.finish(RUN)
     result = await attempt
-    assert isinstance(result, RunResult)
+    assert isinstance(result, RaySubmitResult)
     assert sum(map(len, job.lines)) < 5000
     assert result.run.output_tail.endswith("line 999\n")
 
@@ -97,7 +97,7 @@ async def test_output_that_ray_cannot_read_does_not_fail_the_run(harness: Harnes
     harness.ray.write(RUN, b"\xff\xfe\n")
     harness.ray.finish(RUN)
     result = await asyncio.wait_for(attempt, 30)
-    assert isinstance(result, RunResult)
+    assert isinstance(result, RaySubmitResult)
     assert (result.run.status, result.run.output_truncated) == ("SUCCEEDED", True)
     assert "not UTF-8" in result.run.output_tail
 
@@ -135,7 +135,7 @@ async def test_files_environment_and_requirements_are_shipped_with_the_script(ha
     attempt = await started(harness, job)
     harness.ray.finish(RUN)
     result = await attempt
-    assert isinstance(result, RunResult)
+    assert isinstance(result, RaySubmitResult)
     output_uri = f"s3://raylane/sessions/s1/runs/{RUN}/"
     assert result.run.output_uri == output_uri
     environment = cast("dict[str, JsonValue]", harness.ray.jobs[RUN]["runtime_env"])

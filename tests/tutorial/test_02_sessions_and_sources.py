@@ -6,7 +6,7 @@ import pytest
 
 from raylane import CsvSource, GenerateResult, GeneratorName, Run
 from raylane.errors import InvalidRequest
-from raylane.ray import RayJobStatus
+from raylane.ray import RunStatus
 from raylane.testing import MemoryProducer
 
 SALES = CsvSource(
@@ -23,7 +23,7 @@ ANSWER = GenerateResult(
     interpreted_as="the number of rows in sales.csv",
     sources_used=(SALES,),
     versions=(),
-    run=Run(submission_id="rl-1", status=RayJobStatus.SUCCEEDED, endpoint="private", output_tail="2\n"),
+    run=Run(submission_id="rl-1", status=RunStatus.SUCCEEDED, endpoint="private", output_tail="2\n"),
 )
 
 

@@ -6,7 +6,7 @@ it ends. An `Address` makes the cluster reachable.
 
 import pytest
 
-from raylane.ray import RayClient, RayJobStatus, RaySettings, RunNotFound, build_package
+from raylane.ray import RayClient, RaySettings, RunNotFound, RunStatus, build_package
 from raylane.testing import Address, Break, FakeRay
 
 SCRIPT = build_package({"main.py": "print('hello')"})
@@ -20,7 +20,7 @@ async def test_a_script_is_shipped_and_run() -> None:
         ray.end("report-7", exit_code=0)
 
         job = await client.wait("report-7")
-        assert (job.status, job.driver_exit_code) == (RayJobStatus.SUCCEEDED, 0)
+        assert (job.status, job.driver_exit_code) == (RunStatus.SUCCEEDED, 0)
 
 
 async def test_output_is_followed_as_it_is_printed() -> None:

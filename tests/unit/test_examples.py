@@ -23,9 +23,9 @@ from raylane.settings import SettingsActions
 from raylane.tables import TableActions
 from raylane.testing import Address, FakeRay, MemoryProducer
 from raylane_common.errors import StorageUnavailable
-from raylane_common.ray.models import RayJob, RayJobStatus, RayVersion
+from raylane_common.ray.models import RayRun, RayVersion, RunStatus
 from raylane_common.wire.generate import GenerateRequest
-from raylane_common.wire.ray import RayStatusResult, RayStopResult, RunResult
+from raylane_common.wire.ray import RayStatusResult, RayStopResult, RaySubmitResult
 from raylane_common.wire.tables import DatabasesResult, SelectedTablesResult, TablesResult, TableSummary
 from tests.unit.producer.samples import COLUMNS, CSV, CSV_BYTES, GENERATED, RUN, TABLE, UPLOADED
 
@@ -60,8 +60,8 @@ _RESULTS: Final[dict[str, Result]] = {
     "SelectTablesRequest": SelectedTablesResult(sources=(TABLE,)),
     "GenerateRequest": GENERATED.model_copy(update={"run": None}),
     "RayStatusRequest": RayStatusResult(version=RayVersion(ray_version="2.54.0"), endpoint="private", endpoints=()),
-    "RayStopRequest": RayStopResult(stopped=True, run=RayJob(submission_id="rl-1", status=RayJobStatus.STOPPED)),
-    "RaySubmitRequest": RunResult(run=RUN),
+    "RayStopRequest": RayStopResult(stopped=True, run=RayRun(submission_id="rl-1", status=RunStatus.STOPPED)),
+    "RaySubmitRequest": RaySubmitResult(run=RUN),
 }
 
 

@@ -18,7 +18,7 @@ from raylane_common.ray.answers import (
     path_fault,
     shorten,
 )
-from raylane_common.ray.models import RayJob, RayJobStatus
+from raylane_common.ray.models import RayRun, RunStatus
 from raylane_common.ray.parsing import read, read_flag, read_logs
 
 if TYPE_CHECKING:
@@ -98,15 +98,15 @@ def test_a_job_keeps_its_fields_and_tolerates_new_ones() -> None:
         "new": [1],
         "endpoint": "x",
     }
-    job = read(RayJob, replace(answer(200), data=data))
-    assert (job.status, job.driver_exit_code, job.start_time_ms, job.endpoint) == (RayJobStatus.FAILED, 3, 5, "private")
+    job = read(RayRun, replace(answer(200), data=data))
+    assert (job.status, job.driver_exit_code, job.start_time_ms, job.endpoint) == (RunStatus.FAILED, 3, 5, "private")
 
 
 @given(st.none() | st.integers() | st.lists(st.integers()) | st.dictionaries(st.text(), st.text() | st.integers()))
 def test_unexpected_json_is_an_error_but_no_path_fault(data: JsonValue) -> None:
     other = replace(answer(200), data=data)
     with pytest.raises(RayServerError):
-        read(RayJob, other)
+        read(RayRun, other)
     with pytest.raises(RayServerError):
         read_flag(other, "stopped")
     if not (isinstance(data, dict) and isinstance(data.get("logs"), str)):

@@ -9,7 +9,7 @@ from raylane_common.errors import InvalidRequest
 from raylane_common.ray.answers import check, shorten
 from raylane_common.ray.calls import Calls, Deadline
 from raylane_common.ray.lifecycle import MAX_OUTAGE_S, stop_and_confirm, wait_for_end
-from raylane_common.ray.models import RayHealth, RayJob, RayLogs, RayVersion
+from raylane_common.ray.models import RayHealth, RayLogs, RayRun, RayVersion
 from raylane_common.ray.observe import RayCounters
 from raylane_common.ray.parsing import read, read_cluster_status, read_flag, read_jobs, read_logs, read_nodes
 from raylane_common.ray.probing import VERSION
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
         ClusterStatus,
         EndpointReport,
         LogPiece,
-        RayJobStatus,
         RayNode,
         RayStop,
+        RunStatus,
         Submission,
     )
     from raylane_common.ray.observe import RayObserver
@@ -170,14 +170,14 @@ class RayClient:
             self._calls, new, deadline, look_timeout_s=self._settings.request_timeout_s, observer=self._observer
         )
 
-    async def job(self, submission_id: str) -> RayJob:
+    async def job(self, submission_id: str) -> RayRun:
         """Returns one run as it is now. Raises `RunNotFound`."""
         request = Request("job", "GET", f"/api/jobs/{check_id(submission_id)}")
-        return read(RayJob, await self._send(request, f"find {submission_id}"))
+        return read(RayRun, await self._send(request, f"find {submission_id}"))
 
     async def jobs(
-        self, *, status: RayJobStatus | None = None, metadata: Mapping[str, str] | None = None, limit: int | None = None
-    ) -> list[RayJob]:
+        self, *, status: RunStatus | None = None, metadata: Mapping[str, str] | None = None, limit: int | None = None
+    ) -> list[RayRun]:
         """Returns the jobs of the cluster, whoever submitted them: those that have not started, then the newest first.
 
         `status` and `metadata` select those with this status, and with all of these values. `limit` is their largest
@@ -191,7 +191,7 @@ class RayClient:
         ]
         return found[:limit]
 
-    async def wait(self, submission_id: str, *, timeout_s: float | None = None, accepted: bool = False) -> RayJob:
+    async def wait(self, submission_id: str, *, timeout_s: float | None = None, accepted: bool = False) -> RayRun:
         """Waits until a run has ended, and returns it, whether it succeeded or not.
 
         `timeout_s` limits the wait, which is unlimited by default; the run itself continues. `accepted` means that Ray

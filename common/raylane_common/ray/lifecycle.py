@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 from raylane_common.backoff import Backoff
 from raylane_common.errors import RayError, RunLost, RunNotFound, RunNotStarted, WaitTimeout
-from raylane_common.ray.models import RayJob, RayJobStatus, RayStop
+from raylane_common.ray.models import RayRun, RayStop, RunStatus
 
 # A trivial run takes 2 s, so looking sooner gains nothing.
 FIRST_POLL_S: Final = 0.2
@@ -26,7 +26,7 @@ logger = logging.getLogger("raylane.ray")
 class Jobs(Protocol):
     """The two calls of `RayClient` that this module needs."""
 
-    async def job(self, submission_id: str) -> RayJob:
+    async def job(self, submission_id: str) -> RayRun:
         """Returns one job as it is now."""
 
     async def ask_to_stop(self, submission_id: str) -> bool:
@@ -41,7 +41,7 @@ async def wait_for_end(
     pending_timeout_s: float,
     poll_interval_s: float,
     accepted: bool,
-) -> RayJob:
+) -> RayRun:
     """Returns the job once it has ended. An outage of the cluster of less than a minute does not end the wait.
 
     The parameters are those of `RayClient.wait`. Raises `WaitTimeout`, `RunNotStarted`, `RunLost`, `RunNotFound`, and
@@ -67,7 +67,7 @@ async def wait_for_end(
             if job.status.is_final:
                 return job
             accepted, answered_at_s = True, loop.time()
-            pending_s = loop.time() - started_at_s if job.status is RayJobStatus.PENDING else 0.0
+            pending_s = loop.time() - started_at_s if job.status is RunStatus.PENDING else 0.0
             if pending_s > pending_timeout_s:
                 raise _not_started(submission_id, pending_timeout_s)
             if pending_s > _PENDING_NOTICE_S and not noticed:
@@ -98,7 +98,7 @@ async def stop_and_confirm(
         try:
             job = await jobs.job(submission_id)
             if job.status.is_final or loop.time() > give_up_at_s:
-                return RayStop(stopped=asked and job.status is RayJobStatus.STOPPED, job=job)
+                return RayStop(stopped=asked and job.status is RunStatus.STOPPED, run=job)
             # It ran until now. The answer proves nothing: it may be lost, or be about an earlier request.
             asked = True
             await jobs.ask_to_stop(submission_id)

@@ -8,7 +8,7 @@ from typing import ClassVar
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 
-class RayJobStatus(StrEnum):
+class RunStatus(StrEnum):
     """Ray's own names for the state of a run."""
 
     PENDING = "PENDING"
@@ -20,10 +20,10 @@ class RayJobStatus(StrEnum):
     @property
     def is_final(self) -> bool:
         """Whether the run has ended."""
-        return self in (RayJobStatus.STOPPED, RayJobStatus.SUCCEEDED, RayJobStatus.FAILED)
+        return self in (RunStatus.STOPPED, RunStatus.SUCCEEDED, RunStatus.FAILED)
 
 
-class RayJob(BaseModel):
+class RayRun(BaseModel):
     """One job of the cluster: one of our runs, or somebody else's. Fields that Raylane does not use are dropped.
 
     `runtime_env` is left out on purpose: Ray returns its variables in clear text.
@@ -34,7 +34,7 @@ class RayJob(BaseModel):
     submission_id: str | None = None
     job_id: str | None = None
     type: str = "SUBMISSION"
-    status: RayJobStatus
+    status: RunStatus
     entrypoint: str = ""
     message: str | None = None
     error_type: str | None = None
@@ -51,7 +51,7 @@ class RayStop(BaseModel):
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     stopped: bool
-    job: RayJob
+    run: RayRun
 
 
 class RayVersion(BaseModel):
@@ -162,7 +162,7 @@ class Run(BaseModel):
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     submission_id: str
-    status: RayJobStatus
+    status: RunStatus
     endpoint: str = Field(description="Name of the endpoint that answered last, such as `private` or `public`")
     exit_code: int | None = None
     output_tail: str = Field(default="", description="Last part of the run's output")

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from raylane_common.errors import RayServerError
 from raylane_common.ray.answers import shorten
-from raylane_common.ray.models import ClusterStatus, RayJob, RayNode
+from raylane_common.ray.models import ClusterStatus, RayNode, RayRun
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -43,11 +43,11 @@ def read_flag(answer: Answer, name: str) -> bool:
     return value
 
 
-def read_jobs(answer: Answer) -> list[RayJob]:
+def read_jobs(answer: Answer) -> list[RayRun]:
     """Returns the jobs of a list: those that have not started, then the newest first."""
     if not isinstance(answer.data, list):
         raise unexpected(answer, "list of jobs")
-    jobs = [read(RayJob, replace(answer, data=entry)) for entry in answer.data]
+    jobs = [read(RayRun, replace(answer, data=entry)) for entry in answer.data]
     return sorted(jobs, key=lambda job: (job.start_time_ms is None, job.start_time_ms or 0), reverse=True)
 
 

@@ -12,7 +12,7 @@ from raylane_common.errors import InvalidRequest, RayServerError, RayUnreachable
 from raylane_common.limits import SUBMISSION_ID_PATTERN
 from raylane_common.ray.answers import PathFault, check
 from raylane_common.ray.calls import Deadline
-from raylane_common.ray.models import RayJob, Submission
+from raylane_common.ray.models import RayRun, Submission
 from raylane_common.ray.parsing import read, unexpected
 from raylane_common.ray.transport import Request
 from raylane_common.secrets import refuse_credentials
@@ -66,7 +66,7 @@ class NewRun:
             runtime_env["working_dir"] = package.uri
         return cls(submission_id, entrypoint, runtime_env, {name: str(value) for name, value in metadata.items()})
 
-    def is_same_as(self, job: RayJob) -> bool:
+    def is_same_as(self, job: RayRun) -> bool:
         """Whether the job that Ray has under this id is this one."""
         return job.entrypoint == self.entrypoint and (job.metadata or {}) == self.metadata
 
@@ -137,7 +137,7 @@ async def submit(
 
 async def _look_up(
     calls: Calls, submission_id: str, deadline: Deadline, problem: str, timeout_s: float
-) -> RayJob | None:
+) -> RayRun | None:
     """Returns the job if Ray has it, and None if it does not. Asks until Ray answers.
 
     Raises `SubmitOutcomeUnknown` if the deadline has passed.
@@ -153,7 +153,7 @@ async def _look_up(
             if answer.is_missing_job:
                 return None
             check(answer, f"find {submission_id}")
-            return read(RayJob, answer)
+            return read(RayRun, answer)
         except (RayUnreachable, RayServerError) as error:
             first_error = first_error or f"; then: {error.message}"
             retry_after_s = error.retry_after_s

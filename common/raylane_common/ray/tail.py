@@ -16,7 +16,7 @@ from raylane_common.backoff import Backoff
 from raylane_common.errors import RayError, RayServerError
 from raylane_common.ray.answers import PathFault, check
 from raylane_common.ray.calls import Deadline
-from raylane_common.ray.models import LogPiece, RayJob, RayJobStatus
+from raylane_common.ray.models import LogPiece, RayRun, RunStatus
 from raylane_common.ray.parsing import read, unexpected
 from raylane_common.ray.transport import Request
 
@@ -59,7 +59,7 @@ class LogTail:
                 job = await self._look()
                 answered_at_s = loop.time()
                 # Ray has no log yet for a job that has not started, and a websocket would wait for it without a sign.
-                if job.status is not RayJobStatus.PENDING:
+                if job.status is not RunStatus.PENDING:
                     seen = 0
                     async with aclosing(self._texts(ended=job.status.is_final)) as texts:
                         async for text in texts:
@@ -79,11 +79,11 @@ class LogTail:
                     raise
             await asyncio.sleep(pauses.next_s())
 
-    async def _look(self) -> RayJob:
+    async def _look(self) -> RayRun:
         request = Request("job", "GET", f"/api/jobs/{self._id}")
         answer = await self._calls.exchange(request, Deadline(self._look_timeout_s))
         check(answer, f"find {self._id}")
-        return read(RayJob, answer)
+        return read(RayRun, answer)
 
     async def _texts(self, *, ended: bool) -> AsyncGenerator[str, None]:
         """Yields the log from its beginning, in pieces."""

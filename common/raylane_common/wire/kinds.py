@@ -23,7 +23,7 @@ __all__ += generate.__all__
 __all__ += ray.__all__
 
 Request = upload.UploadRequest | tables.TablesRequest | generate.GenerateRequest | ray.RayRequest
-KnownResult = upload.UploadResult | tables.TablesKindResult | generate.GenerateResult | ray.RayKindResult
+KnownResult = upload.UploadResult | tables.AnyTablesResult | generate.GenerateResult | ray.AnyRayResult
 Result = KnownResult | OpaqueResult
 AnyResult = Annotated[
     Annotated[KnownResult, Field(discriminator="type")] | OpaqueResult, Field(union_mode="left_to_right")

@@ -1,6 +1,6 @@
 """`ray` jobs: inspect the cluster and its runs, and run a script of the caller.
 
-A run is called `RayJob` only in the Ray client. See docs/decisions/0010 and 0011.
+A run is called `RayRun` only in the Ray client. See docs/decisions/0010 and 0011.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from raylane_common.errors import InvalidRequest
 from raylane_common.limits import MAX_ENV_BYTES, MAX_FILES_BYTES
-from raylane_common.ray.models import EndpointReport, RayHealth, RayJob, RayNode, RayVersion, Run
+from raylane_common.ray.models import EndpointReport, RayHealth, RayNode, RayRun, RayVersion, Run
 from raylane_common.rules import Code, SubmissionId, is_plain_path
 from raylane_common.secrets import refuse_credentials
 from raylane_common.wire.base import BaseRequest, BaseResult, JobKind, Kind, Lane, Payload, text
@@ -34,7 +34,7 @@ __all__ = [
     "RayStopRequest",
     "RayStopResult",
     "RaySubmitRequest",
-    "RunResult",
+    "RaySubmitResult",
 ]
 
 SCRIPT_NAME: Final = "main.py"
@@ -178,7 +178,7 @@ class RayRunsResult(BaseResult):
     """The cluster's runs, newest first; `total` also counts those beyond the limit."""
 
     type: Literal["ray_runs"] = "ray_runs"
-    runs: tuple[RayJob, ...]
+    runs: tuple[RayRun, ...]
     total: int
 
 
@@ -186,7 +186,7 @@ class RayRunResult(BaseResult):
     """One run, as Ray reports it."""
 
     type: Literal["ray_run"] = "ray_run"
-    run: RayJob
+    run: RayRun
 
 
 class RayLogsResult(BaseResult):
@@ -203,7 +203,7 @@ class RayStopResult(BaseResult):
 
     type: Literal["ray_stop"] = "ray_stop"
     stopped: bool
-    run: RayJob
+    run: RayRun
 
 
 class RayDeleteResult(BaseResult):
@@ -213,10 +213,10 @@ class RayDeleteResult(BaseResult):
     deleted: bool
 
 
-class RunResult(BaseResult):
+class RaySubmitResult(BaseResult):
     """A run that the caller submitted and that succeeded."""
 
-    type: Literal["run"] = "run"
+    type: Literal["ray_submit"] = "ray_submit"
     run: Run
 
 
@@ -231,7 +231,7 @@ RayRequest = (
     | RayDeleteRequest
     | RaySubmitRequest
 )
-RayKindResult = (
+AnyRayResult = (
     RayStatusResult
     | RayEndpointsResult
     | RayClusterResult
@@ -240,7 +240,7 @@ RayKindResult = (
     | RayLogsResult
     | RayStopResult
     | RayDeleteResult
-    | RunResult
+    | RaySubmitResult
 )
 
 
@@ -258,6 +258,6 @@ KIND: Final = Kind(
     name=JobKind.RAY,
     lane=Lane.RAY,
     requests=get_args(RayRequest),
-    results=get_args(RayKindResult),
+    results=get_args(AnyRayResult),
     describe=_describe,
 )

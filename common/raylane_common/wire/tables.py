@@ -95,7 +95,7 @@ class SelectedTablesResult(BaseResult):
 
 
 TablesRequest = ListDatabasesRequest | ListTablesRequest | SelectTablesRequest
-TablesKindResult = DatabasesResult | TablesResult | SelectedTablesResult
+AnyTablesResult = DatabasesResult | TablesResult | SelectedTablesResult
 
 
 def _describe(payload: Payload) -> str:
@@ -109,6 +109,6 @@ KIND: Final = Kind(
     name=JobKind.TABLES,
     lane=Lane.UPLOAD,
     requests=get_args(TablesRequest),
-    results=get_args(TablesKindResult),
+    results=get_args(AnyTablesResult),
     describe=_describe,
 )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from raylane.cli.terminal import Terminal
     from raylane.handle import JobHandle
     from raylane.producer import Producer
-    from raylane_common.ray.models import EndpointReport, RayJob
+    from raylane_common.ray.models import EndpointReport, RayRun
     from raylane_common.wire.ray import (
         RayClusterResult,
         RayDeleteResult,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         RayRunsResult,
         RayStatusResult,
         RayStopResult,
-        RunResult,
+        RaySubmitResult,
     )
 
 app: typer.Typer = typer.Typer(
@@ -168,7 +168,7 @@ def show_one_run(result: RayRunResult, terminal: Terminal) -> None:
     _show_runs([result.run], terminal)
 
 
-def _show_runs(runs: Sequence[RayJob], terminal: Terminal) -> None:
+def _show_runs(runs: Sequence[RayRun], terminal: Terminal) -> None:
     rows = [
         [
             run.submission_id or run.job_id or "",
@@ -198,7 +198,7 @@ def submit(
     With --session, the job is in the session's history, and the script's RAYLANE_OUTPUT_URI says where it may write.
     """
 
-    async def enqueue(producer: Producer) -> JobHandle[RunResult]:
+    async def enqueue(producer: Producer) -> JobHandle[RaySubmitResult]:
         return await producer.cluster.submit(
             await _read_text(file),
             session_id=session,
@@ -211,8 +211,8 @@ def submit(
     runner.execute_job(enqueue, waiting)
 
 
-@renders("RunResult")
-def show_submitted(result: RunResult, terminal: Terminal) -> None:
+@renders("RaySubmitResult")
+def show_submitted(result: RaySubmitResult, terminal: Terminal) -> None:
     """Prints how the run ended, and its output."""
     show_run(result.run, terminal)
 

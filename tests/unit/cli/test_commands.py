@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from raylane_common.errors import RunFailed
-from raylane_common.ray.models import EndpointReport, EndpointState, RayJob, RayJobStatus, RayVersion
+from raylane_common.ray.models import EndpointReport, EndpointState, RayRun, RayVersion, RunStatus
 from raylane_common.redis.source_store import SourceStore
 from raylane_common.wire.generate import GenerateResult
 from raylane_common.wire.jobs import EventType, JobEvent
@@ -19,7 +19,7 @@ from raylane_common.wire.ray import (
     RayRunsResult,
     RayStatusResult,
     RayStopResult,
-    RunResult,
+    RaySubmitResult,
 )
 from raylane_common.wire.tables import DatabasesResult, SelectedTablesResult, TablesResult, TableSummary
 from raylane_common.wire.upload import UploadResult
@@ -33,9 +33,7 @@ if TYPE_CHECKING:
     from tests.unit.cli.conftest import Cli, ScriptedWorker
 
 LONG_ID = "l" + "o" * 54 + "g"
-RAY_JOB = RayJob(
-    submission_id="rl-1", status=RayJobStatus.RUNNING, entrypoint="python main.py", start_time=1795334676336
-)
+RAY_JOB = RayRun(submission_id="rl-1", status=RunStatus.RUNNING, entrypoint="python main.py", start_time=1795334676336)
 
 
 @pytest.fixture
@@ -161,9 +159,9 @@ async def test_ray_commands(cli: Cli, worker: ScriptedWorker, tmp_path: Path) ->
         "runs": RayRunsResult(runs=(RAY_JOB,), total=7),
         "run": RayRunResult(run=RAY_JOB),
         "logs": RayLogsResult(submission_id="rl-1", logs="one\ntwo\n", truncated=True),
-        "stop": RayStopResult(stopped=True, run=RAY_JOB.model_copy(update={"status": RayJobStatus.STOPPED})),
+        "stop": RayStopResult(stopped=True, run=RAY_JOB.model_copy(update={"status": RunStatus.STOPPED})),
         "delete": RayDeleteResult(deleted=True),
-        "submit": RunResult(run=RUN),
+        "submit": RaySubmitResult(run=RUN),
     }
     status = await cli("ray", "status")
     assert status.stdout.splitlines()[0] == "Ray 2.60.0, answered by public"

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from raylane_common.ray.models import EndpointReport, EndpointState, RayHealth, RayJobStatus, RayNode, Run
-from raylane_common.wire.ray import RayClusterResult, RayEndpointsResult, RunResult
+from raylane_common.ray.models import EndpointReport, EndpointState, RayHealth, RayNode, Run, RunStatus
+from raylane_common.wire.ray import RayClusterResult, RayEndpointsResult, RaySubmitResult
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +25,7 @@ ENDPOINTS = (
     ),
     EndpointReport(name="public", url="https://ray.example.org", state=EndpointState.UP, latency_ms=12.5),
 )
-RAN = RunResult(run=Run(submission_id="rl-1", status=RayJobStatus.SUCCEEDED, endpoint="private", exit_code=0))
+RAN = RaySubmitResult(run=Run(submission_id="rl-1", status=RunStatus.SUCCEEDED, endpoint="private", exit_code=0))
 
 
 async def test_endpoints_shows_each_address_and_why_none_answered(cli: Cli, worker: ScriptedWorker) -> None:

@@ -14,7 +14,7 @@ from strands.models import Model
 from strands.types.exceptions import ModelThrottledException
 
 from raylane_common.errors import GenerationRefused, ModelMisconfigured, ModelUnavailable, NoSources
-from raylane_common.ray.models import RayJobStatus, Run
+from raylane_common.ray.models import Run, RunStatus
 from raylane_common.settings import GenerationSettings
 from raylane_common.wire.generate import CodeVersion, Finding, Usage
 from raylane_common.wire.sources import Column, ColumnType, CsvSource, TableFormat, TableSource
@@ -285,7 +285,7 @@ async def test_both_agents_get_the_findings_of_the_previous_version() -> None:
 async def test_the_agents_get_the_clipped_output_of_a_failed_run() -> None:
     run = Run(
         submission_id="rl-job-1-1",
-        status=RayJobStatus.FAILED,
+        status=RunStatus.FAILED,
         endpoint="private",
         exit_code=1,
         output_tail="first line\n" + "x" * 100_000 + "\nKeyError: 'temp'",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from raylane_common.ray.models import RayJobStatus, Run
+from raylane_common.ray.models import Run, RunStatus
 from raylane_common.wire.generate import Checkpoint, CodeVersion, GenerateResult, GeneratorName
 from raylane_common.wire.sources import Column, ColumnType, CsvSource, TableFormat, TableSource
 from raylane_common.wire.upload import UploadResult
@@ -41,13 +41,13 @@ UPLOADED: Final = UploadResult(
 )
 RUN: Final = Run(
     submission_id="rl-gen-1",
-    status=RayJobStatus.SUCCEEDED,
+    status=RunStatus.SUCCEEDED,
     endpoint="public",
     exit_code=0,
     output_tail="mean 3.0\n",
 )
 FAILED_RUN: Final = RUN.model_copy(
-    update={"status": RayJobStatus.FAILED, "exit_code": 1, "output_tail": "Traceback\nKeyError: 'tmp'\n"}
+    update={"status": RunStatus.FAILED, "exit_code": 1, "output_tail": "Traceback\nKeyError: 'tmp'\n"}
 )
 GENERATED: Final = GenerateResult(
     generator=GeneratorName.TEMPLATE,

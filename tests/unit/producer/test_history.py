@@ -12,7 +12,7 @@ from raylane.history import HistoryEntry
 from raylane_common.errors import NotUnderstood, RunFailed
 from raylane_common.wire.base import OpaqueResult
 from raylane_common.wire.jobs import JobRecord, JobStatus
-from raylane_common.wire.ray import RunResult
+from raylane_common.wire.ray import RaySubmitResult
 from tests.unit.producer.samples import CHECKPOINT, CSV_BYTES, FAILED_RUN, GENERATED, RUN, UPLOADED
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ async def test_a_submitted_script_has_its_code_and_its_submission_id(producer: P
     await producer.cluster.submit("print(1)", session_id="s1")
     [queued] = await producer.history("s1")
     assert (queued.action, queued.what, queued.code) == ("submit", "", "print(1)")
-    await (await claim("ray")).succeed(RunResult(run=RUN))
+    await (await claim("ray")).succeed(RaySubmitResult(run=RUN))
     [ended] = await producer.history("s1")
     assert (ended.what, ended.code, ended.run) == (RUN.submission_id, "print(1)", RUN)
 

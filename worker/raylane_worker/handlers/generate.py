@@ -11,7 +11,7 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from raylane_common.errors import NoSources, RayError, RunFailed, UnsupportedFormat, VerificationFailed
-from raylane_common.ray.models import RayJobStatus
+from raylane_common.ray.models import RunStatus
 from raylane_common.wire.generate import Checkpoint, CodeVersion, GenerateResult, GeneratorName
 from raylane_common.wire.sources import OpaqueSource
 from raylane_worker.context import Handler
@@ -69,7 +69,7 @@ async def stop_generate(request: GenerateRequest, ctx: JobContext) -> None:
         return
     job = await stop_run(submission_id(ctx.job_id, version.number, ctx.record.round), ctx)
     # STOPPED does not mean that the run had ended: an earlier call, whose worker then died, may have stopped it.
-    if job is not None and job.status is not RayJobStatus.STOPPED:
+    if job is not None and job.status is not RunStatus.STOPPED:
         await _clear_sources(state, request, ctx)
 
 
@@ -154,7 +154,7 @@ def _known_sources(sources: Iterable[AnySource]) -> tuple[Source, ...]:
 
 
 def _has_failed(version: CodeVersion) -> bool:
-    return bool(version.findings) or (version.run is not None and version.run.status is not RayJobStatus.SUCCEEDED)
+    return bool(version.findings) or (version.run is not None and version.run.status is not RunStatus.SUCCEEDED)
 
 
 def _allowed_versions(state: Checkpoint, request: GenerateRequest) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, assert_never
 
 from raylane_common.errors import InvalidRequest, RayError, RunFailed, RunNotFound
-from raylane_common.ray.models import RayJob, RayJobStatus
+from raylane_common.ray.models import RayRun, RunStatus
 from raylane_common.wire.ray import (
     RayClusterRequest,
     RayClusterResult,
@@ -29,14 +29,14 @@ from raylane_common.wire.ray import (
     RayStopRequest,
     RayStopResult,
     RaySubmitRequest,
-    RunResult,
+    RaySubmitResult,
 )
 from raylane_worker.context import Handler
 from raylane_worker.runs.run import RunOrder, run_to_end, stop_run, submission_id
 
 if TYPE_CHECKING:
     from raylane_common.ray.client import RayClient
-    from raylane_common.wire.ray import RayKindResult
+    from raylane_common.wire.ray import AnyRayResult
     from raylane_worker.context import JobContext
 
 # A result stays in Redis for days, so texts that Ray lets grow without limit are cut here.
@@ -48,7 +48,7 @@ _RUN_NUMBER: Final = 1
 _DELETING: Final = "deleting"
 
 
-async def ray(request: RayRequest, ctx: JobContext) -> RayKindResult:
+async def ray(request: RayRequest, ctx: JobContext) -> AnyRayResult:
     """Performs the request's action. Raises what `RayClient` raises, and `RunFailed` if the script failed."""
     client = ctx.resources.ray
     match request:
@@ -65,7 +65,7 @@ async def ray(request: RayRequest, ctx: JobContext) -> RayKindResult:
             return RayLogsResult(submission_id=run_id, logs=logs.text, truncated=logs.truncated)
         case RayStopRequest(submission_id=run_id):
             stop = await client.stop(run_id)
-            return RayStopResult(stopped=stop.stopped, run=stop.job)
+            return RayStopResult(stopped=stop.stopped, run=stop.run)
         case RayDeleteRequest(submission_id=run_id):
             return RayDeleteResult(deleted=await _delete(run_id, ctx))
         case RayEndpointsRequest():
@@ -84,17 +84,17 @@ async def stop_ray(request: RayRequest, ctx: JobContext) -> None:
         await stop_run(submission_id(ctx.job_id, _RUN_NUMBER, ctx.record.round), ctx)
 
 
-async def _submit(request: RaySubmitRequest, ctx: JobContext) -> RunResult:
+async def _submit(request: RaySubmitRequest, ctx: JobContext) -> RaySubmitResult:
     order = RunOrder(
         request.code, _RUN_NUMBER, small=False, files=request.files, env_vars=request.env_vars, pip=request.pip
     )
     run = await run_to_end(order, ctx)
-    if run.status is not RayJobStatus.SUCCEEDED:
+    if run.status is not RunStatus.SUCCEEDED:
         raise RunFailed(
             f"run {run.submission_id} failed with exit code {run.exit_code}; its output says why",
             details={"run": run.model_dump(mode="json")},
         )
-    return RunResult(run=run)
+    return RaySubmitResult(run=run)
 
 
 async def _cluster(client: RayClient) -> RayClusterResult:
@@ -130,7 +130,7 @@ async def _delete(run_id: str, ctx: JobContext) -> bool:
         return True
 
 
-def _shortened(job: RayJob) -> RayJob:
+def _shortened(job: RayRun) -> RayRun:
     """Returns the run with long texts cut, for a list: failed runs contain up to 20,000 characters of their log."""
     return job.model_copy(
         update={

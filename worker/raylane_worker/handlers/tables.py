@@ -21,14 +21,14 @@ from raylane_worker.context import Handler
 
 if TYPE_CHECKING:
     from raylane_common.wire.sources import TableSource
-    from raylane_common.wire.tables import TableRef, TablesKindResult, TablesRequest
+    from raylane_common.wire.tables import AnyTablesResult, TableRef, TablesRequest
     from raylane_worker.context import JobContext
 
 # A selection has up to 100 tables; Glue throttles an account that sends them all at once.
 _LOOKUPS_AT_ONCE: Final = 8
 
 
-async def tables(request: TablesRequest, ctx: JobContext) -> TablesKindResult:
+async def tables(request: TablesRequest, ctx: JobContext) -> AnyTablesResult:
     """Performs the request's action.
 
     Raises `TableNotFound`, `UnsupportedFormat`, `CatalogUnavailable`, `CatalogRejected` and what `JobPort` raises.

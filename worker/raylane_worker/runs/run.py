@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from raylane_common.errors import RayServerError, RunNotFound, RunNotStarted, RunStopped, RunTimeout
-from raylane_common.ray.models import RayJob, RayJobStatus, RayLogs, Run
+from raylane_common.ray.models import RayLogs, RayRun, Run, RunStatus
 from raylane_common.ray.package import build_package
 from raylane_worker.runs.output import stream_output
 
@@ -99,27 +99,27 @@ async def run_to_end(order: RunOrder, ctx: JobContext) -> Run:
             if not deadline.expired():
                 raise
             overdue = True
-            job = (await ray.stop(run_id, timeout_s=_STOP_TIMEOUT_S)).job
+            job = (await ray.stop(run_id, timeout_s=_STOP_TIMEOUT_S)).run
         except RunNotStarted:
             # Otherwise the run may start later, when no job waits for it.
             await ray.ask_to_stop(run_id)
             raise
     run = await _collect(run_id, job, ctx)
-    if run.status is RayJobStatus.SUCCEEDED:
+    if run.status is RunStatus.SUCCEEDED:
         return run
     details: dict[str, JsonValue] = {"run": run.model_dump(mode="json")}
     # The previous attempt may have stopped an overdue run and then died before it could raise.
-    if overdue or (run.status is RayJobStatus.STOPPED and _lasted_s(run) >= settings.run_timeout_s):
+    if overdue or (run.status is RunStatus.STOPPED and _lasted_s(run) >= settings.run_timeout_s):
         raise RunTimeout(
             f"run {run_id} took longer than {settings.run_timeout_s:g} s (ray.run_timeout_s) and was stopped",
             details=details,
         )
-    if run.status is RayJobStatus.STOPPED:
+    if run.status is RunStatus.STOPPED:
         raise RunStopped(f"run {run_id} was stopped before it ended", details=details)
     return run
 
 
-async def stop_run(run_id: str, ctx: JobContext) -> RayJob | None:
+async def stop_run(run_id: str, ctx: JobContext) -> RayRun | None:
     """Stops a run that a cancelled job may have started. Returns its final state, or None if Ray has no such run.
 
     Raises the last `RayError` if Ray still fails after 15 s, and `RayServerError` if the run has not ended by then.
@@ -132,14 +132,14 @@ async def stop_run(run_id: str, ctx: JobContext) -> RayJob | None:
         )
     except RunNotFound:
         return None
-    if not stop.job.status.is_final:
+    if not stop.run.status.is_final:
         raise RayServerError(
             f"run {run_id} has not ended {_STOP_TIMEOUT_S:g} s after Ray was asked to stop it; check it with "
             f"`raylane ray run {run_id}`",
             retryable=False,
-            details={"submission_id": run_id, "status": stop.job.status},
+            details={"submission_id": run_id, "status": stop.run.status},
         )
-    return stop.job
+    return stop.run
 
 
 def _was_accepted(run_id: str, ctx: JobContext) -> bool:
@@ -194,7 +194,7 @@ async def _streamed(run_id: str, ctx: JobContext) -> AsyncIterator[None]:
             logger.error("job %s: streaming the output of %s failed", ctx.job_id, run_id, exc_info=outcome)
 
 
-async def _collect(run_id: str, job: RayJob, ctx: JobContext) -> Run:
+async def _collect(run_id: str, job: RayRun, ctx: JobContext) -> Run:
     try:
         logs = await ctx.resources.ray.logs(run_id, max_bytes=OUTPUT_TAIL_BYTES)
     except RayServerError as error:
@@ -209,7 +209,7 @@ async def _collect(run_id: str, job: RayJob, ctx: JobContext) -> Run:
         exit_code=job.driver_exit_code,
         output_tail=logs.text,
         output_truncated=logs.truncated,
-        message=None if job.status is RayJobStatus.SUCCEEDED or not job.message else job.message[-_MESSAGE_CHARACTERS:],
+        message=None if job.status is RunStatus.SUCCEEDED or not job.message else job.message[-_MESSAGE_CHARACTERS:],
         output_uri=_output_uri(run_id, ctx),
         started_at_ms=job.start_time_ms,
         ended_at_ms=job.end_time_ms,

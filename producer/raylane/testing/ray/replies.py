@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from raylane_common.ray.models import RayJobStatus
+from raylane_common.ray.models import RunStatus
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pydantic import JsonValue
 
-FINAL: Final = frozenset(status.value for status in RayJobStatus if status.is_final)
+FINAL: Final = frozenset(status.value for status in RunStatus if status.is_final)
 FIRST_LOG_LINE: Final = "2026-01-01 00:00:00,000\tINFO job_manager.py:581 -- Runtime env is setting up.\n"
 
 _AGENT: Final = "http://127.0.0.1:52365"

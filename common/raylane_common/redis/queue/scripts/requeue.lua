@@ -1,6 +1,6 @@
 -- Puts a failed or cancelled job back into its lane, with attempt 0 and without its error and worker.
 -- ARGV: id, finished_at as the caller read it, 1 to start over or 0 to continue,
---       checkpoint to keep ('': the one in the record, '-': none)
+--       checkpoint to keep ('': the one in the record)
 -- Returns {'ok'}, {'missing'}, {'changed'} (since the caller read it), {'body'} (the staged bytes are gone), or
 -- {'unique' or 'dependency', id of the job that prevents it}.
 local id, record = ARGV[1], JOB .. ARGV[1]
@@ -27,8 +27,7 @@ if ARGV[3] == '1' then
   -- A job that continues keeps this field: its run may still be there, and a cancel has to stop it.
   redis.call('HDEL', record, 'started_at')
 end
-if ARGV[4] == '-' then redis.call('HDEL', record, 'checkpoint') end
-if ARGV[4] ~= '' and ARGV[4] ~= '-' then redis.call('HSET', record, 'checkpoint', ARGV[4]) end
+if ARGV[4] ~= '' then redis.call('HSET', record, 'checkpoint', ARGV[4]) end
 redis.call('HSET', record, 'attempt', 0, 'at', now)
 -- Trimmed and not deleted: the ids of new events must follow those that followers have seen.
 redis.call('XTRIM', record .. EVENTS, 'MAXLEN', 0)
