@@ -53,11 +53,27 @@ def _code(value: str) -> str:
 
 
 def _filled(value: str, max_bytes: int) -> str:
-    if not value.strip():
+    if not _text(value).strip():
         raise ValueError("must not be empty")
-    if len(value.encode(errors="replace")) > max_bytes:
+    if len(value.encode()) > max_bytes:
         raise ValueError(f"must not exceed {max_bytes} bytes")
     return value
+
+
+def _text(value: str) -> str:
+    problem = not_utf_8(value)
+    if problem is not None:
+        raise ValueError(problem)
+    return value
+
+
+def not_utf_8(text: str) -> str | None:
+    """Returns what is wrong with text that UTF-8 cannot encode, and that JSON could not hold; None if it can."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        return f"is not valid text: {error.reason} at position {error.start}"
+    return None
 
 
 SessionId = Annotated[str, StringConstraints(pattern=SESSION_ID_PATTERN)]
@@ -65,6 +81,7 @@ JobId = Annotated[str, StringConstraints(pattern=JOB_ID_PATTERN)]
 UniqueKey = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 SubmissionId = Annotated[str, StringConstraints(pattern=SUBMISSION_ID_PATTERN)]
 Filename = Annotated[str, AfterValidator(_filename)]
+Text = Annotated[str, AfterValidator(_text)]
 Prompt = Annotated[str, AfterValidator(_prompt)]
 Code = Annotated[str, AfterValidator(_code)]
 CatalogName = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f/]+$")]

@@ -14,8 +14,10 @@ from typing import Final, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from raylane_common import checks
 from raylane_common.errors import InvalidRequest
 from raylane_common.rules import JobId, SessionId
+from raylane_common.wire.jobs import NewJob
 
 # All of them are read in one round trip, and each record may hold up to 1 MiB of code.
 MAX_LISTED: Final = 1000
@@ -62,6 +64,19 @@ def limit(value: int) -> int:
     return value
 
 
+def new_jobs(values: object) -> list[NewJob]:
+    """Returns the jobs of a batch. Raises `InvalidRequest` that names the place of anything else."""
+    # A model can be iterated over, too, but its fields are not jobs.
+    items = checks.listed("jobs", None if isinstance(values, NewJob) else values, "jobs from new_job and new_upload")
+    hint = "; use new_job or new_upload"
+    return [checks.instance(f"jobs.{index}", NewJob, item, hint) for index, item in enumerate(items)]
+
+
+def error_code(value: object) -> str | None:
+    """Returns the code of an error, or None for None. Raises `InvalidRequest` if it is not text."""
+    return None if value is None else checks.utf_8("code", value)
+
+
 def member(field: str, enum: type[_EnumT], value: str | None) -> _EnumT | None:
     """Returns the member of `enum` with this value, or None for None. Raises `InvalidRequest` that names `field`."""
     if value is None:
@@ -76,7 +91,7 @@ def path(value: object) -> Path:
     """Returns the value as a path. Raises `InvalidRequest` for anything else, such as bytes or an open file."""
     if not isinstance(value, str | os.PathLike):
         raise InvalidRequest.field(
-            "path", f"must be the path of a file, not {_type(value)}; for data in memory use upload_bytes"
+            "path", f"must be the path of a file, not {checks.type_name(value)}; for data in memory use upload_bytes"
         )
     try:
         return Path(value)
@@ -92,14 +107,10 @@ def data(value: object) -> bytes:
         case bytearray() | memoryview():
             return bytes(value)
         case str():
-            try:
-                return value.encode()
-            except UnicodeEncodeError as error:
-                problem = f"is not valid text: {error.reason} at {error.start}"
-                raise InvalidRequest.field("data", problem) from error
+            return checks.utf_8("data", value).encode()
         case _:
             hint = "pass what its read() returns" if hasattr(value, "read") else "for a file use upload"
-            raise InvalidRequest.field("data", f"must be bytes or text, not {_type(value)}; {hint}")
+            raise InvalidRequest.field("data", f"must be bytes or text, not {checks.type_name(value)}; {hint}")
 
 
 def check_size(field: str, size_bytes: int, limit_bytes: int) -> None:
@@ -135,7 +146,3 @@ def _read(file: Path, limit_bytes: int) -> bytes:
         raise InvalidRequest.field("path", f"{name} cannot be read: {error.strerror}") from error
     check_size("path", size_bytes, limit_bytes)
     return content
-
-
-def _type(value: object) -> str:
-    return type(value).__name__

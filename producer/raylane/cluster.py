@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from raylane_common import checks
 from raylane_common.errors import invalid_requests
 from raylane_common.wire.ray import (
     RayClusterRequest,
@@ -99,8 +100,13 @@ class ClusterActions:
             print(result.run.exit_code, result.run.output_tail)
         """
         with invalid_requests():
-            request = RaySubmitRequest(
-                code=code, files=dict(files or {}), env_vars=dict(env_vars or {}), pip=tuple(pip)
+            request = RaySubmitRequest.model_validate(
+                {
+                    "code": code,
+                    "files": checks.mapping("files", files),
+                    "env_vars": checks.mapping("env_vars", env_vars),
+                    "pip": checks.listed("pip", pip, "requirements"),
+                }
             )
         return await self._jobs.enqueue(request, RaySubmitResult, options, session_id=session_id)
 

@@ -109,7 +109,7 @@ class OperatorActions:
     ) -> list[JobRecord]:
         return await self._overview.dead(
             kind=arguments.member("kind", JobKind, kind),
-            code=code,
+            code=arguments.error_code(code),
             session_id=None if session_id is None else arguments.session_id(session_id),
             limit=limit,
         )

@@ -15,9 +15,10 @@ from raylane.operator import OperatorActions
 from raylane.options import Enqueuer, make_upload, new_upload
 from raylane.settings import SettingsActions
 from raylane.tables import TableActions
-from raylane_common.errors import NoSources, invalid_requests
+from raylane_common import checks
+from raylane_common.errors import InvalidRequest, NoSources, invalid_requests
 from raylane_common.limits import MAX_STAGED_BYTES
-from raylane_common.settings import load_settings
+from raylane_common.settings import Settings, load_settings
 from raylane_common.wire.generate import GenerateRequest, GenerateResult, GeneratorName
 from raylane_common.wire.upload import UploadResult
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from raylane.handle import JobHandle
     from raylane.options import JobOptions
-    from raylane_common.settings import RedisSettings, Settings
+    from raylane_common.settings import RedisSettings
     from raylane_common.wire.jobs import Attempt, Enqueued, JobEvent, JobRecord, JobStatus, NewJob
     from raylane_common.wire.kinds import Result
     from raylane_common.wire.sources import AnySource
@@ -57,12 +58,16 @@ class Producer:
     def __init__(
         self, settings: Settings | None = None, *, redis_url: str | None = None, backend: RedisBackend | None = None
     ) -> None:
-        """Connects when first used. Raises `InvalidRequest` if a setting is wrong.
+        """Connects when first used. Raises `InvalidRequest` if a setting or an argument is wrong.
 
         `settings` are read from the environment if None. `redis_url` overrides the URL in them. A `backend`, such as
         `RedisBackend(client)`, overrides both.
         """
-        self._backend = backend or RedisBackend.connect(_redis_settings(settings, redis_url))
+        if settings is not None:
+            checks.instance("settings", Settings, settings, "; pass a URL as redis_url")
+        if backend is None:
+            backend = RedisBackend.connect(_redis_settings(settings, redis_url))
+        self._backend = checks.instance("backend", RedisBackend, backend, "; pass RedisBackend(client)")
         self._queue = self._backend.queue
         self._sources = self._backend.sources
         self._jobs = Enqueuer(self._queue)
@@ -162,14 +167,14 @@ class Producer:
 
         Make the jobs with `new_job` and `new_upload`. A job may come `after` an earlier one of the batch. A problem
         with one job (`JobIdTaken`, `InvalidRequest`, `QueueUnavailable`) is not raised; it is the `error` of its
-        outcome.
+        outcome. Raises `InvalidRequest` if `jobs` holds anything else.
 
         Example:
             upload = new_upload(data, filename="sales.csv", session_id="ada")
             question = new_job(GenerateRequest(prompt="count"), session_id="ada", after=[upload])
             refused = [outcome for outcome in await producer.enqueue_many([upload, question]) if outcome.error]
         """
-        return await self._queue.enqueue_many(list(jobs))
+        return await self._queue.enqueue_many(arguments.new_jobs(jobs))
 
     async def cancel(self, job_id: str) -> JobStatus:
         """Cancels a waiting or running job, and stops its run on Ray.
@@ -294,6 +299,11 @@ class Producer:
         return [HistoryEntry.from_record(record) for record in records]
 
 
-def _redis_settings(settings: Settings | None, redis_url: str | None) -> RedisSettings:
+def _redis_settings(settings: Settings | None, redis_url: object) -> RedisSettings:
     redis = (settings or load_settings()).redis
-    return redis if redis_url is None else redis.model_copy(update={"url": SecretStr(redis_url)})
+    if redis_url is None:
+        return redis
+    if not isinstance(redis_url, str):
+        problem = f"must be text such as redis://127.0.0.1:6379/0, not {checks.type_name(redis_url)}"
+        raise InvalidRequest.field("redis_url", problem)
+    return redis.model_copy(update={"url": SecretStr(redis_url)})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from raylane_common import checks
 from raylane_common.errors import InvalidRequest, invalid_requests
 from raylane_common.wire.tables import (
     DatabasesResult,
@@ -63,11 +64,12 @@ class TableActions:
             result = await job.result(timeout_s=60)
             print([source.name for source in result.sources])
         """
-        names = list(tables)
+        names = checks.listed("tables", tables, "pairs (database, table)")
+        refs = []
         for index, name in enumerate(names):
             if not isinstance(name, tuple) or len(name) != 2:
                 raise InvalidRequest.field(f"tables.{index}", "must be a pair (database, table)")
-        refs = [{"database": database, "table": table} for database, table in names]
+            refs.append({"database": name[0], "table": name[1]})
         with invalid_requests():
             # Validated as a whole, so that an error names the position in the list.
             request = SelectTablesRequest.model_validate({"tables": refs})

@@ -30,7 +30,9 @@ class InvalidRequest(RaylaneError):
     def from_validation(cls, error: ValidationError) -> Self:
         """Returns the error for pydantic's first finding. The message names the field but not its value."""
         first = error.errors(include_url=False, include_input=False)[0]
-        field = ".".join(str(part) for part in first["loc"]) or "request"
+        # pydantic adds places that the caller did not write: [key] for a name, tagged-union[…] for a choice of classes.
+        parts = [str(part) for part in first["loc"] if not str(part).startswith(("[key]", "tagged-union["))]
+        field = ".".join(parts) or "request"
         problem = first["msg"].removeprefix("Value error, ")
         return cls.field(field, problem)
 

@@ -59,7 +59,8 @@ class NewJob(BaseModel):
     body: bytes = Field(default=b"", repr=False, description="Bytes to stage with the job, for an upload")
     after: tuple[JobId, ...] = Field(default=(), max_length=100, description="Jobs that must succeed first")
     delay_s: float | None = Field(default=None, ge=0, le=MAX_DELAY_S, description="Seconds to wait before it may start")
-    at: AwareDatetime | None = Field(default=None, description="Earliest time at which it may start")
+    # A number is refused: as epoch seconds, 60 would start at once instead of in a minute.
+    at: AwareDatetime | None = Field(default=None, strict=True, description="Earliest time at which it may start")
     expires_s: float | None = Field(
         default=None, gt=0, le=MAX_DELAY_S, description="Seconds after which it fails if it has not started"
     )

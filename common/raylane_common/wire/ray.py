@@ -12,7 +12,7 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 from raylane_common.errors import InvalidRequest
 from raylane_common.limits import MAX_ENV_BYTES, MAX_FILES_BYTES
 from raylane_common.ray.models import EndpointReport, RayHealth, RayNode, RayRun, RayVersion, Run
-from raylane_common.rules import Code, SubmissionId, is_plain_path
+from raylane_common.rules import Code, SubmissionId, Text, is_plain_path
 from raylane_common.secrets import refuse_credentials
 from raylane_common.wire.base import BaseRequest, BaseResult, JobKind, Kind, Lane, Payload, text
 
@@ -111,12 +111,12 @@ class RaySubmitRequest(_ClusterRequest):
     action: Literal["submit"] = "submit"
     code: Code
     # Empty fields are left out of the JSON, so that older workers still accept the request.
-    files: dict[str, str] = Field(
+    files: dict[str, Text] = Field(
         default_factory=dict,
         description="Text files for the script's directory, by relative path; at most 4 MiB in total",
         exclude_if=lambda value: not value,
     )
-    env_vars: dict[EnvName, str] = Field(
+    env_vars: dict[EnvName, Text] = Field(
         default_factory=dict,
         description="Environment variables for the script; at most 32 KiB in total",
         exclude_if=lambda value: not value,

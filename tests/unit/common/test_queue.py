@@ -107,6 +107,16 @@ async def test_waiting_ends_with_the_job_or_with_the_timeout(queue: JobQueue, la
         await queue.result("j", timeout_s=1)
 
 
+async def test_waiting_for_no_time_returns_a_job_that_has_ended(queue: JobQueue) -> None:
+    await queue.enqueue(a_job("j1"))
+    for timeout_s in (0, -1):
+        with pytest.raises(WaitTimeout, match="has not ended after 0 s"):
+            await queue.wait("j1", timeout_s)
+    await queue.cancel("j1")
+    for timeout_s in (0, -1, 10**400):
+        assert (await queue.wait("j1", timeout_s)).status is JobStatus.CANCELLED
+
+
 async def test_a_follower_that_resumes_misses_nothing_and_sees_nothing_twice(queue: JobQueue, lane: LaneQueue) -> None:
     await queue.enqueue(a_job("j"))
     lease = await take(lane)

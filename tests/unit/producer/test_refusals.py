@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 
 from raylane import arguments
 from raylane.handle import JobHandle
-from raylane.options import new_upload
+from raylane.options import new_job, new_upload
+from raylane.producer import Producer
 from raylane_common.errors import InvalidRequest
 from raylane_common.limits import MAX_CODE_BYTES, MAX_PROMPT_BYTES, MAX_STAGED_BYTES
+from raylane_common.wire.generate import GenerateRequest
 from raylane_common.wire.upload import UploadResult
 from tests.unit.producer.samples import CSV_BYTES
 
@@ -24,8 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from redis.asyncio import Redis
-
-    from raylane.producer import Producer
 
 BAD_SESSION_IDS = ["", " ", "-a", ".a", "a b", "a/b", "a:b", "é", "a\n", "a\x00", "x" * 129]
 BAD_JOB_IDS = ["", "-a", "a.b", "a:b", "a b", "a\n", "x" * 57]
@@ -42,6 +42,7 @@ BAD_FILENAMES = [
     " a.csv",
     "x" * 256,
 ]
+NEW_JOB = new_job(GenerateRequest(prompt="count"), session_id="s1")
 
 
 class BytesPath(os.PathLike[bytes]):
@@ -156,7 +157,7 @@ async def test_a_file_that_cannot_be_uploaded_is_refused(producer: Producer, tmp
         (b"", "must not be empty"),
         ("", "must not be empty"),
         (b"x" * (MAX_STAGED_BYTES + 1), r"must not exceed 8388608 bytes \(8 MiB\), but has 8388609 bytes"),
-        ("a\ud800", "is not valid text: surrogates not allowed at 1"),
+        ("a\ud800", "is not valid text: surrogates not allowed at position 1"),
         (BytesIO(b"a\n1\n"), r"must be bytes or text, not BytesIO; pass what its read\(\) returns"),
         (StringIO("a\n1\n"), r"must be bytes or text, not StringIO; pass what its read\(\) returns"),
         (Path("a.csv"), "must be bytes or text, not PosixPath; for a file use upload"),
@@ -226,6 +227,10 @@ async def test_bad_tables_name_their_field(producer: Producer) -> None:
         ([("a/b", "t")], r"tables\.0\.database"),
         (["dt"], r"tables\.0"),
         ([("d", "t", "x")], r"tables\.0"),
+        (None, "tables"),
+        (5, "tables"),
+        ("shop.orders", "tables"),
+        ({"shop": "orders"}, "tables"),
     ):
         with pytest.raises(InvalidRequest, match=f"^{field}: "):
             await producer.tables.select("s1", tables)  # type: ignore[arg-type]  # what an untyped caller may do
@@ -247,6 +252,88 @@ async def test_bad_arguments_of_ray_actions_name_their_field(producer: Producer)
 
 
 @pytest.mark.parametrize(
+    ("arguments", "field"),
+    [
+        # The letters of one text must not become a list of requirements.
+        ({"pip": "polars"}, "pip"),
+        ({"pip": 5}, "pip"),
+        ({"pip": {"polars": "1.0"}}, "pip"),
+        ({"pip": [5]}, r"pip\.0"),
+        ({"files": ["helper.py"]}, "files"),
+        ({"files": "helper.py"}, "files"),
+        ({"files": {"a.txt": "a\udcff"}}, r"files\.a\.txt"),
+        ({"files": {"a\udcff.txt": "a"}}, "files"),
+        ({"env_vars": [("A", "b")]}, "env_vars"),
+        ({"env_vars": "A=b"}, "env_vars"),
+        ({"env_vars": {"A": "a\udcff"}}, r"env_vars\.A"),
+        ({"env_vars": {"A\udcff": "a"}}, r"env_vars\.A\ufffd+"),
+        ({"env_vars": {5: "a"}}, r"env_vars\.5"),
+        ({"code": "a\udcff"}, "code"),
+    ],
+    ids=repr,
+)
+async def test_a_script_with_arguments_of_another_kind_is_refused(
+    producer: Producer, arguments: Any, field: str
+) -> None:
+    with pytest.raises(InvalidRequest, match=f"^{field}: ") as raised:
+        await producer.cluster.submit(**{"code": "print(1)", **arguments})
+    assert raised.value.info().model_dump_json()
+
+
+async def test_text_that_has_no_utf_8_is_refused(producer: Producer) -> None:
+    with pytest.raises(InvalidRequest, match=r"^prompt: is not valid text: surrogates not allowed at position 5"):
+        await producer.generate("count\ud800", session_id="s1")
+
+
+@pytest.mark.parametrize("jobs", [None, 5, "job", b"job", {"a": 1}, NEW_JOB])
+async def test_a_batch_that_is_not_a_list_of_jobs_is_refused(producer: Producer, jobs: Any) -> None:
+    with pytest.raises(InvalidRequest, match=r"^jobs: must be a list of jobs"):
+        await producer.enqueue_many(jobs)
+
+
+async def test_a_batch_names_the_place_of_what_is_not_a_job(producer: Producer) -> None:
+    jobs: Any = [NEW_JOB, GenerateRequest(prompt="count")]
+    with pytest.raises(InvalidRequest, match=r"^jobs\.1: must be a NewJob, not GenerateRequest; use new_job"):
+        await producer.enqueue_many(jobs)
+
+
+@pytest.mark.parametrize("code", [5, b"expired", ["expired"]])
+async def test_an_error_code_that_is_not_text_is_refused(producer: Producer, code: Any) -> None:
+    for call in (producer.operator.dead_letters, producer.operator.requeue_dead):
+        with pytest.raises(InvalidRequest, match=r"^code: must be "):
+            await call(code=code)
+
+
+@pytest.mark.parametrize("timeout_s", ["5", float("nan"), [5], b"5", 1j])
+async def test_a_timeout_that_is_not_a_number_is_refused(producer: Producer, timeout_s: Any) -> None:
+    handle = JobHandle(producer._queue, "j1", UploadResult)
+    for call in (
+        lambda: producer.wait("j1", timeout_s),
+        lambda: producer.result("j1", timeout_s),
+        lambda: handle.wait(timeout_s),
+        lambda: handle.result(timeout_s),
+    ):
+        with pytest.raises(InvalidRequest, match=r"^timeout_s: must be a number of seconds"):
+            await call()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "field", "hint"),
+    [
+        ({"settings": "redis://127.0.0.1:6379/0"}, "settings", "redis_url"),
+        ({"settings": {}}, "settings", "redis_url"),
+        ({"redis_url": b"redis://127.0.0.1:6379/0"}, "redis_url", "redis://"),
+        ({"redis_url": 6379}, "redis_url", "redis://"),
+        ({"backend": object()}, "backend", r"RedisBackend\(client\)"),
+    ],
+    ids=repr,
+)
+def test_a_producer_with_arguments_of_another_kind_is_refused(arguments: Any, field: str, hint: str) -> None:
+    with pytest.raises(InvalidRequest, match=f"^{field}: must be .*{hint}"):
+        Producer(**arguments)
+
+
+@pytest.mark.parametrize(
     ("options", "field"),
     [
         ({"after": "up"}, "after"),
@@ -260,6 +347,8 @@ async def test_bad_arguments_of_ray_actions_name_their_field(producer: Producer)
         ({"expires_s": 0}, "expires_s"),
         ({"at": datetime(2030, 1, 1)}, "at"),  # a time without a zone is what is tested
         ({"at": datetime(2030, 1, 1, tzinfo=UTC), "delay_s": 1}, "at"),
+        ({"at": 60}, "at"),  # as epoch seconds this would start at once
+        ({"at": "2030-01-01T00:00:00Z"}, "at"),
         ({"priority": "urgent"}, "priority"),
         ({"unique": ""}, "unique"),
         ({"unique": "a\n"}, "unique"),

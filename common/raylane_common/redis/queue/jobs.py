@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from pydantic import ValidationError
 
+from raylane_common import checks
 from raylane_common.errors import (
     InvalidRequest,
     JobCancelled,
@@ -147,18 +148,22 @@ class JobQueue:
     async def wait(self, job_id: str, timeout_s: float | None = None) -> JobRecord:
         """Returns the record once the job has ended. Waits at most `timeout_s` seconds, or without limit if None.
 
-        Raises `WaitTimeout`, `JobNotFound`.
+        With 0 or less, looks once. Raises `WaitTimeout`, `JobNotFound`, and `InvalidRequest` if `timeout_s` is not a
+        number.
         """
+        limit_s = None if timeout_s is None else max(0.0, checks.seconds("timeout_s", timeout_s))
+        if limit_s == 0:
+            record = await self.record(job_id)
+            if record.status.is_final:
+                return record
+            raise _wait_timeout(job_id, 0)
         try:
-            async with asyncio.timeout(timeout_s):
+            async with asyncio.timeout(limit_s):
                 async for _ in self._events.until_end(job_id, after=None):
                     pass
                 return await self.record(job_id)
         except TimeoutError as error:
-            raise WaitTimeout(
-                f"job {job_id} has not ended after {timeout_s:g} s and continues; wait again, or follow it",
-                details={"job_id": job_id},
-            ) from error
+            raise _wait_timeout(job_id, limit_s or 0) from error
 
     async def result(self, job_id: str, timeout_s: float | None = None) -> Result:
         """Returns the job's result once it has succeeded. Raises the job's own error, and what `wait` raises."""
@@ -200,6 +205,13 @@ def _new_checkpoint(record: JobRecord) -> str | None:
     if record.checkpoint is None or not _starts_over(record):
         return None
     return record.checkpoint.model_copy(update={"versions": (), "usage": None}).model_dump_json()
+
+
+def _wait_timeout(job_id: str, timeout_s: float) -> WaitTimeout:
+    return WaitTimeout(
+        f"job {job_id} has not ended after {timeout_s:g} s and continues; wait again, or follow it",
+        details={"job_id": job_id},
+    )
 
 
 def _not_requeued(job_id: str, reason: str) -> JobNotRequeued:
