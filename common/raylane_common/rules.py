@@ -87,6 +87,11 @@ Code = Annotated[str, AfterValidator(_code)]
 CatalogName = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f/]+$")]
 
 
+def printable(text: str) -> str:
+    """Returns text from Redis with bytes that are not UTF-8 replaced, so that it can be printed and encoded."""
+    return text if text.isascii() else text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
 def is_plain_path(path: str) -> bool:
     """Returns whether a path is relative, in POSIX form, and stays below the directory that it starts from."""
     parts = PurePosixPath(path).parts

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from raylane_common.errors import InvalidRequest
+from raylane_common.errors import InvalidRequest, QueueUnavailable
 from raylane_common.redis import keys
 from raylane_common.redis.queue.events import read_event
+from raylane_common.redis.settings_store import SettingsStore
 from raylane_common.redis.source_store import SourceStore
 from raylane_common.wire.base import OpaqueResult
 from raylane_common.wire.jobs import EventType, JobEvent, JobStatus
@@ -250,6 +251,47 @@ async def test_an_id_that_is_not_utf_8_holds_up_no_other(redis: Redis, queue: Jo
     assert await redis.hget(odd, "status") == "failed"  # type: ignore[misc]  # as above
 
 
+async def test_an_unreadable_record_says_whose_it_is_and_what_to_do(redis: Redis, queue: JobQueue) -> None:
+    await queue.enqueue(a_job(id="j"))
+    await write(redis, "j", result="[]", status="succeeded")
+    with pytest.raises(InvalidRequest, match=r"^the record of job j cannot be read: result: .*; upgrade ") as raised:
+        await queue.record("j")
+    assert raised.value.details == {"field": "result"}
+
+
+async def test_an_end_without_an_outcome_is_an_unreadable_record(redis: Redis, queue: JobQueue) -> None:
+    await queue.enqueue(a_job(id="j"))
+    for status in ("succeeded", "failed"):
+        await write(redis, "j", status=status)
+        with pytest.raises(InvalidRequest, match=f"^the record of job j cannot be read: it has {status} without "):
+            await queue.result("j", timeout_s=5)
+
+
+async def test_text_of_a_record_that_is_not_utf_8_can_be_printed(
+    redis: Redis, queue: JobQueue, overview: QueueOverview
+) -> None:
+    await queue.enqueue(a_job(id="j", session_id="s"))
+    odd = {"worker": b"w\xff", "unique": b"\xff", "id": b"other"}
+    await redis.hset(keys.job("j"), mapping=odd)  # type: ignore[misc]  # redis-py knows no bytes here
+    records = [await queue.record("j"), *await queue.history("s"), *await overview.jobs()]
+    assert [(record.id, record.worker, record.unique) for record in records] == [("j", "w\ufffd", "\ufffd")] * 3
+    assert records[0].model_dump_json()
+
+
+async def test_a_key_of_another_program_hides_no_other_job(
+    redis: Redis, queue: JobQueue, overview: QueueOverview
+) -> None:
+    await queue.enqueue_many([a_job(id="good", session_id="s"), a_job(id="bad", session_id="s")])
+    await redis.delete(keys.job("bad"))
+    await redis.set(keys.job("bad"), "mine", ex=60)
+    assert [record.id for record in await queue.history("s")] == ["good"]
+    assert [record.id for record in await overview.jobs()] == ["good"]
+    for reading in (queue.record("bad"), queue.wait("bad", 5)):
+        with pytest.raises(QueueUnavailable, match=r": WRONGTYPE .*; another program writes to this data") as raised:
+            await reading
+        assert "pipeline" not in raised.value.message
+
+
 async def test_attempts_that_cannot_be_read_are_left_out(redis: Redis, queue: JobQueue, lane: LaneQueue) -> None:
     await queue.enqueue(a_job(id="j"))
     await end(lane, (await take(lane)).failed(PERMANENT))
@@ -287,3 +329,19 @@ async def test_a_source_that_cannot_be_read_is_an_error_that_names_it(redis: Red
     await redis.hset(keys.session_sources("s"), "csv:b.csv", value)  # type: ignore[misc]  # as above
     with pytest.raises(InvalidRequest, match=r"source csv:b\.csv of session s cannot be read; reset"):
         await store.all("s")
+
+
+async def test_a_source_whose_name_is_not_utf_8_is_an_error_that_can_be_printed(redis: Redis) -> None:
+    await redis.hset(keys.session_sources("s"), b"csv:\xff", "{")  # type: ignore[misc, arg-type]  # as above
+    await redis.expire(keys.session_sources("s"), 60)
+    with pytest.raises(InvalidRequest, match="source csv:\ufffd of session s") as raised:
+        await SourceStore(redis).all("s")
+    assert raised.value.info().model_dump_json()
+
+
+async def test_other_text_that_is_not_utf_8_can_be_printed(redis: Redis, overview: QueueOverview) -> None:
+    await redis.hset(keys.SETTINGS, "ray.public_url", b"http://\xff")  # type: ignore[misc, arg-type]  # as above
+    await redis.zadd(keys.workers("ray"), {b"\xff": 9e15})
+    await redis.expire(keys.workers("ray"), 60)
+    assert await SettingsStore(redis).all() == {"ray.public_url": "http://\ufffd"}
+    assert [lane.workers for lane in await overview.lanes() if lane.workers] == [("\ufffd",)]

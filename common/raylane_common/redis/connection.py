@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ast import literal_eval
 from contextlib import contextmanager
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final
@@ -39,7 +40,7 @@ from raylane_common.tls import build_tls_context, keepalive_options
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from raylane_common.settings import RedisSettings
@@ -104,39 +105,62 @@ def queue_errors(doing: str) -> Iterator[None]:
         raise QueueUnavailable(problem, retryable=retryable, details={"doing": doing}) from error
 
 
+def readable(answers: Iterable[object]) -> list[dict[str, str] | None]:
+    """Returns the hashes that a pipeline read, with None in place of each key that another program wrote.
+
+    Raises every other error among the answers.
+    """
+    found: list[dict[str, str] | None] = []
+    for answer in answers:
+        if isinstance(answer, Exception) and not _said(answer).startswith("WRONGTYPE"):
+            raise answer
+        found.append(answer if isinstance(answer, dict) else None)
+    return found
+
+
+def _said(error: BaseException) -> str:
+    """Returns the server's own words. In a pipeline, redis-py wraps them in a text about the command."""
+    _, wrapped, words = str(error).partition(" of pipeline caused error: ")
+    try:
+        return str(literal_eval(words)[0]) if wrapped else str(error)
+    except (ValueError, SyntaxError, IndexError):
+        return str(error)
+
+
 def _explain(error: Exception, doing: str) -> tuple[str, bool]:
     """Returns the message, and whether the same command may succeed later."""
     tls = tls_error(error)
     if tls is not None:
         return f"no TLS connection to Redis to {doing}: {tls}; check {_TLS}", False
+    said = _said(error)
     match error.__cause__ if isinstance(error, RetriesExhausted) else error:
         case AuthenticationError():
-            return f"Redis refused the login to {doing}: {error}; check {_LOGIN}", False
+            return f"Redis refused the login to {doing}: {said}; check {_LOGIN}", False
         case NoPermissionError():
             hint = "see ACL LOG on the server; docs/operations.md lists the rules that are needed"
-            return f"the Redis user has no permission to {doing}: {error}; {hint}", False
+            return f"the Redis user has no permission to {doing}: {said}; {hint}", False
         case InvalidResponse():
             hint = "check the port in RAYLANE_REDIS__URL, and write rediss:// if it speaks TLS"
-            return f"something other than Redis answered while trying to {doing}: {error}; {hint}", False
+            return f"something other than Redis answered while trying to {doing}: {said}; {hint}", False
         case OutOfMemoryError():
-            return f"Redis is out of memory and cannot {doing}: {error}; raise its maxmemory", True
+            return f"Redis is out of memory and cannot {doing}: {said}; raise its maxmemory", True
         case TemporaryRefusal() | BusyLoadingError():
             hint = "check that RAYLANE_REDIS__URL leads to a healthy primary"
-            return f"Redis could not {doing}: {error}; {hint}", True
+            return f"Redis could not {doing}: {said}; {hint}", True
         case RedisConnectionError() | RedisTimeoutError() | OSError():
             hint = "check RAYLANE_REDIS__URL (address, port, TLS or not) and that the server is up"
-            return f"Redis did not answer while trying to {doing}: {error or type(error).__name__}; {hint}", True
+            return f"Redis did not answer while trying to {doing}: {said or type(error).__name__}; {hint}", True
         case NoScriptError() | WatchError():
-            return f"Redis changed while trying to {doing}: {error}; try again", True
-        case ResponseError() if str(error).startswith("MISCONF"):
-            return f"Redis refused to {doing} because it cannot write to its disk: {error}; see its log", True
-        case ResponseError() if str(error).startswith(("MOVED", "ASK", "CROSSSLOT")):
-            return f"Redis refused to {doing}: {error}; Raylane needs one primary, not a cluster", False
-        case ResponseError() if str(error).startswith("WRONGTYPE"):
+            return f"Redis changed while trying to {doing}: {said}; try again", True
+        case ResponseError() if said.startswith("MISCONF"):
+            return f"Redis refused to {doing} because it cannot write to its disk: {said}; see its log", True
+        case ResponseError() if said.startswith(("MOVED", "ASK", "CROSSSLOT")):
+            return f"Redis refused to {doing}: {said}; Raylane needs one primary, not a cluster", False
+        case ResponseError() if said.startswith("WRONGTYPE"):
             hint = "another program writes to this database: give Raylane its own in RAYLANE_REDIS__URL"
-            return f"Redis refused to {doing}: {error}; {hint}", False
+            return f"Redis refused to {doing}: {said}; {hint}", False
         case _:
-            return f"Redis refused to {doing}: {error}", False
+            return f"Redis refused to {doing}: {said}", False
 
 
 def _options(settings: RedisSettings) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from raylane_common.ray.addresses import configured
 from raylane_common.ray.settings import RaySettings
 from raylane_common.redis import keys
 from raylane_common.redis.connection import queue_errors
+from raylane_common.rules import printable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Mapping
@@ -35,7 +36,7 @@ class SettingsStore:
         """Returns the values by name. Names that this version does not know are left out."""
         with queue_errors("read the settings"):
             found = await cast("Awaitable[dict[str, str]]", self._redis.hgetall(keys.SETTINGS))
-        return {name: found[name] for name in NAMES if name in found}
+        return {name: printable(found[name]) for name in NAMES if name in found}
 
     async def set(self, name: str, value: str) -> None:
         """Sets one value and announces it to all workers. Call `check` first to validate the value."""

@@ -10,6 +10,7 @@ from raylane_common.errors import InvalidRequest
 from raylane_common.redis import keys
 from raylane_common.redis.connection import queue_errors
 from raylane_common.redis.queue.scripts import Scripts, calls
+from raylane_common.rules import printable
 from raylane_common.wire.sources import AnySource
 
 if TYPE_CHECKING:
@@ -78,5 +79,6 @@ def _read(session_id: str, field: str, value: str) -> AnySource:
     try:
         return _source.validate_json(value)
     except ValidationError as error:
+        field = printable(field)
         problem = f"source {field} of session {session_id} cannot be read; reset the session and add its sources again"
         raise InvalidRequest(problem, details={"field": "sources", "source": field}) from error

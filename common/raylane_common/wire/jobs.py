@@ -26,7 +26,7 @@ from pydantic import (
 
 from raylane_common.errors import ErrorInfo, InvalidRequest, RaylaneError, invalid_requests
 from raylane_common.limits import MAX_DELAY_S, MAX_STAGED_BYTES
-from raylane_common.rules import JobId, SessionId, UniqueKey
+from raylane_common.rules import JobId, SessionId, UniqueKey, printable
 from raylane_common.wire.base import BaseRequest, JobKind, Lane
 from raylane_common.wire.generate import Checkpoint
 from raylane_common.wire.kinds import KINDS, AnyResult, Request, lane_of
@@ -135,14 +135,15 @@ class JobRecord(BaseModel):
     @classmethod
     def from_hash(cls, job_id: str, fields: dict[str, str]) -> JobRecord:
         """Reads a record from the fields of its hash. Raises `InvalidRequest` that names the unreadable field."""
-        data: dict[str, JsonValue] = {"id": job_id}
+        data: dict[str, JsonValue] = {}
         for name, value in fields.items():
             try:
-                data[name] = _json.validate_json(value) if name in _JSON_FIELDS else value
+                # JSON is not repaired: a request with other text than its caller's must not run.
+                data[name] = _json.validate_json(value) if name in _JSON_FIELDS else printable(value)
             except ValidationError as error:
                 raise InvalidRequest.field(name, "must be JSON") from error
         try:
-            return cls.model_validate(data)
+            return cls.model_validate({**data, "id": job_id})
         except ValidationError as error:
             raise InvalidRequest.from_validation(error) from error
 

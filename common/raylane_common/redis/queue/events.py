@@ -12,6 +12,7 @@ from pydantic import JsonValue, TypeAdapter
 from raylane_common.errors import InvalidRequest, JobNotFound
 from raylane_common.redis import keys
 from raylane_common.redis.connection import queue_errors
+from raylane_common.rules import printable
 from raylane_common.wire.jobs import EventType, JobEvent, JobStatus
 
 if TYPE_CHECKING:
@@ -83,17 +84,12 @@ def read_event(event_id: str, fields: Mapping[str, str]) -> JobEvent:
     Fields that this version cannot read are left out. If the type is missing it becomes 'unknown'; if the time is
     missing or unreadable, it is taken from the id.
     """
-    fields = {name: _shown(value) for name, value in fields.items()}
+    fields = {name: printable(value) for name, value in fields.items()}
     try:
         data = {name: _json.validate_json(value) if name in _JSON_FIELDS else value for name, value in fields.items()}
         return JobEvent.model_validate({**data, "id": event_id})
     except ValueError:
         return _read_what_is_readable(event_id, fields)
-
-
-def _shown(value: str) -> str:
-    """Returns the value with bytes that are not UTF-8 replaced, so that it can be printed and encoded."""
-    return value if value.isascii() else value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _read_what_is_readable(event_id: str, fields: Mapping[str, str]) -> JobEvent:

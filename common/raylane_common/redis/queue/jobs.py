@@ -20,15 +20,17 @@ from raylane_common.errors import (
     WaitTimeout,
 )
 from raylane_common.redis import keys
-from raylane_common.redis.connection import queue_errors
+from raylane_common.redis.connection import queue_errors, readable
 from raylane_common.redis.queue.batches import chunks_of, groups_of, outcome_of
 from raylane_common.redis.queue.events import BEGIN, EventReader, job_not_found
 from raylane_common.redis.queue.scripts import Scripts, calls
+from raylane_common.rules import printable
 from raylane_common.wire.jobs import Attempt, Enqueued, JobEvent, JobRecord, JobStatus, NewJob
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Sequence
 
+    from pydantic import JsonValue
     from redis.asyncio import Redis
 
     from raylane_common.redis.queue.scripts.calls import PackedJobs
@@ -143,7 +145,10 @@ class JobQueue:
             fields = await cast("Awaitable[dict[str, str]]", self._redis.hgetall(keys.job(job_id)))
         if not fields:
             raise job_not_found(job_id)
-        return JobRecord.from_hash(job_id, fields)
+        try:
+            return JobRecord.from_hash(job_id, fields)
+        except InvalidRequest as error:
+            raise _unreadable(job_id, error.message, error.details) from error
 
     async def wait(self, job_id: str, timeout_s: float | None = None) -> JobRecord:
         """Returns the record once the job has ended. Waits at most `timeout_s` seconds, or without limit if None.
@@ -171,7 +176,8 @@ class JobQueue:
         if record.status is JobStatus.SUCCEEDED and record.result is not None:
             return record.result
         if record.error is None:
-            raise RaylaneError(f"job {job_id} ended as {record.status} without an error in its record")
+            missing = "a result" if record.status is JobStatus.SUCCEEDED else "an error"
+            raise _unreadable(job_id, f"it has {record.status} without {missing}", {"job_id": job_id})
         raise RaylaneError.from_info(record.error)
 
     async def follow(self, job_id: str, *, after: str = BEGIN) -> AsyncIterator[JobEvent]:
@@ -190,7 +196,7 @@ class JobQueue:
             async with self._redis.pipeline(transaction=False) as pipe:
                 for job_id in job_ids:
                     pipe.hgetall(keys.job(job_id))
-                found = await pipe.execute()
+                found = readable(await pipe.execute(raise_on_error=False))
         records = (_readable(job_id, fields) for job_id, fields in zip(job_ids, found, strict=True))
         return [record for record in records if record is not None]
 
@@ -218,10 +224,15 @@ def _not_requeued(job_id: str, reason: str) -> JobNotRequeued:
     return JobNotRequeued(f"job {job_id} {reason}", details={"job_id": job_id})
 
 
-def _readable(job_id: str, fields: dict[str, str]) -> JobRecord | None:
+def _unreadable(job_id: str, problem: str, details: dict[str, JsonValue]) -> InvalidRequest:
+    hint = "upgrade Raylane if a newer version wrote it"
+    return InvalidRequest(f"the record of job {job_id} cannot be read: {problem}; {hint}", details=details)
+
+
+def _readable(job_id: str, fields: dict[str, str] | None) -> JobRecord | None:
     """Returns the record; None if there is none or it cannot be read."""
     try:
-        return JobRecord.from_hash(job_id, fields) if fields else None
+        return JobRecord.from_hash(printable(job_id), fields) if fields else None
     except InvalidRequest:
         return None
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 from raylane_common.errors import InvalidRequest
 from raylane_common.redis import keys
-from raylane_common.redis.connection import queue_errors
+from raylane_common.redis.connection import queue_errors, readable
+from raylane_common.rules import printable
 from raylane_common.wire.base import JobKind, Lane
 from raylane_common.wire.jobs import JobRecord, JobStatus, LaneOverview
 from raylane_common.wire.kinds import lane_of
@@ -114,7 +115,7 @@ class QueueOverview:
             dead=dead,
             oldest_s=max(0, now_ms - int(since)) / 1000 if since and since.isdigit() else None,
             ended_per_s=ended * 1000 / _RATE_OVER_MS,
-            workers=tuple(sorted(workers)),
+            workers=tuple(sorted(map(printable, workers))),
         )
 
     async def _newest(self, sets: Iterable[str], matches: Callable[[JobRecord], bool], limit: int) -> list[JobRecord]:
@@ -142,11 +143,11 @@ class QueueOverview:
             async with self._redis.pipeline(transaction=False) as pipe:
                 for job_id in job_ids:
                     pipe.hgetall(keys.job(job_id))
-                answers = await pipe.execute(raise_on_error=False)
+                answers = readable(await pipe.execute(raise_on_error=False))
             for job_id, fields in zip(job_ids, answers, strict=True):
-                if isinstance(fields, dict) and fields:
+                if fields:
                     try:
-                        record = JobRecord.from_hash(job_id, fields)
+                        record = JobRecord.from_hash(printable(job_id), fields)
                     except InvalidRequest:
                         # Another program has broken it. The job fails when a worker claims it.
                         continue
