@@ -97,6 +97,10 @@ class UnknownError(RaylaneError):
         self.outside_job: bool = self.retryable or info.outside_job
         self._info = info
 
+    def __reduce__(self) -> tuple[type[UnknownError], tuple[ErrorInfo]]:
+        # An exception is pickled with its message alone, from which this class cannot be made.
+        return UnknownError, (self._info,)
+
     def info(self) -> ErrorInfo:
         """Returns the wire form as it was received."""
         return self._info

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import copy
+import pickle
 import re
 
 import pytest
@@ -51,6 +53,12 @@ def test_an_error_of_a_newer_version_keeps_its_code() -> None:
     assert received.retryable
     assert received.info() == info
     assert str(received) == "m [from_the_future]"
+
+
+def test_an_error_of_a_newer_version_can_be_copied_and_sent_to_another_process() -> None:
+    sent = RaylaneError.from_info(ErrorInfo(code="from_the_future", message="m", details={"a": 1}))
+    for received in (pickle.loads(pickle.dumps(sent)), copy.deepcopy(sent)):  # our own bytes
+        assert received.info() == sent.info()
 
 
 def test_retryable_is_data_that_one_error_may_change() -> None:
