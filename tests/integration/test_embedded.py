@@ -288,3 +288,10 @@ def open_files(pid: int) -> Iterator[str]:
             yield str(link.readlink())
     except FileNotFoundError:
         return
+
+
+async def test_a_directory_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(EmbeddedError, match=r"valkey: the directory .*file cannot be used: File exists"):
+        async with embedded_valkey(tmp_path / "file"):
+            pass

@@ -53,10 +53,15 @@ def environment() -> dict[str, str]:
 def directory(part: str, given: Path | None, parent: str | None = None) -> Iterator[tuple[Path, Path | None]]:
     """Yields the directory that `part` uses, and the directory that its guardian must remove at the end, if any.
 
-    Uses `given`, which is kept; if it is None, a new temporary directory below `parent`, which is removed.
+    Uses `given`, which is kept; if it is None, a new temporary directory below `parent`, which is removed. Raises
+    `EmbeddedError` if `given` is not a directory and cannot be made.
     """
     if given is not None:
-        given.mkdir(parents=True, exist_ok=True)
+        try:
+            given.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            problem = f"{part}: the directory {given} cannot be used: {error.strerror}"
+            raise EmbeddedError(problem, details={"part": part}) from error
         yield given.absolute(), None
         return
     made = Path(tempfile.mkdtemp(prefix=f"raylane-{part}-", dir=parent))
