@@ -280,6 +280,11 @@ def load_settings() -> Settings:
         return Settings()
     except (ValidationError, SettingsError) as error:
         raise explain(error) from error
+    except UnicodeDecodeError as error:
+        problem = f".env, or a file in RAYLANE_SECRETS_DIR, is not UTF-8: {error.reason} at byte {error.start}"
+        raise InvalidRequest.field("settings", problem) from error
+    except OSError as error:
+        raise InvalidRequest.field("settings", f"{error.filename} cannot be read: {error.strerror}") from error
 
 
 def explain(error: ValidationError | SettingsError) -> InvalidRequest:

@@ -12,6 +12,7 @@ from typer.exceptions import TyperException
 
 import raylane
 from raylane import cli
+from raylane.cli import process
 from raylane.cli.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ def main_options(
 
 def run_app(arguments: Sequence[str]) -> int:
     """Runs the command line. Returns its exit code if `--json` is among the arguments; otherwise exits with it."""
+    process.show_what_can_be_shown()
     if "--json" not in arguments:
         app(arguments, prog_name="raylane")
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import signal
 import sys
@@ -41,9 +42,19 @@ _EXIT_CODES: Final = {
 }
 
 
+_NOT_READ_FROM_FILE: Final = ("RAYLANE_SESSION", "RAYLANE_SECRETS_DIR")
+
+
 def exit_code(error: ErrorInfo) -> ExitCode:
     """Returns the exit code of a command that ended with this error."""
     return _EXIT_CODES.get(error.code, ExitCode.FAILED)
+
+
+def show_what_can_be_shown() -> None:
+    """Makes stdout and stderr replace the characters that their encoding lacks; by default they raise an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def run_interruptible(work: Coroutine[Any, Any, T]) -> T:
@@ -60,13 +71,17 @@ def run_interruptible(work: Coroutine[Any, Any, T]) -> T:
 
 
 def variable_warnings() -> list[str]:
-    """Returns one warning for each `RAYLANE_` variable in the environment or `.env` that is not a setting."""
+    """Returns one warning for each `RAYLANE_` variable in the environment or `.env` that has no effect there."""
     from pydantic_settings import DotEnvSettingsSource
 
     from raylane_common.settings import Settings, unknown_variables
 
-    in_file = [name.upper() for name in DotEnvSettingsSource(Settings).env_vars]
-    return [
+    try:
+        in_file = [name.upper() for name in DotEnvSettingsSource(Settings).env_vars]
+    except (OSError, UnicodeDecodeError):
+        in_file = []  # `load_settings` reports it
+    unread = [name for name in _NOT_READ_FROM_FILE if name in in_file and name not in os.environ]
+    return [f"warning: {name} is not read from .env; set it in the environment" for name in unread] + [
         f"warning: {name} is not a setting" + (f"; did you mean {nearest}?" if nearest else "")
         for name, nearest in unknown_variables(dict.fromkeys([*os.environ, *in_file]))
     ]

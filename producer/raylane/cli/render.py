@@ -111,8 +111,13 @@ def columns_text(columns: Sequence[Column]) -> str:
 
 
 def time_text(epoch_ms: int | None) -> str:
-    """Returns a time in the local time zone; '' for None."""
-    return "" if epoch_ms is None else datetime.fromtimestamp(epoch_ms / 1000).astimezone().isoformat(" ", "seconds")
+    """Returns a time in the local time zone; '' for None, and the number itself if it is not a time."""
+    if epoch_ms is None:
+        return ""
+    try:
+        return datetime.fromtimestamp(epoch_ms / 1000).astimezone().isoformat(" ", "seconds")
+    except (ValueError, OverflowError, OSError):  # another program has written it
+        return str(epoch_ms)
 
 
 def _shape(source: AnySource) -> tuple[str, str, str]:

@@ -15,7 +15,7 @@ import typer
 import raylane
 from raylane.cli import process, render
 from raylane.cli.process import ExitCode
-from raylane.cli.terminal import Terminal
+from raylane.cli.terminal import OutputError, Terminal
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -49,6 +49,9 @@ def execute(command: Callable[[Producer, Terminal], Awaitable[None]], options: O
         raise typer.Exit(process.exit_code(error.info())) from error
     except (typer.Exit, BrokenPipeError):
         raise
+    except OutputError as error:
+        terminal.note(f"error: {error}")
+        raise typer.Exit(ExitCode.FAILED) from error
     except Exception as error:  # a bug: users need one sentence that says where, not a traceback
         place = traceback.extract_tb(error.__traceback__)[-1]
         message = f"{type(error).__name__}: {error} ({place.filename}, line {place.lineno}); please report it"

@@ -6,7 +6,7 @@ import json
 import re
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TextIO
 
 import typer
 
@@ -29,6 +29,24 @@ def clean(text: str) -> str:
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", _LINE_END.sub("\n", _COLOUR.sub("", text)))
 
 
+class OutputError(Exception):
+    """Stdout cannot be written, for a reason such as a full disk."""
+
+
+def _print(text: str, end: str = "\n") -> None:
+    try:
+        typer.echo(text + end, nl=False)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(f"cannot write the output: {error.strerror}") from error
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    """Returns whether the stream is a terminal. A stream that was closed before the program started is None."""
+    return stream is not None and stream.isatty()
+
+
 class Terminal:
     """Stdout and stderr of one command. With `as_json`, only JSON is printed to stdout."""
 
@@ -41,12 +59,12 @@ class Terminal:
     def text(self, text: str = "") -> None:
         """Prints one or more lines of a result."""
         self._end_line()
-        typer.echo(clean(text))
+        _print(clean(text))
 
     def partial_text(self, text: str) -> None:
         """Prints part of a text without ending the line. Any other output then starts on a new line."""
         shown = clean(text)
-        typer.echo(shown, nl=False)
+        _print(shown, end="")
         self._line_is_open = not shown.endswith("\n") if shown else self._line_is_open
 
     def note(self, text: str) -> None:
@@ -57,11 +75,11 @@ class Terminal:
     def models(self, *models: BaseModel, many: bool = False) -> None:
         """Prints one model as JSON, or with `many` all models as one JSON list."""
         documents = [model.model_dump_json() for model in models]
-        typer.echo(f"[{','.join(documents)}]" if many else documents[0])
+        _print(f"[{','.join(documents)}]" if many else documents[0])
 
     def json(self, value: JsonValue) -> None:
         """Prints a value as JSON."""
-        typer.echo(json.dumps(value, ensure_ascii=False))
+        _print(json.dumps(value, ensure_ascii=False))
 
     def job(self, job_id: str) -> None:
         """Prints the id of a job that the command does not wait for."""
@@ -84,7 +102,7 @@ class Terminal:
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Prints a table. Cells are never cut: they wrap on a terminal, and stay on one line elsewhere."""
         cells = [[clean(cell).replace("\n", " ").replace("\t", " ") for cell in row] for row in rows]
-        if sys.stdout.isatty():
+        if _is_terminal(sys.stdout):
             from rich.console import Console
             from rich.table import Table
             from rich.text import Text
@@ -99,11 +117,11 @@ class Terminal:
         lines = [[clean(name) for name in columns], *cells]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         for line in lines:
-            typer.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+            _print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
     def _end_line(self) -> None:
         if self._line_is_open:
-            typer.echo()
+            _print("")
             self._line_is_open = False
 
     @contextmanager
@@ -112,7 +130,7 @@ class Terminal:
 
         The output of a run is printed above the status line. Generated text is not shown, because the result has it.
         """
-        if not sys.stderr.isatty():
+        if not _is_terminal(sys.stderr):
             yield lambda event: _show_event(event, job_id, self.note, self.note)
             return
         from rich.console import Console

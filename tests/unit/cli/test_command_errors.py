@@ -17,11 +17,13 @@ from raylane_common.errors import (
     StorageRejected,
     TableNotFound,
 )
+from raylane_common.redis import keys
 from tests.unit.producer.samples import CSV_BYTES
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from redis.asyncio import Redis
     from typer.testing import Result as CliResult
 
     from tests.unit.cli.conftest import Cli, ScriptedWorker
@@ -185,6 +187,19 @@ async def test_misspelt_variables_are_named_with_the_nearest_setting(cli: Cli, t
     ]
 
 
+async def test_a_dotenv_file_that_is_not_utf_8_is_a_wrong_setting(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("RAYLANE_STORAGE__BUCKET=b", encoding="utf-16")
+    _check(await cli("jobs"), 2, "invalid_request")
+
+
+async def test_a_variable_that_is_not_read_from_the_dotenv_file_is_named(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("RAYLANE_SESSION=s1\n")
+    ran = await cli("history")
+    assert ran.exit_code == 2
+    assert "warning: RAYLANE_SESSION is not read from .env; set it in the environment\n" in ran.stderr
+    assert (await cli("history", RAYLANE_SESSION="s1")).stderr == "no history\n"
+
+
 async def test_a_misspelt_setting_of_a_section_is_an_error(cli: Cli) -> None:
     ran = await cli("jobs", RAYLANE_REDIS__ULR="redis://x")
     _check(ran, 2, "invalid_request")
@@ -213,6 +228,20 @@ def test_wrong_usage_is_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:
         run_app(["stats"])
     assert ended.value.code == 2
     assert "No such command" in capsys.readouterr().err
+
+
+async def test_a_name_that_is_not_utf_8_is_an_error_in_json(cli: Cli) -> None:
+    ran = await cli("generate", "caf\udce9", "-s", "s1", "--json")
+    assert (ran.exit_code, json.loads(ran.stdout)["details"]) == (2, {"field": "prompt"})
+
+
+async def test_a_time_that_no_calendar_has_hides_no_job(cli: Cli, redis: Redis) -> None:
+    await cli("generate", "count", "-s", "s1", "--job-id", "j")
+    await redis.hset(keys.job("j"), "enqueued_at", "9" * 20)  # type: ignore[misc]  # redis-py's sync/async union
+    for command in (["jobs"], ["status", "j"], ["history", "-s", "s1"]):
+        ran = await cli(*command)
+        assert ran.exit_code == 0
+        assert "9" * 20 in ran.stdout
 
 
 async def test_a_defect_is_one_sentence_and_not_a_traceback(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

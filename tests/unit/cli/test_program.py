@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from raylane import new_job
 from raylane_common.redis.queue import JobQueue
+from raylane_common.wire.generate import GenerateRequest
 from raylane_common.wire.jobs import JobStatus
 from tests.unit.producer.samples import CSV_BYTES, GENERATED, UPLOADED
 
@@ -84,6 +86,38 @@ async def test_a_closed_pipe_causes_no_traceback(redis: Redis, valkey: EmbeddedV
     _, err = await asyncio.wait_for(process.communicate(), TIMEOUT_S)
     assert process.returncode == 1
     assert b"Traceback" not in err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has it")
+@pytest.mark.parametrize("options", [[], ["--json"]])
+async def test_a_full_disk_is_an_error_and_not_a_traceback(
+    redis: Redis, valkey: EmbeddedValkey, options: list[str]
+) -> None:
+    full = os.open("/dev/full", os.O_WRONLY)
+    process = await asyncio.create_subprocess_exec(
+        *[RAYLANE, "jobs", *options, "--redis-url", valkey.url], stdout=full, stderr=asyncio.subprocess.PIPE
+    )
+    os.close(full)
+    _, err = await asyncio.wait_for(process.communicate(), TIMEOUT_S)
+    if options:
+        assert (process.returncode, err) == (1, b"error: cannot write the output: No space left on device\n")
+    else:
+        assert (process.returncode, err) == (0, b"no such jobs\n")
+
+
+async def test_output_can_be_closed_and_its_encoding_narrow(redis: Redis, valkey: EmbeddedValkey) -> None:
+    await JobQueue(redis).enqueue(new_job(GenerateRequest(prompt="☃ & é"), session_id="s1", job_id="j"))
+    command = "import sys; from raylane.cli import main; {}; main()"
+    for prepare, encoding, shown in (("sys.stdout = None", "utf-8", ""), ("pass", "latin-1", "? & é")):
+        process = await asyncio.create_subprocess_exec(
+            *[sys.executable, "-c", command.format(prepare), "jobs", "--redis-url", valkey.url],
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=os.environ | {"PYTHONIOENCODING": encoding},
+        )
+        out, err = await asyncio.wait_for(process.communicate(), TIMEOUT_S)
+        assert (process.returncode, err) == (0, b"")
+        assert shown in out.decode(encoding)
 
 
 async def test_without_its_packages_the_program_says_what_to_install() -> None:

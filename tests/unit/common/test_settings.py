@@ -72,6 +72,19 @@ def test_secrets_come_from_files_and_do_not_show(tmp_path: Path, monkeypatch: py
     assert "s3cret" not in repr(settings)
 
 
+def test_a_file_that_is_not_utf_8_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # What `echo RAYLANE_SESSION=s > .env` writes in PowerShell 5.
+    (tmp_path / ".env").write_text("RAYLANE_SESSION=s", encoding="utf-16")
+    with pytest.raises(InvalidRequest, match=r"^settings: \.env, or a file in RAYLANE_SECRETS_DIR, is not UTF-8"):
+        load_settings()
+    (tmp_path / ".env").unlink()
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "ray__token").write_bytes(b"\xff")
+    monkeypatch.setenv("RAYLANE_SECRETS_DIR", str(tmp_path / "secrets"))
+    with pytest.raises(InvalidRequest, match="is not UTF-8"):
+        load_settings()
+
+
 @pytest.mark.parametrize(
     ("variable", "value"),
     [

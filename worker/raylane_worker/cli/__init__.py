@@ -15,6 +15,8 @@ def main() -> None:
     if missing:
         print(f"raylane-worker needs {', '.join(missing)}: pip install 'raylane[worker]'", file=sys.stderr)  # noqa: T201  # no logging yet
         raise SystemExit(1)
+    from raylane.cli.process import show_what_can_be_shown
     from raylane_worker.cli.commands import app
 
+    show_what_can_be_shown()
     app()
