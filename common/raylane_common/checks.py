@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from numbers import Real
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from raylane_common.errors import InvalidRequest
 from raylane_common.rules import not_utf_8
@@ -33,12 +33,18 @@ def listed(field: str, values: object, what: str) -> list[object]:
     return list(values)
 
 
-def mapping(field: str, values: object) -> dict[object, object]:
-    """Returns a copy of the mapping; an empty one for None. Raises `InvalidRequest` for anything else."""
+def mapping(field: str, values: object) -> dict[str, Any]:
+    """Returns a copy of the mapping; an empty one for None. Raises `InvalidRequest` unless its keys are text."""
     if values is None:
         return {}
     if not isinstance(values, Mapping):
         raise InvalidRequest.field(field, f"must be a mapping of names to values, not {type_name(values)}")
+    for name in values:
+        if not isinstance(name, str):
+            raise InvalidRequest.field(field, f"must have text as names, not {type_name(name)}")
+        problem = not_utf_8(name)
+        if problem is not None:
+            raise InvalidRequest.field(field, f"has a name that {problem}")
     return dict(values)
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -97,6 +97,61 @@ async def test_an_invalid_id_is_never_sent(client: RayClient, address: Address, 
     with pytest.raises(InvalidRequest, match="entrypoint"):
         await client.submit(submission_id="a", entrypoint=" ")
     assert address.requests == []
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments", "field"),
+    [
+        ("job", {"submission_id": None}, "submission_id"),
+        ("job", {"submission_id": b"rl-1"}, "submission_id"),
+        ("jobs", {"status": "DONE"}, "status"),
+        ("jobs", {"metadata": [("a", "b")]}, "metadata"),
+        ("jobs", {"limit": -1}, "limit"),
+        ("jobs", {"limit": "5"}, "limit"),
+        ("wait", {"submission_id": "rl-1", "timeout_s": "5"}, "timeout_s"),
+        ("wait", {"submission_id": "rl-1", "timeout_s": float("nan")}, "timeout_s"),
+        ("logs", {"submission_id": "rl-1", "max_bytes": "5"}, "max_bytes"),
+        ("follow_logs", {"submission_id": "rl-1", "after": None}, "after"),
+        ("stop", {"submission_id": "rl-1", "timeout_s": None}, "timeout_s"),
+        ("stop", {"submission_id": "rl-1", "appear_timeout_s": "5"}, "appear_timeout_s"),
+        ("has_package", {"package": "a.zip"}, "package"),
+        ("upload_package", {"package": b"PK"}, "package"),
+        ("use", {"settings": {"private_url": "http://127.0.0.1:1"}}, "settings"),
+        ("submit", {"entrypoint": ["python", "main.py"]}, "entrypoint"),
+        ("submit", {"entrypoint": "python \udcff"}, "entrypoint"),
+        ("submit", {"package": {"main.py": "print(1)"}}, "package"),
+        # The letters of one text must not become a list of requirements.
+        ("submit", {"pip": "polars"}, "pip"),
+        ("submit", {"pip": [5]}, r"pip\.0"),
+        ("submit", {"env_vars": ["A=b"]}, "env_vars"),
+        ("submit", {"env_vars": {5: "b"}}, "env_vars"),
+        ("submit", {"env_vars": {"A": "\udcff"}}, r"env_vars\.A"),
+        ("submit", {"metadata": "a=b"}, "metadata"),
+    ],
+    ids=str,
+)
+async def test_an_argument_of_another_kind_is_refused_by_name_and_never_sent(
+    client: RayClient, address: Address, method: str, arguments: dict[str, Any], field: str
+) -> None:
+    if method == "submit":
+        arguments = {"submission_id": "rl-1", "entrypoint": "python main.py", **arguments}
+    with pytest.raises(InvalidRequest, match=f"^{field}: ") as raised:
+        await getattr(client, method)(**arguments)
+    assert raised.value.info().model_dump_json()
+    assert address.requests == []
+
+
+def test_a_client_without_settings_says_what_it_needs() -> None:
+    settings: Any = "http://127.0.0.1:8265"
+    with pytest.raises(InvalidRequest, match=r"^settings: must be a RaySettings, not str"):
+        RayClient(settings)
+
+
+async def test_jobs_can_be_selected_by_the_text_of_a_status(client: RayClient, address: Address) -> None:
+    await client.submit(submission_id="rl-1", entrypoint="python main.py")
+    address.ray.end("rl-1")
+    status: Any = "SUCCEEDED"
+    assert [job.submission_id for job in await client.jobs(status=status)] == ["rl-1"]
 
 
 async def test_logs_keep_the_end_of_a_body_of_any_size(client: RayClient, address: Address) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -43,6 +44,14 @@ def test_a_path_that_is_not_plain_is_refused_by_name(path: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         build_package({path: "x"})
     assert caught.value.details["field"] == "files"
+
+
+@pytest.mark.parametrize(
+    "files", ["main.py", ["main.py"], [("main.py", "x")], {5: "x"}, {"main.py": 5}, {"main.py": None}, b"x"], ids=str
+)
+def test_files_of_another_kind_are_refused_by_name(files: Any) -> None:
+    with pytest.raises(InvalidRequest, match=r"^files: "):
+        build_package(files)
 
 
 def test_text_without_utf8_is_refused() -> None:

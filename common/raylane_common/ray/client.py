@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final, Self
 
+from raylane_common import checks
 from raylane_common.errors import InvalidRequest
 from raylane_common.ray.answers import check, shorten
 from raylane_common.ray.calls import Calls, Deadline
 from raylane_common.ray.lifecycle import MAX_OUTAGE_S, stop_and_confirm, wait_for_end
-from raylane_common.ray.models import RayHealth, RayLogs, RayRun, RayVersion
+from raylane_common.ray.models import RayHealth, RayLogs, RayRun, RayVersion, RunStatus
 from raylane_common.ray.observe import RayCounters
 from raylane_common.ray.parsing import read, read_cluster_status, read_flag, read_jobs, read_logs, read_nodes
 from raylane_common.ray.probing import VERSION
-from raylane_common.ray.submission import NewRun, check_id, submit
+from raylane_common.ray.settings import RaySettings
+from raylane_common.ray.submission import NewRun, check_id, check_package, submit
 from raylane_common.ray.tail import LogTail
 from raylane_common.ray.transport import Request
 
@@ -28,12 +30,10 @@ if TYPE_CHECKING:
         LogPiece,
         RayNode,
         RayStop,
-        RunStatus,
         Submission,
     )
     from raylane_common.ray.observe import RayObserver
     from raylane_common.ray.package import Package
-    from raylane_common.ray.settings import RaySettings
 
 DEFAULT_LOG_BYTES: Final = 1024 * 1024
 
@@ -48,7 +48,7 @@ class RayClient:
     or `ray.submit_timeout_s` for packages, `submit` and `logs`. Every call raises `RayUnreachable` if no address
     answers, `WrongCluster` or `RayInsecure` if the cluster that answers must not be used, `RayAuth` if the token is
     refused, `RayRejected` or `RayServerError` if Ray answers with an error, and `InvalidRequest` for a submission id
-    that Ray does not accept, or if no address is configured.
+    that Ray does not accept, for any other argument that cannot be used, or if no address is configured.
     """
 
     def __init__(self, settings: RaySettings, *, observer: RayObserver | None = None) -> None:
@@ -57,7 +57,7 @@ class RayClient:
         `observer` receives every request and every change of an endpoint. Without one, `client.counters` counts them:
         read `client.counters.counts` and `client.counters.seconds`.
         """
-        self._settings = settings
+        self._settings = checks.instance("settings", RaySettings, settings)
         self.counters: RayCounters = RayCounters()
         self._observer = observer or self.counters
         self._calls = Calls(settings, self._observer)
@@ -79,7 +79,7 @@ class RayClient:
 
         Raises `InvalidRequest` for an address that cannot be used; then nothing changes.
         """
-        if settings != self._settings:
+        if checks.instance("settings", RaySettings, settings) != self._settings:
             await self._calls.use(settings)
             self._settings = settings
 
@@ -120,7 +120,7 @@ class RayClient:
         Raylane itself does not call this: `submit` uploads the package each time. It is for programs with packages
         that take long to upload.
         """
-        request = Request("package", "GET", f"/api/packages/gcs/{package.name}", answers_json=False)
+        request = Request("package", "GET", f"/api/packages/gcs/{check_package(package).name}", answers_json=False)
         answer = await self._calls.exchange(request, Deadline(self._settings.submit_timeout_s))
         if answer.status == 404:
             return False
@@ -161,7 +161,7 @@ class RayClient:
             submission = await client.submit(submission_id="report-7", entrypoint="python main.py", package=package)
             assert submission.submission_id == "report-7"
         """
-        new = NewRun.build(check_id(submission_id), entrypoint, package, env_vars or {}, pip, metadata or {})
+        new = NewRun.build(check_id(submission_id), entrypoint, package, env_vars, pip, metadata)
         deadline = Deadline(self._settings.submit_timeout_s)
         await self._calls.confirm_identity()
         if package is not None:
@@ -183,13 +183,17 @@ class RayClient:
         `status` and `metadata` select those with this status, and with all of these values. `limit` is their largest
         number.
         """
+        wanted_status = None if status is None else _status(status)
+        wanted = checks.mapping("metadata", metadata).items()
+        most = None if limit is None else checks.at_least("limit", 0, limit)
         answer = await self._send(Request("jobs", "GET", "/api/jobs/"), "list its jobs")
         jobs = await asyncio.to_thread(read_jobs, answer)
-        wanted = (metadata or {}).items()
         found = [
-            job for job in jobs if (status is None or job.status is status) and wanted <= (job.metadata or {}).items()
+            job
+            for job in jobs
+            if wanted_status in (None, job.status) and all((job.metadata or {}).get(k) == v for k, v in wanted)
         ]
-        return found[:limit]
+        return found[:most]
 
     async def wait(self, submission_id: str, *, timeout_s: float | None = None, accepted: bool = False) -> RayRun:
         """Waits until a run has ended, and returns it, whether it succeeded or not.
@@ -209,7 +213,7 @@ class RayClient:
         return await wait_for_end(
             self,
             submission_id,
-            timeout_s=timeout_s,
+            timeout_s=None if timeout_s is None else checks.seconds("timeout_s", timeout_s),
             pending_timeout_s=self._settings.pending_timeout_s,
             poll_interval_s=self._settings.poll_interval_s,
             accepted=accepted,
@@ -218,8 +222,7 @@ class RayClient:
     async def logs(self, submission_id: str, *, max_bytes: int = DEFAULT_LOG_BYTES) -> RayLogs:
         """Returns the last `max_bytes` of a run's output so far, counted in UTF-8. Raises `RunNotFound`."""
         path = f"/api/jobs/{check_id(submission_id)}/logs"
-        if max_bytes < 1:
-            raise InvalidRequest.field("max_bytes", "must be at least 1")
+        checks.at_least("max_bytes", 1, max_bytes)
         request = Request("logs", "GET", path, tail_bytes=_ESCAPED_BYTES * max_bytes + 64)
         answer = await self._send(request, f"read the logs of {submission_id}", self._settings.submit_timeout_s)
         text, truncated = await asyncio.to_thread(read_logs, answer, max_bytes=max_bytes)
@@ -239,8 +242,7 @@ class RayClient:
             async for piece in client.follow_logs("report-7", after=0):
                 print(piece.text, end="")
         """
-        if after < 0:
-            raise InvalidRequest.field("after", "must not be negative")
+        checks.at_least("after", 0, after)
         tail = LogTail(
             self._calls,
             check_id(submission_id),
@@ -259,8 +261,8 @@ class RayClient:
         return await stop_and_confirm(
             self,
             submission_id,
-            timeout_s=timeout_s,
-            appear_timeout_s=appear_timeout_s,
+            timeout_s=checks.seconds("timeout_s", timeout_s),
+            appear_timeout_s=checks.seconds("appear_timeout_s", appear_timeout_s),
             poll_interval_s=self._settings.poll_interval_s,
         )
 
@@ -282,7 +284,7 @@ class RayClient:
         return read_flag(await self._send(request, f"delete {submission_id}"), "deleted")
 
     async def _upload(self, package: Package, deadline: Deadline) -> None:
-        path = f"/api/packages/gcs/{package.name}"
+        path = f"/api/packages/gcs/{check_package(package).name}"
         request = Request("package", "PUT", path, data=package.data, answers_json=False)
         check(await self._calls.exchange(request, deadline), f"store the package {package.name}")
 
@@ -290,3 +292,10 @@ class RayClient:
         answer = await self._calls.exchange(request, Deadline(timeout_s or self._settings.request_timeout_s))
         check(answer, doing)
         return answer
+
+
+def _status(status: RunStatus) -> RunStatus:
+    try:
+        return RunStatus(status)
+    except ValueError as error:
+        raise InvalidRequest.field("status", f"must be one of {', '.join(RunStatus)}") from error

@@ -8,6 +8,7 @@ import zipfile
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from raylane_common import checks
 from raylane_common.errors import InvalidRequest
 from raylane_common.rules import is_plain_path
 
@@ -43,18 +44,19 @@ def build_package(files: Mapping[str, str | bytes], *, max_bytes: int = MAX_PACK
     `InvalidRequest` for no files, a path that is absolute or leads upwards, text that has no UTF-8, and a zip that is
     too large.
     """
-    if not files:
+    contents = checks.mapping("files", files)
+    if not contents:
         raise InvalidRequest.field("files", "must not be empty")
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        for path in sorted(files):
+        for path in sorted(contents):
             _check(path)
             entry = zipfile.ZipInfo(path, date_time=_TIMESTAMP)
             entry.create_system = _UNIX
             entry.external_attr = 0o644 << 16
-            archive.writestr(entry, _bytes(path, files[path]))
+            archive.writestr(entry, _bytes(path, contents[path]))
     data = buffer.getvalue()
-    if len(data) > max_bytes:
+    if len(data) > checks.at_least("max_bytes", 1, max_bytes):
         raise InvalidRequest.field("files", f"make a package of {len(data)} bytes; at most {max_bytes} are allowed")
     return Package(name=f"_ray_pkg_{hashlib.sha256(data).hexdigest()[:32]}.zip", data=data)
 
@@ -64,9 +66,11 @@ def _check(path: str) -> None:
         raise InvalidRequest.field("files", f"{path!r} is not a plain relative path")
 
 
-def _bytes(path: str, content: str | bytes) -> bytes:
+def _bytes(path: str, content: object) -> bytes:
     if isinstance(content, bytes):
         return content
+    if not isinstance(content, str):
+        raise InvalidRequest.field("files", f"{path} must hold text or bytes, not {checks.type_name(content)}")
     try:
         return content.encode()
     except UnicodeEncodeError as error:

@@ -7,24 +7,25 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 
+from raylane_common import checks
 from raylane_common.backoff import Backoff
 from raylane_common.errors import InvalidRequest, RayServerError, RayUnreachable, RunExists, SubmitOutcomeUnknown
 from raylane_common.limits import SUBMISSION_ID_PATTERN
 from raylane_common.ray.answers import PathFault, check
 from raylane_common.ray.calls import Deadline
 from raylane_common.ray.models import RayRun, Submission
+from raylane_common.ray.package import Package
 from raylane_common.ray.parsing import read, unexpected
 from raylane_common.ray.transport import Request
 from raylane_common.secrets import refuse_credentials
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from pydantic import JsonValue
 
     from raylane_common.ray.calls import Calls
     from raylane_common.ray.observe import RayObserver
-    from raylane_common.ray.package import Package
 
 # The first one is lost to a broken path, the second one to its failover; a third one rarely changes anything.
 MAX_SENDS: Final = 3
@@ -49,31 +50,44 @@ class NewRun:
         submission_id: str,
         entrypoint: str,
         package: Package | None,
-        env_vars: Mapping[str, str],
-        pip: Sequence[str],
-        metadata: Mapping[str, str],
+        env_vars: Mapping[str, str] | None,
+        pip: Iterable[str],
+        metadata: Mapping[str, str] | None,
     ) -> Self:
         """The arguments are those of `RayClient.submit`. Raises `InvalidRequest`, as for credentials."""
-        if not entrypoint.strip():
+        if not checks.utf_8("entrypoint", entrypoint).strip():
             raise InvalidRequest.field("entrypoint", "must not be empty")
-        refuse_credentials(env_vars, pip)
+        listed = checks.listed("pip", pip, "requirements")
+        requirements = [checks.utf_8(f"pip.{index}", each) for index, each in enumerate(listed)]
+        variables = _texts("env_vars", env_vars)
+        refuse_credentials(variables, requirements)
         runtime_env: dict[str, JsonValue] = {}
-        if env_vars:
-            runtime_env["env_vars"] = {name: str(value) for name, value in env_vars.items()}
-        if pip:
-            runtime_env["pip"] = list(pip)
+        if variables:
+            runtime_env["env_vars"] = dict(variables)
+        if requirements:
+            runtime_env["pip"] = list(requirements)
         if package is not None:
-            runtime_env["working_dir"] = package.uri
-        return cls(submission_id, entrypoint, runtime_env, {name: str(value) for name, value in metadata.items()})
+            runtime_env["working_dir"] = check_package(package).uri
+        return cls(submission_id, entrypoint, runtime_env, _texts("metadata", metadata))
 
     def is_same_as(self, job: RayRun) -> bool:
         """Whether the job that Ray has under this id is this one."""
         return job.entrypoint == self.entrypoint and (job.metadata or {}) == self.metadata
 
 
+def _texts(field: str, values: object) -> dict[str, str]:
+    # Ray accepts nothing but text, so numbers are written as text.
+    return {name: checks.utf_8(f"{field}.{name}", str(value)) for name, value in checks.mapping(field, values).items()}
+
+
+def check_package(package: Package) -> Package:
+    """Returns the package. Raises `InvalidRequest` for anything else."""
+    return checks.instance("package", Package, package, "; build_package makes one")
+
+
 def check_id(submission_id: str) -> str:
     """Returns the id if Ray accepts it. Raises `InvalidRequest`: Ray would store a run that nobody can look up."""
-    if not re.fullmatch(SUBMISSION_ID_PATTERN, submission_id):
+    if not isinstance(submission_id, str) or not re.fullmatch(SUBMISSION_ID_PATTERN, submission_id):
         raise InvalidRequest.field(
             "submission_id", "must be 1 to 64 letters, digits, '-' and '_', the first a letter or digit"
         )

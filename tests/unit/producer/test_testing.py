@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from raylane.testing import MemoryProducer
 from raylane_common.errors import (
+    CatalogUnavailable,
     InternalError,
     InvalidRequest,
     JobIdTaken,
@@ -101,6 +102,26 @@ async def test_unknown_jobs_and_bad_requests_are_refused(memory: MemoryProducer)
         memory.body("unknown")
     with pytest.raises(InvalidRequest, match=r"^session_id: "):
         await memory.generate("count", session_id="a/b")
+
+
+async def test_an_outcome_of_another_kind_is_refused_and_the_job_stays(memory: MemoryProducer) -> None:
+    job = await memory.tables.databases()
+    results: list[Any] = [None, CatalogUnavailable("Glue does not answer")]
+    errors: list[Any] = [None, ValueError("oops"), UPLOADED]
+    for result in results:
+        with pytest.raises(InvalidRequest, match=r"^result: must be a result, not "):
+            await memory.succeed(job.id, result)
+    for error in errors:
+        with pytest.raises(InvalidRequest, match=r"^error: must be a RaylaneError, not "):
+            await memory.fail(job.id, error)
+    assert (await job.record()).status is JobStatus.QUEUED
+
+
+async def test_an_answer_of_another_kind_is_refused() -> None:
+    answer: Any = lambda job: {"databases": []}  # noqa: E731
+    async with MemoryProducer(answer) as memory:
+        with pytest.raises(InvalidRequest, match=r"^answer: must return a result, a RaylaneError or None, not dict"):
+            await memory.tables.databases()
 
 
 async def test_a_result_of_another_type_is_an_error(memory: MemoryProducer) -> None:

@@ -11,7 +11,9 @@ from raylane.backend import RedisBackend
 from raylane.producer import Producer
 from raylane.testing.memory.queue import MemoryQueue
 from raylane.testing.memory.worker import MemoryWorker
-from raylane_common.errors import JobNotFound
+from raylane_common import checks
+from raylane_common.errors import InvalidRequest, JobNotFound, RaylaneError
+from raylane_common.wire.base import BaseResult
 
 try:
     from fakeredis import FakeAsyncRedis, FakeServer
@@ -20,7 +22,6 @@ except ImportError as _error:
 
 if TYPE_CHECKING:
     from raylane.testing.memory.queue import Answer
-    from raylane_common.errors import RaylaneError
     from raylane_common.wire.jobs import NewJob, Progress
     from raylane_common.wire.kinds import Result
     from raylane_common.wire.sources import AnySource
@@ -78,6 +79,8 @@ class MemoryProducer(Producer):
         The sources of the session change as they do with a real worker: an `UploadResult` or `SelectedTablesResult`
         adds some; a `GenerateResult` with a run removes those it used unless the job keeps them.
         """
+        if not isinstance(result, BaseResult):
+            raise InvalidRequest.field("result", f"must be a result, not {checks.type_name(result)}")
         await self._worker.end(job_id, result)
         await self._memory.answer_all()
 
@@ -86,7 +89,7 @@ class MemoryProducer(Producer):
 
         Starts the job first if necessary. Raises what `start` raises.
         """
-        await self._worker.end(job_id, error)
+        await self._worker.end(job_id, checks.instance("error", RaylaneError, error))
         await self._memory.answer_all()
 
     async def put_sources(self, session_id: str, *sources: AnySource) -> None:

@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from raylane_common.errors import RaylaneError
+from raylane_common import checks
+from raylane_common.errors import InvalidRequest, RaylaneError
 from raylane_common.redis.queue import JobQueue
+from raylane_common.wire.base import BaseResult
 from raylane_common.wire.jobs import JobStatus, NewJob
 from raylane_common.wire.kinds import Result
 
@@ -61,6 +63,7 @@ class MemoryQueue(JobQueue):
         while self._answer is not None and (job := await self._next_to_show()):
             outcome = self._answer(job)
             if outcome is not None:
+                _check(outcome)
                 await self._worker.end(job.id, outcome)
 
     async def _next_to_show(self) -> NewJob | None:
@@ -71,3 +74,9 @@ class MemoryQueue(JobQueue):
                 self._shown.add(job.id)
                 return job
         return None
+
+
+def _check(outcome: object) -> None:
+    if not isinstance(outcome, BaseResult | RaylaneError):
+        problem = f"must return a result, a RaylaneError or None, not {checks.type_name(outcome)}"
+        raise InvalidRequest.field("answer", problem)
