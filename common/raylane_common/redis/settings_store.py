@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from pydantic import ValidationError
 
+from raylane_common import checks
 from raylane_common.errors import InvalidRequest
 from raylane_common.ray.addresses import configured
 from raylane_common.ray.settings import RaySettings
@@ -62,6 +63,7 @@ def check(settings: RaySettings, name: str, value: str | None = None) -> None:
     if name not in NAMES:
         raise InvalidRequest.field("name", f"{name!r} is not one of {', '.join(NAMES)}")
     if value is not None:
+        checks.utf_8(name, value)
         configured(applied(settings, {name: value}))
 
 

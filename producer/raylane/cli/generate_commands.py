@@ -48,7 +48,13 @@ def run(
     """
 
     async def command(producer: Producer, terminal: Terminal) -> None:
+        from raylane_common.errors import invalid_requests
+        from raylane_common.wire.generate import GenerateRequest
+
         session_id = runner.require_session(session)
+        # Checked before the upload, so that an invalid request stores nothing.
+        with invalid_requests():
+            GenerateRequest(prompt=prompt, generator=generator, max_versions=max_versions)
         until = runner.deadline(waiting.timeout_s)
         upload_options = jobs.options()
         if jobs.job_id is not None:

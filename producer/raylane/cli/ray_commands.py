@@ -199,10 +199,13 @@ def submit(
     """
 
     async def enqueue(producer: Producer) -> JobHandle[RaySubmitResult]:
+        texts = {path.name: await _read_text(path) for path in files or ()}
+        if len(texts) < len(files or ()):
+            raise raylane.InvalidRequest.field("files", "must have different names; their directories are not kept")
         return await producer.cluster.submit(
             await _read_text(file),
             session_id=session,
-            files={path.name: await _read_text(path) for path in files or ()},
+            files=texts,
             env_vars=_parse_env_vars(env_vars or ()),
             pip=pip or (),
             **job.options(),
@@ -275,7 +278,7 @@ def _parse_env_vars(pairs: Iterable[str]) -> dict[str, str]:
     variables = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
-        if not equals:
+        if not equals or not name:
             raise raylane.InvalidRequest.field("env_vars", f"{pair!r} is not NAME=VALUE")
         variables[name] = value
     return variables

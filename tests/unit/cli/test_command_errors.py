@@ -122,6 +122,13 @@ async def test_an_invalid_request_names_its_field(cli: Cli, tmp_path: Path, comm
     assert (as_json.exit_code, json.loads(as_json.stdout)["details"]) == (2, {"field": field})
 
 
+async def test_a_run_with_an_invalid_prompt_leaves_no_upload_behind(cli: Cli, tmp_path: Path, redis: Redis) -> None:
+    (tmp_path / "a.csv").write_bytes(CSV_BYTES)
+    _check(await cli("run", "a.csv", " ", "-s", "s1"), 2, "invalid_request")
+    _check(await cli("run", "a.csv", "count", "-s", "s1", "--max-versions", "6"), 2, "invalid_request")
+    assert await redis.keys("*") == []
+
+
 async def test_a_script_that_is_not_text_is_refused(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "main.py").write_bytes(b"\xff\xfe")
     _check(await cli("ray", "submit", str(tmp_path / "main.py")), 2, "invalid_request")

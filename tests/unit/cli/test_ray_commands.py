@@ -94,6 +94,8 @@ async def test_the_output_of_a_script_is_shown_while_it_runs(cli: Cli, worker: S
     ("given", "problem"),
     [
         (["--env", "NAME"], "'NAME' is not NAME=VALUE"),
+        (["--env", "=value"], "'=value' is not NAME=VALUE"),
+        (["--file", "a/util.py", "--file", "b/util.py"], "files: must have different names"),
         (["--env", "API_TOKEN=hidden"], "env_vars.API_TOKEN: looks like a credential"),
         (["--file", "absent.py"], "absent.py"),
     ],
@@ -103,7 +105,10 @@ async def test_wrong_files_and_variables_of_a_script_are_refused(
 ) -> None:
     script = tmp_path / "job.py"
     script.write_text("pass\n")
-    ran = await cli("ray", "submit", str(script), *given)
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "util.py").write_text(f"NAME = {name!r}\n")
+    ran = await cli("ray", "submit", str(script), "--no-wait", *given)
     assert ran.exit_code == 2
     assert problem in ran.stderr
     assert "hidden" not in ran.stderr
@@ -119,6 +124,7 @@ async def test_settings_are_set_shown_and_unset(cli: Cli) -> None:
     for name, value, problem in (
         ("ray.token", "x", "'ray.token' is not one of ray.private_url, ray.public_url"),
         ("ray.public_url", "http://8.8.8.8:8265", "must be https://"),
+        ("ray.public_url", "https://caf\udce9", "ray.public_url: is not valid text"),
     ):
         ran = await cli("settings", "set", name, value)
         assert ran.exit_code == 2
