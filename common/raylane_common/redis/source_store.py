@@ -62,7 +62,7 @@ class SourceStore:
 
         The records of its jobs can still be read by id.
         """
-        with queue_errors("reset session"):
+        with queue_errors("reset a session"):
             async with self._redis.pipeline(transaction=True) as pipe:
                 pipe.hlen(keys.session_sources(session_id))
                 pipe.delete(keys.session_sources(session_id), keys.session_jobs(session_id))
