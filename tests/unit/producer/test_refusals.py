@@ -324,7 +324,7 @@ async def test_a_timeout_that_is_not_a_number_is_refused(producer: Producer, tim
         ({"settings": {}}, "settings", "redis_url"),
         ({"redis_url": b"redis://127.0.0.1:6379/0"}, "redis_url", "redis://"),
         ({"redis_url": 6379}, "redis_url", "redis://"),
-        ({"backend": object()}, "backend", r"RedisBackend\(client\)"),
+        ({"backend": "redis://127.0.0.1"}, "backend", r"RedisBackend\(client\)"),
     ],
     ids=repr,
 )
