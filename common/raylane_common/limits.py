@@ -18,6 +18,8 @@ MAX_CODE_VERSIONS: Final = 5
 MAX_DELAY_S: Final = 30 * 24 * 3600
 
 SESSION_ID_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
+# Braces would end a hash tag, and some other characters would change what a SCAN matches.
+PREFIX_PATTERN: Final = r"^[A-Za-z0-9._-]{0,64}$"
 # A job's id becomes part of its runs' submission ids, for which Ray allows 64 of these characters.
 JOB_ID_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,55}$"
 SUBMISSION_ID_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"

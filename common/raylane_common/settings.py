@@ -34,7 +34,7 @@ from pydantic_settings import (
 )
 
 from raylane_common.errors import InvalidRequest
-from raylane_common.limits import MAX_CODE_VERSIONS
+from raylane_common.limits import MAX_CODE_VERSIONS, PREFIX_PATTERN
 from raylane_common.ray.settings import RaySettings
 from raylane_common.wire.base import JobKind, RetryPolicy
 from raylane_common.wire.kinds import KINDS
@@ -57,6 +57,11 @@ class RedisSettings(_Section):
     )
     username: str | None = Field(default=None, description="ACL user, unless the URL names one")
     password: SecretStr | None = Field(default=None, description="Password, unless the URL holds one")
+    prefix: str = Field(
+        default="",
+        pattern=PREFIX_PATTERN,
+        description="Begins every key, as `{prefix}:`, so that several deployments can share one server",
+    )
     ca_file: FilePath | None = Field(
         default=None, description="PEM file with the authorities to trust for `rediss://`, instead of the system's"
     )

@@ -9,15 +9,16 @@ import pytest
 
 from raylane import Producer
 from raylane.testing import Address, FakeRay
-from raylane_common.redis import keys
 from raylane_common.redis.connection import connect
 from raylane_common.settings import RedisSettings
 from raylane_worker.embedded import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY
 from tests.faults.processes import Workers
 from tests.faults.server import Server
 from tests.faults.warehouse import Warehouse
+from tests.helpers import queue_keys
 from tests.helpers.claims import immortal_keys
 from tests.helpers.profiles import seed
+from tests.helpers.queue_keys import keys
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -66,7 +67,7 @@ async def _nothing_is_left(server: Server, redis: Redis) -> AsyncIterator[None]:
     assert await immortal_keys(redis) == [], "keys without a time to live"
     if not server.keeps_jobs:
         found = [key async for key in redis.scan_iter(count=1000)]
-        held = [key for key in found if key.startswith((*keys.IMMORTAL, keys.ARQ_LEASE)) or ":slots:" in key]
+        held = [key for key in found if key.startswith((*keys.immortal, queue_keys.lease(""))) or ":slots:" in key]
         assert held == [], "jobs, leases or slots left in the lanes"
 
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from raylane_common.redis import keys
 from raylane_common.wire.base import JobKind
 from raylane_common.wire.jobs import JobStatus
 from raylane_worker.embedded.child import guarded
@@ -18,6 +17,7 @@ from tests.faults import enqueuer
 from tests.faults.proxy import Proxy
 from tests.helpers import queue_keys
 from tests.helpers.profiles import by_profile
+from tests.helpers.queue_keys import keys
 from tests.helpers.waiting import until
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from raylane_common.redis import keys
 from raylane_common.wire.jobs import EventType, JobStatus
 from tests.faults.workload import Workload
 from tests.helpers.profiles import by_profile
+from tests.helpers.queue_keys import keys
 from tests.helpers.waiting import until
 
 if TYPE_CHECKING:

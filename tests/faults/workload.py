@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from raylane.options import new_job, new_upload
 from raylane_common.errors import QueueUnavailable
-from raylane_common.redis import keys
 from raylane_common.wire.base import JobKind
 from raylane_common.wire.generate import GenerateRequest
 from raylane_common.wire.jobs import JobStatus, NewJob
 from raylane_common.wire.ray import RayLogsRequest, RayRunRequest, RayRunsRequest, RayStatusRequest, RaySubmitRequest
 from raylane_common.wire.tables import ListDatabasesRequest, ListTablesRequest, SelectTablesRequest, TableRef
 from tests.faults.warehouse import TABLES
+from tests.helpers.queue_keys import keys
 from tests.helpers.waiting import until
 
 if TYPE_CHECKING:

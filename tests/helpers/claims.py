@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from raylane_common.errors import StorageRejected, StorageUnavailable
-from raylane_common.redis import keys
 from raylane_common.redis.queue import JobQueue
 from tests.helpers import queue_keys
 from tests.helpers.lanes import DONE, lane_queue
+from tests.helpers.queue_keys import keys
 
 if TYPE_CHECKING:
     from typing import Any
@@ -106,4 +106,4 @@ async def immortal_keys(redis: Redis) -> list[str]:
         for key in found:
             pipe.ttl(key)
         ttls = await pipe.execute()
-    return [key for key, ttl in zip(found, ttls, strict=True) if ttl == -1 and not key.startswith(keys.IMMORTAL)]
+    return [key for key, ttl in zip(found, ttls, strict=True) if ttl == -1 and not key.startswith(keys.immortal)]

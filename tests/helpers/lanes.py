@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from arq.connections import ArqRedis
 
-from raylane_common.redis import keys
+from raylane_common.redis.connection import keys_of
 from raylane_common.redis.queue import LaneQueue
 from raylane_common.redis.queue.wake import listen
 from raylane_common.settings import LaneSettings, LanesSettings
@@ -66,6 +66,7 @@ async def worker(
         retries={JobKind.UPLOAD: policy, JobKind.TABLES: policy},
         on_drain=lambda: None,
     )
+    keys = keys_of(redis)
     channels: dict[str, Callable[[str], None]] = {
         keys.wake("upload"): running.wake,
         keys.cancel("upload"): running.cancel,

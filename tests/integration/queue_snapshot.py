@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from raylane_common.redis import keys
 from raylane_common.wire.base import JobKind
 from raylane_common.wire.jobs import Attempt, JobRecord, JobStatus
 from tests.helpers import queue_keys
+from tests.helpers.queue_keys import keys
 from tests.integration.queue_model import PER_SESSION, ids
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Snapshot:
 
     def what_lasts(self) -> dict[str, Any]:
         """Everything but the times of the janitor's last sweep and its last checks of waiting jobs."""
-        passing = (keys.WAITING, keys.janitor(LANE))
+        passing = (keys.waiting(""), keys.janitor(LANE))
         # Members of a set have no order.
         return {
             key: sorted(map(str, value)) if isinstance(value, list) else value
@@ -71,7 +71,7 @@ class Snapshot:
 
     def check_times_to_live(self) -> None:
         immortal = [key for key, left_ms in self.ttls_ms.items() if left_ms < 0]
-        assert [key for key in immortal if not key.startswith(keys.IMMORTAL)] == [], "keys without a time to live"
+        assert [key for key in immortal if not key.startswith(keys.immortal)] == [], "keys without a time to live"
 
     def check_records(self) -> None:
         found = {job_id: self._record(job_id) for job_id in self.model.jobs}

@@ -18,8 +18,7 @@ from raylane import Producer
 from raylane.backend import RedisBackend
 from raylane.options import new_job
 from raylane_common.errors import InternalError, QueueUnavailable, StorageUnavailable
-from raylane_common.redis import keys
-from raylane_common.redis.connection import connect, queue_errors
+from raylane_common.redis.connection import connect, keys_of, queue_errors
 from raylane_common.redis.queue.heartbeats import ask_to_drain, living_workers
 from raylane_common.redis.queue.scripts import Name, source
 from raylane_common.redis.source_store import SourceStore
@@ -195,10 +194,20 @@ SOURCE = CsvSource(
 )
 
 
-@pytest.fixture(scope="module")
-def rules() -> dict[str, list[str]]:
+@pytest.fixture
+def prefix(request: pytest.FixtureRequest) -> str:
+    """The prefix of the keys. A test that is parametrized with `prefix` chooses another one."""
+    return getattr(request, "param", "")
+
+
+@pytest.fixture
+def rules(prefix: str) -> dict[str, list[str]]:
     """The rules that the documentation gives to each user."""
     text = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
+    if prefix:
+        replaced = re.search(rf"With a prefix `{prefix}`, write `(.*)` in place of `(.*)`;", text)
+        assert replaced is not None
+        text = text.replace(replaced[2], replaced[1])
     found = (line.split() for line in text.splitlines() if line.startswith("user raylane-"))
     return {user: rules for _, user, *rules in found}
 
@@ -222,9 +231,9 @@ async def acl(admin: Redis, *words: str) -> None:
     await admin.execute_command("ACL", *words)  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
 
 
-def as_user(valkey: EmbeddedValkey, user: str) -> RedisSettings:
+def as_user(valkey: EmbeddedValkey, user: str, prefix: str = "") -> RedisSettings:
     password = f"{user.removeprefix('raylane-').upper()}-PASSWORD"
-    return RedisSettings.model_validate({"url": valkey.url, "username": user, "password": password})
+    return RedisSettings.model_validate({"url": valkey.url, "username": user, "password": password, "prefix": prefix})
 
 
 async def do_what_a_handler_may(request: Any, ctx: JobContext) -> DatabasesResult:
@@ -303,18 +312,20 @@ async def be_a_worker(settings: Settings) -> AsyncIterator[None]:
 
 
 async def _swept(client: Redis) -> bool:
-    found: int = await client.exists(*(keys.janitor(lane) for lane in Lane))
+    found: int = await client.exists(*(keys_of(client).janitor(lane) for lane in Lane))
     return found == len(Lane)
 
 
+@pytest.mark.parametrize("prefix", ["", "acme"], indirect=True)
 async def test_the_documented_users_can_do_all_that_producers_and_workers_do_and_little_else(
-    valkey: EmbeddedValkey, admin: Redis, rules: dict[str, list[str]]
+    valkey: EmbeddedValkey, admin: Redis, rules: dict[str, list[str]], prefix: str
 ) -> None:
     await admin.config_resetstat()
     await admin.script_flush()
     policy = RetryPolicy(backoff_base_s=0.01)
-    settings = Settings(redis=as_user(valkey, WORKER), retries={JobKind.GENERATE: policy})
-    async with be_a_worker(settings), Producer(backend=RedisBackend.connect(as_user(valkey, PRODUCER))) as producer:
+    settings = Settings(redis=as_user(valkey, WORKER, prefix), retries={JobKind.GENERATE: policy})
+    backend = RedisBackend.connect(as_user(valkey, PRODUCER, prefix))
+    async with be_a_worker(settings), Producer(backend=backend) as producer:
         async with asyncio.timeout(60):
             await be_a_producer(producer)
     used = {name.removeprefix("cmdstat_") for name in await admin.info("commandstats")}
@@ -325,7 +336,7 @@ async def test_the_documented_users_can_do_all_that_producers_and_workers_do_and
 
 
 def called_by_scripts(user: str) -> set[str]:
-    called = {name.lower() for script in SCRIPTS[user] for name in re.findall(r"call\('([A-Z]+)'", source(script))}
+    called = {name.lower() for script in SCRIPTS[user] for name in re.findall(r"call\('([A-Z]+)'", source(script, ""))}
     # Only workers take the step that asks for it.
     return called - {"info"} if user == PRODUCER else called
 
@@ -336,10 +347,23 @@ def test_every_command_of_the_scripts_is_granted(rules: dict[str, list[str]]) ->
         assert called_by_scripts(user) - {rule.removeprefix("+") for rule in granted} == set()
 
 
+@pytest.mark.parametrize("prefix", ["", "acme"], indirect=True)
 @pytest.mark.parametrize("user", [PRODUCER, WORKER])
-async def test_a_documented_user_reaches_nothing_else(valkey: EmbeddedValkey, admin: Redis, user: str) -> None:
+async def test_a_documented_user_reaches_nothing_else(
+    valkey: EmbeddedValkey, admin: Redis, user: str, prefix: str
+) -> None:
+    other = "{acme}:raylane:job:j" if not prefix else "raylane:job:j"
     async with client_of_settings(as_user(valkey, user)) as client:
-        for command in ("GET mine", "FLUSHALL", "CONFIG GET *", "KEYS *", "ACL LIST", "PUBLISH mine x", "SHUTDOWN"):
+        for command in (
+            "GET mine",
+            f"HGETALL {other}",
+            "FLUSHALL",
+            "CONFIG GET *",
+            "KEYS *",
+            "ACL LIST",
+            "PUBLISH mine x",
+            "SHUTDOWN",
+        ):
             with pytest.raises(NoPermissionError):
                 await client.execute_command(*command.split())  # type: ignore[no-untyped-call]  # as above
     await admin.acl_log_reset()

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from raylane_common.redis import keys
 from raylane_common.redis.queue import JobQueue, LaneQueue, janitor
 from raylane_common.redis.queue.janitor import SWEEP_EVERY_S
 from raylane_common.wire.jobs import NewJob
@@ -28,6 +27,7 @@ from tests.helpers.claims import (
     take,
 )
 from tests.helpers.lanes import DONE, a_job, succeed, worker
+from tests.helpers.queue_keys import keys
 from tests.helpers.waiting import until
 
 if TYPE_CHECKING:
@@ -233,7 +233,7 @@ async def test_broken_records_are_left_alone_and_stop_nothing(redis: Redis, queu
     await forget(redis, "stray")
     await sweep(redis, lane)
     assert await claimed(lane) == ["stray"]
-    assert {key async for key in redis.scan_iter(f"{keys.QUEUE}*")} == set()
+    assert {key async for key in redis.scan_iter(keys.queue("*"))} == set()
     for job_id, fields in odd.items():
         assert await redis.hgetall(keys.job(job_id)) == fields  # type: ignore[misc]  # as above
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from raylane_common.redis import keys
 from raylane_common.redis.queue import JobQueue
 from raylane_worker.lanes.worker import LaneWorker
 from tests.helpers.lanes import DONE, a_job, succeed, worker
+from tests.helpers.queue_keys import keys
 from tests.helpers.waiting import until
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from raylane_common.errors import ErrorInfo, InternalError, JobTimeout, StorageRejected, StorageUnavailable
-from raylane_common.redis import keys
 from raylane_common.redis.queue import Claim, JobQueue
 from raylane_common.wire.generate import GenerateRequest
 from raylane_common.wire.jobs import EventType, JobStatus, NewJob, Progress
@@ -16,6 +15,7 @@ from raylane_common.wire.tables import DatabasesResult
 from raylane_common.wire.upload import UploadRequest
 from tests.helpers import queue_keys
 from tests.helpers.lanes import DONE, a_job, lane_queue, succeed, worker
+from tests.helpers.queue_keys import keys
 from tests.helpers.waiting import until
 
 if TYPE_CHECKING:

@@ -20,6 +20,7 @@ from raylane_common.settings import RedisSettings, Settings
 from raylane_common.wire.base import Lane
 from raylane_worker.app import run
 from raylane_worker.live_settings import LiveSettings
+from tests.helpers.queue_keys import keys
 from tests.helpers.waiting import until
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ async def test_a_value_that_cannot_be_used_leaves_the_settings_as_they_were(
             assert (await ray.version()).endpoint == "private"
             [line] = [record for record in caplog.records if record.levelno == logging.ERROR]
             assert "must be https" in line.message
-            await redis.delete("raylane:settings")
+            await redis.delete(keys.settings)
 
 
 @pytest.mark.parametrize("memory", [False, True], ids=["redis", "memory"])
@@ -126,11 +127,11 @@ async def test_a_change_without_a_name_makes_the_worker_read_all_settings(valkey
         async with RayClient(started_with) as ray:
             live = LiveSettings(client, ray, started_with)
             following = asyncio.create_task(live.follow())
-            await redis.hset("raylane:settings", "ray.private_url", "http://10.0.0.2:8265")  # type: ignore[misc]  # redis-py's types
+            await redis.hset(keys.settings, "ray.private_url", "http://10.0.0.2:8265")  # type: ignore[misc]  # redis-py's types
             live.changed("")
             await until(lambda: ray.endpoints()[0].url == "http://10.0.0.2:8265")
             following.cancel()
             await asyncio.gather(following, return_exceptions=True)
-            await redis.delete("raylane:settings")
+            await redis.delete(keys.settings)
     finally:
         await client.aclose()

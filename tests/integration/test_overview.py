@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from raylane_common.redis import keys
 from raylane_common.wire.base import JobKind, Lane
 from raylane_common.wire.generate import GenerateRequest
 from raylane_common.wire.jobs import JobStatus, LaneOverview, NewJob
@@ -14,6 +13,7 @@ from raylane_common.wire.ray import RayStatusRequest
 from raylane_common.wire.upload import UploadRequest
 from tests.helpers.claims import PERMANENT, TRANSIENT, claimed, end, patient_lane, run, take
 from tests.helpers.lanes import a_job
+from tests.helpers.queue_keys import keys
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

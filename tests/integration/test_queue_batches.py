@@ -6,7 +6,6 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from raylane_common.errors import JobIdTaken, QueueUnavailable
-from raylane_common.redis import keys
 from raylane_common.redis.connection import connect
 from raylane_common.redis.queue import JobQueue, LaneQueue
 from raylane_common.settings import RedisSettings
@@ -18,6 +17,7 @@ from raylane_common.wire.tables import ListTablesRequest
 from raylane_common.wire.upload import UploadRequest
 from tests.helpers.claims import claimed, patient_lane, run, statuses, take
 from tests.helpers.lanes import a_job, succeed, worker
+from tests.helpers.queue_keys import keys
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

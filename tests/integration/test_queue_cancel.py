@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from raylane_common.errors import JobCancelled, RayUnreachable, StorageUnavailable
-from raylane_common.redis import keys
 from raylane_common.redis.queue import JobQueue, LaneQueue
 from raylane_common.wire.base import JobKind
 from raylane_common.wire.jobs import EventType, JobStatus, Progress
@@ -28,6 +27,7 @@ from tests.helpers.claims import (
     take,
 )
 from tests.helpers.lanes import DONE, a_job, succeed, worker
+from tests.helpers.queue_keys import keys
 from tests.helpers.waiting import until
 
 if TYPE_CHECKING:

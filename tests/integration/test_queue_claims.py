@@ -9,12 +9,12 @@ import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from raylane_common.errors import QueueUnavailable
-from raylane_common.redis import keys
 from raylane_common.redis.queue import JobQueue, LaneQueue
 from raylane_common.redis.queue.scripts import Scripts
 from tests.helpers import queue_keys
 from tests.helpers.claims import claimed, die, end, fail, patient_lane, record, run, statuses, take
 from tests.helpers.lanes import DONE, a_job, succeed, worker
+from tests.helpers.queue_keys import keys
 from tests.helpers.waiting import until
 
 if TYPE_CHECKING:
@@ -238,7 +238,7 @@ async def test_leases_outlast_an_absence_of_the_server(redis: Redis, queue: JobQ
     await queue.enqueue(a_job(id="j"))
     lease = await take(lane)
     # No worker reached the server for longer than a lease, so the server was away.
-    await redis.set(keys.PULSE + "upload", "1", ex=60)
+    await redis.set(queue_keys.pulse("upload"), "1", ex=60)
     await die(redis, "j")
     assert await claimed(patient_lane(redis, name="other")) == []
     assert await lane.renew([lease]) == ["held"]

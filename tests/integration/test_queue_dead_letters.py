@@ -16,7 +16,6 @@ from raylane_common.errors import (
     RaylaneError,
     StorageUnavailable,
 )
-from raylane_common.redis import keys
 from raylane_common.wire.base import JobKind
 from raylane_common.wire.generate import Checkpoint, CodeVersion, GeneratorName, Usage
 from raylane_common.wire.jobs import JobStatus, NewJob
@@ -39,6 +38,7 @@ from tests.helpers.claims import (
     take,
 )
 from tests.helpers.lanes import DONE, a_job, worker
+from tests.helpers.queue_keys import keys
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from raylane_common.errors import JobNotFound
-from raylane_common.redis import keys
 from raylane_common.redis.connection import connect
 from raylane_common.redis.queue import JobQueue, LaneQueue
 from raylane_common.redis.queue.scripts import EVENTS_MAX
@@ -16,6 +15,7 @@ from raylane_common.settings import RedisSettings
 from raylane_common.wire.jobs import EventType, JobStatus, Progress
 from tests.helpers.claims import PERMANENT, TRANSIENT, end, finals, run, take
 from tests.helpers.lanes import DONE, a_job
+from tests.helpers.queue_keys import keys
 from tests.helpers.waiting import until
 
 if TYPE_CHECKING:

@@ -28,7 +28,6 @@ from raylane_common.errors import (
     StorageRejected,
     StorageUnavailable,
 )
-from raylane_common.redis import keys
 from raylane_common.redis.connection import connect
 from raylane_common.redis.queue import JobQueue, QueueOverview
 from raylane_common.redis.queue.scripts import Scripts, calls
@@ -40,6 +39,7 @@ from raylane_common.wire.upload import UploadRequest
 from tests.helpers import queue_keys
 from tests.helpers.lanes import DONE, lane_queue
 from tests.helpers.profiles import by_profile
+from tests.helpers.queue_keys import keys
 from tests.integration.queue_model import DEFAULT_ATTEMPTS, PER_SESSION, Job, LaneModel, Outcome, ids
 from tests.integration.queue_snapshot import LANE, SETS, Snapshot
 
@@ -366,7 +366,7 @@ class QueueMachine(RuleBasedStateMachine):
         """As when the server was away: all leases have run out, and whoever comes back first takes nobody's job."""
         for job_id in running(self):
             self._run_out(job_id)
-        pulse = f"{keys.PULSE}{LANE}"
+        pulse = queue_keys.pulse(LANE)
         _, of_server = self.run(self.redis.get(pulse)).split()
         self.run(self.redis.set(pulse, f"1 {of_server}", keepttl=True))
         self.model.server_was_away = True

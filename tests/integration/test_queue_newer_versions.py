@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from raylane_common.errors import InvalidRequest, QueueUnavailable
-from raylane_common.redis import keys
 from raylane_common.redis.queue.events import read_event
 from raylane_common.redis.settings_store import SettingsStore
 from raylane_common.redis.source_store import SourceStore
@@ -17,6 +16,7 @@ from raylane_common.wire.jobs import EventType, JobEvent, JobStatus
 from raylane_common.wire.sources import Column, ColumnType, CsvSource, OpaqueSource
 from tests.helpers.claims import PERMANENT, end, run, take
 from tests.helpers.lanes import DONE, a_job
+from tests.helpers.queue_keys import keys
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -239,7 +239,7 @@ async def test_a_record_that_is_not_utf_8_fails_alone(
 async def test_an_id_that_is_not_utf_8_holds_up_no_other(redis: Redis, queue: JobQueue, lane: LaneQueue) -> None:
     await queue.enqueue(a_job(id="good"))
     odd = keys.job("\udcff")
-    assert odd.encode("utf-8", "surrogateescape") == b"raylane:job:\xff"
+    assert odd.encode("utf-8", "surrogateescape") == keys.job("").encode() + b"\xff"
     fields = {"v": "1", "kind": "tables", "lane": "upload", "status": "queued", "enqueued_at": "1"}
     await redis.hset(odd, mapping=fields)  # type: ignore[misc]  # as above
     await redis.expire(odd, 600)
@@ -340,7 +340,7 @@ async def test_a_source_whose_name_is_not_utf_8_is_an_error_that_can_be_printed(
 
 
 async def test_other_text_that_is_not_utf_8_can_be_printed(redis: Redis, overview: QueueOverview) -> None:
-    await redis.hset(keys.SETTINGS, "ray.public_url", b"http://\xff")  # type: ignore[misc, arg-type]  # as above
+    await redis.hset(keys.settings, "ray.public_url", b"http://\xff")  # type: ignore[misc, arg-type]  # as above
     await redis.zadd(keys.workers("ray"), {b"\xff": 9e15})
     await redis.expire(keys.workers("ray"), 60)
     assert await SettingsStore(redis).all() == {"ray.public_url": "http://\ufffd"}

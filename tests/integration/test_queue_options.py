@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from raylane_common.errors import DependencyFailed, InvalidRequest, JobExpired, StorageUnavailable
-from raylane_common.redis import keys
 from raylane_common.redis.queue import JobQueue, LaneQueue
 from raylane_common.wire.jobs import JobStatus, NewJob
 from raylane_common.wire.tables import ListTablesRequest
@@ -33,6 +32,7 @@ from tests.helpers.claims import (
     take,
 )
 from tests.helpers.lanes import DONE, a_job, succeed, worker
+from tests.helpers.queue_keys import keys
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

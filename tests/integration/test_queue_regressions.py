@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from raylane_common.redis import keys
 from raylane_common.redis.queue import JobQueue
 from tests.helpers import queue_keys
 from tests.helpers.claims import PERMANENT, claimed, die, error_code, patient_lane, run, statuses, take
 from tests.helpers.lanes import DONE, a_job
+from tests.helpers.queue_keys import keys
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -25,8 +25,8 @@ async def test_no_lease_is_lost_if_a_renewal_is_the_first_contact_after_the_serv
     lease, other = await take(first), await take(second)
     for job_id in ("a", "b"):
         await die(redis, job_id)
-    _, of_server = str(await redis.get(f"{keys.PULSE}upload")).split()
-    await redis.set(f"{keys.PULSE}upload", f"1 {of_server}", keepttl=True)
+    _, of_server = str(await redis.get(queue_keys.pulse("upload"))).split()
+    await redis.set(queue_keys.pulse("upload"), f"1 {of_server}", keepttl=True)
     assert await first.renew([lease]) == ["held"]
     assert await claimed(patient_lane(redis, name="w3")) == []
     assert await second.renew([other]) == ["held"]

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from raylane_common.redis import keys
 from tests.helpers import queue_keys
 from tests.helpers.claims import PERMANENT, TRANSIENT, claimed, come_due, die, end, patient_lane, run, statuses, take
 from tests.helpers.lanes import DONE, a_job, worker
+from tests.helpers.queue_keys import keys
 from tests.helpers.waiting import until
 
 if TYPE_CHECKING:

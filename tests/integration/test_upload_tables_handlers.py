@@ -19,7 +19,6 @@ from raylane_common.errors import (
     UnsupportedFormat,
 )
 from raylane_common.ray.client import RayClient
-from raylane_common.redis import keys
 from raylane_common.redis.source_store import SourceStore
 from raylane_common.settings import Settings
 from raylane_common.wire.jobs import JobRecord, JobStatus, NewJob, Progress
@@ -40,6 +39,7 @@ from raylane_worker.data.storage import Storage
 from raylane_worker.handlers.tables import tables
 from raylane_worker.handlers.upload import upload
 from tests.helpers.aws import aws_settings, closed, glue, own_bucket, s3
+from tests.helpers.queue_keys import keys
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -9,7 +9,6 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 from raylane_common.ray.models import RayVersion
-from raylane_common.redis import keys
 from raylane_common.redis.queue import JobQueue, LaneQueue
 from raylane_common.redis.queue.heartbeats import ask_to_drain, living_workers
 from raylane_common.settings import Settings
@@ -20,6 +19,7 @@ from raylane_worker import app
 from raylane_worker.context import Handler
 from raylane_worker.lanes import worker as lanes
 from tests.helpers.claims import patient_lane, statuses
+from tests.helpers.queue_keys import keys
 from tests.helpers.waiting import until
 from tests.integration.test_worker_cli import ended, start
 

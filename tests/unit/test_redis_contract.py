@@ -99,7 +99,7 @@ def attributes_of_class(theirs: type) -> set[str]:
 
 def test_our_attributes_are_not_redis_pys() -> None:
     assert OURS & (attributes_of_class(Connection) | attributes_of_class(UnixDomainSocketConnection)) == set()
-    assert {"_process", "_by_loop", "_inherited"} & attributes_of_class(ConnectionPool) == set()
+    assert {"keys", "_process", "_by_loop", "_inherited"} & attributes_of_class(ConnectionPool) == set()
 
 
 def test_the_private_names_that_are_used_are_these_and_exist() -> None:

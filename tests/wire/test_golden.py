@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import fakeredis
 import pytest
 
-from raylane_common.redis import keys
 from raylane_common.redis.queue import JobQueue
 from raylane_common.wire.jobs import JobRecord, JobStatus, NewJob, parse_request
+from tests.helpers.queue_keys import keys
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

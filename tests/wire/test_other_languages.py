@@ -14,7 +14,6 @@ import pytest
 from redis.exceptions import ResponseError
 
 from raylane_common.errors import InvalidRequest
-from raylane_common.redis import keys
 from raylane_common.redis.queue import JobQueue, LaneQueue, QueueOverview
 from raylane_common.redis.queue.batches import outcome_of
 from raylane_common.redis.queue.scripts import source
@@ -24,6 +23,7 @@ from raylane_common.wire.tables import ListDatabasesRequest
 from tests.helpers import queue_keys
 from tests.helpers.claims import TRANSIENT, claimed, end, patient_lane, record, take
 from tests.helpers.lanes import DONE
+from tests.helpers.queue_keys import keys
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -133,11 +133,17 @@ def test_a_printed_script_begins_with_what_it_takes_and_returns() -> None:
     assert head is not None
     for part in ("KEYS", "ARGV", "Options", "Returns", "max_attempts", "'missing'", "'option'", "INVALIDARGS"):
         assert part in head.group(0)
-    assert printed == source("enqueue")
+    assert printed == source("enqueue", "")
+    printed = subprocess.run([*command, "acme"], capture_output=True, check=True, text=True, timeout=60).stdout
+    assert printed == source("enqueue", "acme")
+    assert "'{acme}:raylane:job:'" in printed
+    refused = subprocess.run([*command, "no'quotes"], capture_output=True, text=True, timeout=60, check=False)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr.startswith("usage: ")
 
 
 async def run_script(redis: Redis, *arguments: str | int) -> Any:
-    return await redis.eval(source("enqueue"), 0, *map(str, arguments))  # type: ignore[misc]  # redis-py's sync/async union
+    return await redis.eval(source("enqueue", keys.prefix), 1, keys.route, *map(str, arguments))  # type: ignore[misc]  # redis-py's sync/async union
 
 
 def a_group(*job_ids: str, options: Any = "") -> list[str | int]:

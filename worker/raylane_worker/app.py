@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 from arq.connections import ArqRedis
 
 from raylane_common.ray.client import RayClient
-from raylane_common.redis import keys
-from raylane_common.redis.connection import connect
+from raylane_common.redis.connection import connect, keys_of
 from raylane_common.redis.queue import LaneQueue
 from raylane_common.redis.queue.heartbeats import forget_drain
 from raylane_common.redis.queue.wake import listen
@@ -139,7 +138,8 @@ async def _work(
     ready: asyncio.Event,
     stop: asyncio.Event,
 ) -> None:
-    channels: dict[str, Callable[[str], None]] = {keys.SETTINGS_CHANGED: live.changed}
+    keys = keys_of(redis)
+    channels: dict[str, Callable[[str], None]] = {keys.settings_changed: live.changed}
     for worker in workers:
         channels |= {keys.wake(worker.lane_queue.lane): worker.wake, keys.cancel(worker.lane_queue.lane): worker.cancel}
     listener = asyncio.create_task(listen(redis, channels))

@@ -24,6 +24,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from raylane_common.errors import InvalidRequest, QueueUnavailable
+from raylane_common.redis.keys import Keys
 from raylane_common.redis.pool import RetryingPool
 from raylane_common.redis.retrying import (
     RETRYABLE,
@@ -77,6 +78,7 @@ def connect(settings: RedisSettings) -> Redis:
     if kind is not UnixConnection:
         options |= {"socket_keepalive": True, "socket_keepalive_options": _KEEPALIVE}
     pool = RetryingPool(
+        Keys(settings.prefix),
         connection_class=kind,
         decode_responses=True,
         # Bytes that another program wrote must not make redis-py raise. They can be sent back unchanged.
@@ -90,6 +92,12 @@ def connect(settings: RedisSettings) -> Redis:
         **options,
     )
     return Redis.from_pool(pool)
+
+
+def keys_of(redis: Redis) -> Keys:
+    """Returns the keys of the deployment that `redis` belongs to. They have no prefix if `connect` did not make it."""
+    pool = redis.connection_pool
+    return pool.keys if isinstance(pool, RetryingPool) else Keys()
 
 
 @contextmanager

@@ -1,42 +1,41 @@
-"""Every Redis key. No other module spells one; the scripts get prefixes and suffixes from here (`IN_SCRIPTS`).
+"""Every Redis key. No other module spells one; the scripts get their names for keys from here (`Keys.in_scripts`).
 
-The `arq:` keys follow the layout of arq 0.28 (`arq/constants.py`), so that arq's tools can read the queue.
+Without a prefix, the `arq:` keys are those of arq 0.28 (`arq/constants.py`), so that arq's tools can read the queue.
 Every key expires, except the sets of unfinished jobs and the settings.
-See docs/decisions/0001 and 0006.
+See docs/decisions/0001, 0006 and 0013.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-JOB: Final = "raylane:job:"
-SESSION: Final = "raylane:session:"
-UNIQUE: Final = "raylane:unique:"
-ARQ_JOB: Final = "arq:job:"
-ARQ_LEASE: Final = "arq:in-progress:"
+_JOB: Final = "raylane:job:"
+_SESSION: Final = "raylane:session:"
+_UNIQUE: Final = "raylane:unique:"
+_ARQ_JOB: Final = "arq:job:"
+_ARQ_LEASE: Final = "arq:in-progress:"
 
 # One sorted set per lane and state. They hold the unfinished jobs, so they never expire.
-QUEUE: Final = "raylane:queue:"
-SCHEDULE: Final = "raylane:schedule:"
-WAITING: Final = "raylane:waiting:"
-PARKED: Final = "raylane:parked:"
-RUNNING: Final = "raylane:running:"
-EXPIRING: Final = "raylane:expiring:"
+_QUEUE: Final = "raylane:queue:"
+_SCHEDULE: Final = "raylane:schedule:"
+_WAITING: Final = "raylane:waiting:"
+_PARKED: Final = "raylane:parked:"
+_RUNNING: Final = "raylane:running:"
+_EXPIRING: Final = "raylane:expiring:"
 
-# A hash from name to value. A setting stays in effect until an operator unsets it, so it never expires.
-SETTINGS: Final = "raylane:settings"
-SETTINGS_CHANGED: Final = "raylane:settings:changed"
-IMMORTAL: Final = (QUEUE, SCHEDULE, WAITING, PARKED, RUNNING, EXPIRING, SETTINGS)
+_SETTINGS: Final = "raylane:settings"
+_SETTINGS_CHANGED: Final = "raylane:settings:changed"
 
-ENDED: Final = "raylane:ended:"
-DEAD: Final = "raylane:dead:"
-CLAIM: Final = "raylane:claim:"
-PULSE: Final = "raylane:pulse:"
-WAKE: Final = "raylane:wake:"
-CANCEL: Final = "raylane:cancel:"
-WORKERS: Final = "raylane:workers:"
-DRAIN: Final = "raylane:drain:"
-JANITOR: Final = "raylane:janitor:"
+_ENDED: Final = "raylane:ended:"
+_DEAD: Final = "raylane:dead:"
+_CLAIM: Final = "raylane:claim:"
+_PULSE: Final = "raylane:pulse:"
+_WAKE: Final = "raylane:wake:"
+_CANCEL: Final = "raylane:cancel:"
+_WORKERS: Final = "raylane:workers:"
+_DRAIN: Final = "raylane:drain:"
+_JANITOR: Final = "raylane:janitor:"
+_ROUTE: Final = "raylane:route"
 
 # Suffixes of a job's keys, after JOB and the job's id.
 EVENTS: Final = ":events"
@@ -51,97 +50,120 @@ HISTORY: Final = ":jobs"
 SLOTS: Final = ":slots:"
 NO_SLOT: Final = ":parked:"
 
-IN_SCRIPTS: Final = {
-    name: value for name, value in list(globals().items()) if name.isupper() and isinstance(value, str)
-}
-"""The prefixes and suffixes by name. Scripts need them because they build keys from ids that they read."""
+_NAMES: Final = {name: value for name, value in list(globals().items()) if name.isupper() and isinstance(value, str)}
 
 
-def job(job_id: str) -> str:
-    """A job's record: a hash."""
-    return f"{JOB}{job_id}"
+class Keys:
+    """The keys of one deployment. Deployments with different prefixes can share a server."""
 
+    def __init__(self, prefix: str = "") -> None:
+        """With a `prefix`, every key begins with it as a hash tag, so that a cluster keeps all keys together."""
+        self.prefix = prefix
+        self._start = f"{{{prefix}}}:" if prefix else ""
 
-def job_events(job_id: str) -> str:
-    """A job's events: a stream."""
-    return f"{JOB}{job_id}{EVENTS}"
+    @property
+    def in_scripts(self) -> dict[str, str]:
+        """Beginnings and endings of keys by name. Scripts need them because they build keys from ids that they read."""
+        # Endings have public names.
+        return {
+            name.removeprefix("_"): self._start + text if name.startswith("_") else text
+            for name, text in _NAMES.items()
+        }
 
+    @property
+    def immortal(self) -> tuple[str, ...]:
+        """How the keys that never expire begin."""
+        names = (_QUEUE, _SCHEDULE, _WAITING, _PARKED, _RUNNING, _EXPIRING, _SETTINGS)
+        return tuple(self._start + name for name in names)
 
-def job_body(job_id: str) -> str:
-    """The bytes staged for an upload: a string."""
-    return f"{JOB}{job_id}{BODY}"
+    @property
+    def route(self) -> str:
+        """A key that never exists. Scripts declare it, so that proxies and clusters know where they must run."""
+        return f"{self._start}{_ROUTE}"
 
+    @property
+    def settings(self) -> str:
+        """Settings made at run time: a hash from name to value. Each stays until an operator unsets it."""
+        return f"{self._start}{_SETTINGS}"
 
-def job_attempts(job_id: str) -> str:
-    """A job's attempts that did not succeed, oldest first: a list of JSON."""
-    return f"{JOB}{job_id}{ATTEMPTS}"
+    @property
+    def settings_changed(self) -> str:
+        """The channel that announces changes of settings: each message is a name."""
+        return f"{self._start}{_SETTINGS_CHANGED}"
 
+    def job(self, job_id: str) -> str:
+        """A job's record: a hash."""
+        return f"{self._start}{_JOB}{job_id}"
 
-def queue(lane: str) -> str:
-    """Jobs ready to run, scored by rank (the epoch ms of readiness, moved by the priority): a sorted set."""
-    return f"{QUEUE}{lane}"
+    def job_events(self, job_id: str) -> str:
+        """A job's events: a stream."""
+        return f"{self._start}{_JOB}{job_id}{EVENTS}"
 
+    def job_body(self, job_id: str) -> str:
+        """The bytes staged for an upload: a string."""
+        return f"{self._start}{_JOB}{job_id}{BODY}"
 
-def schedule(lane: str) -> str:
-    """Jobs that are not due yet, scored by the epoch ms at which they are due: a sorted set."""
-    return f"{SCHEDULE}{lane}"
+    def job_attempts(self, job_id: str) -> str:
+        """A job's attempts that did not succeed, oldest first: a list of JSON."""
+        return f"{self._start}{_JOB}{job_id}{ATTEMPTS}"
 
+    def queue(self, lane: str) -> str:
+        """Jobs ready to run, scored by rank (the epoch ms of readiness, moved by the priority): a sorted set."""
+        return f"{self._start}{_QUEUE}{lane}"
 
-def waiting(lane: str) -> str:
-    """Jobs that wait for other jobs, scored by the epoch ms of the janitor's last check: a sorted set."""
-    return f"{WAITING}{lane}"
+    def schedule(self, lane: str) -> str:
+        """Jobs that are not due yet, scored by the epoch ms at which they are due: a sorted set."""
+        return f"{self._start}{_SCHEDULE}{lane}"
 
+    def waiting(self, lane: str) -> str:
+        """Jobs that wait for other jobs, scored by the epoch ms of the janitor's last check: a sorted set."""
+        return f"{self._start}{_WAITING}{lane}"
 
-def parked(lane: str) -> str:
-    """Jobs that are ready but whose session has no free slot, scored by rank: a sorted set."""
-    return f"{PARKED}{lane}"
+    def parked(self, lane: str) -> str:
+        """Jobs that are ready but whose session has no free slot, scored by rank: a sorted set."""
+        return f"{self._start}{_PARKED}{lane}"
 
+    def running(self, lane: str) -> str:
+        """Running jobs, scored by the epoch ms at which their lease ends: a sorted set."""
+        return f"{self._start}{_RUNNING}{lane}"
 
-def running(lane: str) -> str:
-    """Running jobs, scored by the epoch ms at which their lease ends: a sorted set."""
-    return f"{RUNNING}{lane}"
+    def ended(self, lane: str) -> str:
+        """Jobs that have ended, scored by the epoch ms of their end: a sorted set."""
+        return f"{self._start}{_ENDED}{lane}"
 
+    def dead(self, lane: str) -> str:
+        """Dead letters, scored by the epoch ms of their failure: a sorted set."""
+        return f"{self._start}{_DEAD}{lane}"
 
-def ended(lane: str) -> str:
-    """Jobs that have ended, scored by the epoch ms of their end: a sorted set."""
-    return f"{ENDED}{lane}"
+    def wake(self, lane: str) -> str:
+        """The channel that announces new work in a lane: each message is a job id."""
+        return f"{self._start}{_WAKE}{lane}"
 
+    def cancel(self, lane: str) -> str:
+        """The channel that announces which running jobs must stop: each message is a job id."""
+        return f"{self._start}{_CANCEL}{lane}"
 
-def dead(lane: str) -> str:
-    """Dead letters, scored by the epoch ms of their failure: a sorted set."""
-    return f"{DEAD}{lane}"
+    def workers(self, lane: str) -> str:
+        """A lane's living workers, scored by the epoch ms at which each counts as dead: a sorted set."""
+        return f"{self._start}{_WORKERS}{lane}"
 
+    def worker_drain(self, worker: str) -> str:
+        """Asks a worker to drain and stop: a string with a short time to live."""
+        return f"{self._start}{_DRAIN}{worker}"
 
-def wake(lane: str) -> str:
-    """The channel that announces new work in a lane: each message is a job id."""
-    return f"{WAKE}{lane}"
+    def janitor(self, lane: str) -> str:
+        """Names the worker that swept the lane last, until the next sweep is due: a string."""
+        return f"{self._start}{_JANITOR}{lane}"
 
+    def session_sources(self, session_id: str) -> str:
+        """A session's sources: a hash from type and name to JSON."""
+        return f"{self._start}{_SESSION}{session_id}{SOURCES}"
 
-def cancel(lane: str) -> str:
-    """The channel that announces which running jobs must stop: each message is a job id."""
-    return f"{CANCEL}{lane}"
+    def session_jobs(self, session_id: str) -> str:
+        """A session's job ids, scored by the epoch microsecond at which each was enqueued: a sorted set."""
+        return f"{self._start}{_SESSION}{session_id}{HISTORY}"
 
-
-def workers(lane: str) -> str:
-    """A lane's living workers, scored by the epoch ms at which each counts as dead: a sorted set."""
-    return f"{WORKERS}{lane}"
-
-
-def worker_drain(worker: str) -> str:
-    """Asks a worker to drain and stop: a string with a short time to live."""
-    return f"{DRAIN}{worker}"
-
-
-def janitor(lane: str) -> str:
-    """Names the worker that swept the lane last, until the next sweep is due: a string."""
-    return f"{JANITOR}{lane}"
-
-
-def session_sources(session_id: str) -> str:
-    """A session's sources: a hash from type and name to JSON."""
-    return f"{SESSION}{session_id}{SOURCES}"
-
-
-def session_jobs(session_id: str) -> str:
-    """A session's job ids, scored by the epoch microsecond at which each was enqueued: a sorted set."""
-    return f"{SESSION}{session_id}{HISTORY}"
+    def parts_of_job(self, key: str) -> tuple[str, str]:
+        """Returns the id and the suffix of one of a job's keys. The suffix of a record is empty."""
+        job_id, colon, suffix = key.removeprefix(self.job("")).partition(":")
+        return job_id, colon + suffix

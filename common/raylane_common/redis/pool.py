@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from redis.asyncio.connection import AbstractConnection
 
+    from raylane_common.redis.keys import Keys
+
 
 class _LoopConnections:
     """The connections of one event loop. They are closed when the loop ends."""
@@ -55,10 +57,14 @@ class _LoopConnections:
 
 
 class RetryingPool(ConnectionPool):
-    """Hands out connections that may not be connected yet: the command connects them, within its own time limit."""
+    """Hands out connections that may not be connected yet: the command connects them, within its own time limit.
 
-    def __init__(self, **options: Any) -> None:
+    It also holds the keys of its deployment.
+    """
+
+    def __init__(self, keys: Keys, **options: Any) -> None:
         super().__init__(**options)
+        self.keys = keys
         self._process = os.getpid()
         self._by_loop: dict[asyncio.AbstractEventLoop, _LoopConnections] = {}
         self._inherited: list[_LoopConnections] = []

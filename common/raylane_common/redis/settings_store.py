@@ -11,8 +11,7 @@ from raylane_common import checks
 from raylane_common.errors import InvalidRequest
 from raylane_common.ray.addresses import configured
 from raylane_common.ray.settings import RaySettings
-from raylane_common.redis import keys
-from raylane_common.redis.connection import queue_errors
+from raylane_common.redis.connection import keys_of, queue_errors
 from raylane_common.rules import printable
 
 if TYPE_CHECKING:
@@ -32,29 +31,30 @@ class SettingsStore:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
+        self._keys = keys_of(redis)
 
     async def all(self) -> dict[str, str]:
         """Returns the values by name. Names that this version does not know are left out."""
         with queue_errors("read the settings"):
-            found = await cast("Awaitable[dict[str, str]]", self._redis.hgetall(keys.SETTINGS))
+            found = await cast("Awaitable[dict[str, str]]", self._redis.hgetall(self._keys.settings))
         return {name: printable(found[name]) for name in NAMES if name in found}
 
     async def set(self, name: str, value: str) -> None:
         """Sets one value and announces it to all workers. Call `check` first to validate the value."""
         async with self._changing(name) as pipe:
-            pipe.hset(keys.SETTINGS, name, value)
+            pipe.hset(self._keys.settings, name, value)
 
     async def unset(self, name: str) -> None:
         """Removes one value and announces it. Each worker then uses the value that it was started with."""
         async with self._changing(name) as pipe:
-            pipe.hdel(keys.SETTINGS, name)
+            pipe.hdel(self._keys.settings, name)
 
     @asynccontextmanager
     async def _changing(self, name: str) -> AsyncIterator[Pipeline]:
         with queue_errors("change a setting"):
             async with self._redis.pipeline() as pipe:
                 yield pipe
-                pipe.publish(keys.SETTINGS_CHANGED, name)
+                pipe.publish(self._keys.settings_changed, name)
                 await pipe.execute()
 
 

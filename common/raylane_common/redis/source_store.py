@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Final, cast
 from pydantic import TypeAdapter, ValidationError
 
 from raylane_common.errors import InvalidRequest
-from raylane_common.redis import keys
-from raylane_common.redis.connection import queue_errors
+from raylane_common.redis.connection import keys_of, queue_errors
 from raylane_common.redis.queue.scripts import Scripts, calls
 from raylane_common.rules import printable
 from raylane_common.wire.sources import AnySource
@@ -29,13 +28,14 @@ class SourceStore:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
+        self._keys = keys_of(redis)
         self._scripts = Scripts(redis)
 
     async def put(self, session_id: str, sources: Sequence[AnySource]) -> None:
         """Adds the sources, all of them or none. They replace sources of the same type and name."""
         if not sources:
             return
-        key = keys.session_sources(session_id)
+        key = self._keys.session_sources(session_id)
         with queue_errors("store sources"):
             async with self._redis.pipeline(transaction=True) as pipe:
                 pipe.hset(key, mapping=_dump(sources))
@@ -48,7 +48,9 @@ class SourceStore:
         Raises `InvalidRequest` that names the source if one cannot be read.
         """
         with queue_errors("read sources"):
-            found = await cast("Awaitable[Mapping[str, str]]", self._redis.hgetall(keys.session_sources(session_id)))
+            found = await cast(
+                "Awaitable[Mapping[str, str]]", self._redis.hgetall(self._keys.session_sources(session_id))
+            )
         return [_read(session_id, field, found[field]) for field in sorted(found)]
 
     async def clear(self, session_id: str, snapshot: Sequence[AnySource]) -> int:
@@ -64,8 +66,8 @@ class SourceStore:
         """
         with queue_errors("reset a session"):
             async with self._redis.pipeline(transaction=True) as pipe:
-                pipe.hlen(keys.session_sources(session_id))
-                pipe.delete(keys.session_sources(session_id), keys.session_jobs(session_id))
+                pipe.hlen(self._keys.session_sources(session_id))
+                pipe.delete(self._keys.session_sources(session_id), self._keys.session_jobs(session_id))
                 count, _ = await pipe.execute()
         return int(count)
 

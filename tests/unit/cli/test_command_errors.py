@@ -17,7 +17,7 @@ from raylane_common.errors import (
     StorageRejected,
     TableNotFound,
 )
-from raylane_common.redis import keys
+from tests.helpers.queue_keys import keys
 from tests.unit.producer.samples import CSV_BYTES
 
 if TYPE_CHECKING:

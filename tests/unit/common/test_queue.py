@@ -10,7 +10,6 @@ import pytest
 
 from raylane_common.errors import InvalidRequest, JobIdTaken, JobNotFound, LeaseLost, StorageRejected, WaitTimeout
 from raylane_common.limits import MAX_STAGED_BYTES
-from raylane_common.redis import keys
 from raylane_common.redis.queue import JobQueue, LaneQueue
 from raylane_common.wire.generate import GenerateRequest
 from raylane_common.wire.jobs import JobStatus, NewJob, Progress
@@ -18,6 +17,7 @@ from raylane_common.wire.tables import ListTablesRequest
 from raylane_common.wire.upload import UploadRequest
 from tests.helpers.claims import claimed, die, end, patient_lane, take
 from tests.helpers.lanes import DONE
+from tests.helpers.queue_keys import keys
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

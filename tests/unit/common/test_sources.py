@@ -7,9 +7,9 @@ import pytest
 from redis.asyncio import Redis
 
 from raylane_common.errors import QueueUnavailable
-from raylane_common.redis import keys
 from raylane_common.redis.source_store import SourceStore
 from raylane_common.wire.sources import Column, ColumnType, CsvSource, TableFormat, TableSource
+from tests.helpers.queue_keys import keys
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

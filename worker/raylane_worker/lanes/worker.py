@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 from arq.worker import Worker, func
 
 from raylane_common.errors import QueueUnavailable
-from raylane_common.redis import keys
-from raylane_common.redis.connection import queue_errors
+from raylane_common.redis.connection import keys_of, queue_errors
 from raylane_worker.lanes.attempts import AttemptRunner
 from raylane_worker.lanes.leases import HeldLeases
 from raylane_worker.lanes.outbox import Outbox
@@ -70,7 +69,7 @@ class LaneWorker(Worker):
         super().__init__(
             # arq does not start without a function for each job name, but it never calls these.
             functions=[func(_never_called_by_arq, name=kind.value) for kind in handlers],
-            queue_name=keys.queue(queue.lane),
+            queue_name=keys_of(pool).queue(queue.lane),
             redis_pool=pool,
             max_jobs=lane.concurrency,
             job_timeout=lane.timeout_s,

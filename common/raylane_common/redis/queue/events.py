@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Final
 from pydantic import JsonValue, TypeAdapter
 
 from raylane_common.errors import InvalidRequest, JobNotFound
-from raylane_common.redis import keys
-from raylane_common.redis.connection import queue_errors
+from raylane_common.redis.connection import keys_of, queue_errors
 from raylane_common.rules import printable
 from raylane_common.wire.jobs import EventType, JobEvent, JobStatus
 
@@ -33,6 +32,7 @@ class EventReader:
     def __init__(self, redis: Redis, block_s: float) -> None:
         """`block_s` is the longest single blocking read; it must stay below the connection's socket timeout."""
         self._redis = redis
+        self._keys = keys_of(redis)
         self._block_ms = int(block_s * 1000)
 
     async def until_end(self, job_id: str, after: str | None) -> AsyncIterator[JobEvent]:
@@ -40,12 +40,12 @@ class EventReader:
 
         Raises `JobNotFound`, and `InvalidRequest` if `after` is not an event id.
         """
-        stream = keys.job_events(job_id)
+        stream = self._keys.job_events(job_id)
         position = after
         while True:
             with queue_errors("read a job's events"):
                 async with self._redis.pipeline(transaction=True) as pipe:
-                    pipe.hmget(keys.job(job_id), ["status", "enqueued_at"])
+                    pipe.hmget(self._keys.job(job_id), ["status", "enqueued_at"])
                     pipe.xrevrange(stream, count=1)
                     (status, enqueued_at), newest = await pipe.execute()
             if status is None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from raylane_common.redis import keys
-from raylane_common.redis.connection import queue_errors
+from raylane_common.redis.connection import keys_of, queue_errors
 from raylane_common.wire.base import Lane
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ async def living_workers(redis: Redis, host: str) -> dict[str, list[str]]:
     with queue_errors("look for workers"):
         seconds, _ = await redis.time()
         for lane in Lane:
-            for worker in await redis.zrangebyscore(keys.workers(lane), seconds * 1000, "+inf"):
+            for worker in await redis.zrangebyscore(keys_of(redis).workers(lane), seconds * 1000, "+inf"):
                 if worker.rpartition("-")[0] == host:
                     found.setdefault(worker, []).append(lane)
     return dict(sorted(found.items()))
@@ -30,7 +29,7 @@ async def living_workers(redis: Redis, host: str) -> dict[str, list[str]]:
 async def ask_to_drain(redis: Redis, worker: str) -> None:
     """Asks the worker to finish its jobs and stop. Raises `QueueUnavailable`."""
     with queue_errors("ask a worker to drain"):
-        await redis.set(keys.worker_drain(worker), "1", ex=_DRAIN_REQUEST_TTL_S)
+        await redis.set(keys_of(redis).worker_drain(worker), "1", ex=_DRAIN_REQUEST_TTL_S)
 
 
 async def forget_drain(redis: Redis, worker: str) -> None:
@@ -39,4 +38,4 @@ async def forget_drain(redis: Redis, worker: str) -> None:
     Raises `QueueUnavailable`.
     """
     with queue_errors("start the worker"):
-        await redis.delete(keys.worker_drain(worker))
+        await redis.delete(keys_of(redis).worker_drain(worker))

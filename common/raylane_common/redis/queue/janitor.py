@@ -8,8 +8,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
-from raylane_common.redis import keys
-from raylane_common.redis.connection import queue_errors
+from raylane_common.redis.connection import keys_of, queue_errors
+from raylane_common.redis.keys import BODY
 from raylane_common.redis.queue.scripts import calls
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ class Janitor:
         every_s: float,
     ) -> None:
         self._redis = redis
+        self._keys = keys_of(redis)
         self._scripts = scripts
         self._lane = lane
         self._worker = worker
@@ -61,7 +62,7 @@ class Janitor:
         with queue_errors("sweep the lane"):
             # The key expires just before the next sweep is due, so that a worker that is alone is never locked out.
             px = self._every_ms - 100
-            if not await self._redis.set(keys.janitor(self._lane), self._worker, nx=True, px=px):
+            if not await self._redis.set(self._keys.janitor(self._lane), self._worker, nx=True, px=px):
                 return False
         repaired = await calls.sweep(
             self._scripts,
@@ -80,12 +81,14 @@ class Janitor:
     async def _mend_some(self) -> None:
         """Checks the next few keys of the database for stray jobs: unfinished ones that are in no set of the lane."""
         with queue_errors("search for stray jobs"):
-            self._cursor, found = await self._redis.scan(self._cursor, match=f"{keys.JOB}*", count=_KEYS_PER_SEARCH)
+            self._cursor, found = await self._redis.scan(
+                self._cursor, match=self._keys.job("*"), count=_KEYS_PER_SEARCH
+            )
         jobs = []
         for key in sorted(found):
-            job_id, colon, part = key.removeprefix(keys.JOB).partition(":")
-            if colon + part in ("", keys.BODY):
-                jobs.append((job_id, bool(part)))
+            job_id, suffix = self._keys.parts_of_job(key)
+            if suffix in ("", BODY):
+                jobs.append((job_id, bool(suffix)))
         if jobs:
             mended = await calls.mend(self._scripts, self._lane, self._lease_ms, jobs)
             if mended:

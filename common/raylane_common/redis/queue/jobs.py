@@ -19,8 +19,7 @@ from raylane_common.errors import (
     RaylaneError,
     WaitTimeout,
 )
-from raylane_common.redis import keys
-from raylane_common.redis.connection import queue_errors, readable
+from raylane_common.redis.connection import keys_of, queue_errors, readable
 from raylane_common.redis.queue.batches import chunks_of, groups_of, outcome_of
 from raylane_common.redis.queue.events import BEGIN, EventReader, job_not_found
 from raylane_common.redis.queue.scripts import Scripts, calls
@@ -50,6 +49,7 @@ class JobQueue:
     def __init__(self, redis: Redis, *, block_s: float = 5.0) -> None:
         """`block_s` is the longest single blocking read; it must stay below the connection's socket timeout."""
         self._redis = redis
+        self._keys = keys_of(redis)
         self._scripts = Scripts(redis)
         self._events = EventReader(redis, block_s)
 
@@ -132,8 +132,8 @@ class JobQueue:
         """Returns the job's attempts that did not succeed, oldest first. Raises `JobNotFound`."""
         with queue_errors("read a job's attempts"):
             async with self._redis.pipeline(transaction=False) as pipe:
-                pipe.exists(keys.job(job_id))
-                pipe.lrange(keys.job_attempts(job_id), 0, -1)
+                pipe.exists(self._keys.job(job_id))
+                pipe.lrange(self._keys.job_attempts(job_id), 0, -1)
                 exists, found = await pipe.execute()
         if not exists:
             raise job_not_found(job_id)
@@ -142,7 +142,7 @@ class JobQueue:
     async def record(self, job_id: str) -> JobRecord:
         """Returns the job's record. Raises `JobNotFound`, and `InvalidRequest` if the record cannot be read."""
         with queue_errors("read a record"):
-            fields = await cast("Awaitable[dict[str, str]]", self._redis.hgetall(keys.job(job_id)))
+            fields = await cast("Awaitable[dict[str, str]]", self._redis.hgetall(self._keys.job(job_id)))
         if not fields:
             raise job_not_found(job_id)
         try:
@@ -192,10 +192,10 @@ class JobQueue:
     async def history(self, session_id: str, *, limit: int = 50) -> list[JobRecord]:
         """Returns the session's jobs, newest first, without those whose record has expired or cannot be read."""
         with queue_errors("read a session's history"):
-            job_ids = await self._redis.zrevrange(keys.session_jobs(session_id), 0, limit - 1)
+            job_ids = await self._redis.zrevrange(self._keys.session_jobs(session_id), 0, limit - 1)
             async with self._redis.pipeline(transaction=False) as pipe:
                 for job_id in job_ids:
-                    pipe.hgetall(keys.job(job_id))
+                    pipe.hgetall(self._keys.job(job_id))
                 found = readable(await pipe.execute(raise_on_error=False))
         records = (_readable(job_id, fields) for job_id, fields in zip(job_ids, found, strict=True))
         return [record for record in records if record is not None]

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from raylane_common.errors import InvalidRequest
-from raylane_common.redis import keys
-from raylane_common.redis.connection import queue_errors
+from raylane_common.redis.connection import keys_of, queue_errors
 from raylane_common.redis.queue.janitor import SWEEP_EVERY_S, Janitor
 from raylane_common.redis.queue.lease import Lease
 from raylane_common.redis.queue.scripts import DEAD_TTL_MS, Scripts, calls
@@ -115,7 +114,7 @@ class LaneQueue:
     async def stop_beating(self) -> None:
         """Removes the worker's heartbeat, so that a worker that has stopped no longer counts as alive."""
         with queue_errors("remove a heartbeat"):
-            await self._redis.zrem(keys.workers(self.lane), self._worker)
+            await self._redis.zrem(keys_of(self._redis).workers(self.lane), self._worker)
 
     def janitor(self, *, every_s: float = SWEEP_EVERY_S) -> Janitor:
         """Returns a janitor for this lane. One of the janitors of all workers sweeps every `every_s` seconds."""

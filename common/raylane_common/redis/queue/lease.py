@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, cast
 from redis.client import NEVER_DECODE
 
 from raylane_common.errors import LeaseLost, StagedBodyMissing
-from raylane_common.redis import keys
-from raylane_common.redis.connection import queue_errors
+from raylane_common.redis.connection import keys_of, queue_errors
 from raylane_common.redis.queue.scripts import calls
 from raylane_common.redis.queue.scripts.calls import AttemptOutcome, Verdict
 from raylane_common.wire.jobs import EventType, JobRecord, Progress
@@ -39,6 +38,7 @@ class Lease:
         self.record = record
         self.token = token
         self._redis = redis
+        self._keys = keys_of(redis)
         self._scripts = scripts
 
     @property
@@ -49,7 +49,7 @@ class Lease:
     async def refresh(self) -> None:
         """Reads the record again, including everything that this attempt has written."""
         with queue_errors("read a record"):
-            fields = await cast("Awaitable[dict[str, str]]", self._redis.hgetall(keys.job(self.job_id)))
+            fields = await cast("Awaitable[dict[str, str]]", self._redis.hgetall(self._keys.job(self.job_id)))
         if not fields:
             raise LeaseLost(f"the record of job {self.job_id} no longer exists", details={"job_id": self.job_id})
         self.record = JobRecord.from_hash(self.job_id, fields)
@@ -78,7 +78,7 @@ class Lease:
             found = await cast(
                 "Awaitable[bytes | None]",
                 self._redis.execute_command(  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
-                    "GET", keys.job_body(self.job_id), **{NEVER_DECODE: True}
+                    "GET", self._keys.job_body(self.job_id), **{NEVER_DECODE: True}
                 ),
             )
         if found is None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from raylane_common.errors import InvalidRequest
-from raylane_common.redis import keys
-from raylane_common.redis.connection import queue_errors, readable
+from raylane_common.redis.connection import keys_of, queue_errors, readable
+from raylane_common.redis.keys import Keys
 from raylane_common.rules import printable
 from raylane_common.wire.base import JobKind, Lane
 from raylane_common.wire.jobs import JobRecord, JobStatus, LaneOverview
@@ -25,14 +25,14 @@ _RATE_OVER_MS: Final = 60_000
 # The records of this many jobs are a few hundred KiB, which Redis sends in a few milliseconds.
 _PAGE: Final = 200
 
-_SETS: Final[dict[JobStatus, tuple[Callable[[str], str], ...]]] = {
-    JobStatus.WAITING: (keys.waiting,),
-    JobStatus.SCHEDULED: (keys.schedule,),
-    JobStatus.QUEUED: (keys.queue, keys.parked),
-    JobStatus.RUNNING: (keys.running,),
-    JobStatus.SUCCEEDED: (keys.ended,),
-    JobStatus.FAILED: (keys.ended,),
-    JobStatus.CANCELLED: (keys.ended,),
+_SETS: Final[dict[JobStatus, tuple[Callable[[Keys, str], str], ...]]] = {
+    JobStatus.WAITING: (Keys.waiting,),
+    JobStatus.SCHEDULED: (Keys.schedule,),
+    JobStatus.QUEUED: (Keys.queue, Keys.parked),
+    JobStatus.RUNNING: (Keys.running,),
+    JobStatus.SUCCEEDED: (Keys.ended,),
+    JobStatus.FAILED: (Keys.ended,),
+    JobStatus.CANCELLED: (Keys.ended,),
 }
 
 
@@ -41,6 +41,7 @@ class QueueOverview:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
+        self._keys = keys_of(redis)
 
     async def lanes(self) -> list[LaneOverview]:
         """Returns how many jobs each lane has in each state now, and its living workers."""
@@ -62,7 +63,7 @@ class QueueOverview:
         Searches all unfinished jobs, and the last 10,000 ended jobs of each lane. Unreadable records are left out.
         """
         sets = dict.fromkeys(
-            set_of(lane)
+            set_of(self._keys, lane)
             for state in ([status] if status else JobStatus)
             for set_of in _SETS[state]
             for lane in ([lane_of(kind)] if kind else Lane)
@@ -94,17 +95,18 @@ class QueueOverview:
                 and (session_id is None or record.session_id == session_id)
             )
 
-        return await self._newest([keys.dead(lane) for lane in ([lane_of(kind)] if kind else Lane)], matches, limit)
+        sets = [self._keys.dead(lane) for lane in ([lane_of(kind)] if kind else Lane)]
+        return await self._newest(sets, matches, limit)
 
     async def _lane(self, lane: Lane, now_ms: int) -> LaneOverview:
         async with self._redis.pipeline(transaction=False) as pipe:
-            for set_of in (keys.waiting, keys.schedule, keys.queue, keys.parked, keys.running, keys.dead):
-                pipe.zcard(set_of(lane))
-            pipe.zcount(keys.ended(lane), now_ms - _RATE_OVER_MS, "+inf")
-            pipe.zrangebyscore(keys.workers(lane), now_ms, "+inf")
-            pipe.zrange(keys.queue(lane), 0, 0)
+            for set_of in (Keys.waiting, Keys.schedule, Keys.queue, Keys.parked, Keys.running, Keys.dead):
+                pipe.zcard(set_of(self._keys, lane))
+            pipe.zcount(self._keys.ended(lane), now_ms - _RATE_OVER_MS, "+inf")
+            pipe.zrangebyscore(self._keys.workers(lane), now_ms, "+inf")
+            pipe.zrange(self._keys.queue(lane), 0, 0)
             waiting, scheduled, queued, parked, running, dead, ended, workers, head = await pipe.execute()
-        since = await self._redis.hget(keys.job(head[0]), "enqueued_at") if head else None  # type: ignore[misc]  # redis-py's sync/async union
+        since = await self._redis.hget(self._keys.job(head[0]), "enqueued_at") if head else None  # type: ignore[misc]  # redis-py's sync/async union
         return LaneOverview(
             lane=lane,
             waiting=waiting,
@@ -142,7 +144,7 @@ class QueueOverview:
             start += len(job_ids)
             async with self._redis.pipeline(transaction=False) as pipe:
                 for job_id in job_ids:
-                    pipe.hgetall(keys.job(job_id))
+                    pipe.hgetall(self._keys.job(job_id))
                 answers = readable(await pipe.execute(raise_on_error=False))
             for job_id, fields in zip(job_ids, answers, strict=True):
                 if fields:

@@ -9,7 +9,7 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from raylane_common.errors import JobCancelled, LeaseLost, RaylaneError
-from raylane_common.redis import keys
+from raylane_common.redis.connection import keys_of
 from raylane_common.redis.queue import JobQueue, LaneQueue
 from raylane_common.redis.source_store import SourceStore
 from raylane_common.wire.base import Lane
@@ -41,6 +41,7 @@ class MemoryWorker:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
+        self._keys = keys_of(redis)
         self._queue = JobQueue(redis)
         self._sources = SourceStore(redis)
         self._leases: dict[str, Lease] = {}
@@ -99,11 +100,11 @@ class MemoryWorker:
     async def _claim(self, record: JobRecord) -> Lease:
         lane = self._lanes[record.lane]
         if record.status is JobStatus.SCHEDULED:
-            await self._redis.zadd(keys.schedule(record.lane), {record.id: 0}, xx=True)
+            await self._redis.zadd(self._keys.schedule(record.lane), {record.id: 0}, xx=True)
             # Moves due jobs into the queue without claiming any.
             await lane.claim(0)
         # A lane cannot be asked for one job, so the job is moved to the front.
-        await self._redis.zadd(keys.queue(record.lane), {record.id: 0}, xx=True)
+        await self._redis.zadd(self._keys.queue(record.lane), {record.id: 0}, xx=True)
         leases = (await lane.claim(1)).leases if record.status in (JobStatus.SCHEDULED, JobStatus.QUEUED) else []
         if [lease.job_id for lease in leases] == [record.id]:
             return leases[0]

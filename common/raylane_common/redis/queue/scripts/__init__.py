@@ -10,8 +10,8 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final, Literal, cast
 
-from raylane_common.redis.connection import queue_errors
-from raylane_common.redis.keys import IN_SCRIPTS
+from raylane_common.redis.connection import keys_of, queue_errors
+from raylane_common.redis.keys import Keys
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
@@ -31,29 +31,31 @@ Name = Literal[
 ]
 
 _NUMBERS: Final = {"EVENTS_MAX": EVENTS_MAX, "PENDING_MS": PENDING_TTL_MS, "DEAD_MS": DEAD_TTL_MS}
-_CONSTANTS: Final = {name: f"'{value}'" for name, value in IN_SCRIPTS.items()} | {
-    name: str(value) for name, value in _NUMBERS.items()
-}
-_NAME_OF_CONSTANT: Final = re.compile(rf"\b({'|'.join(_CONSTANTS)})\b")
+_NAME_OF_CONSTANT: Final = re.compile(rf"\b({'|'.join((*Keys().in_scripts, *_NUMBERS))})\b")
 
 
 @cache
-def source(name: Name) -> str:
-    """Returns the text of a script as the server runs it. Its first comment says what it takes and returns."""
+def source(name: Name, prefix: str) -> str:
+    """Returns the text of a script as the server runs it. Its first comment says what it takes and returns.
+
+    `prefix` is that of the deployment's keys.
+    """
     here = files(__package__)
     lines = (here / f"{name}.lua").read_text().splitlines(keepends=True)
     # The comment at the head says what the script takes and returns.
     length = next(index for index, line in enumerate(lines) if not line.startswith("--"))
     contract, body = "".join(lines[:length]), "".join(lines[length:])
-    return f"{contract}\n{_with_constants((here / 'shared.lua').read_text())}\n{_with_constants(body)}"
+    shared = (here / "shared.lua").read_text()
+    return f"{contract}\n{_with_constants(shared, prefix)}\n{_with_constants(body, prefix)}"
 
 
-def _with_constants(text: str) -> str:
+def _with_constants(text: str, prefix: str) -> str:
     """Replaces names in capitals with their values. As Lua locals, every function would capture them on each call."""
-    lines = text.splitlines(keepends=True)
+    values = {name: f"'{value}'" for name, value in Keys(prefix).in_scripts.items()}
+    values |= {name: str(value) for name, value in _NUMBERS.items()}
     return "".join(
-        line if line.lstrip().startswith("--") else _NAME_OF_CONSTANT.sub(lambda name: _CONSTANTS[name[0]], line)
-        for line in lines
+        line if line.lstrip().startswith("--") else _NAME_OF_CONSTANT.sub(lambda name: values[name[0]], line)
+        for line in text.splitlines(keepends=True)
     )
 
 
@@ -62,6 +64,7 @@ class Scripts:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
+        self._keys = keys_of(redis)
         self._registered: dict[Name, AsyncScript] = {}
 
     async def run(self, name: Name, arguments: Sequence[Argument], *, doing: str) -> object:
@@ -71,6 +74,6 @@ class Scripts:
         """
         script = self._registered.get(name)
         if script is None:
-            script = self._registered[name] = self._redis.register_script(source(name))
+            script = self._registered[name] = self._redis.register_script(source(name, self._keys.prefix))
         with queue_errors(doing):
-            return await cast("Awaitable[object]", script(args=arguments))
+            return await cast("Awaitable[object]", script(keys=[self._keys.route], args=arguments))

@@ -1,12 +1,15 @@
-"""Prints a script as the server runs it, for use from other languages."""
+"""Prints a script as the server runs it, for use from other languages. A prefix of the keys may follow its name."""
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import get_args
 
+from raylane_common.limits import PREFIX_PATTERN
 from raylane_common.redis.queue.scripts import Name, source
 
-if len(sys.argv) != 2 or sys.argv[1] not in get_args(Name):
-    raise SystemExit(f"usage: python -m {__package__} {'|'.join(get_args(Name))}")
-sys.stdout.write(source(sys.argv[1]))
+name, prefix = (*sys.argv[1:], "", "")[:2]
+if len(sys.argv) > 3 or name not in get_args(Name) or not re.fullmatch(PREFIX_PATTERN, prefix):
+    raise SystemExit(f"usage: python -m {__package__} {'|'.join(get_args(Name))} [PREFIX]")
+sys.stdout.write(source(name, prefix))

@@ -1,5 +1,5 @@
 -- Writes jobs, each in one step: its record, arq's copy, its entry in the lane, and its staged body.
--- KEYS: none
+-- KEYS: any key of the deployment, such as raylane:route; a cluster runs the script where this key is
 -- ARGV: v (the wire version, 1), then groups of jobs. Each group is
 --         number of jobs, kind, lane, session ('' for none), options ('' or a JSON object, for all jobs of the group),
 --         then for each job: id, payload (JSON), body ('' for none)
