@@ -106,4 +106,6 @@ async def immortal_keys(redis: Redis) -> list[str]:
         for key in found:
             pipe.ttl(key)
         ttls = await pipe.execute()
-    return [key for key, ttl in zip(found, ttls, strict=True) if ttl == -1 and not key.startswith(keys.immortal)]
+    # The prefix of a deployment ends in "}:".
+    expire = [key for key in found if not key.rpartition("}:")[2].startswith(keys.immortal)]
+    return [key for key, ttl in zip(found, ttls, strict=True) if ttl == -1 and key in expire]
