@@ -7,7 +7,7 @@ BIN := .venv/bin
 # Tests run one by one wherever a process is free; those of a shared Ray cluster stay in one process.
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup
 
-.PHONY: demo test test-fast test-busy chaos chaos-short check bench-queue bench-ray clean
+.PHONY: demo test test-fast test-busy chaos chaos-short check bench-queue bench-ray soak clean
 
 demo: .venv/.stamp
 	@$(BIN)/raylane-worker demo
@@ -51,6 +51,10 @@ bench-queue: .venv/.stamp
 
 bench-ray: .venv/.stamp
 	$(BIN)/python -m tests.bench.ray
+
+# Half an hour at 100 jobs a second.
+soak: .venv/.stamp
+	$(BIN)/python -m tests.bench.load
 
 .venv/.stamp: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

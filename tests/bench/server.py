@@ -57,6 +57,10 @@ class Server:
         """Commands it has processed so far, those within scripts included, this one not."""
         return int(self._info("stats")["total_commands_processed"])
 
+    def clients(self) -> int:
+        """Connected clients, this one included."""
+        return int(self._info("clients")["connected_clients"])
+
     def memory_mib(self) -> float:
         """What its data takes."""
         return float(self._info("memory")["used_memory"]) / 2**20
