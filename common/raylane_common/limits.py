@@ -23,3 +23,21 @@ PREFIX_PATTERN: Final = r"^[A-Za-z0-9._-]{0,64}$"
 # A job's id becomes part of its runs' submission ids, for which Ray allows 64 of these characters.
 JOB_ID_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,55}$"
 SUBMISSION_ID_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
+ENV_NAME_PATTERN: Final = r"^[A-Za-z_][A-Za-z0-9_]*$"
+ENDPOINT_NAME_PATTERN: Final = r"^[a-z][a-z0-9_-]{0,31}$"
+NO_CONTROLS_PATTERN: Final = r"^[^\x00-\x1f\x7f]+$"
+CATALOG_NAME_PATTERN: Final = r"^[^\x00-\x1f/]+$"
+SHA256_PATTERN: Final = r"^[0-9a-f]{64}$"
+
+IN_WORDS: Final = {
+    SESSION_ID_PATTERN: "1 to 128 letters, digits, '.', '_' and '-', the first a letter or digit",
+    PREFIX_PATTERN: "at most 64 letters, digits, '.', '_' and '-'",
+    JOB_ID_PATTERN: "1 to 56 letters, digits, '_' and '-', the first a letter or digit",
+    SUBMISSION_ID_PATTERN: "1 to 64 letters, digits, '_' and '-', the first a letter or digit",
+    ENV_NAME_PATTERN: "letters, digits and '_', the first no digit",
+    ENDPOINT_NAME_PATTERN: "1 to 32 lower-case letters, digits, '_' and '-', the first a letter",
+    NO_CONTROLS_PATTERN: "text without control characters",
+    CATALOG_NAME_PATTERN: "text without control characters and '/'",
+    SHA256_PATTERN: "64 hexadecimal digits in lower case",
+}
+"""The patterns, as the end of "must be …"."""

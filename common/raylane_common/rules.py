@@ -9,10 +9,12 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, StringConstraints
 
 from raylane_common.limits import (
+    CATALOG_NAME_PATTERN,
     JOB_ID_PATTERN,
     MAX_CODE_BYTES,
     MAX_FILENAME_BYTES,
     MAX_PROMPT_BYTES,
+    NO_CONTROLS_PATTERN,
     SESSION_ID_PATTERN,
     SUBMISSION_ID_PATTERN,
 )
@@ -78,13 +80,13 @@ def not_utf_8(text: str) -> str | None:
 
 SessionId = Annotated[str, StringConstraints(pattern=SESSION_ID_PATTERN)]
 JobId = Annotated[str, StringConstraints(pattern=JOB_ID_PATTERN)]
-UniqueKey = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+UniqueKey = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=NO_CONTROLS_PATTERN)]
 SubmissionId = Annotated[str, StringConstraints(pattern=SUBMISSION_ID_PATTERN)]
 Filename = Annotated[str, AfterValidator(_filename)]
 Text = Annotated[str, AfterValidator(_text)]
 Prompt = Annotated[str, AfterValidator(_prompt)]
 Code = Annotated[str, AfterValidator(_code)]
-CatalogName = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f/]+$")]
+CatalogName = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=CATALOG_NAME_PATTERN)]
 
 
 def printable(text: str) -> str:

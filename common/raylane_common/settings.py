@@ -34,6 +34,7 @@ from pydantic_settings import (
 )
 
 from raylane_common.errors import InvalidRequest
+from raylane_common.errors.findings import describe_finding
 from raylane_common.limits import MAX_CODE_VERSIONS, PREFIX_PATTERN
 from raylane_common.ray.settings import RaySettings
 from raylane_common.wire.base import JobKind, RetryPolicy
@@ -302,7 +303,7 @@ def explain(error: ValidationError | SettingsError) -> InvalidRequest:
     first = error.errors(include_url=False, include_input=False)[0]
     unknown_key = first["loc"][-1:] == ("[key]",)
     path = [str(part) for part in (first["loc"][:-1] if unknown_key else first["loc"])]
-    problem = first["msg"].removeprefix("Value error, ")
+    problem = describe_finding(first)
     if not path:
         # Several settings do not fit together; the message names them.
         return InvalidRequest.field("settings", problem)

@@ -83,7 +83,7 @@ async def test_dev_checks_the_settings_of_the_worker_before_it_starts_a_server()
     code, stdout, stderr = await ended(await start("dev", RAYLANE_LANES__UPLOAD__CONCURRENCY="0"))
     assert (code, stdout) == (2, "")
     [line] = stderr.splitlines()
-    assert line.startswith("error: RAYLANE_LANES__UPLOAD__CONCURRENCY: Input should be greater than or equal to 1")
+    assert line.startswith("error: RAYLANE_LANES__UPLOAD__CONCURRENCY: must be at least 1")
 
 
 @pytest.mark.parametrize("command", ["run", "dev", "check"])

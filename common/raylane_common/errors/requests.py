@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 from pydantic import ValidationError
 
 from raylane_common.errors.base import RaylaneError
+from raylane_common.errors.findings import describe_finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,8 +34,7 @@ class InvalidRequest(RaylaneError):
         # pydantic adds places that the caller did not write: [key] for a name, tagged-union[…] for a choice of classes.
         parts = [str(part) for part in first["loc"] if not str(part).startswith(("[key]", "tagged-union["))]
         field = ".".join(parts) or "request"
-        problem = first["msg"].removeprefix("Value error, ")
-        return cls.field(field, problem)
+        return cls.field(field, describe_finding(first))
 
 
 @contextmanager

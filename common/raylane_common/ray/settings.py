@@ -6,6 +6,8 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, FilePath, SecretStr, field_validator, model_validator
 
+from raylane_common.limits import ENDPOINT_NAME_PATTERN
+
 
 class _Section(BaseModel):
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
@@ -14,7 +16,7 @@ class _Section(BaseModel):
 class RayEndpointSettings(_Section):
     """One address of the Ray cluster. Unset fields fall back to the cluster-wide settings."""
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$", description="Its name in results and logs")
+    name: str = Field(pattern=ENDPOINT_NAME_PATTERN, description="Its name in results and logs")
     url: str = Field(description="Such as `http://10.0.0.5:8265`")
     token: SecretStr | None = None
     token_file: FilePath | None = None

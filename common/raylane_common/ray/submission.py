@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Self
 from raylane_common import checks
 from raylane_common.backoff import Backoff
 from raylane_common.errors import InvalidRequest, RayServerError, RayUnreachable, RunExists, SubmitOutcomeUnknown
-from raylane_common.limits import SUBMISSION_ID_PATTERN
+from raylane_common.limits import IN_WORDS, SUBMISSION_ID_PATTERN
 from raylane_common.ray.answers import PathFault, check
 from raylane_common.ray.calls import Deadline
 from raylane_common.ray.models import RayRun, Submission
@@ -88,9 +88,7 @@ def check_package(package: Package) -> Package:
 def check_id(submission_id: str) -> str:
     """Returns the id if Ray accepts it. Raises `InvalidRequest`: Ray would store a run that nobody can look up."""
     if not isinstance(submission_id, str) or not re.fullmatch(SUBMISSION_ID_PATTERN, submission_id):
-        raise InvalidRequest.field(
-            "submission_id", "must be 1 to 64 letters, digits, '-' and '_', the first a letter or digit"
-        )
+        raise InvalidRequest.field("submission_id", f"must be {IN_WORDS[SUBMISSION_ID_PATTERN]}")
     return submission_id
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar, Final, Literal, Self, get_args
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from raylane_common.errors import InvalidRequest
-from raylane_common.limits import MAX_ENV_BYTES, MAX_FILES_BYTES
+from raylane_common.limits import ENV_NAME_PATTERN, MAX_ENV_BYTES, MAX_FILES_BYTES, NO_CONTROLS_PATTERN
 from raylane_common.ray.models import EndpointReport, RayHealth, RayNode, RayRun, RayVersion, Run
 from raylane_common.rules import Code, SubmissionId, Text, is_plain_path
 from raylane_common.secrets import refuse_credentials
@@ -40,8 +40,8 @@ __all__ = [
 SCRIPT_NAME: Final = "main.py"
 """The file name under which a submitted script is shipped. No other file of the run may have it."""
 
-EnvName = Annotated[str, StringConstraints(max_length=200, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
-Requirement = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f]+$")]
+EnvName = Annotated[str, StringConstraints(max_length=200, pattern=ENV_NAME_PATTERN)]
+Requirement = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=NO_CONTROLS_PATTERN)]
 
 
 class _ClusterRequest(BaseRequest):

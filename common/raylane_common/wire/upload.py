@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field, StringConstraints
 
-from raylane_common.limits import MAX_STAGED_BYTES
+from raylane_common.limits import MAX_STAGED_BYTES, SHA256_PATTERN
 from raylane_common.rules import Filename
 from raylane_common.wire.base import BaseRequest, BaseResult, JobKind, Kind, Lane, Payload, text
 from raylane_common.wire.sources import Column
@@ -21,7 +21,7 @@ class UploadRequest(BaseRequest):
 
     filename: Filename
     size_bytes: int = Field(ge=1, le=MAX_STAGED_BYTES)
-    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+    sha256: Annotated[str, StringConstraints(pattern=SHA256_PATTERN)]
 
 
 class UploadResult(BaseResult):
