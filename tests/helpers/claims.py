@@ -75,6 +75,12 @@ async def expire(redis: Redis, job_id: str, lane: str = "upload") -> None:
     assert await redis.zadd(queue_keys.expiring(lane), {job_id: 1}, xx=True, ch=True) == 1
 
 
+async def let_expire(redis: Redis, job_id: str) -> None:
+    """Sets a time to live on everything that belongs to the job, as its end does."""
+    for key in [key async for key in redis.scan_iter(count=1000) if queue_keys.job_of(key) == job_id]:
+        await redis.expire(key, 60)
+
+
 async def statuses(redis: Redis, *job_ids: str) -> list[str]:
     """Returns the statuses of the jobs."""
     return [(await record(redis, job_id)).status.value for job_id in job_ids]
@@ -100,12 +106,25 @@ async def finals(redis: Redis, job_id: str) -> list[str]:
 
 
 async def immortal_keys(redis: Redis) -> list[str]:
-    """Returns the keys without a time to live, except those of the lanes, which must not expire."""
+    """Returns the keys without a time to live that should have one: those of ended jobs, and of no job or lane."""
     found = [key async for key in redis.scan_iter(count=1000)]
     async with redis.pipeline(transaction=False) as pipe:
         for key in found:
             pipe.ttl(key)
         ttls = await pipe.execute()
+    lasting = [key for key, ttl in zip(found, ttls, strict=True) if ttl == -1]
+    return [key for key in lasting if await _should_expire(redis, key)]
+
+
+async def _should_expire(redis: Redis, key: str) -> bool:
     # The prefix of a deployment ends in "}:".
-    expire = [key for key in found if not key.rpartition("}:")[2].startswith(keys.immortal)]
-    return [key for key, ttl in zip(found, ttls, strict=True) if ttl == -1 and key in expire]
+    prefix, end, name = key.rpartition("}:")
+    if name.startswith(keys.immortal):
+        return False
+    job_id = str(await redis.get(key)) if queue_keys.is_unique(name) else queue_keys.job_of(name)
+    record = f"{prefix}{end}{keys.job(job_id)}"
+    if not job_id or await redis.type(record) not in ("hash", "none"):
+        return not job_id
+    status = await redis.hget(record, "status")  # type: ignore[misc]  # redis-py's sync/async union
+    # What is left of a job without a record is removed when a worker comes across it.
+    return status in ("succeeded", "failed", "cancelled")

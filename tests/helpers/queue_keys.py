@@ -18,9 +18,22 @@ def lease(job_id: str) -> str:
     return f"{_names['ARQ_LEASE']}{job_id}"
 
 
+def job_of(key: str) -> str:
+    """The id of the job that a key belongs to; '' if it belongs to no job."""
+    for prefix in (_names["JOB"], _names["ARQ_JOB"]):
+        if key.startswith(prefix):
+            return key.removeprefix(prefix).partition(":")[0]
+    return ""
+
+
 def job_after(job_id: str) -> str:
     """The jobs that a waiting job still waits for: a set."""
     return f"{keys.job(job_id)}{AFTER}"
+
+
+def is_unique(key: str) -> bool:
+    """Whether the key is one of those that `unique` returns."""
+    return key.startswith(_names["UNIQUE"])
 
 
 def expiring(lane: str) -> str:

@@ -181,8 +181,19 @@ async def test_a_client_can_be_closed_while_its_server_is_silent(valkey: Embedde
 
 PRODUCER, WORKER = "raylane-producer", "raylane-worker"
 SCRIPTS: dict[str, list[Name]] = {
-    PRODUCER: ["enqueue", "cancel", "requeue"],
-    WORKER: ["claim", "renew", "note", "finish", "sweep", "mend", "beat", "clear_sources"],
+    PRODUCER: ["enqueue", "cancel", "requeue", "put_sources", "change_setting"],
+    WORKER: [
+        "claim",
+        "renew",
+        "note",
+        "finish",
+        "sweep",
+        "mend",
+        "beat",
+        "ask_to_drain",
+        "put_sources",
+        "clear_sources",
+    ],
 }
 SOURCE = CsvSource(
     filename="a.csv",

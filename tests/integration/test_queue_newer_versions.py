@@ -14,7 +14,7 @@ from raylane_common.redis.source_store import SourceStore
 from raylane_common.wire.base import OpaqueResult
 from raylane_common.wire.jobs import EventType, JobEvent, JobStatus
 from raylane_common.wire.sources import Column, ColumnType, CsvSource, OpaqueSource
-from tests.helpers.claims import PERMANENT, end, run, take
+from tests.helpers.claims import PERMANENT, end, let_expire, run, take
 from tests.helpers.lanes import DONE, a_job
 from tests.helpers.queue_keys import keys
 
@@ -257,6 +257,7 @@ async def test_an_unreadable_record_says_whose_it_is_and_what_to_do(redis: Redis
     with pytest.raises(InvalidRequest, match=r"^the record of job j cannot be read: result: .*; upgrade ") as raised:
         await queue.record("j")
     assert raised.value.details == {"field": "result"}
+    await let_expire(redis, "j")
 
 
 async def test_an_end_without_an_outcome_is_an_unreadable_record(redis: Redis, queue: JobQueue) -> None:
@@ -265,6 +266,7 @@ async def test_an_end_without_an_outcome_is_an_unreadable_record(redis: Redis, q
         await write(redis, "j", status=status)
         with pytest.raises(InvalidRequest, match=f"^the record of job j cannot be read: it has {status} without "):
             await queue.result("j", timeout_s=5)
+    await let_expire(redis, "j")
 
 
 async def test_text_of_a_record_that_is_not_utf_8_can_be_printed(

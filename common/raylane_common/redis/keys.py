@@ -1,8 +1,8 @@
 """Every Redis key. No other module spells one; the scripts get their names for keys from here (`Keys.in_scripts`).
 
 Without a prefix, the `arq:` keys are those of arq 0.28 (`arq/constants.py`), so that arq's tools can read the queue.
-Every key expires, except the sets of unfinished jobs and the settings.
-See docs/decisions/0001, 0006 and 0013.
+Every key expires, except those of unfinished jobs, the sets that hold them, and the settings.
+See docs/decisions/0001, 0006, 0013 and 0015.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ BODY: Final = ":body"
 ATTEMPTS: Final = ":attempts"
 AFTER: Final = ":after"
 DEPENDENTS: Final = ":dependents"
+PARTS: Final = (EVENTS, BODY, ATTEMPTS, AFTER, DEPENDENTS)
 
 # Suffixes of a session's keys, after SESSION and its id. A suffix that ends in a colon is followed by a lane.
 SOURCES: Final = ":sources"

@@ -15,7 +15,7 @@ from redis.asyncio.connection import AbstractConnection, Connection, DefaultPars
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.connection import HiredisRespSerializer
-from redis.exceptions import AuthenticationError, NoPermissionError, ResponseError
+from redis.exceptions import AuthenticationError, NoPermissionError, OutOfMemoryError, ResponseError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
@@ -110,7 +110,7 @@ async def _recover(fail: Callable[[Any], Any], error: Exception) -> None:
 
 
 class Parser(DefaultParser):  # type: ignore[misc, valid-type]  # redis-py chooses it when it is imported
-    """Recognizes two kinds of errors that redis-py does not: temporary ones, and missing permissions in a script."""
+    """Recognizes errors that redis-py does not: temporary ones, and a lack of permission or memory inside a script."""
 
     @classmethod
     def parse_error(cls, response: str) -> ResponseError:
@@ -118,6 +118,8 @@ class Parser(DefaultParser):  # type: ignore[misc, valid-type]  # redis-py choos
         # Before Redis 7, an error inside a script is at the end of a longer message.
         if response.split(" ", 1)[0] in _TEMPORARY or "-READONLY" in response:
             return TemporaryRefusal(response)
+        if "-OOM " in response:
+            return OutOfMemoryError(response)
         if response.startswith("ERR ACL failure in script"):
             return NoPermissionError(response.removeprefix("ERR "))
         answer: ResponseError = super().parse_error(response)

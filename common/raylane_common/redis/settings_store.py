@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, cast
 
 from pydantic import ValidationError
@@ -12,13 +11,13 @@ from raylane_common.errors import InvalidRequest
 from raylane_common.ray.addresses import configured
 from raylane_common.ray.settings import RaySettings
 from raylane_common.redis.connection import keys_of, queue_errors
+from raylane_common.redis.queue.scripts import Scripts, calls
 from raylane_common.rules import printable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Mapping
+    from collections.abc import Awaitable, Mapping
 
     from redis.asyncio import Redis
-    from redis.asyncio.client import Pipeline
 
 NAMES: Final = ("ray.private_url", "ray.public_url")
 
@@ -32,6 +31,7 @@ class SettingsStore:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._keys = keys_of(redis)
+        self._scripts = Scripts(redis)
 
     async def all(self) -> dict[str, str]:
         """Returns the values by name. Names that this version does not know are left out."""
@@ -41,21 +41,11 @@ class SettingsStore:
 
     async def set(self, name: str, value: str) -> None:
         """Sets one value and announces it to all workers. Call `check` first to validate the value."""
-        async with self._changing(name) as pipe:
-            pipe.hset(self._keys.settings, name, value)
+        await calls.change_setting(self._scripts, name, value)
 
     async def unset(self, name: str) -> None:
         """Removes one value and announces it. Each worker then uses the value that it was started with."""
-        async with self._changing(name) as pipe:
-            pipe.hdel(self._keys.settings, name)
-
-    @asynccontextmanager
-    async def _changing(self, name: str) -> AsyncIterator[Pipeline]:
-        with queue_errors("change a setting"):
-            async with self._redis.pipeline() as pipe:
-                yield pipe
-                pipe.publish(self._keys.settings_changed, name)
-                await pipe.execute()
+        await calls.change_setting(self._scripts, name, None)
 
 
 def check(settings: RaySettings, name: str, value: str | None = None) -> None:

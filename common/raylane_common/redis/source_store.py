@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
 # The time for which dead letters are kept, so that a requeued job finds its session.
-SESSION_TTL_S: Final = 30 * 24 * 3600
+SESSION_TTL_MS: Final = 30 * 24 * 3600 * 1000
 
 _source: TypeAdapter[AnySource] = TypeAdapter(AnySource)
 
@@ -33,14 +33,8 @@ class SourceStore:
 
     async def put(self, session_id: str, sources: Sequence[AnySource]) -> None:
         """Adds the sources, all of them or none. They replace sources of the same type and name."""
-        if not sources:
-            return
-        key = self._keys.session_sources(session_id)
-        with queue_errors("store sources"):
-            async with self._redis.pipeline(transaction=True) as pipe:
-                pipe.hset(key, mapping=_dump(sources))
-                pipe.expire(key, SESSION_TTL_S)
-                await pipe.execute()
+        if sources:
+            await calls.put_sources(self._scripts, session_id, _dump(sources), ttl_ms=SESSION_TTL_MS)
 
     async def all(self, session_id: str) -> list[AnySource]:
         """Returns the session's sources, sorted by type and name. A source of a newer version is an `OpaqueSource`.

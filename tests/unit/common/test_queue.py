@@ -15,6 +15,7 @@ from raylane_common.wire.generate import GenerateRequest
 from raylane_common.wire.jobs import JobStatus, NewJob, Progress
 from raylane_common.wire.tables import ListTablesRequest
 from raylane_common.wire.upload import UploadRequest
+from tests.helpers import queue_keys
 from tests.helpers.claims import claimed, die, end, patient_lane, take
 from tests.helpers.lanes import DONE
 from tests.helpers.queue_keys import keys
@@ -182,9 +183,11 @@ async def test_a_sessions_history_is_newest_first_and_without_other_sessions(que
     assert [record.id for record in await queue.history("s", limit=2)] == ["j4", "j3"]
 
 
-async def test_every_key_but_the_queue_expires(queue: JobQueue, redis: Redis, lane: LaneQueue) -> None:
+async def test_only_the_queue_and_unfinished_jobs_do_not_expire(
+    queue: JobQueue, redis: Redis, lane: LaneQueue
+) -> None:
     await queue.enqueue(an_upload("j", b"x"))
     await queue.enqueue(a_job("k"))
     await end(lane, (await take(lane)).succeeded(DONE))
-    immortal = [key async for key in redis.scan_iter() if await redis.ttl(key) == -1]
-    assert immortal == [keys.queue("upload")]
+    immortal = {key async for key in redis.scan_iter() if await redis.ttl(key) == -1}
+    assert immortal == {keys.queue("upload"), keys.job("k"), queue_keys.arq_job("k")}

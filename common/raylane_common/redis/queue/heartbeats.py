@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from raylane_common.redis.connection import keys_of, queue_errors
+from raylane_common.redis.queue.scripts import Scripts, calls
 from raylane_common.wire.base import Lane
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
 # A worker reads the request within seconds, unless it is cut off from Redis for a while.
-_DRAIN_REQUEST_TTL_S: Final = 3600
+_DRAIN_REQUEST_TTL_MS: Final = 3600 * 1000
 
 
 async def living_workers(redis: Redis, host: str) -> dict[str, list[str]]:
@@ -28,8 +29,7 @@ async def living_workers(redis: Redis, host: str) -> dict[str, list[str]]:
 
 async def ask_to_drain(redis: Redis, worker: str) -> None:
     """Asks the worker to finish its jobs and stop. Raises `QueueUnavailable`."""
-    with queue_errors("ask a worker to drain"):
-        await redis.set(keys_of(redis).worker_drain(worker), "1", ex=_DRAIN_REQUEST_TTL_S)
+    await calls.ask_to_drain(Scripts(redis), worker, _DRAIN_REQUEST_TTL_MS)
 
 
 async def forget_drain(redis: Redis, worker: str) -> None:

@@ -9,7 +9,7 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from raylane_common.redis.connection import keys_of, queue_errors
-from raylane_common.redis.keys import BODY
+from raylane_common.redis.keys import PARTS
 from raylane_common.redis.queue.scripts import calls
 
 if TYPE_CHECKING:
@@ -59,18 +59,18 @@ class Janitor:
 
     async def sweep(self) -> bool:
         """Sweeps if a sweep is due and no other worker has it; returns whether it did. Raises `QueueUnavailable`."""
-        with queue_errors("sweep the lane"):
-            # The key expires just before the next sweep is due, so that a worker that is alone is never locked out.
-            px = self._every_ms - 100
-            if not await self._redis.set(self._keys.janitor(self._lane), self._worker, nx=True, px=px):
-                return False
         repaired = await calls.sweep(
             self._scripts,
             self._lane,
+            worker=self._worker,
+            # Just before the next sweep is due, so that a worker that is alone is never locked out.
+            every_ms=self._every_ms - 100,
             per_session=self._per_session,
             retention=self._retention,
             longest_list=_LONGEST_LIST,
         )
+        if repaired is None:
+            return False
         if repaired:
             logger.warning("lane %s: repaired %d jobs", self._lane, repaired)
         if self._sweeps % _SWEEPS_PER_SEARCH == 0:
@@ -87,9 +87,9 @@ class Janitor:
         jobs = []
         for key in sorted(found):
             job_id, suffix = self._keys.parts_of_job(key)
-            if suffix in ("", BODY):
+            if suffix in ("", *PARTS):
                 jobs.append((job_id, bool(suffix)))
         if jobs:
             mended = await calls.mend(self._scripts, self._lane, self._lease_ms, jobs)
             if mended:
-                logger.warning("restored stray jobs to their lane, or deleted their bodies: %s", ", ".join(mended))
+                logger.warning("restored stray jobs, or deleted what was left of them: %s", ", ".join(mended))

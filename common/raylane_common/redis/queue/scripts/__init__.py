@@ -21,16 +21,29 @@ if TYPE_CHECKING:
 
 # Keeps a job's stream at about 100 KiB. A follower that falls further behind misses events.
 EVENTS_MAX: Final = 1000
-# A week covers a long weekend without workers; a month gives an operator time to look at what failed.
-PENDING_TTL_MS: Final = 7 * 24 * 3600 * 1000
+# A week for a user to read a result; a month for an operator to look at what failed.
+ENDED_TTL_MS: Final = 7 * 24 * 3600 * 1000
 DEAD_TTL_MS: Final = 30 * 24 * 3600 * 1000
 
 Argument = str | bytes | int | float
 Name = Literal[
-    "enqueue", "claim", "renew", "note", "finish", "cancel", "requeue", "sweep", "mend", "beat", "clear_sources"
+    "enqueue",
+    "claim",
+    "renew",
+    "note",
+    "finish",
+    "cancel",
+    "requeue",
+    "sweep",
+    "mend",
+    "beat",
+    "ask_to_drain",
+    "put_sources",
+    "clear_sources",
+    "change_setting",
 ]
 
-_NUMBERS: Final = {"EVENTS_MAX": EVENTS_MAX, "PENDING_MS": PENDING_TTL_MS, "DEAD_MS": DEAD_TTL_MS}
+_NUMBERS: Final = {"EVENTS_MAX": EVENTS_MAX, "ENDED_MS": ENDED_TTL_MS, "DEAD_MS": DEAD_TTL_MS}
 _NAME_OF_CONSTANT: Final = re.compile(rf"\b({'|'.join((*Keys().in_scripts, *_NUMBERS))})\b")
 
 

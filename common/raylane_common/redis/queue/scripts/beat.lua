@@ -1,6 +1,7 @@
 -- Records a worker's heartbeat in a lane.
 -- ARGV: lane, worker, ttl_ms
 -- Returns 1 if the worker was asked to drain, else 0.
+write_when_full()
 local workers = WORKERS .. ARGV[1]
 redis.call('ZADD', workers, now + ARGV[3], ARGV[2])
 redis.call('ZREMRANGEBYSCORE', workers, '-inf', now)

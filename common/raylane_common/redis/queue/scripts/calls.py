@@ -188,24 +188,36 @@ async def requeue(
     return RequeueReply(cast("Literal['ok']", verdict), *other)
 
 
-async def sweep(scripts: Scripts, lane: str, *, per_session: int, retention: Retention, longest_list: int) -> int:
-    """Repairs a bounded part of a lane; returns how many jobs were repaired.
+async def sweep(
+    scripts: Scripts,
+    lane: str,
+    *,
+    worker: str,
+    every_ms: int,
+    per_session: int,
+    retention: Retention,
+    longest_list: int,
+) -> int | None:
+    """Repairs a bounded part of a lane; returns how many jobs were repaired, or None if another worker has the sweep.
 
-    `per_session` is how many jobs of one session may run at once (0 for no limit). `longest_list` is the maximum length
-    of the lane's list of ended jobs.
+    `worker` has the sweep for `every_ms`. `per_session` is how many jobs of one session may run at once (0 for no
+    limit). `longest_list` is the maximum length of the lane's list of ended jobs.
     """
-    arguments: list[Argument] = [lane, per_session, retention.ended_ms, retention.dead_ms, longest_list]
-    return cast("int", await scripts.run("sweep", arguments, doing="sweep the lane"))
+    times: list[Argument] = [retention.ended_ms, retention.dead_ms]
+    arguments: list[Argument] = [lane, worker, every_ms, per_session, *times, longest_list]
+    repaired = cast("int", await scripts.run("sweep", arguments, doing="sweep the lane"))
+    return None if repaired < 0 else repaired
 
 
 async def mend(scripts: Scripts, lane: str, lease_ms: int, jobs: Iterable[tuple[str, bool]]) -> list[str]:
-    """Restores jobs that are in no set of the lane, and deletes bodies without a job; returns the changed ids.
+    """Restores jobs that are in no set of the lane, and deletes what has no job; returns the changed ids.
 
-    `jobs` are pairs of an id and whether a body with that id was seen. A running job gets a lease of `lease_ms`.
+    `jobs` are pairs of an id and whether a key other than its record was seen. A running job gets a lease of
+    `lease_ms`.
     """
     arguments: list[Argument] = [lane, lease_ms]
-    for job_id, has_body in jobs:
-        arguments += (job_id, int(has_body))
+    for job_id, has_parts in jobs:
+        arguments += (job_id, int(has_parts))
     return cast("list[str]", await scripts.run("mend", arguments, doing="restore stray jobs"))
 
 
@@ -214,7 +226,23 @@ async def beat(scripts: Scripts, lane: str, worker: str, ttl_ms: int) -> bool:
     return bool(await scripts.run("beat", [lane, worker, ttl_ms], doing="send a heartbeat"))
 
 
+async def ask_to_drain(scripts: Scripts, worker: str, ttl_ms: int) -> None:
+    """Asks a worker to drain and stop. The request lasts for `ttl_ms`."""
+    await scripts.run("ask_to_drain", [worker, ttl_ms], doing="ask a worker to drain")
+
+
+async def put_sources(scripts: Scripts, session_id: str, sources: Mapping[str, str], *, ttl_ms: int) -> None:
+    """Writes the session's fields, all or none. The session's sources are then kept for `ttl_ms`."""
+    fields: Sequence[Argument] = [part for item in sources.items() for part in item]
+    await scripts.run("put_sources", [session_id, ttl_ms, *fields], doing="store sources")
+
+
 async def clear_sources(scripts: Scripts, session_id: str, snapshot: Mapping[str, str]) -> int:
     """Removes the session's fields that still hold the values of `snapshot`; returns how many were removed."""
     fields: Sequence[Argument] = [part for item in snapshot.items() for part in item]
     return cast("int", await scripts.run("clear_sources", [session_id, *fields], doing="clear sources"))
+
+
+async def change_setting(scripts: Scripts, name: str, value: str | None) -> None:
+    """Sets a setting, or unsets it if `value` is None, and announces it to all workers."""
+    await scripts.run("change_setting", [name] if value is None else [name, value], doing="change a setting")

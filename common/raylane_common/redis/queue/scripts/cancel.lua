@@ -1,6 +1,7 @@
 -- Ends a job that is not running; asks the worker of a running job to stop it.
 -- ARGV: id, error as JSON
 -- Returns the job's new status ('running' while it is being stopped); '' if there is no such job.
+write_when_full()
 local id = ARGV[1]
 local job = load(id)
 if not job then return '' end

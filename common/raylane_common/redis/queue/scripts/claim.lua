@@ -3,6 +3,7 @@
 -- ARGV: lane, worker, token, limit, lease_ms, jobs of one session at once (0 for any number), result_ttl_ms, dead_ttl_ms,
 --       then for each kind: kind, max_attempts
 -- Returns {ms until the next job is due or -1, {id, record as a flat list}, ...}.
+write_when_full()
 local lane, worker, token, limit, lease_ms = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local per_session = tonumber(ARGV[6])
 ttl.ended, ttl.dead = tonumber(ARGV[7]), tonumber(ARGV[8])
@@ -26,12 +27,14 @@ note_contact(lane, lease_ms)
 for _, id in ipairs(due(running)) do
   redis.call('ZREM', running, id)
   local job = load(id, lane)
-  if job and job.status == 'running' then release(id, job) end
+  if not job then forget(id, lane) elseif job.status == 'running' then release(id, job) end
 end
 for _, id in ipairs(due(SCHEDULE .. lane)) do
   redis.call('ZREM', SCHEDULE .. lane, id)
   local job = load(id, lane)
-  if job and job.status == 'scheduled' then
+  if not job then
+    forget(id, lane)
+  elseif job.status == 'scheduled' then
     if (tonumber(job.at) or now + 1) > now then job.at = false end
     release(id, job)
   end
@@ -74,7 +77,7 @@ local function take(id, score)
   local job, flat = read(id)
   if not job or job.status ~= 'queued' then
     if job and job.status == 'running' then redis.call('ZADD', running, 'NX', now + lease_ms, id) end
-    if not job then redis.call('DEL', ARQ_JOB .. id, JOB .. id .. BODY) end
+    if not job then forget(id, lane) end
     -- A client without the script may have enqueued a job that had ended, and so left a copy.
     if job and final[job.status] then redis.call('DEL', ARQ_JOB .. id) end
     return
@@ -104,7 +107,7 @@ local function take(id, score)
   redis.call('ZADD', running, now + lease_ms, id)
   redis.call('SET', ARQ_LEASE .. id, token, 'PX', lease_ms)
   announce(id, job, 'running', 'attempt', attempt)
-  if now - (tonumber(job.enqueued_at) or 0) > 86400000 then keep(id, ttl.pending) end
+  if now - (tonumber(job.enqueued_at) or 0) > 86400000 then keep_until_end(id) end
   claimed[#claimed + 1] = id
   -- If a field occurs twice in the list, the reader takes the last value.
   for i = 1, #changes do flat[#flat + 1] = changes[i] end

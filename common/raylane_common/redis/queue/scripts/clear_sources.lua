@@ -1,6 +1,7 @@
 -- Removes the sources of a snapshot from their session. A source that was replaced since the snapshot stays.
 -- ARGV: session, then for each source: field, value in the snapshot
 -- Returns how many were removed.
+write_when_full()
 local sources, removed = SESSION .. ARGV[1] .. SOURCES, 0
 for i = 2, #ARGV, 2 do
   if redis.call('HGET', sources, ARGV[i]) == ARGV[i + 1] then

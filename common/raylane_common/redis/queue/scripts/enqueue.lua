@@ -70,12 +70,11 @@ local function group_of(kind, lane, session, options)
   return {job = job, fields = fields, after = options.after or none,
     rank = rank(job), status = (at or 0) > now and 'scheduled' or 'queued',
     holder = job.unique and UNIQUE .. kind .. ':' .. job.unique,
-    kept_ms = string.format('%d', ttl.pending + math.max(0, (at or 0) - now)),
     arq_copy = string.format('{"t":null,"f":"%s","a":[],"k":{},"et":%d}', kind, now)}
 end
 
 local function write(group, id, payload, body)
-  local job, fields, kept_ms, record = group.job, group.fields, group.kept_ms, JOB .. id
+  local job, fields, record = group.job, group.fields, JOB .. id
   if redis.call('EXISTS', record) == 1 then
     local known = redis.pcall('HMGET', record, 'kind', 'session_id', 'payload')
     local same = known[1] == job.kind and known[2] == job.session_id and known[3] == payload
@@ -94,10 +93,9 @@ local function write(group, id, payload, body)
 
   fields[2], fields[4] = job.status, payload
   redis.call('HSET', record, unpack(fields))
-  redis.call('PEXPIRE', record, kept_ms)
-  if body ~= '' then redis.call('SET', record .. BODY, body, 'PX', kept_ms) end
-  redis.call('SET', ARQ_JOB .. id, group.arq_copy, 'PX', kept_ms)
-  if group.holder then redis.call('SET', group.holder, id, 'PX', kept_ms) end
+  if body ~= '' then redis.call('SET', record .. BODY, body) end
+  redis.call('SET', ARQ_JOB .. id, group.arq_copy)
+  if group.holder then redis.call('SET', group.holder, id) end
   if job.expires_at then redis.call('ZADD', EXPIRING .. job.lane, job.expires_at, id) end
   if job.session_id then
     history[job.session_id] = history[job.session_id] or {}

@@ -3,6 +3,7 @@
 --   verdict: 'succeeded' with the result; 'failed', 'dead' (failed, kept as a dead letter) or 'cancelled' with the error;
 --            'retry' with the error, 'return' (the attempt does not count) with '' or the error
 -- Returns for each job 1, or 0 if it has another owner. Writing the same outcome again returns 1 and changes nothing.
+write_when_full()
 ttl.ended, ttl.dead = tonumber(ARGV[1]), tonumber(ARGV[2])
 local replies = {}
 

@@ -1,6 +1,7 @@
 -- Writes one field and one event of a running job, only for the job's owner.
 -- ARGV: id, token, field ('' for none), value, event type ('' for none), event field, event value
 -- Returns 1, or 0 if the job has another owner or has ended.
+write_when_full()
 local record = JOB .. ARGV[1]
 local known = redis.pcall('HMGET', record, 'owner', 'status')
 if known[1] ~= ARGV[2] or final[known[2]] then return 0 end

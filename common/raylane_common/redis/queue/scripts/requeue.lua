@@ -3,6 +3,7 @@
 --       checkpoint to keep ('': the one in the record)
 -- Returns {'ok'}, {'missing'}, {'changed'} (since the caller read it), {'body'} (the staged bytes are gone), or
 -- {'unique' or 'dependency', id of the job that prevents it}.
+write_when_full()
 local id, record = ARGV[1], JOB .. ARGV[1]
 local job = load(id)
 if not job then return {'missing'} end
@@ -36,7 +37,7 @@ redis.call('ZREM', DEAD .. job.lane, id)
 redis.call('ZREM', ENDED .. job.lane, id)
 job.status, job.attempt, job.at = 'queued', 0, now
 redis.call('SET', ARQ_JOB .. id, string.format('{"t":null,"f":"%s","a":[],"k":{},"et":%d}', job.kind, now))
-if job.unique then redis.call('SET', UNIQUE .. job.kind .. ':' .. job.unique, id, 'PX', ttl.pending) end
+if job.unique then redis.call('SET', UNIQUE .. job.kind .. ':' .. job.unique, id) end
 local known = {}
 for _, other in ipairs(after and cjson.decode(after) or {}) do
   -- A dependency whose record has expired must have succeeded: otherwise this job would have failed with it.
@@ -49,6 +50,6 @@ if depend(id, known) > 0 then
 else
   release(id, job)
 end
-keep(id, ttl.pending)
+keep_until_end(id)
 publish()
 return {'ok'}

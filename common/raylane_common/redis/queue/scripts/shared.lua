@@ -7,8 +7,17 @@ local now = math.floor(now_us / 1000)
 local final = {succeeded = true, failed = true, cancelled = true}
 -- An hour, so that a low-priority job waits behind newer ones for two hours at most.
 local head_start_ms = {high = -3600000, low = 3600000}
-local ttl = {pending = PENDING_MS, ended = PENDING_MS, dead = DEAD_MS}
+local ttl = {ended = ENDED_MS, dead = DEAD_MS}
 local woken, ended_lanes, dead_lanes = {}, {}, {}
+local is_full = false
+
+-- Every script but `enqueue` begins with this, because workers free memory and must not stop when it is full. A full server
+-- refuses a command that may need memory, but only as the first write of a script. See docs/decisions/0015.
+local function write_when_full()
+  local answer = redis.pcall('ZADD', ROUTE, 'XX', 0, '')
+  is_full = type(answer) == 'table' and string.find(answer.err, 'OOM', 1, true) ~= nil
+  if is_full then redis.call('DEL', ROUTE) end
+end
 
 local fields_of_job = {'status', 'lane', 'kind', 'session_id', 'attempt', 'max_attempts', 'enqueued_at', 'at', 'priority',
   'expires_at', 'unique', 'slot', 'dependents', 'owner', 'worker', 'started_at', 'cancel_requested_at'}
@@ -42,14 +51,21 @@ local function announce(id, job, status, ...)
   local enqueued_at = string.format('%d', tonumber(job.enqueued_at) or now)
   redis.call('XADD', events, enqueued_at .. '-0', 'type', 'status', 'status', job.status, 'at', enqueued_at)
   redis.call('XADD', events, '*', 'type', 'status', 'status', status, 'at', now, ...)
-  redis.call('PEXPIRE', events, ttl.pending)
 end
 
--- Sets the time to live of everything that belongs to a job.
+local function keys_of(id)
+  local record = JOB .. id
+  return {record, record .. EVENTS, record .. BODY, record .. ATTEMPTS, record .. AFTER, record .. DEPENDENTS, ARQ_JOB .. id}
+end
+
+-- Sets the time to live of everything that belongs to a job. Only a job that has ended has one.
 local function keep(id, ms)
-  redis.call('PEXPIRE', JOB .. id, ms)
-  for _, part in ipairs({EVENTS, BODY, ATTEMPTS, AFTER, DEPENDENTS}) do redis.call('PEXPIRE', JOB .. id .. part, ms) end
-  redis.call('PEXPIRE', ARQ_JOB .. id, ms)
+  for _, key in ipairs(keys_of(id)) do redis.call('PEXPIRE', key, ms) end
+end
+
+-- Removes the time to live of everything that belongs to a job: it was requeued, or a client of an older version set one.
+local function keep_until_end(id)
+  for _, key in ipairs(keys_of(id)) do redis.call('PERSIST', key) end
 end
 
 local function slots_key(job) return SESSION .. job.session_id .. SLOTS .. job.lane end
@@ -125,7 +141,6 @@ local function attempt_failed(id, job, error)
   redis.pcall('RPUSH', JOB .. id .. ATTEMPTS, string.format(
     '{"number":%d,"worker":%s,"started_at":%d,"ended_at":%d,"error":%s}', job.attempt,
     cjson.encode(job.worker or cjson.null), tonumber(job.started_at) or now, now, error))
-  redis.call('PEXPIRE', JOB .. id .. ATTEMPTS, ttl.pending)
 end
 
 -- Returns an error as JSON. `outside_job` says that the job is not at fault, `other` is the id of the job that is.
@@ -153,7 +168,10 @@ local function conclude(id, job, status, field, value, dead)
     leave(id, job)
     redis.call('HDEL', record, 'error', 'slot', 'dependents', 'cancel_requested_at')
     redis.call('HSET', record, 'status', it.status, it.field, it.value, 'finished_at', now)
-    if it.field == 'error' then
+    if is_full then
+      -- Otherwise each small job would take 4 KiB more once it has run. Followers see the end in the record (`EventReader`).
+      redis.call('DEL', events)
+    elseif it.field == 'error' then
       announce(id, job, it.status, 'attempt', job.attempt, 'error', it.value)
     else
       announce(id, job, it.status, 'attempt', job.attempt)
@@ -208,13 +226,23 @@ local function depend(id, after)
     if not status or status == 'failed' or status == 'cancelled' then return nil, other, status or 'vanished' end
     if status ~= 'succeeded' and redis.call('SADD', JOB .. id .. AFTER, other) == 1 then
       redis.call('SADD', JOB .. other .. DEPENDENTS, id)
-      redis.call('PEXPIRE', JOB .. other .. DEPENDENTS, ttl.pending + (DEAD_MS - PENDING_MS))
       redis.call('HSET', JOB .. other, 'dependents', 1)
       unmet = unmet + 1
     end
   end
-  if unmet > 0 then redis.call('PEXPIRE', JOB .. id .. AFTER, DEAD_MS) end
   return unmet
+end
+
+-- Removes what is left of a job whose record was deleted by hand or evicted. The jobs after it fail.
+local function forget(id, lane)
+  for _, set in ipairs({QUEUE, SCHEDULE, WAITING, PARKED, RUNNING, EXPIRING}) do redis.call('ZREM', set .. lane, id) end
+  for _, other in ipairs(redis.pcall('SMEMBERS', JOB .. id .. DEPENDENTS)) do
+    local waiting = load(other)
+    if waiting and waiting.status == 'waiting' and redis.call('SREM', JOB .. other .. AFTER, id) == 1 then
+      conclude(other, waiting, 'failed', 'error', dependency_failed(id, 'has vanished'))
+    end
+  end
+  redis.call('DEL', ARQ_LEASE .. id, select(2, unpack(keys_of(id))))
 end
 
 -- Returns the ids that are due in a set scored by time. Lowers `soonest_ms` to the time until the next one is due.
@@ -234,7 +262,7 @@ end
 local function note_contact(lane, lease_ms)
   local info = redis.pcall('INFO', 'server')
   local server = type(info) == 'string' and string.match(info, 'run_id:(%x+)') or '-'
-  local pulse = redis.call('SET', PULSE .. lane, string.format('%d %s', now, server), 'PX', ttl.pending, 'GET') or ''
+  local pulse = redis.call('SET', PULSE .. lane, string.format('%d %s', now, server), 'PX', DEAD_MS, 'GET') or ''
   local last_ms, last_server = string.match(pulse, '^(%d+) (%S+)$')
   if last_server == server and now - tonumber(last_ms) <= lease_ms * 0.6 then return end
   local until_ms = now + lease_ms / 2
@@ -252,7 +280,7 @@ local function expire_due(lane)
   for _, id in ipairs(due(EXPIRING .. lane)) do
     redis.call('ZREM', EXPIRING .. lane, id)
     local job = load(id)
-    if job and not final[job.status] and not job.started_at then expire(id, job) end
+    if not job then forget(id, lane) elseif not final[job.status] and not job.started_at then expire(id, job) end
   end
 end
 

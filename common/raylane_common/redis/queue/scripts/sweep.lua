@@ -1,14 +1,32 @@
 -- Repairs what a crash may leave behind in a lane, a bounded part at a time. Running it twice does no harm.
--- ARGV: lane, jobs of one session at once (0 for any number), result_ttl_ms, dead_ttl_ms, longest list of ended jobs
--- Returns how many jobs were repaired.
-local lane, per_session, repaired = ARGV[1], tonumber(ARGV[2]), 0
-ttl.ended, ttl.dead = tonumber(ARGV[3]), tonumber(ARGV[4])
+-- ARGV: lane, worker, ms until the next sweep, jobs of one session at once (0 for any number), result_ttl_ms, dead_ttl_ms,
+--       longest list of ended jobs
+-- Returns how many jobs were repaired; -1 if the next sweep is not due.
+write_when_full()
+local lane, per_session, repaired = ARGV[1], tonumber(ARGV[4]), 0
+ttl.ended, ttl.dead = tonumber(ARGV[5]), tonumber(ARGV[6])
+if not redis.call('SET', JANITOR .. lane, ARGV[2], 'NX', 'PX', ARGV[3]) then return -1 end
 expire_due(lane)
+
+local function some_of(set) return redis.call('EXISTS', set) == 1 and redis.call('ZRANDMEMBER', set, 50) or {} end
+
+-- Jobs without a record. A claim finds those that are due.
+for _, set in ipairs({QUEUE .. lane, SCHEDULE .. lane}) do
+  for _, id in ipairs(some_of(set)) do
+    if redis.call('EXISTS', JOB .. id) == 0 then
+      forget(id, lane)
+      repaired = repaired + 1
+    end
+  end
+end
 
 -- Jobs that wait for a job without a record, or that missed the end of a job. The one checked longest ago comes first.
 for _, id in ipairs(redis.call('ZRANGE', WAITING .. lane, 0, 99)) do
   local job = load(id)
-  if not job or job.status ~= 'waiting' then
+  if not job then
+    forget(id, lane)
+    repaired = repaired + 1
+  elseif job.status ~= 'waiting' then
     redis.call('ZREM', WAITING .. lane, id)
     repaired = repaired + 1
   else
@@ -31,16 +49,18 @@ for _, id in ipairs(redis.call('ZRANGE', WAITING .. lane, 0, 99)) do
       repaired = repaired + 1
     else
       redis.call('ZADD', WAITING .. lane, now, id)
-      keep(id, ttl.pending + math.max(0, (tonumber(job.at) or 0) - now))
+      keep_until_end(id)
     end
   end
 end
 
 -- Parked jobs whose session has a free slot: the record of the slot's holder is gone, or the limit was raised.
-local parked = redis.call('EXISTS', PARKED .. lane) == 1 and redis.call('ZRANDMEMBER', PARKED .. lane, 50) or {}
-for _, id in ipairs(parked) do
+for _, id in ipairs(some_of(PARKED .. lane)) do
   local job = load(id)
-  if not job or job.status ~= 'queued' or not job.session_id then
+  if not job then
+    forget(id, lane)
+    repaired = repaired + 1
+  elseif job.status ~= 'queued' or not job.session_id then
     redis.call('ZREM', PARKED .. lane, id)
     repaired = repaired + 1
   elseif redis.call('ZSCORE', PARKED .. lane, id) then
@@ -49,7 +69,7 @@ for _, id in ipairs(parked) do
       local status = status_of(holder)
       if not status or final[status] then redis.call('SREM', slots, holder) else held = held + 1 end
     end
-    keep(id, ttl.pending)
+    keep_until_end(id)
     if not redis.call('ZSCORE', parked_key(job), id) then
       redis.call('ZADD', parked_key(job), redis.call('ZSCORE', PARKED .. lane, id), id)
       redis.call('PEXPIRE', parked_key(job), DEAD_MS)
@@ -62,7 +82,7 @@ for _, id in ipairs(parked) do
   end
 end
 
-redis.call('ZREMRANGEBYRANK', ENDED .. lane, 0, -1 - tonumber(ARGV[5]))
+redis.call('ZREMRANGEBYRANK', ENDED .. lane, 0, -1 - tonumber(ARGV[7]))
 redis.call('ZREMRANGEBYSCORE', ENDED .. lane, '-inf', now - ttl.ended)
 redis.call('ZREMRANGEBYSCORE', DEAD .. lane, '-inf', now - ttl.dead)
 publish()
