@@ -12,7 +12,8 @@ from pyarrow import fs
 from raylane_common.errors import StorageRejected, StorageUnavailable
 from raylane_common.settings import AwsSettings
 from raylane_common.wire.sources import readable_uri
-from raylane_worker.data.storage import Storage, csv_key
+from raylane_worker.data.layout import csv_key
+from raylane_worker.data.storage import Storage
 from raylane_worker.embedded import aws_environment
 from tests.helpers.aws import answering, aws_settings, closed, own_bucket, s3, silent
 

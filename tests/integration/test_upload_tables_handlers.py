@@ -34,8 +34,7 @@ from raylane_common.wire.tables import (
 )
 from raylane_common.wire.upload import UploadRequest
 from raylane_worker.context import JobContext, Resources
-from raylane_worker.data.catalog import Catalog
-from raylane_worker.data.storage import Storage
+from raylane_worker.first_use import catalog_of, storage_of
 from raylane_worker.handlers.tables import tables
 from raylane_worker.handlers.upload import upload
 from tests.helpers.aws import aws_settings, closed, glue, own_bucket, s3
@@ -107,11 +106,13 @@ class Harness:
 async def open_harness(redis: Redis, url: str, bucket: StorageSettings | None = None) -> AsyncIterator[Harness]:
     settings = Settings(storage=bucket or own_bucket(), aws=aws_settings(url))
     async with AsyncExitStack() as stack:
+        storage = await stack.enter_async_context(storage_of(settings))
+        await storage.get()  # creates the bucket, as the check at start-up does
         yield Harness(
             Resources(
                 settings=settings,
-                storage=await stack.enter_async_context(Storage(settings.storage, settings.aws)),
-                catalog=await stack.enter_async_context(Catalog(settings.aws)),
+                storage=storage,
+                catalog=await stack.enter_async_context(catalog_of(settings)),
                 ray=await stack.enter_async_context(RayClient(settings.ray)),
                 sources=SourceStore(redis),
             )

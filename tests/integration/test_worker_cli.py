@@ -79,6 +79,34 @@ async def test_a_wrong_option_or_setting_is_named_and_exits_with_2(
     assert "Traceback" not in stderr
 
 
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({}, "RAYLANE_AWS__REGION"),
+        ({"RAYLANE_AWS__REGION": "x", "RAYLANE_AWS__ENDPOINT_URL": "s3.example"}, "RAYLANE_AWS__ENDPOINT_URL"),
+        ({"RAYLANE_AWS__REGION": "x", "RAYLANE_AWS__ACCESS_KEY_ID": "k"}, "RAYLANE_AWS__SECRET_ACCESS_KEY"),
+        (
+            {"RAYLANE_AWS__REGION": "us-east-1", "RAYLANE_GENERATION__MODEL": "openia:gpt"},
+            "'openia:gpt' is not `provider:model_id` with a known provider: bedrock, anthropic",
+        ),
+        (
+            {"RAYLANE_AWS__REGION": "us-east-1", "RAYLANE_GENERATION__MODEL": "openai:gpt"},
+            "RAYLANE_GENERATION__MODEL_API_KEY",
+        ),
+    ],
+)
+async def test_settings_that_only_a_large_library_can_judge_still_stop_a_worker_before_its_first_job(
+    settings: dict[str, str], message: str, redis: Redis, valkey: EmbeddedValkey
+) -> None:
+    process = await start("run", RAYLANE_REDIS__URL=valkey.url, AWS_CONFIG_FILE=os.devnull, **settings)
+    code, _, stderr = await ended(process)
+    assert code == 1, stderr
+    assert stderr.startswith("error: ")
+    assert message in stderr
+    assert "taking jobs" not in stderr
+    assert "Traceback" not in stderr
+
+
 async def test_dev_checks_the_settings_of_the_worker_before_it_starts_a_server() -> None:
     code, stdout, stderr = await ended(await start("dev", RAYLANE_LANES__UPLOAD__CONCURRENCY="0"))
     assert (code, stdout) == (2, "")

@@ -22,11 +22,11 @@ from raylane_common.redis.source_store import SourceStore
 from raylane_common.wire.base import Lane
 from raylane_common.wire.kinds import lane_of
 from raylane_worker.context import Resources
-from raylane_worker.data.catalog import Catalog
-from raylane_worker.data.storage import Storage
+from raylane_worker.first_use import catalog_of, storage_of
 from raylane_worker.handlers import HANDLERS
 from raylane_worker.lanes.worker import LaneWorker
 from raylane_worker.live_settings import LiveSettings
+from raylane_worker.startup import check
 from raylane_worker.telemetry.logs import keep_content_private
 
 if TYPE_CHECKING:
@@ -44,8 +44,7 @@ logger = logging.getLogger("raylane.worker")
 async def open_resources(settings: Settings, redis: Redis, lanes: Sequence[Lane]) -> AsyncIterator[Resources]:
     """Opens the resources that the handlers of these lanes share, and closes them when the block ends.
 
-    `redis` is the client for the source store. Raises a `StorageError` or `CatalogError` if AWS cannot be reached, and
-    `InvalidRequest` for a wrong Ray address.
+    `redis` is the client for the source store. Raises `InvalidRequest` for a wrong Ray address.
     """
     async with contextlib.AsyncExitStack() as stack:
         ray = await stack.enter_async_context(RayClient(settings.ray))
@@ -53,8 +52,8 @@ async def open_resources(settings: Settings, redis: Redis, lanes: Sequence[Lane]
         if Lane.UPLOAD in lanes:
             resources = replace(
                 resources,
-                storage=await stack.enter_async_context(Storage(settings.storage, settings.aws)),
-                catalog=await stack.enter_async_context(Catalog(settings.aws)),
+                storage=await stack.enter_async_context(storage_of(settings)),
+                catalog=await stack.enter_async_context(catalog_of(settings)),
             )
         yield resources
 
@@ -70,13 +69,15 @@ async def run(
     """Runs the jobs of `lanes` until `stop` is set, then drains for up to `settings.lanes.drain_s` seconds.
 
     Sets `ready` once the lanes take jobs. Tests and benchmarks replace the handler table with `handlers`. Raises
-    `QueueUnavailable` if Redis does not answer at the start; later the worker waits until Redis is back.
+    `QueueUnavailable` if Redis does not answer at the start; later the worker waits until Redis is back. Raises what
+    `startup.check` raises for settings that the jobs of these lanes could not use.
     """
     keep_content_private()
     name = f"{socket.gethostname()}-{os.getpid()}"
     redis = connect(settings.redis)
     try:
         await forget_drain(redis, name)
+        await check(settings, lanes)
         async with open_resources(settings, redis, lanes) as resources:
             live = LiveSettings(redis, resources.ray, settings.ray)
             await live.take()

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from raylane_common.wire.kinds import Result
     from raylane_worker.data.catalog import Catalog
     from raylane_worker.data.storage import Storage
+    from raylane_worker.first_use import FirstUse
 
 
 class JobPort(Protocol):
@@ -43,14 +44,14 @@ class JobPort(Protocol):
 class Resources:
     """The resources of a worker. They are shared by all its jobs and closed when it stops.
 
-    `storage` and `catalog` are only opened for the upload lane, because the other lanes do not use AWS.
+    `storage` and `catalog` are None outside the upload lane, because the other lanes do not use AWS.
     """
 
     settings: Settings
     ray: RayClient
     sources: SourceStore
-    storage: Storage | None = None
-    catalog: Catalog | None = None
+    storage: FirstUse[Storage] | None = None
+    catalog: FirstUse[Catalog] | None = None
 
 
 @dataclass(frozen=True)
@@ -73,19 +74,17 @@ class JobContext:
             raise InternalError(f"a {self.record.kind} job needs a session, and {self.job_id} has none")
         return self.record.session_id
 
-    @property
-    def storage(self) -> Storage:
-        """Object storage. Raises `InternalError` outside the upload lane."""
+    async def storage(self) -> Storage:
+        """Returns object storage. Raises `InternalError` outside the upload lane, and a `StorageError`."""
         if self.resources.storage is None:
-            raise InternalError(f"a {self.record.kind} job has no storage: only the upload lane opens it")
-        return self.resources.storage
+            raise InternalError(f"a {self.record.kind} job has no storage: only the upload lane has it")
+        return await self.resources.storage.get()
 
-    @property
-    def catalog(self) -> Catalog:
-        """The table catalog. Raises `InternalError` outside the upload lane."""
+    async def catalog(self) -> Catalog:
+        """Returns the table catalog. Raises `InternalError` outside the upload lane, and a `CatalogError`."""
         if self.resources.catalog is None:
-            raise InternalError(f"a {self.record.kind} job has no catalog: only the upload lane opens it")
-        return self.resources.catalog
+            raise InternalError(f"a {self.record.kind} job has no catalog: only the upload lane has it")
+        return await self.resources.catalog.get()
 
     async def progress(
         self,

@@ -25,11 +25,6 @@ if TYPE_CHECKING:
 _S3: Final = Service("s3", StorageUnavailable, StorageRejected)
 
 
-def csv_key(session_id: str, filename: str) -> str:
-    """Returns the key of an upload. Every upload of the same filename to the same session has the same key."""
-    return f"sessions/{session_id}/csv/{filename}"
-
-
 class Storage:
     """One bucket over one S3 client: an async context manager.
 

@@ -36,10 +36,10 @@ async def tables(request: TablesRequest, ctx: JobContext) -> AnyTablesResult:
     match request:
         case ListDatabasesRequest():
             await ctx.progress("listing", "databases")
-            return DatabasesResult(databases=await ctx.catalog.databases())
+            return DatabasesResult(databases=await (await ctx.catalog()).databases())
         case ListTablesRequest(database=database):
             await ctx.progress("listing", f"tables of {database}")
-            return TablesResult(tables=await ctx.catalog.tables(database))
+            return TablesResult(tables=await (await ctx.catalog()).tables(database))
         case SelectTablesRequest():
             return await _select(request, ctx)
         case _:
@@ -50,12 +50,13 @@ async def _select(request: SelectTablesRequest, ctx: JobContext) -> SelectedTabl
     """Adds all tables of the request to the session in one step, or none if one of them cannot be used."""
     refs = tuple(dict.fromkeys(request.tables))
     await ctx.progress("resolving", f"{len(refs)} tables")
+    catalog = await ctx.catalog()
     slots = asyncio.Semaphore(_LOOKUPS_AT_ONCE)
 
     async def look_up(ref: TableRef) -> TableSource | None:
         async with slots:
             try:
-                return await ctx.catalog.resolve(ref, ctx.job_id)
+                return await catalog.resolve(ref, ctx.job_id)
             except TableNotFound:
                 return None  # one error names all missing tables
 

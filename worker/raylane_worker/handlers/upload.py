@@ -13,12 +13,12 @@ from raylane_common.errors import InvalidRequest
 from raylane_common.wire.sources import CsvSource
 from raylane_common.wire.upload import UploadResult
 from raylane_worker.context import Handler
-from raylane_worker.data.csv_profile import CsvProfile, profile
-from raylane_worker.data.storage import csv_key
+from raylane_worker.data.layout import csv_key
 
 if TYPE_CHECKING:
     from raylane_common.wire.upload import UploadRequest
     from raylane_worker.context import JobContext
+    from raylane_worker.data.csv_profile import CsvProfile
 
 
 async def upload(request: UploadRequest, ctx: JobContext) -> UploadResult:
@@ -30,7 +30,7 @@ async def upload(request: UploadRequest, ctx: JobContext) -> UploadResult:
     body = await ctx.port.body()
     await ctx.progress("checking", f"{request.filename}, {len(body):,} bytes")
     found = await asyncio.to_thread(_check, request, body)
-    storage, key = ctx.storage, csv_key(ctx.session_id, request.filename)
+    storage, key = await ctx.storage(), csv_key(ctx.session_id, request.filename)
     await ctx.progress("storing", f"{found.rows:,} rows to {storage.bucket}/{key}")
     await storage.put(key, body, content_type="text/csv")
     source = CsvSource(
@@ -61,6 +61,9 @@ def _check(request: UploadRequest, body: bytes) -> CsvProfile:
         )
     if hashlib.sha256(body).hexdigest() != request.sha256:
         raise InvalidRequest.field("sha256", "the staged bytes have another checksum; upload the file again")
+    # pyarrow takes 45 MiB, so it is imported when a job needs it. This function runs in a thread.
+    from raylane_worker.data.csv_profile import profile
+
     return profile(body)
 
 
