@@ -183,9 +183,7 @@ async def test_a_sessions_history_is_newest_first_and_without_other_sessions(que
     assert [record.id for record in await queue.history("s", limit=2)] == ["j4", "j3"]
 
 
-async def test_only_the_queue_and_unfinished_jobs_do_not_expire(
-    queue: JobQueue, redis: Redis, lane: LaneQueue
-) -> None:
+async def test_only_the_queue_and_unfinished_jobs_do_not_expire(queue: JobQueue, redis: Redis, lane: LaneQueue) -> None:
     await queue.enqueue(an_upload("j", b"x"))
     await queue.enqueue(a_job("k"))
     await end(lane, (await take(lane)).succeeded(DONE))
