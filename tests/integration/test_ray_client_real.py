@@ -40,6 +40,14 @@ print("before it breaks: ü")
 divide(1)
 """
 
+NICENESS = """\
+import os, ray
+
+ray.init(log_to_driver=False)
+print("driver:", os.nice(0))
+print("task:", ray.get(ray.remote(lambda: os.nice(0)).remote()))
+"""
+
 
 @pytest.fixture
 def head(ray_head: EmbeddedRay) -> EmbeddedRay:
@@ -168,6 +176,17 @@ async def test_output_is_followed_while_it_is_printed(head: EmbeddedRay) -> None
         assert "line 29 ü" in text
         rest = [piece.text async for piece in client.follow_logs("rl-tail-1", after=len(text) - 5)]
         assert "".join(rest) == text[-5:]
+
+
+async def test_the_processes_of_a_run_are_not_niced(head: EmbeddedRay) -> None:
+    # On a busy machine they would starve.
+    async with connected(head) as client:
+        package = build_package({"main.py": NICENESS})
+        await client.submit(submission_id="rl-nice-1", entrypoint="python main.py", package=package)
+        assert (await client.wait("rl-nice-1", timeout_s=60)).status is RunStatus.SUCCEEDED
+        logs = (await client.logs("rl-nice-1")).text
+        assert "driver: 0\n" in logs
+        assert "task: 0\n" in logs
 
 
 async def test_rays_own_client_sees_our_jobs_and_we_see_its(head: EmbeddedRay) -> None:

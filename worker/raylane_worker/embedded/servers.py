@@ -30,6 +30,8 @@ _RAY_ENVIRONMENT: Final = {
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
     "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
+    # Ray starts the workers of tasks and actors at nice 15, and on a busy machine they would wait for everything else.
+    "RAY_worker_niceness": "0",
 }
 
 
