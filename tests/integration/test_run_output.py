@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from raylane_common.errors import RunLost, RunNotStarted
-from raylane_common.ray import lifecycle
 from raylane_common.wire.ray import RaySubmitRequest, RaySubmitResult
 from raylane_worker.runs import output as outputs
 from tests.helpers.handler_harness import Harness, Job, open_harness
@@ -24,11 +23,6 @@ if TYPE_CHECKING:
 
 RUN = "rl-job1-1"
 SCRIPT = RaySubmitRequest(code="print('hello')")
-
-
-@pytest.fixture(autouse=True)
-def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lifecycle, "FIRST_POLL_S", 0.01)
 
 
 @pytest.fixture
@@ -87,8 +81,22 @@ async def test_streaming_stops_at_the_limit_and_the_result_has_the_end_of_the_ou
     harness.ray.finish(RUN)
     result = await attempt
     assert isinstance(result, RaySubmitResult)
-    assert sum(map(len, job.lines)) < 5000
+    assert sum(map(len, job.lines)) < 1100
     assert result.run.output_tail.endswith("line 999\n")
+
+
+async def test_a_line_that_is_longer_than_the_limit_is_not_streamed(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outputs, "STREAMED_CHARACTERS", 1000)
+    job = harness.job(SCRIPT)
+    attempt = await started(harness, job)
+    harness.ray.write(RUN, "short\n" + 5000 * "x")
+    harness.ray.finish(RUN)
+    await attempt
+    assert [line[:5] for line in streamed(job)[-2:]] == ["short", "… (th"]
+    await job.run()
+    assert sum(line.startswith("…") for line in streamed(job)) == 1, "the next attempt streams no more"
 
 
 async def test_output_that_ray_cannot_read_does_not_fail_the_run(harness: Harness) -> None:

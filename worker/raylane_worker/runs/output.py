@@ -70,12 +70,15 @@ async def _follow(streamed: StreamedSoFar, ctx: JobContext) -> None:
     async with aclosing(ctx.resources.ray.follow_logs(streamed.run_id, after=streamed.characters)) as pieces:
         async for piece in pieces:
             unfinished_line += piece.text
+            # A piece may be megabytes long.
+            left = STREAMED_CHARACTERS - streamed.characters
+            if len(unfinished_line) > left:
+                whole_lines = unfinished_line[:left].rpartition("\n")[0]
+                await streamed.add(f"{whole_lines}\n{_NO_MORE}" if whole_lines else _NO_MORE, piece.end, ctx)
+                return
             lines, newline, rest = unfinished_line.rpartition("\n")
             if newline:
                 unfinished_line = rest
                 await streamed.add(lines, piece.end - len(rest), ctx)
-                if streamed.characters > STREAMED_CHARACTERS:
-                    await ctx.log(_NO_MORE)
-                    return
     if unfinished_line:
         await streamed.add(unfinished_line, streamed.characters + len(unfinished_line), ctx)
