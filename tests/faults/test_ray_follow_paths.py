@@ -19,6 +19,12 @@ def _nothing_is_left() -> None:
     """Replaces the check of the queue, which these tests do not use."""
 
 
+@pytest.fixture(autouse=True)
+def _every_log_is_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise the log is read, and there is no websocket."""
+    monkeypatch.setattr(tail, "_SHORT_CHARACTERS", -1)
+
+
 async def test_a_silent_log_keeps_its_connection() -> None:
     # Ray's dashboard never reads from a follower, so it answers no ping; the path is probed instead.
     async with rigged(failover_delay_s=0.05) as rig:

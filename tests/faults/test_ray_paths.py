@@ -43,13 +43,14 @@ from tests.helpers.waiting import until
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-OPERATIONS: Final[tuple[Operation, ...]] = ("job", "stop", "logs", "submit", "follow")
+OPERATIONS: Final[tuple[Operation, ...]] = ("job", "stop", "logs", "submit", "follow", "tail")
 DONE: Final[dict[Operation, str]] = {
     "job": "public",
     "stop": "stopped",
     "logs": "public",
     "submit": "public",
     "follow": "all",
+    "tail": "all",
 }
 UNREACHABLE: Final = dict.fromkeys(OPERATIONS, "ray_unreachable")
 UNKNOWN: Final = UNREACHABLE | {"submit": "submit_outcome_unknown"}
@@ -58,17 +59,22 @@ AT_THE_STRANGERS: Final = dict.fromkeys(OPERATIONS, "run_not_found") | {"submit"
 
 @dataclass(frozen=True)
 class Row:
-    """`ask` is for job, stop and logs, whose own request is `*`. Requests that depend on timing are left empty."""
+    """`ask` is for job, stop and logs, whose own request is `*`. Requests that depend on timing are left empty.
+
+    Following a short log is what following a long one is, without the websocket.
+    """
 
     ask: str
     submit: str = ""
-    follow: str = ""
+    tail: str = ""
     outcome: Mapping[Operation, str] = field(default_factory=lambda: DONE)
     states: str = "down up"
 
     def check(self, seen: Seen, operation: Operation) -> None:
         asked = self.ask.replace("*", operation)
-        reached = {"submit": self.submit, "follow": self.follow}.get(operation, asked) or seen.reached
+        follow = self.tail.replace(" tail job logs", " logs")
+        by_operation = {"submit": self.submit, "follow": follow, "tail": self.tail}
+        reached = by_operation.get(operation, asked) or seen.reached
         assert seen == Seen(self.outcome[operation], reached, self.states)
 
 

@@ -238,7 +238,7 @@ async def open_harness(redis: Redis, **ray: float) -> AsyncIterator[Harness]:
     cluster = RealisticRay(cut=cut)
     async with AsyncExitStack() as stack:
         address = await stack.enter_async_context(Address(cluster))
-        settings = Settings.model_validate({"ray": {"private_url": address.url, "poll_interval_s": 0.05} | ray})
+        settings = Settings.model_validate({"ray": {"private_url": address.url, "poll_interval_s": 0.01} | ray})
         client = await stack.enter_async_context(RayClient(settings.ray))
         sources = Store(redis, cut)
         await sources.put("s1", [a_source()])

@@ -7,7 +7,6 @@ import pytest
 
 from raylane.testing import Break
 from raylane_common.errors import RayServerError, RayUnreachable
-from raylane_common.ray import lifecycle
 from raylane_common.wire.generate import GenerateRequest
 from raylane_common.wire.ray import RayRunsRequest, RayStopRequest, RaySubmitRequest
 from raylane_worker.handlers import HANDLERS
@@ -27,11 +26,6 @@ LOOK, STOP = f"GET /api/jobs/{RUN}", f"POST /api/jobs/{RUN}/stop"
 SCRIPT = RaySubmitRequest(code="while True: pass")
 QUESTION = GenerateRequest(prompt="average temp_max by weather", execute=True, generator="template")
 BOTH = pytest.mark.parametrize("request_", [SCRIPT, QUESTION], ids=["ray", "generate"])
-
-
-@pytest.fixture(autouse=True)
-def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lifecycle, "FIRST_POLL_S", 0.01)
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import pytest
 
 from raylane.testing import Break
 from raylane_common.errors import RunExists, RunFailed, RunNotFound, RunStopped, RunTimeout
-from raylane_common.ray import lifecycle
 from raylane_common.wire.generate import GenerateRequest, GenerateResult
 from raylane_common.wire.ray import RayDeleteRequest, RayDeleteResult, RaySubmitRequest, RaySubmitResult
 from raylane_worker.runs import run as runs
@@ -29,7 +28,6 @@ BOTH = pytest.mark.parametrize("request_", [SCRIPT, QUESTION], ids=["ray", "gene
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lifecycle, "FIRST_POLL_S", 0.01)
     monkeypatch.setattr(runs, "_LATE_RUN_S", 0.1)
 
 

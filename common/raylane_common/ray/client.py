@@ -10,6 +10,7 @@ from raylane_common.errors import InvalidRequest
 from raylane_common.ray.answers import check, shorten
 from raylane_common.ray.calls import Calls, Deadline
 from raylane_common.ray.lifecycle import MAX_OUTAGE_S, stop_and_confirm, wait_for_end
+from raylane_common.ray.looks import Looks
 from raylane_common.ray.models import RayHealth, RayLogs, RayRun, RayVersion, RunStatus
 from raylane_common.ray.observe import RayCounters
 from raylane_common.ray.parsing import read, read_cluster_status, read_flag, read_jobs, read_logs, read_nodes
@@ -61,6 +62,7 @@ class RayClient:
         self.counters: RayCounters = RayCounters()
         self._observer = observer or self.counters
         self._calls = Calls(settings, self._observer)
+        self._looks = Looks(self.job, interval_s=settings.poll_interval_s)
 
     async def __aenter__(self) -> Self:
         return self
@@ -82,6 +84,7 @@ class RayClient:
         if checks.instance("settings", RaySettings, settings) != self._settings:
             await self._calls.use(settings)
             self._settings = settings
+            self._looks.interval_s = settings.poll_interval_s
 
     def endpoints(self) -> tuple[EndpointReport, ...]:
         """Returns what this client knows about each address, without a request."""
@@ -210,14 +213,14 @@ class RayClient:
             job = await client.wait("report-7", timeout_s=600)
             print(job.status, job.driver_exit_code)
         """
-        return await wait_for_end(
-            self,
-            submission_id,
-            timeout_s=None if timeout_s is None else checks.seconds("timeout_s", timeout_s),
-            pending_timeout_s=self._settings.pending_timeout_s,
-            poll_interval_s=self._settings.poll_interval_s,
-            accepted=accepted,
-        )
+        with self._looks.following(check_id(submission_id)) as run:
+            return await wait_for_end(
+                run,
+                submission_id,
+                timeout_s=None if timeout_s is None else checks.seconds("timeout_s", timeout_s),
+                pending_timeout_s=self._settings.pending_timeout_s,
+                accepted=accepted,
+            )
 
     async def logs(self, submission_id: str, *, max_bytes: int = DEFAULT_LOG_BYTES) -> RayLogs:
         """Returns the last `max_bytes` of a run's output so far, counted in UTF-8. Raises `RunNotFound`."""
@@ -245,6 +248,7 @@ class RayClient:
         checks.at_least("after", 0, after)
         tail = LogTail(
             self._calls,
+            self._looks,
             check_id(submission_id),
             after=after,
             look_timeout_s=self._settings.request_timeout_s,

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from raylane_common.backoff import Backoff
 from raylane_common.errors import RayError, RunLost, RunNotFound, RunNotStarted, WaitTimeout
 from raylane_common.ray.models import RayRun, RayStop, RunStatus
 
-# A trivial run takes 2 s, so looking sooner gains nothing.
-FIRST_POLL_S: Final = 0.2
+if TYPE_CHECKING:
+    from raylane_common.ray.looks import FollowedRun
+
+# Ray takes about 4 s to stop a run. Meanwhile the pauses between requests to stop it grow, up to fivefold.
 _POLL_FACTOR: Final = 1.5
+_LONGEST_POLL_FACTOR: Final = 5.0
 # A restart of the head or of the line to it is over by then; a longer one needs an operator.
 MAX_OUTAGE_S: Final = 60.0
-# A longer `Retry-After` is not obeyed, since the run may end meanwhile.
-_MAX_RETRY_AFTER_S: Final = 20.0
 # Installing a runtime environment may take this long; after that the log says that the run is still pending.
 _PENDING_NOTICE_S: Final = 60.0
 
@@ -34,13 +35,7 @@ class Jobs(Protocol):
 
 
 async def wait_for_end(
-    jobs: Jobs,
-    submission_id: str,
-    *,
-    timeout_s: float | None,
-    pending_timeout_s: float,
-    poll_interval_s: float,
-    accepted: bool,
+    run: FollowedRun, submission_id: str, *, timeout_s: float | None, pending_timeout_s: float, accepted: bool
 ) -> RayRun:
     """Returns the job once it has ended. An outage of the cluster of less than a minute does not end the wait.
 
@@ -48,25 +43,23 @@ async def wait_for_end(
     the `RayError` of an outage that takes longer than a minute.
     """
     loop = asyncio.get_running_loop()
-    pauses = Backoff(FIRST_POLL_S, poll_interval_s, factor=_POLL_FACTOR)
-    started_at_s = answered_at_s = loop.time()
+    started_at_s = loop.time()
+    job: RayRun | None = None
     noticed = False
     while True:
-        retry_after_s = 0.0
         try:
-            job = await jobs.job(submission_id)
+            job = await run.next(job)
         except RunNotFound as error:
             if accepted:
                 raise _lost(submission_id) from error
             raise
         except RayError as error:
-            if not error.retryable or loop.time() - answered_at_s > MAX_OUTAGE_S:
+            if not error.retryable or run.unanswered_s > MAX_OUTAGE_S:
                 raise
-            retry_after_s = min(error.retry_after_s or 0.0, _MAX_RETRY_AFTER_S)
         else:
             if job.status.is_final:
                 return job
-            accepted, answered_at_s = True, loop.time()
+            accepted = True
             pending_s = loop.time() - started_at_s if job.status is RunStatus.PENDING else 0.0
             if pending_s > pending_timeout_s:
                 raise _not_started(submission_id, pending_timeout_s)
@@ -78,7 +71,6 @@ async def wait_for_end(
                 f"{submission_id} had not ended after {timeout_s:g} s; it continues",
                 details={"submission_id": submission_id},
             )
-        await asyncio.sleep(max(pauses.next_s(), retry_after_s))
 
 
 async def stop_and_confirm(
@@ -92,7 +84,7 @@ async def stop_and_confirm(
     loop = asyncio.get_running_loop()
     appears_by_s = loop.time() + appear_timeout_s
     give_up_at_s = loop.time() + timeout_s
-    pauses = Backoff(FIRST_POLL_S, poll_interval_s, factor=_POLL_FACTOR)
+    pauses = Backoff(poll_interval_s, _LONGEST_POLL_FACTOR * poll_interval_s, factor=_POLL_FACTOR)
     asked = False
     while True:
         try:

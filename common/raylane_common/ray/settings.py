@@ -80,7 +80,10 @@ class RaySettings(_Section):
     )
     reprobe_max_s: float = Field(default=60.0, gt=0, description="Longest such pause")
     poll_interval_s: float = Field(
-        default=1.0, gt=0, description="Longest pause between two requests for the status of a run"
+        default=0.2,
+        gt=0,
+        description="Pause between two looks at a run; it is longer while a worker has more than four runs, since all "
+        "share 20 looks a second",
     )
     pending_timeout_s: float = Field(
         default=300.0, gt=0, description="A run that Ray has accepted and not started by then is stopped"

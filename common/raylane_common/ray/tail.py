@@ -1,9 +1,10 @@
 """Follows the output of a job across broken connections and failovers, without gaps or repeats.
 
-Ray's websocket sends the log from its first character on every connection (`job_head.tail_job_logs` in Ray's source),
-and a log only grows, so the characters that were already seen are counted and skipped. Ray closes the websocket in
-order even when lines are missing, so the rest is read from the whole log once the job has ended. If no websocket gets
-through, the whole log is read again and again. See docs/decisions/0008.
+A log only grows, so the characters that were already seen are counted and skipped. A short log is read again and again
+as a whole: Ray's websocket sends a line 1 to 3 s after it was printed. A long log comes over the websocket, which sends
+it from its first character on every connection (`job_head.tail_job_logs` in Ray's source). Ray closes the websocket
+late, and in order even when lines are missing, so the rest is read from the whole log as soon as the job has ended. See
+docs/decisions/0008 and 0018.
 """
 
 from __future__ import annotations
@@ -16,16 +17,24 @@ from raylane_common.backoff import Backoff
 from raylane_common.errors import RayError, RayServerError
 from raylane_common.ray.answers import PathFault, check
 from raylane_common.ray.calls import Deadline
-from raylane_common.ray.models import LogPiece, RayRun, RunStatus
-from raylane_common.ray.parsing import read, unexpected
+from raylane_common.ray.models import LogPiece, RunStatus
+from raylane_common.ray.parsing import unexpected
 from raylane_common.ray.transport import Request
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from raylane_common.ray.calls import Calls
+    from raylane_common.ray.looks import FollowedRun, Looks
+    from raylane_common.ray.models import RayRun
 
-# Between two looks at a job that has not started, or after a broken connection: followers see its output within 2 s.
+# A log of up to so many characters is read as a whole. A worker streams no more than that.
+_SHORT_CHARACTERS: Final = 256 * 1024
+# Lines are to arrive within a second. Reading costs the head twice as much as looking at the job (6 ms of CPU).
+_READ_PAUSE_S: Final = 0.4
+# Reading takes no more of a connection than this: a log of 256 KiB is read every half a second.
+_CHARACTERS_PER_S: Final = 512 * 1024
+# Between two tries to read a log that cannot be read.
 _FIRST_PAUSE_S: Final = 0.2
 _LONGEST_PAUSE_S: Final = 2.0
 # After so many failures in a row no proxy on the way lets websockets through.
@@ -36,10 +45,11 @@ class LogTail:
     """The log of one job, followed from a position."""
 
     def __init__(
-        self, calls: Calls, submission_id: str, *, after: int, look_timeout_s: float, max_outage_s: float
+        self, calls: Calls, looks: Looks, submission_id: str, *, after: int, look_timeout_s: float, max_outage_s: float
     ) -> None:
         """`after`: characters to skip. `look_timeout_s` limits one request, `max_outage_s` the time without answer."""
         self._calls = calls
+        self._looks = looks
         self._id = submission_id
         self._position = after
         self._look_timeout_s = look_timeout_s
@@ -49,46 +59,54 @@ class LogTail:
     async def pieces(self) -> AsyncGenerator[LogPiece, None]:
         """Yields what the job prints, until it has ended and everything was yielded.
 
-        Raises `RunNotFound`, and the error that has kept the cluster away for `max_outage_s`.
+        Raises `RunNotFound`, and the error that has kept the cluster, or the log of an ended job, away for
+        `max_outage_s`.
         """
         loop = asyncio.get_running_loop()
         pauses = Backoff(_FIRST_PAUSE_S, _LONGEST_PAUSE_S)
-        answered_at_s = loop.time()
-        while True:
-            try:
-                job = await self._look()
-                answered_at_s = loop.time()
-                # Ray has no log yet for a job that has not started, and a websocket would wait for it without a sign.
-                if job.status is not RunStatus.PENDING:
-                    seen = 0
-                    async with aclosing(self._texts(ended=job.status.is_final)) as texts:
+        job: RayRun | None = None
+        ran_at_s = read_at_s = loop.time()
+        with self._looks.following(self._id) as run:
+            while True:
+                try:
+                    job = await run.next(job)
+                except RayError as error:
+                    if not error.retryable or run.unanswered_s > self._max_outage_s:
+                        raise
+                    continue
+                # Ray has no log yet for a job that has not started.
+                if job.status is RunStatus.PENDING or (not job.status.is_final and loop.time() < read_at_s):
+                    continue
+                ran_at_s = ran_at_s if job.status.is_final else loop.time()
+                seen = 0
+                try:
+                    async with aclosing(self._texts(run, job)) as texts:
                         async for text in texts:
                             before, seen = seen, seen + len(text)
                             if seen > self._position:
                                 new, self._position = text[max(0, self._position - before) :], seen
-                                answered_at_s = loop.time()
-                                pauses.reset()
                                 yield LogPiece(text=new, end=seen)
+                except PathFault:
+                    # The next look shows whether the cluster can be reached at all.
+                    self._websocket_failures += 1
+                except RayError as error:
+                    # While a job runs, its log may end within a character; Ray cannot read it then.
+                    may_be_read = error.retryable or (isinstance(error, RayServerError) and not job.status.is_final)
+                    if not may_be_read or loop.time() - ran_at_s > self._max_outage_s:
+                        raise
+                else:
                     if job.status.is_final:
                         return
-            except PathFault:
-                # The next look shows whether the cluster can be reached at all.
-                self._websocket_failures += 1
-            except RayError as error:
-                if not error.retryable or loop.time() - answered_at_s > self._max_outage_s:
-                    raise
-            await asyncio.sleep(pauses.next_s())
+                    pauses.reset()
+                    read_at_s = loop.time() + max(_READ_PAUSE_S, seen / _CHARACTERS_PER_S)
+                    continue
+                await asyncio.sleep(pauses.next_s())
 
-    async def _look(self) -> RayRun:
-        request = Request("job", "GET", f"/api/jobs/{self._id}")
-        answer = await self._calls.exchange(request, Deadline(self._look_timeout_s))
-        check(answer, f"find {self._id}")
-        return read(RayRun, answer)
-
-    async def _texts(self, *, ended: bool) -> AsyncGenerator[str, None]:
-        """Yields the log from its beginning, in pieces."""
+    async def _texts(self, run: FollowedRun, job: RayRun) -> AsyncGenerator[str, None]:
+        """Yields the log from its beginning, in pieces: as it is now, or over the websocket until the job has ended."""
         path, deadline = f"/api/jobs/{self._id}/logs", Deadline(self._look_timeout_s)
-        if ended or self._websocket_failures >= _MAX_WEBSOCKET_FAILURES:
+        is_short = self._position <= _SHORT_CHARACTERS
+        if is_short or job.status.is_final or self._websocket_failures >= _MAX_WEBSOCKET_FAILURES:
             try:
                 yield await self._whole(path, deadline)
                 return
@@ -96,8 +114,11 @@ class LogTail:
                 # A log that is too long to be read at once can still be followed.
                 if "limit_bytes" not in error.details:
                     raise
-        async with aclosing(self._calls.frames(f"{path}/tail", deadline)) as frames:
-            async for text in frames:
+        frames = self._calls.frames(f"{path}/tail", deadline)
+        # The websocket of a job that has ended is believed, because there is no other way to read a log that long.
+        texts = frames if job.status.is_final else _until_end(run, job, frames)
+        async with aclosing(frames), aclosing(texts):
+            async for text in texts:
                 self._websocket_failures = 0
                 yield text
 
@@ -108,3 +129,29 @@ class LogTail:
         if not isinstance(logs, str):
             raise unexpected(answer, "`logs`")
         return logs
+
+
+async def _until_end(run: FollowedRun, job: RayRun, frames: AsyncGenerator[str, None]) -> AsyncGenerator[str, None]:
+    """Yields the frames until there are no more, or the job has ended: Ray closes the websocket up to 3 s later."""
+    ended = asyncio.create_task(run.ended(job), name=f"end of {job.submission_id}")
+    try:
+        while True:
+            receiving = asyncio.create_task(_next(frames))
+            try:
+                await asyncio.wait({receiving, ended}, return_when=asyncio.FIRST_COMPLETED)
+                text = receiving.result() if receiving.done() else None
+            finally:
+                receiving.cancel()
+                await asyncio.gather(receiving, return_exceptions=True)
+            if text is None:
+                return
+            yield text
+    finally:
+        ended.cancel()
+        await asyncio.gather(ended, return_exceptions=True)
+
+
+async def _next(frames: AsyncGenerator[str, None]) -> str | None:
+    async for text in frames:
+        return text
+    return None

@@ -34,7 +34,7 @@ OUTPUT_VARIABLE: Final = "RAYLANE_OUTPUT_URI"
 _STOP_TIMEOUT_S: Final = 15.0
 # An interrupted submission may still reach Ray, and Ray takes up to 5 s for the first one of a cluster.
 _LATE_RUN_S: Final = 10.0
-# The stream normally ends 0.3 s after the run. A result that is ready should not wait long for a stream that hangs.
+# The stream normally ends when the run does. A result that is ready should not wait long for a stream that hangs.
 _LAST_OUTPUT_S: Final = 5.0
 # The message of a failed run repeats up to 20,000 characters of its log.
 _MESSAGE_CHARACTERS: Final = 2000
@@ -104,7 +104,7 @@ async def run_to_end(order: RunOrder, ctx: JobContext) -> Run:
             # Otherwise the run may start later, when no job waits for it.
             await ray.ask_to_stop(run_id)
             raise
-    run = await _collect(run_id, job, ctx)
+        run = await _collect(run_id, job, ctx)
     if run.status is RunStatus.SUCCEEDED:
         return run
     details: dict[str, JsonValue] = {"run": run.model_dump(mode="json")}
