@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from tests.bench.processes import LOGS, ROOT, BenchError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from pydantic import JsonValue
@@ -25,13 +25,16 @@ _STOP_S: Final = 3.0
 class Child:
     """A process, as a context manager: SIGTERM at the end, SIGKILL if that does not suffice.
 
-    `says` is what it reads first. Its standard input ends when this process does, however that happens: by this,
-    servers know that they are over.
+    `says` is what it reads first, and `env` is added to its environment. Its standard input ends when this process
+    does, however that happens: by this, servers know that they are over.
     """
 
-    def __init__(self, name: str, command: Sequence[str], *, says: JsonValue = None) -> None:
+    def __init__(
+        self, name: str, command: Sequence[str], *, says: JsonValue = None, env: Mapping[str, str] | None = None
+    ) -> None:
         self.name = name
         self._command = command
+        self._env = env or {}
         self._says = says
         self._process: subprocess.Popen[bytes]
 
@@ -47,7 +50,7 @@ class Child:
                 self._process = subprocess.Popen(
                     self._command,
                     cwd=ROOT,
-                    env=_environment(),
+                    env=_environment() | dict(self._env),
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=errors,

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import statistics
+import sys
 from collections import defaultdict
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from raylane_worker.embedded import embedded_ray
+from raylane_worker.embedded import embedded_ray, embedded_valkey
 from tests.bench.processes import BenchError
-from tests.bench.ray.cases import AIOHTTP, BLACK_HOLE, CASES, CLIENTS, HEALTHY, NAIVE, OURS, SLOW_CASES
+from tests.bench.ray.cases import AIOHTTP, BLACK_HOLE, CASES, CLIENTS, HEALTHY, NAIVE, OURS, SDK, SLOW_CASES
 from tests.bench.ray.children import START_S, Child, python
 from tests.bench.ray.network import NAMESPACES, network
 from tests.helpers.servers import Background
@@ -32,6 +33,8 @@ _OUTAGE_S: Final = 10.0
 _LIMIT_S: Final = 60.0
 _OVERHEAD_S: Final = 120.0
 _SDK_S: Final = 300.0
+_RUNS_S: Final = 600.0
+_WORKER: Final = ("-c", "from raylane_worker.cli import main; main()", "run", "--lanes", "ray")
 
 
 @dataclass(frozen=True)
@@ -44,9 +47,10 @@ class Sizes:
     overhead_calls: int = 100
     sdk_rounds: int = 10
     sdk_calls: int = 50
+    runs: int = 9
 
 
-QUICK: Final = Sizes(rounds=1, slow_calls=2, overhead_rounds=10, sdk_rounds=2)
+QUICK: Final = Sizes(rounds=1, slow_calls=2, overhead_rounds=10, sdk_rounds=2, runs=3)
 
 
 class Bench:
@@ -164,6 +168,27 @@ class Bench:
             with Child("sdk", python("sdk"), says={"url": head.url, "token": head.token, **sizes}) as process:
                 figures: Figures = process.receive(_SDK_S)
         return figures
+
+    def run_overhead(self) -> Figures:
+        """How late a run's line and its end are known, over our whole path and with Ray's client: see `runs.py`."""
+        with Background() as background, ExitStack() as stack:
+            valkey, head = background.enter(embedded_valkey()), background.enter(embedded_ray())
+            env = {
+                "RAYLANE_REDIS__URL": valkey.url,
+                "RAYLANE_RAY__PRIVATE_URL": head.url,
+                "RAYLANE_RAY__TOKEN": head.token,
+            }
+            says: JsonValue = {
+                "url": head.url,
+                "token": head.token,
+                "redis_url": valkey.url,
+                "count": self._sizes.runs,
+            }
+            stack.enter_context(Child("worker", [sys.executable, *_WORKER], env=env))
+            process = stack.enter_context(Child("runs", python("runs"), says=says))
+            found: dict[str, Figures] = process.receive(_RUNS_S)
+        theirs = {f"{SDK}_{name}": value for name, value in found[SDK].items()}
+        return {**found[OURS], **theirs, "runs": self._sizes.runs}
 
     @contextmanager
     def _network(self) -> Iterator[Network]:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 FASTER: Final = 300.0
 OVERHEAD: Final = 1.10
+LINE_S: Final = 1.0
+END_S: Final = 0.3
 
 
 def case_table(cases: Mapping[str, Figures]) -> str:
@@ -67,6 +69,16 @@ def sdk_table(sdk: Mapping[str, Figures]) -> str:
     return "\n".join(lines)
 
 
+def run_table(figures: Figures) -> str:
+    """One line per client: how late a line and the end of a run are known, and how long the run takes."""
+    lines = [f"{'a run on real Ray, s':22}{'first line':>12}{'end after Ray':>16}{'Ray itself':>12}{'in total':>10}"]
+    for client, prefix in ((OURS, ""), (SDK, f"{SDK}_")):
+        values = (figures[f"{prefix}{name}"] for name in ("first_line_s", "end_after_ray_s", "ray_s", "total_s"))
+        cells = [f"{value:.2f}" for value in values]
+        lines.append(f"{client:22}{cells[0]:>12}{cells[1]:>16}{cells[2]:>12}{cells[3]:>10}")
+    return "\n".join(lines)
+
+
 def targets(found: Mapping[str, Any]) -> list[Target]:
     """Compares the targets with these figures."""
     return [
@@ -74,6 +86,8 @@ def targets(found: Mapping[str, Any]) -> list[Target]:
         _one_connect(found["cold_burst"]),
         _overhead(found["overhead"]),
         _nobody_paid(found["recovery"]),
+        _soon(found["run_overhead"], "first_line_s", LINE_S, "a line reaches its follower"),
+        _soon(found["run_overhead"], "end_after_ray_s", END_S, "a job ends after Ray's own end"),
     ]
 
 
@@ -109,6 +123,13 @@ def _nobody_paid(figures: Figures) -> Target:
     if paid is None or seconds is None:
         return Target(name, None, "no figures")
     return Target(name, paid == 0, f"{paid} calls paid, {seconds:.1f} s")
+
+
+def _soon(figures: Figures, figure: str, limit_s: float, what: str) -> Target:
+    name = f"{what} within {limit_s:g} s"
+    if not figures:
+        return Target(name, None, "no figures")
+    return Target(name, figures[figure] <= limit_s, f"{figures[figure]:.2f} s")
 
 
 def _ratio(figures: Figures, client: str) -> str:
