@@ -48,6 +48,14 @@ print("driver:", os.nice(0))
 print("task:", ray.get(ray.remote(lambda: os.nice(0)).remote()))
 """
 
+BUSY = """\
+import sys, time, ray
+
+ray.init(log_to_driver=False)
+seconds = float(sys.argv[1])
+ray.get(ray.remote(num_cpus=2)(lambda: time.sleep(seconds)).remote())
+"""
+
 
 @pytest.fixture
 def head(ray_head: EmbeddedRay) -> EmbeddedRay:
@@ -187,6 +195,28 @@ async def test_the_processes_of_a_run_are_not_niced(head: EmbeddedRay) -> None:
         logs = (await client.logs("rl-nice-1")).text
         assert "driver: 0\n" in logs
         assert "task: 0\n" in logs
+
+
+async def test_what_a_run_waits_for_is_told(head: EmbeddedRay) -> None:
+    package = build_package({"main.py": BUSY})
+    async with connected(head) as client:
+
+        async def waits(submission_id: str) -> bool:
+            return await client.waits_for(submission_id) == "CPU on the cluster: 0 of 2 free"
+
+        await client.submit(submission_id="rl-busy-1", entrypoint="python main.py 600", package=package)
+        await until(lambda: has_task(client, "rl-busy-1"), timeout_s=60)
+        assert await client.waits_for("rl-busy-1") is None
+        await client.submit(submission_id="rl-busy-2", entrypoint="python main.py 0", package=package)
+        await until(lambda: waits("rl-busy-2"), timeout_s=60)
+        await client.stop("rl-busy-1")
+        assert (await client.wait("rl-busy-2", timeout_s=60)).status is RunStatus.SUCCEEDED
+        assert await client.waits_for("rl-busy-2") is None
+
+
+async def has_task(client: RayClient, submission_id: str) -> bool:
+    job = await client.job(submission_id)
+    return job.job_id is not None and await client._has_task(job.job_id, "RUNNING")
 
 
 async def test_rays_own_client_sees_our_jobs_and_we_see_its(head: EmbeddedRay) -> None:

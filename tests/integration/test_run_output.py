@@ -12,6 +12,7 @@ import pytest
 from raylane_common.errors import RunLost, RunNotStarted
 from raylane_common.wire.ray import RaySubmitRequest, RaySubmitResult
 from raylane_worker.runs import output as outputs
+from raylane_worker.runs import waiting
 from tests.helpers.handler_harness import Harness, Job, open_harness
 from tests.helpers.waiting import until
 
@@ -130,6 +131,29 @@ async def test_a_run_that_stays_pending_is_stopped(redis: Redis) -> None:
         with pytest.raises(RunNotStarted):
             await asyncio.wait_for(job.run(), 30)
         assert harness.ray.statuses() == {RUN: "STOPPED"}
+
+
+async def test_followers_are_told_what_a_run_waits_for_and_the_next_attempt_still_finds_it(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "_EVERY_S", 0.05)
+    harness.ray.starts = False
+    job = harness.job(SCRIPT)
+    attempt = await started(harness, job)
+    await until(lambda: "waits for" in job.progress_updates[-1].message)
+    attempt.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await attempt
+    attempt = asyncio.ensure_future(job.run())
+    harness.ray.start(RUN)
+    harness.ray.finish(RUN)
+    await attempt
+    assert harness.ray.submissions == 1
+    shown = [(update.stage, update.message) for update in job.progress_updates]
+    assert shown[1:] == [
+        ("running", f"{RUN} via the private endpoint"),
+        ("running", f"{RUN} waits for Ray to set up its environment"),
+    ]
 
 
 async def test_files_environment_and_requirements_are_shipped_with_the_script(harness: Harness) -> None:

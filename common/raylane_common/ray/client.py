@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Final, Self
 
 from raylane_common import checks
 from raylane_common.errors import InvalidRequest
+from raylane_common.ray import waiting
 from raylane_common.ray.answers import check, shorten
 from raylane_common.ray.calls import Calls, Deadline
 from raylane_common.ray.lifecycle import MAX_OUTAGE_S, stop_and_confirm, wait_for_end
 from raylane_common.ray.looks import Looks
 from raylane_common.ray.models import RayHealth, RayLogs, RayRun, RayVersion, RunStatus
 from raylane_common.ray.observe import RayCounters
-from raylane_common.ray.parsing import read, read_cluster_status, read_flag, read_jobs, read_logs, read_nodes
+from raylane_common.ray.parsing import read, read_any, read_cluster_status, read_flag, read_jobs, read_logs, read_nodes
 from raylane_common.ray.probing import VERSION
 from raylane_common.ray.settings import RaySettings
 from raylane_common.ray.submission import NewRun, check_id, check_package, submit
@@ -222,6 +223,16 @@ class RayClient:
                 accepted=accepted,
             )
 
+    async def waits_for(self, submission_id: str) -> str | None:
+        """Returns what a run waits for, such as "CPU on the cluster: 0 of 2 free".
+
+        None if it has ended, if any of its tasks runs, or if Ray does not tell. Ray's figures are up to 5 s old. Raises
+        `RunNotFound`.
+        """
+        with self._looks.following(check_id(submission_id)) as run:
+            job = await run.next(None)
+        return waiting.reason(job, await self.cluster_status()) if await self._is_waiting(job) else None
+
     async def logs(self, submission_id: str, *, max_bytes: int = DEFAULT_LOG_BYTES) -> RayLogs:
         """Returns the last `max_bytes` of a run's output so far, counted in UTF-8. Raises `RunNotFound`."""
         path = f"/api/jobs/{check_id(submission_id)}/logs"
@@ -286,6 +297,21 @@ class RayClient:
         """
         request = Request("delete", "DELETE", f"/api/jobs/{check_id(submission_id)}")
         return read_flag(await self._send(request, f"delete {submission_id}"), "deleted")
+
+    async def _is_waiting(self, job: RayRun) -> bool:
+        if job.status is not RunStatus.RUNNING or job.job_id is None:
+            return job.status is RunStatus.PENDING
+        # Thousands of tasks may wait, and Ray lists all of them; no more run than there are CPUs.
+        has_running = await self._has_task(job.job_id, waiting.RUNNING)
+        return not has_running and await self._has_task(job.job_id, waiting.WAITING)
+
+    async def _has_task(self, job_id: str, state: str) -> bool:
+        filters = "".join(
+            f"&filter_keys={key}&filter_predicates=%3D&filter_values={value}"
+            for key, value in (("job_id", job_id), ("state", state))
+        )
+        request = Request("tasks", "GET", f"/api/v0/tasks?limit=1{filters}")
+        return read_any(await self._send(request, f"list the tasks of {job_id}"))
 
     async def _upload(self, package: Package, deadline: Deadline) -> None:
         path = f"/api/packages/gcs/{check_package(package).name}"

@@ -104,11 +104,17 @@ class RayNode(BaseModel):
 
 
 class ClusterStatus(BaseModel):
-    """The text that `ray status` prints: nodes, use of resources, pending demand."""
+    """The use of the cluster. `text` is what `ray status` prints.
+
+    The resources have Ray's names, such as `CPU`; memory is in bytes. They are missing in the first seconds of a head.
+    """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     text: str
+    total: dict[str, float] = Field(default_factory=dict)
+    free: dict[str, float] = Field(default_factory=dict, description="What no task uses")
+    demand: dict[str, float] = Field(default_factory=dict, description="Most that a single waiting task asks for")
     endpoint: str = Field(default="", description="Name of the endpoint that answered")
 
 

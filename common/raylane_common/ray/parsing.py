@@ -61,13 +61,39 @@ def read_nodes(answer: Answer) -> list[RayNode]:
 
 
 def read_cluster_status(answer: Answer) -> ClusterStatus:
-    """Returns the status, whose text is empty in the first seconds of a head."""
+    """Returns the status, which is empty in the first seconds of a head."""
     match answer.data:
-        case {"data": {"autoscalingStatus": str(text)}}:
-            return ClusterStatus(text=text, endpoint=answer.endpoint)
-        case {"data": {"clusterStatus": _}}:
-            return ClusterStatus(text="", endpoint=answer.endpoint)
+        case {"data": dict(data)} if data.keys() & {"autoscalingStatus", "clusterStatus"}:
+            found = {"text": data.get("autoscalingStatus") or "", "endpoint": answer.endpoint}
+            return _parse(ClusterStatus, found | _resources(data.get("clusterStatus")), answer)
     raise unexpected(answer, "cluster status")
+
+
+def _resources(status: JsonValue) -> dict[str, JsonValue]:
+    total: dict[str, JsonValue] = {}
+    free: dict[str, JsonValue] = {}
+    demand: dict[str, float] = {}
+    match status:
+        case {"loadMetricsReport": {"usage": dict(usage), "resourceDemand": list(waiting)}}:
+            for name, amounts in usage.items():
+                match amounts:
+                    case [int() | float() as used, int() | float() as all_of_it]:
+                        total[name], free[name] = all_of_it, all_of_it - used
+            for entry in waiting:
+                match entry:
+                    case [dict(wanted), _]:
+                        for name, amount in wanted.items():
+                            if isinstance(amount, int | float):
+                                demand[name] = max(amount, demand.get(name, 0.0))
+    return {"total": total, "free": free, "demand": dict(demand)}
+
+
+def read_any(answer: Answer) -> bool:
+    """Returns whether a list of Ray's state API has any entries."""
+    match answer.data:
+        case {"data": {"result": {"result": list(found)}}}:
+            return bool(found)
+    raise unexpected(answer, "list")
 
 
 def unexpected(answer: Answer, wanted: str) -> RayServerError:

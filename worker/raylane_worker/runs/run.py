@@ -16,6 +16,7 @@ from raylane_common.errors import RayServerError, RunNotFound, RunNotStarted, Ru
 from raylane_common.ray.models import RayLogs, RayRun, Run, RunStatus
 from raylane_common.ray.package import build_package
 from raylane_worker.runs.output import stream_output
+from raylane_worker.runs.waiting import tell_waiting
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
@@ -82,16 +83,16 @@ def is_small(sources: Iterable[Source], limit_bytes: int) -> bool:
 async def run_to_end(order: RunOrder, ctx: JobContext) -> Run:
     """Ships and starts the code unless its run already exists. Returns the run once it is SUCCEEDED or FAILED.
 
-    Streams its output to the job's followers. Raises `RunTimeout` and `RunNotStarted` after stopping the run,
-    `RunStopped` if somebody else stopped it, `RunLost`, and what `RayClient` raises. If this coroutine is cancelled,
-    the run continues: the job's next attempt follows it, or `stop_run` stops it.
+    Tells the job's followers what it prints and what it waits for. Raises `RunTimeout` and `RunNotStarted` after
+    stopping the run, `RunStopped` if somebody else stopped it, `RunLost`, and what `RayClient` raises. If this
+    coroutine is cancelled, the run continues: the job's next attempt follows it, or `stop_run` stops it.
     """
     ray, settings = ctx.resources.ray, ctx.resources.settings.ray
     run_id = submission_id(ctx.job_id, order.number, ctx.record.round)
     if not _was_accepted(run_id, ctx):
         await _start(run_id, order, ctx)
     overdue = False
-    async with _streamed(run_id, ctx):
+    async with _followed(run_id, ctx):
         try:
             async with asyncio.timeout(settings.run_timeout_s) as deadline:
                 job = await ray.wait(run_id, accepted=True)
@@ -181,17 +182,27 @@ def _output_uri(run_id: str, ctx: JobContext) -> str | None:
 
 
 @asynccontextmanager
-async def _streamed(run_id: str, ctx: JobContext) -> AsyncIterator[None]:
-    """Streams the run's output during the block, and for up to 5 s after it unless it raised."""
+async def _followed(run_id: str, ctx: JobContext) -> AsyncIterator[None]:
+    """Tells the job's followers during the block what the run prints and waits for.
+
+    Streams the output for up to 5 s after the block unless it raised.
+    """
+
+    async def tell(what: str) -> None:
+        await ctx.progress(_RUNNING, f"{run_id} {what}")
+
     streaming = asyncio.create_task(stream_output(run_id, ctx), name=f"output of {run_id}")
+    telling = asyncio.create_task(tell_waiting(ctx.resources.ray, run_id, tell), name=f"waiting of {run_id}")
     try:
         yield
+        telling.cancel()
         await asyncio.wait({streaming}, timeout=_LAST_OUTPUT_S)
     finally:
-        streaming.cancel()
-        [outcome] = await asyncio.gather(streaming, return_exceptions=True)
-        if isinstance(outcome, Exception):
-            logger.error("job %s: streaming the output of %s failed", ctx.job_id, run_id, exc_info=outcome)
+        for task in (streaming, telling):
+            task.cancel()
+        for outcome in await asyncio.gather(streaming, telling, return_exceptions=True):
+            if isinstance(outcome, Exception):
+                logger.error("job %s: following run %s failed", ctx.job_id, run_id, exc_info=outcome)
 
 
 async def _collect(run_id: str, job: RayRun, ctx: JobContext) -> Run:

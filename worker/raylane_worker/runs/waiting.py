@@ -1,0 +1,38 @@
+"""Tells a job's followers what its run waits for on the cluster."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Final
+
+from raylane_common.errors import LeaseLost, QueueUnavailable, RayError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from raylane_common.ray.client import RayClient
+
+logger = logging.getLogger("raylane.worker")
+
+# Ray itself updates its figures every 5 s.
+_EVERY_S: Final = 5.0
+
+
+async def tell_waiting(ray: RayClient, run_id: str, tell: Callable[[str], Awaitable[None]]) -> None:
+    """Calls `tell` when the run waits for something, for something else, or no longer; at most every 5 s.
+
+    Ends only when the lease is lost. Other failures are logged, because the run does not depend on what is told.
+    """
+    told: str | None = None
+    while True:
+        await asyncio.sleep(_EVERY_S)
+        try:
+            reason = await ray.waits_for(run_id)
+            if reason != told:
+                await tell(f"waits for {reason}" if reason else "is running")
+                told = reason
+        except LeaseLost:
+            return
+        except (RayError, QueueUnavailable) as error:
+            logger.debug("what run %s waits for is unknown: %s", run_id, error)
