@@ -86,6 +86,22 @@ class RedisSettings(_Section):
         description="Time limit for one command with all its retries: callers do not notice a shorter outage of Redis, "
         "and get an error for a longer one",
     )
+    durability: Literal["none", "wait", "waitaof"] = Field(
+        default="none",
+        description="What Redis must confirm before an enqueue, a cancel, a requeue or a job's end counts. "
+        "`none`: nothing; `wait`: that replicas have it; `waitaof`: that it is on disk",
+    )
+    durability_replicas: int | None = Field(
+        default=None, ge=0, description="How many replicas must confirm; if unset, 1 for `wait` and 0 for `waitaof`"
+    )
+    durability_timeout_s: float = Field(default=3.0, gt=0, description="Time limit for the confirmation")
+
+    @property
+    def confirming_replicas(self) -> int:
+        """How many replicas must confirm a write."""
+        if self.durability_replicas is not None:
+            return self.durability_replicas
+        return 1 if self.durability == "wait" else 0
 
     @field_validator("url")
     @classmethod
@@ -100,6 +116,10 @@ class RedisSettings(_Section):
             raise ValueError("give_up_s must not be below socket_timeout_s")
         if self.client_key_file is not None and self.client_cert_file is None:
             raise ValueError("client_key_file needs client_cert_file")
+        if self.durability != "none" and self.durability_timeout_s >= self.socket_timeout_s:
+            raise ValueError("durability_timeout_s must be below socket_timeout_s")
+        if self.durability == "wait" and self.confirming_replicas == 0:
+            raise ValueError("durability_replicas must be at least 1 for durability wait")
         return self
 
 

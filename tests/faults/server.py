@@ -50,6 +50,16 @@ class Server:
         self._signal(signal.SIGKILL)
         await self.stop()
 
+    @property
+    def log_bytes(self) -> int:
+        """The length of the append-only file."""
+        return self._log.stat().st_size
+
+    async def lose_power(self, kept_bytes: int) -> None:
+        """Kills the server. Of its append-only file, only the first `kept_bytes` had reached the disk."""
+        await self.kill()
+        os.truncate(self._log, kept_bytes)
+
     def pause(self) -> None:
         """Freezes the server: connections stay open and get no answer until `resume`."""
         self._signal(signal.SIGSTOP)
@@ -66,6 +76,11 @@ class Server:
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
         await self._place.aclose()
+
+    @property
+    def _log(self) -> Path:
+        [log] = (self._directory / "appendonlydir").glob("*.incr.aof")
+        return log
 
     def _signal(self, number: signal.Signals) -> None:
         assert self._valkey is not None, "the server does not run"

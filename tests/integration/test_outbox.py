@@ -15,6 +15,7 @@ from raylane_worker.lanes.outbox import Outbox
 from tests.helpers import queue_keys
 from tests.helpers.claims import PERMANENT, TRANSIENT, claimed, die, finals, patient_lane, record, statuses
 from tests.helpers.lanes import DONE, a_job
+from tests.helpers.queue_keys import keys
 from tests.helpers.waiting import until
 
 if TYPE_CHECKING:
@@ -210,6 +211,28 @@ async def test_closing_writes_what_it_can_and_logs_what_it_cannot(
     assert await statuses(redis, "j0", "j1") == ["succeeded", "running"]
     assert "job j1: outcome was not written before the worker stopped" in caplog.text
     assert "j0" not in caplog.text
+
+
+async def test_what_was_written_is_written_again_once_when_the_server_was_replaced(
+    redis: Redis, lane: LaneQueue, finish: FlakyFinish, caplog: pytest.LogCaptureFixture
+) -> None:
+    kept, lost, taken = await some_leases(redis, lane, 3)
+    async with open_outbox(lane) as outbox:
+        await asyncio.gather(*(outbox.write(lease.succeeded(DONE)) for lease in (kept, lost)))
+        await outbox.write(taken.returned())
+        assert await claimed(patient_lane(redis, name="other")) == ["j2"]
+        # The new server has the record as it was before the end.
+        await redis.hset(keys.job("j1"), "status", "running")  # type: ignore[misc]  # redis-py's sync/async union
+        lane.server = "another"
+        for _ in range(2):
+            lane.on_answer()
+            await until(lambda: len(finish.written) == 3)
+        assert await lane.renew([]) == []
+        await until(lambda: len(finish.written) == 4)
+    assert [sorted(batch) for batch in finish.written] == [["j0", "j1"], ["j2"], ["j0", "j1", "j2"], ["j0", "j1"]]
+    assert await statuses(redis, "j0", "j1", "j2") == ["succeeded", "succeeded", "running"]
+    assert await finals(redis, "j0") == ["succeeded"]
+    assert "another worker has the job" not in caplog.text
 
 
 async def test_a_writer_that_is_cancelled_while_it_waits_does_not_stop_the_writing(

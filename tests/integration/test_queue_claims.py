@@ -12,7 +12,7 @@ from raylane_common.errors import QueueUnavailable
 from raylane_common.redis.queue import JobQueue, LaneQueue
 from raylane_common.redis.queue.scripts import Scripts
 from tests.helpers import queue_keys
-from tests.helpers.claims import claimed, die, end, fail, patient_lane, record, run, statuses, take
+from tests.helpers.claims import claimed, die, end, error_code, fail, patient_lane, record, run, statuses, take
 from tests.helpers.lanes import DONE, a_job, succeed, worker
 from tests.helpers.queue_keys import keys
 from tests.helpers.waiting import until
@@ -232,6 +232,36 @@ async def test_a_lease_that_ran_out_is_renewed_if_no_worker_has_claimed_the_job(
     assert await statuses(redis, "j") == ["running"]
     assert await claimed(lane) == []
     await end(lane, lease.succeeded(DONE))
+
+
+async def now_ms(redis: Redis) -> int:
+    seconds, micros = await redis.time()
+    return int(seconds * 1000 + micros // 1000)
+
+
+async def test_an_attempt_that_began_on_a_server_that_was_replaced_is_not_booked_on_its_worker(
+    redis: Redis, queue: JobQueue, lane: LaneQueue
+) -> None:
+    await queue.enqueue(a_job(id="j", max_attempts=2))
+    await take(lane)
+    # Its end may have been written to the old server only.
+    await redis.set(queue_keys.pulse("upload"), "1 0123abcd", ex=60)
+    assert await claimed(lane) == []
+    replaced_at_ms = await now_ms(redis)
+
+    async def a_millisecond_has_passed() -> bool:
+        return await now_ms(redis) > replaced_at_ms
+
+    await until(a_millisecond_has_passed)
+    await die(redis, "j")
+    assert (await take(lane)).record.attempt == 1
+    assert await queue.attempts("j") == []
+    await die(redis, "j")
+    assert (await take(lane)).record.attempt == 2
+    assert [attempt.error.code for attempt in await queue.attempts("j")] == ["worker_lost"]
+    await die(redis, "j")
+    assert await claimed(lane) == []
+    assert await error_code(redis, "j") == "worker_lost"
 
 
 async def test_leases_outlast_an_absence_of_the_server(redis: Redis, queue: JobQueue, lane: LaneQueue) -> None:

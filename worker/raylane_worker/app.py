@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from arq.connections import ArqRedis
 
 from raylane_common.ray.client import RayClient
-from raylane_common.redis.connection import connect, keys_of
+from raylane_common.redis.connection import connect, durability_of, keys_of, queue_errors
 from raylane_common.redis.queue import LaneQueue
 from raylane_common.redis.queue.heartbeats import forget_drain
 from raylane_common.redis.queue.wake import listen
@@ -76,6 +76,8 @@ async def run(
     name = f"{socket.gethostname()}-{os.getpid()}"
     redis = connect(settings.redis)
     try:
+        with queue_errors("start the worker"):
+            await durability_of(redis).check(redis)
         await forget_drain(redis, name)
         await check(settings, lanes)
         async with open_resources(settings, redis, lanes) as resources:

@@ -4,6 +4,7 @@
     ├── InvalidRequest               invalid_request
     ├── QueueError
     │   ├── QueueUnavailable         queue_unavailable             yes
+    │   │   └── WriteNotConfirmed    write_not_confirmed           yes
     │   ├── JobNotFound              job_not_found
     │   ├── JobIdTaken               job_id_taken
     │   ├── JobNotRequeued           job_not_requeued
@@ -133,6 +134,7 @@ from raylane_common.errors.queue import (
     QueueError,
     QueueUnavailable,
     WaitTimeout,
+    WriteNotConfirmed,
 )
 from raylane_common.errors.requests import (
     InvalidRequest,
@@ -197,6 +199,7 @@ __all__ = [
     "VerificationFailed",
     "WaitTimeout",
     "WorkerLost",
+    "WriteNotConfirmed",
     "WrongCluster",
     "invalid_requests",
 ]

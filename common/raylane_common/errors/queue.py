@@ -19,6 +19,16 @@ class QueueUnavailable(QueueError):
     retryable_by_default = True
 
 
+class WriteNotConfirmed(QueueUnavailable):
+    """Redis has carried the write out, but did not confirm in time that it is kept: see `RAYLANE_REDIS__DURABILITY`.
+
+    What to do: repeat it with the same `job_id` (`details.job_id`); that makes no second job. Check the server's disk,
+    or its replicas.
+    """
+
+    code = "write_not_confirmed"
+
+
 class JobNotFound(QueueError):
     """No record has this job id: the job was never enqueued, or its record has expired.
 

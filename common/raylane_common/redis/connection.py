@@ -24,6 +24,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from raylane_common.errors import InvalidRequest, QueueUnavailable
+from raylane_common.redis.durability import Durability
 from raylane_common.redis.keys import Keys
 from raylane_common.redis.pool import RetryingPool
 from raylane_common.redis.retrying import (
@@ -79,6 +80,7 @@ def connect(settings: RedisSettings) -> Redis:
         options |= {"socket_keepalive": True, "socket_keepalive_options": _KEEPALIVE}
     pool = RetryingPool(
         Keys(settings.prefix),
+        Durability(settings),
         connection_class=kind,
         decode_responses=True,
         # Bytes that another program wrote must not make redis-py raise. They can be sent back unchanged.
@@ -98,6 +100,12 @@ def keys_of(redis: Redis) -> Keys:
     """Returns the keys of the deployment that `redis` belongs to. They have no prefix if `connect` did not make it."""
     pool = redis.connection_pool
     return pool.keys if isinstance(pool, RetryingPool) else Keys()
+
+
+def durability_of(redis: Redis) -> Durability:
+    """Returns what the server must confirm. It is nothing if `connect` did not make the client."""
+    pool = redis.connection_pool
+    return pool.durability if isinstance(pool, RetryingPool) else Durability()
 
 
 @contextmanager
@@ -160,6 +168,9 @@ def _explain(error: Exception, doing: str) -> tuple[str, bool]:
             return f"Redis did not answer while trying to {doing}: {said or type(error).__name__}; {hint}", True
         case NoScriptError() | WatchError():
             return f"Redis changed while trying to {doing}: {said}; try again", True
+        case ResponseError() if "WAITAOF" in said:
+            hint = "RAYLANE_REDIS__DURABILITY=waitaof needs `appendonly yes`, and Redis 7.2 or Valkey"
+            return f"Redis refused to {doing}: {said}; {hint}", False
         case ResponseError() if said.startswith("MISCONF"):
             return f"Redis refused to {doing} because it cannot write to its disk: {said}; see its log", True
         case ResponseError() if said.startswith(("MOVED", "ASK", "CROSSSLOT")):

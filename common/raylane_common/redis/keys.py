@@ -35,6 +35,7 @@ _CANCEL: Final = "raylane:cancel:"
 _WORKERS: Final = "raylane:workers:"
 _DRAIN: Final = "raylane:drain:"
 _JANITOR: Final = "raylane:janitor:"
+_REPLACED: Final = "raylane:replaced:"
 _ROUTE: Final = "raylane:route"
 
 # Suffixes of a job's keys, after JOB and the job's id.

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from redis.asyncio.connection import AbstractConnection
 
+    from raylane_common.redis.durability import Durability
     from raylane_common.redis.keys import Keys
 
 
@@ -59,12 +60,13 @@ class _LoopConnections:
 class RetryingPool(ConnectionPool):
     """Hands out connections that may not be connected yet: the command connects them, within its own time limit.
 
-    It also holds the keys of its deployment.
+    It also holds the keys of its deployment, and what the server must confirm.
     """
 
-    def __init__(self, keys: Keys, **options: Any) -> None:
+    def __init__(self, keys: Keys, durability: Durability, **options: Any) -> None:
         super().__init__(**options)
         self.keys = keys
+        self.durability = durability
         self._process = os.getpid()
         self._by_loop: dict[asyncio.AbstractEventLoop, _LoopConnections] = {}
         self._inherited: list[_LoopConnections] = []

@@ -116,7 +116,7 @@ class Parser(DefaultParser):  # type: ignore[misc, valid-type]  # redis-py choos
     def parse_error(cls, response: str) -> ResponseError:
         """Returns the exception for an error message of the server."""
         # Before Redis 7, an error inside a script is at the end of a longer message.
-        if response.split(" ", 1)[0] in _TEMPORARY or "-READONLY" in response:
+        if response.split(" ", 1)[0] in _TEMPORARY or "-READONLY" in response or "with replica instances" in response:
             return TemporaryRefusal(response)
         if "-OOM " in response:
             return OutOfMemoryError(response)

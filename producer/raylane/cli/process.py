@@ -39,6 +39,7 @@ _EXIT_CODES: Final = {
     "table_not_found": ExitCode.NOT_FOUND,
     "wait_timeout": ExitCode.TIMED_OUT,
     "queue_unavailable": ExitCode.UNAVAILABLE,
+    "write_not_confirmed": ExitCode.UNAVAILABLE,
 }
 
 

@@ -31,6 +31,29 @@ def test_nested_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPat
     assert settings.lanes.generate.concurrency == 8
 
 
+def test_each_durability_has_its_number_of_replicas(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = {}
+    for durability in ("none", "wait", "waitaof"):
+        monkeypatch.setenv("RAYLANE_REDIS__DURABILITY", durability)
+        found[durability] = Settings().redis.confirming_replicas
+    assert found == {"none": 0, "wait": 1, "waitaof": 0}
+    monkeypatch.setenv("RAYLANE_REDIS__DURABILITY_REPLICAS", "2")
+    assert Settings().redis.confirming_replicas == 2
+
+
+@pytest.mark.parametrize(
+    ("durability", "name", "value"),
+    [("wait", "REPLICAS", "0"), ("waitaof", "TIMEOUT_S", "6"), ("wait", "REPLICAS", "-1"), ("often", "REPLICAS", "1")],
+)
+def test_a_durability_that_cannot_be_is_refused(
+    monkeypatch: pytest.MonkeyPatch, durability: str, name: str, value: str
+) -> None:
+    monkeypatch.setenv("RAYLANE_REDIS__DURABILITY", durability)
+    monkeypatch.setenv(f"RAYLANE_REDIS__DURABILITY_{name}", value)
+    with pytest.raises(InvalidRequest, match=r"(?i)durability"):
+        load_settings()
+
+
 def test_what_is_left_out_of_a_policy_or_a_lane_keeps_its_default(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAYLANE_RETRIES__UPLOAD__MAX_ATTEMPTS", "2")
     monkeypatch.setenv("RAYLANE_LANES__RAY__PER_SESSION", "3")

@@ -1,6 +1,6 @@
-"""Writes the outcomes of attempts in batches. Keeps outcomes that Redis cannot take now and writes them later.
+"""Writes the outcomes of attempts in batches: later if Redis cannot take them now, and again if it has lost them.
 
-See docs/decisions/0006.
+See docs/decisions/0006 and 0015.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from raylane_common.backoff import Backoff
 from raylane_common.errors import QueueUnavailable
+from raylane_worker.lanes.written import WrittenOutcomes
 
 if TYPE_CHECKING:
     from raylane_common.redis.queue import AttemptOutcome, LaneQueue
@@ -25,6 +26,8 @@ _FIRST_PAUSE_S: Final = 0.5
 _LONGEST_PAUSE_S: Final = 2.0
 # The script blocks Redis while it writes a batch: 200 outcomes take a few milliseconds.
 _LARGEST_BATCH: Final = 200
+# A confirmation may take the server a second. The outcomes are sent with it, again.
+_LARGEST_CONFIRMATION: Final = 2000
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,7 @@ class _Pending:
     outcome: AttemptOutcome
     written: asyncio.Future[None]
     give_up_at_s: float
+    is_repeated: bool
 
 
 class Outbox:
@@ -42,11 +46,18 @@ class Outbox:
         self._pending: list[_Pending] = []
         self._writer: asyncio.Task[None] | None = None
         self._pauses = Backoff(first_s=_FIRST_PAUSE_S, cap_s=_LONGEST_PAUSE_S, jitter=0.5)
+        self._written = WrittenOutcomes()
+        self._server = queue.server
+        self._confirmer: asyncio.Task[None] | None = None
+        queue.on_answer = self._server_answered
 
-    def add(self, outcome: AttemptOutcome) -> asyncio.Future[None]:
-        """Starts writing the outcome. The future is done once the outcome is written, refused or given up."""
+    def add(self, outcome: AttemptOutcome, *, is_repeated: bool = False) -> asyncio.Future[None]:
+        """Starts writing the outcome. The future is done once the outcome is written, refused or given up.
+
+        `is_repeated` says that it was written before, to a server that may have lost it.
+        """
         loop = asyncio.get_running_loop()
-        pending = _Pending(outcome, loop.create_future(), loop.time() + GIVE_UP_S)
+        pending = _Pending(outcome, loop.create_future(), loop.time() + GIVE_UP_S, is_repeated)
         self._pending.append(pending)
         if self._writer is None:
             # The task starts in the next round of the loop, so all outcomes of this round are in one batch.
@@ -59,11 +70,9 @@ class Outbox:
 
     async def close(self, timeout_s: float) -> None:
         """Waits up to `timeout_s` for pending outcomes. If one is not written, its job runs again after the lease."""
-        writer = self._writer
-        if writer is not None:
-            await asyncio.wait({writer}, timeout=timeout_s)
-            writer.cancel()
-            await asyncio.gather(writer, return_exceptions=True)
+        deadline_s = asyncio.get_running_loop().time() + timeout_s
+        await _end(self._writer, deadline_s)
+        await _end(self._confirmer, deadline_s)
         for pending in self._pending:
             logger.error("job %s: outcome was not written before the worker stopped", pending.outcome.job_id)
 
@@ -81,10 +90,48 @@ class Outbox:
     async def _write(self, batch: list[_Pending]) -> None:
         accepted = await self._queue.finish([pending.outcome for pending in batch])
         self._pauses.reset()
+        now_s = asyncio.get_running_loop().time()
         for pending, was_accepted in zip(batch, accepted, strict=True):
-            if not was_accepted:
+            if was_accepted:
+                self._written.add(pending.outcome, now_s)
+            elif not pending.is_repeated:
                 logger.warning("job %s: outcome dropped; another worker has the job", pending.outcome.job_id)
             self._remove(pending)
+        if self._queue.is_confirmed and self._confirmer is None:
+            self._confirmer = asyncio.create_task(self._confirm_all(), name=f"confirmation of {self._queue.lane}")
+
+    def _server_answered(self) -> None:
+        """Writes outcomes again if the server was restarted or replaced by another one: it may not have them."""
+        known, self._server = self._server, self._queue.server
+        if known in ("", self._server):
+            if not self._queue.is_confirmed:
+                self._written.forget_old(asyncio.get_running_loop().time())
+            return
+        outcomes = self._written.all()
+        self._written.forget(outcomes)
+        if outcomes:
+            logger.warning(
+                "lane %s: the server was replaced; writing %d outcomes again", self._queue.lane, len(outcomes)
+            )
+        for outcome in outcomes:
+            self.add(outcome, is_repeated=True)
+
+    async def _confirm_all(self) -> None:
+        """Forgets written outcomes once the server has confirmed them. Until then it may lose them."""
+        pauses = Backoff(first_s=_FIRST_PAUSE_S, cap_s=_LONGEST_PAUSE_S, jitter=0.5)
+        try:
+            while self._written:
+                outcomes = self._written.all()[:_LARGEST_CONFIRMATION]
+                try:
+                    await self._queue.confirm(outcomes)
+                except QueueUnavailable as error:
+                    logger.warning("lane %s: %d outcomes not confirmed: %s", self._queue.lane, len(outcomes), error)
+                    await asyncio.sleep(pauses.next_s())
+                else:
+                    pauses.reset()
+                    self._written.forget(outcomes)
+        finally:
+            self._confirmer = None
 
     async def _keep_or_drop(self, batch: list[_Pending], error: QueueUnavailable) -> None:
         """Keeps the outcomes and tries again after a pause, so that work that is done need not be repeated.
@@ -112,3 +159,11 @@ class Outbox:
         self._pending.remove(pending)
         if not pending.written.done():
             pending.written.set_result(None)
+
+
+async def _end(task: asyncio.Task[None] | None, deadline_s: float) -> None:
+    """Waits for the task until the loop time `deadline_s`, then cancels it."""
+    if task is not None:
+        await asyncio.wait({task}, timeout=max(0.0, deadline_s - asyncio.get_running_loop().time()))
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

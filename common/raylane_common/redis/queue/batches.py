@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 # A chunk of either size keeps the server busy for only a few milliseconds, so other clients do not have to wait.
 _CHUNK_JOBS: Final = 200
 _CHUNK_BYTES: Final = 1024 * 1024
+# A confirmation may take the server a second, so many chunks share one. This is what one command can send in time.
+_CHUNKS_PER_CONFIRMATION: Final = 50
+_BYTES_PER_CONFIRMATION: Final = 8 * 1024 * 1024
 
 
 def chunks_of(jobs: Sequence[NewJob]) -> Iterator[Sequence[NewJob]]:
@@ -34,6 +37,21 @@ def chunks_of(jobs: Sequence[NewJob]) -> Iterator[Sequence[NewJob]]:
             start, size_bytes = index, len(job.body)
     if start < len(jobs):
         yield jobs[start:]
+
+
+def parts_of(jobs: Sequence[NewJob], *, confirmed: bool) -> Iterator[list[Sequence[NewJob]]]:
+    """Splits the jobs into parts, each of one chunk, or of many if they are `confirmed` together."""
+    part: list[Sequence[NewJob]] = []
+    left_bytes = _BYTES_PER_CONFIRMATION
+    for chunk in chunks_of(jobs):
+        size_bytes = sum(len(job.body) for job in chunk)
+        if part and not (confirmed and len(part) < _CHUNKS_PER_CONFIRMATION and size_bytes <= left_bytes):
+            yield part
+            part, left_bytes = [], _BYTES_PER_CONFIRMATION
+        part.append(chunk)
+        left_bytes -= size_bytes
+    if part:
+        yield part
 
 
 def groups_of(jobs: Sequence[NewJob], traceparent: str) -> Iterator[JobGroup]:

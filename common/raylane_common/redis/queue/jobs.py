@@ -6,6 +6,7 @@ See docs/decisions/0006.
 from __future__ import annotations
 
 import asyncio
+from itertools import chain
 from typing import TYPE_CHECKING, Final, cast
 
 from pydantic import ValidationError
@@ -18,9 +19,10 @@ from raylane_common.errors import (
     QueueUnavailable,
     RaylaneError,
     WaitTimeout,
+    WriteNotConfirmed,
 )
 from raylane_common.redis.connection import keys_of, queue_errors, readable
-from raylane_common.redis.queue.batches import chunks_of, groups_of, outcome_of
+from raylane_common.redis.queue.batches import groups_of, outcome_of, parts_of
 from raylane_common.redis.queue.events import BEGIN, EventReader, job_not_found
 from raylane_common.redis.queue.scripts import Scripts, calls
 from raylane_common.rules import printable
@@ -58,9 +60,12 @@ class JobQueue:
 
         Enqueueing the same id and request again changes nothing. If an unfinished job of the same kind holds the unique
         key, returns that job's id. `traceparent` is the W3C trace context to store. Raises `JobIdTaken` if the id
-        belongs to another request, and `InvalidRequest` if a job in `after` does not exist.
+        belongs to another request, `InvalidRequest` if a job in `after` does not exist, and `WriteNotConfirmed`.
         """
-        [outcome] = await self._write([job], calls.pack_jobs(groups_of([job], traceparent)))
+        try:
+            [outcome] = await self._write([job], [calls.pack_jobs(groups_of([job], traceparent))])
+        except WriteNotConfirmed as error:
+            raise WriteNotConfirmed(f"job {job.id}: {error.message}", details={"job_id": job.id}) from error
         if outcome.error is not None:
             raise outcome.error
         return outcome.id
@@ -72,16 +77,16 @@ class JobQueue:
         that is `QueueUnavailable`, enqueue the job again with the same id.
         """
         outcomes: list[Enqueued] = []
-        chunks = chunks_of(jobs)
-        chunk = next(chunks, ())
-        packed = calls.pack_jobs(groups_of(chunk, traceparent))
-        while chunk:
-            writing = asyncio.create_task(self._write(chunk, packed))
+        parts = parts_of(jobs, confirmed=self._scripts.are_confirmed)
+        part = next(parts, [])
+        packed = _pack(part, traceparent)
+        while part:
+            writing = asyncio.create_task(self._write(list(chain(*part)), packed))
             try:
-                # The task now sends its chunk. The next one is packed while the server works on it.
+                # The task now sends its part. The next one is packed while the server works on it.
                 await asyncio.sleep(0)
-                chunk = next(chunks, ())
-                packed = calls.pack_jobs(groups_of(chunk, traceparent))
+                part = next(parts, [])
+                packed = _pack(part, traceparent)
                 outcomes += await writing
             except QueueUnavailable as error:
                 outcomes += [Enqueued(job.id, error=error) for job in jobs[len(outcomes) :]]
@@ -91,7 +96,7 @@ class JobQueue:
                 await asyncio.gather(writing, return_exceptions=True)
         return outcomes
 
-    async def _write(self, jobs: Sequence[NewJob], packed: PackedJobs) -> list[Enqueued]:
+    async def _write(self, jobs: Sequence[NewJob], packed: Sequence[PackedJobs]) -> list[Enqueued]:
         replies = await calls.enqueue(self._scripts, packed)
         return [outcome_of(job, reply) for job, reply in zip(jobs, replies, strict=True)]
 
@@ -199,6 +204,10 @@ class JobQueue:
                 found = readable(await pipe.execute(raise_on_error=False))
         records = (_readable(job_id, fields) for job_id, fields in zip(job_ids, found, strict=True))
         return [record for record in records if record is not None]
+
+
+def _pack(part: Sequence[Sequence[NewJob]], traceparent: str) -> list[PackedJobs]:
+    return [calls.pack_jobs(groups_of(chunk, traceparent)) for chunk in part]
 
 
 def _starts_over(record: JobRecord) -> bool:

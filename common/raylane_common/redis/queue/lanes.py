@@ -18,7 +18,7 @@ from raylane_common.redis.queue.scripts.calls import AttemptOutcome, Retention
 from raylane_common.wire.jobs import JobRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from redis.asyncio import Redis
 
@@ -58,6 +58,9 @@ class LaneQueue:
         `max_attempts`, by kind, applies to jobs that were enqueued without a number of their own. `per_session` is how
         many jobs of one session may run at once; 0 means no limit. The records of ended jobs are kept for
         `result_ttl_s` seconds, those of dead letters for `dead_ttl_s` seconds.
+
+        `server` identifies the server that answered last: it changes with each start, and at a failover. `on_answer` is
+        called after each claim and renewal.
         """
         self.lane = lane
         self.lease_s = lease_s
@@ -69,6 +72,13 @@ class LaneQueue:
         self._per_session = per_session
         self._retention = Retention(int(result_ttl_s * 1000), int(dead_ttl_s * 1000))
         self._token = uuid.uuid4().hex
+        self.server = ""
+        self.on_answer: Callable[[], None] = lambda: None
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether `confirm` waits for the server."""
+        return self._scripts.are_confirmed
 
     async def claim(self, limit: int) -> Claim:
         """Takes up to `limit` due jobs in one round trip."""
@@ -84,6 +94,7 @@ class LaneQueue:
             retention=self._retention,
             max_attempts=self._max_attempts,
         )
+        self._heard_from(reply.server)
         # Replaced only after an answer: if it was lost, the next claim repeats the token and gets the same jobs.
         self._token = uuid.uuid4().hex
         leases: list[Lease] = []
@@ -101,11 +112,24 @@ class LaneQueue:
     async def renew(self, leases: Sequence[Lease]) -> list[LeaseState]:
         """Extends the leases by another `lease_s`; returns for each "held", "lost", or "cancel" for a cancelled job."""
         held = [(lease.job_id, lease.token) for lease in leases]
-        return await calls.renew(self._scripts, self.lane, self._lease_ms, held)
+        server, states = await calls.renew(self._scripts, self.lane, self._lease_ms, held)
+        self._heard_from(server)
+        return states
 
     async def finish(self, outcomes: Sequence[AttemptOutcome]) -> list[bool]:
         """Writes the outcomes, each in one atomic step; returns False for each job that another worker owns now."""
         return await calls.finish(self._scripts, self._retention, outcomes)
+
+    async def confirm(self, outcomes: Sequence[AttemptOutcome]) -> None:
+        """Writes the outcomes again, if the server does not have them, and waits until it confirms them.
+
+        Raises `WriteNotConfirmed`.
+        """
+        await calls.finish_confirmed(self._scripts, self._retention, outcomes)
+
+    def _heard_from(self, server: str) -> None:
+        self.server = server
+        self.on_answer()
 
     async def beat(self, ttl_s: float) -> bool:
         """Sends a heartbeat, valid for `ttl_s` seconds; returns whether an operator asked the worker to drain."""

@@ -5,12 +5,15 @@ See docs/decisions/0006.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final, Literal, cast
 
-from raylane_common.redis.connection import keys_of, queue_errors
+from redis.exceptions import NoScriptError
+
+from raylane_common.redis.connection import durability_of, keys_of, queue_errors
 from raylane_common.redis.keys import Keys
 
 if TYPE_CHECKING:
@@ -78,7 +81,14 @@ class Scripts:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._keys = keys_of(redis)
+        self._durability = durability_of(redis)
+        self._is_checked = False
         self._registered: dict[Name, AsyncScript] = {}
+
+    @property
+    def are_confirmed(self) -> bool:
+        """Whether `run_confirmed` waits for a confirmation."""
+        return self._durability.is_confirmed
 
     async def run(self, name: Name, arguments: Sequence[Argument], *, doing: str) -> object:
         """Returns the script's answer.
@@ -90,3 +100,23 @@ class Scripts:
             script = self._registered[name] = self._redis.register_script(source(name, self._keys.prefix))
         with queue_errors(doing):
             return await cast("Awaitable[object]", script(keys=[self._keys.route], args=arguments))
+
+    async def run_confirmed(self, name: Name, runs: Sequence[Sequence[Argument]], *, doing: str) -> list[object]:
+        """Runs the script once with each of the arguments in `runs`, and waits until the server confirms what it wrote.
+
+        Returns the answers. `doing` is as in `run`. Raises `WriteNotConfirmed`, `QueueUnavailable`.
+        """
+        if not self.are_confirmed:
+            return [await self.run(name, arguments, doing=doing) for arguments in runs]
+        text = source(name, self._keys.prefix)
+        digest = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+        commands = [("EVALSHA", digest, 1, self._keys.route, *arguments) for arguments in runs]
+        with queue_errors(doing):
+            if not self._is_checked:
+                await self._durability.check(self._redis)
+                self._is_checked = True
+            try:
+                return await self._durability.send(self._redis, commands)
+            except NoScriptError:
+                await self._redis.script_load(text)
+                return await self._durability.send(self._redis, commands)

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 Verdict = Literal["succeeded", "failed", "dead", "cancelled", "retry", "return"]
 LeaseState = Literal["held", "lost", "cancel"]
+_FINISHING: Final = "write the outcomes of attempts"
+# The script blocks the server while it writes them, for a few milliseconds.
+_OUTCOMES_PER_RUN: Final = 200
 _LEASE_STATES: Final[tuple[LeaseState, ...]] = ("lost", "held", "cancel")
 
 
@@ -65,10 +68,13 @@ def pack_jobs(groups: Iterable[JobGroup]) -> PackedJobs:
     return PackedJobs(packed)
 
 
-async def enqueue(scripts: Scripts, jobs: PackedJobs) -> list[EnqueueReply]:
-    """Writes the jobs, each in one atomic step; returns an answer for each."""
-    answer = await scripts.run("enqueue", jobs, doing="enqueue jobs")
-    return [_enqueue_reply(reply) for reply in cast("list[int | list[str]]", answer)]
+async def enqueue(scripts: Scripts, batches: Sequence[PackedJobs]) -> list[EnqueueReply]:
+    """Writes the jobs of all batches, each in one atomic step; returns an answer for each job.
+
+    Raises `WriteNotConfirmed` if the server does not confirm them in time.
+    """
+    answers = await scripts.run_confirmed("enqueue", batches, doing="enqueue jobs")
+    return [_enqueue_reply(reply) for answer in answers for reply in cast("list[int | list[str]]", answer)]
 
 
 def _enqueue_reply(reply: int | list[str]) -> EnqueueReply:
@@ -79,8 +85,12 @@ def _enqueue_reply(reply: int | list[str]) -> EnqueueReply:
 
 
 class ClaimReply(NamedTuple):
-    """The claimed jobs as id and record, and the milliseconds until the next job is due (None if there is none)."""
+    """The claimed jobs as id and record, and the milliseconds until the next job is due (None if there is none).
 
+    `server` identifies this start of the server.
+    """
+
+    server: str
     next_due_ms: int | None
     jobs: list[tuple[str, dict[str, str]]]
 
@@ -106,9 +116,10 @@ async def claim(
     kinds = [part for item in max_attempts.items() for part in item]
     arguments = [lane, worker, token, limit, lease_ms, per_session, retention.ended_ms, retention.dead_ms, *kinds]
     answer = await scripts.run("claim", arguments, doing="claim jobs")
-    next_due_ms, *rows = cast("list[int | tuple[str, list[str]]]", answer)
+    server, next_due_ms, *rows = cast("list[int | str | tuple[str, list[str]]]", answer)
     due_ms = cast("int", next_due_ms)
     return ClaimReply(
+        cast("str", server),
         None if due_ms < 0 else due_ms,
         [(job_id, _pairs(flat)) for job_id, flat in cast("list[tuple[str, list[str]]]", rows)],
     )
@@ -118,13 +129,15 @@ def _pairs(flat: list[str]) -> dict[str, str]:
     return dict(zip(flat[::2], flat[1::2], strict=True))
 
 
-async def renew(scripts: Scripts, lane: str, lease_ms: int, leases: Iterable[tuple[str, str]]) -> list[LeaseState]:
-    """Extends leases, given as job id and token; returns the state of each."""
+async def renew(
+    scripts: Scripts, lane: str, lease_ms: int, leases: Iterable[tuple[str, str]]
+) -> tuple[str, list[LeaseState]]:
+    """Extends leases, given as job id and token; returns the server's identity and the state of each lease."""
     arguments: list[Argument] = [lane, lease_ms]
     for lease in leases:
         arguments += lease
-    replies = cast("list[int]", await scripts.run("renew", arguments, doing="renew leases"))
-    return [_LEASE_STATES[reply] for reply in replies]
+    server, *replies = cast("list[str | int]", await scripts.run("renew", arguments, doing="renew leases"))
+    return cast("str", server), [_LEASE_STATES[reply] for reply in cast("list[int]", replies)]
 
 
 async def note(
@@ -156,16 +169,30 @@ class AttemptOutcome:
 
 async def finish(scripts: Scripts, retention: Retention, outcomes: Iterable[AttemptOutcome]) -> list[bool]:
     """Writes outcomes, each in one atomic step; returns False for each job that has another owner."""
-    arguments: list[Argument] = [retention.ended_ms, retention.dead_ms]
-    for outcome in outcomes:
-        arguments += (outcome.job_id, outcome.token, outcome.verdict, outcome.value, outcome.delay_ms)
-    replies = await scripts.run("finish", arguments, doing="write the outcomes of attempts")
+    replies = await scripts.run("finish", _pack_outcomes(retention, outcomes), doing=_FINISHING)
     return [bool(reply) for reply in cast("list[int]", replies)]
 
 
+async def finish_confirmed(scripts: Scripts, retention: Retention, outcomes: Sequence[AttemptOutcome]) -> None:
+    """Writes outcomes like `finish`, and waits until the server confirms them. Raises `WriteNotConfirmed`."""
+    batches = [outcomes[start : start + _OUTCOMES_PER_RUN] for start in range(0, len(outcomes), _OUTCOMES_PER_RUN)]
+    await scripts.run_confirmed("finish", [_pack_outcomes(retention, batch) for batch in batches], doing=_FINISHING)
+
+
+def _pack_outcomes(retention: Retention, outcomes: Iterable[AttemptOutcome]) -> list[Argument]:
+    packed: list[Argument] = [retention.ended_ms, retention.dead_ms]
+    for outcome in outcomes:
+        packed += (outcome.job_id, outcome.token, outcome.verdict, outcome.value, outcome.delay_ms)
+    return packed
+
+
 async def cancel(scripts: Scripts, job_id: str, error: str) -> str:
-    """Cancels a job; returns its new status, or '' for an unknown job. `error` is the error to store, as JSON."""
-    return cast("str", await scripts.run("cancel", [job_id, error], doing="cancel a job"))
+    """Cancels a job; returns its new status, or '' for an unknown job. `error` is the error to store, as JSON.
+
+    Raises `WriteNotConfirmed` if the server does not confirm it in time.
+    """
+    [answer] = await scripts.run_confirmed("cancel", [[job_id, error]], doing="cancel a job")
+    return cast("str", answer)
 
 
 class RequeueReply(NamedTuple):
@@ -181,9 +208,10 @@ async def requeue(
     """Puts a failed or cancelled job back into its lane, unless `finished_at` (epoch ms) has changed in the record.
 
     If it `starts_over`, its runs get new ids. A `checkpoint` (JSON) replaces the one in the record; None keeps it.
+    Raises `WriteNotConfirmed` if the server does not confirm it in time.
     """
     arguments: list[Argument] = [job_id, finished_at, int(starts_over), checkpoint or ""]
-    answer = await scripts.run("requeue", arguments, doing="requeue a job")
+    [answer] = await scripts.run_confirmed("requeue", [arguments], doing="requeue a job")
     verdict, *other = cast("list[str]", answer)
     return RequeueReply(cast("Literal['ok']", verdict), *other)
 

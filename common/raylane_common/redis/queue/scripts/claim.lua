@@ -2,7 +2,7 @@
 -- lease ran out.
 -- ARGV: lane, worker, token, limit, lease_ms, jobs of one session at once (0 for any number), result_ttl_ms, dead_ttl_ms,
 --       then for each kind: kind, max_attempts
--- Returns {ms until the next job is due or -1, {id, record as a flat list}, ...}.
+-- Returns {id of the server, ms until the next job is due or -1, {id, record as a flat list}, ...}.
 write_when_full()
 local lane, worker, token, limit, lease_ms = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local per_session = tonumber(ARGV[6])
@@ -10,7 +10,7 @@ ttl.ended, ttl.dead = tonumber(ARGV[7]), tonumber(ARGV[8])
 local max_attempts = {}
 for i = 9, #ARGV, 2 do max_attempts[ARGV[i]] = tonumber(ARGV[i + 1]) end
 local running, queue = RUNNING .. lane, QUEUE .. lane
-local reply, claimed, now_text = {-1}, {}, string.format('%d', now)
+local reply, claimed, now_text = {'-', -1}, {}, string.format('%d', now)
 
 -- A claim whose answer was lost is repeated with the same token, and gets the same jobs.
 for id in string.gmatch(redis.call('GET', CLAIM .. token) or '', '%S+') do
@@ -23,7 +23,7 @@ for id in string.gmatch(redis.call('GET', CLAIM .. token) or '', '%S+') do
   end
 end
 
-note_contact(lane, lease_ms)
+reply[1] = note_contact(lane, lease_ms)
 for _, id in ipairs(due(running)) do
   redis.call('ZREM', running, id)
   local job = load(id, lane)
@@ -41,10 +41,14 @@ for _, id in ipairs(due(SCHEDULE .. lane)) do
 end
 expire_due(lane)
 
--- Returns the error of an attempt whose worker died; false if the job's last owner returned it to the lane.
+-- Returns the error of an attempt whose worker died; nil if there is none, and whether the server may have lost its end.
 local function lost_worker(job)
-  return job.owner and job.owner:sub(1, 1) ~= '-' and failure('worker_lost', 'the worker ' .. (job.worker or '')
-    .. ' died during attempt ' .. job.attempt .. '; see its log', true)
+  -- The job's last owner returned it to the lane.
+  if not job.owner or job.owner:sub(1, 1) == '-' then return nil, false end
+  local replaced_at = tonumber(redis.call('GET', REPLACED .. lane) or 0)
+  if (tonumber(job.started_at) or 0) <= replaced_at then return nil, true end
+  return failure('worker_lost', 'the worker ' .. (job.worker or '') .. ' died during attempt ' .. job.attempt
+    .. '; see its log', true), false
 end
 
 -- Returns whether the job's session lets it run now, and takes the slot if it does.
@@ -85,7 +89,7 @@ local function take(id, score)
   -- `expire_due` handles a bounded number of jobs, and more may have expired while no worker was there.
   if not job.started_at and (tonumber(job.expires_at) or now + 1) <= now then return expire(id, job) end
   local record, allowed = JOB .. id, tonumber(job.max_attempts) or max_attempts[job.kind] or 1
-  local loss = lost_worker(job)
+  local loss, is_forgotten = lost_worker(job)
   if loss and job.attempt >= allowed and not job.cancel_requested_at then
     attempt_failed(id, job, loss)
     -- If the old owner comes back, its own outcome must be refused, not confirmed.
@@ -100,7 +104,7 @@ local function take(id, score)
     return
   end
   if loss then attempt_failed(id, job, loss) end
-  local attempt = job.attempt + 1
+  local attempt = is_forgotten and job.attempt or job.attempt + 1
   local changes = {'status', 'running', 'owner', token, 'worker', worker, 'started_at', now_text, 'attempt', tostring(attempt),
     'max_attempts', tostring(allowed), 'lane', lane}
   redis.call('HSET', record, unpack(changes))
@@ -124,6 +128,6 @@ while #claimed < limit and looked_at < limit + 1000 do
 end
 if #claimed > 0 then redis.call('SET', CLAIM .. token, table.concat(claimed, ' '), 'PX', 2 * lease_ms) end
 if not more then woken[lane] = nil end
-reply[1] = more and 0 or soonest_ms
+reply[2] = more and 0 or soonest_ms
 publish()
 return reply

@@ -1,9 +1,9 @@
 -- Extends leases, each only for its owner.
 -- ARGV: lane, lease_ms, then for each job: id, token
--- Returns for each job 1 (held), 0 (the job has another owner, or has ended) or 2 (held, and its user cancelled it).
+-- Returns the id of the server, then for each job 1 (held), 0 (the job has another owner, or has ended) or 2 (held, and its user cancelled it).
 write_when_full()
-local lane, lease_ms, replies = ARGV[1], tonumber(ARGV[2]), {}
-note_contact(lane, lease_ms)
+local lane, lease_ms = ARGV[1], tonumber(ARGV[2])
+local replies = {note_contact(lane, lease_ms)}
 for i = 3, #ARGV, 2 do
   local id, token = ARGV[i], ARGV[i + 1]
   local record = redis.pcall('HMGET', JOB .. id, 'owner', 'status', 'cancel_requested_at', 'session_id', 'attempt')

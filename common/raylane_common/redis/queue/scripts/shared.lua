@@ -256,7 +256,7 @@ local function due(set)
   return redis.call('ZRANGEBYSCORE', set, '-inf', now, 'LIMIT', 0, 1000)
 end
 
--- Records that a worker of the lane reached this server. If none did for a while, or the last one reached another server,
+-- Records that a worker of the lane reached this server, and returns what identifies the server since its start. If none did for a while, or the last one reached another server,
 -- the server was unavailable, not the workers, so every lease gets time to be renewed.
 -- Workers claim or renew at least every 0.4 of a lease, so they do not cause a gap of 0.6.
 local function note_contact(lane, lease_ms)
@@ -264,11 +264,14 @@ local function note_contact(lane, lease_ms)
   local server = type(info) == 'string' and string.match(info, 'run_id:(%x+)') or '-'
   local pulse = redis.call('SET', PULSE .. lane, string.format('%d %s', now, server), 'PX', DEAD_MS, 'GET') or ''
   local last_ms, last_server = string.match(pulse, '^(%d+) (%S+)$')
-  if last_server == server and now - tonumber(last_ms) <= lease_ms * 0.6 then return end
+  if last_server == server and now - tonumber(last_ms) <= lease_ms * 0.6 then return server end
+  -- The new server may have lost the last writes of the old one.
+  if last_server and last_server ~= server then redis.call('SET', REPLACED .. lane, now, 'PX', DEAD_MS) end
   local until_ms = now + lease_ms / 2
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', RUNNING .. lane, '-inf', '(' .. string.format('%d', until_ms))) do
     redis.call('ZADD', RUNNING .. lane, until_ms, id)
   end
+  return server
 end
 
 local function expire(id, job)
