@@ -19,7 +19,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Final
 
 from raylane_worker.embedded import embedded_valkey
-from tests.bench import report, venvs
+from tests.bench import durability, report, venvs
 from tests.bench.figures import QUICK, Bench, Sizes
 from tests.bench.flat import flatness
 from tests.bench.processes import LOGS, OUT, BenchError
@@ -29,6 +29,7 @@ from tests.bench.systems import SYSTEMS
 from tests.helpers.servers import Background
 
 if TYPE_CHECKING:
+    from tests.bench.durability import Costs
     from tests.bench.figures import Figures
     from tests.bench.flat import Flat
     from tests.bench.systems import System
@@ -85,6 +86,15 @@ class Run:
             self.note(f"{report.OURS}: depth: {error}")
             return {}
 
+    def costs(self, systems: list[System], background: Background) -> Costs:
+        """Our rates with each durability."""
+        print("durability", file=sys.stderr, flush=True)
+        try:
+            return next((durability.costs(it, background) for it in systems if it.name == report.OURS), {})
+        except BenchError as error:
+            self.note(f"{report.OURS}: durability: {error}")
+            return {}
+
     def machine(self) -> dict[str, Any]:
         """What the figures were taken on."""
         return {
@@ -108,15 +118,26 @@ def main() -> None:
     with Background() as background:
         run = Run(background.enter(embedded_valkey()).url, options)
         systems = _installed([system for system in SYSTEMS if system.name in options.only], run)
+        costs = run.costs(systems, background)
+        if options.durability:
+            print(report.cost_table(costs))
+            return
         figures = run.compare(systems)
         flat = run.flat(systems, background)
         found = report.targets(figures, flat)
         print(report.table({system.name: figures[system.name] for system in systems}), end="\n\n")
         if flat:
             print(report.flat_table(flat), end="\n\n")
+        print(report.cost_table(costs), end="\n\n")
         print(*run.notes, sep="\n", end="\n\n")
         print(report.target_lines(found))
-        data: dict[str, object] = {"systems": figures, "flat": flat, "machine": run.machine(), "notes": run.notes}
+        data: dict[str, object] = {
+            "systems": figures,
+            "flat": flat,
+            "durability": costs,
+            "machine": run.machine(),
+            "notes": run.notes,
+        }
         data["targets"] = [target._asdict() for target in found]
     OUT.mkdir(parents=True, exist_ok=True)
     (OUT / "queue.json").write_text(json.dumps(data, indent=2) + "\n")
@@ -140,6 +161,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="one round with fewer jobs")
     parser.add_argument("--rounds", type=int, help="how often each figure is taken (3; quick: 1)")
     parser.add_argument("--depth", type=int, help="jobs in the queue for the rates at depth (1000000; quick: 20000)")
+    parser.add_argument("--durability", action="store_true", help="only what each durability costs")
     parser.add_argument("--only", nargs="+", choices=names, default=names, help="only these systems")
     options = parser.parse_args()
     options.rounds = options.rounds or (1 if options.quick else 3)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 ROOT: Final = Path(__file__).parents[2]
 OUT: Final = ROOT / "build" / "bench"
 LOGS: Final = OUT / "logs"
+# Read by ours; passed on if it is set.
+DURABILITY: Final = "RAYLANE_REDIS__DURABILITY"
 _STOP_S: Final = 3.0
 _REAP_S: Final = 10.0
 
@@ -112,6 +114,8 @@ def produce(system: System, url: str, *arguments: str | int, timeout_s: float) -
 
 def _environment(url: str, clock_dir: Path | None = None, pace: Pace = OWN_PACE) -> dict[str, str]:
     variables = {"PATH": os.environ.get("PATH", os.defpath), "HOME": os.environ.get("HOME", "/")}
+    if DURABILITY in os.environ:
+        variables[DURABILITY] = os.environ[DURABILITY]
     variables |= {"PYTHONPATH": str(ROOT), driver.URL: url, work.CLOCK_DIR: str(clock_dir or "")}
     return variables | {driver.CONCURRENCY: str(pace.at_once or ""), driver.POLL_MS: str(pace.poll_ms or "")}
 

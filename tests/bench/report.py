@@ -11,6 +11,7 @@ from tests.bench.flat import FIGURES as DEPTH_FIGURES
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from tests.bench.durability import Costs
     from tests.bench.figures import Figures
     from tests.bench.flat import Flat
 
@@ -70,6 +71,15 @@ def flat_table(flat: Flat) -> str:
     for depth, rates in flat.items():
         values = [rates[figure] for figure in (*DEPTH_FIGURES, "server_mib")]
         lines.append(f"{int(depth):>22,}" + "".join(f"{_number(value):>12}" for value in values))
+    return "\n".join(lines)
+
+
+def cost_table(costs: Costs) -> str:
+    """One line per durability of our queue."""
+    heads = ("enqueue/s", "in batches/s", "run/s")
+    lines = [f"{'durability, disk':>22}" + "".join(f"{head:>14}" for head in heads)]
+    for case, rates in costs.items():
+        lines.append(f"{case:>22}" + "".join(f"{_number(rate):>14}" for rate in rates.values()))
     return "\n".join(lines)
 
 
