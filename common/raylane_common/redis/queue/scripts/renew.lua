@@ -1,6 +1,7 @@
 -- Extends leases, each only for its owner.
 -- ARGV: lane, lease_ms, then for each job: id, token
--- Returns the id of the server, then for each job 1 (held), 0 (the job has another owner, or has ended) or 2 (held, and its user cancelled it).
+-- Returns the id of the server, then for each job 1 (held), 0 (the job has another owner, or has ended) or 2 (held, and its
+-- user cancelled it).
 write_when_full()
 local lane, lease_ms = ARGV[1], tonumber(ARGV[2])
 local replies = {note_contact(lane, lease_ms)}

@@ -256,8 +256,9 @@ local function due(set)
   return redis.call('ZRANGEBYSCORE', set, '-inf', now, 'LIMIT', 0, 1000)
 end
 
--- Records that a worker of the lane reached this server, and returns what identifies the server since its start. If none did for a while, or the last one reached another server,
--- the server was unavailable, not the workers, so every lease gets time to be renewed.
+-- Records that a worker of the lane reached this server; returns what identifies the server since its start. If no worker
+-- did for a while, or the last one reached another server, the server was unavailable, not the workers, so every lease
+-- gets time to be renewed.
 -- Workers claim or renew at least every 0.4 of a lease, so they do not cause a gap of 0.6.
 local function note_contact(lane, lease_ms)
   local info = redis.pcall('INFO', 'server')
