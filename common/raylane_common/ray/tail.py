@@ -65,7 +65,8 @@ class LogTail:
         loop = asyncio.get_running_loop()
         pauses = Backoff(_FIRST_PAUSE_S, _LONGEST_PAUSE_S)
         job: RayRun | None = None
-        ran_at_s = read_at_s = loop.time()
+        ended_at_s: float | None = None
+        read_at_s = loop.time()
         with self._looks.following(self._id) as run:
             while True:
                 try:
@@ -74,33 +75,40 @@ class LogTail:
                     if not error.retryable or run.unanswered_s > self._max_outage_s:
                         raise
                     continue
+                looked_at_s = loop.time()
+                if job.status.is_final:
+                    ended_at_s = ended_at_s or looked_at_s
                 # Ray has no log yet for a job that has not started.
-                if job.status is RunStatus.PENDING or (not job.status.is_final and loop.time() < read_at_s):
+                elif job.status is RunStatus.PENDING or looked_at_s < read_at_s:
                     continue
-                ran_at_s = ran_at_s if job.status.is_final else loop.time()
-                seen = 0
                 try:
-                    async with aclosing(self._texts(run, job)) as texts:
-                        async for text in texts:
-                            before, seen = seen, seen + len(text)
-                            if seen > self._position:
-                                new, self._position = text[max(0, self._position - before) :], seen
-                                yield LogPiece(text=new, end=seen)
+                    async with aclosing(self._new_pieces(run, job)) as pieces:
+                        async for piece in pieces:
+                            yield piece
+                    if ended_at_s is not None:
+                        return
+                    pauses.reset()
+                    read_at_s = looked_at_s + max(_READ_PAUSE_S, self._position / _CHARACTERS_PER_S)
+                    continue
                 except PathFault:
                     # The next look shows whether the cluster can be reached at all.
                     self._websocket_failures += 1
                 except RayError as error:
                     # While a job runs, its log may end within a character; Ray cannot read it then.
-                    may_be_read = error.retryable or (isinstance(error, RayServerError) and not job.status.is_final)
-                    if not may_be_read or loop.time() - ran_at_s > self._max_outage_s:
+                    may_be_read = error.retryable or (ended_at_s is None and isinstance(error, RayServerError))
+                    if not may_be_read or (ended_at_s is not None and loop.time() - ended_at_s > self._max_outage_s):
                         raise
-                else:
-                    if job.status.is_final:
-                        return
-                    pauses.reset()
-                    read_at_s = loop.time() + max(_READ_PAUSE_S, seen / _CHARACTERS_PER_S)
-                    continue
                 await asyncio.sleep(pauses.next_s())
+
+    async def _new_pieces(self, run: FollowedRun, job: RayRun) -> AsyncGenerator[LogPiece, None]:
+        """Yields what comes after the position."""
+        seen = 0
+        async with aclosing(self._texts(run, job)) as texts:
+            async for text in texts:
+                before, seen = seen, seen + len(text)
+                if seen > self._position:
+                    new, self._position = text[max(0, self._position - before) :], seen
+                    yield LogPiece(text=new, end=seen)
 
     async def _texts(self, run: FollowedRun, job: RayRun) -> AsyncGenerator[str, None]:
         """Yields the log from its beginning, in pieces: as it is now, or over the websocket until the job has ended."""
