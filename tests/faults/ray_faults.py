@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import re
 import ssl
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ FOLLOWING: Final = ("follow", "tail")
 _TIME_LIMIT_S: Final = 30.0
 # For faults that only waiting shows. Longer than a busy machine needs for one answer.
 _HEAD_START_S: Final = 0.4
+_GZIP: Final = gzip.compress(b'{"status": "RUNNING"}')
 _LAST_LINE: Final = "that was all\n"
 
 
@@ -86,6 +88,11 @@ async def _redirect(rig: Rig, path: RayPath, _: Certificates) -> None:
     path.redirect(f"http://{host}:{port}/api/version")
 
 
+async def _compressed(rig: Rig, path: RayPath, _: Certificates) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n"
+    path.answer(head % len(_GZIP) + _GZIP)
+
+
 async def _wrong_cluster(rig: Rig, path: RayPath, _: Certificates) -> None:
     path.lead_to(rig.stranger)
 
@@ -111,6 +118,15 @@ HTTP_503: Final = Fault("http_503", _breaks(Break.UNAVAILABLE))
 RESET_IN_BODY: Final = Fault("reset_in_body", _breaks(Break.CUT_IN_BODY))
 SLOW_HEADERS: Final = Fault("slow_headers", _slow_headers, is_silent=True)
 PAGE: Final = Fault("html_200", _breaks(Break.PAGE))
+HTTP_401: Final = Fault("http_401", _breaks(Break.UNAUTHORIZED))
+HTTP_403: Final = Fault("http_403", _breaks(Break.FORBIDDEN))
+HTTP_404: Final = Fault("http_404", _breaks(Break.NO_BACKEND))
+HTTP_407: Final = Fault("http_407", _breaks(Break.PROXY_LOGIN))
+HTTP_429: Final = Fault("http_429", _breaks(Break.THROTTLED))
+HTTP_500: Final = Fault("http_500", _breaks(Break.SERVER_ERROR))
+HTTP_204: Final = Fault("http_204", _breaks(Break.NO_CONTENT))
+LOGIN: Final = Fault("login_200", _breaks(Break.LOGIN))
+COMPRESSED: Final = Fault("compressed", _compressed)
 REDIRECT: Final = Fault("redirect", _redirect)
 WRONG_CLUSTER: Final = Fault("wrong_cluster", _wrong_cluster, cuts=True)
 UNTRUSTED: Final = Fault("untrusted_certificate", _untrusted, is_tls=True, cuts=True)
@@ -224,7 +240,8 @@ class Lab:
         possible = {"submit_outcome_unknown": (0, 1), "private": (1,), "public": (1,)}.get(outcome, (0,))
         assert rig.runs in (possible if operation == "submit" else (0,)), f"{rig.runs} runs"
         lines = [record.levelname for record in self.caplog.records if record.name.startswith("raylane")]
-        assert lines == ["WARNING"] * rig.states.count("down"), f"not one line per transition: {lines}"
+        level = "ERROR" if fault is WRONG_CLUSTER else "WARNING"
+        assert lines == [level] * rig.states.count("down"), f"not one line per transition: {lines}"
         assert TOKEN not in self.caplog.text
         assert not rig.is_elsewhere_known(), "a redirect was followed"
         if fault.is_tls:

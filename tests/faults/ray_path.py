@@ -32,7 +32,8 @@ _LENGTH: Final = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 class RayPath:
     """`async with RayPath(address) as path`: `path.url` leads to the address until a test changes that.
 
-    Requests that are answered here are added to `address.requests`. `received` has all bytes from clients, decrypted.
+    Requests that are answered here are added to `address.requests`. `received` has all bytes from clients, decrypted;
+    `sent_bytes` counts those of endless answers.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class RayPath:
         self._addresses = [address]
         self.tls = tls
         self.received = b""
+        self.sent_bytes = 0
         self._listener = listener or socket.create_server((HOST, 0))
         self._listener.setblocking(False)
         self._name: tuple[str, int] = self._listener.getsockname()
@@ -119,6 +121,28 @@ class RayPath:
             head = f"HTTP/1.1 307 Temporary Redirect\r\nLocation: {url}\r\nContent-Length: 0\r\n\r\n"
             writer.write(head.encode())
             await writer.drain()
+
+        self._instead = answer
+
+    def lead_through(self) -> None:
+        """From now on requests reach the address again."""
+        self._instead = None
+
+    def answer(self, head: bytes, again: bytes = b"", *, closes: bool = False) -> None:
+        """From now on every request is answered with `head`, and then with `again` until the client has had enough.
+
+        `closes`: the connection is closed after that, in order.
+        """
+
+        async def answer(writer: asyncio.StreamWriter) -> None:
+            writer.write(head)
+            await writer.drain()
+            while again:
+                writer.write(again)
+                self.sent_bytes += len(again)
+                await writer.drain()
+            if closes:
+                writer.close()
 
         self._instead = answer
 

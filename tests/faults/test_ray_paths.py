@@ -15,11 +15,20 @@ import pytest
 
 from raylane.testing import Break
 from raylane_common.errors import RayUnreachable
-from raylane_common.ray import client, submission, tail
+from raylane_common.ray import client, rounds, submission, tail
 from raylane_worker.embedded import HOST
 from tests.faults.ray_faults import (
     BLACK_HOLE,
+    COMPRESSED,
+    HTTP_204,
+    HTTP_401,
+    HTTP_403,
+    HTTP_404,
+    HTTP_407,
+    HTTP_429,
+    HTTP_500,
     HTTP_503,
+    LOGIN,
     NEVER_ANSWERS,
     NO_TLS,
     PAGE,
@@ -55,6 +64,7 @@ DONE: Final[dict[Operation, str]] = {
 UNREACHABLE: Final = dict.fromkeys(OPERATIONS, "ray_unreachable")
 UNKNOWN: Final = UNREACHABLE | {"submit": "submit_outcome_unknown"}
 AT_THE_STRANGERS: Final = dict.fromkeys(OPERATIONS, "run_not_found") | {"submit": "private"}
+SENT_TO_STRANGERS: Final = DONE | {"submit": "private"}
 
 
 @dataclass(frozen=True)
@@ -69,13 +79,15 @@ class Row:
     tail: str = ""
     outcome: Mapping[Operation, str] = field(default_factory=lambda: DONE)
     states: str = "down up"
+    states_after_submit: str = ""
 
     def check(self, seen: Seen, operation: Operation) -> None:
         asked = self.ask.replace("*", operation)
         follow = self.tail.replace(" tail job logs", " logs")
         by_operation = {"submit": self.submit, "follow": follow, "tail": self.tail}
         reached = by_operation.get(operation, asked) or seen.reached
-        assert seen == Seen(self.outcome[operation], reached, self.states)
+        states = self.states_after_submit if operation == "submit" and self.states_after_submit else self.states
+        assert seen == Seen(self.outcome[operation], reached, states)
 
 
 FOLLOWED: Final = "version job tail job logs"
@@ -92,9 +104,11 @@ HALF_ANSWERED: Final = Row(
     "* | version *", "submit look | version look", f"job | {FOLLOWED}", DONE | {"stop": "had ended"}
 )
 NOT_RAY: Final = Row("* | version *", "submit | version look submit", f"job | {FOLLOWED}")
-# The first cluster that answers is ours, and its address is not probed again while it works.
+# The first cluster that answers is ours, and its address is not probed again for ten seconds, unless a run is gone.
 PINNED: Final = Row("version * | -", "version submit | -", "version job | -", AT_THE_STRANGERS, "up unknown")
-BELIEVED: Final = Row("* | -", "submit | -", "job | -", AT_THE_STRANGERS, "up unknown")
+BELIEVED: Final = Row(
+    "* version | version version *", "submit | -", "", SENT_TO_STRANGERS, states_after_submit="up unknown"
+)
 
 TABLE: Final[dict[tuple[Fault, Phase], Row]] = {
     (REFUSED, "cold"): NOT_REACHED,
@@ -113,6 +127,17 @@ TABLE: Final[dict[tuple[Fault, Phase], Row]] = {
     (PAGE, "warm"): NOT_RAY,
     (REDIRECT, "cold"): PROBED,
     (REDIRECT, "warm"): NOT_RAY,
+    (HTTP_401, "cold"): PROBED,
+    (HTTP_404, "cold"): PROBED,
+    (HTTP_204, "warm"): NOT_RAY,
+    (HTTP_401, "warm"): NOT_RAY,
+    (HTTP_403, "warm"): NOT_RAY,
+    (HTTP_404, "warm"): NOT_RAY,
+    (HTTP_407, "warm"): NOT_RAY,
+    (LOGIN, "warm"): NOT_RAY,
+    (COMPRESSED, "warm"): NOT_RAY,
+    (HTTP_429, "warm"): NO_GATE,
+    (HTTP_500, "warm"): NO_GATE,
     (WRONG_CLUSTER, "cold"): PINNED,
     (WRONG_CLUSTER, "warm"): BELIEVED,
     (UNTRUSTED, "cold"): NOT_REACHED,
@@ -140,6 +165,9 @@ BOTH: Final[dict[tuple[Fault, Phase], Row]] = {
     (PAGE, "warm"): Row("* | version", "", "", UNKNOWN, "down down"),
     (REDIRECT, "cold"): Row("version | version", "version | version", "", UNREACHABLE, "down down"),
     (REDIRECT, "warm"): Row("* | version", "", "", UNKNOWN, "down down"),
+    (HTTP_401, "cold"): Row("version | version", "version | version", "", UNREACHABLE, "down down"),
+    (HTTP_404, "warm"): Row("* | version", "", "", UNKNOWN, "down down"),
+    (HTTP_429, "warm"): Row("* | version", "", "", UNKNOWN, WARM_UP),
     (UNTRUSTED, "cold"): Row("- | -", "- | -", "- | -", UNREACHABLE, "down down"),
     (UNTRUSTED, "warm"): Row("- | -", "- | -", "- | -", UNREACHABLE, "down down"),
     (NO_TLS, "cold"): Row("- | -", "- | -", "- | -", UNREACHABLE, "down down"),
@@ -185,6 +213,7 @@ def test_when_both_paths_are_broken_the_error_says_what_is_certain(
     lab: Lab, monkeypatch: pytest.MonkeyPatch, fault: Fault, phase: Phase, operation: Operation
 ) -> None:
     monkeypatch.setattr(client, "MAX_OUTAGE_S", 0.2)
+    monkeypatch.setattr(rounds, "_PAUSES_S", ())
     # Only a silent fault takes all of the time. The others end a call at once, so a long limit costs nothing.
     timeouts = {"request_timeout_s": 1.5 if fault.is_silent else 5.0, "submit_timeout_s": 2.0}
     if fault is BLACK_HOLE:

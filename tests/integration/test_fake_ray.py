@@ -94,7 +94,7 @@ async def test_a_cluster_may_have_no_authentication_or_be_unhealthy() -> None:
         assert (await api.ask("GET /api/version", headers={})).status == 200
         assert (await api.ask("GET /api/authentication_mode")).data == {"authentication_mode": "disabled"}
         assert (await api.ask("GET /api/gcs_healthz")).status == 503
-        ray.error = (500, "no agent")
+        ray.error = (500, "No available agent to submit job, please try again later.")
         for line, status in {"GET /api/jobs/": 500, "POST /api/jobs/": 500, "GET /api/version": 200}.items():
             assert (await api.ask(line)).status == status
 

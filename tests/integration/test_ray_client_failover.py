@@ -168,11 +168,10 @@ async def test_a_hung_backend_is_not_blamed_on_the_addresses(private: Address, p
 @pytest.mark.parametrize(
     ("error", "raised"),
     [
-        ((500, "Server got itself in trouble"), RayServerError),
-        ((400, "bad"), RayRejected),
+        ((500, "500 Internal Server Error\n\nServer got itself in trouble"), RayServerError),
+        ((400, "Traceback (most recent call last):\nTypeError: bad"), RayRejected),
         ((404, "404: Not Found"), RayRejected),
         ((404, "Job a does not exist"), RunNotFound),
-        ((401, "Unauthorized: Missing authentication token"), RayAuth),
     ],
 )
 async def test_an_error_of_rays_is_final_and_no_reason_to_fail_over(
@@ -185,6 +184,17 @@ async def test_an_error_of_rays_is_final_and_no_reason_to_fail_over(
         assert states(client) == [UP, UNKNOWN]
     assert private.requests == [VERSION, "GET /api/jobs/a"]
     assert public.requests == []
+
+
+async def test_a_token_that_was_accepted_before_is_refused_if_all_addresses_say_so(
+    ray: FakeRay, private: Address, public: Address
+) -> None:
+    ray.error = (401, "Unauthorized: Missing authentication token")
+    async with connected(private.url, public.url) as client:
+        with pytest.raises(RayAuth):
+            await client.job("a")
+        assert states(client) == [UP, UP]
+    assert private.requests == public.requests == [VERSION, "GET /api/jobs/a"]
 
 
 async def test_a_refused_token_is_not_shown_to_the_next_address(

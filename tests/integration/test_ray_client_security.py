@@ -12,7 +12,7 @@ from aiohttp import web
 
 from raylane.testing import Address, Break, FakeRay
 from raylane_common.errors import InvalidRequest, RayInsecure, RayServerError, RayUnreachable, WrongCluster
-from raylane_common.ray import addresses, probing
+from raylane_common.ray import addresses, probing, rounds
 from raylane_common.ray.client import RayClient
 from raylane_common.ray.package import build_package
 from raylane_common.ray.settings import RaySettings
@@ -130,7 +130,8 @@ async def test_a_public_cluster_without_authentication_is_reported(
         assert public.ray.submissions == (token is not None)
 
 
-async def test_an_address_of_another_cluster_gets_no_run() -> None:
+async def test_an_address_of_another_cluster_gets_no_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rounds, "_PAUSES_S", (0.01,))
     ours, theirs = FakeRay(), FakeRay(session_name="theirs")
     async with Address(ours) as private, Address(theirs) as public:
         async with connected(private_url=private.url, public_url=public.url) as client:

@@ -9,12 +9,13 @@ import aiohttp
 import pytest
 
 from raylane.testing import Address, FakeRay
-from tests.helpers.clusters import TIME_LIMIT_S, Api, Cluster, Fake, Real, rest
+from raylane_common.ray.signature import is_rays_error
+from tests.helpers.clusters import TIME_LIMIT_S, Answer, Api, Cluster, Fake, Real, rest
 from tests.helpers.servers import Background
 from tests.helpers.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Iterator, Mapping
 
 LARGEST_PACKAGE_BYTES = 100 * 1024 * 1024
 TRACEBACK = "Traceback (most recent call last):\n"
@@ -33,10 +34,21 @@ def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         yield Fake(background.enter(Address(FakeRay(token="0123456789abcdef"))))
 
 
+class Recognized(Api):
+    """Each error must be one that the client takes for Ray's."""
+
+    async def ask(
+        self, line: str, body: object = None, *, data: object = None, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        answer = await super().ask(line, body, data=data, headers=headers)
+        assert answer.status < 400 or is_rays_error(answer.status, answer.text.encode()), answer.text
+        return answer
+
+
 @pytest.fixture
 async def api(cluster: Cluster) -> AsyncIterator[Api]:
     async with aiohttp.ClientSession() as session:
-        yield Api(cluster, session)
+        yield Recognized(cluster, session)
 
 
 async def test_the_version_names_ray_and_the_session_of_its_head(api: Api) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from raylane_common.errors import RayAuth, RayError, RayRejected, RayServerError, RunNotFound
@@ -14,12 +14,13 @@ from raylane_common.ray.answers import (
     FaultKind,
     PathFault,
     check,
-    parse_json,
     path_fault,
     shorten,
 )
+from raylane_common.ray.bodies import STEP_BYTES, parse_json
 from raylane_common.ray.models import RayRun, RunStatus
 from raylane_common.ray.parsing import read, read_flag, read_logs
+from raylane_common.ray.signature import A_LIST
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -35,15 +36,23 @@ def answer(status: int, body: bytes = b"") -> Answer:
     ("status", "body", "error"),
     [
         (400, TRACEBACK, RayRejected),
+        (400, b"Can only get logs of submission type jobs", RayRejected),
         (401, b"Unauthorized: Missing authentication token", RayAuth),
         (403, b"Forbidden: Invalid authentication token", RayAuth),
         (404, b"Job nope does not exist", RunNotFound),
+        (404, b"Package gcs://a.zip does not exist\n", RayRejected),
         (404, b"404: Not Found", RayRejected),
         (405, b"'POST' method not allowed for browser traffic.", RayRejected),
-        (413, b"", RayRejected),
-        (429, b"slow down", RayServerError),
+        (413, b"Maximum request body size 104857600 exceeded, actual body size 1", RayRejected),
+        (
+            429,
+            b'{"result": false, "msg": "Max number of in-progress requests=2000 reached.", "data": {}}',
+            RayServerError,
+        ),
         (500, b"500 Internal Server Error\n\nServer got itself in trouble", RayServerError),
-        (500, b"RuntimeError: Attempted to delete job 'a', but it is in a non-terminal state RUNNING.", RayRejected),
+        (500, b"No available agent to submit job, please try again later.", RayServerError),
+        (500, TRACEBACK + b"Job 'a' is in a non-terminal state RUNNING.", RayRejected),
+        (500, b'{"result": false, "msg": "Failed to connect to GCS", "data": {"result": null}}', RayServerError),
     ],
 )
 def test_rays_own_answers_become_typed_errors(status: int, body: bytes, error: type[RayError]) -> None:
@@ -54,16 +63,51 @@ def test_rays_own_answers_become_typed_errors(status: int, body: bytes, error: t
     assert caught.value.details["status"] == status
 
 
-@given(status=st.integers(200, 599), body=st.binary(max_size=200), content_type=st.sampled_from(["text/html", "a/b"]))
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (400, b"<html><head><title>400 The plain HTTP request was sent to HTTPS port</title></head></html>"),
+        (401, b'{"message":"Unauthorized"}'),
+        (401, b""),
+        (403, b"Forbidden"),
+        (403, b"Forbidden: access is denied."),
+        (404, b"default backend - 404"),
+        (404, b"404 page not found\n"),
+        (404, b'{"message":"no Route matched with those values"}'),
+        (404, b"The Job that you look for does not exist"),
+        (404, b"<p>Job a does not exist</p>"),
+        (405, b"<html><title>405 Not Allowed</title></html>"),
+        (407, b"Proxy Authentication Required"),
+        (413, b"<html><title>413 Request Entity Too Large</title></html>"),
+        (421, b"Misdirected Request"),
+        (429, b"slow down"),
+        (500, b"Internal Server Error"),
+        (503, b"503 Service Unavailable"),
+        (522, b"error code: 522"),
+        (302, b""),
+        (304, b""),
+        (101, b""),
+        (204, b""),
+        (206, b"{}"),
+    ],
+)
+def test_what_is_not_in_rays_words_belongs_to_the_path(status: int, body: bytes) -> None:
+    fault = path_fault(status, "text/plain", body)
+    assert fault is not None
+    assert fault.kind is (FaultKind.GATEWAY if status == 429 or status >= 500 else FaultKind.NOT_RAY)
+    assert str(status) in fault.reason
+
+
+@given(status=st.integers(100, 599), body=st.binary(max_size=200), content_type=st.sampled_from(["text/html", "a/b"]))
 def test_every_http_answer_is_good_or_a_path_fault_or_a_typed_error(
     status: int, body: bytes, content_type: str
 ) -> None:
     fault = path_fault(status, content_type, body)
     if fault is not None:
-        assert status in (502, 503, 504) or 300 <= status < 400 or (status < 300 and content_type == "text/html")
         assert not fault.nothing_sent
-        assert fault.blames_endpoint == (status < 500)
-    elif status < 300:
+        assert fault.blames_endpoint == (status < 500 and status != 429)
+        assert fault.reason.isprintable()
+    elif status == 200:
         check(answer(status, body), "do it")
     else:
         with pytest.raises(RayError) as caught:
@@ -75,11 +119,64 @@ def test_every_http_answer_is_good_or_a_path_fault_or_a_typed_error(
 @given(st.binary(max_size=50))
 def test_an_answer_without_json_is_not_rays(body: bytes) -> None:
     try:
-        data = parse_json(body)
+        data = parse_json(body, None)
     except PathFault as fault:
         assert fault.kind is FaultKind.NOT_RAY
     else:
         assert data == json.loads(body)
+
+
+@pytest.mark.parametrize(
+    ("body", "key"), [(b'{"error": "login_required"}', "status"), (b"[]", "status"), (b'{"jobs": []}', A_LIST)]
+)
+def test_json_of_another_shape_is_not_rays(body: bytes, key: str) -> None:
+    with pytest.raises(PathFault, match="other JSON") as caught:
+        parse_json(body, key)
+    assert caught.value.kind is FaultKind.NOT_RAY
+
+
+LONG = "x" * STEP_BYTES
+
+
+@given(
+    runs=st.lists(
+        st.fixed_dictionaries({"status": st.just(LONG), "message": st.text(), "n": st.floats(0, 1)}), max_size=3
+    ),
+    indent=st.sampled_from([None, 1]),
+)
+@settings(max_examples=20)
+def test_a_long_list_is_parsed_like_a_short_one(runs: list[JsonValue], indent: int | None) -> None:
+    body = json.dumps(runs, indent=indent).encode()
+    assert parse_json(body + b"\n", A_LIST) == runs
+
+
+@given(text=st.text(alphabet=st.sampled_from('abn \\"/\n\té€😀'), max_size=60), ascii_only=st.booleans())
+@settings(max_examples=50)
+def test_a_long_log_is_parsed_like_a_short_one(text: str, ascii_only: bool) -> None:
+    logs = text * (1 + 2 * STEP_BYTES // max(1, len(text)))
+    body = json.dumps({"logs": logs}, ensure_ascii=ascii_only).encode()
+    assert parse_json(body, "logs") == {"logs": logs}
+    assert parse_json(body[:-1] + b', "more": 1}', "logs") == {"logs": logs, "more": 1}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" + b"1," * STEP_BYTES + b"1]",
+        b'[{"status": "' + LONG.encode() + b'"}',
+        b'[{"status": "' + LONG.encode() + b'"} {}]',
+        b'[{"status": "' + LONG.encode() + b'"}, 1]',
+        b'[{"status": "' + LONG.encode() + b'"}] ]',
+        b'{"logs": "' + LONG.encode(),
+        b"[" * STEP_BYTES * 2,
+        LONG.encode() * 2,
+    ],
+    ids=lambda body: body[:2].decode() + body[-4:].decode(),
+)
+@pytest.mark.parametrize("key", [A_LIST, "logs"])
+def test_a_long_body_that_is_not_rays_is_refused(body: bytes, key: str) -> None:
+    with pytest.raises(PathFault):
+        parse_json(body, key)
 
 
 def test_a_traceback_is_shortened_to_its_last_line() -> None:
@@ -87,6 +184,15 @@ def test_a_traceback_is_shortened_to_its_last_line() -> None:
     assert shorten(b"404: Not Found") == "404: Not Found"
     assert shorten(b" \n.\n") == "no text"
     assert len(shorten(b"x" * 1000)) == 300
+    assert shorten(b"<html>\n<head><title>403 Forbidden</title></head>\n</html>") == "403 Forbidden"
+    # Without a limit to what a tag may hold this would take minutes.
+    assert shorten(b"<" * 65536) == "no text"
+
+
+def test_what_the_other_side_sent_is_one_printable_line() -> None:
+    reason = PathFault(FaultKind.NOT_RAY, "no valid HTTP (400:\n\n  b'-ERR\x1b[31m'\n    ^\u202e\x00)").reason
+    assert reason == "no valid HTTP (400: b'-ERR\ufffd[31m' ^\ufffd\ufffd)"
+    assert len(PathFault(FaultKind.LOST, "x" * 100_000).reason) == 300
 
 
 def test_a_job_keeps_its_fields_and_tolerates_new_ones() -> None:

@@ -78,6 +78,12 @@ class World(Transport):
             waker.set_result(None)
         await until(lambda: len(self.sleeps) > before or not any(e.is_down for e in self.endpoints.all))
 
+    def wake_all(self) -> None:
+        """Ends every sleep, without waiting for what follows."""
+        for waker in self._wakers:
+            if not waker.done():
+                waker.set_result(None)
+
     async def choose(self) -> str | None:
         chosen = await self.endpoints.choose({}, 5)
         return chosen.name if chosen else None
@@ -363,3 +369,37 @@ async def test_an_insecure_cluster_is_logged_once_or_refused(
     assert await strict.endpoints.choose(faults, 5) is None
     assert faults["private"].kind is FaultKind.INSECURE
     assert strict.states() == [DOWN]
+
+
+async def test_a_path_that_comes_and_goes_writes_few_lines_and_the_last_state(
+    world: type[World], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    flapping = world(private="s", public="s")
+    health, private = flapping.endpoints.health, flapping.endpoints.all[0]
+    for _ in range(50):
+        health.set_down(private, REFUSED)
+        health.set_up(private)
+        flapping.now_s += 0.5
+    health.set_down(private, REFUSED)
+    assert len(caplog.records) == 6, "a line per change"
+    await until(lambda: 60.0 in flapping.sleeps)
+    flapping.wake_all()
+    await until(lambda: len(caplog.records) == 7)
+    assert caplog.records[-1].message == (
+        "Ray endpoint private (http://private.invalid:8265) is now down: no connection: Connection refused, "
+        "after 95 more changes within a minute"
+    )
+    flapping.now_s += 60
+    health.set_up(private)
+    health.set_down(private, REFUSED)
+    assert "is down: no connection" in caplog.records[-1].message, "the next change has a line again"
+
+
+async def test_a_proxy_that_asks_for_a_longer_pause_is_not_probed_before(world: type[World]) -> None:
+    busy = world(private=PathFault(FaultKind.NOT_RAY, "answered 429", retry_after_s=20), public="s")
+    assert await busy.choose() == "public"
+    assert busy.endpoints.health.reports()[0].next_probe_in_s == 20.0
+    busy.answers["private"] = PathFault(FaultKind.NOT_RAY, "answered 429", retry_after_s=3600)
+    await busy.wake()
+    assert busy.endpoints.health.reports()[0].next_probe_in_s == 30.0

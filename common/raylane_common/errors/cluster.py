@@ -10,9 +10,10 @@ class RayError(RaylaneError):
 
 
 class RayUnreachable(RayError):
-    """No endpoint answered; `details["endpoints"]` holds the cause and the elapsed seconds of each.
+    """No answer of Ray's own from any endpoint; `details["endpoints"]` holds the cause and the elapsed seconds of each.
 
-    What to do: check `RAYLANE_RAY__PRIVATE_URL` and `RAYLANE_RAY__PUBLIC_URL`, and that the head runs.
+    What to do: check `RAYLANE_RAY__PRIVATE_URL` and `RAYLANE_RAY__PUBLIC_URL`, that the head runs, and that no proxy,
+    firewall or login page in front of it answers instead.
     """
 
     code = "ray_unreachable"
@@ -78,7 +79,7 @@ class RunExists(RayError):
 
 
 class RayServerError(RayError):
-    """Ray answered 500, or something that did not come from Ray.
+    """Ray answered 500, or JSON that does not follow its API.
 
     What to do: read the log of the cluster's head.
     """

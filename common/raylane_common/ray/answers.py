@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import json
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from raylane_common.errors import RayAuth, RayRejected, RayServerError, RunNotFound
+from raylane_common.ray.signature import is_rays_error
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
 # Enough for the last line of a traceback; errors are logged and kept in records.
 _SHORT_CHARS: Final = 300
+# Of pages, only the text is of use. No `<` inside, or a body of nothing else would take quadratic time.
+_TAG: Final = re.compile(r"<[^<>]*>")
 
 
 class FaultKind(StrEnum):
@@ -24,11 +27,13 @@ class FaultKind(StrEnum):
     LOST = "lost"
     """Sent, but no complete answer came back: timeout, reset, disconnect."""
     GATEWAY = "gateway"
-    """502, 503 or 504: a proxy could not reach Ray."""
+    """429 or 5xx, not in Ray's words: a proxy could not reach Ray, or did not want to."""
     NOT_RAY = "not_ray"
-    """Something else answered: a redirect, a page, another protocol."""
+    """Something else answered: an error that is not Ray's, a redirect, a page, other JSON, another protocol."""
     WRONG_CLUSTER = "wrong_cluster"
     """Ray, but another cluster than the one first seen."""
+    REFUSED = "refused"
+    """Ray, but it refuses a token that was accepted at this address before: perhaps it is another cluster."""
     INSECURE = "insecure"
     """Our cluster, but `ray.insecure_cluster` refuses its weaknesses."""
 
@@ -39,9 +44,9 @@ class PathFault(Exception):
     def __init__(
         self, kind: FaultKind, reason: str, *, elapsed_s: float = 0.0, retry_after_s: float | None = None
     ) -> None:
-        super().__init__(reason)
+        self.reason = _in_one_line(reason)
+        super().__init__(self.reason)
         self.kind = kind
-        self.reason = reason
         self.elapsed_s = elapsed_s
         self.retry_after_s = retry_after_s
 
@@ -53,7 +58,7 @@ class PathFault(Exception):
     @property
     def blames_endpoint(self) -> bool:
         """Whether the endpoint is certainly at fault. If not, it may be Ray, until another endpoint answers."""
-        return self.kind not in (FaultKind.LOST, FaultKind.GATEWAY)
+        return self.kind not in (FaultKind.LOST, FaultKind.GATEWAY, FaultKind.REFUSED)
 
 
 def no_answer(waited_s: float) -> PathFault:
@@ -88,7 +93,7 @@ class Answer:
     @property
     def is_missing_job(self) -> bool:
         """Whether Ray has no such job. An unknown route is a 404 as well, with another text."""
-        return self.status == 404 and "does not exist" in self.text
+        return self.status == 404 and self.text.startswith("Job ")
 
     @property
     def is_taken_id(self) -> bool:
@@ -103,22 +108,15 @@ class Answer:
 
 def path_fault(status: int, content_type: str, body: bytes, *, retry_after_s: float | None = None) -> PathFault | None:
     """Returns the fault that an HTTP answer means, or None if the answer is Ray's own. Does not look into JSON."""
-    if status in (502, 503, 504):
+    if status == 200:
+        is_page = content_type == "text/html"
+        return PathFault(FaultKind.NOT_RAY, "not Ray: answered 200 with a page") if is_page else None
+    if is_rays_error(status, body):
+        return None
+    if status == 429 or status >= 500:
         return PathFault(FaultKind.GATEWAY, f"answered {status}: {shorten(body)}", retry_after_s=retry_after_s)
-    if 300 <= status < 400:
-        return PathFault(FaultKind.NOT_RAY, f"not Ray: answered {status}, a redirect")
-    if status < 300 and content_type == "text/html":
-        return PathFault(FaultKind.NOT_RAY, f"not Ray: answered {status} with a page")
-    return None
-
-
-def parse_json(body: bytes) -> JsonValue:
-    """Returns the JSON of a good answer. Raises `PathFault` for anything else, since Ray always sends JSON."""
-    try:
-        data: JsonValue = json.loads(body)
-    except ValueError:
-        raise PathFault(FaultKind.NOT_RAY, "not Ray: answered 200 without JSON") from None
-    return data
+    what = "a redirect" if 300 <= status < 400 else shorten(body)
+    return PathFault(FaultKind.NOT_RAY, f"not Ray: answered {status}, {what}", retry_after_s=retry_after_s)
 
 
 def check(answer: Answer, doing: str) -> None:
@@ -142,7 +140,7 @@ def check(answer: Answer, doing: str) -> None:
         )
     # Ray answers 500 here, but the caller is at fault and another try does not help.
     still_running = answer.status == 500 and "non-terminal state" in answer.text
-    # Ray does not throttle, but a proxy in front of it may.
+    # Ray itself throttles only its state API.
     if (answer.status < 500 and answer.status != 429) or still_running:
         raise RayRejected(f"Ray refused to {doing} ({answer.status}): {said}", details=details)
     if answer.status == 500 and "UnicodeDecodeError" in answer.text:
@@ -154,10 +152,16 @@ def check(answer: Answer, doing: str) -> None:
 
 
 def shorten(body: bytes) -> str:
-    """Returns the most useful line: the last one of a traceback, else the first; at most 300 characters."""
-    text = body[-65536:].decode(errors="replace")
+    """Returns the most useful line: the last one of a traceback, else the first; at most 300 printable characters."""
+    text = _TAG.sub(" ", body[-65536:].decode(errors="replace"))
     lines = [line.strip() for line in text.splitlines() if any(map(str.isalnum, line))]
     if not lines:
         return "no text"
-    line = lines[-1] if "Traceback (most recent call last)" in text else lines[0]
+    return _in_one_line(lines[-1] if "Traceback (most recent call last)" in text else lines[0])
+
+
+def _in_one_line(text: str) -> str:
+    """Returns at most 300 characters. What the other side sent must not control a terminal or forge a line of a log."""
+    line = " ".join(text[: 10 * _SHORT_CHARS].split())
+    line = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in line)
     return line if len(line) <= _SHORT_CHARS else line[: _SHORT_CHARS - 1] + "…"

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Final
 
 from raylane_common.errors import InvalidRequest, RayInsecure, RayUnreachable, WrongCluster
 from raylane_common.ray.addresses import configured
-from raylane_common.ray.answers import FaultKind, PathFault
+from raylane_common.ray.answers import FaultKind, PathFault, no_answer, shorten
 from raylane_common.ray.endpoints import Endpoints
 from raylane_common.ray.health import Endpoint, Health
 from raylane_common.ray.probing import Prober
+from raylane_common.ray.rounds import Rounds
 from raylane_common.ray.transport import Transport
 
 if TYPE_CHECKING:
@@ -63,43 +64,57 @@ class Calls:
         """Returns Ray's answer, whatever its status, from the first endpoint that gives one before the deadline.
 
         `repeatable` is False for a submission, which must not be sent again while it is unknown whether Ray has it.
-        Raises `InvalidRequest` if no address is configured, `RayUnreachable` if no endpoint answered, and `PathFault`
-        if a request that is not `repeatable` was sent and its answer was lost.
+        Raises `InvalidRequest` if no address is configured, `RayUnreachable` if no endpoint answered, `RayAuth` if Ray
+        refuses the token, and `PathFault` if a request that is not `repeatable` was sent and its answer was lost.
 
-        Each endpoint gets one try, in order of preference; see docs/decisions/0007.
+        Each endpoint gets one try, in order of preference, and then another one while the cluster may still answer; see
+        docs/decisions/0007 and 0017.
         """
-        endpoints, faults = self._endpoints, dict[str, PathFault]()
+        endpoints, rounds, started_s = self._endpoints, Rounds(), time.monotonic()
+        refusal: Answer | None = None
         while (left_s := deadline.left_s) > 0:
             # `use` has replaced the addresses since the last try: the faults of the old ones say nothing of the new.
             if endpoints is not self._endpoints:
-                endpoints, faults = self._endpoints, {}
+                endpoints, rounds = self._endpoints, Rounds()
             if not endpoints.all:
                 raise InvalidRequest.field("ray.private_url", "set RAYLANE_RAY__PRIVATE_URL or RAYLANE_RAY__PUBLIC_URL")
-            endpoint = await endpoints.choose(faults, left_s)
+            endpoint = await endpoints.choose(rounds.faults, left_s)
             left_s = deadline.left_s
             # The old endpoints were closed while this call waited for their probes; the new ones may well answer.
             if endpoint is None and endpoints is not self._endpoints:
                 continue
             if endpoint is None or left_s <= 0:
+                # No address knows better than the one whose Ray refuses the token.
+                if refusal is not None:
+                    return refusal
+                if await rounds.again(endpoints.health, left_s):
+                    continue
                 break
-            if faults:
+            if rounds.faults:
                 self._observer.happened("fallback", endpoint.name)
             # One silent endpoint must not use up the time of the next. A request that may not be sent again has no next
             # endpoint, so it gets all the time that is left.
-            timeout_s = endpoints.share_s(faults, left_s) if repeatable else left_s
+            timeout_s = endpoints.share_s(rounds.faults, left_s) if repeatable else left_s
             try:
                 answer = await self._send(endpoints, endpoint, request, timeout_s)
+                if repeatable and answer.is_refusal and endpoints.health.is_identified(endpoint):
+                    refusal = answer
+                    raise PathFault(FaultKind.REFUSED, f"refused the token it had accepted ({shorten(answer.body)})")
+                # Another cluster says the same of every run of ours.
+                if answer.status == 404 and not endpoints.health.is_identified(endpoint, since_s=started_s):
+                    await self._confirm(endpoints, endpoint, deadline)
             except PathFault as fault:
-                faults[endpoint.name] = fault
+                rounds.faults[endpoint.name] = fault
                 endpoints.health.failed(endpoint, fault)
                 # Sent, and the answer lost: Ray may have taken it. Only the caller can find out, by the submission id.
                 if not (repeatable or fault.nothing_sent):
                     raise
             else:
+                endpoints.health.answered()
                 # The same request got an answer here, so those that failed it before have broken paths.
-                endpoints.health.outlived(faults)
+                endpoints.health.outlived(rounds.faults)
                 return answer
-        raise _unreachable(endpoints, faults)
+        raise _unreachable(endpoints, rounds.faults)
 
     async def confirm_identity(self) -> None:
         """Makes sure, before code is sent, that the endpoint in use still leads to the cluster first seen."""
@@ -150,6 +165,15 @@ class Calls:
             reprobe_max_s=settings.reprobe_max_s,
         )
         return Endpoints(health, self._observer, head_start_s=settings.failover_delay_s)
+
+    async def _confirm(self, endpoints: Endpoints, endpoint: Endpoint, deadline: Deadline) -> None:
+        """Raises `PathFault` unless our cluster answers behind the endpoint now."""
+        left_s = deadline.left_s
+        try:
+            async with asyncio.timeout(left_s):
+                await endpoints.health.probe(endpoint)
+        except TimeoutError:
+            raise no_answer(left_s) from None
 
     async def _send(self, endpoints: Endpoints, endpoint: Endpoint, request: Request, timeout_s: float) -> Answer:
         """Makes one exchange, and gives it up as soon as the path to the endpoint is known to be broken."""

@@ -17,6 +17,7 @@ from raylane_common.ray.observe import RayCounters
 from raylane_common.ray.parsing import read, read_any, read_cluster_status, read_flag, read_jobs, read_logs, read_nodes
 from raylane_common.ray.probing import VERSION
 from raylane_common.ray.settings import RaySettings
+from raylane_common.ray.signature import A_LIST
 from raylane_common.ray.submission import NewRun, check_id, check_package, submit
 from raylane_common.ray.tail import LogTail
 from raylane_common.ray.transport import Request
@@ -98,7 +99,7 @@ class RayClient:
     async def health(self) -> RayHealth:
         """Returns whether the head's control store answers. Without it no run can be looked up or started."""
         version = await self.version()
-        request = Request("health", "GET", "/api/gcs_healthz", answers_json=False, answers_503=True)
+        request = Request("health", "GET", "/api/gcs_healthz", says=b"success")
         answer = await self._calls.exchange(request, Deadline(self._settings.request_timeout_s))
         if answer.status != 503:
             check(answer, "tell its health")
@@ -111,12 +112,12 @@ class RayClient:
 
     async def cluster_status(self) -> ClusterStatus:
         """Returns the use of resources and the pending demand, as text for people."""
-        request = Request("cluster", "GET", "/api/cluster_status")
+        request = Request("cluster", "GET", "/api/cluster_status", key="data")
         return read_cluster_status(await self._send(request, "tell its status"))
 
     async def nodes(self) -> list[RayNode]:
         """Returns the nodes of the cluster, the head first."""
-        return read_nodes(await self._send(Request("nodes", "GET", "/api/v0/nodes"), "list its nodes"))
+        return read_nodes(await self._send(Request("nodes", "GET", "/api/v0/nodes", key="data"), "list its nodes"))
 
     async def has_package(self, package: Package) -> bool:
         """Returns whether the cluster has the package; if so, it keeps it for another ten minutes.
@@ -124,7 +125,7 @@ class RayClient:
         Raylane itself does not call this: `submit` uploads the package each time. It is for programs with packages
         that take long to upload.
         """
-        request = Request("package", "GET", f"/api/packages/gcs/{check_package(package).name}", answers_json=False)
+        request = Request("package", "GET", f"/api/packages/gcs/{check_package(package).name}", says=b"")
         answer = await self._calls.exchange(request, Deadline(self._settings.submit_timeout_s))
         if answer.status == 404:
             return False
@@ -176,7 +177,7 @@ class RayClient:
 
     async def job(self, submission_id: str) -> RayRun:
         """Returns one run as it is now. Raises `RunNotFound`."""
-        request = Request("job", "GET", f"/api/jobs/{check_id(submission_id)}")
+        request = Request("job", "GET", f"/api/jobs/{check_id(submission_id)}", key="status")
         return read(RayRun, await self._send(request, f"find {submission_id}"))
 
     async def jobs(
@@ -190,7 +191,7 @@ class RayClient:
         wanted_status = None if status is None else _status(status)
         wanted = checks.mapping("metadata", metadata).items()
         most = None if limit is None else checks.at_least("limit", 0, limit)
-        answer = await self._send(Request("jobs", "GET", "/api/jobs/"), "list its jobs")
+        answer = await self._send(Request("jobs", "GET", "/api/jobs/", key=A_LIST, is_long=True), "list its jobs")
         jobs = await asyncio.to_thread(read_jobs, answer)
         found = [
             job
@@ -237,7 +238,7 @@ class RayClient:
         """Returns the last `max_bytes` of a run's output so far, counted in UTF-8. Raises `RunNotFound`."""
         path = f"/api/jobs/{check_id(submission_id)}/logs"
         checks.at_least("max_bytes", 1, max_bytes)
-        request = Request("logs", "GET", path, tail_bytes=_ESCAPED_BYTES * max_bytes + 64)
+        request = Request("logs", "GET", path, key="logs", tail_bytes=_ESCAPED_BYTES * max_bytes + 64)
         answer = await self._send(request, f"read the logs of {submission_id}", self._settings.submit_timeout_s)
         text, truncated = await asyncio.to_thread(read_logs, answer, max_bytes=max_bytes)
         return RayLogs(text=text, truncated=truncated, endpoint=answer.endpoint)
@@ -286,7 +287,7 @@ class RayClient:
 
         Raises `RunNotFound`.
         """
-        request = Request("stop", "POST", f"/api/jobs/{check_id(submission_id)}/stop")
+        request = Request("stop", "POST", f"/api/jobs/{check_id(submission_id)}/stop", key="stopped")
         return read_flag(await self._send(request, f"stop {submission_id}"), "stopped")
 
     async def delete(self, submission_id: str) -> bool:
@@ -295,7 +296,7 @@ class RayClient:
         Raises `RayRejected` while the run is under way, and `RunNotFound`, also if this call itself has deleted it and
         the first answer was lost.
         """
-        request = Request("delete", "DELETE", f"/api/jobs/{check_id(submission_id)}")
+        request = Request("delete", "DELETE", f"/api/jobs/{check_id(submission_id)}", key="deleted")
         return read_flag(await self._send(request, f"delete {submission_id}"), "deleted")
 
     async def _is_waiting(self, job: RayRun) -> bool:
@@ -310,12 +311,12 @@ class RayClient:
             f"&filter_keys={key}&filter_predicates=%3D&filter_values={value}"
             for key, value in (("job_id", job_id), ("state", state))
         )
-        request = Request("tasks", "GET", f"/api/v0/tasks?limit=1{filters}")
+        request = Request("tasks", "GET", f"/api/v0/tasks?limit=1{filters}", key="data")
         return read_any(await self._send(request, f"list the tasks of {job_id}"))
 
     async def _upload(self, package: Package, deadline: Deadline) -> None:
         path = f"/api/packages/gcs/{check_package(package).name}"
-        request = Request("package", "PUT", path, data=package.data, answers_json=False)
+        request = Request("package", "PUT", path, data=package.data, says=b"")
         check(await self._calls.exchange(request, deadline), f"store the package {package.name}")
 
     async def _send(self, request: Request, doing: str, timeout_s: float | None = None) -> Answer:

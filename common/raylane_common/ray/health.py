@@ -8,12 +8,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from raylane_common.backoff import Backoff
 from raylane_common.errors import RayAuth
 from raylane_common.ray.answers import FaultKind, PathFault
 from raylane_common.ray.models import EndpointReport, EndpointState
+from raylane_common.ray.notices import Notices
 from raylane_common.ray.probing import Timing
 from raylane_common.ray.tasks import BackgroundTasks
 
@@ -26,10 +28,10 @@ if TYPE_CHECKING:
 
 # After so short a failure one good answer brings an endpoint back; after a longer one it takes two.
 BLIP_S: Final = 2.0
+# After an answer no longer ago than this, the cluster is probably there, and only the paths to it are broken.
+_LATELY_S: Final = 30.0
 # Of the newest answer in the moving average of an endpoint's latency.
 _NEWEST_WEIGHT: Final = 0.2
-
-logger = logging.getLogger("raylane.ray")
 
 
 @dataclass(eq=False, slots=True)
@@ -64,6 +66,9 @@ class Endpoint:
         before_s = elapsed_s if self.latency_s is None else self.latency_s
         self.latency_s = before_s + _NEWEST_WEIGHT * (elapsed_s - before_s)
 
+    def __str__(self) -> str:
+        return f"Ray endpoint {self.name} ({self.shown_url})"
+
     def report(self, now_s: float) -> EndpointReport:
         """Returns the current state."""
         return EndpointReport(
@@ -94,11 +99,25 @@ class Health:
         self._prober = prober
         self._observer = observer
         self._timing = timing or Timing()
+        self._reprobe_max_s = reprobe_max_s
         self._tasks = BackgroundTasks()
         self._pauses = {
             endpoint: Backoff(reprobe_min_s, reprobe_max_s, jitter=0.5, chance=self._timing.chance)
             for endpoint in self.endpoints
         }
+        self._notices = {
+            endpoint: Notices(partial(_state_of, endpoint), self._timing, self._tasks) for endpoint in self.endpoints
+        }
+        self._answered_at_s = float("-inf")
+
+    @property
+    def has_answered_lately(self) -> bool:
+        """Whether any endpoint has answered within half a minute."""
+        return self._timing.now_s() - self._answered_at_s < _LATELY_S
+
+    def answered(self) -> None:
+        """Notes that an endpoint has answered."""
+        self._answered_at_s = self._timing.now_s()
 
     def reports(self) -> tuple[EndpointReport, ...]:
         """Returns the current state of every endpoint."""
@@ -109,6 +128,10 @@ class Health:
         """Returns if our cluster answers. Raises `PathFault` or `RayAuth`, and changes no state."""
         others = [each.address for each in self.endpoints if each is not endpoint and not each.is_down]
         await self._prober.probe(endpoint.address, others)
+
+    def is_identified(self, endpoint: Endpoint, *, since_s: float = 0.0) -> bool:
+        """Whether our cluster was found behind the endpoint, and the token accepted there, since this time."""
+        return self._prober.identified_at_s(endpoint.address) >= since_s
 
     async def confirm_identity(self, endpoint: Endpoint) -> None:
         """Probes the endpoint unless it identified itself a moment ago. It is down afterwards if that fails."""
@@ -135,13 +158,10 @@ class Health:
 
     def set_up(self, endpoint: Endpoint) -> None:
         """The endpoint answered: it may carry requests, and is not probed any more."""
+        self.answered()
         if endpoint.is_down:
-            logger.info(
-                "Ray endpoint %s (%s) is up again after %.1f s",
-                endpoint.name,
-                endpoint.shown_url,
-                self._timing.now_s() - endpoint.down_since_s,
-            )
+            away_s = self._timing.now_s() - endpoint.down_since_s
+            self._notices[endpoint].say(logging.INFO, f"{endpoint} is up again after {away_s:.1f} s")
         if endpoint.state is not EndpointState.UP:
             self._observer.happened("up", endpoint.name)
         endpoint.state = EndpointState.UP
@@ -161,25 +181,24 @@ class Health:
             endpoint.state = EndpointState.DOWN
             endpoint.down_since_s = self._timing.now_s()
             self._pauses[endpoint].reset()
-            self._schedule(endpoint, self._pauses[endpoint].next_s())
+            self._schedule(endpoint, self._pauses[endpoint].next_s(), fault)
             endpoint.reprobe = self._tasks.start(self._probe_until_up(endpoint))
         needs_operator = fault.kind in (FaultKind.WRONG_CLUSTER, FaultKind.INSECURE)
         if is_news or (needs_operator and (before is None or before.kind is not fault.kind)):
-            logger.log(
+            pause_s = max(0.0, endpoint.retry_at_s - self._timing.now_s())
+            self._notices[endpoint].say(
                 logging.ERROR if needs_operator else logging.WARNING,
-                "Ray endpoint %s (%s) is down: %s; next probe in %.1f s",
-                endpoint.name,
-                endpoint.shown_url,
-                fault.reason,
-                max(0.0, endpoint.retry_at_s - self._timing.now_s()),
+                f"{endpoint} is down: {fault.reason}; next probe in {pause_s:.1f} s",
             )
 
     async def aclose(self) -> None:
         """Ends the background probes."""
         await self._tasks.aclose()
 
-    def _schedule(self, endpoint: Endpoint, pause_s: float) -> None:
-        endpoint.retry_at_s = self._timing.now_s() + pause_s
+    def _schedule(self, endpoint: Endpoint, pause_s: float, fault: PathFault | None = None) -> None:
+        """Sets the time of the next probe. A proxy that asked for a longer pause gets it, within `reprobe_max_s`."""
+        asked_s = fault.retry_after_s if fault is not None else None
+        endpoint.retry_at_s = self._timing.now_s() + max(pause_s, min(asked_s or 0.0, self._reprobe_max_s))
 
     async def _probe_until_up(self, endpoint: Endpoint) -> None:
         """Probes an endpoint that is down until two answers in a row are good, or one after a short failure."""
@@ -191,7 +210,7 @@ class Health:
                 await self.probe(endpoint)
             except (PathFault, RayAuth) as error:
                 good = 0
-                self._schedule(endpoint, pauses.next_s())
+                self._schedule(endpoint, pauses.next_s(), error if isinstance(error, PathFault) else None)
                 # A refused token is an answer, but no reason to move traffic here from an endpoint that works.
                 if isinstance(error, PathFault):
                     self.set_down(endpoint, error)
@@ -202,3 +221,8 @@ class Health:
                     self.set_up(endpoint)
                     return
                 self._schedule(endpoint, pauses.nth_s(1))
+
+
+def _state_of(endpoint: Endpoint) -> str:
+    cause = f": {endpoint.last_fault.reason}" if endpoint.last_fault else ""
+    return f"{endpoint} is now {endpoint.state}{cause}"

@@ -32,8 +32,8 @@ PROBE_TIMEOUT_S: Final = 3.0
 # How long an answer proves who an address leads to. Asking before every submission would cost a round trip each time.
 IDENTITY_TRUST_S: Final = 10.0
 
-VERSION: Final = Request("version", "GET", "/api/version")
-_AUTHENTICATION: Final = Request("version", "GET", "/api/authentication_mode")
+VERSION: Final = Request("version", "GET", "/api/version", key="ray_version")
+_AUTHENTICATION: Final = Request("version", "GET", "/api/authentication_mode", key="authentication_mode")
 
 logger = logging.getLogger("raylane.ray")
 
@@ -71,7 +71,11 @@ class Prober:
 
     def trusts(self, address: Address) -> bool:
         """Whether the address showed a moment ago that it leads to our cluster."""
-        return self._now_s() - self._identity(address).at_s < IDENTITY_TRUST_S
+        return self._now_s() - self.identified_at_s(address) < IDENTITY_TRUST_S
+
+    def identified_at_s(self, address: Address) -> float:
+        """When the address last showed that it leads to our cluster, which accepted the token then."""
+        return self._identity(address).at_s
 
     async def probe(self, address: Address, others: Sequence[Address]) -> None:
         """Returns if our cluster answers within 3 s. Raises `PathFault`, or `RayAuth` if the token is refused.

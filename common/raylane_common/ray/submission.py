@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from raylane_common import checks
 from raylane_common.backoff import Backoff
-from raylane_common.errors import InvalidRequest, RayServerError, RayUnreachable, RunExists, SubmitOutcomeUnknown
+from raylane_common.errors import InvalidRequest, RayError, RunExists, SubmitOutcomeUnknown
 from raylane_common.limits import IN_WORDS, SUBMISSION_ID_PATTERN
 from raylane_common.ray.answers import PathFault, check
 from raylane_common.ray.calls import Deadline
@@ -104,6 +104,7 @@ async def submit(
         "submit",
         "POST",
         "/api/jobs/",
+        key="submission_id",
         json={
             "submission_id": new.submission_id,
             "entrypoint": new.entrypoint,
@@ -124,7 +125,8 @@ async def submit(
             answer = await calls.exchange(request, sending, repeatable=False)
         except PathFault as fault:
             problem, retry_after_s = fault.reason, fault.retry_after_s
-        except RayUnreachable as error:
+        except RayError as error:
+            # Nothing was sent now, but the request before this one may have arrived.
             if not problem:
                 raise
             problem, retry_after_s = error.message, error.retry_after_s
@@ -152,23 +154,24 @@ async def _look_up(
 ) -> RayRun | None:
     """Returns the job if Ray has it, and None if it does not. Asks until Ray answers.
 
-    Raises `SubmitOutcomeUnknown` if the deadline has passed.
+    Raises `SubmitOutcomeUnknown` if the deadline has passed or asking is of no use.
     """
+    request = Request("job", "GET", f"/api/jobs/{submission_id}", key="status")
     pauses = _pauses()
     first_error = ""
     retry_after_s: float | None = None
     while deadline.left_s > 0:
         try:
-            answer = await calls.exchange(
-                Request("job", "GET", f"/api/jobs/{submission_id}"), Deadline(min(timeout_s, deadline.left_s))
-            )
+            answer = await calls.exchange(request, Deadline(min(timeout_s, deadline.left_s)))
             if answer.is_missing_job:
                 return None
             check(answer, f"find {submission_id}")
             return read(RayRun, answer)
-        except (RayUnreachable, RayServerError) as error:
+        except RayError as error:
             first_error = first_error or f"; then: {error.message}"
             retry_after_s = error.retry_after_s
+            if not error.retryable or (retry_after_s or 0.0) >= deadline.left_s:
+                break
         await _pause(pauses, deadline)
     raise _unknown(submission_id, problem + first_error, retry_after_s)
 

@@ -131,7 +131,7 @@ class LogTail:
                 yield text
 
     async def _whole(self, path: str, deadline: Deadline) -> str:
-        answer = await self._calls.exchange(Request("logs", "GET", path), deadline)
+        answer = await self._calls.exchange(Request("logs", "GET", path, key="logs", is_long=True), deadline)
         check(answer, f"read the logs of {self._id}")
         logs = answer.data.get("logs") if isinstance(answer.data, dict) else None
         if not isinstance(logs, str):

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Final, Literal
 import aiohttp
 
 from raylane_common.errors import RayServerError
-from raylane_common.ray.answers import Answer, FaultKind, PathFault, parse_json, path_fault
+from raylane_common.ray.answers import Answer, FaultKind, PathFault, path_fault, shorten
+from raylane_common.ray.bodies import STEP_BYTES, parse_json
 from raylane_common.retry_after import parse_retry_after
 from raylane_common.tls import keepalive_options
 
@@ -27,14 +28,14 @@ if TYPE_CHECKING:
 
 # The list of runs has 1 to 2 KB for each run of the cluster's history, so this is enough for more than 10,000.
 MAX_ANSWER_BYTES: Final = 32 * 1024 * 1024
+# All other answers but logs: the longest is a run with its environment, and the 20,000 characters of its message.
+_SHORT_ANSWER_BYTES: Final = 4 * 1024 * 1024
 # Ray sends no longer frame; a longer line ends its websocket.
 MAX_FRAME_BYTES: Final = 4 * 1024 * 1024
 
-# Above this, parsing JSON takes milliseconds, which the event loop should not wait for.
-_PARSE_INLINE_BYTES: Final = 256 * 1024
 _CHUNK_BYTES: Final = 64 * 1024
-# A compressed body may be long whatever its length says.
-_CONTENT_ENCODING: Final = "Content-Encoding"
+# Ray compresses nothing. A few kilobytes may become gigabytes and hold up the event loop, so nothing is decompressed.
+_UNCOMPRESSED: Final = "identity"
 # aiohttp rounds longer timeouts up to whole seconds of its clock: 5 s would become up to 6 s.
 _NEVER_ROUND_S: Final = 1e9
 # Ray never answers the closing handshake of a client, so waiting longer gains nothing.
@@ -45,10 +46,11 @@ _KEEPALIVE: Final = keepalive_options(idle_s=10, interval_s=5, probes=3)
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """An HTTP request. `operation` is its name in metrics.
+    """An HTTP request, and what is known of a good answer to it. `operation` is its name in metrics.
 
-    `tail_bytes`: keep only the last part of a longer answer instead of refusing it. `answers_503`: a 503 to this
-    request comes from Ray and not from a proxy.
+    Ray's good answer is the text `says`, or JSON of the shape that `key` describes, as in `signature.has_shape`.
+    `is_long`: it grows with the history of the cluster or the output of a run. `tail_bytes`: keep only its last part if
+    it is longer.
     """
 
     operation: str
@@ -56,9 +58,10 @@ class Request:
     path: str
     json: JsonValue = None
     data: bytes | None = None
-    answers_json: bool = True
+    key: str | None = None
+    says: bytes | None = None
+    is_long: bool = False
     tail_bytes: int | None = None
-    answers_503: bool = False
 
     @property
     def is_small(self) -> bool:
@@ -118,9 +121,7 @@ class Transport:
         except PathFault as error:
             fault = error
         except aiohttp.WSServerHandshakeError as error:
-            fault = path_fault(error.status, "", b"") or PathFault(
-                FaultKind.LOST, f"no websocket: answered {error.status}"
-            )
+            fault = PathFault(FaultKind.LOST, f"no websocket: answered {error.status}")
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             fault = _fault(error, timeout_s, address.connect_timeout_s)
         raise fault
@@ -143,22 +144,19 @@ class Transport:
             allow_redirects=False,
             timeout=_connect_timeout(address.connect_timeout_s),
         ) as response:
-            body, truncated = await _read(response, request.tail_bytes or MAX_ANSWER_BYTES)
             status, headers = response.status, response.headers
+            encoding = headers.get("Content-Encoding", _UNCOMPRESSED)
+            if encoding.lower() != _UNCOMPRESSED:
+                raise PathFault(FaultKind.NOT_RAY, f"not Ray: answered {status} in {encoding}, which was not asked for")
+            body, truncated = await _read(response, request)
         retry_after_s = parse_retry_after(headers.get("Retry-After"), headers.get("Date")) if status >= 400 else None
-        fault = path_fault(status, response.content_type, body, retry_after_s=retry_after_s)
-        if fault is not None and not (request.answers_503 and status == 503):
+        if fault := path_fault(status, response.content_type, body, retry_after_s=retry_after_s):
             raise fault
-        if truncated and request.tail_bytes is None:
-            raise RayServerError(
-                f"Ray's {address.name} endpoint answered {request.method} {request.path} with more than "
-                f"{MAX_ANSWER_BYTES} bytes",
-                retryable=False,
-                details={"endpoint": address.name, "limit_bytes": MAX_ANSWER_BYTES},
-            )
         data: JsonValue = None
-        if status < 300 and request.answers_json and not truncated:
-            data = await asyncio.to_thread(parse_json, body) if len(body) > _PARSE_INLINE_BYTES else parse_json(body)
+        if truncated and request.tail_bytes is None:
+            raise _too_long(address, request)
+        if status == 200 and not truncated:
+            data = await _parse(request, body)
         return Answer(
             endpoint=address.name,
             status=status,
@@ -170,13 +168,9 @@ class Transport:
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
-            self._session = aiohttp.ClientSession(
-                # No limit of connections: waiting for a free one would look like a dead address.
-                connector=aiohttp.TCPConnector(limit=0, timeout_ceil_threshold=_NEVER_ROUND_S),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                headers={"User-Agent": "raylane"},
-                trust_env=False,
-            )
+            # No limit of connections: waiting for a free one would look like a dead address.
+            connector = aiohttp.TCPConnector(limit=0, timeout_ceil_threshold=_NEVER_ROUND_S)
+            self._session = _new_session(connector, owns_connector=True)
         return self._session
 
     def _following(self) -> aiohttp.ClientSession:
@@ -184,15 +178,22 @@ class Transport:
         if self._websockets is None:
             tracing = aiohttp.TraceConfig()
             tracing.on_request_redirect.append(_refuse_redirect)
-            self._websockets = aiohttp.ClientSession(
-                connector=self._opened().connector,
-                connector_owner=False,
-                cookie_jar=aiohttp.DummyCookieJar(),
-                headers={"User-Agent": "raylane"},
-                trust_env=False,
-                trace_configs=[tracing],
-            )
+            self._websockets = _new_session(self._opened().connector, tracing, owns_connector=False)
         return self._websockets
+
+
+def _new_session(
+    connector: aiohttp.BaseConnector | None, *tracing: aiohttp.TraceConfig, owns_connector: bool
+) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        connector=connector,
+        connector_owner=owns_connector,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        headers={"User-Agent": "raylane", "Accept-Encoding": _UNCOMPRESSED},
+        auto_decompress=False,
+        trust_env=False,
+        trace_configs=list(tracing),
+    )
 
 
 async def _refuse_redirect(*_: object) -> None:
@@ -231,10 +232,12 @@ def _connect_timeout(seconds: float) -> aiohttp.ClientTimeout:
     return aiohttp.ClientTimeout(connect=seconds, sock_connect=seconds, ceil_threshold=_NEVER_ROUND_S)
 
 
-async def _read(response: aiohttp.ClientResponse, limit_bytes: int) -> tuple[bytes, bool]:
-    """Returns the last `limit_bytes` of a body, and whether there was more."""
+async def _read(response: aiohttp.ClientResponse, request: Request) -> tuple[bytes, bool]:
+    """Returns a body, and whether there was more of it: its last part if only that is wanted, else its beginning."""
+    tail_bytes = request.tail_bytes if response.status == 200 else None
+    limit_bytes = tail_bytes or (MAX_ANSWER_BYTES if request.is_long else _SHORT_ANSWER_BYTES)
     length = response.content_length
-    if length is not None and length <= min(limit_bytes, _CHUNK_BYTES) and _CONTENT_ENCODING not in response.headers:
+    if length is not None and length <= min(limit_bytes, _CHUNK_BYTES):
         return await response.read(), False
     kept = bytearray()
     truncated = False
@@ -242,8 +245,32 @@ async def _read(response: aiohttp.ClientResponse, limit_bytes: int) -> tuple[byt
         kept += chunk
         if len(kept) > limit_bytes:
             truncated = True
+            if tail_bytes is None:
+                break
             del kept[:-limit_bytes]
     return bytes(kept), truncated
+
+
+async def _parse(request: Request, body: bytes) -> JsonValue:
+    if request.says is not None:
+        if body != request.says:
+            raise PathFault(FaultKind.NOT_RAY, f"not Ray: answered 200 with another text, {shorten(body)}")
+        return None
+    if len(body) <= STEP_BYTES:
+        return parse_json(body, request.key)
+    return await asyncio.to_thread(parse_json, body, request.key)
+
+
+def _too_long(address: Address, request: Request) -> Exception:
+    """Returns an error if Ray may have so much to say, else the fault of a path that leads to something else."""
+    if not request.is_long:
+        return PathFault(FaultKind.NOT_RAY, f"not Ray: answered with more than {_SHORT_ANSWER_BYTES} bytes")
+    return RayServerError(
+        f"Ray's {address.name} endpoint answered {request.method} {request.path} with more than "
+        f"{MAX_ANSWER_BYTES} bytes",
+        retryable=False,
+        details={"endpoint": address.name, "limit_bytes": MAX_ANSWER_BYTES},
+    )
 
 
 def _fault(error: Exception, timeout_s: float, connect_timeout_s: float) -> PathFault:

@@ -26,11 +26,35 @@ class Break(StrEnum):
     UNAVAILABLE = "503 instead of Ray's answer"
     REDIRECT = "redirect to another page"
     PAGE = "page of HTML with status 200"
+    LOGIN = "JSON of a login service with status 200"
+    NO_CONTENT = "204 without a body"
+    UNAUTHORIZED = "401 of a proxy"
+    FORBIDDEN = "403 of a firewall"
+    NO_BACKEND = "404 of an ingress that has no backend"
+    PROXY_LOGIN = "407 of a proxy"
+    THROTTLED = "429 of a proxy"
+    SERVER_ERROR = "500 of a proxy"
     NEVER_ANSWERS = "accepts the connection and never answers"
     CUT_BEFORE = "connection cut before Ray sees the request"
     CUT_AFTER = "connection cut after Ray has handled the request"
     CUT_IN_BODY = "connection cut in the middle of the answer"
     GATEWAY_AFTER = "502 after Ray has handled the request"
+
+
+# What stands between a client and Ray answers in words of its own. These are common ones: status, type, body.
+_INSTEAD: Final = {
+    Break.BAD_GATEWAY: (502, "text/plain", "no healthy upstream"),
+    Break.UNAVAILABLE: (503, "text/plain", "no healthy upstream"),
+    Break.PAGE: (200, "text/html", "<html>Welcome</html>"),
+    Break.LOGIN: (200, "application/json", '{"error": "login_required", "login": "https://sso.invalid/"}'),
+    Break.NO_CONTENT: (204, "text/plain", ""),
+    Break.UNAUTHORIZED: (401, "text/html", "<html><head><title>401 Authorization Required</title></head></html>"),
+    Break.FORBIDDEN: (403, "application/json", '{"message": "Forbidden"}'),
+    Break.NO_BACKEND: (404, "text/plain", "default backend - 404"),
+    Break.PROXY_LOGIN: (407, "text/html", "<html><body><h1>407 Proxy Authentication Required</h1></body></html>"),
+    Break.THROTTLED: (429, "text/plain", "local_rate_limited"),
+    Break.SERVER_ERROR: (500, "text/html", "<html><head><title>500 Internal Server Error</title></head></html>"),
+}
 
 
 class Address:
@@ -125,16 +149,14 @@ class Address:
         if broken is None or self._times < 1 or not line.startswith(self._only):
             return await handler(request)
         self._times -= 1
-        match broken:
-            case Break.BAD_GATEWAY | Break.UNAVAILABLE:
-                return web.Response(status=502 if broken is Break.BAD_GATEWAY else 503, text="no healthy upstream")
-            case Break.REDIRECT:
-                return web.Response(status=302, headers={"Location": f"{self.url}/login"})
-            case Break.PAGE:
-                return web.Response(text="<html>Welcome</html>", content_type="text/html")
-            case Break.NEVER_ANSWERS:
-                self.waiting += 1
-                await asyncio.Event().wait()
+        if broken is Break.REDIRECT:
+            return web.Response(status=302, headers={"Location": f"{self.url}/login"})
+        if broken in _INSTEAD:
+            status, content_type, text = _INSTEAD[broken]
+            return web.Response(status=status, content_type=content_type, text=text)
+        if broken is Break.NEVER_ANSWERS:
+            self.waiting += 1
+            await asyncio.Event().wait()
         if broken is not Break.CUT_BEFORE:
             await request.read()
             try:

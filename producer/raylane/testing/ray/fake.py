@@ -48,7 +48,11 @@ class FakeRay:
     nodes: list[dict[str, JsonValue]] = field(default_factory=lambda: [replies.head_node(cpus=2.0)])
     submissions: int = 0
     error: tuple[int, str] | None = None
-    """Status and text of the answer to every request, except for version, health and authentication mode."""
+    """Status and text of the answer to every request, except for version, health and authentication mode.
+
+    The text must be one of Ray's, such as `"Traceback (most recent call last):\\nRuntimeError: why"` with status 500.
+    The client takes any other text for the answer of a proxy, and asks the next address.
+    """
     on_start: Callable[[str], object] | None = None
     """Called with the submission id of each run that starts."""
     starts: bool = True

@@ -1,0 +1,51 @@
+"""Writes the changes of one endpoint to the log: a line each, but not many a minute."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+    from raylane_common.ray.probing import Timing
+    from raylane_common.ray.tasks import BackgroundTasks
+
+MOST_LINES: Final = 6
+"""So many changes in a minute have a line each. A path that comes and goes changes every few seconds, for hours."""
+
+PERIOD_S: Final = 60.0
+
+logger = logging.getLogger("raylane.ray")
+
+
+class Notices:
+    """The lines of one endpoint."""
+
+    def __init__(self, now: Callable[[], str], timing: Timing, tasks: BackgroundTasks) -> None:
+        """`now` returns the endpoint and its present state, for the line that counts the changes without a line."""
+        self._now = now
+        self._timing = timing
+        self._tasks = tasks
+        self._said_at_s: deque[float] = deque(maxlen=MOST_LINES)
+        self._unsaid = 0
+        self._counting: asyncio.Task[None] | None = None
+
+    def say(self, level: int, line: str) -> None:
+        """Logs the line, or counts it if there were too many within a minute."""
+        now_s = self._timing.now_s()
+        if len(self._said_at_s) < MOST_LINES or now_s - self._said_at_s[0] >= PERIOD_S:
+            self._said_at_s.append(now_s)
+            logger.log(level, "%s", line)
+            return
+        self._unsaid += 1
+        if self._counting is None or self._counting.done():
+            self._counting = self._tasks.start(self._count())
+
+    async def _count(self) -> None:
+        """Says in the end how many lines were left out, so that the last state is in the log."""
+        await self._timing.sleep(PERIOD_S)
+        logger.warning("%s, after %d more changes within a minute", self._now(), self._unsaid)
+        self._unsaid = 0
