@@ -106,7 +106,7 @@ async def test_a_run_that_does_not_stop_is_an_error_that_names_it(
     harness.ray.stops_to_ignore = 1_000_000
     with pytest.raises(RayServerError, match=RUN) as caught:
         await job.clean_up()
-    assert caught.value.details == {"submission_id": RUN, "status": "RUNNING"}
+    assert caught.value.details == {"submission_id": RUN, "may_be_running": True, "status": "RUNNING"}
     assert await harness.source_job_ids() == ["up1"]
 
 

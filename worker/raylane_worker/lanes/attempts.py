@@ -23,6 +23,7 @@ from raylane_common.wire.base import JobKind
 from raylane_common.wire.jobs import parse_request
 from raylane_common.wire.kinds import lane_of
 from raylane_worker.context import JobContext
+from raylane_worker.runs.left import is_left, tell_left, tell_stopped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -76,16 +77,21 @@ class AttemptRunner:
         except LeaseLost:
             return _lost(lease)
         except RaylaneError as error:
+            if self._is_final(lease, error):
+                await self._stop_what_is_left(lease, error)
             return self._failed(lease, error)
         logger.info("job %s: %s succeeded, attempt %d", record.id, record.kind, record.attempt)
         return lease.succeeded(result)
 
+    def _is_final(self, lease: Lease, error: RaylaneError) -> bool:
+        """Whether the job gets no further attempt after this error."""
+        is_last = lease.record.attempt >= (lease.record.max_attempts or 1)
+        return not error.retryable or (is_last and not isinstance(error, QueueUnavailable))
+
     def _failed(self, lease: Lease, error: RaylaneError) -> AttemptOutcome:
         """Decides from the error whether the job gets another attempt, and when it starts."""
         record = lease.record
-        if not error.retryable or (
-            record.attempt >= (record.max_attempts or 1) and not isinstance(error, QueueUnavailable)
-        ):
+        if self._is_final(lease, error):
             logger.warning("job %s: failed: %s", record.id, error)
             return lease.failed(error)
         policy = self._retries[JobKind(record.kind)]
@@ -100,25 +106,45 @@ class AttemptRunner:
 
     async def _cancelled(self, lease: Lease) -> AttemptOutcome | None:
         """Runs the kind's clean-up and returns the outcome; None if the lease was lost."""
-        message, details = "the job was cancelled", {}
+        cancelled = JobCancelled("the job was cancelled")
         try:
             await lease.refresh()
-            request = parse_request(lease.record)
-            handler = self._handlers.get(request.kind)
-            if handler is not None and handler.clean_up is not None:
-                async with asyncio.timeout(_CLEAN_UP_S):
-                    await handler.clean_up(request, JobContext(lease.record, lease, self._resources))
+            await self._clean_up(lease)
         except LeaseLost:
             return _lost(lease)
         except Exception as error:  # the boundary between a job and the worker, as in `_handle`
             if isinstance(error, QueueUnavailable) and error.retryable:
                 logger.warning("job %s: its clean-up failed and will run again: %s", lease.job_id, error)
                 return lease.returned()
-            message = "the job was cancelled, but what it started on Ray may still be running"
-            details = {"cleanup": str(error) if isinstance(error, RaylaneError) else type(error).__name__}
-            logger.warning("job %s: %s", lease.job_id, message, exc_info=error)
+            tell_left(cancelled, error)
+            logger.warning("job %s: %s", lease.job_id, cancelled.message, exc_info=error)
         logger.info("job %s: cancelled", lease.job_id)
-        return lease.cancelled(JobCancelled(message, details=dict(details)))
+        return lease.cancelled(cancelled)
+
+    async def _stop_what_is_left(self, lease: Lease, error: RaylaneError) -> None:
+        """Stops the run that the job may leave behind. Adds to the error whether that was possible."""
+        # After a bug or a timeout nobody knows what was started.
+        if not (is_left(error) or isinstance(error, InternalError | JobTimeout)):
+            return
+        try:
+            await lease.refresh()
+            await self._clean_up(lease)
+        except LeaseLost:
+            # The worker that has the job now stops it, and the outcome of this attempt is refused.
+            return
+        except Exception as problem:  # the boundary between a job and the worker, as in `_handle`
+            tell_left(error, problem)
+            logger.warning("job %s: what it started on Ray could not be stopped", lease.job_id, exc_info=problem)
+        else:
+            tell_stopped(error)
+
+    async def _clean_up(self, lease: Lease) -> None:
+        """Lets the handler stop what the job started elsewhere. Raises what the handler raises."""
+        request = parse_request(lease.record)
+        handler = self._handlers.get(request.kind)
+        if handler is not None and handler.clean_up is not None:
+            async with asyncio.timeout(_CLEAN_UP_S):
+                await handler.clean_up(request, JobContext(lease.record, lease, self._resources))
 
     async def _handle(self, lease: Lease) -> Result:
         """Returns the handler's result. Raises only `RaylaneError` and `asyncio.CancelledError`."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from raylane_common.errors import RayServerError, RunNotFound, RunNotStarted, RunStopped, RunTimeout
 from raylane_common.ray.models import RayLogs, RayRun, Run, RunStatus
 from raylane_common.ray.package import build_package
+from raylane_worker.runs.left import left, naming
 from raylane_worker.runs.output import stream_output
 from raylane_worker.runs.waiting import tell_waiting
 
@@ -90,9 +91,10 @@ async def run_to_end(order: RunOrder, ctx: JobContext) -> Run:
     ray, settings = ctx.resources.ray, ctx.resources.settings.ray
     run_id = submission_id(ctx.job_id, order.number, ctx.record.round)
     if not _was_accepted(run_id, ctx):
-        await _start(run_id, order, ctx)
+        async with naming(run_id, was_sent=_was_sent(run_id, ctx)):
+            await _start(run_id, order, ctx)
     overdue = False
-    async with _followed(run_id, ctx):
+    async with naming(run_id, was_sent=True), _followed(run_id, ctx):
         try:
             async with asyncio.timeout(settings.run_timeout_s) as deadline:
                 job = await ray.wait(run_id, accepted=True)
@@ -111,9 +113,10 @@ async def run_to_end(order: RunOrder, ctx: JobContext) -> Run:
     details: dict[str, JsonValue] = {"run": run.model_dump(mode="json")}
     # The previous attempt may have stopped an overdue run and then died before it could raise.
     if overdue or (run.status is RunStatus.STOPPED and _lasted_s(run) >= settings.run_timeout_s):
+        stopped = "was stopped" if run.status.is_final else "was asked to stop"
         raise RunTimeout(
-            f"run {run_id} took longer than {settings.run_timeout_s:g} s (ray.run_timeout_s) and was stopped",
-            details=details,
+            f"run {run_id} took longer than {settings.run_timeout_s:g} s (ray.run_timeout_s) and {stopped}",
+            details=details if run.status.is_final else details | left(run_id),
         )
     if run.status is RunStatus.STOPPED:
         raise RunStopped(f"run {run_id} was stopped before it ended", details=details)
@@ -124,13 +127,15 @@ async def stop_run(run_id: str, ctx: JobContext) -> RayRun | None:
     """Stops a run that a cancelled job may have started. Returns its final state, or None if Ray has no such run.
 
     Raises the last `RayError` if Ray still fails after 15 s, and `RayServerError` if the run has not ended by then.
+    Both name the run.
     """
     progress = ctx.record.progress
     submitting = progress is not None and progress.stage == _SUBMITTING
     try:
-        stop = await ctx.resources.ray.stop(
-            run_id, timeout_s=_STOP_TIMEOUT_S, appear_timeout_s=_LATE_RUN_S if submitting else 0
-        )
+        async with naming(run_id, was_sent=True):
+            stop = await ctx.resources.ray.stop(
+                run_id, timeout_s=_STOP_TIMEOUT_S, appear_timeout_s=_LATE_RUN_S if submitting else 0
+            )
     except RunNotFound:
         return None
     if not stop.run.status.is_final:
@@ -138,7 +143,7 @@ async def stop_run(run_id: str, ctx: JobContext) -> RayRun | None:
             f"run {run_id} has not ended {_STOP_TIMEOUT_S:g} s after Ray was asked to stop it; check it with "
             f"`raylane ray run {run_id}`",
             retryable=False,
-            details={"submission_id": run_id, "status": stop.run.status},
+            details={"status": stop.run.status, **left(run_id)},
         )
     return stop.run
 
@@ -147,6 +152,12 @@ def _was_accepted(run_id: str, ctx: JobContext) -> bool:
     """Returns whether Ray confirmed the run to an earlier attempt. Such a run must not be submitted again."""
     progress = ctx.record.progress
     return progress is not None and progress.stage == _RUNNING and progress.message.split(" ", 1)[0] == run_id
+
+
+def _was_sent(run_id: str, ctx: JobContext) -> bool:
+    """Returns whether an earlier attempt may have submitted the run."""
+    progress = ctx.record.progress
+    return progress is not None and progress.stage == _SUBMITTING and progress.message == run_id
 
 
 async def _start(run_id: str, order: RunOrder, ctx: JobContext) -> None:

@@ -1,0 +1,67 @@
+"""Says in an error that a run may go on without its job, so that no run is left without a word."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final
+
+from raylane_common.errors import (
+    InvalidRequest,
+    RayError,
+    RaylaneError,
+    RunExists,
+    RunLost,
+    RunNotFound,
+    SubmitOutcomeUnknown,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from pydantic import JsonValue
+
+MAY_BE_RUNNING: Final = "may_be_running"
+"""The key of an error's details. It is there only if `details["submission_id"]` names a run that may go on."""
+
+
+@asynccontextmanager
+async def naming(run_id: str, *, was_sent: bool) -> AsyncIterator[None]:
+    """Names the run in an error of Ray's that is raised in the block, if the run may go on after it.
+
+    `was_sent`: the run was submitted before the block, or may have been.
+    """
+    try:
+        yield
+    except (RunExists, RunLost, RunNotFound):
+        # Ray has no such run, or it is another one.
+        raise
+    except (RayError, InvalidRequest) as error:
+        if was_sent or isinstance(error, SubmitOutcomeUnknown):
+            error.details |= left(run_id)
+        raise
+
+
+def left(run_id: str) -> dict[str, JsonValue]:
+    """Returns the details of an error after which this run may go on."""
+    return {"submission_id": run_id, MAY_BE_RUNNING: True}
+
+
+def is_left(error: RaylaneError) -> bool:
+    """Whether the error says that a run may go on."""
+    return error.details.get(MAY_BE_RUNNING) is True
+
+
+def tell_left(error: RaylaneError, problem: Exception) -> None:
+    """Adds to an error that a run may go on, which could not be stopped because of `problem`, and how to stop it."""
+    details = problem.details if isinstance(problem, RaylaneError) else {}
+    run_id = error.details.get("submission_id") or details.get("submission_id")
+    cause = str(problem) if isinstance(problem, RaylaneError) else type(problem).__name__
+    error.details |= (left(str(run_id)) if run_id else {}) | {"cleanup": cause}
+    what, command = (f"run {run_id}", f"ray stop {run_id}") if run_id else ("what it started on Ray", "ray runs")
+    error.message = f"{error.message}, but {what} may still be running; see `raylane {command}`"
+
+
+def tell_stopped(error: RaylaneError) -> None:
+    """Adds to an error that the run which it left has been stopped, or had ended."""
+    if error.details.pop(MAY_BE_RUNNING, False):
+        error.message = f"{error.message}; run {error.details['submission_id']} no longer runs"
