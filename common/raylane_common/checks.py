@@ -11,6 +11,7 @@ from raylane_common.errors import InvalidRequest
 from raylane_common.rules import not_utf_8
 
 T = TypeVar("T")
+N = TypeVar("N", int, float)
 # All of them can be iterated over, but what that yields is not what the caller meant.
 _NOT_LISTS: Final = (str, bytes, bytearray, Mapping)
 
@@ -68,6 +69,13 @@ def at_least(field: str, least: int, value: object) -> int:
     if value < least:
         raise InvalidRequest.field(field, f"must be at least {least}" if least else "must not be negative")
     return value
+
+
+def within(field: str, most: int, number: N) -> N:
+    """Returns the number, from 0 to `most`. Raises `InvalidRequest` for anything else."""
+    if isinstance(number, bool) or not isinstance(number, int | float) or not 0 <= number <= most:
+        raise InvalidRequest.field(field, f"must be a number from 0 to {most}")
+    return number
 
 
 def utf_8(field: str, value: object) -> str:

@@ -11,6 +11,9 @@ MAX_CODE_BYTES: Final = 1024 * 1024
 MAX_FILES_BYTES: Final = 4 * 1024 * 1024
 # With more than about 100 KiB, Ray leaves this run pending, and others too (ray-project/ray#47432).
 MAX_ENV_BYTES: Final = 32 * 1024
+# Far above any machine: a wrong unit or a typing error is refused, instead of a run that never starts.
+MAX_RUN_CPUS: Final = 10_000
+MAX_RUN_MEMORY_BYTES: Final = 2**50
 # The longest file name that common file systems hold.
 MAX_FILENAME_BYTES: Final = 255
 MAX_CODE_VERSIONS: Final = 5

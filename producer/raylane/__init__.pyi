@@ -35,6 +35,7 @@ from raylane_common.ray.models import RunStatus as RunStatus
 from raylane_common.settings import Settings as Settings
 from raylane_common.wire.generate import *
 from raylane_common.wire.jobs import Attempt as Attempt
+from raylane_common.wire.jobs import ClusterRuns as ClusterRuns
 from raylane_common.wire.jobs import Enqueued as Enqueued
 from raylane_common.wire.jobs import EventType as EventType
 from raylane_common.wire.jobs import JobEvent as JobEvent

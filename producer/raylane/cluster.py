@@ -82,14 +82,19 @@ class ClusterActions:
         files: Mapping[str, str] | None = None,
         env_vars: Mapping[str, str] | None = None,
         pip: Iterable[str] = (),
+        num_cpus: float | None = None,
+        memory_bytes: int | None = None,
         **options: Unpack[JobOptions],
     ) -> JobHandle[RaySubmitResult]:
         """Runs a Python script on the cluster and follows it until it ends. What it prints becomes events of the job.
 
         `code` is the script, at most 1 MiB. `files` are text files for the script's directory, by relative path, at
         most 4 MiB in total. `env_vars` are added to its environment, at most 32 KiB in total. `pip` lists requirements
-        that Ray installs first. With a `session_id` the job appears in that session's history, and the environment
-        variable `RAYLANE_OUTPUT_URI` names the S3 prefix that the script may write to.
+        that Ray installs first. `num_cpus` and `memory_bytes` are what Ray reserves for the script itself, and not for
+        the tasks that it starts; None means the worker's setting.
+
+        With a `session_id` the job appears in that session's history, and the environment variable
+        `RAYLANE_OUTPUT_URI` names the S3 prefix that the script may write to.
 
         Raises `InvalidRequest` for anything in `env_vars` or `pip` that looks like a credential, because Ray shows
         both. The job fails with `RunFailed` if the script fails.
@@ -106,6 +111,8 @@ class ClusterActions:
                     "files": checks.mapping("files", files),
                     "env_vars": checks.mapping("env_vars", env_vars),
                     "pip": checks.listed("pip", pip, "requirements"),
+                    "num_cpus": num_cpus,
+                    "memory_bytes": memory_bytes,
                 }
             )
         return await self._jobs.enqueue(request, RaySubmitResult, options, session_id=session_id)

@@ -12,7 +12,7 @@ from raylane_common.wire.jobs import JobStatus
 
 if TYPE_CHECKING:
     from raylane_common.redis.queue import JobQueue, QueueOverview
-    from raylane_common.wire.jobs import JobRecord, LaneOverview
+    from raylane_common.wire.jobs import ClusterRuns, JobRecord, LaneOverview
 
 # The records are held in memory to sort them.
 _MAX_REQUEUED: Final = 10_000
@@ -40,6 +40,15 @@ class OperatorActions:
                 print(lane.lane, lane.queued, lane.running, lane.workers)
         """
         return await self._overview.lanes()
+
+    async def cluster_runs(self) -> list[ClusterRuns]:
+        """Returns how many runs each Ray cluster has and may have at once, and how many jobs wait for a run.
+
+        Example:
+            for runs in await producer.operator.cluster_runs():
+                print(runs.cluster, runs.taken, runs.limit, runs.waiting)
+        """
+        return await self._overview.cluster_runs()
 
     async def jobs(
         self,

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class SettingsActions:
-    """The settings `ray.private_url` and `ray.public_url`. They override what workers were started with."""
+    """The settings `ray.private_url`, `ray.public_url` and `ray.max_runs`, which override those of running workers."""
 
     def __init__(self, store: SettingsStore, settings: Settings | None) -> None:
         self._store = store

@@ -96,6 +96,8 @@ async def workers(server: Server, cluster: FakeRay, warehouse: Warehouse, tmp_pa
             "storage__bucket": warehouse.bucket,
             "ray__private_url": address.url,
             "ray__poll_interval_s": 0.3,
+            # The fake cluster has two CPUs, but more runs than two at once find more faults.
+            "ray__max_runs": 16,
             "generation__generator": "template",
         }
         async with Workers(settings, tmp_path) as started:

@@ -12,12 +12,14 @@ from aiohttp import web
 
 from raylane.testing import Address, FakeRay
 from raylane_common.ray.client import RayClient
+from raylane_common.redis.queue.scripts.calls import RunSlot
 from raylane_common.redis.source_store import SourceStore
 from raylane_common.settings import Settings
 from raylane_common.wire.jobs import JobRecord, JobStatus, NewJob, Progress
 from raylane_common.wire.sources import Column, ColumnType, CsvSource
 from raylane_worker.context import JobContext, Resources
 from raylane_worker.handlers import HANDLERS
+from raylane_worker.runs.slots import RunSlots
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -137,6 +139,8 @@ class Job:
         self.texts: list[str] = []
         self.lines: list[str] = []
         self.log_position: str | None = None
+        self.slots: list[str] = []
+        """`taken` and `freed` for each call about a slot for a run."""
         self.events: list[str] = []
         """Stages, and `text` for each piece of text, in their order."""
         self._resources = resources
@@ -195,6 +199,15 @@ class Job:
     async def body(self) -> bytes:
         raise AssertionError("nothing was staged")
 
+    async def take_run_slot(self, cluster: str, limit: int) -> RunSlot:
+        await self._cut.point()
+        self.slots.append("taken")
+        return RunSlot(is_held=True, taken=1, waiting=0)
+
+    async def free_run_slot(self) -> None:
+        await self._cut.point()
+        self.slots.append("freed")
+
     def _context(self) -> JobContext:
         new = NewJob(request=self.request, session_id="s1", id="job1")
         record = JobRecord(
@@ -242,7 +255,8 @@ async def open_harness(redis: Redis, **ray: float) -> AsyncIterator[Harness]:
         client = await stack.enter_async_context(RayClient(settings.ray))
         sources = Store(redis, cut)
         await sources.put("s1", [a_source()])
-        yield Harness(cluster, address, sources, Resources(settings=settings, ray=client, sources=sources), cut)
+        resources = Resources(settings=settings, ray=client, sources=sources, run_slots=RunSlots(client))
+        yield Harness(cluster, address, sources, resources, cut)
 
 
 def a_source(job_id: str = "up1") -> CsvSource:

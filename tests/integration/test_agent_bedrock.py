@@ -22,6 +22,7 @@ from raylane_worker.context import Resources
 from raylane_worker.generation.agents.generator import AgentGenerator
 from raylane_worker.generation.port import WritingTask
 from raylane_worker.generation.providers.models import make_model
+from raylane_worker.runs.slots import RunSlots
 from tests.helpers.bedrock import BedrockStub, answer, frame, stream, tool_result
 from tests.helpers.handler_harness import Cut, Job
 
@@ -119,7 +120,7 @@ async def test_followers_receive_the_text_and_the_result_names_the_model_that_wr
     bedrock: BedrockStub, redis: Redis
 ) -> None:
     async with RayClient(RaySettings()) as ray:
-        resources = Resources(settings=settings(bedrock), ray=ray, sources=SourceStore(redis))
+        resources = Resources(settings=settings(bedrock), ray=ray, sources=SourceStore(redis), run_slots=RunSlots(ray))
         job = Job(GenerateRequest(prompt="how many rows?", generator=GeneratorName.AGENT), resources, Cut())
         begun = Checkpoint(
             sources_used=(a_source(),), generator=GeneratorName.AGENT, model="bedrock:set-before-the-job-was-put-back"

@@ -97,6 +97,10 @@ async def test_everything_but_enqueueing_goes_through_on_a_full_server(
         assert await success.body() == b"x"
         await success.progress(Progress(stage="reading"))
         await success.log("a line", position="run:6")
+        assert (await success.take_run_slot("cluster", 1)).is_held
+        assert not (await leases["failure"].take_run_slot("cluster", 1)).is_held
+        await success.free_run_slot()
+        assert (await leases["failure"].take_run_slot("cluster", 1)).is_held
         assert await lane.renew(list(leases.values())) == ["held"] * 6
         assert await queue.cancel("held") is JobStatus.RUNNING
         assert await lane.renew([leases["held"]]) == ["cancel"]

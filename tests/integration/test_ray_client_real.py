@@ -22,6 +22,7 @@ from raylane_common.settings import Settings
 from raylane_common.wire.ray import RaySubmitRequest
 from raylane_worker.context import Resources
 from raylane_worker.embedded import EmbeddedRay, embedded_ray, guard
+from raylane_worker.runs.slots import RunSlots
 from tests.helpers.handler_harness import Cut, Job
 from tests.helpers.waiting import until
 
@@ -273,7 +274,7 @@ async def test_a_run_that_is_lost_with_its_head_is_not_run_again(tmp_path: Path)
 async def test_a_run_is_stopped_as_early_as_its_job_is_cancelled(head: EmbeddedRay, redis: Redis, stage: str) -> None:
     request = RaySubmitRequest(code="import time\ntime.sleep(600)\n")
     async with connected(head) as client:
-        resources = Resources(settings=Settings(), ray=client, sources=SourceStore(redis))
+        resources = Resources(Settings(), client, SourceStore(redis), RunSlots(client))
         job = Job(request, resources, Cut(), round=["submitting", "running"].index(stage))
         attempt = asyncio.create_task(job.run())
         await until(lambda: job.stage == stage)

@@ -37,6 +37,7 @@ from raylane_worker.context import JobContext, Resources
 from raylane_worker.first_use import catalog_of, storage_of
 from raylane_worker.handlers.tables import tables
 from raylane_worker.handlers.upload import upload
+from raylane_worker.runs.slots import RunSlots
 from tests.helpers.aws import aws_settings, closed, glue, own_bucket, s3
 from tests.helpers.queue_keys import keys
 
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
+    from raylane_common.redis.queue.scripts.calls import RunSlot
     from raylane_common.settings import StorageSettings
     from raylane_common.wire.generate import Checkpoint
     from raylane_common.wire.kinds import Request
@@ -75,6 +77,12 @@ class Staged:
 
     async def body(self) -> bytes:
         return self._body
+
+    async def take_run_slot(self, cluster: str, limit: int) -> RunSlot:
+        raise AssertionError("these jobs have no runs")
+
+    async def free_run_slot(self) -> None:
+        raise AssertionError("these jobs have no runs")
 
 
 class Harness:
@@ -106,6 +114,7 @@ class Harness:
 async def open_harness(redis: Redis, url: str, bucket: StorageSettings | None = None) -> AsyncIterator[Harness]:
     settings = Settings(storage=bucket or own_bucket(), aws=aws_settings(url))
     async with AsyncExitStack() as stack:
+        ray = await stack.enter_async_context(RayClient(settings.ray))
         storage = await stack.enter_async_context(storage_of(settings))
         await storage.get()  # creates the bucket, as the check at start-up does
         yield Harness(
@@ -113,8 +122,9 @@ async def open_harness(redis: Redis, url: str, bucket: StorageSettings | None = 
                 settings=settings,
                 storage=storage,
                 catalog=await stack.enter_async_context(catalog_of(settings)),
-                ray=await stack.enter_async_context(RayClient(settings.ray)),
+                ray=ray,
                 sources=SourceStore(redis),
+                run_slots=RunSlots(ray),
             )
         )
 

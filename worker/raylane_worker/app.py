@@ -26,6 +26,7 @@ from raylane_worker.first_use import catalog_of, storage_of
 from raylane_worker.handlers import HANDLERS
 from raylane_worker.lanes.worker import LaneWorker
 from raylane_worker.live_settings import LiveSettings
+from raylane_worker.runs.slots import RunSlots
 from raylane_worker.startup import check
 from raylane_worker.telemetry.logs import keep_content_private
 
@@ -48,7 +49,7 @@ async def open_resources(settings: Settings, redis: Redis, lanes: Sequence[Lane]
     """
     async with contextlib.AsyncExitStack() as stack:
         ray = await stack.enter_async_context(RayClient(settings.ray))
-        resources = Resources(settings=settings, ray=ray, sources=SourceStore(redis))
+        resources = Resources(settings=settings, ray=ray, sources=SourceStore(redis), run_slots=RunSlots(ray))
         if Lane.UPLOAD in lanes:
             resources = replace(
                 resources,
@@ -84,7 +85,7 @@ async def run(
             live = LiveSettings(redis, resources.ray, settings.ray)
             await live.take()
             workers = [lane_worker(lane, settings, redis, resources, name, handlers, stop.set) for lane in lanes]
-            await _work(workers, live, redis, settings.lanes.drain_s, ready, stop)
+            await _work(workers, live, resources.run_slots, redis, settings.lanes.drain_s, ready, stop)
     finally:
         await redis.aclose()
 
@@ -136,13 +137,17 @@ def lane_worker(
 async def _work(
     workers: Sequence[LaneWorker],
     live: LiveSettings,
+    run_slots: RunSlots,
     redis: Redis,
     drain_s: float,
     ready: asyncio.Event,
     stop: asyncio.Event,
 ) -> None:
     keys = keys_of(redis)
-    channels: dict[str, Callable[[str], None]] = {keys.settings_changed: live.changed}
+    channels: dict[str, Callable[[str], None]] = {
+        keys.settings_changed: live.changed,
+        keys.run_granted: run_slots.wake,
+    }
     for worker in workers:
         channels |= {keys.wake(worker.lane_queue.lane): worker.wake, keys.cancel(worker.lane_queue.lane): worker.cancel}
     listener = asyncio.create_task(listen(redis, channels))
@@ -157,6 +162,7 @@ async def _work(
         for task in done:
             task.result()
     finally:
+        run_slots.drain()
         await asyncio.gather(*(worker.drain(drain_s) for worker in workers))
         for task in everything:
             task.cancel()

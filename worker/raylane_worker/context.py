@@ -12,6 +12,7 @@ from raylane_common.wire.jobs import JobRecord, Progress
 
 if TYPE_CHECKING:
     from raylane_common.ray.client import RayClient
+    from raylane_common.redis.queue.scripts.calls import RunSlot
     from raylane_common.redis.source_store import SourceStore
     from raylane_common.settings import Settings
     from raylane_common.wire.generate import Checkpoint
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from raylane_worker.data.catalog import Catalog
     from raylane_worker.data.storage import Storage
     from raylane_worker.first_use import FirstUse
+    from raylane_worker.runs.slots import RunSlots
 
 
 class JobPort(Protocol):
@@ -39,6 +41,21 @@ class JobPort(Protocol):
     async def body(self) -> bytes:
         """Returns the bytes staged with the job. Raises `StagedBodyMissing`."""
 
+    async def take_run_slot(self, cluster: str, limit: int) -> RunSlot:
+        """Takes one of the `limit` slots for runs on the `cluster`, or keeps the job's place in line for one."""
+
+    async def free_run_slot(self) -> None:
+        """Frees the job's slot for a run, if it has one."""
+
+
+class GivesWay(Exception):
+    """Raised by a handler whose job cannot go on now: the job returns to its lane, and the attempt does not count."""
+
+    def __init__(self, delay_s: float) -> None:
+        """The next attempt starts after `delay_s` seconds."""
+        super().__init__(delay_s)
+        self.delay_s = delay_s
+
 
 @dataclass(frozen=True)
 class Resources:
@@ -50,6 +67,7 @@ class Resources:
     settings: Settings
     ray: RayClient
     sources: SourceStore
+    run_slots: RunSlots
     storage: FirstUse[Storage] | None = None
     catalog: FirstUse[Catalog] | None = None
 

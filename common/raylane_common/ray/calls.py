@@ -120,6 +120,11 @@ class Calls:
         """Makes sure, before code is sent, that the endpoint in use still leads to the cluster first seen."""
         await self._endpoints.confirm_identity()
 
+    @property
+    def session_name(self) -> str | None:
+        """The session of the cluster that was seen last; None before the first answer, or if Ray does not name it."""
+        return self._endpoints.health.session_name
+
     async def frames(self, path: str, deadline: Deadline) -> AsyncGenerator[str, None]:
         """Yields the text frames of a websocket at an endpoint that works, until Ray closes it in order.
 

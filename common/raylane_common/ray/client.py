@@ -88,6 +88,19 @@ class RayClient:
             self._settings = settings
             self._looks.interval_s = settings.poll_interval_s
 
+    @property
+    def settings(self) -> RaySettings:
+        """The settings in use."""
+        return self._settings
+
+    async def cluster_name(self) -> str | None:
+        """Returns the name of the cluster's session, the same at each of its addresses; None if Ray does not tell it.
+
+        A head that is restarted has another one. Asks Ray only if the last answer is older than ten seconds.
+        """
+        await self._calls.confirm_identity()
+        return self._calls.session_name or (await self.version()).session_name
+
     def endpoints(self) -> tuple[EndpointReport, ...]:
         """Returns what this client knows about each address, without a request."""
         return self._calls.reports()
@@ -148,6 +161,8 @@ class RayClient:
         env_vars: Mapping[str, str] | None = None,
         pip: Sequence[str] = (),
         metadata: Mapping[str, str] | None = None,
+        num_cpus: float | None = None,
+        memory_bytes: int | None = None,
     ) -> Submission:
         """Uploads the package and submits a run. Repeating the call never starts a second run.
 
@@ -155,7 +170,8 @@ class RayClient:
         `entrypoint` is a shell command; its working directory is the unpacked `package`.
         `env_vars` is the environment of the run, and `pip` are requirements that Ray installs before it starts. Ray
         shows both to everybody who may list its jobs, so `InvalidRequest` is raised for what looks like a credential.
-        `metadata` is stored with the run and returned by `job` and `jobs`.
+        `metadata` is stored with the run and returned by `job` and `jobs`. `num_cpus` and `memory_bytes` are reserved
+        for the entrypoint itself: the run starts once a node has them free. None or 0 reserves nothing.
 
         Returns once Ray has accepted the run, before it starts. Takes up to `ray.submit_timeout_s`. Raises `RunExists`
         if another run has this id, and `SubmitOutcomeUnknown` if Ray may have the run: submit it again, or look it up
@@ -166,7 +182,9 @@ class RayClient:
             submission = await client.submit(submission_id="report-7", entrypoint="python main.py", package=package)
             assert submission.submission_id == "report-7"
         """
-        new = NewRun.build(check_id(submission_id), entrypoint, package, env_vars, pip, metadata)
+        new = NewRun.build(
+            check_id(submission_id), entrypoint, package, env_vars, pip, metadata, num_cpus, memory_bytes
+        )
         deadline = Deadline(self._settings.submit_timeout_s)
         await self._calls.confirm_identity()
         if package is not None:

@@ -119,6 +119,11 @@ class Health:
         """Notes that an endpoint has answered."""
         self._answered_at_s = self._timing.now_s()
 
+    @property
+    def session_name(self) -> str | None:
+        """The session of our cluster; None before the first probe, or if its head is nameless."""
+        return self._prober.session_name
+
     def reports(self) -> tuple[EndpointReport, ...]:
         """Returns the current state of every endpoint."""
         now_s = self._timing.now_s()

@@ -67,7 +67,7 @@ class Prober:
         self._refuse_insecure = refuse_insecure
         self._now_s = (timing or Timing()).now_s
         self._identities: dict[str, _Identity] = {}
-        self._session_name: str | None = None
+        self.session_name: str | None = None
 
     def trusts(self, address: Address) -> bool:
         """Whether the address showed a moment ago that it leads to our cluster."""
@@ -101,7 +101,7 @@ class Prober:
         return self._identities.setdefault(address.name, _Identity())
 
     async def _identify(self, address: Address, version: RayVersion, others: Sequence[Address]) -> None:
-        identity, seen, ours = self._identity(address), version.session_name, self._session_name
+        identity, seen, ours = self._identity(address), version.session_name, self.session_name
         if seen is None:
             self._inspect(address, version)
             return
@@ -114,7 +114,7 @@ class Prober:
             logger.warning("the Ray head was restarted: %s is now %s; its former runs are lost", ours, seen)
         if identity.session_name != seen:
             self._inspect(address, version)
-        self._session_name = identity.session_name = seen
+        self.session_name = identity.session_name = seen
 
     def _inspect(self, address: Address, version: RayVersion) -> None:
         for weakness in weaknesses(address, version):

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, FilePath, SecretStr, field_validator, model_validator
 
-from raylane_common.limits import ENDPOINT_NAME_PATTERN
+from raylane_common.limits import ENDPOINT_NAME_PATTERN, MAX_RUN_CPUS, MAX_RUN_MEMORY_BYTES
 
 
 class _Section(BaseModel):
@@ -89,6 +89,26 @@ class RaySettings(_Section):
         default=300.0, gt=0, description="A run that Ray has accepted and not started by then is stopped"
     )
     run_timeout_s: float = Field(default=600.0, gt=0, description="A run that takes longer is stopped")
+    max_runs: int | None = Field(
+        default=None,
+        ge=1,
+        le=10_000,
+        description="Runs of all workers together that the cluster may have at once; other jobs wait for a slot. "
+        "Unset: one per CPU of the cluster, and at least 2",
+    )
+    entrypoint_num_cpus: float | None = Field(
+        default=None,
+        ge=0,
+        le=MAX_RUN_CPUS,
+        description="CPUs that Ray reserves for the script itself, unless the request says otherwise; unset: none. "
+        "Ray starts a run once they are free",
+    )
+    entrypoint_memory_bytes: int | None = Field(
+        default=None,
+        ge=0,
+        le=MAX_RUN_MEMORY_BYTES,
+        description="Memory that Ray reserves for the script itself, unless the request says otherwise; unset: none",
+    )
     small_source_bytes: int = Field(
         default=64 * 1024 * 1024,
         ge=0,

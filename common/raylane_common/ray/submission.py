@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Self
 
 from raylane_common import checks
 from raylane_common.backoff import Backoff
 from raylane_common.errors import InvalidRequest, RayError, RunExists, SubmitOutcomeUnknown
-from raylane_common.limits import IN_WORDS, SUBMISSION_ID_PATTERN
+from raylane_common.limits import IN_WORDS, MAX_RUN_CPUS, MAX_RUN_MEMORY_BYTES, SUBMISSION_ID_PATTERN
 from raylane_common.ray.answers import PathFault, check
 from raylane_common.ray.calls import Deadline
 from raylane_common.ray.models import RayRun, Submission
@@ -43,6 +43,7 @@ class NewRun:
     entrypoint: str
     runtime_env: Mapping[str, JsonValue]
     metadata: Mapping[str, str]
+    resources: Mapping[str, JsonValue] = field(default_factory=dict)
 
     @classmethod
     def build(
@@ -53,6 +54,8 @@ class NewRun:
         env_vars: Mapping[str, str] | None,
         pip: Iterable[str],
         metadata: Mapping[str, str] | None,
+        num_cpus: float | None,
+        memory_bytes: int | None,
     ) -> Self:
         """The arguments are those of `RayClient.submit`. Raises `InvalidRequest`, as for credentials."""
         if not checks.utf_8("entrypoint", entrypoint).strip():
@@ -68,7 +71,13 @@ class NewRun:
             runtime_env["pip"] = list(requirements)
         if package is not None:
             runtime_env["working_dir"] = check_package(package).uri
-        return cls(submission_id, entrypoint, runtime_env, _texts("metadata", metadata))
+        resources: dict[str, JsonValue] = {}
+        if num_cpus is not None:
+            resources["entrypoint_num_cpus"] = checks.within("num_cpus", MAX_RUN_CPUS, num_cpus)
+        if memory_bytes is not None:
+            whole = checks.at_least("memory_bytes", 0, memory_bytes)
+            resources["entrypoint_memory"] = checks.within("memory_bytes", MAX_RUN_MEMORY_BYTES, whole)
+        return cls(submission_id, entrypoint, runtime_env, _texts("metadata", metadata), resources)
 
     def is_same_as(self, job: RayRun) -> bool:
         """Whether the job that Ray has under this id is this one."""
@@ -110,6 +119,7 @@ async def submit(
             "entrypoint": new.entrypoint,
             "runtime_env": dict(new.runtime_env),
             "metadata": dict(new.metadata),
+            **new.resources,
         },
     )
     problem = ""

@@ -23,6 +23,14 @@ _PARKED: Final = "raylane:parked:"
 _RUNNING: Final = "raylane:running:"
 _EXPIRING: Final = "raylane:expiring:"
 
+# The runs of each Ray cluster; the name of a cluster follows, except after _RUN_LIMITS and _RUN_GRANTED.
+_RUN_LIMITS: Final = "raylane:runs:limits"
+_RUN_SLOTS: Final = "raylane:runs:slots:"
+_RUN_LINE: Final = "raylane:runs:line:"
+_RUN_SERVED: Final = "raylane:runs:served:"
+_RUN_GRANTED: Final = "raylane:runs:granted"
+_RUN_GIVES_WAY: Final = "raylane:runs:gives-way:"
+
 _SETTINGS: Final = "raylane:settings"
 _SETTINGS_CHANGED: Final = "raylane:settings:changed"
 
@@ -156,6 +164,24 @@ class Keys:
     def janitor(self, lane: str) -> str:
         """Names the worker that swept the lane last, until the next sweep is due: a string."""
         return f"{self._start}{_JANITOR}{lane}"
+
+    @property
+    def run_limits(self) -> str:
+        """How many runs each Ray cluster may have at once: a hash from cluster to number."""
+        return f"{self._start}{_RUN_LIMITS}"
+
+    @property
+    def run_granted(self) -> str:
+        """The channel that announces which waiting jobs got a run slot: each message is a job id."""
+        return f"{self._start}{_RUN_GRANTED}"
+
+    def run_slots(self, cluster: str) -> str:
+        """Jobs that hold a run slot of the cluster, scored by the epoch ms at which they got it: a sorted set."""
+        return f"{self._start}{_RUN_SLOTS}{cluster}"
+
+    def run_line(self, cluster: str) -> str:
+        """Running jobs that wait for a run slot of the cluster, scored by rank: a sorted set."""
+        return f"{self._start}{_RUN_LINE}{cluster}"
 
     def session_sources(self, session_id: str) -> str:
         """A session's sources: a hash from type and name to JSON."""

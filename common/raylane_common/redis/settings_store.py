@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-NAMES: Final = ("ray.private_url", "ray.public_url")
+_ADDRESSES: Final = ("ray.private_url", "ray.public_url")
+NAMES: Final = (*_ADDRESSES, "ray.max_runs")
 
 
 class SettingsStore:
@@ -66,8 +67,10 @@ def applied(settings: RaySettings, values: Mapping[str, str]) -> RaySettings:
         return settings
     changes: dict[str, object] = {name.removeprefix("ray."): value for name, value in values.items()}
     fields = {name: getattr(settings, name) for name in type(settings).model_fields}
+    if any(name in values for name in _ADDRESSES):
+        fields["endpoints"] = ()
     try:
-        return RaySettings.model_validate({**fields, "endpoints": (), **changes})
+        return RaySettings.model_validate({**fields, **changes})
     except ValidationError as error:
         wrong = InvalidRequest.from_validation(error)
         raise InvalidRequest(f"ray.{wrong.message}", details={"field": f"ray.{wrong.details['field']}"}) from error

@@ -224,6 +224,19 @@ class LaneOverview:
     workers: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class ClusterRuns:
+    """The run slots of one Ray cluster, which is named by its session.
+
+    `taken` of `limit` slots belong to jobs, and `waiting` jobs wait for one.
+    """
+
+    cluster: str
+    taken: int
+    limit: int
+    waiting: int
+
+
 def parse_request(record: JobRecord) -> Request:
     """Returns the typed request of a record. Raises `InvalidRequest` that names the wrong field."""
     if record.v != WIRE_VERSION:

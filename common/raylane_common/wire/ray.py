@@ -10,7 +10,14 @@ from typing import Annotated, ClassVar, Final, Literal, Self, get_args
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from raylane_common.errors import InvalidRequest
-from raylane_common.limits import ENV_NAME_PATTERN, MAX_ENV_BYTES, MAX_FILES_BYTES, NO_CONTROLS_PATTERN
+from raylane_common.limits import (
+    ENV_NAME_PATTERN,
+    MAX_ENV_BYTES,
+    MAX_FILES_BYTES,
+    MAX_RUN_CPUS,
+    MAX_RUN_MEMORY_BYTES,
+    NO_CONTROLS_PATTERN,
+)
 from raylane_common.ray.models import EndpointReport, RayHealth, RayNode, RayRun, RayVersion, Run
 from raylane_common.rules import Code, SubmissionId, Text, is_plain_path
 from raylane_common.secrets import refuse_credentials
@@ -126,6 +133,22 @@ class RaySubmitRequest(_ClusterRequest):
         max_length=100,
         description="Requirements that Ray installs for the script",
         exclude_if=lambda value: not value,
+    )
+    num_cpus: float | None = Field(
+        default=None,
+        ge=0,
+        le=MAX_RUN_CPUS,
+        strict=True,
+        description="CPUs that Ray reserves for the script itself; None: the worker's setting",
+        exclude_if=lambda value: value is None,
+    )
+    memory_bytes: int | None = Field(
+        default=None,
+        ge=0,
+        le=MAX_RUN_MEMORY_BYTES,
+        strict=True,
+        description="Memory that Ray reserves for the script itself; None: the worker's setting",
+        exclude_if=lambda value: value is None,
     )
 
     @field_validator("files")

@@ -34,7 +34,7 @@ State = Annotated[JobStatus | None, typer.Option("--state", help="Only with this
 @app.command()
 @parameters.grouped
 def lanes(output: parameters.OutputOptions = parameters.OUTPUT) -> None:
-    """Show how many jobs each lane has in each state, and how fast they end."""
+    """Show how many jobs each lane has in each state, how fast they end, and the runs on the Ray cluster."""
 
     async def command(producer: Producer, terminal: Terminal) -> None:
         found = await producer.operator.lanes()
@@ -42,6 +42,8 @@ def lanes(output: parameters.OutputOptions = parameters.OUTPUT) -> None:
             terminal.json([{**asdict(lane), "workers": list(lane.workers)} for lane in found])
         else:
             _show_lanes(found, terminal)
+            for runs in await producer.operator.cluster_runs():
+                terminal.text(f"runs on {runs.cluster}: {runs.taken} of {runs.limit}, {runs.waiting} waiting")
 
     runner.execute(command, output)
 

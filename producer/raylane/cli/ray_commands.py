@@ -48,6 +48,14 @@ Pip = Annotated[
     list[str] | None,
     typer.Option("--pip", metavar="REQUIREMENT", help="A package that Ray installs for the script. May be repeated."),
 ]
+NumCpus = Annotated[
+    float | None,
+    typer.Option("--num-cpus", min=0, metavar="NUMBER", help="CPUs to reserve for the script.", show_default=False),
+]
+Memory = Annotated[
+    int | None,
+    typer.Option("--memory", min=0, metavar="BYTES", help="Memory to reserve for the script.", show_default=False),
+]
 SubmissionId = Annotated[str, typer.Argument(metavar="ID", help="The run's submission id.", show_default=False)]
 
 
@@ -190,6 +198,8 @@ def submit(
     files: Files = None,
     env_vars: EnvVars = None,
     pip: Pip = None,
+    num_cpus: NumCpus = None,
+    memory_bytes: Memory = None,
     job: parameters.OneJobOptions = parameters.ONE_JOB,
     waiting: parameters.WaitOptions = parameters.WAIT,
 ) -> None:
@@ -208,6 +218,8 @@ def submit(
             files=texts,
             env_vars=_parse_env_vars(env_vars or ()),
             pip=pip or (),
+            num_cpus=num_cpus,
+            memory_bytes=memory_bytes,
             **job.options(),
         )
 

@@ -13,10 +13,13 @@ if TYPE_CHECKING:
     from raylane.producer import Producer
 
 app: typer.Typer = typer.Typer(
-    name="settings", help="Change the cluster's addresses while workers run.", no_args_is_help=True
+    name="settings", help="Change the cluster's addresses and limit while workers run.", no_args_is_help=True
 )
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="ray.private_url or ray.public_url.", show_default=False)]
+Name = Annotated[
+    str,
+    typer.Argument(metavar="NAME", help="ray.private_url, ray.public_url or ray.max_runs.", show_default=False),
+]
 
 
 @app.command("show")

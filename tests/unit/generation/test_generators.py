@@ -124,7 +124,7 @@ port = SimpleNamespace(
     progress=lambda progress: answer(), text=lambda piece: answer(), checkpoint=lambda checkpoint: answer()
 )
 sources = SimpleNamespace(all=lambda session_id: answer([source]))
-context = JobContext(record, port, Resources(settings=Settings(), ray=None, sources=sources))
+context = JobContext(record, port, Resources(settings=Settings(), ray=None, sources=sources, run_slots=None))
 result = asyncio.run(HANDLERS[request.kind].run(request, context))
 assert "ds.aggregate(" in result.code, result.code
 print(sorted({"strands", "boto3", "ray"} & set(sys.modules)))

@@ -16,6 +16,7 @@ from raylane_common.wire.generate import Checkpoint, CodeVersion, GenerateReques
 from raylane_common.wire.sources import OpaqueSource
 from raylane_worker.context import Resources
 from raylane_worker.generation.port import Draft
+from raylane_worker.runs.slots import RunSlots
 from tests.helpers.handler_harness import Cut, Job, a_source
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ AGENT = GenerateRequest(prompt="how many rows?", generator=GeneratorName.AGENT, 
 @pytest.fixture
 async def resources() -> AsyncIterator[Resources]:
     async with FakeAsyncRedis() as redis, RayClient(SETTINGS.ray) as ray:
-        yield Resources(settings=SETTINGS, ray=ray, sources=SourceStore(redis))
+        yield Resources(settings=SETTINGS, ray=ray, sources=SourceStore(redis), run_slots=RunSlots(ray))
 
 
 async def job(resources: Resources, *sources: AnySource, request: GenerateRequest | None = None) -> Job:

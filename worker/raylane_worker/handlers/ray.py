@@ -86,7 +86,14 @@ async def stop_ray(request: RayRequest, ctx: JobContext) -> None:
 
 async def _submit(request: RaySubmitRequest, ctx: JobContext) -> RaySubmitResult:
     order = RunOrder(
-        request.code, _RUN_NUMBER, small=False, files=request.files, env_vars=request.env_vars, pip=request.pip
+        request.code,
+        _RUN_NUMBER,
+        small=False,
+        files=request.files,
+        env_vars=request.env_vars,
+        pip=request.pip,
+        num_cpus=request.num_cpus,
+        memory_bytes=request.memory_bytes,
     )
     run = await run_to_end(order, ctx)
     if run.status is not RunStatus.SUCCEEDED:

@@ -22,7 +22,7 @@ from raylane_common.errors import (
 from raylane_common.wire.base import JobKind
 from raylane_common.wire.jobs import parse_request
 from raylane_common.wire.kinds import lane_of
-from raylane_worker.context import JobContext
+from raylane_worker.context import GivesWay, JobContext
 from raylane_worker.runs.left import is_left, tell_left, tell_stopped
 
 if TYPE_CHECKING:
@@ -76,6 +76,9 @@ class AttemptRunner:
             return await self._cancelled(lease) if held.stop_reason == "cancel" else _lost(lease)
         except LeaseLost:
             return _lost(lease)
+        except GivesWay as wait:
+            logger.debug("job %s: gives way to other jobs of its lane", record.id)
+            return lease.returned(delay_s=wait.delay_s)
         except RaylaneError as error:
             if self._is_final(lease, error):
                 await self._stop_what_is_left(lease, error)
@@ -147,7 +150,7 @@ class AttemptRunner:
                 await handler.clean_up(request, JobContext(lease.record, lease, self._resources))
 
     async def _handle(self, lease: Lease) -> Result:
-        """Returns the handler's result. Raises only `RaylaneError` and `asyncio.CancelledError`."""
+        """Returns the handler's result. Raises only `RaylaneError`, `GivesWay` and `asyncio.CancelledError`."""
         try:
             request: Request = parse_request(lease.record)
             handler = self._handlers.get(request.kind)
@@ -161,7 +164,7 @@ class AttemptRunner:
             raise JobTimeout(
                 f"the job took longer than {self._timeout_s:g} s (lanes.{lease.record.lane}.timeout_s)"
             ) from error
-        except RaylaneError:
+        except (RaylaneError, GivesWay):
             raise
         except Exception as error:  # the boundary between a job and the worker: a bug ends the job, not the worker
             logger.exception("job %s: bug in the %s handler", lease.job_id, lease.record.kind)

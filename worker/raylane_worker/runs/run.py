@@ -16,6 +16,7 @@ from raylane_common.errors import RayServerError, RunNotFound, RunNotStarted, Ru
 from raylane_common.ray.models import RayLogs, RayRun, Run, RunStatus
 from raylane_common.ray.package import build_package
 from raylane_worker.runs.left import left, naming
+from raylane_worker.runs.line import wait_for_slot
 from raylane_worker.runs.output import stream_output
 from raylane_worker.runs.waiting import tell_waiting
 
@@ -55,7 +56,8 @@ class RunOrder:
 
     `number` distinguishes the runs of one job. `small` selects Ray Data's settings for small sources. `files` are text
     files for the directory of the code, by path. `env_vars` are added to the run's environment. `pip` lists
-    requirements that Ray installs for the run.
+    requirements that Ray installs for the run. `num_cpus` and `memory_bytes` are reserved for the script itself; None
+    means the setting.
     """
 
     code: str
@@ -64,6 +66,8 @@ class RunOrder:
     files: Mapping[str, str] = field(default_factory=dict)
     env_vars: Mapping[str, str] = field(default_factory=dict)
     pip: Sequence[str] = ()
+    num_cpus: float | None = None
+    memory_bytes: int | None = None
 
 
 def submission_id(job_id: str, number: int, round: int) -> str:
@@ -84,7 +88,8 @@ def is_small(sources: Iterable[Source], limit_bytes: int) -> bool:
 async def run_to_end(order: RunOrder, ctx: JobContext) -> Run:
     """Ships and starts the code unless its run already exists. Returns the run once it is SUCCEEDED or FAILED.
 
-    Tells the job's followers what it prints and what it waits for. Raises `RunTimeout` and `RunNotStarted` after
+    Waits for a slot of the cluster first. Tells the job's followers what the run prints and what it waits for. Raises
+    `GivesWay` if the job has to wait and others need its place in the lane, `RunTimeout` and `RunNotStarted` after
     stopping the run, `RunStopped` if somebody else stopped it, `RunLost`, and what `RayClient` raises. If this
     coroutine is cancelled, the run continues: the job's next attempt follows it, or `stop_run` stops it.
     """
@@ -92,6 +97,7 @@ async def run_to_end(order: RunOrder, ctx: JobContext) -> Run:
     run_id = submission_id(ctx.job_id, order.number, ctx.record.round)
     if not _was_accepted(run_id, ctx):
         async with naming(run_id, was_sent=_was_sent(run_id, ctx)):
+            await wait_for_slot(ctx)
             await _start(run_id, order, ctx)
     overdue = False
     async with naming(run_id, was_sent=True), _followed(run_id, ctx):
@@ -163,6 +169,7 @@ def _was_sent(run_id: str, ctx: JobContext) -> bool:
 async def _start(run_id: str, order: RunOrder, ctx: JobContext) -> None:
     package = build_package({**order.files, "main.py": order.code})
     output_uri = _output_uri(run_id, ctx)
+    settings = ctx.resources.settings.ray
     await ctx.progress(_SUBMITTING, run_id)
     submission = await ctx.resources.ray.submit(
         submission_id=run_id,
@@ -181,6 +188,8 @@ async def _start(run_id: str, order: RunOrder, ctx: JobContext) -> None:
             # `submit` uses it to recognise its own run. A run of other code with the same id is refused, not followed.
             "raylane_package": package.name,
         },
+        num_cpus=settings.entrypoint_num_cpus if order.num_cpus is None else order.num_cpus,
+        memory_bytes=settings.entrypoint_memory_bytes if order.memory_bytes is None else order.memory_bytes,
     )
     await ctx.progress(_RUNNING, f"{run_id} via the {submission.endpoint} endpoint")
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from raylane_common.errors import RaylaneError
     from raylane_common.redis.queue.scripts import Scripts
+    from raylane_common.redis.queue.scripts.calls import RunSlot
     from raylane_common.wire.generate import Checkpoint
     from raylane_common.wire.kinds import Result
 
@@ -85,6 +86,21 @@ class Lease:
             raise StagedBodyMissing(f"the bytes of job {self.job_id} are no longer in Redis; upload the file again")
         return found
 
+    async def take_run_slot(self, cluster: str, limit: int) -> RunSlot:
+        """Takes one of the `limit` slots for runs on the `cluster`, or keeps the job's place in line for one.
+
+        The job keeps its slot until its end, whichever worker runs it. Safe to repeat.
+        """
+        slot = await calls.take_run_slot(self._scripts, self.job_id, self.token, cluster, limit)
+        if slot.is_held is None:
+            raise self._lost()
+        return slot
+
+    async def free_run_slot(self) -> None:
+        """Frees the job's slot for a run, if it has one. Safe to repeat."""
+        if not await calls.free_run_slot(self._scripts, self.job_id, self.token):
+            raise self._lost()
+
     def succeeded(self, result: Result) -> AttemptOutcome:
         """Returns the outcome of a job that ends with its result."""
         return AttemptOutcome(self.job_id, self.token, "succeeded", result.model_dump_json())
@@ -116,4 +132,7 @@ class Lease:
 
     async def _note(self, *, field: tuple[str, str] = ("", ""), event: tuple[str, str, str] = ("", "", "")) -> None:
         if not await calls.note(self._scripts, self.job_id, self.token, field=field, event=event):
-            raise LeaseLost(f"job {self.job_id} belongs to another worker now", details={"job_id": self.job_id})
+            raise self._lost()
+
+    def _lost(self) -> LeaseLost:
+        return LeaseLost(f"job {self.job_id} belongs to another worker now", details={"job_id": self.job_id})

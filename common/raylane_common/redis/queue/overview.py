@@ -5,18 +5,18 @@ See docs/decisions/0006.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from raylane_common.errors import InvalidRequest
 from raylane_common.redis.connection import keys_of, queue_errors, readable
 from raylane_common.redis.keys import Keys
 from raylane_common.rules import printable
 from raylane_common.wire.base import JobKind, Lane
-from raylane_common.wire.jobs import JobRecord, JobStatus, LaneOverview
+from raylane_common.wire.jobs import ClusterRuns, JobRecord, JobStatus, LaneOverview
 from raylane_common.wire.kinds import lane_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
     from redis.asyncio import Redis
 
@@ -49,6 +49,20 @@ class QueueOverview:
             seconds, micros = await self._redis.time()
             now_ms = seconds * 1000 + micros // 1000
             return [await self._lane(lane, now_ms) for lane in Lane]
+
+    async def cluster_runs(self) -> list[ClusterRuns]:
+        """Returns how many run slots of each Ray cluster are taken. Clusters without runs may be left out."""
+        with queue_errors("look at the run slots"):
+            limits = await cast("Awaitable[dict[str, str]]", self._redis.hgetall(self._keys.run_limits))
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for cluster in limits:
+                    pipe.zcard(self._keys.run_slots(cluster))
+                    pipe.zcard(self._keys.run_line(cluster))
+                counts = await pipe.execute()
+        return [
+            ClusterRuns(printable(cluster), taken, int(limit) if limit.isdecimal() else 0, waiting)
+            for (cluster, limit), taken, waiting in zip(limits.items(), counts[::2], counts[1::2], strict=True)
+        ]
 
     async def jobs(
         self,

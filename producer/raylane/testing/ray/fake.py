@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _SESSION: Final = "session_2026-01-01_00-00-00_000000_"
 _LARGEST_BODY_BYTES: Final = 100 * 1024 * 1024
+_RESERVED: Final[tuple[str, ...]] = ("entrypoint_num_cpus", "entrypoint_memory")
 _OPEN_TO_ALL: Final = ("/api/gcs_healthz", "/api/authentication_mode")
 
 
@@ -45,6 +46,8 @@ class FakeRay:
     jobs: dict[str, dict[str, JsonValue]] = field(default_factory=dict)
     logs: dict[str, str] = field(default_factory=dict)
     packages: dict[str, bytes] = field(default_factory=dict)
+    reserved: dict[str, dict[str, JsonValue]] = field(default_factory=dict)
+    """`entrypoint_num_cpus` and `entrypoint_memory` of each submission that has them. They hold up no run."""
     nodes: list[dict[str, JsonValue]] = field(default_factory=lambda: [replies.head_node(cpus=2.0)])
     submissions: int = 0
     error: tuple[int, str] | None = None
@@ -178,6 +181,9 @@ class FakeRay:
 
     def _accept(self, submission_id: str, body: dict[str, JsonValue]) -> None:
         self.submissions += 1
+        amounts: dict[str, JsonValue] = {name: body[name] for name in _RESERVED if name in body}
+        if amounts:
+            self.reserved[submission_id] = amounts
         job = self.jobs[submission_id] = replies.pending(submission_id, body, now_ms=self._now_ms())
         # A deleted job leaves its log file behind, and the next job with that id appends to it.
         self.logs[submission_id] = self.logs.get(submission_id, "") + replies.FIRST_LOG_LINE

@@ -34,6 +34,8 @@ Name = Literal[
     "claim",
     "renew",
     "note",
+    "take_run_slot",
+    "free_run_slot",
     "finish",
     "cancel",
     "requeue",

@@ -156,6 +156,35 @@ async def note(
     return bool(answer)
 
 
+class RunSlot(NamedTuple):
+    """Whether a job has a slot for a run (None: it has another owner or has ended), and why it may have to wait.
+
+    `taken` slots of the cluster are taken, and `waiting` jobs wait for one. `is_in_the_way` says whether other jobs
+    need this job's place in its lane: no, because they are queued, or at once, because their end frees a slot.
+    """
+
+    is_held: bool | None
+    taken: int
+    waiting: int
+    is_in_the_way: Literal["no", "yes", "now"] = "no"
+
+
+_HELD: Final = (False, True, None)
+_IN_THE_WAY: Final[tuple[Literal["no", "yes", "now"], ...]] = ("no", "yes", "now")
+
+
+async def take_run_slot(scripts: Scripts, job_id: str, token: str, cluster: str, limit: int) -> RunSlot:
+    """Gives a running job one of the `limit` slots for runs on the `cluster`, or keeps a place in line for it."""
+    answer = await scripts.run("take_run_slot", [job_id, token, cluster, limit], doing="take a run slot")
+    state, taken, waiting, need = cast("list[int]", answer)
+    return RunSlot(_HELD[state], taken, waiting, _IN_THE_WAY[need])
+
+
+async def free_run_slot(scripts: Scripts, job_id: str, token: str) -> bool:
+    """Frees the slot that a running job holds, if any; returns False if the job has another owner or has ended."""
+    return bool(await scripts.run("free_run_slot", [job_id, token], doing="free a run slot"))
+
+
 @dataclass(frozen=True)
 class AttemptOutcome:
     """How one attempt ended. `value` is the result or error as JSON; `delay_ms` delays the next attempt."""

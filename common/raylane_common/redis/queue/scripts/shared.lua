@@ -20,7 +20,8 @@ local function write_when_full()
 end
 
 local fields_of_job = {'status', 'lane', 'kind', 'session_id', 'attempt', 'max_attempts', 'enqueued_at', 'at', 'priority',
-  'expires_at', 'unique', 'slot', 'dependents', 'owner', 'worker', 'started_at', 'cancel_requested_at'}
+  'expires_at', 'unique', 'slot', 'dependents', 'owner', 'worker', 'started_at', 'cancel_requested_at', 'run_slot',
+  'run_line'}
 
 -- Returns a job's fields as a table, absent ones false; nil if there is no readable record. Another program may have
 -- written the record, and a broken one must not stop its lane.
@@ -71,8 +72,10 @@ end
 local function slots_key(job) return SESSION .. job.session_id .. SLOTS .. job.lane end
 local function parked_key(job) return SESSION .. job.session_id .. NO_SLOT .. job.lane end
 
--- Returns the score that orders a lane: the time at which the job became ready, shifted by its priority.
+-- Returns the score that orders a lane: the time at which the job became ready, shifted by its priority. A job that holds
+-- a run slot comes first, because others wait for the end of its run.
 local function rank(job)
+  if job.run_slot then return 0 end
   local ready = math.max(tonumber(job.enqueued_at) or now, tonumber(job.at) or 0)
   return ready + (head_start_ms[job.priority] or 0)
 end
@@ -96,8 +99,16 @@ local function release(id, job)
   announce(id, job, status, 'attempt', job.attempt)
 end
 
+-- Removes a job from the line for a run slot.
+local function leave_run_line(id, job)
+  if not job.run_line then return end
+  redis.call('ZREM', RUN_LINE .. job.run_line, id)
+  redis.call('HDEL', JOB .. id, 'run_line')
+end
+
 -- Removes a job from the set of its status.
 local function leave(id, job)
+  leave_run_line(id, job)
   if job.status == 'running' then
     redis.call('ZREM', RUNNING .. job.lane, id)
   elseif job.status == 'queued' then
@@ -134,6 +145,86 @@ local function unpark_one(job)
       return
     end
   end
+end
+
+-- Returns the number of slots that the jobs of each session hold, by session. Jobs without a session count as one session.
+local function run_slots_by_session(cluster)
+  local held = {}
+  for _, id in ipairs(redis.call('ZRANGE', RUN_SLOTS .. cluster, 0, -1)) do
+    local session = redis.pcall('HGET', JOB .. id, 'session_id')
+    session = type(session) == 'string' and session or ''
+    held[session] = (held[session] or 0) + 1
+  end
+  return held
+end
+
+-- Returns the job in line that gets the next slot, and its session: of the sessions with the fewest slots the one that has
+-- waited longest, since it last got a slot or since its first job was ready. A job that is not running any more loses its
+-- place in line; its next attempt gets it again.
+local function next_in_run_line(cluster, held)
+  local best, best_session, best_since
+  local in_line = redis.call('ZRANGE', RUN_LINE .. cluster, 0, 999, 'WITHSCORES')
+  for i = 1, #in_line, 2 do
+    local id, score = in_line[i], tonumber(in_line[i + 1])
+    -- The line is sorted, so all others have waited less.
+    if best and not held[best_session] and score >= best_since then break end
+    local known = redis.pcall('HMGET', JOB .. id, 'status', 'cancel_requested_at', 'session_id', 'priority')
+    if known[1] ~= 'running' or known[2] then
+      redis.call('ZREM', RUN_LINE .. cluster, id)
+    else
+      local session = known[3] or ''
+      local served = tonumber(redis.call('GET', RUN_SERVED .. cluster .. ':' .. session) or 0) or 0
+      local since = math.max(score, served + (head_start_ms[known[4]] or 0))
+      local more = best and (held[session] or 0) - (held[best_session] or 0)
+      if not best or more < 0 or (more == 0 and since < best_since) then
+        best, best_session, best_since = id, session, since
+      end
+    end
+  end
+  return best, best_session
+end
+
+-- Gives the free run slots of a cluster to the jobs in line, at most ten of them: each looks at the whole line.
+local function grant_run_slots(cluster)
+  if redis.call('EXISTS', RUN_LINE .. cluster) == 0 then return end
+  local slots, limit = RUN_SLOTS .. cluster, tonumber(redis.call('HGET', RUN_LIMITS, cluster) or 0) or 0
+  local free = math.min(10, limit - redis.call('ZCARD', slots))
+  if free <= 0 then return end
+  local held = run_slots_by_session(cluster)
+  for _ = 1, free do
+    local id, session = next_in_run_line(cluster, held)
+    if not id then return end
+    redis.call('ZREM', RUN_LINE .. cluster, id)
+    redis.call('ZADD', slots, now, id)
+    redis.call('PEXPIRE', slots, DEAD_MS)
+    redis.call('HDEL', JOB .. id, 'run_line')
+    redis.call('HSET', JOB .. id, 'run_slot', cluster)
+    held[session] = (held[session] or 0) + 1
+    redis.call('SET', RUN_SERVED .. cluster .. ':' .. session, now_us / 1000, 'PX', 3600000)
+    redis.call('PUBLISH', RUN_GRANTED, id)
+  end
+end
+
+-- Frees the run slot of a job, for the next job in line.
+local function free_run_slot(id, job)
+  if not job.run_slot then return end
+  redis.call('HDEL', JOB .. id, 'run_slot')
+  redis.call('ZREM', RUN_SLOTS .. job.run_slot, id)
+  grant_run_slots(job.run_slot)
+end
+
+-- Frees those of these slots of a cluster whose jobs have ended, are gone, or hold no slot by their record. Returns how
+-- many that were.
+local function reclaim_run_slots(cluster, ids)
+  local freed = 0
+  for _, id in ipairs(ids) do
+    local known = redis.pcall('HMGET', JOB .. id, 'status', 'run_slot')
+    if not known[1] or final[known[1]] or known[2] ~= cluster then
+      freed = freed + redis.call('ZREM', RUN_SLOTS .. cluster, id)
+    end
+  end
+  grant_run_slots(cluster)
+  return freed
 end
 
 -- Adds the current attempt to the list of those that did not succeed. `error` is JSON.
@@ -197,6 +288,7 @@ local function conclude(id, job, status, field, value, dead)
       if redis.call('GET', holder) == id then redis.call('DEL', holder) end
     end
     if job.slot and redis.call('SREM', slots_key(job), id) == 1 then unpark_one(job) end
+    free_run_slot(id, job)
     if job.dependents then
       for _, other in ipairs(redis.call('SMEMBERS', JOB .. id .. DEPENDENTS)) do
         local waiting = load(other)

@@ -82,6 +82,14 @@ for _, id in ipairs(some_of(PARKED .. lane)) do
   end
 end
 
+-- Run slots whose jobs are gone, on every cluster; clusters without runs are forgotten.
+local limits = redis.call('HGETALL', RUN_LIMITS)
+for i = 1, #limits, 2 do
+  local slots, line = RUN_SLOTS .. limits[i], RUN_LINE .. limits[i]
+  repaired = repaired + reclaim_run_slots(limits[i], redis.call('ZRANGE', slots, 0, -1))
+  if redis.call('EXISTS', slots, line) == 0 then redis.call('HDEL', RUN_LIMITS, limits[i]) end
+end
+
 redis.call('ZREMRANGEBYRANK', ENDED .. lane, 0, -1 - tonumber(ARGV[7]))
 redis.call('ZREMRANGEBYSCORE', ENDED .. lane, '-inf', now - ttl.ended)
 redis.call('ZREMRANGEBYSCORE', DEAD .. lane, '-inf', now - ttl.dead)

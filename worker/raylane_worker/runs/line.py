@@ -1,0 +1,75 @@
+"""Waits for a slot for a run on the cluster, while the attempt keeps its place in the lane.
+
+See docs/decisions/0019.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from typing import TYPE_CHECKING, Final
+
+from raylane_worker.context import GivesWay
+
+if TYPE_CHECKING:
+    from raylane_common.redis.queue.scripts.calls import RunSlot
+    from raylane_common.settings import LaneSettings
+    from raylane_worker.context import JobContext
+
+# A message says that the job got its slot. The poll is for lost messages, and for slots whose jobs have vanished.
+_POLL_S: Final = 1.0
+# While jobs are queued in the lane, each waiting job gives its place to one of them after this time.
+_TURN_S: Final = 15.0
+# Longer than a claim takes, so that the place goes to another job.
+_AWAY_S: Final = 1.0
+# A wait may use this part of the attempt's time limit. Then a new attempt begins, whose limit starts anew.
+_LONGEST_PART: Final = 0.1
+_TELL_EVERY_S: Final = 5.0
+_WAITING: Final = "waiting"
+
+
+async def wait_for_slot(ctx: JobContext) -> None:
+    """Returns once the job holds a slot of the cluster that runs are submitted to; it keeps the slot until its end.
+
+    Raises `GivesWay` if other jobs need the job's place in the lane, or if the worker stops: the next attempt waits at
+    the same place in line. Raises what `RayClient.cluster_name` and `JobPort` raise.
+    """
+    slots = ctx.resources.run_slots
+    lane: LaneSettings = getattr(ctx.resources.settings.lanes, ctx.record.lane)
+    began_s = time.monotonic()
+    told = _Told(ctx)
+    with slots.waiting(ctx.job_id) as granted:
+        while True:
+            granted.clear()
+            cluster, runs = await slots.limit()
+            slot = await ctx.port.take_run_slot(cluster, runs)
+            if slot.is_held:
+                return
+            if slots.is_draining:
+                raise GivesWay(delay_s=0)
+            waited_s = time.monotonic() - began_s
+            longest_s = lane.timeout_s * _LONGEST_PART
+            turn_s = longest_s if slot.is_in_the_way == "no" else min(_TURN_S, longest_s)
+            if slot.is_in_the_way == "now" or waited_s >= turn_s:
+                raise GivesWay(delay_s=_AWAY_S)
+            await told.tell(slot, runs)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_POLL_S):
+                    await granted.wait()
+
+
+class _Told:
+    """What the job's followers know about the wait."""
+
+    def __init__(self, ctx: JobContext) -> None:
+        self._ctx = ctx
+        self._message = ""
+        self._at_s = float("-inf")
+
+    async def tell(self, slot: RunSlot, runs: int) -> None:
+        """Tells them if something has changed, but not more often than every few seconds."""
+        message = f"waits for a run slot: {slot.taken} of {runs} taken, {slot.waiting} in line"
+        if message != self._message and time.monotonic() >= self._at_s + _TELL_EVERY_S:
+            self._message, self._at_s = message, time.monotonic()
+            await self._ctx.progress(_WAITING, message)
