@@ -186,6 +186,8 @@ SCRIPTS: dict[str, list[Name]] = {
         "claim",
         "renew",
         "note",
+        "take_run_slot",
+        "free_run_slot",
         "finish",
         "sweep",
         "mend",

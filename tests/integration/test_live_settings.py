@@ -118,6 +118,8 @@ async def test_addresses_in_redis_replace_a_list_of_endpoints() -> None:
     changed = applied(listed, {"ray.private_url": "http://10.0.0.2"})
     assert (changed.endpoints, changed.private_url, changed.token) == ((), "http://10.0.0.2", listed.token)
     assert applied(listed, {}) is listed
+    limited = applied(listed, {"ray.max_runs": "8"})
+    assert (limited.endpoints, limited.max_runs) == (listed.endpoints, 8), "only an address replaces the list"
 
 
 async def test_a_change_without_a_name_makes_the_worker_read_all_settings(valkey: EmbeddedValkey, redis: Redis) -> None:

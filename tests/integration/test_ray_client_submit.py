@@ -2,18 +2,27 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from raylane.testing import Address, Break, FakeRay
-from raylane_common.errors import RayRejected, RayServerError, RayUnreachable, RunExists, SubmitOutcomeUnknown
+from raylane_common.errors import (
+    InvalidRequest,
+    RayRejected,
+    RayServerError,
+    RayUnreachable,
+    RunExists,
+    SubmitOutcomeUnknown,
+)
 from raylane_common.ray import submission
 from raylane_common.ray.client import RayClient
 from raylane_common.ray.package import build_package
 from raylane_common.ray.settings import RaySettings
+from raylane_common.wire.ray import RaySubmitRequest
 from tests.helpers.profiles import by_profile
 
 if TYPE_CHECKING:
@@ -205,3 +214,38 @@ def test_whatever_is_lost_there_is_at_most_one_run_and_the_caller_knows_it(
                     assert "rl-a-1" in ray.jobs
 
     asyncio.run(scenario())
+
+
+async def test_what_a_run_reserves_is_sent_to_ray(ray: FakeRay, private: Address) -> None:
+    async with connected(private.url) as client:
+        await client.submit(submission_id="rl-a-1", entrypoint="true", num_cpus=0.5, memory_bytes=2**30)
+        await client.submit(submission_id="rl-a-2", entrypoint="true", num_cpus=0)
+        await client.submit(submission_id="rl-a-3", entrypoint="true")
+    assert ray.reserved == {
+        "rl-a-1": {"entrypoint_num_cpus": 0.5, "entrypoint_memory": 2**30},
+        "rl-a-2": {"entrypoint_num_cpus": 0},
+    }
+
+
+@pytest.mark.parametrize(
+    "reserved",
+    [
+        {"num_cpus": -1},
+        {"num_cpus": 10_001},
+        {"num_cpus": float("nan")},
+        {"num_cpus": "2"},
+        {"num_cpus": True},
+        {"memory_bytes": -1},
+        {"memory_bytes": 2**51},
+        {"memory_bytes": 1.5},
+        {"memory_bytes": "1"},
+    ],
+    ids=str,
+)
+async def test_an_amount_that_cannot_be_reserved_is_refused_by_name(private: Address, reserved: dict[str, Any]) -> None:
+    async with connected(private.url) as client:
+        with pytest.raises(InvalidRequest, match=next(iter(reserved))):
+            await client.submit(submission_id="rl-a-1", entrypoint="true", **reserved)
+    with pytest.raises(ValidationError, match=next(iter(reserved))):
+        RaySubmitRequest.model_validate({"code": "pass", **reserved})
+    assert private.count(POST) == 0

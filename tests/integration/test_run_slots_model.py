@@ -157,7 +157,8 @@ class History:
             assert await self._redis.exists(keys.run_slots(cluster), keys.run_line(cluster)) == 0
 
     async def _field(self, job_id: str, name: str) -> str | None:
-        return await self._redis.hget(keys.job(job_id), name)  # type: ignore[misc]  # redis-py's sync/async union
+        found: str | None = await self._redis.hget(keys.job(job_id), name)  # type: ignore[misc]  # redis-py's union
+        return found
 
 
 def _outcome(lease: Lease, end: str) -> AttemptOutcome:

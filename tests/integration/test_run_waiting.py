@@ -259,6 +259,16 @@ async def test_a_generate_job_frees_its_slot_while_it_writes_the_next_version(re
         assert job.slots == ["taken", "freed"]
 
 
+@pytest.mark.parametrize(("asked", "reserved"), [(None, 2.0), (0.5, 0.5), (0.0, 0.0)])
+async def test_what_a_request_reserves_overrides_the_setting(
+    redis: Redis, asked: float | None, reserved: float
+) -> None:
+    async with open_harness(redis, entrypoint_num_cpus=2.0, entrypoint_memory_bytes=1000) as harness:
+        harness.ray.ends_at_poll = 1
+        await harness.job(RaySubmitRequest(code=SCRIPT, num_cpus=asked)).run()
+        assert harness.ray.reserved == {"rl-job1-1": {"entrypoint_num_cpus": reserved, "entrypoint_memory": 1000}}
+
+
 # The limit itself.
 
 

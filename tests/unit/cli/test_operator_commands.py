@@ -14,11 +14,14 @@ from raylane.cli.operator_commands import duration_text
 from raylane.cli.parameters import JobsOptions
 from raylane_common.errors import RunFailed, StorageUnavailable
 from raylane_common.wire.jobs import JobRecord
+from tests.helpers.queue_keys import keys
 from tests.helpers.waiting import until
 from tests.unit.producer.samples import CSV_BYTES, GENERATED, UPLOADED
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from redis.asyncio import Redis
 
     from tests.unit.cli.conftest import Cli, ScriptedWorker
 
@@ -152,6 +155,15 @@ async def test_lanes_are_a_table_of_three(cli: Cli) -> None:
     assert lanes[1].split()[-3:] == ["s", "0.0", "none"]
     _, generate, _ = json.loads((await cli("lanes", "--json")).stdout)
     assert (generate["lane"], generate["queued"], generate["workers"]) == ("generate", 1, [])
+
+
+async def test_lanes_end_with_the_runs_of_each_cluster(cli: Cli, redis: Redis) -> None:
+    await redis.hset(keys.run_limits, "session_1", "4")  # type: ignore[misc]  # redis-py's sync/async union
+    await redis.zadd(keys.run_slots("session_1"), {"j1": 1})
+    await redis.zadd(keys.run_line("session_1"), {"j2": 1, "j3": 2})
+    for key in (keys.run_limits, keys.run_slots("session_1"), keys.run_line("session_1")):
+        await redis.expire(key, 60)
+    assert (await cli("lanes")).stdout.splitlines()[-1] == "runs on session_1: 1 of 4, 2 waiting"
 
 
 async def test_jobs_of_all_sessions_are_listed(cli: Cli, script: str) -> None:

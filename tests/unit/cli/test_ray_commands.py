@@ -90,9 +90,21 @@ async def test_the_output_of_a_script_is_shown_while_it_runs(cli: Cli, worker: S
     assert [line.split(maxsplit=1)[1] for line in followed if "one" in line or "two" in line] == ["one", "two"]
 
 
+async def test_a_script_can_reserve_cpus_and_memory(cli: Cli, worker: ScriptedWorker, tmp_path: Path) -> None:
+    script = tmp_path / "job.py"
+    script.write_text("pass\n")
+    worker.outcomes["submit"] = RAN
+    await cli("ray", "submit", str(script), "--num-cpus", "0.5", "--memory", "1000000")
+    await cli("ray", "submit", str(script))
+    reserving, plain = (claimed.payload for claimed in worker.claimed)
+    assert reserving == {"action": "submit", "code": "pass\n", "num_cpus": 0.5, "memory_bytes": 1_000_000}
+    assert plain == {"action": "submit", "code": "pass\n"}, "older workers accept a request without these fields"
+
+
 @pytest.mark.parametrize(
     ("given", "problem"),
     [
+        (["--num-cpus", "20000"], "num_cpus: must be at most 10000"),
         (["--env", "NAME"], "'NAME' is not NAME=VALUE"),
         (["--env", "=value"], "'=value' is not NAME=VALUE"),
         (["--file", "a/util.py", "--file", "b/util.py"], "files: must have different names"),
@@ -122,7 +134,9 @@ async def test_settings_are_set_shown_and_unset(cli: Cli) -> None:
     assert json.loads(shown.stdout) == {"ray.private_url": "http://10.0.0.7:8265"}
     assert "nothing is set" in (await cli("settings", "unset", "ray.private_url")).stderr
     for name, value, problem in (
-        ("ray.token", "x", "'ray.token' is not one of ray.private_url, ray.public_url"),
+        ("ray.token", "x", "'ray.token' is not one of ray.private_url, ray.public_url, ray.max_runs"),
+        ("ray.max_runs", "0", "ray.max_runs: must be at least 1"),
+        ("ray.max_runs", "many", "ray.max_runs: must be a whole number"),
         ("ray.public_url", "http://8.8.8.8:8265", "must be https://"),
         ("ray.public_url", "https://caf\udce9", "ray.public_url: is not valid text"),
     ):
