@@ -1,4 +1,4 @@
-"""A run that may go on is never left without a word, whatever stands between the worker and Ray."""
+"""A run that may continue is named or stopped, whatever answers in place of Ray."""
 
 from __future__ import annotations
 
@@ -132,9 +132,11 @@ async def test_a_token_that_ray_refuses_while_a_run_is_followed_names_the_run(ha
 
 
 async def test_an_attempt_that_reaches_nobody_names_the_run_of_the_attempt_before(harness: Harness) -> None:
-    harness.address.break_in_turn([None, None, Break.CUT_AFTER], then=Break.NO_BACKEND)
-    job = harness.job(SCRIPT)
     await harness.resources.ray.use(harness.resources.settings.ray.model_copy(update={"submit_timeout_s": 1.0}))
+    # What is asked before a submission is known then.
+    await harness.resources.run_slots.limit()
+    harness.address.break_in_turn([None, Break.CUT_AFTER], then=Break.NO_BACKEND)
+    job = harness.job(SCRIPT)
     with pytest.raises(SubmitOutcomeUnknown) as unknown:
         await job.run()
     with pytest.raises(RayUnreachable) as unreachable:

@@ -12,7 +12,7 @@ from raylane_common.ray.answers import Answer
 from raylane_common.ray.models import ClusterStatus, RayRun, RunStatus
 from raylane_common.ray.parsing import read_cluster_status
 from raylane_common.ray.waiting import reason
-from raylane_worker.runs.waiting import tell_waiting
+from raylane_worker.runs.waiting import report_waiting
 from tests.helpers import virtual_time
 from tests.helpers.virtual_time import now_s
 
@@ -97,19 +97,19 @@ class Cluster:
 
 
 def told(reasons: Mapping[float, str | Exception | None], failure: Exception | None = None) -> list[tuple[float, str]]:
-    """Returns what the followers are told in a minute, and when. The first time, telling fails with `failure`."""
+    """Returns what the followers are told in a minute, and when. The first time, reporting fails with `failure`."""
     failures = [failure] if failure else []
     found: list[tuple[float, str]] = []
 
-    async def tell(what: str) -> None:
+    async def report(what: str) -> None:
         if failures:
             raise failures.pop()
         found.append((now_s(), what))
 
     async def wait_a_minute() -> None:
-        telling = asyncio.create_task(tell_waiting(cast("RayClient", Cluster(reasons)), "a", tell))
-        await asyncio.wait({telling}, timeout=60)
-        telling.cancel()
+        reporting = asyncio.create_task(report_waiting(cast("RayClient", Cluster(reasons)), "a", report))
+        await asyncio.wait({reporting}, timeout=60)
+        reporting.cancel()
 
     virtual_time.run(wait_a_minute())
     return found

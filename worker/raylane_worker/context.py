@@ -49,7 +49,7 @@ class JobPort(Protocol):
 
 
 class GivesWay(Exception):
-    """Raised by a handler whose job cannot go on now: the job returns to its lane, and the attempt does not count."""
+    """Raised by a handler whose job cannot continue: the job returns to its lane, and the attempt does not count."""
 
     def __init__(self, delay_s: float) -> None:
         """The next attempt starts after `delay_s` seconds."""

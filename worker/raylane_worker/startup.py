@@ -47,7 +47,7 @@ async def check(settings: Settings, lanes: Sequence[Lane]) -> None:
 async def _other_process(order: bytes, limit_s: float) -> bytes:
     """Returns what the process wrote: an error as JSON, or nothing."""
     process = await asyncio.create_subprocess_exec(
-        # -P keeps the current directory out of the imports. In a session of its own it gets no Ctrl-C.
+        # -P keeps the current directory out of the imports. In a separate session it gets no Ctrl-C.
         *(sys.executable, "-P", "-m", "raylane_worker.startup"),
         stdin=PIPE,
         stdout=PIPE,

@@ -24,7 +24,7 @@ _LEAST_BYTES_PER_COMMA: Final = 8
 _FIRST: Final = re.compile(r"\s*\[\s*")
 _NEXT: Final = re.compile(r"\s*(?:,\s*|(?=\]))")
 _LOGS: Final = re.compile(r'\s*\{\s*"logs"\s*:\s*"')
-# Where a JSON string may be cut: no escape goes on after either of them, nor do the two halves of a character.
+# Where a JSON string may be cut: neither is part of an escape or of half a character.
 _BORDER: Final = re.compile(r"\\n| ")
 
 _decode = json.JSONDecoder().raw_decode

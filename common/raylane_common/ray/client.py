@@ -94,7 +94,7 @@ class RayClient:
         return self._settings
 
     async def cluster_name(self) -> str | None:
-        """Returns the name of the cluster's session, the same at each of its addresses; None if Ray does not tell it.
+        """Returns the name of the cluster's session, the same at each of its addresses; None if it has none.
 
         A head that is restarted has another one. Asks Ray only if the last answer is older than ten seconds.
         """
@@ -245,7 +245,7 @@ class RayClient:
     async def waits_for(self, submission_id: str) -> str | None:
         """Returns what a run waits for, such as "CPU on the cluster: 0 of 2 free".
 
-        None if it has ended, if any of its tasks runs, or if Ray does not tell. Ray's figures are up to 5 s old. Raises
+        None if it has ended, if any of its tasks runs, or if Ray does not know. Ray's figures are up to 5 s old. Raises
         `RunNotFound`.
         """
         with self._looks.following(check_id(submission_id)) as run:

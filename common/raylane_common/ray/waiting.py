@@ -1,4 +1,4 @@
-"""Says what a run waits for, from what Ray tells of the run and of its cluster."""
+"""Describes what a run waits for, from Ray's answers about the run and its cluster."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from raylane_common.ray.models import RunStatus
 if TYPE_CHECKING:
     from raylane_common.ray.models import ClusterStatus, RayRun
 
-# The states of Ray's tasks that tell whether a run waits.
+# The states of Ray's tasks that show whether a run waits.
 WAITING: Final = "PENDING_NODE_ASSIGNMENT"
 RUNNING: Final = "RUNNING"
 # What a task asks for unless it says otherwise. Ray reports what tasks ask for seconds later than what is free.
@@ -18,7 +18,7 @@ _GIB: Final = 1024.0**3
 
 
 def reason(job: RayRun, status: ClusterStatus) -> str | None:
-    """Returns what a run waits for, as in "waits for …"; None if Ray does not tell.
+    """Returns what a run waits for, as in "waits for …"; None if Ray does not know.
 
     The run has not started, or it has tasks that wait and none that runs.
     """

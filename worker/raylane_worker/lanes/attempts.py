@@ -23,7 +23,7 @@ from raylane_common.wire.base import JobKind
 from raylane_common.wire.jobs import parse_request
 from raylane_common.wire.kinds import lane_of
 from raylane_worker.context import GivesWay, JobContext
-from raylane_worker.runs.left import is_left, tell_left, tell_stopped
+from raylane_worker.runs.left import is_left, name_left_run, note_stopped_run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -119,7 +119,7 @@ class AttemptRunner:
             if isinstance(error, QueueUnavailable) and error.retryable:
                 logger.warning("job %s: its clean-up failed and will run again: %s", lease.job_id, error)
                 return lease.returned()
-            tell_left(cancelled, error)
+            name_left_run(cancelled, error)
             logger.warning("job %s: %s", lease.job_id, cancelled.message, exc_info=error)
         logger.info("job %s: cancelled", lease.job_id)
         return lease.cancelled(cancelled)
@@ -136,10 +136,10 @@ class AttemptRunner:
             # The worker that has the job now stops it, and the outcome of this attempt is refused.
             return
         except Exception as problem:  # the boundary between a job and the worker, as in `_handle`
-            tell_left(error, problem)
+            name_left_run(error, problem)
             logger.warning("job %s: what it started on Ray could not be stopped", lease.job_id, exc_info=problem)
         else:
-            tell_stopped(error)
+            note_stopped_run(error)
 
     async def _clean_up(self, lease: Lease) -> None:
         """Lets the handler stop what the job started elsewhere. Raises what the handler raises."""

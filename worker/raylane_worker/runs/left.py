@@ -1,4 +1,4 @@
-"""Says in an error that a run may go on without its job, so that no run is left without a word."""
+"""Records in an error that a run may continue without its job, so that nobody has to search for it."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
 MAY_BE_RUNNING: Final = "may_be_running"
-"""The key of an error's details. It is there only if `details["submission_id"]` names a run that may go on."""
+"""The key of an error's details. It is there only if `details["submission_id"]` names a run that may continue."""
 
 
 @asynccontextmanager
 async def naming(run_id: str, *, was_sent: bool) -> AsyncIterator[None]:
-    """Names the run in an error of Ray's that is raised in the block, if the run may go on after it.
+    """Names the run in an error of Ray's that is raised in the block, if the run may continue after it.
 
     `was_sent`: the run was submitted before the block, or may have been.
     """
@@ -42,17 +42,17 @@ async def naming(run_id: str, *, was_sent: bool) -> AsyncIterator[None]:
 
 
 def left(run_id: str) -> dict[str, JsonValue]:
-    """Returns the details of an error after which this run may go on."""
+    """Returns the details of an error after which this run may continue."""
     return {"submission_id": run_id, MAY_BE_RUNNING: True}
 
 
 def is_left(error: RaylaneError) -> bool:
-    """Whether the error says that a run may go on."""
+    """Whether a run may continue after this error."""
     return error.details.get(MAY_BE_RUNNING) is True
 
 
-def tell_left(error: RaylaneError, problem: Exception) -> None:
-    """Adds to an error that a run may go on, which could not be stopped because of `problem`, and how to stop it."""
+def name_left_run(error: RaylaneError, problem: Exception) -> None:
+    """Adds to an error that a run may continue, why it could not be stopped (`problem`), and how to stop it."""
     details = problem.details if isinstance(problem, RaylaneError) else {}
     run_id = error.details.get("submission_id") or details.get("submission_id")
     cause = str(problem) if isinstance(problem, RaylaneError) else type(problem).__name__
@@ -61,7 +61,7 @@ def tell_left(error: RaylaneError, problem: Exception) -> None:
     error.message = f"{error.message}, but {what} may still be running; see `raylane {command}`"
 
 
-def tell_stopped(error: RaylaneError) -> None:
+def note_stopped_run(error: RaylaneError) -> None:
     """Adds to an error that the run which it left has been stopped, or had ended."""
     if error.details.pop(MAY_BE_RUNNING, False):
         error.message = f"{error.message}; run {error.details['submission_id']} no longer runs"

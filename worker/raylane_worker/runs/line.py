@@ -25,7 +25,7 @@ _TURN_S: Final = 15.0
 _AWAY_S: Final = 1.0
 # A wait may use this part of the attempt's time limit. Then a new attempt begins, whose limit starts anew.
 _LONGEST_PART: Final = 0.1
-_TELL_EVERY_S: Final = 5.0
+_REPORT_EVERY_S: Final = 5.0
 _WAITING: Final = "waiting"
 
 
@@ -38,7 +38,7 @@ async def wait_for_slot(ctx: JobContext) -> None:
     slots = ctx.resources.run_slots
     lane: LaneSettings = getattr(ctx.resources.settings.lanes, ctx.record.lane)
     began_s = time.monotonic()
-    told = _Told(ctx)
+    progress = _Progress(ctx)
     with slots.waiting(ctx.job_id) as granted:
         while True:
             granted.clear()
@@ -53,23 +53,23 @@ async def wait_for_slot(ctx: JobContext) -> None:
             turn_s = longest_s if slot.is_in_the_way == "no" else min(_TURN_S, longest_s)
             if slot.is_in_the_way == "now" or waited_s >= turn_s:
                 raise GivesWay(delay_s=_AWAY_S)
-            await told.tell(slot, runs)
+            await progress.report(slot, runs)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_POLL_S):
                     await granted.wait()
 
 
-class _Told:
-    """What the job's followers know about the wait."""
+class _Progress:
+    """What the job's followers were shown of the wait."""
 
     def __init__(self, ctx: JobContext) -> None:
         self._ctx = ctx
         self._message = ""
         self._at_s = float("-inf")
 
-    async def tell(self, slot: RunSlot, runs: int) -> None:
-        """Tells them if something has changed, but not more often than every few seconds."""
+    async def report(self, slot: RunSlot, runs: int) -> None:
+        """Shows them a change, but not more often than every few seconds."""
         message = f"waits for a run slot: {slot.taken} of {runs} taken, {slot.waiting} in line"
-        if message != self._message and time.monotonic() >= self._at_s + _TELL_EVERY_S:
+        if message != self._message and time.monotonic() >= self._at_s + _REPORT_EVERY_S:
             self._message, self._at_s = message, time.monotonic()
             await self._ctx.progress(_WAITING, message)

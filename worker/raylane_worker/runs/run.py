@@ -18,7 +18,7 @@ from raylane_common.ray.package import build_package
 from raylane_worker.runs.left import left, naming
 from raylane_worker.runs.line import wait_for_slot
 from raylane_worker.runs.output import stream_output
-from raylane_worker.runs.waiting import tell_waiting
+from raylane_worker.runs.waiting import report_waiting
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
@@ -88,7 +88,7 @@ def is_small(sources: Iterable[Source], limit_bytes: int) -> bool:
 async def run_to_end(order: RunOrder, ctx: JobContext) -> Run:
     """Ships and starts the code unless its run already exists. Returns the run once it is SUCCEEDED or FAILED.
 
-    Waits for a slot of the cluster first. Tells the job's followers what the run prints and what it waits for. Raises
+    Waits for a slot of the cluster first. Shows the job's followers what the run prints and what it waits for. Raises
     `GivesWay` if the job has to wait and others need its place in the lane, `RunTimeout` and `RunNotStarted` after
     stopping the run, `RunStopped` if somebody else stopped it, `RunLost`, and what `RayClient` raises. If this
     coroutine is cancelled, the run continues: the job's next attempt follows it, or `stop_run` stops it.
@@ -203,24 +203,24 @@ def _output_uri(run_id: str, ctx: JobContext) -> str | None:
 
 @asynccontextmanager
 async def _followed(run_id: str, ctx: JobContext) -> AsyncIterator[None]:
-    """Tells the job's followers during the block what the run prints and waits for.
+    """Shows the job's followers during the block what the run prints and waits for.
 
     Streams the output for up to 5 s after the block unless it raised.
     """
 
-    async def tell(what: str) -> None:
+    async def report(what: str) -> None:
         await ctx.progress(_RUNNING, f"{run_id} {what}")
 
     streaming = asyncio.create_task(stream_output(run_id, ctx), name=f"output of {run_id}")
-    telling = asyncio.create_task(tell_waiting(ctx.resources.ray, run_id, tell), name=f"waiting of {run_id}")
+    reporting = asyncio.create_task(report_waiting(ctx.resources.ray, run_id, report), name=f"waiting of {run_id}")
     try:
         yield
-        telling.cancel()
+        reporting.cancel()
         await asyncio.wait({streaming}, timeout=_LAST_OUTPUT_S)
     finally:
-        for task in (streaming, telling):
+        for task in (streaming, reporting):
             task.cancel()
-        for outcome in await asyncio.gather(streaming, telling, return_exceptions=True):
+        for outcome in await asyncio.gather(streaming, reporting, return_exceptions=True):
             if isinstance(outcome, Exception):
                 logger.error("job %s: following run %s failed", ctx.job_id, run_id, exc_info=outcome)
 

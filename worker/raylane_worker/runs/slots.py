@@ -26,7 +26,7 @@ logger = logging.getLogger("raylane.worker")
 FEWEST_RUNS: Final = 2
 # Nodes join and leave within minutes.
 _COUNT_CPUS_EVERY_S: Final = 60.0
-# Heads that do not tell their session share one limit, so that no cluster can get more runs than it should.
+# Heads that do not name their session share one limit, so that no cluster can get more runs than it should.
 _NAMELESS: Final = "nameless"
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
@@ -95,7 +95,7 @@ class RunSlots:
         return name if _PLAIN_NAME.fullmatch(name) else hashlib.sha256(name.encode(errors="replace")).hexdigest()
 
     async def _runs_by_cpus(self, known: int) -> int:
-        """Returns one run for each CPU of the cluster, and at least two; `known` if Ray does not tell them."""
+        """Returns one run for each CPU of the cluster, and at least two; `known` if Ray does not answer."""
         try:
             nodes = await self._ray.nodes()
         except RayError as error:

@@ -1,4 +1,4 @@
-"""Tells a job's followers what its run waits for on the cluster."""
+"""Reports to a job's followers what its run waits for on the cluster."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ logger = logging.getLogger("raylane.worker")
 _EVERY_S: Final = 5.0
 
 
-async def tell_waiting(ray: RayClient, run_id: str, tell: Callable[[str], Awaitable[None]]) -> None:
-    """Calls `tell` when the run waits for something, for something else, or no longer; at most every 5 s.
+async def report_waiting(ray: RayClient, run_id: str, report: Callable[[str], Awaitable[None]]) -> None:
+    """Calls `report` when the run waits for something, for something else, or no longer; at most every 5 s.
 
-    Ends only when the lease is lost. Other failures are logged, because the run does not depend on what is told.
+    Ends only when the lease is lost. Other failures are logged, because the run does not depend on the report.
     """
-    told: str | None = None
+    reported: str | None = None
     while True:
         await asyncio.sleep(_EVERY_S)
         try:
             reason = await ray.waits_for(run_id)
-            if reason != told:
-                await tell(f"waits for {reason}" if reason else "is running")
-                told = reason
+            if reason != reported:
+                await report(f"waits for {reason}" if reason else "is running")
+                reported = reason
         except LeaseLost:
             return
         except (RayError, QueueUnavailable) as error:

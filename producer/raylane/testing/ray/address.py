@@ -41,7 +41,7 @@ class Break(StrEnum):
     GATEWAY_AFTER = "502 after Ray has handled the request"
 
 
-# What stands between a client and Ray answers in words of its own. These are common ones: status, type, body.
+# Proxies between a client and Ray answer in their own words. These are common ones: status, type, body.
 _INSTEAD: Final = {
     Break.BAD_GATEWAY: (502, "text/plain", "no healthy upstream"),
     Break.UNAVAILABLE: (503, "text/plain", "no healthy upstream"),

@@ -2,7 +2,7 @@
 -- ARGV: id, token, cluster, how many runs the cluster may have at once
 -- Returns {state, slots taken, jobs in line, whether other jobs need this job's place in its lane}
 --   state: 1 (the job has a slot), 0 (it waits), -1 (it has another owner, or has ended)
---   need:  0, 1 (jobs are queued), 2 (at once: a job that holds a slot cannot go on before it gets a place in the lane)
+--   need:  0, 1 (jobs are queued), 2 (at once: a job that holds a slot needs a place in the lane)
 write_when_full()
 local id, token, cluster, limit = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local slots, line = RUN_SLOTS .. cluster, RUN_LINE .. cluster
