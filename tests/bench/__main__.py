@@ -18,13 +18,12 @@ import sys
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Final
 
-from raylane_worker.embedded import embedded_valkey
 from tests.bench import durability, report, venvs
 from tests.bench.figures import QUICK, Bench, Sizes
 from tests.bench.flat import flatness
 from tests.bench.processes import LOGS, OUT, BenchError
 from tests.bench.recovery import CAP_S, recoveries
-from tests.bench.server import Server
+from tests.bench.server import Server, valkey
 from tests.bench.systems import SYSTEMS
 from tests.helpers.servers import Background
 
@@ -80,7 +79,7 @@ class Run:
         print(f"depth: {self._options.depth:,} jobs", file=sys.stderr, flush=True)
         depths = (_SHALLOW, self._options.depth)
         try:
-            servers = {depth: Server(background.enter(embedded_valkey()).url) for depth in depths}
+            servers = {depth: Server(background.enter(valkey()).url) for depth in depths}
             return flatness(ours[0], servers, self._sizes.noops, self._options.rounds)
         except BenchError as error:
             self.note(f"{report.OURS}: depth: {error}")
@@ -110,13 +109,10 @@ def main() -> None:
     """Runs it all, prints the tables and the targets, writes the JSON."""
     options = _options()
     shutil.rmtree(LOGS, ignore_errors=True)
-    # The wheel's server has the C library's allocator, which slows down with the size of the heap; jemalloc, which
-    # servers have otherwise, does not. With a larger cache per thread neither does this one.
-    os.environ.setdefault("GLIBC_TUNABLES", "glibc.malloc.tcache_count=65535")
     # So that every process that was started is ended, however this one is.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))
     with Background() as background:
-        run = Run(background.enter(embedded_valkey()).url, options)
+        run = Run(background.enter(valkey()).url, options)
         systems = _installed([system for system in SYSTEMS if system.name in options.only], run)
         costs = run.costs(systems, background)
         if options.durability:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Final
 
 from redis import Redis
 
-from raylane_worker.embedded import embedded_valkey
 from tests.bench import work
 from tests.bench.figures import PRODUCE_S, drained_per_s
 from tests.bench.processes import DURABILITY, BenchError, Worker, produce
+from tests.bench.server import valkey
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,11 +43,11 @@ def costs(system: System, background: Background) -> Costs:
 
 
 def _case(system: System, background: Background, mode: str, policy: str) -> dict[str, float]:
-    primary = background.enter(embedded_valkey())
+    primary = background.enter(valkey())
     with Redis.from_url(primary.url) as admin, _durability(mode), TemporaryDirectory(prefix="bench-") as directory:
         admin.config_set("appendfsync", policy)
         if mode == "wait":
-            _add_replica(background.enter(embedded_valkey()).url, primary.port)
+            _add_replica(background.enter(valkey()).url, primary.port)
         single = produce(system, primary.url, "single", work.NOOP, _SINGLE, timeout_s=PRODUCE_S)
         admin.flushall()
         batch = produce(system, primary.url, "batch", work.NOOP, _BATCH, timeout_s=PRODUCE_S)

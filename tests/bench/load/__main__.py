@@ -19,11 +19,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
-from raylane_worker.embedded import embedded_valkey
 from tests.bench.load.crowd import Crowd, crowd
 from tests.bench.load.soak import soak
 from tests.bench.processes import OUT, ROOT
-from tests.bench.server import Server
+from tests.bench.server import Server, valkey
 from tests.helpers.servers import Background
 
 if TYPE_CHECKING:
@@ -57,7 +56,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))
     found: dict[str, Any] = {}
     with Background() as background:
-        server = Server(background.enter(embedded_valkey()).url)
+        server = Server(background.enter(valkey()).url)
         with _worker(server.url, options.every_s) as readings:
             if options.crowd:
                 found["crowd"] = asyncio.run(crowd(server, Crowd(options.queued, options.finished, options.followers)))

