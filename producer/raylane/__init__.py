@@ -26,8 +26,8 @@ _HOMES: Final = {
     "raylane_common.ray.models": ("RunStatus", "Run"),
     "raylane_common.settings": ("Settings",),
     "raylane_common.wire.jobs": (
-        *("Attempt", "ClusterRuns", "Enqueued", "EventType", "JobEvent", "JobRecord", "JobStatus", "LaneOverview"),
-        *("NewJob", "Priority", "Progress"),
+        *("Attempt", "ClusterRuns", "Enqueued", "EventType", "JobEvent", "JobList", "JobRecord", "JobStatus"),
+        *("JobSummary", "LaneOverview", "NewJob", "Priority", "Progress"),
     ),
     "raylane_common.wire.sources": ("Column", "ColumnType", "CsvSource", "OpaqueSource", "TableFormat", "TableSource"),
 }

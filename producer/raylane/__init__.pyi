@@ -39,8 +39,10 @@ from raylane_common.wire.jobs import ClusterRuns as ClusterRuns
 from raylane_common.wire.jobs import Enqueued as Enqueued
 from raylane_common.wire.jobs import EventType as EventType
 from raylane_common.wire.jobs import JobEvent as JobEvent
+from raylane_common.wire.jobs import JobList as JobList
 from raylane_common.wire.jobs import JobRecord as JobRecord
 from raylane_common.wire.jobs import JobStatus as JobStatus
+from raylane_common.wire.jobs import JobSummary as JobSummary
 from raylane_common.wire.jobs import LaneOverview as LaneOverview
 from raylane_common.wire.jobs import NewJob as NewJob
 from raylane_common.wire.jobs import Priority as Priority

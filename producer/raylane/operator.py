@@ -12,9 +12,9 @@ from raylane_common.wire.jobs import JobStatus
 
 if TYPE_CHECKING:
     from raylane_common.redis.queue import JobQueue, QueueOverview
-    from raylane_common.wire.jobs import ClusterRuns, JobRecord, LaneOverview
+    from raylane_common.wire.jobs import ClusterRuns, JobList, LaneOverview
 
-# The records are held in memory to sort them.
+# They are held in memory to sort them.
 _MAX_REQUEUED: Final = 10_000
 
 
@@ -57,15 +57,17 @@ class OperatorActions:
         session_id: str | None = None,
         kind: JobKind | str | None = None,
         limit: int = 50,
-    ) -> list[JobRecord]:
+    ) -> JobList:
         """Returns up to `limit` jobs (1 to 1000) of all sessions, newest first.
 
-        `status`, `session_id` and `kind` are filters; None matches all jobs. Of the jobs that have ended, only the last
-        10,000 of each lane are searched. Raises `InvalidRequest` for a filter that no job can match.
+        They come without request, result and checkpoint, which `Producer.record` returns. `status`, `session_id` and
+        `kind` are filters; None matches all jobs. The jobs of a session are those of its history. Of other jobs, the
+        last 20,000 of each lane and status are searched, and the last 10,000 that have ended; `complete` of the list
+        says if that were all. Raises `InvalidRequest` for a filter that no job can match.
 
         Example:
-            for record in await producer.operator.jobs(status="running", kind="generate"):
-                print(record.id, record.session_id, record.progress)
+            for job in await producer.operator.jobs(status="running", kind="generate"):
+                print(job.id, job.session_id, job.progress)
         """
         return await self._overview.jobs(
             status=arguments.member("status", JobStatus, status),
@@ -81,16 +83,17 @@ class OperatorActions:
         code: str | None = None,
         session_id: str | None = None,
         limit: int = 50,
-    ) -> list[JobRecord]:
+    ) -> JobList:
         """Returns up to `limit` dead letters (1 to 1000), newest first.
 
         A dead letter is a job that failed although it was not at fault: its attempts are used up, Raylane has a bug, or
         it came after a job that is a dead letter. Dead letters are kept for `dead_ttl_s` (30 days by default). `kind`,
-        `code` (of the error) and `session_id` are filters; None matches all.
+        `code` (of the error) and `session_id` are filters; None matches all. The last 20,000 of each lane are searched;
+        `complete` of the list says if that were all.
 
         Example:
-            for record in await producer.operator.dead_letters(code="storage_unavailable"):
-                print(record.id, record.error)
+            for job in await producer.operator.dead_letters(code="storage_unavailable"):
+                print(job.id, job.error)
         """
         return await self._dead(kind, code, session_id, arguments.limit(limit))
 
@@ -107,20 +110,27 @@ class OperatorActions:
             for requeued in await producer.operator.requeue_dead(code="storage_unavailable"):
                 print(requeued.id, requeued.error)
         """
-        newest_first = await self._dead(kind, code, session_id, _MAX_REQUEUED)
-        found = {record.id: record for record in reversed(newest_first)}
+        newest_first = await self._dead(kind, code, session_id, _MAX_REQUEUED, exhaustive=True)
+        found = {job.id: job for job in reversed(newest_first)}
         # Sorting by time is not enough: a job fails in the same millisecond as the job that it waited for.
-        graph = {job_id: found.keys() & set(record.after) for job_id, record in found.items()}
+        graph = {job_id: found.keys() & set(job.after) for job_id, job in found.items()}
         return [await self._requeue(job_id) for job_id in TopologicalSorter(graph).static_order()]
 
     async def _dead(
-        self, kind: JobKind | str | None, code: str | None, session_id: str | None, limit: int
-    ) -> list[JobRecord]:
+        self,
+        kind: JobKind | str | None,
+        code: str | None,
+        session_id: str | None,
+        limit: int,
+        *,
+        exhaustive: bool = False,
+    ) -> JobList:
         return await self._overview.dead(
             kind=arguments.member("kind", JobKind, kind),
             code=arguments.error_code(code),
             session_id=None if session_id is None else arguments.session_id(session_id),
             limit=limit,
+            exhaustive=exhaustive,
         )
 
     async def _requeue(self, job_id: str) -> Requeued:

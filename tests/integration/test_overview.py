@@ -149,6 +149,6 @@ async def test_vanished_and_unreadable_records_are_left_out(
     await queue.enqueue_many([a_job(id=name) for name in ("good", "vanished", "odd", "text")])
     await redis.delete(keys.job("vanished"), keys.job("text"))
     await redis.set(keys.job("text"), "not a hash", ex=60)
-    await redis.hset(keys.job("odd"), "payload", "{")  # type: ignore[misc]  # redis-py's sync/async union
+    await redis.hset(keys.job("odd"), "progress", "{")  # type: ignore[misc]  # redis-py's sync/async union
     assert await ids(overview) == ["good"]
     assert (await upload_lane(overview)).queued == 4

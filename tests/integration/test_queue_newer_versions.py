@@ -196,7 +196,8 @@ async def test_a_result_of_a_newer_version_is_kept(
     assert isinstance(record.result, OpaqueResult)
     assert record.result.model_dump() == {"type": "exported", "files": ["s3://b/a"], "rows": 3}
     assert await queue.result("j", timeout_s=5) == record.result
-    assert await queue.history("s") == await overview.jobs() == [record]
+    assert await queue.history("s") == [record]
+    assert [job.id for job in await overview.jobs()] == ["j"]
 
 
 async def test_a_source_of_a_newer_version_in_a_checkpoint_is_kept(redis: Redis, queue: JobQueue) -> None:
@@ -220,7 +221,9 @@ async def test_a_record_that_cannot_be_read_names_its_field_and_hides_no_other(
     with pytest.raises(InvalidRequest, match=next(iter(fields))):
         await queue.record("bad")
     assert [record.id for record in await queue.history("s")] == ["good"]
-    assert [record.id for record in await overview.jobs()] == ["good"]
+    # A list is made without the results.
+    readable = {"good", "bad"} if "result" in fields else {"good"}
+    assert {job.id for job in await overview.jobs()} == readable
 
 
 @pytest.mark.parametrize("payload", [b"\xff\xfe\x00", b'{"action":"databases","x":"caf\xe9"}'])

@@ -42,10 +42,9 @@ def lane(redis: Redis) -> LaneQueue:
     return patient_lane(redis)
 
 
-def commands_on_the_page() -> list[list[str]]:
-    block = re.search(r"```redis\n(.*?)```", (DOCS / "wire-format.md").read_text(encoding="utf-8"), re.DOTALL)
-    assert block is not None
-    return [shlex.split(line) for line in block.group(1).strip().splitlines()]
+def commands_on_the_page(block: int = 0) -> list[list[str]]:
+    blocks = re.findall(r"```redis\n(.*?)```", (DOCS / "wire-format.md").read_text(encoding="utf-8"), re.DOTALL)
+    return [shlex.split(line) for line in blocks[block].strip().splitlines()]
 
 
 async def enqueue_by_hand(redis: Redis) -> bool:
@@ -74,6 +73,17 @@ async def test_the_commands_on_the_page_enqueue_a_job(redis: Redis, queue: JobQu
     await end(lane, lease.succeeded(DONE))
     assert await statuses(queue) == ["queued", "running", "succeeded"]
     assert await queue.result(ID, timeout_s=5) == DONE
+
+
+async def test_a_job_with_a_session_is_in_its_history_after_the_commands_on_the_page(
+    redis: Redis, queue: JobQueue
+) -> None:
+    await enqueue_by_hand(redis)
+    await redis.hset(keys.job(ID), "session_id", "s1")  # type: ignore[misc]  # redis-py's sync/async union
+    for command in commands_on_the_page(1):
+        await redis.execute_command(*command)  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
+    assert [record.id for record in await queue.history("s1")] == [ID]
+    assert [job.id for job in await QueueOverview(redis).jobs(session_id="s1")] == [ID]
 
 
 async def test_the_commands_run_twice_are_one_job_that_runs_once(

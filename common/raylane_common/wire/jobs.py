@@ -10,7 +10,7 @@ import secrets
 import time
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, ClassVar, Final, Self, cast
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Self, cast
 
 from pydantic import (
     AwareDatetime,
@@ -29,9 +29,12 @@ from raylane_common.limits import MAX_DELAY_S, MAX_STAGED_BYTES
 from raylane_common.rules import JobId, SessionId, UniqueKey, printable
 from raylane_common.wire.base import BaseRequest, JobKind, Lane
 from raylane_common.wire.generate import Checkpoint
-from raylane_common.wire.kinds import KINDS, AnyResult, Request, lane_of
+from raylane_common.wire.kinds import KINDS, AnyResult, Request, describe, lane_of
 from raylane_common.wire.names import JobStatus as JobStatus
 from raylane_common.wire.names import Priority as Priority
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 WIRE_VERSION: Final = 1
 
@@ -94,12 +97,8 @@ class NewJob(BaseModel):
         return lane_of(self.kind)
 
 
-class JobRecord(BaseModel):
-    """The present state of a job. In Redis it is a hash of strings; here its JSON fields are parsed.
-
-    `payload` stays untyped until `parse_request` is called, so that any record can be read. Times are epoch
-    milliseconds.
-    """
+class JobSummary(BaseModel):
+    """The present state of a job without its request, result and checkpoint. Times are epoch milliseconds."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="ignore")
 
@@ -113,11 +112,8 @@ class JobRecord(BaseModel):
     max_attempts: int | None = Field(default=None, description="None until a worker has claimed the job")
     round: int = Field(default=0, description="How many times the job was requeued to start from the beginning")
     priority: Priority = Priority.NORMAL
-    payload: dict[str, JsonValue] = Field(default_factory=dict)
-    result: AnyResult | None = None
     error: ErrorInfo | None = None
     progress: Progress | None = None
-    checkpoint: Checkpoint | None = None
     enqueued_at: int
     started_at: int | None = None
     finished_at: int | None = None
@@ -127,14 +123,11 @@ class JobRecord(BaseModel):
     expires_at: int | None = Field(default=None, description="Epoch ms by which it must have started")
     unique: str | None = None
     cancel_requested_at: int | None = None
-    log_position: str | None = Field(
-        default=None, description="The run, and how many characters of its output the events already hold"
-    )
-    traceparent: str | None = None
+    what: str = Field(default="", description="The request in a few words: filename, tables, prompt or submission id")
 
     @classmethod
-    def from_hash(cls, job_id: str, fields: dict[str, str]) -> JobRecord:
-        """Reads a record from the fields of its hash. Raises `InvalidRequest` that names the unreadable field."""
+    def from_hash(cls, job_id: str, fields: Mapping[str, str]) -> Self:
+        """Reads a job from the fields of its hash. Raises `InvalidRequest` that names the unreadable field."""
         data: dict[str, JsonValue] = {}
         for name, value in fields.items():
             try:
@@ -142,10 +135,44 @@ class JobRecord(BaseModel):
                 data[name] = _json.validate_json(value) if name in _JSON_FIELDS else printable(value)
             except ValidationError as error:
                 raise InvalidRequest.field(name, "must be JSON") from error
+        kind, payload = data.get("kind"), data.get("payload")
+        what = describe(kind, payload) if isinstance(kind, str) and isinstance(payload, dict) else ""
         try:
-            return cls.model_validate({**data, "id": job_id})
+            return cls.model_validate({**data, "id": job_id, "what": what})
         except ValidationError as error:
             raise InvalidRequest.from_validation(error) from error
+
+    def with_request(self, payload: str) -> Self:
+        """Returns the job with `what` from its request, which is JSON; unchanged if that cannot be read."""
+        try:
+            request = _json.validate_json(payload)
+        except ValidationError:
+            return self
+        return self.model_copy(update={"what": describe(self.kind, request)}) if isinstance(request, dict) else self
+
+
+class JobRecord(JobSummary):
+    """The present state of a job. In Redis it is a hash of strings; here its JSON fields are parsed.
+
+    `payload` stays untyped until `parse_request` is called, so that any record can be read. Times are epoch
+    milliseconds.
+    """
+
+    payload: dict[str, JsonValue] = Field(default_factory=dict)
+    result: AnyResult | None = None
+    checkpoint: Checkpoint | None = None
+    log_position: str | None = Field(
+        default=None, description="The run, and how many characters of its output the events already hold"
+    )
+    traceparent: str | None = None
+
+
+class JobList(list[JobSummary]):
+    """The jobs that a search found. `complete` is False if it stopped at its limit before it had looked at all jobs."""
+
+    def __init__(self, jobs: Iterable[JobSummary] = (), *, complete: bool = True) -> None:
+        super().__init__(jobs)
+        self.complete = complete
 
 
 _JSON_FIELDS: Final = frozenset({"payload", "result", "error", "progress", "checkpoint", "after"})

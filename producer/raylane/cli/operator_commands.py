@@ -15,14 +15,14 @@ from raylane.cli.render import show_record, time_text
 from raylane_common.wire.names import JobStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from pydantic import JsonValue
 
     from raylane.cli.terminal import Terminal
     from raylane.operator import Requeued
     from raylane.producer import Producer
-    from raylane_common.wire.jobs import Attempt, JobRecord, LaneOverview
+    from raylane_common.wire.jobs import Attempt, JobList, JobRecord, LaneOverview
 
 app: typer.Typer = typer.Typer()
 dead: typer.Typer = typer.Typer(help="List dead letters, and requeue them.", no_args_is_help=True)
@@ -77,29 +77,35 @@ def jobs(
 
     async def command(producer: Producer, terminal: Terminal) -> None:
         found = await producer.operator.jobs(status=state, session_id=session, kind=kind, limit=limit)
-        if terminal.as_json:
-            terminal.models(*found, many=True)
-        elif found:
-            _show_jobs(found, terminal)
-        else:
-            terminal.note("no such jobs")
+        _show_found(found, _show_jobs, terminal)
 
     runner.execute(command, output)
 
 
-def _show_jobs(records: Sequence[JobRecord], terminal: Terminal) -> None:
+def _show_found(jobs: JobList, show: Callable[[JobList, Terminal], None], terminal: Terminal) -> None:
+    if terminal.as_json:
+        terminal.models(*jobs, many=True)
+    elif jobs:
+        show(jobs, terminal)
+    else:
+        terminal.note("no such jobs")
+    if not jobs.complete:
+        terminal.note("only the newest jobs of each lane were searched; older ones may match, too")
+
+
+def _show_jobs(jobs: JobList, terminal: Terminal) -> None:
     columns = ["enqueued", "job", "kind", "session", "status", "attempt", "what"]
     rows = [
         [
-            time_text(record.enqueued_at),
-            record.id,
-            record.kind,
-            record.session_id or "",
-            record.status,
-            str(record.attempt),
-            raylane.HistoryEntry.from_record(record).what,
+            time_text(job.enqueued_at),
+            job.id,
+            job.kind,
+            job.session_id or "",
+            job.status,
+            str(job.attempt),
+            job.what,
         ]
-        for record in records
+        for job in jobs
     ]
     terminal.table(columns, rows)
 
@@ -117,28 +123,23 @@ def list_dead(
 
     async def command(producer: Producer, terminal: Terminal) -> None:
         found = await producer.operator.dead_letters(kind=kind, code=code, session_id=session, limit=limit)
-        if terminal.as_json:
-            terminal.models(*found, many=True)
-        elif found:
-            _show_dead(found, terminal)
-        else:
-            terminal.note("no such jobs")
+        _show_found(found, _show_dead, terminal)
 
     runner.execute(command, output)
 
 
-def _show_dead(records: Sequence[JobRecord], terminal: Terminal) -> None:
+def _show_dead(jobs: JobList, terminal: Terminal) -> None:
     columns = ["failed", "job", "kind", "session", "attempts", "error"]
     rows = [
         [
-            time_text(record.finished_at),
-            record.id,
-            record.kind,
-            record.session_id or "",
-            str(record.attempt),
-            f"{record.error.message} [{record.error.code}]" if record.error else "",
+            time_text(job.finished_at),
+            job.id,
+            job.kind,
+            job.session_id or "",
+            str(job.attempt),
+            f"{job.error.message} [{job.error.code}]" if job.error else "",
         ]
-        for record in records
+        for job in jobs
     ]
     terminal.table(columns, rows)
 

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from raylane_common.redis.queue.scripts.calls import PackedJobs
     from raylane_common.wire.kinds import Result
 
+# A record may hold a megabyte of code and output.
+_RECORDS_AT_ONCE: Final = 50
 _REFUSALS: Final = {
     "changed": "has changed since it was read; look at it again",
     "body": "no longer has the bytes that were staged with it; upload the file again",
@@ -198,12 +200,16 @@ class JobQueue:
         """Returns the session's jobs, newest first, without those whose record has expired or cannot be read."""
         with queue_errors("read a session's history"):
             job_ids = await self._redis.zrevrange(self._keys.session_jobs(session_id), 0, limit - 1)
-            async with self._redis.pipeline(transaction=False) as pipe:
-                for job_id in job_ids:
-                    pipe.hgetall(self._keys.job(job_id))
-                found = readable(await pipe.execute(raise_on_error=False))
-        records = (_readable(job_id, fields) for job_id, fields in zip(job_ids, found, strict=True))
-        return [record for record in records if record is not None]
+            records: list[JobRecord] = []
+            for start in range(0, len(job_ids), _RECORDS_AT_ONCE):
+                page = job_ids[start : start + _RECORDS_AT_ONCE]
+                async with self._redis.pipeline(transaction=False) as pipe:
+                    for job_id in page:
+                        pipe.hgetall(self._keys.job(job_id))
+                    found = readable(await pipe.execute(raise_on_error=False))
+                read = (_readable(job_id, fields) for job_id, fields in zip(page, found, strict=True))
+                records += [record for record in read if record is not None]
+        return records
 
 
 def _pack(part: Sequence[Sequence[NewJob]], traceparent: str) -> list[PackedJobs]:

@@ -7,23 +7,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, cast
 
-from raylane_common.errors import InvalidRequest
-from raylane_common.redis.connection import keys_of, queue_errors, readable
+from raylane_common.redis.connection import keys_of, queue_errors
 from raylane_common.redis.keys import Keys
+from raylane_common.redis.queue.search import JobSearch
 from raylane_common.rules import printable
 from raylane_common.wire.base import JobKind, Lane
-from raylane_common.wire.jobs import ClusterRuns, JobRecord, JobStatus, LaneOverview
+from raylane_common.wire.jobs import ClusterRuns, JobList, JobStatus, LaneOverview
 from raylane_common.wire.kinds import lane_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable
 
     from redis.asyncio import Redis
 
 # A minute smooths out single jobs and still shows a change in load.
 _RATE_OVER_MS: Final = 60_000
-# The records of this many jobs are a few hundred KiB, which Redis sends in a few milliseconds.
-_PAGE: Final = 200
+# More than the 10,000 ended jobs that a lane lists, and searched within a second or two.
+_MOST_SEARCHED: Final = 20_000
 
 _SETS: Final[dict[JobStatus, tuple[Callable[[Keys, str], str], ...]]] = {
     JobStatus.WAITING: (Keys.waiting,),
@@ -42,6 +42,7 @@ class QueueOverview:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._keys = keys_of(redis)
+        self._search = JobSearch(redis)
 
     async def lanes(self) -> list[LaneOverview]:
         """Returns how many jobs each lane has in each state now, and its living workers."""
@@ -71,26 +72,23 @@ class QueueOverview:
         session_id: str | None = None,
         kind: JobKind | None = None,
         limit: int = 50,
-    ) -> list[JobRecord]:
+    ) -> JobList:
         """Returns up to `limit` jobs that match all filters, newest first.
 
-        Searches all unfinished jobs, and the last 10,000 ended jobs of each lane. Unreadable records are left out.
+        The jobs of a session are those of its history. Otherwise the search covers the last 20,000 jobs of each state
+        in each lane; the list says if there are more. Unreadable records are left out.
         """
-        sets = dict.fromkeys(
-            set_of(self._keys, lane)
-            for state in ([status] if status else JobStatus)
-            for set_of in _SETS[state]
-            for lane in ([lane_of(kind)] if kind else Lane)
-        )
-
-        def matches(record: JobRecord) -> bool:
-            return (
-                (status is None or record.status is status)
-                and (session_id is None or record.session_id == session_id)
-                and (kind is None or record.kind == kind)
+        if session_id is not None:
+            sets = {self._keys.session_jobs(session_id): None}
+        else:
+            sets = dict.fromkeys(
+                set_of(self._keys, lane)
+                for state in ([status] if status else JobStatus)
+                for set_of in _SETS[state]
+                for lane in ([lane_of(kind)] if kind else Lane)
             )
-
-        return await self._newest(sets, matches, limit)
+        wanted = {"status": status, "session_id": session_id, "kind": kind}
+        return await self._search.newest(sets, wanted, limit=limit, most=_MOST_SEARCHED)
 
     async def dead(
         self,
@@ -99,18 +97,15 @@ class QueueOverview:
         code: str | None = None,
         session_id: str | None = None,
         limit: int = 50,
-    ) -> list[JobRecord]:
-        """Returns up to `limit` dead letters that match all filters, latest failure first. `code` is an error code."""
+        exhaustive: bool = False,
+    ) -> JobList:
+        """Returns up to `limit` dead letters that match all filters, latest failure first.
 
-        def matches(record: JobRecord) -> bool:
-            return (
-                (kind is None or record.kind == kind)
-                and (code is None or (record.error is not None and record.error.code == code))
-                and (session_id is None or record.session_id == session_id)
-            )
-
+        `code` is an error code. The search covers the last 20,000 dead letters of each lane, or all if `exhaustive`.
+        """
+        wanted = {"kind": kind, "error": code, "session_id": session_id}
         sets = [self._keys.dead(lane) for lane in ([lane_of(kind)] if kind else Lane)]
-        return await self._newest(sets, matches, limit)
+        return await self._search.newest(sets, wanted, limit=limit, most=None if exhaustive else _MOST_SEARCHED)
 
     async def _lane(self, lane: Lane, now_ms: int) -> LaneOverview:
         async with self._redis.pipeline(transaction=False) as pipe:
@@ -133,38 +128,3 @@ class QueueOverview:
             ended_per_s=ended * 1000 / _RATE_OVER_MS,
             workers=tuple(sorted(map(printable, workers))),
         )
-
-    async def _newest(self, sets: Iterable[str], matches: Callable[[JobRecord], bool], limit: int) -> list[JobRecord]:
-        found: dict[str, JobRecord] = {}
-        with queue_errors("look for jobs"):
-            for name in sets:
-                matching = 0
-                async for record in self._records(name):
-                    if matches(record):
-                        found[record.id] = record
-                        matching += 1
-                        if matching >= limit:
-                            break
-        newest = sorted(found.values(), key=lambda record: record.finished_at or record.enqueued_at, reverse=True)
-        return newest[:limit]
-
-    async def _records(self, name: str) -> AsyncIterator[JobRecord]:
-        """Yields the readable records of a set, highest score first."""
-        start = 0
-        while True:
-            job_ids = await self._redis.zrevrange(name, start, start + _PAGE - 1)
-            if not job_ids:
-                return
-            start += len(job_ids)
-            async with self._redis.pipeline(transaction=False) as pipe:
-                for job_id in job_ids:
-                    pipe.hgetall(self._keys.job(job_id))
-                answers = readable(await pipe.execute(raise_on_error=False))
-            for job_id, fields in zip(job_ids, answers, strict=True):
-                if fields:
-                    try:
-                        record = JobRecord.from_hash(printable(job_id), fields)
-                    except InvalidRequest:
-                        # Another program has broken it. The job fails when a worker claims it.
-                        continue
-                    yield record

@@ -1,0 +1,126 @@
+"""Searches sorted sets of job ids for jobs with certain fields.
+
+Of a job that does not match, only the fields that decide are read. Of one that does, everything is read except the
+request, the result and the checkpoint, which may be long. See docs/decisions/0016.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from pydantic import ValidationError
+
+from raylane_common.errors import ErrorInfo, InvalidRequest
+from raylane_common.redis.connection import keys_of, queue_errors, readable
+from raylane_common.rules import printable
+from raylane_common.wire.jobs import JobList, JobSummary
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from redis.asyncio import Redis
+
+# Redis answers for so many jobs within a few milliseconds.
+_PAGE: Final = 500
+# A longer request has code or files in it; the words that describe it are not worth their transfer.
+_LONGEST_REQUEST: Final = 64 * 1024
+_FIELDS: Final = [name for name in JobSummary.model_fields if name not in ("id", "what")]
+
+
+class JobSearch:
+    """Finds jobs. Every method raises `QueueUnavailable` when Redis does not answer in time."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._keys = keys_of(redis)
+
+    async def newest(
+        self, sets: Iterable[str], wanted: Mapping[str, str | None], *, limit: int, most: int | None
+    ) -> JobList:
+        """Returns up to `limit` jobs of the `sets`, newest first; unreadable records are left out.
+
+        `wanted` has the values of fields that a job must have; for `error`, the code. None stands for any value. `most`
+        is the number of ids of each set that are looked at, those with the highest scores; None for all.
+        """
+        given = {name: value for name, value in wanted.items() if value is not None}
+        found: dict[str, JobSummary] = {}
+        complete = True
+        with queue_errors("look for jobs"):
+            for name in sets:
+                jobs, all_seen = await self._of_set(name, given, limit, most)
+                found |= {job.id: job for job in jobs}
+                complete = complete and all_seen
+            newest = sorted(found.values(), key=lambda job: job.finished_at or job.enqueued_at, reverse=True)
+            return JobList(await self._described(newest[:limit]), complete=complete)
+
+    async def _of_set(
+        self, name: str, wanted: Mapping[str, str], limit: int, most: int | None
+    ) -> tuple[list[JobSummary], bool]:
+        """Returns up to `limit` jobs of one set, and whether there are no more that match."""
+        found: list[JobSummary] = []
+        looked_at, page = 0, _PAGE if wanted else min(limit, _PAGE)
+        while len(found) < limit:
+            job_ids = await self._redis.zrevrange(name, looked_at, looked_at + page - 1)
+            if not job_ids:
+                break
+            if most is not None and looked_at >= most:
+                return found, False
+            looked_at += len(job_ids)
+            if wanted:
+                job_ids = [job_id for job_id, _ in await self._rows(job_ids, list(wanted), wanted)]
+            while job_ids and len(found) < limit:
+                missing = limit - len(found)
+                rows = await self._rows(job_ids[:missing], _FIELDS, wanted)
+                found += [job for row in rows if (job := _summary(*row)) is not None]
+                job_ids = job_ids[missing:]
+        return found, True
+
+    async def _rows(
+        self, job_ids: Sequence[str], names: list[str], wanted: Mapping[str, str]
+    ) -> list[tuple[str, dict[str, str]]]:
+        """Returns the ids that match, with the named fields of their records."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for job_id in job_ids:
+                pipe.hmget(self._keys.job(job_id), names)
+            answers = await pipe.execute(raise_on_error=False)
+        rows = readable(
+            {name: value for name, value in zip(names, answer, strict=True) if value is not None}
+            if isinstance(answer, list)
+            else answer
+            for answer in answers
+        )
+        return [(job_id, row) for job_id, row in zip(job_ids, rows, strict=True) if row and _matches(row, wanted)]
+
+    async def _described(self, jobs: Sequence[JobSummary]) -> list[JobSummary]:
+        """Adds to the jobs what they were asked to do, unless the request is long."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for job in jobs:
+                pipe.hstrlen(self._keys.job(job.id), "payload")
+            lengths = await pipe.execute(raise_on_error=False)
+            short = [isinstance(length, int) and length <= _LONGEST_REQUEST for length in lengths]
+            for job in (job for job, is_short in zip(jobs, short, strict=True) if is_short):
+                pipe.hget(self._keys.job(job.id), "payload")
+            requests = iter(await pipe.execute(raise_on_error=False))
+        return [
+            job.with_request(request) if is_short and isinstance(request := next(requests), str) else job
+            for job, is_short in zip(jobs, short, strict=True)
+        ]
+
+
+def _matches(row: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
+    return all((_code(row) if name == "error" else row.get(name)) == value for name, value in wanted.items())
+
+
+def _code(row: Mapping[str, str]) -> str | None:
+    try:
+        return ErrorInfo.model_validate_json(row.get("error", "")).code
+    except ValidationError:
+        return None
+
+
+def _summary(job_id: str, row: Mapping[str, str]) -> JobSummary | None:
+    try:
+        return JobSummary.from_hash(printable(job_id), row)
+    except InvalidRequest:
+        # Another program has broken it. The job fails when a worker claims it.
+        return None
