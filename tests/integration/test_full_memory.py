@@ -10,7 +10,7 @@ import pytest
 from raylane_common.errors import QueueUnavailable
 from raylane_common.redis.queue import QueueOverview
 from raylane_common.redis.queue.heartbeats import ask_to_drain, forget_drain
-from raylane_common.redis.queue.scripts import Name, Scripts
+from raylane_common.redis.queue.scripts import Name, Scripts, calls
 from raylane_common.redis.settings_store import SettingsStore
 from raylane_common.redis.source_store import SourceStore
 from raylane_common.wire.jobs import JobStatus, NewJob, Progress
@@ -129,6 +129,7 @@ async def test_everything_but_enqueueing_goes_through_on_a_full_server(
         await settings.set("ray.private_url", "http://127.0.0.1:8265")
         assert await settings.all() == {"ray.private_url": "http://127.0.0.1:8265"}
         await settings.unset("ray.private_url")
+        await calls.wake_reader(Scripts(redis), "reader", 1, 1000)
         assert len(await QueueOverview(redis).lanes()) == 3
         assert set(await claimed(lane)) == {"returned", "dead", "after", "queued", "stray"}
     assert scripts_run == set(get_args(Name))
@@ -149,12 +150,13 @@ async def test_followers_learn_of_an_end_without_memory(redis: Redis, queue: Job
         await queue.cancel("never")
         rest = [event async for event in early]
         assert [event.status for event in rest] == ["succeeded"]
-        assert [event async for event in queue.follow("good")] == rest
+        gap, *after_it = [event async for event in queue.follow("good")]
+        assert (gap.type, after_it) == ("gap", rest)
         assert [event async for event in queue.follow("good", after=rest[0].id)] == []
-        [failure] = [event async for event in queue.follow("bad")]
+        [_, failure] = [event async for event in queue.follow("bad")]
         assert failure.error is not None
         assert (failure.status, failure.error.code) == ("failed", PERMANENT.code)
-        assert [event.status async for event in queue.follow("never")] == ["cancelled"]
+        assert [event.status async for event in queue.follow("never")] == [None, "cancelled"]
         assert await queue.result("good", timeout_s=5) == DONE
         assert await error_code(redis, "bad") == PERMANENT.code
 

@@ -44,6 +44,7 @@ _WORKERS: Final = "raylane:workers:"
 _DRAIN: Final = "raylane:drain:"
 _JANITOR: Final = "raylane:janitor:"
 _REPLACED: Final = "raylane:replaced:"
+_READER: Final = "raylane:reader:"
 _ROUTE: Final = "raylane:route"
 
 # Suffixes of a job's keys, after JOB and the job's id.
@@ -156,6 +157,10 @@ class Keys:
     def workers(self, lane: str) -> str:
         """A lane's living workers, scored by the epoch ms at which each counts as dead: a sorted set."""
         return f"{self._start}{_WORKERS}{lane}"
+
+    def reader(self, token: str) -> str:
+        """Interrupts the blocking read of a producer: a stream with a short time to live."""
+        return f"{self._start}{_READER}{token}"
 
     def worker_drain(self, worker: str) -> str:
         """Asks a worker to drain and stop: a string with a short time to live."""

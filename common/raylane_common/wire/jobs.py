@@ -186,6 +186,8 @@ class EventType(StrEnum):
     PROGRESS = "progress"
     LOG = "log"
     TEXT = "text"
+    GAP = "gap"
+    """Earlier events are no longer kept. A reader makes this event; it is not stored."""
 
 
 class JobEvent(BaseModel):
@@ -204,6 +206,9 @@ class JobEvent(BaseModel):
     error: ErrorInfo | None = None
     line: str | None = Field(default=None, description="One or more whole lines that a run printed")
     text: str | None = Field(default=None, description="The next piece of generated text")
+    missing: int | None = Field(
+        default=None, description="How many events are no longer kept, in an event of type gap; absent: not known"
+    )
 
 
 class Attempt(BaseModel):

@@ -148,6 +148,9 @@ class Terminal:
 
 def event_line(event: JobEvent) -> str:
     """Returns an event on one line, without the output of a run."""
+    if event.type == "gap":
+        lost = "1 earlier event is" if event.missing == 1 else f"{event.missing or 'some'} earlier events are"
+        return f"\N{HORIZONTAL ELLIPSIS} {lost} no longer kept"
     words = [str(event.status or "")]
     if event.status is not None and event.attempt is not None and event.attempt > 1:
         words.append(f"(attempt {event.attempt})")
@@ -173,6 +176,8 @@ def _show_event(event: JobEvent, job_id: str, status: Callable[[str], None], pri
     if event.line is not None:
         for line in event.line.split("\n"):
             printed(f"{job_id}  {line}")
+    elif event.type == "gap":
+        printed(f"{job_id}  {event_line(event)}")
     elif event.text is None:
         status(f"{job_id}  {event_line(event)}")
 

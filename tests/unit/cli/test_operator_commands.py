@@ -181,6 +181,14 @@ async def test_jobs_of_all_sessions_are_listed(cli: Cli, script: str) -> None:
     assert len(json.loads((await cli("jobs", "--limit", "1", "--json")).stdout)) == 1
 
 
+async def test_a_search_that_ended_at_its_limit_says_so(cli: Cli, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("raylane_common.redis.queue.overview._MOST_SEARCHED", 0)
+    await cli("upload", script, "-s", "s1", "--job-id", "up")
+    ran = await cli("jobs", "--json")
+    assert json.loads(ran.stdout) == []
+    assert "only the newest jobs of each lane were searched" in ran.stderr
+
+
 async def test_follow_prints_generated_text_as_it_arrives(cli: Cli, worker: ScriptedWorker) -> None:
     worker.outcomes["generate"] = GENERATED
     worker.texts = ["import", " ray\n", "print(\x1b[1m1", ")"]
@@ -196,6 +204,25 @@ async def test_follow_prints_generated_text_as_it_arrives(cli: Cli, worker: Scri
     assert followed[5].endswith("succeeded")
     events = [json.loads(line) for line in (await cli("follow", "j", "--json")).stdout.splitlines()]
     assert [event["text"] for event in events if event["type"] == "text"] == worker.texts
+
+
+async def test_follow_says_how_many_events_are_no_longer_kept(
+    cli: Cli, worker: ScriptedWorker, redis: Redis, script: str
+) -> None:
+    worker.outcomes["upload"] = UPLOADED
+    await cli("upload", script, "-s", "s1", "--job-id", "j", "--wait")
+    await redis.xtrim(keys.job_events("j"), maxlen=1, approximate=False)
+    first, last = [line.split(maxsplit=1)[1] for line in (await cli("follow", "j")).stdout.splitlines()]
+    assert first.startswith("… ")
+    assert first.endswith(" earlier events are no longer kept")
+    assert last == "succeeded"
+    gap, _ = [json.loads(line) for line in (await cli("follow", "j", "--json")).stdout.splitlines()]
+    assert gap["type"] == "gap"
+    assert f"… {gap['missing']} earlier" in first
+    waited = await cli("result", "j", "--wait")
+    assert "… " in waited.stderr
+    resumed = (await cli("follow", "j", "--after", "1-0")).stdout
+    assert "… some earlier events are no longer kept" in resumed
 
 
 @given(st.datetimes(min_value=datetime(1970, 1, 3), max_value=datetime(2200, 1, 1)))

@@ -234,6 +234,15 @@ async def test_a_running_job_reports_its_progress(memory: MemoryProducer) -> Non
     assert (await handle.record()).progress == progress
 
 
+async def test_a_follower_learns_of_events_that_are_no_longer_kept(memory: MemoryProducer) -> None:
+    handle = await memory.generate("count", session_id="s1")
+    for number in range(1500):
+        await memory.tell(handle.id, line=str(number))
+    await memory.succeed(handle.id, GENERATED)
+    gap, *kept = [event async for event in handle.follow()]
+    assert (gap.type, gap.missing) == (EventType.GAP, 1500 + 3 - len(kept))
+
+
 async def test_only_the_job_that_is_named_starts(memory: MemoryProducer) -> None:
     first, second, scheduled = [await memory.tables.databases(delay_s=delay_s) for delay_s in (None, None, 3600)]
     for started in (second, scheduled):

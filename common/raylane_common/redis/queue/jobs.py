@@ -24,6 +24,7 @@ from raylane_common.errors import (
 from raylane_common.redis.connection import keys_of, queue_errors, readable
 from raylane_common.redis.queue.batches import groups_of, outcome_of, parts_of
 from raylane_common.redis.queue.events import BEGIN, EventReader, job_not_found
+from raylane_common.redis.queue.reader import SharedReader
 from raylane_common.redis.queue.scripts import Scripts, calls
 from raylane_common.rules import printable
 from raylane_common.wire.jobs import Attempt, Enqueued, JobEvent, JobRecord, JobStatus, NewJob
@@ -55,7 +56,8 @@ class JobQueue:
         self._redis = redis
         self._keys = keys_of(redis)
         self._scripts = Scripts(redis)
-        self._events = EventReader(redis, block_s)
+        self._reader = SharedReader(redis, block_s)
+        self._events = EventReader(self._reader, self._keys)
 
     async def enqueue(self, job: NewJob, *, traceparent: str = "") -> str:
         """Stores the job and puts it into its lane, in one round trip; returns its id.
@@ -150,12 +152,7 @@ class JobQueue:
         """Returns the job's record. Raises `JobNotFound`, and `InvalidRequest` if the record cannot be read."""
         with queue_errors("read a record"):
             fields = await cast("Awaitable[dict[str, str]]", self._redis.hgetall(self._keys.job(job_id)))
-        if not fields:
-            raise job_not_found(job_id)
-        try:
-            return JobRecord.from_hash(job_id, fields)
-        except InvalidRequest as error:
-            raise _unreadable(job_id, error.message, error.details) from error
+        return _record(job_id, fields)
 
     async def wait(self, job_id: str, timeout_s: float | None = None) -> JobRecord:
         """Returns the record once the job has ended. Waits at most `timeout_s` seconds, or without limit if None.
@@ -173,9 +170,11 @@ class JobQueue:
             async with asyncio.timeout(limit_s):
                 async for _ in self._events.until_end(job_id, after=None):
                     pass
-                return await self.record(job_id)
+                with queue_errors("read a record"):
+                    [fields] = await self._reader.ask(("HGETALL", self._keys.job(job_id)))
         except TimeoutError as error:
             raise _wait_timeout(job_id, limit_s or 0) from error
+        return _record(job_id, cast("dict[str, str]", fields))
 
     async def result(self, job_id: str, timeout_s: float | None = None) -> Result:
         """Returns the job's result once it has succeeded. Raises the job's own error, and what `wait` raises."""
@@ -214,6 +213,16 @@ class JobQueue:
 
 def _pack(part: Sequence[Sequence[NewJob]], traceparent: str) -> list[PackedJobs]:
     return [calls.pack_jobs(groups_of(chunk, traceparent)) for chunk in part]
+
+
+def _record(job_id: str, fields: dict[str, str]) -> JobRecord:
+    """Returns the record. Raises `JobNotFound` if there is none, and `InvalidRequest` if it cannot be read."""
+    if not fields:
+        raise job_not_found(job_id)
+    try:
+        return JobRecord.from_hash(job_id, fields)
+    except InvalidRequest as error:
+        raise _unreadable(job_id, error.message, error.details) from error
 
 
 def _starts_over(record: JobRecord) -> bool:

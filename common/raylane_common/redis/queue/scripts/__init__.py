@@ -46,6 +46,7 @@ Name = Literal[
     "put_sources",
     "clear_sources",
     "change_setting",
+    "wake_reader",
 ]
 
 _NUMBERS: Final = {"EVENTS_MAX": EVENTS_MAX, "ENDED_MS": ENDED_TTL_MS, "DEAD_MS": DEAD_TTL_MS}

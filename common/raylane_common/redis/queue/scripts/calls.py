@@ -303,3 +303,8 @@ async def clear_sources(scripts: Scripts, session_id: str, snapshot: Mapping[str
 async def change_setting(scripts: Scripts, name: str, value: str | None) -> None:
     """Sets a setting, or unsets it if `value` is None, and announces it to all workers."""
     await scripts.run("change_setting", [name] if value is None else [name, value], doing="change a setting")
+
+
+async def wake_reader(scripts: Scripts, reader: str, number: int, ttl_ms: int) -> None:
+    """Ends the blocking read of a reader, whose own stream is kept for `ttl_ms`. The `number` grows with each call."""
+    await scripts.run("wake_reader", [reader, number, ttl_ms], doing="wake a reader")

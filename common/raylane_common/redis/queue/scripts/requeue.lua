@@ -30,6 +30,12 @@ if ARGV[3] == '1' then
 end
 if ARGV[4] ~= '' then redis.call('HSET', record, 'checkpoint', ARGV[4]) end
 redis.call('HSET', record, 'attempt', 0, 'at', now)
+-- The stream continues to count. Followers of the new round must not take the events removed here for a gap.
+local info, cleared = redis.pcall('XINFO', 'STREAM', record .. EVENTS), 0
+for i = 1, #info, 2 do
+  if info[i] == 'entries-added' then cleared = info[i + 1] end
+end
+redis.call('HSET', record, 'cleared_events', cleared)
 -- Trimmed and not deleted: the ids of new events must follow those that followers have seen.
 redis.call('XTRIM', record .. EVENTS, 'MAXLEN', 0)
 redis.call('DEL', record .. AFTER)

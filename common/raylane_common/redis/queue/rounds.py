@@ -1,0 +1,80 @@
+"""Serves the requests of many tasks together, one round after the other.
+
+See docs/decisions/0016.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import islice
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+RequestT = TypeVar("RequestT")
+AnswerT = TypeVar("AnswerT")
+
+
+class Rounds(Generic[RequestT, AnswerT]):
+    """Serves requests in rounds. A request that arrives during a round waits for the next one.
+
+    A task serves them while there are any. It ends with the last one, also if that is cancelled.
+    """
+
+    most_at_once: int | None = None
+    """The most requests of one round; None for no limit."""
+
+    def __init__(self) -> None:
+        self._open: dict[asyncio.Future[AnswerT], RequestT] = {}
+        self._serving: asyncio.Task[None] | None = None
+
+    async def request(self, request: RequestT) -> AnswerT:
+        """Returns the answer to the request. Raises the error of its round."""
+        answer: asyncio.Future[AnswerT] = asyncio.get_running_loop().create_future()
+        self._open[answer] = request
+        if self._serving is None:
+            self._serving = asyncio.create_task(self._serve())
+        try:
+            return await answer
+        except asyncio.CancelledError:
+            self._open.pop(answer, None)
+            if not self._open:
+                await self._stop()
+            raise
+
+    async def serve_round(self, requests: Mapping[asyncio.Future[AnswerT], RequestT]) -> None:
+        """Answers some or all of the requests; the others are served again in the next round."""
+        raise NotImplementedError
+
+    def answer(self, request: asyncio.Future[AnswerT], answer: AnswerT | Exception) -> None:
+        """Ends a request with its answer or its error."""
+        self._open.pop(request, None)
+        if request.done():  # it was cancelled
+            return
+        if isinstance(answer, Exception):
+            request.set_exception(answer)
+        else:
+            request.set_result(answer)
+
+    async def _serve(self) -> None:
+        try:
+            while self._open:
+                waiting = dict(self._open)
+                try:
+                    await self.serve_round(dict(islice(waiting.items(), self.most_at_once)))
+                except Exception as error:
+                    # Also those that were not part of the round: they have waited as long, and Redis is unavailable.
+                    for request in waiting:
+                        self.answer(request, error)
+                # Tasks that have more to ask do so now, before the next round begins.
+                await asyncio.sleep(0)
+        finally:
+            if self._serving is asyncio.current_task():
+                self._serving = None
+
+    async def _stop(self) -> None:
+        serving, self._serving = self._serving, None
+        if serving is not None:
+            serving.cancel()
+            await asyncio.gather(serving, return_exceptions=True)
