@@ -26,21 +26,27 @@ LONG = json.dumps({"prompt": "x" * 10_000})
 RESULT = json.dumps({"type": "databases", "databases": ["y" * 20_000]})
 
 
-async def fill(redis: Redis, *, queued: int, ended: int) -> None:
-    """Writes jobs of the upload lane with long requests and results, straight and fast."""
-    for start in range(0, queued + ended, 5000):
-        async with redis.pipeline(transaction=False) as pipe:
-            for number in range(start, min(start + 5000, queued + ended)):
-                job_id, is_ended = f"hay{number}", number >= queued
-                fields = {"v": "1", "kind": "upload", "lane": "upload", "session_id": f"s{number % 1000}"}
-                fields |= {"attempt": "0", "enqueued_at": str(number + 1), "payload": LONG}
-                fields |= (
-                    {"status": "succeeded", "finished_at": "5", "result": RESULT} if is_ended else {"status": "queued"}
-                )
-                pipe.hset(keys.job(job_id), mapping=fields)
-                pipe.expire(keys.job(job_id), 600)
-                pipe.zadd((keys.ended if is_ended else keys.queue)("upload"), {job_id: number})
-            await pipe.execute()
+FILL = """
+for number = tonumber(ARGV[1]), ARGV[2] - 1 do
+  local id, record = 'hay' .. number, KEYS[1] .. 'hay' .. number
+  redis.call('HSET', record, 'v', 1, 'kind', 'upload', 'lane', 'upload', 'session_id', 's' .. number % 1000,
+    'attempt', 0, 'enqueued_at', number + 1, 'payload', ARGV[3], 'status', ARGV[4], unpack(ARGV, 5))
+  redis.call('EXPIRE', record, 600)
+  redis.call('ZADD', KEYS[2], number, id)
+end
+"""
+
+
+async def fill(redis: Redis, *, queued: int, ended: int, payload: str = LONG) -> None:
+    """Writes jobs of the upload lane with long results, straight and fast."""
+    done = ("succeeded", "finished_at", "5", "result", RESULT)
+    for first, last, name, fields in (
+        (0, queued, keys.queue("upload"), ("queued",)),
+        (queued, queued + ended, keys.ended("upload"), done),
+    ):
+        for start in range(first, last, 5000):
+            numbers = (str(start), str(min(start + 5000, last)))
+            await redis.eval(FILL, 2, keys.job(""), name, *numbers, payload, *fields)  # type: ignore[misc]  # redis-py's sync/async union
     await redis.expire(keys.ended("upload"), 600)
 
 
@@ -168,17 +174,16 @@ async def test_a_history_of_large_records_is_read_in_parts(redis: Redis, queue: 
 
 
 @pytest.mark.slow
-@pytest.mark.chaos
 async def test_300_000_queued_jobs_do_not_slow_a_search_down(
     redis: Redis, queue: JobQueue, overview: QueueOverview, cost: Cost
 ) -> None:
-    await fill(redis, queued=300_000, ended=10_000)
+    await fill(redis, queued=300_000, ended=10_000, payload="{}")
     await queue.enqueue_many([a_job(id="one", session_id="needle"), a_job(id="two", session_id="needle")])
     searches: list[tuple[dict[str, Any], int]] = [
         ({"session_id": "needle"}, 20),
         ({"kind": JobKind.TABLES}, 40_000),
         ({"status": JobStatus.FAILED}, 11_000),
-        ({"status": JobStatus.QUEUED}, 300),
+        ({"status": JobStatus.QUEUED}, 600),
         ({}, 1000),
     ]
     for filters, most in searches:
@@ -186,3 +191,4 @@ async def test_300_000_queued_jobs_do_not_slow_a_search_down(
         await overview.jobs(**filters)
         assert await cost.of("hgetall") == 0
         assert await cost.of("hmget") < most, filters
+    await redis.flushall()

@@ -161,13 +161,14 @@ async def test_a_follower_of_a_job_with_a_status_of_a_newer_version_ends_with_th
 async def test_a_follower_of_a_job_without_a_readable_time_ends_with_the_job(
     redis: Redis, queue: JobQueue, lane: LaneQueue
 ) -> None:
-    await queue.enqueue_many([a_job(id="a"), a_job(id="b")])
+    await queue.enqueue_many([a_job(id="a"), a_job(id="b"), a_job(id="c")])
     await write(redis, "a", enqueued_at="yesterday")
+    await write(redis, "c", cleared_events="9" * 5000)
     await redis.hdel(keys.job("b"), "enqueued_at")  # type: ignore[misc]  # redis-py's sync/async union
-    following = [asyncio.create_task(events_of(queue, name)) for name in ("a", "b")]
-    for name in ("a", "b"):
+    following = [asyncio.create_task(events_of(queue, name)) for name in ("a", "b", "c")]
+    for name in ("a", "b", "c"):
         await queue.cancel(name)
-    assert [events[-1].status for events in await asyncio.gather(*following)] == ["cancelled"] * 2
+    assert [events[-1].status for events in await asyncio.gather(*following)] == ["cancelled"] * 3
 
 
 @pytest.mark.parametrize("after", ["yesterday", "-", "1-x", "1-2-3"])

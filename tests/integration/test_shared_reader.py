@@ -11,6 +11,7 @@ import pytest
 from raylane_common.errors import JobNotFound, QueueUnavailable, WaitTimeout
 from raylane_common.redis.connection import connect
 from raylane_common.redis.queue import JobQueue
+from raylane_common.redis.queue.reader import SharedReader
 from raylane_common.settings import RedisSettings
 from raylane_common.wire.jobs import JobStatus
 from tests.helpers.claims import end, take
@@ -180,6 +181,16 @@ async def test_a_cancelled_follower_leaves_the_others_alone_and_the_last_one_clo
 
 async def _is_idle(service: Service) -> bool:
     return await service.reads() == []
+
+
+async def test_two_followers_of_a_stream_at_different_positions_each_get_what_follows_theirs(redis: Redis) -> None:
+    reader = SharedReader(redis, block_s=2.5)
+    for number in range(1, 9):
+        await redis.xadd("stream", {"n": str(number)}, id=f"{number}-0")
+    await redis.expire("stream", 60)
+    answers = await asyncio.gather(*(reader.wait("stream", f"{after}-0") for after in (5, 1, 7)))
+    numbers = [[int(fields["n"]) for _, fields in answer.entries] for answer in answers]
+    assert numbers == [[6, 7, 8], [2, 3, 4, 5, 6, 7, 8], [8]]
 
 
 async def test_waiting_in_vain_over_and_over_leaves_nothing_open(queue: JobQueue, service: Service) -> None:

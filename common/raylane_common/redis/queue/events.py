@@ -153,7 +153,9 @@ class EventReader:
         info = cast("_StreamInfo | None", answers[1]) or _NO_STREAM
         kept, first, last = info["length"], info["first-entry"], info["last-entry"]
         if not kept and position is not None:
-            only = _end(status, finished_at, error) if status in _FINAL else _enqueued(status, enqueued_at)
+            only = (
+                _end(status, _number(finished_at), error) if status in _FINAL else _start(status, _number(enqueued_at))
+            )
             events = [only] if only is not None and _order(position.id) < _order(only.id) else []
         return _Job(
             status=status,
@@ -161,7 +163,7 @@ class EventReader:
             last_id=last[0] if last else BEGIN,
             kept=kept,
             dropped=info["entries-added"] - kept,
-            cleared=int(cleared) if cleared and cleared.isdecimal() else 0,
+            cleared=_number(cleared) or 0,
             events=events,
             cut=len(entries) == _EVENTS_PER_LOOK,
         )
@@ -173,19 +175,24 @@ class EventReader:
         return [] if new.cut else _events(new.entries)
 
 
-def _enqueued(status: str, enqueued_at: str | None) -> JobEvent | None:
+def _start(status: str, enqueued_at: int | None) -> JobEvent | None:
     """Returns the first event. The stream is created at the job's first change, and then holds it under the same id."""
-    if not enqueued_at or not enqueued_at.isdecimal():
+    if enqueued_at is None:
         return None
-    return read_event(f"{enqueued_at}-0", {"type": "status", "status": status, "at": enqueued_at})
+    return read_event(f"{enqueued_at}-0", {"type": "status", "status": status, "at": str(enqueued_at)})
 
 
-def _end(status: str, finished_at: str | None, error: str | None) -> JobEvent | None:
+def _end(status: str, finished_at: int | None, error: str | None) -> JobEvent | None:
     """Returns the last event. A server without memory drops the stream of a job that ends."""
-    if not finished_at or not finished_at.isdecimal():
+    if finished_at is None:
         return None
-    fields = {"type": "status", "status": status, "at": finished_at} | ({"error": error} if error else {})
-    return read_event(f"{int(finished_at) + 1}-0", fields)
+    fields = {"type": "status", "status": status, "at": str(finished_at)} | ({"error": error} if error else {})
+    return read_event(f"{finished_at + 1}-0", fields)
+
+
+def _number(text: str | None) -> int | None:
+    """Returns a number from a record, whoever wrote it; None if it is not one that Redis could count to."""
+    return int(text) if text and text.isdecimal() and len(text) < len(str(_LAST_NUMBER)) else None
 
 
 def read_event(event_id: str, fields: Mapping[str, str]) -> JobEvent:

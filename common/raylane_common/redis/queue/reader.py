@@ -180,14 +180,14 @@ class _Streams(Rounds[_Wanted, NewEntries]):
         streams |= {stream: f"{position[0]}-{position[1]}" for stream, position in positions.items()}
         try:
             return dict(await self._redis.xread(streams, count=count, block=int(self._block_s * 1000)))
-        except ResponseError as error:
+        except ResponseError:
             # One key of another type is enough for Redis to refuse the whole read.
             async with self._redis.pipeline(transaction=False) as pipe:
                 for stream in positions:
                     pipe.xread({stream: streams[stream]}, count=count)
                 answers = await pipe.execute(raise_on_error=False)
             if not any(isinstance(answer, Exception) for answer in answers):
-                raise error
+                raise
             found: dict[str, list[Entry] | Exception] = {}
             for stream, answer in zip(positions, answers, strict=True):
                 found |= {stream: answer} if isinstance(answer, Exception) else dict(answer)
