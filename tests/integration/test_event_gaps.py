@@ -75,6 +75,23 @@ async def test_a_follower_that_falls_behind_is_told_exactly_what_it_missed(queue
     assert gap.missing == after[0] - len(before)
 
 
+async def test_a_follower_that_has_seen_all_that_was_dropped_is_told_of_no_gap(
+    redis: Redis, queue: JobQueue, lane: LaneQueue
+) -> None:
+    await queue.enqueue(a_job(id="j"))
+    lease = await take(lane)
+    await print_lines(lease, 0, 10)
+    follower = queue.follow("j")
+    seen = [await anext(follower) for _ in range(ENQUEUED_AND_STARTED + 10)]
+    await print_lines(lease, 10, 300)
+    await end(lane, lease.succeeded(DONE))
+    assert await redis.xtrim(keys.job_events("j"), minid=seen[-1].id, approximate=False) == len(seen) - 1
+    await redis.xtrim(keys.job_events("j"), maxlen=290 + 1, approximate=False)
+    seen += [event async for event in follower]
+    assert lines(seen) == list(range(300))
+    assert all(event.type is not EventType.GAP for event in seen)
+
+
 async def test_a_follower_that_waits_in_a_blocking_read_learns_of_a_gap_too(
     redis: Redis, queue: JobQueue, lane: LaneQueue
 ) -> None:

@@ -140,6 +140,20 @@ async def _blocking_keys(redis: Redis) -> int:
     return int((await redis.info("clients"))["total_blocking_keys"])
 
 
+async def test_a_readers_own_stream_of_another_type_is_an_error_and_no_endless_loop(
+    redis: Redis, queue: JobQueue, service: Service
+) -> None:
+    await queue.enqueue_many([a_job(id="a", delay_s=600), a_job(id="b", delay_s=600)])
+    followers = [asyncio.create_task(events_of(service.queue, "a"))]
+    await until(lambda: _is_read(redis, service, 1))
+    followers.append(asyncio.create_task(events_of(service.queue, "b")))
+    await until(lambda: _is_read(redis, service, 2))
+    [own] = await redis.keys(keys.reader("*"))
+    await redis.set(own, "mine", ex=60)
+    for outcome in await asyncio.wait_for(asyncio.gather(*followers, return_exceptions=True), 20):
+        assert isinstance(outcome, QueueUnavailable)
+
+
 async def test_a_follower_that_joins_does_not_wait_for_the_running_read_to_end(
     redis: Redis, queue: JobQueue, lane: LaneQueue, valkey: EmbeddedValkey
 ) -> None:
