@@ -20,12 +20,16 @@ from raylane_worker.embedded import (
 )
 from tests.helpers import profiles
 from tests.helpers.claims import immortal_keys
+from tests.helpers.queue_keys import TEST_REDIS
 from tests.helpers.servers import Background
+from tests.helpers.topologies import Cluster, Sentinels
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from redis.asyncio import Redis
+
+    from tests.helpers.topologies import Servers
 
 profiles.load_hypothesis_profile()
 
@@ -74,9 +78,14 @@ def background() -> Iterator[Background]:
 
 
 @pytest.fixture(scope="session")
-def valkey(background: Background) -> EmbeddedValkey:
-    """A real Valkey server for the whole session."""
-    return background.enter(embedded_valkey())
+def valkey(background: Background, tmp_path_factory: pytest.TempPathFactory) -> EmbeddedValkey:
+    """A real Valkey server for the whole session, or several as one Redis (RAYLANE_TEST_REDIS=sentinel or cluster)."""
+    if TEST_REDIS == "server":
+        return background.enter(embedded_valkey())
+    directory = tmp_path_factory.mktemp("valkey")
+    servers: Servers = Cluster(directory) if TEST_REDIS == "cluster" else Sentinels(directory)
+    primary = background.call(background.enter(servers).primary())
+    return EmbeddedValkey(servers.url, primary.port, directory, primary.pid, guard_pid=0)
 
 
 @pytest.fixture(scope="session")

@@ -45,6 +45,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 
+REDIS_SCHEMES: Final = (
+    "redis://",
+    "rediss://",
+    "unix://",
+    "redis+sentinel://",
+    "rediss+sentinel://",
+    "redis+cluster://",
+    "rediss+cluster://",
+)
+
+
 class _Section(BaseModel):
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
@@ -54,14 +65,18 @@ class RedisSettings(_Section):
 
     url: SecretStr = Field(
         default=SecretStr("redis://127.0.0.1:6379/0"),
-        description="`redis://`, `rediss://` (TLS) or `unix://` URL; it may hold user and password",
+        description="`redis://`, `rediss://` (TLS), `unix://`, `redis+sentinel://HOST:PORT,HOST:PORT/NAME` or "
+        "`redis+cluster://HOST:PORT,HOST:PORT` URL; it may hold user and password",
     )
     username: str | None = Field(default=None, description="ACL user, unless the URL names one")
     password: SecretStr | None = Field(default=None, description="Password, unless the URL holds one")
+    sentinel_username: str | None = Field(default=None, description="ACL user of the sentinels, if they need a login")
+    sentinel_password: SecretStr | None = Field(default=None, description="Password of the sentinels")
     prefix: str = Field(
         default="",
         pattern=PREFIX_PATTERN,
-        description="Begins every key, as `{prefix}:`, so that several deployments can share one server",
+        description="Begins every key, as `{prefix}:`, so that several deployments can share one server; "
+        "in a cluster the default is `raylane`",
     )
     ca_file: FilePath | None = Field(
         default=None, description="PEM file with the authorities to trust for `rediss://`, instead of the system's"
@@ -106,8 +121,8 @@ class RedisSettings(_Section):
     @field_validator("url")
     @classmethod
     def _redis_address(cls, value: SecretStr) -> SecretStr:
-        if not value.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
-            raise ValueError("must start with redis://, rediss:// or unix://")
+        if not value.get_secret_value().startswith(REDIS_SCHEMES):
+            raise ValueError(f"must start with one of the schemes {', '.join(REDIS_SCHEMES)}")
         return value
 
     @model_validator(mode="after")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from raylane_common.errors import StorageRejected, StorageUnavailable
+from raylane_common.redis.connection import keys_of
+from raylane_common.redis.keys import Keys
 from raylane_common.redis.queue import JobQueue
 from tests.helpers import queue_keys
 from tests.helpers.lanes import DONE, lane_queue
-from tests.helpers.queue_keys import keys
 
 if TYPE_CHECKING:
     from typing import Any
@@ -59,15 +60,15 @@ async def fail(lane: LaneQueue) -> str:
 
 async def die(redis: Redis, job_id: str) -> None:
     """Makes the job's lease run out, as it does after the job's worker has died."""
-    assert await redis.zadd(keys.running("upload"), {job_id: 1}, xx=True, ch=True) == 1
+    assert await redis.zadd(keys_of(redis).running("upload"), {job_id: 1}, xx=True, ch=True) == 1
 
 
 async def come_due(redis: Redis, job_id: str) -> None:
     """Moves the time of a scheduled job to now."""
     record = await JobQueue(redis).record(job_id)
     if record.at is not None:
-        await redis.hset(keys.job(job_id), "at", str(record.enqueued_at))  # type: ignore[misc]  # redis-py's union
-    assert await redis.zadd(keys.schedule(record.lane), {job_id: record.enqueued_at}, xx=True, ch=True) == 1
+        await redis.hset(keys_of(redis).job(job_id), "at", str(record.enqueued_at))  # type: ignore[misc]  # redis-py's union
+    assert await redis.zadd(keys_of(redis).schedule(record.lane), {job_id: record.enqueued_at}, xx=True, ch=True) == 1
 
 
 async def expire(redis: Redis, job_id: str, lane: str = "upload") -> None:
@@ -77,7 +78,7 @@ async def expire(redis: Redis, job_id: str, lane: str = "upload") -> None:
 
 async def let_expire(redis: Redis, job_id: str) -> None:
     """Sets a time to live on everything that belongs to the job, as its end does."""
-    for key in [key async for key in redis.scan_iter(count=1000) if queue_keys.job_of(key) == job_id]:
+    for key in [key async for key in redis.scan_iter(count=1000) if queue_keys.job_of(key, keys_of(redis)) == job_id]:
         await redis.expire(key, 60)
 
 
@@ -100,7 +101,7 @@ async def error_code(redis: Redis, job_id: str) -> str:
 
 async def finals(redis: Redis, job_id: str) -> list[str]:
     """Returns the final statuses among the job's events."""
-    entries = await redis.xrange(keys.job_events(job_id))
+    entries = await redis.xrange(keys_of(redis).job_events(job_id))
     found = [fields.get("status", "") for _, fields in entries]
     return [status for status in found if status in ("succeeded", "failed", "cancelled")]
 
@@ -117,12 +118,12 @@ async def immortal_keys(redis: Redis) -> list[str]:
 
 
 async def _should_expire(redis: Redis, key: str) -> bool:
-    # The prefix of a deployment ends in "}:".
-    prefix, end, name = key.rpartition("}:")
-    if name.startswith(keys.immortal):
+    # A test may use several prefixes.
+    keys = Keys(key.rpartition("}:")[0].removeprefix("{"))
+    if key.startswith(keys.immortal):
         return False
-    job_id = str(await redis.get(key)) if queue_keys.is_unique(name) else queue_keys.job_of(name)
-    record = f"{prefix}{end}{keys.job(job_id)}"
+    job_id = str(await redis.get(key)) if queue_keys.is_unique(key, keys) else queue_keys.job_of(key, keys)
+    record = keys.job(job_id)
     if not job_id or await redis.type(record) not in ("hash", "none"):
         return not job_id
     status = await redis.hget(record, "status")  # type: ignore[misc]  # redis-py's sync/async union

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 from raylane_common.redis.keys import AFTER, NO_SLOT, SLOTS, Keys
 
-keys = Keys()
+# What the tests of the queue run on: "server", "sentinel" or "cluster".
+TEST_REDIS = os.environ.get("RAYLANE_TEST_REDIS", "server")
+keys = Keys("raylane" if TEST_REDIS == "cluster" else "")
 _names = keys.in_scripts
 
 
@@ -18,9 +22,9 @@ def lease(job_id: str) -> str:
     return f"{_names['ARQ_LEASE']}{job_id}"
 
 
-def job_of(key: str) -> str:
+def job_of(key: str, deployment: Keys = keys) -> str:
     """The id of the job that a key belongs to; '' if it belongs to no job."""
-    for prefix in (_names["JOB"], _names["ARQ_JOB"]):
+    for prefix in (deployment.job(""), deployment.in_scripts["ARQ_JOB"]):
         if key.startswith(prefix):
             return key.removeprefix(prefix).partition(":")[0]
     return ""
@@ -31,9 +35,9 @@ def job_after(job_id: str) -> str:
     return f"{keys.job(job_id)}{AFTER}"
 
 
-def is_unique(key: str) -> bool:
+def is_unique(key: str, deployment: Keys = keys) -> bool:
     """Whether the key is one of those that `unique` returns."""
-    return key.startswith(_names["UNIQUE"])
+    return key.startswith(deployment.in_scripts["UNIQUE"])
 
 
 def expiring(lane: str) -> str:

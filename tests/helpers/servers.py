@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import threading
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
     from contextlib import AbstractAsyncContextManager
 
 T = TypeVar("T")
@@ -27,8 +28,11 @@ class Background:
 
     def enter(self, manager: AbstractAsyncContextManager[T]) -> T:
         """Enters `manager` on the background loop and returns what it yields."""
-        entering = asyncio.run_coroutine_threadsafe(self._stack.enter_async_context(manager), self._loop)
-        return entering.result(_ENTER_S)
+        return self.call(self._stack.enter_async_context(manager))
+
+    def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Runs `coroutine` on the background loop and returns its result."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(_ENTER_S)
 
     def __exit__(self, *_: object) -> None:
         try:

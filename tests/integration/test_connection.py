@@ -388,7 +388,7 @@ async def test_a_key_of_another_type_says_that_another_program_writes_here(redis
 @pytest.mark.parametrize(
     ("answer", "hint"),
     [
-        (b"-MOVED 3999 127.0.0.1:6381\r\n", "not a cluster"),
+        (b"-MOVED 3999 127.0.0.1:6381\r\n", "redis+cluster://"),
         (b"-MISCONF Errors writing to the AOF file: No space left on device\r\n", "disk"),
         (b"-ERR unknown command 'GET'\r\n", "unknown command"),
         (b"HTTP/1.1 400 Bad Request\r\n\r\n", "RAYLANE_REDIS__URL"),

@@ -8,7 +8,6 @@ import re
 import socket
 import ssl
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
@@ -33,12 +32,14 @@ from raylane_common.wire.upload import UploadRequest
 from raylane_worker.app import run
 from raylane_worker.context import Handler
 from raylane_worker.embedded import HOST
+from tests.helpers.acl import PRODUCER, WORKER, documented_rules, password_of
 from tests.helpers.lanes import DONE, worker
 from tests.helpers.tls import Authority, Terminator, an_authority
 from tests.helpers.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from redis.asyncio import Redis
 
@@ -179,7 +180,6 @@ async def test_a_client_can_be_closed_while_its_server_is_silent(valkey: Embedde
 
 # --- users -------------------------------------------------------------------------------------------------------
 
-PRODUCER, WORKER = "raylane-producer", "raylane-worker"
 SCRIPTS: dict[str, list[Name]] = {
     PRODUCER: ["enqueue", "cancel", "requeue", "put_sources", "change_setting", "wake_reader"],
     WORKER: [
@@ -216,13 +216,7 @@ def prefix(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def rules(prefix: str) -> dict[str, list[str]]:
     """The rules that the documentation gives to each user."""
-    text = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
-    if prefix:
-        replaced = re.search(rf"With a prefix `{prefix}`, write `(.*)` in place of `(.*)`;", text)
-        assert replaced is not None
-        text = text.replace(replaced[2], replaced[1])
-    found = (line.split() for line in text.splitlines() if line.startswith("user raylane-"))
-    return {user: rules for _, user, *rules in found}
+    return documented_rules(prefix)
 
 
 @pytest.fixture
@@ -245,8 +239,8 @@ async def acl(admin: Redis, *words: str) -> None:
 
 
 def as_user(valkey: EmbeddedValkey, user: str, prefix: str = "") -> RedisSettings:
-    password = f"{user.removeprefix('raylane-').upper()}-PASSWORD"
-    return RedisSettings.model_validate({"url": valkey.url, "username": user, "password": password, "prefix": prefix})
+    login = {"username": user, "password": password_of(user)}
+    return RedisSettings.model_validate({"url": valkey.url, "prefix": prefix} | login)
 
 
 async def do_what_a_handler_may(request: Any, ctx: JobContext) -> DatabasesResult:

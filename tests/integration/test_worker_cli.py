@@ -65,7 +65,11 @@ async def test_without_redis_it_says_so_and_exits_with_69() -> None:
             {"RAYLANE_REDIS__ULR": "x"},
             "RAYLANE_REDIS__ULR: is not a setting; did you mean RAYLANE_REDIS__URL?",
         ),
-        (("check",), {"RAYLANE_REDIS__URL": "http://x"}, "error: RAYLANE_REDIS__URL: must start with redis://"),
+        (
+            ("check",),
+            {"RAYLANE_REDIS__URL": "http://x"},
+            "error: RAYLANE_REDIS__URL: must start with one of the schemes redis://",
+        ),
         (("drain",), {"RAYLANE_RAY__ENDPOINTS": "http://ray"}, "error: RAYLANE_RAY: must be JSON"),
         (("dance",), {}, "No such command"),
     ],

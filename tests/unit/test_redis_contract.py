@@ -28,9 +28,9 @@ from redis.exceptions import ResponseError
 from raylane_common.redis import pool, retrying
 from raylane_common.redis.connection import connect
 from raylane_common.redis.pool import RetryingPool
+from raylane_common.redis.replies import Parser
 from raylane_common.redis.retrying import (
     CommandRetry,
-    Parser,
     RetryingConnection,
     TcpConnection,
     TlsConnection,
@@ -43,6 +43,7 @@ OVERRIDDEN = [
     (Parser, DefaultParser, "parse_error"),
     (RetryingConnection, AbstractConnection, "pack_command"),
     (RetryingConnection, AbstractConnection, "connect"),
+    (RetryingConnection, AbstractConnection, "on_connect"),
     (RetryingConnection, AbstractConnection, "disconnect"),
     (RetryingConnection, AbstractConnection, "send_packed_command"),
     (RetryingConnection, AbstractConnection, "read_response"),
@@ -56,7 +57,7 @@ OVERRIDDEN = [
 ]
 # What redis-py's client takes from a pool. `set_retry` is only called when a caller replaces the retries.
 POOL = {"connection_kwargs", "get_encoder", "get_connection", "release", "disconnect", "set_retry"}
-OURS = {"owner", "on_silence", "abandon", "_asked_at_s", "_opened_by", "_tls"}
+OURS = {"owner", "abandon", "cut", "_asked_at_s", "_opened_by", "_open", "_failed", "_say_hello", "_tls"}
 PRIVATE = {"_reader", "_writer", "_host_error", "_socket_is_empty", "_connect", "_connection_arguments"}
 
 
@@ -99,7 +100,7 @@ def attributes_of_class(theirs: type) -> set[str]:
 
 def test_our_attributes_are_not_redis_pys() -> None:
     assert OURS & (attributes_of_class(Connection) | attributes_of_class(UnixDomainSocketConnection)) == set()
-    assert {"keys", "_process", "_by_loop", "_inherited"} & attributes_of_class(ConnectionPool) == set()
+    assert {"keys", "_directory", "_process", "_by_loop", "_inherited"} & attributes_of_class(ConnectionPool) == set()
 
 
 def test_the_private_names_that_are_used_are_these_and_exist() -> None:
@@ -107,7 +108,8 @@ def test_the_private_names_that_are_used_are_these_and_exist() -> None:
     used |= {"_connect", "_connection_arguments"}
     private = {name for name in used if re.match(r"_[a-z]", name)}
     own = {*OURS, "_process", "_by_loop", "_inherited", "_until_loop_ends", "_close_when_loop_ends", "_enter"}
-    assert private - own - {"_new_connection", "_give_up_s"} == PRIVATE
+    own |= {"_new_connection", "_give_up_s", "_keys", "_directory", "_cut"}
+    assert private - own == PRIVATE
     opened = Connection()
     assert (opened._reader, opened._writer) == (None, None)
     assert all(callable(getattr(opened, name)) for name in PRIVATE - {"_reader", "_writer"})

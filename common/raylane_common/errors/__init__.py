@@ -4,6 +4,7 @@
     ├── InvalidRequest               invalid_request
     ├── QueueError
     │   ├── QueueUnavailable         queue_unavailable             yes
+    │   │   ├── ClusterUnsupported   cluster_unsupported
     │   │   └── WriteNotConfirmed    write_not_confirmed           yes
     │   ├── JobNotFound              job_not_found
     │   ├── JobIdTaken               job_id_taken
@@ -127,6 +128,7 @@ from raylane_common.errors.generation import (
     VerificationFailed,
 )
 from raylane_common.errors.queue import (
+    ClusterUnsupported,
     JobIdTaken,
     JobNotFound,
     JobNotRequeued,
@@ -147,6 +149,7 @@ __all__ = [
     "CatalogError",
     "CatalogRejected",
     "CatalogUnavailable",
+    "ClusterUnsupported",
     "DependencyFailed",
     "EmbeddedError",
     "ErrorInfo",

@@ -19,6 +19,17 @@ class QueueUnavailable(QueueError):
     retryable_by_default = True
 
 
+class ClusterUnsupported(QueueUnavailable):
+    """The URL of Redis does not say what the server is, or asks for what a cluster does not have.
+
+    What to do: as the message says, change `RAYLANE_REDIS__URL`, mostly its scheme: `redis://` for one server,
+    `redis+sentinel://` for Sentinel, `redis+cluster://` for a cluster.
+    """
+
+    code = "cluster_unsupported"
+    retryable_by_default = False
+
+
 class WriteNotConfirmed(QueueUnavailable):
     """Redis has carried the write out, but did not confirm in time that it is kept: see `RAYLANE_REDIS__DURABILITY`.
 

@@ -8,7 +8,6 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
 from redis.asyncio import Redis
-from redis.asyncio.connection import Connection, SSLConnection, UnixDomainSocketConnection, parse_url
 from redis.exceptions import (
     AuthenticationError,
     BusyLoadingError,
@@ -23,43 +22,44 @@ from redis.exceptions import (
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from raylane_common.errors import InvalidRequest, QueueUnavailable
+from raylane_common.errors import ClusterUnsupported, InvalidRequest, QueueUnavailable
 from raylane_common.redis.durability import Durability
 from raylane_common.redis.keys import Keys
 from raylane_common.redis.pool import RetryingPool
-from raylane_common.redis.retrying import (
+from raylane_common.redis.replies import (
     RETRYABLE,
-    CommandRetry,
     Parser,
-    RetriesExhausted,
-    TcpConnection,
+    SentinelLoginRefused,
     TemporaryRefusal,
-    TlsConnection,
-    UnixConnection,
+    WrongTopology,
     tls_error,
 )
+from raylane_common.redis.retrying import CommandRetry, RetriesExhausted, TlsConnection, UnixConnection
+from raylane_common.redis.topology import Cluster, Sentinels, ask
+from raylane_common.redis.url import parse
 from raylane_common.tls import build_tls_context, keepalive_options
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
+    from pydantic import SecretStr
+
+    from raylane_common.redis.retrying import RetryingConnection
+    from raylane_common.redis.topology import Directory
+    from raylane_common.redis.url import RedisUrl
     from raylane_common.settings import RedisSettings
     from raylane_common.tls import TlsVerify
 
-_SCHEMES: Final = ("redis://", "rediss://", "unix://")
-_READ_FROM_URL: Final = frozenset({"connection_class", "host", "port", "path", "db", "username", "password"})
-_KINDS: Final = {
-    Connection: TcpConnection,
-    SSLConnection: TlsConnection,
-    UnixDomainSocketConnection: UnixConnection,
-}
+Login = dict[str, str | None]
+
 # A connection that was idle for this long is checked with a PING before it is used again.
 _HEALTH_CHECK_S: Final = 10
 # A dead peer is noticed after a minute. Firewalls and load balancers drop idle connections after some minutes.
 _KEEPALIVE: Final = keepalive_options(idle_s=30, interval_s=10, probes=3)
 _LOGIN: Final = "RAYLANE_REDIS__USERNAME and RAYLANE_REDIS__PASSWORD (or the login in RAYLANE_REDIS__URL)"
+_SENTINEL_LOGIN: Final = "RAYLANE_REDIS__SENTINEL_USERNAME and RAYLANE_REDIS__SENTINEL_PASSWORD"
 _TLS: Final = "RAYLANE_REDIS__CA_FILE, RAYLANE_REDIS__CLIENT_CERT_FILE and RAYLANE_REDIS__TLS_VERIFY"
 
 
@@ -68,32 +68,55 @@ def connect(settings: RedisSettings) -> Redis:
 
     It connects at its first command; close it with `aclose()`. A blocking command (XREAD) must block for less than
     `socket_timeout_s`. Forked children and several event loops may share one client: each gets its own connections, and
-    `aclose()` closes those of the running loop. Raises `InvalidRequest` for a URL that cannot be used.
+    `aclose()` closes those of the running loop. Raises `InvalidRequest` or `ClusterUnsupported` for a
+    URL that cannot be used.
     """
-    options = _options(settings)
-    kind = _KINDS[options.pop("connection_class", Connection)]
-    if kind is TlsConnection:
+    url = parse(settings.url.get_secret_value())
+    keys = Keys(settings.prefix or ("raylane" if url.topology == "cluster" else ""))
+    options: dict[str, Any] = {
+        "decode_responses": True,
+        # Bytes that another program wrote must not make redis-py raise. They can be sent back unchanged.
+        "encoding_errors": "surrogateescape",
+        "parser_class": Parser,
+        "socket_connect_timeout": settings.connect_timeout_s,
+        "retry": CommandRetry(settings.give_up_s),
+        "retry_on_error": list(RETRYABLE),
+    }
+    if url.connection is TlsConnection:
         options["tls"] = partial(_tls_context, settings)
     elif settings.ca_file or settings.client_cert_file:
         raise InvalidRequest.field("redis.url", "must start with rediss:// because a certificate is set")
-    if kind is not UnixConnection:
+    if url.connection is not UnixConnection:
         options |= {"socket_keepalive": True, "socket_keepalive_options": _KEEPALIVE}
+    login = {"username": settings.username, "password": _secret(settings.password)} | url.login
     pool = RetryingPool(
-        Keys(settings.prefix),
+        keys,
         Durability(settings),
-        connection_class=kind,
-        decode_responses=True,
-        # Bytes that another program wrote must not make redis-py raise. They can be sent back unchanged.
-        encoding_errors="surrogateescape",
-        parser_class=Parser,
-        socket_connect_timeout=settings.connect_timeout_s,
+        partial(_directory, settings, url, keys, partial(url.connection, **options), login),
+        connection_class=url.connection,
         socket_timeout=settings.socket_timeout_s,
         health_check_interval=_HEALTH_CHECK_S,
-        retry=CommandRetry(settings.give_up_s),
-        retry_on_error=list(RETRYABLE),
         **options,
+        **login,
+        **url.options,
     )
     return Redis.from_pool(pool)
+
+
+def _directory(
+    settings: RedisSettings, url: RedisUrl, keys: Keys, connection: Callable[..., RetryingConnection], login: Login
+) -> Directory | None:
+    """Returns what knows where the primary is; None if the URL says so itself."""
+    # A server that does not answer soon is not waited for, because another one may answer.
+    connection = partial(connection, socket_timeout=settings.connect_timeout_s)
+    match url.topology:
+        case "sentinel":
+            watcher = {"username": settings.sentinel_username, "password": _secret(settings.sentinel_password)}
+            return Sentinels(url.servers, partial(ask, partial(connection, **watcher)), url.name)
+        case "cluster":
+            return Cluster(url.servers, partial(ask, partial(connection, **login)), keys)
+        case "server":
+            return None
 
 
 def keys_of(redis: Redis) -> Keys:
@@ -112,13 +135,16 @@ def durability_of(redis: Redis) -> Durability:
 def queue_errors(doing: str) -> Iterator[None]:
     """Turns redis-py's errors inside the block into `QueueUnavailable`, which says what failed and what to do.
 
+    A server that is not what the URL says is `ClusterUnsupported`.
+
     `doing` completes the sentence "Redis refused to …".
     """
     try:
         yield
     except (RedisError, OSError) as error:
         problem, retryable = _explain(error, doing)
-        raise QueueUnavailable(problem, retryable=retryable, details={"doing": doing}) from error
+        kind = ClusterUnsupported if isinstance(error, WrongTopology) else QueueUnavailable
+        raise kind(problem, retryable=retryable, details={"doing": doing}) from error
 
 
 def readable(answers: Iterable[object]) -> list[dict[str, str] | None]:
@@ -150,6 +176,10 @@ def _explain(error: Exception, doing: str) -> tuple[str, bool]:
         return f"no TLS connection to Redis to {doing}: {tls}; check {_TLS}", False
     said = _said(error)
     match error.__cause__ if isinstance(error, RetriesExhausted) else error:
+        case WrongTopology():
+            return f"RAYLANE_REDIS__URL cannot be used to {doing}: {said}", False
+        case SentinelLoginRefused():
+            return f"a sentinel refused the login to {doing}: {said}; check {_SENTINEL_LOGIN}", False
         case AuthenticationError():
             return f"Redis refused the login to {doing}: {said}; check {_LOGIN}", False
         case NoPermissionError():
@@ -173,8 +203,6 @@ def _explain(error: Exception, doing: str) -> tuple[str, bool]:
             return f"Redis refused to {doing}: {said}; {hint}", False
         case ResponseError() if said.startswith("MISCONF"):
             return f"Redis refused to {doing} because it cannot write to its disk: {said}; see its log", True
-        case ResponseError() if said.startswith(("MOVED", "ASK", "CROSSSLOT")):
-            return f"Redis refused to {doing}: {said}; Raylane needs one primary, not a cluster", False
         case ResponseError() if said.startswith("WRONGTYPE"):
             hint = "another program writes to this database: give Raylane its own in RAYLANE_REDIS__URL"
             return f"Redis refused to {doing}: {said}; {hint}", False
@@ -182,28 +210,8 @@ def _explain(error: Exception, doing: str) -> tuple[str, bool]:
             return f"Redis refused to {doing}: {said}", False
 
 
-def _options(settings: RedisSettings) -> dict[str, Any]:
-    """Returns the connection options from the URL, and the login from the settings.
-
-    Other options in the URL are refused, because they would silently override the settings.
-    """
-    url = settings.url.get_secret_value()
-    if not url.startswith(_SCHEMES):
-        raise InvalidRequest.field("redis.url", f"must start with one of the schemes {', '.join(_SCHEMES)}")
-    try:
-        options: dict[str, Any] = dict(parse_url(url))
-    except ValueError:
-        # redis-py's own message may quote part of the password.
-        hint = "percent-encode special characters in a password, or set redis.password"
-        raise InvalidRequest.field("redis.url", f"cannot be read: {hint}") from None
-    unread = sorted(options.keys() - _READ_FROM_URL)
-    if unread:
-        raise InvalidRequest.field("redis.url", f"must not contain {', '.join(unread)}; use the settings instead")
-    if settings.username is not None:
-        options.setdefault("username", settings.username)
-    if settings.password is not None:
-        options.setdefault("password", settings.password.get_secret_value())
-    return options
+def _secret(value: SecretStr | None) -> str | None:
+    return None if value is None else value.get_secret_value()
 
 
 def _tls_context(settings: RedisSettings) -> ssl.SSLContext:

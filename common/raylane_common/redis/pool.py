@@ -13,22 +13,27 @@ from typing import TYPE_CHECKING, Any
 from redis.asyncio import ConnectionPool
 
 from raylane_common.redis.retrying import RetryingConnection
+from raylane_common.redis.topology import Primary, check_plain, check_primary
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Callable
 
     from redis.asyncio.connection import AbstractConnection
 
     from raylane_common.redis.durability import Durability
     from raylane_common.redis.keys import Keys
+    from raylane_common.redis.replies import Hello
+    from raylane_common.redis.topology import Directory
 
 
 class _LoopConnections:
     """The connections of one event loop. They are closed when the loop ends."""
 
-    def __init__(self) -> None:
+    def __init__(self, keys: Keys, directory: Directory | None) -> None:
         self.idle: list[RetryingConnection] = []
         self.in_use: set[RetryingConnection] = set()
+        self.primary = None if directory is None else Primary(directory, self._cut)
+        self._keys = keys
         self._until_loop_ends = self._close_when_loop_ends()
 
     async def open(self) -> None:
@@ -40,6 +45,13 @@ class _LoopConnections:
         connections = [*self.idle, *(self.in_use if in_use else ())]
         await asyncio.gather(*(connection.disconnect() for connection in connections))
 
+    def check(self, hello: Hello) -> None:
+        """Raises `WrongTopology` or `TemporaryRefusal` if a server is not what the URL says."""
+        if self.primary is None:
+            check_plain(hello, self._keys)
+        else:
+            check_primary(hello)
+
     async def drop_idle(self) -> None:
         """Drops the idle connections: a server that is silent on one connection is probably silent on all of them."""
         for connection in self.idle:
@@ -49,6 +61,10 @@ class _LoopConnections:
         """Gives up the connections without using the loop that opened them."""
         for connection in (*self.idle, *self.in_use):
             connection.abandon()
+
+    def _cut(self) -> None:
+        for connection in (*self.idle, *self.in_use):
+            connection.cut()
 
     async def _close_when_loop_ends(self) -> AsyncGenerator[None]:
         try:
@@ -63,10 +79,14 @@ class RetryingPool(ConnectionPool):
     It also holds the keys of its deployment, and what the server must confirm.
     """
 
-    def __init__(self, keys: Keys, durability: Durability, **options: Any) -> None:
+    def __init__(
+        self, keys: Keys, durability: Durability, directory: Callable[[], Directory | None], **options: Any
+    ) -> None:
+        """`directory` returns what knows the address of the primary; None if it is among the `options`."""
         super().__init__(**options)
         self.keys = keys
         self.durability = durability
+        self._directory = directory
         self._process = os.getpid()
         self._by_loop: dict[asyncio.AbstractEventLoop, _LoopConnections] = {}
         self._inherited: list[_LoopConnections] = []
@@ -88,7 +108,8 @@ class RetryingPool(ConnectionPool):
     async def release(self, connection: AbstractConnection) -> None:
         """Returns a connection to the loop that it belongs to, whichever loop releases it."""
         assert isinstance(connection, RetryingConnection)
-        owner: _LoopConnections = connection.owner
+        owner = connection.owner
+        assert isinstance(owner, _LoopConnections)
         if connection in owner.in_use:
             owner.in_use.remove(connection)
             owner.idle.append(connection)
@@ -101,7 +122,6 @@ class RetryingPool(ConnectionPool):
     def _new_connection(self, owner: _LoopConnections) -> RetryingConnection:
         connection: RetryingConnection = self.make_connection()  # type: ignore[no-untyped-call]  # as above
         connection.owner = owner
-        connection.on_silence = owner.drop_idle
         return connection
 
     async def _enter(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -119,5 +139,5 @@ class RetryingPool(ConnectionPool):
             if connections is not None:
                 connections.abandon()
         if loop not in self._by_loop:
-            self._by_loop[loop] = _LoopConnections()
+            self._by_loop[loop] = _LoopConnections(self.keys, self._directory())
             await self._by_loop[loop].open()

@@ -9,31 +9,29 @@ import asyncio
 import os
 import ssl
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
-from redis.asyncio.connection import AbstractConnection, Connection, DefaultParser, UnixDomainSocketConnection
+from redis.asyncio.connection import AbstractConnection, Connection, UnixDomainSocketConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.connection import HiredisRespSerializer
-from redis.exceptions import AuthenticationError, NoPermissionError, OutOfMemoryError, ResponseError
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from raylane_common.backoff import Backoff
+from raylane_common.redis.replies import OTHER_SCHEMES, RETRYABLE, Address, Hello, Moved, WrongTopology, is_permanent
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
+
+    from raylane_common.redis.topology import Primary
 
 T = TypeVar("T")
 
 # A connection that was cut can usually be reopened at once. A failover takes seconds, so a try per second is enough.
 _FIRST_PAUSE_S: Final = 0.05
 _LONGEST_PAUSE_S: Final = 1.0
-_TEMPORARY: Final = frozenset({"READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "UNBLOCKED", "NOREPLICAS", "BUSY"})
-
-
-class TemporaryRefusal(ResponseError):
-    """An error that goes away on its own: the server is in a failover, a restart or a long script."""
 
 
 class RetriesExhausted(RedisConnectionError):
@@ -41,19 +39,6 @@ class RetriesExhausted(RedisConnectionError):
 
 
 _packer: Final = HiredisRespSerializer()
-
-RETRYABLE: Final = (RedisConnectionError, RedisTimeoutError, OSError, TemporaryRefusal)
-
-
-def tls_error(error: BaseException | None) -> ssl.SSLError | None:
-    """Returns the TLS error that caused `error`, unless it only says that the connection was cut; None for others."""
-    # `__context__` is not followed, because it also leads to errors that the caller is handling.
-    while error is not None:
-        if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
-            return error
-        error = error.__cause__
-    return None
-
 
 # The deadline of the command that is being tried in this context, and the loop time to which it was first set.
 _limit: ContextVar[tuple[asyncio.Timeout, float] | None] = ContextVar("limit", default=None)
@@ -105,32 +90,28 @@ async def _recover(fail: Callable[[Any], Any], error: Exception) -> None:
         if failed is error:
             raise
         error = failed
-    if isinstance(error, AuthenticationError) or tls_error(error) is not None:
+    if is_permanent(error):
         raise error
 
 
-class Parser(DefaultParser):  # type: ignore[misc, valid-type]  # redis-py chooses it when it is imported
-    """Recognizes errors that redis-py does not: temporary ones, and a lack of permission or memory inside a script."""
+class Owner(Protocol):
+    """The connections that a connection belongs to."""
 
-    @classmethod
-    def parse_error(cls, response: str) -> ResponseError:
-        """Returns the exception for an error message of the server."""
-        # Before Redis 7, an error inside a script is at the end of a longer message.
-        if response.split(" ", 1)[0] in _TEMPORARY or "-READONLY" in response or "with replica instances" in response:
-            return TemporaryRefusal(response)
-        if "-OOM " in response:
-            return OutOfMemoryError(response)
-        if response.startswith("ERR ACL failure in script"):
-            return NoPermissionError(response.removeprefix("ERR "))
-        answer: ResponseError = super().parse_error(response)
-        return answer
+    primary: Primary | None
+
+    def check(self, hello: Hello) -> None:
+        """Raises an error if the server is not what the URL says."""
+
+    async def drop_idle(self) -> None:
+        """Drops the idle connections: a server that is silent on one connection is probably silent on all of them."""
 
 
 class RetryingConnection(AbstractConnection):
-    """The base class of all connections. `RetryingPool` sets `owner` and `on_silence`."""
+    """The base class of all connections. `RetryingPool` sets `owner`; a connection without one asks for the primary."""
 
-    owner: Any
-    on_silence: Callable[[], Awaitable[None]]
+    host: str
+    port: int
+    owner: Owner | None = None
     _asked_at_s: float | None = None
     _opened_by: int | None = None
 
@@ -148,7 +129,54 @@ class RetryingConnection(AbstractConnection):
         """Connects, logs in and resubscribes, within the time limit of the current command if there is one."""
         if not self.is_connected:
             self._opened_by = os.getpid()
-            await self.retry.call_with_retry(super().connect, lambda _: self.disconnect(nowait=True))
+            await self.retry.call_with_retry(self._open, lambda _: self.disconnect(nowait=True))
+
+    async def _open(self) -> None:
+        primary = self.owner.primary if self.owner is not None else None
+        if primary is not None:
+            self.host, self.port = await primary.locate()
+        try:
+            await super().connect()  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
+        except RETRYABLE as error:
+            await self._failed(error)
+            raise
+        if primary is not None and primary.address != (self.host, self.port):
+            await self.disconnect(nowait=True)
+            raise RedisConnectionError(f"the primary has moved from {self._host_error()}")
+
+    async def on_connect(self) -> None:
+        """Logs in, and checks that the server is what the URL says."""
+        await super().on_connect()
+        if self.owner is not None:
+            self.owner.check(await self._say_hello())
+
+    async def _say_hello(self) -> Hello:
+        try:
+            # ACL rules do not apply to this command.
+            await self.send_command("HELLO", 2, check_health=False)
+            answer = await self.read_response()
+        except ResponseError:
+            answer = None  # a proxy, or a server before Redis 6
+        said = dict(zip(answer[::2], answer[1::2], strict=False)) if isinstance(answer, list) else {}
+        return Hello(str(said.get("mode", "")), str(said.get("role", "")))
+
+    async def _failed(self, error: Exception) -> None:
+        """Tells the owner what an error says about its other connections."""
+        if self.owner is None:
+            return
+        if isinstance(error, Moved):
+            if self.owner.primary is None:
+                raise WrongTopology(f"{error}: {OTHER_SCHEMES}") from error
+            self.owner.primary.move(Address(error.host or self.host, error.port))
+        elif self.owner.primary is not None:
+            self.owner.primary.doubt(Address(self.host, self.port))
+        if isinstance(error, RedisTimeoutError):
+            await self.owner.drop_idle()
+
+    def cut(self) -> None:
+        """Ends the connection at once. A command in progress fails, and is tried again."""
+        if self._writer is not None:
+            self._writer.transport.abort()
 
     async def disconnect(self, nowait: bool = False) -> None:
         """Drops the connection without waiting for a peer that may be gone."""
@@ -190,8 +218,12 @@ class RetryingConnection(AbstractConnection):
                 await super().send_packed_command(command, check_health=False)
         except TimeoutError as error:
             await self.disconnect(nowait=True)
-            await self.on_silence()
-            raise RedisTimeoutError("Timeout writing to socket") from error
+            silent = RedisTimeoutError("Timeout writing to socket")
+            await self._failed(silent)
+            raise silent from error
+        except RedisConnectionError as error:
+            await self._failed(error)
+            raise
         finally:
             self.socket_timeout = limit_s
         if self._asked_at_s is None:
@@ -206,8 +238,8 @@ class RetryingConnection(AbstractConnection):
             deadline.reschedule(at_s + timeout)
         try:
             answer = await super().read_response(disable_decoding, timeout, **options)
-        except RedisTimeoutError:
-            await self.on_silence()
+        except RETRYABLE as error:
+            await self._failed(error)
             raise
         now_s = asyncio.get_running_loop().time()
         if answer is not None or timeout is None:
@@ -215,8 +247,9 @@ class RetryingConnection(AbstractConnection):
         elif self._asked_at_s is not None and now_s - self._asked_at_s > (self.socket_timeout or now_s):
             # The server did not answer the health check. redis-py would keep sending checks for a subscriber.
             await self.disconnect(nowait=True)
-            await self.on_silence()
-            raise RedisTimeoutError(f"Timeout reading from {self._host_error()}")
+            silent = RedisTimeoutError(f"Timeout reading from {self._host_error()}")
+            await self._failed(silent)
+            raise silent
         return answer
 
 

@@ -27,21 +27,21 @@ _LONGEST_PAUSE_S: Final = 5.0
 async def listen(redis: Redis, channels: Mapping[str, Callable[[str], None]]) -> NoReturn:
     """Calls a channel's function with each message (a job id) that arrives on the channel, until cancelled.
 
-    A lost connection is reopened. Each function is then called once with '', because messages may have been missed.
+    Each function is called with '' when its subscription begins, also after a lost connection was reopened, because
+    messages may have been missed.
     """
     pauses = Backoff(_FIRST_PAUSE_S, _LONGEST_PAUSE_S, jitter=0.5)
     while True:
         try:
             with queue_errors("listen for work"):
-                async with redis.pubsub(ignore_subscribe_messages=True) as pubsub:
+                async with redis.pubsub() as pubsub:
                     await pubsub.subscribe(*channels)
-                    pauses.reset()
-                    for call in channels.values():
-                        call("")
                     while True:
                         message = await pubsub.get_message(timeout=_LISTEN_S)
                         if message is not None:
-                            channels[message["channel"]](message["data"])
+                            pauses.reset()
+                            subscribed = message["type"] == "subscribe"
+                            channels[message["channel"]]("" if subscribed else message["data"])
         except QueueUnavailable as error:
             logger.warning("%s; the worker polls until Redis is back", error)
             await asyncio.sleep(pauses.next_s())
