@@ -12,7 +12,7 @@ import pytest
 
 from raylane_common.errors import ClusterUnsupported, QueueUnavailable
 from raylane_common.redis.connection import connect, keys_of, queue_errors
-from raylane_common.redis.queue import JobQueue
+from raylane_common.redis.queue import JobQueue, QueueOverview
 from raylane_common.redis.queue.wake import listen
 from raylane_common.settings import RedisSettings
 from tests.helpers.acl import PRODUCER, WORKER, documented_rules, password_of
@@ -71,6 +71,21 @@ async def test_every_node_leads_to_the_one_with_the_keys(cluster: Cluster, opene
         assert await queue.result(f"j{number}", timeout_s=10) == DONE
     primary = await cluster.primary()
     assert await primary.ask("CLUSTER", "COUNTKEYSINSLOT", cluster.slot) == await primary.ask("DBSIZE") > 0
+
+
+async def test_followers_of_many_jobs_share_a_read_of_the_cluster(cluster: Cluster, opened: Any) -> None:
+    client = await opened(f"redis+cluster://{await another(cluster)}")
+    queue, lane = JobQueue(client), patient_lane(client)
+    names = [f"j{number}" for number in range(30)]
+    await queue.enqueue_many([a_job(id=name, session_id="s") for name in names])
+    waiting = [asyncio.create_task(queue.result(name, timeout_s=30)) for name in names[:-1]]
+    joined = queue.follow(names[-1])
+    assert (await anext(joined)).status == "queued"
+    for _ in names:
+        await run(lane)
+    assert await asyncio.gather(*waiting) == [DONE] * len(waiting)
+    assert [event.status async for event in joined] == ["running", "succeeded"]
+    assert len(await QueueOverview(client).jobs(session_id="s")) == len(names)
 
 
 async def test_what_a_url_gets_wrong_is_said_at_connect(cluster: Cluster, opened: Any, valkey: EmbeddedValkey) -> None:
