@@ -94,6 +94,11 @@ def printable(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
+def whole_number(text: str | None) -> int | None:
+    """Returns a number from Redis that is not negative and below 10^16; None if another program wrote anything else."""
+    return int(text) if text and text.isascii() and text.isdecimal() and len(text) <= 16 else None
+
+
 def is_plain_path(path: str) -> bool:
     """Returns whether a path is relative, in POSIX form, and stays below the directory that it starts from."""
     parts = PurePosixPath(path).parts

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from graphlib import TopologicalSorter
+from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from raylane import arguments
-from raylane_common.errors import JobNotFound, JobNotRequeued, RaylaneError
+from raylane_common.errors import InvalidRequest, JobNotFound, JobNotRequeued, RaylaneError
 from raylane_common.wire.base import JobKind
 from raylane_common.wire.jobs import JobStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from collections.abc import Set as AbstractSet
+
     from raylane_common.redis.queue import JobQueue, QueueOverview
     from raylane_common.wire.jobs import ClusterRuns, JobList, LaneOverview
 
@@ -114,7 +117,7 @@ class OperatorActions:
         found = {job.id: job for job in reversed(newest_first)}
         # Sorting by time is not enough: a job fails in the same millisecond as the job that it waited for.
         graph = {job_id: found.keys() & set(job.after) for job_id, job in found.items()}
-        return [await self._requeue(job_id) for job_id in TopologicalSorter(graph).static_order()]
+        return [await self._requeue(job_id) for job_id in _in_order(graph)]
 
     async def _dead(
         self,
@@ -136,6 +139,15 @@ class OperatorActions:
     async def _requeue(self, job_id: str) -> Requeued:
         try:
             await self._queue.requeue(job_id)
-        except (JobNotFound, JobNotRequeued) as error:
+        except (JobNotFound, JobNotRequeued, InvalidRequest) as error:
             return Requeued(job_id, error)
         return Requeued(job_id, None)
+
+
+def _in_order(graph: Mapping[str, AbstractSet[str]]) -> list[str]:
+    """Returns the jobs so that each is after those that it depends on."""
+    try:
+        return list(TopologicalSorter(graph).static_order())
+    except CycleError:
+        # Another program has changed a record: no order is right, and the jobs of the circle are refused one by one.
+        return list(graph)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from raylane_common.redis.keys import AFTER, NO_SLOT, SLOTS, Keys
+from raylane_common.redis.keys import AFTER, DEPENDENTS, NO_SLOT, SLOTS, Keys
 
 # What the tests of the queue run on: "server", "sentinel" or "cluster".
 TEST_REDIS = os.environ.get("RAYLANE_TEST_REDIS", "server")
@@ -33,6 +33,11 @@ def job_of(key: str, deployment: Keys = keys) -> str:
 def job_after(job_id: str) -> str:
     """The jobs that a waiting job still waits for: a set."""
     return f"{keys.job(job_id)}{AFTER}"
+
+
+def job_dependents(job_id: str) -> str:
+    """The jobs that wait for this one: a set."""
+    return f"{keys.job(job_id)}{DEPENDENTS}"
 
 
 def is_unique(key: str, deployment: Keys = keys) -> bool:

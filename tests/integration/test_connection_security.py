@@ -343,7 +343,8 @@ async def test_the_documented_users_can_do_all_that_producers_and_workers_do_and
 
 
 def called_by_scripts(user: str) -> set[str]:
-    found = re.findall(r"call\('([A-Z]+)'(?:, '(STREAM)')?", "".join(source(script, "") for script in SCRIPTS[user]))
+    scripts = "".join(source(script, "") for script in SCRIPTS[user])
+    found = re.findall(r"(?:call|own)\('([A-Z]+)'(?:, '(STREAM)')?", scripts)
     called = {"|".join(filter(None, words)).lower() for words in found}
     # Only workers take the step that asks for it.
     return called - {"info"} if user == PRODUCER else called

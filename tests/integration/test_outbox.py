@@ -12,7 +12,6 @@ from raylane_common.errors import QueueUnavailable
 from raylane_common.redis.queue import JobQueue, LaneQueue
 from raylane_worker.lanes import outbox as outbox_module
 from raylane_worker.lanes.outbox import Outbox
-from tests.helpers import queue_keys
 from tests.helpers.claims import PERMANENT, TRANSIENT, claimed, die, finals, patient_lane, record, statuses
 from tests.helpers.lanes import DONE, a_job
 from tests.helpers.queue_keys import keys
@@ -131,21 +130,6 @@ async def test_an_outcome_is_written_once_when_redis_wrote_it_and_the_answer_was
     assert await finals(redis, "j0") == ["succeeded"]
     assert len(await JobQueue(redis).attempts("j1")) == 1
     assert ((await record(redis, "j1")).attempt, (await record(redis, "j2")).attempt) == (1, 0)
-
-
-async def test_an_outcome_that_redis_refuses_does_not_hold_up_the_others(
-    redis: Redis, lane: LaneQueue, finish: FlakyFinish
-) -> None:
-    await JobQueue(redis).enqueue_many([a_job(id=f"j{number}", unique=f"u{number}") for number in range(5)])
-    leases = (await lane.claim(5)).leases
-    # Another program wrote a value of another type under the job's unique key.
-    await redis.delete(queue_keys.unique("tables", "u2"))
-    await redis.hset(queue_keys.unique("tables", "u2"), "a", "b")  # type: ignore[misc]  # redis-py's sync/async union
-    await redis.expire(queue_keys.unique("tables", "u2"), 60)
-    async with open_outbox(lane) as outbox:
-        await asyncio.gather(*(outbox.write(lease.succeeded(DONE)) for lease in leases))
-    assert finish.calls > 1
-    assert await statuses(redis, "j0", "j1", "j3", "j4") == ["succeeded"] * 4
 
 
 async def test_an_outcome_that_redis_refuses_loses_no_others_when_redis_then_is_away(

@@ -412,7 +412,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.run(self.redis.delete(keys.janitor(LANE)))
         assert self.run(self.lanes[worker].janitor().sweep())
         checked = [(job_id, True) for job_id in self.used_ids]
-        self.run(calls.mend(Scripts(self.redis), LANE, int(LEASE_S * 1000), checked))
+        self.run(calls.mend(Scripts(self.redis), LANE, int(LEASE_S * 1000), ["tables", "upload"], checked))
 
     # What must hold after every step.
 

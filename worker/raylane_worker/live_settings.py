@@ -42,16 +42,16 @@ class LiveSettings:
 
         If they cannot be used, logs the reason and keeps the previous settings.
         """
-        values = await self._store.all()
-        if values == self._known:
-            return
         try:
+            values = await self._store.all()
+            if values == self._known:
+                return
+            self._known = values
             await self._ray.use(applied(self._started_with, values))
         except InvalidRequest as error:
             logger.error("settings from Redis are not used: %s", error)
         else:
             logger.warning("settings changed: %s", ", ".join(map("=".join, values.items())) or "none set any more")
-        self._known = values
 
     async def follow(self) -> NoReturn:
         """Applies every change until cancelled."""

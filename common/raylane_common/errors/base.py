@@ -65,7 +65,8 @@ class RaylaneError(Exception):
     def retry_after_s(self) -> float | None:
         """The pause that the other service asked for, in seconds; None if it asked for none."""
         seconds = self.details.get("retry_after_s")
-        return float(seconds) if isinstance(seconds, int | float) else None
+        # A record may hold any number; an integer beyond the range of floats cannot be converted.
+        return float(seconds) if isinstance(seconds, int | float) and 0 <= seconds < 2**53 else None
 
     def info(self) -> ErrorInfo:
         """Returns this error in its wire form."""

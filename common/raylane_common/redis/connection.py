@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from ast import literal_eval
 from contextlib import contextmanager
 from functools import lru_cache, partial
@@ -32,6 +33,7 @@ from raylane_common.redis.replies import (
     SentinelLoginRefused,
     TemporaryRefusal,
     WrongTopology,
+    WrongType,
     tls_error,
 )
 from raylane_common.redis.retrying import CommandRetry, RetriesExhausted, TlsConnection, UnixConnection
@@ -132,19 +134,33 @@ def durability_of(redis: Redis) -> Durability:
 
 
 @contextmanager
-def queue_errors(doing: str) -> Iterator[None]:
+def queue_errors(doing: str, key: str = "") -> Iterator[None]:
     """Turns redis-py's errors inside the block into `QueueUnavailable`, which says what failed and what to do.
 
     A server that is not what the URL says is `ClusterUnsupported`.
 
-    `doing` completes the sentence "Redis refused to …".
+    `doing` completes the sentence "Redis refused to …". `key` is the key of a lane that the block uses: if it holds
+    another type of value, the error names it.
     """
     try:
         yield
     except (RedisError, OSError) as error:
-        problem, retryable = _explain(error, doing)
+        problem, retryable = _explain(error, doing, key or _key_in(error))
         kind = ClusterUnsupported if isinstance(error, WrongTopology) else QueueUnavailable
         raise kind(problem, retryable=retryable, details={"doing": doing}) from error
+
+
+@contextmanager
+def owned_key(what: str, field: str, key: str) -> Iterator[None]:
+    """Raises `InvalidRequest` if a command of the block fails because the key holds another type of value.
+
+    `what` is what the key should hold, such as "the events of job a"; `field` is the value of `details["field"]`.
+    """
+    try:
+        yield
+    except WrongType as error:
+        problem = f"{what} cannot be read: another program has overwritten {_key_in(error) or key}; delete this key"
+        raise InvalidRequest(problem, details={"field": field}) from error
 
 
 def readable(answers: Iterable[object]) -> list[dict[str, str] | None]:
@@ -154,7 +170,7 @@ def readable(answers: Iterable[object]) -> list[dict[str, str] | None]:
     """
     found: list[dict[str, str] | None] = []
     for answer in answers:
-        if isinstance(answer, Exception) and not _said(answer).startswith("WRONGTYPE"):
+        if isinstance(answer, Exception) and not isinstance(answer, WrongType):
             raise answer
         found.append(answer if isinstance(answer, dict) else None)
     return found
@@ -169,7 +185,16 @@ def _said(error: BaseException) -> str:
         return str(error)
 
 
-def _explain(error: Exception, doing: str) -> tuple[str, bool]:
+def _key_in(error: Exception) -> str:
+    """Returns the key of the command that failed, or '' if the error does not tell it."""
+    if isinstance(error, WrongType) and error.key:
+        return error.key
+    # redis-py's own words about a command in a pipeline
+    found = re.match(r"Command # \d+ \(\S+ (\S+)", str(error))
+    return found[1].rstrip(")") if found else ""
+
+
+def _explain(error: Exception, doing: str, key: str) -> tuple[str, bool]:
     """Returns the message, and whether the same command may succeed later."""
     tls = tls_error(error)
     if tls is not None:
@@ -203,7 +228,11 @@ def _explain(error: Exception, doing: str) -> tuple[str, bool]:
             return f"Redis refused to {doing}: {said}; {hint}", False
         case ResponseError() if said.startswith("MISCONF"):
             return f"Redis refused to {doing} because it cannot write to its disk: {said}; see its log", True
-        case ResponseError() if said.startswith("WRONGTYPE"):
+        case ResponseError() if said.startswith("WRONGKEY "):
+            return f"Redis refused to {doing}: {said.removeprefix('WRONGKEY ')}", True
+        case WrongType() if key:
+            return f"Redis refused to {doing}: another program has overwritten {key}; delete this key", True
+        case WrongType():
             hint = "another program writes to this database: give Raylane its own in RAYLANE_REDIS__URL"
             return f"Redis refused to {doing}: {said}; {hint}", False
         case _:

@@ -6,7 +6,7 @@ import ssl
 from typing import Final, NamedTuple
 
 from redis.asyncio.connection import DefaultParser
-from redis.exceptions import AuthenticationError, NoPermissionError, OutOfMemoryError, RedisError
+from redis.exceptions import AuthenticationError, NoPermissionError, OutOfMemoryError, RedisError, ResponseError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
@@ -50,6 +50,12 @@ class Moved(TemporaryRefusal):
         self.port = int(port)
 
 
+class WrongType(ResponseError):
+    """A key holds another type of value than the command needs: another program has written it."""
+
+    key: str = ""
+
+
 class SentinelLoginRefused(AuthenticationError):
     """A sentinel refused the login."""
 
@@ -77,7 +83,7 @@ def tls_error(error: BaseException | None) -> ssl.SSLError | None:
 
 
 class Parser(DefaultParser):  # type: ignore[misc, valid-type]  # redis-py chooses it when it is imported
-    """Recognizes errors that redis-py does not: temporary ones, and a lack of permission or memory in a script."""
+    """Recognizes errors that redis-py does not: temporary ones, wrong types, and some that occur in a script."""
 
     @classmethod
     def parse_error(cls, response: str) -> RedisError:
@@ -90,6 +96,8 @@ class Parser(DefaultParser):  # type: ignore[misc, valid-type]  # redis-py choos
             return TemporaryRefusal(response)
         if "-OOM " in response:
             return OutOfMemoryError(response)
+        if code == "WRONGTYPE":
+            return WrongType(response)
         if response.startswith("ERR ACL failure in script"):
             return NoPermissionError(response.removeprefix("ERR "))
         answer: RedisError = super().parse_error(response)

@@ -10,7 +10,7 @@ from raylane_common import checks
 from raylane_common.errors import InvalidRequest
 from raylane_common.ray.addresses import configured
 from raylane_common.ray.settings import RaySettings
-from raylane_common.redis.connection import keys_of, queue_errors
+from raylane_common.redis.connection import keys_of, owned_key, queue_errors
 from raylane_common.redis.queue.scripts import Scripts, calls
 from raylane_common.rules import printable
 
@@ -35,8 +35,11 @@ class SettingsStore:
         self._scripts = Scripts(redis)
 
     async def all(self) -> dict[str, str]:
-        """Returns the values by name. Names that this version does not know are left out."""
-        with queue_errors("read the settings"):
+        """Returns the values by name. Names that this version does not know are left out.
+
+        Raises `InvalidRequest` if another program has overwritten all of them.
+        """
+        with queue_errors("read the settings"), owned_key("the settings", "settings", self._keys.settings):
             found = await cast("Awaitable[dict[str, str]]", self._redis.hgetall(self._keys.settings))
         return {name: printable(found[name]) for name in NAMES if name in found}
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, cast
 from pydantic import TypeAdapter, ValidationError
 
 from raylane_common.errors import InvalidRequest
-from raylane_common.redis.connection import keys_of, queue_errors
+from raylane_common.redis.connection import keys_of, owned_key, queue_errors
 from raylane_common.redis.queue.scripts import Scripts, calls
 from raylane_common.rules import printable
 from raylane_common.wire.sources import AnySource
@@ -39,12 +39,11 @@ class SourceStore:
     async def all(self, session_id: str) -> list[AnySource]:
         """Returns the session's sources, sorted by type and name. A source of a newer version is an `OpaqueSource`.
 
-        Raises `InvalidRequest` that names the source if one cannot be read.
+        Raises `InvalidRequest` that names the source, or the key of all of them, if one cannot be read.
         """
-        with queue_errors("read sources"):
-            found = await cast(
-                "Awaitable[Mapping[str, str]]", self._redis.hgetall(self._keys.session_sources(session_id))
-            )
+        key = self._keys.session_sources(session_id)
+        with queue_errors("read sources"), owned_key(f"the sources of session {session_id}", "sources", key):
+            found = await cast("Awaitable[Mapping[str, str]]", self._redis.hgetall(key))
         return [_read(session_id, field, found[field]) for field in sorted(found)]
 
     async def clear(self, session_id: str, snapshot: Sequence[AnySource]) -> int:
@@ -62,8 +61,11 @@ class SourceStore:
             async with self._redis.pipeline(transaction=True) as pipe:
                 pipe.hlen(self._keys.session_sources(session_id))
                 pipe.delete(self._keys.session_sources(session_id), self._keys.session_jobs(session_id))
-                count, _ = await pipe.execute()
-        return int(count)
+                count, deleted = await pipe.execute(raise_on_error=False)
+            if isinstance(deleted, Exception):
+                raise deleted
+        # What another program has written instead of the sources is deleted, but cannot be counted.
+        return count if isinstance(count, int) else 0
 
 
 def _dump(sources: Sequence[AnySource]) -> dict[str, str]:

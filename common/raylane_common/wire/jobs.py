@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 
 WIRE_VERSION: Final = 1
 
+# Beyond 2^53, the scripts and many JSON parsers do not hold a whole number exactly.
+Number = Annotated[int, Field(ge=0, lt=2**53)]
+
 
 class Progress(BaseModel):
     """How far a running job is. `done` and `total` count `unit`s, if there is something to count."""
@@ -108,21 +111,21 @@ class JobSummary(BaseModel):
     lane: str
     session_id: str | None = None
     status: JobStatus
-    attempt: int = 0
-    max_attempts: int | None = Field(default=None, description="None until a worker has claimed the job")
-    round: int = Field(default=0, description="How many times the job was requeued to start from the beginning")
+    attempt: Number = 0
+    max_attempts: Number | None = Field(default=None, description="None until a worker has claimed the job")
+    round: Number = Field(default=0, description="How many times the job was requeued to start from the beginning")
     priority: Priority = Priority.NORMAL
     error: ErrorInfo | None = None
     progress: Progress | None = None
-    enqueued_at: int
-    started_at: int | None = None
-    finished_at: int | None = None
+    enqueued_at: Number
+    started_at: Number | None = None
+    finished_at: Number | None = None
     worker: str | None = None
     after: tuple[str, ...] = ()
-    at: int | None = Field(default=None, description="Epoch ms at which it may start at the earliest")
-    expires_at: int | None = Field(default=None, description="Epoch ms by which it must have started")
+    at: Number | None = Field(default=None, description="Epoch ms at which it may start at the earliest")
+    expires_at: Number | None = Field(default=None, description="Epoch ms by which it must have started")
     unique: str | None = None
-    cancel_requested_at: int | None = None
+    cancel_requested_at: Number | None = None
     what: str = Field(default="", description="The request in a few words: filename, tables, prompt or submission id")
 
     @classmethod
@@ -199,9 +202,9 @@ class JobEvent(BaseModel):
     type: Annotated[
         EventType | str, Field(union_mode="left_to_right", description="A newer version may write other types")
     ]
-    at: int
+    at: Number
     status: JobStatus | None = None
-    attempt: int | None = None
+    attempt: Number | None = None
     progress: Progress | None = None
     error: ErrorInfo | None = None
     line: str | None = Field(default=None, description="One or more whole lines that a run printed")
@@ -216,10 +219,10 @@ class Attempt(BaseModel):
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="ignore")
 
-    number: int
+    number: Number
     worker: str | None = None
-    started_at: int | None = None
-    ended_at: int
+    started_at: Number | None = None
+    ended_at: Number
     error: ErrorInfo
 
 

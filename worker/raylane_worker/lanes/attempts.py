@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from raylane_common.redis.queue import AttemptOutcome, Lease
     from raylane_common.wire.base import RetryPolicy
-    from raylane_common.wire.kinds import Request, Result
+    from raylane_common.wire.kinds import Request
     from raylane_worker.context import Handlers, Resources
     from raylane_worker.lanes.leases import HeldLease
 
@@ -68,7 +68,7 @@ class AttemptRunner:
             held.stop_reason = "cancel"
             return await self._cancelled(lease)
         try:
-            result = await self._handle(lease)
+            outcome = await self._handle(lease)
         except asyncio.CancelledError:
             # `HeldLease.stop` sets a reason and cancels once. Anything else means that the worker is stopping.
             if held.stop_reason is None or held.task.uncancel() > 0:
@@ -84,7 +84,7 @@ class AttemptRunner:
                 await self._stop_what_is_left(lease, error)
             return self._failed(lease, error)
         logger.info("job %s: %s succeeded, attempt %d", record.id, record.kind, record.attempt)
-        return lease.succeeded(result)
+        return outcome
 
     def _is_final(self, lease: Lease, error: RaylaneError) -> bool:
         """Whether the job gets no further attempt after this error."""
@@ -149,15 +149,19 @@ class AttemptRunner:
             async with asyncio.timeout(_CLEAN_UP_S):
                 await handler.clean_up(request, JobContext(lease.record, lease, self._resources))
 
-    async def _handle(self, lease: Lease) -> Result:
-        """Returns the handler's result. Raises only `RaylaneError`, `GivesWay` and `asyncio.CancelledError`."""
+    async def _handle(self, lease: Lease) -> AttemptOutcome:
+        """Returns the outcome with the handler's result.
+
+        Raises only `RaylaneError`, `GivesWay` and `asyncio.CancelledError`.
+        """
         try:
             request: Request = parse_request(lease.record)
             handler = self._handlers.get(request.kind)
             if handler is None:
                 raise InvalidRequest.field("lane", f"{request.kind} jobs belong in lane {lane_of(request.kind)}")
             async with asyncio.timeout(self._timeout_s) as deadline:
-                return await handler.run(request, JobContext(lease.record, lease, self._resources))
+                result = await handler.run(request, JobContext(lease.record, lease, self._resources))
+            return lease.succeeded(result)
         except TimeoutError as error:
             if not deadline.expired():
                 raise InternalError("a timeout inside the handler was not caught; see the worker's log") from error

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from raylane_common.errors import QueueUnavailable
+from raylane_worker.lanes.recurring import Recurring
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,6 +50,7 @@ class HeldLeases:
     def __init__(self, queue: LaneQueue) -> None:
         self._queue = queue
         self._held: set[HeldLease] = set()
+        self._problems = Recurring(logger)
 
     @contextmanager
     def hold(self, lease: Lease) -> Iterator[HeldLease]:
@@ -82,7 +84,7 @@ class HeldLeases:
             try:
                 answers = await self._queue.renew([each.lease for each in held])
             except QueueUnavailable as error:
-                logger.warning("lane %s: %d leases not renewed: %s", self._queue.lane, len(held), error)
+                self._problems.warning(f"lane {self._queue.lane}: leases not renewed", error)
                 continue
             for each, answer in zip(held, answers, strict=True):
                 if answer != "held":

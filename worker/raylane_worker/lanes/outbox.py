@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from raylane_common.backoff import Backoff
 from raylane_common.errors import QueueUnavailable
+from raylane_worker.lanes.recurring import Recurring
 from raylane_worker.lanes.written import WrittenOutcomes
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class Outbox:
         self._queue = queue
         self._pending: list[_Pending] = []
         self._writer: asyncio.Task[None] | None = None
+        self._problems = Recurring(logger)
         self._pauses = Backoff(first_s=_FIRST_PAUSE_S, cap_s=_LONGEST_PAUSE_S, jitter=0.5)
         self._written = WrittenOutcomes()
         self._server = queue.server
@@ -125,7 +127,7 @@ class Outbox:
                 try:
                     await self._queue.confirm(outcomes)
                 except QueueUnavailable as error:
-                    logger.warning("lane %s: %d outcomes not confirmed: %s", self._queue.lane, len(outcomes), error)
+                    self._problems.warning(f"lane {self._queue.lane}: outcomes not confirmed", error)
                     await asyncio.sleep(pauses.next_s())
                 else:
                     pauses.reset()
@@ -152,7 +154,7 @@ class Outbox:
                 logger.error("job %s: outcome could not be written: %s", pending.outcome.job_id, error)
                 self._remove(pending)
         if error.retryable:
-            logger.warning("lane %s: %d outcomes wait for Redis: %s", self._queue.lane, len(self._pending), error)
+            self._problems.warning(f"lane {self._queue.lane}: outcomes wait for Redis", error)
             await asyncio.sleep(self._pauses.next_s())
 
     def _remove(self, pending: _Pending) -> None:

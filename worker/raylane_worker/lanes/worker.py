@@ -20,6 +20,7 @@ from raylane_common.redis.connection import keys_of, queue_errors
 from raylane_worker.lanes.attempts import AttemptRunner
 from raylane_worker.lanes.leases import HeldLeases
 from raylane_worker.lanes.outbox import Outbox
+from raylane_worker.lanes.recurring import Recurring
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -85,6 +86,7 @@ class LaneWorker(Worker):
         self._poll_s = min(lanes.poll_s, queue.lease_s * 0.4)
         self._leases = HeldLeases(queue)
         self._outbox = Outbox(queue)
+        self._problems = Recurring(logger)
         self._janitor = queue.janitor()
         self._wake = asyncio.Event()
         self._picking = asyncio.Lock()
@@ -145,7 +147,7 @@ class LaneWorker(Worker):
             try:
                 await self.heart_beat()
             except QueueUnavailable as error:
-                logger.warning("lane %s: %s", self.lane_queue.lane, error)
+                self._problems.warning(f"lane {self.lane_queue.lane}: no heartbeat", error)
             await asyncio.sleep(BEAT_EVERY_S)
 
     async def _poll_iteration(self) -> None:
@@ -155,8 +157,10 @@ class LaneWorker(Worker):
             async with self._picking:
                 pause_s = await self._pick()
         except QueueUnavailable as error:
-            logger.warning("lane %s: %s; trying again", self.lane_queue.lane, error)
-            pause_s = _PAUSE_AFTER_QUEUE_ERROR_S
+            self._problems.warning(f"lane {self.lane_queue.lane}: no jobs claimed, trying again", error)
+            pause_s = 0.0
+            # New work does not end this pause, because the next claim would probably fail as well.
+            await asyncio.sleep(_PAUSE_AFTER_QUEUE_ERROR_S)
         for key in [key for key, task in self.tasks.items() if task.done()]:
             task = self.tasks.pop(key)
             if not task.cancelled():

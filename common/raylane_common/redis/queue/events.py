@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypedDict, cast
 from pydantic import JsonValue, TypeAdapter
 
 from raylane_common.errors import InvalidRequest, JobNotFound
-from raylane_common.redis.connection import queue_errors
+from raylane_common.redis.connection import owned_key, queue_errors
 from raylane_common.redis.queue.reader import order
 from raylane_common.rules import printable
 from raylane_common.wire.jobs import EventType, JobEvent, JobStatus
@@ -89,7 +89,7 @@ class _Job:
         elif self.status not in _FINAL or position.seen is None or position.seen > self.cleared:
             # Without a stream, all that is known is that a job does not end with its first event.
             return None
-        return JobEvent(id=start, type=EventType.GAP, at=_order(self.first_id)[0], missing=missing)
+        return JobEvent(id=start, type=EventType.GAP, at=_time(self.first_id), missing=missing)
 
 
 class EventReader:
@@ -103,7 +103,7 @@ class EventReader:
         """Yields the events after the id `after`; if it is None, only those that are added from now on.
 
         An event of type GAP takes the place of events that are no longer kept. Raises `JobNotFound`, and
-        `InvalidRequest` if `after` is not an event id.
+        `InvalidRequest` if `after` is not an event id, or if another program has overwritten the job's keys.
         """
         position = None if after is None else _Position(after, 0 if _order(after) == (0, 0) else None)
         while True:
@@ -142,7 +142,7 @@ class EventReader:
         ]
         if position is not None:
             commands.append(("XREAD", "COUNT", _EVENTS_PER_LOOK, "STREAMS", stream, position.id))
-        with queue_errors("read a job's events"):
+        with queue_errors("read a job's events"), owned_key(f"the events of job {job_id}", "events", stream):
             answers = await self._reader.ask(*commands)
         status, enqueued_at, finished_at, error, cleared = cast("list[str | None]", answers[0])
         if status is None:
@@ -170,8 +170,9 @@ class EventReader:
 
     async def _wait(self, job_id: str, position: _Position) -> list[JobEvent]:
         """Returns the next events; none if none arrived in time, or so many that some may have been dropped."""
-        with queue_errors("wait for a job's events"):
-            new = await self._reader.wait(self._keys.job_events(job_id), position.id)
+        stream = self._keys.job_events(job_id)
+        with queue_errors("wait for a job's events"), owned_key(f"the events of job {job_id}", "events", stream):
+            new = await self._reader.wait(stream, position.id)
         return [] if new.cut else _events(new.entries)
 
 
@@ -211,7 +212,7 @@ def read_event(event_id: str, fields: Mapping[str, str]) -> JobEvent:
 
 def _read_what_is_readable(event_id: str, fields: Mapping[str, str]) -> JobEvent:
     """Reads each field separately, so that an entry of a newer version or another program does not stop a follower."""
-    event = JobEvent(id=event_id, type=fields.get("type", "unknown"), at=_order(event_id)[0])
+    event = JobEvent(id=event_id, type=fields.get("type", "unknown"), at=_time(event_id))
     for name in JobEvent.model_fields.keys() & fields.keys() - {"id", "type"}:
         try:
             value = _json.validate_json(fields[name]) if name in _JSON_FIELDS else fields[name]
@@ -235,6 +236,11 @@ def _before(event_id: str) -> str:
     """Returns the last id before this one."""
     milliseconds, number = _order(event_id)
     return f"{milliseconds}-{number - 1}" if number else f"{milliseconds - 1}-{_LAST_NUMBER}"
+
+
+def _time(event_id: str) -> int:
+    """Returns the epoch ms in the id. Another program may have used an id far in the future."""
+    return min(_order(event_id)[0], 2**53 - 1)
 
 
 def _order(event_id: str) -> tuple[int, int]:

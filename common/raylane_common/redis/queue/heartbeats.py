@@ -20,10 +20,13 @@ async def living_workers(redis: Redis, host: str) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     with queue_errors("look for workers"):
         seconds, _ = await redis.time()
-        for lane in Lane:
-            for worker in await redis.zrangebyscore(keys_of(redis).workers(lane), seconds * 1000, "+inf"):
-                if worker.rpartition("-")[0] == host:
-                    found.setdefault(worker, []).append(lane)
+    for lane in Lane:
+        key = keys_of(redis).workers(lane)
+        with queue_errors("look for workers", key):
+            living = await redis.zrangebyscore(key, seconds * 1000, "+inf")
+        for worker in living:
+            if worker.rpartition("-")[0] == host:
+                found.setdefault(worker, []).append(lane)
     return dict(sorted(found.items()))
 
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Final
 from raylane_common.redis.connection import keys_of, queue_errors
 from raylane_common.redis.keys import PARTS
 from raylane_common.redis.queue.scripts import calls
+from raylane_common.wire.base import JobKind
+from raylane_common.wire.kinds import lane_of
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -54,6 +56,7 @@ class Janitor:
         self._per_session = per_session
         self._retention = retention
         self._every_ms = int(every_s * 1000)
+        self._kinds = [kind for kind in JobKind if lane_of(kind) == lane]
         self._cursor = 0
         self._sweeps = 0
 
@@ -90,6 +93,6 @@ class Janitor:
             if suffix in ("", *PARTS):
                 jobs.append((job_id, bool(suffix)))
         if jobs:
-            mended = await calls.mend(self._scripts, self._lane, self._lease_ms, jobs)
+            mended = await calls.mend(self._scripts, self._lane, self._lease_ms, self._kinds, jobs)
             if mended:
                 logger.warning("restored stray jobs, or deleted what was left of them: %s", ", ".join(mended))

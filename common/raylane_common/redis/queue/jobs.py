@@ -21,13 +21,15 @@ from raylane_common.errors import (
     WaitTimeout,
     WriteNotConfirmed,
 )
-from raylane_common.redis.connection import keys_of, queue_errors, readable
+from raylane_common.redis.connection import keys_of, owned_key, queue_errors, readable
 from raylane_common.redis.queue.batches import groups_of, outcome_of, parts_of
 from raylane_common.redis.queue.events import BEGIN, EventReader, job_not_found
 from raylane_common.redis.queue.reader import SharedReader
 from raylane_common.redis.queue.scripts import Scripts, calls
 from raylane_common.rules import printable
+from raylane_common.wire.base import JobKind
 from raylane_common.wire.jobs import Attempt, Enqueued, JobEvent, JobRecord, JobStatus, NewJob
+from raylane_common.wire.kinds import lane_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Sequence
@@ -120,9 +122,13 @@ class JobQueue:
         """Puts a failed or cancelled job back into its lane, with its full number of attempts.
 
         If the job was not at fault (`error.outside_job`), it continues where it stopped; otherwise it starts over with
-        the sources that it has read. Raises `JobNotFound`, `JobNotRequeued`.
+        the sources that it has read. Raises `JobNotFound`, `JobNotRequeued`, and `InvalidRequest` for an unreadable
+        record.
         """
         record = await self.record(job_id)
+        if record.kind in set(JobKind) and record.lane != lane_of(JobKind(record.kind)):
+            # Another program has changed the record. The job would wait in a lane that does not run it.
+            raise _unreadable(job_id, f"lane: {record.kind} jobs belong in another lane", {"field": "lane"})
         if record.status not in (JobStatus.FAILED, JobStatus.CANCELLED):
             raise _not_requeued(job_id, f"is {record.status}; only a failed or cancelled job can be requeued")
         reply = await calls.requeue(
@@ -138,11 +144,15 @@ class JobQueue:
             raise _not_requeued(job_id, _REFUSALS[reply.verdict].format(reply.other))
 
     async def attempts(self, job_id: str) -> list[Attempt]:
-        """Returns the job's attempts that did not succeed, oldest first. Raises `JobNotFound`."""
-        with queue_errors("read a job's attempts"):
+        """Returns the job's attempts that did not succeed, oldest first.
+
+        Raises `JobNotFound`, and `InvalidRequest` if another program has overwritten them.
+        """
+        key = self._keys.job_attempts(job_id)
+        with queue_errors("read a job's attempts"), owned_key(f"the attempts of job {job_id}", "attempts", key):
             async with self._redis.pipeline(transaction=False) as pipe:
                 pipe.exists(self._keys.job(job_id))
-                pipe.lrange(self._keys.job_attempts(job_id), 0, -1)
+                pipe.lrange(key, 0, -1)
                 exists, found = await pipe.execute()
         if not exists:
             raise job_not_found(job_id)
@@ -150,8 +160,9 @@ class JobQueue:
 
     async def record(self, job_id: str) -> JobRecord:
         """Returns the job's record. Raises `JobNotFound`, and `InvalidRequest` if the record cannot be read."""
-        with queue_errors("read a record"):
-            fields = await cast("Awaitable[dict[str, str]]", self._redis.hgetall(self._keys.job(job_id)))
+        key = self._keys.job(job_id)
+        with queue_errors("read a record"), owned_key(f"the record of job {job_id}", "record", key):
+            fields = await cast("Awaitable[dict[str, str]]", self._redis.hgetall(key))
         return _record(job_id, fields)
 
     async def wait(self, job_id: str, timeout_s: float | None = None) -> JobRecord:
@@ -197,8 +208,9 @@ class JobQueue:
 
     async def history(self, session_id: str, *, limit: int = 50) -> list[JobRecord]:
         """Returns the session's jobs, newest first, without those whose record has expired or cannot be read."""
-        with queue_errors("read a session's history"):
-            job_ids = await self._redis.zrevrange(self._keys.session_jobs(session_id), 0, limit - 1)
+        key = self._keys.session_jobs(session_id)
+        with queue_errors("read a session's history"), owned_key(f"the history of {session_id}", "session_id", key):
+            job_ids = await self._redis.zrevrange(key, 0, limit - 1)
             records: list[JobRecord] = []
             for start in range(0, len(job_ids), _RECORDS_AT_ONCE):
                 page = job_ids[start : start + _RECORDS_AT_ONCE]

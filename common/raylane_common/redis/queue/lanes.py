@@ -118,14 +118,14 @@ class LaneQueue:
 
     async def finish(self, outcomes: Sequence[AttemptOutcome]) -> list[bool]:
         """Writes the outcomes, each in one atomic step; returns False for each job that another worker owns now."""
-        return await calls.finish(self._scripts, self._retention, outcomes)
+        return await calls.finish(self._scripts, self.lane, self._retention, outcomes)
 
     async def confirm(self, outcomes: Sequence[AttemptOutcome]) -> None:
         """Writes the outcomes again, if the server does not have them, and waits until it confirms them.
 
         Raises `WriteNotConfirmed`.
         """
-        await calls.finish_confirmed(self._scripts, self._retention, outcomes)
+        await calls.finish_confirmed(self._scripts, self.lane, self._retention, outcomes)
 
     def _heard_from(self, server: str) -> None:
         self.server = server
@@ -137,8 +137,9 @@ class LaneQueue:
 
     async def stop_beating(self) -> None:
         """Removes the worker's heartbeat, so that a worker that has stopped no longer counts as alive."""
-        with queue_errors("remove a heartbeat"):
-            await self._redis.zrem(keys_of(self._redis).workers(self.lane), self._worker)
+        key = keys_of(self._redis).workers(self.lane)
+        with queue_errors("remove a heartbeat", key):
+            await self._redis.zrem(key, self._worker)
 
     def janitor(self, *, every_s: float = SWEEP_EVERY_S) -> Janitor:
         """Returns a janitor for this lane. One of the janitors of all workers sweeps every `every_s` seconds."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 from redis.client import NEVER_DECODE
 
 from raylane_common.errors import LeaseLost, StagedBodyMissing
-from raylane_common.redis.connection import keys_of, queue_errors
+from raylane_common.redis.connection import keys_of, owned_key, queue_errors
 from raylane_common.redis.queue.scripts import calls
 from raylane_common.redis.queue.scripts.calls import AttemptOutcome, Verdict
 from raylane_common.wire.jobs import EventType, JobRecord, Progress
@@ -49,8 +49,9 @@ class Lease:
 
     async def refresh(self) -> None:
         """Reads the record again, including everything that this attempt has written."""
-        with queue_errors("read a record"):
-            fields = await cast("Awaitable[dict[str, str]]", self._redis.hgetall(self._keys.job(self.job_id)))
+        key = self._keys.job(self.job_id)
+        with queue_errors("read a record"), owned_key(f"the record of job {self.job_id}", "record", key):
+            fields = await cast("Awaitable[dict[str, str]]", self._redis.hgetall(key))
         if not fields:
             raise LeaseLost(f"the record of job {self.job_id} no longer exists", details={"job_id": self.job_id})
         self.record = JobRecord.from_hash(self.job_id, fields)
@@ -75,11 +76,12 @@ class Lease:
 
     async def body(self) -> bytes:
         """Returns the bytes staged with the job. Raises `StagedBodyMissing`."""
-        with queue_errors("read a staged body"):
+        key = self._keys.job_body(self.job_id)
+        with queue_errors("read a staged body"), owned_key(f"the staged bytes of job {self.job_id}", "body", key):
             found = await cast(
                 "Awaitable[bytes | None]",
                 self._redis.execute_command(  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
-                    "GET", self._keys.job_body(self.job_id), **{NEVER_DECODE: True}
+                    "GET", key, **{NEVER_DECODE: True}
                 ),
             )
         if found is None:

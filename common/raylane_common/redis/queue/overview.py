@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final, cast
 from raylane_common.redis.connection import keys_of, queue_errors
 from raylane_common.redis.keys import Keys
 from raylane_common.redis.queue.search import JobSearch
-from raylane_common.rules import printable
+from raylane_common.redis.replies import WrongType
+from raylane_common.rules import printable, whole_number
 from raylane_common.wire.base import JobKind, Lane
 from raylane_common.wire.jobs import ClusterRuns, JobList, JobStatus, LaneOverview
 from raylane_common.wire.kinds import lane_of
@@ -53,7 +54,7 @@ class QueueOverview:
 
     async def cluster_runs(self) -> list[ClusterRuns]:
         """Returns how many run slots of each Ray cluster are taken. Clusters without runs may be left out."""
-        with queue_errors("look at the run slots"):
+        with queue_errors("look at the run slots", self._keys.run_limits):
             limits = await cast("Awaitable[dict[str, str]]", self._redis.hgetall(self._keys.run_limits))
             async with self._redis.pipeline(transaction=False) as pipe:
                 for cluster in limits:
@@ -61,7 +62,7 @@ class QueueOverview:
                     pipe.zcard(self._keys.run_line(cluster))
                 counts = await pipe.execute()
         return [
-            ClusterRuns(printable(cluster), taken, int(limit) if limit.isdecimal() else 0, waiting)
+            ClusterRuns(printable(cluster), taken, whole_number(limit) or 0, waiting)
             for (cluster, limit), taken, waiting in zip(limits.items(), counts[::2], counts[1::2], strict=True)
         ]
 
@@ -115,7 +116,7 @@ class QueueOverview:
             pipe.zrangebyscore(self._keys.workers(lane), now_ms, "+inf")
             pipe.zrange(self._keys.queue(lane), 0, 0)
             waiting, scheduled, queued, parked, running, dead, ended, workers, head = await pipe.execute()
-        since = await self._redis.hget(self._keys.job(head[0]), "enqueued_at") if head else None  # type: ignore[misc]  # redis-py's sync/async union
+        since = await self._enqueued_at(head[0]) if head else None
         return LaneOverview(
             lane=lane,
             waiting=waiting,
@@ -124,7 +125,13 @@ class QueueOverview:
             parked=parked,
             running=running,
             dead=dead,
-            oldest_s=max(0, now_ms - int(since)) / 1000 if since and since.isdigit() else None,
+            oldest_s=None if since is None else max(0, now_ms - since) / 1000,
             ended_per_s=ended * 1000 / _RATE_OVER_MS,
             workers=tuple(sorted(map(printable, workers))),
         )
+
+    async def _enqueued_at(self, job_id: str) -> int | None:
+        try:
+            return whole_number(await self._redis.hget(self._keys.job(job_id), "enqueued_at"))  # type: ignore[misc]  # redis-py's sync/async union
+        except WrongType:
+            return None

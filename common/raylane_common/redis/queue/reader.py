@@ -16,6 +16,7 @@ from raylane_common.errors import QueueUnavailable
 from raylane_common.redis.connection import keys_of
 from raylane_common.redis.queue.rounds import Rounds
 from raylane_common.redis.queue.scripts import Scripts, calls
+from raylane_common.redis.replies import WrongType
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,7 +67,10 @@ class SharedReader:
         """
         questions, _ = self._of_this_loop()
         answers = await questions.request(commands)
-        for answer in answers:
+        for command, answer in zip(commands, answers, strict=True):
+            if isinstance(answer, WrongType):
+                # A pipeline that returns errors as answers does not say which command failed.
+                answer.key = str(command[1])
             if isinstance(answer, Exception) and not _is_missing(answer):
                 raise answer
         return [None if isinstance(answer, Exception) else answer for answer in answers]

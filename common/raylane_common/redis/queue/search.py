@@ -60,7 +60,8 @@ class JobSearch:
         found: list[JobSummary] = []
         looked_at, page = 0, _PAGE if wanted else min(limit, _PAGE)
         while len(found) < limit:
-            job_ids = await self._redis.zrevrange(name, looked_at, looked_at + page - 1)
+            with queue_errors("look for jobs", name):
+                job_ids = await self._redis.zrevrange(name, looked_at, looked_at + page - 1)
             if not job_ids:
                 break
             if most is not None and looked_at >= most:

@@ -27,6 +27,8 @@ EVENTS_MAX: Final = 1000
 # A week for a user to read a result; a month for an operator to look at what failed.
 ENDED_TTL_MS: Final = 7 * 24 * 3600 * 1000
 DEAD_TTL_MS: Final = 30 * 24 * 3600 * 1000
+# Far more than a job's code, sources and result need. A worker would have to hold and parse a larger record.
+RECORD_MAX_BYTES: Final = 16 * 1024 * 1024
 
 Argument = str | bytes | int | float
 Name = Literal[
@@ -49,7 +51,12 @@ Name = Literal[
     "wake_reader",
 ]
 
-_NUMBERS: Final = {"EVENTS_MAX": EVENTS_MAX, "ENDED_MS": ENDED_TTL_MS, "DEAD_MS": DEAD_TTL_MS}
+_NUMBERS: Final = {
+    "EVENTS_MAX": EVENTS_MAX,
+    "ENDED_MS": ENDED_TTL_MS,
+    "DEAD_MS": DEAD_TTL_MS,
+    "RECORD_MAX": RECORD_MAX_BYTES,
+}
 _NAME_OF_CONSTANT: Final = re.compile(rf"\b({'|'.join((*Keys().in_scripts, *_NUMBERS))})\b")
 
 

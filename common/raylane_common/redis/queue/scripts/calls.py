@@ -196,20 +196,24 @@ class AttemptOutcome:
     delay_ms: int = 0
 
 
-async def finish(scripts: Scripts, retention: Retention, outcomes: Iterable[AttemptOutcome]) -> list[bool]:
-    """Writes outcomes, each in one atomic step; returns False for each job that has another owner."""
-    replies = await scripts.run("finish", _pack_outcomes(retention, outcomes), doing=_FINISHING)
+async def finish(scripts: Scripts, lane: str, retention: Retention, outcomes: Iterable[AttemptOutcome]) -> list[bool]:
+    """Writes outcomes of a lane, each in one atomic step; returns False for each job that has another owner."""
+    replies = await scripts.run("finish", _pack_outcomes(lane, retention, outcomes), doing=_FINISHING)
     return [bool(reply) for reply in cast("list[int]", replies)]
 
 
-async def finish_confirmed(scripts: Scripts, retention: Retention, outcomes: Sequence[AttemptOutcome]) -> None:
+async def finish_confirmed(
+    scripts: Scripts, lane: str, retention: Retention, outcomes: Sequence[AttemptOutcome]
+) -> None:
     """Writes outcomes like `finish`, and waits until the server confirms them. Raises `WriteNotConfirmed`."""
     batches = [outcomes[start : start + _OUTCOMES_PER_RUN] for start in range(0, len(outcomes), _OUTCOMES_PER_RUN)]
-    await scripts.run_confirmed("finish", [_pack_outcomes(retention, batch) for batch in batches], doing=_FINISHING)
+    await scripts.run_confirmed(
+        "finish", [_pack_outcomes(lane, retention, batch) for batch in batches], doing=_FINISHING
+    )
 
 
-def _pack_outcomes(retention: Retention, outcomes: Iterable[AttemptOutcome]) -> list[Argument]:
-    packed: list[Argument] = [retention.ended_ms, retention.dead_ms]
+def _pack_outcomes(lane: str, retention: Retention, outcomes: Iterable[AttemptOutcome]) -> list[Argument]:
+    packed: list[Argument] = [lane, retention.ended_ms, retention.dead_ms]
     for outcome in outcomes:
         packed += (outcome.job_id, outcome.token, outcome.verdict, outcome.value, outcome.delay_ms)
     return packed
@@ -266,13 +270,15 @@ async def sweep(
     return None if repaired < 0 else repaired
 
 
-async def mend(scripts: Scripts, lane: str, lease_ms: int, jobs: Iterable[tuple[str, bool]]) -> list[str]:
+async def mend(
+    scripts: Scripts, lane: str, lease_ms: int, kinds: Sequence[str], jobs: Iterable[tuple[str, bool]]
+) -> list[str]:
     """Restores jobs that are in no set of the lane, and deletes what has no job; returns the changed ids.
 
-    `jobs` are pairs of an id and whether a key other than its record was seen. A running job gets a lease of
-    `lease_ms`.
+    A running job gets a lease of `lease_ms`. `kinds` are those that run in the lane. `jobs` are pairs of an id and
+    whether a key other than its record was seen.
     """
-    arguments: list[Argument] = [lane, lease_ms]
+    arguments: list[Argument] = [lane, lease_ms, len(kinds), *kinds]
     for job_id, has_parts in jobs:
         arguments += (job_id, int(has_parts))
     return cast("list[str]", await scripts.run("mend", arguments, doing="restore stray jobs"))

@@ -2,8 +2,8 @@
 -- ARGV: name, value (absent: unset)
 write_when_full()
 if ARGV[2] then
-  redis.call('HSET', SETTINGS, ARGV[1], ARGV[2])
+  own('HSET', SETTINGS, ARGV[1], ARGV[2])
 else
-  redis.call('HDEL', SETTINGS, ARGV[1])
+  own('HDEL', SETTINGS, ARGV[1])
 end
 redis.call('PUBLISH', SETTINGS_CHANGED, ARGV[1])

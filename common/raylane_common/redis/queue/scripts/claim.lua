@@ -12,8 +12,10 @@ for i = 9, #ARGV, 2 do max_attempts[ARGV[i]] = tonumber(ARGV[i + 1]) end
 local running, queue = RUNNING .. lane, QUEUE .. lane
 local reply, claimed, now_text = {'-', -1}, {}, string.format('%d', now)
 
+if refusal_of(lane) then return refusal_of(lane) end
+
 -- A claim whose answer was lost is repeated with the same token, and gets the same jobs.
-for id in string.gmatch(redis.call('GET', CLAIM .. token) or '', '%S+') do
+for id in string.gmatch(own('GET', CLAIM .. token) or '', '%S+') do
   local known = redis.pcall('HMGET', JOB .. id, 'owner', 'status')
   if known[1] == token and known[2] == 'running' then
     redis.call('ZADD', running, now + lease_ms, id)
@@ -27,7 +29,13 @@ reply[1] = note_contact(lane, lease_ms)
 for _, id in ipairs(due(running)) do
   redis.call('ZREM', running, id)
   local job = load(id, lane)
-  if not job then forget(id, lane) elseif job.status == 'running' then release(id, job) end
+  if not job then
+    forget(id, lane)
+  elseif job.status == 'running' then
+    release(id, job)
+  else
+    misplaced(id, job, lease_ms)
+  end
 end
 for _, id in ipairs(due(SCHEDULE .. lane)) do
   redis.call('ZREM', SCHEDULE .. lane, id)
@@ -35,19 +43,21 @@ for _, id in ipairs(due(SCHEDULE .. lane)) do
   if not job then
     forget(id, lane)
   elseif job.status == 'scheduled' then
-    if (tonumber(job.at) or now + 1) > now then job.at = false end
+    if (job.at or now + 1) > now then job.at = false end
     release(id, job)
+  else
+    misplaced(id, job, lease_ms)
   end
 end
 expire_due(lane)
 
 -- Returns the error of an attempt whose worker died; nil if there is none, and whether the server may have lost its end.
 local function lost_worker(job)
-  -- The job's last owner returned it to the lane.
-  if not job.owner or job.owner:sub(1, 1) == '-' then return nil, false end
-  local replaced_at = tonumber(redis.call('GET', REPLACED .. lane) or 0)
-  if (tonumber(job.started_at) or 0) <= replaced_at then return nil, true end
-  return failure('worker_lost', 'the worker ' .. (job.worker or '') .. ' died during attempt ' .. job.attempt
+  -- The job's last owner returned it to the lane, or another program wrote the owner: a token has only hexadecimal digits.
+  if not job.owner or not string.find(job.owner, '^%x+$') then return nil, false end
+  local replaced_at = whole(own('GET', REPLACED .. lane)) or 0
+  if (whole(job.started_at) or 0) <= replaced_at then return nil, true end
+  return failure('worker_lost', 'the worker ' .. printable(job.worker or '') .. ' died during attempt ' .. job.attempt
     .. '; see its log', true), false
 end
 
@@ -55,7 +65,7 @@ end
 local function has_slot(id, job)
   if per_session == 0 or not job.session_id then return true end
   local slots = slots_key(job)
-  if redis.call('SISMEMBER', slots, id) == 1 then return true end
+  if own('SISMEMBER', slots, id) == 1 then return true end
   if redis.call('SCARD', slots) >= per_session then
     for _, holder in ipairs(redis.call('SMEMBERS', slots)) do
       local status = status_of(holder)
@@ -67,28 +77,30 @@ local function has_slot(id, job)
   return true
 end
 
--- Returns the whole record as a table and as a flat list; nil if there is no readable one.
+-- Returns the whole record as a table, as a flat list, and its size in bytes; nil if there is none.
 local function read(id)
   local flat = redis.pcall('HGETALL', JOB .. id)
-  local job = {}
-  for i = 1, #flat, 2 do job[flat[i]] = flat[i + 1] end
-  if not job.status then return nil end
-  job.lane, job.attempt = lane, tonumber(job.attempt) or 0
-  return job, flat
+  if #flat == 0 then return nil end
+  local job, size = {}, 0
+  for i = 1, #flat, 2 do
+    job[flat[i]] = flat[i + 1]
+    size = size + #flat[i] + #flat[i + 1]
+  end
+  return clean(job, lane), flat, size
 end
 
 local function take(id, score)
-  local job, flat = read(id)
-  if not job or job.status ~= 'queued' then
-    if job and job.status == 'running' then redis.call('ZADD', running, 'NX', now + lease_ms, id) end
-    if not job then forget(id, lane) end
+  local job, flat, size = read(id)
+  if not job then return forget(id, lane) end
+  if job.status ~= 'queued' then
     -- A client without the script may have enqueued a job that had ended, and so left a copy.
-    if job and final[job.status] then redis.call('DEL', ARQ_JOB .. id) end
-    return
+    if final[job.status] then redis.call('DEL', ARQ_JOB .. id) end
+    return misplaced(id, job, lease_ms)
   end
+  if size > RECORD_MAX then return reject(id, job, 'record', 'has more than ' .. RECORD_MAX .. ' bytes') end
   -- `expire_due` handles a bounded number of jobs, and more may have expired while no worker was there.
-  if not job.started_at and (tonumber(job.expires_at) or now + 1) <= now then return expire(id, job) end
-  local record, allowed = JOB .. id, tonumber(job.max_attempts) or max_attempts[job.kind] or 1
+  if not job.started_at and (job.expires_at or now + 1) <= now then return expire(id, job) end
+  local record, allowed = JOB .. id, job.max_attempts or max_attempts[job.kind] or 1
   local loss, is_forgotten = lost_worker(job)
   if loss and job.attempt >= allowed and not job.cancel_requested_at then
     attempt_failed(id, job, loss)
@@ -99,7 +111,7 @@ local function take(id, score)
   end
   if not job.cancel_requested_at and not has_slot(id, job) then
     redis.call('ZADD', PARKED .. lane, score, id)
-    redis.call('ZADD', parked_key(job), score, id)
+    own('ZADD', parked_key(job), score, id)
     redis.call('PEXPIRE', parked_key(job), DEAD_MS)
     return
   end
@@ -111,7 +123,7 @@ local function take(id, score)
   redis.call('ZADD', running, now + lease_ms, id)
   redis.call('SET', ARQ_LEASE .. id, token, 'PX', lease_ms)
   announce(id, job, 'running', 'attempt', attempt)
-  if now - (tonumber(job.enqueued_at) or 0) > 86400000 then keep_until_end(id) end
+  if now - (job.enqueued_at or 0) > 86400000 then keep_until_end(id) end
   claimed[#claimed + 1] = id
   -- If a field occurs twice in the list, the reader takes the last value.
   for i = 1, #changes do flat[#flat + 1] = changes[i] end

@@ -4,7 +4,8 @@
 write_when_full()
 local sources, removed = SESSION .. ARGV[1] .. SOURCES, 0
 for i = 2, #ARGV, 2 do
-  if redis.call('HGET', sources, ARGV[i]) == ARGV[i + 1] then
+  -- The key holds another type if another program has overwritten it. Then there is nothing to remove.
+  if redis.pcall('HGET', sources, ARGV[i]) == ARGV[i + 1] then
     removed = removed + redis.call('HDEL', sources, ARGV[i])
   end
 end

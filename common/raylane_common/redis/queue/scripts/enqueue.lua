@@ -67,7 +67,7 @@ local function group_of(kind, lane, session, options)
   if at then append(fields, 'at', at) end
   if job.expires_at then append(fields, 'expires_at', job.expires_at) end
   if options.after then append(fields, 'after', cjson.encode(options.after)) end
-  return {job = job, fields = fields, after = options.after or none,
+  return {job = job, fields = fields, after = options.after or none, sets = options == none and {QUEUE} or nil,
     rank = rank(job), status = (at or 0) > now and 'scheduled' or 'queued',
     holder = job.unique and UNIQUE .. kind .. ':' .. job.unique,
     arq_copy = string.format('{"t":null,"f":"%s","a":[],"k":{},"et":%d}', kind, now)}
@@ -81,7 +81,7 @@ local function write(group, id, payload, body)
     return same and 0 or {'taken'}
   end
   if group.holder then
-    local holder = redis.call('GET', group.holder)
+    local holder = own('GET', group.holder)
     local live = holder and load(holder)
     if live and not final[live.status] then return {'unique', holder} end
   end
@@ -120,8 +120,8 @@ local function write(group, id, payload, body)
   return 1
 end
 
-local function add_all(set, scored)
-  for i = 1, #scored, 1000 do redis.call('ZADD', set, unpack(scored, i, math.min(i + 999, #scored))) end
+local function add_all(call, set, scored)
+  for i = 1, #scored, 1000 do call('ZADD', set, unpack(scored, i, math.min(i + 999, #scored))) end
 end
 
 -- All groups are read before the first job is written, so that a malformed call changes nothing.
@@ -145,16 +145,20 @@ while ARGV[i] do
 end
 
 for _, group in ipairs(groups) do
+  local refusal = group.shared and refusal_of(group.shared.job.lane, group.shared.sets)
+  if refusal then return refusal end
+end
+for _, group in ipairs(groups) do
   for j = group.first, group.last, 3 do
     replies[#replies + 1] = group.refusal or write(group.shared, ARGV[j], ARGV[j + 1], ARGV[j + 2])
     -- The clock does not move within a script. A microsecond for each job keeps the order of a batch.
     at_us = at_us + 1
   end
 end
-for lane, ranked in pairs(queued) do add_all(QUEUE .. lane, ranked) end
+for lane, ranked in pairs(queued) do add_all(redis.call, QUEUE .. lane, ranked) end
 for session, scored in pairs(history) do
   local jobs = SESSION .. session .. HISTORY
-  add_all(jobs, scored)
+  add_all(own, jobs, scored)
   redis.call('ZREMRANGEBYRANK', jobs, 0, -10001)
   redis.call('PEXPIRE', jobs, DEAD_MS)
 end

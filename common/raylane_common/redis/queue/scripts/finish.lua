@@ -1,11 +1,12 @@
 -- Writes the outcomes of attempts, each in one step and only for the job's owner: the job ends, or returns to its lane.
--- ARGV: result_ttl_ms, dead_ttl_ms, then for each job: id, token, verdict, value, delay_ms
+-- ARGV: lane, result_ttl_ms, dead_ttl_ms, then for each job: id, token, verdict, value, delay_ms
 --   verdict: 'succeeded' with the result; 'failed', 'dead' (failed, kept as a dead letter) or 'cancelled' with the error;
 --            'retry' with the error, 'return' (the attempt does not count) with '' or the error
 -- Returns for each job 1, or 0 if it has another owner. Writing the same outcome again returns 1 and changes nothing.
 write_when_full()
-ttl.ended, ttl.dead = tonumber(ARGV[1]), tonumber(ARGV[2])
-local replies = {}
+local lane, replies = ARGV[1], {}
+ttl.ended, ttl.dead = tonumber(ARGV[2]), tonumber(ARGV[3])
+if refusal_of(lane) then return refusal_of(lane) end
 
 local function put_back(id, token, job, error, delay_ms, attempt_counts)
   if job.cancel_requested_at then delay_ms = 0 end
@@ -29,7 +30,7 @@ local function put_back(id, token, job, error, delay_ms, attempt_counts)
 end
 
 local function settle(id, token, verdict, value, delay_ms)
-  local job = load(id)
+  local job = load(id, lane)
   if not job then return 0 end
   if job.owner == '-' .. token then return 1 end
   if job.owner ~= token then return 0 end
@@ -45,7 +46,7 @@ local function settle(id, token, verdict, value, delay_ms)
   return 1
 end
 
-for i = 3, #ARGV, 5 do
+for i = 4, #ARGV, 5 do
   replies[#replies + 1] = settle(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], tonumber(ARGV[i + 4]))
 end
 publish()

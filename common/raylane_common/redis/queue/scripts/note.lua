@@ -7,6 +7,6 @@ local known = redis.pcall('HMGET', record, 'owner', 'status')
 if known[1] ~= ARGV[2] or final[known[2]] then return 0 end
 if ARGV[3] ~= '' then redis.call('HSET', record, ARGV[3], ARGV[4]) end
 if ARGV[5] ~= '' then
-  redis.call('XADD', record .. EVENTS, 'MAXLEN', '~', EVENTS_MAX, '*', 'type', ARGV[5], 'at', now, ARGV[6], ARGV[7])
+  own('XADD', record .. EVENTS, 'MAXLEN', '~', EVENTS_MAX, '*', 'type', ARGV[5], 'at', now, ARGV[6], ARGV[7])
 end
 return 1

@@ -2,5 +2,5 @@
 -- ARGV: session, ttl_ms of the session's sources, then for each source: field, value
 write_when_full()
 local sources = SESSION .. ARGV[1] .. SOURCES
-for i = 3, #ARGV, 2 do redis.call('HSET', sources, ARGV[i], ARGV[i + 1]) end
+for i = 3, #ARGV, 2 do own('HSET', sources, ARGV[i], ARGV[i + 1]) end
 redis.call('PEXPIRE', sources, ARGV[2])

@@ -4,6 +4,7 @@
 -- user cancelled it).
 write_when_full()
 local lane, lease_ms = ARGV[1], tonumber(ARGV[2])
+if refusal_of(lane) then return refusal_of(lane) end
 local replies = {note_contact(lane, lease_ms)}
 for i = 3, #ARGV, 2 do
   local id, token = ARGV[i], ARGV[i + 1]
@@ -16,7 +17,7 @@ for i = 3, #ARGV, 2 do
       local job = {status = record[2], lane = lane, session_id = record[4]}
       leave(id, job)
       redis.call('HSET', JOB .. id, 'status', 'running')
-      announce(id, job, 'running', 'attempt', record[5])
+      announce(id, job, 'running', 'attempt', record[5] or 0)
     end
     redis.call('ZADD', RUNNING .. lane, now + lease_ms, id)
     redis.call('SET', ARQ_LEASE .. id, token, 'PX', lease_ms)

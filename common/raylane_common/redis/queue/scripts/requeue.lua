@@ -8,15 +8,17 @@ local id, record = ARGV[1], JOB .. ARGV[1]
 local job = load(id)
 if not job then return {'missing'} end
 if job.status ~= 'failed' and job.status ~= 'cancelled' then return {'changed'} end
+if refusal_of(job.lane) then return refusal_of(job.lane) end
 if redis.call('HGET', record, 'finished_at') ~= ARGV[2] then return {'changed'} end
 if job.kind == 'upload' and redis.call('EXISTS', record .. BODY) == 0 then return {'body'} end
 if job.unique then
-  local holder = redis.call('GET', UNIQUE .. job.kind .. ':' .. job.unique)
+  local holder = own('GET', UNIQUE .. job.kind .. ':' .. job.unique)
   local other = holder and holder ~= id and load(holder)
   if other and not final[other.status] then return {'unique', holder} end
 end
-local after = redis.call('HGET', record, 'after')
-for _, other in ipairs(after and cjson.decode(after) or {}) do
+-- A dependency whose record has expired must have succeeded: otherwise this job would have failed with it.
+local after = dependencies(id)
+for _, other in ipairs(after) do
   local status = status_of(other)
   if status == 'failed' or status == 'cancelled' then return {'dependency', other} end
 end
@@ -24,7 +26,7 @@ end
 redis.call('HDEL', record, 'error', 'finished_at', 'worker', 'owner', 'progress', 'log_position',
   'expires_at')
 if ARGV[3] == '1' then
-  redis.call('HINCRBY', record, 'round', 1)
+  redis.call('HSET', record, 'round', (whole(redis.call('HGET', record, 'round')) or 0) + 1)
   -- A job that continues keeps this field: its run may still be there, and a cancel has to stop it.
   redis.call('HDEL', record, 'started_at')
 end
@@ -37,19 +39,14 @@ for i = 1, #info, 2 do
 end
 redis.call('HSET', record, 'cleared_events', cleared)
 -- Trimmed and not deleted: the ids of new events must follow those that followers have seen.
-redis.call('XTRIM', record .. EVENTS, 'MAXLEN', 0)
+own('XTRIM', record .. EVENTS, 'MAXLEN', 0)
 redis.call('DEL', record .. AFTER)
 redis.call('ZREM', DEAD .. job.lane, id)
 redis.call('ZREM', ENDED .. job.lane, id)
 job.status, job.attempt, job.at = 'queued', 0, now
 redis.call('SET', ARQ_JOB .. id, string.format('{"t":null,"f":"%s","a":[],"k":{},"et":%d}', job.kind, now))
 if job.unique then redis.call('SET', UNIQUE .. job.kind .. ':' .. job.unique, id) end
-local known = {}
-for _, other in ipairs(after and cjson.decode(after) or {}) do
-  -- A dependency whose record has expired must have succeeded: otherwise this job would have failed with it.
-  if redis.call('EXISTS', JOB .. other) == 1 then known[#known + 1] = other end
-end
-if depend(id, known) > 0 then
+if depend(id, after) > 0 then
   redis.call('HSET', record, 'status', 'waiting')
   redis.call('ZADD', WAITING .. job.lane, now, id)
   announce(id, job, 'waiting', 'attempt', 0)

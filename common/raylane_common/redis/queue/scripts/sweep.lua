@@ -5,7 +5,11 @@
 write_when_full()
 local lane, per_session, repaired = ARGV[1], tonumber(ARGV[4]), 0
 ttl.ended, ttl.dead = tonumber(ARGV[5]), tonumber(ARGV[6])
-if not redis.call('SET', JANITOR .. lane, ARGV[2], 'NX', 'PX', ARGV[3]) then return -1 end
+if refusal_of(lane) then return refusal_of(lane) end
+-- A key that another program wrote may last much longer, or never expire.
+local due_in_ms = redis.call('PTTL', JANITOR .. lane)
+if due_in_ms > 0 and due_in_ms <= tonumber(ARGV[3]) then return -1 end
+redis.call('SET', JANITOR .. lane, ARGV[2], 'PX', ARGV[3])
 expire_due(lane)
 
 local function some_of(set) return redis.call('EXISTS', set) == 1 and redis.call('ZRANDMEMBER', set, 50) or {} end
@@ -20,24 +24,59 @@ for _, set in ipairs({QUEUE .. lane, SCHEDULE .. lane}) do
   end
 end
 
+-- Jobs with a score that no script writes would never be due.
+for _, set in ipairs({SCHEDULE, RUNNING, WAITING}) do
+  local too_late = string.format('(%d', now + DEAD_MS)
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', set .. lane, too_late, '+inf', 'LIMIT', 0, 100)) do
+    redis.call('ZREM', set .. lane, id)
+    local job = load(id, lane)
+    if job then misplaced(id, job, 60000) end
+  end
+end
+
+-- Returns whether a waiting job waits for itself, directly or through others. `searches_left` bounds the time of a sweep.
+local searches_left = 1000
+local function waits_for_itself(id)
+  local todo, seen, position = {id}, {}, 1
+  while todo[position] and searches_left > 0 do
+    searches_left = searches_left - 1
+    for _, other in ipairs(own('SMEMBERS', JOB .. todo[position] .. AFTER)) do
+      if other == id then return true end
+      if not seen[other] then todo[#todo + 1] = other end
+      seen[other] = true
+    end
+    position = position + 1
+  end
+  return false
+end
+
 -- Jobs that wait for a job without a record, or that missed the end of a job. The one checked longest ago comes first.
 for _, id in ipairs(redis.call('ZRANGE', WAITING .. lane, 0, 99)) do
-  local job = load(id)
+  local job = load(id, lane)
   if not job then
     forget(id, lane)
     repaired = repaired + 1
   elseif job.status ~= 'waiting' then
     redis.call('ZREM', WAITING .. lane, id)
+    misplaced(id, job, 60000)
+    repaired = repaired + 1
+  elseif waits_for_itself(id) then
+    reject(id, job, 'after', 'the job waits for itself')
     repaired = repaired + 1
   else
     local culprit
-    for _, other in ipairs(redis.call('SMEMBERS', JOB .. id .. AFTER)) do
+    for _, other in ipairs(own('SMEMBERS', JOB .. id .. AFTER)) do
       local status = status_of(other)
       if status == 'succeeded' then
         redis.call('SREM', JOB .. id .. AFTER, other)
       elseif not status or final[status] then
         culprit = other
       end
+    end
+    if not culprit and redis.call('EXISTS', JOB .. id .. AFTER) == 0 then
+      -- All of them have ended, or another program has removed the set.
+      local unmet, failed = depend(id, dependencies(id))
+      culprit = not unmet and failed
     end
     if culprit then
       redis.call('DEL', JOB .. id .. AFTER)
@@ -56,21 +95,22 @@ end
 
 -- Parked jobs whose session has a free slot: the record of the slot's holder is gone, or the limit was raised.
 for _, id in ipairs(some_of(PARKED .. lane)) do
-  local job = load(id)
+  local job = load(id, lane)
   if not job then
     forget(id, lane)
     repaired = repaired + 1
   elseif job.status ~= 'queued' or not job.session_id then
     redis.call('ZREM', PARKED .. lane, id)
+    misplaced(id, job, 60000)
     repaired = repaired + 1
   elseif redis.call('ZSCORE', PARKED .. lane, id) then
     local slots, held = slots_key(job), 0
-    for _, holder in ipairs(redis.call('SMEMBERS', slots)) do
+    for _, holder in ipairs(own('SMEMBERS', slots)) do
       local status = status_of(holder)
       if not status or final[status] then redis.call('SREM', slots, holder) else held = held + 1 end
     end
     keep_until_end(id)
-    if not redis.call('ZSCORE', parked_key(job), id) then
+    if not own('ZSCORE', parked_key(job), id) then
       redis.call('ZADD', parked_key(job), redis.call('ZSCORE', PARKED .. lane, id), id)
       redis.call('PEXPIRE', parked_key(job), DEAD_MS)
     end
@@ -83,10 +123,10 @@ for _, id in ipairs(some_of(PARKED .. lane)) do
 end
 
 -- Run slots whose jobs are gone, on every cluster; clusters without runs are forgotten.
-local limits = redis.call('HGETALL', RUN_LIMITS)
+local limits = own('HGETALL', RUN_LIMITS)
 for i = 1, #limits, 2 do
   local slots, line = RUN_SLOTS .. limits[i], RUN_LINE .. limits[i]
-  repaired = repaired + reclaim_run_slots(limits[i], redis.call('ZRANGE', slots, 0, -1))
+  repaired = repaired + reclaim_run_slots(limits[i], own('ZRANGE', slots, 0, -1))
   if redis.call('EXISTS', slots, line) == 0 then redis.call('HDEL', RUN_LIMITS, limits[i]) end
 end
 

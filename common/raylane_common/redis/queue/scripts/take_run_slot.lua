@@ -8,14 +8,15 @@ local id, token, cluster, limit = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local slots, line = RUN_SLOTS .. cluster, RUN_LINE .. cluster
 local job = load(id)
 if not job or job.owner ~= token or final[job.status] then return {-1, 0, 0, 0} end
-redis.call('HSET', RUN_LIMITS, cluster, limit)
+if refusal_of(job.lane) then return refusal_of(job.lane) end
+own('HSET', RUN_LIMITS, cluster, limit)
 redis.call('PEXPIRE', RUN_LIMITS, DEAD_MS)
 
 -- Returns the score that orders the line: the job's rank, and within a millisecond the order of enqueueing, which only the
 -- history of a session holds.
 local function place()
-  local at_us = job.session_id and redis.call('ZSCORE', SESSION .. job.session_id .. HISTORY, id)
-  return rank(job) + (at_us and at_us / 1000 - (tonumber(job.enqueued_at) or now) or 1)
+  local at_us = job.session_id and own('ZSCORE', SESSION .. job.session_id .. HISTORY, id)
+  return rank(job) + (at_us and at_us / 1000 - (job.enqueued_at or now) or 1)
 end
 
 local function is_due(set, id)
@@ -51,17 +52,17 @@ if job.run_slot ~= cluster then
   -- The head was restarted, or other addresses were set: the slot on the cluster before is of no use any more.
   free_run_slot(id, job)
   job.run_slot = false
-  redis.call('ZADD', line, place(), id)
+  own('ZADD', line, place(), id)
   redis.call('PEXPIRE', line, DEAD_MS)
   redis.call('HSET', JOB .. id, 'run_line', cluster)
 end
 -- A few at a time, so that the call takes as long for a large cluster as for a small one.
-local some = redis.call('EXISTS', slots) == 1 and redis.call('ZRANDMEMBER', slots, 10) or {}
+local some = redis.call('EXISTS', slots) == 1 and own('ZRANDMEMBER', slots, 10) or {}
 if job.run_slot then
-  redis.call('ZADD', slots, 'NX', now, id)
+  own('ZADD', slots, 'NX', now, id)
   redis.call('PEXPIRE', slots, DEAD_MS)
 else
   reclaim_run_slots(cluster, some)
 end
-local has_slot = redis.call('ZSCORE', slots, id)
-return {has_slot and 1 or 0, redis.call('ZCARD', slots), redis.call('ZCARD', line), has_slot and 0 or need(some)}
+local has_slot = own('ZSCORE', slots, id)
+return {has_slot and 1 or 0, redis.call('ZCARD', slots), own('ZCARD', line), has_slot and 0 or need(some)}
