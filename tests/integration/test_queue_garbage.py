@@ -18,6 +18,7 @@ from tests.helpers.claims import (
     die,
     end,
     error_code,
+    expire,
     fail,
     patient_lane,
     run,
@@ -275,6 +276,25 @@ async def test_a_job_whose_lane_is_changed_while_it_runs_is_tried_again_in_its_l
     with pytest.raises(InvalidRequest, match="lane: tables jobs belong in another lane") as raised:
         await queue.requeue("j")
     assert raised.value.details == {"field": "lane"}
+
+
+async def test_a_started_job_without_a_lane_can_be_cancelled(redis: Redis, queue: JobQueue, lane: LaneQueue) -> None:
+    await queue.enqueue(a_job(id="j"))
+    await end(lane, (await take(lane)).retried(TRANSIENT, 600))
+    await redis.hdel(keys.job("j"), "lane")  # type: ignore[misc]  # redis-py's sync/async union
+    assert await queue.cancel("j") is JobStatus.CANCELLED
+    assert await redis.exists(keys.queue("none")) == 0
+
+
+async def test_a_job_whose_deadline_is_in_another_lane_fails_where_it_is(
+    redis: Redis, queue: JobQueue, lane: LaneQueue
+) -> None:
+    await queue.enqueue(a_job(id="j", expires_s=600))
+    await write(redis, "j", lane="ray")
+    await expire(redis, "j")
+    await overwrite(redis, keys.ended("ray"))
+    assert await claimed(lane) == []
+    assert await error_code(redis, "j") == "expired"
 
 
 async def test_a_job_without_a_kind_ends_although_it_has_a_unique_key(

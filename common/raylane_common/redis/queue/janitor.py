@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from raylane_common.redis.connection import keys_of, queue_errors
 from raylane_common.redis.keys import PARTS
 from raylane_common.redis.queue.scripts import calls
+from raylane_common.rules import printable
 from raylane_common.wire.base import JobKind
 from raylane_common.wire.kinds import lane_of
 
@@ -95,4 +96,7 @@ class Janitor:
         if jobs:
             mended = await calls.mend(self._scripts, self._lane, self._lease_ms, self._kinds, jobs)
             if mended:
-                logger.warning("restored stray jobs, or deleted what was left of them: %s", ", ".join(mended))
+                logger.warning(
+                    "restored stray jobs, or deleted what was left of them: %s",
+                    ", ".join(printable(job_id)[:64] for job_id in mended),
+                )

@@ -7,7 +7,7 @@ local job = load(id)
 if not job then return '' end
 if final[job.status] then return job.status end
 if refusal_of(job.lane) then return refusal_of(job.lane) end
-if job.status == 'running' or job.started_at then
+if job.status == 'running' or (job.started_at and job.lane ~= 'none') then
   -- An attempt may have left a run on the cluster. A worker has to stop it, even if the one that started it is dead.
   redis.call('HSETNX', JOB .. id, 'cancel_requested_at', now)
   if job.status == 'running' then

@@ -468,7 +468,7 @@ end
 local function expire_due(lane)
   for _, id in ipairs(due(EXPIRING .. lane)) do
     redis.call('ZREM', EXPIRING .. lane, id)
-    local job = load(id)
+    local job = load(id, lane)
     if not job then forget(id, lane) elseif not final[job.status] and not job.started_at then expire(id, job) end
   end
 end
