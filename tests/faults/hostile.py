@@ -18,10 +18,12 @@ if TYPE_CHECKING:
 Value = bytes | str | int | float
 Command = tuple[Value, ...]
 
+CLUSTER: Final = "a-cluster"
 FIELDS: Final = [
     *("v", "kind", "lane", "session_id", "status", "attempt", "max_attempts", "round", "priority", "payload", "result"),
     *("error", "progress", "checkpoint", "enqueued_at", "started_at", "finished_at", "worker", "after", "at", "owner"),
-    *("expires_at", "unique", "cancel_requested_at", "log_position", "traceparent", "slot", "dependents", "id", "x"),
+    *("expires_at", "unique", "cancel_requested_at", "log_position", "traceparent", "slot", "dependents", "run_slot"),
+    *("run_line", "cleared_events", "x"),
 ]
 WORDS: Final[list[Value]] = [
     *("waiting", "scheduled", "queued", "running", "succeeded", "failed", "cancelled", "dancing", "none", "nowhere"),
@@ -119,8 +121,9 @@ class Hostile:
                 fields: list[Value] = ["csv:a.csv", "iceberg:x", b"\xff", ""]
                 return ("HSET", key, chance.choice(fields), self._value(None))
             case _:
-                names: list[Value] = ["ray.private_url", "ray.public_url", "x", b"\xff"]
-                return ("HSET", keys.settings, chance.choice(names), self._value(None))
+                names: list[Value] = ["ray.private_url", "ray.public_url", "ray.max_runs", CLUSTER, b"\xff"]
+                key = _bytes(chance.choice([keys.settings, keys.run_limits]))
+                return ("HSET", key, chance.choice(names), self._value(None))
 
     def _key(self) -> bytes:
         """Returns a key that belongs to one job or session."""
@@ -140,6 +143,8 @@ class Hostile:
                 _bytes(keys.session_sources(session)),
                 _bytes(queue_keys.pulse(lane)),
                 _bytes(keys.janitor(lane)),
+                _bytes(keys.run_slots(CLUSTER)),
+                _bytes(keys.run_line(CLUSTER)),
             ]
         )
 

@@ -24,7 +24,7 @@ from raylane_common.wire.ray import RayStatusRequest
 from raylane_common.wire.sources import Column, ColumnType, CsvSource
 from raylane_common.wire.tables import ListDatabasesRequest
 from raylane_common.wire.upload import UploadRequest
-from tests.faults.hostile import Hostile
+from tests.faults.hostile import CLUSTER, Hostile
 from tests.helpers.claims import PERMANENT, TRANSIENT
 from tests.helpers.lanes import DONE
 from tests.helpers.profiles import by_profile, seed
@@ -212,6 +212,9 @@ class World:
                 await self._try(lease.log("a line", position="r:7"))
                 await self._try(lease.refresh())
                 await self._try(lease.body())
+                await self._try(lease.take_run_slot(CLUSTER, 2))
+                if self._chance.random() < 0.5:
+                    await self._try(lease.free_run_slot())
             await self._finish(lane, [self._outcome(lease) for lease in held])
         await self._sweep()
 
@@ -249,6 +252,7 @@ class World:
         producer = self._producer
         reads: list[Awaitable[object]] = [
             producer.operator.lanes(),
+            producer.operator.cluster_runs(),
             producer.operator.jobs(),
             producer.operator.jobs(session_id="s0", status="failed"),
             producer.operator.dead_letters(),

@@ -90,6 +90,24 @@ async def test_an_overwritten_key_of_a_job_or_session_stops_no_job(redis: Redis,
     await queue.requeue("later")
 
 
+@pytest.mark.parametrize("key", [keys.run_slots("c"), keys.run_line("c"), keys.run_limits])
+async def test_an_overwritten_key_of_a_cluster_stops_no_run(
+    redis: Redis, queue: JobQueue, lane: LaneQueue, key: str
+) -> None:
+    await queue.enqueue_many([a_job(id="a"), a_job(id="b")])
+    first, second = (await lane.claim(2)).leases
+    await overwrite(redis, key)
+    assert (await first.take_run_slot("c", 1)).is_held
+    assert not (await second.take_run_slot("c", 1)).is_held
+    await overwrite(redis, key)
+    await sweep(redis, lane)
+    await first.free_run_slot()
+    await end(lane, first.succeeded(DONE))
+    assert (await second.take_run_slot("c", 1)).is_held
+    await overwrite(redis, key)
+    await end(lane, second.succeeded(DONE))
+
+
 async def test_an_event_stream_that_is_full_stops_neither_its_job_nor_the_lane(
     redis: Redis, queue: JobQueue, lane: LaneQueue
 ) -> None:
