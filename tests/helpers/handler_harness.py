@@ -19,7 +19,7 @@ from raylane_common.wire.jobs import JobRecord, JobStatus, NewJob, Progress
 from raylane_common.wire.sources import Column, ColumnType, CsvSource
 from raylane_worker.context import JobContext, Resources
 from raylane_worker.handlers import HANDLERS
-from raylane_worker.runs.slots import RunSlots
+from raylane_worker.run_slots import RunSlots
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence

@@ -22,7 +22,7 @@ from raylane_worker.context import Resources
 from raylane_worker.generation.agents.generator import AgentGenerator
 from raylane_worker.generation.port import WritingTask
 from raylane_worker.generation.providers.models import make_model
-from raylane_worker.runs.slots import RunSlots
+from raylane_worker.run_slots import RunSlots
 from tests.helpers.bedrock import BedrockStub, answer, frame, stream, tool_result
 from tests.helpers.handler_harness import Cut, Job
 

@@ -22,7 +22,7 @@ from raylane_common.settings import Settings
 from raylane_common.wire.ray import RaySubmitRequest
 from raylane_worker.context import Resources
 from raylane_worker.embedded import EmbeddedRay, embedded_ray, guard
-from raylane_worker.runs.slots import RunSlots
+from raylane_worker.run_slots import RunSlots
 from tests.helpers.handler_harness import Cut, Job
 from tests.helpers.waiting import until
 

@@ -18,10 +18,10 @@ from raylane_common.settings import Settings
 from raylane_common.wire.base import Lane
 from raylane_common.wire.generate import GenerateRequest
 from raylane_common.wire.ray import RaySubmitRequest
+from raylane_worker import run_slots as slots_module
 from raylane_worker.app import run as run_worker
+from raylane_worker.run_slots import FEWEST_RUNS, RunSlots
 from raylane_worker.runs import line as line_module
-from raylane_worker.runs import slots as slots_module
-from raylane_worker.runs.slots import FEWEST_RUNS, RunSlots
 from tests.helpers.claims import record
 from tests.helpers.handler_harness import open_harness
 from tests.helpers.queue_keys import keys

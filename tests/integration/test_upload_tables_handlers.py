@@ -37,7 +37,7 @@ from raylane_worker.context import JobContext, Resources
 from raylane_worker.first_use import catalog_of, storage_of
 from raylane_worker.handlers.tables import tables
 from raylane_worker.handlers.upload import upload
-from raylane_worker.runs.slots import RunSlots
+from raylane_worker.run_slots import RunSlots
 from tests.helpers.aws import aws_settings, closed, glue, own_bucket, s3
 from tests.helpers.queue_keys import keys
 

@@ -26,7 +26,7 @@ from raylane_worker.first_use import catalog_of, storage_of
 from raylane_worker.handlers import HANDLERS
 from raylane_worker.lanes.worker import LaneWorker
 from raylane_worker.live_settings import LiveSettings
-from raylane_worker.runs.slots import RunSlots
+from raylane_worker.run_slots import RunSlots
 from raylane_worker.startup import check
 from raylane_worker.telemetry.logs import keep_content_private
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from raylane_worker.data.catalog import Catalog
     from raylane_worker.data.storage import Storage
     from raylane_worker.first_use import FirstUse
-    from raylane_worker.runs.slots import RunSlots
+    from raylane_worker.run_slots import RunSlots
 
 
 class JobPort(Protocol):

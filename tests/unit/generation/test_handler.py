@@ -16,7 +16,7 @@ from raylane_common.wire.generate import Checkpoint, CodeVersion, GenerateReques
 from raylane_common.wire.sources import OpaqueSource
 from raylane_worker.context import Resources
 from raylane_worker.generation.port import Draft
-from raylane_worker.runs.slots import RunSlots
+from raylane_worker.run_slots import RunSlots
 from tests.helpers.handler_harness import Cut, Job, a_source
 
 if TYPE_CHECKING:
