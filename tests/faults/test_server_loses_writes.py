@@ -100,12 +100,12 @@ async def test_an_outcome_is_kept_until_it_is_confirmed_and_holds_up_no_other_jo
     server: Server, redis: Redis, waitaof: Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
     queue, runs = JobQueue(redis), Runs()
-    runs.may_end.set()
     await redis.config_set("appendfsync", "no")
     async with worker(waitaof, runs, concurrency=1, drain_s=5):
         job_ids = [await queue.enqueue(a_job()) for _ in range(3)]
         await until(lambda: runs.count == 1)
         kept_bytes = server.log_bytes
+        runs.may_end.set()
         for job_id in job_ids:
             assert await queue.result(job_id, timeout_s=20) == DONE
         await until(lambda: "not confirmed" in caplog.text)

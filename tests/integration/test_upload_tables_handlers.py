@@ -19,8 +19,9 @@ from raylane_common.errors import (
     UnsupportedFormat,
 )
 from raylane_common.ray.client import RayClient
+from raylane_common.redis.connection import connect
 from raylane_common.redis.source_store import SourceStore
-from raylane_common.settings import Settings
+from raylane_common.settings import RedisSettings, Settings
 from raylane_common.wire.jobs import JobRecord, JobStatus, NewJob, Progress
 from raylane_common.wire.sources import ColumnType, CsvSource
 from raylane_common.wire.tables import (
@@ -39,7 +40,6 @@ from raylane_worker.handlers.tables import tables
 from raylane_worker.handlers.upload import upload
 from raylane_worker.run_slots import RunSlots
 from tests.helpers.aws import aws_settings, closed, glue, own_bucket, s3
-from tests.helpers.queue_keys import keys
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from raylane_common.settings import StorageSettings
     from raylane_common.wire.generate import Checkpoint
     from raylane_common.wire.kinds import Request
-    from raylane_worker.embedded import EmbeddedMoto
+    from raylane_worker.embedded import EmbeddedMoto, EmbeddedValkey
 
 DATA = b'name,amount\n"one\nline",1\nb,2\nc,3\nd,4\ne,5\nf,6\n'
 
@@ -243,11 +243,18 @@ async def test_an_upload_without_s3_leaves_no_source(redis: Redis) -> None:
         assert await harness.sources() == []
 
 
-async def test_an_upload_whose_source_cannot_be_written_is_an_error(redis: Redis, moto: EmbeddedMoto) -> None:
-    await redis.set(keys.session_sources("s1"), "not a hash", ex=60)
-    async with open_harness(redis, moto.url) as harness:
-        with pytest.raises(QueueUnavailable):
-            await upload(request_for(DATA), harness.job(request_for(DATA), body=DATA))
+async def test_an_upload_whose_source_cannot_be_written_is_an_error(
+    redis: Redis, valkey: EmbeddedValkey, moto: EmbeddedMoto
+) -> None:
+    await redis.acl_setuser("writes-no-hash", enabled=True, nopass=True, keys=["*"], commands=["+@all", "-hset"])
+    client = connect(RedisSettings.model_validate({"url": valkey.url, "username": "writes-no-hash", "password": "-"}))
+    try:
+        async with open_harness(client, moto.url) as harness:
+            with pytest.raises(QueueUnavailable, match="no permission to store sources"):
+                await upload(request_for(DATA), harness.job(request_for(DATA), body=DATA))
+    finally:
+        await client.aclose()
+        await redis.acl_deluser("writes-no-hash")
 
 
 @pytest.fixture

@@ -129,9 +129,7 @@ class _Streams(Rounds[_Wanted, NewEntries]):
         self._redis = redis
         self._block_s = block_s
         self._scripts = Scripts(redis)
-        self._name = secrets.token_hex(8)
-        self._wake_key = keys_of(redis).reader(self._name)
-        self._wakes = 0
+        self._use_new_wake_key()
         self._reading: dict[str, tuple[int, int]] = {}
         self._joined = asyncio.Event()
 
@@ -184,18 +182,24 @@ class _Streams(Rounds[_Wanted, NewEntries]):
         streams |= {stream: f"{position[0]}-{position[1]}" for stream, position in positions.items()}
         try:
             return dict(await self._redis.xread(streams, count=count, block=int(self._block_s * 1000)))
-        except ResponseError:
+        except WrongType:
             # One key of another type is enough for Redis to refuse the whole read.
             async with self._redis.pipeline(transaction=False) as pipe:
                 for stream in positions:
                     pipe.xread({stream: streams[stream]}, count=count)
                 answers = await pipe.execute(raise_on_error=False)
             if not any(isinstance(answer, Exception) for answer in answers):
-                raise
+                # It is the reader's own stream.
+                self._use_new_wake_key()
             found: dict[str, list[Entry] | Exception] = {}
             for stream, answer in zip(positions, answers, strict=True):
                 found |= {stream: answer} if isinstance(answer, Exception) else dict(answer)
             return found
+
+    def _use_new_wake_key(self) -> None:
+        self._name = secrets.token_hex(8)
+        self._wake_key = keys_of(self._redis).reader(self._name)
+        self._wakes = 0
 
     async def _wake_when_joined(self) -> None:
         await self._joined.wait()
