@@ -113,19 +113,31 @@ async def immortal_keys(redis: Redis) -> list[str]:
         for key in found:
             pipe.ttl(key)
         ttls = await pipe.execute()
-    lasting = [key for key, ttl in zip(found, ttls, strict=True) if ttl == -1]
-    return [key for key in lasting if await _should_expire(redis, key)]
-
-
-async def _should_expire(redis: Redis, key: str) -> bool:
-    # A test may use several prefixes.
-    keys = Keys(key.rpartition("}:")[0].removeprefix("{"))
-    if key.startswith(keys.immortal):
-        return False
-    job_id = str(await redis.get(key)) if queue_keys.is_unique(key, keys) else queue_keys.job_of(key, keys)
-    record = keys.job(job_id)
-    if not job_id or await redis.type(record) not in ("hash", "none"):
-        return not job_id
-    status = await redis.hget(record, "status")  # type: ignore[misc]  # redis-py's sync/async union
+    lasting = [key for key, ttl in zip(found, ttls, strict=True) if ttl == -1 and not _is_immortal(key)]
+    records = [await _record_of(redis, key) for key in lasting]
+    async with redis.pipeline(transaction=False) as pipe:
+        for record in records:
+            pipe.hget(record or "none", "status")
+        statuses = await pipe.execute(raise_on_error=False)
     # What is left of a job without a record is removed when a worker comes across it.
-    return status in ("succeeded", "failed", "cancelled")
+    return [
+        key
+        for key, record, status in zip(lasting, records, statuses, strict=True)
+        if not record or status in ("succeeded", "failed", "cancelled")
+    ]
+
+
+def _keys_of(key: str) -> Keys:
+    # A test may use several prefixes.
+    return Keys(key.rpartition("}:")[0].removeprefix("{"))
+
+
+def _is_immortal(key: str) -> bool:
+    return key.startswith(_keys_of(key).immortal)
+
+
+async def _record_of(redis: Redis, key: str) -> str:
+    """Returns the key of the record of the job that `key` belongs to; '' if it belongs to none."""
+    keys = _keys_of(key)
+    job_id = str(await redis.get(key)) if queue_keys.is_unique(key, keys) else queue_keys.job_of(key, keys)
+    return keys.job(job_id) if job_id else ""
