@@ -29,13 +29,13 @@ class Durability:
         self._timeout_s = settings.durability_timeout_s if settings else 0.0
 
     @property
-    def is_confirmed(self) -> bool:
+    def needs_confirmation(self) -> bool:
         """Whether writes have to be confirmed."""
         return self._mode != "none"
 
     async def check(self, redis: Redis) -> None:
         """Raises redis-py's `ResponseError` if the server does not know the command, or has no append-only file."""
-        if self.is_confirmed:
+        if self.needs_confirmation:
             await redis.execute_command(*self._command(0, 0.001))  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
 
     async def send(self, redis: Redis, writes: Sequence[Sequence[str | bytes | int | float]]) -> list[object]:

@@ -99,14 +99,14 @@ class Outbox:
             elif not pending.is_repeated:
                 logger.warning("job %s: outcome dropped; another worker has the job", pending.outcome.job_id)
             self._remove(pending)
-        if self._queue.is_confirmed and self._confirmer is None:
+        if self._queue.needs_confirmation and self._confirmer is None:
             self._confirmer = asyncio.create_task(self._confirm_all(), name=f"confirmation of {self._queue.lane}")
 
     def _server_answered(self) -> None:
         """Writes outcomes again if the server was restarted or replaced by another one: it may not have them."""
         known, self._server = self._server, self._queue.server
         if known in ("", self._server):
-            if not self._queue.is_confirmed:
+            if not self._queue.needs_confirmation:
                 self._written.forget_old(asyncio.get_running_loop().time())
             return
         outcomes = self._written.all()

@@ -82,7 +82,7 @@ class LaneWorker(Worker):
         self.lane_queue = queue
         self._attempts = AttemptRunner(handlers, resources, timeout_s=lane.timeout_s, retries=retries)
         self._on_drain = on_drain
-        # Below 0.6 of a lease: after a longer pause between claims, shared.lua assumes that Redis was unavailable.
+        # Below 0.6 of a lease: after a longer pause between claims, jobs.lua assumes that Redis was unavailable.
         self._poll_s = min(lanes.poll_s, queue.lease_s * 0.4)
         self._leases = HeldLeases(queue)
         self._outbox = Outbox(queue)

@@ -83,7 +83,7 @@ class JobQueue:
         that is `QueueUnavailable`, enqueue the job again with the same id.
         """
         outcomes: list[Enqueued] = []
-        parts = parts_of(jobs, confirmed=self._scripts.are_confirmed)
+        parts = parts_of(jobs, confirmed=self._scripts.needs_confirmation)
         part = next(parts, [])
         packed = _pack(part, traceparent)
         while part:

@@ -76,9 +76,9 @@ class LaneQueue:
         self.on_answer: Callable[[], None] = lambda: None
 
     @property
-    def is_confirmed(self) -> bool:
+    def needs_confirmation(self) -> bool:
         """Whether `confirm` waits for the server."""
-        return self._scripts.are_confirmed
+        return self._scripts.needs_confirmation
 
     async def claim(self, limit: int) -> Claim:
         """Takes up to `limit` due jobs in one round trip."""

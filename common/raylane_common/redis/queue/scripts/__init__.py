@@ -1,4 +1,4 @@
-"""The Lua scripts: each is one atomic step. `calls` has one typed function for each of them.
+"""Runs the Lua scripts: each is one atomic step. `calls` has one typed function for each of them.
 
 See docs/decisions/0006.
 """
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
     from redis.commands.core import AsyncScript
 
-# Keeps a job's stream at about 100 KiB. A follower that falls further behind misses events.
+# Keeps a stream of small events at about 100 KiB. A follower that falls further behind misses events.
 EVENTS_MAX: Final = 1000
 # A week for a user to read a result; a month for an operator to look at what failed.
 ENDED_TTL_MS: Final = 7 * 24 * 3600 * 1000
@@ -57,21 +57,27 @@ _NUMBERS: Final = {
     "DEAD_MS": DEAD_TTL_MS,
     "RECORD_MAX": RECORD_MAX_BYTES,
 }
+# What is prepended to a script, in this order. Scripts that change no status need only the first part, so they are shorter.
+_PARTS: Final = ("shared", "run_slots", "jobs")
+_CHANGE_NO_STATUS: Final[frozenset[Name]] = frozenset(
+    {"note", "beat", "ask_to_drain", "put_sources", "clear_sources", "change_setting", "wake_reader"}
+)
 _NAME_OF_CONSTANT: Final = re.compile(rf"\b({'|'.join((*Keys().in_scripts, *_NUMBERS))})\b")
 
 
 @cache
 def source(name: Name, prefix: str) -> str:
-    """Returns the text of a script as the server runs it. Its first comment says what it takes and returns.
+    """Returns the text of a script as the server runs it, for keys with this prefix.
 
-    `prefix` is that of the deployment's keys.
+    Its first comment says what it takes and returns.
     """
     here = files(__package__)
     lines = (here / f"{name}.lua").read_text().splitlines(keepends=True)
     # The comment at the head says what the script takes and returns.
     length = next(index for index, line in enumerate(lines) if not line.startswith("--"))
     contract, body = "".join(lines[:length]), "".join(lines[length:])
-    shared = (here / "shared.lua").read_text()
+    parts = _PARTS[:1] if name in _CHANGE_NO_STATUS else _PARTS
+    shared = "\n".join((here / f"{part}.lua").read_text() for part in parts)
     return f"{contract}\n{_with_constants(shared, prefix)}\n{_with_constants(body, prefix)}"
 
 
@@ -96,9 +102,9 @@ class Scripts:
         self._registered: dict[Name, AsyncScript] = {}
 
     @property
-    def are_confirmed(self) -> bool:
-        """Whether `run_confirmed` waits for a confirmation."""
-        return self._durability.is_confirmed
+    def needs_confirmation(self) -> bool:
+        """Whether the settings ask for a confirmation. If not, `run_confirmed` returns without one."""
+        return self._durability.needs_confirmation
 
     async def run(self, name: Name, arguments: Sequence[Argument], *, doing: str) -> object:
         """Returns the script's answer.
@@ -112,11 +118,11 @@ class Scripts:
             return await cast("Awaitable[object]", script(keys=[self._keys.route], args=arguments))
 
     async def run_confirmed(self, name: Name, runs: Sequence[Sequence[Argument]], *, doing: str) -> list[object]:
-        """Runs the script once with each of the arguments in `runs`, and waits until the server confirms what it wrote.
+        """Runs the script once for each list of arguments in `runs`, and waits until the server confirms what it wrote.
 
         Returns the answers. `doing` is as in `run`. Raises `WriteNotConfirmed`, `QueueUnavailable`.
         """
-        if not self.are_confirmed:
+        if not self.needs_confirmation:
             return [await self.run(name, arguments, doing=doing) for arguments in runs]
         text = source(name, self._keys.prefix)
         digest = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()

@@ -34,7 +34,7 @@ for _, id in ipairs(due(running)) do
   elseif job.status == 'running' then
     release(id, job)
   else
-    misplaced(id, job, lease_ms)
+    restore_or_reject(id, job, lease_ms)
   end
 end
 for _, id in ipairs(due(SCHEDULE .. lane)) do
@@ -46,14 +46,16 @@ for _, id in ipairs(due(SCHEDULE .. lane)) do
     if (job.at or now + 1) > now then job.at = false end
     release(id, job)
   else
-    misplaced(id, job, lease_ms)
+    restore_or_reject(id, job, lease_ms)
   end
 end
 expire_due(lane)
 
--- Returns the error of an attempt whose worker died; nil if there is none, and whether the server may have lost its end.
+-- Returns the error of the job's last attempt if its worker died, else nil; and whether the server may have lost the
+-- end of that attempt.
 local function lost_worker(job)
-  -- The job's last owner returned it to the lane, or another program wrote the owner: a token has only hexadecimal digits.
+  -- A token has only hexadecimal digits. Any other owner means that the job was returned to its lane, or that another
+  -- program wrote the field.
   if not job.owner or not string.find(job.owner, '^%x+$') then return nil, false end
   local replaced_at = whole(own('GET', REPLACED .. lane)) or 0
   if (whole(job.started_at) or 0) <= replaced_at then return nil, true end
@@ -64,7 +66,7 @@ end
 -- Returns whether the job's session lets it run now, and takes the slot if it does.
 local function has_slot(id, job)
   if per_session == 0 or not job.session_id then return true end
-  local slots = slots_key(job)
+  local slots = session_slots_key(job)
   if own('SISMEMBER', slots, id) == 1 then return true end
   if redis.call('SCARD', slots) >= per_session then
     for _, holder in ipairs(redis.call('SMEMBERS', slots)) do
@@ -73,7 +75,7 @@ local function has_slot(id, job)
     end
     if redis.call('SCARD', slots) >= per_session then return false end
   end
-  take_slot(id, job)
+  take_session_slot(id, job)
   return true
 end
 
@@ -95,13 +97,13 @@ local function take(id, score)
   if job.status ~= 'queued' then
     -- A client without the script may have enqueued a job that had ended, and so left a copy.
     if final[job.status] then redis.call('DEL', ARQ_JOB .. id) end
-    return misplaced(id, job, lease_ms)
+    return restore_or_reject(id, job, lease_ms)
   end
   if size > RECORD_MAX then return reject(id, job, 'record', 'has more than ' .. RECORD_MAX .. ' bytes') end
   -- `expire_due` handles a bounded number of jobs, and more may have expired while no worker was there.
   if not job.started_at and (job.expires_at or now + 1) <= now then return expire(id, job) end
   local record, allowed = JOB .. id, job.max_attempts or max_attempts[job.kind] or 1
-  local loss, is_forgotten = lost_worker(job)
+  local loss, is_end_lost = lost_worker(job)
   if loss and job.attempt >= allowed and not job.cancel_requested_at then
     attempt_failed(id, job, loss)
     -- If the old owner comes back, its own outcome must be refused, not confirmed.
@@ -116,7 +118,7 @@ local function take(id, score)
     return
   end
   if loss then attempt_failed(id, job, loss) end
-  local attempt = is_forgotten and job.attempt or job.attempt + 1
+  local attempt = is_end_lost and job.attempt or job.attempt + 1
   local changes = {'status', 'running', 'owner', token, 'worker', worker, 'started_at', now_text, 'attempt', tostring(attempt),
     'max_attempts', tostring(allowed), 'lane', lane}
   redis.call('HSET', record, unpack(changes))

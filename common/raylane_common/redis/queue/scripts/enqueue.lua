@@ -88,7 +88,7 @@ local function write(group, id, payload, body)
   for _, other in ipairs(group.after) do
     if not status_of(other) then return {'missing', other} end
   end
-  local unmet, culprit, its_status = depend(id, group.after)
+  local unmet, failed_id, its_status = depend(id, group.after)
   job.status = unmet == 0 and group.status or 'waiting'
 
   fields[2], fields[4] = job.status, payload
@@ -111,10 +111,10 @@ local function write(group, id, payload, body)
     woken[job.lane] = id
   else
     redis.call('ZADD', WAITING .. job.lane, now, id)
-    if culprit then
+    if failed_id then
       redis.call('DEL', record .. AFTER)
       local what = its_status == 'failed' and 'had failed' or 'was cancelled'
-      conclude(id, job, 'failed', 'error', dependency_failed(culprit, what))
+      conclude(id, job, 'failed', 'error', dependency_failed(failed_id, what))
     end
   end
   return 1

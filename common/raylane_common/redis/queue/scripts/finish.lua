@@ -14,7 +14,7 @@ local function put_back(id, token, job, error, delay_ms, attempt_counts)
   leave(id, job)
   if attempt_counts then attempt_failed(id, job, error) else job.attempt = math.max(0, job.attempt - 1) end
   if error ~= '' then redis.call('HSET', record, 'error', error) end
-  -- The '-' says that the owner returned the job: if it calls again the answer is 1, and the lease does not count as lost.
+  -- The '-' marks a job that its owner has returned: if the owner calls again the answer is 1, and no lease counts as lost.
   redis.call('HSET', record, 'owner', '-' .. token, 'attempt', job.attempt)
   redis.call('DEL', ARQ_LEASE .. id)
   if delay_ms > 0 then

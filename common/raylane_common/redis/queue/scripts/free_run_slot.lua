@@ -1,4 +1,4 @@
--- Frees the slot for a run that a job holds, if it holds one; only for the job's owner.
+-- Frees the run slot of a job, if it has one. Only for the job's owner.
 -- ARGV: id, token
 -- Returns 1, or 0 if the job has another owner or has ended.
 write_when_full()

@@ -1,7 +1,7 @@
--- Restores jobs of a lane that are in none of its sets to the set of their status; deletes bodies that no job needs, and
--- what is left of jobs without a record.
--- ARGV: lane, lease_ms, number of kinds, the kinds of the lane, then for each job of any lane: id, 1 if a key of it other
---       than its record was seen or 0
+-- Restores jobs that are in no set of their lane. Deletes bodies that no job needs, and what is left of jobs without
+-- a record.
+-- ARGV: lane, lease_ms, number of kinds, the kinds of the lane, then for each job of any lane: id, and 1 if a key
+--       of the job other than its record was seen, else 0
 -- Returns the ids of the jobs that were changed.
 write_when_full()
 local lane, lease_ms, kinds, changed = ARGV[1], tonumber(ARGV[2]), {}, {}
@@ -21,7 +21,7 @@ for i = first, #ARGV, 2 do
   elseif job.lane == lane or kinds[job.kind] then
     -- Another program may have changed the lane in the record. The kind says where the job can run.
     job.lane = lane
-    if misplaced(id, job, lease_ms) then changed[#changed + 1] = id end
+    if restore_or_reject(id, job, lease_ms) then changed[#changed + 1] = id end
   end
 end
 publish()

@@ -32,7 +32,7 @@ if ARGV[3] == '1' then
 end
 if ARGV[4] ~= '' then redis.call('HSET', record, 'checkpoint', ARGV[4]) end
 redis.call('HSET', record, 'attempt', 0, 'at', now)
--- The stream continues to count. Followers of the new round must not take the events removed here for a gap.
+-- The stream's counter continues. Followers of the new round must not take the events removed here for a gap.
 local info, cleared = redis.pcall('XINFO', 'STREAM', record .. EVENTS), 0
 for i = 1, #info, 2 do
   if info[i] == 'entries-added' then cleared = info[i + 1] end

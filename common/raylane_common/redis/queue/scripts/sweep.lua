@@ -14,7 +14,7 @@ expire_due(lane)
 
 local function some_of(set) return redis.call('EXISTS', set) == 1 and redis.call('ZRANDMEMBER', set, 50) or {} end
 
--- Jobs without a record. A claim finds those that are due.
+-- Removes jobs without a record. A claim removes those that are due.
 for _, set in ipairs({QUEUE .. lane, SCHEDULE .. lane}) do
   for _, id in ipairs(some_of(set)) do
     if redis.call('EXISTS', JOB .. id) == 0 then
@@ -24,17 +24,18 @@ for _, set in ipairs({QUEUE .. lane, SCHEDULE .. lane}) do
   end
 end
 
--- Jobs with a score that no script writes would never be due.
+-- Restores jobs with a score that no script writes: they would never be due.
 for _, set in ipairs({SCHEDULE, RUNNING, WAITING}) do
   local too_late = string.format('(%d', now + DEAD_MS)
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', set .. lane, too_late, '+inf', 'LIMIT', 0, 100)) do
     redis.call('ZREM', set .. lane, id)
     local job = load(id, lane)
-    if job then misplaced(id, job, 60000) end
+    if job then restore_or_reject(id, job, 60000) end
   end
 end
 
--- Returns whether a waiting job waits for itself, directly or through others. `searches_left` bounds the time of a sweep.
+-- Returns whether a waiting job waits for itself, directly or through others. `searches_left` bounds the time of a
+-- sweep.
 local searches_left = 1000
 local function waits_for_itself(id)
   local todo, seen, position = {id}, {}, 1
@@ -50,7 +51,8 @@ local function waits_for_itself(id)
   return false
 end
 
--- Jobs that wait for a job without a record, or that missed the end of a job. The one checked longest ago comes first.
+-- Releases or fails waiting jobs that missed the end of another job, or whose other job has no record. Those checked
+-- longest ago come first.
 for _, id in ipairs(redis.call('ZRANGE', WAITING .. lane, 0, 99)) do
   local job = load(id, lane)
   if not job then
@@ -58,29 +60,29 @@ for _, id in ipairs(redis.call('ZRANGE', WAITING .. lane, 0, 99)) do
     repaired = repaired + 1
   elseif job.status ~= 'waiting' then
     redis.call('ZREM', WAITING .. lane, id)
-    misplaced(id, job, 60000)
+    restore_or_reject(id, job, 60000)
     repaired = repaired + 1
   elseif waits_for_itself(id) then
     reject(id, job, 'after', 'the job waits for itself')
     repaired = repaired + 1
   else
-    local culprit
+    local failed_id
     for _, other in ipairs(own('SMEMBERS', JOB .. id .. AFTER)) do
       local status = status_of(other)
       if status == 'succeeded' then
         redis.call('SREM', JOB .. id .. AFTER, other)
       elseif not status or final[status] then
-        culprit = other
+        failed_id = other
       end
     end
-    if not culprit and redis.call('EXISTS', JOB .. id .. AFTER) == 0 then
+    if not failed_id and redis.call('EXISTS', JOB .. id .. AFTER) == 0 then
       -- All of them have ended, or another program has removed the set.
       local unmet, failed = depend(id, dependencies(id))
-      culprit = not unmet and failed
+      failed_id = not unmet and failed
     end
-    if culprit then
+    if failed_id then
       redis.call('DEL', JOB .. id .. AFTER)
-      conclude(id, job, 'failed', 'error', dependency_failed(culprit, 'failed or has vanished'))
+      conclude(id, job, 'failed', 'error', dependency_failed(failed_id, 'failed or has vanished'))
       repaired = repaired + 1
     elseif redis.call('EXISTS', JOB .. id .. AFTER) == 0 then
       leave(id, job)
@@ -93,7 +95,7 @@ for _, id in ipairs(redis.call('ZRANGE', WAITING .. lane, 0, 99)) do
   end
 end
 
--- Parked jobs whose session has a free slot: the record of the slot's holder is gone, or the limit was raised.
+-- Unparks jobs whose session has a free slot: the record of the slot's holder is gone, or the limit was raised.
 for _, id in ipairs(some_of(PARKED .. lane)) do
   local job = load(id, lane)
   if not job then
@@ -101,10 +103,10 @@ for _, id in ipairs(some_of(PARKED .. lane)) do
     repaired = repaired + 1
   elseif job.status ~= 'queued' or not job.session_id then
     redis.call('ZREM', PARKED .. lane, id)
-    misplaced(id, job, 60000)
+    restore_or_reject(id, job, 60000)
     repaired = repaired + 1
   elseif redis.call('ZSCORE', PARKED .. lane, id) then
-    local slots, held = slots_key(job), 0
+    local slots, held = session_slots_key(job), 0
     for _, holder in ipairs(own('SMEMBERS', slots)) do
       local status = status_of(holder)
       if not status or final[status] then redis.call('SREM', slots, holder) else held = held + 1 end
@@ -122,7 +124,7 @@ for _, id in ipairs(some_of(PARKED .. lane)) do
   end
 end
 
--- Run slots whose jobs are gone, on every cluster; clusters without runs are forgotten.
+-- Frees the run slots of jobs that are gone, on every cluster, and forgets clusters without runs.
 local limits = own('HGETALL', RUN_LIMITS)
 for i = 1, #limits, 2 do
   local slots, line = RUN_SLOTS .. limits[i], RUN_LINE .. limits[i]

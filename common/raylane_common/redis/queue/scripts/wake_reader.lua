@@ -1,4 +1,4 @@
--- Ends the blocking read of a producer, which includes a stream of the reader's own.
+-- Ends the blocking read of a producer: every such read includes the reader's stream, to which this adds an entry.
 -- ARGV: reader, number of the wake-up, ttl_ms of the stream
 write_when_full()
 local stream = READER .. ARGV[1]
