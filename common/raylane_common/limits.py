@@ -1,4 +1,4 @@
-"""The limits of a request. Both sides enforce them; docs/wire-format.md lists them for other languages."""
+"""The limits of requests, which the producer and the worker both enforce, and the patterns of names."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MAX_CODE_BYTES: Final = 1024 * 1024
 MAX_FILES_BYTES: Final = 4 * 1024 * 1024
 # With more than about 100 KiB, Ray leaves this run pending, and others too (ray-project/ray#47432).
 MAX_ENV_BYTES: Final = 32 * 1024
-# Far above any machine: a wrong unit or a typing error is refused, instead of a run that never starts.
+# Far above any machine, so that a wrong unit or a typing error is refused at once.
 MAX_RUN_CPUS: Final = 10_000
 MAX_RUN_MEMORY_BYTES: Final = 2**50
 # The longest file name that common file systems hold.

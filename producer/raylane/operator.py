@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from raylane_common.redis.queue import JobQueue, QueueOverview
     from raylane_common.wire.jobs import ClusterRuns, JobList, LaneOverview
 
-# They are held in memory to sort them.
+# All of them are held in memory, to sort them.
 _MAX_REQUEUED: Final = 10_000
 
 
@@ -45,7 +45,7 @@ class OperatorActions:
         return await self._overview.lanes()
 
     async def cluster_runs(self) -> list[ClusterRuns]:
-        """Returns how many runs each Ray cluster has and may have at once, and how many jobs wait for a run.
+        """Returns how many run slots each Ray cluster has, how many are taken, and how many jobs wait for one.
 
         Example:
             for runs in await producer.operator.cluster_runs():
@@ -63,10 +63,11 @@ class OperatorActions:
     ) -> JobList:
         """Returns up to `limit` jobs (1 to 1000) of all sessions, newest first.
 
-        They come without request, result and checkpoint, which `Producer.record` returns. `status`, `session_id` and
-        `kind` are filters; None matches all jobs. The jobs of a session are those of its history. Of other jobs, the
-        last 20,000 of each lane and status are searched, and the last 10,000 that have ended; `complete` of the list
-        says if that were all. Raises `InvalidRequest` for a filter that no job can match.
+        A `JobSummary` has no request, result and checkpoint; `Producer.record` returns those. `status`, `session_id`
+        and `kind` are filters; None matches all jobs. With `session_id`, the session's history is searched. Otherwise
+        the search covers the last 20,000 jobs of each lane and status, and the last 10,000 of each lane that have
+        ended. The list's `complete` is False if there are more. Raises `InvalidRequest` for a filter that no job can
+        match.
 
         Example:
             for job in await producer.operator.jobs(status="running", kind="generate"):
@@ -92,7 +93,7 @@ class OperatorActions:
         A dead letter is a job that failed although it was not at fault: its attempts are used up, Raylane has a bug, or
         it came after a job that is a dead letter. Dead letters are kept for `dead_ttl_s` (30 days by default). `kind`,
         `code` (of the error) and `session_id` are filters; None matches all. The last 20,000 of each lane are searched;
-        `complete` of the list says if that were all.
+        the list's `complete` is False if there are more.
 
         Example:
             for job in await producer.operator.dead_letters(code="storage_unavailable"):
@@ -145,9 +146,9 @@ class OperatorActions:
 
 
 def _in_order(graph: Mapping[str, AbstractSet[str]]) -> list[str]:
-    """Returns the jobs so that each is after those that it depends on."""
+    """Returns the ids in an order in which each job follows those that it depends on."""
     try:
         return list(TopologicalSorter(graph).static_order())
     except CycleError:
-        # Another program has changed a record: no order is right, and the jobs of the circle are refused one by one.
+        # Another program has changed a record. No order is right, and the jobs of the circle are refused one by one.
         return list(graph)

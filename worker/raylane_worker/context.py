@@ -42,14 +42,14 @@ class JobPort(Protocol):
         """Returns the bytes staged with the job. Raises `StagedBodyMissing`."""
 
     async def take_run_slot(self, cluster: str, limit: int) -> RunSlot:
-        """Takes one of the `limit` slots for runs on the `cluster`, or keeps the job's place in line for one."""
+        """Takes one of the `limit` run slots of the `cluster`, or a place in line for one."""
 
     async def free_run_slot(self) -> None:
-        """Frees the job's slot for a run, if it has one."""
+        """Frees the job's run slot, if it has one."""
 
 
 class GivesWay(Exception):
-    """Raised by a handler whose job cannot continue: the job returns to its lane, and the attempt does not count."""
+    """Raised by a handler to give up its place in the lane for a while. The attempt does not count."""
 
     def __init__(self, delay_s: float) -> None:
         """The next attempt starts after `delay_s` seconds."""

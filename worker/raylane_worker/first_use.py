@@ -1,4 +1,4 @@
-"""The clients of S3 and Glue, opened when a job first needs them: they take 25 MiB, which an idle worker saves."""
+"""Opens the clients of S3 and Glue when a job first needs them. An idle worker saves the 26 MiB that each takes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class FirstUse(Generic[T]):
-    """A client that all jobs of a worker share: an async context manager that closes it if it was opened."""
+    """A client that all jobs of a worker share. An async context manager, which closes the client if it was opened."""
 
     def __init__(self, make: Callable[[], AbstractAsyncContextManager[T]]) -> None:
         """`make` imports the library and makes the client. It runs in a thread, so that leases are still renewed."""
@@ -46,7 +46,7 @@ class FirstUse(Generic[T]):
 
 
 def storage_of(settings: Settings) -> FirstUse[Storage]:
-    """Returns the storage of these settings. `get` raises what opening `Storage` raises."""
+    """Returns the storage of these settings, not opened yet. `get` raises what opening `Storage` raises."""
 
     def make() -> Storage:
         from raylane_worker.data.storage import Storage
@@ -57,7 +57,7 @@ def storage_of(settings: Settings) -> FirstUse[Storage]:
 
 
 def catalog_of(settings: Settings) -> FirstUse[Catalog]:
-    """Returns the catalog of these settings. `get` raises what opening `Catalog` raises."""
+    """Returns the catalog of these settings, not opened yet. `get` raises what opening `Catalog` raises."""
 
     def make() -> Catalog:
         from raylane_worker.data.catalog import Catalog

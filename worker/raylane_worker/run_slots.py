@@ -1,4 +1,4 @@
-"""How many runs the Ray cluster may have at once, and which attempts of this worker wait for a slot.
+"""Finds out how many runs the cluster may have at once, and wakes this worker's attempts that wait for a run slot.
 
 See docs/decisions/0019.
 """
@@ -24,9 +24,9 @@ logger = logging.getLogger("raylane.worker")
 
 # A head whose own node has no CPUs can still run a few scripts: they mostly wait for tasks on other nodes.
 FEWEST_RUNS: Final = 2
-# Nodes join and leave within minutes.
+# Nodes take minutes to join and leave.
 _COUNT_CPUS_EVERY_S: Final = 60.0
-# Heads that do not name their session share one limit, so that no cluster can get more runs than it should.
+# Heads that do not name their session share one limit, so that none gets more runs than it should.
 _NAMELESS: Final = "nameless"
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
@@ -50,7 +50,7 @@ class RunSlots:
         self._waiting: dict[str, asyncio.Event] = {}
 
     async def limit(self) -> ClusterLimit:
-        """Returns the limit of the cluster that runs are submitted to now: `ray.max_runs`, or one run for each CPU.
+        """Returns the limit of the cluster in use: `ray.max_runs`, or one run per CPU.
 
         Raises what `RayClient.cluster_name` raises if no cluster has answered yet.
         """
@@ -68,7 +68,7 @@ class RunSlots:
 
     @contextmanager
     def waiting(self, job_id: str) -> Iterator[asyncio.Event]:
-        """Yields an event that is set when the job got a slot, and when all waiting jobs have to look again."""
+        """Yields an event that is set when the job has got a slot, or when all waiting jobs must check."""
         event = self._waiting[job_id] = asyncio.Event()
         try:
             yield event
@@ -77,7 +77,7 @@ class RunSlots:
                 del self._waiting[job_id]
 
     def wake(self, job_id: str = "") -> None:
-        """Wakes the attempt of the job, if it waits here. With '' wakes all: messages may have been missed."""
+        """Wakes the attempt of the job, if it waits here. '' wakes all attempts: messages may have been missed."""
         for waiting, event in self._waiting.items():
             if job_id in ("", waiting):
                 event.set()

@@ -1,6 +1,6 @@
-"""Checks at start-up what needs large libraries, in a process that then ends: `python -m raylane_worker.startup`.
+"""Checks the settings that only large libraries can judge, in another process: `python -m raylane_worker.startup`.
 
-So wrong settings stop a worker before it takes a job, and the worker itself loads a library when a job needs it.
+So wrong settings stop a worker before it takes a job, and the worker loads no library before a job needs it.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from raylane_worker.generation.generators import choose_generator, make_generato
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# For the imports, and for opening the clients, which takes up to a minute if the credentials of a role are slow.
+# For the imports, and for opening the clients, which can take a minute if the credentials come from a slow role.
 _OPEN_S: Final = 120.0
 
 
 async def check(settings: Settings, lanes: Sequence[Lane]) -> None:
-    """Opens in another process what jobs of these lanes will use, and creates the bucket if the settings say so.
+    """Opens in another process what the jobs of these lanes use. Creates the bucket if `storage.create_bucket` is set.
 
-    Raises `ModelMisconfigured`, a `StorageError` or a `CatalogError`, and `InternalError` if the process itself fails.
+    Raises `ModelMisconfigured`, a `StorageError` or a `CatalogError`, and `InternalError` if the process fails.
     """
     checked = [lane for lane in lanes if lane is Lane.UPLOAD or (lane is Lane.GENERATE and _uses_a_model(settings))]
     if not checked:

@@ -1,4 +1,4 @@
-"""What pydantic found wrong with a field, in plain words."""
+"""Describes in plain words what pydantic found wrong with a field."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from pydantic_core import ErrorDetails
 
-# By the type of error in pydantic. Types that are not here keep its text.
+# By pydantic's type of error. Types that are not listed keep pydantic's text.
 _PROBLEMS: Final[Mapping[str, str]] = {
     "missing": "is missing",
     "extra_forbidden": "is not a known field",
@@ -60,7 +60,7 @@ _PROBLEMS: Final[Mapping[str, str]] = {
 
 def describe_finding(finding: ErrorDetails) -> str:
     """Returns the problem as the end of a sentence that begins with the field's name."""
-    # The text of our own checks, behind pydantic's words.
+    # pydantic puts these words before the text of our own checks.
     text = finding["msg"].removeprefix("Value error, ")
     context: dict[str, Any] = finding.get("ctx", {})
     if finding["type"] == "string_pattern_mismatch":

@@ -22,7 +22,7 @@ class QueueUnavailable(QueueError):
 class ClusterUnsupported(QueueUnavailable):
     """The URL of Redis does not say what the server is, or asks for what a cluster does not have.
 
-    What to do: as the message says, change `RAYLANE_REDIS__URL`, mostly its scheme: `redis://` for one server,
+    What to do: change `RAYLANE_REDIS__URL` as the message says, usually its scheme: `redis://` for one server,
     `redis+sentinel://` for Sentinel, `redis+cluster://` for a cluster.
     """
 
@@ -31,10 +31,10 @@ class ClusterUnsupported(QueueUnavailable):
 
 
 class WriteNotConfirmed(QueueUnavailable):
-    """Redis has carried the write out, but did not confirm in time that it is kept: see `RAYLANE_REDIS__DURABILITY`.
+    """Redis carried out the write, but did not confirm in time that it is kept: see `RAYLANE_REDIS__DURABILITY`.
 
-    What to do: repeat it with the same `job_id` (`details.job_id`); that makes no second job. Check the server's disk,
-    or its replicas.
+    What to do: repeat the call with the same `job_id` (`details.job_id`), which makes no second job. Check the server's
+    disk, or its replicas.
     """
 
     code = "write_not_confirmed"

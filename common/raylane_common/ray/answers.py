@@ -1,4 +1,4 @@
-"""What an HTTP answer means, or the lack of one: a fault of the path to Ray, or an answer of Ray's own."""
+"""Decides whether an HTTP answer, or the lack of one, is Ray's own answer or a fault of the path to Ray."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 # Enough for the last line of a traceback; errors are logged and kept in records.
 _SHORT_CHARS: Final = 300
-# Of pages, only the text is of use. No `<` inside, or a body of nothing else would take quadratic time.
+# Tags are removed from pages. `<` is excluded inside a tag, because a body of nothing else would take quadratic time.
 _TAG: Final = re.compile(r"<[^<>]*>")
 
 
@@ -27,7 +27,7 @@ class FaultKind(StrEnum):
     LOST = "lost"
     """Sent, but no complete answer came back: timeout, reset, disconnect."""
     GATEWAY = "gateway"
-    """429 or 5xx, not in Ray's words: a proxy could not reach Ray, or did not want to."""
+    """429 or 5xx, not in Ray's words: a proxy could not reach Ray, or refused to pass the request on."""
     NOT_RAY = "not_ray"
     """Something else answered: an error that is not Ray's, a redirect, a page, other JSON, another protocol."""
     WRONG_CLUSTER = "wrong_cluster"
@@ -57,7 +57,7 @@ class PathFault(Exception):
 
     @property
     def blames_endpoint(self) -> bool:
-        """Whether the endpoint is certainly at fault. If not, it may be Ray, until another endpoint answers."""
+        """Whether the endpoint is certainly at fault. Otherwise Ray itself may be, unless another endpoint answers."""
         return self.kind not in (FaultKind.LOST, FaultKind.GATEWAY, FaultKind.REFUSED)
 
 
@@ -68,7 +68,7 @@ def no_answer(waited_s: float) -> PathFault:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer of Ray's own. `data` is the body as JSON, if JSON was expected; `truncated`: `body` is its last part.
+    """An answer of Ray's own. `data` is the body as JSON, if that was expected. `body` is only the end if `truncated`.
 
     `retry_after_s` is the value of its `Retry-After` header.
     """

@@ -67,24 +67,24 @@ class Calls:
         Raises `InvalidRequest` if no address is configured, `RayUnreachable` if no endpoint answered, `RayAuth` if Ray
         refuses the token, and `PathFault` if a request that is not `repeatable` was sent and its answer was lost.
 
-        Each endpoint gets one try, in order of preference, and then another one while the cluster may still answer; see
-        docs/decisions/0007 and 0017.
+        Each endpoint gets one try, in order of preference. There are further rounds while the cluster may still answer.
+        See docs/decisions/0007 and 0017.
         """
         endpoints, rounds, started_s = self._endpoints, Rounds(), time.monotonic()
         refusal: Answer | None = None
         while (left_s := deadline.left_s) > 0:
-            # `use` has replaced the addresses since the last try: the faults of the old ones say nothing of the new.
+            # `use` has replaced the addresses since the last try. The faults of the old ones say nothing about the new.
             if endpoints is not self._endpoints:
                 endpoints, rounds = self._endpoints, Rounds()
             if not endpoints.all:
                 raise InvalidRequest.field("ray.private_url", "set RAYLANE_RAY__PRIVATE_URL or RAYLANE_RAY__PUBLIC_URL")
             endpoint = await endpoints.choose(rounds.faults, left_s)
             left_s = deadline.left_s
-            # The old endpoints were closed while this call waited for their probes; the new ones may well answer.
+            # The old endpoints were closed while this call waited for their probes. The new ones may answer.
             if endpoint is None and endpoints is not self._endpoints:
                 continue
             if endpoint is None or left_s <= 0:
-                # No address knows better than the one whose Ray refuses the token.
+                # No other address has answered, so Ray's refusal of the token is the answer.
                 if refusal is not None:
                     return refusal
                 if await rounds.again(endpoints.health, left_s):
@@ -100,7 +100,7 @@ class Calls:
                 if repeatable and answer.is_refusal and endpoints.health.is_identified(endpoint):
                     refusal = answer
                     raise PathFault(FaultKind.REFUSED, f"refused the token it had accepted ({shorten(answer.body)})")
-                # Another cluster says the same of every run of ours.
+                # Another cluster answers 404 for all our runs, so make sure that this is ours.
                 if answer.status == 404 and not endpoints.health.is_identified(endpoint, since_s=started_s):
                     await self._confirm(endpoints, endpoint, deadline)
             except PathFault as fault:
@@ -111,7 +111,7 @@ class Calls:
                     raise
             else:
                 endpoints.health.answered()
-                # The same request got an answer here, so those that failed it before have broken paths.
+                # The request got an answer here, so the paths on which it failed before are broken.
                 endpoints.health.outlived(rounds.faults)
                 return answer
         raise _unreachable(endpoints, rounds.faults)

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 DEFAULT_LOG_BYTES: Final = 1024 * 1024
 
-# The longest that JSON makes of one byte of text: \u0001.
+# JSON may turn one byte of text into six, such as \u0001.
 _ESCAPED_BYTES: Final = 6
 
 
@@ -94,9 +94,9 @@ class RayClient:
         return self._settings
 
     async def cluster_name(self) -> str | None:
-        """Returns the name of the cluster's session, the same at each of its addresses; None if it has none.
+        """Returns the name of the cluster's session, which is the same at all its addresses; None if it has none.
 
-        A head that is restarted has another one. Asks Ray only if the last answer is older than ten seconds.
+        A restarted head has another session. Asks Ray only if the last answer is older than ten seconds.
         """
         await self._calls.confirm_identity()
         return self._calls.session_name or (await self.version()).session_name
@@ -203,8 +203,8 @@ class RayClient:
     ) -> list[RayRun]:
         """Returns the jobs of the cluster, whoever submitted them: those that have not started, then the newest first.
 
-        `status` and `metadata` select those with this status, and with all of these values. `limit` is their largest
-        number.
+        `status` selects the jobs with this status, and `metadata` those with all of these values. At most `limit` jobs
+        are returned.
         """
         wanted_status = None if status is None else _status(status)
         wanted = checks.mapping("metadata", metadata).items()
@@ -320,7 +320,7 @@ class RayClient:
     async def _is_waiting(self, job: RayRun) -> bool:
         if job.status is not RunStatus.RUNNING or job.job_id is None:
             return job.status is RunStatus.PENDING
-        # Thousands of tasks may wait, and Ray lists all of them; no more run than there are CPUs.
+        # Running tasks are asked for first: they are few, while thousands may wait, which Ray would all list.
         has_running = await self._has_task(job.job_id, waiting.RUNNING)
         return not has_running and await self._has_task(job.job_id, waiting.WAITING)
 

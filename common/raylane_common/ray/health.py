@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 # After so short a failure one good answer brings an endpoint back; after a longer one it takes two.
 BLIP_S: Final = 2.0
-# After an answer no longer ago than this, the cluster is probably there, and only the paths to it are broken.
+# If the cluster answered within this time, it is probably still up, and only the paths to it are broken.
 _LATELY_S: Final = 30.0
 # Of the newest answer in the moving average of an endpoint's latency.
 _NEWEST_WEIGHT: Final = 0.2
@@ -121,7 +121,7 @@ class Health:
 
     @property
     def session_name(self) -> str | None:
-        """The session of our cluster; None before the first probe, or if its head is nameless."""
+        """The session of our cluster; None before the first probe, or if its head does not name one."""
         return self._prober.session_name
 
     def reports(self) -> tuple[EndpointReport, ...]:
@@ -130,7 +130,7 @@ class Health:
         return tuple(endpoint.report(now_s) for endpoint in self.endpoints)
 
     async def probe(self, endpoint: Endpoint) -> None:
-        """Returns if our cluster answers. Raises `PathFault` or `RayAuth`, and changes no state."""
+        """Returns if our cluster answers, else raises `PathFault` or `RayAuth`. Changes no state."""
         others = [each.address for each in self.endpoints if each is not endpoint and not each.is_down]
         await self._prober.probe(endpoint.address, others)
 
@@ -151,12 +151,12 @@ class Health:
             pass
 
     def failed(self, endpoint: Endpoint, fault: PathFault) -> None:
-        """Puts the endpoint down if it is certainly at fault. If not, `outlived` decides once another one answers."""
+        """Marks the endpoint as down if it is certainly at fault. If not, `outlived` does, once another one answers."""
         if fault.blames_endpoint:
             self.set_down(endpoint, fault)
 
     def outlived(self, faults: Mapping[str, PathFault]) -> None:
-        """Puts endpoints down by the faults of a call that another endpoint has answered: so it was not Ray's fault."""
+        """Marks as down the endpoints that failed a call which another endpoint has answered: Ray was not at fault."""
         for endpoint in self.endpoints:
             if endpoint.name in faults and not endpoint.is_down:
                 self.set_down(endpoint, faults[endpoint.name])

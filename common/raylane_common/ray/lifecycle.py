@@ -13,10 +13,10 @@ from raylane_common.ray.models import RayRun, RayStop, RunStatus
 if TYPE_CHECKING:
     from raylane_common.ray.looks import FollowedRun
 
-# Ray takes about 4 s to stop a run. Meanwhile the pauses between requests to stop it grow, up to fivefold.
+# Ray takes about 4 s to stop a run. The pauses between the requests to stop it grow, up to fivefold.
 _POLL_FACTOR: Final = 1.5
 _LONGEST_POLL_FACTOR: Final = 5.0
-# A restart of the head or of the line to it is over by then; a longer one needs an operator.
+# A restart of the head, or of the network to it, is over by then. A longer outage needs an operator.
 MAX_OUTAGE_S: Final = 60.0
 # Installing a runtime environment may take this long; after that the log says that the run is still pending.
 _PENDING_NOTICE_S: Final = 60.0

@@ -1,4 +1,7 @@
-"""Looks at runs at a bounded rate. Callers that follow the same run share each look at it. See docs/decisions/0018."""
+"""Asks Ray for the state of runs at a bounded rate; callers that follow the same run share each look.
+
+See docs/decisions/0018.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +17,13 @@ if TYPE_CHECKING:
 
     from raylane_common.ray.models import RayRun
 
-# However many runs one client follows, its looks, each with a read of the log, take less than a fifth of one core of
-# the head: 3 ms and 6 ms of CPU.
+# A look takes 3 ms of the head's CPU, and the read of a log that may go with it 6 ms. So one client takes less than a
+# fifth of a core, however many runs it follows.
 MAX_LOOKS_PER_S: Final = 20.0
 # Pauses after a look that failed. A restart of the head takes half a minute.
 _FIRST_PAUSE_S: Final = 0.2
 _LONGEST_PAUSE_S: Final = 2.0
-# A longer `Retry-After` is not obeyed, since the run may end meanwhile.
+# The longest `Retry-After` that is obeyed, because the run may end in that time.
 _MAX_RETRY_AFTER_S: Final = 20.0
 
 
@@ -59,19 +62,19 @@ class FollowedRun:
         self._failures = Backoff(_FIRST_PAUSE_S, _LONGEST_PAUSE_S)
         self._latest: RayRun | None = None
         self._answered_at_s = self._due_at_s = asyncio.get_running_loop().time()
-        # Whoever holds it looks; the others wait for what it sees.
+        # One follower at a time looks, and the others wait for what it finds.
         self._looking = asyncio.Lock()
 
     @property
     def unanswered_s(self) -> float:
-        """Seconds since Ray answered; or since the run is followed, if it has not answered yet."""
+        """Seconds since Ray last answered, or since the first follower if it has not answered yet."""
         return asyncio.get_running_loop().time() - self._answered_at_s
 
     async def next(self, seen: RayRun | None) -> RayRun:
         """Returns the run as it is now, or as another follower has found it since this one got `seen`.
 
-        Looks only when the pause since the last look is over; a look that failed is followed by a longer pause. Raises
-        what the look raised.
+        Looks only after the pause since the last look, which is longer if that look failed. Raises what the look
+        raises.
         """
         async with self._looking:
             if self._latest is not None and self._latest is not seen:

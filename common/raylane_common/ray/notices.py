@@ -1,4 +1,4 @@
-"""Writes the changes of one endpoint to the log: a line each, but not many a minute."""
+"""Logs the changes of one endpoint, but at most six of them in a minute."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from raylane_common.ray.tasks import BackgroundTasks
 
 MOST_LINES: Final = 6
-"""So many changes in a minute have a line each. A path that comes and goes changes every few seconds, for hours."""
+"""Changes that are logged in a minute. A path that comes and goes changes every few seconds, for hours."""
 
 PERIOD_S: Final = 60.0
 
@@ -22,30 +22,30 @@ logger = logging.getLogger("raylane.ray")
 
 
 class Notices:
-    """The lines of one endpoint."""
+    """Logs one line for each change, and counts those that are too many."""
 
     def __init__(self, now: Callable[[], str], timing: Timing, tasks: BackgroundTasks) -> None:
-        """`now` returns the endpoint and its present state, for the line that counts the changes without a line."""
+        """`now` returns the endpoint and its present state, for the line that says how many changes were not logged."""
         self._now = now
         self._timing = timing
         self._tasks = tasks
-        self._said_at_s: deque[float] = deque(maxlen=MOST_LINES)
-        self._unsaid = 0
+        self._logged_at_s: deque[float] = deque(maxlen=MOST_LINES)
+        self._left_out = 0
         self._counting: asyncio.Task[None] | None = None
 
     def say(self, level: int, line: str) -> None:
-        """Logs the line, or counts it if there were too many within a minute."""
+        """Logs the line, or only counts it if there were too many in the last minute."""
         now_s = self._timing.now_s()
-        if len(self._said_at_s) < MOST_LINES or now_s - self._said_at_s[0] >= PERIOD_S:
-            self._said_at_s.append(now_s)
+        if len(self._logged_at_s) < MOST_LINES or now_s - self._logged_at_s[0] >= PERIOD_S:
+            self._logged_at_s.append(now_s)
             logger.log(level, "%s", line)
             return
-        self._unsaid += 1
+        self._left_out += 1
         if self._counting is None or self._counting.done():
             self._counting = self._tasks.start(self._count())
 
     async def _count(self) -> None:
-        """Says in the end how many lines were left out, so that the last state is in the log."""
+        """Logs after a minute how many changes were not logged, so that the last state is in the log."""
         await self._timing.sleep(PERIOD_S)
-        logger.warning("%s, after %d more changes within a minute", self._now(), self._unsaid)
-        self._unsaid = 0
+        logger.warning("%s, after %d more changes within a minute", self._now(), self._left_out)
+        self._left_out = 0

@@ -1,4 +1,4 @@
-"""Reads the content of Ray's good answers: JSON as typed models, and logs that may be cut off."""
+"""Turns the content of Ray's good answers into typed models and text."""
 
 from __future__ import annotations
 

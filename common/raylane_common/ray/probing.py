@@ -61,7 +61,7 @@ class Prober:
     def __init__(
         self, transport: Transport, observer: RayObserver, *, refuse_insecure: bool, timing: Timing | None = None
     ) -> None:
-        """`refuse_insecure`: known weaknesses of the cluster are a fault of the address, and not only a warning."""
+        """With `refuse_insecure`, a known weakness of the cluster is a fault of the address, and not only a warning."""
         self._transport = transport
         self._observer = observer
         self._refuse_insecure = refuse_insecure

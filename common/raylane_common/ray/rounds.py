@@ -1,4 +1,7 @@
-"""The faults that one call has met, and whether it asks all endpoints once more."""
+"""Decides whether a call that no endpoint has answered asks all of them again.
+
+See docs/decisions/0017.
+"""
 
 from __future__ import annotations
 
@@ -21,10 +24,10 @@ class Rounds:
         self._pauses = iter(_PAUSES_S)
 
     async def again(self, health: Health, left_s: float) -> bool:
-        """Pauses and begins another round. Returns False if there is none, because it would help nobody or come late.
+        """Pauses and begins another round. Returns False at once if another round would be useless or too late.
 
-        The cluster must have answered lately, or have asked to be asked again. One that has been away for longer fails
-        a call at once, and gets no more requests than necessary.
+        There is another round only if the cluster has answered lately, or an answer had a `Retry-After`. A cluster that
+        has been away for longer fails the call at once, and gets no more requests than necessary.
         """
         pause_s = next(self._pauses, None)
         asked_s = [fault.retry_after_s for fault in self.faults.values()]

@@ -1,7 +1,7 @@
-"""Tells Ray's own answers from those of a proxy, a firewall or a login page in front of it.
+"""Distinguishes Ray's own answers from those of a proxy, a firewall or a login page in front of it.
 
-The texts of Ray's errors are the same in 2.58 and 2.60, and whatever else answers has other words for the same status.
-So an error in Ray's words is Ray's, and any other one belongs to the path. See docs/decisions/0017.
+The texts of Ray's errors are the same in 2.58 and 2.60, and other servers use other texts for the same status. So an
+error with one of Ray's texts is Ray's, and any other error is a fault of the path. See docs/decisions/0017.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
 A_LIST: Final = "[]"
-"""Instead of a key: the answer is a JSON list."""
+"""Used in place of a key: the answer is a JSON list."""
 
 _TRACEBACK: Final = r"Traceback \(most recent call last\)"
 # By status: how Ray's texts begin. `tests/integration/test_ray_conformance.py` checks them against a real head.
@@ -27,21 +27,21 @@ _WORDS: Final = {
     500: re.compile(rf"{_TRACEBACK}|500: |500 Internal Server Error\n\n|Internal Server Error: |No available agent"),
     503: re.compile(r"503: Health check failed"),
 }
-# How the state API of Ray says any error.
+# How every error of Ray's state API begins.
 _STATE_API: Final = re.compile(r'\{"result": false, "msg": "')
-# The longest beginning of a text that is looked at.
+# How much of a text is compared.
 _BEGINNING_BYTES: Final = 4096
 
 
 def is_rays_error(status: int, body: bytes) -> bool:
-    """Whether an answer that is not 200 is in the words of Ray."""
+    """Returns whether an answer with a status other than 200 has one of Ray's texts."""
     text = body[:_BEGINNING_BYTES].decode(errors="replace").strip()
     words = _WORDS.get(status, _STATE_API)
     return status >= 400 and bool(words.match(text) or _STATE_API.match(text))
 
 
 def has_shape(data: JsonValue, key: str | None) -> bool:
-    """Whether JSON may be Ray's: an object with this key, or, for `A_LIST`, a list. Without a key everything may."""
+    """Returns whether JSON may be Ray's: an object with this key, a list for `A_LIST`, or anything if `key` is None."""
     if key is None:
         return True
     return isinstance(data, list) if key == A_LIST else isinstance(data, dict) and key in data

@@ -57,7 +57,7 @@ class NewRun:
         num_cpus: float | None,
         memory_bytes: int | None,
     ) -> Self:
-        """The arguments are those of `RayClient.submit`. Raises `InvalidRequest`, as for credentials."""
+        """Returns the run that the arguments of `RayClient.submit` describe. Raises `InvalidRequest` as it does."""
         if not checks.utf_8("entrypoint", entrypoint).strip():
             raise InvalidRequest.field("entrypoint", "must not be empty")
         listed = checks.listed("pip", pip, "requirements")
@@ -129,7 +129,7 @@ async def submit(
         if sends:
             observer.happened("submit_resend")
             await _pause(pauses, deadline)
-        # The other half is left for the look-up.
+        # Half of the time is left for the look-up.
         sending = Deadline(deadline.left_s / 2)
         try:
             answer = await calls.exchange(request, sending, repeatable=False)

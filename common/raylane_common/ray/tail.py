@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from raylane_common.ray.looks import FollowedRun, Looks
     from raylane_common.ray.models import RayRun
 
-# A log of up to so many characters is read as a whole. A worker streams no more than that.
+# A log of up to this length is read as a whole. A worker streams no more than that.
 _SHORT_CHARACTERS: Final = 256 * 1024
-# Lines are to arrive within a second. Reading costs the head twice as much as looking at the job (6 ms of CPU).
+# Short enough for a line to arrive within half a second. A read takes 6 ms of the head's CPU, twice as much as a look.
 _READ_PAUSE_S: Final = 0.4
-# Reading takes no more of a connection than this: a log of 256 KiB is read every half a second.
+# The most that reading may transfer. A log of 256 KiB is read every half a second.
 _CHARACTERS_PER_S: Final = 512 * 1024
 # Between two tries to read a log that cannot be read.
 _FIRST_PAUSE_S: Final = 0.2
@@ -47,7 +47,7 @@ class LogTail:
     def __init__(
         self, calls: Calls, looks: Looks, submission_id: str, *, after: int, look_timeout_s: float, max_outage_s: float
     ) -> None:
-        """`after`: characters to skip. `look_timeout_s` limits one request, `max_outage_s` the time without answer."""
+        """Skips `after` characters. `look_timeout_s` limits one request, `max_outage_s` the time without an answer."""
         self._calls = calls
         self._looks = looks
         self._id = submission_id
@@ -59,8 +59,8 @@ class LogTail:
     async def pieces(self) -> AsyncGenerator[LogPiece, None]:
         """Yields what the job prints, until it has ended and everything was yielded.
 
-        Raises `RunNotFound`, and the error that has kept the cluster, or the log of an ended job, away for
-        `max_outage_s`.
+        Raises `RunNotFound`, and the last error if the cluster, or the log of an ended job, cannot be read for
+        `max_outage_s` seconds.
         """
         loop = asyncio.get_running_loop()
         pauses = Backoff(_FIRST_PAUSE_S, _LONGEST_PAUSE_S)
@@ -94,7 +94,7 @@ class LogTail:
                     # The next look shows whether the cluster can be reached at all.
                     self._websocket_failures += 1
                 except RayError as error:
-                    # While a job runs, its log may end within a character; Ray cannot read it then.
+                    # While a job runs, its log may end in the middle of a character. Then Ray cannot read it yet.
                     may_be_read = error.retryable or (ended_at_s is None and isinstance(error, RayServerError))
                     if not may_be_read or (ended_at_s is not None and loop.time() - ended_at_s > self._max_outage_s):
                         raise
@@ -123,7 +123,7 @@ class LogTail:
                 if "limit_bytes" not in error.details:
                     raise
         frames = self._calls.frames(f"{path}/tail", deadline)
-        # The websocket of a job that has ended is believed, because there is no other way to read a log that long.
+        # A log that long cannot be read any other way, so the websocket of an ended job is read until Ray closes it.
         texts = frames if job.status.is_final else _until_end(run, job, frames)
         async with aclosing(frames), aclosing(texts):
             async for text in texts:

@@ -26,15 +26,15 @@ if TYPE_CHECKING:
 
     from raylane_common.ray.addresses import Address
 
-# The list of runs has 1 to 2 KB for each run of the cluster's history, so this is enough for more than 10,000.
+# The list of runs has 1 to 2 KB for each run of the cluster's history, so this suffices for more than 10,000 runs.
 MAX_ANSWER_BYTES: Final = 32 * 1024 * 1024
-# All other answers but logs: the longest is a run with its environment, and the 20,000 characters of its message.
+# For all answers except lists and logs. The longest is a run with its environment and a message of 20,000 characters.
 _SHORT_ANSWER_BYTES: Final = 4 * 1024 * 1024
 # Ray sends no longer frame; a longer line ends its websocket.
 MAX_FRAME_BYTES: Final = 4 * 1024 * 1024
 
 _CHUNK_BYTES: Final = 64 * 1024
-# Ray compresses nothing. A few kilobytes may become gigabytes and hold up the event loop, so nothing is decompressed.
+# Ray compresses nothing, and nothing is decompressed: a few kilobytes could become gigabytes and block the event loop.
 _UNCOMPRESSED: Final = "identity"
 # aiohttp rounds longer timeouts up to whole seconds of its clock: 5 s would become up to 6 s.
 _NEVER_ROUND_S: Final = 1e9
@@ -46,11 +46,11 @@ _KEEPALIVE: Final = keepalive_options(idle_s=10, interval_s=5, probes=3)
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """An HTTP request, and what is known of a good answer to it. `operation` is its name in metrics.
+    """An HTTP request, and how to recognize a good answer to it. `operation` is its name in metrics.
 
-    Ray's good answer is the text `says`, or JSON of the shape that `key` describes, as in `signature.has_shape`.
-    `is_long`: it grows with the history of the cluster or the output of a run. `tail_bytes`: keep only its last part if
-    it is longer.
+    A good answer is exactly the bytes `says`, or JSON of the shape that `key` describes, as in `signature.has_shape`.
+    With `is_long`, it may have 32 MiB, because it grows with the cluster's history or a run's output. With
+    `tail_bytes`, only so many bytes from its end are kept.
     """
 
     operation: str
@@ -65,7 +65,7 @@ class Request:
 
     @property
     def is_small(self) -> bool:
-        """Whether its duration measures the path, and not the size of what is carried over it."""
+        """Whether its duration depends on the path rather than on the size of the body."""
         return self.tail_bytes is None and self.data is None
 
 
@@ -218,7 +218,7 @@ async def _receive(websocket: aiohttp.ClientWebSocketResponse, broken: asyncio.E
 
 
 def _keep_alive(websocket: aiohttp.ClientWebSocketResponse) -> None:
-    """Lets the system notice a dead peer: with a single address no probe of another one can."""
+    """Lets the system notice a dead peer. With a single address, no probe of another address would."""
     connection = websocket.get_extra_info("socket")
     if connection is not None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -262,7 +262,7 @@ async def _parse(request: Request, body: bytes) -> JsonValue:
 
 
 def _too_long(address: Address, request: Request) -> Exception:
-    """Returns an error if Ray may have so much to say, else the fault of a path that leads to something else."""
+    """Returns an error of Ray's if its answer may be that long, else a fault of the path: something else answered."""
     if not request.is_long:
         return PathFault(FaultKind.NOT_RAY, f"not Ray: answered with more than {_SHORT_ANSWER_BYTES} bytes")
     return RayServerError(

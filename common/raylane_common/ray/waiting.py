@@ -1,4 +1,4 @@
-"""Describes what a run waits for, from Ray's answers about the run and its cluster."""
+"""Describes in a few words what a run waits for on the cluster."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ if TYPE_CHECKING:
 # The states of Ray's tasks that show whether a run waits.
 WAITING: Final = "PENDING_NODE_ASSIGNMENT"
 RUNNING: Final = "RUNNING"
-# What a task asks for unless it says otherwise. Ray reports what tasks ask for seconds later than what is free.
+# What a task asks for by default. It is always compared, because Ray reports the demand seconds after what is free.
 _USUAL: Final = {"CPU": 1.0}
 _GIB: Final = 1024.0**3
 
 
 def reason(job: RayRun, status: ClusterStatus) -> str | None:
-    """Returns what a run waits for, as in "waits for …"; None if Ray does not know.
+    """Returns what a run waits for, as the end of the sentence "waits for …"; None if Ray does not know.
 
-    The run has not started, or it has tasks that wait and none that runs.
+    `job` must be a run that waits: it has not started, or it has waiting tasks and none that runs.
     """
     is_pending = job.status is RunStatus.PENDING
-    # These words are in the message of a job that asked for resources.
+    # This word is in the message of a job that waits for the resources that it reserves.
     if is_pending and "resources" not in (job.message or ""):
         return "Ray to set up its environment"
     return _shortage(status) or ("resources of the cluster" if is_pending else None)

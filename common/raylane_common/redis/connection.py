@@ -1,4 +1,4 @@
-"""Makes the Redis client, and turns its errors into ours."""
+"""Makes the Redis client, and turns redis-py's errors into Raylane's."""
 
 from __future__ import annotations
 
@@ -108,8 +108,8 @@ def connect(settings: RedisSettings) -> Redis:
 def _directory(
     settings: RedisSettings, url: RedisUrl, keys: Keys, connection: Callable[..., RetryingConnection], login: Login
 ) -> Directory | None:
-    """Returns what knows where the primary is; None if the URL says so itself."""
-    # A server that does not answer soon is not waited for, because another one may answer.
+    """Returns the servers that know the primary's address; None if the URL has the address itself."""
+    # The shorter limit applies to each answer, because another server can be asked instead.
     connection = partial(connection, socket_timeout=settings.connect_timeout_s)
     match url.topology:
         case "sentinel":
@@ -128,7 +128,7 @@ def keys_of(redis: Redis) -> Keys:
 
 
 def durability_of(redis: Redis) -> Durability:
-    """Returns what the server must confirm. It is nothing if `connect` did not make the client."""
+    """Returns what the server must confirm: nothing if `connect` did not make the client."""
     pool = redis.connection_pool
     return pool.durability if isinstance(pool, RetryingPool) else Durability()
 
@@ -137,10 +137,8 @@ def durability_of(redis: Redis) -> Durability:
 def queue_errors(doing: str, key: str = "") -> Iterator[None]:
     """Turns redis-py's errors inside the block into `QueueUnavailable`, which says what failed and what to do.
 
-    A server that is not what the URL says is `ClusterUnsupported`.
-
-    `doing` completes the sentence "Redis refused to …". `key` is the key of a lane that the block uses: if it holds
-    another type of value, the error names it.
+    A server that is not what the URL says raises `ClusterUnsupported`. `doing` completes the sentence "Redis refused
+    to …". `key` is the key of a lane that the block uses: if it holds another type of value, the error names it.
     """
     try:
         yield
@@ -154,7 +152,7 @@ def queue_errors(doing: str, key: str = "") -> Iterator[None]:
 def owned_key(what: str, field: str, key: str) -> Iterator[None]:
     """Raises `InvalidRequest` if a command of the block fails because the key holds another type of value.
 
-    `what` is what the key should hold, such as "the events of job a"; `field` is the value of `details["field"]`.
+    `what` describes what the key should hold, such as "the events of job a"; `field` becomes `details["field"]`.
     """
     try:
         yield
@@ -164,7 +162,7 @@ def owned_key(what: str, field: str, key: str) -> Iterator[None]:
 
 
 def readable(answers: Iterable[object]) -> list[dict[str, str] | None]:
-    """Returns the hashes that a pipeline read, with None in place of each key that another program wrote.
+    """Returns the hashes that a pipeline read, with None for each key that another program has overwritten.
 
     Raises every other error among the answers.
     """

@@ -1,4 +1,4 @@
-"""What the server must confirm before a write counts: that replicas have it, or that it is on disk.
+"""Makes the server confirm writes: that replicas have them, or that they are on disk.
 
 See docs/decisions/0015.
 """
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Durability:
-    """Sends writes together with the command that waits for their confirmation."""
+    """What the server must confirm. Sends writes together with the command that waits for the confirmation."""
 
     def __init__(self, settings: RedisSettings | None = None) -> None:
         """Without `settings`, a write counts as soon as the server has carried it out."""
@@ -30,7 +30,7 @@ class Durability:
 
     @property
     def needs_confirmation(self) -> bool:
-        """Whether writes have to be confirmed."""
+        """Whether the server must confirm writes."""
         return self._mode != "none"
 
     async def check(self, redis: Redis) -> None:

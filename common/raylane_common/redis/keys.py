@@ -1,4 +1,4 @@
-"""Every Redis key. No other module spells one; the scripts get their names for keys from here (`Keys.in_scripts`).
+"""Spells every Redis key. No other module does; the scripts get the parts of keys from here (`Keys.in_scripts`).
 
 Without a prefix, the `arq:` keys are those of arq 0.28 (`arq/constants.py`), so that arq's tools can read the queue.
 Every key expires, except those of unfinished jobs, the sets that hold them, and the settings.
@@ -74,8 +74,8 @@ class Keys:
 
     @property
     def in_scripts(self) -> dict[str, str]:
-        """Beginnings and endings of keys by name. Scripts need them because they build keys from ids that they read."""
-        # Endings have public names.
+        """The beginnings and suffixes of keys, by name. Scripts need them to build keys from ids that they read."""
+        # Suffixes have public names, and get no prefix.
         return {
             name.removeprefix("_"): self._start + text if name.startswith("_") else text
             for name, text in _NAMES.items()
@@ -89,7 +89,7 @@ class Keys:
 
     @property
     def route(self) -> str:
-        """A key that never exists. Scripts declare it, so that proxies and clusters know where they must run."""
+        """A key that never exists. Scripts declare it, so that proxies and clusters know which node must run them."""
         return f"{self._start}{_ROUTE}"
 
     @property
@@ -159,7 +159,7 @@ class Keys:
         return f"{self._start}{_WORKERS}{lane}"
 
     def reader(self, token: str) -> str:
-        """Interrupts the blocking read of a producer: a stream with a short time to live."""
+        """Ends the blocking read of a producer when it gets an entry: a stream with a short time to live."""
         return f"{self._start}{_READER}{token}"
 
     def worker_drain(self, worker: str) -> str:

@@ -1,4 +1,4 @@
-"""What the replies of a server mean: errors that a retry may fix, and where another server is."""
+"""Recognizes the errors of a server: which ones a retry may fix, and which name another server."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Address(NamedTuple):
 
 
 class Hello(NamedTuple):
-    """What a server says of itself. Both are empty if it does not know the command HELLO."""
+    """The mode and role that a server reports. Both are empty if it does not know the command HELLO."""
 
     mode: str
     role: str
@@ -42,7 +42,7 @@ class TemporaryRefusal(RedisConnectionError):
 
 
 class Moved(TemporaryRefusal):
-    """Another node of the cluster has the key. `host` is empty if it is the host of the node that said so."""
+    """Another node of the cluster has the key. `host` is empty if it is that of the node that answered."""
 
     def __init__(self, response: str) -> None:
         super().__init__(response)

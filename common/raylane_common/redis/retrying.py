@@ -161,7 +161,7 @@ class RetryingConnection(AbstractConnection):
         return Hello(str(said.get("mode", "")), str(said.get("role", "")))
 
     async def _failed(self, error: Exception) -> None:
-        """Tells the owner what an error says about its other connections."""
+        """Makes the owner act on an error that concerns its other connections as well."""
         if self.owner is None:
             return
         if isinstance(error, Moved):

@@ -1,6 +1,6 @@
-"""Finds the primary: Redis Sentinel or a cluster is asked where it is, and asked again when it may have moved.
+"""Finds the primary: asks Redis Sentinel or a cluster for its address, and asks again when it may have moved.
 
-All keys of a deployment are in one slot, so in a cluster, too, only one node matters at a time.
+All keys of a deployment are in one hash slot, so only one node of a cluster matters at a time.
 See docs/decisions/0013.
 """
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 def check_plain(hello: Hello, keys: Keys) -> None:
-    """Raises `WrongTopology` if the server of a plain URL is a sentinel, or a cluster would split the keys."""
+    """Raises `WrongTopology` if a plain URL leads to a sentinel, or without a prefix to a node of a cluster."""
     if hello.mode == "sentinel":
         raise WrongTopology(f"the server is a sentinel: {OTHER_SCHEMES}")
     if hello.mode == "cluster" and not keys.prefix:
@@ -69,7 +69,7 @@ class Directory(ABC):
         self._ask = ask
 
     async def find(self) -> Address:
-        """Returns the address of the primary. Raises an error that a retry may fix, unless no server is of use."""
+        """Returns the address of the primary. Raises an error that a retry may fix, unless it can fix none of them."""
         errors: dict[Address, Exception] = {}
         for server in list(self._servers):
             self._servers.rotate(-1)
@@ -116,7 +116,7 @@ class Sentinels(Directory):
 
 
 class Cluster(Directory):
-    """The nodes of a cluster. Those that are not in the URL are learnt."""
+    """The nodes of a cluster: those in the URL, and those that a node has named."""
 
     question = ("CLUSTER", "SLOTS")
 
@@ -129,7 +129,7 @@ class Cluster(Directory):
         found: Address | None = None
         known: dict[Address, None] = {}
         for first, last, *nodes in cast("list[list[object]]", answer):
-            # A node that is not named is the one that was asked.
+            # The host is empty for the node that was asked, if it does not know its own.
             addresses = [Address(host or server.host, port) for host, port, *_ in cast("list[tuple[str, int]]", nodes)]
             known |= dict.fromkeys(addresses)
             if cast("int", first) <= self._slot <= cast("int", last):
@@ -169,7 +169,7 @@ class Primary:
             self._is_doubted = True
 
     def move(self, address: Address) -> None:
-        """Sets the address that a server has told."""
+        """Sets the address that a server has given."""
         self._is_doubted = False
         if address != self.address:
             self.address = address

@@ -1,4 +1,4 @@
-"""Reads the URL of Redis: one server, or servers that know where the primary is."""
+"""Reads the URL of Redis, which names one server, or several that know where the primary is."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _UNREADABLE: Final = "cannot be read: percent-encode special characters in a pas
 
 @dataclass(frozen=True)
 class RedisUrl:
-    """What a URL says. `servers` are sentinels or nodes of a cluster, `name` is that of the primary for sentinels.
+    """The parts of a URL. `servers` are sentinels or nodes of a cluster; `name` is the sentinels' name for the primary.
 
     `login` holds the user and the password for the primary, and `options` other options of its connections.
     """

@@ -210,7 +210,7 @@ class JobEvent(BaseModel):
     line: str | None = Field(default=None, description="One or more whole lines that a run printed")
     text: str | None = Field(default=None, description="The next piece of generated text")
     missing: int | None = Field(
-        default=None, description="How many events are no longer kept, in an event of type gap; absent: not known"
+        default=None, description="In an event of type gap: how many events are no longer kept; absent: unknown"
     )
 
 
@@ -261,9 +261,9 @@ class LaneOverview:
 
 @dataclass(frozen=True)
 class ClusterRuns:
-    """The run slots of one Ray cluster, which is named by its session.
+    """The run slots of one Ray cluster. `cluster` is the name of its session.
 
-    `taken` of `limit` slots belong to jobs, and `waiting` jobs wait for one.
+    Jobs hold `taken` of the `limit` slots, and `waiting` jobs wait for one.
     """
 
     cluster: str

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from raylane.producer import Producer
 
 app: typer.Typer = typer.Typer(
-    name="settings", help="Change the cluster's addresses and limit while workers run.", no_args_is_help=True
+    name="settings",
+    help="Change the cluster's addresses and limit of runs while workers run.",
+    no_args_is_help=True,
 )
 
 Name = Annotated[

@@ -49,7 +49,7 @@ async def generate(request: GenerateRequest, ctx: JobContext) -> GenerateResult:
             if version is not None:
                 _raise_if_last(version, state, request)
                 if version.run is not None:
-                    # Writing the next version may take minutes. Another job uses the slot meanwhile.
+                    # Writing the next version may take minutes, in which another job can use the slot.
                     await ctx.port.free_run_slot()
             if generator is None:
                 generator = await asyncio.to_thread(make_generator, chosen, ctx.resources.settings)

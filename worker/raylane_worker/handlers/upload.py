@@ -61,7 +61,7 @@ def _check(request: UploadRequest, body: bytes) -> CsvProfile:
         )
     if hashlib.sha256(body).hexdigest() != request.sha256:
         raise InvalidRequest.field("sha256", "the staged bytes have another checksum; upload the file again")
-    # pyarrow takes 45 MiB, so it is imported when a job needs it. This function runs in a thread.
+    # pyarrow takes 51 MiB, so it is imported when a job needs it. This function runs in a thread.
     from raylane_worker.data.csv_profile import profile
 
     return profile(body)

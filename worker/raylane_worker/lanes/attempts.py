@@ -126,7 +126,7 @@ class AttemptRunner:
 
     async def _stop_what_is_left(self, lease: Lease, error: RaylaneError) -> None:
         """Stops the run that the job may leave behind. Adds to the error whether that was possible."""
-        # After a bug or a timeout nobody knows what was started.
+        # After a bug or a timeout it is not known what was started.
         if not (is_left(error) or isinstance(error, InternalError | JobTimeout)):
             return
         try:
@@ -150,7 +150,7 @@ class AttemptRunner:
                 await handler.clean_up(request, JobContext(lease.record, lease, self._resources))
 
     async def _handle(self, lease: Lease) -> AttemptOutcome:
-        """Returns the outcome with the handler's result.
+        """Runs the handler, and returns the outcome with its result.
 
         Raises only `RaylaneError`, `GivesWay` and `asyncio.CancelledError`.
         """

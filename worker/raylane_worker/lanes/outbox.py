@@ -27,7 +27,7 @@ _FIRST_PAUSE_S: Final = 0.5
 _LONGEST_PAUSE_S: Final = 2.0
 # The script blocks Redis while it writes a batch: 200 outcomes take a few milliseconds.
 _LARGEST_BATCH: Final = 200
-# A confirmation may take the server a second. The outcomes are sent with it, again.
+# A confirmation may take the server a second, and all these outcomes are sent again with it.
 _LARGEST_CONFIRMATION: Final = 2000
 
 
@@ -119,7 +119,7 @@ class Outbox:
             self.add(outcome, is_repeated=True)
 
     async def _confirm_all(self) -> None:
-        """Forgets written outcomes once the server has confirmed them. Until then it may lose them."""
+        """Has the server confirm the written outcomes, and then forgets them. Until then the server may lose them."""
         pauses = Backoff(first_s=_FIRST_PAUSE_S, cap_s=_LONGEST_PAUSE_S, jitter=0.5)
         try:
             while self._written:

@@ -1,4 +1,4 @@
-"""Logs a problem that occurs again and again once a minute, so that an outage does not fill the log."""
+"""Logs a recurring problem only once a minute, so that an outage does not fill the log."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     import logging
 
-# Short enough that whoever looks at the end of the log sees the problem.
+# Short enough for the problem to be near the end of the log.
 _AGAIN_AFTER_S: Final = 60.0
 
 
 class Recurring:
-    """Remembers which problems it has logged."""
+    """Logs warnings, and remembers which problems it has logged lately."""
 
     def __init__(self, logger: logging.Logger) -> None:
         self._logger = logger

@@ -1,4 +1,7 @@
-"""The outcomes that a lane has written lately. If the server turns out to have lost them, they are written again."""
+"""Keeps the outcomes that a lane has written lately, so that they can be written again if the server has lost them.
+
+See docs/decisions/0015.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ if TYPE_CHECKING:
 
     from raylane_common.redis.queue import AttemptOutcome
 
-# Longer than a server takes to write to its disk (a second) or to be found dead and replaced by a replica.
+# Longer than a server takes to write to its disk (a second), or sentinels to replace a dead server by a replica.
 _KEPT_S: Final = 60.0
 # At 3,000 small jobs a second, these are the outcomes of five seconds.
 _MOST_BYTES: Final = 8 * 1024 * 1024

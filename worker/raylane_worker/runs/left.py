@@ -1,4 +1,4 @@
-"""Records in an error that a run may continue without its job, so that nobody has to search for it."""
+"""Names in an error the run that may continue without its job, so that nobody has to search for it."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
 MAY_BE_RUNNING: Final = "may_be_running"
-"""The key of an error's details. It is there only if `details["submission_id"]` names a run that may continue."""
+"""A key of an error's details: the run in `details["submission_id"]` may continue."""
 
 
 @asynccontextmanager
 async def naming(run_id: str, *, was_sent: bool) -> AsyncIterator[None]:
-    """Names the run in an error of Ray's that is raised in the block, if the run may continue after it.
+    """Names the run in an error about Ray that the block raises, if the run may continue after it.
 
-    `was_sent`: the run was submitted before the block, or may have been.
+    `was_sent` says that the run may have been submitted before the block.
     """
     try:
         yield
     except (RunExists, RunLost, RunNotFound):
-        # Ray has no such run, or it is another one.
+        # Ray has no such run, or the run is not ours.
         raise
     except (RayError, InvalidRequest) as error:
         if was_sent or isinstance(error, SubmitOutcomeUnknown):
@@ -52,7 +52,7 @@ def is_left(error: RaylaneError) -> bool:
 
 
 def name_left_run(error: RaylaneError, problem: Exception) -> None:
-    """Adds to an error that a run may continue, why it could not be stopped (`problem`), and how to stop it."""
+    """Adds to an error that a run may continue, how to stop it, and the `problem` that prevented that."""
     details = problem.details if isinstance(problem, RaylaneError) else {}
     run_id = error.details.get("submission_id") or details.get("submission_id")
     cause = str(problem) if isinstance(problem, RaylaneError) else type(problem).__name__
@@ -62,6 +62,6 @@ def name_left_run(error: RaylaneError, problem: Exception) -> None:
 
 
 def note_stopped_run(error: RaylaneError) -> None:
-    """Adds to an error that the run which it left has been stopped, or had ended."""
+    """Adds to an error that its run has been stopped, or had ended."""
     if error.details.pop(MAY_BE_RUNNING, False):
         error.message = f"{error.message}; run {error.details['submission_id']} no longer runs"

@@ -1,4 +1,4 @@
-"""Waits for a slot for a run on the cluster, while the attempt keeps its place in the lane.
+"""Waits for a run slot of the cluster, while the attempt keeps its place in the lane.
 
 See docs/decisions/0019.
 """
@@ -17,22 +17,22 @@ if TYPE_CHECKING:
     from raylane_common.settings import LaneSettings
     from raylane_worker.context import JobContext
 
-# A message says that the job got its slot. The poll is for lost messages, and for slots whose jobs have vanished.
+# A message wakes the job when it gets its slot. The poll covers lost messages, and slots whose jobs have vanished.
 _POLL_S: Final = 1.0
-# While jobs are queued in the lane, each waiting job gives its place to one of them after this time.
+# If jobs are queued in the lane, a waiting job gives its place to one of them after this time.
 _TURN_S: Final = 15.0
-# Longer than a claim takes, so that the place goes to another job.
+# Longer than a claim takes, so that another job gets the place.
 _AWAY_S: Final = 1.0
-# A wait may use this part of the attempt's time limit. Then a new attempt begins, whose limit starts anew.
+# The part of an attempt's time limit that a wait may use. After that the job gets another attempt, with a new limit.
 _LONGEST_PART: Final = 0.1
 _REPORT_EVERY_S: Final = 5.0
 _WAITING: Final = "waiting"
 
 
 async def wait_for_slot(ctx: JobContext) -> None:
-    """Returns once the job holds a slot of the cluster that runs are submitted to; it keeps the slot until its end.
+    """Returns once the job holds a run slot of the cluster in use. The job keeps the slot until its end.
 
-    Raises `GivesWay` if other jobs need the job's place in the lane, or if the worker stops: the next attempt waits at
+    Raises `GivesWay` if other jobs need the job's place in the lane, or if the worker stops. The next attempt then has
     the same place in line. Raises what `RayClient.cluster_name` and `JobPort` raise.
     """
     slots = ctx.resources.run_slots
@@ -60,7 +60,7 @@ async def wait_for_slot(ctx: JobContext) -> None:
 
 
 class _Progress:
-    """What the job's followers were shown of the wait."""
+    """Reports the wait to the job's followers, at most every few seconds."""
 
     def __init__(self, ctx: JobContext) -> None:
         self._ctx = ctx
@@ -68,7 +68,7 @@ class _Progress:
         self._at_s = float("-inf")
 
     async def report(self, slot: RunSlot, runs: int) -> None:
-        """Shows them a change, but not more often than every few seconds."""
+        """Reports the numbers, if they have changed and the last report is old enough."""
         message = f"waits for a run slot: {slot.taken} of {runs} taken, {slot.waiting} in line"
         if message != self._message and time.monotonic() >= self._at_s + _REPORT_EVERY_S:
             self._message, self._at_s = message, time.monotonic()

@@ -88,7 +88,7 @@ def is_small(sources: Iterable[Source], limit_bytes: int) -> bool:
 async def run_to_end(order: RunOrder, ctx: JobContext) -> Run:
     """Ships and starts the code unless its run already exists. Returns the run once it is SUCCEEDED or FAILED.
 
-    Waits for a slot of the cluster first. Shows the job's followers what the run prints and what it waits for. Raises
+    Waits for a run slot first. Shows the job's followers what the run prints and what it waits for. Raises
     `GivesWay` if the job has to wait and others need its place in the lane, `RunTimeout` and `RunNotStarted` after
     stopping the run, `RunStopped` if somebody else stopped it, `RunLost`, and what `RayClient` raises. If this
     coroutine is cancelled, the run continues: the job's next attempt follows it, or `stop_run` stops it.

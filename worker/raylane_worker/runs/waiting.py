@@ -20,9 +20,9 @@ _EVERY_S: Final = 5.0
 
 
 async def report_waiting(ray: RayClient, run_id: str, report: Callable[[str], Awaitable[None]]) -> None:
-    """Calls `report` when the run waits for something, for something else, or no longer; at most every 5 s.
+    """Calls `report` whenever it changes what the run waits for, at most every 5 s, until the lease is lost.
 
-    Ends only when the lease is lost. Other failures are logged, because the run does not depend on the report.
+    Other failures are only logged, because the run does not depend on the report.
     """
     reported: str | None = None
     while True:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # A chunk of either size keeps the server busy for only a few milliseconds, so other clients do not have to wait.
 _CHUNK_JOBS: Final = 200
 _CHUNK_BYTES: Final = 1024 * 1024
-# A confirmation may take the server a second, so many chunks share one. This is what one command can send in time.
+# A confirmation may take the server a second, so many chunks share one. This many bytes can be sent in that time.
 _CHUNKS_PER_CONFIRMATION: Final = 50
 _BYTES_PER_CONFIRMATION: Final = 8 * 1024 * 1024
 
@@ -40,7 +40,7 @@ def chunks_of(jobs: Sequence[NewJob]) -> Iterator[Sequence[NewJob]]:
 
 
 def parts_of(jobs: Sequence[NewJob], *, confirmed: bool) -> Iterator[list[Sequence[NewJob]]]:
-    """Splits the jobs into parts, each of one chunk, or of many if they are `confirmed` together."""
+    """Splits the jobs into parts that are written together: one chunk each, or many if they are `confirmed`."""
     part: list[Sequence[NewJob]] = []
     left_bytes = _BYTES_PER_CONFIRMATION
     for chunk in chunks_of(jobs):

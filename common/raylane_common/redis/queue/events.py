@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 BEGIN: Final = "0-0"
 _EVENTS_PER_LOOK: Final = 200
-# The first id that a stream can have, and the highest second part of one.
+# The lowest id that a stream entry can have, and the highest second part of an id.
 _FIRST: Final = "0-1"
 _LAST_NUMBER: Final = 2**64 - 1
 _JSON_FIELDS: Final = frozenset({"progress", "error"})
@@ -87,7 +87,7 @@ class _Job:
             if position.seen is not None and position.seen < self.dropped:
                 missing = self.dropped - position.seen
         elif self.status not in _FINAL or position.seen is None or position.seen > self.cleared:
-            # Without a stream, all that is known is that a job does not end with its first event.
+            # Without a stream, only one thing is known: the first event of a job is never its last.
             return None
         return JobEvent(id=start, type=EventType.GAP, at=_time(self.first_id), missing=missing)
 
@@ -129,7 +129,7 @@ class EventReader:
                 events = await self._wait(job_id, position)
                 if not events:
                     break
-            # A failover may have lost the last events that this follower has seen.
+            # After a failover, the final event may be gone that this follower would wait for.
             if job.status in _FINAL and not job.cut:
                 return
 
@@ -169,7 +169,7 @@ class EventReader:
         )
 
     async def _wait(self, job_id: str, position: _Position) -> list[JobEvent]:
-        """Returns the next events; none if none arrived in time, or so many that some may have been dropped."""
+        """Returns the next events. Returns none if none arrived in time, or if so many did that some may be dropped."""
         stream = self._keys.job_events(job_id)
         with queue_errors("wait for a job's events"), owned_key(f"the events of job {job_id}", "events", stream):
             new = await self._reader.wait(stream, position.id)
@@ -192,12 +192,12 @@ def _end(status: str, finished_at: int | None, error: str | None) -> JobEvent | 
 
 
 def _number(text: str | None) -> int | None:
-    """Returns a number from a record, whoever wrote it; None if it is not one that Redis could count to."""
+    """Returns a number of a record that any program may have written; None if it is not a number, or too large."""
     return int(text) if text and text.isdecimal() and len(text) < len(str(_LAST_NUMBER)) else None
 
 
 def read_event(event_id: str, fields: Mapping[str, str]) -> JobEvent:
-    """Returns the event of one stream entry, whoever wrote it.
+    """Returns the event of one stream entry, which any program may have written.
 
     Fields that this version cannot read are left out. If the type is missing it becomes 'unknown'; if the time is
     missing or unreadable, it is taken from the id.

@@ -59,8 +59,8 @@ class LaneQueue:
         many jobs of one session may run at once; 0 means no limit. The records of ended jobs are kept for
         `result_ttl_s` seconds, those of dead letters for `dead_ttl_s` seconds.
 
-        `server` identifies the server that answered last: it changes with each start, and at a failover. `on_answer` is
-        called after each claim and renewal.
+        `server` is the run id of the server that answered last, which changes with each start and with a failover.
+        `on_answer` is called after each claim and renewal.
         """
         self.lane = lane
         self.lease_s = lease_s
@@ -77,7 +77,7 @@ class LaneQueue:
 
     @property
     def needs_confirmation(self) -> bool:
-        """Whether `confirm` waits for the server."""
+        """Whether the settings ask for a confirmation of outcomes: see `confirm`."""
         return self._scripts.needs_confirmation
 
     async def claim(self, limit: int) -> Claim:
@@ -94,7 +94,7 @@ class LaneQueue:
             retention=self._retention,
             max_attempts=self._max_attempts,
         )
-        self._heard_from(reply.server)
+        self._note_server(reply.server)
         # Replaced only after an answer: if it was lost, the next claim repeats the token and gets the same jobs.
         self._token = uuid.uuid4().hex
         leases: list[Lease] = []
@@ -113,7 +113,7 @@ class LaneQueue:
         """Extends the leases by another `lease_s`; returns for each "held", "lost", or "cancel" for a cancelled job."""
         held = [(lease.job_id, lease.token) for lease in leases]
         server, states = await calls.renew(self._scripts, self.lane, self._lease_ms, held)
-        self._heard_from(server)
+        self._note_server(server)
         return states
 
     async def finish(self, outcomes: Sequence[AttemptOutcome]) -> list[bool]:
@@ -121,13 +121,13 @@ class LaneQueue:
         return await calls.finish(self._scripts, self.lane, self._retention, outcomes)
 
     async def confirm(self, outcomes: Sequence[AttemptOutcome]) -> None:
-        """Writes the outcomes again, if the server does not have them, and waits until it confirms them.
+        """Writes outcomes that the server may not have, and waits until it confirms them.
 
         Raises `WriteNotConfirmed`.
         """
         await calls.finish_confirmed(self._scripts, self.lane, self._retention, outcomes)
 
-    def _heard_from(self, server: str) -> None:
+    def _note_server(self, server: str) -> None:
         self.server = server
         self.on_answer()
 

@@ -89,7 +89,7 @@ class Lease:
         return found
 
     async def take_run_slot(self, cluster: str, limit: int) -> RunSlot:
-        """Takes one of the `limit` slots for runs on the `cluster`, or keeps the job's place in line for one.
+        """Takes one of the `limit` run slots of the `cluster`, or a place in line for one.
 
         The job keeps its slot until its end, whichever worker runs it. Safe to repeat.
         """
@@ -99,7 +99,7 @@ class Lease:
         return slot
 
     async def free_run_slot(self) -> None:
-        """Frees the job's slot for a run, if it has one. Safe to repeat."""
+        """Frees the job's run slot, if it has one. Safe to repeat."""
         if not await calls.free_run_slot(self._scripts, self.job_id, self.token):
             raise self._lost()
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # A minute smooths out single jobs and still shows a change in load.
 _RATE_OVER_MS: Final = 60_000
-# More than the 10,000 ended jobs that a lane lists, and searched within a second or two.
+# More than the 10,000 ended jobs that a lane keeps. Searching this many takes a second or two.
 _MOST_SEARCHED: Final = 20_000
 
 _SETS: Final[dict[JobStatus, tuple[Callable[[Keys, str], str], ...]]] = {
@@ -53,7 +53,7 @@ class QueueOverview:
             return [await self._lane(lane, now_ms) for lane in Lane]
 
     async def cluster_runs(self) -> list[ClusterRuns]:
-        """Returns how many run slots of each Ray cluster are taken. Clusters without runs may be left out."""
+        """Returns how many run slots of each Ray cluster are taken. A cluster without runs may be missing."""
         with queue_errors("look at the run slots", self._keys.run_limits):
             limits = await cast("Awaitable[dict[str, str]]", self._redis.hgetall(self._keys.run_limits))
             async with self._redis.pipeline(transaction=False) as pipe:

@@ -1,4 +1,4 @@
-"""Reads for all followers of a client: at any time, one command asks about jobs and one waits for their events.
+"""Reads from Redis for all followers of a client: one command at a time asks about jobs, and one waits for events.
 
 See docs/decisions/0016.
 """
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
     from redis.typing import KeyT, StreamIdT
 
-# The events of a few hundred followers in one answer are parsed within some tens of milliseconds.
+# An answer with this many events is parsed within some tens of milliseconds.
 _MOST_ENTRIES: Final = 2000
 _MOST_OF_ONE_STREAM: Final = 200
 _FEWEST_OF_ONE_STREAM: Final = 10
 # A question may be answered with a whole record.
 _QUESTIONS_AT_ONCE: Final = 10
-# A wake-up has done its work when the blocking read has ended.
+# Longer than any blocking read.
 _WAKE_TTL_MS: Final = 60_000
 
 Command = tuple[str | int, ...]
@@ -48,9 +48,9 @@ _NOTHING_NEW: Final = NewEntries([], cut=False)
 
 
 class SharedReader:
-    """Answers any number of followers with few connections.
+    """Serves any number of followers over few connections.
 
-    A follower that is cancelled leaves the others alone. An error of Redis ends every read that it affects.
+    Cancelling one follower does not affect the others. An error of Redis reaches every follower whose read it affects.
     """
 
     def __init__(self, redis: Redis, block_s: float) -> None:
@@ -61,9 +61,9 @@ class SharedReader:
         self._by_loop: dict[asyncio.AbstractEventLoop, tuple[_Questions, _Streams]] = {}
 
     async def ask(self, *commands: Command) -> list[object]:
-        """Executes the commands in one transaction and returns their answers: None if it needs a key that is missing.
+        """Executes the commands in one transaction. Returns their answers; None if a needed key does not exist.
 
-        Raises the first error among the answers.
+        Raises the first other error among the answers.
         """
         questions, _ = self._of_this_loop()
         answers = await questions.request(commands)
@@ -110,7 +110,7 @@ class _Questions(Rounds[tuple[Command, ...], list[object]]):
 
 
 class _Wanted(NamedTuple):
-    """A follower's wish for the entries of `stream` after `position`, until the loop's time is `until`."""
+    """A request for the entries of `stream` after `position`. It ends without entries at the loop time `until`."""
 
     stream: str
     position: tuple[int, int]
@@ -120,8 +120,8 @@ class _Wanted(NamedTuple):
 class _Streams(Rounds[_Wanted, NewEntries]):
     """Waits for entries in all streams with one blocking read.
 
-    The read cannot be extended while it blocks. A follower that joins adds an entry to the reader's own stream, which
-    is part of every read, so that the read ends and the next one includes the new stream.
+    A read that blocks cannot be extended. So every read includes a stream of the reader itself: a follower that joins
+    adds an entry to it, which ends the read, and the next read includes the follower's stream.
     """
 
     def __init__(self, redis: Redis, block_s: float) -> None:
@@ -204,7 +204,7 @@ class _Streams(Rounds[_Wanted, NewEntries]):
     async def _wake_when_joined(self) -> None:
         await self._joined.wait()
         self._wakes += 1
-        # If this fails, the read ends by itself after the blocking time, or fails for the same reason.
+        # If this fails, the read ends after the blocking time, or fails for the same reason.
         with suppress(QueueUnavailable):
             await calls.wake_reader(self._scripts, self._name, self._wakes, _WAKE_TTL_MS)
 
@@ -214,6 +214,6 @@ def _is_missing(error: Exception) -> bool:
 
 
 def order(entry_id: str) -> tuple[int, int]:
-    """Returns the id of an entry as numbers that can be compared. Raises `ValueError` if it is not such an id."""
+    """Returns the id of an entry as two numbers that can be compared. Raises `ValueError` if it is not an id."""
     milliseconds, _, number = entry_id.partition("-")
     return int(milliseconds), int(number or 0)

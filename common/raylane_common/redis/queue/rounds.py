@@ -1,4 +1,4 @@
-"""Serves the requests of many tasks together, one round after the other.
+"""Serves the requests of many tasks together, in rounds.
 
 See docs/decisions/0016.
 """
@@ -19,11 +19,11 @@ AnswerT = TypeVar("AnswerT")
 class Rounds(Generic[RequestT, AnswerT]):
     """Serves requests in rounds. A request that arrives during a round waits for the next one.
 
-    A task serves them while there are any. It ends with the last one, also if that is cancelled.
+    A background task serves them. It ends when no request is left, also because the last one was cancelled.
     """
 
     most_at_once: int | None = None
-    """The most requests of one round; None for no limit."""
+    """How many requests one round serves at most; None for no limit."""
 
     def __init__(self) -> None:
         self._open: dict[asyncio.Future[AnswerT], RequestT] = {}
@@ -44,7 +44,7 @@ class Rounds(Generic[RequestT, AnswerT]):
             raise
 
     async def serve_round(self, requests: Mapping[asyncio.Future[AnswerT], RequestT]) -> None:
-        """Answers some or all of the requests; the others are served again in the next round."""
+        """Answers some or all of the requests; the others are part of the next round."""
         raise NotImplementedError
 
     def answer(self, request: asyncio.Future[AnswerT], answer: AnswerT | Exception) -> None:
@@ -64,10 +64,10 @@ class Rounds(Generic[RequestT, AnswerT]):
                 try:
                     await self.serve_round(dict(islice(waiting.items(), self.most_at_once)))
                 except Exception as error:
-                    # Also those that were not part of the round: they have waited as long, and Redis is unavailable.
+                    # Requests that were not part of the round fail as well: they have waited as long.
                     for request in waiting:
                         self.answer(request, error)
-                # Tasks that have more to ask do so now, before the next round begins.
+                # Lets tasks that want more make their next request before the next round begins.
                 await asyncio.sleep(0)
         finally:
             if self._serving is asyncio.current_task():

@@ -1,7 +1,7 @@
 """Searches sorted sets of job ids for jobs with certain fields.
 
-Of a job that does not match, only the fields that decide are read. Of one that does, everything is read except the
-request, the result and the checkpoint, which may be long. See docs/decisions/0016.
+For a job that does not match, only the compared fields are read. For a match, all fields are read except the request,
+the result and the checkpoint, which may be long. See docs/decisions/0016.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-# Redis answers for so many jobs within a few milliseconds.
+# Redis answers for this many jobs within a few milliseconds.
 _PAGE: Final = 500
-# A longer request has code or files in it; the words that describe it are not worth their transfer.
+# A longer request contains code or files, and is not transferred only to describe it in a few words.
 _LONGEST_REQUEST: Final = 64 * 1024
 _FIELDS: Final = [name for name in JobSummary.model_fields if name not in ("id", "what")]
 
@@ -39,8 +39,8 @@ class JobSearch:
     ) -> JobList:
         """Returns up to `limit` jobs of the `sets`, newest first; unreadable records are left out.
 
-        `wanted` has the values of fields that a job must have; for `error`, the code. None stands for any value. `most`
-        is the number of ids of each set that are looked at, those with the highest scores; None for all.
+        `wanted` has the values that fields of a job must have, and the code for `error`; None matches any value. Only
+        the `most` ids with the highest scores of each set are searched; None searches all.
         """
         given = {name: value for name, value in wanted.items() if value is not None}
         found: dict[str, JobSummary] = {}

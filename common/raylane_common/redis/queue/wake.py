@@ -25,7 +25,7 @@ _LONGEST_PAUSE_S: Final = 5.0
 
 
 async def listen(redis: Redis, channels: Mapping[str, Callable[[str], None]]) -> NoReturn:
-    """Calls a channel's function with each message (a job id) that arrives on the channel, until cancelled.
+    """Calls a channel's function with each message that arrives on the channel, until cancelled.
 
     Each function is called with '' when its subscription begins, also after a lost connection was reopened, because
     messages may have been missed.

@@ -41,7 +41,7 @@ class Break(StrEnum):
     GATEWAY_AFTER = "502 after Ray has handled the request"
 
 
-# Proxies between a client and Ray answer in their own words. These are common ones: status, type, body.
+# Common answers of proxies between a client and Ray, as status, content type and body.
 _INSTEAD: Final = {
     Break.BAD_GATEWAY: (502, "text/plain", "no healthy upstream"),
     Break.UNAVAILABLE: (503, "text/plain", "no healthy upstream"),

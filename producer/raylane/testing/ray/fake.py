@@ -47,14 +47,14 @@ class FakeRay:
     logs: dict[str, str] = field(default_factory=dict)
     packages: dict[str, bytes] = field(default_factory=dict)
     reserved: dict[str, dict[str, JsonValue]] = field(default_factory=dict)
-    """`entrypoint_num_cpus` and `entrypoint_memory` of each submission that has them. They hold up no run."""
+    """`entrypoint_num_cpus` and `entrypoint_memory` of each submission that has them. The fake ignores them."""
     nodes: list[dict[str, JsonValue]] = field(default_factory=lambda: [replies.head_node(cpus=2.0)])
     submissions: int = 0
     error: tuple[int, str] | None = None
     """Status and text of the answer to every request, except for version, health and authentication mode.
 
-    The text must be one of Ray's, such as `"Traceback (most recent call last):\\nRuntimeError: why"` with status 500.
-    The client takes any other text for the answer of a proxy, and asks the next address.
+    The text must be one that Ray sends, such as `"Traceback (most recent call last):\\nRuntimeError: why"` with status
+    500. The client takes any other text for the answer of a proxy, and asks the next address.
     """
     on_start: Callable[[str], object] | None = None
     """Called with the submission id of each run that starts."""

@@ -57,7 +57,7 @@ _NUMBERS: Final = {
     "DEAD_MS": DEAD_TTL_MS,
     "RECORD_MAX": RECORD_MAX_BYTES,
 }
-# What is prepended to a script, in this order. Scripts that change no status need only the first part, so they are shorter.
+# What is prepended to a script, in this order. A script that changes no job's status needs only the first part.
 _PARTS: Final = ("shared", "run_slots", "jobs")
 _CHANGE_NO_STATUS: Final[frozenset[Name]] = frozenset(
     {"note", "beat", "ask_to_drain", "put_sources", "clear_sources", "change_setting", "wake_reader"}

@@ -1,4 +1,4 @@
-"""Prints a script as the server runs it, for use from other languages. A prefix of the keys may follow its name."""
+"""Prints a script as the server runs it, for use from other languages: `NAME [PREFIX]`."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Verdict = Literal["succeeded", "failed", "dead", "cancelled", "retry", "return"]
 LeaseState = Literal["held", "lost", "cancel"]
 _FINISHING: Final = "write the outcomes of attempts"
-# The script blocks the server while it writes them, for a few milliseconds.
+# The script blocks the server for a few milliseconds while it writes this many.
 _OUTCOMES_PER_RUN: Final = 200
 _LEASE_STATES: Final[tuple[LeaseState, ...]] = ("lost", "held", "cancel")
 
@@ -87,7 +87,7 @@ def _enqueue_reply(reply: int | list[str]) -> EnqueueReply:
 class ClaimReply(NamedTuple):
     """The claimed jobs as id and record, and the milliseconds until the next job is due (None if there is none).
 
-    `server` identifies this start of the server.
+    `server` is the server's run id, which changes with each start.
     """
 
     server: str
@@ -132,7 +132,7 @@ def _pairs(flat: list[str]) -> dict[str, str]:
 async def renew(
     scripts: Scripts, lane: str, lease_ms: int, leases: Iterable[tuple[str, str]]
 ) -> tuple[str, list[LeaseState]]:
-    """Extends leases, given as job id and token; returns the server's identity and the state of each lease."""
+    """Extends leases, given as job id and token; returns the server's run id and the state of each lease."""
     arguments: list[Argument] = [lane, lease_ms]
     for lease in leases:
         arguments += lease
@@ -157,10 +157,10 @@ async def note(
 
 
 class RunSlot(NamedTuple):
-    """Whether a job has a slot for a run (None: it has another owner or has ended), and why it may have to wait.
+    """Whether a job has a run slot; None if it has another owner or has ended.
 
-    `taken` slots of the cluster are taken, and `waiting` jobs wait for one. `is_in_the_way` says whether other jobs
-    need this job's place in its lane: no, because they are queued, or at once, because their end frees a slot.
+    Jobs hold `taken` slots of the cluster, and `waiting` jobs wait for one. `is_in_the_way` says whether other jobs
+    need this job's place in its lane: "yes" if jobs are queued there, "now" if one of them holds a slot.
     """
 
     is_held: bool | None
@@ -174,14 +174,14 @@ _IN_THE_WAY: Final[tuple[Literal["no", "yes", "now"], ...]] = ("no", "yes", "now
 
 
 async def take_run_slot(scripts: Scripts, job_id: str, token: str, cluster: str, limit: int) -> RunSlot:
-    """Gives a running job one of the `limit` slots for runs on the `cluster`, or keeps a place in line for it."""
+    """Gives a running job one of the `limit` run slots of the `cluster`, or a place in line for one."""
     answer = await scripts.run("take_run_slot", [job_id, token, cluster, limit], doing="take a run slot")
     state, taken, waiting, need = cast("list[int]", answer)
     return RunSlot(_HELD[state], taken, waiting, _IN_THE_WAY[need])
 
 
 async def free_run_slot(scripts: Scripts, job_id: str, token: str) -> bool:
-    """Frees the slot that a running job holds, if any; returns False if the job has another owner or has ended."""
+    """Frees the run slot of a running job, if it has one. Returns False if the job has another owner or has ended."""
     return bool(await scripts.run("free_run_slot", [job_id, token], doing="free a run slot"))
 
 
@@ -275,8 +275,8 @@ async def mend(
 ) -> list[str]:
     """Restores jobs that are in no set of the lane, and deletes what has no job; returns the changed ids.
 
-    A running job gets a lease of `lease_ms`. `kinds` are those that run in the lane. `jobs` are pairs of an id and
-    whether a key other than its record was seen.
+    A running job gets a lease of `lease_ms`. `kinds` are the kinds that run in the lane. `jobs` holds ids, each with
+    True if a key of the job other than its record was seen.
     """
     arguments: list[Argument] = [lane, lease_ms, len(kinds), *kinds]
     for job_id, has_parts in jobs:
