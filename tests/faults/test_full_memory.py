@@ -1,4 +1,4 @@
-"""A server that was filled until it refused more: a worker drains it, and everybody else goes on too."""
+"""A server that was filled until it refused more: a worker drains it, and all other calls still work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands between the client and Ray answers in its place: such an answer ends no call while another path works."""
+"""A proxy or firewall answers in place of Ray: such an answer ends no call while another path works."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("operation", ASKS)
 @pytest.mark.parametrize("broken", [Break.UNAVAILABLE, Break.NO_BACKEND, Break.CUT_BEFORE])
-async def test_when_the_paths_change_places_during_a_call_it_goes_round_again(operation: str, broken: Break) -> None:
+async def test_a_call_has_another_round_when_the_paths_change_places_during_it(operation: str, broken: Break) -> None:
     async with rigged() as rig:
         await rig.job()
         # Private breaks first. By the time that public is asked, private works again and public is broken.

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from raylane.testing import Address, FakeRay
+from raylane_common.redis.connection import connect
 from raylane_common.redis.queue import JobQueue, QueueOverview
+from raylane_common.settings import RedisSettings
 from tests.helpers.claims import patient_lane
 
 if TYPE_CHECKING:
@@ -54,3 +57,14 @@ async def public(ray: FakeRay) -> AsyncIterator[Address]:
     """The address to use when the first one fails."""
     async with Address(ray) as address:
         yield address
+
+
+@pytest.fixture
+async def opened() -> AsyncIterator[Any]:
+    """Opens clients by URL, which are closed at the end."""
+    async with AsyncExitStack() as stack:
+
+        async def open_one(url: str, **settings: Any) -> Redis:
+            return await stack.enter_async_context(connect(RedisSettings.model_validate({"url": url, **settings})))
+
+        yield open_one

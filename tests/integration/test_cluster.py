@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import re
-from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from raylane_common.errors import ClusterUnsupported, QueueUnavailable
-from raylane_common.redis.connection import connect, keys_of, queue_errors
+from raylane_common.redis.connection import keys_of, queue_errors
 from raylane_common.redis.queue import JobQueue, QueueOverview
 from raylane_common.redis.queue.wake import listen
-from raylane_common.settings import RedisSettings
 from tests.helpers.acl import PRODUCER, WORKER, documented_rules, password_of
 from tests.helpers.claims import patient_lane, run
 from tests.helpers.lanes import DONE, a_job
@@ -36,17 +34,6 @@ if TYPE_CHECKING:
 async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
     async with Cluster(tmp_path) as running:
         yield running
-
-
-@pytest.fixture
-async def opened() -> AsyncIterator[Any]:
-    """Opens clients by URL, which are closed at the end."""
-    async with AsyncExitStack() as stack:
-
-        async def open_one(url: str, **settings: Any) -> Redis:
-            return await stack.enter_async_context(connect(RedisSettings.model_validate({"url": url, **settings})))
-
-        yield open_one
 
 
 async def another(cluster: Cluster) -> Node:

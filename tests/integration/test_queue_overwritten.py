@@ -124,7 +124,7 @@ async def test_jobs_of_another_lane_end_while_a_key_of_a_lane_is_overwritten(red
     assert await run(ray) == "b"
 
 
-async def test_a_lane_goes_on_when_its_overwritten_key_is_deleted(
+async def test_a_lane_continues_when_its_overwritten_key_is_deleted(
     redis: Redis, queue: JobQueue, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Claims, renewals, heartbeats and an outcome all fail meanwhile, many times, and each is logged once."""

@@ -6,7 +6,6 @@ import asyncio
 import os
 import re
 import signal
-from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,10 +13,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from raylane_common.errors import ClusterUnsupported, QueueUnavailable
-from raylane_common.redis.connection import connect, queue_errors
+from raylane_common.redis.connection import queue_errors
 from raylane_common.redis.queue import JobQueue
 from raylane_common.redis.queue.wake import listen
-from raylane_common.settings import RedisSettings
 from tests.helpers.claims import patient_lane, run
 from tests.helpers.lanes import DONE, a_job
 from tests.helpers.through import jobs_through
@@ -40,17 +38,6 @@ OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
 async def sentinels(tmp_path: Path) -> AsyncIterator[Sentinels]:
     async with Sentinels(tmp_path) as running:
         yield running
-
-
-@pytest.fixture
-async def opened() -> AsyncIterator[Any]:
-    """Opens clients by URL, which are closed at the end."""
-    async with AsyncExitStack() as stack:
-
-        async def open_one(url: str, **settings: Any) -> Redis:
-            return await stack.enter_async_context(connect(RedisSettings.model_validate({"url": url, **settings})))
-
-        yield open_one
 
 
 async def refused(client: Redis) -> ClusterUnsupported:

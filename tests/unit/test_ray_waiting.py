@@ -1,4 +1,4 @@
-"""What is told of a run that waits for the cluster, and how often. Time is virtual."""
+"""What is reported of a run that waits for the cluster, and how often. Time is virtual."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_a_status_that_is_read_only_in_part_is_no_error(odd: JsonValue) -> None:
 
 
 class Cluster:
-    """A client that tells what a run waits for: something else from each of these seconds on."""
+    """A client that reports what a run waits for: another reason from each of these seconds on."""
 
     def __init__(self, reasons: Mapping[float, str | Exception | None]) -> None:
         self._reasons = reasons
@@ -96,8 +96,10 @@ class Cluster:
         return found
 
 
-def told(reasons: Mapping[float, str | Exception | None], failure: Exception | None = None) -> list[tuple[float, str]]:
-    """Returns what the followers are told in a minute, and when. The first time, reporting fails with `failure`."""
+def reported(
+    reasons: Mapping[float, str | Exception | None], failure: Exception | None = None
+) -> list[tuple[float, str]]:
+    """Returns what is reported to followers in a minute, and when. The first report fails with `failure`."""
     failures = [failure] if failure else []
     found: list[tuple[float, str]] = []
 
@@ -115,22 +117,22 @@ def told(reasons: Mapping[float, str | Exception | None], failure: Exception | N
     return found
 
 
-def test_a_run_that_waits_is_told_within_5_s_and_again_only_when_that_changes() -> None:
-    assert told({0: None, 11: "CPU: 0 of 2 free", 31: "CPU: 1 of 2 free", 33: "CPU: 0 of 2 free", 41: None}) == [
+def test_a_run_that_waits_is_reported_within_5_s_and_again_only_when_that_changes() -> None:
+    assert reported({0: None, 11: "CPU: 0 of 2 free", 31: "CPU: 1 of 2 free", 33: "CPU: 0 of 2 free", 41: None}) == [
         (15, "waits for CPU: 0 of 2 free"),
         (45, "is running"),
     ]
 
 
-def test_a_run_that_never_waits_is_never_told() -> None:
-    assert told({0: None}) == []
+def test_a_run_that_never_waits_is_never_reported() -> None:
+    assert reported({0: None}) == []
 
 
 @pytest.mark.parametrize("failure", [RayUnreachable("away"), QueueUnavailable("away")])
-def test_a_failure_does_not_end_the_telling(failure: Exception) -> None:
-    assert told({0: failure, 12: "CPU"}) == [(15, "waits for CPU")]
-    assert told({0: "CPU"}, failure) == [(10, "waits for CPU")]
+def test_a_failure_does_not_end_the_reports(failure: Exception) -> None:
+    assert reported({0: failure, 12: "CPU"}) == [(15, "waits for CPU")]
+    assert reported({0: "CPU"}, failure) == [(10, "waits for CPU")]
 
 
-def test_a_lost_lease_ends_the_telling() -> None:
-    assert told({0: "CPU"}, LeaseLost("another worker has it")) == []
+def test_a_lost_lease_ends_the_reports() -> None:
+    assert reported({0: "CPU"}, LeaseLost("another worker has it")) == []

@@ -164,7 +164,7 @@ async def _look_up(
 ) -> RayRun | None:
     """Returns the job if Ray has it, and None if it does not. Asks until Ray answers.
 
-    Raises `SubmitOutcomeUnknown` if the deadline has passed or asking is of no use.
+    Raises `SubmitOutcomeUnknown` if the deadline has passed, or if another look-up cannot help.
     """
     request = Request("job", "GET", f"/api/jobs/{submission_id}", key="status")
     pauses = _pauses()

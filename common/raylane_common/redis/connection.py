@@ -184,7 +184,7 @@ def _said(error: BaseException) -> str:
 
 
 def _key_in(error: Exception) -> str:
-    """Returns the key of the command that failed, or '' if the error does not tell it."""
+    """Returns the key of the command that failed, or '' if it is unknown."""
     if isinstance(error, WrongType) and error.key:
         return error.key
     # redis-py's own words about a command in a pipeline

@@ -57,7 +57,7 @@ async def test_sentinels_are_asked_in_turn_until_one_answers() -> None:
     network = Network(b=["old", "2"], c=["new", "2"])
     sentinels = Sentinels([A, B, C], network.ask, "main")
     assert [await sentinels.find() for _ in range(3)] == [OLD, NEW, OLD]
-    assert network.asked == ["a", "b", "c", "a", "b"], "a sentinel that is wrong is not believed for ever"
+    assert network.asked == ["a", "b", "c", "a", "b"], "the sentinels are asked in turn"
 
 
 @pytest.mark.parametrize(
