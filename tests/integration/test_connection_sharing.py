@@ -13,6 +13,7 @@ import pytest
 
 from raylane import Producer
 from raylane.backend import RedisBackend
+from raylane_common.redis import pool
 from raylane_common.redis.connection import connect
 from raylane_common.redis.queue import JobQueue
 from raylane_common.settings import RedisSettings
@@ -199,3 +200,28 @@ def test_a_client_serves_two_event_loops_in_two_threads(client: Redis) -> None:
     for thread in threads:
         thread.join(60)
     assert failures == []
+
+
+async def test_connections_of_a_burst_are_closed_when_they_are_no_longer_used(
+    redis: Redis, valkey: EmbeddedValkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = connect(RedisSettings.model_validate({"url": valkey.url}))
+
+    async def connected() -> int:
+        return int((await redis.info("clients"))["connected_clients"])
+
+    before = await connected()
+    try:
+        await asyncio.gather(*(service.ping() for _ in range(20)))
+        await asyncio.gather(*(service.ping() for _ in range(3)))
+        assert await connected() == before + 20
+        monkeypatch.setattr(pool, "_KEPT_IDLE_S", 0.0)
+        for _ in range(25):
+            await service.ping()
+        await until(lambda: has(connected, before + 1))
+    finally:
+        await service.aclose()
+
+
+async def has(count: Callable[[], Awaitable[int]], expected: int) -> bool:
+    return await count() == expected

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from redis.asyncio import ConnectionPool
 
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from raylane_common.redis.keys import Keys
     from raylane_common.redis.replies import Hello
     from raylane_common.redis.topology import Directory
+
+
+# After a burst of commands, more connections are open than the usual load needs.
+_KEPT_IDLE_S: Final = 60.0
 
 
 class _LoopConnections:
@@ -106,13 +110,24 @@ class RetryingPool(ConnectionPool):
         return connection
 
     async def release(self, connection: AbstractConnection) -> None:
-        """Returns a connection to the loop that it belongs to, whichever loop releases it."""
+        """Returns a connection to the loop that it belongs to, whichever loop releases it.
+
+        Closes the connection of this loop that has been idle for longest, if that was for more than a minute.
+        """
         assert isinstance(connection, RetryingConnection)
         owner = connection.owner
         assert isinstance(owner, _LoopConnections)
-        if connection in owner.in_use:
-            owner.in_use.remove(connection)
-            owner.idle.append(connection)
+        if connection not in owner.in_use:
+            return
+        owner.in_use.remove(connection)
+        loop = asyncio.get_running_loop()
+        connection.released_at_s = loop.time()
+        owner.idle.append(connection)
+        # Commands take the connection that was released last, so the first one has been idle for longest.
+        oldest = owner.idle[0]
+        if self._by_loop.get(loop) is owner and loop.time() - oldest.released_at_s > _KEPT_IDLE_S:
+            owner.idle.remove(oldest)
+            await oldest.disconnect(nowait=True)
 
     async def disconnect(self, inuse_connections: bool = True) -> None:
         """Closes the connections of the running loop, and gives up those of loops that have ended."""

@@ -107,11 +107,16 @@ class Owner(Protocol):
 
 
 class RetryingConnection(AbstractConnection):
-    """The base class of all connections. `RetryingPool` sets `owner`; a connection without one asks for the primary."""
+    """The base class of all connections.
+
+    `RetryingPool` sets `owner`, which a connection that only asks for the primary's address does not have, and
+    `released_at_s`, a time of the event loop.
+    """
 
     host: str
     port: int
     owner: Owner | None = None
+    released_at_s: float = 0.0
     _asked_at_s: float | None = None
     _opened_by: int | None = None
 
