@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,6 +16,7 @@ from raylane_common.wire.base import Lane
 from raylane_common.wire.jobs import JobStatus
 from raylane_worker.app import run
 from tests.faults.server import Server
+from tests.helpers.claims import end, patient_lane, take
 from tests.helpers.lanes import DONE, a_job, succeed, worker
 from tests.helpers.profiles import by_profile
 from tests.helpers.queue_keys import keys
@@ -145,6 +147,38 @@ async def test_a_server_that_does_not_write_to_its_disk_confirms_nothing(
     assert await redis.zcard(keys.queue("upload")) == 501
     async with worker(redis, succeed):
         await until(lambda: _is_empty(redis))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("durability", ["wait", "waitaof"])
+async def test_a_repeated_call_is_confirmed_only_when_the_first_one_is_kept(
+    server: Server, redis: Redis, tmp_path: Path, durability: str
+) -> None:
+    server.keeps_jobs = True
+    # A replica says once a second what it has on its disk.
+    options = {"durability": durability, "durability_replicas": 1, "durability_timeout_s": 2}
+    async with AsyncExitStack() as stack:
+        replica = await stack.enter_async_context(Server(tmp_path / "replica"))
+        direct, first, second = [
+            await stack.enter_async_context(each)
+            for each in (client(replica), client(server, **options), client(server, **options))
+        ]
+        await direct.execute_command("REPLICAOF", "127.0.0.1", server.port)  # type: ignore[no-untyped-call]  # as in redis-py
+        await until(lambda: _is_in_sync(direct))
+        await direct.config_set("appendfsync", "always")
+        await JobQueue(first).enqueue(a_job(id="before"))
+        outcome = (await take(patient_lane(redis))).succeeded(DONE)
+        replica.pause()
+        for each in (first, second):
+            # The second connection finds the write of the first one, and has written nothing itself.
+            with pytest.raises(WriteNotConfirmed):
+                await JobQueue(each).enqueue(a_job(id="j"))
+        await end(patient_lane(redis), outcome)
+        with pytest.raises(WriteNotConfirmed):
+            await patient_lane(second).confirm([outcome])
+        replica.resume()
+        assert await JobQueue(second).enqueue(a_job(id="j")) == "j"
+        await patient_lane(second).confirm([outcome])
 
 
 async def _is_empty(redis: Redis) -> bool:

@@ -181,7 +181,7 @@ async def test_a_client_can_be_closed_while_its_server_is_silent(valkey: Embedde
 # --- users -------------------------------------------------------------------------------------------------------
 
 SCRIPTS: dict[str, list[Name]] = {
-    PRODUCER: ["enqueue", "cancel", "requeue", "put_sources", "change_setting", "wake_reader"],
+    PRODUCER: ["enqueue", "cancel", "requeue", "put_sources", "change_setting", "wake_reader", "mark"],
     WORKER: [
         "claim",
         "renew",
@@ -195,6 +195,7 @@ SCRIPTS: dict[str, list[Name]] = {
         "ask_to_drain",
         "put_sources",
         "clear_sources",
+        "mark",
     ],
 }
 SOURCE = CsvSource(

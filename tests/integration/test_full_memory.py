@@ -130,6 +130,7 @@ async def test_everything_but_enqueueing_goes_through_on_a_full_server(
         assert await settings.all() == {"ray.private_url": "http://127.0.0.1:8265"}
         await settings.unset("ray.private_url")
         await calls.wake_reader(Scripts(redis), "reader", 1, 1000)
+        await Scripts(redis).run("mark", [], doing="leave a mark")
         assert len(await QueueOverview(redis).lanes()) == 3
         assert set(await claimed(lane)) == {"returned", "dead", "after", "queued", "stray"}
     assert scripts_run == set(get_args(Name))

@@ -45,6 +45,7 @@ _DRAIN: Final = "raylane:drain:"
 _JANITOR: Final = "raylane:janitor:"
 _REPLACED: Final = "raylane:replaced:"
 _READER: Final = "raylane:reader:"
+_CONFIRMING: Final = "raylane:confirming"
 _ROUTE: Final = "raylane:route"
 
 # Suffixes of a job's keys, after JOB and the job's id.

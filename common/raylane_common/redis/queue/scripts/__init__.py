@@ -49,6 +49,7 @@ Name = Literal[
     "clear_sources",
     "change_setting",
     "wake_reader",
+    "mark",
 ]
 
 _NUMBERS: Final = {
@@ -124,15 +125,18 @@ class Scripts:
         """
         if not self.needs_confirmation:
             return [await self.run(name, arguments, doing=doing) for arguments in runs]
-        text = source(name, self._keys.prefix)
-        digest = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+        texts = [source(each, self._keys.prefix) for each in (name, "mark")]
+        digest, mark = [hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest() for text in texts]
         commands = [("EVALSHA", digest, 1, self._keys.route, *arguments) for arguments in runs]
+        commands.append(("EVALSHA", mark, 1, self._keys.route))
         with queue_errors(doing):
             if not self._is_checked:
                 await self._durability.check(self._redis)
                 self._is_checked = True
             try:
-                return await self._durability.send(self._redis, commands)
+                *answers, _ = await self._durability.send(self._redis, commands)
             except NoScriptError:
-                await self._redis.script_load(text)
-                return await self._durability.send(self._redis, commands)
+                for text in texts:
+                    await self._redis.script_load(text)
+                *answers, _ = await self._durability.send(self._redis, commands)
+            return answers
