@@ -12,11 +12,12 @@ from raylane_common.errors import InternalError, ModelMisconfigured, StorageReje
 from raylane_common.settings import Settings
 from raylane_common.wire.base import Lane
 from raylane_worker import startup
+from raylane_worker.app import run
 from tests.helpers.aws import aws_settings, closed, own_bucket, s3, silent
 from tests.helpers.waiting import until
 
 if TYPE_CHECKING:
-    from raylane_worker.embedded import EmbeddedMoto
+    from raylane_worker.embedded import EmbeddedMoto, EmbeddedValkey
 
 
 @pytest.fixture
@@ -80,6 +81,22 @@ async def test_a_worker_that_is_stopped_meanwhile_leaves_no_process(
         checking.cancel()
         with pytest.raises(asyncio.CancelledError):
             await checking
+    with pytest.raises(ProcessLookupError):
+        os.kill(processes[0].pid, 0)
+
+
+async def test_a_stop_ends_the_check_of_a_worker_that_starts(
+    processes: list[asyncio.subprocess.Process], valkey: EmbeddedValkey
+) -> None:
+    stop, ready = asyncio.Event(), asyncio.Event()
+    async with silent() as url:
+        redis = {"url": valkey.url}
+        settings = Settings.model_validate({"redis": redis, "storage": own_bucket(), "aws": aws_settings(url)})
+        running = asyncio.create_task(run(settings, [Lane.UPLOAD], ready=ready, stop=stop))
+        await until(lambda: bool(processes))
+        stop.set()
+        await running
+    assert not ready.is_set()
     with pytest.raises(ProcessLookupError):
         os.kill(processes[0].pid, 0)
 

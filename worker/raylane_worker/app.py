@@ -69,9 +69,10 @@ async def run(
 ) -> None:
     """Runs the jobs of `lanes` until `stop` is set, then drains for up to `settings.lanes.drain_s` seconds.
 
-    Sets `ready` once the lanes take jobs. Tests and benchmarks replace the handler table with `handlers`. Raises
-    `QueueUnavailable` if Redis does not answer at the start; later the worker waits until Redis is back. Raises what
-    `startup.check` raises for settings that the jobs of these lanes could not use.
+    Sets `ready` once the lanes take jobs; returns without that if `stop` is set while the settings are checked. Tests
+    and benchmarks replace the handler table with `handlers`. Raises `QueueUnavailable` if Redis does not answer at the
+    start; later the worker waits until Redis is back. Raises what `startup.check` raises for settings that the jobs of
+    these lanes could not use.
     """
     keep_content_private()
     name = f"{socket.gethostname()}-{os.getpid()}"
@@ -80,7 +81,9 @@ async def run(
         with queue_errors("start the worker"):
             await durability_of(redis).check(redis)
         await forget_drain(redis, name)
-        await check(settings, lanes)
+        if not await _checked(settings, lanes, stop):
+            logger.info("stopped")
+            return
         async with open_resources(settings, redis, lanes) as resources:
             live = LiveSettings(redis, resources.ray, settings.ray)
             await live.take()
@@ -88,6 +91,20 @@ async def run(
             await _work(workers, live, resources.run_slots, redis, settings.lanes.drain_s, ready, stop)
     finally:
         await redis.aclose()
+
+
+async def _checked(settings: Settings, lanes: Sequence[Lane], stop: asyncio.Event) -> bool:
+    """Checks the settings; returns False if `stop` is set before the check ends. It can take minutes."""
+    checking, stopped = asyncio.create_task(check(settings, lanes)), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({checking, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if checking.done():
+            checking.result()
+        return checking.done()
+    finally:
+        for task in (checking, stopped):
+            task.cancel()
+        await asyncio.gather(checking, stopped, return_exceptions=True)
 
 
 def stop_on_signals(stop: asyncio.Event) -> None:
