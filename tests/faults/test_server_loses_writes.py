@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from raylane_common.errors import QueueUnavailable, WriteNotConfirmed
+from raylane_common.errors import InvalidRequest, JobIdTaken, JobNotFound, QueueUnavailable, WriteNotConfirmed
 from raylane_common.redis.connection import connect
 from raylane_common.redis.queue import JobQueue
 from raylane_common.settings import RedisSettings, Settings
@@ -280,6 +280,23 @@ async def test_a_replica_is_waited_for_and_named_when_there_is_none(server: Serv
         await JobQueue(alone).enqueue(a_job(id="j"))
     assert await JobQueue(alone).record("j")
     server.keeps_jobs = True
+    await alone.aclose()
+
+
+async def test_a_call_that_redis_refuses_does_not_say_that_it_was_carried_out(server: Server) -> None:
+    server.keeps_jobs = True
+    alone = client(server, durability="wait", durability_timeout_s=0.1)
+    queue = JobQueue(alone)
+    with pytest.raises(JobNotFound):
+        await queue.cancel("unknown")
+    with pytest.raises(WriteNotConfirmed):
+        await queue.enqueue(a_job(id="j"))
+    with pytest.raises(JobIdTaken):
+        await queue.enqueue(a_job(id="j", session_id="another"))
+    with pytest.raises(InvalidRequest, match="unknown"):
+        await queue.enqueue(a_job(id="k", after=("unknown",)))
+    taken, written = await queue.enqueue_many([a_job(id="j", session_id="another"), a_job(id="new")])
+    assert [type(taken.error), type(written.error)] == [WriteNotConfirmed] * 2, "one confirmation for both"
     await alone.aclose()
 
 

@@ -38,29 +38,30 @@ class Durability:
         if self.needs_confirmation:
             await redis.execute_command(*self._command(0, 0.001))  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
 
-    async def send(self, redis: Redis, writes: Sequence[Sequence[str | bytes | int | float]]) -> list[object]:
-        """Carries out the writes in one round trip, on one connection; returns their answers once all are confirmed.
+    async def send(
+        self, redis: Redis, writes: Sequence[Sequence[str | bytes | int | float]]
+    ) -> tuple[list[object], WriteNotConfirmed | None]:
+        """Carries out the writes in one round trip, on one connection, and waits until all are confirmed.
 
-        Raises `WriteNotConfirmed` if that takes too long, and redis-py's errors. Until it returns, a write may or may
-        not have been carried out.
+        Returns their answers, and an error if the confirmation takes too long. Raises redis-py's errors. Until it
+        returns, a write may or may not have been carried out.
         """
         async with _Batch(redis.connection_pool, redis.response_callbacks, transaction=False, shard_hint=None) as batch:
             for write in (*writes, self._command(self._replicas, self._timeout_s)):
                 batch.execute_command(*write)
             *answers, confirmed = await batch.execute()
-        self._check(confirmed)
-        return answers
+        return answers, self._problem(confirmed)
 
     def _command(self, replicas: int, timeout_s: float) -> Sequence[str | int]:
         timeout_ms = max(1, int(timeout_s * 1000))
         return ("WAITAOF", 1, replicas, timeout_ms) if self._mode == "waitaof" else ("WAIT", replicas, timeout_ms)
 
-    def _check(self, answer: object) -> None:
+    def _problem(self, answer: object) -> WriteNotConfirmed | None:
         on_disk, replicas = cast("list[int]", answer) if self._mode == "waitaof" else (1, cast("int", answer))
         if on_disk and replicas >= self._replicas:
-            return
+            return None
         missing = "the server itself did not" if not on_disk else f"{replicas} of {self._replicas} replicas did"
-        raise WriteNotConfirmed(
+        return WriteNotConfirmed(
             f"Redis has carried it out, but did not confirm within {self._timeout_s:g} s that it is kept "
             f"(RAYLANE_REDIS__DURABILITY={self._mode}: {missing}); repeat it with the same id, which is safe"
         )

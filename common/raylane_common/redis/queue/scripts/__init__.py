@@ -17,7 +17,7 @@ from raylane_common.redis.connection import durability_of, keys_of, queue_errors
 from raylane_common.redis.keys import Keys
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from redis.asyncio import Redis
     from redis.commands.core import AsyncScript
@@ -61,7 +61,7 @@ _NUMBERS: Final = {
 # What is prepended to a script, in this order. A script that changes no job's status needs only the first part.
 _PARTS: Final = ("shared", "run_slots", "jobs")
 _CHANGE_NO_STATUS: Final[frozenset[Name]] = frozenset(
-    {"note", "beat", "ask_to_drain", "put_sources", "clear_sources", "change_setting", "wake_reader"}
+    {"note", "beat", "ask_to_drain", "put_sources", "clear_sources", "change_setting", "wake_reader", "mark"}
 )
 _NAME_OF_CONSTANT: Final = re.compile(rf"\b({'|'.join((*Keys().in_scripts, *_NUMBERS))})\b")
 
@@ -118,10 +118,18 @@ class Scripts:
         with queue_errors(doing):
             return await cast("Awaitable[object]", script(keys=[self._keys.route], args=arguments))
 
-    async def run_confirmed(self, name: Name, runs: Sequence[Sequence[Argument]], *, doing: str) -> list[object]:
+    async def run_confirmed(
+        self,
+        name: Name,
+        runs: Sequence[Sequence[Argument]],
+        *,
+        doing: str,
+        is_refusal: Callable[[object], bool] = lambda _: False,
+    ) -> list[object]:
         """Runs the script once for each list of arguments in `runs`, and waits until the server confirms what it wrote.
 
-        Returns the answers. `doing` is as in `run`. Raises `WriteNotConfirmed`, `QueueUnavailable`.
+        Returns the answers. `doing` is as in `run`. If `is_refusal` says of every answer that the script wrote nothing,
+        a missing confirmation is no error. Raises `WriteNotConfirmed`, `QueueUnavailable`.
         """
         if not self.needs_confirmation:
             return [await self.run(name, arguments, doing=doing) for arguments in runs]
@@ -134,9 +142,12 @@ class Scripts:
                 await self._durability.check(self._redis)
                 self._is_checked = True
             try:
-                *answers, _ = await self._durability.send(self._redis, commands)
+                answers, problem = await self._durability.send(self._redis, commands)
             except NoScriptError:
                 for text in texts:
                     await self._redis.script_load(text)
-                *answers, _ = await self._durability.send(self._redis, commands)
-            return answers
+                answers, problem = await self._durability.send(self._redis, commands)
+        *answers, _ = answers
+        if problem is not None and not all(map(is_refusal, answers)):
+            raise problem
+        return answers

@@ -73,8 +73,14 @@ async def enqueue(scripts: Scripts, batches: Sequence[PackedJobs]) -> list[Enque
 
     Raises `WriteNotConfirmed` if the server does not confirm them in time.
     """
-    answers = await scripts.run_confirmed("enqueue", batches, doing="enqueue jobs")
+    answers = await scripts.run_confirmed("enqueue", batches, doing="enqueue jobs", is_refusal=_refuses_all)
     return [_enqueue_reply(reply) for answer in answers for reply in cast("list[int | list[str]]", answer)]
+
+
+def _refuses_all(answer: object) -> bool:
+    # With the verdict 'unique' the caller gets another job, which must be kept as well.
+    replies = cast("list[int | list[str]]", answer)
+    return all(not isinstance(reply, int) and reply[0] != "unique" for reply in replies)
 
 
 def _enqueue_reply(reply: int | list[str]) -> EnqueueReply:
@@ -224,7 +230,9 @@ async def cancel(scripts: Scripts, job_id: str, error: str) -> str:
 
     Raises `WriteNotConfirmed` if the server does not confirm it in time.
     """
-    [answer] = await scripts.run_confirmed("cancel", [[job_id, error]], doing="cancel a job")
+    [answer] = await scripts.run_confirmed(
+        "cancel", [[job_id, error]], doing="cancel a job", is_refusal=lambda status: not status
+    )
     return cast("str", answer)
 
 
@@ -244,7 +252,9 @@ async def requeue(
     Raises `WriteNotConfirmed` if the server does not confirm it in time.
     """
     arguments: list[Argument] = [job_id, finished_at, int(starts_over), checkpoint or ""]
-    [answer] = await scripts.run_confirmed("requeue", [arguments], doing="requeue a job")
+    [answer] = await scripts.run_confirmed(
+        "requeue", [arguments], doing="requeue a job", is_refusal=lambda reply: cast("list[str]", reply)[0] != "ok"
+    )
     verdict, *other = cast("list[str]", answer)
     return RequeueReply(cast("Literal['ok']", verdict), *other)
 
