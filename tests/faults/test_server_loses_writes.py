@@ -105,7 +105,7 @@ async def test_an_outcome_is_kept_until_it_is_confirmed_and_holds_up_no_other_jo
     await redis.config_set("appendfsync", "no")
     async with worker(waitaof, runs, concurrency=1, drain_s=5):
         job_ids = [await queue.enqueue(a_job()) for _ in range(3)]
-        await until(lambda: runs.count == 1)
+        await until(lambda: runs.count > 0)
         kept_bytes = server.log_bytes
         runs.may_end.set()
         for job_id in job_ids:
