@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from raylane_common.errors import InvalidRequest
 from raylane_common.redis.queue import JobQueue, LaneQueue, janitor
 from raylane_common.redis.queue.janitor import SWEEP_EVERY_S
-from raylane_common.wire.jobs import NewJob
+from raylane_common.wire.jobs import JobStatus, NewJob
 from raylane_common.wire.upload import UploadRequest
 from tests.helpers import queue_keys
 from tests.helpers.claims import (
@@ -337,3 +338,16 @@ async def test_every_worker_has_a_janitor(redis: Redis, queue: JobQueue) -> None
     await redis.delete(keys.queue("upload"))
     async with worker(redis, succeed):
         assert await queue.result("j", timeout_s=10) == DONE
+
+
+async def test_a_waiting_job_that_is_in_no_set_ends_with_the_job_that_it_comes_after(
+    queue: JobQueue, lane: LaneQueue, redis: Redis
+) -> None:
+    await queue.enqueue_many([a_job(id="first"), a_job(id="second", after=("first",))])
+    await redis.zrem(keys.waiting("upload"), "second")
+    [lease] = (await lane.claim(1)).leases
+    await lane.finish([lease.failed(InvalidRequest("no"))])
+    record = await queue.record("second")
+    assert record.status is JobStatus.FAILED
+    assert record.error is not None
+    assert record.error.code == "dependency_failed"

@@ -120,7 +120,7 @@ class AttemptRunner:
                 logger.warning("job %s: its clean-up failed and will run again: %s", lease.job_id, error)
                 return lease.returned()
             name_left_run(cancelled, error)
-            logger.warning("job %s: %s", lease.job_id, cancelled.message, exc_info=error)
+            logger.warning("job %s: %s", lease.job_id, cancelled.message, exc_info=_trace(error))
         logger.info("job %s: cancelled", lease.job_id)
         return lease.cancelled(cancelled)
 
@@ -137,7 +137,7 @@ class AttemptRunner:
             return
         except Exception as problem:  # the boundary between a job and the worker, as in `_handle`
             name_left_run(error, problem)
-            logger.warning("job %s: what it started on Ray could not be stopped", lease.job_id, exc_info=problem)
+            logger.warning("job %s: %s", lease.job_id, error.message, exc_info=_trace(problem))
         else:
             note_stopped_run(error)
 
@@ -181,3 +181,8 @@ def _lost(lease: Lease) -> AttemptOutcome | None:
     """Logs a lost lease. Returns no outcome, because the worker that has the job now writes it."""
     logger.warning("job %s: lost its lease; another worker has it", lease.job_id)
     return None
+
+
+def _trace(error: Exception) -> Exception | None:
+    """Returns what to log as a traceback: nothing for our own errors, whose message says all."""
+    return None if isinstance(error, RaylaneError) else error

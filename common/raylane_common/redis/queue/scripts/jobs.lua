@@ -135,7 +135,6 @@ end
 local function waiter(other, id)
   local job = load(other)
   local waits = job and job.status == 'waiting' and not refusal_of(job.lane)
-    and redis.call('ZSCORE', WAITING .. job.lane, other)
   return waits and own('SREM', JOB .. other .. AFTER, id) == 1 and job or nil
 end
 
