@@ -200,6 +200,6 @@ async def test_a_followed_run_survives_answers_that_are_not_rays() -> None:
             rig.private.answer(RAW[name], closes=True)
             rig.private.cut()
             rig.ray.write(JOB, f"{number}\n")
-            await until(lambda number=number: f"{number}\n" in "".join(rig.output))  # type: ignore[misc]
+            await until(lambda number=number: f"{number}\n" in "".join(rig.output))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
         rig.ray.end(JOB)
         assert await following == "all"

@@ -90,6 +90,14 @@ def end_run(ray: FakeRay, job_id: str) -> None:
     ray.end(f"rl-{job_id}-1")
 
 
+async def run_in_turn(producer: Producer, ray: FakeRay, *job_ids: str) -> None:
+    """Lets each of these jobs have the only run, and returns once all have their result."""
+    for job_id in job_ids:
+        await runs(ray, job_id)
+        end_run(ray, job_id)
+        await producer.result(job_id, timeout_s=20)
+
+
 async def holding(redis: Redis, producer: Producer, ray: FakeRay, job_id: str) -> tuple[LaneQueue, Lease]:
     """Claims a job as another worker does, and takes the only slot for it."""
     await submit(producer, job_id)
@@ -135,9 +143,7 @@ async def test_a_job_that_waits_is_cancelled_at_once_and_its_run_never_starts(
             await producer.result("j2", timeout_s=20)
         await waits(redis, "j3")
         end_run(ray, "j1")
-        await runs(ray, "j3")
-        end_run(ray, "j3")
-        await producer.result("j3", timeout_s=20)
+        await run_in_turn(producer, ray, "j3")
     assert ray.submissions == 2
 
 
@@ -187,10 +193,7 @@ async def test_a_lane_full_of_waiting_jobs_lets_other_jobs_through_in_turns(
         await waits(redis, "j1")
         assert (await record(redis, "j1")).attempt == 1
         await lane.finish([lease.returned()])
-        for job_id in ("holder", "j1"):
-            await runs(ray, job_id)
-            end_run(ray, job_id)
-            await producer.result(job_id, timeout_s=20)
+        await run_in_turn(producer, ray, "holder", "j1")
 
 
 async def test_no_job_fails_because_it_has_waited_too_long(
@@ -212,9 +215,7 @@ async def test_no_job_fails_because_it_has_waited_too_long(
 
         await until(has_given_way_twice)
         await lease.free_run_slot()
-        await runs(ray, "j1")
-        end_run(ray, "j1")
-        await producer.result("j1", timeout_s=20)
+        await run_in_turn(producer, ray, "j1")
         assert (await record(redis, "j1")).attempt == 1
 
 

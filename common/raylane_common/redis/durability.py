@@ -36,6 +36,7 @@ class Durability:
     async def check(self, redis: Redis) -> None:
         """Raises redis-py's `ResponseError` if the server does not know the command, or has no append-only file."""
         if self.needs_confirmation:
+            # For no replica and one millisecond: only whether the server knows the command matters.
             await redis.execute_command(*self._command(0, 0.001))  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
 
     async def send(

@@ -109,8 +109,8 @@ class Owner(Protocol):
 class RetryingConnection(AbstractConnection):
     """The base class of all connections.
 
-    `RetryingPool` sets `owner`, which a connection that only asks for the primary's address does not have, and
-    `released_at_s`, a time of the event loop.
+    `RetryingPool` sets `owner` and `released_at_s`, a time of the event loop. A connection that asks where the primary
+    is has no owner.
     """
 
     host: str

@@ -40,6 +40,7 @@ _EXIT_CODES: Final = {
     "wait_timeout": ExitCode.TIMED_OUT,
     "queue_unavailable": ExitCode.UNAVAILABLE,
     "write_not_confirmed": ExitCode.UNAVAILABLE,
+    "cluster_unsupported": ExitCode.UNAVAILABLE,
 }
 
 

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from raylane.cli.app import run_app
+from raylane.cli.process import exit_code
 from raylane_common.errors import (
     InvalidRequest,
     NotUnderstood,
+    QueueUnavailable,
     RaylaneError,
     RunNotFound,
     StorageRejected,
@@ -174,6 +176,11 @@ async def test_no_redis_is_exit_code_69(cli: Cli) -> None:
         _check(await cli("status", "j", "--redis-url", url, **bounds), 69, "queue_unavailable")
         as_json = await cli("status", "j", "--json", RAYLANE_REDIS__URL=url, **bounds)
     assert (as_json.exit_code, json.loads(as_json.stdout)["code"]) == (69, "queue_unavailable")
+
+
+@pytest.mark.parametrize("kind", [QueueUnavailable, *QueueUnavailable.__subclasses__()])
+def test_whatever_keeps_redis_away_is_exit_code_69(kind: type[QueueUnavailable]) -> None:
+    assert exit_code(kind("no").info()) == 69
 
 
 async def test_a_wrong_setting_is_named_by_its_variable_without_its_value(cli: Cli) -> None:

@@ -118,7 +118,9 @@ async def test_an_outcome_of_another_kind_is_refused_and_the_job_stays(memory: M
 
 
 async def test_an_answer_of_another_kind_is_refused() -> None:
-    answer: Any = lambda job: {"databases": []}  # noqa: E731
+    def answer(job: NewJob) -> Any:
+        return {"databases": []}
+
     async with MemoryProducer(answer) as memory:
         with pytest.raises(InvalidRequest, match=r"^answer: must return a result, a RaylaneError or None, not dict"):
             await memory.tables.databases()

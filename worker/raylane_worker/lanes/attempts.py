@@ -137,7 +137,8 @@ class AttemptRunner:
             return
         except Exception as problem:  # the boundary between a job and the worker, as in `_handle`
             name_left_run(error, problem)
-            logger.warning("job %s: %s", lease.job_id, error.message, exc_info=_trace(problem))
+            what = "what it started on Ray could not be stopped"
+            logger.warning("job %s: %s: %s", lease.job_id, what, problem, exc_info=_trace(problem))
         else:
             note_stopped_run(error)
 
@@ -184,5 +185,5 @@ def _lost(lease: Lease) -> AttemptOutcome | None:
 
 
 def _trace(error: Exception) -> Exception | None:
-    """Returns what to log as a traceback: nothing for our own errors, whose message says all."""
+    """Returns the error if its traceback belongs in the log; None for our own errors, whose message is enough."""
     return None if isinstance(error, RaylaneError) else error

@@ -6,6 +6,7 @@ See docs/decisions/0016.
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from itertools import islice
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -16,7 +17,7 @@ RequestT = TypeVar("RequestT")
 AnswerT = TypeVar("AnswerT")
 
 
-class Rounds(Generic[RequestT, AnswerT]):
+class Rounds(ABC, Generic[RequestT, AnswerT]):
     """Serves requests in rounds. A request that arrives during a round waits for the next one.
 
     A background task serves them. It ends when no request is left, also because the last one was cancelled.
@@ -43,9 +44,9 @@ class Rounds(Generic[RequestT, AnswerT]):
                 await self._stop()
             raise
 
+    @abstractmethod
     async def serve_round(self, requests: Mapping[asyncio.Future[AnswerT], RequestT]) -> None:
         """Answers some or all of the requests; the others are part of the next round."""
-        raise NotImplementedError
 
     def answer(self, request: asyncio.Future[AnswerT], answer: AnswerT | Exception) -> None:
         """Ends a request with its answer or its error."""

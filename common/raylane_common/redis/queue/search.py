@@ -56,7 +56,7 @@ class JobSearch:
     async def _of_set(
         self, name: str, wanted: Mapping[str, str], limit: int, most: int | None
     ) -> tuple[list[JobSummary], bool]:
-        """Returns up to `limit` jobs of one set, and whether there are no more that match."""
+        """Returns up to `limit` jobs of one set, and False if it stopped at `most` before it had looked at all ids."""
         found: list[JobSummary] = []
         looked_at, page = 0, _PAGE if wanted else min(limit, _PAGE)
         while len(found) < limit:
