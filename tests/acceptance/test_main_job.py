@@ -39,7 +39,8 @@ async def test_a_csv_and_a_sentence_become_a_run_whose_answer_is_right(
     generating = await producer.generate(
         "average temp_max by weather", session_id="main", execute=True, keep_sources=True
     )
-    stages = [event.progress.stage async for event in generating.follow() if event.progress]
+    # A busy cluster adds "running" events that say what the run waits for.
+    stages = list(dict.fromkeys([event.progress.stage async for event in generating.follow() if event.progress]))
     result = await generating.result(TIMEOUT_S)
     assert stages == ["generating", "verifying", "submitting", "running"]
     assert f"'{uploaded.s3_uri}'" in result.code or f'"{uploaded.s3_uri}"' in result.code
