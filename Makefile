@@ -4,8 +4,9 @@ PYTHON ?= python3
 COVERAGE := 91
 BIN := .venv/bin
 
-# Tests run one by one wherever a process is free; those of a shared Ray cluster stay in one process.
-PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup
+# Tests run one by one wherever a process is free; those of a shared Ray cluster stay in one process. Three processes keep
+# two cores busy, because tests wait more than they compute.
+PYTEST := $(BIN)/python -m pytest -n 3 --dist loadgroup
 
 .PHONY: demo test test-fast test-busy chaos chaos-short check bench-queue bench-ray soak clean
 

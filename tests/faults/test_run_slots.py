@@ -9,6 +9,7 @@ import pytest
 
 from raylane_common.errors import JobCancelled
 from raylane_common.wire.jobs import JobStatus
+from tests.helpers.profiles import by_profile
 from tests.helpers.queue_keys import keys
 from tests.helpers.waiting import until
 
@@ -40,9 +41,11 @@ class Watched:
         self.peak = max(self.peak, len(self.under_way()))
 
 
+# Both kinds wait in the same code; `make chaos` tries both.
 @pytest.mark.slow
+@pytest.mark.chaos
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("kind", ["ray", "generate"])
+@pytest.mark.parametrize("kind", ["generate", "ray"][: by_profile(fast=1, ci=1, deep=2)])
 async def test_thirty_sessions_share_four_runs_though_a_worker_is_killed(
     workers: Workers, producer: Producer, redis: Redis, cluster: FakeRay, kind: str
 ) -> None:

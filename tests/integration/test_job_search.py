@@ -14,6 +14,7 @@ from raylane_common.wire.jobs import JobStatus, NewJob
 from raylane_common.wire.upload import UploadRequest
 from tests.helpers.claims import PERMANENT, TRANSIENT, end, take
 from tests.helpers.lanes import a_job
+from tests.helpers.profiles import by_profile
 from tests.helpers.queue_keys import keys
 
 if TYPE_CHECKING:
@@ -174,10 +175,11 @@ async def test_a_history_of_large_records_is_read_in_parts(redis: Redis, queue: 
 
 
 @pytest.mark.slow
-async def test_300_000_queued_jobs_do_not_slow_a_search_down(
+@pytest.mark.chaos
+async def test_hundreds_of_thousands_of_queued_jobs_do_not_slow_a_search_down(
     redis: Redis, queue: JobQueue, overview: QueueOverview, cost: Cost
 ) -> None:
-    await fill(redis, queued=300_000, ended=10_000, payload="{}")
+    await fill(redis, queued=by_profile(fast=60_000, ci=60_000, deep=300_000), ended=10_000, payload="{}")
     await queue.enqueue_many([a_job(id="one", session_id="needle"), a_job(id="two", session_id="needle")])
     searches: list[tuple[dict[str, Any], int]] = [
         ({"session_id": "needle"}, 20),
