@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from raylane_common.wire.generate import Finding
 from raylane_worker.generation.checks.columns import check_columns
+from raylane_worker.generation.checks.compiles import check_compiles
 from raylane_worker.generation.checks.names import check_names
 from raylane_worker.generation.checks.paths import check_paths, sources_read
 from raylane_worker.generation.checks.script import AstScript, parse_script
@@ -38,6 +39,7 @@ def verify(code: str, sources: Sequence[Source]) -> list[Finding]:
 
 def _check_script(script: AstScript, sources: Sequence[Source]) -> Iterator[Finding]:
     read = sources_read(script, sources)
+    yield from check_compiles(script)
     yield from check_names(script)
     yield from check_paths(script, sources)
     yield from check_columns(script, read)

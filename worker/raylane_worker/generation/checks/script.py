@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 MAX_CODE_BYTES: Final = 64 * 1024
 # Keeps every check fast and its recursion shallow. Ordinary scripts are far below it.
 MAX_DEPTH: Final = 500
+# The name of the encoding in one of the first two lines of a file, and where a line ends, as Python sees them.
+_COOKIE: Final = re.compile(r"[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)", re.ASCII)
+_LINE_END: Final = re.compile(r"\r\n|\r|\n")
+_BOM: Final = "\ufeff"
 # The beginning of a literal is enough to find it in the script.
 _MAX_QUOTED_CHARACTERS: Final = 200
 
@@ -61,22 +66,40 @@ class AstScript:
 
 
 def parse_script(code: str) -> AstScript | Finding:
-    """Returns the parsed script, or a finding if it cannot be parsed. Executes nothing and raises nothing."""
+    """Returns the parsed script, or a finding if it cannot be parsed. Executes nothing and raises nothing.
+
+    The script is read as Python reads the file that holds it as UTF-8: with or without a byte order mark.
+    """
     size = len(code.encode(errors="surrogatepass"))
     if size > MAX_CODE_BYTES:
         return Finding(rule="too_long", message=f"the script has {size} bytes; at most {MAX_CODE_BYTES} are allowed")
+    code = code.removeprefix(_BOM)
+    if (encoding := _encoding(code)) not in ("utf-8", "utf8"):
+        message = f"the script says that it is encoded as {encoding!r}, but it is UTF-8; remove the comment"
+        return Finding(rule="encoding", message=message)
     try:
         with warnings.catch_warnings():
             # An invalid escape in a string causes a warning, which is no reason to refuse the script.
             warnings.simplefilter("ignore")
             tree = ast.parse(code)
     except SyntaxError as error:
-        return Finding(rule="syntax", message=f"the script is not Python: {error.msg}", line=error.lineno)
+        return Finding(rule="syntax", message=f"the script is not Python 3: {error.msg}", line=error.lineno)
     except ValueError as error:
         return Finding(rule="syntax", message=f"the script is not Python text: {error}")
     except (RecursionError, MemoryError):
         return _TOO_COMPLEX
     return _script(tree) or _TOO_COMPLEX
+
+
+def _encoding(code: str) -> str:
+    """Returns the encoding that the text names in a comment, in lower case; `utf-8` if it names none.
+
+    `ast.parse` ignores the comment, but the interpreter obeys it: with `utf-7`, a comment may hold code.
+    """
+    for line in _LINE_END.split(code, maxsplit=2)[:2]:
+        if match := _COOKIE.match(line):
+            return match[1].lower().replace("_", "-")
+    return "utf-8"
 
 
 _TOO_COMPLEX: Final = Finding(
