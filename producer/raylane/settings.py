@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 
 class SettingsActions:
-    """The settings `ray.private_url`, `ray.public_url` and `ray.max_runs`, which override those of running workers."""
+    """The settings `ray.private_url`, `ray.public_url`, `ray.new_cluster` and `ray.max_runs`.
+
+    They override those of running workers.
+    """
 
     def __init__(self, store: SettingsStore, settings: Settings | None) -> None:
         self._store = store
@@ -32,7 +35,8 @@ class SettingsActions:
         """Sets one setting. Running workers apply it without a restart.
 
         Raises `InvalidRequest` for a `name` that cannot be set, and for a `value` that workers with this producer's
-        settings would refuse.
+        settings would refuse, such as an address whose host is not in `RAYLANE_RAY__ALLOWED_HOSTS`. Raises
+        `QueueUnavailable` if the Redis user may not change settings.
 
         Example:
             await producer.settings.set("ray.public_url", "https://ray.example.org")

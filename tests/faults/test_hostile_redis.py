@@ -139,7 +139,7 @@ class World:
     async def live(self) -> None:
         """Builds a valid state, harms it at each stage of the jobs' lives, and checks how they end."""
         await self._redis.flushall()
-        await self._producer.settings.set("ray.public_url", "https://ray.example.org")
+        await self._producer.settings.set("ray.max_runs", "100")
         for session in SESSIONS:
             await self._backend.sources.put(session, [SOURCE])
         enqueued = await self._producer.enqueue_many(self._jobs())

@@ -345,7 +345,7 @@ async def test_addresses_can_be_changed_while_calls_are_under_way() -> None:
         async with Address(FakeRay(session_name="another")) as other:
             calling = asyncio.create_task(at.client.jobs())
             await until(lambda: at.private.waiting == 1)
-            await at.client.use(RaySettings(private_url=other.url))
+            await at.client.use(RaySettings(private_url=other.url, new_cluster="another"))
             assert [(report.url, report.state) for report in at.client.endpoints()] == [(other.url, "unknown")]
             assert (await at.client.version()).session_name == "another"
             assert await asyncio.wait_for(calling, 20) == [], "a call under way goes to the new address"

@@ -49,8 +49,16 @@ async def test_dead_letters_are_requeued_together(producer: MemoryProducer) -> N
     assert await producer.operator.dead_letters() == []
 
 
-async def test_some_settings_change_while_workers_run(producer: MemoryProducer) -> None:
-    """Running workers apply what is set here, such as the new address of a cluster."""
+async def test_some_settings_change_while_workers_run(
+    producer: MemoryProducer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Running workers apply what is set here, such as the new address of a cluster.
+
+    The token follows an address, so the environment says to which hosts it may go.
+    """
+    with pytest.raises(InvalidRequest, match="RAYLANE_RAY__ALLOWED_HOSTS"):
+        await producer.settings.set("ray.private_url", "http://10.0.0.7:8265")
+    monkeypatch.setenv("RAYLANE_RAY__ALLOWED_HOSTS", '["10.0.0.7"]')
     await producer.settings.set("ray.private_url", "http://10.0.0.7:8265")
     assert await producer.settings.all() == {"ray.private_url": "http://10.0.0.7:8265"}
 

@@ -59,7 +59,7 @@ _RESULTS: Final[dict[str, Result]] = {
     ),
     "SelectTablesRequest": SelectedTablesResult(sources=(TABLE,)),
     "GenerateRequest": GENERATED.model_copy(update={"run": None}),
-    "RayStatusRequest": RayStatusResult(version=RayVersion(ray_version="2.54.0"), endpoint="private", endpoints=()),
+    "RayStatusRequest": RayStatusResult(version=RayVersion(ray_version="2.60.0"), endpoint="private", endpoints=()),
     "RayStopRequest": RayStopResult(stopped=True, run=RayRun(submission_id="rl-1", status=RunStatus.STOPPED)),
     "RaySubmitRequest": RaySubmitResult(run=RUN),
 }
@@ -100,6 +100,7 @@ def test_what_a_service_calls_daily_has_an_example(function: Callable[..., objec
 @pytest.mark.parametrize("name", EXAMPLES)
 async def test_an_example_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RAYLANE_RAY__ALLOWED_HOSTS", '["10.0.0.5", "ray.example.org"]')
     (tmp_path / "sales.csv").write_bytes(CSV_BYTES)
     async with MemoryProducer(_answer) as producer:
         await producer.put_sources("ada", CSV, TABLE)

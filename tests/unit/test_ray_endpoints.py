@@ -14,7 +14,7 @@ from raylane_common.ray.endpoints import Endpoints
 from raylane_common.ray.health import Endpoint, Health
 from raylane_common.ray.models import EndpointState
 from raylane_common.ray.observe import RayCounters
-from raylane_common.ray.probing import VERSION, Prober, Timing
+from raylane_common.ray.probing import VERSION, Pin, Prober, Timing
 from raylane_common.ray.transport import Request, Transport
 from tests.helpers.waiting import until
 
@@ -35,9 +35,14 @@ class World(Transport):
     """
 
     def __init__(
-        self, *, insecure_cluster: Literal["warn", "refuse"] = "warn", **answers: str | Exception | None
+        self,
+        *,
+        insecure_cluster: Literal["warn", "refuse"] = "warn",
+        pin: Pin | None = None,
+        **answers: str | Exception | None,
     ) -> None:
         super().__init__()
+        self.pin = pin or Pin()
         self.answers = dict(answers)
         self.ray_version = "2.60.0"
         self.counters = RayCounters()
@@ -46,7 +51,7 @@ class World(Transport):
         self.sleeps: list[float] = []
         self._wakers: list[asyncio.Future[None]] = []
         timing = Timing(now_s=lambda: self.now_s, chance=lambda: 0.0, sleep=self.sleep)
-        prober = Prober(self, self.counters, refuse_insecure=insecure_cluster == "refuse", timing=timing)
+        prober = Prober(self, self.counters, self.pin, refuse_insecure=insecure_cluster == "refuse", timing=timing)
         endpoints = [Endpoint(Address(name, f"http://user:secret@{name}.invalid:8265")) for name in answers]
         health = Health(endpoints, prober, self.counters, reprobe_min_s=4, reprobe_max_s=30, timing=timing)
         self.endpoints = Endpoints(health, self.counters, head_start_s=0.02)
@@ -105,9 +110,13 @@ async def worlds() -> AsyncIterator[list[World]]:
 def world(worlds: list[World]) -> type[World]:
     class Kept(World):
         def __init__(
-            self, *, insecure_cluster: Literal["warn", "refuse"] = "warn", **answers: str | Exception | None
+            self,
+            *,
+            insecure_cluster: Literal["warn", "refuse"] = "warn",
+            pin: Pin | None = None,
+            **answers: str | Exception | None,
         ) -> None:
-            super().__init__(insecure_cluster=insecure_cluster, **answers)
+            super().__init__(insecure_cluster=insecure_cluster, pin=pin, **answers)
             worlds.append(self)
 
     return Kept
@@ -285,6 +294,29 @@ async def test_a_cluster_without_a_session_name_is_accepted(world: type[World]) 
     nameless = world(private="", public="s")
     assert await nameless.choose() == "private"
     assert await nameless.endpoints.choose({"private": RESET}, 5) is not None
+
+
+async def test_a_head_that_names_no_session_does_not_pass_for_a_cluster_that_does(world: type[World]) -> None:
+    mixed = world(private="ours", public="")
+    assert await mixed.choose() == "private"
+    faults = {"private": RESET}
+    assert await mixed.endpoints.choose(faults, 5) is None
+    assert faults["public"].kind is FaultKind.WRONG_CLUSTER
+
+
+async def test_new_addresses_do_not_vouch_for_each_other(world: type[World]) -> None:
+    before = world(private="ours", public="ours")
+    assert await before.choose() == "private"
+    moved = world(pin=before.pin, first="theirs", second="theirs")
+    assert await moved.choose() is None
+    assert moved.states() == [DOWN, DOWN]
+
+
+async def test_a_restarted_head_is_accepted_after_a_change_of_other_settings(world: type[World]) -> None:
+    before = world(private="ours")
+    assert await before.choose() == "private"
+    after = world(pin=before.pin, private="restarted", public="restarted")
+    assert await after.endpoints.choose({"private": RESET}, 5) is not None, "private vouches for public"
 
 
 async def test_a_refused_token_is_not_shown_to_the_next_endpoint(world: type[World]) -> None:

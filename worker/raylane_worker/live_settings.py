@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 from raylane_common.backoff import Backoff
 from raylane_common.errors import InvalidRequest, QueueUnavailable
-from raylane_common.redis.settings_store import SettingsStore, applied
+from raylane_common.redis.settings_store import SettingsStore, applied, check
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -31,7 +31,8 @@ class LiveSettings:
         self._ray = ray
         self._started_with = started_with
         self._changed = asyncio.Event()
-        self._known: dict[str, str] = {}
+        self._found: dict[str, str] = {}
+        self._used: dict[str, str] = {}
 
     def changed(self, _name: str = "") -> None:
         """Makes `follow` read the settings: one was changed, or a message about a change may have been missed."""
@@ -40,18 +41,30 @@ class LiveSettings:
     async def take(self) -> None:
         """Applies the settings that Redis holds now. Raises `QueueUnavailable`.
 
-        If they cannot be used, logs the reason and keeps the previous settings.
+        In place of a value that must not be used, keeps the one that was used before, and logs the reason once.
         """
         try:
-            values = await self._store.all()
-            if values == self._known:
+            found = await self._store.all()
+            used = {name: value for name in found if (value := self._usable(name, found[name])) is not None}
+            self._found = found
+            if used == self._used:
                 return
-            self._known = values
-            await self._ray.use(applied(self._started_with, values))
+            await self._ray.use(applied(self._started_with, used))
         except InvalidRequest as error:
             logger.error("settings from Redis are not used: %s", error)
         else:
-            logger.warning("settings changed: %s", ", ".join(map("=".join, values.items())) or "none set any more")
+            self._used = used
+            logger.warning("settings changed: %s", ", ".join(map("=".join, used.items())) or "none set any more")
+
+    def _usable(self, name: str, value: str) -> str | None:
+        """Returns the value, or the one used before if this one must not be used. Somebody may write Redis directly."""
+        try:
+            check(self._started_with, name, value)
+        except InvalidRequest as error:
+            if self._found.get(name) != value:
+                logger.error("a setting from Redis is not used: %s", error)
+            return self._used.get(name)
+        return value
 
     async def follow(self) -> NoReturn:
         """Applies every change until cancelled."""

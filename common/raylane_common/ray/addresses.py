@@ -9,14 +9,15 @@ from urllib.parse import urlsplit
 
 from raylane_common.errors import InvalidRequest
 from raylane_common.ray.settings import RayEndpointSettings
+from raylane_common.ray.urls import ends_in_number, parse
 from raylane_common.tls import build_tls_context
 
 if TYPE_CHECKING:
     import ssl
     from pathlib import Path
-    from urllib.parse import SplitResult
 
     from raylane_common.ray.settings import RaySettings
+    from raylane_common.ray.urls import RayUrl
     from raylane_common.tls import TlsVerify
 
 # Public DNS has no such names; any other name with a dot may lead anywhere.
@@ -67,36 +68,48 @@ class Address:
 
 def configured(settings: RaySettings) -> tuple[Address, ...]:
     """Returns the addresses in order of preference. Raises `InvalidRequest` that names the setting at fault."""
+    return tuple(_address(field, endpoint, settings) for field, endpoint in listed(settings).items())
+
+
+def listed(settings: RaySettings) -> dict[str, RayEndpointSettings]:
+    """Returns the addresses as endpoints in order of preference, by the name of their setting."""
     if settings.endpoints:
-        return tuple(_address(f"ray.endpoints.{endpoint.name}", endpoint, settings) for endpoint in settings.endpoints)
-    return tuple(
-        _address(f"ray.{name}_url", RayEndpointSettings(name=name, url=url), settings)
-        for name, url in (("private", settings.private_url), ("public", settings.public_url))
-        if url is not None
-    )
+        return {f"ray.endpoints.{endpoint.name}": endpoint for endpoint in settings.endpoints}
+    urls = (("private", settings.private_url), ("public", settings.public_url))
+    return {f"ray.{name}_url": RayEndpointSettings(name=name, url=url) for name, url in urls if url is not None}
+
+
+def parsed(field: str, url: str) -> RayUrl:
+    """Returns the parts of a URL. Raises `InvalidRequest` that names the setting `field` if it can be no cluster's."""
+    try:
+        return parse(url)
+    except ValueError as error:
+        raise InvalidRequest.field(field, str(error)) from None
 
 
 def is_private(host: str) -> bool:
     """Whether requests to this host stay in private networks, as far as its name tells.
 
-    A literal address is compared with the registries of RFC 1918, RFC 4193 and similar ones. A name counts as private
-    if it has no dot, or a suffix that is only resolved inside one site.
+    An address is compared with the registries of RFC 1918, RFC 4193 and similar ones. A name counts as private if it
+    has no dot, or a suffix that is only resolved inside one site. Another form of an address is not private.
     """
     try:
-        return not ipaddress.ip_address(host).is_global
+        address = ipaddress.ip_address(host)
     except ValueError:
         name = host.rstrip(".").lower()
-        return "." not in name or name.endswith(_PRIVATE_SUFFIXES)
+        return not ends_in_number(name) and ("." not in name or name.endswith(_PRIVATE_SUFFIXES))
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return not (mapped or address).is_global
 
 
 def _address(field: str, endpoint: RayEndpointSettings, settings: RaySettings) -> Address:
-    parts, host = _parse(field, endpoint.url)
-    private = is_private(host)
-    if parts.scheme == "http" and not private and not settings.allow_insecure_public:
+    origin, has_login = parsed(field, endpoint.url)
+    private = is_private(origin.host)
+    if origin.scheme == "http" and not private and not settings.allow_insecure_public:
         raise InvalidRequest.field(
             field,
-            f"{host} is no private address, so it must be https://: with http:// code, results and token travel in the "
-            "clear (RAYLANE_RAY__ALLOW_INSECURE_PUBLIC=true allows that)",
+            f"{origin.host} is no private address, so it must be https://: with http:// code, results and token travel "
+            "in the clear (RAYLANE_RAY__ALLOW_INSECURE_PUBLIC=true allows that)",
         )
     return Address(
         name=endpoint.name,
@@ -105,21 +118,11 @@ def _address(field: str, endpoint: RayEndpointSettings, settings: RaySettings) -
         connect_timeout_s=endpoint.connect_timeout_s
         or (settings.connect_timeout_s if private else settings.public_connect_timeout_s),
         answer_timeout_s=endpoint.answer_timeout_s,
-        tls=_tls(parts.scheme, endpoint.ca_file or settings.ca_file, endpoint.tls_verify or settings.tls_verify, field),
-        token=_token(field, endpoint, settings, has_login="@" in parts.netloc),
+        tls=_tls(
+            origin.scheme, endpoint.ca_file or settings.ca_file, endpoint.tls_verify or settings.tls_verify, field
+        ),
+        token=_token(field, endpoint, settings, has_login=has_login),
     )
-
-
-def _parse(field: str, url: str) -> tuple[SplitResult, str]:
-    """Returns the parts of a URL, and its host."""
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname if parts.port != 0 and not parts.query and not parts.fragment else None
-    except ValueError:
-        host = None
-    if not host:
-        raise InvalidRequest.field(field, "must be like http://host:8265")
-    return parts, host
 
 
 def _token(field: str, endpoint: RayEndpointSettings, settings: RaySettings, *, has_login: bool) -> Token:

@@ -12,7 +12,7 @@ from raylane_common.ray.addresses import configured
 from raylane_common.ray.answers import FaultKind, PathFault, no_answer, shorten
 from raylane_common.ray.endpoints import Endpoints
 from raylane_common.ray.health import Endpoint, Health
-from raylane_common.ray.probing import Prober
+from raylane_common.ray.probing import Pin, Prober
 from raylane_common.ray.rounds import Rounds
 from raylane_common.ray.transport import Transport
 
@@ -49,6 +49,7 @@ class Calls:
     def __init__(self, settings: RaySettings, observer: RayObserver) -> None:
         self._transport = Transport()
         self._observer = observer
+        self._pin = Pin()
         self._endpoints = self._build(settings)
 
     def reports(self) -> tuple[EndpointReport, ...]:
@@ -56,7 +57,10 @@ class Calls:
         return self._endpoints.health.reports()
 
     async def use(self, settings: RaySettings) -> None:
-        """Uses other addresses from now on; calls under way continue with them. Raises `InvalidRequest`."""
+        """Uses other addresses from now on; calls under way continue with them. Raises `InvalidRequest`.
+
+        They must lead to the same cluster, unless `ray.new_cluster` names another one.
+        """
         before, self._endpoints = self._endpoints, self._build(settings)
         await before.aclose()
 
@@ -122,8 +126,8 @@ class Calls:
 
     @property
     def session_name(self) -> str | None:
-        """The session of the cluster that was seen last; None before the first answer, or if Ray does not name it."""
-        return self._endpoints.health.session_name
+        """The session of the cluster at the addresses in use; None before they answer, or if Ray does not name it."""
+        return self._endpoints.session_name
 
     async def frames(self, path: str, deadline: Deadline) -> AsyncGenerator[str, None]:
         """Yields the text frames of a websocket at an endpoint that works, until Ray closes it in order.
@@ -161,7 +165,13 @@ class Calls:
 
     def _build(self, settings: RaySettings) -> Endpoints:
         endpoints = [Endpoint(address) for address in configured(settings)]
-        prober = Prober(self._transport, self._observer, refuse_insecure=settings.insecure_cluster == "refuse")
+        prober = Prober(
+            self._transport,
+            self._observer,
+            self._pin,
+            refuse_insecure=settings.insecure_cluster == "refuse",
+            new_cluster=settings.new_cluster,
+        )
         health = Health(
             endpoints,
             prober,
@@ -218,7 +228,7 @@ def _unreachable(endpoints: Endpoints, faults: Mapping[str, PathFault]) -> RayUn
     if FaultKind.WRONG_CLUSTER in kinds:
         return WrongCluster(
             f"no endpoint leads to the Ray cluster first seen ({what}); check RAYLANE_RAY__PRIVATE_URL and "
-            "RAYLANE_RAY__PUBLIC_URL",
+            "RAYLANE_RAY__PUBLIC_URL; if a new cluster has replaced it, `raylane settings set ray.new_cluster SESSION`",
             retryable=kinds != {FaultKind.WRONG_CLUSTER},
             details=details,
         )

@@ -81,6 +81,8 @@ class RayClient:
     async def use(self, settings: RaySettings) -> None:
         """Uses other settings from now on. Nothing is known of their addresses until the next call.
 
+        The addresses must lead to the same cluster, unless `ray.new_cluster` names another one.
+
         Raises `InvalidRequest` for an address that cannot be used; then nothing changes.
         """
         if checks.instance("settings", RaySettings, settings) != self._settings:

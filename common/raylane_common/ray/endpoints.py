@@ -88,6 +88,12 @@ class Endpoints:
         others = sorted((other for other in self.all if other is not endpoint), key=lambda other: other.is_down)
         return self._shared_race((endpoint, *others))
 
+    @property
+    def session_name(self) -> str | None:
+        """The session of our cluster; None if no address of these has been asked yet, or if Ray does not name it."""
+        is_known = any(endpoint.state is not EndpointState.UNKNOWN for endpoint in self.all)
+        return self.health.session_name if is_known else None
+
     async def confirm_identity(self) -> None:
         """Probes the endpoint in use unless it identified itself a moment ago: its address may have moved elsewhere.
 

@@ -1,7 +1,7 @@
 """Probes of an address: `GET /api/version` shows whether it leads to Ray, and to our cluster.
 
 Ray answers this route even when its control store hangs, so a probe tells about the path and not about Ray's health.
-See docs/decisions/0007.
+See docs/decisions/0007 and 0020.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import asyncio
 import logging
 import random
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from raylane_common.errors import RayAuth, RayError
@@ -48,26 +48,45 @@ class Timing:
 
 
 @dataclass(slots=True)
-class _Identity:
-    """What an address last said: which life of which head it leads to, and when. A nameless head has no session."""
+class Pin:
+    """Which cluster is ours, by its session, and which session each URL last led to. Outlives a change of addresses.
+
+    None if no cluster has answered yet, or if its head does not name its session.
+    """
 
     session_name: str | None = None
-    at_s: float = float("-inf")
+    by_url: dict[str, str] = field(default_factory=dict)
 
 
 class Prober:
     """Probes addresses and compares their identity: the first good answer decides which cluster is ours."""
 
     def __init__(
-        self, transport: Transport, observer: RayObserver, *, refuse_insecure: bool, timing: Timing | None = None
+        self,
+        transport: Transport,
+        observer: RayObserver,
+        pin: Pin,
+        *,
+        refuse_insecure: bool,
+        new_cluster: str | None = None,
+        timing: Timing | None = None,
     ) -> None:
-        """With `refuse_insecure`, a known weakness of the cluster is a fault of the address, and not only a warning."""
+        """`new_cluster` is the session of a cluster that may replace the one in `pin`.
+
+        With `refuse_insecure`, a known weakness of the cluster is a fault of the address, and not only a warning.
+        """
         self._transport = transport
         self._observer = observer
+        self._pin = pin
         self._refuse_insecure = refuse_insecure
+        self._new_cluster = new_cluster
         self._now_s = (timing or Timing()).now_s
-        self._identities: dict[str, _Identity] = {}
-        self.session_name: str | None = None
+        self._identified_at_s: dict[str, float] = {}
+
+    @property
+    def session_name(self) -> str | None:
+        """The session of our cluster, as far as it is known."""
+        return self._pin.session_name
 
     def trusts(self, address: Address) -> bool:
         """Whether the address showed a moment ago that it leads to our cluster."""
@@ -75,7 +94,7 @@ class Prober:
 
     def identified_at_s(self, address: Address) -> float:
         """When the address last showed that it leads to our cluster, which accepted the token then."""
-        return self._identity(address).at_s
+        return self._identified_at_s.get(address.url, float("-inf"))
 
     async def probe(self, address: Address, others: Sequence[Address]) -> None:
         """Returns if our cluster answers within 3 s. Raises `PathFault`, or `RayAuth` if the token is refused.
@@ -87,7 +106,7 @@ class Prober:
         try:
             async with asyncio.timeout(PROBE_TIMEOUT_S):
                 await self._identify(address, await self._version(address), others)
-            self._identity(address).at_s = self._now_s()
+            self._identified_at_s[address.url] = self._now_s()
             return
         except PathFault as error:
             fault = error
@@ -97,24 +116,30 @@ class Prober:
         # Outside of the except block, or the exception above would travel along as its context.
         raise fault
 
-    def _identity(self, address: Address) -> _Identity:
-        return self._identities.setdefault(address.name, _Identity())
-
     async def _identify(self, address: Address, version: RayVersion, others: Sequence[Address]) -> None:
-        identity, seen, ours = self._identity(address), version.session_name, self.session_name
+        pin, seen = self._pin, version.session_name
+        ours = pin.session_name
+        if ours is not None and seen != ours and not await self._is_successor(address, seen, ours, others):
+            raise PathFault(
+                FaultKind.WRONG_CLUSTER,
+                f"WrongCluster: answered for {seen or 'no session'}, but the cluster first seen is {ours}",
+            )
+        if seen is None or pin.by_url.get(address.url) != seen:
+            self._inspect(address, version)
+        if seen is not None:
+            pin.session_name = pin.by_url[address.url] = seen
+
+    async def _is_successor(self, address: Address, seen: str | None, ours: str, others: Sequence[Address]) -> bool:
+        """Whether another session is that of our restarted head, or of the cluster that an operator has named."""
         if seen is None:
-            self._inspect(address, version)
-            return
-        if ours is not None and seen != ours:
-            if not await self._is_restart(address, seen, ours, others):
-                raise PathFault(
-                    FaultKind.WRONG_CLUSTER,
-                    f"WrongCluster: answered for {seen}, but the cluster first seen is {ours}",
-                )
+            return False
+        if seen == self._new_cluster:
+            logger.warning("%s takes the place of the Ray cluster %s (ray.new_cluster)", seen, ours)
+        elif await self._is_restart(address, seen, ours, others):
             logger.warning("the Ray head was restarted: %s is now %s; its former runs are lost", ours, seen)
-        if identity.session_name != seen:
-            self._inspect(address, version)
-        self.session_name = identity.session_name = seen
+        else:
+            return False
+        return True
 
     def _inspect(self, address: Address, version: RayVersion) -> None:
         for weakness in weaknesses(address, version):
@@ -123,23 +148,28 @@ class Prober:
             logger.warning("Ray endpoint %s (%s) is insecure: %s", address.name, address.shown_url, weakness)
 
     async def _is_restart(self, address: Address, seen: str, ours: str, others: Sequence[Address]) -> bool:
-        """Whether a new session name means that our head was restarted; if not, another cluster has answered."""
+        """Whether a new session name means that our head was restarted; if not, another cluster has answered.
+
+        Only an address that led to our cluster before can show that. New ones may all lead to another cluster.
+        """
+        led_to = self._pin.by_url
         for other in others:
             try:
                 version = await self._version(other)
             except (PathFault, RayAuth):
                 continue
-            if version.session_name in (seen, ours):
-                return version.session_name == seen
-        # No other address can tell: one that led to our cluster before is believed, a new one is not.
-        return self._identity(address).session_name == ours
+            if version.session_name == ours:
+                return False
+            if version.session_name == seen and led_to.get(other.url) == ours:
+                return True
+        return led_to.get(address.url) == ours
 
     async def _version(self, address: Address) -> RayVersion:
         try:
             answer = await self._transport.send(address, VERSION, asyncio.timeout(PROBE_TIMEOUT_S))
             check(answer, "tell its version")
             version = read(RayVersion, answer)
-            if not address.is_private and self._identity(address).session_name != version.session_name:
+            if not address.is_private and self._pin.by_url.get(address.url) != version.session_name:
                 mode = await self._authentication_mode(address)
                 version = version.model_copy(update={"authentication_mode": mode})
             return version

@@ -9,8 +9,9 @@ if TYPE_CHECKING:
     from raylane_common.ray.addresses import Address
     from raylane_common.ray.models import RayVersion
 
-SAFE_SINCE: Final = (2, 54)
-"""Before 2.54 a page in a browser could delete jobs (CVE-2026-27482), before 2.52 run code (CVE-2025-62593)."""
+SAFE_SINCE: Final = (2, 55)
+"""Before 2.55 a Parquet file could run code (CVE-2026-41486), before 2.54 a page in a browser could delete jobs
+(CVE-2026-27482), before 2.52 run code (CVE-2025-62593)."""
 
 NO_AUTHENTICATION: Final = "disabled"
 """Ray's own word for it, in the answer to `GET /api/authentication_mode`."""
@@ -22,7 +23,7 @@ def weaknesses(address: Address, version: RayVersion) -> list[str]:
     numbers = re.match(r"(\d+)\.(\d+)", version.ray_version)
     if numbers and (int(numbers[1]), int(numbers[2])) < SAFE_SINCE:
         found.append(
-            f"Ray {version.ray_version} has known holes (CVE-2026-27482 and others); upgrade it to 2.54 or newer"
+            f"Ray {version.ray_version} has known holes (CVE-2026-41486 and others); upgrade it to 2.55 or newer"
         )
     if version.authentication_mode == NO_AUTHENTICATION:
         found.append(

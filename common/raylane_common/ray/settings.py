@@ -6,7 +6,8 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, FilePath, SecretStr, field_validator, model_validator
 
-from raylane_common.limits import ENDPOINT_NAME_PATTERN, MAX_RUN_CPUS, MAX_RUN_MEMORY_BYTES
+from raylane_common.limits import ENDPOINT_NAME_PATTERN, MAX_RUN_CPUS, MAX_RUN_MEMORY_BYTES, NO_CONTROLS_PATTERN
+from raylane_common.ray.urls import HostPattern
 
 
 class _Section(BaseModel):
@@ -27,6 +28,11 @@ class RayEndpointSettings(_Section):
         default=None, gt=0, description="Longest wait for one answer from this address"
     )
 
+    @property
+    def has_own_trust(self) -> bool:
+        """Whether it has a token or rules for TLS that the other addresses do not have."""
+        return any(each is not None for each in (self.token, self.token_file, self.ca_file, self.tls_verify))
+
     @field_validator("url")
     @classmethod
     def _http_address(cls, value: str) -> str:
@@ -43,6 +49,18 @@ class RaySettings(_Section):
         description="Instead of the two: any number of addresses as a JSON list, first choice first. Each has `name` "
         "and `url`, and may have its own `token`, `token_file`, `ca_file`, `tls_verify`, `connect_timeout_s` and "
         "`answer_timeout_s`",
+    )
+    allowed_hosts: tuple[str, ...] = Field(
+        default=(),
+        description="Hosts to which `raylane settings set` may move the cluster's address, and so the token, besides "
+        'the addresses above, as a JSON list: `["10.0.0.7", "ray.example.org:8265", "*.ray.internal"]`',
+    )
+    new_cluster: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=200,
+        pattern=NO_CONTROLS_PATTERN,
+        description="The session name of a cluster that may take the place of the one that a worker has seen first",
     )
     token: SecretStr | None = Field(default=None, description="Ray's authentication token (RAY_AUTH_MODE=token)")
     token_file: FilePath | None = Field(
@@ -61,7 +79,7 @@ class RaySettings(_Section):
     )
     insecure_cluster: Literal["warn", "refuse"] = Field(
         default="warn",
-        description="`warn` about a Ray with known vulnerabilities (before 2.54), or one without authentication at an "
+        description="`warn` about a Ray with known vulnerabilities (before 2.55), or one without authentication at an "
         "address that is not private, or `refuse` to use it",
     )
     connect_timeout_s: float = Field(default=1.0, gt=0, description="To connect to a private address")
@@ -119,6 +137,13 @@ class RaySettings(_Section):
     @classmethod
     def _http_address(cls, value: str | None) -> str | None:
         return None if value is None else _ray_url(value)
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for entry in value:
+            HostPattern.parse(entry)
+        return value
 
     @model_validator(mode="after")
     def _names_addresses_once(self) -> Self:

@@ -10,6 +10,7 @@ from raylane_common import checks
 from raylane_common.errors import InvalidRequest
 from raylane_common.ray.addresses import configured
 from raylane_common.ray.settings import RaySettings
+from raylane_common.ray.trust import check_run_time_address
 from raylane_common.redis.connection import keys_of, owned_key, queue_errors
 from raylane_common.redis.queue.scripts import Scripts, calls
 from raylane_common.rules import printable
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
 _ADDRESSES: Final = ("ray.private_url", "ray.public_url")
-NAMES: Final = (*_ADDRESSES, "ray.max_runs")
+NAMES: Final = (*_ADDRESSES, "ray.new_cluster", "ray.max_runs")
 
 
 class SettingsStore:
@@ -57,23 +58,30 @@ def check(settings: RaySettings, name: str, value: str | None = None) -> None:
     if name not in NAMES:
         raise InvalidRequest.field("name", f"{name!r} is not one of {', '.join(NAMES)}")
     if value is not None:
-        checks.utf_8(name, value)
         configured(applied(settings, {name: value}))
 
 
 def applied(settings: RaySettings, values: Mapping[str, str]) -> RaySettings:
-    """Returns the settings with some of them replaced by `values`, by name.
+    """Returns the settings of the environment with some of them replaced by `values`, by name.
 
-    An address in `values` replaces the list of `endpoints`. Raises `InvalidRequest` that names a wrong value.
+    An address in `values` replaces the list of `endpoints`. Raises `InvalidRequest` that names a wrong value, and for
+    an address on a host that the environment does not name.
     """
     if not values:
         return settings
+    for name, value in values.items():
+        if not checks.utf_8(name, value).isprintable():
+            raise InvalidRequest.field(name, "must not contain line breaks and other control characters")
     changes: dict[str, object] = {name.removeprefix("ray."): value for name, value in values.items()}
     fields = {name: getattr(settings, name) for name in type(settings).model_fields}
     if any(name in values for name in _ADDRESSES):
         fields["endpoints"] = ()
     try:
-        return RaySettings.model_validate({**fields, **changes})
+        changed = RaySettings.model_validate({**fields, **changes})
     except ValidationError as error:
         wrong = InvalidRequest.from_validation(error)
         raise InvalidRequest(f"ray.{wrong.message}", details={"field": f"ray.{wrong.details['field']}"}) from error
+    for name in _ADDRESSES:
+        if name in values:
+            check_run_time_address(settings, name, getattr(changed, name.removeprefix("ray.")))
+    return changed

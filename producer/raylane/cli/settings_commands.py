@@ -20,7 +20,9 @@ app: typer.Typer = typer.Typer(
 
 Name = Annotated[
     str,
-    typer.Argument(metavar="NAME", help="ray.private_url, ray.public_url or ray.max_runs.", show_default=False),
+    typer.Argument(
+        metavar="NAME", help="ray.private_url, ray.public_url, ray.new_cluster or ray.max_runs.", show_default=False
+    ),
 ]
 
 

@@ -129,20 +129,25 @@ async def test_wrong_files_and_variables_of_a_script_are_refused(
 async def test_settings_are_set_shown_and_unset(cli: Cli) -> None:
     assert "nothing is set" in (await cli("settings", "show")).stderr
     ran = await cli("settings", "set", "ray.private_url", "http://10.0.0.7:8265")
+    assert ran.exit_code == 2
+    assert "add its host to RAYLANE_RAY__ALLOWED_HOSTS" in ran.stderr
+    allowed = {"RAYLANE_RAY__ALLOWED_HOSTS": '["10.0.0.7", "8.8.8.8"]'}
+    ran = await cli("settings", "set", "ray.private_url", "http://10.0.0.7:8265", **allowed)
     assert ran.stdout.splitlines()[1].split() == ["ray.private_url", "http://10.0.0.7:8265"]
     shown = await cli("settings", "show", "--json")
     assert json.loads(shown.stdout) == {"ray.private_url": "http://10.0.0.7:8265"}
     assert "nothing is set" in (await cli("settings", "unset", "ray.private_url")).stderr
     for name, value, problem in (
-        ("ray.token", "x", "'ray.token' is not one of ray.private_url, ray.public_url, ray.max_runs"),
+        ("ray.token", "x", "'ray.token' is not one of ray.private_url, ray.public_url, ray.new_cluster, ray.max_runs"),
         ("ray.max_runs", "0", "ray.max_runs: must be at least 1"),
         ("ray.max_runs", "many", "ray.max_runs: must be a whole number"),
         ("ray.public_url", "http://8.8.8.8:8265", "must be https://"),
         ("ray.public_url", "https://caf\udce9", "ray.public_url: is not valid text"),
     ):
-        ran = await cli("settings", "set", name, value)
+        ran = await cli("settings", "set", name, value, **allowed)
         assert ran.exit_code == 2
         assert problem in ran.stderr
-    ran = await cli("settings", "set", "ray.public_url", "http://8.8.8.8:1", RAYLANE_RAY__ALLOW_INSECURE_PUBLIC="true")
+    allowed["RAYLANE_RAY__ALLOW_INSECURE_PUBLIC"] = "true"
+    ran = await cli("settings", "set", "ray.public_url", "http://8.8.8.8:1", **allowed)
     assert ran.exit_code == 0
     await cli("settings", "unset", "ray.public_url")
