@@ -71,9 +71,10 @@ async def test_thirty_sessions_share_four_runs_though_a_worker_is_killed(
     for left in (29, 28):
         cluster.end(watched.under_way()[0])
         await in_line(of=left)
-    await producer.cancel(names[-1])
+    cancelled = max(set(names) - set(watched.started))
+    await producer.cancel(cancelled)
     with pytest.raises(JobCancelled):
-        await producer.result(names[-1], timeout_s=20)
+        await producer.result(cancelled, timeout_s=20)
     await in_line(of=27)
 
     killed_s = monotonic()
@@ -92,8 +93,8 @@ async def test_thirty_sessions_share_four_runs_though_a_worker_is_killed(
         cluster.end(watched.under_way()[0])
         await in_line(of=left)
     records = [await producer.wait(name, timeout_s=60) for name in names]
-    assert [record.status for record in records] == [JobStatus.SUCCEEDED] * (SESSIONS - 1) + [JobStatus.CANCELLED]
-    assert sorted(watched.started) == names[:-1], "each run started once, and that of the cancelled job never"
+    assert {record.id for record in records if record.status is not JobStatus.SUCCEEDED} == {cancelled}
+    assert sorted([*watched.started, cancelled]) == names, "each run started once, and that of the cancelled job never"
     assert watched.started[at_once:] == sorted(watched.started[at_once:]), "first come, first served"
     assert (at_once, watched.peak) == (LIMIT, LIMIT)
     print(
