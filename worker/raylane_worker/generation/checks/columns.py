@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ast
-import difflib
 import re
 from typing import TYPE_CHECKING, Final
 
 from raylane_worker.generation.checks.script import AstScript, argument, finding_at, quote, text_of, texts_of
 from raylane_worker.generation.columns import columns_of
+from raylane_worker.generation.nearest import NearestNames
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -38,6 +38,7 @@ _NEW_COLUMN_ARGUMENTS: Final = {"add_column": "col", "alias": "name", "with_colu
 _DEFAULT_AGGREGATE_NAME: Final = re.compile(r"\w+\(.*\)", re.DOTALL)
 # A wide table has hundreds of columns; the nearest names are listed separately.
 _MAX_LISTED_COLUMNS: Final = 20
+_MAX_LISTED_SOURCES: Final = 5
 
 
 def check_columns(script: AstScript, sources: Sequence[Source]) -> Iterator[Finding]:
@@ -45,6 +46,7 @@ def check_columns(script: AstScript, sources: Sequence[Source]) -> Iterator[Find
     if not sources:
         return
     columns = {column.name for source in sources for column in columns_of(source)}
+    nearest, listed = NearestNames(sorted(columns)), _listed(columns, sources)
     created, unknown_from = _created_columns(script)
     for call in script.calls:
         if _position(call) >= unknown_from or not script.runs_on_driver(call):
@@ -52,7 +54,7 @@ def check_columns(script: AstScript, sources: Sequence[Source]) -> Iterator[Find
         for literal in _column_literals(script, call):
             name = str(literal.value)
             if name not in columns and name not in created and not _DEFAULT_AGGREGATE_NAME.fullmatch(name):
-                yield finding_at("unknown_column", literal, _message(name, columns, sources))
+                yield finding_at("unknown_column", literal, _message(name, nearest, listed))
 
 
 def _created_columns(script: AstScript) -> tuple[set[str], tuple[int, int]]:
@@ -107,11 +109,14 @@ def _position(call: ast.Call) -> tuple[int, int]:
     return call.func.end_lineno or 0, call.func.end_col_offset or 0
 
 
-def _message(name: str, columns: set[str], sources: Sequence[Source]) -> str:
-    names = ", ".join(source.name for source in sources)
-    nearest = difflib.get_close_matches(name, columns, n=3, cutoff=0.4)
-    hint = f"the nearest are {', '.join(map(repr, nearest))}; " if nearest else ""
-    shown = ", ".join(map(repr, sorted(columns)[:_MAX_LISTED_COLUMNS])) + (
-        " …" if len(columns) > _MAX_LISTED_COLUMNS else ""
-    )
-    return f"there is no column {quote(name)} in {names}; {hint}the columns are {shown}"
+def _message(name: str, nearest: NearestNames, listed: str) -> str:
+    likely = nearest.find(name)
+    hint = f"the nearest are {', '.join(map(quote, likely))}; " if likely else ""
+    return f"there is no column {quote(name)}; {hint}{listed}"
+
+
+def _listed(columns: set[str], sources: Sequence[Source]) -> str:
+    """Returns the names of the sources and their first columns, for all messages of one script."""
+    names = ", ".join(quote(source.name) for source in sources[:_MAX_LISTED_SOURCES])
+    shown = ", ".join(map(quote, sorted(columns)[:_MAX_LISTED_COLUMNS]))
+    return f"the columns of {names} are {shown}{' …' if len(columns) > _MAX_LISTED_COLUMNS else ''}"

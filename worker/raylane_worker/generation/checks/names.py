@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 from raylane_worker.generation.checks.script import AstScript, finding_at, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Container, Iterable, Iterator
     from types import ModuleType
 
     from raylane_common.wire.generate import Finding
@@ -141,6 +141,7 @@ _JOIN_KEYWORDS: Final = frozenset({"join_type", "num_partitions", "on"})
 def check_names(script: AstScript) -> Iterator[Finding]:
     """Yields a finding for each import, name, attribute and method that is not allowed."""
     seen: dict[str, str] = {}
+    not_ascii = script.enclosing(node for node in script.nodes if not (text_of(node) or "").isascii())
     for node in script.nodes:
         match node:
             case ast.Import():
@@ -158,7 +159,7 @@ def check_names(script: AstScript) -> Iterator[Finding]:
                     if name.startswith("_"):
                         yield finding_at("dunder", node, f"the attribute {name!r} is private; do not use it")
             case ast.Call():
-                yield from _check_call(node)
+                yield from _check_call(node, not_ascii)
 
 
 def _check_import(node: ast.stmt, module: str, seen: dict[str, str], name: str) -> Iterator[Finding]:
@@ -221,7 +222,8 @@ def _problem_of(origin: str) -> str | None:
     return None
 
 
-def _check_call(call: ast.Call) -> Iterator[Finding]:
+def _check_call(call: ast.Call, not_ascii: Container[ast.AST]) -> Iterator[Finding]:
+    """Checks the name and the arguments of a call. `not_ascii` are the nodes that hold a text that is not ASCII."""
     for keyword in call.keywords:
         if keyword.arg == "runtime_env":
             yield finding_at("runtime_env", call, "remove runtime_env; Raylane sets the environment of the run")
@@ -234,17 +236,17 @@ def _check_call(call: ast.Call) -> Iterator[Finding]:
         problem = "needs a package that the cluster does not have; join with map_batches and a dictionary instead"
         yield finding_at("method_not_allowed", call, f"Dataset.join {problem}")
     if method == "filter":
-        yield from _check_filter(call)
+        yield from _check_filter(call, not_ascii)
 
 
-def _check_filter(call: ast.Call) -> Iterator[Finding]:
+def _check_filter(call: ast.Call, not_ascii: Container[ast.AST]) -> Iterator[Finding]:
     expression = next((one.value for one in call.keywords if one.arg == "expr"), None)
     if expression is None:
         return
     if isinstance(expression, ast.Constant | ast.JoinedStr):
         problem = "write the condition with col() and lit() from ray.data.expressions, not as text"
         yield finding_at("text_expression", call, problem)
-    elif any(not (text_of(node) or "").isascii() for node in ast.walk(expression)):
+    elif expression in not_ascii:
         # Ray 2.60 puts the expression into the name of a metric, which must be ASCII.
         problem = (
             "Ray cannot filter by an expression with text that is not ASCII; use ds.map_batches(keep, "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import time
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -12,16 +13,26 @@ from raylane_common.secrets import find_credential, redact
 from raylane_common.wire.generate import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 # Models write a few KiB. A longer script contains data, or the model repeated itself.
 MAX_CODE_BYTES: Final = 64 * 1024
-# Keeps every check fast and its recursion shallow. Ordinary scripts are far below it.
+# Parsing holds the interpreter's lock from its beginning to its end, so what it costs is bounded before: 60 ms for this
+# many names, instead of 300 ms. The words and signs inside of texts count, too.
+MAX_TOKENS: Final = 16_000
+_TOKEN: Final = re.compile(r"\w+|[^\w\s]")
+# Python joins the parts of an imported name one by one, so that one of 64 KiB takes 700 ms.
+_MAX_DOTS: Final = 50
+_DOTTED_NAME: Final = re.compile(r"\w+(?:[\s\\]*\.[\s\\]*\w+)*+")
+# Keep every check fast and its recursion shallow. Ordinary scripts are far below them.
+MAX_NODES: Final = 10_000
 MAX_DEPTH: Final = 500
 # The name of the encoding in one of the first two lines of a file, and where a line ends, as Python sees them.
 _COOKIE: Final = re.compile(r"[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)", re.ASCII)
 _LINE_END: Final = re.compile(r"\r\n|\r|\n")
 _BOM: Final = "\ufeff"
+# The time of the thread that verifies, not of the clock, so that a busy machine refuses nothing.
+MAX_CPU_S: Final = 2.0
 # The beginning of a literal is enough to find it in the script.
 _MAX_QUOTED_CHARACTERS: Final = 200
 
@@ -30,14 +41,17 @@ _MAX_QUOTED_CHARACTERS: Final = 200
 class AstScript:
     """A parsed script.
 
-    `nodes` are all nodes, `parents` the enclosing node of each. `references` are the names and attributes that lead to
-    something imported, with their full dotted names. `called` are the plain names that the script calls.
+    `nodes` are all nodes but operators and contexts, each after the one that encloses it; `parents` are the enclosing
+    nodes. `references` are the names and attributes that lead to something imported, with their full dotted names.
+    `called` are the plain names that the script calls. `passed` are the nodes inside functions that the script passes
+    to Ray rather than calls.
     """
 
-    nodes: tuple[ast.AST, ...]
+    nodes: Sequence[ast.AST]
     parents: Mapping[ast.AST, ast.AST]
     references: Mapping[ast.AST, str]
     called: frozenset[str]
+    passed: frozenset[ast.AST]
 
     @property
     def calls(self) -> Iterator[ast.Call]:
@@ -55,14 +69,35 @@ class AstScript:
             yield current
             current = self.parents.get(current)
 
+    def enclosing(self, nodes: Iterable[ast.AST]) -> set[ast.AST]:
+        """Returns the nodes, and all nodes that enclose one of them."""
+        found: set[ast.AST] = set()
+        for node in nodes:
+            current: ast.AST | None = node
+            while current is not None and current not in found:
+                found.add(current)
+                current = self.parents.get(current)
+        return found
+
     def runs_on_driver(self, node: ast.AST) -> bool:
         """Returns whether the node runs in the driver rather than in a function that is passed to Ray."""
-        for one in self.ancestors(node):
-            if isinstance(one, ast.Lambda):
-                return False
-            if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef) and one.name not in self.called:
-                return False
-        return True
+        return node not in self.passed
+
+
+class OutOfTime(Exception):
+    """Raised by the iteration over a script's nodes when verification has taken too long."""
+
+
+class _TimedNodes(tuple[ast.AST, ...]):
+    """All nodes of a script. Iterating over them raises `OutOfTime` when this thread has used its CPU time."""
+
+    ends_at_s: float
+
+    def __iter__(self) -> Iterator[ast.AST]:
+        for number, node in enumerate(super().__iter__()):
+            if number % 64 == 0 and time.thread_time() > self.ends_at_s:
+                raise OutOfTime
+            yield node
 
 
 def parse_script(code: str) -> AstScript | Finding:
@@ -70,9 +105,8 @@ def parse_script(code: str) -> AstScript | Finding:
 
     The script is read as Python reads the file that holds it as UTF-8: with or without a byte order mark.
     """
-    size = len(code.encode(errors="surrogatepass"))
-    if size > MAX_CODE_BYTES:
-        return Finding(rule="too_long", message=f"the script has {size} bytes; at most {MAX_CODE_BYTES} are allowed")
+    if (problem := _too_long(code)) is not None:
+        return problem
     code = code.removeprefix(_BOM)
     if (encoding := _encoding(code)) not in ("utf-8", "utf8"):
         message = f"the script says that it is encoded as {encoding!r}, but it is UTF-8; remove the comment"
@@ -87,8 +121,21 @@ def parse_script(code: str) -> AstScript | Finding:
     except ValueError as error:
         return Finding(rule="syntax", message=f"the script is not Python text: {error}")
     except (RecursionError, MemoryError):
-        return _TOO_COMPLEX
-    return _script(tree) or _TOO_COMPLEX
+        return TOO_COMPLEX
+    return _script(tree) or TOO_COMPLEX
+
+
+def _too_long(code: str) -> Finding | None:
+    """Returns the finding for a script that would take long to parse."""
+    size = len(code.encode(errors="surrogatepass"))
+    if size > MAX_CODE_BYTES:
+        return Finding(rule="too_long", message=f"the script has {size} bytes; at most {MAX_CODE_BYTES} are allowed")
+    length = sum(1 for _ in _TOKEN.finditer(code))
+    if length > MAX_TOKENS:
+        message = f"the script has {length} words and signs; at most {MAX_TOKENS} are allowed"
+        return Finding(rule="too_long", message=message)
+    is_dotted = any(name.group().count(".") > _MAX_DOTS for name in _DOTTED_NAME.finditer(code))
+    return TOO_COMPLEX if is_dotted else None
 
 
 def _encoding(code: str) -> str:
@@ -102,21 +149,25 @@ def _encoding(code: str) -> str:
     return "utf-8"
 
 
-_TOO_COMPLEX: Final = Finding(
-    rule="too_complex", message="the script is nested too deeply; write it with simple statements"
+TOO_COMPLEX: Final = Finding(
+    rule="too_complex",
+    message="the script is nested too deeply, or has too many parts; write it with fewer and simpler statements",
 )
 
 
 def _script(tree: ast.Module) -> AstScript | None:
-    """Returns the script; None if it is nested too deeply."""
+    """Returns the script; None if it is nested too deeply or has too many nodes."""
+    nodes: list[ast.AST] = [tree]
     parents: dict[ast.AST, ast.AST] = {}
     depths: dict[ast.AST, int] = {tree: 0}
-    nodes = tuple(ast.walk(tree))
     for node in nodes:
+        if depths[node] > MAX_DEPTH or len(nodes) > MAX_NODES:
+            return None
         for child in ast.iter_child_nodes(node):
-            parents[child], depths[child] = node, depths[node] + 1
-    if max(depths.values()) > MAX_DEPTH:
-        return None
+            # Every place of the tree shares these.
+            if not isinstance(child, _SHARED):
+                parents[child], depths[child] = node, depths[node] + 1
+                nodes.append(child)
     imports = dict(_imports(nodes))
     outermost = [
         node
@@ -127,11 +178,31 @@ def _script(tree: ast.Module) -> AstScript | None:
     for node in outermost:
         if (origin := _origin(node, imports)) is not None:
             references[node] = origin
-    called = {node.func.id for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
-    return AstScript(nodes, parents, references, frozenset(called))
+    called = frozenset(node.func.id for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Name))
+    timed = _TimedNodes(nodes)
+    timed.ends_at_s = time.thread_time() + MAX_CPU_S
+    return AstScript(timed, parents, references, called, _passed(nodes, parents, called))
 
 
-def _imports(nodes: tuple[ast.AST, ...]) -> Iterator[tuple[str, str]]:
+_SHARED: Final = (ast.expr_context, ast.boolop, ast.operator, ast.unaryop, ast.cmpop)
+
+
+def _passed(nodes: Sequence[ast.AST], parents: Mapping[ast.AST, ast.AST], called: frozenset[str]) -> frozenset[ast.AST]:
+    """Returns the nodes inside lambdas, and inside functions that are not called."""
+    found: set[ast.AST] = set()
+    for node in nodes[1:]:
+        match parent := parents[node]:
+            case ast.Lambda():
+                found.add(node)
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) if name not in called:
+                found.add(node)
+            case _:
+                if parent in found:
+                    found.add(node)
+    return frozenset(found)
+
+
+def _imports(nodes: Sequence[ast.AST]) -> Iterator[tuple[str, str]]:
     """Yields each imported name with its full name, such as `pa` with `pyarrow`."""
     for node in nodes:
         if isinstance(node, ast.Import):
@@ -159,6 +230,8 @@ def finding_at(rule: str, node: ast.AST, message: str) -> Finding:
 
 def quote(text: str) -> str:
     """Returns a literal of the script for a message: shortened, and redacted if it seems to contain a credential."""
+    # Twice as long, so that no credential is cut where it could no longer be recognised.
+    text = text[: 2 * _MAX_QUOTED_CHARACTERS + 1]
     text = text if find_credential(text) is None else redact(text)
     return repr(text if len(text) <= _MAX_QUOTED_CHARACTERS else f"{text[:_MAX_QUOTED_CHARACTERS]}…")
 

@@ -1,0 +1,103 @@
+"""Scripts and sources that make careless checks take minutes, because their parts multiply."""
+
+from __future__ import annotations
+
+import resource
+from typing import TYPE_CHECKING, Final
+
+from raylane_common.wire.sources import ColumnType
+from raylane_worker.generation.verify import verify
+from tests.unit.generation.schemas import WEATHER, column, csv_source, table_source
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from raylane_common.wire.sources import Column, Source
+
+# All cases together take a tenth of it.
+CPU_S: Final = 30
+READ: Final = f"ray.data.read_csv({WEATHER.location!r})"
+
+
+def _script(*lines: str) -> str:
+    return "\n".join(("import ray", "ray.init()", f"ds = {READ}", *lines, "print(ds.count())"))
+
+
+def _columns(*names: str) -> tuple[Column, ...]:
+    return tuple(column(name, ColumnType.STRING) for name in names)
+
+
+def _wide(count: int, name: str) -> list[Source]:
+    return [csv_source(columns=_columns(*(name.format(number) for number in range(count))))]
+
+
+def _nested(before: str, inside: str, after: str, depth: int) -> str:
+    return before * depth + inside + after * depth
+
+
+def _table(number: int) -> Source:
+    return table_source(f"t{number}")
+
+
+CASES: Final[dict[str, tuple[str, Sequence[Source]]]] = {
+    "a column of letters": (_script(), _wide(1, "a" * 60_000)),
+    "a column of dots": (_script(), _wide(1, "." * 60_000)),
+    "a column of braces": (_script(), _wide(1, "{" * 60_000)),
+    "a column of angle brackets": (_script(), _wide(1, "<bucket" * 9_000)),
+    "a long header": (_script(), _wide(1, "https://" * 100_000)),
+    "many long columns": (_script(), _wide(3_000, "a" * 5_000 + "{}")),
+    "a literal of letters": (_script(f"x = {'a' * 60_000!r}"), [WEATHER]),
+    "a literal of dots": (_script(f"x = {'.' * 12_000!r}"), [WEATHER]),
+    "a path of angle brackets": (_script(f"ray.data.read_csv({'<bucket' * 7_000!r})"), [WEATHER]),
+    "a path of slashes": (_script(f"ray.data.read_csv({'/' * 12_000!r})"), [_table(0), WEATHER]),
+    "joined literals": (_script("x = " + "'a' " * 3_000), [WEATHER]),
+    "unknown columns of a wide file": (
+        _script(*(f"ds.groupby('column number {number}')" for number in range(800))),
+        _wide(10_000, "number {} of the columns of this very wide file, of which there are many"),
+    ),
+    "unknown columns like long ones": (
+        _script(*(f"ds.groupby('{'xy' * 20}{number}')" for number in range(900))),
+        _wide(3_000, "yx" * 500 + "{}"),
+    ),
+    "names of columns in literals": (
+        _script(*(f"x = 'AKIAABCDEFGHIJKLM{number:03}'" for number in range(900))),
+        _wide(5_000, "AKIAABCDEFGHIJKL{:04}"),
+    ),
+    "readers of many tables": (
+        _script(*(f"ray.data.read_parquet('s3://lake/sales/x{number}/')" for number in range(500))),
+        [WEATHER, *map(_table, range(2_000))],
+    ),
+    "readers in readers": (
+        _script(f"x = {_nested('ray.data.read_csv([', ','.join(['1'] * 4_000), '])', 90)}"),
+        [WEATHER],
+    ),
+    "filters in filters": (
+        _script(f"x = {_nested('ds.filter(expr=f(', ','.join(['1'] * 4_000), '))', 60)}"),
+        [WEATHER],
+    ),
+    "calls in lambdas": (
+        _script(f"x = {_nested('lambda: [', ','.join(['f()'] * 2_500), ']', 90)}"),
+        [WEATHER],
+    ),
+    "credentials in lists": (
+        _script(f"x = {_nested('[', ','.join(repr(f'AKIAABCDEFGHIJKL{one:04}') for one in range(2_000)), ']', 90)}"),
+        [WEATHER],
+    ),
+    "attributes of attributes": (_script(*["x = ray.data" + ".a" * 45] * 100), [WEATHER]),
+    "an import of many parts": (f"import a{'.a' * 30_000}", [WEATHER]),
+    "a formatted text of many parts": (f"x = f'{'{a}' * 20_000}'", [WEATHER]),
+    "a large number": (_script(f"x = 0x{'f' * 60_000}", f"ds.groupby(0x{'f' * 1_000})"), [WEATHER]),
+}
+
+
+def verify_all() -> None:
+    """Verifies each case after it has printed its name. The system ends this process when it uses too much CPU time."""
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S))
+    for name, (code, sources) in CASES.items():
+        print(name, flush=True)
+        verify(code, sources)
+    print("done")
+
+
+if __name__ == "__main__":
+    verify_all()

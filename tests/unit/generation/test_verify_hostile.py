@@ -1,0 +1,60 @@
+"""No script and no column name makes verification slow: its work grows with the text, not with products of parts."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from raylane_worker.generation.checks import script
+from raylane_worker.generation.nearest import NearestNames
+from raylane_worker.generation.verify import verify
+from tests.fuzz.hostile import CASES
+from tests.unit.generation.schemas import WEATHER
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from raylane_common.wire.sources import Source
+
+
+def test_hostile_scripts_and_names_are_verified_within_a_limit_of_the_system() -> None:
+    child = subprocess.run([sys.executable, "-m", "tests.fuzz.hostile"], capture_output=True, text=True)
+    assert child.returncode != -signal.SIGXCPU, f"out of CPU time at: {child.stdout.splitlines()[-1]}"
+    assert child.stdout.splitlines() == [*CASES, "done"], child.stderr
+
+
+@pytest.mark.parametrize(("code", "sources"), CASES.values(), ids=CASES)
+def test_what_is_found_in_hostile_scripts_is_short_and_printable(code: str, sources: Sequence[Source]) -> None:
+    found = verify(code, sources)
+    assert len(found) <= 50
+    assert all(len(finding.message) <= 2000 and finding.message.isprintable() for finding in found)
+
+
+def test_a_check_that_runs_on_is_ended_and_found_too_complex(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(script, "MAX_CPU_S", -1.0)
+    assert [finding.rule for finding in verify("import ray", [WEATHER])] == ["too_complex"]
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("wether", ["weather"]),
+        ("TEMP", ["temp_max", "temp_min"]),
+        ("max temp", ["temp_max", "temp_min"]),
+        ("percipitation", ["precipitation"]),
+        ("amount", []),
+        ("", []),
+    ],
+)
+def test_the_nearest_names_are_those_with_most_in_common(name: str, nearest: list[str]) -> None:
+    names = ["date", "precipitation", "temp_max", "temp_min", "wind", "weather"]
+    assert NearestNames(names).find(name) == nearest
+
+
+def test_only_the_first_names_get_hints() -> None:
+    nearest = NearestNames(["wind"], most=2)
+    assert [nearest.find("window") for _ in range(3)] == [["wind"], ["wind"], []]
