@@ -35,6 +35,7 @@
     │   ├── NeedsModel               needs_model
     │   ├── UnknownColumn            unknown_column
     │   ├── AmbiguousColumn          ambiguous_column
+    │   ├── AmbiguousPrompt          ambiguous
     │   ├── TypeMismatch             type_mismatch
     │   ├── UnknownSource            unknown_source
     │   ├── AmbiguousSource          ambiguous_source
@@ -115,6 +116,7 @@ from raylane_common.errors.execution import (
 )
 from raylane_common.errors.generation import (
     AmbiguousColumn,
+    AmbiguousPrompt,
     AmbiguousSource,
     GenerationError,
     GenerationRefused,
@@ -145,6 +147,7 @@ from raylane_common.errors.requests import (
 
 __all__ = [
     "AmbiguousColumn",
+    "AmbiguousPrompt",
     "AmbiguousSource",
     "CatalogError",
     "CatalogRejected",

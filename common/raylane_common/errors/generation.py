@@ -45,6 +45,15 @@ class AmbiguousColumn(GenerationError):
     code = "ambiguous_column"
 
 
+class AmbiguousPrompt(GenerationError):
+    """The template generator can read the prompt in several ways; `details["choices"]` has a prompt for each.
+
+    What to do: use one of the choices, or put the names of the source and of all columns between quotes.
+    """
+
+    code = "ambiguous"
+
+
 class TypeMismatch(GenerationError):
     """The operation does not fit the column's type, such as the mean of text.
 

@@ -103,7 +103,7 @@ def test_a_table_is_read_by_its_format(source: Any, expected: str) -> None:
 
 def test_a_measure_is_not_named_like_a_key() -> None:
     source = csv_source(columns=(column("rows", ColumnType.STRING), column("rows_2", ColumnType.STRING)))
-    code = write('count rows by "rows" and "rows_2"', [source]).code
+    code = write('count rows by "rows" and "rows_2" in "seattle-weather.csv"', [source]).code
     assert "alias_name='rows_3'" in code
 
 

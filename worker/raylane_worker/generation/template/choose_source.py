@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Final
 
 from raylane_common.errors import AmbiguousSource, GenerationError, NeedsModel, NotUnderstood, UnknownSource
 from raylane_common.wire.sources import TableSource
-from raylane_worker.generation.template.grammar import parse_question
+from raylane_worker.generation.template.forms import with_forms
 from raylane_worker.generation.template.names import NameIndex
+from raylane_worker.generation.template.prompt import Prompt
+from raylane_worker.generation.template.readings import find_question
 from raylane_worker.generation.template.tokens import join_tokens
 
 if TYPE_CHECKING:
@@ -21,21 +23,29 @@ if TYPE_CHECKING:
 _INTRODUCTIONS: Final = frozenset({"in", "from", "of", "for", "on", "the", "this", "file", "table", "dataset"})
 
 
-def parse_prompt(tokens: Sequence[Token], sources: Sequence[Source]) -> Question:
+def parse_prompt(tokens: Sequence[Token], sources: Sequence[Source], ending: str = "") -> Question:
     """Returns the question about the source that the prompt names, or about the only source.
 
-    Raises what `parse_question` raises, and `AmbiguousSource` if the prompt may be about several sources.
+    `ending` is the punctuation that is attached to the last token. Raises what `find_question` raises, with the
+    supported forms, and `AmbiguousSource` if the prompt may be about several sources.
     """
     names = NameIndex([pair for source in sources for pair in _names_of(source)])
     mentioned = list({source.name: source for source in _mentioned_sources(tokens, names)}.values())
     candidates = mentioned or sources
-    if len(candidates) == 1:
-        question = parse_question(tokens, candidates[0], names)
+    try:
+        return _parse([Prompt(tokens, source, names, ending) for source in candidates], sources)
+    except GenerationError as error:
+        raise with_forms(error, candidates[0]) from None
+
+
+def _parse(prompts: Sequence[Prompt], sources: Sequence[Source]) -> Question:
+    if len(prompts) == 1:
+        question = find_question(prompts[0])
         # What looked like the name of the source may have been a value.
         if question.names_source or len(sources) == 1:
             return question
-    refusals = [refusal for source in candidates if (refusal := _refusal(tokens, source, names)) is not None]
-    if len(refusals) == len(candidates):
+    refusals = [refusal for prompt in prompts if (refusal := _refusal(prompt)) is not None]
+    if len(refusals) == len(prompts):
         raise refusals[0]
     raise AmbiguousSource(
         f"the session has several sources: {', '.join(source.name for source in sources)}; "
@@ -44,10 +54,10 @@ def parse_prompt(tokens: Sequence[Token], sources: Sequence[Source]) -> Question
     )
 
 
-def _refusal(tokens: Sequence[Token], source: Source, names: NameIndex[Source]) -> GenerationError | None:
+def _refusal(prompt: Prompt) -> GenerationError | None:
     """Returns the error that does not depend on the source; None if there is none."""
     try:
-        parse_question(tokens, source, names)
+        find_question(prompt)
     except (NotUnderstood, NeedsModel, UnknownSource) as error:
         return error
     except GenerationError:

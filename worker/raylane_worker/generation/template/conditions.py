@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime, time
 from typing import TYPE_CHECKING, Final
 
 from raylane_common.errors import TypeMismatch
 from raylane_common.wire.sources import Column, ColumnType
 from raylane_worker.generation.template.question import Comparison, Condition, Value
+from raylane_worker.generation.template.tokens import split_tokens
 
 if TYPE_CHECKING:
-    from raylane_worker.generation.template.cursor import TokenCursor
+    from raylane_worker.generation.template.name_cursor import NameCursor
     from raylane_worker.generation.template.tokens import Token
 
 # A longer phrase comes before its own beginning: "greater than or equal to" before "greater than".
@@ -46,7 +47,7 @@ _BOOLEANS: Final = {"true": True, "yes": True, "false": False, "no": False}
 _INT64: Final = range(-(2**63), 2**63)
 
 
-def parse_conditions(cursor: TokenCursor) -> tuple[Condition, ...]:
+def parse_conditions(cursor: NameCursor) -> tuple[Condition, ...]:
     """Takes one or more conditions, joined by "and".
 
     Raises `NotUnderstood`, `UnknownColumn`, `AmbiguousColumn`, and `TypeMismatch` for a value of another type.
@@ -57,7 +58,7 @@ def parse_conditions(cursor: TokenCursor) -> tuple[Condition, ...]:
     return tuple(found)
 
 
-def _parse_condition(cursor: TokenCursor) -> Condition:
+def _parse_condition(cursor: NameCursor) -> Condition:
     column = cursor.take_column()
     has_is = cursor.take(_IS)
     if cursor.is_next("not"):
@@ -72,13 +73,23 @@ def _parse_condition(cursor: TokenCursor) -> Condition:
     _check_comparison(column, comparison)
     match comparison:
         case Comparison.BETWEEN:
-            low = _parse_value(cursor, column, comparison)
+            low = _parse_value(cursor, column)
             cursor.expect("and")
-            return Condition(column, comparison, (low, _parse_value(cursor, column, comparison)))
+            high = _parse_value(cursor, column)
+            if _is_reversed(low, high):
+                raise _mismatch(column, f"cannot be between {low} and {high}; write the smaller bound first")
+            return Condition(column, comparison, (low, high))
         case Comparison.IN:
             return Condition(column, comparison, _parse_values(cursor, column))
         case _:
-            return Condition(column, comparison, (_parse_value(cursor, column, comparison),))
+            return Condition(column, comparison, (_parse_value(cursor, column),))
+
+
+def _is_reversed(low: Value, high: Value) -> bool:
+    if isinstance(low, date) and isinstance(high, date):
+        first = low if isinstance(low, datetime) else datetime.combine(low, time.min)
+        return first > (high if isinstance(high, datetime) else datetime.combine(high, time.max))
+    return isinstance(low, int | float) and isinstance(high, int | float) and low > high
 
 
 def _check_comparison(column: Column, comparison: Comparison) -> None:
@@ -90,19 +101,45 @@ def _check_comparison(column: Column, comparison: Comparison) -> None:
         raise _mismatch(column, "is not text, so 'contains' does not apply")
 
 
-def _parse_values(cursor: TokenCursor, column: Column) -> tuple[Value, ...]:
+def _parse_values(cursor: NameCursor, column: Column) -> tuple[Value, ...]:
     bracket = cursor.take("(")
-    found = [_parse_value(cursor, column, Comparison.IN)]
+    found = _parse_list_item(cursor, column)
     while cursor.take(", or|,|or"):
-        found.append(_parse_value(cursor, column, Comparison.IN))
+        found += _parse_list_item(cursor, column)
     if bracket:
         cursor.expect(")")
     return tuple(dict.fromkeys(found))
 
 
-def _parse_value(cursor: TokenCursor, column: Column, comparison: Comparison) -> Value:
+def _parse_list_item(cursor: NameCursor, column: Column) -> list[Value]:
+    """Takes one value. Reads 100,200 also as two values, since a list may be written without spaces."""
+    token = None if cursor.at_end else cursor.tokens[cursor.position]
+    if token is not None and token.is_number and "," in token.text and cursor.choose(2):
+        cursor.take_token()
+        parts = split_tokens(token.text.replace(",", " "))
+        return [_to_value(part, column) for part in parts]
+    return [_parse_value(cursor, column)]
+
+
+def _parse_value(cursor: NameCursor, column: Column) -> Value:
     is_not_text = cursor.is_at_column() or cursor.is_next(_NOT_TEXT)
     token = cursor.take_token()
+    if token.quoted or token.is_number or token.is_date or column.type not in (ColumnType.STRING, ColumnType.OTHER):
+        return _to_value(token, column)
+    if is_not_text or not token.is_word:
+        cursor.position -= 1
+        cursor.refuse("put a text value between quotes")
+    if cursor.at_end and _may_belong_to(cursor.prompt.ending, token) and cursor.choose(2):
+        return token.text + cursor.prompt.ending[0]
+    return token.text
+
+
+def _may_belong_to(ending: str, token: Token) -> bool:
+    """Returns whether the sign after the last word may be a part of it, as in "Jr." or "Yahoo!"."""
+    return ending.startswith("!") or (ending.startswith(".") and not (token.is_lower and len(token.text) > 3))
+
+
+def _to_value(token: Token, column: Column) -> Value:
     match column.type:
         case ColumnType.INTEGER | ColumnType.NUMBER:
             return _to_number(token, column)
@@ -113,30 +150,25 @@ def _parse_value(cursor: TokenCursor, column: Column, comparison: Comparison) ->
         case ColumnType.DATE:
             return _to_time(token, column).date()
         case ColumnType.TIMESTAMP:
-            exact = comparison in (Comparison.EQUAL, Comparison.UNEQUAL, Comparison.IN)
-            if exact and len(token.text) == len("2020-01-31"):
-                raise _mismatch(column, f"holds times, and {token.text!r} would mean midnight only; use 'between'")
-            return _to_time(token, column)
+            found = _to_time(token, column)
+            return found.date() if len(token.text) == len("2020-01-31") else found
         case _:
-            if token.quoted or token.is_number or token.is_date:
-                return token.text
-            if is_not_text or not token.is_word:
-                cursor.position -= 1
-                cursor.refuse("put a text value between quotes")
             return token.text
 
 
 def _to_number(token: Token, column: Column) -> int | float:
     if not token.is_number:
-        raise _mismatch(column, f"is a number and cannot be compared with {token.text!r}")
+        raise _mismatch(
+            column, f"is a number and cannot be compared with {token.text!r}; write digits only, as in 1500.5"
+        )
     if set(token.text) & set(".eE"):
-        number = float(token.text)
+        number = float(token.number)
         if number in (float("inf"), float("-inf")):
             raise _mismatch(column, f"cannot hold {token.text!r}")
         return number
-    if len(token.text) > 20 or int(token.text) not in _INT64:
+    if len(token.number) > 20 or int(token.number) not in _INT64:
         raise _mismatch(column, "cannot hold a number of more than 64 bits")
-    return int(token.text)
+    return int(token.number)
 
 
 def _to_time(token: Token, column: Column) -> datetime:
@@ -148,7 +180,9 @@ def _to_time(token: Token, column: Column) -> datetime:
         else:
             if found.tzinfo is None and (column.type is ColumnType.TIMESTAMP or found.time() == datetime.min.time()):
                 return found
-    wanted = "2020-01-31" if column.type is ColumnType.DATE else "'2020-01-31 12:00:00', without a time zone"
+    wanted = "2020-01-31"
+    if column.type is ColumnType.TIMESTAMP:
+        wanted += " for the whole day or '2020-01-31 12:00:00', without a time zone"
     raise _mismatch(column, f"is a {column.type}; write it like {wanted}, not {token.text!r}")
 
 

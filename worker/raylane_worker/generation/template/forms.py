@@ -1,34 +1,98 @@
-"""The forms of prompts that the template generator understands, for its error messages."""
+"""The forms of prompts that the template generator understands, with examples about the columns of a source."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
+
+from raylane_common.errors import AmbiguousPrompt, GenerationError, NeedsModel, NotUnderstood, UnknownColumn
+from raylane_common.wire.sources import ColumnType
+from raylane_worker.generation.columns import columns_of
+from raylane_worker.generation.template.names import NameIndex
+from raylane_worker.generation.template.prompt import Prompt
+from raylane_worker.generation.template.question import (
+    Aggregate,
+    Comparison,
+    Condition,
+    CountMissing,
+    Describe,
+    Distinct,
+    ListColumns,
+    Measure,
+    Preview,
+    Question,
+    Statistic,
+    TopRows,
+    numeric_columns,
+)
+from raylane_worker.generation.template.readings import find_question
+from raylane_worker.generation.template.tokens import split_tokens
+from raylane_worker.generation.template.write_prompt import quote, write_prompt
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pydantic import JsonValue
 
-# Each form with an example.
-_FORMS: Final[tuple[tuple[str, str], ...]] = (
-    ("preview", "first 5 rows"),
-    ("count", "how many rows"),
-    ("columns", "columns"),
-    ("describe", "describe temp_max and wind"),
-    ("missing values", "missing values per column"),
-    ("sum, average, median, min, max, standard deviation, count distinct", "average and max of temp_max"),
-    ("grouped, by one or more columns", "average temp_max by weather"),
-    ("top or bottom rows", "top 5 by temp_max"),
-    ("top or bottom groups", "top 3 weather by average temp_max"),
-    ("distinct values", "distinct weather"),
-    ("filter, after any of these", "count rows where weather = 'rain' and temp_max between 10 and 20"),
-    ("source, if there are several", "first 5 rows of seattle-weather.csv"),
-)
+    from raylane_common.wire.sources import Source
+    from raylane_worker.generation.template.question import Operation
+
+_ROWS = Measure(Statistic.ROWS)
 
 
-def supported_forms() -> list[JsonValue]:
-    """Returns the forms for `details["supported"]` of an error."""
-    return [{"form": form, "example": example} for form, example in _FORMS]
+def with_forms(error: GenerationError, source: Source) -> GenerationError:
+    """Returns the error with the supported forms in its details, and in its message if that says nothing better."""
+    if not isinstance(error, NotUnderstood | NeedsModel | UnknownColumn | AmbiguousPrompt):
+        return error
+    forms = list(_forms(source))
+    supported: list[JsonValue] = [{"form": form, "example": example} for form, example in forms]
+    message = error.message
+    if isinstance(error, NotUnderstood | NeedsModel):
+        message += f"; it understands prompts such as {', '.join(repr(example) for _, example in forms)}"
+    return type(error)(message, details={**error.details, "supported": supported})
 
 
-def examples() -> str:
-    """Returns the examples for the message of an error."""
-    return ", ".join(repr(example) for _, example in _FORMS)
+def _forms(source: Source) -> Iterator[tuple[str, str]]:
+    """Yields each form that the source's columns allow, with an example."""
+    names = NameIndex([(source.name, source)])
+    for form, operation, conditions in _examples(source):
+        question = Question(source, operation, conditions)
+        for written in (
+            write_prompt(question, name=lambda name: name, with_source=False),
+            write_prompt(question, name=quote, with_source=False),
+            write_prompt(question),
+        ):
+            if written.isprintable() and _means(written, question, names):
+                yield form, written
+                break
+
+
+def _means(written: str, question: Question, names: NameIndex[Source]) -> bool:
+    try:
+        return find_question(Prompt(split_tokens(written), question.source, names)) == question
+    except GenerationError:
+        return False
+
+
+def _examples(source: Source) -> Iterator[tuple[str, Operation, tuple[Condition, ...]]]:
+    columns, numbers = columns_of(source), numeric_columns(source)
+    keys = [one for one in columns if one.type in (ColumnType.STRING, ColumnType.BOOLEAN)]
+    yield "preview", Preview(5), ()
+    yield "count", Aggregate((_ROWS,)), ()
+    yield "columns", ListColumns(), ()
+    yield "missing values", CountMissing(columns), ()
+    if numbers:
+        first, last = numbers[0], numbers[-1]
+        mean, greatest = Measure(Statistic.MEAN, first), Measure(Statistic.MAX, last)
+        yield "describe", Describe(numbers[:2]), ()
+        statistics = "sum, average, median, min, max, standard deviation, count distinct"
+        yield statistics, Aggregate((mean, greatest)), ()
+        yield "top or bottom rows", TopRows(5, first, descending=True), ()
+        yield "filter, after any of these", Aggregate((_ROWS,)), (Condition(first, Comparison.BETWEEN, (1, 20)),)
+    for key in keys[:1]:
+        yield "distinct values", Distinct((key,)), ()
+        yield "grouped, by one or more columns", Aggregate((_ROWS,), (key,)), ()
+        if key.type is ColumnType.STRING:
+            yield "filter by text", Aggregate((_ROWS,)), (Condition(key, Comparison.EQUAL, ("a text",)),)
+        if numbers:
+            yield "statistics of groups", Aggregate((Measure(Statistic.MEAN, numbers[0]),), (key,)), ()
+            yield "top or bottom groups", Aggregate((Measure(Statistic.MEAN, numbers[0]),), (key,), 3), ()

@@ -14,10 +14,9 @@ from raylane_common.errors import NoSources, NotUnderstood
 from raylane_worker.generation.port import Draft
 from raylane_worker.generation.template.choose_source import parse_prompt
 from raylane_worker.generation.template.emit import emit_script
-from raylane_worker.generation.template.forms import supported_forms
+from raylane_worker.generation.template.forms import with_forms
 from raylane_worker.generation.template.sentence import write_sentence
 from raylane_worker.generation.template.tokens import split_tokens
-from raylane_worker.generation.template.type_check import check_types
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -55,14 +54,20 @@ class TemplateGenerator:
 def write(prompt: str, sources: Sequence[Source], *, small: bool = False) -> TemplateScript:
     """Returns the script that answers the prompt from one of the sources. If `small`, the script reads it as one block.
 
-    Raises `NoSources`, `NotUnderstood` (details: `unconsumed` words, `supported` forms with an example each),
-    `NeedsModel`, `UnknownColumn` (details: `nearest` names), `AmbiguousColumn`, `TypeMismatch`, `UnknownSource`,
-    `AmbiguousSource`, `UnsupportedFormat`.
+    Raises `NoSources`, `AmbiguousPrompt` (details: `choices`, prompts that have one reading), `NotUnderstood` (details:
+    `unconsumed` words, `supported` forms with an example each), `NeedsModel`, `UnknownColumn` (details: `nearest`
+    names), `AmbiguousColumn`, `TypeMismatch`, `UnknownSource`, `AmbiguousSource`, `UnsupportedFormat`.
     """
     if not sources:
         raise NoSources("the session has no sources; upload a file or select a table first")
-    question = parse_prompt(_tokens(prompt), sources)
-    check_types(question)
+    tokens, ending = _tokens(prompt)
+    if len(tokens) > _MAX_TOKENS:
+        too_long = NotUnderstood(
+            f"the prompt has {len(tokens)} words; the template generator accepts at most {_MAX_TOKENS}",
+            details={"unconsumed": [token.text for token in tokens[_MAX_TOKENS:]]},
+        )
+        raise with_forms(too_long, sources[0])
+    question = parse_prompt(tokens, sources, ending)
     digest = hashlib.sha256(prompt.encode(errors="surrogatepass")).hexdigest()[:16]
     header = f"# Written by Raylane's template generator: template {question.template_id}, prompt sha256:{digest}."
     return TemplateScript(
@@ -72,13 +77,10 @@ def write(prompt: str, sources: Sequence[Source], *, small: bool = False) -> Tem
     )
 
 
-def _tokens(prompt: str) -> list[Token]:
+def _tokens(prompt: str) -> tuple[list[Token], str]:
+    """Returns the tokens without the punctuation at the end, and that punctuation if it is attached to the last one."""
     tokens = split_tokens(prompt)
+    ending: list[Token] = []
     while tokens and tokens[-1].key in {"?", ".", "!"}:
-        tokens.pop()
-    if len(tokens) > _MAX_TOKENS:
-        raise NotUnderstood(
-            f"the prompt has {len(tokens)} words; the template generator accepts at most {_MAX_TOKENS}",
-            details={"unconsumed": [token.text for token in tokens[_MAX_TOKENS:]], "supported": supported_forms()},
-        )
-    return tokens
+        ending.insert(0, tokens.pop())
+    return tokens, ending[0].text if ending and ending[0].attached else ""

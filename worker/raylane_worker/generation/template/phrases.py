@@ -13,17 +13,20 @@ def _combine(*parts: str) -> str:
     return "|".join(" ".join(words) for words in product(*(part.split("|") for part in parts)))
 
 
+# Courtesy before the operation. No word that could be a value is alone here: "us" is also a country.
 POLITE: Final = (
     "please|kindly|can you|could you|would you|tell me|let me see|i want|i need|i would like|to see|to know"
-    "|what is|what's|what are|what was|what were|find|find me|return|calculate|compute|the|a|an|me|us"
+    "|what is|what's|what are|what was|what were|find|find me|return|calculate|compute|the"
 )
-SHOW: Final = "show|display|print|list|get|give"
+SHOW: Final = "show|show me|display|print|list|get|get me|give|give me"
 # May follow the operation without changing its meaning.
-TAIL: Final = "please|are there|there are|are|do we have|does it have|does|have"
+TAIL: Final = "are there|there are|do we have|does it have"
 
-ROWS: Final = "rows|row|records|record|lines|line|entries|observations"
+ROWS: Final = "rows|records|lines|entries|observations"
+ROW: Final = "row|record|line|entry|observation"
+FIRST_ROW: Final = _combine("first", ROW)
 ALL_ROWS: Final = _combine("all|all the", ROWS)
-COUNT: Final = "how many|count"
+COUNT: Final = "how many|count|a count of"
 COUNT_ROWS: Final = "row count|record count|" + _combine(
     "how many|total number of|number of|count of|count the|count all|count", ROWS
 )
@@ -32,13 +35,16 @@ COLUMNS: Final = (
     "columns|all columns|which columns|what columns|column names|names of the columns|column types|schema"
     "|columns and types|columns and their types"
 )
-DESCRIBE: Final = "describe|summary statistics|descriptive statistics|statistics|summary"
+DESCRIBE: Final = "describe|summary statistics|descriptive statistics|statistics|summary|a summary"
 DISTINCT: Final = "distinct|unique|different"
 VALUES: Final = "values of|values in|values for|values"
 _MISSING: Final = "missing values|null values|missing data|nulls"
 COUNT_MISSING: Final = f"{_MISSING}|" + _combine("how many|number of|count the|count", _MISSING)
 EACH_COLUMN: Final = _combine("per|by|in each|for each|in every|for every", "column")
 BY: Final = "by|per|for each|for every|grouped by|group by|in each"
+HEAD: Final = "first|head|preview|a preview|sample of|sample|a sample of|a sample"
+TOP: Final = "top|highest|largest"
+BOTTOM: Final = "bottom|lowest|smallest"
 
 STATISTICS: Final = (
     ("sum|total", Statistic.SUM),
@@ -53,6 +59,16 @@ STATISTICS: Final = (
         Statistic.DISTINCT,
     ),
 )
+# A column whose name begins with one of these could be meant where its words are read as an operation.
+OPERATIONS: Final = "|".join(
+    (
+        *(names for names, _ in STATISTICS),
+        *(COUNT, COUNT_ROWS, ROWS, ROW, COLUMNS, DESCRIBE, DISTINCT, COUNT_MISSING, HEAD, TOP, BOTTOM),
+        "number of|total number of|missing|data",
+    )
+)
+# May precede such a column: "how many lines by file", where `lines` is a column.
+COUNT_PREFIX: Final = "how many|count|count of|number of|total number of"
 
 NUMBERS: Final = {
     "one": 1,
@@ -68,7 +84,8 @@ NUMBERS: Final = {
 }
 
 # Before and after the name of a source.
-SOURCE_PREPOSITION: Final = "in the|in|from the|from|of the|of|for the|for|on the|on"
+SOURCE_PREPOSITION: Final = "in|from|of|for|on"
+SOURCE_ARTICLE: Final = "the|this"
 SOURCE_NOUN: Final = "file|table|dataset|data|csv"
 COLUMN_NOUN: Final = "columns|column|values|value"
 # Words that end an unknown name.

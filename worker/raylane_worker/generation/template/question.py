@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -62,7 +62,10 @@ class Measure:
 
 @dataclass(frozen=True)
 class Condition:
-    """One condition on a column. A row whose value is missing meets only `MISSING`."""
+    """One condition on a column. A row whose value is missing meets only `MISSING`.
+
+    A date that a column of times is compared with is the whole day.
+    """
 
     column: Column
     comparison: Comparison
@@ -132,13 +135,13 @@ Operation: TypeAlias = Preview | ListColumns | Describe | CountMissing | Distinc
 class Question:
     """One operation on one source, on the rows that meet all conditions.
 
-    `names_source` says whether the prompt names the source.
+    `names_source` says whether the prompt names the source; it does not change the question.
     """
 
     source: Source
     operation: Operation
     conditions: tuple[Condition, ...] = ()
-    names_source: bool = False
+    names_source: bool = field(default=False, compare=False)
 
     @property
     def template_id(self) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from raylane_common.errors import UnsupportedFormat
 from raylane_common.wire.sources import Column, ColumnType, CsvSource, TableFormat, TableSource
 from raylane_worker.generation.template.builder import ScriptBuilder, format_call
+from raylane_worker.generation.template.days import compares_days, day_bounds
 from raylane_worker.generation.template.question import Comparison, Condition, Value
 
 if TYPE_CHECKING:
@@ -131,6 +132,8 @@ def _is_read_differently(column: Column, source: Source) -> bool:
 
 
 def _condition(script: ScriptBuilder, source: Source, condition: Condition) -> str:
+    if compares_days(condition):
+        return _day_condition(script, condition)
     column = f"col({condition.column.name!r})"
     is_partition_key = isinstance(source, TableSource) and condition.column in source.partition_keys
     dates_as_text = is_partition_key and condition.column.type is ColumnType.DATE
@@ -154,6 +157,17 @@ def _condition(script: ScriptBuilder, source: Source, condition: Condition) -> s
             script.import_names("ray.data.expressions", "lit")
             sign = "==" if comparison is Comparison.EQUAL else str(comparison)
             return f"{column} {sign} lit({values[0]})"
+
+
+def _day_condition(script: ScriptBuilder, condition: Condition) -> str:
+    script.import_names("ray.data.expressions", "lit")
+    script.import_module("datetime")
+    column = f"col({condition.column.name!r})"
+    alternatives = [
+        " & ".join(f"({column} {comparison} lit({moment!r}))" for comparison, moment in bounds)
+        for bounds in day_bounds(condition)
+    ]
+    return " | ".join(f"({one})" for one in alternatives)
 
 
 def _arrow_condition(script: ScriptBuilder, source: Source, condition: Condition) -> str:

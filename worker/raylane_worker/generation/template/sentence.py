@@ -6,6 +6,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Final
 
 from raylane_common.wire.sources import ColumnType, TableFormat
+from raylane_worker.generation.template.days import compares_days, is_day
 from raylane_worker.generation.template.question import (
     MAX_ROWS,
     Aggregate,
@@ -27,10 +28,19 @@ _STATISTIC_NAMES: Final = {
     Statistic.SUM: "sum",
     Statistic.MEAN: "average",
     Statistic.MEDIAN: "median",
-    Statistic.MIN: "smallest value",
-    Statistic.MAX: "largest value",
+    Statistic.MIN: "minimum",
+    Statistic.MAX: "maximum",
     Statistic.STD: "sample standard deviation (n - 1)",
     Statistic.DISTINCT: "number of distinct values",
+}
+_DAY_COMPARISONS: Final = {
+    Comparison.EQUAL: "on",
+    Comparison.UNEQUAL: "not on",
+    Comparison.GREATER: "after",
+    Comparison.GREATER_EQUAL: "not before",
+    Comparison.LESS: "before",
+    Comparison.LESS_EQUAL: "not after",
+    Comparison.IN: "on",
 }
 
 
@@ -83,6 +93,11 @@ def _measure(measure: Measure) -> str:
 
 def _condition(condition: Condition) -> str:
     column, values = repr(condition.column.name), [_value(value) for value in condition.values]
+    if compares_days(condition):
+        days = ["the day " * is_day(value) + text for value, text in zip(condition.values, values, strict=True)]
+        if condition.comparison is Comparison.BETWEEN:
+            return f"{column} is between {' and '.join(days)} (both included)"
+        return f"{column} is {_DAY_COMPARISONS[condition.comparison]} {' or '.join(days)}"
     match condition.comparison:
         case Comparison.MISSING | Comparison.PRESENT:
             return f"{column} {condition.comparison}"
@@ -109,6 +124,12 @@ def _notes(question: Question, *, small: bool) -> list[str]:
         notes.append("quartiles are left out, since the source is not known to be small")
     if any(one.column.type is ColumnType.STRING and one.values for one in conditions):
         notes.append("text is compared exactly, including case")
+    if unequal := [one.column for one in conditions if one.comparison is Comparison.UNEQUAL]:
+        notes.append(f"rows where {_names(tuple(unequal))} is missing are left out")
+    if any("tz=" in one.column.native_type and one.values for one in conditions):
+        notes.append("times and days are those of UTC")
+    if isinstance(operation, Aggregate) and operation.top:
+        notes.append(f"ties are ordered by {_names(operation.keys)}")
     counted = operation.measures if isinstance(operation, Aggregate) else ()
     of_text = [one for one in counted if one.column and one.column.type is ColumnType.STRING]
     if of_text and question.source.format is TableFormat.CSV:

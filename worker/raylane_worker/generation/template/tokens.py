@@ -14,7 +14,8 @@ _TOKEN: Final = re.compile(
     r"""
       (?<!\w) (?: "([^"]*)" | '([^']*)' | `([^`]*)` | \u201c([^\u201d]*)\u201d | \u2018([^\u2019]*)\u2019 ) (?!\w)
     | ( [0-9]{4}-[0-9]{2}-[0-9]{2} (?: [T ] [0-9]{2}:[0-9]{2} (?: :[0-9]{2} (?: \.[0-9]{1,6} )? )? )? (?![\w:]) )
-    | ( (?<![\w.]) [-+]? [0-9]+ (?: \.[0-9]+ )? (?: [eE][-+]?[0-9]+ )? (?! \w | \.\w ) )
+    | ( (?<![\w.]) [-+]? (?: [0-9]{1,3} (?: ,[0-9]{3} )+ (?! ,[0-9] ) | [0-9]+ )
+        (?: \.[0-9]+ )? (?: [eE][-+]?[0-9]+ )? (?! \w | \.\w ) )
     | ( \w+ (?: [-.'\u2019/] \w+ )* )
     | ( [<>!=]= | <> | \S )
     """,
@@ -24,31 +25,54 @@ _TOKEN: Final = re.compile(
 
 @dataclass(frozen=True)
 class Token:
-    """One word, number, date, sign or quoted text. `key` is compared with keywords; it is empty for quoted text."""
+    """One word, number, date, sign or quoted text.
+
+    `key` is compared with keywords; it is empty for quoted text. `attached` says that no white space precedes it.
+    """
 
     text: str
     key: str
     quoted: bool = False
     is_number: bool = False
     is_date: bool = False
+    attached: bool = False
 
     @property
     def is_word(self) -> bool:
         """Whether it begins with a letter, a digit or '_', unlike a sign."""
         return self.text[:1].isalnum() or self.text.startswith("_")
 
+    @property
+    def is_text(self) -> bool:
+        """Whether it is a word without quotes."""
+        return self.is_word and not (self.quoted or self.is_number or self.is_date)
+
+    @property
+    def is_lower(self) -> bool:
+        """Whether it is written in lower case, unlike an abbreviation such as US."""
+        return self.text == self.text.lower()
+
+    @property
+    def number(self) -> str:
+        """A number's text without separators of thousands."""
+        return self.text.replace(",", "")
+
 
 def split_tokens(text: str) -> list[Token]:
     """Returns the tokens of the text. Every character except white space belongs to exactly one token."""
-    tokens = []
+    tokens: list[Token] = []
+    end = -1
     for match in _TOKEN.finditer(text):
         *quoted, date, number, _word, _sign = match.groups()
         inside = next((group for group in quoted if group is not None), None)
+        attached = match.start() == end
+        end = match.end()
         if inside is not None:
-            tokens.append(Token(inside, "", quoted=True))
+            tokens.append(Token(inside, "", quoted=True, attached=attached))
         else:
             found = match.group()
-            tokens.append(Token(found, found.casefold(), is_date=date is not None, is_number=number is not None))
+            is_date, is_number = date is not None, number is not None
+            tokens.append(Token(found, found.casefold(), is_date=is_date, is_number=is_number, attached=attached))
     return tokens
 
 

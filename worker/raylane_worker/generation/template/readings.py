@@ -1,0 +1,147 @@
+"""Finds every reading of a prompt for one source. A prompt with several readings is refused as ambiguous.
+
+See docs/decisions/0026.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+from raylane_common.errors import AmbiguousPrompt, GenerationError, NeedsModel, NotUnderstood
+from raylane_worker.generation.template import phrases
+from raylane_worker.generation.template.choices import MAX_RUNS, all_choices
+from raylane_worker.generation.template.grammar import parse_question
+from raylane_worker.generation.template.name_cursor import NameCursor
+from raylane_worker.generation.template.prompt import Prompt, Role
+from raylane_worker.generation.template.tokens import join_tokens, split_tokens
+from raylane_worker.generation.template.type_check import check_types
+from raylane_worker.generation.template.write_prompt import write_prompt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from pydantic import JsonValue
+
+    from raylane_worker.generation.template.question import Question
+
+# How many readings an error lists.
+_MAX_CHOICES: Final = 6
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One way to read a prompt.
+
+    `shadowed` are words of the prompt that are the name of a column and were read as something else. A guess completes
+    what the prompt does not say: it is never the answer, but it makes other readings doubtful. In an exact reading the
+    source and every column are named in quotes, as in the choices of an error, so no other word is a name.
+    """
+
+    question: Question
+    shadowed: tuple[str, ...]
+    is_guess: bool
+    is_exact: bool
+
+
+def find_question(prompt: Prompt) -> Question:
+    """Returns the only question that the prompt may ask about its source.
+
+    Raises `AmbiguousPrompt` (details: `choices`, prompts with one reading each), `NotUnderstood` (details: the tokens
+    that are left), `NeedsModel`, `UnknownColumn`, `AmbiguousColumn`, `TypeMismatch`, `UnknownSource`,
+    `AmbiguousSource`.
+    """
+    readings, refusal = _all_readings(prompt)
+    if exact := [one for one in readings if one.is_exact]:
+        readings = exact
+    questions = list(dict.fromkeys(one.question for one in readings))
+    if len(questions) == 1 and any(one.is_exact or not (one.is_guess or one.shadowed) for one in readings):
+        return questions[0]
+    if not readings:
+        raise _needs_model(prompt) or refusal
+    raise _ambiguous(prompt, readings, questions)
+
+
+def _all_readings(prompt: Prompt) -> tuple[list[Reading], GenerationError]:
+    """Returns the readings, and the refusal of the run that came furthest."""
+    readings: list[Reading] = []
+    refusal: tuple[int, GenerationError] = (-1, NotUnderstood("the prompt cannot be read"))
+    runs = 0
+    for choices in all_choices():
+        runs += 1
+        cursor = NameCursor(prompt, choices)
+        try:
+            question = parse_question(cursor)
+            check_types(question)
+        except GenerationError as error:
+            if cursor.position > refusal[0] and not cursor.is_guess:
+                refusal = (cursor.position, error)
+            continue
+        readings.append(
+            Reading(
+                question,
+                tuple(_shadowed(cursor)),
+                is_guess=cursor.is_guess,
+                is_exact=_is_exact(cursor) and not cursor.is_guess,
+            )
+        )
+    if runs == MAX_RUNS:
+        words: list[JsonValue] = [token.text for token in prompt.tokens]
+        raise NotUnderstood(
+            "the prompt can be read in too many ways; put the names of its columns between quotes",
+            details={"unconsumed": words},
+        )
+    return readings, refusal[1]
+
+
+def _shadowed(cursor: NameCursor) -> Iterator[str]:
+    """Yields the words of the prompt that are the name of a column and were not read as such.
+
+    A part of another name or of a value is not meant as a name, and neither is a keyword where no name could be.
+    """
+    roles = {position: span for span in cursor.spans for position in range(span.start, span.end)}
+    for start, token in enumerate(cursor.tokens):
+        for match in () if token.quoted else cursor.prompt.columns_at(start):
+            spans = {roles[position] for position in range(start, start + match.length)}
+            is_within_one = len(spans) == 1 and next(iter(spans)).role is not Role.WORD
+            if not is_within_one and not all(span.role is Role.FIXED for span in spans):
+                yield join_tokens(cursor.tokens[start : start + match.length])
+
+
+def _is_exact(cursor: NameCursor) -> bool:
+    names = [span for span in cursor.spans if span.role is Role.NAME]
+    return any(span.is_source for span in names) and all(cursor.tokens[span.start].quoted for span in names)
+
+
+def _needs_model(prompt: Prompt) -> NeedsModel | None:
+    for position, token in enumerate(prompt.tokens):
+        if token.key in phrases.NEEDS_MODEL.split("|") and not prompt.columns_at(position):
+            return NeedsModel(
+                f"the template generator cannot handle {token.text!r}; configure a model, or use a supported form",
+                details={"word": token.text},
+            )
+    return None
+
+
+def _ambiguous(prompt: Prompt, readings: Iterable[Reading], questions: Iterable[Question]) -> AmbiguousPrompt:
+    choices: list[JsonValue] = [*islice(_writable(prompt, questions), _MAX_CHOICES)]
+    shadowed: list[JsonValue] = [*sorted({name for one in readings for name in one.shadowed})]
+    reason = f", because {' and '.join(map(repr, shadowed))} may be a column" if shadowed else ""
+    advice = f"write what you mean: {' or '.join(map(str, choices))}" if choices else "put its names between quotes"
+    written = join_tokens(prompt.tokens)
+    return AmbiguousPrompt(
+        f"{written!r} can be read in several ways{reason}; {advice}",
+        details={"choices": choices, "columns": shadowed, "source": prompt.source.name},
+    )
+
+
+def _writable(prompt: Prompt, questions: Iterable[Question]) -> Iterator[str]:
+    """Yields the prompts that have only the wanted reading. Names with control characters have none."""
+    for question in questions:
+        written = write_prompt(question)
+        if not written.isprintable():
+            continue
+        readings, _ = _all_readings(Prompt(split_tokens(written), prompt.source, prompt.sources))
+        if {one.question for one in readings if one.is_exact} == {question}:
+            yield written
