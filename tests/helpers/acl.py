@@ -5,19 +5,24 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-PRODUCER, WORKER = "raylane-producer", "raylane-worker"
+PRODUCER, OPERATOR, WORKER = "raylane-producer", "raylane-operator", "raylane-worker"
 _PAGE = Path(__file__).parents[2] / "docs" / "operations.md"
 
 
 def documented_rules(prefix: str = "") -> dict[str, list[str]]:
-    """Returns each user's rules for keys without a prefix, or with the one in the documentation's example."""
+    """Returns each user's rules, for keys without a prefix or changed as the documentation says for one."""
     text = _PAGE.read_text(encoding="utf-8")
-    if prefix:
-        replaced = re.search(rf"With a prefix `{prefix}`, write `(.*)` in place of `(.*)`;", text)
-        assert replaced is not None
-        text = text.replace(replaced[2], replaced[1])
-    found = (line.split() for line in text.splitlines() if line.startswith("user raylane-"))
-    return {user: rules for _, user, *rules in found}
+    found = [line.split() for line in text.splitlines() if line.startswith("user raylane-")]
+    return {user: [_prefixed(rule, prefix, text) for rule in rules] for _, user, *rules in found}
+
+
+def _prefixed(rule: str, prefix: str, text: str) -> str:
+    start = re.match(r"%R~|~|&", rule)
+    if not prefix or start is None:
+        return rule
+    kind = start[0]
+    assert f"`{kind}{{{prefix}}}:raylane:" in text, "the documentation shows each form for this prefix"
+    return f"{kind}{{{prefix}}}:{rule.removeprefix(kind)}"
 
 
 def password_of(user: str) -> str:

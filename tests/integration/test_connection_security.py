@@ -32,7 +32,7 @@ from raylane_common.wire.upload import UploadRequest
 from raylane_worker.app import run
 from raylane_worker.context import Handler
 from raylane_worker.embedded import HOST
-from tests.helpers.acl import PRODUCER, WORKER, documented_rules, password_of
+from tests.helpers.acl import OPERATOR, PRODUCER, WORKER, documented_rules, password_of
 from tests.helpers.lanes import DONE, worker
 from tests.helpers.tls import Authority, Terminator, an_authority
 from tests.helpers.waiting import until
@@ -181,7 +181,8 @@ async def test_a_client_can_be_closed_while_its_server_is_silent(valkey: Embedde
 # --- users -------------------------------------------------------------------------------------------------------
 
 SCRIPTS: dict[str, list[Name]] = {
-    PRODUCER: ["enqueue", "cancel", "requeue", "put_sources", "change_setting", "wake_reader", "mark"],
+    PRODUCER: ["enqueue", "cancel", "requeue", "put_sources", "wake_reader", "mark"],
+    OPERATOR: ["enqueue", "cancel", "requeue", "put_sources", "change_setting", "wake_reader", "mark"],
     WORKER: [
         "claim",
         "renew",
@@ -290,6 +291,13 @@ async def be_a_producer(producer: Producer) -> None:
     assert await producer.reset("s") == 1
 
 
+async def be_an_operator(producer: Producer) -> None:
+    await be_a_producer(producer)
+    await producer.settings.set("ray.max_runs", "3")
+    assert await producer.settings.all() == {"ray.max_runs": "3"}
+    await producer.settings.unset("ray.max_runs")
+
+
 async def _has_status(producer: Producer, job_id: str, status: JobStatus) -> bool:
     return (await producer.record(job_id)).status is status
 
@@ -324,18 +332,27 @@ async def _swept(client: Redis) -> bool:
     return found == len(Lane)
 
 
-@pytest.mark.parametrize("prefix", ["", "acme"], indirect=True)
-async def test_the_documented_users_can_do_all_that_producers_and_workers_do_and_little_else(
-    valkey: EmbeddedValkey, admin: Redis, rules: dict[str, list[str]], prefix: str
+@pytest.mark.parametrize(
+    ("prefix", "user"), [("", PRODUCER), ("acme", PRODUCER), ("acme", OPERATOR)], indirect=["prefix"]
+)
+async def test_the_documented_users_can_do_all_that_they_are_for_and_little_else(
+    valkey: EmbeddedValkey,
+    admin: Redis,
+    rules: dict[str, list[str]],
+    prefix: str,
+    user: str,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     await admin.config_resetstat()
     await admin.script_flush()
     policy = RetryPolicy(backoff_base_s=0.01)
     settings = Settings(redis=as_user(valkey, WORKER, prefix), retries={JobKind.GENERATE: policy})
-    backend = RedisBackend.connect(as_user(valkey, PRODUCER, prefix))
+    backend = RedisBackend.connect(as_user(valkey, user, prefix))
     async with be_a_worker(settings), Producer(backend=backend) as producer:
         async with asyncio.timeout(60):
-            await be_a_producer(producer)
+            await (be_a_producer if user == PRODUCER else be_an_operator)(producer)
+            if user == OPERATOR:
+                await until(lambda: "settings changed: none" in caplog.text)
     used = {name.removeprefix("cmdstat_") for name in await admin.info("commandstats")}
     for user, granted in rules.items():
         rights = {rule.removeprefix("+") for rule in granted if rule.startswith("+")}
@@ -348,7 +365,7 @@ def called_by_scripts(user: str) -> set[str]:
     found = re.findall(r"(?:call|own)\('([A-Z]+)'(?:, '(STREAM)')?", scripts)
     called = {"|".join(filter(None, words)).lower() for words in found}
     # Only workers take the step that asks for it.
-    return called - {"info"} if user == PRODUCER else called
+    return called if user == WORKER else called - {"info"}
 
 
 def test_every_command_of_the_scripts_is_granted(rules: dict[str, list[str]]) -> None:
@@ -357,8 +374,25 @@ def test_every_command_of_the_scripts_is_granted(rules: dict[str, list[str]]) ->
         assert called_by_scripts(user) - {rule.removeprefix("+") for rule in granted} == set()
 
 
+def test_every_key_of_the_scripts_is_granted_and_hardly_any_other(rules: dict[str, list[str]]) -> None:
+    # Steps that only workers take, and keys that no script reads.
+    of_workers, read_by_python = {"raylane:pulse:", "raylane:replaced:"}, {"raylane:workers:"}
+    expected = {
+        PRODUCER: (of_workers, read_by_python),
+        OPERATOR: (of_workers, read_by_python),
+        WORKER: (set[str](), {"raylane:settings", "raylane:settings:changed", "raylane:cancel:"}),
+    }
+    for user, rules_of_user in rules.items():
+        granted = {re.sub("^(%R~|~|&)", "", rule).removesuffix("*") for rule in rules_of_user if rule[0] in "%~&"}
+        scripts = "".join(source(script, "") for script in SCRIPTS[user])
+        used = set(re.findall("'((?:raylane|arq):[a-z:-]*)'", scripts))
+        missing = {key for key in used if not key.startswith(tuple(granted))}
+        unused = {start for start in granted if not any(key.startswith(start) for key in used)}
+        assert (missing, unused) == expected[user]
+
+
 @pytest.mark.parametrize("prefix", ["", "acme"], indirect=True)
-@pytest.mark.parametrize("user", [PRODUCER, WORKER])
+@pytest.mark.parametrize("user", [PRODUCER, OPERATOR, WORKER])
 async def test_a_documented_user_reaches_nothing_else(
     valkey: EmbeddedValkey, admin: Redis, user: str, prefix: str
 ) -> None:
@@ -376,6 +410,62 @@ async def test_a_documented_user_reaches_nothing_else(
         ):
             with pytest.raises(NoPermissionError):
                 await client.execute_command(*command.split())  # type: ignore[no-untyped-call]  # as above
+    await admin.acl_log_reset()
+
+
+OF_WORKERS = (
+    "SET raylane:drain:w 1",
+    "ZADD raylane:workers:ray 1 w",
+    "ZREM raylane:running:ray j",
+    "SET raylane:claim:t j",
+    "SET raylane:janitor:ray w",
+    "DEL raylane:pulse:ray",
+    "DEL raylane:replaced:ray",
+)
+FORBIDDEN = {
+    PRODUCER: (
+        *OF_WORKERS,
+        "HSET raylane:settings ray.private_url http://127.0.0.1:1",
+        "HDEL raylane:settings ray.private_url",
+        "DEL raylane:settings",
+        "SET raylane:settings x",
+        "HGETALL raylane:settings",
+        "PUBLISH raylane:settings:changed ray.private_url",
+    ),
+    OPERATOR: OF_WORKERS,
+    WORKER: ("HSET raylane:settings a b", "HDEL raylane:settings a", "DEL raylane:settings", "SET raylane:settings x"),
+}
+
+
+@pytest.mark.parametrize("user", FORBIDDEN)
+async def test_no_user_gets_at_the_keys_of_another_one_not_even_by_a_script_of_its_own(
+    valkey: EmbeddedValkey, admin: Redis, user: str
+) -> None:
+    await admin.hset("raylane:settings", "ray.max_runs", "8")  # type: ignore[misc]  # redis-py's sync/async union
+    async with client_of_settings(as_user(valkey, user)) as client:
+        digest = await client.script_load("return redis.call(unpack(ARGV))")
+        for command in map(str.split, FORBIDDEN[user]):
+            for sent in (command, ["EVALSHA", digest, "1", "raylane:route", *command]):
+                with pytest.raises(NoPermissionError):
+                    await client.execute_command(*sent)  # type: ignore[no-untyped-call]  # as above
+    assert await admin.keys() == ["raylane:settings"]
+    assert await admin.hgetall("raylane:settings") == {"ray.max_runs": "8"}  # type: ignore[misc]  # as above
+    await admin.delete("raylane:settings")
+    await admin.acl_log_reset()
+
+
+async def test_a_producer_is_refused_the_settings_at_once_and_changes_nothing(
+    valkey: EmbeddedValkey, admin: Redis
+) -> None:
+    async with Producer(backend=RedisBackend.connect(as_user(valkey, PRODUCER))) as producer:
+        settings = producer.settings
+        for verb in (settings.set("ray.max_runs", "9"), settings.unset("ray.max_runs"), settings.all()):
+            with pytest.raises(
+                QueueUnavailable, match=r"no permission to (change a setting|read the settings)"
+            ) as raised:
+                await verb
+            assert not raised.value.retryable
+    assert await admin.exists("raylane:settings") == 0
     await admin.acl_log_reset()
 
 
