@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from raylane_common.wire.generate import Finding
 from raylane_worker.generation.checks.columns import check_columns
 from raylane_worker.generation.checks.compiles import check_compiles
+from raylane_worker.generation.checks.flow import follow
 from raylane_worker.generation.checks.names import check_names
 from raylane_worker.generation.checks.paths import check_paths, sources_read
 from raylane_worker.generation.checks.script import TOO_COMPLEX, AstScript, OutOfTime, parse_script
@@ -58,5 +59,6 @@ def _check_script(script: AstScript, sources: Sequence[Source]) -> Iterator[Find
     yield from check_compiles(script)
     yield from check_names(script)
     yield from check_paths(script, sources)
-    yield from check_columns(script, read)
-    yield from check_structure(script, read)
+    found = follow(script, sources)
+    yield from check_columns(found.missing, read)
+    yield from check_structure(script, found)

@@ -1,4 +1,4 @@
-"""Checks the structure of a script: one `ray.init()`, some output, and no unbounded result in the driver."""
+"""Checks the structure of a script: how it starts Ray, whether it prints anything, what it asks of datasets."""
 
 from __future__ import annotations
 
@@ -11,84 +11,163 @@ from raylane_worker.generation.checks.script import AstScript, finding_at, line_
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from raylane_common.wire.sources import Source
+    from raylane_worker.generation.checks.evaluate import Found
 
-# A CSV file takes several times its size as rows in the driver, which shares its node with other work.
-_LARGE_BYTES: Final = 64 * 1024 * 1024
 _INIT_KEYWORDS: Final = frozenset({"address", "ignore_reinit_error", "log_to_driver"})
 _REPEATED: Final = (
     ast.For | ast.AsyncFor | ast.While | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp | ast.Lambda
 )
 
+_PRINTING_FUNCTIONS: Final = frozenset({"pprint.pp", "pprint.pprint"})
+_LOGGING_METHODS: Final = frozenset({"critical", "error", "exception", "info", "log", "warning"})
+_SHOWS_LOGS: Final = "logging.basicConfig"
+_INSTEAD: Final = {
+    "join": "join with map_batches and a dictionary",
+    "summary": "aggregate Mean, Std, Min, Max and Count",
+}
 _NO_ARGUMENTS: Final = "call ray.init() without arguments; Ray finds the cluster automatically"
 
 
-def check_structure(script: AstScript, sources: Sequence[Source]) -> Iterator[Finding]:
-    """Yields findings about `ray.init()`, output and unbounded results. `sources` are those that the script reads."""
+def check_structure(script: AstScript, found: Found) -> Iterator[Finding]:
+    """Yields findings about `ray.init()`, output, and methods of Dataset that `found` tells of."""
     yield from _check_init(script)
-    if not any(_is_output(call) for call in script.calls):
+    outputs = [node for node in script.nodes if _is_output(script, node)]
+    if not outputs:
         yield Finding(rule="no_output", message="the script prints nothing; print the result")
-    if any(source.size_bytes is None or source.size_bytes > _LARGE_BYTES for source in sources):
-        yield from _check_unbounded(script)
+    elif unused := _only_in_unused(script, outputs):
+        message = f"only {unused}() prints something, but the script never calls it; call it at the end"
+        yield Finding(rule="no_output", message=message)
+    for call in found.unbounded:
+        message = "has no limit and the source is large; use .take(1000), or .limit(1000) before it"
+        yield finding_at("unbounded", call, f".{_method(call)}() {message}")
+    for call in found.unavailable:
+        instead = _INSTEAD[_method(call)]
+        message = f"Dataset.{_method(call)} needs a package that the cluster does not have; {instead} instead"
+        yield finding_at("method_not_allowed", call, message)
+
+
+def _method(call: ast.Call) -> str:
+    return call.func.attr if isinstance(call.func, ast.Attribute) else ""
 
 
 def _check_init(script: AstScript) -> Iterator[Finding]:
     calls = [call for call in script.calls if script.origin(call) == "ray.init"]
-    if len(calls) != 1:
-        line = line_of(calls[1]) if calls else None
+    if not calls:
+        message = "ray.init() is never called; call it exactly once, before anything else of Ray"
+        yield Finding(rule="ray_init", message=message)
+    starting = [call for call in calls if not _is_guarded(script, call)]
+    second = next((call for call in starting[1:] if not _excludes(script, starting[0], call)), None)
+    if second is not None or (starting and len(starting) < len(calls)):
         message = f"ray.init() is called {len(calls)} times; call it exactly once, before anything else of Ray"
-        yield Finding(rule="ray_init", message=message, line=line)
+        yield Finding(rule="ray_init", message=message, line=line_of(second or starting[0]))
         return
-    (call,) = calls
+    for call in calls:
+        yield from _check_init_call(script, call)
+
+
+def _check_init_call(script: AstScript, call: ast.Call) -> Iterator[Finding]:
     for keyword in call.keywords:
         if keyword.arg not in _INIT_KEYWORDS or (keyword.arg == "address" and text_of(keyword.value) != "auto"):
             yield finding_at("ray_init", call, _NO_ARGUMENTS)
     if call.args:
         yield finding_at("ray_init", call, _NO_ARGUMENTS)
     enclosing = list(script.ancestors(call))
-    if not script.runs_on_driver(call) or any(isinstance(one, _REPEATED) for one in enclosing):
-        message = "call ray.init() at the top of the script, not in a loop or in a function that Ray calls"
+    called = _names(script, called=True) | {"__init__", "__enter__"}
+    is_passed = any(isinstance(one, ast.Lambda) or one.name not in called for one in _functions(script, call))
+    if is_passed or any(isinstance(one, _REPEATED) for one in enclosing):
+        message = "call ray.init() at the top of the script, not in a loop or in a function that the script never calls"
         yield finding_at("ray_init", call, message)
-    elif _is_late(script, call):
+    elif not _is_guarded(script, call) and _is_late(script, call):
         message = (
             "call ray.init() before anything else of Ray: otherwise Ray starts automatically, and a second start fails"
         )
         yield finding_at("ray_init", call, message)
 
 
+def _is_guarded(script: AstScript, call: ast.Call) -> bool:
+    """Returns whether the call never starts Ray a second time."""
+    for keyword in call.keywords:
+        if keyword.arg == "ignore_reinit_error" and isinstance(keyword.value, ast.Constant) and keyword.value.value:
+            return True
+    child: ast.AST = call
+    for one in script.ancestors(call):
+        match one:
+            case ast.If(test=ast.UnaryOp(op=ast.Not(), operand=ast.Call() as test), body=body):
+                if child in body and script.origin(test) == "ray.is_initialized":
+                    return True
+            case _:
+                pass
+        child = one
+    return False
+
+
+def _excludes(script: AstScript, first: ast.Call, second: ast.Call) -> bool:
+    """Returns whether only one of two calls is executed, or the second one if the first one fails."""
+    inner = {first, *script.ancestors(first)}
+    child: ast.AST = second
+    for one in script.ancestors(second):
+        if one in inner:
+            match one:
+                case ast.If(body=body, orelse=orelse):
+                    return (child in orelse and not inner.isdisjoint(body)) or (
+                        child in body and not inner.isdisjoint(orelse)
+                    )
+                case ast.Try(body=body):
+                    return isinstance(child, ast.ExceptHandler) and not inner.isdisjoint(body)
+                case _:
+                    return False
+        child = one
+    return False
+
+
 def _is_late(script: AstScript, init: ast.Call) -> bool:
     """Returns whether Ray Data is used before `init`, in the same function or both outside of functions."""
-    scope = _scope(script, init)
+    scope = next(_functions(script, init), None)
     return any(
-        script.origin(call).startswith("ray.data.read_") and call.lineno < init.lineno and _scope(script, call) is scope
+        script.origin(call).startswith("ray.data.read_")
+        and call.lineno < init.lineno
+        and next(_functions(script, call), None) is scope
         for call in script.calls
     )
 
 
-def _scope(script: AstScript, node: ast.AST) -> ast.AST | None:
-    functions = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
-    return next((one for one in script.ancestors(node) if isinstance(one, functions)), None)
-
-
-def _is_output(call: ast.Call) -> bool:
-    match call.func:
-        case ast.Name(id="print"):
+def _is_output(script: AstScript, node: ast.AST) -> bool:
+    """Returns whether the node prints something."""
+    match node:
+        case ast.Name(id="print", ctx=ast.Load()):
             return True
-        case ast.Attribute(attr=method):
-            return method == "show" or method.startswith("write_")
+        case ast.Name() | ast.Attribute() if script.references.get(node) in _PRINTING_FUNCTIONS:
+            return True
+        case ast.Call(func=ast.Attribute(attr=method)):
+            is_log = method in _LOGGING_METHODS and _SHOWS_LOGS in script.references.values()
+            return is_log or method == "show" or method.startswith("write_")
         case _:
             return False
 
 
-def _check_unbounded(script: AstScript) -> Iterator[Finding]:
-    for call in script.calls:
-        match call:
-            case ast.Call(func=ast.Attribute(value=ast.Call(func=ast.Attribute(attr="limit")))):
-                continue
-            case ast.Call(func=ast.Attribute(attr="take_all" | "to_pandas" as method), args=[], keywords=[]):
-                if script.runs_on_driver(call):
-                    hint = "use .take(1000), or .limit(1000) before it"
-                    message = f".{method}() has no limit and the source is large; {hint}"
-                    yield finding_at("unbounded", call, message)
-            case _:
-                pass
+def _only_in_unused(script: AstScript, outputs: Sequence[ast.AST]) -> str | None:
+    """Returns the name of a function that is never used, if all output is in such functions."""
+    used, unused = _names(script, called=False), None
+    for node in outputs:
+        names = [one.name for one in _functions(script, node) if not isinstance(one, ast.Lambda)]
+        # Python itself calls methods such as __init__; a decorator may pass a function to something that does.
+        unused = next((name for name in names if name not in used and not name.startswith("__")), None)
+        if unused is None:
+            return None
+    return unused
+
+
+def _functions(script: AstScript, node: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda]:
+    """Yields the functions that enclose the node, from the inside out."""
+    functions = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+    return (one for one in script.ancestors(node) if isinstance(one, functions))
+
+
+def _names(script: AstScript, *, called: bool) -> set[str]:
+    """Returns the last parts of all names that the script reads, or calls."""
+    nodes = (call.func for call in script.calls) if called else iter(script.nodes)
+    return {
+        one.id if isinstance(one, ast.Name) else one.attr
+        for one in nodes
+        if isinstance(one, ast.Name | ast.Attribute) and isinstance(one.ctx, ast.Load)
+    }

@@ -1,0 +1,396 @@
+"""Follows the expressions of a script: what is known of a value, which columns it reads, what it gives the driver."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final
+
+from raylane_worker.generation.checks.datasets import Arguments, Effect, aggregate, of_dataset, of_grouped
+from raylane_worker.generation.checks.readers import READERS, read_dataset
+from raylane_worker.generation.checks.scope import Scope
+from raylane_worker.generation.checks.values import (
+    Dataset,
+    Expression,
+    Function,
+    Grouped,
+    Items,
+    Keyed,
+    Many,
+    Mapping,
+    Text,
+    Value,
+    join_all,
+    texts,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from raylane_common.wire.sources import Source
+    from raylane_worker.generation.checks.script import AstScript
+
+# An ordinary script takes some hundred steps. The limits keep the check of any script fast and its recursion shallow.
+MAX_STEPS: Final = 10_000
+_MAX_DEPTH: Final = 80
+# Loops over more items are followed once, with what their items have in common.
+MAX_UNROLLED: Final = 20
+# No column has a longer name.
+_MAX_CHARACTERS: Final = 10_000
+# A copy of so many column names takes about as long as one step.
+_COLUMNS_PER_STEP: Final = 50
+
+_MAKERS: Final = frozenset(
+    f"ray.data.{name}" for name in ("from_arrow", "from_items", "from_numpy", "from_pandas", "range")
+)
+# Methods of a frame or a dictionary that keep its columns.
+_KEEPING: Final = frozenset({"copy", "drop_duplicates", "dropna", "fillna", "head", "sample", "sort_values", "tail"})
+# Functions that return the same items, perhaps in another order.
+_REORDERING: Final = frozenset({"iter", "list", "reversed", "set", "sorted", "tuple"})
+
+
+class TooLong(Exception):
+    """The script takes too many steps to follow."""
+
+
+@dataclass(frozen=True)
+class MissingColumn:
+    """A name of a column, and the columns among which it is not. `is_key` says whether it indexes a row or a frame."""
+
+    text: Text
+    columns: frozenset[str]
+    is_key: bool
+
+
+@dataclass
+class Found:
+    """What following a script has found.
+
+    `unbounded` are the calls that give the driver all rows of a large dataset, `unavailable` the calls of methods that
+    need a package which the cluster does not have.
+    """
+
+    missing: list[MissingColumn] = field(default_factory=list)
+    unbounded: list[ast.Call] = field(default_factory=list)
+    unavailable: list[ast.Call] = field(default_factory=list)
+
+
+class Evaluator:
+    """Evaluates expressions as far as they are known. `Flow` adds functions and statements."""
+
+    def __init__(self, script: AstScript, sources: Sequence[Source]) -> None:
+        """`sources` are those that the script may read."""
+        self.script = script
+        self.found = Found()
+        self.in_try = 0
+        self._sources = sources
+        self._steps = 0
+        self._depth = 0
+
+    def define(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda, scope: Scope) -> Function:
+        """Returns the function that a definition makes."""
+        raise NotImplementedError
+
+    def call_function(self, function: Function, arguments: Arguments) -> Value:
+        """Follows a call of a function of the script."""
+        raise NotImplementedError
+
+    def look_up(self, name: str, scope: Scope) -> Value:
+        """Returns the value of a variable."""
+        holder = scope.holder(name)
+        return None if holder is None else holder.get(name)
+
+    def bind(self, target: ast.expr, value: Value, scope: Scope) -> None:
+        """Binds a target of an assignment."""
+        match target:
+            case ast.Name(id=name):
+                scope.bind(name, value)
+            case ast.Starred(value=inner):
+                self.bind(inner, None, scope)
+            case ast.Tuple(elts=targets) | ast.List(elts=targets):
+                is_plain = not any(isinstance(one, ast.Starred) for one in targets)
+                for position, one in enumerate(targets):
+                    item = None
+                    if isinstance(value, Items) and is_plain and len(value.items) == len(targets):
+                        item = value.items[position]
+                    elif isinstance(value, Many):
+                        item = value.item
+                    self.bind(one, item, scope)
+            case ast.Subscript(value=inner, slice=key):
+                self.evaluate(inner, scope)
+                self.evaluate(key, scope)
+            case ast.Attribute(value=inner):
+                self.evaluate(inner, scope)
+            case _:
+                pass
+
+    def step(self, count: int = 1) -> None:
+        """Counts steps. Raises `TooLong` if there were too many."""
+        self._steps += count
+        if self._steps > MAX_STEPS:
+            raise TooLong
+
+    def evaluate(self, node: ast.expr | None, scope: Scope) -> Value:
+        """Returns what is known of an expression. Raises `TooLong`."""
+        if node is None:
+            return None
+        self.step()
+        self._depth += 1
+        if self._depth > _MAX_DEPTH:
+            raise TooLong
+        value = self._evaluate(node, scope)
+        self._depth -= 1
+        return value
+
+    def _evaluate(self, node: ast.expr, scope: Scope) -> Value:
+        match node:
+            case ast.Constant(value=str(text)):
+                return Text(text, node)
+            case ast.Name(id=name):
+                return self.look_up(name, scope)
+            case ast.Call():
+                return self._call(node, scope)
+            case ast.Lambda():
+                return self.define(node, scope)
+            case ast.List(elts=elements) | ast.Tuple(elts=elements) | ast.Set(elts=elements):
+                positional, is_complete = self._starred(elements, scope)
+                return Items.of(positional) if is_complete else None
+            case ast.Dict():
+                return self._dictionary(node, scope)
+            case ast.ListComp() | ast.SetComp() | ast.GeneratorExp():
+                return self._comprehension(node.generators, [node.elt], scope)
+            case ast.DictComp():
+                return self._comprehension(node.generators, [node.key, node.value], scope)
+            case ast.Subscript():
+                return self._subscript(node, scope)
+            case ast.JoinedStr():
+                parts = [self.evaluate(part, scope) for part in node.values]
+                known = [part.value for part in parts if isinstance(part, Text)]
+                return self._text(known, node) if len(known) == len(parts) else None
+            case ast.FormattedValue(value=inner, conversion=conversion, format_spec=spec):
+                value = self.evaluate(inner, scope)
+                return value if conversion == -1 and spec is None else None
+            case ast.NamedExpr(target=target, value=inner):
+                value = self.evaluate(inner, scope)
+                self.bind(target, value, scope)
+                return value
+            case ast.IfExp(test=test, body=body, orelse=orelse):
+                self.evaluate(test, scope)
+                return join_all([self.evaluate(body, scope), self.evaluate(orelse, scope)])
+            case ast.Yield() | ast.YieldFrom():
+                scope.is_generator = True
+                self.evaluate(node.value, scope)
+                return None
+            case _:
+                return self._combined(node, scope)
+
+    def _combined(self, node: ast.expr, scope: Scope) -> Value:
+        """Returns the value of any other expression: one of Ray Data if a part is one, text, items or nothing."""
+        parts = [self.evaluate(part, scope) for part in ast.iter_child_nodes(node) if isinstance(part, ast.expr)]
+        expressions = [part for part in parts if isinstance(part, Expression)]
+        if expressions and isinstance(node, ast.BinOp | ast.Compare | ast.UnaryOp | ast.Attribute | ast.BoolOp):
+            return self._united(expressions)
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+            match parts:
+                case [Text(value=left), Text(value=right)]:
+                    return self._text([left, right], node)
+                case [Items(items=first), Items(items=second)]:
+                    return Items.of(first + second)
+                case _:
+                    pass
+        return None
+
+    def _text(self, parts: Sequence[str], node: ast.expr) -> Text | None:
+        """Returns joined text; nothing if no column has such a long name."""
+        return Text("".join(parts), node) if sum(map(len, parts)) <= _MAX_CHARACTERS else None
+
+    def _united(self, expressions: Sequence[Expression]) -> Expression:
+        columns = frozenset[Text]().union(*(one.columns for one in expressions))
+        self.step(len(columns) // _COLUMNS_PER_STEP)
+        return Expression(columns)
+
+    def _starred(self, elements: Sequence[ast.expr], scope: Scope) -> tuple[list[Value], bool]:
+        """Returns the values of elements, and whether these are all."""
+        values: list[Value] = []
+        is_complete = True
+        for element in elements:
+            if isinstance(element, ast.Starred):
+                inner = self.evaluate(element.value, scope)
+                is_complete = is_complete and isinstance(inner, Items)
+                values += inner.items if isinstance(inner, Items) else ()
+            else:
+                values.append(self.evaluate(element, scope))
+        return values, is_complete
+
+    def _dictionary(self, node: ast.Dict, scope: Scope) -> Value:
+        items: list[tuple[Text, Value]] = []
+        is_complete = True
+        for key, value in zip(node.keys, node.values, strict=True):
+            name, known = self.evaluate(key, scope), self.evaluate(value, scope)
+            if isinstance(name, Text):
+                items.append((name, known))
+            elif key is None and isinstance(known, Mapping):
+                items += known.items
+            else:
+                is_complete = False
+        return Mapping.of(items) if is_complete else None
+
+    def items_of(self, value: Value) -> tuple[Value, ...] | None:
+        """Returns the items that a loop over a value takes one by one; None if they are not known, or too many."""
+        match value:
+            case Items(items=items) if len(items) <= MAX_UNROLLED:
+                return items
+            case Mapping(items=pairs) if len(pairs) <= MAX_UNROLLED:
+                return tuple(key for key, _ in pairs)
+            case _:
+                return None
+
+    def item_of(self, value: Value) -> Value:
+        """Returns what is known of each item of a value."""
+        match value:
+            case Items(items=items):
+                return join_all(items)
+            case Many(item=item):
+                return item
+            case _:
+                return None
+
+    def _comprehension(self, generators: Sequence[ast.comprehension], parts: list[ast.expr], outer: Scope) -> Value:
+        """Returns the items of a comprehension; of a dictionary if there are two parts."""
+        scope = Scope(outer)
+        first = self.evaluate(generators[0].iter, outer)
+        items = self.items_of(first)
+        is_plain = len(generators) == 1 and not generators[0].ifs
+        if items is None or not is_plain:
+            self.bind(generators[0].target, self.item_of(first), scope)
+            for position, generator in enumerate(generators):
+                if position:
+                    self.bind(generator.target, self.item_of(self.evaluate(generator.iter, scope)), scope)
+                for condition in generator.ifs:
+                    self.evaluate(condition, scope)
+            made = [self.evaluate(part, scope) for part in parts]
+            return Many.of(made[0]) if len(parts) == 1 else None
+        rows: list[list[Value]] = []
+        for item in items:
+            self.bind(generators[0].target, item, scope)
+            rows.append([self.evaluate(part, scope) for part in parts])
+        if len(parts) == 1:
+            return Items.of([row[0] for row in rows])
+        pairs = [(key, value) for key, value in rows if isinstance(key, Text)]
+        return Mapping.of(pairs) if len(pairs) == len(rows) else None
+
+    def _subscript(self, node: ast.Subscript, scope: Scope) -> Value:
+        value, key = self.evaluate(node.value, scope), self.evaluate(node.slice, scope)
+        match value, node.slice:
+            case Keyed(), _:
+                names = texts(key) or ()
+                self._read(names, value.columns, is_key=True)
+                return Keyed(frozenset(name.value for name in names)) if names and isinstance(key, Items) else None
+            case Items(items=items), ast.Constant(value=int(position)) if -len(items) <= position < len(items):
+                return items[position]
+            case Many(), ast.Slice():
+                return value
+            case Many(item=item), ast.Constant() | ast.UnaryOp():
+                return item
+            case Mapping(items=pairs), _ if isinstance(key, Text):
+                return {name.value: known for name, known in pairs}.get(key.value)
+            case Expression(), _:
+                return value
+            case _:
+                return None
+
+    def _arguments(self, call: ast.Call, scope: Scope) -> Arguments:
+        positional, is_complete = self._starred(call.args, scope)
+        named: dict[str, Value] = {}
+        for keyword in call.keywords:
+            value = self.evaluate(keyword.value, scope)
+            if keyword.arg is not None:
+                named[keyword.arg] = value
+            else:
+                is_complete = False
+        return Arguments(positional, named, is_complete)
+
+    def _call(self, call: ast.Call, scope: Scope) -> Value:
+        origin = self.script.origin(call)
+        receiver = None
+        if not origin:
+            receiver = self.evaluate(call.func.value if isinstance(call.func, ast.Attribute) else call.func, scope)
+        arguments = self._arguments(call, scope)
+        if origin:
+            return self._call_imported(origin, call, arguments)
+        if isinstance(call.func, ast.Attribute):
+            return self._call_method(receiver, call.func.attr, call, arguments)
+        if isinstance(receiver, Function):
+            return self.call_function(receiver, arguments)
+        if isinstance(call.func, ast.Name) and scope.holder(call.func.id) is None:
+            return self._call_builtin(call.func.id, arguments)
+        return None
+
+    def _call_imported(self, origin: str, call: ast.Call, arguments: Arguments) -> Value:
+        if origin in READERS:
+            dataset, chosen = read_dataset(call, arguments, self._sources)
+            if chosen is not None and dataset.columns is not None:
+                self._read(chosen, dataset.columns)
+                dataset = replace(dataset, columns=frozenset(text.value for text in chosen))
+            return dataset
+        if origin in _MAKERS:
+            return Dataset(None)
+        module, _, name = origin.rpartition(".")
+        if module == "ray.data.aggregate":
+            return aggregate(name, arguments)
+        if origin == "ray.data.expressions.col":
+            column = arguments.get(0, "name")
+            return Expression(frozenset({column} if isinstance(column, Text) else ()))
+        if module == "ray.data.expressions":
+            return Expression(frozenset())
+        return None
+
+    def _call_method(self, receiver: Value, method: str, call: ast.Call, arguments: Arguments) -> Value:
+        match receiver:
+            case Dataset():
+                self.step(len(receiver.columns or ()) // _COLUMNS_PER_STEP)
+                effect = of_dataset(receiver, method, arguments)
+                return self._apply(effect, receiver.columns, call)
+            case Grouped():
+                effect = of_grouped(receiver, method, arguments)
+                return self._apply(effect, receiver.dataset.columns, call)
+            case Expression():
+                return self._united([receiver, *(one for one in arguments.values if isinstance(one, Expression))])
+            case Keyed():
+                return receiver if method in _KEEPING else None
+            case Mapping(items=pairs) if method == "items":
+                return Items.of([Items.of(pair) for pair in pairs])
+            case Mapping(items=pairs) if method == "values":
+                return Items.of([value for _, value in pairs])
+            case Mapping(items=pairs) if method == "keys":
+                return Items.of([key for key, _ in pairs])
+            case _:
+                return None
+
+    def _apply(self, effect: Effect, columns: frozenset[str] | None, call: ast.Call) -> Value:
+        if columns is not None:
+            self._read(effect.reads, columns)
+        if effect.calls is not None:
+            self.call_function(effect.calls, Arguments([None if columns is None else Keyed(columns)], {}, False))
+        if effect.is_unbounded:
+            self.found.unbounded.append(call)
+        if effect.is_unavailable:
+            self.found.unavailable.append(call)
+        return effect.result
+
+    def _read(self, names: Sequence[Text], columns: frozenset[str], *, is_key: bool = False) -> None:
+        if is_key and self.in_try:
+            return  # the script may be prepared for a missing column
+        self.found.missing += [MissingColumn(text, columns, is_key) for text in names if text.value not in columns]
+
+    def _call_builtin(self, name: str, arguments: Arguments) -> Value:
+        first = arguments.positional[0] if arguments.positional else None
+        if name in _REORDERING:
+            return first if isinstance(first, Items | Many) else None
+        if name == "enumerate":
+            return Many.of(Items.of([None, self.item_of(first)]))
+        if name == "zip":
+            return Many.of(Items.of([self.item_of(one) for one in arguments.positional]))
+        if name == "next":
+            return self.item_of(first)
+        return None
