@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -12,12 +14,20 @@ from raylane_common.errors import ModelMisconfigured, UnsupportedFormat, Verific
 from raylane_common.ray.client import RayClient
 from raylane_common.redis.source_store import SourceStore
 from raylane_common.settings import Settings
-from raylane_common.wire.generate import Checkpoint, CodeVersion, GenerateRequest, GenerateResult, GeneratorName
+from raylane_common.wire.generate import (
+    Checkpoint,
+    CodeVersion,
+    Finding,
+    GenerateRequest,
+    GenerateResult,
+    GeneratorName,
+)
 from raylane_common.wire.sources import OpaqueSource
 from raylane_worker.context import Resources
 from raylane_worker.generation.port import Draft
 from raylane_worker.run_slots import RunSlots
 from tests.helpers.handler_harness import Cut, Job, a_source
+from tests.helpers.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -109,10 +119,32 @@ async def test_an_attempt_that_writes_no_version_makes_no_generator(
 
     monkeypatch.setattr(HANDLER, "make_generator", make)
     asked = await job(resources, request=AGENT)
-    verified = CodeVersion(number=1, code="print(1)")
+    code = f"import ray\nray.init()\nprint(ray.data.read_csv({a_source().location!r}).count())\n"
+    verified = CodeVersion(number=1, code=code)
     asked.checkpoints.append(
         Checkpoint(sources_used=(a_source(),), generator=GeneratorName.AGENT, model="m", versions=(verified,))
     )
     result = await asked.run()
     assert isinstance(result, GenerateResult)
-    assert (result.code, result.model) == ("print(1)", "m")
+    assert (result.code, result.model) == (code, "m")
+
+
+async def test_other_jobs_continue_while_code_is_verified(
+    resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, released = threading.Event(), threading.Event()
+
+    def verify(code: str, sources: object) -> list[Finding]:
+        begun.set()
+        assert released.wait(10), "the event loop waits for verification"
+        return []
+
+    monkeypatch.setattr(import_module("raylane_worker.generation.verify"), "verify", verify)
+    attempt = asyncio.create_task((await job(resources, a_source())).run())
+    await until(begun.is_set)
+    # The work of another job, as far as the loop is concerned.
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert not attempt.done()
+    released.set()
+    assert isinstance(await attempt, GenerateResult)

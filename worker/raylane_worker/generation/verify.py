@@ -1,11 +1,13 @@
 """Verification: the static checks that code must pass before it may run.
 
 They catch a model's mistakes, and most of what a prompt or the data may make it write. They are not a sandbox: what
-code can reach is limited by the credentials, the network and the nodes of the cluster. See docs/decisions/0004.
+code can reach is limited by the credentials, the network and the nodes of the cluster. See docs/decisions/0004
+and 0024.
 """
 
 from __future__ import annotations
 
+import asyncio
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
@@ -46,6 +48,11 @@ def verify(code: str, sources: Sequence[Source]) -> list[Finding]:
         return [TOO_COMPLEX]
     first = sorted(findings, key=lambda finding: (finding.line or 0, finding.rule))[:_MAX_FINDINGS]
     return list(map(_clip, first))
+
+
+async def verify_in_thread(code: str, sources: Sequence[Source]) -> list[Finding]:
+    """Returns what `verify` returns. Meanwhile the event loop continues."""
+    return await asyncio.to_thread(verify, code, sources)
 
 
 def _clip(finding: Finding) -> Finding:

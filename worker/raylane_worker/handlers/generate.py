@@ -1,8 +1,8 @@
 """`generate` jobs: write code for the session's sources, verify it, run it, and rewrite it if that fails.
 
 The loop is in this module, not in a prompt: write → verify → run → feed back, for at most `max_versions` versions. Each
-step is checkpointed before the next, so that the job's next attempt continues where this one ended. See
-docs/decisions/0003 and 0004.
+step is checkpointed before the next, so that the job's next attempt continues where this one ended. Verification is no
+such step: each attempt verifies the code that it runs or returns. See docs/decisions/0003, 0004 and 0024.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from raylane_common.wire.sources import OpaqueSource
 from raylane_worker.context import Handler
 from raylane_worker.generation.generators import choose_generator, make_generator
 from raylane_worker.generation.port import WritingTask
-from raylane_worker.generation.verify import verify
-from raylane_worker.runs.run import RunOrder, is_small, run_to_end, stop_run, submission_id
+from raylane_worker.generation.verify import verify_in_thread
+from raylane_worker.runs.run import RunOrder, is_small, may_have_started, run_to_end, stop_run, submission_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -54,7 +54,12 @@ async def generate(request: GenerateRequest, ctx: JobContext) -> GenerateResult:
             if generator is None:
                 generator = await asyncio.to_thread(make_generator, chosen, ctx.resources.settings)
             state = await _write_version(generator, chosen, state, request, ctx)
-        elif not request.execute or version.run is not None:
+        elif version.run is not None:
+            return _result(state, version)
+        elif findings := await verify_in_thread(version.code, _known_sources(state.sources_used)):
+            await _stop_earlier_run(state, ctx)
+            state = await _keep(_with_last(state, version.model_copy(update={"findings": tuple(findings)})), ctx)
+        elif not request.execute:
             return _result(state, version)
         else:
             run = await _run(version, state, request, ctx)
@@ -70,7 +75,7 @@ async def stop_generate(request: GenerateRequest, ctx: JobContext) -> None:
     version = state.versions[-1] if state and state.versions else None
     if state is None or version is None or not request.execute or version.findings or version.run is not None:
         return
-    job = await stop_run(submission_id(ctx.job_id, version.number, ctx.record.round), ctx)
+    job = await stop_run(_run_id(state, ctx), ctx)
     # STOPPED does not mean that the run had ended: an earlier call, whose worker then died, may have stopped it.
     if job is not None and job.status is not RunStatus.STOPPED:
         await _clear_sources(state, request, ctx)
@@ -111,7 +116,7 @@ async def _write_version(
     draft = await generator.write(task, ctx.text)
     await ctx.text(draft.code)
     await ctx.progress("verifying", f"version {number}", done=number, total=allowed, unit="versions")
-    version = CodeVersion(number=number, code=draft.code, findings=tuple(verify(draft.code, sources)))
+    version = CodeVersion(number=number, code=draft.code)
     usage: Usage | None = draft.usage if state.usage is None or draft.usage is None else state.usage + draft.usage
     return await _keep(
         state.model_copy(
@@ -126,9 +131,25 @@ async def _write_version(
     )
 
 
+async def _stop_earlier_run(state: Checkpoint, ctx: JobContext) -> None:
+    """Stops the run of the last version if an earlier attempt, whose checks accepted the code, may have started it.
+
+    Raises what `stop_run` raises.
+    """
+    run_id = _run_id(state, ctx)
+    if may_have_started(run_id, ctx):
+        await stop_run(run_id, ctx)
+        await ctx.port.free_run_slot()
+
+
+def _run_id(state: Checkpoint, ctx: JobContext) -> str:
+    """Returns the submission id for the last version."""
+    return submission_id(ctx.job_id, len(state.versions), ctx.record.round)
+
+
 async def _run(version: CodeVersion, state: Checkpoint, request: GenerateRequest, ctx: JobContext) -> Run:
     try:
-        run = await run_to_end(RunOrder(version.code, version.number, state.small), ctx)
+        run = await run_to_end(RunOrder(version.code, len(state.versions), state.small), ctx)
     except RayError as error:
         if "run" in error.details:
             await _clear_sources(state, request, ctx)

@@ -129,6 +129,11 @@ async def run_to_end(order: RunOrder, ctx: JobContext) -> Run:
     return run
 
 
+def may_have_started(run_id: str, ctx: JobContext) -> bool:
+    """Returns whether an earlier attempt may have submitted the run."""
+    return _was_accepted(run_id, ctx) or _was_sent(run_id, ctx)
+
+
 async def stop_run(run_id: str, ctx: JobContext) -> RayRun | None:
     """Stops a run that a cancelled job may have started. Returns its final state, or None if Ray has no such run.
 

@@ -1,4 +1,7 @@
-"""The syntax tree of a script for the checks: its nodes, their parents, and where each name was imported from."""
+"""The syntax tree of a script for the checks: its nodes, their parents, and where each name was imported from.
+
+See docs/decisions/0024.
+"""
 
 from __future__ import annotations
 
