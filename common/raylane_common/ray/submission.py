@@ -16,8 +16,9 @@ from raylane_common.ray.calls import Deadline
 from raylane_common.ray.models import RayRun, Submission
 from raylane_common.ray.package import Package
 from raylane_common.ray.parsing import read, unexpected
+from raylane_common.ray.runtime_env import check_env_vars, check_requirements, check_shown
 from raylane_common.ray.transport import Request
-from raylane_common.secrets import refuse_credentials
+from raylane_common.secrets import names_credential
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -63,7 +64,12 @@ class NewRun:
         listed = checks.listed("pip", pip, "requirements")
         requirements = [checks.utf_8(f"pip.{index}", each) for index, each in enumerate(listed)]
         variables = _texts("env_vars", env_vars)
-        refuse_credentials(variables, requirements)
+        labels = _texts("metadata", metadata)
+        check_env_vars(variables)
+        check_requirements(requirements)
+        check_shown("entrypoint", entrypoint)
+        for name, value in labels.items():
+            check_shown(f"metadata.{name}", value, named=names_credential(name))
         runtime_env: dict[str, JsonValue] = {}
         if variables:
             runtime_env["env_vars"] = dict(variables)
@@ -77,7 +83,7 @@ class NewRun:
         if memory_bytes is not None:
             whole = checks.at_least("memory_bytes", 0, memory_bytes)
             resources["entrypoint_memory"] = checks.within("memory_bytes", MAX_RUN_MEMORY_BYTES, whole)
-        return cls(submission_id, entrypoint, runtime_env, _texts("metadata", metadata), resources)
+        return cls(submission_id, entrypoint, runtime_env, labels, resources)
 
     def is_same_as(self, job: RayRun) -> bool:
         """Whether the job that Ray has under this id is this one."""

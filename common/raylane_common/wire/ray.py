@@ -19,8 +19,8 @@ from raylane_common.limits import (
     NO_CONTROLS_PATTERN,
 )
 from raylane_common.ray.models import EndpointReport, RayHealth, RayNode, RayRun, RayVersion, Run
+from raylane_common.ray.runtime_env import check_env_vars, check_requirements
 from raylane_common.rules import Code, SubmissionId, Text, is_plain_path
-from raylane_common.secrets import refuse_credentials
 from raylane_common.wire.base import BaseRequest, BaseResult, JobKind, Kind, Lane, Payload, text
 
 __all__ = [
@@ -113,6 +113,7 @@ class RaySubmitRequest(_ClusterRequest):
     """Run a Python script on the cluster and follow it until it ends.
 
     Ray shows `env_vars` and `pip` to everybody who may list runs, so anything that looks like a credential is refused.
+    So are variables that change which code runs, and entries of `pip` that are not requirements.
     """
 
     action: Literal["submit"] = "submit"
@@ -131,7 +132,7 @@ class RaySubmitRequest(_ClusterRequest):
     pip: tuple[Requirement, ...] = Field(
         default=(),
         max_length=100,
-        description="Requirements that Ray installs for the script",
+        description="Requirements that Ray installs for the script, such as `pandas==2.2.3`; no options, URLs or paths",
         exclude_if=lambda value: not value,
     )
     num_cpus: float | None = Field(
@@ -164,10 +165,11 @@ class RaySubmitRequest(_ClusterRequest):
         return files
 
     @model_validator(mode="after")
-    def _shows_no_secrets(self) -> Self:
+    def _safe_environment(self) -> Self:
         if _size_bytes(self.env_vars) > MAX_ENV_BYTES:
             raise InvalidRequest.field("env_vars", f"must not exceed {MAX_ENV_BYTES} bytes in total")
-        refuse_credentials(self.env_vars, self.pip)
+        check_env_vars(self.env_vars)
+        check_requirements(self.pip)
         return self
 
 

@@ -12,7 +12,7 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from raylane_common.secrets import find_credential, redact
+from raylane_common.secrets import find_credential, redact_suspects
 from raylane_common.wire.generate import Finding
 
 if TYPE_CHECKING:
@@ -235,7 +235,7 @@ def quote(text: str) -> str:
     """Returns a literal of the script for a message: shortened, and redacted if it seems to contain a credential."""
     # Twice as long, so that no credential is cut where it could no longer be recognised.
     text = text[: 2 * _MAX_QUOTED_CHARACTERS + 1]
-    text = text if find_credential(text) is None else redact(text)
+    text = text if find_credential(text) is None else redact_suspects(text)
     return repr(text if len(text) <= _MAX_QUOTED_CHARACTERS else f"{text[:_MAX_QUOTED_CHARACTERS]}…")
 
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from raylane_common.errors import GenerationError, GenerationRefused, ModelMisconfigured, ModelUnavailable, RaylaneError
 from raylane_common.retry_after import parse_retry_after
-from raylane_common.secrets import redact
+from raylane_common.secrets import redact_suspects
 
 # The reason is at the beginning. Some services append the whole request.
 _MAX_QUOTED_CHARACTERS: Final = 300
@@ -150,5 +150,5 @@ def _quote(error: Exception, hide: str | None) -> str:
     text = " ".join(str(error).split())
     if hide:
         text = text.replace(hide, "***")
-    text = redact(text)
+    text = redact_suspects(text)
     return text if len(text) <= _MAX_QUOTED_CHARACTERS else text[:_MAX_QUOTED_CHARACTERS] + "…"
