@@ -69,9 +69,12 @@ async def test_the_next_version_is_written_from_the_traceback_of_a_failed_run(
 ) -> None:
     await upload(producer, "mend", 4)
 
+    feedback: list[str] = []
+
     def first_wrong_then_right(uri: str, body: dict[str, Any]) -> str:
         conversation = json.dumps(body["messages"])
         if "ZeroDivisionError" in conversation:
+            feedback.append(body["messages"][0]["content"][1]["text"])
             return COUNT.format(uri=uri)
         return COUNT.format(uri=uri) + "print(1 / 0)\n"
 
@@ -85,6 +88,8 @@ async def test_the_next_version_is_written_from_the_traceback_of_a_failed_run(
     assert first.run.submission_id != second.run.submission_id
     assert re.search(r"line \d+.*print\(1 / 0\)", first.run.output_tail, re.DOTALL)
     assert result.code == second.code
+    assert feedback[0].endswith("in <module>: print(1 / 0)\nZeroDivisionError: division by zero")
+    assert "job_manager" not in feedback[0]
     assert "rows: 4" in second.run.output_tail
     assert await producer.sources("mend") == []
 
