@@ -75,6 +75,10 @@ CASES: Final[dict[str, tuple[str, Sequence[Source]]]] = {
         _script(f"x = {_nested('ds.filter(expr=f(', ','.join(['1'] * 4_000), '))', 60)}"),
         [WEATHER],
     ),
+    "expressions in variables": (
+        _script("from ray.data.expressions import col", "x0 = col('é')", *(f"x{n + 1} = x{n}" for n in range(1_900))),
+        [WEATHER],
+    ),
     "calls in lambdas": (
         _script(f"x = {_nested('lambda: [', ','.join(['f()'] * 2_500), ']', 90)}"),
         [WEATHER],

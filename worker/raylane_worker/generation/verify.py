@@ -12,10 +12,12 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from raylane_common.wire.generate import Finding
+from raylane_worker.generation.checks.cluster import check_cluster
 from raylane_worker.generation.checks.columns import check_columns
 from raylane_worker.generation.checks.compiles import check_compiles
 from raylane_worker.generation.checks.flow import follow
 from raylane_worker.generation.checks.names import check_names
+from raylane_worker.generation.checks.operators import check_operators
 from raylane_worker.generation.checks.paths import check_paths, sources_read
 from raylane_worker.generation.checks.script import TOO_COMPLEX, AstScript, OutOfTime, parse_script
 from raylane_worker.generation.checks.structure import check_structure
@@ -69,3 +71,5 @@ def _check_script(script: AstScript, sources: Sequence[Source]) -> Iterator[Find
     found = follow(script, sources)
     yield from check_columns(found.missing, read)
     yield from check_structure(script, found)
+    yield from check_operators(script, read)
+    yield from check_cluster(script)

@@ -15,10 +15,10 @@ import statistics
 import textwrap
 from typing import TYPE_CHECKING, Final
 
-from raylane_worker.generation.checks.script import AstScript, finding_at, text_of
+from raylane_worker.generation.checks.script import AstScript, finding_at
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
     from types import ModuleType
 
     from raylane_common.wire.generate import Finding
@@ -81,9 +81,8 @@ MODULES: Final[dict[str, re.Pattern[str]]] = {
     "ray.data.datatype": _only("DataType"),
     "ray.data.expressions": _only("col lit star udf"),
 }
-_IMPORTABLE: Final = (
-    "ray, json, math, datetime, re, collections, statistics, heapq, and numpy, pandas or pyarrow in UDFs"
-)
+# For the findings and for the prompt of the agents.
+IMPORTABLE: Final = ", ".join(sorted(MODULES))
 
 # Modules that the allowed ones import. Through any of them a script could reach everything.
 _UNSAFE_MODULES: Final = frozenset(
@@ -141,7 +140,6 @@ _JOIN_KEYWORDS: Final = frozenset({"join_type", "num_partitions", "on"})
 def check_names(script: AstScript) -> Iterator[Finding]:
     """Yields a finding for each import, name, attribute and method that is not allowed."""
     seen: dict[str, str] = {}
-    not_ascii = script.enclosing(node for node in script.nodes if not (text_of(node) or "").isascii())
     for node in script.nodes:
         match node:
             case ast.Import():
@@ -159,12 +157,12 @@ def check_names(script: AstScript) -> Iterator[Finding]:
                     if name.startswith("_"):
                         yield finding_at("dunder", node, f"the attribute {name!r} is private; do not use it")
             case ast.Call():
-                yield from _check_call(node, not_ascii)
+                yield from _check_call(node)
 
 
 def _check_import(node: ast.stmt, module: str, seen: dict[str, str], name: str) -> Iterator[Finding]:
     if module not in MODULES:
-        yield finding_at("import_not_allowed", node, f"module {module!r} cannot be imported; use only {_IMPORTABLE}")
+        yield finding_at("import_not_allowed", node, f"module {module!r} cannot be imported; use only {IMPORTABLE}")
     bound = module if name != module.partition(".")[0] else name
     if seen.setdefault(name, bound) != bound:
         yield finding_at("name_bound_twice", node, f"{name!r} is imported twice as different things; use two names")
@@ -174,7 +172,7 @@ def _check_import_from(node: ast.ImportFrom, seen: dict[str, str]) -> Iterator[F
     module = "." * node.level + (node.module or "")
     allowed = MODULES.get(module)
     if allowed is None:
-        yield finding_at("import_not_allowed", node, f"module {module!r} cannot be imported; use only {_IMPORTABLE}")
+        yield finding_at("import_not_allowed", node, f"module {module!r} cannot be imported; use only {IMPORTABLE}")
         return
     for alias in node.names:
         full = f"{module}.{alias.name}"
@@ -222,8 +220,7 @@ def _problem_of(origin: str) -> str | None:
     return None
 
 
-def _check_call(call: ast.Call, not_ascii: Container[ast.AST]) -> Iterator[Finding]:
-    """Checks the name and the arguments of a call. `not_ascii` are the nodes that hold a text that is not ASCII."""
+def _check_call(call: ast.Call) -> Iterator[Finding]:
     for keyword in call.keywords:
         if keyword.arg == "runtime_env":
             yield finding_at("runtime_env", call, "remove runtime_env; Raylane sets the environment of the run")
@@ -235,24 +232,6 @@ def _check_call(call: ast.Call, not_ascii: Container[ast.AST]) -> Iterator[Findi
     if method == "join" and any(keyword.arg in _JOIN_KEYWORDS for keyword in call.keywords):
         problem = "needs a package that the cluster does not have; join with map_batches and a dictionary instead"
         yield finding_at("method_not_allowed", call, f"Dataset.join {problem}")
-    if method == "filter":
-        yield from _check_filter(call, not_ascii)
-
-
-def _check_filter(call: ast.Call, not_ascii: Container[ast.AST]) -> Iterator[Finding]:
-    expression = next((one.value for one in call.keywords if one.arg == "expr"), None)
-    if expression is None:
-        return
-    if isinstance(expression, ast.Constant | ast.JoinedStr):
-        problem = "write the condition with col() and lit() from ray.data.expressions, not as text"
-        yield finding_at("text_expression", call, problem)
-    elif expression in not_ascii:
-        # Ray 2.60 puts the expression into the name of a metric, which must be ASCII.
-        problem = (
-            "Ray cannot filter by an expression with text that is not ASCII; use ds.map_batches(keep, "
-            'batch_format="pyarrow", batch_size=None) where keep(table) returns table.filter((expression).to_pyarrow())'
-        )
-        yield finding_at("text_not_ascii", call, problem)
 
 
 def _is_dunder(name: str) -> bool:

@@ -1,0 +1,111 @@
+"""Finds calls that surely fail on the cluster: they need a package that neither Ray nor pandas installs.
+
+Each was run on Ray 2.60 (tests/integration/test_prompt_on_ray.py). See docs/decisions/0027.
+"""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING, Final
+
+from raylane_worker.generation.checks.script import AstScript, argument, finding_at, text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from raylane_common.wire.generate import Finding
+
+# What models reach for most often, and no cluster of `ray[data]` has.
+MISSING_PACKAGES: Final = (
+    "scipy",
+    "scikit-learn",
+    "statsmodels",
+    "matplotlib",
+    "seaborn",
+    "tabulate",
+    "jinja2",
+    "polars",
+    "datasketches",
+    "numba",
+    "torch",
+)
+
+_PRINT: Final = "print the numbers"
+_AS_TEXT: Final = "print(frame.to_string(index=False))"
+_BATCHES: Final = 'use iter_batches(batch_format="numpy")'
+_IN_DRIVER: Final = "use .limit(n).to_pandas()"
+# Methods that need a package, whatever they are called on: (package, what to do instead).
+METHODS: Final = {
+    "boxplot": ("matplotlib", _PRINT),
+    "hist": ("matplotlib", f"{_PRINT}, with pd.cut(...).value_counts()"),
+    "iter_jax_batches": ("jax", _BATCHES),
+    "iter_tf_batches": ("tensorflow", _BATCHES),
+    "iter_torch_batches": ("torch", _BATCHES),
+    "plot": ("matplotlib", _PRINT),
+    "to_coo": ("scipy", _PRINT),
+    "to_daft": ("daft", _IN_DRIVER),
+    "to_dask": ("dask", _IN_DRIVER),
+    "to_latex": ("jinja2", _AS_TEXT),
+    "to_markdown": ("tabulate", _AS_TEXT),
+    "to_mars": ("mars", _IN_DRIVER),
+    "to_modin": ("modin", _IN_DRIVER),
+    "to_spark": ("raydp", _IN_DRIVER),
+    "to_tf": ("tensorflow", _BATCHES),
+    "to_xarray": ("xarray", _IN_DRIVER),
+    "to_xml": ("lxml", _AS_TEXT),
+}
+_PLOTS: Final = frozenset(["area", "bar", "barh", "box", "density", "hexbin", "hist", "kde", "line", "pie", "scatter"])
+_STYLES: Final = frozenset(
+    ["apply", "background_gradient", "bar", "format", "hide", "highlight_max", "highlight_min", "map", "set_caption"]
+)
+# The methods of `interpolate` that pandas computes without scipy.
+_INTERPOLATIONS: Final = frozenset({"index", "linear", "time", "values"})
+_RANKS: Final = frozenset({"kendall", "spearman"})
+
+
+def check_cluster(script: AstScript) -> Iterator[Finding]:
+    """Yields a finding for each call that needs a package that the cluster does not have."""
+    own = {node.name for node in script.nodes if isinstance(node, ast.FunctionDef)}
+    for call in script.calls:
+        if isinstance(call.func, ast.Attribute) and call.func.attr not in own:
+            needed = _by_method(call.func) or _by_argument(call, call.func.attr)
+            if needed is not None:
+                package, instead = needed
+                message = f"this needs {package}, which the cluster does not have; {instead}"
+                yield finding_at("missing_package", call, message)
+
+
+def _by_method(function: ast.Attribute) -> tuple[str, str] | None:
+    if isinstance(function.value, ast.Attribute):
+        if function.value.attr == "plot" and function.attr in _PLOTS:
+            return METHODS["plot"]
+        if function.value.attr == "style" and function.attr in _STYLES:
+            return "jinja2", _AS_TEXT
+    return METHODS.get(function.attr)
+
+
+def _by_argument(call: ast.Call, method: str) -> tuple[str, str] | None:
+    named = {one.arg: text_of(one.value) for one in call.keywords}
+    if named.get("engine") == "numba":
+        return "numba", "leave engine out"
+    if named.get("batch_format") in ("cudf", "polars"):
+        return str(named["batch_format"]), 'use batch_format="pandas" or "pyarrow"'
+    match method:
+        # The method of a frame takes no other column, and pandas computes it without scipy.
+        case "corr" | "corrwith" if _other(call, method) and _RANKS & {named.get("method"), *map(text_of, call.args)}:
+            return "scipy", 'write frame[["a", "b"]].corr(method="spearman")'
+        case "rolling" if named.get("win_type") is not None:
+            return "scipy", "leave win_type out, or compute the weights with numpy"
+        case "interpolate":
+            how = text_of(argument(call, 0, "method"))
+            if how is not None and how not in _INTERPOLATIONS:
+                return "scipy", "use interpolate(), which is linear"
+        case _:
+            pass
+    return None
+
+
+def _other(call: ast.Call, method: str) -> bool:
+    """Returns whether a correlation gets the column to compare with."""
+    other = argument(call, 0, "other")
+    return method == "corrwith" or (other is not None and text_of(other) not in _RANKS)
