@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
-from raylane_common.wire.sources import CsvSource
+from raylane_common.wire.sources import CsvSource, TableFormat
 from raylane_worker.generation.agents.run_output import shorten
 
 if TYPE_CHECKING:
@@ -25,9 +25,15 @@ _MAX_FINDINGS: Final = 20
 _REPEATED_OUTPUT: Final = ", last available logs"
 
 
-def load_prompt(name: str) -> str:
-    """Returns the system prompt of an agent, from the file of the same name."""
-    return (files("raylane_worker.generation.agents") / "prompts" / f"{name}.md").read_text("utf-8")
+def load_prompt(name: str, **values: str) -> str:
+    """Returns the system prompt of an agent, from the file of the same name.
+
+    Replaces each `{key}` in the file by the value of that name.
+    """
+    text = (files("raylane_worker.generation.agents") / "prompts" / f"{name}.md").read_text("utf-8")
+    for key, value in values.items():
+        text = text.replace(f"{{{key}}}", value)
+    return text
 
 
 def describe_source(source: Source) -> dict[str, JsonValue]:
@@ -35,6 +41,8 @@ def describe_source(source: Source) -> dict[str, JsonValue]:
     described: dict[str, JsonValue] = source.model_dump(mode="json", exclude={"job_id", "filename", "s3_uri"})
     if isinstance(source, CsvSource):
         described |= {"location": source.location, "format": str(source.format)}
+    elif source.format is not TableFormat.CSV:
+        del described["delimiter"], described["has_header"]
     return {"name": source.name, **described}
 
 

@@ -13,6 +13,8 @@ from strands import tool
 
 from raylane_worker.generation.agents.agent import make_agent
 from raylane_worker.generation.agents.briefing import clip, describe_source, load_prompt
+from raylane_worker.generation.checks.cluster import MISSING_PACKAGES
+from raylane_worker.generation.checks.names import IMPORTABLE
 from raylane_worker.generation.port import Draft
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ CODER: Final = "code_generation_agent"
 # The longest text of a model that is kept in a record or quoted in an error. A sentence is shorter.
 MAX_SENTENCE_CHARACTERS: Final = 500
 
-_PROMPT: Final = load_prompt("code_generation")
+_PROMPT: Final = load_prompt("code_generation", imports=IMPORTABLE, missing=", ".join(MISSING_PACKAGES))
 _ALREADY_SUBMITTED: Final = "The work was submitted or declined already; this call is ignored."
 
 

@@ -1,0 +1,197 @@
+"""What the agents' prompt and the checks say about Ray is true on a real Ray."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from raylane_common.ray.client import RayClient
+from raylane_common.ray.package import build_package
+from raylane_common.ray.settings import RaySettings
+from raylane_worker.generation.checks.cluster import METHODS
+from raylane_worker.generation.checks.operators import RENAMED, RENAMED_TEXT, RENAMED_TIME
+from tests.helpers import profiles
+from tests.unit.generation.ray_cases import (
+    FAILS_ON_RAY,
+    FINE_ON_RAY,
+    IMPORTS,
+    MISSING_PACKAGE,
+    READ,
+    SALES,
+    SALES_CSV,
+    TEXT_NOT_ASCII,
+    WRONG_ON_RAY,
+    sales,
+)
+from tests.unit.generation.test_prompts import BETA, EXAMPLE, LAKE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from raylane_worker.embedded import EmbeddedRay
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.chaos, pytest.mark.timeout(600)]
+
+RUNNER: Final = Path(__file__).with_name("prompt_runner.py")
+RESULTS: Final = "RESULTS "
+# The environment of generated code for small sources.
+ENVIRONMENT: Final = {
+    "RAY_DATA_DEFAULT_SHUFFLE_STRATEGY": "sort_shuffle_pull_based",
+    "RAY_DATA_ENABLE_ARROW_BACKED_PANDAS_CONVERSION": "0",
+    "RAY_DATA_LOG_LEVEL": "ERROR",
+}
+# Other statements of the prompt: (piece, what it prints).
+STATEMENTS: Final = {
+    "aggregates are a dict": (
+        "print(ds.aggregate(Mean('price'), Count()))",
+        "{'mean(price)': 2.6666666666666665, 'count()': 4}",
+    ),
+    "values and rows": (
+        "print(ds.aggregate(Count('price', ignore_nulls=True, alias_name='values'), Count(alias_name='rows')))",
+        "{'values': 3, 'rows': 4}",
+    ),
+    "a quantile is interpolated": ("print(ds.aggregate(Quantile('amount', q=0.5)))", "{'quantile(amount)': 2.5}"),
+    "a deviation of a sample": ("print(round(ds.std('price'), 4))", "1.2583"),
+    "nulls are last in either order": (
+        "print([[row['price'] for row in ds.sort('price', descending=down).take(4)] for down in (False, True)])",
+        "[[1.5, 2.5, 4.0, None], [4.0, 2.5, 1.5, None]]",
+    ),
+    "a condition on a null is not true": ("print(ds.filter(expr=col('price') != 4).count())", "2"),
+    "unique has null": (
+        "print(ds.unique('price'), ds.unique('price', True))",
+        "[1.5, 2.5, 4.0, None] [1.5, 2.5, 4.0]",
+    ),
+    "a join by looking up": (
+        (
+            "names = {row['city']: row['city'].upper() for row in ds.limit(9).take_all()}\n"
+            "joined = ds.map_batches(lambda df: df.assign(name=df['city'].map(names)), batch_format='pandas')\n"
+            "print(joined.unique('name'))"
+        ),
+        "['KÖLN', 'BONN']",
+    ),
+    "the order is kept": (
+        (
+            "ray.data.DataContext.get_current().execution_options.preserve_order = True\n"
+            "print([row['amount'] for row in ds.repartition(3).map_batches(lambda batch: batch).take(4)])"
+        ),
+        "[1, 2, 3, 8]",
+    ),
+    "seeds": (
+        (
+            "print(ds.random_shuffle(seed=0).limit(2).take(2) == ds.random_shuffle(seed=0).limit(2).take(2),"
+            " ds.random_sample(0.5, seed=0).take(4) == ds.random_sample(0.5, seed=0).take(4),"
+            " [part.count() for part in ds.train_test_split(0.25, shuffle=True, seed=0)])"
+        ),
+        "True True [3, 1]",
+    ),
+    "dates are objects": (
+        "print(frame['day'].dtype, pd.to_datetime(frame['day']).dt.month.tolist())",
+        "object [1, 1, 2, 2]",
+    ),
+    "integers with nulls are floats": (
+        "print(ds.filter(lambda row: row['price'] is None).to_pandas()['amount'].dtype, frame['price'].isna().sum())",
+        "int64 1",
+    ),
+    "weekdays and quarters": (
+        "print([row['d'] for row in ds.with_column('d', col('day').dt.strftime('%u %A')).take(1)])",
+        "['3 Wednesday']",
+    ),
+    "renamed attributes": (
+        (
+            f"names = {sorted(RENAMED)!r}, {sorted(RENAMED_TEXT)!r}, {sorted(RENAMED_TIME)!r}\n"
+            "spaces = col('a'), col('a').str, col('a').dt\n"
+            "print([name for space, listed in zip(spaces, names) for name in listed if hasattr(space, name)])"
+        ),
+        "[]",
+    ),
+    "what pandas and Ray have": (
+        (
+            "print([name for name in 'ffill map pivot_table'.split() if not hasattr(frame, name)],"
+            " [name for name in 'head describe fillna agg'.split() if hasattr(ds, name)], hasattr(np, 'trapezoid'),"
+            " pd.date_range('2020', periods=2, freq='ME').size, pd.date_range('2020', periods=2, freq='h').size)"
+        ),
+        "[] [] True 2 2",
+    ),
+}
+
+
+def operations() -> str:
+    """A piece that prints what the prompt lists and Ray does not have."""
+    from tests.unit.generation.test_prompts import PROMPT
+
+    of_dataset, of_groups, of_aggregates, of_expressions = (
+        line.partition(" It has no ")[0] for line in PROMPT.partition("# Operations\n")[2].splitlines()[:4]
+    )
+    return (
+        "import re, ray.data.aggregate\n"
+        f"lists = {[of_dataset, of_groups, of_aggregates.partition(', each')[0]]!r}\n"
+        "owners = [[ds], [ds.groupby('city'), ds], [ray.data.aggregate]]\n"
+        "for text, owner in zip(lists, owners):\n"
+        "    names = re.findall(r'`([A-Za-z_]+)(?:\\(|`)', text)\n"
+        "    print(len(names), [name for name in names if not any(hasattr(one, name) for one in owner)])\n"
+        f"text = {of_expressions.partition('Methods: ')[2].partition(' Use pandas')[0]!r}\n"
+        "names = re.findall(r'`([a-z_0-9]+)(?:\\(|`)', text)\n"
+        "spaces = [col('a'), col('a').str, col('a').dt]\n"
+        "print(len(names), [name for name in names if not any(hasattr(one, name) for one in spaces)])\n"
+    )
+
+
+async def run(head: EmbeddedRay, directory: Path, pieces: Sequence[str]) -> list[list[str | None]]:
+    """Runs all pieces in one driver: starting one takes longer than most of them."""
+    path = directory / "sales.csv"
+    path.write_text(SALES_CSV, encoding="utf-8")
+    beginning = (IMPORTS + READ).replace(SALES.location, str(path))
+    files: dict[str, str | bytes] = {"main.py": RUNNER.read_bytes(), "pieces.json": json.dumps([beginning, pieces])}
+    settings = RaySettings.model_validate({"private_url": head.url, "token": head.token, "poll_interval_s": 0.5})
+    async with RayClient(settings) as client:
+        package = build_package(files)
+        await client.submit(submission_id="prompt", entrypoint="python main.py", package=package, env_vars=ENVIRONMENT)
+        await client.wait("prompt", timeout_s=500)
+        logs = (await client.logs("prompt", max_bytes=8 * 1024 * 1024)).text
+    lines = [line for line in logs.splitlines() if line.startswith(RESULTS)]
+    assert len(lines) == 1, logs[-3000:]
+    results: list[list[str | None]] = json.loads(lines[0].removeprefix(RESULTS))
+    return results
+
+
+async def test_what_the_prompt_and_the_checks_say_about_ray_is_true(ray_head: EmbeddedRay, tmp_path: Path) -> None:
+    """What would only cost a run if it were not true is left to the deep profile."""
+    is_deep = profiles.PROFILE is profiles.Profile.DEEP
+    example = EXAMPLE.replace("ray.init()\n", "").replace(LAKE.location, str(tmp_path / "sales.csv"))
+    right = [example, f"{BETA}print(round(beta(2, 2, 0.25), 6))", *(piece for piece, _ in STATEMENTS.values())]
+    wrong = [sales(line) for pair in WRONG_ON_RAY.items() for line in pair]
+    fine = FINE_ON_RAY if is_deep else ()
+    fails = (*FAILS_ON_RAY, *TEXT_NOT_ASCII, *MISSING_PACKAGE) if is_deep else ()
+    results = iter(await run(ray_head, tmp_path, [*right, operations(), *wrong, *fine, *fails]))
+
+    output, error = next(results)
+    assert error is None
+    assert str(output).splitlines()[:2] == ["rows: 4 of 4 cities: 2", "mean price: 2.67 standard deviation: 1.26"]
+    assert next(results) == ["0.15625\n", None]
+    for name, (_, printed) in STATEMENTS.items():
+        assert next(results) == [f"{printed}\n", None], name
+    output, error = next(results)
+    assert error is None
+    listed = [line.partition(" ") for line in str(output).splitlines()]
+    assert [missing for _, _, missing in listed] == ["[]"] * 4
+    assert all(int(count) > 7 for count, _, _ in listed)
+    for piece in WRONG_ON_RAY:
+        (got, error), (expected, none) = next(results), next(results)
+        assert (error, none) == (None, None), piece
+        assert got != expected, piece
+    for piece in fine:
+        assert next(results)[1] is None, piece
+    for piece in fails:
+        _, error = next(results)
+        assert error is not None, piece
+        if piece in MISSING_PACKAGE:
+            assert any(word in error for word in ("ModuleNotFoundError", "ImportError", "jinja2", "cuDF")), piece
+    assert next(results, None) is None
+
+
+def test_every_method_that_needs_a_package_has_a_case() -> None:
+    cases = "\n".join(MISSING_PACKAGE)
+    assert [method for method in METHODS if f".{method}(" not in cases and f".{method}." not in cases] == []

@@ -1,0 +1,101 @@
+"""What the prompts say is what the checks allow. That it is true on Ray is shown by test_prompt_on_ray."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from raylane_common.wire.sources import ColumnType
+from raylane_worker.generation.agents import coder
+from raylane_worker.generation.agents.briefing import load_prompt
+from raylane_worker.generation.checks.cluster import METHODS, MISSING_PACKAGES
+from raylane_worker.generation.checks.names import MODULES
+from raylane_worker.generation.verify import verify
+from tests.unit.generation.ray_cases import script
+from tests.unit.generation.schemas import column, csv_source
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PROMPT: Final = coder._PROMPT
+EXAMPLE, BETA = re.findall(r"```python\n(.*?)```", PROMPT, re.DOTALL)
+INLINE: Final = re.findall(r"`([^`\n]+)`", re.sub(r"```python\n.*?```", "", PROMPT, flags=re.DOTALL))
+# The source of the example.
+LAKE: Final = csv_source(
+    "sales.csv",
+    (
+        column("city", ColumnType.STRING),
+        column("price", ColumnType.NUMBER),
+        column("amount", ColumnType.INTEGER),
+    ),
+    s3_uri="s3://lake/sessions/ada/csv/sales.csv",
+)
+
+
+def test_the_modules_in_the_prompt_and_in_the_finding_are_those_that_the_checks_allow() -> None:
+    (listed,) = re.findall(r"^- Modules: ([\w., ]+?)\. ", PROMPT, re.MULTILINE)
+    assert set(listed.split(", ")) == set(MODULES)
+    (finding,) = verify(script("import scipy.stats"), [LAKE, csv_source("sales.csv")])[:1]
+    assert finding.message.endswith(f"; use only {listed}")
+
+
+def test_the_prompt_names_every_package_whose_methods_are_found_and_nothing_is_left_to_fill_in() -> None:
+    assert all(package in PROMPT for package in MISSING_PACKAGES)
+    assert {"scipy", "matplotlib", "tabulate", "jinja2", "torch"} <= {package for package, _ in METHODS.values()}
+    assert re.findall(r"\{(imports|missing)\}", PROMPT) == []
+    assert load_prompt("supervisor").count("{") == 0
+
+
+def test_the_prompt_costs_about_2500_tokens_at_most() -> None:
+    """At four characters per token, which is what English and Python have."""
+    assert len(PROMPT) <= 10_000
+
+
+def test_the_example_passes_verification() -> None:
+    assert verify(EXAMPLE, [LAKE]) == []
+
+
+def test_the_function_for_p_values_passes_verification() -> None:
+    assert verify(f"import math\n{BETA}\n{EXAMPLE}print(beta(1.0, 2.0, 0.5))\n", [LAKE]) == []
+
+
+# From tables of critical values: the formula's variables, and the two-sided level.
+CRITICAL: Final = [
+    ("math.erfc", {"z": 1.959964}, 0.05),
+    ("math.erfc", {"z": -2.575829}, 0.01),
+    ("beta(df", {"t": 12.7062, "df": 1}, 0.05),
+    ("beta(df", {"t": -2.228139, "df": 10}, 0.05),
+    ("beta(df", {"t": 2.0796, "df": 21}, 0.05),
+    ("beta(df", {"t": 3.3905, "df": 100}, 0.001),
+    ("beta(df", {"t": 1.962339, "df": 1000}, 0.05),
+    ("beta(d2", {"f": 161.4476, "d1": 1, "d2": 1}, 0.05),
+    ("beta(d2", {"f": 3.3541, "d1": 2, "d2": 27}, 0.05),
+    ("beta(d2", {"f": 1.9267, "d1": 10, "d2": 100}, 0.05),
+    ("k % 2", {"x": 3.841459, "k": 1}, 0.05),
+    ("k % 2", {"x": 9.21034, "k": 2}, 0.01),
+    ("k % 2", {"x": 7.814728, "k": 3}, 0.05),
+    ("k % 2", {"x": 67.50481, "k": 50}, 0.05),
+]
+
+
+@pytest.mark.parametrize(("begins", "variables", "level"), CRITICAL)
+def test_the_formulas_for_p_values_agree_with_tables(begins: str, variables: dict[str, float], level: float) -> None:
+    (formula,) = [text for text in INLINE if text.startswith(begins)]
+    names: dict[str, object] = {"math": math, **variables}
+    exec(BETA, names)
+    assert eval(formula, names) == pytest.approx(level, rel=2e-3)
+
+
+def test_the_beta_function_is_exact_for_polynomials_and_symmetric() -> None:
+    names: dict[str, object] = {"math": math}
+    exec(BETA, names)
+    beta: Callable[[float, float, float], float] = names["beta"]  # type: ignore[assignment]  # defined by the prompt
+    for x in (1e-6, 0.1, 0.5, 0.9, 0.999):
+        assert beta(1, 1, x) == pytest.approx(x, rel=1e-12)
+        assert beta(3, 1, x) == pytest.approx(x**3, rel=1e-12)
+        assert beta(2, 2, x) == pytest.approx(x * x * (3 - 2 * x), rel=1e-11)
+        assert beta(0.5, 0.5, x) == pytest.approx(2 / math.pi * math.asin(math.sqrt(x)), rel=1e-11)
+        assert beta(40.5, 7, x) == pytest.approx(1 - beta(7, 40.5, 1 - x), abs=1e-12)
