@@ -24,10 +24,12 @@ from raylane_worker.embedded import (
     SECRET_ACCESS_KEY,
     EmbeddedStack,
     SilentEndpoint,
+    aws_environment,
     embedded_moto,
     embedded_valkey,
     guard,
 )
+from raylane_worker.embedded.environment import environment
 from tests.helpers.waiting import until
 
 if TYPE_CHECKING:
@@ -132,6 +134,28 @@ async def test_moto_keeps_objects() -> None:
         await s3.put_object(Bucket="bucket", Key="a/b.csv", Body=b"x,y\n1,2\n")
         answer = await s3.get_object(Bucket="bucket", Key="a/b.csv")
         assert await answer["Body"].read() == b"x,y\n1,2\n"
+
+
+def test_servers_get_no_secret_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    secrets = {
+        *("OPENAI_API_KEY", "DATABASE_URL", "GITHUB_TOKEN", "PGPASSWORD", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"),
+        *("RAY_AUTH_TOKEN", "RAYLANE_RAY__TOKEN", "RAYLANE_GENERATION__MODEL_API_KEY", "KUBECONFIG", "SSH_AUTH_SOCK"),
+    }
+    for name in secrets:
+        monkeypatch.setenv(name, "x")
+    monkeypatch.setenv("HTTPS_PROXY", "http://me:hidden@proxy.example:3128")
+    monkeypatch.setenv("PIP_CERT", "/etc/ssl/ours.pem")
+    given = environment()
+    assert not secrets & given.keys()
+    assert "HTTPS_PROXY" not in given
+    assert given["PIP_CERT"] == "/etc/ssl/ours.pem"
+    assert HOST in given["NO_PROXY"]
+
+
+def test_runs_have_other_keys_than_the_worker() -> None:
+    of_runs = aws_environment("http://127.0.0.1:1")
+    assert {ACCESS_KEY_ID, SECRET_ACCESS_KEY}.isdisjoint(of_runs.values())
+    assert of_runs["AWS_ACCESS_KEY_ID"]
 
 
 async def test_two_stacks_run_at_the_same_time(monkeypatch: pytest.MonkeyPatch) -> None:

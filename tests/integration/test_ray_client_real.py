@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -41,12 +42,27 @@ print("before it breaks: ü")
 divide(1)
 """
 
-NICENESS = """\
-import os, ray
+PROCESSES = """\
+import json, os, ray
+from pathlib import Path
+
+def look():
+    return {"nice": os.nice(0), "names": sorted(os.environ)}
+
+def holders(text):
+    found = []
+    for file in [*Path("/proc").glob("[0-9]*/environ"), *Path("/proc").glob("[0-9]*/cmdline")]:
+        try:
+            if text in file.read_bytes():
+                found.append(str(file))
+        except OSError:
+            pass
+    return found
 
 ray.init(log_to_driver=False)
-print("driver:", os.nice(0))
-print("task:", ray.get(ray.remote(lambda: os.nice(0)).remote()))
+token = Path(os.environ["RAY_AUTH_TOKEN_PATH"]).read_bytes()
+task = ray.get(ray.remote(look).remote())
+print(json.dumps({"driver": look(), "task": task, "holders": holders(token)}))
 """
 
 BUSY = """\
@@ -187,16 +203,20 @@ async def test_output_is_followed_while_it_is_printed(head: EmbeddedRay) -> None
         assert "".join(rest) == text[-5:]
 
 
-async def test_the_processes_of_a_run_are_not_niced(head: EmbeddedRay) -> None:
-    # On a busy machine they would starve.
+async def test_a_run_is_not_niced_and_no_environment_holds_the_token_or_secrets_of_ours(head: EmbeddedRay) -> None:
     async with connected(head) as client:
-        package = build_package({"main.py": NICENESS})
-        await client.submit(submission_id="rl-nice-1", entrypoint="python main.py", package=package)
-        assert (await client.wait("rl-nice-1", timeout_s=60)).status is RunStatus.SUCCEEDED
-        logs = (await client.logs("rl-nice-1")).text
-        ours = os.nice(0)
-        assert f"driver: {ours}\n" in logs
-        assert f"task: {ours}\n" in logs
+        package = build_package({"main.py": PROCESSES})
+        await client.submit(submission_id="rl-look-1", entrypoint="python main.py", package=package)
+        assert (await client.wait("rl-look-1", timeout_s=60)).status is RunStatus.SUCCEEDED
+        found = json.loads((await client.logs("rl-look-1")).text.splitlines()[-1])
+    assert found["holders"] == []
+    for process in (found["driver"], found["task"]):
+        # On a busy machine a run with less priority would starve.
+        assert process["nice"] == os.nice(0)
+        assert "RAY_AUTH_TOKEN" not in process["names"]
+        # Any variable of this process could hold a secret; pytest sets this one.
+        assert "PYTEST_VERSION" in os.environ
+        assert "PYTEST_VERSION" not in process["names"]
 
 
 async def test_what_a_run_waits_for_is_known(head: EmbeddedRay) -> None:

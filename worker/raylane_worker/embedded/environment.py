@@ -10,13 +10,25 @@ import sys
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from raylane_common.errors import EmbeddedError
+from raylane_common.secrets import find_credential
 from raylane_worker.embedded.child import HOST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+# What programs need to start, to print text, and to reach package indexes.
+_KEPT: Final = frozenset(
+    {
+        *("HOME", "LANG", "LANGUAGE", "LOGNAME", "PATH", "SHELL", "TERM", "TMPDIR", "TZ", "USER"),
+        *("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "VIRTUAL_ENV"),
+        *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"),
+        *("SSL_CERT_FILE", "SSL_CERT_DIR", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE"),
+    }
+)
+_KEPT_PREFIXES: Final = ("LC_", "PIP_", "UV_")
 
 
 def package(name: str, part: str) -> Path:
@@ -35,9 +47,11 @@ def package(name: str, part: str) -> Path:
 
 
 def environment() -> dict[str, str]:
-    """Returns this process's environment without variables that point to other servers or hold real credentials."""
+    """Returns what a server needs of this process's environment. Every run inherits it, so secrets are left out."""
     kept = {
-        name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "RAY_", "RAYLANE_", "MOTO_"))
+        name: value
+        for name, value in os.environ.items()
+        if (name.upper() in _KEPT or name.startswith(_KEPT_PREFIXES)) and find_credential(value) is None
     }
     no_proxy = ",".join(filter(None, [kept.get("no_proxy") or kept.get("NO_PROXY"), HOST, "localhost"]))
     return kept | {

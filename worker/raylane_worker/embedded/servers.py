@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 REGION: Final = "us-east-1"
 ACCESS_KEY_ID: Final = "embedded"
 SECRET_ACCESS_KEY: Final = "embedded"  # noqa: S105  # moto accepts anything; this is no secret
+# What runs have, so that a run shows the worker's keys nowhere. moto enforces no permissions for either.
+_KEY_OF_RUNS: Final = "embedded-run"
 # `ray start --block` takes up to 10 s to stop its processes cleanly.
 _RAY_GRACE_S: Final = 15.0
 # Enough for a demo's data. Ray's default takes 30 % of the machine's memory.
@@ -148,7 +150,11 @@ async def embedded_ray(
         # With 0, each part takes a free port when it binds.
         command += ["--dashboard-agent-listen-port=0", "--min-worker-port=0", "--max-worker-port=0"]
         variables = environment() | dict(env or {}) | _RAY_ENVIRONMENT
-        variables |= {"RAY_AUTH_TOKEN": token, "TMPDIR": str(home)}
+        # In a file, because every run inherits the environment, and some print theirs.
+        token_file = home / "token"
+        token_file.touch(mode=0o600)
+        token_file.write_text(token)
+        variables |= {"RAY_AUTH_TOKEN_PATH": str(token_file), "TMPDIR": str(home)}
         # By default both ports are fixed, and a second head on this machine could not bind them.
         variables |= {"DASHBOARD_METRIC_PORT": str(metrics[0]), "AUTOSCALER_METRIC_PORT": str(metrics[1])}
         async with guarded("ray", command, logs / "ray.log", variables, remove=home, grace_s=_RAY_GRACE_S) as child:
@@ -157,11 +163,11 @@ async def embedded_ray(
 
 
 def aws_environment(url: str) -> dict[str, str]:
-    """Returns the AWS variables that point any S3 client to `url`, and away from this machine's profiles and roles."""
+    """Returns the AWS variables of runs. They point any S3 client to `url`, and away from this machine's profiles."""
     return {
         "AWS_ENDPOINT_URL": url,
-        "AWS_ACCESS_KEY_ID": ACCESS_KEY_ID,
-        "AWS_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
+        "AWS_ACCESS_KEY_ID": _KEY_OF_RUNS,
+        "AWS_SECRET_ACCESS_KEY": _KEY_OF_RUNS,
         "AWS_DEFAULT_REGION": REGION,
         "AWS_REGION": REGION,
         "AWS_EC2_METADATA_DISABLED": "true",
