@@ -186,6 +186,11 @@ KNOWN = {
         "    except KeyError:",
         "        print('none')",
     ),
+    "a key whose absence is ignored": (
+        "from contextlib import suppress",
+        "with suppress(KeyError):",
+        "    print(ds.take(1)[0]['gust'])",
+    ),
     "a key with a default": ("print([r.get('gust') for r in ds.take(3)])",),
     "a batch with a new key": (
         "def f(batch):",
@@ -403,7 +408,7 @@ LONG = {
     "growing expressions": "\n".join(["x = col('a')", *(f"x = x | col('{number}')" for number in range(600))]),
     "growing text": "\n".join(["x = 'a'", *["x = x + x"] * 60, "y = f'{x}{x}'"]),
     "many branches": "\n".join("if ds: x = 1" for _ in range(1500)),
-    "many attempts": "\n".join(f"try: x{number} = 1\nexcept E: x{number} = 2" for number in range(600)),
+    "many attempts": "\n".join(f"try: x{number} = 1\nexcept E: x{number} = 2" for number in range(400)),
     "many findings": "\n".join(f"print(ds.sum('gone {number}'))" for number in range(600)),
 }
 

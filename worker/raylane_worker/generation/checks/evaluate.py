@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from raylane_common.wire.sources import Source
     from raylane_worker.generation.checks.script import AstScript
 
-# An ordinary script takes some hundred steps. The limits keep the check of any script fast and its recursion shallow.
-MAX_STEPS: Final = 10_000
+# An ordinary script takes 30 to 200 steps. The limits keep the check of any script fast and its recursion shallow.
+MAX_STEPS: Final = 5_000
 _MAX_DEPTH: Final = 80
 # Loops over more items are followed once, with what their items have in common.
 MAX_UNROLLED: Final = 20

@@ -183,11 +183,7 @@ class Flow(Evaluator):
                 self._repeat(body, None, None, scope)
                 return self._block(orelse, scope)
             case ast.With(items=items, body=body) | ast.AsyncWith(items=items, body=body):
-                for item in items:
-                    self.evaluate(item.context_expr, scope)
-                    if item.optional_vars is not None:
-                        self.bind(item.optional_vars, None, scope)
-                return self._block(body, scope)
+                return self._with(items, body, scope)
             case ast.Try() | ast.TryStar():
                 return self._try(node, scope)
             case ast.Match(subject=subject, cases=cases):
@@ -263,6 +259,18 @@ class Flow(Evaluator):
     def _forget(self, names: Iterable[str], scope: Scope) -> None:
         for name in names:
             scope.bind(name, None)
+
+    def _with(self, items: Sequence[ast.withitem], body: list[ast.stmt], scope: Scope) -> bool:
+        calls = [item.context_expr for item in items if isinstance(item.context_expr, ast.Call)]
+        suppresses = any(self.script.origin(call) == "contextlib.suppress" for call in calls)
+        for item in items:
+            self.evaluate(item.context_expr, scope)
+            if item.optional_vars is not None:
+                self.bind(item.optional_vars, None, scope)
+        self.in_try += suppresses
+        falls = self._block(body, scope)
+        self.in_try -= suppresses
+        return falls or suppresses
 
     def _try(self, node: ast.Try | ast.TryStar, scope: Scope) -> bool:
         self.in_try += bool(node.handlers)
