@@ -391,6 +391,9 @@ LONG = {
     "many datasets": "\n".join(f"d{number} = ds.with_column('c{number}', 1)" for number in range(600)),
     "many columns": "\n".join(f"ds = ds.with_column('c{number}', 1)" for number in range(600)),
     "a long sum": "x = " + "+".join(["'a'"] * 400),
+    "many branches of one": "\n".join(["if ds: x = 1", *["elif ds: x = 2"] * 200, "print(x)"]),
+    "many levels": "\n".join(f"{' ' * depth}if ds:" for depth in range(90)) + " pass",
+    "many functions": "\n".join([*(f"def f{number}(): return f{number + 1}()" for number in range(300)), "f0()"]),
     "a long chain": "x = ds" + ".limit(3)" * 200,
     "functions that call functions twice": "\n".join(
         [*(f"def f{number}(d): return f{number + 1}(d), f{number + 1}(d)" for number in range(30)), "f0(ds)"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
@@ -25,7 +26,7 @@ from raylane_worker.generation.checks.values import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from raylane_common.wire.sources import Source
     from raylane_worker.generation.checks.script import AstScript
@@ -130,17 +131,22 @@ class Evaluator:
         if self._steps > MAX_STEPS:
             raise TooLong
 
+    @contextmanager
+    def deeper(self) -> Iterator[None]:
+        """Counts the levels of recursion. Raises `TooLong` if there are too many."""
+        self._depth += 1
+        if self._depth > _MAX_DEPTH:
+            raise TooLong
+        yield
+        self._depth -= 1
+
     def evaluate(self, node: ast.expr | None, scope: Scope) -> Value:
         """Returns what is known of an expression. Raises `TooLong`."""
         if node is None:
             return None
         self.step()
-        self._depth += 1
-        if self._depth > _MAX_DEPTH:
-            raise TooLong
-        value = self._evaluate(node, scope)
-        self._depth -= 1
-        return value
+        with self.deeper():
+            return self._evaluate(node, scope)
 
     def _evaluate(self, node: ast.expr, scope: Scope) -> Value:
         match node:

@@ -135,7 +135,8 @@ class Flow(Evaluator):
 
     def _block(self, statements: Iterable[ast.stmt], scope: Scope) -> bool:
         """Follows statements; returns whether execution can reach their end."""
-        return all(self._statement(statement, scope) for statement in statements)
+        with self.deeper():
+            return all(self._statement(statement, scope) for statement in statements)
 
     def _statement(self, node: ast.stmt, scope: Scope) -> bool:
         self.step()
@@ -173,9 +174,8 @@ class Flow(Evaluator):
 
     def _compound(self, node: ast.stmt, scope: Scope) -> bool:
         match node:
-            case ast.If(test=test, body=body, orelse=orelse):
-                self.evaluate(test, scope)
-                return self._branches([body, orelse], scope)
+            case ast.If():
+                return self._if(node, scope)
             case ast.For(target=target, iter=inner) | ast.AsyncFor(target=target, iter=inner):
                 return self._for(node, target, self.evaluate(inner, scope), scope)
             case ast.While(test=test, body=body, orelse=orelse):
@@ -200,6 +200,15 @@ class Flow(Evaluator):
             case _:
                 pass
         return True
+
+    def _if(self, node: ast.If, scope: Scope) -> bool:
+        bodies: list[list[ast.stmt]] = []
+        rest: list[ast.stmt] = [node]
+        while len(rest) == 1 and isinstance(one := rest[0], ast.If):  # an `elif` is an `if` in an `else`
+            self.evaluate(one.test, scope)
+            bodies.append(one.body)
+            rest = one.orelse
+        return self._branches([*bodies, rest], scope)
 
     def _add(self, target: ast.expr, value: Value, scope: Scope) -> None:
         """Follows `+=` and its like."""
