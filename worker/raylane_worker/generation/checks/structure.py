@@ -18,6 +18,8 @@ _REPEATED: Final = (
     ast.For | ast.AsyncFor | ast.While | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp | ast.Lambda
 )
 
+# Nobody writes more, and each is compared with the first.
+_MAX_INIT_CALLS: Final = 4
 _PRINTING_FUNCTIONS: Final = frozenset({"pprint.pp", "pprint.pprint"})
 _LOGGING_METHODS: Final = frozenset({"critical", "error", "exception", "info", "log", "warning"})
 _SHOWS_LOGS: Final = "logging.basicConfig"
@@ -55,26 +57,25 @@ def _check_init(script: AstScript) -> Iterator[Finding]:
     if not calls:
         message = "ray.init() is never called; call it exactly once, before anything else of Ray"
         yield Finding(rule="ray_init", message=message)
-    starting = [call for call in calls if not _is_guarded(script, call)]
+    starting = [call for call in calls[: _MAX_INIT_CALLS + 1] if not _is_guarded(script, call)]
     second = next((call for call in starting[1:] if not _excludes(script, starting[0], call)), None)
-    if second is not None or (starting and len(starting) < len(calls)):
+    if second is not None or 0 < len(starting) < len(calls) or len(calls) > _MAX_INIT_CALLS:
         message = f"ray.init() is called {len(calls)} times; call it exactly once, before anything else of Ray"
-        yield Finding(rule="ray_init", message=message, line=line_of(second or starting[0]))
+        yield Finding(rule="ray_init", message=message, line=line_of(second or calls[-1]))
         return
+    called = _names(script, called=True) | {"__init__", "__enter__"}
     for call in calls:
-        yield from _check_init_call(script, call)
+        yield from _check_init_call(script, call, called)
 
 
-def _check_init_call(script: AstScript, call: ast.Call) -> Iterator[Finding]:
+def _check_init_call(script: AstScript, call: ast.Call, called: set[str]) -> Iterator[Finding]:
     for keyword in call.keywords:
         if keyword.arg not in _INIT_KEYWORDS or (keyword.arg == "address" and text_of(keyword.value) != "auto"):
             yield finding_at("ray_init", call, _NO_ARGUMENTS)
     if call.args:
         yield finding_at("ray_init", call, _NO_ARGUMENTS)
-    enclosing = list(script.ancestors(call))
-    called = _names(script, called=True) | {"__init__", "__enter__"}
     is_passed = any(isinstance(one, ast.Lambda) or one.name not in called for one in _functions(script, call))
-    if is_passed or any(isinstance(one, _REPEATED) for one in enclosing):
+    if is_passed or any(isinstance(one, _REPEATED) for one in script.ancestors(call)):
         message = "call ray.init() at the top of the script, not in a loop or in a function that the script never calls"
         yield finding_at("ray_init", call, message)
     elif not _is_guarded(script, call) and _is_late(script, call):
