@@ -8,7 +8,7 @@ BIN := .venv/bin
 # two cores busy, because tests wait more than they compute.
 PYTEST := $(BIN)/python -m pytest -n 3 --dist loadgroup
 
-.PHONY: demo test test-fast test-busy chaos chaos-short check bench-queue bench-ray soak clean
+.PHONY: demo test test-fast test-busy chaos chaos-short fuzz check bench-queue bench-ray soak clean
 
 demo: .venv/.stamp
 	@$(BIN)/raylane-worker demo
@@ -37,6 +37,10 @@ chaos: .venv/.stamp
 # The part of it that needs no processes to be killed.
 chaos-short: .venv/.stamp
 	RAYLANE_TEST_PROFILE=deep $(PYTEST) -m "(chaos or hypothesis) and not slow" --timeout 600
+
+# Ten minutes of random scripts for verification: no exception, and none that takes more than 100 ms.
+fuzz: .venv/.stamp
+	$(BIN)/python -m tests.fuzz.verify --minutes 10
 
 check: .venv/.stamp
 	$(BIN)/ruff check .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -13,6 +14,8 @@ from raylane_worker.generation.checks import script
 from raylane_worker.generation.nearest import NearestNames
 from raylane_worker.generation.verify import verify
 from tests.fuzz.hostile import CASES
+from tests.fuzz.verify import Fuzzer
+from tests.helpers import profiles
 from tests.unit.generation.schemas import WEATHER
 
 if TYPE_CHECKING:
@@ -21,10 +24,23 @@ if TYPE_CHECKING:
     from raylane_common.wire.sources import Source
 
 
-def test_hostile_scripts_and_names_are_verified_within_a_limit_of_the_system() -> None:
-    child = subprocess.run([sys.executable, "-m", "tests.fuzz.hostile"], capture_output=True, text=True)
-    assert child.returncode != -signal.SIGXCPU, f"out of CPU time at: {child.stdout.splitlines()[-1]}"
-    assert child.stdout.splitlines() == [*CASES, "done"], child.stderr
+def test_hostile_scripts_and_names_are_verified_within_a_limit_of_the_system_and_always_alike() -> None:
+    said = set()
+    for hash_seed in ("1", "2"):
+        command, environment = [sys.executable, "-m", "tests.fuzz.hostile"], os.environ | {"PYTHONHASHSEED": hash_seed}
+        child = subprocess.run(command, capture_output=True, text=True, env=environment)
+        assert child.returncode != -signal.SIGXCPU, f"out of CPU time at: {child.stdout.splitlines()[-1]}"
+        assert child.stdout.splitlines()[::2] == [*CASES], child.stderr
+        said.add(child.stdout)
+    assert len(said) == 1
+
+
+def test_random_scripts_raise_nothing_and_have_short_findings() -> None:
+    fuzzer = Fuzzer(profiles.seed())
+    for _ in range(profiles.by_profile(fast=20, ci=60, deep=5_000)):
+        fuzzer.step()
+    assert [problem for problem, _, _ in fuzzer.problems] == []
+    assert len(fuzzer.rules) > 5
 
 
 @pytest.mark.parametrize(("code", "sources"), CASES.values(), ids=CASES)

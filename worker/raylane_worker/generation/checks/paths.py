@@ -199,9 +199,9 @@ def _check_literal(script: AstScript, node: ast.Constant, names: Collection[str]
     text = node.value.decode("latin-1") if isinstance(node.value, bytes) else node.value
     if not isinstance(text, str) or not _is_suspicious(text) or text in names or _is_data(script, node):
         return
-    for name in names:
-        if name in text and _is_suspicious(name):
-            text = text.replace(name, "")
+    quoted = (name for name in names if name in text and _is_suspicious(name))
+    for name in sorted(quoted, key=lambda name: (-len(name), name)):
+        text = text.replace(name, "")
     if (kind := find_credential(text)) is not None:
         yield finding_at("credential", node, f"this looks like {kind}; remove it, the cluster has its own credentials")
     if _FORMATTED_PRIVATE.search(text):
