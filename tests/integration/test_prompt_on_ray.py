@@ -11,7 +11,7 @@ import pytest
 from raylane_common.ray.client import RayClient
 from raylane_common.ray.package import build_package
 from raylane_common.ray.settings import RaySettings
-from raylane_worker.generation.checks.cluster import METHODS
+from raylane_worker.generation.checks.cluster import METHODS, NOT_OF_DATASET, NOT_OF_GROUPS
 from raylane_worker.generation.checks.operators import RENAMED, RENAMED_TEXT, RENAMED_TIME
 from tests.helpers import profiles
 from tests.unit.generation.ray_cases import (
@@ -107,6 +107,13 @@ STATEMENTS: Final = {
         ),
         "[]",
     ),
+    "methods that datasets do not have": (
+        (
+            f"print([name for name in {sorted(NOT_OF_DATASET)!r} if hasattr(ds, name)],"
+            f" [name for name in {sorted(NOT_OF_GROUPS)!r} if hasattr(ds.groupby('city'), name)])"
+        ),
+        "[] []",
+    ),
     "what pandas and Ray have": (
         (
             "print([name for name in 'ffill map pivot_table'.split() if not hasattr(frame, name)],"
@@ -162,7 +169,8 @@ async def test_what_the_prompt_and_the_checks_say_about_ray_is_true(ray_head: Em
     is_deep = profiles.PROFILE is profiles.Profile.DEEP
     example = EXAMPLE.replace("ray.init()\n", "").replace(LAKE.location, str(tmp_path / "sales.csv"))
     right = [example, f"{BETA}print(round(beta(2, 2, 0.25), 6))", *(piece for piece, _ in STATEMENTS.values())]
-    wrong = [sales(line) for pair in WRONG_ON_RAY.items() for line in pair]
+    pairs = WRONG_ON_RAY.items() if is_deep else ()
+    wrong = [sales(line) for pair in pairs for line in pair]
     fine = FINE_ON_RAY if is_deep else ()
     fails = (*FAILS_ON_RAY, *TEXT_NOT_ASCII, *MISSING_PACKAGE) if is_deep else ()
     results = iter(await run(ray_head, tmp_path, [*right, operations(), *wrong, *fine, *fails]))
@@ -178,7 +186,7 @@ async def test_what_the_prompt_and_the_checks_say_about_ray_is_true(ray_head: Em
     listed = [line.partition(" ") for line in str(output).splitlines()]
     assert [missing for _, _, missing in listed] == ["[]"] * 4
     assert all(int(count) > 7 for count, _, _ in listed)
-    for piece in WRONG_ON_RAY:
+    for piece, _ in pairs:
         (got, error), (expected, none) = next(results), next(results)
         assert (error, none) == (None, None), piece
         assert got != expected, piece

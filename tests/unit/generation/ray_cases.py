@@ -89,6 +89,11 @@ FAILS_ON_RAY: Final = (
     "print(ds.aggregate(Mean(col('price'))))",
     "print(ds.aggregate(Mean(['price', 'amount'])))",
     "is_large = col('amount') > 1\n" + sales("filter(is_large)"),
+    sales("sort('amount', ascending=False)"),
+    "print(ds.filter(expr=col('amount') > 1).describe())",
+    "print(ds.groupby('city').agg(Mean('price')))",
+    "def first(data):\n    return data.head()\nprint(first(ds))",
+    "for group in (ds.groupby('city'), ds.groupby('sold')):\n    print(group.median('price'))",
 )
 TEXT_NOT_ASCII: Final = (
     sales("filter(expr=col('city') == 'Köln')"),
@@ -176,5 +181,7 @@ FINE_ON_RAY: Final = (
     "print(frame['price'].interpolate().rolling(2).mean(), frame['price'].interpolate(method='index'))",
     "plot = frame['price']\nprint(plot.sum())",
     "class Bins:\n    def hist(self):\n        return 1\nprint(Bins().hist())",
+    "print(frame.head(2).describe().to_string(), frame.groupby('city')['price'].agg('median').to_string())",
+    "print(ds.map_batches(lambda batch: batch.head(1), batch_format='pandas').count())",
     "t = DataType.float64()\n" + sales("with_column('x', col('amount').cast(t))"),
 )

@@ -72,4 +72,4 @@ def _check_script(script: AstScript, sources: Sequence[Source]) -> Iterator[Find
     yield from check_columns(found.missing, read)
     yield from check_structure(script, found)
     yield from check_operators(script, read)
-    yield from check_cluster(script)
+    yield from check_cluster(script, found.absent)

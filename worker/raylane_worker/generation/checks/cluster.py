@@ -1,6 +1,7 @@
-"""Finds calls that surely fail on the cluster: they need a package that neither Ray nor pandas installs.
+"""Finds calls that surely fail on the cluster.
 
-Each was run on Ray 2.60 (tests/integration/test_prompt_on_ray.py). See docs/decisions/0027.
+They need a package that neither Ray nor pandas installs, or a method that Ray's datasets do not have.
+Each was tried on Ray 2.60 (tests/integration/test_prompt_on_ray.py). See docs/decisions/0027.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from raylane_worker.generation.checks.script import AstScript, argument, finding_at, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from raylane_common.wire.generate import Finding
 
@@ -54,6 +55,51 @@ METHODS: Final = {
     "to_xarray": ("xarray", _IN_DRIVER),
     "to_xml": ("lxml", _AS_TEXT),
 }
+_FRAMES: Final = 'map_batches(f, batch_format="pandas")'
+_GROUPS: Final = 'map_groups(f, batch_format="pandas")'
+# Methods that a dataset does not have, and what it has instead.
+NOT_OF_DATASET: Final = {
+    "agg": "aggregate(...)",
+    "apply": _FRAMES,
+    "assign": "with_column(name, expression)",
+    "collect": "take_all()",
+    "describe": "aggregate(Count(column), Mean(column), Std(column))",
+    "distinct": "unique(column), or groupby(columns).count()",
+    "drop": "drop_columns(names)",
+    "drop_duplicates": "groupby(columns).count()",
+    "dropna": "filter(expr=col(column).is_not_null())",
+    "fillna": _FRAMES,
+    "head": "take(n)",
+    "median": "aggregate(Quantile(column, q=0.5))",
+    "merge": f"a dictionary and {_FRAMES}",
+    "mode": "aggregate(ValueCounter(column))",
+    "nlargest": "sort(column, descending=True).take(n)",
+    "nsmallest": "sort(column).take(n)",
+    "nunique": "aggregate(CountDistinct(column))",
+    "order_by": "sort(column)",
+    "quantile": "aggregate(Quantile(column, q=q))",
+    "rename": "rename_columns({old: new})",
+    "sample": "random_sample(fraction, seed=0)",
+    "select": "select_columns(names)",
+    "sort_values": "sort(column, descending=False)",
+    "to_dict": "take_all()",
+    "value_counts": "groupby(column).count()",
+    "where": "filter(expr=...)",
+}
+NOT_OF_GROUPS: Final = {
+    "agg": "aggregate(...)",
+    "apply": _GROUPS,
+    "describe": "aggregate(Count(column), Mean(column), Std(column))",
+    "first": _GROUPS,
+    "head": _GROUPS,
+    "last": _GROUPS,
+    "median": "aggregate(Quantile(column, q=0.5))",
+    "nunique": "aggregate(CountDistinct(column))",
+    "quantile": "aggregate(Quantile(column, q=q))",
+    "size": "count()",
+    "transform": _GROUPS,
+    "value_counts": "aggregate(ValueCounter(column))",
+}
 _PLOTS: Final = frozenset(["area", "bar", "barh", "box", "density", "hexbin", "hist", "kde", "line", "pie", "scatter"])
 _STYLES: Final = frozenset(
     ["apply", "background_gradient", "bar", "format", "hide", "highlight_max", "highlight_min", "map", "set_caption"]
@@ -63,8 +109,14 @@ _INTERPOLATIONS: Final = frozenset({"index", "linear", "time", "values"})
 _RANKS: Final = frozenset({"kendall", "spearman"})
 
 
-def check_cluster(script: AstScript) -> Iterator[Finding]:
-    """Yields a finding for each call that needs a package that the cluster does not have."""
+def check_cluster(script: AstScript, absent: Iterable[tuple[ast.Call, str]]) -> Iterator[Finding]:
+    """Yields a finding for each call that needs a package or a method that the cluster does not have.
+
+    `absent` are the calls of methods that a dataset does not have, each with what it has instead.
+    """
+    for call, instead in absent:
+        method = call.func.attr if isinstance(call.func, ast.Attribute) else ""
+        yield finding_at("fails_on_ray", call, f"a dataset of Ray has no .{method}(); use {instead}")
     own = {node.name for node in script.nodes if isinstance(node, ast.FunctionDef)}
     for call in script.calls:
         if isinstance(call.func, ast.Attribute) and call.func.attr not in own:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
+from raylane_worker.generation.checks.cluster import NOT_OF_DATASET, NOT_OF_GROUPS
 from raylane_worker.generation.checks.datasets import Arguments, Effect, aggregate, of_dataset, of_grouped
 from raylane_worker.generation.checks.readers import READERS, read_dataset
 from raylane_worker.generation.checks.scope import Scope
@@ -68,12 +69,14 @@ class Found:
     """What following a script has found.
 
     `unbounded` are the calls that give the driver all rows of a large dataset, `unavailable` the calls of methods that
-    need a package which the cluster does not have.
+    need a package which the cluster does not have. `absent` are the calls of methods that a dataset does not have, and
+    what it has instead.
     """
 
     missing: list[MissingColumn] = field(default_factory=list)
     unbounded: list[ast.Call] = field(default_factory=list)
     unavailable: list[ast.Call] = field(default_factory=list)
+    absent: list[tuple[ast.Call, str]] = field(default_factory=list)
 
 
 class Evaluator:
@@ -353,6 +356,12 @@ class Evaluator:
 
     def _call_method(self, receiver: Value, method: str, call: ast.Call, arguments: Arguments) -> Value:
         match receiver:
+            case Dataset() if method in NOT_OF_DATASET:
+                self.found.absent.append((call, NOT_OF_DATASET[method]))
+                return None
+            case Grouped() if method in NOT_OF_GROUPS:
+                self.found.absent.append((call, NOT_OF_GROUPS[method]))
+                return None
             case Dataset():
                 self.step(len(receiver.columns or ()) // _COLUMNS_PER_STEP)
                 effect = of_dataset(receiver, method, arguments)

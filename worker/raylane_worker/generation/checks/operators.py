@@ -136,6 +136,8 @@ def _check_call(script: AstScript, call: ast.Call, marks: Marks) -> Iterator[Fin
         elif function.attr == "with_columns" and any(one.value in marks.expressions for one in call.keywords):
             message = "with_columns ignores keywords; write with_columns({'name': expression})"
             yield finding_at(WRONG, call, message)
+        elif function.attr == "sort" and {"ascending", "by"} & {one.arg for one in call.keywords}:
+            yield finding_at(FAILS, call, "sort has no such argument; write sort(column, descending=True)")
         elif function.attr in _TAKES_NAMES and takes_one:
             message = f"{function.attr} takes names of columns, not expressions; write the name as text"
             yield finding_at(FAILS, call, message)
