@@ -148,13 +148,13 @@ class Job:
 
     async def run(self) -> Result:
         """Runs one attempt."""
-        return await HANDLERS[self.request.kind].run(self.request, self._context())
+        return await HANDLERS[self.request.kind].run(self.request, self.context())
 
     async def clean_up(self) -> None:
         """Runs the kind's clean-up, as a lane does for a cancelled job."""
         clean_up = HANDLERS[self.request.kind].clean_up
         assert clean_up is not None
-        await clean_up(self.request, self._context())
+        await clean_up(self.request, self.context())
 
     async def run_cut(self, at: int) -> bool:
         """Runs one attempt and cuts it at its `at`-th step; returns False if it ended before that."""
@@ -208,7 +208,8 @@ class Job:
         await self._cut.point()
         self.slots.append("freed")
 
-    def _context(self) -> JobContext:
+    def context(self) -> JobContext:
+        """Returns the context of the next attempt."""
         new = NewJob(request=self.request, session_id="s1", id="job1")
         record = JobRecord(
             id=new.id,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from raylane_common.errors import RunLost, RunNotStarted
+from raylane_common.wire.generate import GenerateRequest
 from raylane_common.wire.ray import RaySubmitRequest, RaySubmitResult
 from raylane_worker.runs import output as outputs
 from raylane_worker.runs import waiting
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 RUN = "rl-job1-1"
 SCRIPT = RaySubmitRequest(code="print('hello')")
+ARROW_PANDAS = "RAY_DATA_ENABLE_ARROW_BACKED_PANDAS_CONVERSION"
 
 
 @pytest.fixture
@@ -178,3 +180,30 @@ async def test_files_environment_and_requirements_are_shipped_with_the_script(ha
     with zipfile.ZipFile(io.BytesIO(package)) as archive:
         contents = {name: archive.read(name).decode() for name in archive.namelist()}
     assert contents == {"main.py": "import lib.a", "lib/a.py": "A = 1", "data.txt": "ü"}
+
+
+async def test_only_generated_code_gets_the_kit_and_plain_pandas(harness: Harness) -> None:
+    generated = harness.job(GenerateRequest(prompt="how many rows", execute=True))
+    attempt = await started(harness, generated)
+    harness.ray.finish(RUN)
+    await attempt
+    [package] = harness.ray.packages.values()
+    with zipfile.ZipFile(io.BytesIO(package)) as archive:
+        assert sorted(archive.namelist()) == ["main.py", "raylane_run.py"]
+    assert (harness.ray.jobs[RUN]["entrypoint"], variable(harness)) == ("python raylane_run.py", "0")
+
+
+@pytest.mark.parametrize(("env_vars", "expected"), [({}, None), ({ARROW_PANDAS: "0"}, "0"), ({ARROW_PANDAS: "1"}, "1")])
+async def test_the_code_of_a_user_runs_as_ray_runs_it(
+    harness: Harness, env_vars: dict[str, str], expected: str | None
+) -> None:
+    job = harness.job(RaySubmitRequest(code="print('hello')", env_vars=env_vars))
+    attempt = await started(harness, job)
+    harness.ray.finish(RUN)
+    await attempt
+    assert (harness.ray.jobs[RUN]["entrypoint"], variable(harness)) == ("python main.py", expected)
+
+
+def variable(harness: Harness) -> str | None:
+    environment = cast("dict[str, JsonValue]", harness.ray.jobs[RUN]["runtime_env"])
+    return cast("dict[str, str]", environment["env_vars"]).get(ARROW_PANDAS)

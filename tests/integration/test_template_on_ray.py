@@ -1,14 +1,16 @@
-"""Every form of the template generator on a real Ray with S3 over HTTP, compared with pandas."""
+"""Generated code on a real Ray with S3 over HTTP, compared with pandas: every form of the template generator, and what
+agents write about missing values.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import io
 import json
+import math
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -16,27 +18,30 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from raylane_common.ray.client import RayClient
-from raylane_common.ray.package import build_package
-from raylane_common.ray.settings import RaySettings
 from raylane_common.wire.sources import Column, ColumnType, CsvSource, Source, TableFormat, TableSource
 from raylane_worker.data.csv_profile import profile
-from raylane_worker.embedded import aws_environment, embedded_ray
 from raylane_worker.generation.template.generator import write
 from raylane_worker.generation.verify import verify
 from tests.helpers.aws import s3
 from tests.helpers.printed import table
-from tests.helpers.waiting import until
+from tests.helpers.ray_scripts import RUN_TIMEOUT_S, run_scripts
+from tests.integration import missing_value_cases
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from raylane_worker.embedded import EmbeddedMoto
 
+# One process runs all, since they share one driver.
+pytestmark = [
+    pytest.mark.ray,
+    pytest.mark.slow,
+    pytest.mark.timeout(RUN_TIMEOUT_S + 60),
+    pytest.mark.xdist_group("generated_code"),
+]
+
 BUCKET = "templates"
-RUNNER = Path(__file__).with_name("template_runner.py")
-RESULTS = "RESULTS "
-RUN_TIMEOUT_S = 240.0
 
 DIRTY = '''\
 ,n,ratio,text,day,at,ok,"""); import os #",😀 x,zip
@@ -122,8 +127,8 @@ def weather_cases() -> dict[str, Callable[[pd.DataFrame], Any]]:
 DIRTY_CASES: dict[str, list[list[object]]] = {
     "how many rows": [[5]],
     "sum, mean and median of n": [[7, 7 / 3, 2]],
-    "sum of ratio by ''": [["", 1e-7], ["x", -3], ["y", None], ["z", None]],
-    "median ratio by ''": [["", 1e-7], ["x", -1.5], ["y", None], ["z", None]],
+    "sum of ratio by ''": [["x", -3], ["y", None], ["z", None], [None, 1e-7]],
+    "median ratio by ''": [["x", -1.5], ["y", None], ["z", None], [None, 1e-7]],
     "count rows by at": [
         ["2020-01-01 10:00:00", 2],
         ["2020-01-02 10:00:00", 1],
@@ -135,7 +140,7 @@ DIRTY_CASES: dict[str, list[list[object]]] = {
         ["True", "2020-01-01 10:00:00", "2020-01-01"],
         [None, "2020-01-04 10:00:00", None],
     ],
-    "distinct text": [["", 1], ["a\\|b", 2], ["line\\nbreak", 1], ["r", 1]],
+    "distinct text": [["a\\|b", 2], ["line\\nbreak", 1], ["r", 1], [None, 1]],
     "missing values in n, text, day and ''": [["n", 2, 40], ["text", 1, 20], ["day", 1, 20], ["", 1, 20]],
     "count rows where text is missing": [[1]],
     "count rows where n is missing": [[2]],
@@ -151,10 +156,10 @@ DIRTY_CASES: dict[str, list[list[object]]] = {
     ],
     'average "😀 x" by zip': [[0, 7], [501, 5.5], [1234, 5], [99999, 6]],
     "top 2 by n": [
-        ["", 4, 1e-7, "a\\|b", None, "2020-01-04 10:00:00", None, 4, 6, 99999],
+        [None, 4, 1e-7, "a\\|b", None, "2020-01-04 10:00:00", None, 4, 6, 99999],
         ["y", 2, None, "line\\nbreak", "2020-01-02", "2020-01-02 10:00:00", "False", 2, 5, 1234],
     ],
-    "standard deviation of n by ''": [["", None], ["x", None], ["y", None], ["z", None]],
+    "standard deviation of n by ''": [["x", None], ["y", None], ["z", None], [None, None]],
     "describe n": [["n", 3, 7 / 3, 1.5275252316519465, 1, 1.5, 2, 3, 4]],
 }
 HEADER_ONLY_CASES: dict[str, list[list[object]]] = {
@@ -249,69 +254,178 @@ def tables() -> dict[str, tuple[TableSource, dict[str, list[list[object]]]]]:
     }
 
 
+PEOPLE_CASES: dict[str, list[list[object]]] = {
+    "how many rows": [[7]],
+    "missing values in age, sex, cabin and region": [
+        [name, count, 100 * count / 7] for name, count in (("age", 2), ("sex", 1), ("cabin", 4), ("region", 3))
+    ],
+    "count distinct sex and cabin": [[2, 3]],
+    "count distinct cabin by sex": [["female", 3], ["male", 0], [None, 0]],
+    "count rows by region": [["AS", 1], ["EU", 3], [None, 3]],
+    "distinct sex and alive where region is missing": [["female", "True", 1], ["male", "True", 1], [None, None, 1]],
+    "count where cabin is missing": [[4]],
+    "count where sex != 'female'": [[3]],
+    "count where age != 27": [[4]],
+    "mean of age by sex": [["female", 42], ["male", 10.5], [None, None]],
+    "top 1 by age": [["Fay", 61, 26.55, "female", "B58", "True", None, "EU"]],
+    "median and std of age where sex = 'female'": [[38, math.sqrt(301)]],
+    "rows where age > 30 and region is missing": [
+        ["Ann", 38, 71.5, "female", "C85", "True", "2020-01-01 10:00:00", None]
+    ],
+}
+
+
+def blocks() -> tuple[TableSource, dict[str, list[list[object]]]]:
+    """The table of two files, and prompts about it."""
+    large = 9 * 10**18
+    files = {}
+    for name, columns in missing_value_cases.BLOCKS.items():
+        files[name] = io.BytesIO()
+        pq.write_table(pa.table({name: pa.array(values) for name, values in columns.items()}), files[name])
+    source = STORE.table(
+        "blocks",
+        {name: file.getvalue() for name, file in files.items()},
+        format=TableFormat.PARQUET,
+        columns=(
+            column("x", ColumnType.NUMBER, "double"),
+            column("n", ColumnType.INTEGER, "bigint"),
+            column("zero", ColumnType.NUMBER, "double"),
+            column("k", ColumnType.STRING),
+        ),
+    )
+    x = pd.Series([1.0, math.nan, 3.0, 10.0, 20.0])
+    n = pd.Series([float(large), 1, large, 2])
+    without_quartiles = ["count", "mean", "std", "min", "max"]
+    return source, {
+        "mean x": [[8.5]],
+        "sum, std, min, max and median of x": [[34, x.std(), 1, 20, x.median()]],
+        "count distinct x": [[4]],
+        "sum and mean of x by k": [["u", 11, 5.5], ["v", 3, 3], [None, 20, 20]],
+        "describe x": [["x", *x.describe()[without_quartiles]]],
+        "missing values in x and n": [["x", 1, 20], ["n", 1, 20]],
+        "count rows by x": [[1, 1], [3, 1], [10, 1], [20, 1], [None, 1]],
+        "count where x != 1": [[3]],
+        "count where x is missing": [[1]],
+        "count where x < 5": [[2]],
+        "top 1 by x": [[20, 2, 0, None]],
+        "bottom 4 by x": [[1, large, 0, "u"], [3, None, 1, "v"], [10, large, 0, "u"], [20, 2, 0, None]],
+        "top 1 k by mean x": [[None, 20]],
+        "sum of n": [[2 * large + 3]],
+        "sum of n by k": [["u", 2 * large + 1], ["v", None], [None, 2]],
+        "mean, std, min and max of n": [[n.mean(), n.std(), 1, large]],
+        "describe n": [["n", *n.describe()[without_quartiles]]],
+        "count rows by zero": [[0, 4], [1, 1]],
+        "count distinct zero": [[2]],
+        "count where zero >= 0": [[5]],
+    }
+
+
 def same(printed: str, expected: object) -> bool:
-    if expected is None or expected != expected:
-        return printed == "null"
+    if expected is None or expected != expected or printed == "null":
+        return printed == "null" and (expected is None or expected != expected)
     if isinstance(expected, int | float) and not isinstance(expected, bool):
+        if isinstance(expected, int) and abs(expected) > 2**53:
+            return int(printed) == expected
         return float(printed) == pytest.approx(float(expected), rel=1e-5, abs=1e-6)
     return printed == str(expected)
 
 
-@pytest.mark.ray
-@pytest.mark.slow
-@pytest.mark.timeout(RUN_TIMEOUT_S + 60)
-async def test_every_form_prints_the_same_as_pandas(moto: EmbeddedMoto, weather: Path) -> None:
+@dataclass(frozen=True)
+class Case:
+    """A prompt about a source, and the rows that its script must print."""
+
+    source: Source
+    prompt: str
+    rows: list[list[object]]
+    small: bool = True
+
+    def code(self) -> str:
+        return write(self.prompt, [self.source], small=self.small).code
+
+
+MORE_FILES: dict[str, tuple[str, dict[str, list[list[object]]]]] = {
+    "dirt, 100% #1 ü+=.csv": (DIRTY, DIRTY_CASES),
+    "header only.csv": ("a,b\n", HEADER_ONLY_CASES),
+    "people.csv": (missing_value_cases.PEOPLE, PEOPLE_CASES),
+    "nan.csv": ('v\n1\nNAN\n4\nnan\n""\n', {"mean v": [[2.5]], "missing values": [["v", 3, 60]]}),
+}
+
+
+def template_cases(weather: Path) -> list[Case]:
     frame = pd.read_csv(weather)
-    cases: list[tuple[Source, str, list[list[object]]]] = []
     source: Source = STORE.csv(weather.name, weather.read_bytes())
-    cases += [(source, prompt, list(map(list, of(frame)))) for prompt, of in weather_cases().items()]
-    for filename, data, prompts in (
-        ("dirt, 100% #1 ü+=.csv", DIRTY, DIRTY_CASES),
-        ("header only.csv", "a,b\n", HEADER_ONLY_CASES),
-    ):
+    cases = [Case(source, prompt, list(map(list, of(frame)))) for prompt, of in weather_cases().items()]
+    for filename, (data, prompts) in MORE_FILES.items():
         source = STORE.csv(filename, data.encode())
-        cases += [(source, prompt, rows) for prompt, rows in prompts.items()]
-    cases += [(found, prompt, rows) for found, prompts in tables().values() for prompt, rows in prompts.items()]
+        cases += [Case(source, prompt, rows) for prompt, rows in prompts.items()]
+    cases += [Case(found, prompt, rows) for found, of in tables().values() for prompt, rows in of.items()]
+    table_of_blocks, prompts = blocks()
+    return cases + [Case(table_of_blocks, prompt, rows, small=False) for prompt, rows in prompts.items()]
 
-    async with s3(moto.url) as client:
-        await client.create_bucket(Bucket=BUCKET)
-        for key, body in STORE.objects.items():
-            await client.put_object(Bucket=BUCKET, Key=key, Body=body)
-    drafts = [write(prompt, [source], small=True) for source, prompt, _ in cases]
-    assert [verify(draft.code, [source]) for draft, (source, _, _) in zip(drafts, cases, strict=True)] == [[]] * len(
-        cases
-    )
 
-    results = await run([draft.code for draft in drafts], moto.url)
+def agent_scripts() -> list[tuple[str, Source]]:
+    people = STORE.csv("people.csv", missing_value_cases.PEOPLE.encode())
+    table_of_blocks, _ = blocks()
+    asking = missing_value_cases.SCRIPT.format(function=missing_value_cases.function(), uri=people.s3_uri)
+    return [(asking, people), (missing_value_cases.NAN_SCRIPT.format(uri=table_of_blocks.location), table_of_blocks)]
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What each script printed, and its traceback or None."""
+
+    templates: list[tuple[Case, str, str | None]]
+    agents: list[tuple[str, str | None]]
+
+
+@pytest.fixture(scope="module")
+def outputs(moto: EmbeddedMoto, weather: Path) -> Outputs:
+    """Runs all scripts of this module in one driver."""
+    cases = template_cases(weather)
+    scripts = [(case.code(), case.source) for case in cases] + agent_scripts()
+    assert [verify(code, [source]) for code, source in scripts] == [[]] * len(scripts)
+
+    async def run() -> list[tuple[str, str | None]]:
+        async with s3(moto.url) as client:
+            await client.create_bucket(Bucket=BUCKET)
+            for key, body in STORE.objects.items():
+                await client.put_object(Bucket=BUCKET, Key=key, Body=body)
+        return await run_scripts([code for code, _ in scripts], moto.url)
+
+    printed = asyncio.run(run())
+    templates = [(case, *result) for case, result in zip(cases, printed, strict=False)]
+    return Outputs(templates, printed[len(cases) :])
+
+
+def test_every_form_prints_the_same_as_pandas(outputs: Outputs) -> None:
     wrong = []
-    for (source, prompt, rows), (output, error) in zip(cases, results, strict=True):
+    for case, output, error in outputs.templates:
         printed = [] if error else table(output)
-        matches = len(printed) == len(rows) and all(
-            len(cells) == len(row) and all(map(same, cells, row)) for cells, row in zip(printed, rows, strict=True)
+        matches = len(printed) == len(case.rows) and all(
+            len(cells) == len(row) and all(map(same, cells, row)) for cells, row in zip(printed, case.rows, strict=True)
         )
         if error or not matches:
-            wrong.append(f"{source.name}: {prompt}\nexpected {rows}\n{error or output}")
+            wrong.append(f"{case.source.name}: {case.prompt}\nexpected {case.rows}\n{error or output}")
     assert wrong == [], "\n\n".join(wrong)
 
 
-async def run(codes: list[str], s3_url: str) -> list[tuple[str, str | None]]:
-    """Runs all scripts in one driver: starting a driver takes longer than most of them."""
-    environment = aws_environment(s3_url) | {
-        "RAY_DATA_DEFAULT_SHUFFLE_STRATEGY": "sort_shuffle_pull_based",
-        "RAY_DATA_LOG_LEVEL": "ERROR",
-    }
-    async with embedded_ray(env=environment) as head:
-        settings = RaySettings.model_validate({"private_url": head.url, "token": head.token})
-        async with RayClient(settings) as client, asyncio.timeout(RUN_TIMEOUT_S):
-            package = build_package({"main.py": RUNNER.read_bytes(), "scripts.json": json.dumps(codes)})
-            await client.submit(submission_id="templates", entrypoint="python main.py", package=package)
-            await until(lambda: _has_ended(client), timeout_s=RUN_TIMEOUT_S)
-            logs = (await client.logs("templates", max_bytes=8 * 1024 * 1024)).text
-    lines = [line for line in logs.splitlines() if line.startswith(RESULTS)]
-    assert len(lines) == 1, logs[-3000:]
-    results: list[tuple[str, str | None]] = json.loads(lines[0].removeprefix(RESULTS))
-    return results
+def test_code_of_an_agent_sees_missing_values_as_pandas_does(outputs: Outputs) -> None:
+    output, error = outputs.agents[0]
+    assert error is None
+    found: dict[str, list[str]] = json.loads(output)
+    right = missing_value_cases.by_pandas()
+    wrong = [
+        (place, expression, got, answer)
+        for place, answers in found.items()
+        for expression, got, answer in zip(missing_value_cases.EXPRESSIONS, answers, right, strict=True)
+        if not missing_value_cases.same(got, answer)
+    ]
+    assert (list(found), wrong) == (["map_batches", "to_pandas", "map_groups"], [])
 
 
-async def _has_ended(client: RayClient) -> bool:
-    return (await client.job("templates")).status.is_final
+def test_nan_drops_no_block_from_the_aggregates_of_an_agent(outputs: Outputs) -> None:
+    output, error = outputs.agents[1]
+    assert error is None
+    found, right = json.loads(output), missing_value_cases.nan_by_pandas()
+    assert {name: value for name, value in found.items() if not missing_value_cases.close(value, right[name])} == {}
+    assert found.keys() == right.keys()

@@ -54,7 +54,8 @@ def test_a_profile_describes_what_was_written(quoting: Literal[0, 1], line_end: 
 @given(table=TABLES)
 def test_types_are_those_of_the_reader_that_ray_uses(table: list[list[str]]) -> None:
     data = written(table)
-    schema = arrow_csv.read_csv(pa.BufferReader(data)).schema
+    options = arrow_csv.ConvertOptions(strings_can_be_null=True)
+    schema = arrow_csv.read_csv(pa.BufferReader(data), convert_options=options).schema
     assert [column.native_type for column in profile(data).columns] == [str(field.type) for field in schema]
 
 
@@ -109,6 +110,7 @@ def test_long_cells_are_cut_in_the_preview() -> None:
         (b"a;b\n1;2\n", "separated by ';'"),
         (b"a\tb\n1\t2\n", "separated by tabs"),
         (b"a,b\n", "no rows"),
+        (b"a,b\nNA,\nx,1\nNA,NA\nnull,2\n", "in column 'a' these words count as missing values: 'NA' (2), 'null' (1)"),
     ],
 )
 def test_a_flaw_that_does_not_prevent_reading_is_a_warning(data: bytes, expected: str) -> None:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import ast
+import decimal
 import hashlib
 from contextlib import suppress
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
+from pyarrow import csv as arrow_csv
 
-from raylane_common.errors import RaylaneError
+from raylane_common.errors import RaylaneError, TypeMismatch
 from raylane_common.wire.sources import ColumnType, TableFormat
 from raylane_worker.generation.template.generator import write
+from raylane_worker.generation.template.type_check import NULL_MARKERS
 from raylane_worker.generation.verify import verify
 from tests.helpers.printed import table
 from tests.unit.generation import schemas
@@ -57,9 +61,9 @@ def test_the_header_names_the_template_and_does_not_repeat_the_prompt() -> None:
 def test_a_script_reads_the_encoded_location_and_a_small_source_as_one_block() -> None:
     source = csv_source("odd 100% #1.csv")
     code = write("how many rows", [source]).code
-    assert "ray.data.read_csv('s3://raylane/sessions/s-1/csv/odd%20100%25%20%231.csv')" in code
-    small = write("how many rows", [source], small=True).code
-    assert f"ray.data.read_csv({source.location!r}, override_num_blocks=1)" in small
+    assert "    's3://raylane/sessions/s-1/csv/odd%20100%25%20%231.csv',\n" in code
+    assert "override_num_blocks" not in code
+    assert "    override_num_blocks=1,\n" in write("how many rows", [source], small=True).code
 
 
 def test_a_column_name_that_looks_like_code_stays_a_string() -> None:
@@ -80,8 +84,8 @@ TSV = """read_csv(
     's3://lake/sales/orders/',
     read_options=csv.ReadOptions(column_names=['amount', 'city'], skip_rows=1, use_threads=False),
     parse_options=csv.ParseOptions(delimiter='\\t'),
-    convert_options=csv.ConvertOptions(column_types={'amount': pa.float64(), 'city': pa.string()}),
-)"""
+    convert_options=csv.ConvertOptions(strings_can_be_null=True, column_types={TYPES}),
+)""".replace("TYPES", "'amount': pa.float64(), 'city': pa.string()")
 
 
 @pytest.mark.parametrize(
@@ -99,6 +103,26 @@ def test_a_table_is_read_by_its_format(source: Any, expected: str) -> None:
     code = write("how many rows", [source]).code
     assert f"ds = ray.data.{expected}\n" in code
     assert verify(code, [source]) == []
+
+
+def test_the_words_for_a_missing_value_are_those_of_the_reader_that_ray_uses() -> None:
+    assert set(arrow_csv.ConvertOptions().null_values) == NULL_MARKERS
+
+
+@pytest.mark.parametrize("condition", ["= ''", "!= 'NA'", "in ('Rome', 'N/A')", "= 'null'"])
+def test_a_text_that_means_a_missing_value_is_no_value_to_compare_with(condition: str) -> None:
+    source = csv_source(columns=(column("city", ColumnType.STRING),))
+    with pytest.raises(TypeMismatch, match="write 'city is missing'"):
+        write(f"count where city {condition}", [source])
+    # A table's text may be any, unless it is read from a CSV.
+    assert write(f"count where city {condition}", [table_source()]).template_id == "count"
+
+
+def test_a_column_for_the_sum_of_integers_is_not_named_like_one_of_the_source() -> None:
+    source = csv_source(columns=(column("n", ColumnType.INTEGER), column("sum(n)", ColumnType.INTEGER)))
+    code = write("sum of n", [source]).code
+    assert "with_column('sum(n)_2', col('n')" in code
+    assert "Sum(on='sum(n)_2', alias_name='sum(n)')" in code
 
 
 def test_a_measure_is_not_named_like_a_key() -> None:
@@ -119,7 +143,7 @@ def show() -> Callable[[list[str], list[dict[str, object]]], None]:
     """The printing function that every script contains."""
     tree = ast.parse(write("how many rows", [WEATHER]).code)
     functions: list[ast.stmt] = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = {"decimal": decimal}
     exec(compile(ast.Module(functions, []), "main.py", "exec"), found)
     printing: Callable[[list[str], list[dict[str, object]]], None] = found["show"]
     return printing
@@ -136,7 +160,7 @@ def test_the_printed_table_is_aligned_and_can_be_parsed(
         "a\\|b\\n |    1",
         "       |  2.5",
         "null   | null",
-        "(3 rows)",
+        "(3 rows; null: no value)",
     ]
     assert table(output) == [["a\\|b\\n", "1"], ["", "2.5"], ["null", "null"]]
 
@@ -153,6 +177,12 @@ def test_the_printed_table_is_aligned_and_can_be_parsed(
         (123456789.123456789, "123456789.123457"),
         (0.00012345678, "0.000123457"),
         (1e-12, "1e-12"),
+        (1234567890.25, "1234567890.25"),
+        (2.0**53, "9.00719925474099e+15"),
+        (decimal.Decimal(2 * 9 * 10**18 + 3), "18000000000000000003"),
+        (decimal.Decimal("0.00"), "0.00"),
+        (date(2024, 1, 31), "2024-01-31"),
+        (datetime(2024, 1, 31, 10), "2024-01-31 10:00:00"),
         (float("nan"), "null"),
         (float("inf"), "inf"),
         (True, "True"),

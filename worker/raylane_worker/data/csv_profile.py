@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import pyarrow as pa
+from pyarrow import compute
 from pyarrow import csv as arrow_csv
 
 from raylane_common.errors import InvalidCsv
@@ -42,6 +43,10 @@ _CUT_CELL: Final = (
     "remove line breaks from the cells, or split the file into parts below 1 MiB"
 )
 _SHOWN_CHARACTERS: Final = 100
+# What counts as missing, without the empty cell, which surprises nobody. Runs read text with these markers as well as
+# numbers; here it stays as it is written, so that they can be told. See docs/decisions/0025.
+_MARKERS: Final = pa.array([word for word in arrow_csv.ConvertOptions().null_values if word])
+_MAX_MARKERS: Final = 5
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,7 @@ def profile(data: bytes) -> CsvProfile:
     columns = tuple(
         Column(name=field.name, type=_column_type(field.type), native_type=str(field.type)) for field in table.schema
     )
-    warnings = tuple(_warnings(data, header, [column.name for column in columns], table.num_rows))
+    warnings = (*_warnings(data, header, table), *_marker_warnings(table))
     return CsvProfile(columns, table.num_rows, _preview(data, columns), warnings)
 
 
@@ -246,7 +251,8 @@ def _other_delimiter(header: list[str]) -> str | None:
     return _OTHER_DELIMITERS[likeliest] if count >= len(header) else None
 
 
-def _warnings(data: bytes, header: list[str], names: list[str], rows: int) -> Iterator[str]:
+def _warnings(data: bytes, header: list[str], table: pa.Table) -> Iterator[str]:
+    names = table.schema.names
     if data.startswith(_BOM):
         yield "the file starts with a byte order mark; readers other than Ray's may see it in the first column's name"
     if unnamed := [str(number) for number, name in enumerate(names, start=1) if not name]:
@@ -257,8 +263,17 @@ def _warnings(data: bytes, header: list[str], names: list[str], rows: int) -> It
         yield f"column names that start or end with a space, which is part of the name: {_quoted(blank)}"
     if len(names) == 1 and (other := _other_delimiter(header)):
         yield f"only one column was found; the file seems to be separated by {other} instead of ','"
-    if rows == 0:
+    if table.num_rows == 0:
         yield "there are no rows below the header"
+
+
+def _marker_warnings(table: pa.Table) -> Iterator[str]:
+    """Says which words of text columns count as missing, because somebody may mean Namibia by `NA`."""
+    for name, column in zip(table.schema.names, table.columns, strict=True):
+        if pa.types.is_string(column.type):
+            counts = Counter(column.filter(compute.is_in(column, _MARKERS)).to_pylist())
+            if found := [f"{word!r} ({count:,})" for word, count in counts.most_common(_MAX_MARKERS)]:
+                yield f"in column {name[:_SHOWN_CHARACTERS]!r} these words count as missing values: {', '.join(found)}"
 
 
 def _quoted(names: list[str]) -> str:

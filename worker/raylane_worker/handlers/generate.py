@@ -149,7 +149,8 @@ def _run_id(state: Checkpoint, ctx: JobContext) -> str:
 
 async def _run(version: CodeVersion, state: Checkpoint, request: GenerateRequest, ctx: JobContext) -> Run:
     try:
-        run = await run_to_end(RunOrder(version.code, len(state.versions), state.small), ctx)
+        order = RunOrder(version.code, len(state.versions), generated=True, small=state.small)
+        run = await run_to_end(order, ctx)
     except RayError as error:
         if "run" in error.details:
             await _clear_sources(state, request, ctx)

@@ -88,7 +88,6 @@ async def _submit(request: RaySubmitRequest, ctx: JobContext) -> RaySubmitResult
     order = RunOrder(
         request.code,
         _RUN_NUMBER,
-        small=False,
         files=request.files,
         env_vars=request.env_vars,
         pip=request.pip,

@@ -13,16 +13,28 @@ if TYPE_CHECKING:
 # The usual line length, minus the indentation within a function.
 _MAX_LINE_CHARACTERS: Final = 100
 
+# Modules of Python itself that a script may import.
+_STANDARD: Final = {"datetime", "decimal", "heapq"}
+
 # The functions that print the result, part of every script.
 _SHOW: Final = f'''\
 def cell(value):
-    """Returns a value as text: floats to 6 decimals, below 0.001 to 6 digits; "null" if it is missing."""
-    if value is None or value != value:
+    """Returns a value as text. Floats have 6 decimals; below 0.001 they have 6 digits, from 1e9 on at most 15."""
+    if is_missing(value):
         return "null"
+    if isinstance(value, decimal.Decimal):
+        return f"{{value:f}}"
     if isinstance(value, float):
-        return f"{{value:.6g}}" if 0 < abs(value) < 0.001 else f"{{value + 0.0:.6f}}".rstrip("0").rstrip(".")
+        if 0 < abs(value) < 0.001:
+            return f"{{value:.6g}}"
+        return f"{{value:.15g}}" if abs(value) >= 1e9 else f"{{value + 0.0:.6f}}".rstrip("0").rstrip(".")
     text = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in str(value)).replace("|", "\\\\|")
     return text if len(text) <= 80 else text[:79] + "…"
+
+
+def is_missing(value):
+    """Returns whether there is no value."""
+    return value is None or value != value
 
 
 def show(columns, rows):
@@ -31,21 +43,24 @@ def show(columns, rows):
     header = [cell(column) for column in columns]
     body = [[cell(row[column]) for column in columns] for row in shown]
     widths = [max(1, *map(len, texts)) for texts in zip(header, *body)]
-    is_number = [all(row[one] is None or isinstance(row[one], (int, float)) for row in shown) for one in columns]
+    numbers = (int, float, decimal.Decimal)
+    is_number = [all(row[one] is None or isinstance(row[one], numbers) for row in shown) for one in columns]
     for cells in [header, *body]:
         aligned = zip(cells, widths, is_number)
         print(" | ".join(text.rjust(width) if right else text.ljust(width) for text, width, right in aligned))
         if cells is header:
             print("-+-".join("-" * width for width in widths))
     number = "1 row" if len(rows) == 1 else f"{{len(rows)}} rows"
-    print(f"({{number}})" if len(rows) <= {MAX_ROWS} else "(the first {MAX_ROWS:,} rows; there are more)")'''
+    number = number if len(rows) <= {MAX_ROWS} else "the first {MAX_ROWS:,} rows; there are more"
+    has_missing = any(is_missing(row[column]) for row in shown for column in columns)
+    print(f"({{number}}; null: no value)" if has_missing else f"({{number}})")'''
 
 
 class ScriptBuilder:
     """Collects the parts of a script. Every name, value and path in a statement must be written with `repr`."""
 
     def __init__(self) -> None:
-        self._modules = {"ray"}
+        self._modules = {"decimal", "ray"}
         self._names: defaultdict[str, set[str]] = defaultdict(set)
         self._functions = [_SHOW]
         self._context: list[str] = []
@@ -73,8 +88,8 @@ class ScriptBuilder:
 
     def text(self) -> str:
         """Returns the whole script."""
-        standard = [f"import {name}" for name in sorted(self._modules & {"datetime", "heapq"})]
-        others = [f"import {name}" for name in sorted(self._modules - {"datetime", "heapq"})]
+        standard = [f"import {name}" for name in sorted(self._modules & _STANDARD)]
+        others = [f"import {name}" for name in sorted(self._modules - _STANDARD)]
         others += [f"from {name} import {', '.join(sorted(found))}" for name, found in sorted(self._names.items())]
         context = ["context = ray.data.DataContext.get_current()", *self._context] if self._context else []
         parts = [

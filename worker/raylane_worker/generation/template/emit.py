@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from raylane_common.wire.sources import ColumnType, CsvSource
+from raylane_common.wire.sources import ColumnType, CsvSource, TableFormat
 from raylane_worker.generation.columns import columns_of
 from raylane_worker.generation.template.builder import ScriptBuilder, format_call
 from raylane_worker.generation.template.question import (
@@ -26,7 +26,6 @@ from raylane_worker.generation.template.reading import (
     cast_column,
     cast_columns,
     filter_rows,
-    is_empty_missing,
 )
 
 if TYPE_CHECKING:
@@ -45,15 +44,16 @@ _AGGREGATES: Final = {
     Statistic.STD: ("Std", ("ddof=1",)),
     Statistic.DISTINCT: ("CountDistinct", ()),
 }
+# A sum of 64 bits overflows silently, so integers are added as decimals. Their mean and deviation are floats anyway.
+_INTEGER_TYPES: Final = {
+    Statistic.SUM: "pa.decimal128(38, 0)",
+    Statistic.MEAN: "pa.float64()",
+    Statistic.STD: "pa.float64()",
+}
 _MISSING: Final = '''\
 def missing(table):
     """Counts the rows and the missing values of each column in one block."""
-    counts = []
-    for name in NAMES:
-        absent = pc.is_null(table[name], nan_is_null=True)
-        if EMPTY_IS_MISSING and pa.types.is_string(table[name].type):
-            absent = pc.or_(absent, pc.equal(pc.fill_null(table[name], ""), ""))
-        counts.append(pc.sum(absent, min_count=0).as_py())
+    counts = [pc.sum(pc.is_null(table[name], nan_is_null=True), min_count=0).as_py() for name in NAMES]
     return pa.table({"column": NAMES, "missing": counts, "rows": [table.num_rows] * len(NAMES)})'''
 
 
@@ -87,15 +87,15 @@ def _add_operation(script: ScriptBuilder, question: Question, *, small: bool) ->
         case Describe(columns=columns):
             _describe(script, columns, small=small)
         case CountMissing(columns=columns):
-            _count_missing(script, question.source, columns)
+            _count_missing(script, columns)
         case Distinct(columns=columns):
-            _groups(script, Aggregate((Measure(Statistic.ROWS),), columns))
+            _groups(script, question.source, Aggregate((Measure(Statistic.ROWS),), columns))
         case TopRows():
             _top_rows(script, question.operation, columns_of(question.source))
         case Aggregate(keys=()):
             _aggregate(script, question)
         case Aggregate():
-            _groups(script, question.operation)
+            _groups(script, question.source, question.operation)
 
 
 def _aggregate(script: ScriptBuilder, question: Question) -> None:
@@ -104,18 +104,18 @@ def _aggregate(script: ScriptBuilder, question: Question) -> None:
         script.add_statements('show(["rows"], [{"rows": ds.count()}])')
         return
     labels = _labels(question.operation.measures, ())
-    result = format_call("ds.aggregate", _aggregates(script, question.operation.measures, labels))
+    result = format_call("ds.aggregate", _aggregates(script, question.source, question.operation.measures, labels))
     # Ray cannot aggregate a dataset without rows.
     is_never_empty = isinstance(question.source, CsvSource) and question.source.rows > 0 and not question.conditions
     script.add_statements(f"result = [{result}]" if is_never_empty else f"result = [{result}] if ds.take(1) else []")
     script.add_statements(f"show({labels!r}, result)")
 
 
-def _groups(script: ScriptBuilder, operation: Aggregate) -> None:
+def _groups(script: ScriptBuilder, source: Source, operation: Aggregate) -> None:
     for key in operation.keys:
         if key.type is ColumnType.TIMESTAMP:
             # Ray cannot sort groups by times if some are missing.
-            cast_column(script, key, "pa.string()")
+            cast_column(script, key.name, "pa.string()")
     keys = [key.name for key in operation.keys]
     labels = _labels(operation.measures, keys)
     order = f"    return [(row[key] is None, row[key]) for key in {keys!r}]"
@@ -125,14 +125,13 @@ def _groups(script: ScriptBuilder, operation: Aggregate) -> None:
         order = "\n".join(
             (
                 f"    value = row[{labels[0]!r}]",
-                "    is_missing = value is None or value != value",
-                f"    rank = 0 if is_missing else {'-' if operation.descending else ''}value",
-                f"    return [(is_missing, rank), *((row[key] is None, row[key]) for key in {keys!r})]",
+                f"    rank = 0 if is_missing(value) else {'-' if operation.descending else ''}value",
+                f"    return [(is_missing(value), rank), *((row[key] is None, row[key]) for key in {keys!r})]",
             )
         )
     script.import_module("heapq")
     script.add_function(f"def order(row):\n{order}")
-    groups = format_call("aggregate", _aggregates(script, operation.measures, labels))
+    groups = format_call("aggregate", _aggregates(script, source, operation.measures, labels))
     script.add_statements(
         f"groups = ds.groupby({keys!r}).{groups}",
         f"show({[*keys, *labels]!r}, heapq.nsmallest({limit}, groups.iter_rows(), key=order))",
@@ -159,6 +158,9 @@ def _describe(script: ScriptBuilder, columns: Sequence[Column], *, small: bool) 
         "max": ("Max", ""),
     }
     script.import_names("ray.data.aggregate", *(name for name, _ in statistics.values()))
+    for column in columns:
+        if column.type is ColumnType.INTEGER:
+            cast_column(script, column.name, "pa.float64()")
     script.add_statements(
         f"names = {[column.name for column in columns]!r}",
         f"statistics = {list(statistics)!r}",
@@ -174,13 +176,10 @@ def _describe(script: ScriptBuilder, columns: Sequence[Column], *, small: bool) 
     )
 
 
-def _count_missing(script: ScriptBuilder, source: Source, columns: Sequence[Column]) -> None:
+def _count_missing(script: ScriptBuilder, columns: Sequence[Column]) -> None:
     script.import_module("pyarrow as pa")
     script.import_module("pyarrow.compute as pc")
-    script.add_function(
-        f"NAMES = {[column.name for column in columns]!r}\n"
-        f"EMPTY_IS_MISSING = {is_empty_missing(source)}\n\n\n{_MISSING}"
-    )
+    script.add_function(f"NAMES = {[column.name for column in columns]!r}\n\n\n{_MISSING}")
     script.add_statements(
         "totals = {name: [0, 0] for name in NAMES}",
         'for row in ds.map_batches(missing, batch_format="pyarrow", batch_size=None).iter_rows():',
@@ -194,14 +193,30 @@ def _count_missing(script: ScriptBuilder, source: Source, columns: Sequence[Colu
     )
 
 
-def _aggregates(script: ScriptBuilder, measures: Iterable[Measure], labels: Iterable[str]) -> list[str]:
+def _aggregates(script: ScriptBuilder, source: Source, measures: Sequence[Measure], labels: Sequence[str]) -> list[str]:
     found = []
-    for measure, label in zip(measures, labels, strict=True):
+    # Names for columns that are added, different from the source's.
+    added = _labels(measures, [column.name for column in columns_of(source)])
+    for measure, label, new in zip(measures, labels, added, strict=True):
         name, extra = _AGGREGATES[measure.statistic]
         script.import_names("ray.data.aggregate", name)
-        on = () if measure.column is None else (f"on={measure.column.name!r}",)
-        found.append(f"{name}({', '.join((*on, *extra, f'alias_name={label!r}'))})")
+        on = measure.column.name if measure.column else None
+        if measure.column and (arrow_type := _arrow_type(measure.statistic, measure.column, source)):
+            cast_column(script, measure.column.name, arrow_type, into=new)
+            on = new
+        arguments = (*([] if on is None else [f"on={on!r}"]), *extra, f"alias_name={label!r}")
+        found.append(f"{name}({', '.join(arguments)})")
     return found
+
+
+def _arrow_type(statistic: Statistic, column: Column, source: Source) -> str | None:
+    """Returns the type in which the statistic of the column is exact, if it is another one than the column's."""
+    if column.type is not ColumnType.INTEGER:
+        return None
+    if source.format is TableFormat.JSON and statistic is Statistic.SUM:
+        # A catalog may call a column of fractions `bigint`, and the cast to a decimal would round them.
+        return "pa.float64()"
+    return _INTEGER_TYPES.get(statistic)
 
 
 def _labels(measures: Iterable[Measure], taken: Iterable[str]) -> list[str]:

@@ -12,7 +12,7 @@ from raylane_worker.generation.template.days import compares_days, day_bounds
 from raylane_worker.generation.template.question import Comparison, Condition, Value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from raylane_common.wire.sources import Source
 
@@ -25,6 +25,16 @@ _ARROW_TYPES: Final = {
     ColumnType.TIMESTAMP: 'pa.timestamp("us")',
     ColumnType.OTHER: "pa.string()",
 }
+# As in numbers: an empty cell, or a marker such as `NA`. See docs/decisions/0025.
+_TEXT_CAN_BE_MISSING: Final = "strings_can_be_null=True"
+_WITHOUT_NAN: Final = '''\
+def without_nan(table):
+    """Makes NaN null, so that it is left out like any missing value, and -0 the same group as 0."""
+    for name in FLOATS:
+        values = table[name].cast("float64", safe=False)
+        values = pc.if_else(pc.is_nan(values), None, pc.add(values, 0.0))
+        table = table.set_column(table.column_names.index(name), name, values)
+    return table'''
 
 
 def add_reader(script: ScriptBuilder, source: Source, *, small: bool) -> None:
@@ -37,27 +47,33 @@ def add_reader(script: ScriptBuilder, source: Source, *, small: bool) -> None:
     arguments = [repr(source.location)]
     if isinstance(source, TableSource):
         arguments += _table_arguments(script, source)
+    else:
+        script.import_names("pyarrow", "csv")
+        arguments.append(f"convert_options=csv.ConvertOptions({_TEXT_CAN_BE_MISSING})")
     if small:
         arguments.append("override_num_blocks=1")
     script.add_statements(f"ds = {format_call(f'ray.data.read_{source.format}', arguments)}")
 
 
-def cast_columns(script: ScriptBuilder, source: Source, columns: Iterable[Column]) -> None:
-    """Casts those of the columns that Ray reads with a different type than the source has."""
+def cast_columns(script: ScriptBuilder, source: Source, columns: Sequence[Column]) -> None:
+    """Casts those of the columns that Ray reads with a different type than the source has, and NaN to null."""
+    keys = source.partition_keys if isinstance(source, TableSource) else ()
+    if floats := [one.name for one in columns if one.type is ColumnType.NUMBER and one not in keys]:
+        script.import_module("pyarrow.compute as pc")
+        script.add_function(f"FLOATS = {floats!r}\n\n\n{_WITHOUT_NAN}")
+        script.add_statements('ds = ds.map_batches(without_nan, batch_format="pyarrow", batch_size=None)')
     for column in columns:
         if _is_read_differently(column, source):
-            cast_column(script, column, _ARROW_TYPES[column.type])
+            cast_column(script, column.name, _ARROW_TYPES[column.type])
 
 
-def cast_column(script: ScriptBuilder, column: Column, arrow_type: str) -> None:
-    """Casts one column to an Arrow type, such as `pa.string()`."""
+def cast_column(script: ScriptBuilder, name: str, arrow_type: str, *, into: str | None = None) -> None:
+    """Casts one column to an Arrow type, such as `pa.string()`. `into` names a new column for the result."""
     script.import_names("ray.data.expressions", "col")
     script.import_names("ray.data.datatype", "DataType")
     script.import_module("pyarrow as pa")
-    name = repr(column.name)
-    script.add_statements(
-        f"ds = ds.with_column({name}, col({name}).cast(DataType.from_arrow({arrow_type}), safe=False))"
-    )
+    cast = f"col({name!r}).cast(DataType.from_arrow({arrow_type}), safe=False)"
+    script.add_statements(f"ds = ds.with_column({(name if into is None else into)!r}, {cast})")
 
 
 def filter_rows(script: ScriptBuilder, source: Source, conditions: Sequence[Condition]) -> None:
@@ -75,11 +91,6 @@ def filter_rows(script: ScriptBuilder, source: Source, conditions: Sequence[Cond
     expression = "\n        & ".join(parts)
     script.add_function(f"def keep(table):\n    return table.filter(\n        {expression}\n    )")
     script.add_statements('ds = ds.map_batches(keep, batch_format="pyarrow", batch_size=None)')
-
-
-def is_empty_missing(source: Source) -> bool:
-    """Returns whether an empty text is a missing value, as in CSV files, which have no other way to write one."""
-    return source.format is TableFormat.CSV
 
 
 def _table_arguments(script: ScriptBuilder, source: TableSource) -> list[str]:
@@ -101,7 +112,7 @@ def _table_arguments(script: ScriptBuilder, source: TableSource) -> list[str]:
             found += [
                 f"read_options=csv.ReadOptions(column_names={names!r}{skip}, use_threads=False)",
                 f"parse_options=csv.ParseOptions(delimiter={source.delimiter!r})",
-                f"convert_options=csv.ConvertOptions(column_types={{{types}}})",
+                f"convert_options=csv.ConvertOptions({_TEXT_CAN_BE_MISSING}, column_types={{{types}}})",
             ]
         case TableFormat.JSON:
             found += ["lines=True", "file_extensions=None"]
@@ -123,8 +134,7 @@ def _is_read_differently(column: Column, source: Source) -> bool:
         return kind in (ColumnType.TIMESTAMP, ColumnType.BOOLEAN)
     match source.format:
         case TableFormat.PARQUET:
-            is_decimal = kind is ColumnType.NUMBER and column.native_type.lower().startswith(("decimal", "numeric"))
-            return is_decimal or kind is ColumnType.TIMESTAMP
+            return kind is ColumnType.TIMESTAMP
         case TableFormat.JSON:
             return kind in (ColumnType.DATE, ColumnType.TIMESTAMP)
         case _:
@@ -139,9 +149,6 @@ def _condition(script: ScriptBuilder, source: Source, condition: Condition) -> s
     dates_as_text = is_partition_key and condition.column.type is ColumnType.DATE
     values = [_value(script, value, dates_as_text=dates_as_text) for value in condition.values]
     match condition.comparison:
-        case Comparison.MISSING if is_empty_missing(source) and condition.column.type is ColumnType.STRING:
-            script.import_names("ray.data.expressions", "lit")
-            return f"{column}.is_null() | ({column} == lit(''))"
         case Comparison.MISSING:
             return f"{column}.is_null()"
         case Comparison.PRESENT:

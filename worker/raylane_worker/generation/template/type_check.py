@@ -3,25 +3,58 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from raylane_common.errors import AmbiguousColumn, TypeMismatch
-from raylane_common.wire.sources import ColumnType
+from raylane_common.wire.sources import ColumnType, TableFormat
 from raylane_worker.generation.columns import columns_of
-from raylane_worker.generation.template.question import Aggregate, Describe, Distinct, Statistic, TopRows
+from raylane_worker.generation.template.question import (
+    Aggregate,
+    Comparison,
+    Describe,
+    Distinct,
+    Statistic,
+    TopRows,
+)
 
 if TYPE_CHECKING:
     from raylane_common.wire.sources import Column, Source
-    from raylane_worker.generation.template.question import Question
+    from raylane_worker.generation.template.question import Condition, Question
+
+# pyarrow's default: what its reader, and so Ray's, takes for a missing value in a CSV. See docs/decisions/0025.
+NULL_MARKERS: Final = frozenset(
+    [
+        "",
+        "#N/A",
+        "#N/A N/A",
+        "#NA",
+        "-1.#IND",
+        "-1.#QNAN",
+        "-NaN",
+        "-nan",
+        "1.#IND",
+        "1.#QNAN",
+        "N/A",
+        "NA",
+        "NULL",
+        "NaN",
+        "n/a",
+        "nan",
+        "null",
+    ]
+)
 
 
 def check_types(question: Question) -> None:
-    """Checks that the operation fits the types of its columns. Conditions are checked when they are parsed.
+    """Checks that the operation fits the types of its columns. The types of values are checked when they are parsed.
 
-    Raises `TypeMismatch` if it does not, and `AmbiguousColumn` for a source with duplicate column names.
+    Raises `TypeMismatch` if it does not, or if a condition compares with a text that means a missing value, and
+    `AmbiguousColumn` for a source with duplicate column names.
     """
     if question.template_id != "count" or question.conditions:
         _check_names(question.source)
+    for condition in question.conditions:
+        _check_markers(condition, question.source)
     match question.operation:
         case Describe(columns=columns):
             for column in columns:
@@ -46,6 +79,19 @@ def _check_names(source: Source) -> None:
             f"{source.name} has several columns named {', '.join(map(repr, duplicates))}, so Ray can only count its "
             "rows; rename them and upload the file again",
             details={"columns": list(duplicates), "source": source.name},
+        )
+
+
+def _check_markers(condition: Condition, source: Source) -> None:
+    column = condition.column
+    if source.format is not TableFormat.CSV or column.type is not ColumnType.STRING:
+        return
+    markers = [str(value) for value in condition.values if value in NULL_MARKERS]
+    if markers and condition.comparison is not Comparison.CONTAINS:
+        raise TypeMismatch(
+            f"{markers[0]!r} in column {column.name!r} is a missing value, as everywhere in a CSV, so no row has this "
+            f"text; write '{column.name} is missing'",
+            details={"column": column.name, "type": str(column.type), "value": markers[0]},
         )
 
 

@@ -1,4 +1,4 @@
-"""The driver of test_template_on_ray: runs the scripts of `scripts.json` one after another.
+"""The driver of `ray_scripts`: runs the scripts of `scripts.json` one after another.
 
 Prints one line: RESULTS and a JSON list with the output of each script and its traceback or null.
 """

@@ -1,0 +1,48 @@
+"""Runs many scripts as one run of a `generate` job on a real Ray: starting a driver takes longer than most of them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from raylane_common.ray.client import RayClient
+from raylane_common.redis.connection import connect
+from raylane_common.redis.source_store import SourceStore
+from raylane_common.settings import Settings
+from raylane_common.wire.ray import RaySubmitRequest
+from raylane_worker.context import Resources
+from raylane_worker.embedded import aws_environment, embedded_ray
+from raylane_worker.run_slots import RunSlots
+from raylane_worker.runs.run import RunOrder, run_to_end
+from tests.helpers.handler_harness import Cut, Job
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+RUN_TIMEOUT_S = 240.0
+_RUNNER = Path(__file__).with_name("ray_script_runner.py")
+_RESULTS = "RESULTS "
+
+
+async def run_scripts(codes: Sequence[str], s3_url: str) -> list[tuple[str, str | None]]:
+    """Returns what each script printed, and its traceback or None.
+
+    The scripts get the environment that generated code gets for small data.
+    """
+    code = _RUNNER.read_text("utf-8")
+    order = RunOrder(code, 1, generated=True, small=True, files={"scripts.json": json.dumps(codes)})
+    async with embedded_ray(env=aws_environment(s3_url)) as head:
+        ray = {"private_url": head.url, "token": head.token, "run_timeout_s": RUN_TIMEOUT_S}
+        settings = Settings.model_validate({"ray": ray})
+        redis = connect(settings.redis)  # never used, so it never connects
+        async with RayClient(settings.ray) as client:
+            resources = Resources(settings, client, SourceStore(redis), RunSlots(client))
+            job = Job(RaySubmitRequest(code=code), resources, Cut())
+            run = await run_to_end(order, job.context())
+            logs = (await client.logs(run.submission_id, max_bytes=8 * 1024 * 1024)).text
+        await redis.aclose()
+    lines = [line for line in logs.splitlines() if line.startswith(_RESULTS)]
+    assert len(lines) == 1, logs[-3000:]
+    results: list[tuple[str, str | None]] = json.loads(lines[0].removeprefix(_RESULTS))
+    return results
