@@ -8,6 +8,8 @@ import asyncio
 import io
 import json
 import math
+import subprocess
+import sys
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -429,3 +431,11 @@ def test_nan_drops_no_block_from_the_aggregates_of_an_agent(outputs: Outputs) ->
     found, right = json.loads(output), missing_value_cases.nan_by_pandas()
     assert {name: value for name, value in found.items() if not missing_value_cases.close(value, right[name])} == {}
     assert found.keys() == right.keys()
+
+
+def test_a_ray_without_a_switch_for_plain_pandas_ends_the_run() -> None:
+    start = "import ray, runpy; ray.__version__ = '2.56.0'; runpy.run_module('raylane_worker.run_kit.raylane_run', None"
+    # A process of its own: importing Ray changes the one that does it.
+    ended = subprocess.run([sys.executable, "-c", f"{start}, '__main__')"], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.endswith("upgrade the cluster to 2.56.1 or newer\n")

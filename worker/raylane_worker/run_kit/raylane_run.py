@@ -7,11 +7,13 @@ one NaN makes it leave out the whole block from a mean, a sum and a deviation. S
 from __future__ import annotations
 
 import runpy
+import sys
 from functools import wraps
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import ray
 import ray.data
 from pyarrow import csv
 
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ray.data.grouped_data import GroupedData
+
+# It gives pandas code columns of Arrow, and unlike later versions it has no switch.
+_WITHOUT_PLAIN_PANDAS: Final = "2.56.0"
 
 
 def with_missing_text(read_csv: Callable[..., ray.data.Dataset]) -> Callable[..., ray.data.Dataset]:
@@ -52,6 +57,8 @@ def _null_for_nan(table: pa.Table) -> pa.Table:
 
 
 if __name__ == "__main__":
+    if ray.__version__ == _WITHOUT_PLAIN_PANDAS:
+        sys.exit(f"Ray {ray.__version__} counts missing values in pandas code; upgrade the cluster to 2.56.1 or newer")
     ray.data.read_csv = with_missing_text(ray.data.read_csv)
     ray.data.Dataset.groupby = with_null_for_nan(ray.data.Dataset.groupby)  # type: ignore[method-assign]  # on purpose
     runpy.run_path("main.py", run_name="__main__")
