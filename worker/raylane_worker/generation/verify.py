@@ -66,7 +66,7 @@ def _clip(finding: Finding) -> Finding:
 def _check_script(script: AstScript, sources: Sequence[Source]) -> Iterator[Finding]:
     read = sources_read(script, sources)
     yield from check_compiles(script)
-    yield from check_names(script)
+    yield from check_names(script, read)
     yield from check_paths(script, sources)
     found = follow(script, sources)
     yield from check_columns(found.missing, read)

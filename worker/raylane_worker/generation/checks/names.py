@@ -1,238 +1,223 @@
-"""Checks imports, names and attributes against an allow-list, and refuses builtins that could bypass it."""
+"""Checks imports, names and attributes against the allowed ones; see the package `allowed`."""
 
 from __future__ import annotations
 
 import ast
-import collections
-import collections.abc
-import datetime
-import decimal
-import heapq
-import itertools
-import math
-import re
-import statistics
-import textwrap
+import builtins
 from typing import TYPE_CHECKING, Final
 
-from raylane_worker.generation.checks.script import AstScript, finding_at
+from raylane_worker.generation.checks.allowed.listing import listed
+from raylane_worker.generation.checks.allowed.modules import MODULES
+from raylane_worker.generation.checks.attributes import DEFINABLE_METHODS, Attributes, check_patterns, is_definable
+from raylane_worker.generation.checks.calls import check_calls
+from raylane_worker.generation.checks.script import AstScript, finding_at, quote
+from raylane_worker.generation.checks.variables import Variables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from types import ModuleType
+    from collections.abc import Iterator, Sequence
 
     from raylane_common.wire.generate import Finding
+    from raylane_common.wire.sources import Source
 
-
-def _only(names: str | Iterable[str]) -> re.Pattern[str]:
-    return re.compile("|".join(names.split() if isinstance(names, str) else names))
-
-
-def _public(module: ModuleType) -> re.Pattern[str]:
-    """Returns the public names of a module of the standard library, without the modules that it imports."""
-    return _only(getattr(module, "__all__", None) or [name for name in dir(module) if not name.startswith("_")])
-
-
-# The names of each module that a script may use. A module that is not listed cannot be imported.
-MODULES: Final[dict[str, re.Pattern[str]]] = {
-    "__future__": _only("annotations"),
-    "collections": _public(collections),
-    "collections.abc": _public(collections.abc),
-    "datetime": _public(datetime),
-    "decimal": _public(decimal),
-    "functools": _only("cmp_to_key lru_cache partial reduce"),
-    "heapq": _public(heapq),
-    "itertools": _public(itertools),
-    "json": _only("dumps loads"),
-    "math": _public(math),
-    "operator": _only("itemgetter add mul"),
-    "re": _public(re),
-    "statistics": _public(statistics),
-    "textwrap": _public(textwrap),
-    "time": _only("monotonic perf_counter time"),
-    "typing": _only("Any Callable Dict Iterable Iterator List Mapping Optional Sequence Set Tuple Union cast"),
-    "numpy": re.compile(
-        r"(?!load|save|fromfile|fromregex|genfromtxt|memmap|DataSource|lib$|ctypeslib|f2py|distutils|testing|core$)"
-        r"[A-Za-z]\w*"
-    ),
-    "pandas": _only(
-        """Categorical CategoricalDtype DataFrame DateOffset DatetimeIndex Grouper Index Interval IntervalIndex
-        MultiIndex NA NaT NamedAgg Period Series Timedelta Timestamp concat crosstab cut date_range factorize
-        get_dummies isna isnull melt merge notna notnull option_context pivot pivot_table qcut set_option to_datetime
-        to_numeric to_timedelta unique value_counts"""
-    ),
-    "pyarrow": re.compile(
-        r"u?int\d+|float\d+|double|bool_|date\d+|time\d+|timestamp|duration|decimal\d+|string|large_string|null|nulls"
-        r"|list_|struct|map_|dictionary|field|schema|Schema|array|Array|chunked_array|ChunkedArray|scalar|Scalar"
-        r"|table|Table|RecordBatch|record_batch|concat_tables|concat_arrays|DataType|types|compute|csv"
-    ),
-    "pyarrow.compute": re.compile(r"[a-z]\w*"),
-    "pyarrow.csv": _only("ConvertOptions ParseOptions ReadOptions"),
-    "pyarrow.types": re.compile(r"is_\w+"),
-    "ray": _only("init get put wait remote shutdown data cluster_resources available_resources"),
-    "ray.data": _only(
-        """read_csv read_json read_parquet from_items from_pandas from_arrow from_numpy range Dataset DataContext
-        Schema ActorPoolStrategy TaskPoolStrategy aggregate expressions datatype datasource context"""
-    ),
-    "ray.data.aggregate": re.compile(r"(?!Approximate)[A-Z]\w*"),
-    "ray.data.context": _only("DataContext"),
-    "ray.data.datasource": _only("Partitioning partitioning"),
-    "ray.data.datasource.partitioning": _only("Partitioning"),
-    "ray.data.datatype": _only("DataType"),
-    "ray.data.expressions": _only("col lit star udf"),
-}
 # For the findings and for the prompt of the agents.
 IMPORTABLE: Final = ", ".join(sorted(MODULES))
-
-# Modules that the allowed ones import. Through any of them a script could reach everything.
-_UNSAFE_MODULES: Final = frozenset(
-    {"builtins", "ctypes", "importlib", "inspect", "io", "lib", "os", "pathlib", "subprocess", "sys", "warnings"}
-)
-_BUILTINS: Final = frozenset(
-    {
-        "breakpoint",
-        "compile",
-        "delattr",
-        "dir",
-        "eval",
-        "exec",
-        "exit",
-        "getattr",
-        "globals",
-        "help",
-        "input",
-        "locals",
-        "memoryview",
-        "open",
-        "quit",
-        "setattr",
-        "vars",
-    }
-)
-_ALLOWED_PRIVATE_NAMES: Final = frozenset({"__name__", "_asdict", "_fields", "_replace"})
-_ALLOWED_DUNDER_METHODS: Final = frozenset({"__init__", "__call__"})
-# Methods that write to the file in their first argument; without arguments they return text.
-_TEXT_METHODS: Final = frozenset({"to_csv", "to_html", "to_json", "to_latex", "to_markdown", "to_string", "to_xml"})
-_FORBIDDEN_METHODS: Final = {
-    **dict.fromkeys(
-        (
-            "to_clipboard",
-            "to_excel",
-            "to_feather",
-            "to_gbq",
-            "to_hdf",
-            "to_orc",
-            "to_parquet",
-            "to_pickle",
-            "to_sql",
-            "to_stata",
-            "tofile",
-        ),
-        "writes a file; print the result instead",
-    ),
-    **dict.fromkeys(("eval", "query"), "runs text as code; use an expression or a boolean mask"),
-    **dict.fromkeys(("deserialize_lineage", "serialize_lineage"), "is not allowed"),
-    "summary": "needs a package that the cluster does not have; aggregate Mean, Std, Min, Max and Count instead",
+_ALLOWED_BUILTINS: Final = listed(
+    """
+    Ellipsis False None NotImplemented True __name__ abs all any ascii bin bool bytearray bytes callable chr classmethod
+    complex dict divmod enumerate filter float format frozenset hasattr hash hex id int isinstance issubclass iter len
+    list map max min next object oct ord pow print property range repr reversed round set slice sorted staticmethod str
+    sum super tuple zip
+    """
+) | {name for name, value in vars(builtins).items() if isinstance(value, type) and issubclass(value, BaseException)}
+# All that Python or its interactive mode defines, also in the versions of the cluster's nodes.
+_BUILTINS: Final = frozenset(vars(builtins)) | listed("copyright credits exit help license quit") | _ALLOWED_BUILTINS
+_INSTEAD_OF: Final = {
+    "dir": "name the columns or fields",
+    "exit": "let the script end, or raise an exception",
+    "getattr": "write x.name, or x[name] for a column",
+    "input": "write the value into the script",
+    "open": "read the sources with ray.data and print the result",
+    "quit": "let the script end, or raise an exception",
+    "setattr": "write x.name = value",
+    "type": "use isinstance(x, …), type(x).__name__, or print(type(x))",
+    "vars": "name the fields",
 }
-_JOIN_KEYWORDS: Final = frozenset({"join_type", "num_partitions", "on"})
 
 
-def check_names(script: AstScript) -> Iterator[Finding]:
-    """Yields a finding for each import, name, attribute and method that is not allowed."""
-    seen: dict[str, str] = {}
+def check_names(script: AstScript, sources: Sequence[Source] = ()) -> Iterator[Finding]:
+    """Yields a finding for each import, name, attribute and call that is not allowed.
+
+    `sources` are those that the script reads; their columns may be used as attributes.
+    """
+    variables, attributes = Variables(script), Attributes(script, sources)
+    yield from _check_imports(script, variables)
+    checked_by_module: set[ast.AST] = set()
+    for node, origin in script.references.items():
+        yield from _check_reference(script, variables, node, origin, checked_by_module)
     for node in script.nodes:
         match node:
-            case ast.Import():
-                for alias in node.names:
-                    yield from _check_import(node, alias.name, seen, alias.asname or alias.name.partition(".")[0])
-            case ast.ImportFrom():
-                yield from _check_import_from(node, seen)
-            case ast.Name() | ast.Attribute():
-                yield from _check_name(script, node)
+            case ast.Name():
+                yield from _check_name(script, variables, node)
+            case ast.Attribute() if node not in checked_by_module:
+                if (problem := attributes.problem_at(node)) is not None:
+                    yield finding_at(_rule_of(node.attr), node, problem)
             case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
-                if _is_dunder(node.name) and node.name not in _ALLOWED_DUNDER_METHODS:
-                    yield finding_at("dunder", node, f"do not define {node.name!r}")
-            case ast.MatchClass():
-                for name in node.kwd_attrs:
-                    if name.startswith("_"):
-                        yield finding_at("dunder", node, f"the attribute {name!r} is private; do not use it")
-            case ast.Call():
-                yield from _check_call(node)
+                if node.name.startswith("__") and node.name not in DEFINABLE_METHODS:
+                    yield finding_at(
+                        "dunder", node, f"do not define {quote(node.name)}; use a name without underscores"
+                    )
+            case _:
+                pass
+    for pattern, name, problem in check_patterns(attributes):
+        yield finding_at(_rule_of(name), pattern, problem)
+    yield from check_calls(script, variables, attributes)
 
 
-def _check_import(node: ast.stmt, module: str, seen: dict[str, str], name: str) -> Iterator[Finding]:
-    if module not in MODULES:
-        yield finding_at("import_not_allowed", node, f"module {module!r} cannot be imported; use only {IMPORTABLE}")
-    bound = module if name != module.partition(".")[0] else name
-    if seen.setdefault(name, bound) != bound:
-        yield finding_at("name_bound_twice", node, f"{name!r} is imported twice as different things; use two names")
+def _rule_of(attribute: str) -> str:
+    return "private_name" if attribute.startswith("_") else "method_not_allowed"
 
 
-def _check_import_from(node: ast.ImportFrom, seen: dict[str, str]) -> Iterator[Finding]:
-    module = "." * node.level + (node.module or "")
-    allowed = MODULES.get(module)
-    if allowed is None:
-        yield finding_at("import_not_allowed", node, f"module {module!r} cannot be imported; use only {IMPORTABLE}")
+def _check_imports(script: AstScript, variables: Variables) -> Iterator[Finding]:
+    for node in script.nodes:
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.name not in MODULES:
+                    yield _not_importable(node, alias.name)
+        elif isinstance(node, ast.ImportFrom):
+            module = "." * node.level + (node.module or "")
+            if module not in MODULES:
+                yield _not_importable(node, module)
+                continue
+            for alias in node.names:
+                if alias.name not in MODULES[module]:
+                    yield finding_at("name_not_allowed", node, f"{quote(f'{module}.{alias.name}')} may not be used")
+        else:
+            continue
+        for alias in node.names:
+            name = alias.asname or alias.name.partition(".")[0]
+            if not _may_stand_for(variables.imported[name]):
+                message = f"{quote(name)} is imported twice as different things; use two names"
+                yield finding_at("name_bound_twice", node, message)
+
+
+def _not_importable(node: ast.stmt, module: str) -> Finding:
+    return finding_at("import_not_allowed", node, f"module {quote(module)} cannot be imported; use only {IMPORTABLE}")
+
+
+def _may_stand_for(origins: set[str]) -> bool:
+    """Returns whether one name may be imported as all of these: one thing, or a module and what is called like it."""
+    shortest = min(origins, key=len)
+    return origins <= {shortest, f"{shortest}.{shortest}"}
+
+
+def _check_reference(
+    script: AstScript, variables: Variables, node: ast.AST, origin: str, checked_by_module: set[ast.AST]
+) -> Iterator[Finding]:
+    """Checks a name that leads to an import, and notes the attributes that the list of a module allows."""
+    chain = _attributes_of(node)
+    root = node if not chain else chain[0].value
+    if not isinstance(root, ast.Name):
         return
-    for alias in node.names:
-        full = f"{module}.{alias.name}"
-        if not allowed.fullmatch(alias.name):
-            yield finding_at("name_not_allowed", node, f"{full!r} may not be used")
-        name = alias.asname or alias.name
-        if seen.setdefault(name, full) != full:
-            yield finding_at("name_bound_twice", node, f"{name!r} is imported twice as different things; use two names")
-
-
-def _check_name(script: AstScript, node: ast.Name | ast.Attribute) -> Iterator[Finding]:
-    if isinstance(node, ast.Attribute):
-        of_self = isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
-        of_super = isinstance(node.value, ast.Call) and isinstance(node.value.func, ast.Name)
-        harmless = (of_self and not _is_dunder(node.attr)) or (of_super and node.attr == "__init__")
-        if node.attr.startswith("_") and node.attr not in _ALLOWED_PRIVATE_NAMES and not harmless:
-            yield finding_at("private_name", node, f"the attribute {node.attr!r} is private; do not use it")
-        if problem := _FORBIDDEN_METHODS.get(node.attr):
-            yield finding_at("method_not_allowed", node, f".{node.attr}() {problem}")
-        parent = script.parents.get(node)
-        is_called = isinstance(parent, ast.Call) and parent.func is node
-        if not is_called and (node.attr in _TEXT_METHODS or node.attr.startswith("write_")):
-            yield finding_at("method_not_allowed", node, f".{node.attr} may only be called directly")
-    elif node.id in _BUILTINS:
-        yield finding_at("builtin_not_allowed", node, f"{node.id}() is not allowed; the script may only use Ray Data")
-    elif _is_dunder(node.id) and node.id not in _ALLOWED_PRIVATE_NAMES:
-        yield finding_at("dunder", node, f"{node.id!r} is not allowed")
-    if (origin := script.references.get(node)) and (problem := _problem_of(origin)):
+    written = [attribute.attr for attribute in chain]
+    problems = [_problem_of(one.split("."), written) for one in variables.imported.get(root.id, {origin})]
+    problem, allowed = min(problems, key=lambda one: (one[0] is not None, -one[1]))
+    if problem is not None and root.id in variables.bound:
+        # The name is a variable as well, so its attributes are checked as those of any object.
+        return
+    checked_by_module.update(chain[:allowed])
+    if problem is not None:
         yield finding_at("name_not_allowed", node, problem)
+        checked_by_module.update(chain)
+    elif chain and not isinstance(chain[-1].ctx, ast.Load) and not origin.startswith("pandas.options.display."):
+        yield finding_at("name_not_allowed", node, f"{quote(origin)} may not be changed; use a variable")
 
 
-def _problem_of(origin: str) -> str | None:
-    """Returns what is wrong with an imported name; None if nothing is."""
-    parts = origin.split(".")
+def _attributes_of(node: ast.AST) -> list[ast.Attribute]:
+    """Returns the attributes of a dotted name, the innermost first."""
+    chain: list[ast.Attribute] = []
+    while isinstance(node, ast.Attribute):
+        chain.append(node)
+        node = node.value
+    return chain[::-1]
+
+
+def _problem_of(origin: list[str], written: list[str]) -> tuple[str | None, int]:
+    """Returns what is wrong with `written` attributes of an imported name, and how many of them its module allows."""
+    parts = [*origin, *written]
     length = next((size for size in range(len(parts), 0, -1) if ".".join(parts[:size]) in MODULES), 0)
+    module = ".".join(parts[:length])
     if length == 0:
-        return None
+        return None, len(written)
     if length == len(parts):
-        return f"the module {origin!r} is used as a value; write '{origin}.name'"
-    allowed = MODULES[".".join(parts[:length])]
-    if not allowed.fullmatch(parts[length]):
-        return f"{'.'.join(parts[: length + 1])!r} may not be used"
-    if not _UNSAFE_MODULES.isdisjoint(parts) or (parts[0] == "numpy" and not all(map(allowed.fullmatch, parts))):
-        return f"{origin!r} may not be used"
-    return None
+        return f"the module {module!r} is used as a value; write '{module}.name'", 0
+    if parts[length] not in MODULES[module]:
+        return f"{quote(f'{module}.{parts[length]}')} may not be used", 0
+    return None, max(0, length + 1 - len(origin))
 
 
-def _check_call(call: ast.Call) -> Iterator[Finding]:
-    for keyword in call.keywords:
-        if keyword.arg == "runtime_env":
-            yield finding_at("runtime_env", call, "remove runtime_env; Raylane sets the environment of the run")
-    method = call.func.attr if isinstance(call.func, ast.Attribute) else ""
-    if method in _TEXT_METHODS and (call.args or call.keywords):
-        yield finding_at(
-            "method_not_allowed", call, f".{method}() may write a file; call it without arguments and print"
-        )
-    if method == "join" and any(keyword.arg in _JOIN_KEYWORDS for keyword in call.keywords):
-        problem = "needs a package that the cluster does not have; join with map_batches and a dictionary instead"
-        yield finding_at("method_not_allowed", call, f"Dataset.join {problem}")
+def _check_name(script: AstScript, variables: Variables, node: ast.Name) -> Iterator[Finding]:
+    name = node.id
+    if name.startswith("__") and name != "__name__":
+        if not (isinstance(node.ctx, ast.Store) and is_definable(name)):
+            yield finding_at("dunder", node, f"{quote(name)} is not allowed; use a name without underscores")
+        return
+    if not isinstance(node.ctx, ast.Load) or name in _ALLOWED_BUILTINS:
+        return
+    if name not in _BUILTINS:
+        if name not in variables.bound and name not in variables.imported:
+            yield finding_at("undefined_name", node, f"{quote(name)} is not defined; import it, or assign it first")
+    elif not variables.is_own(node) and not (name in ("getattr", "type") and is_allowed_use(script, variables, node)):
+        instead = _INSTEAD_OF.get(name, "the script may only use Ray Data")
+        yield finding_at("builtin_not_allowed", node, f"{name}() is not allowed; {instead}")
 
 
-def _is_dunder(name: str) -> bool:
-    return name.startswith("__")
+def is_allowed_use(script: AstScript, variables: Variables, node: ast.Name) -> bool:
+    """Returns whether this use of `getattr` or `type` is one of the harmless ones.
+
+    `type` with three arguments makes a class from text, and `type(x)` of a class is `type` itself, so what it returns
+    may only be named, printed or compared. `getattr` may only read an attribute that is written in the script.
+    """
+    call = script.parents.get(node)
+    if not isinstance(call, ast.Call):
+        return False
+    if call.func is not node:
+        # isinstance(x, type)
+        return _is_plain(call.func, variables, "isinstance") and call.args[1:] == [node]
+    if call.keywords or any(isinstance(one, ast.Starred) for one in call.args):
+        return False
+    if node.id == "getattr":
+        return len(call.args) in (2, 3) and isinstance(call.args[1], ast.Constant)
+    if len(call.args) != 1:
+        return False
+    match script.parents.get(call):
+        case ast.Attribute(attr="__name__") | ast.FormattedValue():
+            return True
+        case ast.Compare(left=left, comparators=others):
+            # Anything else on the other side could be an object whose `__eq__` gets the type.
+            return all(one is call or _is_named_type(script, variables, one) for one in (left, *others))
+        case ast.Call(func=function):
+            return any(_is_plain(function, variables, name) for name in ("print", "repr", "str"))
+        case _:
+            return False
+
+
+def _is_named_type(script: AstScript, variables: Variables, node: ast.expr) -> bool:
+    match node:
+        case ast.Tuple(elts=items) | ast.List(elts=items) | ast.Set(elts=items):
+            return all(_is_named_type(script, variables, item) for item in items)
+        case ast.Call(func=ast.Name(id="type")):
+            return True
+        case ast.Name(id=name):
+            return name not in variables.bound
+        case _:
+            return node in script.references
+
+
+def _is_plain(node: ast.expr, variables: Variables, name: str) -> bool:
+    """Returns whether the expression is the builtin of this name, which the script nowhere replaces."""
+    return (
+        isinstance(node, ast.Name)
+        and node.id == name
+        and name not in variables.bound
+        and name not in variables.imported
+    )

@@ -1,0 +1,78 @@
+"""The arguments with which generated code may call what could do harm with others."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from raylane_worker.generation.checks.allowed.listing import listed
+
+
+def _by_name(rows: dict[str, str]) -> dict[str, frozenset[str]]:
+    return {name: frozenset(arguments.split()) for names, arguments in rows.items() for name in names.split()}
+
+
+# Methods that write to the file in their first argument, and return text without it: the arguments they may have.
+TEXT_METHODS: Final = _by_name(
+    {
+        "to_csv": """columns date_format decimal doublequote encoding escapechar float_format header index index_label
+            lineterminator na_rep quotechar quoting sep""",
+        "to_html": """bold_rows border classes col_space columns decimal escape float_format formatters header index
+            index_names justify max_cols max_rows na_rep notebook render_links show_dimensions sparsify table_id""",
+        "to_json": """date_format date_unit default_handler double_precision force_ascii indent index lines orient""",
+        "to_latex": """bold_rows caption column_format columns decimal escape float_format formatters header index
+            index_names label longtable multicolumn multirow na_rep position""",
+        "to_markdown": "floatfmt index tablefmt",
+        "to_string": """col_space columns decimal dtype element_limit float_format formatters header index index_names
+            justify length line_width max_colwidth max_cols max_rows min_rows na_rep name preview_cols
+            show_dimensions show_field_metadata show_metadata show_schema_metadata skip_new_lines sparsify
+            top_level_indent truncate_metadata window""",
+    }
+)
+# The options of tasks and actors that change neither their environment nor their lifetime.
+_RAY_OPTIONS: Final = """
+    max_calls max_concurrency max_restarts max_retries max_task_retries memory num_cpus num_gpus num_returns
+    retry_exceptions scheduling_strategy
+"""
+_RAY_FUNCTION: Final = f"""
+    batch_format batch_size compute concurrency fn fn_args fn_constructor_args fn_constructor_kwargs fn_kwargs
+    udf_modifying_row_count zero_copy_batch {_RAY_OPTIONS}
+"""
+# Methods and functions of Ray that take options of tasks, with all arguments that they may have by name. `filter` and
+# `map` are methods of pandas, too.
+RAY_CALLS: Final = _by_name(
+    {
+        "flat_map map_batches map_groups": _RAY_FUNCTION,
+        "filter": f"axis dropna expr func items like mask null_selection_behavior regex {_RAY_FUNCTION}",
+        "map": f"arg engine func na_action {_RAY_FUNCTION}",
+        "options ray.remote": _RAY_OPTIONS,
+    }
+)
+# Arguments that name a file, a stream or a module, change the environment of a run, or switch checks of memory off.
+REFUSED_ARGUMENTS: Final = listed(
+    """
+    assigned backend boundscheck buf excel_writer file filename filesystem global_dict handlers local_dict meta_provider
+    path_or_buf ray_remote_args ray_remote_args_fn resolvers runtime_env storage_options stream updated
+    """
+)
+# Functions of which only these arguments are allowed, and how many of them by position.
+FUNCTION_ARGUMENTS: Final = {
+    "functools.wraps": (1, frozenset[str]()),
+    "logging.basicConfig": (0, listed("datefmt force format level")),
+    "pprint.pformat": (1, listed("compact depth indent sort_dicts underscore_numbers width")),
+    "pprint.pp": (1, listed("compact depth indent sort_dicts underscore_numbers width")),
+    "pprint.pprint": (1, listed("compact depth indent sort_dicts underscore_numbers width")),
+    "warnings.catch_warnings": (0, listed("action category record")),
+}
+# What keyword arguments from a dictionary are harmless for: calls that only store or compute with them.
+UNPACKING_METHODS: Final = listed("_replace agg aggregate assign format remote replace update")
+UNPACKING_FUNCTIONS: Final = (
+    "collections.",
+    "dataclasses.replace",
+    "datetime.",
+    "decimal.",
+    "json.",
+    "numpy.",
+    "pandas.DateOffset",
+    "pandas.Timedelta",
+    "pandas.Timestamp",
+)

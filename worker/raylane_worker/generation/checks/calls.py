@@ -1,0 +1,260 @@
+"""Checks calls: arguments that name files, modules or functions, and methods that may only be called directly."""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import TYPE_CHECKING, Final
+
+from raylane_worker.generation.checks.allowed.arguments import (
+    FUNCTION_ARGUMENTS,
+    RAY_CALLS,
+    REFUSED_ARGUMENTS,
+    TEXT_METHODS,
+    UNPACKING_FUNCTIONS,
+    UNPACKING_METHODS,
+)
+from raylane_worker.generation.checks.allowed.attributes import ATTRIBUTES
+from raylane_worker.generation.checks.bindings import Bindings
+from raylane_worker.generation.checks.classes import check_classes
+from raylane_worker.generation.checks.formats import problems_of_format
+from raylane_worker.generation.checks.functions import FUNCTIONS_THAT_TAKE_NAMES, TAKE_NAMES, NamedFunctions
+from raylane_worker.generation.checks.script import AstScript, finding_at, quote, text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterator
+
+    from raylane_common.wire.generate import Finding
+    from raylane_worker.generation.checks.attributes import Attributes
+    from raylane_worker.generation.checks.variables import Variables
+
+# Methods whose arguments are checked, so that they must be called where they are named.
+_CALLED_DIRECTLY: Final = TEXT_METHODS.keys() | TAKE_NAMES | frozenset({"from_arrays"})
+_ATTRIBUTES_BY_NAME: Final = frozenset({"operator.attrgetter", "operator.methodcaller"})
+_OPTIONS_BY_NAME: Final = frozenset(
+    {"pandas.get_option", "pandas.option_context", "pandas.reset_option", "pandas.set_option"}
+)
+_FUNCTIONS_CALLED_DIRECTLY: Final = (
+    FUNCTIONS_THAT_TAKE_NAMES | FUNCTION_ARGUMENTS.keys() | _ATTRIBUTES_BY_NAME | _OPTIONS_BY_NAME
+)
+# Any other option could name a module that pandas imports, such as `plotting.backend`.
+_DISPLAY_OPTION: Final = re.compile(r"display\.[a-z_.]{1,60}|mode\.(chained_assignment|copy_on_write)")
+# What may build arrays from parts that are not checked against each other.
+_MAY_BE_BUILT_FROM_ARRAYS: Final = frozenset(
+    {
+        "pandas.IntervalIndex.from_arrays",
+        "pandas.MultiIndex.from_arrays",
+        "pyarrow.RecordBatch.from_arrays",
+        "pyarrow.StructArray.from_arrays",
+        "pyarrow.Table.from_arrays",
+    }
+)
+_JOIN_ARGUMENTS: Final = frozenset({"join_type", "num_partitions"})
+
+
+def check_calls(script: AstScript, variables: Variables, attributes: Attributes) -> Iterator[Finding]:
+    """Yields a finding for each call whose arguments are not allowed, and for methods that are not called directly."""
+    bindings = Bindings(script, variables)
+    functions = NamedFunctions(script, variables, bindings)
+    yield from check_classes(script, variables)
+    yield from _check_values(script)
+    not_ascii = script.enclosing(node for node in script.nodes if not (text_of(node) or "").isascii())
+    for node in script.nodes:
+        match node:
+            case ast.Call():
+                yield from _check_arguments(script, bindings, node)
+                for part, problem in functions.problems_of(node):
+                    yield finding_at("function_by_name", part, problem)
+                yield from _check_function(script, attributes, node)
+                yield from _check_method(script, attributes, node, not_ascii)
+            case ast.Attribute(attr="format" | "format_map") if node not in script.references:
+                for problem in problems_of_format(node, attributes, bindings):
+                    yield finding_at("format", node, problem)
+            case ast.MatchClass(kwd_attrs=names):
+                for name in names:
+                    if name in _CALLED_DIRECTLY or name in ("format", "format_map"):
+                        yield finding_at("method_not_allowed", node, f".{name} may only be called directly")
+            case _:
+                pass
+
+
+def _check_values(script: AstScript) -> Iterator[Finding]:
+    """Finds methods and functions with checked arguments that are not called where they are named."""
+    for node in script.nodes:
+        if not isinstance(node, ast.Attribute | ast.Name) or not isinstance(node.ctx, ast.Load):
+            continue
+        parent = script.parents.get(node)
+        if isinstance(parent, ast.Call) and parent.func is node:
+            continue
+        origin = script.references.get(node, "")
+        if origin == "numpy.ndarray":
+            if not _is_type(script, node):
+                message = "numpy.ndarray may only be a type, as in isinstance(x, np.ndarray); use np.array or np.zeros"
+                yield finding_at("method_not_allowed", node, message)
+        elif origin in _FUNCTIONS_CALLED_DIRECTLY:
+            yield finding_at("method_not_allowed", node, f"{origin} may only be called directly")
+        elif isinstance(node, ast.Attribute) and node.attr in _CALLED_DIRECTLY:
+            message = f".{node.attr} may only be called directly; for a column of this name write x[{quote(node.attr)}]"
+            yield finding_at("method_not_allowed", node, message)
+
+
+def _is_type(script: AstScript, node: ast.AST) -> bool:
+    """Returns whether the node is part of an annotation or the type of an `isinstance`."""
+    child = node
+    for parent in script.ancestors(node):
+        match parent:
+            case ast.Subscript() | ast.BinOp(op=ast.BitOr()) | ast.Tuple() | ast.List():
+                child = parent
+            case ast.arg() | ast.FunctionDef(returns=ast.expr()):
+                return True
+            case ast.AnnAssign(annotation=annotation):
+                return annotation is child
+            case ast.Call(func=ast.Name(id="isinstance" | "issubclass"), args=[_, types]):
+                return types is child
+            case _:
+                return False
+    return False
+
+
+def _check_arguments(script: AstScript, bindings: Bindings, call: ast.Call) -> Iterator[Finding]:
+    origin = script.origin(call)
+    method = call.func.attr if isinstance(call.func, ast.Attribute) else ""
+    is_own = bindings.is_own_callable(call.func) or (method != "" and method not in ATTRIBUTES and not origin)
+    if origin == "numpy.ndarray":
+        message = "numpy.ndarray(…) may read memory; use np.array, np.zeros or np.empty"
+        yield finding_at("method_not_allowed", call, message)
+    arguments = [(one.arg, one.value) for one in call.keywords]
+    if any(name is None for name, _ in arguments):
+        if is_own or _may_unpack(script, bindings, call, origin, method):
+            arguments = [one for one in arguments if one[0] is not None]
+        elif (unpacked := _unpacked_arguments(arguments)) is not None:
+            arguments = unpacked
+        else:
+            message = "write the names of the arguments in the call: a dictionary after ** may hold any"
+            yield finding_at("unpacked_arguments", call, message)
+    allowed = RAY_CALLS.get(origin or method)
+    for name, value in arguments:
+        if name == "runtime_env":
+            yield finding_at("runtime_env", call, "remove runtime_env; Raylane sets the environment of the run")
+        elif not is_own and name in REFUSED_ARGUMENTS and not _is_none(value):
+            yield finding_at(
+                "argument_not_allowed", call, f"the argument {quote(name or '')} may not be used; remove it"
+            )
+        elif allowed is not None and name not in allowed:
+            others = f"it may have {', '.join(sorted(allowed))}"
+            message = f"{origin or method}() may not have the argument {quote(name or '')}; {others}"
+            yield finding_at("argument_not_allowed", call, message)
+
+
+def _may_unpack(script: AstScript, bindings: Bindings, call: ast.Call, origin: str, method: str) -> bool:
+    """Returns whether any keyword argument is harmless for the call."""
+    if origin:
+        is_partial = origin == "functools.partial" and bool(call.args) and bindings.is_own_callable(call.args[0])
+        return is_partial or origin.startswith(UNPACKING_FUNCTIONS)
+    if method:
+        return method in UNPACKING_METHODS
+    return isinstance(call.func, ast.Name) and call.func.id == "dict" and "dict" not in bindings.variables.bound
+
+
+def _unpacked_arguments(
+    arguments: list[tuple[str | None, ast.expr]],
+) -> list[tuple[str | None, ast.expr]] | None:
+    """Returns the arguments with those that a `**{"name": value}` holds; None if a name is not a literal."""
+    unpacked: list[tuple[str | None, ast.expr]] = []
+    for name, value in arguments:
+        if name is not None:
+            unpacked.append((name, value))
+        elif isinstance(value, ast.Dict) and all(text_of(key) is not None for key in value.keys):
+            unpacked += [(text_of(key), one) for key, one in zip(value.keys, value.values, strict=True)]
+        else:
+            return None
+    return unpacked
+
+
+def _check_function(script: AstScript, attributes: Attributes, call: ast.Call) -> Iterator[Finding]:
+    """Checks functions that take attributes or options by name, or that have only a few harmless arguments."""
+    origin = script.origin(call)
+    if origin in _ATTRIBUTES_BY_NAME or (isinstance(call.func, ast.Name) and call.func.id == "getattr"):
+        named = call.args if origin == "operator.attrgetter" else call.args[1:2] if not origin else call.args[:1]
+        for node in named:
+            yield from _check_attribute_text(attributes, node)
+        if origin == "operator.methodcaller" and not named:
+            yield finding_at("method_not_allowed", call, "write the name of the method as a literal")
+    elif origin in _OPTIONS_BY_NAME:
+        # option_context takes pairs, set_option a pair or several.
+        step = 2 if origin in ("pandas.option_context", "pandas.set_option") else 1
+        for node in call.args[::step]:
+            if not _DISPLAY_OPTION.fullmatch(text_of(node) or ""):
+                message = "only options of the display may be used, as literals: pd.set_option('display.max_rows', 50)"
+                yield finding_at("option_not_allowed", node, message)
+        if call.keywords or any(isinstance(one, ast.Starred) for one in call.args):
+            yield finding_at("option_not_allowed", call, f"write the options of {origin} as literals")
+    elif origin in FUNCTION_ARGUMENTS:
+        count, names = FUNCTION_ARGUMENTS[origin]
+        if len(call.args) > count or any(one.arg not in names for one in call.keywords):
+            message = (
+                f"{origin} may have {count} arguments by position, and by name: {', '.join(sorted(names)) or 'none'}"
+            )
+            yield finding_at("argument_not_allowed", call, message)
+
+
+def _check_attribute_text(attributes: Attributes, node: ast.expr) -> Iterator[Finding]:
+    text = text_of(node)
+    for name in (text or "").split("."):
+        if text is None:
+            problem: str | None = "write the name of the attribute as a literal, or use x[name] for a column"
+        elif name in _CALLED_DIRECTLY or name in ("format", "format_map"):
+            problem = f".{name} may only be called directly"
+        else:
+            problem = attributes.problem_of(name)
+        if problem is not None:
+            yield finding_at("method_not_allowed", node, problem)
+
+
+def _check_method(
+    script: AstScript, attributes: Attributes, call: ast.Call, not_ascii: Container[ast.AST]
+) -> Iterator[Finding]:
+    """Checks the arguments of a method. `not_ascii` are the nodes that hold a text that is not ASCII."""
+    if not isinstance(call.func, ast.Attribute):
+        return
+    method, origin = call.func.attr, script.origin(call)
+    if (allowed := TEXT_METHODS.get(method)) is not None:
+        if call.args or any(one.arg not in allowed for one in call.keywords):
+            message = (
+                f".{method}() may write a file; call it without a path and print the text, with no arguments but "
+                f"{', '.join(sorted(allowed))}, by name"
+            )
+            yield finding_at("method_not_allowed", call, message)
+    elif method == "from_arrays" and origin not in _MAY_BE_BUILT_FROM_ARRAYS:
+        message = "use pa.Table.from_arrays, pa.array or pd.MultiIndex.from_arrays, by its whole name"
+        yield finding_at("method_not_allowed", call, message)
+    elif method == "summary" and not attributes.is_own_name(method):
+        problem = "needs a package that the cluster does not have; aggregate Mean, Std, Min, Max and Count instead"
+        yield finding_at("method_not_allowed", call, f".summary() {problem}")
+    elif method == "join" and any(one.arg in _JOIN_ARGUMENTS for one in call.keywords):
+        problem = "needs a package that the cluster does not have; join with map_batches and a dictionary instead"
+        yield finding_at("method_not_allowed", call, f"Dataset.join {problem}")
+    elif method == "info" and (len(call.args) > 1 and not isinstance(call.args[0], ast.Constant)):
+        yield finding_at("method_not_allowed", call, "call .info() without a buffer; it prints")
+    elif method == "filter":
+        yield from _check_filter(call, not_ascii)
+
+
+def _check_filter(call: ast.Call, not_ascii: Container[ast.AST]) -> Iterator[Finding]:
+    expression = next((one.value for one in call.keywords if one.arg == "expr"), None)
+    if expression is None:
+        return
+    if isinstance(expression, ast.Constant | ast.JoinedStr):
+        problem = "write the condition with col() and lit() from ray.data.expressions, not as text"
+        yield finding_at("text_expression", call, problem)
+    elif expression in not_ascii:
+        # Ray 2.60 puts the expression into the name of a metric, which must be ASCII.
+        problem = (
+            "Ray cannot filter by an expression with text that is not ASCII; use ds.map_batches(keep, "
+            'batch_format="pyarrow", batch_size=None) where keep(table) returns table.filter((expression).to_pyarrow())'
+        )
+        yield finding_at("text_not_ascii", call, problem)
+
+
+def _is_none(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None

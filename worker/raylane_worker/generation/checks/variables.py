@@ -1,0 +1,192 @@
+"""Which names a script binds, and whether a name is its own variable or Python's builtin."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from raylane_worker.generation.checks.script import AstScript
+
+_COMPREHENSIONS: Final = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+_SCOPES: Final = (*_COMPREHENSIONS, *_FUNCTIONS, ast.ClassDef)
+# The parameters of `def f[T]()`, from Python 3.12.
+_TYPE_PARAMETERS: Final = tuple(
+    getattr(ast, name) for name in ("TypeVar", "TypeVarTuple", "ParamSpec") if hasattr(ast, name)
+)
+
+
+@dataclass(frozen=True)
+class Variables:
+    """The names that a script binds."""
+
+    script: AstScript
+
+    @cached_property
+    def bound(self) -> frozenset[str]:
+        """The names that are bound anywhere, except by an import."""
+        return frozenset(name for node in self.script.nodes for name in _names_bound_by(node))
+
+    @cached_property
+    def imported(self) -> dict[str, set[str]]:
+        """The imported names, each with everything that it may stand for."""
+        origins: dict[str, set[str]] = {}
+        for node in self.script.nodes:
+            if isinstance(node, ast.Import):
+                for alias in node.names:
+                    name = alias.asname or alias.name.partition(".")[0]
+                    origins.setdefault(name, set()).add(alias.name if alias.asname else name)
+            elif isinstance(node, ast.ImportFrom):
+                for alias in node.names:
+                    origins.setdefault(alias.asname or alias.name, set()).add(f"{node.module}.{alias.name}")
+        return origins
+
+    def is_own(self, node: ast.Name) -> bool:
+        """Returns whether the name cannot be Python's builtin of this name, whichever way the script runs.
+
+        In a function, a name that the function binds is its variable. In the module, the variable exists only after an
+        unconditional statement has bound it, and until something deletes it.
+        """
+        if node.id not in self.bound and node.id not in self.imported:
+            return False
+        scope = self._scopes[node]
+        while not isinstance(scope, ast.Module):
+            is_bound = node.id in self._local_names.get(scope, ())
+            # A name that the body of a class binds is looked up there, in the module and in the builtins only.
+            if node.id in self._declared_global.get(scope, ()) or (
+                is_bound and isinstance(scope, ast.ClassDef) and scope is self._scopes[node]
+            ):
+                break
+            if is_bound and not isinstance(scope, ast.ClassDef):
+                return True
+            scope = self._scopes[scope]
+        bound_at = self._bound_by_the_module.get(node.id)
+        return bound_at is not None and (node.lineno, node.col_offset) > bound_at and node.id not in self._deleted
+
+    @cached_property
+    def _scopes(self) -> dict[ast.AST, ast.AST]:
+        """The scope of each node: the module, or the innermost class, function or comprehension around it."""
+        module = self.script.nodes[0]
+        scopes = {module: module}
+        for node in self.script.nodes:
+            outer = scopes[node]
+            inner = node if isinstance(node, _SCOPES) else outer
+            for child in ast.iter_child_nodes(node):
+                scopes[child] = inner
+            for child in self._evaluated_outside(node):
+                scopes[child] = scopes[inner] if isinstance(node, _SCOPES) else scopes[outer]
+        return scopes
+
+    def _evaluated_outside(self, node: ast.AST) -> Iterator[ast.AST]:
+        """Yields the children that are evaluated in the scope around the node's own, such as default values."""
+        match node:
+            case ast.FunctionDef() | ast.AsyncFunctionDef():
+                yield from node.decorator_list
+                if node.returns is not None:
+                    yield node.returns
+            case ast.ClassDef():
+                yield from (*node.decorator_list, *node.bases, *node.keywords)
+            case ast.arguments():
+                yield from (default for default in (*node.defaults, *node.kw_defaults) if default is not None)
+            case ast.arg(annotation=ast.expr() as annotation):
+                yield annotation
+            case ast.comprehension():
+                parent = self.script.parents[node]
+                if isinstance(parent, _COMPREHENSIONS) and parent.generators[0] is node:
+                    yield node.iter
+            case _:
+                pass
+
+    @cached_property
+    def _local_names(self) -> dict[ast.AST, set[str]]:
+        """The names that each function and comprehension binds."""
+        names: dict[ast.AST, set[str]] = {}
+        for node in self.script.nodes:
+            scope = self._scopes[node]
+            if isinstance(node, ast.Name) and isinstance(self.script.parents.get(node), ast.NamedExpr):
+                while isinstance(scope, _COMPREHENSIONS):
+                    scope = self._scopes[scope]
+            names.setdefault(scope, set()).update(_names_bound_by(node))
+        return names
+
+    @cached_property
+    def _declared_global(self) -> dict[ast.AST, set[str]]:
+        """The names that each function declares to be the module's or an enclosing function's."""
+        names: dict[ast.AST, set[str]] = {}
+        for node in self.script.nodes:
+            if isinstance(node, ast.Global | ast.Nonlocal):
+                names.setdefault(self._scopes[node], set()).update(node.names)
+        return names
+
+    @cached_property
+    def _bound_by_the_module(self) -> dict[str, tuple[int, int]]:
+        """Where the first unconditional statement that binds each name of the module ends."""
+        module = self.script.nodes[0]
+        ends: dict[str, tuple[int, int]] = {}
+        for statement in module.body if isinstance(module, ast.Module) else []:
+            match statement:
+                case ast.Assign(targets=targets):
+                    bound = [name for target in targets for name in _target_names(target)]
+                case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr()):
+                    bound = [name]
+                case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                    bound = [name]
+                case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
+                    bound = [alias.asname or alias.name.partition(".")[0] for alias in aliases]
+                case _:
+                    bound = []
+            for name in bound:
+                ends.setdefault(name, (statement.end_lineno or 0, statement.end_col_offset or 0))
+        return ends
+
+    @cached_property
+    def _deleted(self) -> frozenset[str]:
+        """The names that a `del` or the end of an `except … as name` may delete."""
+        return frozenset(
+            name
+            for node in self.script.nodes
+            for name in (
+                [node.id]
+                if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Del)
+                else [node.name]
+                if isinstance(node, ast.ExceptHandler) and node.name
+                else []
+            )
+        )
+
+
+def _target_names(target: ast.expr) -> Iterator[str]:
+    """Yields the names that an assignment to the target binds."""
+    match target:
+        case ast.Name(id=name):
+            yield name
+        case ast.Tuple(elts=items) | ast.List(elts=items):
+            for item in items:
+                yield from _target_names(item)
+        case ast.Starred(value=value):
+            yield from _target_names(value)
+        case _:
+            pass
+
+
+def _names_bound_by(node: ast.AST) -> Iterator[str]:
+    match node:
+        case ast.Name(id=name, ctx=ast.Store()) | ast.arg(arg=name):
+            yield name
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+            yield name
+        case (
+            ast.ExceptHandler(name=str() as name) | ast.MatchAs(name=str() as name) | ast.MatchStar(name=str() as name)
+        ):
+            yield name
+        case ast.MatchMapping(rest=str() as name):
+            yield name
+        case _ if isinstance(node, _TYPE_PARAMETERS):
+            yield node.name
+        case _:
+            pass
