@@ -67,7 +67,7 @@ def check_calls(script: AstScript, variables: Variables, attributes: Attributes)
                     yield finding_at("function_by_name", part, problem)
                 yield from _check_function(script, attributes, node)
                 yield from _check_method(script, attributes, node, not_ascii)
-            case ast.Attribute(attr="format" | "format_map") if node not in script.references:
+            case ast.Attribute(attr="format" | "format_map"):
                 for problem in problems_of_format(node, attributes, bindings):
                     yield finding_at("format", node, problem)
             case ast.MatchClass(kwd_attrs=names):
@@ -132,7 +132,7 @@ def _check_arguments(script: AstScript, bindings: Bindings, call: ast.Call) -> I
         else:
             message = "write the names of the arguments in the call: a dictionary after ** may hold any"
             yield finding_at("unpacked_arguments", call, message)
-    allowed = RAY_CALLS.get(origin or method)
+    allowed = RAY_CALLS.get(origin) or RAY_CALLS.get(method)
     for name, value in arguments:
         if name == "runtime_env":
             yield finding_at("runtime_env", call, "remove runtime_env; Raylane sets the environment of the run")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from raylane_worker.generation.checks.allowed.listing import listed
@@ -49,7 +50,11 @@ def check_names(script: AstScript, sources: Sequence[Source] = ()) -> Iterator[F
 
     `sources` are those that the script reads; their columns may be used as attributes.
     """
-    variables, attributes = Variables(script), Attributes(script, sources)
+    variables = Variables(script)
+    script = replace(script, references=variables.references)
+    attributes = Attributes(script, sources)
+    for unclear in variables.unclear():
+        yield finding_at("name_bound_twice", unclear, "this name is imported as well; use two names")
     yield from _check_imports(script, variables)
     checked_by_module: set[ast.AST] = set()
     for node, origin in script.references.items():
@@ -121,9 +126,6 @@ def _check_reference(
     written = [attribute.attr for attribute in chain]
     problems = [_problem_of(one.split("."), written) for one in variables.imported.get(root.id, {origin})]
     problem, allowed = min(problems, key=lambda one: (one[0] is not None, -one[1]))
-    if problem is not None and root.id in variables.bound:
-        # The name is a variable as well, so its attributes are checked as those of any object.
-        return
     checked_by_module.update(chain[:allowed])
     if problem is not None:
         yield finding_at("name_not_allowed", node, problem)

@@ -46,6 +46,43 @@ class Variables:
                     origins.setdefault(alias.asname or alias.name, set()).add(f"{node.module}.{alias.name}")
         return origins
 
+    @cached_property
+    def references(self) -> dict[ast.AST, str]:
+        """The script's references, without those whose name is a local variable where they stand."""
+        return {
+            node: origin
+            for node, origin in self.script.references.items()
+            if not ((root := _root_of(node)).id in self.bound and self.is_local(root))
+        }
+
+    def unclear(self) -> Iterator[ast.AST]:
+        """Yields the places where an imported name is bound to something else, so that it may stand for either."""
+        for node in self.script.nodes:
+            for name in _names_bound_by(node):
+                if name in self.imported and not self._is_field(node):
+                    scope = self._scopes[node]
+                    is_local = isinstance(scope, (*_FUNCTIONS, *_COMPREHENSIONS))
+                    if not is_local or name in self._declared_global.get(scope, ()):
+                        yield node
+
+    def _is_field(self, node: ast.AST) -> bool:
+        """Returns whether the name is that of a field of a class, whose body does not read it."""
+        scope = self._scopes[node]
+        if not isinstance(scope, ast.ClassDef):
+            return False
+        parent = self.script.parents.get(node)
+        is_declared = isinstance(parent, ast.AnnAssign) and parent.value is None
+        return is_declared or not any(name in self._read_in.get(scope, ()) for name in _names_bound_by(node))
+
+    @cached_property
+    def _read_in(self) -> dict[ast.AST, set[str]]:
+        """The names that the body of each class reads."""
+        names: dict[ast.AST, set[str]] = {}
+        for node in self.script.nodes:
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+                names.setdefault(self._scopes[node], set()).add(node.id)
+        return names
+
     def is_own(self, node: ast.Name) -> bool:
         """Returns whether the name cannot be Python's builtin of this name, whichever way the script runs.
 
@@ -54,6 +91,13 @@ class Variables:
         """
         if node.id not in self.bound and node.id not in self.imported:
             return False
+        if self.is_local(node):
+            return True
+        bound_at = self._bound_by_the_module.get(node.id)
+        return bound_at is not None and (node.lineno, node.col_offset) > bound_at and node.id not in self._deleted
+
+    def is_local(self, node: ast.Name) -> bool:
+        """Returns whether the name is a variable or parameter of a function or comprehension, and no import."""
         scope = self._scopes[node]
         while not isinstance(scope, ast.Module):
             is_bound = node.id in self._local_names.get(scope, ())
@@ -61,12 +105,11 @@ class Variables:
             if node.id in self._declared_global.get(scope, ()) or (
                 is_bound and isinstance(scope, ast.ClassDef) and scope is self._scopes[node]
             ):
-                break
+                return False
             if is_bound and not isinstance(scope, ast.ClassDef):
-                return True
+                return node.id not in self._imported_in.get(scope, ())
             scope = self._scopes[scope]
-        bound_at = self._bound_by_the_module.get(node.id)
-        return bound_at is not None and (node.lineno, node.col_offset) > bound_at and node.id not in self._deleted
+        return False
 
     @cached_property
     def _scopes(self) -> dict[ast.AST, ast.AST]:
@@ -115,6 +158,16 @@ class Variables:
         return names
 
     @cached_property
+    def _imported_in(self) -> dict[ast.AST, set[str]]:
+        """The names that each function imports."""
+        names: dict[ast.AST, set[str]] = {}
+        for node in self.script.nodes:
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                bound = {alias.asname or alias.name.partition(".")[0] for alias in node.names}
+                names.setdefault(self._scopes[node], set()).update(bound)
+        return names
+
+    @cached_property
     def _declared_global(self) -> dict[ast.AST, set[str]]:
         """The names that each function declares to be the module's or an enclosing function's."""
         names: dict[ast.AST, set[str]] = {}
@@ -158,6 +211,13 @@ class Variables:
                 else []
             )
         )
+
+
+def _root_of(node: ast.AST) -> ast.Name:
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    assert isinstance(node, ast.Name)
+    return node
 
 
 def _target_names(target: ast.expr) -> Iterator[str]:

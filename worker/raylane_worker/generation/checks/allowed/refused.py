@@ -20,18 +20,20 @@ _REASONS: Final = {
         to_spark to_tf to_torch""",
     "belongs to the inside of a library; use the data itself": """
         addFilter addHandler as_buffer as_future bit_generator buffers callHandlers capsule cffi copy_to
-        ctypes debug_print fget foreign_buffer from_buffers from_cudf from_dlpack from_substrait get_context
-        getfield handlers makeRecord memory_manager mro obj owner_address redis_shard_hash removeFilter
-        removeHandler setfield tensor_transport to_device to_reader to_substrait to_tensor""",
+        ctypes debug_print fget filesystem findCaller foreign_buffer from_buffers from_cudf from_dlpack
+        from_substrait get_context getfield handlers makeRecord manager memory_manager mro obj owner_address
+        redis_shard_hash removeFilter removeHandler resolved_filesystem setfield tensor_transport to_device
+        to_reader to_substrait to_tensor""",
     "reaches the code or the variables of other functions; return or print the value itself": """
         ag_await ag_code ag_frame ag_running ag_suspended co_argcount co_cellvars co_code co_consts
         co_filename co_firstlineno co_flags co_freevars co_kwonlyargcount co_lines co_lnotab co_name
         co_names co_nlocals co_positions co_posonlyargcount co_qualname co_stacksize co_varnames cr_await
         cr_code cr_frame cr_origin cr_running cr_suspended f_back f_builtins f_code f_globals f_lasti
-        f_lineno f_locals f_trace f_trace_lines f_trace_opcodes gi_code gi_frame gi_running gi_suspended
+        f_lineno f_locals f_trace f_trace_lines f_trace_opcodes func_closure func_code func_defaults
+        func_dict func_doc func_globals func_kwdefaults func_name gi_code gi_frame gi_running gi_suspended
         gi_yieldfrom tb_frame tb_lasti tb_lineno tb_next with_traceback""",
     "reaches modules outside of the data; work with the values": """
-        bltns builtins ctypeslib cloudpickle copyreg delattr docscrape exec getattr globals importlib
+        bltns builtins cloudpickle copyreg ctypeslib delattr docscrape exec getattr globals importlib
         inspect linecache locals np os pa pathlib pd pickle pydoc setattr shutil socket subprocess sys
         tempfile threading traceback""",
     "changes how Ray runs the script; remove it": """

@@ -1,0 +1,103 @@
+"""The names that generated code may use exist, and lead nowhere else, in the libraries that are installed here."""
+
+from __future__ import annotations
+
+import importlib
+import io
+import subprocess
+import types
+import warnings
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from raylane_worker.generation.checks.allowed.attributes import ATTRIBUTES
+from raylane_worker.generation.checks.allowed.modules import MODULES
+from raylane_worker.generation.checks.allowed.private_names import PRIVATE_NAMES
+from raylane_worker.generation.checks.allowed.refused import REFUSED
+from tests.helpers.library_objects import library_objects
+
+# Names that no script needs, so that it may use them only for its own fields and columns. Harmless on these objects, too.
+_OTHER: Final = frozenset((Path(__file__).parents[2] / "corpus" / "other_names.txt").read_text().split())
+# Private names that hold only data, which scripts give to fields of their own.
+_OWN_PRIVATE: Final = frozenset(
+    "_asdict _cache _column _count _d _data _field _fields _h _id _index _int _iter _key _keys _line _m _make _mask _msg"
+    " _name _now _replace _sum _total _unit _values".split()
+)
+# Names of other versions of Python and of the libraries.
+_ELSEWHERE: Final = {
+    "itertools": {"batched"},
+    "math": {"fma", "sumprod"},
+    "numpy": {"in1d", "permute_dims", "trapz"},
+    "pandas": {"value_counts"},
+    "pandas.errors": {"SettingWithCopyError", "SettingWithCopyWarning"},
+}
+_UNREACHABLE: Final = (types.ModuleType, types.FrameType, types.CodeType, types.TracebackType, io.IOBase)
+_UNCALLABLE: Final = (eval, exec, compile, open, getattr, setattr, __import__, type, subprocess.Popen)
+_OUTSIDE: Final = frozenset({"ctypes", "importlib", "io", "os", "pickle", "posix", "shutil", "socket", "subprocess"})
+
+
+@pytest.fixture(scope="module")
+def objects() -> list[Any]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return library_objects()
+
+
+def test_every_public_name_of_an_object_is_decided(objects: list[Any]) -> None:
+    public = {name for one in objects for name in dir(one) if not name.startswith(("_", "write_"))}
+    assert public - ATTRIBUTES - REFUSED.keys() - _OTHER == set()
+    assert not ATTRIBUTES & REFUSED.keys()
+    assert not ATTRIBUTES & _OTHER
+
+
+def test_every_private_name_of_an_object_is_known(objects: list[Any]) -> None:
+    private = {name for one in objects for name in dir(one) if name.startswith("_") and not name.startswith("__")}
+    assert private - PRIVATE_NAMES - _OWN_PRIVATE == set()
+
+
+def test_no_chain_of_names_that_a_script_may_use_leads_to_a_module_a_frame_or_a_file(objects: list[Any]) -> None:
+    """Follows all attributes that a script could make its own, which are more than those that it usually may use."""
+    queue = [(one, type(one).__name__) for one in objects]
+    seen: set[tuple[type, bool]] = set()
+    found: list[str] = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for one, path in queue:
+            for name in dir(one):
+                if name.startswith(("_", "write_")) or name in REFUSED:
+                    continue
+                try:
+                    value = getattr(one, name)
+                except Exception:  # noqa: S112 - the script would not get it either
+                    continue
+                if _leads_outside(value):
+                    found.append(f"{path}.{name}")
+                kind = (value if isinstance(value, type) else type(value), isinstance(value, type))
+                if kind not in seen and not isinstance(value, types.FunctionType | types.BuiltinFunctionType):
+                    seen.add(kind)
+                    queue.append((value, f"{path}.{name}"))
+    assert len(queue) > 300
+    assert found == []
+
+
+def _leads_outside(value: object) -> bool:
+    held = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+    if any(isinstance(one, _UNREACHABLE) for one in (value, *held, *getattr(value, "__dict__", {}).values())):
+        return not isinstance(value, type)
+    if isinstance(value, types.FunctionType | types.BuiltinFunctionType | types.MethodType):
+        return (value.__module__ or "").partition(".")[0] in _OUTSIDE
+    return any(value is one for one in _UNCALLABLE)
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_the_names_of_a_module_exist_and_none_is_a_module_without_a_list(module: str) -> None:
+    top, *rest = module.split(".")
+    one: Any = importlib.import_module(top)
+    for name in rest:
+        one = getattr(one, name, None) or importlib.import_module(module)
+    missing = {name for name in MODULES[module] if not hasattr(one, name)}
+    assert missing <= _ELSEWHERE.get(module, set())
+    submodules = {name for name in dir(one) if isinstance(getattr(one, name, None), types.ModuleType)}
+    assert {name for name in submodules & MODULES[module] if f"{module}.{name}" not in MODULES} == set()
