@@ -14,6 +14,7 @@ from raylane_common.ray.package import build_package
 from raylane_common.ray.settings import RaySettings
 from raylane_worker.generation.checks.cluster import METHODS, NOT_OF_DATASET, NOT_OF_GROUPS
 from raylane_worker.generation.checks.operators import RENAMED, RENAMED_TEXT, RENAMED_TIME
+from raylane_worker.run_kit import LAUNCHER, kit_files
 from tests.helpers import profiles
 from tests.unit.generation.ray_cases import (
     FAILS_ON_RAY,
@@ -162,11 +163,17 @@ async def run(head: EmbeddedRay, directory: Path, pieces: Sequence[str]) -> list
     path = directory / "sales.csv"
     path.write_text(SALES_CSV, encoding="utf-8")
     beginning = (IMPORTS + READ).replace(SALES.location, str(path))
-    files: dict[str, str | bytes] = {"main.py": RUNNER.read_bytes(), "pieces.json": json.dumps([beginning, pieces])}
+    files: dict[str, str | bytes] = {
+        **kit_files(),
+        "main.py": RUNNER.read_bytes(),
+        "pieces.json": json.dumps([beginning, pieces]),
+    }
     settings = RaySettings.model_validate({"private_url": head.url, "token": head.token, "poll_interval_s": 0.5})
     async with RayClient(settings) as client:
         package = build_package(files)
-        await client.submit(submission_id="prompt", entrypoint="python main.py", package=package, env_vars=ENVIRONMENT)
+        await client.submit(
+            submission_id="prompt", entrypoint=f"python {LAUNCHER}", package=package, env_vars=ENVIRONMENT
+        )
         await client.wait("prompt", timeout_s=500)
         logs = (await client.logs("prompt", max_bytes=8 * 1024 * 1024)).text
     lines = [line for line in logs.splitlines() if line.startswith(RESULTS)]
