@@ -410,7 +410,7 @@ LONG = {
     "growing dictionaries": "\n".join(["x = {'a': 1, 'b': 2}", *["x = {**x, 'c': x}"] * 60, "z = x if ds else 0"]),
     "growing expressions": "\n".join(["x = col('a')", *(f"x = x | col('{number}')" for number in range(600))]),
     "growing text": "\n".join(["x = 'a'", *["x = x + x"] * 60, "y = f'{x}{x}'"]),
-    "many branches": "\n".join("if ds: x = 1" for _ in range(1500)),
+    "many branches": "\n".join("if ds: x = 1" for _ in range(1100)),
     "many attempts": "\n".join(f"try: x{number} = 1\nexcept ValueError: x{number} = 2" for number in range(400)),
     "many findings": "\n".join(f"print(ds.sum('gone {number}'))" for number in range(600)),
 }

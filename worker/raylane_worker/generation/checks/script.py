@@ -10,7 +10,7 @@ import re
 import time
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from raylane_common.secrets import find_credential, redact_suspects
 from raylane_common.wire.generate import Finding
@@ -28,7 +28,7 @@ _TOKEN: Final = re.compile(r"\w+|[^\w\s]")
 _MAX_DOTS: Final = 50
 _DOTTED_NAME: Final = re.compile(r"\w+(?:[\s\\]*\.[\s\\]*\w+)*+")
 # Keep every check fast and its recursion shallow. Ordinary scripts are far below them.
-MAX_NODES: Final = 10_000
+MAX_NODES: Final = 6_000
 MAX_DEPTH: Final = 500
 # The name of the encoding in one of the first two lines of a file, and where a line ends, as Python sees them.
 _COOKIE: Final = re.compile(r"[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)", re.ASCII)
@@ -36,30 +36,29 @@ _LINE_END: Final = re.compile(r"\r\n|\r|\n")
 _BOM: Final = "\ufeff"
 # The time of the thread that verifies, not of the clock, so that a busy machine refuses nothing.
 MAX_CPU_S: Final = 2.0
+_NODES_BETWEEN_LOOKS: Final = 256
 # The beginning of a literal is enough to find it in the script.
 _MAX_QUOTED_CHARACTERS: Final = 200
+
+Node = TypeVar("Node", bound=ast.AST)
 
 
 @dataclass(frozen=True)
 class AstScript:
     """A parsed script.
 
-    `nodes` are all nodes but operators and contexts, each after the one that encloses it; `parents` are the enclosing
-    nodes. `references` are the names and attributes that lead to something imported, with their full dotted names.
-    `called` are the plain names that the script calls. `passed` are the nodes inside functions that the script passes
-    to Ray rather than calls.
+    `nodes` are all nodes but operators and contexts, each after the one that encloses it; `calls` are the calls among
+    them, and `parents` the enclosing nodes. `references` are the names and attributes that lead to something imported,
+    with their full dotted names. `called` are the plain names that the script calls. `passed` are the nodes inside
+    functions that the script passes to Ray rather than calls.
     """
 
     nodes: Sequence[ast.AST]
+    calls: Sequence[ast.Call]
     parents: Mapping[ast.AST, ast.AST]
     references: Mapping[ast.AST, str]
     called: frozenset[str]
     passed: frozenset[ast.AST]
-
-    @property
-    def calls(self) -> Iterator[ast.Call]:
-        """All calls."""
-        return (node for node in self.nodes if isinstance(node, ast.Call))
 
     def origin(self, call: ast.Call) -> str:
         """Returns the dotted name of the called function, such as `ray.data.read_csv`; empty if it was not imported."""
@@ -91,16 +90,22 @@ class OutOfTime(Exception):
     """Raised by the iteration over a script's nodes when verification has taken too long."""
 
 
-class _TimedNodes(tuple[ast.AST, ...]):
-    """All nodes of a script. Iterating over them raises `OutOfTime` when this thread has used its CPU time."""
+class _TimedNodes(tuple[Node, ...]):
+    """Nodes of a script. Iterating over them raises `OutOfTime` when this thread has used its CPU time."""
 
     ends_at_s: float
 
-    def __iter__(self) -> Iterator[ast.AST]:
-        for number, node in enumerate(super().__iter__()):
-            if number % 64 == 0 and time.thread_time() > self.ends_at_s:
+    def __iter__(self) -> Iterator[Node]:
+        for start in range(0, len(self), _NODES_BETWEEN_LOOKS):
+            if time.thread_time() > self.ends_at_s:
                 raise OutOfTime
-            yield node
+            yield from self[start : start + _NODES_BETWEEN_LOOKS]
+
+
+def _timed(nodes: Iterable[Node], ends_at_s: float) -> _TimedNodes[Node]:
+    timed = _TimedNodes(nodes)
+    timed.ends_at_s = ends_at_s
+    return timed
 
 
 def parse_script(code: str) -> AstScript | Finding:
@@ -181,10 +186,17 @@ def _script(tree: ast.Module) -> AstScript | None:
     for node in outermost:
         if (origin := _origin(node, imports)) is not None:
             references[node] = origin
-    called = frozenset(node.func.id for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Name))
-    timed = _TimedNodes(nodes)
-    timed.ends_at_s = time.thread_time() + MAX_CPU_S
-    return AstScript(timed, parents, references, called, _passed(nodes, parents, called))
+    calls = [node for node in nodes if isinstance(node, ast.Call)]
+    called = frozenset(call.func.id for call in calls if isinstance(call.func, ast.Name))
+    ends_at_s = time.thread_time() + MAX_CPU_S
+    return AstScript(
+        nodes=_timed(nodes, ends_at_s),
+        calls=_timed(calls, ends_at_s),
+        parents=parents,
+        references=references,
+        called=called,
+        passed=_passed(nodes, parents, called),
+    )
 
 
 _SHARED: Final = (ast.expr_context, ast.boolop, ast.operator, ast.unaryop, ast.cmpop)
