@@ -7,13 +7,13 @@ from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 import raylane
 from raylane import cli
 from raylane.cli import process
 from raylane.cli.terminal import Terminal
+from raylane.cli.usage import SafeGroup
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +26,7 @@ Exit codes: 0 success · 1 the job failed, or another error · 2 wrong usage, an
 """
 
 
-class _SortedGroup(TyperGroup):
+class _SortedGroup(SafeGroup):
     """Lists the commands by name, whichever module they come from."""
 
     def list_commands(self, _ctx: object) -> list[str]:

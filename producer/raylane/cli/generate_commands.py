@@ -111,6 +111,6 @@ def generate(
 @renders("GenerateResult")
 def show_generated(result: GenerateResult, terminal: Terminal) -> None:
     """Prints how the prompt was read, the code, and its run."""
-    terminal.text(f"read as: {result.interpreted_as}")
-    terminal.text(f"written by: {result.model or result.generator}, version {len(result.versions)}")
+    terminal.line(f"read as: {result.interpreted_as}")
+    terminal.line(f"written by: {result.model or result.generator}, version {len(result.versions)}")
     show_code_and_run(result.code, result.run, terminal)

@@ -87,9 +87,10 @@ def _show_event(event: JobEvent, terminal: Terminal) -> None:
         terminal.models(event)
     elif event.text is not None:
         terminal.partial_text(event.text)
+    elif event.line is not None:
+        terminal.text(event.line, prefix=f"{event.id}  ")
     else:
-        for line in [event_line(event)] if event.line is None else event.line.split("\n"):
-            terminal.text(f"{event.id}  {line}")
+        terminal.line(f"{event.id}  {event_line(event)}")
 
 
 @app.command()
@@ -109,7 +110,7 @@ def cancel(
         if terminal.as_json:
             terminal.json({"job_id": job, "status": status})
         else:
-            terminal.text(f"{job} {status if status.is_final else 'is being stopped'}")
+            terminal.line(f"{job} {status if status.is_final else 'is being stopped'}")
 
     runner.execute(command, output)
 

@@ -43,7 +43,7 @@ def lanes(output: parameters.OutputOptions = parameters.OUTPUT) -> None:
         else:
             _show_lanes(found, terminal)
             for runs in await producer.operator.cluster_runs():
-                terminal.text(f"runs on {runs.cluster}: {runs.taken} of {runs.limit}, {runs.waiting} waiting")
+                terminal.line(f"runs on {runs.cluster}: {runs.taken} of {runs.limit}, {runs.waiting} waiting")
 
     runner.execute(command, output)
 
@@ -162,14 +162,17 @@ def show_dead(job: parameters.Job, output: parameters.OutputOptions = parameters
 
 
 def _show_attempts(record: JobRecord, attempts: Sequence[Attempt], terminal: Terminal) -> None:
-    terminal.text(f"\n--- request\n{json.dumps(record.payload, ensure_ascii=False, indent=2)}")
+    terminal.line("")
+    terminal.line("--- request")
+    terminal.text(json.dumps(record.payload, ensure_ascii=False, indent=2))
     if attempts:
-        terminal.text("\n--- failed attempts")
+        terminal.line("")
+        terminal.line("--- failed attempts")
     for attempt in attempts:
         took = "" if attempt.started_at is None else duration_text((attempt.ended_at - attempt.started_at) / 1000)
         after = f" after {took}" if took else ""
-        terminal.text(f"{attempt.number}  {time_text(attempt.ended_at)}{after} on {attempt.worker or 'no worker'}")
-        terminal.text(f"   {attempt.error.message} [{attempt.error.code}]")
+        terminal.line(f"{attempt.number}  {time_text(attempt.ended_at)}{after} on {attempt.worker or 'no worker'}")
+        terminal.line(f"   {attempt.error.message} [{attempt.error.code}]")
 
 
 @dead.command()

@@ -69,7 +69,7 @@ def status(job_id: parameters.JobId = None, waiting: parameters.WaitOptions = pa
 @renders("RayStatusResult")
 def show_status(result: RayStatusResult, terminal: Terminal) -> None:
     """Prints the version, the endpoint that answered, and all endpoints."""
-    terminal.text(f"Ray {result.version.ray_version}, answered by {result.endpoint}")
+    terminal.line(f"Ray {result.version.ray_version}, answered by {result.endpoint}")
     _show_endpoints(result.endpoints, terminal)
 
 
@@ -115,7 +115,7 @@ def show_cluster(result: RayClusterResult, terminal: Terminal) -> None:
     """Prints the health, one line per node, and what `ray status` prints."""
     health = result.health
     state = "its control store answers" if health.gcs_ok else f"its control store does not answer: {health.said}"
-    terminal.text(f"Ray {health.ray_version}, answered by {health.endpoint}; {state}")
+    terminal.line(f"Ray {health.ray_version}, answered by {health.endpoint}; {state}")
     rows = [
         [
             node.node_id[:12],
@@ -266,7 +266,7 @@ def stop(
 def show_stopped(result: RayStopResult, terminal: Terminal) -> None:
     """Prints whether the run was stopped, and its state."""
     outcome = "stopped" if result.stopped else "had already ended"
-    terminal.text(f"{result.run.submission_id} {outcome}: {result.run.status}")
+    terminal.line(f"{result.run.submission_id} {outcome}: {result.run.status}")
 
 
 @app.command()
@@ -283,7 +283,7 @@ def delete(
 @renders("RayDeleteResult")
 def show_deleted(result: RayDeleteResult, terminal: Terminal) -> None:
     """Prints whether the run was deleted."""
-    terminal.text("deleted" if result.deleted else "not deleted")
+    terminal.line("deleted" if result.deleted else "not deleted")
 
 
 def _parse_env_vars(pairs: Iterable[str]) -> dict[str, str]:

@@ -80,7 +80,7 @@ def show_record(record: JobRecord, terminal: Terminal) -> None:
     }
     for name, value in facts.items():
         if value:
-            terminal.text(f"{name:<9} {value}")
+            terminal.line(f"{name:<9} {value}")
     entry = raylane.HistoryEntry.from_record(record)
     show_code_and_run(entry.code, entry.run, terminal)
 
@@ -88,16 +88,18 @@ def show_record(record: JobRecord, terminal: Terminal) -> None:
 def show_code_and_run(code: str | None, run: Run | None, terminal: Terminal) -> None:
     """Prints the code and its run; either may be None."""
     if code is not None:
-        terminal.text(f"\n--- code\n{code.rstrip()}")
+        terminal.line("")
+        terminal.line("--- code")
+        terminal.text(code.rstrip())
     if run is not None:
-        terminal.text()
+        terminal.line("")
         show_run(run, terminal)
 
 
 def show_run(run: Run, terminal: Terminal) -> None:
     """Prints how a run ended, and the end of its output."""
     code = "" if run.exit_code is None else f", exit code {run.exit_code}"
-    terminal.text(f"--- {run.submission_id}: {run.status} on {run.endpoint}{code}")
+    terminal.line(f"--- {run.submission_id}: {run.status} on {run.endpoint}{code}")
     if run.message:
         terminal.text(run.message)
     if run.output_truncated:

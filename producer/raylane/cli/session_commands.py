@@ -40,7 +40,7 @@ def reset(session: parameters.Session = None, output: parameters.OutputOptions =
         if terminal.as_json:
             terminal.json({"removed": removed})
         else:
-            terminal.text(f"{removed} source{'' if removed == 1 else 's'} removed")
+            terminal.line(f"{removed} source{'' if removed == 1 else 's'} removed")
 
     runner.execute(command, output)
 
@@ -99,6 +99,6 @@ def _show_history(entries: Sequence[HistoryEntry], terminal: Terminal, *, full: 
     for entry, row in zip(entries, rows, strict=True):
         terminal.table(columns, [row])
         if entry.error:
-            terminal.text(f"error: {entry.error.message} [{entry.error.code}]")
+            terminal.line(f"error: {entry.error.message} [{entry.error.code}]")
         show_code_and_run(entry.code, entry.run, terminal)
-        terminal.text()
+        terminal.line("")

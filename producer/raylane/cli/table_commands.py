@@ -29,7 +29,8 @@ def databases(job_id: parameters.JobId = None, waiting: parameters.WaitOptions =
 @renders("DatabasesResult")
 def show_databases(result: DatabasesResult, terminal: Terminal) -> None:
     """Prints one database per line."""
-    terminal.text("\n".join(result.databases) or "no databases")
+    for database in result.databases or ("no databases",):
+        terminal.line(database)
 
 
 @app.command("list")

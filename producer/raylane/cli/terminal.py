@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import typer
+
+from raylane_common.safe_text import safe_json, safe_line, safe_lines, safe_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -17,16 +18,6 @@ if TYPE_CHECKING:
 
     from raylane_common.errors import ErrorInfo
     from raylane_common.wire.jobs import JobEvent, Progress
-
-# File names, cells and the output of runs are untrusted, so they must not control the user's terminal.
-_COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")
-_LINE_END: Final = re.compile(r"\r\n?")
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-
-
-def clean(text: str) -> str:
-    """Removes colours, turns every line ending into a newline, and replaces all other control characters."""
-    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", _LINE_END.sub("\n", _COLOUR.sub("", text)))
 
 
 class OutputError(Exception):
@@ -48,7 +39,11 @@ def _is_terminal(stream: TextIO | None) -> bool:
 
 
 class Terminal:
-    """Stdout and stderr of one command. With `as_json`, only JSON is printed to stdout."""
+    """Stdout and stderr of one command. With `as_json`, only JSON is printed to stdout.
+
+    Names, cells, messages and the output of runs are outside text, so each method makes what it prints safe. `line` and
+    the cells of `table` stay on one line, so that no text can forge another line.
+    """
 
     def __init__(self, *, as_json: bool) -> None:
         self.as_json = as_json
@@ -56,44 +51,50 @@ class Terminal:
         """The job that continues if the command stops waiting."""
         self._line_is_open = False
 
-    def text(self, text: str = "") -> None:
-        """Prints one or more lines of a result."""
+    def line(self, text: str) -> None:
+        """Prints one line of a result."""
         self._end_line()
-        _print(clean(text))
+        _print(safe_line(text))
+
+    def text(self, text: str, prefix: str = "") -> None:
+        """Prints the lines of code, output or another text under a heading, each after the prefix."""
+        self._end_line()
+        start = safe_line(prefix)
+        _print("\n".join(start + line for line in safe_lines(text)))
 
     def partial_text(self, text: str) -> None:
         """Prints part of a text without ending the line. Any other output then starts on a new line."""
-        shown = clean(text)
+        shown = safe_text(text)
         _print(shown, end="")
         self._line_is_open = not shown.endswith("\n") if shown else self._line_is_open
 
     def note(self, text: str) -> None:
-        """Prints a message that is not part of the result, on stderr."""
+        """Prints a message that is not part of the result, on stderr. Its further lines are indented."""
         self._end_line()
-        typer.echo(clean(text), err=True)
+        typer.echo("\n  ".join(safe_lines(text)), err=True)
 
     def models(self, *models: BaseModel, many: bool = False) -> None:
         """Prints one model as JSON, or with `many` all models as one JSON list."""
-        documents = [model.model_dump_json() for model in models]
+        documents = [safe_json(model.model_dump_json()) for model in models]
         _print(f"[{','.join(documents)}]" if many else documents[0])
 
     def json(self, value: JsonValue) -> None:
         """Prints a value as JSON."""
-        _print(json.dumps(value, ensure_ascii=False))
+        _print(safe_json(json.dumps(value, ensure_ascii=False)))
 
     def job(self, job_id: str) -> None:
         """Prints the id of a job that the command does not wait for."""
         if self.as_json:
             self.json({"job_id": job_id})
         else:
-            self.text(job_id)
+            self.line(job_id)
             self.note(f"enqueued; raylane follow {job_id}")
 
     def error(self, error: ErrorInfo) -> None:
         """Prints an error with its code, and the end of the output if a run failed."""
         if self.as_json:
-            # Arguments that are not UTF-8 arrive as lone surrogates, which JSON cannot hold.
-            self.models(error.model_copy(update={"message": clean(error.message)}))
+            # Not by pydantic: arguments that are not UTF-8 arrive as lone surrogates, which it cannot write.
+            self.json(error.model_dump(mode="json"))
             return
         self.note(f"error: {error.message} [{error.code}]")
         for line in _run_output(error.details):
@@ -101,20 +102,19 @@ class Terminal:
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Prints a table. Cells are never cut: they wrap on a terminal, and stay on one line elsewhere."""
-        cells = [[clean(cell).replace("\n", " ").replace("\t", " ") for cell in row] for row in rows]
+        lines = [[" ".join(safe_lines(cell)).replace("\t", " ") for cell in line] for line in (columns, *rows)]
         if _is_terminal(sys.stdout):
             from rich.console import Console
             from rich.table import Table
             from rich.text import Text
 
             table = Table()
-            for name in columns:
-                table.add_column(Text(clean(name)), overflow="fold")
-            for row in cells:
-                table.add_row(*map(Text, row))
+            for name in lines[0]:
+                table.add_column(Text(name), overflow="fold")
+            for line in lines[1:]:
+                table.add_row(*map(Text, line))
             Console().print(table)
             return
-        lines = [[clean(name) for name in columns], *cells]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         for line in lines:
             _print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
@@ -141,8 +141,8 @@ class Terminal:
             yield lambda event: _show_event(
                 event,
                 job_id,
-                lambda line: status.update(Text(clean(line))),
-                lambda line: console.print(Text(clean(line))),
+                lambda line: status.update(Text(safe_line(line))),
+                lambda line: console.print(Text(safe_text(line))),
             )
 
 
@@ -174,7 +174,7 @@ def progress_line(progress: Progress) -> str:
 
 def _show_event(event: JobEvent, job_id: str, status: Callable[[str], None], printed: Callable[[str], None]) -> None:
     if event.line is not None:
-        for line in event.line.split("\n"):
+        for line in safe_lines(event.line):
             printed(f"{job_id}  {line}")
     elif event.type == "gap":
         printed(f"{job_id}  {event_line(event)}")
@@ -187,5 +187,5 @@ def _run_output(details: dict[str, JsonValue]) -> Iterator[str]:
     run = details.get("run")
     if isinstance(run, dict):
         yield f"  run {run.get('submission_id')} on {run.get('endpoint')}: {run.get('status')}, its output ends with:"
-        for line in str(run.get("output_tail") or "").splitlines():
+        for line in safe_text(str(run.get("output_tail") or "")).splitlines():
             yield f"    {line}"

@@ -44,7 +44,7 @@ def show_upload(result: UploadResult, terminal: Terminal) -> None:
     """Prints where the CSV is, its columns, and its first rows."""
     for warning in result.warnings:
         terminal.note(f"warning: {warning}")
-    terminal.text(f"{result.s3_uri}  {result.rows} rows, {result.bytes} bytes")
-    terminal.text(columns_text(result.columns))
-    terminal.text()
+    terminal.line(f"{result.s3_uri}  {result.rows} rows, {result.bytes} bytes")
+    terminal.line(columns_text(result.columns))
+    terminal.line("")
     terminal.table([column.name for column in result.columns], result.preview)

@@ -57,6 +57,7 @@ class ScriptedWorker:
     def __init__(self, redis: Redis) -> None:
         self.outcomes: dict[str, Result | RaylaneError] = {}
         self.claimed: list[JobRecord] = []
+        self.message = "on it"
         self.texts: list[str] = []
         self.log_lines: list[str] = []
         self.ignores_cancels = False
@@ -76,7 +77,7 @@ class ScriptedWorker:
             await asyncio.sleep(0.01)
 
     async def _end(self, held: ClaimedJob) -> None:
-        await held.lease.progress(Progress(stage="working", message="on it", done=1, total=3, unit="rows"))
+        await held.lease.progress(Progress(stage="working", message=self.message, done=1, total=3, unit="rows"))
         for text in self.texts:
             await held.lease.text(text)
         for lines in self.log_lines:

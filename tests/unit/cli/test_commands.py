@@ -267,6 +267,6 @@ async def test_foreign_text_cannot_control_the_terminal(cli: Cli, worker: Script
     evil = "\x1b]0;owned\x07[bold]x[/bold]\x9b2J\u202e\x1b[1;31mred\x1b[0m"
     worker.outcomes["logs"] = RayLogsResult(submission_id="rl-1", logs=f"{evil}\t1%\r2%\r\n", truncated=False)
     logs = await cli("ray", "logs", "rl-1")
-    assert logs.stdout == "\ufffd]0;owned\ufffd[bold]x[/bold]\ufffd2J\ufffdred\t1%\n2%\n"
+    assert logs.stdout == "\\x1b]0;owned\\x07[bold]x[/bold]\\x9b2J\\u202ered\t1%\n2%\n"
     worker.outcomes["status"] = RunFailed(evil)
     assert "\x1b" not in (await cli("ray", "status")).output

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 import typer
 
 from raylane.cli.process import ExitCode, exit_code, run_interruptible, variable_warnings
+from raylane.cli.terminal import Terminal
+from raylane.cli.usage import SafeGroup
 from raylane_common.errors import InvalidRequest, RaylaneError
 from raylane_common.redis.connection import connect
 from raylane_common.redis.queue.heartbeats import ask_to_drain, living_workers
@@ -31,7 +33,10 @@ _T = TypeVar("_T")
 # Short compared to a drain, which takes seconds, but still only five commands per second.
 _DRAIN_POLL_S: Final = 0.2
 
+_TERMINAL: Final = Terminal(as_json=False)
+
 app = typer.Typer(
+    cls=SafeGroup,
     add_completion=False,
     rich_markup_mode=None,
     no_args_is_help=True,
@@ -81,7 +86,7 @@ def dev(
     _checked_settings()
     from raylane_worker.cli.dev import run_dev
 
-    _run(run_dev(directory, write=typer.echo))
+    _run(run_dev(directory, write=_TERMINAL.text))
 
 
 @app.command()
@@ -91,10 +96,10 @@ def check() -> None:
     host = socket.gethostname()
     workers = _run(_with_redis(settings, lambda redis: living_workers(redis, host)))
     if not workers:
-        typer.echo(f"no living worker on {host}", err=True)
+        _TERMINAL.note(f"no living worker on {host}")
         raise typer.Exit(ExitCode.FAILED)
     for worker, lanes in workers.items():
-        typer.echo(f"{worker} {' '.join(lanes)}")
+        _TERMINAL.line(f"{worker} {' '.join(lanes)}")
 
 
 @app.command()
@@ -115,10 +120,10 @@ def drain(
         """Asks the workers to drain. Returns those that are still alive at the end of the timeout."""
         asked = await living(redis)
         if not asked:
-            typer.echo(f"no living worker {worker or f'on {host}'}", err=True)
+            _TERMINAL.note(f"no living worker {worker or f'on {host}'}")
             raise typer.Exit(ExitCode.FAILED)
         for name in asked:
-            typer.echo(f"draining {name}")
+            _TERMINAL.line(f"draining {name}")
             await ask_to_drain(redis, name)
         remaining = asked
         with contextlib.suppress(TimeoutError):
@@ -130,7 +135,7 @@ def drain(
 
     remaining = _run(_with_redis(settings, drain_workers))
     if remaining:
-        typer.echo(f"still running: {', '.join(remaining)}", err=True)
+        _TERMINAL.note(f"still running: {', '.join(remaining)}")
         raise typer.Exit(ExitCode.FAILED)
 
 
@@ -140,7 +145,7 @@ def demo() -> None:
     log_to_stderr(LogLevel.WARNING)
     from raylane_worker.cli.demo import run_demo
 
-    _run(run_demo(write=typer.echo))
+    _run(run_demo(write=_TERMINAL.text))
 
 
 def _parse_lanes(text: str) -> list[Lane]:
@@ -156,7 +161,7 @@ def _checked_settings() -> Settings:
     A wrong setting ends the command with exit code 2.
     """
     for warning in variable_warnings():
-        typer.echo(warning, err=True)
+        _TERMINAL.note(warning)
     try:
         return load_settings()
     except InvalidRequest as error:
@@ -182,5 +187,5 @@ def _run(work: Coroutine[Any, Any, _T]) -> _T:
 
 
 def _failure(error: RaylaneError) -> typer.Exit:
-    typer.echo(f"error: {error}", err=True)
+    _TERMINAL.note(f"error: {error}")
     return typer.Exit(exit_code(error.info()))
