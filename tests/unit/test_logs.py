@@ -4,11 +4,16 @@ import logging
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from raylane_worker.telemetry.logs import keep_content_private
+from raylane_common.errors import InternalError
+from raylane_common.logs import get_logger
+from raylane_common.ray.answers import FaultKind, PathFault
+from raylane_worker.telemetry.logs import SafeFormatter, keep_content_private
+from tests.helpers.hostile_text import FORGED, HOSTILE, is_safe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +29,33 @@ import raylane_worker.app, raylane_worker.generation.generators
 assert dict(os.environ) == before
 changed = [name for name in {LIBRARIES!r} if logging.getLogger(name).level != logging.NOTSET]
 assert not changed, changed
+"""
+
+
+ROOT = Path(__file__).parents[2]
+KEY = "AKIAABCDEFGHIJKLMNOP"
+# What a worker logs: Raylane, a library, a traceback with a cause, a stack, a warning, and a task that nobody awaited.
+LOGGED = f"""
+import asyncio, logging, warnings
+from raylane_common.logs import get_logger
+from raylane_worker.telemetry.logs import LogLevel, log_to_stderr
+from tests.helpers.hostile_text import HOSTILE
+log_to_stderr(LogLevel.INFO)
+get_logger("raylane.worker").info("settings changed: %s", HOSTILE)
+logging.getLogger("aiohttp.access").warning("GET %s {KEY}", HOSTILE)
+logging.getLogger("botocore").warning(HOSTILE)
+try:
+    try:
+        raise ValueError(HOSTILE + " {KEY}")
+    except ValueError as error:
+        raise KeyError(HOSTILE) from error
+except KeyError as error:
+    get_logger("raylane.queue").error("bug in %s", HOSTILE, exc_info=True)
+    logging.getLogger("arq").warning("stack of %s", HOSTILE, stack_info=True)
+warnings.warn(HOSTILE)
+async def main():
+    asyncio.get_running_loop().call_exception_handler({{"message": HOSTILE, "exception": OSError(HOSTILE)}})
+asyncio.run(main())
 """
 
 
@@ -70,3 +102,63 @@ def test_traces_are_redacted_unless_the_operator_has_set_it(
         monkeypatch.setenv(OPT_IN, before)
     keep_content_private()
     assert os.environ[OPT_IN] == after
+
+
+def test_a_worker_logs_each_message_on_one_line_without_credentials() -> None:
+    done = subprocess.run([sys.executable, "-c", LOGGED], check=False, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert is_safe(done.stderr), done.stderr
+    assert KEY not in done.stderr
+    lines = [line.split(maxsplit=2) for line in done.stderr.splitlines() if line[:1].strip()]
+    assert [(level, text.partition(":")[0]) for _, level, text in lines] == [
+        ("INFO", "raylane.worker"),
+        ("WARNING", "aiohttp.access"),
+        ("WARNING", "botocore"),
+        ("ERROR", "raylane.queue"),
+        ("WARNING", "arq"),
+        ("WARNING", "py.warnings"),
+        ("ERROR", "asyncio"),
+    ]
+    assert done.stderr.count("\n  KeyError: ") == 1
+
+
+def test_the_traceback_that_another_handler_has_stored_is_not_used() -> None:
+    try:
+        raise ValueError(HOSTILE)
+    except ValueError:
+        record = logging.LogRecord("a", logging.ERROR, "", 0, "bug", None, sys.exc_info())
+    logging.Formatter().format(record)
+    assert is_safe(SafeFormatter().format(record))
+    assert FORGED in (record.exc_text or "")
+
+
+def test_our_messages_are_safe_in_any_process(caplog: pytest.LogCaptureFixture) -> None:
+    """The program of a user has its own handlers."""
+    logger = get_logger("raylane.ray")
+    logger.warning("run %s is pending after %.0f s: %s", "rl-1", 5.0, HOSTILE)
+    logger.warning("%s: %s", "away", InternalError(HOSTILE))
+    logger.warning("plain")
+    first, second, third = caplog.messages
+    assert first.startswith("run rl-1 is pending after 5 s: a")
+    assert is_safe(first)
+    assert "\n" not in first
+    assert "\x1b" not in second
+    assert third == "plain"
+
+
+def test_every_logger_of_ours_is_made_by_one_function() -> None:
+    modules = [path for part in ("common", "producer", "worker") for path in (ROOT / part).rglob("*.py")]
+    others = [path.stem for path in modules if 'logging.getLogger("raylane.' in path.read_text("utf-8")]
+    assert others == []
+
+
+def test_the_message_of_an_error_is_safe_and_its_details_are_as_they_were() -> None:
+    error = InternalError(f"{HOSTILE} {KEY}", details={"name": HOSTILE})
+    assert KEY not in error.message
+    assert error.details == {"name": HOSTILE}
+    assert error.info().message == error.message == error.args[0]
+    for character in "\x1b\r\x85\u2028\u200b\u200e\u061c\u202e\U000e0041":
+        assert character not in str(error)
+    reason = PathFault(FaultKind.NOT_RAY, f"{HOSTILE} {KEY}").reason
+    assert is_safe(reason)
+    assert "\n" not in reason

@@ -191,7 +191,7 @@ def test_a_traceback_is_shortened_to_its_last_line() -> None:
 
 def test_what_the_other_side_sent_is_one_printable_line() -> None:
     reason = PathFault(FaultKind.NOT_RAY, "no valid HTTP (400:\n\n  b'-ERR\x1b[31m'\n    ^\u202e\x00)").reason
-    assert reason == "no valid HTTP (400: b'-ERR\ufffd[31m' ^\ufffd\ufffd)"
+    assert reason == r"no valid HTTP (400: b'-ERR' ^\u202e\x00)"
     assert len(PathFault(FaultKind.LOST, "x" * 100_000).reason) == 300
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import os
 import signal
 import socket
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from arq.connections import ArqRedis
 
+from raylane_common.logs import get_logger
 from raylane_common.ray.client import RayClient
 from raylane_common.redis.connection import connect, durability_of, keys_of, queue_errors
 from raylane_common.redis.queue import LaneQueue
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from raylane_common.settings import LaneSettings, Settings
     from raylane_worker.context import Handlers
 
-logger = logging.getLogger("raylane.worker")
+logger = get_logger("raylane.worker")
 
 
 @contextlib.asynccontextmanager

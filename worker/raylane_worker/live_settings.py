@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from raylane_common.backoff import Backoff
 from raylane_common.errors import InvalidRequest, QueueUnavailable
+from raylane_common.logs import get_logger
 from raylane_common.redis.settings_store import SettingsStore, applied, check
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from raylane_common.ray.client import RayClient
     from raylane_common.ray.settings import RaySettings
 
-logger = logging.getLogger("raylane.worker")
+logger = get_logger("raylane.worker")
 
 # Each command has already retried for `redis.give_up_s`, so short pauses do not overload Redis.
 _FIRST_PAUSE_S: Final = 0.5

@@ -7,20 +7,20 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import logging
 import re
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from raylane_common.errors import RayError
+from raylane_common.logs import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from raylane_common.ray.client import RayClient
 
-logger = logging.getLogger("raylane.worker")
+logger = get_logger("raylane.worker")
 
 # A head whose own node has no CPUs can still run a few scripts: they mostly wait for tasks on other nodes.
 FEWEST_RUNS: Final = 2

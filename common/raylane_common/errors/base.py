@@ -6,6 +6,9 @@ from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from raylane_common.safe_text import safe_text
+from raylane_common.secrets import redact
+
 
 class ErrorInfo(BaseModel):
     """An error as records, events and the CLI's `--json` output hold it."""
@@ -26,10 +29,11 @@ class ErrorInfo(BaseModel):
 class RaylaneError(Exception):
     """Base of every error that Raylane raises.
 
-    `message` is for people and says what to do; `details` holds JSON values for programs. `retryable` says whether the
-    same job may succeed on another attempt. `retry_after_s` is the shortest pause before that attempt, in seconds, and
-    is added to `details`. `outside_job` says that the job is not at fault, so it becomes a dead letter when it fails
-    for good. It is true for every retryable error.
+    `message` is for people and says what to do; it is made safe to print, and credentials in it are redacted. `details`
+    holds JSON values for programs, as they are. `retryable` says whether the same job may succeed on another attempt.
+    `retry_after_s` is the shortest pause before that attempt, in seconds, and is added to `details`. `outside_job` says
+    that the job is not at fault, so it becomes a dead letter when it fails for good. It is true for every retryable
+    error.
     """
 
     code: ClassVar[str] = "raylane_error"
@@ -45,8 +49,8 @@ class RaylaneError(Exception):
         retry_after_s: float | None = None,
         details: dict[str, JsonValue] | None = None,
     ) -> None:
-        super().__init__(message)
-        self.message = message
+        self.message = safe_text(redact(message))
+        super().__init__(self.message)
         self.retryable: bool = self.retryable_by_default if retryable is None else retryable
         self.outside_job: bool = self.retryable or self.outside_job_by_default
         self.details: dict[str, JsonValue] = details or {}

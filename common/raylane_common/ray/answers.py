@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 from raylane_common.errors import RayAuth, RayRejected, RayServerError, RunNotFound
 from raylane_common.ray.signature import is_rays_error
+from raylane_common.safe_text import safe_line
+from raylane_common.secrets import redact
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -161,7 +163,6 @@ def shorten(body: bytes) -> str:
 
 
 def _in_one_line(text: str) -> str:
-    """Returns at most 300 characters. What the other side sent must not control a terminal or forge a line of a log."""
-    line = " ".join(text[: 10 * _SHORT_CHARS].split())
-    line = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in line)
+    """Returns at most 300 characters that are safe to print and hold no credential."""
+    line = safe_line(redact(" ".join(text[: 10 * _SHORT_CHARS].split())))
     return line if len(line) <= _SHORT_CHARS else line[: _SHORT_CHARS - 1] + "…"

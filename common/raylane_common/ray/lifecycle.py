@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import TYPE_CHECKING, Final, Protocol
 
 from raylane_common.backoff import Backoff
 from raylane_common.errors import RayError, RunLost, RunNotFound, RunNotStarted, WaitTimeout
+from raylane_common.logs import get_logger
 from raylane_common.ray.models import RayRun, RayStop, RunStatus
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ MAX_OUTAGE_S: Final = 60.0
 # Installing a runtime environment may take this long; after that the log says that the run is still pending.
 _PENDING_NOTICE_S: Final = 60.0
 
-logger = logging.getLogger("raylane.ray")
+logger = get_logger("raylane.ray")
 
 
 class Jobs(Protocol):

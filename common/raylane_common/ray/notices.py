@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 from collections import deque
 from typing import TYPE_CHECKING, Final
+
+from raylane_common.logs import get_logger
 
 if TYPE_CHECKING:
     import asyncio
@@ -18,7 +19,7 @@ MOST_LINES: Final = 6
 
 PERIOD_S: Final = 60.0
 
-logger = logging.getLogger("raylane.ray")
+logger = get_logger("raylane.ray")
 
 
 class Notices:

@@ -7,13 +7,13 @@ See docs/decisions/0007 and 0020.
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from raylane_common.errors import RayAuth, RayError
+from raylane_common.logs import get_logger
 from raylane_common.ray.answers import FaultKind, PathFault, check, no_answer
 from raylane_common.ray.models import RayVersion
 from raylane_common.ray.parsing import read
@@ -35,7 +35,7 @@ IDENTITY_TRUST_S: Final = 10.0
 VERSION: Final = Request("version", "GET", "/api/version", key="ray_version")
 _AUTHENTICATION: Final = Request("version", "GET", "/api/authentication_mode", key="authentication_mode")
 
-logger = logging.getLogger("raylane.ray")
+logger = get_logger("raylane.ray")
 
 
 @dataclass(frozen=True, slots=True)

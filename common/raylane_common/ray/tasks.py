@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import TYPE_CHECKING, TypeVar
+
+from raylane_common.logs import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
 _T = TypeVar("_T")
 
-logger = logging.getLogger("raylane.ray")
+logger = get_logger("raylane.ray")
 
 
 class BackgroundTasks:

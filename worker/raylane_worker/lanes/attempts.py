@@ -6,7 +6,6 @@ See docs/decisions/0001.
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import TYPE_CHECKING, Final
 
 from raylane_common.backoff import Backoff
@@ -19,6 +18,7 @@ from raylane_common.errors import (
     QueueUnavailable,
     RaylaneError,
 )
+from raylane_common.logs import get_logger
 from raylane_common.wire.base import JobKind
 from raylane_common.wire.jobs import parse_request
 from raylane_common.wire.kinds import lane_of
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from raylane_worker.context import Handlers, Resources
     from raylane_worker.lanes.leases import HeldLease
 
-logger = logging.getLogger("raylane.worker")
+logger = get_logger("raylane.worker")
 
 # `runs.run.stop_run` takes up to 25 s. The rest allows for two Redis commands that each take `redis.give_up_s`.
 _CLEAN_UP_S: Final = 45.0

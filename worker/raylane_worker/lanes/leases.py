@@ -6,12 +6,12 @@ See docs/decisions/0001 and 0006.
 from __future__ import annotations
 
 import asyncio
-import logging
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from raylane_common.errors import QueueUnavailable
+from raylane_common.logs import get_logger
 from raylane_worker.lanes.recurring import Recurring
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from raylane_common.redis.queue import LaneQueue, Lease
 
-logger = logging.getLogger("raylane.worker")
+logger = get_logger("raylane.worker")
 
 StopReason = Literal["lost", "cancel"]
 

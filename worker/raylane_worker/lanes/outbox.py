@@ -6,19 +6,19 @@ See docs/decisions/0006 and 0015.
 from __future__ import annotations
 
 import asyncio
-import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from raylane_common.backoff import Backoff
 from raylane_common.errors import QueueUnavailable
+from raylane_common.logs import get_logger
 from raylane_worker.lanes.recurring import Recurring
 from raylane_worker.lanes.written import WrittenOutcomes
 
 if TYPE_CHECKING:
     from raylane_common.redis.queue import AttemptOutcome, LaneQueue
 
-logger = logging.getLogger("raylane.worker")
+logger = get_logger("raylane.worker")
 
 # Longer than a failover, or a restart with a large append-only file. Until then the job occupies a slot of the lane.
 GIVE_UP_S: Final = 600.0

@@ -10,12 +10,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import logging
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from arq.worker import Worker, func
 
 from raylane_common.errors import QueueUnavailable
+from raylane_common.logs import get_logger
 from raylane_common.redis.connection import keys_of, queue_errors
 from raylane_worker.lanes.attempts import AttemptRunner
 from raylane_worker.lanes.leases import HeldLeases
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from raylane_common.wire.base import JobKind, RetryPolicy
     from raylane_worker.context import Handlers, Resources
 
-logger = logging.getLogger("raylane.worker")
+logger = get_logger("raylane.worker")
 
 # A worker counts as dead after three missed heartbeats, that is, after 15 s.
 BEAT_EVERY_S: Final = 5.0

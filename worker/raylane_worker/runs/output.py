@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 
 from raylane_common.backoff import Backoff
 from raylane_common.errors import LeaseLost, QueueUnavailable, RayError
+from raylane_common.logs import get_logger
 
 if TYPE_CHECKING:
     from raylane_common.wire.jobs import JobRecord
     from raylane_worker.context import JobContext
 
-logger = logging.getLogger("raylane.worker")
+logger = get_logger("raylane.worker")
 
 # The events of a job stay in Redis for days, and a run may print without limit.
 STREAMED_CHARACTERS: Final = 256 * 1024

@@ -7,12 +7,12 @@ started, and does not start a second one. See docs/decisions/0007.
 from __future__ import annotations
 
 import asyncio
-import logging
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from raylane_common.errors import RayServerError, RunNotFound, RunNotStarted, RunStopped, RunTimeout
+from raylane_common.logs import get_logger
 from raylane_common.ray.models import RayLogs, RayRun, Run, RunStatus
 from raylane_common.ray.package import build_package
 from raylane_worker.run_kit import LAUNCHER, kit_files
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from raylane_common.wire.sources import Source
     from raylane_worker.context import JobContext
 
-logger = logging.getLogger("raylane.worker")
+logger = get_logger("raylane.worker")
 
 # A result stays in Redis for days. Errors and final figures are at the end of what a run prints.
 OUTPUT_TAIL_BYTES: Final = 16 * 1024

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import TYPE_CHECKING, Final
 
 from raylane_common.errors import LeaseLost, QueueUnavailable, RayError
+from raylane_common.logs import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from raylane_common.ray.client import RayClient
 
-logger = logging.getLogger("raylane.worker")
+logger = get_logger("raylane.worker")
 
 # Ray itself updates its figures every 5 s.
 _EVERY_S: Final = 5.0

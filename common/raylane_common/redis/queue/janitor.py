@@ -5,9 +5,9 @@ See docs/decisions/0006.
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Final
 
+from raylane_common.logs import get_logger
 from raylane_common.redis.connection import keys_of, queue_errors
 from raylane_common.redis.keys import PARTS
 from raylane_common.redis.queue.scripts import calls
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from raylane_common.redis.queue.scripts import Scripts
     from raylane_common.redis.queue.scripts.calls import Retention
 
-logger = logging.getLogger("raylane.queue")
+logger = get_logger("raylane.queue")
 
 # The longest time that a stuck job waits for its repair. A sweep takes the server about a millisecond.
 SWEEP_EVERY_S: Final = 15.0

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from raylane_common.backoff import Backoff
 from raylane_common.errors import QueueUnavailable
+from raylane_common.logs import get_logger
 from raylane_common.redis.connection import queue_errors
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-logger = logging.getLogger("raylane.queue")
+logger = get_logger("raylane.queue")
 
 # redis-py checks a silent connection between two waits, so a dead one is noticed within this time.
 _LISTEN_S: Final = 5.0

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import TYPE_CHECKING, Final
 
 from raylane_common.backoff import Backoff
 from raylane_common.errors import QueueUnavailable
+from raylane_common.logs import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -22,7 +22,7 @@ _LONGEST_PAUSE_S: Final = 2.0
 # A failed send has already waited for seconds, and has delayed the model.
 _PAUSE_AFTER_FAILURE_S: Final = 20.0
 
-logger = logging.getLogger("raylane.generation")
+logger = get_logger("raylane.generation")
 
 
 class TextStream:
