@@ -1,8 +1,8 @@
 """Runs attacks with verification switched off, each in a process of its own, and says what each did.
 
-`python -m tests.fuzz.attack_runs NAME…` runs those of the corpus, or all. Ray is a stand-in that reads a small frame, so
-that only what a script does in its own process is seen. A process has a directory that is removed afterwards, no
-environment but one marked variable, and few seconds, bytes and files.
+`python -m tests.fuzz.attack_runs NAME…` runs those of the corpus, or all. Ray is a stand-in that reads a small frame,
+so that only what a script does in its own process is seen. A process has a directory that is removed afterwards, no
+environment but one variable, and little time.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Effect(StrEnum):
     """What a script did when verification did not stop it."""
 
     EXECUTED = "executed"
-    """It printed PWNED: it reached what it was after."""
+    """It printed PWNED, as it reached what it was after, or it wrote a file."""
     WEAK = "weak"
     """It printed PWNED?: it reached a step on the way."""
     RAISED = "raised"
@@ -59,7 +59,7 @@ class _Dataset:
         return len(self._frame)
 
     def take(self, count: int = 20) -> list[Any]:
-        return self._frame.head(count).to_dict("records")
+        return list(self._frame.head(count).to_dict("records"))
 
     def iter_rows(self) -> Any:
         yield from self.take()
@@ -124,6 +124,8 @@ def _run_in_child(code: str, writer: int) -> None:
                 exec(compile(code, "attack.py", "exec"), {"__name__": "__main__"})
             except BaseException as error:
                 text.write(f"\nraised {type(error).__name__}: {str(error)[:200]}".replace("PWNED", ""))
+        if written := os.listdir():
+            text.write(f"\nPWNED wrote {written}")
         os.write(writer, text.getvalue()[:4000].encode(errors="replace"))
     os._exit(0)
 

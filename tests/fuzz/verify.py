@@ -18,6 +18,7 @@ from raylane_worker.generation.template.generator import write
 from raylane_worker.generation.verify import verify
 from tests.fuzz import hostile
 from tests.fuzz.mutate import mutated, sources
+from tests.unit.generation.attack_corpus import ATTACKS
 from tests.unit.generation.schemas import WEATHER
 
 if TYPE_CHECKING:
@@ -111,7 +112,8 @@ class Fuzzer:
 
 def seeds() -> Iterator[str]:
     """Yields scripts to begin with: of the corpora, of the template generator, and hostile ones."""
-    for corpus in sorted((Path(__file__).parents[1] / "corpus").glob("*.json")):
+    yield from (attack.code for attack in ATTACKS)
+    for corpus in sorted((Path(__file__).parents[1] / "corpus").glob("good*.json")):
         yield from (entry["code"] for entry in json.loads(corpus.read_text("utf-8")))
     yield from (write(prompt, [WEATHER]).code for prompt in _PROMPTS)
     yield from (code for code, _ in hostile.CASES.values() if len(code) < 5_000)

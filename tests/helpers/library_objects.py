@@ -35,6 +35,7 @@ import ray
 import ray.data
 from pyarrow import csv
 from ray.data.aggregate import AggregateFn, Mean, Quantile
+from ray.data.datasource.partitioning import Partitioning, PartitionStyle
 from ray.data.datatype import DataType
 from ray.data.expressions import col, lit, star
 from ray.data.grouped_data import GroupedData
@@ -45,6 +46,10 @@ if TYPE_CHECKING:
 
 class Colour(enum.Enum):
     RED = 1
+
+
+class Point(typing.NamedTuple):
+    x: int
 
 
 @dataclasses.dataclass
@@ -77,23 +82,27 @@ def _standard_library() -> list[Any]:
     except ExceptionGroup as error:
         group, trace = error, error.__traceback__
     return [
-        "", b"", bytearray(), 1, 1.0, 1j, True, None, [], (), {}, set(), frozenset(), range(1), slice(1), object(), type,
-        {}.items(), iter([]), len, "".join, _generator, lambda: 1, property(lambda self: 1), super(Row), memoryview(b""),
-        map(len, []), zip(), enumerate([]), staticmethod(len), classmethod(len), _generator(), coroutine, _agenerator(),
+        "", b"", bytearray(), 1, 1.0, 1j, True, None, [], (), {}, set(), frozenset(), range(1), slice(1),
+        object(), type,
+        {}.items(), iter([]), len, "".join, _generator, lambda: 1, property(lambda self: 1), super(Row),
+        memoryview(b""),
+        map(len, []), zip(), enumerate([]), staticmethod(len), _generator(), coroutine, _agenerator(),
         ValueError(), AttributeError(), KeyError(), StopIteration(), UnicodeDecodeError("utf8", b"", 0, 1, ""), group,
         trace, OSError(), SystemExit(), ImportError(), SyntaxError(), NameError(),
         calendar.Calendar(), collections.Counter(), collections.deque(), collections.OrderedDict(),
         collections.defaultdict(int), collections.ChainMap(), collections.UserDict(), collections.UserList(),
-        collections.namedtuple("Point", "x")(1),  # noqa: PYI024
-        contextlib.suppress(), contextlib.nullcontext(), contextlib.contextmanager(_generator)(),
-        Colour, Colour.RED, Row, Row(1), dataclasses.fields(Row)[0], datetime.datetime(2024, 1, 1), datetime.date(2024, 1, 1),
+        Point(1),
+        contextlib.suppress(KeyError), contextlib.nullcontext(), contextlib.contextmanager(_generator)(),
+        Colour, Colour.RED, Row, Row(1), dataclasses.fields(Row)[0], datetime.datetime(2024, 1, 1),
+        datetime.date(2024, 1, 1),
         datetime.time(), datetime.timedelta(), datetime.UTC, zoneinfo.ZoneInfo("UTC"), decimal.Decimal(1), context,
-        difflib.SequenceMatcher(), difflib.Differ(), fractions.Fraction(1), functools.partial(len), functools.cache(len),
+        difflib.SequenceMatcher(), difflib.Differ(), fractions.Fraction(1), functools.partial(len),
+        functools.cache(len),
         functools.cached_property(len), functools.cmp_to_key(operator.add), hashlib.md5(), json.JSONEncoder(),
         json.JSONDecodeError("", "", 0), logging.getLogger("x"), operator.itemgetter(1), operator.attrgetter("x"),
         random.Random(), re.compile(""), re.match("", ""), re.RegexFlag.A, statistics.NormalDist(),
         statistics.linear_regression([1, 2], [1, 2]), string.Template(""), textwrap.TextWrapper(), time.gmtime(),
-        typing.List[int], typing.Any, typing.TypeVar("T"), typing.Literal[1], typing.NewType("New", int), *recorded,
+        list[int], typing.Any, typing.TypeVar("T"), typing.Literal[1], typing.NewType("New", int), *recorded,
     ]  # fmt: skip
 
 
@@ -106,7 +115,8 @@ def _numpy() -> list[Any]:
         np.random.PCG64(0), np.poly1d([1]), np.polynomial.Polynomial([1]), np.polynomial.Chebyshev([1]),
         np.ma.masked_array([1]), np.ma.masked, np.finfo("f8"), np.iinfo("i8"), np.vectorize(len), np.errstate(), np.r_,
         np.c_, np.s_, np.mgrid, np.ndenumerate(array), np.ndindex(1), array.flat, array.flags, np.busdaycalendar(),
-        np.printoptions(), np.linalg.LinAlgError(), np.linalg.svd(np.eye(2)), np.unique_all(array), np.frompyfunc(len, 1, 1),
+        np.printoptions(), np.linalg.LinAlgError(), np.linalg.svd(np.eye(2)), np.unique_all(array),
+        np.frompyfunc(len, 1, 1),
         np.broadcast_arrays(array), array.data, np.exceptions.AxisError(""), np.dtypes.StringDType(),
     ]  # fmt: skip
 
@@ -127,7 +137,8 @@ def _pandas() -> list[Any]:
         series.expanding(), series.ewm(1), frame["b"].str, frame["t"].dt, frame["d"].dt, category.cat, arrow.struct,
         lists.list, frame.iloc, frame.loc, frame.at, frame.iat, frame.flags, pd.Timestamp("2024"), pd.Timedelta(1),
         pd.Period("2024"), pd.Interval(0, 1), pd.DateOffset(), pd.offsets.MonthEnd(), pd.offsets.BDay(), pd.NaT, pd.NA,
-        series.array, pd.array([1, None]), pd.array([1.5, None]), pd.array(["x"]), pd.array([True, None]), category.array,
+        series.array, pd.array([1, None]), pd.array([1.5, None]), pd.array(["x"]), pd.array([True, None]),
+        category.array,
         frame["t"].array, arrow.array, category.dtype, pd.Int64Dtype(), pd.StringDtype(), pd.ArrowDtype(pa.int64()),
         pd.DatetimeTZDtype(tz="UTC"), pd.Grouper(key="a"), pd.IndexSlice, pd.options.display,
         pd.NamedAgg("a", "sum"), frame.dtypes, pd.errors.MergeError(), frame.attrs, frame.to_records(),
@@ -153,12 +164,13 @@ def _ray() -> list[Any]:
     dataset: Any = ray.data.Dataset
     context = ray.data.DataContext.get_current()
     expression = col("a")
+    infer = DataType.from_arrow(pa.int64())
     return [
         dataset, GroupedData, ray.data.Schema, context, type(context), context.execution_options, ray.ObjectRef,
         ray.remote(lambda: 1), ray.remote(Row), expression, lit(1), star(), expression.alias("x"), expression.is_null(),
         expression + 1, expression.str, expression.dt, expression.list, expression.struct, expression.arr, Mean("a"),
-        Quantile("a"), AggregateFn, DataType.int64(), ray.data.ActorPoolStrategy(size=1), ray.data.TaskPoolStrategy(),
-        ray.data.datasource.Partitioning("hive"), ray.exceptions.RayError(), ray.exceptions.RayTaskError,
+        Quantile("a"), AggregateFn, infer, ray.data.ActorPoolStrategy(size=1), ray.data.TaskPoolStrategy(),
+        Partitioning(PartitionStyle.HIVE), ray.exceptions.RayError(), ray.exceptions.RayTaskError,
         ray.data.ExecutionResources(),
     ]  # fmt: skip
 

@@ -180,7 +180,7 @@ FINE_ON_RAY: Final = (
     "print(frame['price'].corr(frame['amount']), frame.corr(numeric_only=True))",
     "print(frame['price'].interpolate().rolling(2).mean(), frame['price'].interpolate(method='index'))",
     "plot = frame['price']\nprint(plot.sum())",
-    "class Bins:\n    def hist(self):\n        return 1\nprint(Bins().hist())",
+    "class Bins:\n    def to_markdown(self):\n        return 1\nprint(Bins().to_markdown())",
     "print(frame.head(2).describe().to_string(), frame.groupby('city')['price'].agg('median').to_string())",
     "print(ds.map_batches(lambda batch: batch.head(1), batch_format='pandas').count())",
     "t = DataType.float64()\n" + sales("with_column('x', col('amount').cast(t))"),

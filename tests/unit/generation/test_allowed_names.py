@@ -13,17 +13,20 @@ from typing import Any, Final
 import pytest
 
 from raylane_worker.generation.checks.allowed.attributes import ATTRIBUTES
+from raylane_worker.generation.checks.allowed.listing import listed
 from raylane_worker.generation.checks.allowed.modules import MODULES
 from raylane_worker.generation.checks.allowed.private_names import PRIVATE_NAMES
 from raylane_worker.generation.checks.allowed.refused import REFUSED
 from tests.helpers.library_objects import library_objects
 
-# Names that no script needs, so that it may use them only for its own fields and columns. Harmless on these objects, too.
+# Names that no script needs, so that it may use them only for fields and columns. They are harmless, too.
 _OTHER: Final = frozenset((Path(__file__).parents[2] / "corpus" / "other_names.txt").read_text().split())
 # Private names that hold only data, which scripts give to fields of their own.
-_OWN_PRIVATE: Final = frozenset(
-    "_asdict _cache _column _count _d _data _field _fields _h _id _index _int _iter _key _keys _line _m _make _mask _msg"
-    " _name _now _replace _sum _total _unit _values".split()
+_OWN_PRIVATE: Final = listed(
+    """
+    _asdict _cache _column _count _d _data _field _fields _h _id _index _int _iter _key _keys _line _m _make _mask _msg
+    _name _now _replace _sum _total _unit _values
+    """
 )
 # Names of other versions of Python and of the libraries.
 _ELSEWHERE: Final = {
@@ -70,7 +73,7 @@ def test_no_chain_of_names_that_a_script_may_use_leads_to_a_module_a_frame_or_a_
                     continue
                 try:
                     value = getattr(one, name)
-                except Exception:  # noqa: S112 - the script would not get it either
+                except Exception:
                     continue
                 if _leads_outside(value):
                     found.append(f"{path}.{name}")

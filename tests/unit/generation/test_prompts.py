@@ -11,8 +11,8 @@ import pytest
 from raylane_common.wire.sources import ColumnType
 from raylane_worker.generation.agents import coder
 from raylane_worker.generation.agents.briefing import load_prompt
+from raylane_worker.generation.checks.allowed.modules import MODULES
 from raylane_worker.generation.checks.cluster import METHODS, MISSING_PACKAGES
-from raylane_worker.generation.checks.names import MODULES
 from raylane_worker.generation.verify import verify
 from tests.unit.generation.ray_cases import script
 from tests.unit.generation.schemas import column, csv_source

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
+from raylane_worker.generation.checks.allowed.arguments import CALLED_DIRECTLY
 from raylane_worker.generation.checks.allowed.attributes import ATTRIBUTES
 from raylane_worker.generation.checks.allowed.listing import listed
 from raylane_worker.generation.checks.allowed.private_names import PRIVATE_NAMES
@@ -63,9 +64,11 @@ class Attributes:
             return None
         return f"the attribute {quote(name)} may not be used; for a column or a key write x[{quote(name)}]"
 
-    def is_own_name(self, name: str) -> bool:
-        """Returns whether the script or a source gives the name to a field, method, column or keyword."""
-        return name in self._own_names
+    def problem_of_text(self, name: str) -> str | None:
+        """Returns what is wrong with an attribute that a text or a pattern names; None if nothing is."""
+        if name in CALLED_DIRECTLY or name in ("format", "format_map"):
+            return f".{name} may only be called directly"
+        return self.problem_of(name)
 
     def problem_at(self, node: ast.Attribute) -> str | None:
         """Returns what is wrong with reading or setting the attribute where it stands; None if nothing is."""
@@ -130,7 +133,7 @@ def check_patterns(attributes: Attributes) -> Iterator[tuple[ast.AST, str, str]]
     for node in attributes.script.nodes:
         if isinstance(node, ast.MatchClass):
             for name in node.kwd_attrs:
-                if (problem := attributes.problem_of(name)) is not None:
+                if (problem := attributes.problem_of_text(name)) is not None:
                     yield node, name, problem
 
 

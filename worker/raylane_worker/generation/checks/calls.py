@@ -7,7 +7,9 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from raylane_worker.generation.checks.allowed.arguments import (
+    CALLED_DIRECTLY,
     FUNCTION_ARGUMENTS,
+    FUNCTIONS_THAT_TAKE_NAMES,
     RAY_CALLS,
     REFUSED_ARGUMENTS,
     TEXT_METHODS,
@@ -18,24 +20,22 @@ from raylane_worker.generation.checks.allowed.attributes import ATTRIBUTES
 from raylane_worker.generation.checks.bindings import Bindings
 from raylane_worker.generation.checks.classes import check_classes
 from raylane_worker.generation.checks.formats import problems_of_format
-from raylane_worker.generation.checks.functions import FUNCTIONS_THAT_TAKE_NAMES, TAKE_NAMES, NamedFunctions
+from raylane_worker.generation.checks.functions import NamedFunctions
 from raylane_worker.generation.checks.script import AstScript, finding_at, quote, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator
+    from collections.abc import Iterator
 
     from raylane_common.wire.generate import Finding
     from raylane_worker.generation.checks.attributes import Attributes
     from raylane_worker.generation.checks.variables import Variables
 
-# Methods whose arguments are checked, so that they must be called where they are named.
-_CALLED_DIRECTLY: Final = TEXT_METHODS.keys() | TAKE_NAMES | frozenset({"from_arrays"})
 _ATTRIBUTES_BY_NAME: Final = frozenset({"operator.attrgetter", "operator.methodcaller"})
 _OPTIONS_BY_NAME: Final = frozenset(
     {"pandas.get_option", "pandas.option_context", "pandas.reset_option", "pandas.set_option"}
 )
 _FUNCTIONS_CALLED_DIRECTLY: Final = (
-    FUNCTIONS_THAT_TAKE_NAMES | FUNCTION_ARGUMENTS.keys() | _ATTRIBUTES_BY_NAME | _OPTIONS_BY_NAME
+    FUNCTIONS_THAT_TAKE_NAMES.keys() | FUNCTION_ARGUMENTS.keys() | _ATTRIBUTES_BY_NAME | _OPTIONS_BY_NAME
 )
 # Any other option could name a module that pandas imports, such as `plotting.backend`.
 _DISPLAY_OPTION: Final = re.compile(r"display\.[a-z_.]{1,60}|mode\.(chained_assignment|copy_on_write)")
@@ -49,7 +49,6 @@ _MAY_BE_BUILT_FROM_ARRAYS: Final = frozenset(
         "pyarrow.Table.from_arrays",
     }
 )
-_JOIN_ARGUMENTS: Final = frozenset({"join_type", "num_partitions"})
 
 
 def check_calls(script: AstScript, variables: Variables, attributes: Attributes) -> Iterator[Finding]:
@@ -58,7 +57,6 @@ def check_calls(script: AstScript, variables: Variables, attributes: Attributes)
     functions = NamedFunctions(script, variables, bindings)
     yield from check_classes(script, variables)
     yield from _check_values(script)
-    not_ascii = script.enclosing(node for node in script.nodes if not (text_of(node) or "").isascii())
     for node in script.nodes:
         match node:
             case ast.Call():
@@ -66,14 +64,10 @@ def check_calls(script: AstScript, variables: Variables, attributes: Attributes)
                 for part, problem in functions.problems_of(node):
                     yield finding_at("function_by_name", part, problem)
                 yield from _check_function(script, attributes, node)
-                yield from _check_method(script, attributes, node, not_ascii)
+                yield from _check_method(script, node)
             case ast.Attribute(attr="format" | "format_map"):
                 for problem in problems_of_format(node, attributes, bindings):
                     yield finding_at("format", node, problem)
-            case ast.MatchClass(kwd_attrs=names):
-                for name in names:
-                    if name in _CALLED_DIRECTLY or name in ("format", "format_map"):
-                        yield finding_at("method_not_allowed", node, f".{name} may only be called directly")
             case _:
                 pass
 
@@ -93,7 +87,7 @@ def _check_values(script: AstScript) -> Iterator[Finding]:
                 yield finding_at("method_not_allowed", node, message)
         elif origin in _FUNCTIONS_CALLED_DIRECTLY:
             yield finding_at("method_not_allowed", node, f"{origin} may only be called directly")
-        elif isinstance(node, ast.Attribute) and node.attr in _CALLED_DIRECTLY:
+        elif isinstance(node, ast.Attribute) and node.attr in CALLED_DIRECTLY:
             message = f".{node.attr} may only be called directly; for a column of this name write x[{quote(node.attr)}]"
             yield finding_at("method_not_allowed", node, message)
 
@@ -203,18 +197,13 @@ def _check_attribute_text(attributes: Attributes, node: ast.expr) -> Iterator[Fi
     for name in (text or "").split("."):
         if text is None:
             problem: str | None = "write the name of the attribute as a literal, or use x[name] for a column"
-        elif name in _CALLED_DIRECTLY or name in ("format", "format_map"):
-            problem = f".{name} may only be called directly"
         else:
-            problem = attributes.problem_of(name)
+            problem = attributes.problem_of_text(name)
         if problem is not None:
             yield finding_at("method_not_allowed", node, problem)
 
 
-def _check_method(
-    script: AstScript, attributes: Attributes, call: ast.Call, not_ascii: Container[ast.AST]
-) -> Iterator[Finding]:
-    """Checks the arguments of a method. `not_ascii` are the nodes that hold a text that is not ASCII."""
+def _check_method(script: AstScript, call: ast.Call) -> Iterator[Finding]:
     if not isinstance(call.func, ast.Attribute):
         return
     method, origin = call.func.attr, script.origin(call)
@@ -228,32 +217,8 @@ def _check_method(
     elif method == "from_arrays" and origin not in _MAY_BE_BUILT_FROM_ARRAYS:
         message = "use pa.Table.from_arrays, pa.array or pd.MultiIndex.from_arrays, by its whole name"
         yield finding_at("method_not_allowed", call, message)
-    elif method == "summary" and not attributes.is_own_name(method):
-        problem = "needs a package that the cluster does not have; aggregate Mean, Std, Min, Max and Count instead"
-        yield finding_at("method_not_allowed", call, f".summary() {problem}")
-    elif method == "join" and any(one.arg in _JOIN_ARGUMENTS for one in call.keywords):
-        problem = "needs a package that the cluster does not have; join with map_batches and a dictionary instead"
-        yield finding_at("method_not_allowed", call, f"Dataset.join {problem}")
     elif method == "info" and (len(call.args) > 1 and not isinstance(call.args[0], ast.Constant)):
         yield finding_at("method_not_allowed", call, "call .info() without a buffer; it prints")
-    elif method == "filter":
-        yield from _check_filter(call, not_ascii)
-
-
-def _check_filter(call: ast.Call, not_ascii: Container[ast.AST]) -> Iterator[Finding]:
-    expression = next((one.value for one in call.keywords if one.arg == "expr"), None)
-    if expression is None:
-        return
-    if isinstance(expression, ast.Constant | ast.JoinedStr):
-        problem = "write the condition with col() and lit() from ray.data.expressions, not as text"
-        yield finding_at("text_expression", call, problem)
-    elif expression in not_ascii:
-        # Ray 2.60 puts the expression into the name of a metric, which must be ASCII.
-        problem = (
-            "Ray cannot filter by an expression with text that is not ASCII; use ds.map_batches(keep, "
-            'batch_format="pyarrow", batch_size=None) where keep(table) returns table.filter((expression).to_pyarrow())'
-        )
-        yield finding_at("text_not_ascii", call, problem)
 
 
 def _is_none(node: ast.expr) -> bool:

@@ -61,7 +61,7 @@ def _problems_of_text(text: str, attributes: Attributes, *, is_specification: bo
         return
     for _, name, specification, _ in fields:
         for attribute in _INDEX.sub("", name or "").split(".")[1:]:
-            if attributes.problem_of(attribute) is not None:
+            if attributes.problem_of_text(attribute) is not None:
                 yield f"a field reads the attribute {quote(attribute)}, which may not be used; {_USE_FSTRING}"
         if specification and not is_specification:
             # A specification holds fields, but no specification of a field holds another one.

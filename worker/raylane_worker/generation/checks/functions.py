@@ -8,7 +8,11 @@ from enum import IntEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from raylane_worker.generation.checks.allowed.arguments import TEXT_METHODS
+from raylane_worker.generation.checks.allowed.arguments import (
+    FUNCTIONS_THAT_TAKE_NAMES,
+    METHODS_THAT_TAKE_NAMES,
+    TEXT_METHODS,
+)
 from raylane_worker.generation.checks.allowed.listing import listed
 from raylane_worker.generation.checks.allowed.refused import REFUSED
 from raylane_worker.generation.checks.bindings import MUTATORS, Bindings, Part, Path
@@ -34,22 +38,6 @@ _OPTION_VALUES: Final = listed("broadcast columns compat cython expand index num
 _NEVER_NAMED: Final = (
     REFUSED.keys() | TEXT_METHODS.keys() | listed("agg aggregate apply format map pipe pivot_table transform")
 )
-# Methods that take a function by name, each with the position and keyword of the argument.
-_TAKE_NAMES: Final = {
-    "agg": (0, "func"),
-    "aggregate": (0, "func"),
-    "apply": (0, "func"),
-    "pivot_table": (3, "aggfunc"),
-    "transform": (0, "func"),
-}
-_FUNCTIONS_THAT_TAKE_NAMES: Final = {
-    "pandas.NamedAgg": (1, "aggfunc"),
-    "pandas.crosstab": (5, "aggfunc"),
-    "pandas.pivot_table": (4, "aggfunc"),
-}
-# Methods and functions that must be called where they are named, so that their arguments can be checked.
-TAKE_NAMES: Final = frozenset(_TAKE_NAMES)
-FUNCTIONS_THAT_TAKE_NAMES: Final = frozenset(_FUNCTIONS_THAT_TAKE_NAMES)
 _NAMED_BY_KEYWORD: Final = frozenset({"agg", "aggregate", "apply", "transform"})
 _CALLABLE_BUILTINS: Final = listed(
     "abs all any bool dict float int len list max min range repr reversed round set sorted str sum tuple"
@@ -104,11 +92,11 @@ class NamedFunctions:
         """Yields what is wrong with the functions that a call names."""
         origin = self.script.origin(call)
         method = call.func.attr if isinstance(call.func, ast.Attribute) else ""
-        if origin in _FUNCTIONS_THAT_TAKE_NAMES:
-            position, keyword = _FUNCTIONS_THAT_TAKE_NAMES[origin]
+        if origin in FUNCTIONS_THAT_TAKE_NAMES:
+            position, keyword = FUNCTIONS_THAT_TAKE_NAMES[origin]
             method = origin
-        elif method in _TAKE_NAMES:
-            position, keyword = _TAKE_NAMES[method]
+        elif method in METHODS_THAT_TAKE_NAMES:
+            position, keyword = METHODS_THAT_TAKE_NAMES[method]
         else:
             return
         starred = next((one for one in call.args[: position + 1] if isinstance(one, ast.Starred)), None)

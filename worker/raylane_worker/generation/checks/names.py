@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -32,6 +33,8 @@ _ALLOWED_BUILTINS: Final = listed(
 ) | {name for name, value in vars(builtins).items() if isinstance(value, type) and issubclass(value, BaseException)}
 # All that Python or its interactive mode defines, also in the versions of the cluster's nodes.
 _BUILTINS: Final = frozenset(vars(builtins)) | listed("copyright credits exit help license quit") | _ALLOWED_BUILTINS
+# numpy and pyarrow ask any object for these, a row or a frame with such a label too.
+_PROTOCOL: Final = re.compile("__(array|arrow|cuda_array|dlpack)_")
 _INSTEAD_OF: Final = {
     "dir": "name the columns or fields",
     "exit": "let the script end, or raise an exception",
@@ -66,6 +69,9 @@ def check_names(script: AstScript, sources: Sequence[Source] = ()) -> Iterator[F
             case ast.Attribute() if node not in checked_by_module:
                 if (problem := attributes.problem_at(node)) is not None:
                     yield finding_at(_rule_of(node.attr), node, problem)
+            case ast.Constant(value=str(text)) if _PROTOCOL.search(text):
+                message = "this name makes libraries read memory by address; use another name"
+                yield finding_at("private_name", node, message)
             case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
                 if node.name.startswith("__") and node.name not in DEFINABLE_METHODS:
                     yield finding_at(

@@ -76,3 +76,19 @@ UNPACKING_FUNCTIONS: Final = (
     "pandas.Timedelta",
     "pandas.Timestamp",
 )
+
+# Methods and functions that take a function by name, each with the position and keyword of that argument.
+METHODS_THAT_TAKE_NAMES: Final = {
+    "agg": (0, "func"),
+    "aggregate": (0, "func"),
+    "apply": (0, "func"),
+    "pivot_table": (3, "aggfunc"),
+    "transform": (0, "func"),
+}
+FUNCTIONS_THAT_TAKE_NAMES: Final = {
+    "pandas.NamedAgg": (1, "aggfunc"),
+    "pandas.crosstab": (5, "aggfunc"),
+    "pandas.pivot_table": (4, "aggfunc"),
+}
+# Methods whose arguments are checked, so that they must be called where they are named.
+CALLED_DIRECTLY: Final = TEXT_METHODS.keys() | METHODS_THAT_TAKE_NAMES.keys() | {"from_arrays"}
