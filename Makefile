@@ -41,6 +41,7 @@ chaos-short: .venv/.stamp
 # Ten minutes of random scripts for verification: no exception, and none that takes more than 100 ms.
 fuzz: .venv/.stamp
 	$(BIN)/python -m tests.fuzz.verify --minutes 10
+	$(BIN)/python -m tests.fuzz.template
 
 check: .venv/.stamp
 	$(BIN)/ruff check .

@@ -31,6 +31,8 @@ def _run(code: str) -> tuple[str, str | None]:
     try:
         with contextlib.redirect_stdout(output):
             exec(compile(code, "main.py", "exec"), {"__name__": "__main__"})
+    except SystemExit:  # the script has nothing more to say
+        return output.getvalue(), None
     except Exception:  # a script's failure is its result
         return output.getvalue(), traceback.format_exc()[-3000:]
     finally:

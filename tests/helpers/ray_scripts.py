@@ -25,7 +25,9 @@ _RUNNER = Path(__file__).with_name("ray_script_runner.py")
 _RESULTS = "RESULTS "
 
 
-async def run_scripts(codes: Sequence[str], s3_url: str) -> list[tuple[str, str | None]]:
+async def run_scripts(
+    codes: Sequence[str], s3_url: str, *, timeout_s: float = RUN_TIMEOUT_S
+) -> list[tuple[str, str | None]]:
     """Returns what each script printed, and its traceback or None.
 
     The scripts get the environment that generated code gets for small data.
@@ -33,7 +35,7 @@ async def run_scripts(codes: Sequence[str], s3_url: str) -> list[tuple[str, str 
     code = _RUNNER.read_text("utf-8")
     order = RunOrder(code, 1, generated=True, small=True, files={"scripts.json": json.dumps(codes)})
     async with embedded_ray(env=aws_environment(s3_url)) as head:
-        ray = {"private_url": head.url, "token": head.token, "run_timeout_s": RUN_TIMEOUT_S}
+        ray = {"private_url": head.url, "token": head.token, "run_timeout_s": timeout_s}
         settings = Settings.model_validate({"ray": ray})
         redis = connect(settings.redis)  # never used, so it never connects
         async with RayClient(settings.ray) as client:

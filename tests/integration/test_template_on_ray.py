@@ -26,6 +26,7 @@ from raylane_worker.generation.template.generator import write
 from raylane_worker.generation.verify import verify
 from tests.helpers.aws import s3
 from tests.helpers.printed import table
+from tests.helpers.ray_double import run_script
 from tests.helpers.ray_scripts import RUN_TIMEOUT_S, run_scripts
 from tests.integration import missing_value_cases
 
@@ -52,7 +53,7 @@ y,2,,"line
 break",2020-01-02,2020-01-02 10:00:00,false,2,5,01234
 x,,-3.5,,2020-01-03,,true,3,6,00501
 ,4,1e-7,a|b,,2020-01-04 10:00:00,,4,6,99999
-z,,,r,2020-01-01,2020-01-01 10:00:00,true,5,7,00000
+z,,,größer,2020-01-01,2020-01-01 10:00:00,true,5,7,00000
 '''
 
 
@@ -142,7 +143,7 @@ DIRTY_CASES: dict[str, list[list[object]]] = {
         ["True", "2020-01-01 10:00:00", "2020-01-01"],
         [None, "2020-01-04 10:00:00", None],
     ],
-    "distinct text": [["a\\|b", 2], ["line\\nbreak", 1], ["r", 1], [None, 1]],
+    "distinct text": [["a\\|b", 2], ["größer", 1], ["line\\nbreak", 1], [None, 1]],
     "missing values in n, text, day and ''": [["n", 2, 40], ["text", 1, 20], ["day", 1, 20], ["", 1, 20]],
     "count rows where text is missing": [[1]],
     "count rows where n is missing": [[2]],
@@ -150,11 +151,11 @@ DIRTY_CASES: dict[str, list[list[object]]] = {
     "count rows where day in ('2020-01-01', 2020-01-03)": [[3]],
     "count rows where at > '2020-01-01 10:00:00' and ok = false": [[1]],
     'sum of `"); import os #` where "😀 x" = 6': [[7]],
-    """distinct text where text in ('r', 'größer') and "😀 x" between 1 and 9""": [["r", 1]],
-    "count where text contains 'ß'": [[0]],
+    """distinct text where text in ('a|b', 'größer') and "😀 x" between 1 and 9""": [["a\\|b", 2], ["größer", 1]],
+    "count where text contains 'ß'": [[1]],
     "count where text contains '|' and text != 'größer'": [[2]],
     'top 1 by "😀 x"': [
-        ["z", None, None, "r", "2020-01-01", "2020-01-01 10:00:00", "True", 5, 7, 0],
+        ["z", None, None, "größer", "2020-01-01", "2020-01-01 10:00:00", "True", 5, 7, 0],
     ],
     'average "😀 x" by zip': [[0, 7], [501, 5.5], [1234, 5], [99999, 6]],
     "top 2 by n": [
@@ -408,6 +409,16 @@ def test_every_form_prints_the_same_as_pandas(outputs: Outputs) -> None:
         )
         if error or not matches:
             wrong.append(f"{case.source.name}: {case.prompt}\nexpected {case.rows}\n{error or output}")
+    assert wrong == [], "\n\n".join(wrong)
+
+
+def test_the_double_of_ray_prints_the_same(outputs: Outputs) -> None:
+    wrong = []
+    for case, output, _ in outputs.templates:
+        if isinstance(case.source, CsvSource):
+            data = STORE.objects[f"sessions/s-1/csv/{case.source.filename}"]
+            printed = run_script(case.code(), {case.source.location: data})
+            wrong += [f"{case.prompt}\n{printed}\non Ray:\n{output}"] if printed != output else []
     assert wrong == [], "\n\n".join(wrong)
 
 

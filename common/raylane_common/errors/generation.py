@@ -48,7 +48,7 @@ class AmbiguousColumn(GenerationError):
 class AmbiguousPrompt(GenerationError):
     """The template generator can read the prompt in several ways; `details["choices"]` has a prompt for each.
 
-    What to do: use one of the choices, or put the names of the source and of all columns between quotes.
+    What to do: use one of the choices, or put the names of columns between quotes.
     """
 
     code = "ambiguous"

@@ -127,7 +127,7 @@ def test_a_column_for_the_sum_of_integers_is_not_named_like_one_of_the_source() 
 
 def test_a_measure_is_not_named_like_a_key() -> None:
     source = csv_source(columns=(column("rows", ColumnType.STRING), column("rows_2", ColumnType.STRING)))
-    code = write('count rows by "rows" and "rows_2" in "seattle-weather.csv"', [source]).code
+    code = write('count records by "rows" and "rows_2"', [source]).code
     assert "alias_name='rows_3'" in code
 
 

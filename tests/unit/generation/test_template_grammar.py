@@ -111,10 +111,7 @@ REFUSED: dict[str, tuple[type[GenerationError], dict[str, Any]]] = {
     "join a with b": (NeedsModel, {"word": "join"}),
     "correlation between wind and temp_max": (NeedsModel, {"word": "correlation"}),
     "clean the data": (NeedsModel, {"word": "clean"}),
-    "average temperature by weather": (
-        UnknownColumn,
-        {"column": "temperature", "nearest": ["temp_max", "temp_min"]},
-    ),
+    "average max temp by weather": (UnknownColumn, {"column": "max temp", "nearest": ["temp_max", "temp_min"]}),
     "average temp_max by cloud cover": (UnknownColumn, {"column": "cloud cover"}),
     "count where rainfall > 3": (UnknownColumn, {"column": "rainfall"}),
     "average weather": (TypeMismatch, {"column": "weather"}),

@@ -216,7 +216,12 @@ def test_the_examples_are_about_the_columns_of_the_session() -> None:
 
 def test_only_a_similar_column_is_suggested() -> None:
     tips = "total_bill:n tip:n smoker:s day:s time:s"
-    for written, nearest in (("number", []), ("tipp", ["tip"]), ("total", ["total bill"]), ("smokers", ["smoker"])):
+    for written, nearest in (
+        ("number", []),
+        ("tipp", ["tip", "time"]),
+        ("total", ["total bill"]),
+        ("smokers", ["smoker"]),
+    ):
         with pytest.raises(UnknownColumn) as caught:
             write(f"max {written}", [source(tips)])
         assert caught.value.details["nearest"] == nearest, written

@@ -170,7 +170,7 @@ def _describe(script: ScriptBuilder, columns: Sequence[Column], *, small: bool) 
             f'    aggregates.append({aggregate}(on=name, {extra}alias_name=f"{said} {{name}}"))'
             for said, (aggregate, extra) in statistics.items()
         ),
-        "result = ds.aggregate(*aggregates) if ds.take(1) else {}",
+        'result = ds.aggregate(*aggregates) if ds.take(1) else {f"count {name}": 0 for name in names}',
         'rows = [{"column": name} | {one: result.get(f"{one} {name}") for one in statistics} for name in names]',
         'show(["column", *statistics], rows)',
     )

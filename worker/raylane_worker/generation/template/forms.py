@@ -25,8 +25,7 @@ from raylane_worker.generation.template.question import (
     numeric_columns,
 )
 from raylane_worker.generation.template.readings import find_question
-from raylane_worker.generation.template.tokens import split_tokens
-from raylane_worker.generation.template.write_prompt import quote, write_prompt
+from raylane_worker.generation.template.write_prompt import write_example, write_prompts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,22 +52,22 @@ def with_forms(error: GenerationError, source: Source) -> GenerationError:
 
 def _forms(source: Source) -> Iterator[tuple[str, str]]:
     """Yields each form that the source's columns allow, with an example."""
-    names = NameIndex([(source.name, source)])
+    prompt = Prompt([], source, NameIndex([(source.name, source)]))
     for form, operation, conditions in _examples(source):
         question = Question(source, operation, conditions)
         for written in (
-            write_prompt(question, name=lambda name: name, with_source=False),
-            write_prompt(question, name=quote, with_source=False),
-            write_prompt(question),
+            write_example(question, quotes=False),
+            write_example(question, quotes=True),
+            *write_prompts(question),
         ):
-            if written.isprintable() and _means(written, question, names):
+            if written.isprintable() and _means(prompt.rewritten(written), question):
                 yield form, written
                 break
 
 
-def _means(written: str, question: Question, names: NameIndex[Source]) -> bool:
+def _means(prompt: Prompt, question: Question) -> bool:
     try:
-        return find_question(Prompt(split_tokens(written), question.source, names)) == question
+        return find_question(prompt) == question
     except GenerationError:
         return False
 

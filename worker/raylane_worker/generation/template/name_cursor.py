@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from raylane_common.errors import AmbiguousColumn, AmbiguousSource, UnknownColumn, UnknownSource
 from raylane_common.wire.sources import ColumnType
 from raylane_worker.generation.columns import columns_of
+from raylane_worker.generation.nearest import NearestNames
 from raylane_worker.generation.template.cursor import TokenCursor, clip
 from raylane_worker.generation.template.phrases import (
     COLUMN_NOUN,
@@ -23,18 +23,12 @@ from raylane_worker.generation.template.question import Comparison, Condition
 from raylane_worker.generation.template.tokens import join_tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from pydantic import JsonValue
 
     from raylane_common.wire.sources import Column
     from raylane_worker.generation.template.choices import Choices
     from raylane_worker.generation.template.tokens import Token
 
-# How similar a column's name must be to be suggested. Below, 'smoker' is suggested for 'number'.
-_MIN_SIMILARITY: Final = 0.6
-# The common beginning that makes a name similar, too: 'temperature' and 'temp_max'.
-_MIN_PREFIX: Final = 4
 # In how many columns a word is offered as a value.
 _MAX_VALUE_COLUMNS: Final = 3
 
@@ -144,7 +138,9 @@ class NameCursor(TokenCursor):
             )
         self._advance(match.length, Role.NAME, is_source=True)
         self.has_named_source = True
-        has_noun |= self.take_courtesy(SOURCE_NOUN) or (has_article and written in SOURCE_NOUN.split("|"))
+        # "orders table" is one name, but in "orders.csv data" the last word may be a value.
+        has_noun |= "." not in written and self.take_courtesy(SOURCE_NOUN)
+        has_noun |= has_article and written in SOURCE_NOUN.split("|")
         is_whole_name = tokens[0].quoted and tokens[0].text == match.things[0].name
         if len(tokens) == 1 and tokens[0].text.isalpha() and not (has_noun or is_whole_name):
             self._consider_value(tokens[0].text)
@@ -168,23 +164,9 @@ class NameCursor(TokenCursor):
         if not tokens:
             self.refuse("expected the name of a column")
         written = clip(" ".join(token.text for token in tokens))
-        nearest: list[JsonValue] = [*_nearest(written, [column.name for column in columns_of(self.source)])]
+        nearest: list[JsonValue] = [*NearestNames(column.name for column in columns_of(self.source)).find(written)]
         hint = f"did you mean {', '.join(map(repr, nearest))}?" if nearest else "ask for its columns with 'columns'"
         raise UnknownColumn(
             f"{self.source.name} has no column {written!r}; {hint}",
             details={"column": written, "nearest": nearest, "source": self.source.name},
         )
-
-
-def _nearest(written: str, names: Sequence[str]) -> list[str]:
-    """Returns the three names that are most similar to what was written, if they are similar at all."""
-    ranked = []
-    for name in dict.fromkeys(names):
-        one, other = written.casefold(), name.casefold()
-        matcher = SequenceMatcher(None, one, other)
-        # An upper bound that costs little, also for long names.
-        similarity = matcher.quick_ratio()
-        is_similar = similarity >= _MIN_SIMILARITY and matcher.ratio() >= _MIN_SIMILARITY
-        if is_similar or one[:_MIN_PREFIX] == other[:_MIN_PREFIX]:
-            ranked.append((-similarity, name))
-    return [name for _, name in sorted(ranked)[:3]]

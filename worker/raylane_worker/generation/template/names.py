@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 from raylane_worker.generation.template.tokens import split_tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Hashable, Iterable, Sequence
 
     from raylane_worker.generation.template.tokens import Token
 
@@ -27,22 +27,41 @@ class NameMatch(Generic[T]):
     length: int
 
 
+class _Node(Generic[T]):
+    """A node of a tree of names: what is called so far, and the nodes for what may follow."""
+
+    def __init__(self) -> None:
+        self.things: list[T] = []
+        self.next: dict[Hashable, _Node[T]] = {}
+
+    def add(self, keys: Iterable[Hashable], thing: T) -> None:
+        node = self
+        for key in keys:
+            node = node.next.setdefault(key, _Node())
+        node.things.append(thing)
+
+    def find(self, keys: Iterable[Hashable]) -> _Node[T] | None:
+        node: _Node[T] | None = self
+        for key in keys:
+            node = node.next.get(key) if node else None
+        return node
+
+
 class NameIndex(Generic[T]):
     """Finds things by name: an exact match, or one that differs only in case, spaces, '_' and other signs."""
 
     def __init__(self, named: Iterable[tuple[str, T]]) -> None:
         self._things: list[T] = []
         self._by_name: dict[str, list[T]] = {}
-        self._by_tokens: dict[tuple[tuple[str, bool], ...], list[T]] = {}
-        self._by_parts: dict[tuple[str, ...], list[T]] = {}
+        self._by_tokens: _Node[T] = _Node()
+        self._by_parts: _Node[T] = _Node()
         for name, thing in named:
-            self._by_name.setdefault(name, []).append(thing)
-            if written := _written(split_tokens(name)):
-                self._by_tokens.setdefault(written, []).append(thing)
-            if parts := _parts_of([name]):
-                self._by_parts.setdefault(parts, []).append(thing)
             self._things.append(thing)
-        self._longest = max((len(key) for key in (*self._by_tokens, *self._by_parts)), default=1)
+            self._by_name.setdefault(name, []).append(thing)
+            if tokens := split_tokens(name):
+                self._by_tokens.add(map(_key, tokens), thing)
+            if parts := _PART.findall(name.casefold()):
+                self._by_parts.add(parts, thing)
 
     @property
     def has_several(self) -> bool:
@@ -51,29 +70,30 @@ class NameIndex(Generic[T]):
 
     def find(self, tokens: Sequence[Token], start: int) -> NameMatch[T] | None:
         """Returns the longest name that begins at `start`; None if there is none."""
-        return next(self.find_all(tokens, start), None)
+        return next(iter(self.find_all(tokens, start)), None)
 
-    def find_all(self, tokens: Sequence[Token], start: int) -> Iterator[NameMatch[T]]:
-        """Yields the names that begin at `start`, the longest first. Of two of one length, prefers an exact match."""
-        for length in range(min(self._longest, len(tokens) - start), 0, -1):
-            things = self._look_up(tokens[start : start + length])
-            if things:
-                yield NameMatch(tuple(things), length)
+    def find_all(self, tokens: Sequence[Token], start: int) -> list[NameMatch[T]]:
+        """Returns the names that begin at `start`, the longest first. Of two of one length, prefers an exact match."""
+        found: list[NameMatch[T]] = []
+        exact: _Node[T] | None = self._by_tokens
+        similar: _Node[T] | None = self._by_parts
+        for length, token in enumerate(tokens[start:], start=1):
+            # A text between quotes is a whole name. Signs and further quotes belong only to an exact name.
+            is_whole = token.quoted and length == 1
+            exact = exact.find([_key(token)]) if exact else None
+            if similar and (is_whole or (token.is_word and not token.quoted)):
+                similar = similar.find(_PART.findall(token.text.casefold()))
+            else:
+                similar = None
+            things = self._by_name.get(token.text, []) if is_whole else exact.things if exact else []
+            if things := things or (similar.things if similar else []):
+                found.insert(0, NameMatch(tuple(things), length))
+            if is_whole:
+                similar = None
+            if not (exact or similar):
+                break
+        return found
 
-    def _look_up(self, tokens: Sequence[Token]) -> list[T] | None:
-        texts = [token.text for token in tokens]
-        if len(tokens) == 1 and tokens[0].quoted:
-            return self._by_name.get(texts[0]) or self._by_parts.get(_parts_of(texts))
-        if exact := self._by_tokens.get(_written(tokens)):
-            return exact
-        if any(token.quoted or not token.is_word for token in tokens):
-            return None
-        return self._by_parts.get(_parts_of(texts))
 
-
-def _written(tokens: Iterable[Token]) -> tuple[tuple[str, bool], ...]:
-    return tuple((token.text, token.quoted) for token in tokens)
-
-
-def _parts_of(texts: Iterable[str]) -> tuple[str, ...]:
-    return tuple(part for text in texts for part in _PART.findall(text.casefold()))
+def _key(token: Token) -> Hashable:
+    return token.text, token.quoted

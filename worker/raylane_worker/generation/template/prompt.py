@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import lru_cache
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from raylane_worker.generation.columns import columns_of
 from raylane_worker.generation.template.names import NameIndex, NameMatch
+from raylane_worker.generation.template.tokens import split_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,6 +55,12 @@ class Prompt:
         self.ending = ending
         self._index = NameIndex((column.name, column) for column in columns_of(source))
         self._found: dict[int, tuple[NameMatch[Column], ...]] = {}
+
+    def rewritten(self, text: str) -> Prompt:
+        """Returns another prompt about the same source."""
+        other = copy(self)
+        other.tokens, other.ending, other._found = split_tokens(text), "", {}
+        return other
 
     def columns_at(self, position: int) -> tuple[NameMatch[Column], ...]:
         """Returns the names of columns that begin at the position, the longest first."""

@@ -10,6 +10,7 @@ from raylane_common.wire.sources import Column, ColumnType, CsvSource, TableForm
 from raylane_worker.generation.template.builder import ScriptBuilder, format_call
 from raylane_worker.generation.template.days import compares_days, day_bounds
 from raylane_worker.generation.template.question import Comparison, Condition, Value
+from raylane_worker.generation.template.spellings import explain_unknown_texts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,9 +78,10 @@ def cast_column(script: ScriptBuilder, name: str, arrow_type: str, *, into: str 
 
 
 def filter_rows(script: ScriptBuilder, source: Source, conditions: Sequence[Condition]) -> None:
-    """Keeps the rows that meet all conditions."""
+    """Keeps the rows that meet all conditions. Ends the script if one of them names a text that no row has."""
     if not conditions:
         return
+    explain_unknown_texts(script, conditions)
     script.import_names("ray.data.expressions", "col")
     # Ray 2.60 puts the expression into the name of a metric, which must be ASCII.
     if all(_is_ascii(one) for one in conditions):

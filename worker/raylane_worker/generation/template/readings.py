@@ -15,12 +15,12 @@ from raylane_worker.generation.template.choices import MAX_RUNS, all_choices
 from raylane_worker.generation.template.grammar import parse_question
 from raylane_worker.generation.template.name_cursor import NameCursor
 from raylane_worker.generation.template.prompt import Prompt, Role
-from raylane_worker.generation.template.tokens import join_tokens, split_tokens
+from raylane_worker.generation.template.tokens import join_tokens
 from raylane_worker.generation.template.type_check import check_types
-from raylane_worker.generation.template.write_prompt import write_prompt
+from raylane_worker.generation.template.write_prompt import write_prompts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from pydantic import JsonValue
 
@@ -35,14 +35,12 @@ class Reading:
     """One way to read a prompt.
 
     `shadowed` are words of the prompt that are the name of a column and were read as something else. A guess completes
-    what the prompt does not say: it is never the answer, but it makes other readings doubtful. In an exact reading the
-    source and every column are named in quotes, as in the choices of an error, so no other word is a name.
+    what the prompt does not say: it is never the answer, but it makes other readings doubtful.
     """
 
     question: Question
     shadowed: tuple[str, ...]
     is_guess: bool
-    is_exact: bool
 
 
 def find_question(prompt: Prompt) -> Question:
@@ -53,14 +51,16 @@ def find_question(prompt: Prompt) -> Question:
     `AmbiguousSource`.
     """
     readings, refusal = _all_readings(prompt)
-    if exact := [one for one in readings if one.is_exact]:
-        readings = exact
-    questions = list(dict.fromkeys(one.question for one in readings))
-    if len(questions) == 1 and any(one.is_exact or not (one.is_guess or one.shadowed) for one in readings):
-        return questions[0]
+    if (question := _only_question(readings)) is not None:
+        return question
     if not readings:
         raise _needs_model(prompt) or refusal
-    raise _ambiguous(prompt, readings, questions)
+    raise _ambiguous(prompt, readings)
+
+
+def _only_question(readings: Iterable[Reading]) -> Question | None:
+    certain = {one.question for one in readings if not (one.is_guess or one.shadowed)}
+    return certain.pop() if len(certain) == 1 and certain == {one.question for one in readings} else None
 
 
 def _all_readings(prompt: Prompt) -> tuple[list[Reading], GenerationError]:
@@ -78,14 +78,7 @@ def _all_readings(prompt: Prompt) -> tuple[list[Reading], GenerationError]:
             if cursor.position > refusal[0] and not cursor.is_guess:
                 refusal = (cursor.position, error)
             continue
-        readings.append(
-            Reading(
-                question,
-                tuple(_shadowed(cursor)),
-                is_guess=cursor.is_guess,
-                is_exact=_is_exact(cursor) and not cursor.is_guess,
-            )
-        )
+        readings.append(Reading(question, tuple(_shadowed(cursor)), is_guess=cursor.is_guess))
     if runs == MAX_RUNS:
         words: list[JsonValue] = [token.text for token in prompt.tokens]
         raise NotUnderstood(
@@ -109,11 +102,6 @@ def _shadowed(cursor: NameCursor) -> Iterator[str]:
                 yield join_tokens(cursor.tokens[start : start + match.length])
 
 
-def _is_exact(cursor: NameCursor) -> bool:
-    names = [span for span in cursor.spans if span.role is Role.NAME]
-    return any(span.is_source for span in names) and all(cursor.tokens[span.start].quoted for span in names)
-
-
 def _needs_model(prompt: Prompt) -> NeedsModel | None:
     for position, token in enumerate(prompt.tokens):
         if token.key in phrases.NEEDS_MODEL.split("|") and not prompt.columns_at(position):
@@ -124,24 +112,22 @@ def _needs_model(prompt: Prompt) -> NeedsModel | None:
     return None
 
 
-def _ambiguous(prompt: Prompt, readings: Iterable[Reading], questions: Iterable[Question]) -> AmbiguousPrompt:
+def _ambiguous(prompt: Prompt, readings: Sequence[Reading]) -> AmbiguousPrompt:
+    questions = dict.fromkeys(one.question for one in readings)
     choices: list[JsonValue] = [*islice(_writable(prompt, questions), _MAX_CHOICES)]
     shadowed: list[JsonValue] = [*sorted({name for one in readings for name in one.shadowed})]
     reason = f", because {' and '.join(map(repr, shadowed))} may be a column" if shadowed else ""
     advice = f"write what you mean: {' or '.join(map(str, choices))}" if choices else "put its names between quotes"
-    written = join_tokens(prompt.tokens)
     return AmbiguousPrompt(
-        f"{written!r} can be read in several ways{reason}; {advice}",
+        f"{join_tokens(prompt.tokens)!r} can be read in several ways{reason}; {advice}",
         details={"choices": choices, "columns": shadowed, "source": prompt.source.name},
     )
 
 
 def _writable(prompt: Prompt, questions: Iterable[Question]) -> Iterator[str]:
-    """Yields the prompts that have only the wanted reading. Names with control characters have none."""
+    """Yields a prompt for each question that has no other reading. Names with control characters have none."""
     for question in questions:
-        written = write_prompt(question)
-        if not written.isprintable():
-            continue
-        readings, _ = _all_readings(Prompt(split_tokens(written), prompt.source, prompt.sources))
-        if {one.question for one in readings if one.is_exact} == {question}:
-            yield written
+        for written in write_prompts(question):
+            if written.isprintable() and _only_question(_all_readings(prompt.rewritten(written))[0]) == question:
+                yield written
+                break

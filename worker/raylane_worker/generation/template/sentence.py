@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING, Final
 
-from raylane_common.wire.sources import ColumnType, TableFormat
+from raylane_common.wire.sources import ColumnType
 from raylane_worker.generation.template.days import compares_days, is_day
 from raylane_worker.generation.template.question import (
     MAX_ROWS,
@@ -130,10 +130,6 @@ def _notes(question: Question, *, small: bool) -> list[str]:
         notes.append("times and days are those of UTC")
     if isinstance(operation, Aggregate) and operation.top:
         notes.append(f"ties are ordered by {_names(operation.keys)}")
-    counted = operation.measures if isinstance(operation, Aggregate) else ()
-    of_text = [one for one in counted if one.column and one.column.type is ColumnType.STRING]
-    if of_text and question.source.format is TableFormat.CSV:
-        notes.append("an empty text cell counts as a value")
     return notes
 
 

@@ -1,7 +1,8 @@
-"""Writes a question as a prompt that has no other reading."""
+"""Writes a question as a prompt."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -20,7 +21,7 @@ from raylane_worker.generation.template.question import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from raylane_common.wire.sources import Column, Source
     from raylane_worker.generation.template.question import Condition, Operation, Question, Value
@@ -42,63 +43,104 @@ def quote(text: str) -> str:
     return f"{mark}{text}{mark}"
 
 
-def write_prompt(question: Question, *, name: Callable[[str], str] = quote, with_source: bool = True) -> str:
-    """Returns the prompt. `name` writes a column's name.
+def write_prompts(question: Question) -> Iterator[str]:
+    """Yields the prompt in several words, with its source and with all names in quotes.
 
-    With the source and with names in quotes, it has no other reading.
+    One of them has no other reading, unless the columns have the names of all these words.
     """
-    parts = [_operation(question.operation, question.source, name)]
-    if with_source:
-        parts.append(f"in {quote(question.source.name)}")
-    if question.conditions:
-        parts.append("where " + " and ".join(_condition(one, name) for one in question.conditions))
-    return " ".join(parts)
+    for words in _WORDS:
+        yield _Writer(words, quote).write(question, with_source=True)
 
 
-def _operation(operation: Operation, source: Source, name: Callable[[str], str]) -> str:
-    match operation:
-        case Preview(limit=None):
-            return "all rows"
-        case Preview(limit=limit):
-            return "first row" if limit == 1 else f"first {limit} rows"
-        case ListColumns():
-            return "columns"
-        case Describe(columns=columns):
-            return f"describe {_names(columns, name)}"
-        case CountMissing(columns=columns) if columns == columns_of(source):
-            return "missing values per column"
-        case CountMissing(columns=columns):
-            return f"missing values of {_names(columns, name)}"
-        case Distinct(columns=columns):
-            return f"distinct {_names(columns, name)}"
-        case TopRows(limit=limit, column=column, descending=descending):
-            return f"{'top' if descending else 'bottom'} {limit} by {name(column.name)}"
-        case Aggregate(measures=(Measure(column=None),), keys=()):
-            return "how many rows"
-        case Aggregate(measures=measures, keys=keys, top=top, descending=descending):
-            what = " and ".join(_measure(one, name) for one in measures)
-            if top:
-                return f"{'top' if descending else 'bottom'} {top} {_names(keys, name)} by {what}"
-            return f"{what} by {_names(keys, name)}" if keys else what
+def write_example(question: Question, *, quotes: bool) -> str:
+    """Returns the prompt without its source, and with names in quotes or not."""
+    return _Writer(_WORDS[0], quote if quotes else str).write(question, with_source=False)
 
 
-def _measure(measure: Measure, name: Callable[[str], str]) -> str:
-    if measure.column is None:
-        return "number of rows"
-    return f"{_STATISTICS[measure.statistic]} {name(measure.column.name)}"
+@dataclass(frozen=True)
+class _Words:
+    """The words of a prompt that columns may have as names."""
+
+    rows: str
+    missing: str
+    columns: str
+    describe: str
+    distinct: str
+
+    @property
+    def row(self) -> str:
+        return "entry" if self.rows == "entries" else self.rows.removesuffix("s")
 
 
-def _condition(condition: Condition, name: Callable[[str], str]) -> str:
-    column, values = name(condition.column.name), [_value(value) for value in condition.values]
-    match condition.comparison:
-        case Comparison.MISSING:
-            return f"{column} is missing"
-        case Comparison.BETWEEN:
-            return f"{column} between {values[0]} and {values[1]}"
-        case Comparison.IN:
-            return f"{column} in ({', '.join(values)})"
-        case comparison:
-            return f"{column} {comparison} {values[0]}"
+_WORDS: Final = (
+    _Words("rows", "missing values", "columns", "describe", "distinct"),
+    _Words("records", "null values", "column names", "summary statistics of", "unique"),
+    _Words("entries", "missing data", "column types", "descriptive statistics of", "different"),
+    _Words("observations", "nulls", "schema", "a summary of", "distinct"),
+)
+
+
+@dataclass(frozen=True)
+class _Writer:
+    """Writes questions. `name` writes the name of a column."""
+
+    words: _Words
+    name: Callable[[str], str]
+
+    def write(self, question: Question, *, with_source: bool) -> str:
+        parts = [self._operation(question.operation, question.source)]
+        if with_source:
+            parts.append(f"in {quote(question.source.name)}")
+        if question.conditions:
+            parts.append("where " + " and ".join(map(self._condition, question.conditions)))
+        return " ".join(parts)
+
+    def _operation(self, operation: Operation, source: Source) -> str:
+        words = self.words
+        match operation:
+            case Preview(limit=None):
+                return f"all {words.rows}"
+            case Preview(limit=limit):
+                return f"first {words.row}" if limit == 1 else f"first {limit} {words.rows}"
+            case ListColumns():
+                return words.columns
+            case Describe(columns=columns):
+                return f"{words.describe} {self._names(columns)}"
+            case CountMissing(columns=columns) if columns == columns_of(source):
+                return f"{words.missing} per column"
+            case CountMissing(columns=columns):
+                return f"{words.missing} of {self._names(columns)}"
+            case Distinct(columns=columns):
+                return f"{words.distinct} {self._names(columns)}"
+            case TopRows(limit=limit, column=column, descending=descending):
+                return f"{'top' if descending else 'bottom'} {limit} by {self.name(column.name)}"
+            case Aggregate(measures=(Measure(column=None),), keys=()):
+                return f"how many {words.rows}"
+            case Aggregate(measures=measures, keys=keys, top=top, descending=descending):
+                what = " and ".join(map(self._measure, measures))
+                if top:
+                    return f"{'top' if descending else 'bottom'} {top} {self._names(keys)} by {what}"
+                return f"{what} by {self._names(keys)}" if keys else what
+
+    def _measure(self, measure: Measure) -> str:
+        if measure.column is None:
+            return f"number of {self.words.rows}"
+        return f"{_STATISTICS[measure.statistic]} {self.name(measure.column.name)}"
+
+    def _condition(self, condition: Condition) -> str:
+        column, values = self.name(condition.column.name), [_value(value) for value in condition.values]
+        match condition.comparison:
+            case Comparison.MISSING:
+                return f"{column} is missing"
+            case Comparison.BETWEEN:
+                return f"{column} between {values[0]} and {values[1]}"
+            case Comparison.IN:
+                return f"{column} in ({', '.join(values)})"
+            case comparison:
+                return f"{column} {comparison} {values[0]}"
+
+    def _names(self, columns: Iterable[Column]) -> str:
+        return ", ".join(self.name(column.name) for column in columns)
 
 
 def _value(value: Value) -> str:
@@ -109,7 +151,3 @@ def _value(value: Value) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return quote(value) if isinstance(value, str) else repr(value)
-
-
-def _names(columns: Iterable[Column], name: Callable[[str], str]) -> str:
-    return ", ".join(name(column.name) for column in columns)

@@ -1,0 +1,1 @@
+"""Random prompts about tables with hostile names; each answer is compared with DuckDB."""
