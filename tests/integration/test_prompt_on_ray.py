@@ -12,7 +12,7 @@ import pytest
 from raylane_common.ray.client import RayClient
 from raylane_common.ray.package import build_package
 from raylane_common.ray.settings import RaySettings
-from raylane_worker.generation.checks.cluster import METHODS, NOT_OF_DATASET, NOT_OF_GROUPS
+from raylane_worker.generation.checks.cluster import NOT_OF_DATASET, NOT_OF_GROUPS
 from raylane_worker.generation.checks.operators import RENAMED, RENAMED_TEXT, RENAMED_TIME
 from raylane_worker.run_kit import LAUNCHER, kit_files
 from tests.helpers import profiles
@@ -22,6 +22,7 @@ from tests.unit.generation.ray_cases import (
     IMPORTS,
     MISSING_PACKAGE,
     READ,
+    REFUSED_METHODS,
     SALES,
     SALES_CSV,
     TEXT_NOT_ASCII,
@@ -190,7 +191,8 @@ async def test_what_the_prompt_and_the_checks_say_about_ray_is_true(ray_head: Em
     pairs = WRONG_ON_RAY.items() if is_deep else ()
     wrong = [sales(line) for pair in pairs for line in pair]
     fine = FINE_ON_RAY if is_deep else ()
-    fails = (*FAILS_ON_RAY, *TEXT_NOT_ASCII, *MISSING_PACKAGE) if is_deep else ()
+    packages = (*MISSING_PACKAGE, *REFUSED_METHODS)
+    fails = (*FAILS_ON_RAY, *TEXT_NOT_ASCII, *packages) if is_deep else ()
     results = iter(await run(ray_head, tmp_path, [*right, operations(), *wrong, *fine, *fails]))
 
     output, error = next(results)
@@ -211,11 +213,6 @@ async def test_what_the_prompt_and_the_checks_say_about_ray_is_true(ray_head: Em
     for piece in fails:
         _, error = next(results)
         assert error is not None, piece
-        if piece in MISSING_PACKAGE:
+        if piece in packages:
             assert any(word in error for word in ("ModuleNotFoundError", "ImportError", "jinja2", "cuDF")), piece
     assert next(results, None) is None
-
-
-def test_every_method_that_needs_a_package_has_a_case() -> None:
-    cases = "\n".join(MISSING_PACKAGE)
-    assert [method for method in METHODS if f".{method}(" not in cases and f".{method}." not in cases] == []

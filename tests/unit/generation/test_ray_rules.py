@@ -12,6 +12,7 @@ from tests.unit.generation.ray_cases import (
     FAILS_ON_RAY,
     FINE_ON_RAY,
     MISSING_PACKAGE,
+    REFUSED_METHODS,
     SALES,
     TEXT_NOT_ASCII,
     WRONG_ON_RAY,
@@ -33,6 +34,11 @@ def test_what_fails_or_is_wrong_on_ray_is_a_finding_that_says_what_to_write(rule
     assert any(
         word in message for word in ("; write ", "; use ", "; print", "; compute ", "; leave ", "; round ", "; an ")
     )
+
+
+@pytest.mark.parametrize("line", REFUSED_METHODS)
+def test_other_methods_that_need_a_package_are_not_allowed(line: str) -> None:
+    assert "method_not_allowed" in {finding.rule for finding in verify(script(line), [SALES])}
 
 
 @pytest.mark.parametrize("line", [*FINE_ON_RAY, *(sales(right) for right in WRONG_ON_RAY.values())])

@@ -31,30 +31,9 @@ MISSING_PACKAGES: Final = (
     "torch",
 )
 
-_PRINT: Final = "print the numbers"
 _AS_TEXT: Final = "print(frame.to_string(index=False))"
-_BATCHES: Final = 'use iter_batches(batch_format="numpy")'
-_IN_DRIVER: Final = "use .limit(n).to_pandas()"
-# Methods that need a package, whatever they are called on: (package, what to do instead).
-METHODS: Final = {
-    "boxplot": ("matplotlib", _PRINT),
-    "hist": ("matplotlib", f"{_PRINT}, with pd.cut(...).value_counts()"),
-    "iter_jax_batches": ("jax", _BATCHES),
-    "iter_tf_batches": ("tensorflow", _BATCHES),
-    "iter_torch_batches": ("torch", _BATCHES),
-    "plot": ("matplotlib", _PRINT),
-    "to_coo": ("scipy", _PRINT),
-    "to_daft": ("daft", _IN_DRIVER),
-    "to_dask": ("dask", _IN_DRIVER),
-    "to_latex": ("jinja2", _AS_TEXT),
-    "to_markdown": ("tabulate", _AS_TEXT),
-    "to_mars": ("mars", _IN_DRIVER),
-    "to_modin": ("modin", _IN_DRIVER),
-    "to_spark": ("raydp", _IN_DRIVER),
-    "to_tf": ("tensorflow", _BATCHES),
-    "to_xarray": ("xarray", _IN_DRIVER),
-    "to_xml": ("lxml", _AS_TEXT),
-}
+# Methods that need a package for any arguments: (package, what to do instead). Plots and others are not allowed at all.
+_METHODS: Final = {"to_latex": ("jinja2", _AS_TEXT), "to_markdown": ("tabulate", _AS_TEXT)}
 _FRAMES: Final = 'map_batches(f, batch_format="pandas")'
 _GROUPS: Final = 'map_groups(f, batch_format="pandas")'
 # Methods that a dataset does not have, and what it has instead.
@@ -100,10 +79,6 @@ NOT_OF_GROUPS: Final = {
     "transform": _GROUPS,
     "value_counts": "aggregate(ValueCounter(column))",
 }
-_PLOTS: Final = frozenset(["area", "bar", "barh", "box", "density", "hexbin", "hist", "kde", "line", "pie", "scatter"])
-_STYLES: Final = frozenset(
-    ["apply", "background_gradient", "bar", "format", "hide", "highlight_max", "highlight_min", "map", "set_caption"]
-)
 # The methods of `interpolate` that pandas computes without scipy.
 _INTERPOLATIONS: Final = frozenset({"index", "linear", "time", "values"})
 _RANKS: Final = frozenset({"kendall", "spearman"})
@@ -117,23 +92,13 @@ def check_cluster(script: AstScript, absent: Iterable[tuple[ast.Call, str]]) -> 
     for call, instead in absent:
         method = call.func.attr if isinstance(call.func, ast.Attribute) else ""
         yield finding_at("fails_on_ray", call, f"a dataset of Ray has no .{method}(); use {instead}")
-    own = {node.name for node in script.nodes if isinstance(node, ast.FunctionDef)}
     for call in script.calls:
-        if isinstance(call.func, ast.Attribute) and call.func.attr not in own:
-            needed = _by_method(call.func) or _by_argument(call, call.func.attr)
+        if isinstance(call.func, ast.Attribute):
+            needed = _METHODS.get(call.func.attr) or _by_argument(call, call.func.attr)
             if needed is not None:
                 package, instead = needed
                 message = f"this needs {package}, which the cluster does not have; {instead}"
                 yield finding_at("missing_package", call, message)
-
-
-def _by_method(function: ast.Attribute) -> tuple[str, str] | None:
-    if isinstance(function.value, ast.Attribute):
-        if function.value.attr == "plot" and function.attr in _PLOTS:
-            return METHODS["plot"]
-        if function.value.attr == "style" and function.attr in _STYLES:
-            return "jinja2", _AS_TEXT
-    return METHODS.get(function.attr)
 
 
 def _by_argument(call: ast.Call, method: str) -> tuple[str, str] | None:
