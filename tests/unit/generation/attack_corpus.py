@@ -25,7 +25,8 @@ SOURCES: Final = (
 class Attack:
     """A script of one family, and what it did when verification did not stop it.
 
-    The effect is one of `tests.fuzz.attack_runs.Effect`, or `refused` if it was never run.
+    The effect is one of `tests.fuzz.attack_runs.Effect`, or `refused` if it was never run. What `runs_alone` needs
+    neither a cluster nor files elsewhere.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Attack:
     what: str
     effect: str
     code: str
+    runs_alone: bool = False
 
 
 def _script(imports: list[str], body: str) -> str:
@@ -41,8 +43,10 @@ def _script(imports: list[str], body: str) -> str:
 
 
 def _attack(row: dict[str, Any]) -> Attack:
-    code = row["code"] if "code" in row else _script(row.pop("imports"), row.pop("body"))
-    return Attack(**row | {"code": code})
+    if "code" in row:
+        return Attack(**row)
+    code = _script(row.pop("imports"), row.pop("body"))
+    return Attack(**row, code=code, runs_alone=True)
 
 
 ATTACKS: Final = tuple(_attack(row) for row in json.loads((_CORPUS / "attacks.json").read_text()))

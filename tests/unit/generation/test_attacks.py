@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import random
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from raylane_worker.generation.verify import verify
+from tests.helpers.profiles import by_profile, seed
 from tests.unit.generation.attack_corpus import ACCEPTED, ATTACKS, KNOWN_LIMITS, SOURCES, by_family
 
 if TYPE_CHECKING:
@@ -29,3 +33,14 @@ def test_what_is_found_in_an_attack_says_what_to_do() -> None:
     for attack in ATTACKS:
         for finding in verify(attack.code, SOURCES):
             assert len(finding.message.split()) > 4, (attack.name, finding)
+
+
+@pytest.mark.chaos
+def test_attacks_do_what_the_corpus_says_when_verification_is_off() -> None:
+    known = {attack.name: attack.effect for attack in ATTACKS if attack.runs_alone}
+    drawn = random.Random(seed()).sample(sorted(known), by_profile(fast=10, ci=40, deep=len(known)))
+    # In a process of its own, because it forks, and pytest has threads.
+    command = [sys.executable, "-W", "ignore", "-m", "tests.fuzz.attack_runs", *drawn]
+    child = subprocess.run(command, capture_output=True, text=True)
+    rows = [line.split("\t") for line in child.stdout.splitlines()]
+    assert {name: effect for effect, name, _ in rows} == {name: known[name] for name in drawn}, child.stderr

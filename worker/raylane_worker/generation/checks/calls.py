@@ -19,7 +19,7 @@ from raylane_worker.generation.checks.allowed.arguments import (
 from raylane_worker.generation.checks.allowed.attributes import ATTRIBUTES
 from raylane_worker.generation.checks.bindings import Bindings
 from raylane_worker.generation.checks.classes import check_classes
-from raylane_worker.generation.checks.formats import problems_of_format
+from raylane_worker.generation.checks.formats import Formats
 from raylane_worker.generation.checks.functions import NamedFunctions
 from raylane_worker.generation.checks.script import AstScript, finding_at, quote, text_of
 
@@ -54,7 +54,7 @@ _MAY_BE_BUILT_FROM_ARRAYS: Final = frozenset(
 def check_calls(script: AstScript, variables: Variables, attributes: Attributes) -> Iterator[Finding]:
     """Yields a finding for each call whose arguments are not allowed, and for methods that are not called directly."""
     bindings = Bindings(script, variables)
-    functions = NamedFunctions(script, variables, bindings)
+    functions, formats = NamedFunctions(script, variables, bindings), Formats(attributes, bindings)
     yield from check_classes(script, variables)
     yield from _check_values(script)
     for node in script.nodes:
@@ -66,7 +66,7 @@ def check_calls(script: AstScript, variables: Variables, attributes: Attributes)
                 yield from _check_function(script, attributes, node)
                 yield from _check_method(script, node)
             case ast.Attribute(attr="format" | "format_map"):
-                for problem in problems_of_format(node, attributes, bindings):
+                for problem in formats.problems_of(node):
                     yield finding_at("format", node, problem)
             case _:
                 pass

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import string
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from raylane_worker.generation.checks.bindings import Binding, Bindings
@@ -18,31 +19,42 @@ if TYPE_CHECKING:
 _INDEX: Final = re.compile(r"\[[^\[\]]*\]")
 _FORMATTER: Final = string.Formatter()
 _USE_FSTRING: Final = "write an f-string instead, or the text with its fields as a literal before .format()"
+_NOT_LITERAL: Final = f"the text that .format() fills in is not a literal; {_USE_FSTRING}"
+# A variable may hold many texts, and be filled in at many places.
+_MAX_PROBLEMS: Final = 3
 
 
-def problems_of_format(node: ast.Attribute, attributes: Attributes, bindings: Bindings) -> Iterator[str]:
-    """Yields what is wrong with `text.format` or `text.format_map`, called or not."""
-    texts = _texts_of(node.value, bindings)
-    if texts is None:
-        yield f"the text that .{node.attr}() fills in is not a literal; {_USE_FSTRING}"
-        return
-    for text in texts:
-        yield from _problems_of_text(text, attributes)
+@dataclass(frozen=True)
+class Formats:
+    """Finds out what the texts that a script fills in may read."""
 
+    attributes: Attributes
+    bindings: Bindings
+    _of_variables: dict[str, list[str]] = field(default_factory=dict)
 
-def _texts_of(node: ast.expr, bindings: Bindings) -> list[str] | None:
-    """Returns all texts that the expression may be; None if the script does not tell."""
-    match node:
-        case ast.Constant(value=str(text)):
-            return [text]
-        case ast.BinOp(left=ast.Constant(value=str(left)), op=ast.Add(), right=ast.Constant(value=str(right))):
-            return [left + right]
-        case ast.Name(id=name):
-            texts = [_text_of(binding) for binding in bindings.of(name)]
-            is_literal = None not in texts and name not in bindings.variables.imported
-            return [text for text in texts if text is not None] if is_literal else None
-        case _:
-            return None
+    def problems_of(self, node: ast.Attribute) -> list[str]:
+        """Returns what is wrong with `text.format` or `text.format_map`, called or not."""
+        match node.value:
+            case ast.Constant(value=str(text)):
+                return list(_problems_of_text(text, self.attributes))
+            case ast.BinOp(left=ast.Constant(value=str(left)), op=ast.Add(), right=ast.Constant(value=str(right))):
+                return list(_problems_of_text(left + right, self.attributes))
+            case ast.Name(id=name):
+                if name not in self._of_variables:
+                    self._of_variables[name] = self._problems_of_variable(name)
+                return self._of_variables[name]
+            case _:
+                return [_NOT_LITERAL]
+
+    def _problems_of_variable(self, name: str) -> list[str]:
+        texts = [_text_of(binding) for binding in self.bindings.of(name)]
+        if name in self.bindings.variables.imported:
+            return [_NOT_LITERAL]
+        return [
+            problem
+            for text in dict.fromkeys(texts)
+            for problem in ([_NOT_LITERAL] if text is None else _problems_of_text(text, self.attributes))
+        ][:_MAX_PROBLEMS]
 
 
 def _text_of(binding: Binding) -> str | None:
