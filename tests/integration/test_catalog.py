@@ -228,10 +228,16 @@ async def test_a_listing_shows_columns_and_location(database: Database) -> None:
         ("s3n://lake/a=b/c", "s3://lake/a=b/c/"),
         ("s3://lake", "s3://lake/"),
         ("s3://lake/my orders/", "s3://lake/my%20orders/"),
+        ("s3://lake//a//b//", "s3://lake/a//b/"),
     ],
 )
 async def test_a_location_is_an_s3_prefix_that_arrow_reads(database: Database, location: str, normal: str) -> None:
     assert (await database.resolve(definition(location=location))).location == normal
+
+
+async def test_a_location_of_slashes_that_is_none_is_refused_at_once(database: Database) -> None:
+    with pytest.raises(UnsupportedFormat, match="not on S3"):
+        await database.resolve(definition(location=f"s3://lake{'/' * 5000}\n"))
 
 
 async def test_hive_types_become_column_types(database: Database) -> None:

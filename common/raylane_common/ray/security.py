@@ -20,7 +20,7 @@ NO_AUTHENTICATION: Final = "disabled"
 def weaknesses(address: Address, version: RayVersion) -> list[str]:
     """Returns what an operator should fix, one sentence each; nothing for a cluster without known weaknesses."""
     found = []
-    numbers = re.match(r"(\d+)\.(\d+)", version.ray_version)
+    numbers = re.match(r"(\d{1,6})\.(\d{1,6})", version.ray_version)
     if numbers and (int(numbers[1]), int(numbers[2])) < SAFE_SINCE:
         found.append(
             f"Ray {version.ray_version} has known holes (CVE-2026-41486 and others); upgrade it to 2.55 or newer"

@@ -57,7 +57,7 @@ _HIVE_TYPES: Final = {
     "boolean": ColumnType.BOOLEAN,
     "date": ColumnType.DATE,
 }
-_LOCATION: Final = re.compile(r"s3[an]?://([^/]+)/*(.*?)/*")
+_LOCATION: Final = re.compile(r"s3[an]?://([^/]+)(?:/(.*))?")
 _ESCAPED: Final = {r"\t": "\t", r"\001": "\x01", r"\u0001": "\x01"}
 
 
@@ -175,7 +175,7 @@ def _location(table: TableTypeDef) -> str:
     if match is None:
         problem = f"is at {location!r}, which is not on S3" if location else "has no location"
         raise _unsupported(table, problem)
-    bucket, prefix = match.groups()
+    bucket, prefix = match[1], (match[2] or "").strip("/")
     return readable_uri(f"s3://{bucket}/" + (f"{prefix}/" if prefix else ""))
 
 
