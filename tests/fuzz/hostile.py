@@ -68,6 +68,11 @@ CASES: Final[dict[str, tuple[str, Sequence[Source]]]] = {
         _script(*(f"ray.data.read_parquet('s3://lake/sales/x{number}/')" for number in range(500))),
         [WEATHER, *map(_table, range(2_000))],
     ),
+    "readers of a wide file": (_script(*[f"ds = {READ}"] * 400), _wide(10_000, "number {}")),
+    "readers among many files": (
+        _script(*[f"ds = {READ}"] * 400),
+        [*(csv_source(f"{number}.csv") for number in range(2_000)), WEATHER],
+    ),
     "readers in readers": (
         _script(f"x = {_nested('ray.data.read_csv([', ','.join(['1'] * 4_000), '])', 90)}"),
         [WEATHER],
@@ -91,6 +96,9 @@ CASES: Final[dict[str, tuple[str, Sequence[Source]]]] = {
     "attributes of attributes": (_script(*["x = ray.data" + ".a" * 45] * 100), [WEATHER]),
     "an import of many parts": (f"import a{'.a' * 30_000}", [WEATHER]),
     "a formatted text of many parts": (f"x = f'{'{a}' * 20_000}'", [WEATHER]),
+    "a huge number as a base": (_script(f"class A(0x{'f' * 5_000}): pass"), [WEATHER]),
+    "a deep base": (_script(f"class A({'-' * 400}1): pass"), [WEATHER]),
+    "dictionaries of functions": (_script("def f(x): return x", f"x = {{{'**f,' * 2_000}}}"), [WEATHER]),
     "a large number": (_script(f"x = 0x{'f' * 60_000}", f"ds.groupby(0x{'f' * 1_000})"), [WEATHER]),
 }
 

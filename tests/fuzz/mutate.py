@@ -16,6 +16,38 @@ if TYPE_CHECKING:
 
     from raylane_common.wire.sources import Column, Source
 
+# One of each kind of syntax, as a place for odd parts.
+ZOO: Final = """
+@f(1)
+class A(B, *C, metaclass=M, **D):
+    x: list[int] = 1
+    def __init__(self, a, /, b: int = 2, *c, d=3, **e) -> None:
+        super().__init__(); self.x = a; nonlocal_ = lambda f, *g, h=4: f
+async def main():
+    async with a as (b, c), d: pass
+    async for i in j: await k
+    return [l async for l in m if n]
+try:
+    raise E(1) from x
+except (F, G) as error:
+    assert a, b
+else:
+    del a.b, c[1:2, ::3]
+finally:
+    global_ = yield_ = {**a, 'b': 1, c: {*d, 2}}
+match x:
+    case A(b=1 | 2, c=[d, *e]) as f if g: pass
+    case {'h': i, **j}: pass
+    case -1 | 2j | 'k' | None | l.m: pass
+with open_(x) as y, z: y @= 1; y //= 2; y **= ~3
+while not (a := b) < c <= d is not e not in f: break
+for i, (j, *k) in l: print(f'{a!r:>{b}}' 'c' rf'{d}', sep='', *e, **f)
+'{0.a} {b[c]}'.format(d, e=f) % g
+type(h).__name__, (i if j else k), *l
+"""
+# Written for this number, since Python does not write it itself.
+_HUGE: Final = 3141592653589793
+
 Literal: TypeAlias = str | bytes | bool | int | float | complex | EllipsisType | None
 
 _ODD_TEXT: Final = (
@@ -172,7 +204,7 @@ def _mutated_tree(random: Random, code: str, other: str) -> str:
                 setattr(parent, field, new)
             else:
                 values[index : index + 1] = [new] * _few(random, 300)
-        return ast.unparse(tree)
+        return ast.unparse(tree).replace(str(_HUGE), "0x" + "f" * 5000)
     except (SyntaxError, ValueError, RecursionError, MemoryError, AttributeError, TypeError):
         return code
 
@@ -210,7 +242,7 @@ def _changed(random: Random, node: ast.expr | ast.stmt, donated: Sequence[ast.ex
 
 
 def _odd_value(random: Random) -> Literal:
-    values = (2**200, -1, 1e999, 1e-300, 1j, True, None, ..., b"\xff\0", b"s3://x", b"a" * 300)
+    values = (_HUGE, 2**200, -1, 1e999, 1e-300, 1j, True, None, ..., b"\xff\0", b"s3://x", b"a" * 300)
     return random.choice((*_ODD_TEXT, *_ODD_TEXT, *values, random.choice(_LONG_TEXT) * 3_000))
 
 

@@ -17,7 +17,7 @@ from raylane_worker.generation import verify as verification
 from raylane_worker.generation.template.generator import write
 from raylane_worker.generation.verify import verify
 from tests.fuzz import hostile
-from tests.fuzz.mutate import mutated, sources
+from tests.fuzz.mutate import ZOO, mutated, sources
 from tests.unit.generation.attack_corpus import ATTACKS
 from tests.unit.generation.schemas import WEATHER
 
@@ -116,6 +116,7 @@ def seeds() -> Iterator[str]:
     for corpus in sorted((Path(__file__).parents[1] / "corpus").glob("good*.json")):
         yield from (entry["code"] for entry in json.loads(corpus.read_text("utf-8")))
     yield from (write(prompt, [WEATHER]).code for prompt in _PROMPTS)
+    yield from [ZOO] * 20
     yield from (code for code, _ in hostile.CASES.values() if len(code) < 5_000)
 
 

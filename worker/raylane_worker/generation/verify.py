@@ -46,7 +46,7 @@ def verify(code: str, sources: Sequence[Source]) -> list[Finding]:
         return [_clip(script)]
     try:
         findings = dict.fromkeys(islice(_check_script(script, sources), _MAX_FOUND))
-    except OutOfTime:
+    except (OutOfTime, RecursionError):
         return [TOO_COMPLEX]
     first = sorted(findings, key=lambda finding: (finding.line or 0, finding.rule))[:_MAX_FINDINGS]
     return list(map(_clip, first))

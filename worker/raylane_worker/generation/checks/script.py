@@ -30,6 +30,8 @@ _DOTTED_NAME: Final = re.compile(r"\w+(?:[\s\\]*\.[\s\\]*\w+)*+")
 # Keep every check fast and its recursion shallow. Ordinary scripts are far below them.
 MAX_NODES: Final = 6_000
 MAX_DEPTH: Final = 500
+# Python refuses to write an integer of more than 14,000 bits as text, as a message would.
+MAX_INTEGER_BITS: Final = 4096
 # The name of the encoding in one of the first two lines of a file, and where a line ends, as Python sees them.
 _COOKIE: Final = re.compile(r"[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)", re.ASCII)
 _LINE_END: Final = re.compile(r"\r\n|\r|\n")
@@ -159,17 +161,17 @@ def _encoding(code: str) -> str:
 
 TOO_COMPLEX: Final = Finding(
     rule="too_complex",
-    message="the script is nested too deeply, or has too many parts; write it with fewer and simpler statements",
+    message="the script is nested too deeply, or has too many parts or a huge number; use fewer and simpler ones",
 )
 
 
 def _script(tree: ast.Module) -> AstScript | None:
-    """Returns the script; None if it is nested too deeply or has too many nodes."""
+    """Returns the script; None if it is nested too deeply, or has too many nodes or a huge number."""
     nodes: list[ast.AST] = [tree]
     parents: dict[ast.AST, ast.AST] = {}
     depths: dict[ast.AST, int] = {tree: 0}
     for node in nodes:
-        if depths[node] > MAX_DEPTH or len(nodes) > MAX_NODES:
+        if depths[node] > MAX_DEPTH or len(nodes) > MAX_NODES or _is_huge(node):
             return None
         for child in ast.iter_child_nodes(node):
             # Every place of the tree shares these.
@@ -197,6 +199,10 @@ def _script(tree: ast.Module) -> AstScript | None:
         called=called,
         passed=_passed(nodes, parents, called),
     )
+
+
+def _is_huge(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, int) and node.value.bit_length() > MAX_INTEGER_BITS
 
 
 _SHARED: Final = (ast.expr_context, ast.boolop, ast.operator, ast.unaryop, ast.cmpop)
