@@ -69,6 +69,14 @@ CASES: Final[dict[str, tuple[str, Sequence[Source]]]] = {
         [WEATHER, *map(_table, range(2_000))],
     ),
     "readers of a wide file": (_script(*[f"ds = {READ}"] * 400), _wide(10_000, "number {}")),
+    "new columns of a wide file": (
+        _script(*(f"ds = ds.with_column('new {number}', 1).groupby('number 7')" for number in range(400))),
+        _wide(10_000, "number {}"),
+    ),
+    "all columns of a wide file": (
+        _script(*(f"x{number} = ds.columns() + ds.columns()" for number in range(400))),
+        _wide(10_000, "number {}"),
+    ),
     "readers among many files": (
         _script(*[f"ds = {READ}"] * 400),
         [*(csv_source(f"{number}.csv") for number in range(2_000)), WEATHER],

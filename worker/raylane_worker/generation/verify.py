@@ -16,9 +16,10 @@ from raylane_worker.generation.checks.cluster import check_cluster
 from raylane_worker.generation.checks.columns import check_columns
 from raylane_worker.generation.checks.compiles import check_compiles
 from raylane_worker.generation.checks.flow import follow
+from raylane_worker.generation.checks.locations import Locations
 from raylane_worker.generation.checks.names import check_names
 from raylane_worker.generation.checks.operators import check_operators
-from raylane_worker.generation.checks.paths import check_paths, sources_read
+from raylane_worker.generation.checks.paths import check_paths
 from raylane_worker.generation.checks.script import TOO_COMPLEX, AstScript, OutOfTime, parse_script
 from raylane_worker.generation.checks.structure import check_structure
 
@@ -64,12 +65,12 @@ def _clip(finding: Finding) -> Finding:
 
 
 def _check_script(script: AstScript, sources: Sequence[Source]) -> Iterator[Finding]:
-    read = sources_read(script, sources)
+    locations = Locations(script, sources)
     yield from check_compiles(script)
-    yield from check_names(script, read)
-    yield from check_paths(script, sources)
-    found = follow(script, sources)
-    yield from check_columns(found.missing, read)
+    yield from check_names(script, locations.read)
+    yield from check_paths(script, locations)
+    found = follow(script, locations)
+    yield from check_columns(found.missing, locations.read)
     yield from check_structure(script, found)
-    yield from check_operators(script, read)
+    yield from check_operators(script, locations.read)
     yield from check_cluster(script, found.absent)

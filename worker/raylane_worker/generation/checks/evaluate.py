@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 from raylane_worker.generation.checks.cluster import NOT_OF_DATASET, NOT_OF_GROUPS
 from raylane_worker.generation.checks.datasets import Arguments, Effect, aggregate, of_dataset, of_grouped
-from raylane_worker.generation.checks.readers import READERS, read_dataset
+from raylane_worker.generation.checks.locations import READERS, Locations
+from raylane_worker.generation.checks.readers import read_dataset
 from raylane_worker.generation.checks.scope import Scope
 from raylane_worker.generation.checks.values import (
     Dataset,
@@ -29,7 +30,6 @@ from raylane_worker.generation.checks.values import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from raylane_common.wire.sources import Source
     from raylane_worker.generation.checks.script import AstScript
 
 # An ordinary script takes 30 to 200 steps. The limits keep the check of any script fast and its recursion shallow.
@@ -82,12 +82,12 @@ class Found:
 class Evaluator:
     """Evaluates expressions as far as they are known. `Flow` adds functions and statements."""
 
-    def __init__(self, script: AstScript, sources: Sequence[Source]) -> None:
-        """`sources` are those that the script may read."""
+    def __init__(self, script: AstScript, locations: Locations) -> None:
+        """`locations` are those that the script may read."""
         self.script = script
         self.found = Found()
         self.in_try = 0
-        self._sources = sources
+        self._locations = locations
         self._steps = 0
         self._depth = 0
 
@@ -337,7 +337,7 @@ class Evaluator:
 
     def _call_imported(self, origin: str, call: ast.Call, arguments: Arguments) -> Value:
         if origin in READERS:
-            dataset, chosen = read_dataset(call, arguments, self._sources)
+            dataset, chosen = read_dataset(call, arguments, self._locations)
             if chosen is not None and dataset.columns is not None:
                 self._read(chosen, dataset.columns)
                 dataset = replace(dataset, columns=frozenset(text.value for text in chosen))

@@ -19,14 +19,14 @@ from raylane_worker.generation.checks.values import Function, Items, Keyed, Many
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from raylane_common.wire.sources import Source
     from raylane_worker.generation.checks.datasets import Arguments
+    from raylane_worker.generation.checks.locations import Locations
     from raylane_worker.generation.checks.script import AstScript
 
 
-def follow(script: AstScript, sources: Sequence[Source]) -> Found:
-    """Returns what following the script finds. `sources` are those that it may read."""
-    flow = Flow(script, sources)
+def follow(script: AstScript, locations: Locations) -> Found:
+    """Returns what following the script finds. `locations` are those that it may read."""
+    flow = Flow(script, locations)
     is_whole = flow.run()
     missing = [one for one in flow.found.missing if one.text.value not in flow.changes.keys]
     if flow.keys_are_uncertain or not is_whole:
@@ -40,9 +40,9 @@ class Flow(Evaluator):
     `keys_are_uncertain` says whether rows or frames may get columns in a way that is not followed.
     """
 
-    def __init__(self, script: AstScript, sources: Sequence[Source]) -> None:
-        """`sources` are those that the script may read."""
-        super().__init__(script, sources)
+    def __init__(self, script: AstScript, locations: Locations) -> None:
+        """`locations` are those that the script may read."""
+        super().__init__(script, locations)
         self.changes = changes_in(script)
         self.keys_are_uncertain = False
         self._shared = {

@@ -5,38 +5,33 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, Final
 
-from raylane_common.wire.sources import TableSource
 from raylane_worker.generation.checks.script import text_of
 from raylane_worker.generation.checks.values import Dataset, Text, texts
-from raylane_worker.generation.columns import columns_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from raylane_common.wire.sources import Source
     from raylane_worker.generation.checks.datasets import Arguments
+    from raylane_worker.generation.checks.locations import Locations
 
-READERS: Final = frozenset({"ray.data.read_csv", "ray.data.read_json", "ray.data.read_parquet"})
 # A CSV file takes several times its size as rows in the driver, which shares its node with other work.
 _LARGE_BYTES: Final = 64 * 1024 * 1024
 
 
-def read_dataset(
-    call: ast.Call, arguments: Arguments, sources: Sequence[Source]
-) -> tuple[Dataset, tuple[Text, ...] | None]:
+def read_dataset(call: ast.Call, arguments: Arguments, locations: Locations) -> tuple[Dataset, tuple[Text, ...] | None]:
     """Returns the dataset that a reader makes, and which of its columns it chooses; None if it takes all.
 
     The columns are unknown if the path is, or if an option may change them.
     """
     paths = texts(arguments.get(0, "paths")) or ()
-    read = [source for source in sources if any(_is_below(text.value, source) for text in paths)]
+    read = [source for text in paths if (source := locations.source(text.value)) is not None]
     is_large = any(source.size_bytes is None or source.size_bytes > _LARGE_BYTES for source in read)
     chosen = arguments.named.get("columns")
     options = next((one.value for one in call.keywords if one.arg == "read_options"), None)
     renamed = () if options is None else _column_names(options)
     if not read or renamed is None or "convert_options" in arguments.named or not arguments.is_complete:
         return Dataset(None, is_large), None
-    columns = frozenset(column.name for source in read for column in columns_of(source)).union(renamed)
+    columns, *others = map(locations.columns, read)
+    if others or renamed:
+        columns = columns.union(renamed, *others)
     if "include_paths" in arguments.named:
         columns |= {"path"}
     if "columns" in arguments.named and texts(chosen) is None:
@@ -52,10 +47,3 @@ def _column_names(options: ast.expr) -> list[str] | None:
             return None if None in names else [name for name in names if name is not None]
         case _:
             return None
-
-
-def _is_below(path: str, source: Source) -> bool:
-    """Returns whether the path is that of a source, or of a part of a table."""
-    if isinstance(source, TableSource):
-        return f"{path.rstrip('/')}/".startswith(source.location)
-    return path == source.location

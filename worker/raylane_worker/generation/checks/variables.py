@@ -30,7 +30,7 @@ class Variables:
     @cached_property
     def bound(self) -> frozenset[str]:
         """The names that are bound anywhere, except by an import."""
-        return frozenset(name for node in self.script.nodes for name in _names_bound_by(node))
+        return frozenset(name for node in self.script.nodes for name in names_bound_by(node))
 
     @cached_property
     def imported(self) -> dict[str, set[str]]:
@@ -58,7 +58,7 @@ class Variables:
     def unclear(self) -> Iterator[ast.AST]:
         """Yields the places where an imported name is bound to something else, so that it may stand for either."""
         for node in self.script.nodes:
-            for name in _names_bound_by(node):
+            for name in names_bound_by(node):
                 if name in self.imported and not self._is_field(node):
                     scope = self._scopes[node]
                     is_local = isinstance(scope, (*_FUNCTIONS, *_COMPREHENSIONS))
@@ -72,7 +72,7 @@ class Variables:
             return False
         parent = self.script.parents.get(node)
         is_declared = isinstance(parent, ast.AnnAssign) and parent.value is None
-        return is_declared or not any(name in self._read_in.get(scope, ()) for name in _names_bound_by(node))
+        return is_declared or not any(name in self._read_in.get(scope, ()) for name in names_bound_by(node))
 
     @cached_property
     def _read_in(self) -> dict[ast.AST, set[str]]:
@@ -154,7 +154,7 @@ class Variables:
             if isinstance(node, ast.Name) and isinstance(self.script.parents.get(node), ast.NamedExpr):
                 while isinstance(scope, _COMPREHENSIONS):
                     scope = self._scopes[scope]
-            names.setdefault(scope, set()).update(_names_bound_by(node))
+            names.setdefault(scope, set()).update(names_bound_by(node))
         return names
 
     @cached_property
@@ -234,7 +234,8 @@ def _target_names(target: ast.expr) -> Iterator[str]:
             pass
 
 
-def _names_bound_by(node: ast.AST) -> Iterator[str]:
+def names_bound_by(node: ast.AST) -> Iterator[str]:
+    """Yields the names that a node itself binds, except by an import."""
     match node:
         case ast.Name(id=name, ctx=ast.Store()) | ast.arg(arg=name):
             yield name
