@@ -119,7 +119,7 @@ def _check_arguments(script: AstScript, bindings: Bindings, call: ast.Call) -> I
         yield finding_at("method_not_allowed", call, message)
     arguments = [(one.arg, one.value) for one in call.keywords]
     if any(name is None for name, _ in arguments):
-        if is_own or _may_unpack(script, bindings, call, origin, method):
+        if is_own or _may_unpack(bindings, call, origin, method):
             arguments = [one for one in arguments if one[0] is not None]
         elif (unpacked := _unpacked_arguments(arguments)) is not None:
             arguments = unpacked
@@ -140,7 +140,7 @@ def _check_arguments(script: AstScript, bindings: Bindings, call: ast.Call) -> I
             yield finding_at("argument_not_allowed", call, message)
 
 
-def _may_unpack(script: AstScript, bindings: Bindings, call: ast.Call, origin: str, method: str) -> bool:
+def _may_unpack(bindings: Bindings, call: ast.Call, origin: str, method: str) -> bool:
     """Returns whether any keyword argument is harmless for the call."""
     if origin:
         is_partial = origin == "functools.partial" and bool(call.args) and bindings.is_own_callable(call.args[0])

@@ -61,7 +61,7 @@ def check_names(script: AstScript, sources: Sequence[Source] = ()) -> Iterator[F
     yield from _check_imports(script, variables)
     checked_by_module: set[ast.AST] = set()
     for node, origin in script.references.items():
-        yield from _check_reference(script, variables, node, origin, checked_by_module)
+        yield from _check_reference(variables, node, origin, checked_by_module)
     for node in script.nodes:
         match node:
             case ast.Name():
@@ -122,7 +122,7 @@ def _may_stand_for(origins: set[str]) -> bool:
 
 
 def _check_reference(
-    script: AstScript, variables: Variables, node: ast.AST, origin: str, checked_by_module: set[ast.AST]
+    variables: Variables, node: ast.AST, origin: str, checked_by_module: set[ast.AST]
 ) -> Iterator[Finding]:
     """Checks a name that leads to an import, and notes the attributes that the list of a module allows."""
     chain = _attributes_of(node)

@@ -51,16 +51,13 @@ class AstScript:
 
     `nodes` are all nodes but operators and contexts, each after the one that encloses it; `calls` are the calls among
     them, and `parents` the enclosing nodes. `references` are the names and attributes that lead to something imported,
-    with their full dotted names. `called` are the plain names that the script calls. `passed` are the nodes inside
-    functions that the script passes to Ray rather than calls.
+    with their full dotted names.
     """
 
     nodes: Sequence[ast.AST]
     calls: Sequence[ast.Call]
     parents: Mapping[ast.AST, ast.AST]
     references: Mapping[ast.AST, str]
-    called: frozenset[str]
-    passed: frozenset[ast.AST]
 
     def origin(self, call: ast.Call) -> str:
         """Returns the dotted name of the called function, such as `ray.data.read_csv`; empty if it was not imported."""
@@ -72,20 +69,6 @@ class AstScript:
         while current is not None:
             yield current
             current = self.parents.get(current)
-
-    def enclosing(self, nodes: Iterable[ast.AST]) -> set[ast.AST]:
-        """Returns the nodes, and all nodes that enclose one of them."""
-        found: set[ast.AST] = set()
-        for node in nodes:
-            current: ast.AST | None = node
-            while current is not None and current not in found:
-                found.add(current)
-                current = self.parents.get(current)
-        return found
-
-    def runs_on_driver(self, node: ast.AST) -> bool:
-        """Returns whether the node runs in the driver rather than in a function that is passed to Ray."""
-        return node not in self.passed
 
 
 class OutOfTime(Exception):
@@ -189,15 +172,12 @@ def _script(tree: ast.Module) -> AstScript | None:
         if (origin := _origin(node, imports)) is not None:
             references[node] = origin
     calls = [node for node in nodes if isinstance(node, ast.Call)]
-    called = frozenset(call.func.id for call in calls if isinstance(call.func, ast.Name))
     ends_at_s = time.thread_time() + MAX_CPU_S
     return AstScript(
         nodes=_timed(nodes, ends_at_s),
         calls=_timed(calls, ends_at_s),
         parents=parents,
         references=references,
-        called=called,
-        passed=_passed(nodes, parents, called),
     )
 
 
@@ -206,21 +186,6 @@ def _is_huge(node: ast.AST) -> bool:
 
 
 _SHARED: Final = (ast.expr_context, ast.boolop, ast.operator, ast.unaryop, ast.cmpop)
-
-
-def _passed(nodes: Sequence[ast.AST], parents: Mapping[ast.AST, ast.AST], called: frozenset[str]) -> frozenset[ast.AST]:
-    """Returns the nodes inside lambdas, and inside functions that are not called."""
-    found: set[ast.AST] = set()
-    for node in nodes[1:]:
-        match parent := parents[node]:
-            case ast.Lambda():
-                found.add(node)
-            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) if name not in called:
-                found.add(node)
-            case _:
-                if parent in found:
-                    found.add(node)
-    return frozenset(found)
 
 
 def _imports(nodes: Sequence[ast.AST]) -> Iterator[tuple[str, str]]:
