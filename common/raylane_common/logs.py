@@ -1,4 +1,4 @@
-"""The loggers of Raylane: what they are given from outside stays within its line, in every process and every log."""
+"""Gives Raylane's loggers, which keep text from outside on the line of its message, whichever handler writes it."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def safe_line(text: str) -> str:
 
 
 def safe_lines(text: str) -> list[str]:
-    """Returns the lines of the text, each as of `safe_line`, but with its tabs. CR and CRLF also end a line."""
+    """Returns the lines of the text, each made safe by `safe_line`, but with its tabs. CR and CRLF also end a line."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     return ["\t".join(map(safe_line, line.split("\t"))) for line in lines]
 
@@ -48,7 +48,7 @@ def safe_text(text: str) -> str:
 
 
 def safe_json(document: str) -> str:
-    """Returns a JSON document with every unsafe character escaped as JSON does it. It means the same."""
+    """Returns a JSON document with every unsafe character escaped as JSON does it. Its value is the same."""
     if document.isascii() and document.isprintable():
         return document
     return _UNSAFE.sub(lambda match: json.dumps(match[0])[1:-1], document)

@@ -131,10 +131,10 @@ def test_addresses_that_cannot_be_used_are_refused(fields: dict[str, Any], probl
         ("2.60.0", None, []),
         ("2.60.0", "token", []),
         ("3.0.0.dev0", "token", []),
-        ("2.54.1", "token", ["known holes"]),
+        ("2.54.1", "token", ["known vulnerabilities"]),
         ("2.55.0", "token", []),
         ("2.60.0", "disabled", ["without a token"]),
-        ("2.9.3", "disabled", ["known holes", "without a token"]),
+        ("2.9.3", "disabled", ["known vulnerabilities", "without a token"]),
         pytest.param("2." + "9" * 5000, "token", [], id="a number that Python does not read"),
     ],
 )

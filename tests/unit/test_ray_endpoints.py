@@ -393,7 +393,7 @@ async def test_an_insecure_cluster_is_logged_once_or_refused(
     old.endpoints.health.set_down(old.endpoints.all[0], REFUSED)
     assert await old.choose() == "private"
     [line] = [record for record in caplog.records if "insecure" in record.message]
-    assert "Ray 2.40.0 has known holes" in line.message
+    assert "Ray 2.40.0 has known vulnerabilities" in line.message
 
     strict = world(insecure_cluster="refuse", private="s")
     strict.ray_version = "2.40.0"

@@ -80,7 +80,7 @@ def listed(settings: RaySettings) -> dict[str, RayEndpointSettings]:
 
 
 def parsed(field: str, url: str) -> RayUrl:
-    """Returns the parts of a URL. Raises `InvalidRequest` that names the setting `field` if it can be no cluster's."""
+    """Returns the parts of a URL. Raises `InvalidRequest` that names the setting `field` if no cluster can have it."""
     try:
         return parse(url)
     except ValueError as error:
@@ -91,7 +91,7 @@ def is_private(host: str) -> bool:
     """Whether requests to this host stay in private networks, as far as its name tells.
 
     An address is compared with the registries of RFC 1918, RFC 4193 and similar ones. A name counts as private if it
-    has no dot, or a suffix that is only resolved inside one site. Another form of an address is not private.
+    has no dot, or a suffix that is only resolved inside one site. An address in another form (`127.1`) does not.
     """
     try:
         address = ipaddress.ip_address(host)

@@ -171,7 +171,7 @@ class RayClient:
         `submission_id` is the run's name on the cluster, chosen by the caller: 1 to 64 letters, digits, `-` and `_`.
         `entrypoint` is a shell command; its working directory is the unpacked `package`.
         `env_vars` is the environment of the run, and `pip` are requirements that Ray installs before it starts. Ray
-        shows both to everybody who may list its jobs, so `InvalidRequest` is raised for what looks like a credential.
+        shows both to everybody who may list its runs, so `InvalidRequest` is raised for what looks like a credential.
         `metadata` is stored with the run and returned by `job` and `jobs`. `num_cpus` and `memory_bytes` are reserved
         for the entrypoint itself: the run starts once a node has them free. None or 0 reserves nothing.
 

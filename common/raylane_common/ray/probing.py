@@ -51,7 +51,7 @@ class Timing:
 class Pin:
     """Which cluster is ours, by its session, and which session each URL last led to. Outlives a change of addresses.
 
-    None if no cluster has answered yet, or if its head does not name its session.
+    `session_name` is None if no cluster has answered yet, or if its head does not name its session.
     """
 
     session_name: str | None = None

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 # They make the loader, an interpreter or a shell execute other code, in Ray's worker processes as well as in the
 # script. `PATH` and `PYTHONPATH` are two of them.
 _CODE: Final = re.compile(
-    r"BASH_FUNC_.*|DYLD_.*|LD_.*|BASH_ENV|CLASSPATH|GCONV_PATH|GLIBC_TUNABLES|IFS|JAVA_TOOL_OPTIONS"
-    r"|JDK_JAVA_OPTIONS|_JAVA_OPTIONS|NODE_OPTIONS|NODE_PATH|OPENSSL_(?:CONF|ENGINES|MODULES)|PATH|PERL5(?:LIB|OPT)|PROMPT_COMMAND"
+    r"BASH_FUNC_.*|DYLD_.*|LD_.*|BASH_ENV|CLASSPATH|GCONV_PATH|GLIBC_TUNABLES|IFS|JAVA_TOOL_OPTIONS|JDK_JAVA_OPTIONS"
+    r"|_JAVA_OPTIONS|NODE_OPTIONS|NODE_PATH|OPENSSL_(?:CONF|ENGINES|MODULES)|PATH|PERL5(?:LIB|OPT)|PROMPT_COMMAND"
     r"|RUBY(?:LIB|OPT)|SHELLOPTS|PYTHON(?:BREAKPOINT|EXECUTABLE|HOME|PATH|PLATLIBDIR|PYCACHEPREFIX|STARTUP|USERBASE)"
 )
 # They choose the cluster of the script, or code that Ray loads when the script connects.
@@ -32,8 +32,8 @@ _REASONS: Final = {
     _INDEX: "changes where packages come from; configure pip on the cluster's nodes",
 }
 
-# A requirement as PEP 508 defines it, without its URL. No part can hold a space followed by an option: Ray writes each
-# requirement on a line of a file for pip. Possessive repeats keep the time linear.
+# A requirement as PEP 508 defines it, without its URL. No part can hold a space and an option after it: Ray writes
+# each requirement on a line of a file for pip. Possessive repeats keep the time linear.
 _NAME: Final = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
 _VERSION: Final = r"(?:===?|~=|!=|<=?|>=?) *+[0-9][A-Za-z0-9._*+!-]*+"
 _COMPARISON: Final = (
@@ -64,7 +64,7 @@ def check_env_vars(env_vars: Mapping[str, str]) -> None:
 def check_requirements(pip: Iterable[str]) -> None:
     """Raises `InvalidRequest` unless each entry is a requirement: a name, extras, versions, a marker.
 
-    Options of pip, URLs, `name @ URL`, paths and files are none. The error does not quote the entry.
+    Options of pip, URLs, `name @ URL`, paths and files are refused. The error does not quote the entry.
     """
     for index, entry in enumerate(pip):
         field = f"pip.{index}"
@@ -88,7 +88,7 @@ def check_shown(field: str, text: str, *, named: bool = False) -> None:
     looks = "a credential" if kind is None else f"a credential ({kind})"
     raise InvalidRequest.field(
         field,
-        f"looks like {looks}, which Ray would show to everybody who may list its jobs; give the cluster's nodes a "
+        f"looks like {looks}, which Ray would show to everybody who may list its runs; give the cluster's nodes a "
         "role, or set the variable in the environment of `ray start`",
     )
 

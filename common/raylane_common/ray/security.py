@@ -23,7 +23,8 @@ def weaknesses(address: Address, version: RayVersion) -> list[str]:
     numbers = re.match(r"(\d{1,6})\.(\d{1,6})", version.ray_version)
     if numbers and (int(numbers[1]), int(numbers[2])) < SAFE_SINCE:
         found.append(
-            f"Ray {version.ray_version} has known holes (CVE-2026-41486 and others); upgrade it to 2.55 or newer"
+            f"Ray {version.ray_version} has known vulnerabilities (CVE-2026-41486 and others); upgrade it to 2.55 or "
+            "newer"
         )
     if version.authentication_mode == NO_AUTHENTICATION:
         found.append(

@@ -23,7 +23,9 @@ def check_run_time_address(started_with: RaySettings, field: str, url: str) -> N
     """
     origin, has_login = parsed(field, url)
     if has_login:
-        raise InvalidRequest.field(field, "must not contain a user and password: Redis is no place for secrets")
+        raise InvalidRequest.field(
+            field, "must not contain a user and password, which Redis would hold; only the environment may set these"
+        )
     if is_literal(origin.host) and ip_address(origin.host).is_link_local:
         raise InvalidRequest.field(
             field, f"{origin.host} is link-local, and only the environment may set such an address"
@@ -34,7 +36,7 @@ def check_run_time_address(started_with: RaySettings, field: str, url: str) -> N
     patterns = map(HostPattern.parse, started_with.allowed_hosts)
     if origin not in named and not any(pattern.matches(origin) for pattern in patterns):
         raise InvalidRequest(
-            f"{field}: {origin.scheme}://{origin.shown} is no address of the environment, and the token goes to no "
-            "other host; add its host to RAYLANE_RAY__ALLOWED_HOSTS in the environment of the workers, and here",
+            f"{field}: {origin.scheme}://{origin.shown} is not an address that the environment names, and the token "
+            "goes to no other; add its host to RAYLANE_RAY__ALLOWED_HOSTS in the environment of workers and operators",
             details={"field": field, "setting": "RAYLANE_RAY__ALLOWED_HOSTS"},
         )

@@ -9,7 +9,7 @@ import re
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final, NamedTuple
 
-# A narrow part of RFC 3986, in ASCII. URL parsers disagree about the rest: spaces, backslashes, full-width digits.
+# A small part of RFC 3986, in ASCII. URL parsers disagree about the rest: spaces, backslashes, full-width digits.
 _URL: Final = re.compile(
     r"(?P<scheme>https?)://"
     r"(?:(?P<login>[\w.~!$&'()*+,;=:%-]*)@)?"
@@ -90,7 +90,7 @@ class RayUrl(NamedTuple):
 
 
 def parse(url: str) -> RayUrl:
-    """Returns the parts of a URL. Raises `ValueError`, which says what is wrong, if it can be no cluster's."""
+    """Returns the parts of a URL. Raises `ValueError`, which says what is wrong, if no cluster can have it."""
     found = _URL.fullmatch(url)
     if found is None:
         raise ValueError("must be like http://host:8265, in ASCII and without spaces, query and fragment")
@@ -113,7 +113,7 @@ def parse_host(text: str) -> str:
         return str(address)
     host = text.removesuffix(".").lower()
     if not _NAME.fullmatch(host):
-        raise ValueError(f"{text} is no host name")
+        raise ValueError(f"{text} is not the name of a host")
     if host in _METADATA_NAMES:
         raise ValueError(f"{host} is the metadata service of a cloud")
     return host
@@ -132,7 +132,7 @@ def is_literal(host: str) -> bool:
 def _unusable(address: IPv4Address | IPv6Address) -> str | None:
     """Returns why no cluster can be at an address."""
     if address.is_unspecified or address in _THIS_NETWORK:
-        return "is no address to connect to; write one that leads to the cluster, such as 127.0.0.1"
+        return "is not an address to connect to; write one that leads to the cluster, such as 127.0.0.1"
     if address.is_multicast or address == IPv4Address("255.255.255.255"):
         return "is the address of many hosts"
     if address in _METADATA_ADDRESSES:

@@ -71,7 +71,7 @@ def applied(settings: RaySettings, values: Mapping[str, str]) -> RaySettings:
         return settings
     for name, value in values.items():
         if not checks.utf_8(name, value).isprintable():
-            raise InvalidRequest.field(name, "must not contain line breaks and other control characters")
+            raise InvalidRequest.field(name, "must not contain line breaks or other control characters")
     changes: dict[str, object] = {name.removeprefix("ray."): value for name, value in values.items()}
     fields = {name: getattr(settings, name) for name in type(settings).model_fields}
     if any(name in values for name in _ADDRESSES):

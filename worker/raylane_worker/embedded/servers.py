@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 REGION: Final = "us-east-1"
 ACCESS_KEY_ID: Final = "embedded"
 SECRET_ACCESS_KEY: Final = "embedded"  # noqa: S105  # moto accepts anything; this is no secret
-# What runs have, so that a run shows the worker's keys nowhere. moto enforces no permissions for either.
+# Runs have other keys than the worker, so that no run can show the worker's. moto enforces permissions for neither.
 _KEY_OF_RUNS: Final = "embedded-run"
 # `ray start --block` takes up to 10 s to stop its processes cleanly.
 _RAY_GRACE_S: Final = 15.0

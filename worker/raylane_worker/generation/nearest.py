@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-# A header may name 10,000 columns with thousands of characters each. A hint is not worth reading them all.
+# A header may name 10,000 columns with thousands of characters each, and to read them all would take too long.
 _MAX_NAMES: Final = 1000
 _MAX_CHARACTERS: Final = 64
-# Below it, names have little more in common than a syllable.
+# Names with less likeness have little more than a syllable in common.
 _MIN_LIKENESS: Final = 0.4
 
 
@@ -23,7 +23,7 @@ class NearestNames:
     """
 
     def __init__(self, names: Iterable[str], *, most: int = 5) -> None:
-        """Only the first `most` names that are looked up get an answer: a reader needs no more hints than that."""
+        """Only the first `most` calls of `find` look for names: a reader needs no more hints."""
         self._names = list(islice(names, _MAX_NAMES))
         self._pairs: list[set[str]] = []
         self._left = most
@@ -35,9 +35,9 @@ class NearestNames:
         self._left -= 1
         wanted = _pairs(name)
         self._pairs = self._pairs or list(map(_pairs, self._names))
-        likeness = ((_likeness(wanted, pairs), one) for pairs, one in zip(self._pairs, self._names, strict=True))
-        best = heapq.nsmallest(count, ((-how, one) for how, one in likeness if how >= _MIN_LIKENESS))
-        return [one for _, one in best]
+        likeness = [_likeness(wanted, pairs) for pairs in self._pairs]
+        similar = [(-one, each) for one, each in zip(likeness, self._names, strict=True) if one >= _MIN_LIKENESS]
+        return [each for _, each in heapq.nsmallest(count, similar)]
 
 
 def _pairs(name: str) -> set[str]:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 # A version with more findings must be rewritten anyway, and a record should not hold thousands.
 _MAX_FINDINGS: Final = 50
-# The checks stop here, because making the messages takes time, too. More than the above, since they are sorted by line.
+# The checks stop at this number, because messages take time to make. It is larger, since the first 50 lines count.
 _MAX_FOUND: Final = 200
 # Messages quote the script and the data, and may list 20 names. The beginning says what to do.
 _MAX_MESSAGE_CHARACTERS: Final = 2000

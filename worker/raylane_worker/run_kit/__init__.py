@@ -1,11 +1,11 @@
-"""What is shipped beside a generated script. It runs on the cluster, so it imports nothing of Raylane."""
+"""The files that are shipped beside a generated script. They run on the cluster and import nothing of Raylane."""
 
 from __future__ import annotations
 
 from importlib.resources import files
 from typing import Final
 
-# Starts `main.py`, which lies beside it.
+# Starts the `main.py` in the same directory.
 LAUNCHER: Final = "raylane_run.py"
 
 

@@ -1,7 +1,7 @@
-"""Runs `main.py` on Ray so that no missing value changes a number without a word.
+"""Runs `main.py` on a Ray that treats missing values alike in all columns.
 
-Ray by itself takes an empty cell of a CSV for a text of length 0, although it is missing in a column of numbers. And
-one NaN makes it leave out the whole block from a mean, a sum and a deviation. See docs/decisions/0025.
+By default Ray reads an empty cell of a CSV as a missing value in a column of numbers, and as a text of length 0 in a
+column of text. One NaN makes it leave out a whole block from a mean, a sum or a deviation. See docs/decisions/0025.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
     from ray.data.grouped_data import GroupedData
 
-# It gives pandas code columns of Arrow, and unlike later versions it has no switch.
+# This version gives pandas code columns of Arrow, and unlike later ones it cannot be told not to.
 _WITHOUT_PLAIN_PANDAS: Final = "2.56.0"
 
 
 def with_missing_text(read_csv: Callable[..., ray.data.Dataset]) -> Callable[..., ray.data.Dataset]:
-    """Returns the reader, in which a cell that is missing in a column of numbers is missing in one of text too."""
+    """Returns `read_csv` with null for a cell of text that would be missing in a column of numbers."""
 
     @wraps(read_csv)
     def read(*args: Any, **options: Any) -> ray.data.Dataset:  # whatever the reader of this version of Ray takes
@@ -39,7 +39,7 @@ def with_missing_text(read_csv: Callable[..., ray.data.Dataset]) -> Callable[...
 
 
 def with_null_for_nan(groupby: Callable[..., GroupedData]) -> Callable[..., GroupedData]:
-    """Returns `Dataset.groupby`, in which NaN is null. All aggregates call it, also those without groups."""
+    """Returns `Dataset.groupby` with null for NaN. All aggregates call it, also those without groups."""
 
     @wraps(groupby)
     def group(dataset: ray.data.Dataset, *args: Any, **options: Any) -> GroupedData:  # as above

@@ -49,8 +49,8 @@ _RUNNING: Final = "running"
 _QUIET: Final = {"RAY_LOGGER_LEVEL": "warning", "RAY_DATA_LOG_LEVEL": "WARNING"}
 # Ray's default shuffle starts actors, which takes 15 s for one block of data; this one takes 0.1 s.
 _SMALL_DATA: Final = {"RAY_DATA_DEFAULT_SHUFFLE_STRATEGY": "sort_shuffle_pull_based"}
-# Since 2.56 Ray gives pandas code columns of Arrow. Then `age > 30` is missing where the age is, and not false, so the
-# mean of it is another number, and much of numpy raises. Generated code is written for pandas as everybody knows it.
+# Since 2.56 Ray gives pandas code columns of Arrow. There `age > 30` is missing and not false where the age is missing,
+# so its mean is another number, and many functions of numpy raise. Generated code is written for columns of numpy.
 _PLAIN_PANDAS: Final = {"RAY_DATA_ENABLE_ARROW_BACKED_PANDAS_CONVERSION": "0"}
 
 
@@ -58,11 +58,11 @@ _PLAIN_PANDAS: Final = {"RAY_DATA_ENABLE_ARROW_BACKED_PANDAS_CONVERSION": "0"}
 class RunOrder:
     """Code to run as `main.py`, and what it needs.
 
-    `number` distinguishes the runs of one job. `generated` gives the code pandas with numpy's columns, and readers that
-    know missing text; the code of a user runs as Ray runs it. `small` selects Ray Data's settings for small sources.
-    `files` are text files for the directory of the code, by path. `env_vars` are added to the run's environment. `pip`
-    lists requirements that Ray installs for the run. `num_cpus` and `memory_bytes` are reserved for the script itself;
-    None means the setting.
+    `number` distinguishes the runs of one job. `generated` says that a generator wrote the code, which then runs with
+    the rule of docs/decisions/0025 for missing values; a user's code runs as Ray runs it. `small` selects Ray Data's
+    settings for small sources. `files` are text files for the directory of the code, by path. `env_vars` are added to
+    the run's environment. `pip` lists requirements that Ray installs for the run. `num_cpus` and `memory_bytes` are
+    reserved for the script itself; None means the setting.
     """
 
     code: str

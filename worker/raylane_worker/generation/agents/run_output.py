@@ -1,7 +1,7 @@
 """Shortens the output of a failed run for a model: no colours, none of Ray's own lines, each exception once.
 
-Ray prints a failure up to six times: in its log, as the cause, and as the exception, each with dozens of frames of its
-own. What users see is the unchanged output.
+Ray prints a failure up to six times: in its log, as the cause, and as the exception, each with dozens of its own
+frames. Users see the unchanged output.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Runs a parser once for each combination of its choices, so that no reading of a prompt stays unseen."""
+"""Runs a parser once for each combination of its choices, so that every reading of a prompt is found."""
 
 from __future__ import annotations
 

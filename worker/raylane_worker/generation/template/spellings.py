@@ -1,4 +1,4 @@
-"""Adds a look at the data, so that a text that no row has gets an explanation instead of a number."""
+"""Makes a script explain a compared text that no row has, instead of printing a number."""
 
 from __future__ import annotations
 
