@@ -382,7 +382,7 @@ def test_only_an_unbounded_result_of_a_large_dataset_is_found(line: str, is_foun
 def test_methods_that_need_a_package_which_the_cluster_lacks_are_found_on_datasets_only(
     line: str, is_found: bool
 ) -> None:
-    assert ("method_not_allowed" in {one.rule for one in verify(HEAD + line, [WEATHER, CITIES])}) == is_found
+    assert ("missing_package" in {one.rule for one in verify(HEAD + line, [WEATHER, CITIES])}) == is_found
 
 
 BIG = csv_source("big.csv", columns=tuple(column(f"measure {number}", ColumnType.NUMBER) for number in range(3000)))

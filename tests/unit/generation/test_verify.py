@@ -140,8 +140,8 @@ FOUND: dict[str, tuple[str, str]] = {
     "a written CSV": ("method_not_allowed", script("ds.to_pandas().to_csv('x')")),
     "a writer as a value": ("method_not_allowed", script("w = ds.write_csv")),
     "pandas' eval": ("method_not_allowed", script("ds.to_pandas().query('a > 1')")),
-    "a join of Ray": ("method_not_allowed", script("ds.join(ds, join_type='inner', num_partitions=1, on=('date',))")),
-    "a summary of Ray": ("method_not_allowed", script("print(ds.summary())")),
+    "a join of Ray": ("missing_package", script("ds.join(ds, join_type='inner', num_partitions=1, on=('date',))")),
+    "a summary of Ray": ("missing_package", script("print(ds.summary())")),
     "a condition as text": ("text_expression", script("ds.filter(expr='wind > 3')")),
     "a filter by text that Ray cannot name": (
         "text_not_ascii",

@@ -1,7 +1,7 @@
 """Finds calls that surely fail on the cluster.
 
-They need a package that neither Ray nor pandas installs, or a method that Ray's datasets do not have.
-Each was tried on Ray 2.60 (tests/integration/test_prompt_on_ray.py). See docs/decisions/0027.
+They need a package that neither Ray nor pandas installs, or a method that Ray's datasets do not have. Each was tried
+on Ray 2.60 (tests/integration/test_prompt_on_ray.py). See docs/decisions/0027.
 """
 
 from __future__ import annotations
@@ -34,6 +34,11 @@ MISSING_PACKAGES: Final = (
 _AS_TEXT: Final = "print(frame.to_string(index=False))"
 # Methods that need a package for any arguments: (package, what to do instead). Plots and others are not allowed at all.
 _METHODS: Final = {"to_latex": ("jinja2", _AS_TEXT), "to_markdown": ("tabulate", _AS_TEXT)}
+# The same for methods of a dataset, whose names mean something else on other objects.
+_DATASET_METHODS: Final = {
+    "join": ("polars", "join with map_batches and a dictionary"),
+    "summary": ("datasketches", "aggregate Mean, Std, Min, Max and Count"),
+}
 _FRAMES: Final = 'map_batches(f, batch_format="pandas")'
 _GROUPS: Final = 'map_groups(f, batch_format="pandas")'
 # Methods that a dataset does not have, and what it has instead.
@@ -84,21 +89,30 @@ _INTERPOLATIONS: Final = frozenset({"index", "linear", "time", "values"})
 _RANKS: Final = frozenset({"kendall", "spearman"})
 
 
-def check_cluster(script: AstScript, absent: Iterable[tuple[ast.Call, str]]) -> Iterator[Finding]:
+def check_cluster(script: AstScript, absent: Iterable[tuple[ast.Call, str, str]]) -> Iterator[Finding]:
     """Yields a finding for each call that needs a package or a method that the cluster does not have.
 
-    `absent` are the calls of methods that a dataset does not have, each with what it has instead.
+    `absent` are the calls for which `problem_of_method` has a rule and a message.
     """
-    for call, instead in absent:
-        method = call.func.attr if isinstance(call.func, ast.Attribute) else ""
-        yield finding_at("fails_on_ray", call, f"a dataset of Ray has no .{method}(); use {instead}")
+    for call, rule, message in absent:
+        yield finding_at(rule, call, message)
     for call in script.calls:
         if isinstance(call.func, ast.Attribute):
             needed = _METHODS.get(call.func.attr) or _by_argument(call, call.func.attr)
             if needed is not None:
-                package, instead = needed
-                message = f"this needs {package}, which the cluster does not have; {instead}"
-                yield finding_at("missing_package", call, message)
+                yield finding_at("missing_package", call, _missing(*needed))
+
+
+def problem_of_method(method: str, *, of_groups: bool) -> tuple[str, str] | None:
+    """Returns the rule that calling this method of a dataset, or of its groups, breaks, and the message."""
+    if method in _DATASET_METHODS and not of_groups:
+        return "missing_package", _missing(*_DATASET_METHODS[method])
+    instead = (NOT_OF_GROUPS if of_groups else NOT_OF_DATASET).get(method)
+    return None if instead is None else ("fails_on_ray", f"a dataset of Ray has no .{method}(); use {instead}")
+
+
+def _missing(package: str, instead: str) -> str:
+    return f"this needs {package}, which the cluster does not have; {instead}"
 
 
 def _by_argument(call: ast.Call, method: str) -> tuple[str, str] | None:

@@ -58,14 +58,13 @@ class Effect:
     """What a method needs and gives.
 
     `reads` are the columns that must exist, `calls` the function that gets a row or a batch with the same columns.
-    `is_unbounded` says whether the driver gets all rows, `is_unavailable` whether the cluster lacks what it needs.
+    `is_unbounded` says whether the driver gets all rows.
     """
 
     result: Value = None
     reads: tuple[Text, ...] = ()
     calls: Function | None = None
     is_unbounded: bool = False
-    is_unavailable: bool = False
 
 
 # Names of the columns that aggregates make by default: `sum(amount)`.
@@ -212,10 +211,6 @@ def _with_other_columns(dataset: Dataset, method: str, arguments: Arguments) -> 
                 made = columns.union(*known)
                 if method == "zip":
                     made |= {f"{name}_{number}" for name in made for number in range(1, len(known) + 1)}
-        case "join":
-            return Effect(Dataset(None), is_unavailable=True)
-        case "summary":
-            return Effect(is_unavailable=True)
         case _:
             return Effect()
     return Effect(replace(dataset, columns=made), reads, calls)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from raylane_worker.generation.checks.cluster import NOT_OF_DATASET, NOT_OF_GROUPS
+from raylane_worker.generation.checks.cluster import problem_of_method
 from raylane_worker.generation.checks.datasets import Arguments, Effect, aggregate, of_dataset, of_grouped
 from raylane_worker.generation.checks.locations import READERS, Locations
 from raylane_worker.generation.checks.readers import read_dataset
@@ -68,15 +68,13 @@ class MissingColumn:
 class Found:
     """What following a script has found.
 
-    `unbounded` are the calls that give the driver all rows of a large dataset, `unavailable` the calls of methods that
-    need a package which the cluster does not have. `absent` are the calls of methods that a dataset does not have, and
-    what it has instead.
+    `unbounded` are the calls that give the driver all rows of a large dataset. `absent` are the calls of methods that a
+    dataset does not have on the cluster, each with the rule that it breaks and a message.
     """
 
     missing: list[MissingColumn] = field(default_factory=list)
     unbounded: list[ast.Call] = field(default_factory=list)
-    unavailable: list[ast.Call] = field(default_factory=list)
-    absent: list[tuple[ast.Call, str]] = field(default_factory=list)
+    absent: list[tuple[ast.Call, str, str]] = field(default_factory=list)
 
 
 class Evaluator:
@@ -355,13 +353,12 @@ class Evaluator:
         return None
 
     def _call_method(self, receiver: Value, method: str, call: ast.Call, arguments: Arguments) -> Value:
+        if isinstance(receiver, Dataset | Grouped):
+            problem = problem_of_method(method, of_groups=isinstance(receiver, Grouped))
+            if problem is not None:
+                self.found.absent.append((call, *problem))
+                return None
         match receiver:
-            case Dataset() if method in NOT_OF_DATASET:
-                self.found.absent.append((call, NOT_OF_DATASET[method]))
-                return None
-            case Grouped() if method in NOT_OF_GROUPS:
-                self.found.absent.append((call, NOT_OF_GROUPS[method]))
-                return None
             case Dataset():
                 self.step(len(receiver.columns or ()) // _COLUMNS_PER_STEP)
                 effect = of_dataset(receiver, method, arguments)
@@ -389,8 +386,6 @@ class Evaluator:
             self.call_function(effect.calls, Arguments([None if columns is None else Keyed(columns)], {}, False))
         if effect.is_unbounded:
             self.found.unbounded.append(call)
-        if effect.is_unavailable:
-            self.found.unavailable.append(call)
         return effect.result
 
     def _read(self, names: Sequence[Text], columns: frozenset[str], *, is_key: bool = False) -> None:

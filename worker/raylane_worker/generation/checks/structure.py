@@ -23,15 +23,11 @@ _MAX_INIT_CALLS: Final = 4
 _PRINTING_FUNCTIONS: Final = frozenset({"pprint.pp", "pprint.pprint"})
 _LOGGING_METHODS: Final = frozenset({"critical", "error", "exception", "info", "log", "warning"})
 _SHOWS_LOGS: Final = "logging.basicConfig"
-_INSTEAD: Final = {
-    "join": "join with map_batches and a dictionary",
-    "summary": "aggregate Mean, Std, Min, Max and Count",
-}
 _NO_ARGUMENTS: Final = "call ray.init() without arguments; Ray finds the cluster automatically"
 
 
 def check_structure(script: AstScript, found: Found) -> Iterator[Finding]:
-    """Yields findings about `ray.init()`, output, and methods of Dataset that `found` tells of."""
+    """Yields findings about `ray.init()`, output, and the calls in `found` that give the driver too many rows."""
     yield from _check_init(script)
     outputs = [node for node in script.nodes if _is_output(script, node)]
     if not outputs:
@@ -40,16 +36,9 @@ def check_structure(script: AstScript, found: Found) -> Iterator[Finding]:
         message = f"only {unused}() prints something, but the script never calls it; call it at the end"
         yield Finding(rule="no_output", message=message)
     for call in found.unbounded:
-        message = "has no limit and the source is large; use .take(1000), or .limit(1000) before it"
-        yield finding_at("unbounded", call, f".{_method(call)}() {message}")
-    for call in found.unavailable:
-        instead = _INSTEAD[_method(call)]
-        message = f"Dataset.{_method(call)} needs a package that the cluster does not have; {instead} instead"
-        yield finding_at("method_not_allowed", call, message)
-
-
-def _method(call: ast.Call) -> str:
-    return call.func.attr if isinstance(call.func, ast.Attribute) else ""
+        method = call.func.attr if isinstance(call.func, ast.Attribute) else ""
+        message = f".{method}() has no limit and the source is large; use .take(1000), or .limit(1000) before it"
+        yield finding_at("unbounded", call, message)
 
 
 def _check_init(script: AstScript) -> Iterator[Finding]:
