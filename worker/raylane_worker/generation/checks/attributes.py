@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from raylane_common.wire.sources import Source
     from raylane_worker.generation.checks.script import AstScript
 
-# Methods that a class may define, and call on `super()`. None of them is asked for by name when a library looks for a
-# protocol (`__array_interface__`, `__reduce__`), answers for other attributes (`__getattr__`) or runs without a call.
+# Methods that a class may define, and call on `super()`. No library looks for one of them as a protocol
+# (`__array_interface__`, `__reduce__`); none answers for other attributes (`__getattr__`) or runs without a call.
 DEFINABLE_METHODS: Final = frozenset(
     f"__{name}__"
     for name in listed("""
@@ -35,7 +35,7 @@ DEFINABLE_METHODS: Final = frozenset(
 # Class variables that a class may set besides methods.
 _DEFINABLE_VARIABLES: Final = DEFINABLE_METHODS | {"__slots__"}
 _ALLOWED_PRIVATE_NAMES: Final = frozenset({"__doc__", "__name__", "_asdict", "_fields", "_make", "_replace"})
-# A longer text is a document or data, and no name of a column or field.
+# A longer text is a document or data, and not the name of a column or field.
 _MAX_NAME_TEXT: Final = 200
 _WORD: Final = re.compile(r"[^\W\d]\w*")
 
@@ -71,7 +71,7 @@ class Attributes:
         return self.problem_of(name)
 
     def problem_at(self, node: ast.Attribute) -> str | None:
-        """Returns what is wrong with reading or setting the attribute where it stands; None if nothing is."""
+        """Returns what is wrong with reading or setting the attribute at this place; None if nothing is."""
         return None if self._is_own_private(node) else self.problem_of(node.attr)
 
     def _is_own_private(self, node: ast.Attribute) -> bool:

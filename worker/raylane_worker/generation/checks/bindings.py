@@ -1,4 +1,4 @@
-"""Which expressions each variable of a script may hold, as far as the text of the script tells."""
+"""Which expressions each variable of a script may hold at any time, without following the order of its statements."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ MUTATORS: Final = {"add": 0, "append": 0, "appendleft": 0, "insert": 1, "setdefa
 
 @dataclass(frozen=True)
 class Bindings:
-    """All bindings of a script, by the name of the variable. The scopes of a script are not told apart."""
+    """All bindings of a script, by the name of the variable. Variables of one name in several scopes count as one."""
 
     script: AstScript
     variables: Variables
@@ -55,7 +55,7 @@ class Bindings:
         return self._reads.get(name, [])
 
     def functions_called(self, name: str) -> list[ast.FunctionDef] | None:
-        """Returns the undecorated functions that the name stands for; None if it may be anything else."""
+        """Returns the undecorated functions that the name may be; None if it may be anything else."""
         found = [one.value for one in self.of(name)]
         functions = [one for one in found if isinstance(one, ast.FunctionDef)]
         return functions if len(functions) == len(found) and name not in self.variables.imported else None

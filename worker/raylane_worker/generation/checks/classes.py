@@ -1,4 +1,4 @@
-"""Checks the bases and arguments of classes: some make a class answer for what the checks cannot see."""
+"""Checks the bases and arguments of classes: some give a class behaviour that the checks cannot see."""
 
 from __future__ import annotations
 

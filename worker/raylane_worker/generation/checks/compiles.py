@@ -1,6 +1,7 @@
 """Finds what Python refuses only when it compiles a script: jumps out of place, and late imports from `__future__`.
 
-Compiling is not an option: nested `finally` blocks are compiled twice each, so a short text may take for ages.
+The script is not compiled for this: Python compiles each `finally` block twice, so each level of nesting doubles the
+time.
 """
 
 from __future__ import annotations

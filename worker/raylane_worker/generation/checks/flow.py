@@ -148,7 +148,8 @@ class Flow(Evaluator):
             case ast.AnnAssign(target=target, value=inner) if inner is not None:
                 self.bind(target, self.evaluate(inner, scope), scope)
             case ast.AugAssign(target=target, value=inner):
-                self._add(target, self.evaluate(inner, scope), scope)
+                self.evaluate(inner, scope)
+                self._augment(target, scope)
             case ast.Expr(value=inner):
                 self.evaluate(inner, scope)
             case ast.Return(value=inner):
@@ -210,13 +211,9 @@ class Flow(Evaluator):
             rest = one.orelse
         return self._branches([*bodies, rest], scope)
 
-    def _add(self, target: ast.expr, value: Value, scope: Scope) -> None:
-        """Follows `+=` and its like."""
-        if not isinstance(target, ast.Name):
-            self.bind(target, None, scope)
-            return
-        before = self.look_up(target.id, scope)
-        if isinstance(before, Keyed):
+    def _augment(self, target: ast.expr, scope: Scope) -> None:
+        """Follows `+=` and its like, of which the result is not known."""
+        if isinstance(target, ast.Name) and isinstance(self.look_up(target.id, scope), Keyed):
             self.keys_are_uncertain = True
         self.bind(target, None, scope)
 

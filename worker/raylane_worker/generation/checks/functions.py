@@ -32,9 +32,9 @@ FUNCTION_NAMES: Final = listed(
     value_counts var
     """
 )
-# The values of options such as `axis`, which stand beside named aggregations.
+# The values of options such as `axis`, which may be given beside named aggregations.
 _OPTION_VALUES: Final = listed("broadcast columns compat cython expand index numba pad python reduce rows")
-# No column in a pair of pyarrow may be called like these.
+# No column in a pair of pyarrow may have one of these names.
 _NEVER_NAMED: Final = (
     REFUSED.keys() | TEXT_METHODS.keys() | listed("agg aggregate apply format map pipe pivot_table transform")
 )
@@ -63,6 +63,7 @@ _HARMLESS_METHODS: Final = listed(
     """
 )
 _READING_METHODS: Final = listed("copy count get index items keys values")
+_MAKE_FIELDS_FROM_TEXT: Final = frozenset({"collections.namedtuple", "typing.NamedTuple"})
 # Keeps the search shallow: nobody nests the functions of an aggregation deeper.
 _MAX_DEPTH: Final = 40
 
@@ -371,7 +372,7 @@ class NamedFunctions:
                 names = _READING_BUILTINS if kind <= _Kind.FLAT else frozenset({"len", "print"})
                 return self._is_builtin(call.func, names)
             case ast.Attribute(attr=method):
-                # What `agg` is given besides the function, it hands to the function.
+                # `agg` passes its other arguments to the function.
                 hands_on = method in _NAMED_BY_KEYWORD and (
                     len(call.args) > 1 or any(one.arg not in (None, "axis", "func") for one in call.keywords)
                 )
@@ -383,7 +384,7 @@ class NamedFunctions:
     def _own_names(self) -> frozenset[str]:
         """The names that the script may have given to functions of its own."""
         names: set[str] = set()
-        makes_fields_from_text = any("amed" in origin for origin in self.script.references.values())
+        makes_fields_from_text = not _MAKE_FIELDS_FROM_TEXT.isdisjoint(self.script.references.values())
         for node in self.script.nodes:
             match node:
                 case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # Functions of `ray.data.expressions` that return an expression.
 _MAKERS: Final = frozenset({"ray.data.expressions.col", "ray.data.expressions.lit"})
 # Methods of an expression that return something else.
-_LEAVES: Final = frozenset({"get_type", "name", "structurally_equals", "to_field", "to_pyarrow"})
+_RETURN_OTHER_THINGS: Final = frozenset({"get_type", "name", "structurally_equals", "to_field", "to_pyarrow"})
 # Builtins that return the items of their argument.
 _COPIES: Final = frozenset({"list", "set", "sorted", "str", "tuple"})
 # Each pass follows one more variable. A longer chain of variables is not followed.
@@ -88,7 +88,7 @@ def _is_expression(node: ast.AST, script: AstScript, known: set[ast.AST], names:
         case ast.Name(id=name):
             return name in names
         case ast.Call(func=ast.Attribute(value=value, attr=attr)) if value in known:
-            return attr not in _LEAVES
+            return attr not in _RETURN_OTHER_THINGS
         case ast.Call():
             return script.origin(node) in _MAKERS
         case ast.Attribute(value=value) | ast.NamedExpr(value=value):

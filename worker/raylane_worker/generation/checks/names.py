@@ -33,7 +33,7 @@ _ALLOWED_BUILTINS: Final = listed(
 ) | {name for name, value in vars(builtins).items() if isinstance(value, type) and issubclass(value, BaseException)}
 # All that Python or its interactive mode defines, also in the versions of the cluster's nodes.
 _BUILTINS: Final = frozenset(vars(builtins)) | listed("copyright credits exit help license quit") | _ALLOWED_BUILTINS
-# numpy and pyarrow ask any object for these, a row or a frame with such a label too.
+# numpy and pyarrow look for these on any object, also on a row or a frame that has such a label.
 _PROTOCOL: Final = re.compile("__(array|arrow|cuda_array|dlpack)_")
 _INSTEAD_OF: Final = {
     "dir": "name the columns or fields",
@@ -106,7 +106,7 @@ def _check_imports(script: AstScript, variables: Variables) -> Iterator[Finding]
             continue
         for alias in node.names:
             name = alias.asname or alias.name.partition(".")[0]
-            if not _may_stand_for(variables.imported[name]):
+            if not _may_share_a_name(variables.imported[name]):
                 message = f"{quote(name)} is imported twice as different things; use two names"
                 yield finding_at("name_bound_twice", node, message)
 
@@ -115,8 +115,8 @@ def _not_importable(node: ast.stmt, module: str) -> Finding:
     return finding_at("import_not_allowed", node, f"module {quote(module)} cannot be imported; use only {IMPORTABLE}")
 
 
-def _may_stand_for(origins: set[str]) -> bool:
-    """Returns whether one name may be imported as all of these: one thing, or a module and what is called like it."""
+def _may_share_a_name(origins: set[str]) -> bool:
+    """Returns whether one name may be imported as all of these, such as `datetime` and `datetime.datetime`."""
     shortest = min(origins, key=len)
     return origins <= {shortest, f"{shortest}.{shortest}"}
 
@@ -174,12 +174,12 @@ def _check_name(script: AstScript, variables: Variables, node: ast.Name) -> Iter
     if name not in _BUILTINS:
         if name not in variables.bound and name not in variables.imported:
             yield finding_at("undefined_name", node, f"{quote(name)} is not defined; import it, or assign it first")
-    elif not variables.is_own(node) and not (name in ("getattr", "type") and is_allowed_use(script, variables, node)):
+    elif not variables.is_own(node) and not (name in ("getattr", "type") and _is_allowed_use(script, variables, node)):
         instead = _INSTEAD_OF.get(name, "the script may only use Ray Data")
         yield finding_at("builtin_not_allowed", node, f"{name}() is not allowed; {instead}")
 
 
-def is_allowed_use(script: AstScript, variables: Variables, node: ast.Name) -> bool:
+def _is_allowed_use(script: AstScript, variables: Variables, node: ast.Name) -> bool:
     """Returns whether this use of `getattr` or `type` is one of the harmless ones.
 
     `type` with three arguments makes a class from text, and `type(x)` of a class is `type` itself, so what it returns

@@ -55,7 +55,7 @@ class Scope:
 
     @contextmanager
     def branch(self) -> Iterator[Written]:
-        """Takes back what is bound inside, after it was added to the dictionary that this yields."""
+        """Undoes the bindings that are made inside, and adds them to the dictionary that it yields."""
         written: Written = {}
         self._before.append({})
         try:
@@ -68,7 +68,7 @@ class Scope:
 
     @contextmanager
     def touching(self) -> Iterator[set[str]]:
-        """Adds all names that are bound inside to the set that this yields, even if they are taken back."""
+        """Adds all names that are bound inside to the set that it yields, even if `branch` undoes that."""
         touched: set[str] = set()
         self._touched.append(touched)
         try:
