@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from raylane_common.wire.generate import Finding
     from raylane_common.wire.sources import Source
-    from raylane_worker.generation.checks.evaluate import MissingColumn
+    from raylane_worker.generation.checks.found import MissingColumn
 
 # A wide table has hundreds of columns; the nearest names are listed separately.
 _MAX_LISTED_COLUMNS: Final = 20

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ast
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from raylane_worker.generation.checks.cluster import problem_of_method
 from raylane_worker.generation.checks.datasets import Arguments, Effect, aggregate, of_dataset, of_grouped
+from raylane_worker.generation.checks.found import Found, MissingColumn
 from raylane_worker.generation.checks.locations import READERS, Locations
 from raylane_worker.generation.checks.readers import read_dataset
 from raylane_worker.generation.checks.scope import Scope
@@ -23,6 +24,8 @@ from raylane_worker.generation.checks.values import (
     Mapping,
     Text,
     Value,
+    item_of,
+    items_of,
     join_all,
     texts,
 )
@@ -35,8 +38,6 @@ if TYPE_CHECKING:
 # An ordinary script takes 30 to 200 steps. The limits keep the check of any script fast and its recursion shallow.
 MAX_STEPS: Final = 5_000
 _MAX_DEPTH: Final = 80
-# Loops over more items are followed once, with what their items have in common.
-MAX_UNROLLED: Final = 20
 # No column has a longer name.
 _MAX_CHARACTERS: Final = 10_000
 # A copy of so many column names takes about as long as one step.
@@ -53,28 +54,6 @@ _REORDERING: Final = frozenset({"iter", "list", "reversed", "set", "sorted", "tu
 
 class TooLong(Exception):
     """The script takes too many steps to follow."""
-
-
-@dataclass(frozen=True)
-class MissingColumn:
-    """A name of a column, and the columns among which it is not. `is_key` says whether it indexes a row or a frame."""
-
-    text: Text
-    columns: frozenset[str]
-    is_key: bool
-
-
-@dataclass
-class Found:
-    """What following a script has found.
-
-    `unbounded` are the calls that give the driver all rows of a large dataset. `absent` are the calls of methods that a
-    dataset does not have on the cluster, each with the rule that it breaks and a message.
-    """
-
-    missing: list[MissingColumn] = field(default_factory=list)
-    unbounded: list[ast.Call] = field(default_factory=list)
-    absent: list[tuple[ast.Call, str, str]] = field(default_factory=list)
 
 
 class Evaluator:
@@ -242,37 +221,17 @@ class Evaluator:
                 is_complete = False
         return Mapping.of(items) if is_complete else None
 
-    def items_of(self, value: Value) -> tuple[Value, ...] | None:
-        """Returns the items that a loop over a value takes one by one; None if they are not known, or too many."""
-        match value:
-            case Items(items=items) if len(items) <= MAX_UNROLLED:
-                return items
-            case Mapping(items=pairs) if len(pairs) <= MAX_UNROLLED:
-                return tuple(key for key, _ in pairs)
-            case _:
-                return None
-
-    def item_of(self, value: Value) -> Value:
-        """Returns what is known of each item of a value."""
-        match value:
-            case Items(items=items):
-                return join_all(items)
-            case Many(item=item):
-                return item
-            case _:
-                return None
-
     def _comprehension(self, generators: Sequence[ast.comprehension], parts: list[ast.expr], outer: Scope) -> Value:
         """Returns the items of a comprehension; of a dictionary if there are two parts."""
         scope = Scope(outer)
         first = self.evaluate(generators[0].iter, outer)
-        items = self.items_of(first)
+        items = items_of(first)
         is_plain = len(generators) == 1 and not generators[0].ifs
         if items is None or not is_plain:
-            self.bind(generators[0].target, self.item_of(first), scope)
+            self.bind(generators[0].target, item_of(first), scope)
             for position, generator in enumerate(generators):
                 if position:
-                    self.bind(generator.target, self.item_of(self.evaluate(generator.iter, scope)), scope)
+                    self.bind(generator.target, item_of(self.evaluate(generator.iter, scope)), scope)
                 for condition in generator.ifs:
                     self.evaluate(condition, scope)
             made = [self.evaluate(part, scope) for part in parts]
@@ -398,9 +357,9 @@ class Evaluator:
         if name in _REORDERING:
             return first if isinstance(first, Items | Many) else None
         if name == "enumerate":
-            return Many.of(Items.of([None, self.item_of(first)]))
+            return Many.of(Items.of([None, item_of(first)]))
         if name == "zip":
-            return Many.of(Items.of([self.item_of(one) for one in arguments.positional]))
+            return Many.of(Items.of([item_of(one) for one in arguments.positional]))
         if name == "next":
-            return self.item_of(first)
+            return item_of(first)
         return None

@@ -12,14 +12,27 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from raylane_worker.generation.checks.changes import changes_in
-from raylane_worker.generation.checks.evaluate import Evaluator, Found, TooLong
+from raylane_worker.generation.checks.evaluate import Evaluator, TooLong
 from raylane_worker.generation.checks.scope import Scope, Written
-from raylane_worker.generation.checks.values import Function, Items, Keyed, Many, Mapping, Value, join, join_all
+from raylane_worker.generation.checks.values import (
+    Function,
+    Items,
+    Keyed,
+    Many,
+    Mapping,
+    Value,
+    item_of,
+    items_of,
+    join,
+    join_all,
+)
+from raylane_worker.generation.checks.variables import names_bound_by
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from raylane_worker.generation.checks.datasets import Arguments
+    from raylane_worker.generation.checks.found import Found
     from raylane_worker.generation.checks.locations import Locations
     from raylane_worker.generation.checks.script import AstScript
 
@@ -231,9 +244,9 @@ class Flow(Evaluator):
         return bool(reaching)
 
     def _for(self, node: ast.For | ast.AsyncFor, target: ast.expr, value: Value, scope: Scope) -> bool:
-        items = self.items_of(value)
+        items = items_of(value)
         if items is None:
-            self._repeat(node.body, target, self.item_of(value), scope)
+            self._repeat(node.body, target, item_of(value), scope)
             return self._block(node.orelse, scope)
         before, scope.jumped = scope.jumped, False
         falls = True
@@ -296,9 +309,4 @@ class Flow(Evaluator):
 
 def _captured(case: ast.match_case) -> list[str]:
     """Returns the names that a pattern binds."""
-    return [
-        name
-        for node in ast.walk(case.pattern)
-        if isinstance(node, ast.MatchAs | ast.MatchStar | ast.MatchMapping)
-        and (name := node.rest if isinstance(node, ast.MatchMapping) else node.name) is not None
-    ]
+    return [name for node in ast.walk(case.pattern) for name in names_bound_by(node)]

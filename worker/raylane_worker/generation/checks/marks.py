@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from raylane_worker.generation.checks.script import AstScript, argument, text_of
+from raylane_worker.generation.checks.variables import target_names
 from raylane_worker.generation.columns import columns_of
 
 if TYPE_CHECKING:
@@ -166,7 +167,7 @@ def _bindings(
                 bound[target.id].append(value)
                 assigned.add(target)
             case ast.For(target=target, iter=value) | ast.comprehension(target=target, iter=value):
-                for name in _names(target):
+                for name in target_names(target):
                     flows[name].append(value)
             case ast.arg(arg=name):
                 unclear.add(name)
@@ -180,18 +181,6 @@ def _bindings(
     for name, values in bound.items():
         flows[name] += values
     return bound, unclear, flows
-
-
-def _names(target: ast.expr) -> Iterator[str]:
-    """Yields the variables that the target of a loop binds."""
-    match target:
-        case ast.Name(id=name):
-            yield name
-        case ast.Tuple(elts=items) | ast.List(elts=items):
-            for item in items:
-                yield from _names(item)
-        case _:
-            pass
 
 
 def _passed(script: AstScript) -> Iterator[tuple[str, ast.expr]]:

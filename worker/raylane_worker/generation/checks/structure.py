@@ -11,7 +11,7 @@ from raylane_worker.generation.checks.script import AstScript, finding_at, line_
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from raylane_worker.generation.checks.evaluate import Found
+    from raylane_worker.generation.checks.found import Found
 
 _INIT_KEYWORDS: Final = frozenset({"address", "ignore_reinit_error", "log_to_driver"})
 _REPEATED: Final = (

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 # Values are compared with each other, so they stay small: a few hundred items, or a few lists in lists.
 _MAX_SIZE: Final = 500
 _NESTED: Final = 20
+# Loops over more items are followed once, with what their items have in common.
+_MAX_UNROLLED: Final = 20
 
 
 @dataclass(frozen=True)
@@ -144,6 +146,28 @@ def join_all(values: Iterable[Value]) -> Value:
     """Returns what is known of a value that is one of several; nothing if there is none."""
     several = list(values)
     return reduce(join, several) if several else None
+
+
+def items_of(value: Value) -> tuple[Value, ...] | None:
+    """Returns the items that a loop over a value takes one by one; None if they are not known, or too many."""
+    match value:
+        case Items(items=items) if len(items) <= _MAX_UNROLLED:
+            return items
+        case Mapping(items=pairs) if len(pairs) <= _MAX_UNROLLED:
+            return tuple(key for key, _ in pairs)
+        case _:
+            return None
+
+
+def item_of(value: Value) -> Value:
+    """Returns what is known of each item of a value."""
+    match value:
+        case Items(items=items):
+            return join_all(items)
+        case Many(item=item):
+            return item
+        case _:
+            return None
 
 
 def texts(value: Value) -> tuple[Text, ...] | None:

@@ -184,7 +184,7 @@ class Variables:
         for statement in module.body if isinstance(module, ast.Module) else []:
             match statement:
                 case ast.Assign(targets=targets):
-                    bound = [name for target in targets for name in _target_names(target)]
+                    bound = [name for target in targets for name in target_names(target)]
                 case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr()):
                     bound = [name]
                 case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
@@ -220,16 +220,16 @@ def _root_of(node: ast.AST) -> ast.Name:
     return node
 
 
-def _target_names(target: ast.expr) -> Iterator[str]:
+def target_names(target: ast.expr) -> Iterator[str]:
     """Yields the names that an assignment to the target binds."""
     match target:
         case ast.Name(id=name):
             yield name
         case ast.Tuple(elts=items) | ast.List(elts=items):
             for item in items:
-                yield from _target_names(item)
+                yield from target_names(item)
         case ast.Starred(value=value):
-            yield from _target_names(value)
+            yield from target_names(value)
         case _:
             pass
 
