@@ -13,6 +13,7 @@ from raylane_worker.generation.checks.allowed.arguments import (
     METHODS_THAT_TAKE_NAMES,
     TEXT_METHODS,
 )
+from raylane_worker.generation.checks.allowed.function_names import FUNCTION_NAMES, OPTION_VALUES
 from raylane_worker.generation.checks.allowed.listing import listed
 from raylane_worker.generation.checks.allowed.refused import REFUSED
 from raylane_worker.generation.checks.bindings import MUTATORS, Bindings, Part, Path
@@ -23,17 +24,6 @@ if TYPE_CHECKING:
 
     from raylane_worker.generation.checks.variables import Variables
 
-# What `agg`, `apply`, `transform` and `aggfunc` may be given by name. All compute, and none takes a function by name.
-FUNCTION_NAMES: Final = listed(
-    """
-    abs all any bfill ceil corr count cov cumcount cummax cummin cumprod cumsum describe diff exp expm1 ffill first
-    floor head idxmax idxmin isna isnull kurt last log log10 log1p log2 max mean median min mode ngroup notna notnull
-    nth nunique ohlc pct_change prod product ptp quantile rank round sem shift size skew sqrt square std sum tail unique
-    value_counts var
-    """
-)
-# The values of options such as `axis`, which may be given beside named aggregations.
-_OPTION_VALUES: Final = listed("broadcast columns compat cython expand index numba pad python reduce rows")
 # No column in a pair of pyarrow may have one of these names.
 _NEVER_NAMED: Final = (
     REFUSED.keys() | TEXT_METHODS.keys() | listed("agg aggregate apply format map pipe pivot_table transform")
@@ -121,7 +111,7 @@ class NamedFunctions:
         match node:
             case ast.Tuple(elts=[_, function]):
                 return self._kind(function, 0) < _Kind.UNKNOWN
-            case ast.Constant(value=str(text)) if text in _OPTION_VALUES:
+            case ast.Constant(value=str(text)) if text in OPTION_VALUES:
                 return True
             case ast.Constant(value=None):
                 return True

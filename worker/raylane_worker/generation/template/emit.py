@@ -21,7 +21,7 @@ from raylane_worker.generation.template.question import (
     Statistic,
     TopRows,
 )
-from raylane_worker.generation.template.reading import (
+from raylane_worker.generation.template.read_source import (
     add_reader,
     cast_column,
     cast_columns,
