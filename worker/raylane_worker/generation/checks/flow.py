@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from raylane_worker.generation.checks.changes import changes_in
 from raylane_worker.generation.checks.evaluate import Evaluator, TooLong
 from raylane_worker.generation.checks.scope import Scope, Written
+from raylane_worker.generation.checks.script import name_bound_by
 from raylane_worker.generation.checks.values import (
     Function,
     Items,
@@ -181,7 +182,7 @@ class Flow(Evaluator):
                     self.bind(target, None, scope)
             case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
                 for alias in aliases:
-                    scope.bind(alias.asname or alias.name.partition(".")[0], None)
+                    scope.bind(name_bound_by(alias), None)
             case _:
                 return self._compound(node, scope)
         return True

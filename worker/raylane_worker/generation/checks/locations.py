@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from raylane_common.wire.sources import TableSource
-from raylane_worker.generation.checks.script import AstScript, argument, quote, text_of
+from raylane_worker.generation.checks.script import AstScript, argument, name_bound_by, quote, text_of
 from raylane_worker.generation.checks.variables import names_bound_by
 from raylane_worker.generation.columns import columns_of
 
@@ -112,7 +112,7 @@ def _names_changed_by(node: ast.AST) -> Iterator[str]:
         case ast.Name(id=name, ctx=ast.Del()):
             yield name
         case ast.alias():
-            yield (node.asname or node.name).partition(".")[0]
+            yield name_bound_by(node)
         case ast.Global(names=names) | ast.Nonlocal(names=names):
             yield from names
         case _:

@@ -12,7 +12,7 @@ from raylane_worker.generation.checks.allowed.listing import listed
 from raylane_worker.generation.checks.allowed.modules import MODULES
 from raylane_worker.generation.checks.attributes import DEFINABLE_METHODS, Attributes, check_patterns, is_definable
 from raylane_worker.generation.checks.calls import check_calls
-from raylane_worker.generation.checks.script import AstScript, finding_at, quote
+from raylane_worker.generation.checks.script import AstScript, finding_at, name_bound_by, quote
 from raylane_worker.generation.checks.variables import Variables
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def _check_imports(script: AstScript, variables: Variables) -> Iterator[Finding]
         else:
             continue
         for alias in node.names:
-            name = alias.asname or alias.name.partition(".")[0]
+            name = name_bound_by(alias)
             if not _may_share_a_name(variables.imported[name]):
                 message = f"{quote(name)} is imported twice as different things; use two names"
                 yield finding_at("name_bound_twice", node, message)

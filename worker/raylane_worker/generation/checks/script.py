@@ -161,7 +161,7 @@ def _script(tree: ast.Module) -> AstScript | None:
             if not isinstance(child, _SHARED):
                 parents[child], depths[child] = node, depths[node] + 1
                 nodes.append(child)
-    imports = dict(_imports(nodes))
+    imports = dict(imports_in(nodes))
     outermost = [
         node
         for node in nodes
@@ -188,15 +188,21 @@ def _is_huge(node: ast.AST) -> bool:
 _SHARED: Final = (ast.expr_context, ast.boolop, ast.operator, ast.unaryop, ast.cmpop)
 
 
-def _imports(nodes: Sequence[ast.AST]) -> Iterator[tuple[str, str]]:
+def imports_in(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, str]]:
     """Yields each imported name with its full name, such as `pa` with `pyarrow`."""
     for node in nodes:
         if isinstance(node, ast.Import):
             for alias in node.names:
-                yield (alias.asname, alias.name) if alias.asname else (alias.name.partition(".")[0],) * 2
+                name = name_bound_by(alias)
+                yield name, alias.name if alias.asname else name
         elif isinstance(node, ast.ImportFrom):
             for alias in node.names:
-                yield alias.asname or alias.name, f"{node.module}.{alias.name}"
+                yield name_bound_by(alias), f"{node.module}.{alias.name}"
+
+
+def name_bound_by(alias: ast.alias) -> str:
+    """Returns the name that a part of an import binds: `pa` for `pyarrow as pa`, `ray` for `ray.data`."""
+    return alias.asname or alias.name.partition(".")[0]
 
 
 def _origin(node: ast.AST, imports: Mapping[str, str]) -> str | None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
+from raylane_worker.generation.checks.script import imports_in, name_bound_by
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -36,14 +38,8 @@ class Variables:
     def imported(self) -> dict[str, set[str]]:
         """The imported names, each with everything that it may stand for."""
         origins: dict[str, set[str]] = {}
-        for node in self.script.nodes:
-            if isinstance(node, ast.Import):
-                for alias in node.names:
-                    name = alias.asname or alias.name.partition(".")[0]
-                    origins.setdefault(name, set()).add(alias.name if alias.asname else name)
-            elif isinstance(node, ast.ImportFrom):
-                for alias in node.names:
-                    origins.setdefault(alias.asname or alias.name, set()).add(f"{node.module}.{alias.name}")
+        for name, origin in imports_in(self.script.nodes):
+            origins.setdefault(name, set()).add(origin)
         return origins
 
     @cached_property
@@ -163,8 +159,7 @@ class Variables:
         names: dict[ast.AST, set[str]] = {}
         for node in self.script.nodes:
             if isinstance(node, ast.Import | ast.ImportFrom):
-                bound = {alias.asname or alias.name.partition(".")[0] for alias in node.names}
-                names.setdefault(self._scopes[node], set()).update(bound)
+                names.setdefault(self._scopes[node], set()).update(map(name_bound_by, node.names))
         return names
 
     @cached_property
@@ -190,7 +185,7 @@ class Variables:
                 case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
                     bound = [name]
                 case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
-                    bound = [alias.asname or alias.name.partition(".")[0] for alias in aliases]
+                    bound = list(map(name_bound_by, aliases))
                 case _:
                     bound = []
             for name in bound:
