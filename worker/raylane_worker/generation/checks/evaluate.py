@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from abc import ABC, abstractmethod
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
@@ -56,7 +57,7 @@ class TooLong(Exception):
     """The script takes too many steps to follow."""
 
 
-class Evaluator:
+class Evaluator(ABC):
     """Evaluates expressions as far as they are known. `Flow` adds functions and statements."""
 
     def __init__(self, script: AstScript, locations: Locations) -> None:
@@ -68,13 +69,13 @@ class Evaluator:
         self._steps = 0
         self._depth = 0
 
+    @abstractmethod
     def define(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda, scope: Scope) -> Function:
         """Returns the function that a definition makes."""
-        raise NotImplementedError
 
+    @abstractmethod
     def call_function(self, function: Function, arguments: Arguments) -> Value:
         """Follows a call of a function of the script."""
-        raise NotImplementedError
 
     def look_up(self, name: str, scope: Scope) -> Value:
         """Returns the value of a variable."""
