@@ -25,6 +25,7 @@ import pyarrow.compute
 import pyarrow.csv
 import ray.data.aggregate
 import ray.data.expressions
+from ray.data._internal.object_extensions.arrow import ArrowPythonObjectArray
 
 _CPU_S: Final = 3
 _FILE_BYTES: Final = 1 << 20
@@ -60,6 +61,12 @@ class _Dataset:
 
     def take(self, count: int = 20) -> list[Any]:
         return list(self._frame.head(count).to_dict("records"))
+
+    def take_batch(self, count: int, *, batch_format: str) -> pa.Table:
+        # As Ray does it with objects that Arrow has no type for.
+        assert batch_format == "pyarrow"
+        objects = {name: ArrowPythonObjectArray.from_objects(list(values)) for name, values in self._frame.items()}
+        return pa.table(objects).slice(0, count)
 
     def iter_rows(self) -> Any:
         yield from self.take()

@@ -21,11 +21,12 @@ from tests.helpers.library_objects import library_objects
 
 # Names that no script needs, so that it may use them only for fields and columns. They are harmless, too.
 _OTHER: Final = frozenset((Path(__file__).parents[2] / "corpus" / "other_names.txt").read_text().split())
-# Private names that hold only data, which scripts give to fields of their own.
+# Private names that hold or compute only data, which scripts give to fields of their own.
 _OWN_PRIVATE: Final = listed(
     """
-    _asdict _cache _column _count _d _data _field _fields _h _id _index _int _iter _key _keys _line _m _make _mask _msg
-    _name _now _replace _sum _total _unit _values
+    _add _apply _asdict _cache _column _concat _count _d _data _dtype _field _fields _fit _freq _h _id _index _int
+    _iter _key _keys _line _m _make _mask _mod _msg _mu _n _name _names _normalize _now _offset _params _quantile
+    _replace _repr _s _sigma _sum _summary _symbol _table _total _tz _unit _validate _value _values _year
     """
 )
 # Names of other versions of Python and of the libraries.

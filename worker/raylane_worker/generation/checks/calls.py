@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from raylane_worker.generation.checks.allowed.arguments import (
     CALLED_DIRECTLY,
     FUNCTION_ARGUMENTS,
-    FUNCTIONS_THAT_TAKE_NAMES,
+    FUNCTIONS_CALLED_DIRECTLY,
     RAY_CALLS,
     REFUSED_ARGUMENTS,
     TEXT_METHODS,
@@ -19,6 +19,7 @@ from raylane_worker.generation.checks.allowed.arguments import (
 from raylane_worker.generation.checks.allowed.attributes import ATTRIBUTES
 from raylane_worker.generation.checks.bindings import Bindings
 from raylane_worker.generation.checks.classes import check_classes
+from raylane_worker.generation.checks.conversions import PROBLEM, Conversions
 from raylane_worker.generation.checks.formats import Formats
 from raylane_worker.generation.checks.functions import NamedFunctions
 from raylane_worker.generation.checks.script import AstScript, finding_at, quote, text_of
@@ -34,9 +35,9 @@ _ATTRIBUTES_BY_NAME: Final = frozenset({"operator.attrgetter", "operator.methodc
 _OPTIONS_BY_NAME: Final = frozenset(
     {"pandas.get_option", "pandas.option_context", "pandas.reset_option", "pandas.set_option"}
 )
-_FUNCTIONS_CALLED_DIRECTLY: Final = (
-    FUNCTIONS_THAT_TAKE_NAMES.keys() | FUNCTION_ARGUMENTS.keys() | _ATTRIBUTES_BY_NAME | _OPTIONS_BY_NAME
-)
+_DIRECT: Final = FUNCTIONS_CALLED_DIRECTLY | _ATTRIBUTES_BY_NAME | _OPTIONS_BY_NAME
+# What may be named as a type, but not called: an array over any memory, and any object of the cluster.
+_TYPES_ONLY: Final = frozenset({"numpy.ndarray", "ray.ObjectRef"})
 # Any other option could name a module that pandas imports, such as `plotting.backend`.
 _DISPLAY_OPTION: Final = re.compile(r"display\.[a-z_.]{1,60}|mode\.(chained_assignment|copy_on_write)")
 # What may build arrays from parts that are not checked against each other.
@@ -55,14 +56,17 @@ def check_calls(script: AstScript, variables: Variables, attributes: Attributes)
     """Yields a finding for each call whose arguments are not allowed, and for methods that are not called directly."""
     bindings = Bindings(script, variables)
     functions, formats = NamedFunctions(script, variables, bindings), Formats(attributes, bindings)
+    conversions = Conversions(script, bindings)
     yield from check_classes(script, variables)
-    yield from _check_values(script)
+    yield from _check_values(script, variables)
     for node in script.nodes:
         match node:
             case ast.Call():
                 yield from _check_arguments(script, bindings, node)
                 for part, problem in functions.problems_of(node):
                     yield finding_at("function_by_name", part, problem)
+                for part in conversions.unwritten(node):
+                    yield finding_at("type_not_written", part, PROBLEM)
                 yield from _check_function(script, attributes, node)
                 yield from _check_method(script, node)
             case ast.Attribute(attr="format" | "format_map"):
@@ -72,7 +76,7 @@ def check_calls(script: AstScript, variables: Variables, attributes: Attributes)
                 pass
 
 
-def _check_values(script: AstScript) -> Iterator[Finding]:
+def _check_values(script: AstScript, variables: Variables) -> Iterator[Finding]:
     """Finds methods and functions with checked arguments that are not called where they are named."""
     for node in script.nodes:
         if not isinstance(node, ast.Attribute | ast.Name) or not isinstance(node.ctx, ast.Load):
@@ -81,30 +85,30 @@ def _check_values(script: AstScript) -> Iterator[Finding]:
         if isinstance(parent, ast.Call) and parent.func is node:
             continue
         origin = script.references.get(node, "")
-        if origin == "numpy.ndarray":
-            if not _is_type(script, node):
-                message = "numpy.ndarray may only be a type, as in isinstance(x, np.ndarray); use np.array or np.zeros"
+        if origin in _TYPES_ONLY:
+            if not _is_type(script, variables, node):
+                message = f"{origin} may only be a type, as in isinstance(x, np.ndarray); use np.array or np.zeros"
                 yield finding_at("method_not_allowed", node, message)
-        elif origin in _FUNCTIONS_CALLED_DIRECTLY:
+        elif origin in _DIRECT:
             yield finding_at("method_not_allowed", node, f"{origin} may only be called directly")
         elif isinstance(node, ast.Attribute) and node.attr in CALLED_DIRECTLY:
             message = f".{node.attr} may only be called directly; for a column of this name write x[{quote(node.attr)}]"
             yield finding_at("method_not_allowed", node, message)
 
 
-def _is_type(script: AstScript, node: ast.AST) -> bool:
+def _is_type(script: AstScript, variables: Variables, node: ast.AST) -> bool:
     """Returns whether the node is part of an annotation or the type of an `isinstance`."""
     child = node
     for parent in script.ancestors(node):
         match parent:
             case ast.Subscript() | ast.BinOp(op=ast.BitOr()) | ast.Tuple() | ast.List():
                 child = parent
-            case ast.arg() | ast.FunctionDef(returns=ast.expr()):
+            case ast.arg():
                 return True
-            case ast.AnnAssign(annotation=annotation):
+            case ast.AnnAssign(annotation=annotation) | ast.FunctionDef(returns=annotation):
                 return annotation is child
-            case ast.Call(func=ast.Name(id="isinstance" | "issubclass"), args=[_, types]):
-                return types is child
+            case ast.Call(func=ast.Name(id="isinstance" | "issubclass" as name), args=[_, types]):
+                return types is child and name not in variables.bound and name not in variables.imported
             case _:
                 return False
     return False
@@ -114,9 +118,8 @@ def _check_arguments(script: AstScript, bindings: Bindings, call: ast.Call) -> I
     origin = script.origin(call)
     method = call.func.attr if isinstance(call.func, ast.Attribute) else ""
     is_own = bindings.is_own_callable(call.func) or (method != "" and method not in ATTRIBUTES and not origin)
-    if origin == "numpy.ndarray":
-        message = "numpy.ndarray(…) may read memory; use np.array, np.zeros or np.empty"
-        yield finding_at("method_not_allowed", call, message)
+    if origin in _TYPES_ONLY:
+        yield finding_at("method_not_allowed", call, f"{origin} may not be called; use np.array, np.zeros or np.empty")
     arguments = [(one.arg, one.value) for one in call.keywords]
     if any(name is None for name, _ in arguments):
         if is_own or _may_unpack(bindings, call, origin, method):

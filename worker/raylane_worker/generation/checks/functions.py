@@ -94,7 +94,9 @@ class NamedFunctions:
         function = starred or argument(call, position, keyword)
         if function is not None and not self._is_allowed(function):
             yield function, _problem(method, function)
-        if method in _NAMED_BY_KEYWORD and (function is None or method == "aggregate"):
+        if method not in _NAMED_BY_KEYWORD:
+            yield from ((one.value, _problem(method, one.value)) for one in call.keywords if one.arg is None)
+        elif function is None or method == "aggregate":
             for one in call.keywords:
                 is_allowed = self._is_named_aggregation if one.arg is not None else self._is_mapping_of_aggregations
                 if not is_allowed(one.value):

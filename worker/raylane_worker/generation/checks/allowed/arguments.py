@@ -51,7 +51,7 @@ RAY_CALLS: Final = _by_name(
 REFUSED_ARGUMENTS: Final = listed(
     """
     assigned backend boundscheck buf excel_writer file filename filesystem global_dict handlers local_dict meta_provider
-    path_or_buf ray_remote_args ray_remote_args_fn resolvers runtime_env storage_options stream updated
+    path_or_buf ray_remote_args ray_remote_args_fn resolvers runtime_env storage_options stream types_mapper updated
     """
 )
 # Functions of which only these arguments are allowed, and how many of them by position.
@@ -90,5 +90,49 @@ FUNCTIONS_THAT_TAKE_NAMES: Final = {
     "pandas.crosstab": (5, "aggfunc"),
     "pandas.pivot_table": (4, "aggfunc"),
 }
-# Methods whose arguments are checked, so that they must be called where they are named.
-CALLED_DIRECTLY: Final = TEXT_METHODS.keys() | METHODS_THAT_TAKE_NAMES.keys() | {"from_arrays"}
+# Functions of pyarrow that make a type, which a script may hand to what converts values.
+TYPE_FUNCTIONS: Final = listed(
+    """
+    binary bool_ date32 date64 decimal128 decimal256 dictionary duration field float16 float32 float64 int16 int32 int64
+    int8 large_binary large_list large_string large_utf8 list_ map_ null schema string struct time32 time64 timestamp
+    uint16 uint32 uint64 uint8 utf8
+    """
+)
+# What converts values to a type or a schema, with the positions and the keywords of these arguments.
+CONVERTING_FUNCTIONS: Final[dict[str, tuple[tuple[int, ...], frozenset[str]]]] = {
+    "pandas.ArrowDtype": ((0,), frozenset({"pyarrow_dtype"})),
+    "pyarrow.array": ((1,), frozenset({"type"})),
+    "pyarrow.chunked_array": ((1,), frozenset({"type"})),
+    "pyarrow.compute.CastOptions": ((0,), frozenset({"target_type"})),
+    "pyarrow.compute.CastOptions.safe": ((0,), frozenset({"target_type"})),
+    "pyarrow.compute.CastOptions.unsafe": ((0,), frozenset({"target_type"})),
+    "pyarrow.compute.cast": ((1,), frozenset({"target_type"})),
+    "pyarrow.dictionary": ((0, 1), frozenset({"index_type", "value_type"})),
+    "pyarrow.field": ((1,), frozenset({"type"})),
+    "pyarrow.large_list": ((0,), frozenset({"value_type"})),
+    "pyarrow.list_": ((0,), frozenset({"value_type"})),
+    "pyarrow.map_": ((0, 1), frozenset({"item_type", "key_type"})),
+    "pyarrow.nulls": ((1,), frozenset({"type"})),
+    "pyarrow.record_batch": ((1, 2), frozenset({"names", "schema"})),
+    "pyarrow.scalar": ((1,), frozenset({"type"})),
+    "pyarrow.schema": ((0,), frozenset({"fields"})),
+    "pyarrow.struct": ((0,), frozenset({"fields"})),
+    "pyarrow.table": ((1, 2), frozenset({"names", "schema"})),
+    "ray.data.datatype.DataType.from_arrow": ((0,), frozenset({"arrow_type"})),
+    "ray.data.expressions.udf": ((0,), frozenset({"return_dtype"})),
+}
+CONVERTING_METHODS: Final[dict[str, tuple[tuple[int, ...], frozenset[str]]]] = {
+    "cast": ((0,), frozenset({"dtype", "target_schema", "target_type"})),
+    "from_arrays": ((1, 2), frozenset({"fields", "names", "schema"})),
+    "from_batches": ((1,), frozenset({"schema"})),
+    "from_pandas": ((1, 2), frozenset({"schema", "type"})),
+    "from_pydict": ((1,), frozenset({"schema"})),
+    "from_pylist": ((1,), frozenset({"schema"})),
+    "view": ((0,), frozenset({"dtype", "target_type", "type"})),
+    "with_type": ((0,), frozenset({"new_type"})),
+}
+# Methods and functions whose arguments are checked, so that they must be called where they are named.
+CALLED_DIRECTLY: Final = TEXT_METHODS.keys() | METHODS_THAT_TAKE_NAMES.keys() | CONVERTING_METHODS.keys()
+FUNCTIONS_CALLED_DIRECTLY: Final = (
+    FUNCTIONS_THAT_TAKE_NAMES.keys() | FUNCTION_ARGUMENTS.keys() | CONVERTING_FUNCTIONS.keys()
+)

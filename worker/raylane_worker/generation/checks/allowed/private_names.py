@@ -7,20 +7,20 @@ from typing import Final
 from raylane_worker.generation.checks.allowed.listing import listed
 
 # A method that a script calls with an object of a library for `self` would reach its inside by these names.
-# `tests/unit/generation/test_allowed_names.py` says which are missing. A few that hold only data are left out, as
-# scripts use them: `_cache _count _data _index _name _values`.
+# `tests/unit/generation/test_allowed_names.py` says which are missing, and which are left out because they hold only
+# data and scripts use them, such as `_data` and `_n`.
 PRIVATE_NAMES: Final = listed(
     """
     _AXIS_LEN _AXIS_ORDERS _AXIS_TO_AXIS_NUMBER _EnumDict _FALSE_VALUES _FuncPtr _HANDLED_TYPES
     _MaskedConstant__has_singleton _MaskedConstant__singleton _MutableMapping__marker _ONE _PYARROW_AGG_DEFAULTS
     _PYARROW_AGG_FUNCS _Sequence _SequenceMatcher__chain_b _Set _TRUE_VALUES _UserList__cast _WARNING_DETAILS
-    _abc_impl _accelerator_type _accessors _accum_func _accumulate _acos _actor_locality_enabled _add
-    _add_datetime _add_datetime_arraylike _add_datetime_ndarray _add_datetimelike_scalar _add_delegate_accessors
-    _add_dispatch _add_nat _add_offset _add_period _add_timedelta _add_timedelta_arraylike _add_timedeltalike
+    _abc_impl _accelerator_type _accessors _accum_func _accumulate _acos _actor_locality_enabled _add_datetime
+    _add_datetime_arraylike _add_datetime_ndarray _add_datetimelike_scalar _add_delegate_accessors _add_dispatch
+    _add_nat _add_offset _add_period _add_timedelta _add_timedelta_arraylike _add_timedeltalike
     _add_timedeltalike_scalar _addsub_object_array _adjust_binner_for_upsample _adjust_dst _agg_name
     _agg_py_fallback _aggregate_multiple_funcs _aggregate_on _aggregate_result _aggregate_with_numba _align_for_op
     _align_frame _align_series _all _all_bits_ _allows_duplicate_labels _annotated _annotated_api_group
-    _annotated_type _append_internal _apply _apply_columnwise _apply_elementwise _apply_filter _apply_pairwise
+    _annotated_type _append_internal _apply_columnwise _apply_elementwise _apply_filter _apply_pairwise
     _apply_re_fallback _apply_series _apply_tablewise _apply_to_column_groupbys _argmin_max _argminmax
     _arith_method _arith_method_with_reindex _arr _arrow_agg_spec _as_index _as_parameter_ _as_py_tuple
     _as_range_index _ascending_count _assert_can_do_setop _assert_cpu _assert_tzawareness_compat _attributes
@@ -34,7 +34,7 @@ PRIVATE_NAMES: Final = listed(
     _check_indexing_error _check_indexing_method _check_inplace_and_allows_duplicate_labels
     _check_inplace_deprecation _check_label_or_level_ambiguity _check_window_bounds _checker _checkpoint_config
     _choose_path _cleanup _clear_cache _clip_with_one_bound _clip_with_scalar _cmp_method _codes _coeffs
-    _coerce_to_array _com _combine_column _combine_frame _comparables _comparison _compile_re_fallback _concat
+    _coerce_to_array _com _combine_column _combine_frame _comparables _comparison _compile_re_fallback
     _concat_objects _concat_same_type _consolidate _consolidate_inplace _construct_axes_dict _construct_result
     _constructor _constructor_expanddim _constructor_expanddim_from_mgr _constructor_from_mgr _constructor_sliced
     _constructor_sliced_from_mgr _convert_bool_result _convert_can_do_setop _convert_int_result _convert_key
@@ -54,26 +54,25 @@ PRIVATE_NAMES: Final = listed(
     _dt_milliseconds _dt_minute _dt_minutes _dt_month _dt_month_name _dt_nanosecond _dt_nanoseconds _dt_normalize
     _dt_quarter _dt_round _dt_second _dt_seconds _dt_strftime _dt_subday_component _dt_time _dt_to_pydatetime
     _dt_to_pytimedelta _dt_total_seconds _dt_tz _dt_tz_convert _dt_tz_localize _dt_unit _dt_weekday _dt_year
-    _dt_zero_or_null_int32 _dti_setop_align_tzs _dtype _dtype_cls _dtype_to_subclass _dtype_validation_metadata
-    _dump _duplicated _duration_unit _e _empty _enable_ray_data_reconstruction _enable_task_events
+    _dt_zero_or_null_int32 _dti_setop_align_tzs _dtype_cls _dtype_to_subclass _dtype_validation_metadata _dump
+    _duplicated _duration_unit _e _empty _enable_ray_data_reconstruction _enable_task_events
     _enable_true_multi_threading _encode_with_my_categories _engine _engine_type _engine_types _ensure_array
     _ensure_integer_index _ensure_iterable_column_indexer _ensure_listlike_indexer _ensure_matching_resos
     _ensure_valid_index _entered _evaluate_op_method _exceptions _exclude_resources _execute _execute_dag
     _execute_to_iterator _execution_idx _exp _expand_ellipsis _explode _export_to_c _export_to_c_device _expr
     _extended_gcd _fallback_strategy _falsey_value _fancy_helper _fancy_replace _fast_intersect _fast_union
     _field_defaults _field_ops _field_type _fields_ _fill _fill_value _filter _filter_indexer_tolerance _finalize
-    _find_common_type_compat _find_valid_index _finfo_cache _firstweekday _fit _fix_sentence_endings
-    _fixupChildren _fixupParents _flag_mask_ _flags _flattened_field _flex_arith_method _flex_cmp_method
-    _flex_method _floor _floordiv _fmt _format_attrs _format_data _format_duplicate_message _format_flat
-    _format_multi _format_native_types _format_term _format_values_line _format_with_header _formatter
-    _formatter_func _freeze _freq _from_arrays _from_backing_data _from_categorical_dtype
-    _from_converted_categories _from_dt64 _from_factorized _from_fastpath _from_inferred_categories
-    _from_join_target _from_mgr _from_name _from_ordinal _from_parent _from_pyarrow_array _from_scalars
-    _from_selection _from_sequence _from_sequence_not_strict _from_sequence_of_strings _from_value_and_reso
-    _from_values_or_dtype _fromroots _function _function_descriptor _function_name _function_signature _gen
-    _generate_cython_apply_func _generate_next_value_ _generate_range _generate_string _get_agg_axis
-    _get_arith_result_freq _get_arithmetic_result_freq _get_axis _get_axis_name _get_axis_number
-    _get_axis_resolvers _get_binner _get_binner_for_time _get_block_manager_axis _get_bool_data
+    _find_common_type_compat _find_valid_index _finfo_cache _firstweekday _fix_sentence_endings _fixupChildren
+    _fixupParents _flag_mask_ _flags _flattened_field _flex_arith_method _flex_cmp_method _flex_method _floor
+    _floordiv _fmt _format_attrs _format_data _format_duplicate_message _format_flat _format_multi
+    _format_native_types _format_term _format_values_line _format_with_header _formatter _formatter_func _freeze
+    _from_arrays _from_backing_data _from_categorical_dtype _from_converted_categories _from_dt64 _from_factorized
+    _from_fastpath _from_inferred_categories _from_join_target _from_mgr _from_name _from_ordinal _from_parent
+    _from_pyarrow_array _from_scalars _from_selection _from_sequence _from_sequence_not_strict
+    _from_sequence_of_strings _from_value_and_reso _from_values_or_dtype _fromroots _function _function_descriptor
+    _function_name _function_signature _gen _generate_cython_apply_func _generate_next_value_ _generate_range
+    _generate_string _get_agg_axis _get_arith_result_freq _get_arithmetic_result_freq _get_axis _get_axis_name
+    _get_axis_number _get_axis_resolvers _get_binner _get_binner_for_time _get_block_manager_axis _get_bool_data
     _get_cleaned_column_resolvers _get_codes_for_sorting _get_coefficients _get_column_array _get_common_dtype
     _get_daily_offset_mask _get_data _get_data_as_items _get_data_to_aggregate _get_dataset_tag
     _get_default_index_names _get_delete_freq _get_dtype_mapping _get_engine_target _get_fill_indexer
@@ -122,34 +121,33 @@ PRIVATE_NAMES: Final = listed(
     _maybe_convert_i8 _maybe_convert_timedelta _maybe_copy_array_input _maybe_disable_logical_methods
     _maybe_downcast_for_indexing _maybe_mask_result _maybe_mask_results _maybe_mask_setitem_value
     _maybe_match_names _maybe_preserve_names _member_map_ _member_names_ _member_type_ _memory _memory_usage
-    _meta_count _metadata _mgr _min_count_stat_function _min_vals _minmax _missing_ _mod _mode _module
-    _module_source _modules _monotonic_check _month_name_arrow _mpl_repr _ms _mu _mul _multi_take
-    _multi_take_opportunity _multiindex _munge_whitespace _n _na_value _name_ _names _nanos_inc _nanosecond
-    _nbytes _ndarray _needs_i8_conversion _needs_python_regex _needs_reindex_multi _nested_field _new_member_
-    _no_setting_name _normalize _normalize_base_dir _normalize_naive _normalized_base_dir _ns _nth _num_cpus
-    _num_gpus _num_returns _numba_agg_general _numba_apply _numba_prep _numerator _numeric_repr_ _obj
-    _obj_1d_constructor _obj_with_exclusions _object_store_memory _objects _offset _offset_str _old_convert_ _on
-    _on_completed _on_iteration_end _on_ready _op_method_error_message _op_via_apply _operator_fallbacks _optinfo
-    _or_ _ordered _ordinal _orig _os _other_ops _outer_indexer _over _pa_array _pad_or_backfill _pairwise_indexer
-    _params _paramspec_tvars _parent _parse_temporal_dtype_string _parse_with_reso _parsed_string_to_bounds
-    _partial_date_slice _partial_tup_index _partition_chunk _pd_timedelta _pd_timedelta_unit _period_dtype_code
-    _period_unit _physical_dtype _pi _pin_freq _placement_group _placement_group_bundle_index
-    _placement_group_capture_child_tasks _plain_replace _plan _poisson_lam_max _positional_selector
-    _post_expansion_casting _pow _power_of_two _prefix _prep_values _preprocess_re_pattern _print_width
-    _print_width_1d _propagate_mask _proto_member _putmask _python_agg_general _python_apply_general
-    _python_apply_plot _q _qformat _quantile _radix _raise_callable_usage _raise_if_missing _raise_invalid_indexer
-    _raise_monotonic_error _raise_scalar_data_error _randbelow _randbelow_with_getrandbits
+    _meta_count _metadata _mgr _min_count_stat_function _min_vals _minmax _missing_ _mode _module _module_source
+    _modules _monotonic_check _month_name_arrow _mpl_repr _ms _mul _multi_take _multi_take_opportunity _multiindex
+    _munge_whitespace _na_value _name_ _nanos_inc _nanosecond _nbytes _ndarray _needs_i8_conversion
+    _needs_python_regex _needs_reindex_multi _nested_field _new_member_ _no_setting_name _normalize_base_dir
+    _normalize_naive _normalized_base_dir _ns _nth _num_cpus _num_gpus _num_returns _numba_agg_general
+    _numba_apply _numba_prep _numerator _numeric_repr_ _obj _obj_1d_constructor _obj_with_exclusions
+    _object_store_memory _objects _offset_str _old_convert_ _on _on_completed _on_iteration_end _on_ready
+    _op_method_error_message _op_via_apply _operator_fallbacks _optinfo _or_ _ordered _ordinal _orig _os
+    _other_ops _outer_indexer _over _pa_array _pad_or_backfill _pairwise_indexer _paramspec_tvars _parent
+    _parse_temporal_dtype_string _parse_with_reso _parsed_string_to_bounds _partial_date_slice _partial_tup_index
+    _partition_chunk _pd_timedelta _pd_timedelta_unit _period_dtype_code _period_unit _physical_dtype _pi
+    _pin_freq _placement_group _placement_group_bundle_index _placement_group_capture_child_tasks _plain_replace
+    _plan _poisson_lam_max _positional_selector _post_expansion_casting _pow _power_of_two _prefix _prep_values
+    _preprocess_re_pattern _print_width _print_width_1d _propagate_mask _proto_member _putmask _python_agg_general
+    _python_apply_general _python_apply_plot _q _qformat _radix _raise_callable_usage _raise_if_missing
+    _raise_invalid_indexer _raise_monotonic_error _raise_scalar_data_error _randbelow _randbelow_with_getrandbits
     _randbelow_without_getrandbits _random _range _range_in_self _range_intersect _range_union _rank _rank_calc
     _raw_stats _ray_from_function_descriptor _ray_from_modified_class _re_parser _readonly _ready
     _recode_for_new_levels _recognized_scalars _record _recreate_cm _reduce _reduce_axis1 _reduce_calc
     _reduce_ex_by_global_name _reduce_pyarrow _reduction_kernel_transform _references _regex_nodes _reindex_axes
     _reindex_indexer _reindex_multi _reindex_non_unique _reindex_with_indexers _remote _rename _reorder_ilevels
-    _reorder_indexer _repeat _replace_columnwise _replace_with_mask _repr _repr_2d _repr_attrs _repr_base
+    _reorder_indexer _repeat _replace_columnwise _replace_with_mask _repr_2d _repr_attrs _repr_base
     _repr_categories _repr_data_resource_ _repr_fits_horizontal_ _repr_fits_vertical_ _repr_html_ _repr_latex_
     _repr_latex_scalar _repr_latex_term _repr_mimebundle_ _req_any_kwargs_new _require_matching_unit
     _requires_unique_msg _resampler_cls _resampler_for_grouping _reset_cache _reset_identity _resolution_obj
     _resolve_dtypes_and_context _resolve_output _resolved_filesystem _resource_limits _resources _retry_exceptions
-    _reverse_indexer _richcmp _roots _round _round_temporally _runtime_env _s _safe_cast _sanitize_column _scalar
+    _reverse_indexer _richcmp _roots _round _round_temporally _runtime_env _safe_cast _sanitize_column _scalar
     _scalar_from_string _scalar_type _scheduling_strategy _searchsorted_monotonic _seed_seq _select_dtypes_indices
     _selected_obj _selection _selection_list _serialized_base_runtime_env_info _series _set_axis _set_axis_name
     _set_axis_nocheck _set_categories _set_codes _set_current _set_dtype _set_exclude_resources _set_grouper
@@ -159,7 +157,7 @@ PRIVATE_NAMES: Final = listed(
     _setitem_with_indexer _setitem_with_indexer_2d_value _setitem_with_indexer_frame_value
     _setitem_with_indexer_missing _setitem_with_indexer_split_path _sha512 _shallow_copy _sharedmask
     _shift_with_freq _should_compare _should_fallback_to_positional _should_partial_index _should_reindex_frame_op
-    _shuffle_strategy _sigma _simple_enum _simple_new _sin _singles_mask_ _slice _slice_axis_for_step
+    _shuffle_strategy _simple_enum _simple_new _sin _singles_mask_ _slice _slice_axis_for_step
     _sort_levels_monotonic _sort_order_ _split _split_chunks _sqrt _standardize_dtype _stat_function
     _stat_function_ddof _stdlib_enums _storage _str_accumulate _str_arith_method_object_fallback _str_capitalize
     _str_casefold _str_contains _str_count _str_encode _str_endswith _str_extract _str_find _str_find_
@@ -170,31 +168,30 @@ PRIVATE_NAMES: Final = listed(
     _str_replace _str_rfind _str_rindex _str_rpartition _str_rsplit _str_rstrip _str_slice _str_slice_replace
     _str_split _str_startswith _str_strip _str_swapcase _str_term_ascii _str_term_unicode _str_title
     _str_translate _str_upper _str_wrap _str_zfill _stratified_train_test_split _sub _sub_datetime_arraylike
-    _sub_datetimelike _sub_datetimelike_scalar _sub_nat _sub_periodlike _subscript_mapping _summary
-    _superscript_mapping _supports_2d _supports_daily_offset_mask _supports_partial_string_indexing _symbol
-    _synchronize_progress_bar _tab_repr_ _table _tabular_repr _takeable _target_col_name
-    _task_pool_data_task_remote_args _test _test_generator _test_simple_enum _time_repr _timegrouper
-    _to_datetimearray _to_dict_of_blocks _to_groupby_compatible _to_latex_via_styler _to_local_pa_timestamp
-    _to_masked _to_pandas _to_ref_bundle_iterator _to_timedeltaarray _token _transform _transform_general
-    _transform_index _transform_multiple_funcs _transform_single_column _transform_with_numba _truthy_value
-    _try_count_or_materialize _typ _tz _ucnhash_CAPI _ufunc _unalias _unary_method _unbox _unbox_scalar _under
-    _unhashable_values_ _union _unpickle _unwrap_re_pattern _update_from _update_inplace _upsample _urandom _us
-    _use_args_ _use_relativedelta _use_threads _use_unicode _uuid _val _valid_types _validate
-    _validate_can_reindex _validate_codes _validate_codes_for_dtype _validate_comparison_value
+    _sub_datetimelike _sub_datetimelike_scalar _sub_nat _sub_periodlike _subscript_mapping _superscript_mapping
+    _supports_2d _supports_daily_offset_mask _supports_partial_string_indexing _synchronize_progress_bar
+    _tab_repr_ _tabular_repr _takeable _target_col_name _task_pool_data_task_remote_args _test _test_generator
+    _test_simple_enum _time_repr _timegrouper _to_datetimearray _to_dict_of_blocks _to_groupby_compatible
+    _to_latex_via_styler _to_local_pa_timestamp _to_masked _to_pandas _to_ref_bundle_iterator _to_timedeltaarray
+    _token _transform _transform_general _transform_index _transform_multiple_funcs _transform_single_column
+    _transform_with_numba _truthy_value _try_count_or_materialize _typ _ucnhash_CAPI _ufunc _unalias _unary_method
+    _unbox _unbox_scalar _under _unhashable_values_ _union _unpickle _unwrap_re_pattern _update_from
+    _update_inplace _upsample _urandom _us _use_args_ _use_relativedelta _use_threads _use_unicode _uuid _val
+    _valid_types _validate_can_reindex _validate_codes _validate_codes_for_dtype _validate_comparison_value
     _validate_datetimelike_monotonic _validate_dtype _validate_endpoint _validate_fill_value _validate_frequency
     _validate_index_level _validate_indexer _validate_integer _validate_key _validate_key_length
     _validate_listlike _validate_n _validate_names _validate_numeric_only _validate_positional_slice
     _validate_scalar _validate_setitem_value _validate_sort_keyword _validate_test_size_float
-    _validate_test_size_int _validate_tuple_indexer _validation_error_message _validation_msg _value
-    _value2member_map_ _value_ _value_counts _value_repr_ _values_for_argsort _values_for_factorize
-    _values_for_json _values_for_rank _variable _vectorize_call _vectorize_call_with_signature _verify_integrity
-    _view _warn _warn_hash_shuffle_compression_deprecated _warn_if_expanding _warn_on_write _warn_quarter
+    _validate_test_size_int _validate_tuple_indexer _validation_error_message _validation_msg _value2member_map_
+    _value_ _value_counts _value_repr_ _values_for_argsort _values_for_factorize _values_for_json _values_for_rank
+    _variable _vectorize_call _vectorize_call_with_signature _verify_integrity _view _warn
+    _warn_hash_shuffle_compression_deprecated _warn_if_expanding _warn_on_write _warn_quarter
     _warn_use_external_hash_shuffle_deprecated _weekmask _where _win_freq_i8 _with_freq _with_infer
     _wrap_agged_manager _wrap_aggregated_output _wrap_applied_output _wrap_applied_output_series
     _wrap_categorical_result _wrap_chunks _wrap_difference_result _wrap_field _wrap_field_result
     _wrap_idxmax_idxmin _wrap_intersection_result _wrap_join_result _wrap_min_count_reduction_result
     _wrap_na_result _wrap_ndarray_result _wrap_pa_str_result _wrap_range_setop _wrap_reduction_result
     _wrap_reindex_result _wrap_result _wrap_setop_result _wrap_td_result _wrap_transform_fast_result
-    _writeable_no_warn _year _zerod
+    _writeable_no_warn _zerod
     """
 )
