@@ -61,6 +61,8 @@ FUNCTION_ARGUMENTS: Final = {
     "pprint.pformat": (1, listed("compact depth indent sort_dicts underscore_numbers width")),
     "pprint.pp": (1, listed("compact depth indent sort_dicts underscore_numbers width")),
     "pprint.pprint": (1, listed("compact depth indent sort_dicts underscore_numbers width")),
+    # Its metadata could name an extension type, which Arrow makes of it in the next process.
+    "pyarrow.field": (3, listed("name nullable type")),
     "warnings.catch_warnings": (0, listed("action category record")),
 }
 # What keyword arguments from a dictionary are harmless for: calls that only store or compute with them.

@@ -126,7 +126,7 @@ _NAMES: Final = (
     """
     # Tables, arrays, types and options of pyarrow.
     """
-    add_column add_metadata address append_column as_py auto_dict_encode auto_dict_max_cardinality bit_width
+    add_column address append_column as_py auto_dict_encode auto_dict_max_cardinality bit_width
     byte_width check_utf8 chunk chunks column column_names column_types combine_chunks decimal_point
     default_column_type dictionary dictionary_decode dictionary_encode drop_columns drop_null empty_table
     false_values field field_by_name fill_null from_batches from_pandas from_pydict from_pylist
@@ -136,7 +136,7 @@ _NAMES: Final = (
     remove_column remove_metadata rename_columns replace_schema_metadata schema serialize set set_column sort_by
     statistics strings_can_be_null timestamp_parsers to_batches to_pandas to_pandas_dtype to_pybytes to_pydict
     to_pylist to_struct_array true_values unify_dictionaries validate value_lengths value_parent_indices
-    value_type with_metadata with_name with_nullable with_type
+    value_type with_name with_nullable with_type
     """
     # Dataset and groups of Ray Data.
     """

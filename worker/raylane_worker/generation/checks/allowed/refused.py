@@ -19,11 +19,11 @@ _REASONS: Final = {
         streaming_split streaming_train_test_split to_daft to_dask to_mars to_modin to_random_access_dataset
         to_spark to_tf to_torch""",
     "belongs to the inside of a library; use the data itself": """
-        addFilter addHandler as_buffer as_future bit_generator buffers callHandlers capsule cffi copy_to
-        ctypes debug_print fget filesystem findCaller foreign_buffer from_buffers from_cudf from_dlpack
-        from_storage from_substrait get_context getfield handlers makeRecord manager memory_manager mro obj
-        owner_address redis_shard_hash removeFilter removeHandler resolved_filesystem setfield
-        tensor_transport to_device to_reader to_substrait to_tensor wrap_array""",
+        addFilter addHandler add_metadata as_buffer as_future bit_generator buffers callHandlers capsule
+        cffi copy_to ctypes debug_print fget filesystem findCaller foreign_buffer from_buffers from_cudf
+        from_dlpack from_storage from_substrait get_context getfield handlers makeRecord manager
+        memory_manager mro obj owner_address redis_shard_hash removeFilter removeHandler resolved_filesystem
+        setfield tensor_transport to_device to_reader to_substrait to_tensor with_metadata wrap_array""",
     "reaches the code or the variables of other functions; return or print the value itself": """
         ag_await ag_code ag_frame ag_running ag_suspended co_argcount co_cellvars co_code co_consts
         co_filename co_firstlineno co_flags co_freevars co_kwonlyargcount co_lines co_lnotab co_name
