@@ -111,6 +111,12 @@ def test_long_cells_are_cut_in_the_preview() -> None:
         (b"a\tb\n1\t2\n", "separated by tabs"),
         (b"a,b\n", "no rows"),
         (b"a,b\nNA,\nx,1\nNA,NA\nnull,2\n", "in column 'a' these words count as missing values: 'NA' (2), 'null' (1)"),
+        (b"zip\n10001\n02134\n2134\n", "without the zeros at the beginning of cells such as '02134'"),
+        (b"x\n1.5\n-007.5\n", "without the zeros at the beginning of cells such as '-007.5'"),
+        (b"id\n12345678901234567890\n12345678901234567891\n", "such as '12345678901234567890' are not exact"),
+        (b"id,id\n1,00\n2,x\n", "the same name: 'id'"),
+        (b"region\nNorth\nnorth\nSouth\n", "differ only in case or in spaces around them, such as 'North' and 'north'"),
+        (b"region\nNorth\nNorth \n", "such as 'North' and 'North '"),
     ],
 )
 def test_a_flaw_that_does_not_prevent_reading_is_a_warning(data: bytes, expected: str) -> None:
@@ -118,8 +124,16 @@ def test_a_flaw_that_does_not_prevent_reading_is_a_warning(data: bytes, expected
     assert expected in warning
 
 
-def test_a_clean_file_has_no_warnings() -> None:
-    assert profile(b"a,b; c\n1,2\n").warnings == ()
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"a,b; c\n1,2\n",
+        b"n,x,text\n0,0.50,007\n-0,1e-7,x y\n1234567890123456789,-10000000000000000,\n100,0,\n",
+        b"x\n1.5\n12345678901234567000.25\n0.12345678901234567890\n",
+    ],
+)
+def test_a_clean_file_has_no_warnings(data: bytes) -> None:
+    assert profile(data).warnings == ()
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import pyarrow as pa
-from pyarrow import compute
 from pyarrow import csv as arrow_csv
 
 from raylane_common.errors import InvalidCsv
 from raylane_common.wire.sources import Column, ColumnType
+from raylane_worker.data.csv_warnings import cell_warnings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,10 +43,6 @@ _CUT_CELL: Final = (
     "remove line breaks from the cells, or split the file into parts below 1 MiB"
 )
 _SHOWN_CHARACTERS: Final = 100
-# What counts as missing, without the empty cell, which surprises nobody. Runs read text with these markers as well as
-# numbers; here it stays as it is written, so that they can be told. See docs/decisions/0025.
-_MARKERS: Final = pa.array([word for word in arrow_csv.ConvertOptions().null_values if word])
-_MAX_MARKERS: Final = 5
 
 
 @dataclass(frozen=True)
@@ -81,7 +77,7 @@ def profile(data: bytes) -> CsvProfile:
     columns = tuple(
         Column(name=field.name, type=_column_type(field.type), native_type=str(field.type)) for field in table.schema
     )
-    warnings = (*_warnings(data, header, table), *_marker_warnings(table))
+    warnings = (*_warnings(data, header, table), *cell_warnings(table, _numbers_as_text(data, table.schema)))
     return CsvProfile(columns, table.num_rows, _preview(data, columns), warnings)
 
 
@@ -147,6 +143,13 @@ def _read(data: bytes, text: str) -> pa.Table:
 def _read_at_once(data: bytes) -> pa.Table:
     one_block = arrow_csv.ReadOptions(use_threads=False, block_size=len(data) + 1)
     return arrow_csv.read_csv(pa.BufferReader(data), read_options=one_block)
+
+
+def _numbers_as_text(data: bytes, schema: pa.Schema) -> pa.Table:
+    is_number = (pa.types.is_integer, pa.types.is_floating)
+    types = {field.name: pa.string() for field in schema if any(test(field.type) for test in is_number)}
+    with _open(data, arrow_csv.ConvertOptions(column_types=types)) as reader:
+        return reader.read_all()
 
 
 def _same_text(table: pa.Table, other: pa.Table) -> bool:
@@ -265,15 +268,6 @@ def _warnings(data: bytes, header: list[str], table: pa.Table) -> Iterator[str]:
         yield f"only one column was found; the file seems to be separated by {other} instead of ','"
     if table.num_rows == 0:
         yield "there are no rows below the header"
-
-
-def _marker_warnings(table: pa.Table) -> Iterator[str]:
-    """Says which words of text columns count as missing, because somebody may mean Namibia by `NA`."""
-    for name, column in zip(table.schema.names, table.columns, strict=True):
-        if pa.types.is_string(column.type):
-            counts = Counter(column.filter(compute.is_in(column, _MARKERS)).to_pylist())
-            if found := [f"{word!r} ({count:,})" for word, count in counts.most_common(_MAX_MARKERS)]:
-                yield f"in column {name[:_SHOWN_CHARACTERS]!r} these words count as missing values: {', '.join(found)}"
 
 
 def _quoted(names: list[str]) -> str:
