@@ -8,6 +8,7 @@ import typer
 
 from raylane.cli import parameters, runner
 from raylane.cli.render import renders, show_code_and_run
+from raylane.cli.upload_commands import show_warnings
 from raylane_common.limits import MAX_CODE_VERSIONS
 from raylane_common.wire.names import GeneratorName
 
@@ -75,7 +76,7 @@ def run(
         if waiting.wait:
             # Messages name this job even while the upload is shown.
             terminal.job_id = answer.id
-            await runner.wait_for_result(producer, upload, until, terminal)
+            show_warnings(await runner.wait_for_result(producer, upload, until, terminal), terminal)
         await runner.show_result_or_id(producer, answer, waiting, until, terminal)
 
     runner.execute(command, waiting)

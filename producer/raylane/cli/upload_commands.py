@@ -42,9 +42,14 @@ def upload(
 @renders("UploadResult")
 def show_upload(result: UploadResult, terminal: Terminal) -> None:
     """Prints where the CSV is, its columns, and its first rows."""
-    for warning in result.warnings:
-        terminal.note(f"warning: {warning}")
+    show_warnings(result, terminal)
     terminal.line(f"{result.s3_uri}  {result.rows} rows, {result.bytes} bytes")
     terminal.line(columns_text(result.columns))
     terminal.line("")
     terminal.table([column.name for column in result.columns], result.preview)
+
+
+def show_warnings(result: UploadResult, terminal: Terminal) -> None:
+    """Writes to stderr what may surprise in the file."""
+    for warning in result.warnings:
+        terminal.note(f"warning: {warning}")

@@ -66,6 +66,12 @@ async def test_upload_and_wait_prints_the_preview(cli: Cli, worker: ScriptedWork
     assert "warning: odd quotes" in ran.stderr
 
 
+async def test_run_shows_the_warnings_about_the_file(cli: Cli, worker: ScriptedWorker, csv: str) -> None:
+    worker.outcomes |= {"upload": UPLOADED.model_copy(update={"warnings": ("odd quotes",)}), "generate": GENERATED}
+    ran = await cli("run", csv, "mean of temp", "-s", "s1")
+    assert "warning: odd quotes" in ran.stderr
+
+
 async def test_run_uploads_generates_and_shows_code_endpoint_and_output(
     cli: Cli, worker: ScriptedWorker, csv: str
 ) -> None:
