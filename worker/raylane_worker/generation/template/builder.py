@@ -19,15 +19,18 @@ _STANDARD: Final = {"datetime", "decimal", "heapq"}
 # The functions that print the result, part of every script.
 _SHOW: Final = f'''\
 def cell(value):
-    """Returns a value as text. Floats have 6 decimals; below 0.001 they have 6 digits, from 1e9 on at most 15."""
+    """Returns a value as text. Floats of more than 12 digits are rounded: to 6 decimals, below 0.001 to 6 digits."""
     if is_missing(value):
         return "null"
     if isinstance(value, decimal.Decimal):
         return f"{{value:f}}"
     if isinstance(value, float):
-        if 0 < abs(value) < 0.001:
-            return f"{{value:.6g}}"
-        return f"{{value:.15g}}" if abs(value) >= 1e9 else f"{{value + 0.0:.6f}}".rstrip("0").rstrip(".")
+        if abs(value) >= 1e9:
+            return f"{{value:.15g}}"
+        exact = f"{{value + 0.0:.12g}}"
+        if float(exact) == value:
+            return exact
+        return f"{{value:.6g}}" if abs(value) < 0.001 else f"{{value:.6f}}".rstrip("0").rstrip(".")
     text = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in str(value)).replace("|", "\\\\|")
     return text if len(text) <= 80 else text[:79] + "…"
 
