@@ -33,7 +33,7 @@ class Measure:
 
 @dataclass(frozen=True)
 class Condition:
-    """A comparison of a column. `sign` is one of SQL, or contains, in, between, missing."""
+    """A comparison of a column. `sign` is one of SQL, or contains, in, between, missing, not missing."""
 
     column: str
     sign: str
@@ -129,6 +129,8 @@ def _condition(condition: Condition, at: dict[str, str], table: Table) -> str:
     match condition.sign:
         case "missing":
             return f"{column} IS NULL"
+        case "not missing":
+            return f"{column} IS NOT NULL"
         case "contains":
             return f"contains({column}, {_literal(values[0])})"
         case "in":

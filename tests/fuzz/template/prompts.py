@@ -191,10 +191,10 @@ def soup(chance: Random, table: Table, phrases: Sequence[str]) -> str:
 def _draw_condition(chance: Random, table: Table) -> Condition:
     name = chance.choice(list(table.types))
     kind = table.types[name]
-    signs = ["=", "!=", "in", "missing"]
+    signs = ["=", "!=", "in", "missing", "not missing"]
     signs += {"VARCHAR": ["contains", "=", "="], "BOOLEAN": []}.get(kind, [">", ">=", "<", "<=", "between", "between"])
     sign = chance.choice(signs)
-    if sign == "missing":
+    if sign in ("missing", "not missing"):
         return Condition(name, sign)
     values = [_draw_value(chance, kind) for _ in range(2)]
     if sign == "between":
@@ -225,8 +225,8 @@ def _statistic(chance: Random, measure: Measure, name: Callable[[str], str]) -> 
 def _write_condition(chance: Random, condition: Condition, name: Callable[[str], str]) -> str:
     column, values = name(condition.column), [_write_value(chance, one) for one in condition.values]
     match condition.sign:
-        case "missing":
-            return f"{column} is missing"
+        case "missing" | "not missing":
+            return f"{column} is {condition.sign}"
         case "between":
             return f"{column} between {values[0]} and {values[1]}"
         case "in":

@@ -51,7 +51,7 @@ class _Reader:
         for kind, form in (
             ("describe", r"Summary statistics of (.+)"),
             ("missing", r"The number of missing values of (.+)"),
-            ("distinct", r"The distinct values of (.+) with their frequency"),
+            ("distinct", r"The distinct (?:values|combinations) of (.+) with their frequency"),
         ):
             if found := re.fullmatch(form, plain):
                 return Intent(kind, self._names(found[1]))
@@ -71,7 +71,7 @@ class _Reader:
     def conditions(self, plain: str) -> tuple[Condition, ...]:
         found = []
         forms = (
-            rf"(?P<missing>)(?P<name>\[\d+\]) is missing"
+            rf"(?P<name>\[\d+\]) is (?P<missing>(?:not )?missing)"
             rf"|(?P<name2>\[\d+\]) is between (?P<low>{_VALUE}) and (?P<high>{_VALUE}) \(both included\)"
             rf"|(?P<name3>\[\d+\]) is one of (?P<listed>{_VALUE}(?:, {_VALUE})*)"
             rf"|(?P<name4>\[\d+\]) is (?P<day>(?:not )?(?:on|after|before)) (?P<days>{_VALUE}(?: or {_VALUE})*)"
@@ -83,8 +83,8 @@ class _Reader:
             assert match, plain[position:]
             position = match.end()
             name = self._text(next(match[key] for key in ("name", "name2", "name3", "name4", "name5") if match[key]))
-            if match["name"]:
-                found.append(Condition(name, "missing"))
+            if match["missing"]:
+                found.append(Condition(name, match["missing"]))
             elif match["low"]:
                 found.append(Condition(name, "between", (self._value(match["low"]), self._value(match["high"]))))
             elif match["listed"]:

@@ -34,6 +34,13 @@ Ann,Male,4
 US,male,8
 ,,16
 """
+TANKS = """\
+tank,level,liters
+1,full,10
+2,empty,20
+3,Empty ,30
+4,,40
+"""
 
 
 def printed(data: str, prompt: str) -> tuple[str, str]:
@@ -104,8 +111,35 @@ def test_a_text_that_no_row_has_gets_an_explanation_and_no_table(
 
 def test_another_spelling_of_a_text_that_some_rows_have_is_noted() -> None:
     output, _ = printed(PEOPLE, "count where sex = Male")
-    assert output.startswith("Note: 'sex' also has 'male', of which none is 'Male'.\n")
+    assert output.startswith("Note: 'sex' also has 'male', spelled differently from 'Male'.\n")
     assert table(output) == [["1"]]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "answer"),
+    [
+        ("sum of liters where level is empty", ["40"]),
+        ("sum of liters where level is missing", ["40"]),
+        ("sum of liters where level is not missing", ["60"]),
+        ("missing values in level", ["level", "1", "25"]),
+        ("missing values in level where level is not null", ["level", "0", "0"]),
+    ],
+)
+def test_texts_that_say_that_a_value_is_missing_are_noted(prompt: str, answer: list[str]) -> None:
+    output, _ = printed(TANKS, prompt)
+    assert output.startswith("Note: not counted as missing in 'level': 'Empty ', 'empty'.\n")
+    assert table(output) == [answer]
+    output, _ = printed(PEOPLE, "missing values")
+    assert "Note" not in output
+
+
+@pytest.mark.parametrize("written", ["31.95376472", "-0.00123456789", "0.1", "-89.2345044", "1234567.12345", "1e-07"])
+def test_a_number_can_be_copied_from_an_answer_into_a_condition(written: str) -> None:
+    data = f"x,y\n1,{written}\n2,0.333333333333333333\n"
+    output, _ = printed(data, "rows")
+    assert table(output)[0] == ["1", written]
+    assert table(output)[1] == ["2", "0.333333"]
+    assert table(printed(data, f"count where y = {table(output)[0][1]}")[0]) == [["1"]]
 
 
 def test_an_answer_without_rows_is_printed_if_each_text_is_known() -> None:

@@ -25,6 +25,7 @@ _COMPARISONS: Final = (
     ("contains", Comparison.CONTAINS),
     ("in|one of", Comparison.IN),
     ("between", Comparison.BETWEEN),
+    ("not missing|not null|not empty", Comparison.PRESENT),
     ("missing|null|empty", Comparison.MISSING),
 )
 _IS: Final = "is|are|was"
@@ -61,14 +62,14 @@ def parse_conditions(cursor: NameCursor) -> tuple[Condition, ...]:
 def _parse_condition(cursor: NameCursor) -> Condition:
     column = cursor.take_column()
     has_is = cursor.take(_IS)
-    if cursor.is_next("not"):
-        cursor.refuse("negations are not understood; compare with !=")
     comparison = next((one for phrases, one in _COMPARISONS if cursor.take(phrases)), None)
     if comparison is None:
+        if cursor.is_next("not"):
+            cursor.refuse("negations are not understood; compare with != or say 'is not missing'")
         if not has_is:
             cursor.refuse("compare with =, !=, >, >=, <, <=, contains, in, between, or say 'is missing'")
         comparison = Comparison.EQUAL
-    if comparison is Comparison.MISSING:
+    if comparison in (Comparison.MISSING, Comparison.PRESENT):
         return Condition(column, comparison)
     _check_comparison(column, comparison)
     match comparison:

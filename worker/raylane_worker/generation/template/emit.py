@@ -27,6 +27,7 @@ from raylane_worker.generation.template.read_source import (
     cast_columns,
     filter_rows,
 )
+from raylane_worker.generation.template.spellings import note_texts_that_say_missing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -65,6 +66,7 @@ def emit_script(question: Question, *, small: bool) -> str:
     script = ScriptBuilder()
     add_reader(script, question.source, small=small)
     cast_columns(script, question.source, _used_columns(question))
+    note_texts_that_say_missing(script, _asked_whether_missing(question))
     ranked = question.operation.column if isinstance(question.operation, TopRows) else None
     present = [Condition(ranked, Comparison.PRESENT)] if ranked else []
     filter_rows(script, question.source, [*question.conditions, *present])
@@ -229,6 +231,15 @@ def _labels(measures: Iterable[Measure], taken: Iterable[str]) -> list[str]:
         used.add(label)
         found.append(label)
     return found
+
+
+def _asked_whether_missing(question: Question) -> tuple[Column, ...]:
+    """Returns the columns whose missing values the prompt asks for."""
+    comparisons = (Comparison.MISSING, Comparison.PRESENT)
+    found = [one.column for one in question.conditions if one.comparison in comparisons]
+    if isinstance(question.operation, CountMissing):
+        found += question.operation.columns
+    return tuple(dict.fromkeys(found))
 
 
 def _used_columns(question: Question) -> tuple[Column, ...]:

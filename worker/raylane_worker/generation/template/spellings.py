@@ -1,4 +1,4 @@
-"""Makes a script explain a compared text that no row has, instead of printing a number."""
+"""Makes a script explain a compared text that no row has, and note texts that may be meant as well."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from raylane_common.wire.sources import ColumnType
 from raylane_worker.generation.template.question import Comparison
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
+    from raylane_common.wire.sources import Column
     from raylane_worker.generation.template.builder import ScriptBuilder
     from raylane_worker.generation.template.question import Condition
 
@@ -55,8 +56,29 @@ def is_unknown(ds):
             print(f"No value of {name!r} {compared}; {f'did you mean {said}?' if similar else others}")
             unknown = True
         elif similar:
-            print(f"Note: {name!r} also has {said}, of which none {compared}.")
+            print(f"Note: {name!r} also has {said}, spelled differently from {wanted!r}.")
     return unknown'''
+# "level is empty" asks for missing values, but a level may be the text `empty`, or in a table the text "".
+_NOT_MISSING: Final = '''\
+def not_missing(table):
+    """Finds the texts in one block that say that there is no value."""
+    found = []
+    for name in ASKED:
+        texts = pc.drop_null(pc.unique(table[name].cast(pa.string())))
+        words = pc.utf8_lower(pc.utf8_trim_whitespace(texts))
+        named = texts.filter(pc.is_in(words, value_set=pa.array(["", "empty", "missing", "null"])))
+        found += [{"name": name, "text": text} for text in named.to_pylist()]
+    return pa.Table.from_pylist(found, schema=pa.schema([("name", pa.string()), ("text", pa.string())]))
+
+
+def note_not_missing(ds):
+    """Prints these texts, because they are values."""
+    found = {}
+    for row in ds.map_batches(not_missing, batch_format="pyarrow", batch_size=None).iter_rows():
+        found.setdefault(row["name"], set()).add(row["text"])
+    for name in sorted(found):
+        texts = ", ".join(repr(text[:80]) for text in sorted(found[name])[:5])
+        print(f"Note: not counted as missing in {name!r}: {texts}.")'''
 
 
 def explain_unknown_texts(script: ScriptBuilder, conditions: Sequence[Condition]) -> None:
@@ -77,3 +99,14 @@ def explain_unknown_texts(script: ScriptBuilder, conditions: Sequence[Condition]
     schema = 'pa.schema([("number", pa.int64()), ("kind", pa.string()), ("text", pa.string())])'
     script.add_function(f"COMPARED = {compared!r}\nLOOKED = {schema}\n\n\n{_LOOK}")
     script.add_statements("if is_unknown(ds):", "    raise SystemExit")
+
+
+def note_texts_that_say_missing(script: ScriptBuilder, columns: Iterable[Column]) -> None:
+    """Prints a note if the columns, whose missing values are asked for, have texts such as `empty`."""
+    asked = [one.name for one in columns if one.type is ColumnType.STRING]
+    if not asked:
+        return
+    script.import_module("pyarrow as pa")
+    script.import_module("pyarrow.compute as pc")
+    script.add_function(f"ASKED = {asked!r}\n\n\n{_NOT_MISSING}")
+    script.add_statements("note_not_missing(ds)")

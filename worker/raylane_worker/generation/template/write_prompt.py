@@ -130,8 +130,8 @@ class _Writer:
     def _condition(self, condition: Condition) -> str:
         column, values = self.name(condition.column.name), [_value(value) for value in condition.values]
         match condition.comparison:
-            case Comparison.MISSING:
-                return f"{column} is missing"
+            case Comparison.MISSING | Comparison.PRESENT as comparison:
+                return f"{column} {comparison}"
             case Comparison.BETWEEN:
                 return f"{column} between {values[0]} and {values[1]}"
             case Comparison.IN:
