@@ -70,6 +70,7 @@ UNDERSTOOD = {
     "top 1 weather by count": "The group by 'weather' with the largest number of rows",
     "top 3 weather by average temp_max": "The 3 groups by 'weather' with the largest average of 'temp_max'",
     "bottom 2 weather by count": "The 2 groups by 'weather' with the smallest number of rows",
+    "distinct weather and date": "The distinct combinations of 'weather', 'date' with their frequency",
     "distinct weather": "The distinct values of 'weather' with their frequency",
     "list the unique weather values": "The distinct values of 'weather' with their frequency",
     "number of unique values of weather by wind": "The number of distinct values of 'weather' for each 'wind'",
@@ -85,6 +86,10 @@ UNDERSTOOD = {
         "The number of rows where 'date' >= 2014-01-01 and 'date' < 2014-02-01"
     ),
     "count where wind is missing": "The number of rows where 'wind' is missing",
+    "count where wind is not missing and weather not null": (
+        "The number of rows where 'wind' is not missing and 'weather' is not missing"
+    ),
+    "count rows by weather, please": "The number of rows for each 'weather'",
 }
 
 REFUSED: dict[str, tuple[type[GenerationError], dict[str, Any]]] = {
@@ -114,6 +119,9 @@ REFUSED: dict[str, tuple[type[GenerationError], dict[str, Any]]] = {
     "average max temp by weather": (UnknownColumn, {"column": "max temp", "nearest": ["temp_max", "temp_min"]}),
     "average temp_max by cloud cover": (UnknownColumn, {"column": "cloud cover"}),
     "count where rainfall > 3": (UnknownColumn, {"column": "rainfall"}),
+    "count where sky contains 'x'": (UnknownColumn, {"column": "sky"}),
+    "count where rainfall over 3": (UnknownColumn, {"column": "rainfall"}),
+    "count where wind is not 3": (NotUnderstood, {"unconsumed": ["not", "3"]}),
     "average weather": (TypeMismatch, {"column": "weather"}),
     "max weather": (TypeMismatch, {"column": "weather"}),
     "describe weather": (TypeMismatch, {"column": "weather"}),
@@ -202,6 +210,27 @@ def test_a_source_with_duplicate_column_names_can_only_be_counted() -> None:
     for prompt in ("first 5 rows", "count where b = 'x'", "count rows by b", "columns"):
         with pytest.raises(AmbiguousColumn, match="several columns named 'a'"):
             write(prompt, [source])
+
+
+def test_a_column_that_is_called_like_a_noun_is_refused_for_its_own_reason() -> None:
+    columns = tuple(column(name, ColumnType.STRING) for name in ("value", "values", "file"))
+    for one in columns:
+        for prompt in ("average {}", "describe {}", "max of {}", "top 3 by {}"):
+            with pytest.raises(TypeMismatch, match=f"'{one.name}' is of type string and cannot"):
+                write(prompt.format(one.name), [csv_source(columns=columns)])
+
+
+def test_a_column_without_values_is_not_called_a_type() -> None:
+    source = csv_source(columns=(column("a", ColumnType.OTHER, "null"), column("b", ColumnType.OTHER, "time32[s]")))
+    with pytest.raises(TypeMismatch, match="column 'a' has no values and cannot have a mean"):
+        write("average a", [source])
+    with pytest.raises(TypeMismatch, match=r"column 'b' is of type other \(time32\[s\]\) and cannot be grouped by"):
+        write("count rows by b", [source])
+
+
+def test_a_note_names_each_column_once() -> None:
+    reading = write("count where weather != 'rain' and weather != 'sun'", [WEATHER]).interpreted_as
+    assert "rows where 'weather' is missing are left out" in reading
 
 
 def test_one_of_several_sources_must_be_named() -> None:

@@ -63,7 +63,7 @@ def parse_question(cursor: NameCursor) -> Question:
 
 
 def _parse_ending(cursor: NameCursor) -> None:
-    if cursor.take_courtesy("please") and cursor.at_end:
+    if cursor.take_courtesy("please|, please") and cursor.at_end:
         return
     cursor.refuse("put a text value between quotes" if cursor.is_after_text else "")
 

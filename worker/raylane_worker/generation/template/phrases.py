@@ -89,7 +89,10 @@ SOURCE_ARTICLE: Final = "the|this"
 SOURCE_NOUN: Final = "file|table|dataset|data|csv"
 COLUMN_NOUN: Final = "columns|column|values|value"
 # Words that end an unknown name.
-NAME_BOUNDARY: Final = "and|or|by|per|for|where|in|from|of|is|are|with|between"
+NAME_BOUNDARY: Final = (
+    "and|or|by|per|for|where|in|from|of|is|are|with|between|contains|equals|equal to|exceeds|above|over|below|under"
+    "|before|after|at least|at most|greater than|more than|less than|fewer than"
+)
 
 # Words that ask for something that no template can do.
 NEEDS_MODEL: Final = (

@@ -66,7 +66,8 @@ def _only_question(readings: Iterable[Reading]) -> Question | None:
 def _all_readings(prompt: Prompt) -> tuple[list[Reading], GenerationError]:
     """Returns the readings, and the refusal of the run that came furthest."""
     readings: list[Reading] = []
-    refusal: tuple[int, GenerationError] = (-1, NotUnderstood("the prompt cannot be read"))
+    refusal: GenerationError = NotUnderstood("the prompt cannot be read")
+    rank = (-1, False)
     runs = 0
     for choices in all_choices():
         runs += 1
@@ -75,8 +76,10 @@ def _all_readings(prompt: Prompt) -> tuple[list[Reading], GenerationError]:
             question = parse_question(cursor)
             check_types(question)
         except GenerationError as error:
-            if cursor.position > refusal[0] and not cursor.is_guess:
-                refusal = (cursor.position, error)
+            # After the same words, an error about a column says more than that its name is expected.
+            its_rank = (cursor.position, not isinstance(error, NotUnderstood))
+            if its_rank > rank and not cursor.is_guess:
+                refusal, rank = error, its_rank
             continue
         readings.append(Reading(question, tuple(_shadowed(cursor)), is_guess=cursor.is_guess))
     if runs == MAX_RUNS:
@@ -85,7 +88,7 @@ def _all_readings(prompt: Prompt) -> tuple[list[Reading], GenerationError]:
             "the prompt can be read in too many ways; put the names of its columns between quotes",
             details={"unconsumed": words},
         )
-    return readings, refusal[1]
+    return readings, refusal
 
 
 def _shadowed(cursor: NameCursor) -> Iterator[str]:

@@ -69,7 +69,8 @@ def _operation(operation: Operation) -> str:
         case CountMissing(columns=columns):
             return f"The number of missing values of {_names(columns)}"
         case Distinct(columns=columns):
-            return f"The distinct values of {_names(columns)} with their frequency"
+            what = "values" if len(columns) == 1 else "combinations"
+            return f"The distinct {what} of {_names(columns)} with their frequency"
         case TopRows(limit=limit, column=column, descending=descending):
             rows = "row" if limit == 1 else f"{limit} rows"
             return f"The {rows} with the {_extreme(descending)} {column.name!r}"
@@ -124,7 +125,7 @@ def _notes(question: Question, *, small: bool) -> list[str]:
         notes.append("quartiles are left out, since the source is not known to be small")
     if any(one.column.type is ColumnType.STRING and one.values for one in conditions):
         notes.append("text is compared exactly, including case")
-    if unequal := [one.column for one in conditions if one.comparison is Comparison.UNEQUAL]:
+    if unequal := dict.fromkeys(one.column for one in conditions if one.comparison is Comparison.UNEQUAL):
         notes.append(f"rows where {_names(tuple(unequal))} is missing are left out")
     if any("tz=" in one.column.native_type and one.values for one in conditions):
         notes.append("times and days are those of UTC")

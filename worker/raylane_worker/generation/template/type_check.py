@@ -119,7 +119,9 @@ def _is_ordered(column: Column) -> bool:
 
 def _require(column: Column, fits: bool, what: str) -> None:
     if not fits:
+        native = "" if column.native_type == column.type else f" ({column.native_type})"
+        kind = "has no values" if column.native_type == "null" else f"is of type {column.type}{native}"
         raise TypeMismatch(
-            f"column {column.name!r} is of type {column.type} ({column.native_type}) and cannot {what}",
+            f"column {column.name!r} {kind} and cannot {what}",
             details={"column": column.name, "type": str(column.type)},
         )
