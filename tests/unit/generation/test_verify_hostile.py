@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -48,6 +50,42 @@ def test_what_is_found_in_hostile_scripts_is_short_and_printable(code: str, sour
     found = verify(code, sources)
     assert len(found) <= 50
     assert all(len(finding.message) <= 2000 and finding.message.isprintable() for finding in found)
+
+
+class Interruption:
+    """Garbage whose removal lets another thread verify for a moment, in the middle of whatever this thread does."""
+
+    def __init__(self, done: threading.Event, left: int) -> None:
+        self.done, self.left, self.cycle = done, left, self
+
+    def __del__(self) -> None:
+        self.done.wait(0.01)
+        if self.left:
+            Interruption(self.done, self.left - 1)
+
+
+def test_threads_that_verify_at_once_do_not_disturb_each_other() -> None:
+    code = "\n".join(
+        ["import ray", "ray.init()", f"ds = ray.data.read_csv({WEATHER.location!r})", *["print(ds)"] * 900]
+    )
+    done, found = threading.Event(), []
+
+    def keep_verifying() -> None:
+        while not done.is_set():
+            found.append(verify(code, [WEATHER]))
+
+    other = threading.Thread(target=keep_verifying)
+    other.start()
+    threshold = gc.get_threshold()
+    try:
+        Interruption(done, left=50)
+        gc.set_threshold(100)
+        assert verify(code, [WEATHER]) == []
+    finally:
+        gc.set_threshold(*threshold)
+        done.set()
+        other.join()
+    assert all(each == [] for each in found)
 
 
 def test_a_check_that_runs_on_is_ended_and_found_too_complex(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import re
+import threading
 import time
 import warnings
 from dataclasses import dataclass
@@ -36,6 +37,9 @@ MAX_INTEGER_BITS: Final = 4096
 _COOKIE: Final = re.compile(r"[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)", re.ASCII)
 _LINE_END: Final = re.compile(r"\r\n|\r|\n")
 _BOM: Final = "\ufeff"
+# Python 3.11 counts the depth of a tree for all threads together: if another thread parses before the count is back at
+# its start, `ast.parse` raises SystemError. The filters of warnings belong to all threads as well.
+_PARSING: Final = threading.Lock()
 # The time of the thread that verifies, not of the clock, so that a busy machine refuses nothing.
 MAX_CPU_S: Final = 2.0
 _NODES_BETWEEN_LOOKS: Final = 256
@@ -105,7 +109,7 @@ def parse_script(code: str) -> AstScript | Finding:
         message = f"the script says that it is encoded as {encoding!r}, but it is UTF-8; remove the comment"
         return Finding(rule="encoding", message=message)
     try:
-        with warnings.catch_warnings():
+        with _PARSING, warnings.catch_warnings():
             # An invalid escape in a string causes a warning, which is no reason to refuse the script.
             warnings.simplefilter("ignore")
             tree = ast.parse(code)
