@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import io
+import pickle
 import subprocess
 import types
 import warnings
@@ -11,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from ray import cloudpickle
 
 from raylane_worker.generation.checks.allowed.attributes import ATTRIBUTES
 from raylane_worker.generation.checks.allowed.listing import listed
@@ -86,6 +89,14 @@ def test_no_chain_of_names_that_a_script_may_use_leads_to_a_module_a_frame_or_a_
     assert found == []
 
 
+def _module(name: str) -> Any:
+    top, *rest = name.split(".")
+    one: Any = importlib.import_module(top)
+    for part in rest:
+        one = getattr(one, part, None) or importlib.import_module(name)
+    return one
+
+
 def _leads_outside(value: object) -> bool:
     held = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
     if any(isinstance(one, _UNREACHABLE) for one in (value, *held, *getattr(value, "__dict__", {}).values())):
@@ -95,12 +106,38 @@ def _leads_outside(value: object) -> bool:
     return any(value is one for one in _UNCALLABLE)
 
 
+def test_no_function_that_a_script_may_call_unpickles(objects: list[Any]) -> None:
+    listed_objects = [_listed(module, name) for module, names in MODULES.items() for name in names]
+    classes = {one if isinstance(one, type) else type(one) for one in (*objects, *listed_objects)}
+    unpickling = {
+        name
+        for one in classes
+        for name in dir(one)
+        if not name.startswith("_") and _unpickles(inspect.getattr_static(one, name))
+    }
+    assert {"deserialize_lineage", "from_ray_exception"} <= unpickling
+    assert unpickling - REFUSED.keys() == set()
+    assert not any(map(_unpickles, listed_objects))
+
+
+def _listed(module: str, name: str) -> object:
+    return getattr(_module(module), name, None)
+
+
+def _unpickles(value: object) -> bool:
+    """Returns whether the code of a function reads a pickle itself."""
+    function = inspect.unwrap(getattr(value, "__func__", value))  # type: ignore[arg-type]
+    if not isinstance(function, types.FunctionType):
+        return False
+    used = [function.__globals__.get(name) for name in function.__code__.co_names]
+    return any(one in (pickle, cloudpickle, pickle.loads) for one in used) and bool(
+        {"load", "loads"} & {*function.__code__.co_names}
+    )
+
+
 @pytest.mark.parametrize("module", sorted(MODULES))
 def test_the_names_of_a_module_exist_and_none_is_a_module_without_a_list(module: str) -> None:
-    top, *rest = module.split(".")
-    one: Any = importlib.import_module(top)
-    for name in rest:
-        one = getattr(one, name, None) or importlib.import_module(module)
+    one = _module(module)
     missing = {name for name in MODULES[module] if not hasattr(one, name)}
     assert missing <= _ELSEWHERE.get(module, set())
     submodules = {name for name in dir(one) if isinstance(getattr(one, name, None), types.ModuleType)}

@@ -35,6 +35,10 @@ DEFINABLE_METHODS: Final = frozenset(
 # Class variables that a class may set besides methods.
 _DEFINABLE_VARIABLES: Final = DEFINABLE_METHODS | {"__slots__"}
 _ALLOWED_PRIVATE_NAMES: Final = frozenset({"__doc__", "__name__", "_asdict", "_fields", "_make", "_replace"})
+# These of Ray's settings replace them by any object, or do so if they are set.
+_REPLACES_SETTINGS: Final = "current"
+_SETTINGS_SET: Final = frozenset({"copy", "get_current"})
+_SETTINGS: Final = ("ray.data.DataContext", "ray.data.context")
 # A longer text is a document or data, and not the name of a column or field.
 _MAX_NAME_TEXT: Final = 200
 _WORD: Final = re.compile(r"[^\W\d]\w*")
@@ -54,6 +58,8 @@ class Attributes:
         """Returns what is wrong with reading an attribute of any object; None if nothing is."""
         if (reason := REFUSED.get(name)) is not None:
             return f".{name} {reason.format(name=name)}"
+        if name == _REPLACES_SETTINGS and self._has_settings:
+            return f".{name} replaces the settings of Ray; set single ones, or use another name"
         if name in ATTRIBUTES or name in _ALLOWED_PRIVATE_NAMES:
             return None
         if name.startswith("_"):
@@ -72,6 +78,8 @@ class Attributes:
 
     def problem_at(self, node: ast.Attribute) -> str | None:
         """Returns what is wrong with reading or setting the attribute at this place; None if nothing is."""
+        if node.attr in _SETTINGS_SET and self._has_settings and not isinstance(node.ctx, ast.Load):
+            return f".{node.attr} of Ray's settings may not be set; use another name"
         return None if self._is_own_private(node) else self.problem_of(node.attr)
 
     def _is_own_private(self, node: ast.Attribute) -> bool:
@@ -89,6 +97,13 @@ class Attributes:
             case _:
                 parent = self.script.parents.get(node)
                 return name == "__class__" and isinstance(parent, ast.Attribute) and parent.attr == "__name__"
+
+    @cached_property
+    def _has_settings(self) -> bool:
+        """Whether the script can get hold of Ray's settings, by their class or those of a dataset."""
+        return any(origin.startswith(_SETTINGS) for origin in self.script.references.values()) or any(
+            name == "context" for node in self.script.nodes for name in _attributes_read_by(node)
+        )
 
     @cached_property
     def _inside_classes(self) -> frozenset[ast.AST]:
@@ -135,6 +150,18 @@ def check_patterns(attributes: Attributes) -> Iterator[tuple[ast.AST, str, str]]
             for name in node.kwd_attrs:
                 if (problem := attributes.problem_of_text(name)) is not None:
                     yield node, name, problem
+
+
+def _attributes_read_by(node: ast.AST) -> Iterator[str]:
+    match node:
+        case ast.Attribute(attr=name):
+            yield name
+        case ast.Constant(value=str(text)):
+            yield from text.split(".")
+        case ast.MatchClass(kwd_attrs=names):
+            yield from names
+        case _:
+            pass
 
 
 def is_definable(name: str) -> bool:

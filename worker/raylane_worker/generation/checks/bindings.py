@@ -35,6 +35,19 @@ class Binding:
 
 
 UNKNOWN: Final = Binding(None)
+# Decorators that return what they decorate, or a function that calls it. Others of these modules return anything:
+# `@partial(lambda f: "to_pickle")`.
+_KEEPING_DECORATORS: Final = frozenset(
+    {
+        "dataclasses.dataclass",
+        "enum.unique",
+        "functools.cache",
+        "functools.lru_cache",
+        "functools.total_ordering",
+        "functools.wraps",
+        "ray.remote",
+    }
+)
 # Methods that add to a collection, with the position of the argument that they add.
 MUTATORS: Final = {"add": 0, "append": 0, "appendleft": 0, "insert": 1, "setdefault": 1}
 
@@ -121,8 +134,7 @@ class Bindings:
         """Returns the function or class itself if all its decorators return one, else something unknown."""
         for decorator in node.decorator_list:
             function = decorator.func if isinstance(decorator, ast.Call) else decorator
-            origin = self.script.references.get(function, "")
-            if not origin.startswith(("functools.", "dataclasses.", "ray.remote", "enum.")):
+            if self.script.references.get(function) not in _KEEPING_DECORATORS:
                 return UNKNOWN
         return Binding(node)
 

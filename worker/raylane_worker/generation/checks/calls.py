@@ -8,18 +8,25 @@ from typing import TYPE_CHECKING, Final
 
 from raylane_worker.generation.checks.allowed.arguments import (
     CALLED_DIRECTLY,
+    DECORATORS_ONLY,
     FUNCTION_ARGUMENTS,
     FUNCTIONS_CALLED_DIRECTLY,
+    HAND_ARGUMENTS_ON,
+    HAND_ARGUMENTS_ON_IF_GIVEN,
+    NO_VALUES,
     RAY_CALLS,
     REFUSED_ARGUMENTS,
     TEXT_METHODS,
+    TYPES_ONLY,
     UNPACKING_FUNCTIONS,
     UNPACKING_METHODS,
 )
 from raylane_worker.generation.checks.allowed.attributes import ATTRIBUTES
+from raylane_worker.generation.checks.annotations import Types
 from raylane_worker.generation.checks.bindings import Bindings
 from raylane_worker.generation.checks.classes import check_classes
 from raylane_worker.generation.checks.conversions import PROBLEM, Conversions
+from raylane_worker.generation.checks.fields import check_fields
 from raylane_worker.generation.checks.formats import Formats
 from raylane_worker.generation.checks.functions import NamedFunctions
 from raylane_worker.generation.checks.script import AstScript, finding_at, quote, text_of
@@ -36,8 +43,7 @@ _OPTIONS_BY_NAME: Final = frozenset(
     {"pandas.get_option", "pandas.option_context", "pandas.reset_option", "pandas.set_option"}
 )
 _DIRECT: Final = FUNCTIONS_CALLED_DIRECTLY | _ATTRIBUTES_BY_NAME | _OPTIONS_BY_NAME
-# What may be named as a type, but not called: an array over any memory, and any object of the cluster.
-_TYPES_ONLY: Final = frozenset({"numpy.ndarray", "ray.ObjectRef"})
+_DECORATED: Final = (ast.AsyncFunctionDef, ast.ClassDef, ast.FunctionDef)
 # Any other option could name a module that pandas imports, such as `plotting.backend`.
 _DISPLAY_OPTION: Final = re.compile(r"display\.[a-z_.]{1,60}|mode\.(chained_assignment|copy_on_write)")
 # What may build arrays from parts that are not checked against each other.
@@ -57,8 +63,9 @@ def check_calls(script: AstScript, variables: Variables, attributes: Attributes)
     bindings = Bindings(script, variables)
     functions, formats = NamedFunctions(script, variables, bindings), Formats(attributes, bindings)
     conversions = Conversions(script, bindings)
-    yield from check_classes(script, variables)
-    yield from _check_values(script, variables)
+    yield from check_classes(script, bindings)
+    yield from check_fields(script, bindings)
+    yield from _check_values(script, bindings)
     for node in script.nodes:
         match node:
             case ast.Call():
@@ -68,7 +75,7 @@ def check_calls(script: AstScript, variables: Variables, attributes: Attributes)
                 for part in conversions.unwritten(node):
                     yield finding_at("type_not_written", part, PROBLEM)
                 yield from _check_function(script, attributes, node)
-                yield from _check_method(script, node)
+                yield from _check_method(script, bindings, node)
             case ast.Attribute(attr="format" | "format_map"):
                 for problem in formats.problems_of(node):
                     yield finding_at("format", node, problem)
@@ -76,50 +83,54 @@ def check_calls(script: AstScript, variables: Variables, attributes: Attributes)
                 pass
 
 
-def _check_values(script: AstScript, variables: Variables) -> Iterator[Finding]:
+def _check_values(script: AstScript, bindings: Bindings) -> Iterator[Finding]:
     """Finds methods and functions with checked arguments that are not called where they are named."""
+    types, decorators = Types(script, bindings), dict(_decorators(script))
     for node in script.nodes:
         if not isinstance(node, ast.Attribute | ast.Name) or not isinstance(node.ctx, ast.Load):
             continue
         parent = script.parents.get(node)
-        if isinstance(parent, ast.Call) and parent.func is node:
-            continue
         origin = script.references.get(node, "")
-        if origin in _TYPES_ONLY:
-            if not _is_type(script, variables, node):
-                message = f"{origin} may only be a type, as in isinstance(x, np.ndarray); use np.array or np.zeros"
+        if origin in DECORATORS_ONLY:
+            if not decorators.get(node, False):
+                message = f"write {origin} as a decorator, next to the function or class: @{origin.rpartition('.')[2]}"
                 yield finding_at("method_not_allowed", node, message)
-        elif origin in _DIRECT:
+        elif isinstance(parent, ast.Call) and parent.func is node:
+            continue
+        elif origin in NO_VALUES:
+            if not types.is_type(node):
+                instead = f"; use {TYPES_ONLY[origin]}" if origin in TYPES_ONLY else ""
+                message = f"{origin} may only be a base class, or a type as in isinstance(x, np.ndarray){instead}"
+                yield finding_at("method_not_allowed", node, message)
+        elif origin in _DIRECT or (origin == "ray.remote" and node not in decorators):
             yield finding_at("method_not_allowed", node, f"{origin} may only be called directly")
-        elif isinstance(node, ast.Attribute) and node.attr in CALLED_DIRECTLY:
+        elif isinstance(node, ast.Attribute) and node.attr in CALLED_DIRECTLY and not _is_options(node, parent):
             message = f".{node.attr} may only be called directly; for a column of this name write x[{quote(node.attr)}]"
             yield finding_at("method_not_allowed", node, message)
 
 
-def _is_type(script: AstScript, variables: Variables, node: ast.AST) -> bool:
-    """Returns whether the node is part of an annotation or the type of an `isinstance`."""
-    child = node
-    for parent in script.ancestors(node):
-        match parent:
-            case ast.Subscript() | ast.BinOp(op=ast.BitOr()) | ast.Tuple() | ast.List():
-                child = parent
-            case ast.arg():
-                return True
-            case ast.AnnAssign(annotation=annotation) | ast.FunctionDef(returns=annotation):
-                return annotation is child
-            case ast.Call(func=ast.Name(id="isinstance" | "issubclass" as name), args=[_, types]):
-                return types is child and name not in variables.bound and name not in variables.imported
-            case _:
-                return False
-    return False
+def _is_options(node: ast.Attribute, parent: ast.AST | None) -> bool:
+    """Returns whether the attribute is that of `pandas.options.display`."""
+    return node.attr == "options" and isinstance(parent, ast.Attribute)
+
+
+def _decorators(script: AstScript) -> Iterator[tuple[ast.AST, bool]]:
+    """Yields what decorates a function or class, called or not, with whether it gets the function or class itself."""
+    for node in script.nodes:
+        if isinstance(node, _DECORATED):
+            is_innermost = True
+            for decorator in reversed(node.decorator_list):
+                named = decorator.func if isinstance(decorator, ast.Call) else decorator
+                yield named, is_innermost
+                is_innermost = is_innermost and script.references.get(named) == "functools.total_ordering"
 
 
 def _check_arguments(script: AstScript, bindings: Bindings, call: ast.Call) -> Iterator[Finding]:
     origin = script.origin(call)
     method = call.func.attr if isinstance(call.func, ast.Attribute) else ""
     is_own = bindings.is_own_callable(call.func) or (method != "" and method not in ATTRIBUTES and not origin)
-    if origin in _TYPES_ONLY:
-        yield finding_at("method_not_allowed", call, f"{origin} may not be called; use np.array, np.zeros or np.empty")
+    if origin in TYPES_ONLY:
+        yield finding_at("method_not_allowed", call, f"{origin} may not be called; use {TYPES_ONLY[origin]}")
     arguments = [(one.arg, one.value) for one in call.keywords]
     if any(name is None for name, _ in arguments):
         if is_own or _may_unpack(bindings, call, origin, method):
@@ -147,7 +158,9 @@ def _may_unpack(bindings: Bindings, call: ast.Call, origin: str, method: str) ->
     """Returns whether any keyword argument is harmless for the call."""
     if origin:
         is_partial = origin == "functools.partial" and bool(call.args) and bindings.is_own_callable(call.args[0])
-        return is_partial or origin.startswith(UNPACKING_FUNCTIONS)
+        return is_partial or (origin.startswith(UNPACKING_FUNCTIONS) and origin not in HAND_ARGUMENTS_ON)
+    if method in HAND_ARGUMENTS_ON_IF_GIVEN:
+        return not call.args and all(one.arg != "func" for one in call.keywords)
     if method:
         return method in UNPACKING_METHODS
     return isinstance(call.func, ast.Name) and call.func.id == "dict" and "dict" not in bindings.variables.bound
@@ -206,7 +219,7 @@ def _check_attribute_text(attributes: Attributes, node: ast.expr) -> Iterator[Fi
             yield finding_at("method_not_allowed", node, problem)
 
 
-def _check_method(script: AstScript, call: ast.Call) -> Iterator[Finding]:
+def _check_method(script: AstScript, bindings: Bindings, call: ast.Call) -> Iterator[Finding]:
     if not isinstance(call.func, ast.Attribute):
         return
     method, origin = call.func.attr, script.origin(call)
@@ -220,7 +233,9 @@ def _check_method(script: AstScript, call: ast.Call) -> Iterator[Finding]:
     elif method == "from_arrays" and origin not in _MAY_BE_BUILT_FROM_ARRAYS:
         message = "use pa.Table.from_arrays, pa.array or pd.MultiIndex.from_arrays, by its whole name"
         yield finding_at("method_not_allowed", call, message)
-    elif method == "info" and (len(call.args) > 1 and not isinstance(call.args[0], ast.Constant)):
+    elif method == "from_bytes" and not bindings.variables.is_builtin(call.func.value, "int"):
+        yield finding_at("method_not_allowed", call, "only int.from_bytes() may be used: others run what the bytes say")
+    elif method == "info" and len(call.args) > 1 and text_of(call.args[0]) is None:
         yield finding_at("method_not_allowed", call, "call .info() without a buffer; it prints")
 
 

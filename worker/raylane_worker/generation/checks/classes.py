@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from raylane_common.wire.generate import Finding
+    from raylane_worker.generation.checks.bindings import Bindings
     from raylane_worker.generation.checks.script import AstScript
-    from raylane_worker.generation.checks.variables import Variables
 
 _ENUMS: Final = frozenset({"enum.Enum", "enum.Flag", "enum.IntEnum", "enum.IntFlag", "enum.StrEnum"})
 _BASES: Final = (
@@ -33,19 +33,24 @@ _BUILTIN_BASES: Final = frozenset({"dict", "float", "int", "list", "object", "st
     name for name, value in vars(builtins).items() if isinstance(value, type) and issubclass(value, BaseException)
 }
 
+# What gives a class a module, a reader or a protocol by a name that is no assignment.
+_HIDDEN_BINDINGS: Final = (ast.ExceptHandler, ast.Import, ast.ImportFrom, ast.Match)
 
-def check_classes(script: AstScript, variables: Variables) -> Iterator[Finding]:
+
+def check_classes(script: AstScript, bindings: Bindings) -> Iterator[Finding]:
     """Yields a finding for each class whose base or arguments are not allowed, and each call that makes an enum."""
-    classes = {node.name for node in script.nodes if isinstance(node, ast.ClassDef)}
     for node in script.nodes:
+        if isinstance(node, _HIDDEN_BINDINGS) and isinstance(bindings.variables.scope_of(node), ast.ClassDef):
+            message = "the body of a class may only hold assignments and methods; move this in front of the class"
+            yield finding_at("class_body", node, message)
         if isinstance(node, ast.ClassDef):
             for base in node.bases:
-                if not _may_be_base(script, variables, classes, base):
+                if not _may_be_base(script, bindings, base):
                     message = (
                         f"{ast.unparse(base)[:100]!r} may not be a base class; write a class or function without it"
                     )
                     yield finding_at("base_class", base, message)
-                if script.references.get(base) in _ENUMS and not _has_members(node):
+                if script.references.get(base) in _ENUMS and not _has_members(script, node):
                     yield finding_at("base_class", node, "give the enum its members in its body: NAME = value")
             if any(keyword.arg != "total" for keyword in node.keywords):
                 yield finding_at("base_class", node, "a class may have no arguments such as metaclass=; remove them")
@@ -55,7 +60,7 @@ def check_classes(script: AstScript, variables: Variables) -> Iterator[Finding]:
             yield finding_at("base_class", reference, message)
 
 
-def _may_be_base(script: AstScript, variables: Variables, classes: set[str], base: ast.expr) -> bool:
+def _may_be_base(script: AstScript, bindings: Bindings, base: ast.expr) -> bool:
     if isinstance(base, ast.Subscript):
         base = base.value
     if isinstance(base, ast.Call):
@@ -64,15 +69,26 @@ def _may_be_base(script: AstScript, variables: Variables, classes: set[str], bas
         return origin in _ENUMS or origin.startswith(_BASES)
     if not isinstance(base, ast.Name):
         return False
-    return base.id in classes if base.id in variables.bound else base.id in _BUILTIN_BASES
+    if base.id not in bindings.variables.bound:
+        return base.id in _BUILTIN_BASES
+    return all(isinstance(one.value, ast.ClassDef) for one in bindings.of(base.id))
 
 
-def _has_members(node: ast.ClassDef) -> bool:
-    """Returns whether the body of an enum surely has a member. An empty enum could be called to make another one."""
-    return any(
-        isinstance(statement, ast.Assign)
-        and isinstance(statement.targets[0], ast.Name)
-        and not statement.targets[0].id.startswith("_")
-        and isinstance(statement.value, ast.Constant | ast.Tuple | ast.Call)
+def _has_members(script: AstScript, node: ast.ClassDef) -> bool:
+    """Returns whether the body of an enum surely has a member. An empty enum could be called to make another one.
+
+    A property, or a name in `_ignore_`, is no member.
+    """
+    names = {
+        statement.targets[0].id: statement.value
         for statement in node.body
+        if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name)
+    }
+    return "_ignore_" not in names and any(
+        not name.startswith("_") and (isinstance(value, ast.Constant | ast.Tuple) or _is_auto(script, value))
+        for name, value in names.items()
     )
+
+
+def _is_auto(script: AstScript, value: ast.expr) -> bool:
+    return isinstance(value, ast.Call) and script.origin(value) == "enum.auto"

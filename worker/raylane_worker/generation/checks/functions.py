@@ -15,8 +15,9 @@ from raylane_worker.generation.checks.allowed.arguments import (
 )
 from raylane_worker.generation.checks.allowed.function_names import FUNCTION_NAMES, OPTION_VALUES
 from raylane_worker.generation.checks.allowed.listing import listed
+from raylane_worker.generation.checks.allowed.modules import MODULES
 from raylane_worker.generation.checks.allowed.refused import REFUSED
-from raylane_worker.generation.checks.bindings import MUTATORS, Bindings, Part, Path
+from raylane_worker.generation.checks.bindings import MUTATORS, Binding, Bindings, Part, Path
 from raylane_worker.generation.checks.script import AstScript, argument, quote, text_of
 
 if TYPE_CHECKING:
@@ -33,16 +34,20 @@ _CALLABLE_BUILTINS: Final = listed(
     "abs all any bool dict float int len list max min range repr reversed round set sorted str sum tuple"
 )
 _BUILTIN_TYPES: Final = listed("dict float int list set str tuple")
-# Functions that return a function or an aggregate, never text.
-_RETURN_FUNCTIONS: Final = (
-    "functools.partial",
-    "numpy.vectorize",
-    "operator.attrgetter",
-    "operator.itemgetter",
-    "operator.methodcaller",
-    "pandas.NamedAgg",
-    "ray.data.aggregate.",
+_AGGREGATES: Final = frozenset(f"ray.data.aggregate.{name}" for name in MODULES["ray.data.aggregate"])
+# What returns a function or an aggregate when it is called, never text.
+_RETURN_FUNCTIONS: Final = frozenset(
+    {
+        "numpy.vectorize",
+        "operator.attrgetter",
+        "operator.itemgetter",
+        "operator.methodcaller",
+        "pandas.NamedAgg",
+        *_AGGREGATES,
+    }
 )
+# pandas takes an object with one of these for a collection of functions.
+_COLLECTION_METHODS: Final = frozenset({"__getitem__", "__iter__"})
 _COPYING_BUILTINS: Final = listed("list reversed set sorted tuple")
 _READING_BUILTINS: Final = _COPYING_BUILTINS | listed("all any dict enumerate len max min print repr str sum zip")
 # Methods that get a collection and do not change it, keep it, or hand it to a function.
@@ -78,6 +83,7 @@ class NamedFunctions:
     _only_read: dict[tuple[str, _Kind], bool] = field(default_factory=dict)
     _mappings: dict[str, bool] = field(default_factory=dict)
     _results: dict[str, _Kind] = field(default_factory=dict)
+    _aggregates: dict[str, bool] = field(default_factory=dict)
 
     def problems_of(self, call: ast.Call) -> Iterator[tuple[ast.AST, str]]:
         """Yields what is wrong with the functions that a call names."""
@@ -188,7 +194,7 @@ class NamedFunctions:
         origin = self.script.origin(call)
         if origin == "functools.partial":
             return self._kind(call.args[0], depth) if call.args else _Kind.UNKNOWN
-        if origin.startswith(_RETURN_FUNCTIONS):
+        if origin in _RETURN_FUNCTIONS:
             return _Kind.ATOM
         match call.func:
             case ast.Name() if self._is_builtin(call.func, _COPYING_BUILTINS) and len(call.args) == 1:
@@ -202,10 +208,66 @@ class NamedFunctions:
             case ast.Attribute(value=value, attr="get"):
                 kind = max([self._kind(value, depth), *(self._kind(one, depth) for one in call.args[1:])])
                 return _Kind.ATOM if kind <= _Kind.FLAT else _Kind.UNKNOWN
+            case function if self._is_aggregate_class(function, depth):
+                return _Kind.ATOM
             case ast.Name(id=name):
                 return self._kind_of_result(name, depth)
             case _:
                 return _Kind.UNKNOWN
+
+    def _is_aggregate_class(self, node: ast.AST | None, depth: int) -> bool:
+        """Returns whether the expression is a class of Ray's aggregates, perhaps one of several that a script lists."""
+        match node:
+            case _ if depth > _MAX_DEPTH:
+                return False
+            case ast.Name(id=name) if name in self.variables.bound:
+                return all(self._gets_aggregate_class(one, depth + 1) for one in self.bindings.of(name))
+            case ast.Name() | ast.Attribute():
+                return self.script.references.get(node) in _AGGREGATES
+            case ast.Subscript(value=value):
+                return self._holds_aggregate_classes(value, depth + 1)
+            case _:
+                return False
+
+    def _gets_aggregate_class(self, binding: Binding, depth: int) -> bool:
+        match binding:
+            case Binding(value=ast.Call(func=ast.Attribute(value=value, attr="items")), path=(Part.ITEM, 1)):
+                return self._holds_aggregate_classes(value, depth)
+            case Binding(value=ast.Call(func=ast.Attribute(value=value, attr="values")), path=(Part.ITEM,)):
+                return self._holds_aggregate_classes(value, depth)
+            case Binding(value=ast.List() | ast.Name() | ast.Tuple() as value, path=(Part.ITEM,)):
+                return self._holds_aggregate_classes(value, depth)
+            case _:
+                return False
+
+    def _holds_aggregate_classes(self, node: ast.AST | None, depth: int) -> bool:
+        match node:
+            case ast.List(elts=items) | ast.Tuple(elts=items) | ast.Dict(values=items):
+                return all(self._is_aggregate_class(item, depth + 1) for item in items)
+            case ast.Name(id=name) if name in self.variables.bound:
+                if name not in self._aggregates:
+                    self._aggregates[name] = False  # for a collection that holds its own items
+                    self._aggregates[name] = all(map(self._reads_item, self.bindings.reads(name))) and all(
+                        isinstance(one.value, ast.List | ast.Tuple | ast.Dict)
+                        and not one.path
+                        and self._holds_aggregate_classes(one.value, depth + 1)
+                        for one in self.bindings.of(name)
+                    )
+                return self._aggregates[name]
+            case _:
+                return False
+
+    def _reads_item(self, node: ast.Name) -> bool:
+        """Returns whether a collection is only indexed or iterated here."""
+        match self.script.parents.get(node):
+            case ast.Subscript(value=value, ctx=ast.Load()):
+                return value is node
+            case ast.For(iter=iterated) | ast.comprehension(iter=iterated):
+                return iterated is node
+            case ast.Attribute(attr="items" | "keys" | "values"):
+                return True
+            case _:
+                return False
 
     def _kind_of_result(self, name: str, depth: int) -> _Kind:
         """Returns what a call of a function or class of the script may return."""
@@ -223,7 +285,11 @@ class NamedFunctions:
         return kind
 
     def _is_aggregate(self, node: ast.ClassDef) -> bool:
-        return all(self.script.references.get(base, "").startswith("ray.data.aggregate.") for base in node.bases)
+        """Returns whether the instances of the class are aggregates of Ray, or functions."""
+        are_aggregates = all(
+            self.script.references.get(base, "").startswith("ray.data.aggregate.") for base in node.bases
+        )
+        return are_aggregates and self.variables.bound.isdisjoint(_COLLECTION_METHODS)
 
     def _kind_of_name(self, node: ast.expr, name: str, path: Path, depth: int) -> _Kind:
         if node in self.script.references and name not in self.variables.bound:

@@ -13,7 +13,7 @@ from raylane_worker.generation.checks.allowed.modules import MODULES
 from raylane_worker.generation.checks.attributes import DEFINABLE_METHODS, Attributes, check_patterns, is_definable
 from raylane_worker.generation.checks.calls import check_calls
 from raylane_worker.generation.checks.script import AstScript, finding_at, name_bound_by, quote
-from raylane_worker.generation.checks.variables import Variables
+from raylane_worker.generation.checks.variables import Variables, names_bound_by
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -77,8 +77,10 @@ def check_names(script: AstScript, sources: Sequence[Source] = ()) -> Iterator[F
                     yield finding_at(
                         "dunder", node, f"do not define {quote(node.name)}; use a name without underscores"
                     )
+            case ast.keyword(arg=str(name)) | ast.alias(asname=str(name)) if name.startswith("__"):
+                yield _dunder(node, name)
             case _:
-                pass
+                yield from (_dunder(node, name) for name in names_bound_by(node) if name.startswith("__"))
     for pattern, name, problem in check_patterns(attributes):
         yield finding_at(_rule_of(name), pattern, problem)
     yield from check_calls(script, variables, attributes)
@@ -140,6 +142,10 @@ def _check_reference(
         yield finding_at("name_not_allowed", node, f"{quote(origin)} may not be changed; use a variable")
 
 
+def _dunder(node: ast.AST, name: str) -> Finding:
+    return finding_at("dunder", node, f"{quote(name)} is not allowed; use a name without underscores")
+
+
 def _attributes_of(node: ast.AST) -> list[ast.Attribute]:
     """Returns the attributes of a dotted name, the innermost first."""
     chain: list[ast.Attribute] = []
@@ -165,9 +171,9 @@ def _problem_of(origin: list[str], written: list[str]) -> tuple[str | None, int]
 
 def _check_name(script: AstScript, variables: Variables, node: ast.Name) -> Iterator[Finding]:
     name = node.id
-    if name.startswith("__") and name != "__name__":
+    if name.startswith("__") and not (name == "__name__" and isinstance(node.ctx, ast.Load)):
         if not (isinstance(node.ctx, ast.Store) and is_definable(name)):
-            yield finding_at("dunder", node, f"{quote(name)} is not allowed; use a name without underscores")
+            yield _dunder(node, name)
         return
     if not isinstance(node.ctx, ast.Load) or name in _ALLOWED_BUILTINS:
         return
@@ -190,7 +196,7 @@ def _is_allowed_use(script: AstScript, variables: Variables, node: ast.Name) -> 
         return False
     if call.func is not node:
         # isinstance(x, type)
-        return _is_plain(call.func, variables, "isinstance") and call.args[1:] == [node]
+        return variables.is_builtin(call.func, "isinstance") and call.args[1:] == [node]
     if call.keywords or any(isinstance(one, ast.Starred) for one in call.args):
         return False
     if node.id == "getattr":
@@ -204,7 +210,7 @@ def _is_allowed_use(script: AstScript, variables: Variables, node: ast.Name) -> 
             # Anything else on the other side could be an object whose `__eq__` gets the type.
             return all(one is call or _is_named_type(script, variables, one) for one in (left, *others))
         case ast.Call(func=function):
-            return any(_is_plain(function, variables, name) for name in ("print", "repr", "str"))
+            return any(variables.is_builtin(function, name) for name in ("print", "repr", "str"))
         case _:
             return False
 
@@ -219,13 +225,3 @@ def _is_named_type(script: AstScript, variables: Variables, node: ast.expr) -> b
             return name not in variables.bound
         case _:
             return node in script.references
-
-
-def _is_plain(node: ast.expr, variables: Variables, name: str) -> bool:
-    """Returns whether the expression is the builtin of this name, which the script nowhere replaces."""
-    return (
-        isinstance(node, ast.Name)
-        and node.id == name
-        and name not in variables.bound
-        and name not in variables.imported
-    )

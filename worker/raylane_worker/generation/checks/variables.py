@@ -54,6 +54,9 @@ class Variables:
     def unclear(self) -> Iterator[ast.AST]:
         """Yields the places where an imported name is bound to something else, so that it may stand for either."""
         for node in self.script.nodes:
+            # The import would put the module into the enclosing function's variable.
+            if isinstance(node, ast.Nonlocal) and self._imported_in.get(self._scopes[node], set()) & {*node.names}:
+                yield node
             for name in names_bound_by(node):
                 if name in self.imported and not self._is_field(node):
                     scope = self._scopes[node]
@@ -78,6 +81,11 @@ class Variables:
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
                 names.setdefault(self._scopes[node], set()).add(node.id)
         return names
+
+    def is_builtin(self, node: ast.expr, name: str) -> bool:
+        """Returns whether the expression is the builtin of this name, which the script nowhere replaces."""
+        is_name = isinstance(node, ast.Name) and node.id == name
+        return is_name and name not in self.bound and name not in self.imported
 
     def is_own(self, node: ast.Name) -> bool:
         """Returns whether the name cannot be Python's builtin of this name, whichever way the script runs.
@@ -106,6 +114,10 @@ class Variables:
                 return node.id not in self._imported_in.get(scope, ())
             scope = self._scopes[scope]
         return False
+
+    def scope_of(self, node: ast.AST) -> ast.AST:
+        """Returns the module, or the innermost class, function or comprehension in which the node is evaluated."""
+        return self._scopes[node]
 
     @cached_property
     def _scopes(self) -> dict[ast.AST, ast.AST]:

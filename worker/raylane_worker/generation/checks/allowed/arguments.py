@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from raylane_worker.generation.checks.allowed.listing import listed
+from raylane_worker.generation.checks.allowed.modules import MODULES
 
 
 def _by_name(rows: dict[str, str]) -> dict[str, frozenset[str]]:
@@ -51,7 +52,8 @@ RAY_CALLS: Final = _by_name(
 REFUSED_ARGUMENTS: Final = listed(
     """
     assigned backend boundscheck buf excel_writer file filename filesystem global_dict handlers local_dict meta_provider
-    path_or_buf ray_remote_args ray_remote_args_fn resolvers runtime_env storage_options stream types_mapper updated
+    path_or_buf ray_remote_args ray_remote_args_fn refcheck resolvers runtime_env storage_options stream types_mapper
+    updated
     """
 )
 # Functions of which only these arguments are allowed, and how many of them by position.
@@ -78,6 +80,9 @@ UNPACKING_FUNCTIONS: Final = (
     "pandas.Timedelta",
     "pandas.Timestamp",
 )
+# Which of these hand the arguments on to another function, where any name may do harm; `agg` if it is given one.
+HAND_ARGUMENTS_ON: Final = frozenset({"numpy.apply_along_axis", "numpy.fromfunction", "numpy.piecewise"})
+HAND_ARGUMENTS_ON_IF_GIVEN: Final = frozenset({"agg", "aggregate"})
 
 # Methods and functions that take a function by name, each with the position and keyword of that argument.
 METHODS_THAT_TAKE_NAMES: Final = {
@@ -134,7 +139,35 @@ CONVERTING_METHODS: Final[dict[str, tuple[tuple[int, ...], frozenset[str]]]] = {
     "with_type": ((0,), frozenset({"new_type"})),
 }
 # Methods and functions whose arguments are checked, so that they must be called where they are named.
-CALLED_DIRECTLY: Final = TEXT_METHODS.keys() | METHODS_THAT_TAKE_NAMES.keys() | CONVERTING_METHODS.keys()
-FUNCTIONS_CALLED_DIRECTLY: Final = (
-    FUNCTIONS_THAT_TAKE_NAMES.keys() | FUNCTION_ARGUMENTS.keys() | CONVERTING_FUNCTIONS.keys()
+CALLED_DIRECTLY: Final = (
+    TEXT_METHODS.keys()
+    | METHODS_THAT_TAKE_NAMES.keys()
+    | CONVERTING_METHODS.keys()
+    | {"flat_map", "from_bytes", "map_batches", "map_groups", "options"}
 )
+FUNCTIONS_CALLED_DIRECTLY: Final = (
+    FUNCTIONS_THAT_TAKE_NAMES.keys() | FUNCTION_ARGUMENTS.keys() | CONVERTING_FUNCTIONS.keys() | {"ray.init"}
+)
+# What may only be a decorator, called or not: `dataclass` makes code from text, and `wraps` changes what it is given.
+DECORATORS_ONLY: Final = frozenset({"dataclasses.dataclass", "functools.wraps"})
+# What may be named as a type, but not called: an array over any memory, any object of the cluster, any settings.
+# With what to write instead.
+TYPES_ONLY: Final = {
+    "numpy.ndarray": "np.array, np.zeros or np.empty",
+    "ray.ObjectRef": "what .remote() and ray.put() return",
+    "ray.data.DataContext": "ray.data.DataContext.get_current()",
+    "ray.data.context.DataContext": "DataContext.get_current()",
+}
+# Classes that are not values. Libraries use them in this process, and setting a method of theirs, such as
+# `Mapping.get`, would hand its caller's objects to the script: `os.environ` is a Mapping.
+NO_VALUES: Final = TYPES_ONLY.keys() | {
+    "abc.ABC",
+    "collections.ChainMap",
+    "collections.UserDict",
+    "collections.UserList",
+    "json.JSONEncoder",
+    "logging.Logger",
+    "logging.NullHandler",
+    *(f"collections.abc.{name}" for name in MODULES["collections.abc"]),
+    *(f"typing.{name}" for name in MODULES["collections.abc"] & MODULES["typing"]),
+}

@@ -45,7 +45,7 @@ _NAMES: Final = (
     n_sequence_fields n_unnamed_fields name new_child next_minus next_plus next_toward normalize normalvariate
     now num_returns number_class object_store_memory options overlap parents paretovariate parse_options pattern
     pdf plus popleft pos power prec precision preserve_order propagate quantiles quantize quick_ratio radix
-    randbytes randint random randrange ratio read_options real_quick_ratio register regs remainder
+    randbytes randint random randrange ratio read_options real_quick_ratio regs remainder
     remainder_near remote resolution resource_limits rotate rounding safe_substitute same_quantum sample samples
     scaleb search second seconds seed send setLevel set_seq1 set_seq2 set_seqs setfirstweekday setstate shift
     shuffle slope span sqrt stdev strftime string strptime sub subn substitute subtract throw time timestamp
@@ -147,7 +147,7 @@ _NAMES: Final = (
     """
     # Settings of Ray Data.
     """
-    actor_prefetcher_enabled current default_hash_shuffle_parallelism enable_auto_log_stats
+    actor_prefetcher_enabled default_hash_shuffle_parallelism enable_auto_log_stats
     enable_operator_progress_bars enable_pandas_block enable_progress_bar_name_truncation enable_progress_bars
     enable_rich_progress_bars enable_tensor_extension_casting get_current log_internal_stack_trace
     max_hash_shuffle_aggregators min_parallelism print_on_execution_start raise_original_map_exception

@@ -21,9 +21,9 @@ _REASONS: Final = {
     "belongs to the inside of a library; use the data itself": """
         addFilter addHandler add_metadata as_buffer as_future bit_generator buffers callHandlers capsule
         cffi copy_to ctypes debug_print fget filesystem findCaller foreign_buffer from_buffers from_cudf
-        from_dlpack from_storage from_substrait get_context getfield handlers makeRecord manager
+        from_dlpack from_ray_exception from_storage from_substrait get_context getfield handlers makeRecord manager
         memory_manager mro obj owner_address redis_shard_hash removeFilter removeHandler resolved_filesystem
-        setfield tensor_transport to_device to_reader to_substrait to_tensor with_metadata wrap_array""",
+        set_state setfield tensor_transport to_device to_reader to_substrait to_tensor with_metadata wrap_array""",
     "reaches the code or the variables of other functions; return or print the value itself": """
         ag_await ag_code ag_frame ag_running ag_suspended co_argcount co_cellvars co_code co_consts
         co_filename co_firstlineno co_flags co_freevars co_kwonlyargcount co_lines co_lnotab co_name
@@ -36,6 +36,7 @@ _REASONS: Final = {
         bltns builtins cloudpickle copyreg ctypeslib delattr docscrape exec getattr globals importlib
         inspect linecache locals np os pa pathlib pd pickle pydoc setattr shutil socket subprocess sys
         tempfile threading traceback""",
+    "lets objects pass for what they are not; define a class that has this one as its base": "register",
     "changes how Ray runs the script; remove it": """
         accurate_map_phase_timing autoscaling_config checkpoint_config custom_execution_callback_classes
         dataset_logger_id delta_config enable_arrow_backed_pandas_conversion execution_callback_classes

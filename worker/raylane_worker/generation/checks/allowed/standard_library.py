@@ -20,7 +20,7 @@ STANDARD_LIBRARY: Final = {
         Mapping MutableMapping MutableSequence MutableSet Reversible Sequence Set Sized ValuesView""",
     "contextlib": "contextmanager nullcontext suppress",
     "copy": "copy deepcopy",
-    "dataclasses": "FrozenInstanceError InitVar KW_ONLY asdict astuple dataclass field is_dataclass replace",
+    "dataclasses": "FrozenInstanceError InitVar asdict astuple dataclass field is_dataclass replace",
     "datetime": "MAXYEAR MINYEAR UTC date datetime time timedelta timezone tzinfo",
     "decimal": """Context Decimal DecimalException DivisionByZero Inexact InvalidOperation Overflow ROUND_05UP
         ROUND_CEILING ROUND_DOWN ROUND_FLOOR ROUND_HALF_DOWN ROUND_HALF_EVEN ROUND_HALF_UP ROUND_UP Rounded Underflow
