@@ -73,6 +73,10 @@ class Bindings:
         functions = [one for one in found if isinstance(one, ast.FunctionDef)]
         return functions if len(functions) == len(found) and name not in self.variables.imported else None
 
+    def defines_function(self, name: str) -> bool:
+        """Returns whether the script has a function or method of this name."""
+        return name in self._functions
+
     def is_own_callable(self, node: ast.expr) -> bool:
         """Returns whether the expression is the name of a function or class of the script, and nothing else."""
         return isinstance(node, ast.Name) and node.id in self._own_callables
@@ -80,6 +84,12 @@ class Bindings:
     def returned_by(self, function: ast.FunctionDef) -> list[ast.expr | None]:
         """Returns the values that a function returns, None for a bare `return` and for a generator."""
         return self._returns.get(function, [])
+
+    @cached_property
+    def _functions(self) -> frozenset[str]:
+        return frozenset(
+            node.name for node in self.script.nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        )
 
     @cached_property
     def _own_callables(self) -> frozenset[str]:

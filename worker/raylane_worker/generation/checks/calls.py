@@ -128,12 +128,14 @@ def _decorators(script: AstScript) -> Iterator[tuple[ast.AST, bool]]:
 def _check_arguments(script: AstScript, bindings: Bindings, call: ast.Call) -> Iterator[Finding]:
     origin = script.origin(call)
     method = call.func.attr if isinstance(call.func, ast.Attribute) else ""
-    is_own = bindings.is_own_callable(call.func) or (method != "" and method not in ATTRIBUTES and not origin)
+    is_own_method = method not in ATTRIBUTES and not origin and bindings.defines_function(method)
+    is_own = is_own_method or bindings.is_own_callable(call.func)
     if origin in TYPES_ONLY:
         yield finding_at("method_not_allowed", call, f"{origin} may not be called; use {TYPES_ONLY[origin]}")
     arguments = [(one.arg, one.value) for one in call.keywords]
+    takes_any = bool(arguments) and (is_own or _may_unpack(bindings, call, origin, method))
     if any(name is None for name, _ in arguments):
-        if is_own or _may_unpack(bindings, call, origin, method):
+        if takes_any:
             arguments = [one for one in arguments if one[0] is not None]
         elif (unpacked := _unpacked_arguments(arguments)) is not None:
             arguments = unpacked
@@ -144,7 +146,7 @@ def _check_arguments(script: AstScript, bindings: Bindings, call: ast.Call) -> I
     for name, value in arguments:
         if name == "runtime_env":
             yield finding_at("runtime_env", call, "remove runtime_env; Raylane sets the environment of the run")
-        elif not is_own and name in REFUSED_ARGUMENTS and not _is_none(value):
+        elif not takes_any and name in REFUSED_ARGUMENTS and not _is_none(value):
             yield finding_at(
                 "argument_not_allowed", call, f"the argument {quote(name or '')} may not be used; remove it"
             )

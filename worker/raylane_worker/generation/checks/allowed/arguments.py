@@ -48,12 +48,13 @@ RAY_CALLS: Final = _by_name(
         "options ray.remote": _RAY_OPTIONS,
     }
 )
-# Arguments that name a file, a stream or a module, change the environment of a run, or switch checks of memory off.
+# Arguments that name a file, a stream or a module, change the environment of a run, switch checks of memory off, or
+# give an object attributes of any name (`extra` of logging).
 REFUSED_ARGUMENTS: Final = listed(
     """
-    assigned backend boundscheck buf excel_writer file filename filesystem global_dict handlers local_dict meta_provider
-    path_or_buf ray_remote_args ray_remote_args_fn refcheck resolvers runtime_env storage_options stream types_mapper
-    updated
+    assigned backend boundscheck buf excel_writer extra file filename filesystem global_dict handlers local_dict
+    meta_provider path_or_buf ray_remote_args ray_remote_args_fn refcheck resolvers runtime_env storage_options stream
+    types_mapper updated
     """
 )
 # Functions of which only these arguments are allowed, and how many of them by position.

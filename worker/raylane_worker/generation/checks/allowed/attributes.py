@@ -31,7 +31,7 @@ _NAMES: Final = (
     compare_total_mag convert_options copy_abs copy_decimal copy_negate copy_sign cpu create_decimal
     create_decimal_from_float critical ctime date day days debug default default_factory delimiter digest
     digest_size display divide divide_int divmod dst elements end endpos error exception execution_options exp
-    expand expand_frame_repr expovariate extendleft fill find_longest_match findall finditer firstweekday flags
+    expand expand_frame_repr expovariate extendleft fatal fill find_longest_match findall finditer firstweekday flags
     float_format fma fold for_object_store_memory from_decimal from_float from_samples fromisocalendar
     fromisoformat fromordinal fromtimestamp fromutc fullmatch func gammavariate gauss getChild
     get_grouped_opcodes get_identifiers get_matching_blocks get_opcodes getfirstweekday getrandbits getstate gpu
@@ -52,7 +52,7 @@ _NAMES: Final = (
     timetuple timetz tm_gmtoff tm_hour tm_isdst tm_mday tm_min tm_mon tm_sec tm_wday tm_yday tm_year tm_zone
     to_eng_string to_integral to_integral_exact to_integral_value to_sci_string today toordinal total
     total_seconds triangular type tzinfo tzname uniform union_update utc utcfromtimestamp utcnow utcoffset
-    utctimetuple variance vonmisesvariate warning weekday weibullvariate width wrap year yeardatescalendar
+    utctimetuple variance vonmisesvariate warn warning weekday weibullvariate width wrap year yeardatescalendar
     yeardays2calendar yeardayscalendar zscore
     """
     # DataFrame.

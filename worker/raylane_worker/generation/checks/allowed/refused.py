@@ -19,7 +19,7 @@ _REASONS: Final = {
         streaming_split streaming_train_test_split to_daft to_dask to_mars to_modin to_random_access_dataset
         to_spark to_tf to_torch""",
     "belongs to the inside of a library; use the data itself": """
-        addFilter addHandler add_metadata as_buffer as_future bit_generator buffers callHandlers capsule
+        addFilter addHandler add_metadata as_buffer as_future attrname bit_generator buffers callHandlers capsule
         cffi copy_to ctypes debug_print fget filesystem findCaller foreign_buffer from_buffers from_cudf
         from_dlpack from_ray_exception from_storage from_substrait get_context getfield handlers makeRecord manager
         memory_manager mro obj owner_address redis_shard_hash removeFilter removeHandler resolved_filesystem
