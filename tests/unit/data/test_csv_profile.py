@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import csv
 import io
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Literal
 
 import pyarrow as pa
@@ -68,6 +70,15 @@ def test_any_bytes_are_a_profile_or_an_invalid_csv(data: bytes) -> None:
     else:
         assert found.columns
         assert len(found.preview) == min(found.rows, 5)
+
+
+def test_a_profile_imports_no_pandas_though_it_is_installed() -> None:
+    data = b"a,t,z,n\nNA,2020-01-01 10:00:00,02134,12345678901234567891\nx,,2134,1\nX ,,,\n"
+    code = f"import sys; from raylane_worker.data.csv_profile import profile; print(len(profile({data!r}).warnings))"
+    ran = subprocess.run(
+        [sys.executable, "-c", f"{code}; print('pandas' in sys.modules)"], capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.split() == ["4", "False"]
 
 
 def test_every_arrow_type_has_a_column_type() -> None:

@@ -1,7 +1,11 @@
-"""Says where a number or a group may surprise, because Ray reads cells differently than people do."""
+"""Says where a number or a group may surprise, because Ray reads cells differently than people do.
+
+Gives no Python values to pyarrow's functions: to convert them, pyarrow imports pandas wherever it is installed.
+"""
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
@@ -16,7 +20,7 @@ if TYPE_CHECKING:
 _SHOWN_CHARACTERS: Final = 100
 # What counts as missing, without the empty cell, which surprises nobody. Runs read text with these markers as well as
 # numbers; here it stays as it is written, so that they can be told. See docs/decisions/0025.
-_MARKERS: Final = pa.array([word for word in arrow_csv.ConvertOptions().null_values if word])
+_MARKERS: Final = f"^({'|'.join(re.escape(word) for word in arrow_csv.ConvertOptions().null_values if word)})$"
 _MAX_MARKERS: Final = 5
 _ZERO_FIRST: Final = r"^\s*[-+]?0[0-9]"
 # A float holds every whole number of up to 15 digits.
@@ -38,20 +42,24 @@ def cell_warnings(table: pa.Table, texts: pa.Table) -> Iterator[str]:
 
 def _markers(name: str, column: pa.ChunkedArray) -> Iterator[str]:
     """Somebody may mean Namibia by `NA`."""
-    counts = Counter(column.filter(compute.is_in(column, _MARKERS)).to_pylist())
+    counts = Counter(column.filter(compute.match_substring_regex(column, _MARKERS)).to_pylist())
     if found := [f"{word!r} ({count:,})" for word, count in counts.most_common(_MAX_MARKERS)]:
         yield f"in column {name} these words count as missing values: {', '.join(found)}"
 
 
 def _spellings(name: str, column: pa.ChunkedArray) -> Iterator[str]:
     """Somebody may mean the same by `North`, `north` and `North ` with a space."""
-    texts = compute.unique(column)
+    texts = compute.unique(column.drop_null())
     plain = compute.utf8_lower(compute.utf8_trim_whitespace(texts))
-    counts = compute.value_counts(plain)
-    if several := counts.filter(compute.greater(counts.field("counts"), 1)).field("values").to_pylist():
-        alike = texts.filter(compute.equal(plain, several[0])).to_pylist()[:2]
-        found = " and ".join(repr(text[:_SHOWN_CHARACTERS]) for text in alike)
-        yield f"in column {name} some texts differ only in case or in spaces around them, such as {found}"
+    if len(compute.unique(plain)) == len(plain):
+        return
+    first: dict[str, str] = {}
+    for text, same in zip(texts.to_pylist(), plain.to_pylist(), strict=True):
+        other = first.setdefault(same, text)
+        if other != text:
+            found = " and ".join(repr(one[:_SHOWN_CHARACTERS]) for one in (other, text))
+            yield f"in column {name} some texts differ only in case or in spaces around them, such as {found}"
+            return
 
 
 def _zeros(name: str, written: pa.ChunkedArray) -> Iterator[str]:
