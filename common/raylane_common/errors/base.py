@@ -49,7 +49,7 @@ class RaylaneError(Exception):
         retry_after_s: float | None = None,
         details: dict[str, JsonValue] | None = None,
     ) -> None:
-        self.message = safe_text(redact(message))
+        self.message: str = safe_text(redact(message))
         super().__init__(self.message)
         self.retryable: bool = self.retryable_by_default if retryable is None else retryable
         self.outside_job: bool = self.retryable or self.outside_job_by_default
