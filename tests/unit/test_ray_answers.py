@@ -21,6 +21,7 @@ from raylane_common.ray.bodies import STEP_BYTES, parse_json
 from raylane_common.ray.models import RayRun, RunStatus
 from raylane_common.ray.parsing import read, read_flag, read_logs
 from raylane_common.ray.signature import A_LIST
+from raylane_common.safe_text import safe_text
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -106,7 +107,7 @@ def test_every_http_answer_is_good_or_a_path_fault_or_a_typed_error(
     if fault is not None:
         assert not fault.nothing_sent
         assert fault.blames_endpoint == (status < 500 and status != 429)
-        assert fault.reason.isprintable()
+        assert fault.reason == safe_text(fault.reason)
     elif status == 200:
         check(answer(status, body), "do it")
     else:

@@ -190,6 +190,8 @@ _PIECES = st.sampled_from(
 @example("http://127.0.0.1\\@evil.example/")
 @example("http://a@b@c/")
 @example("http://[::ffff:7f00:1]/")
+@example("http://@a")
+@example("http://:p@a")
 def test_any_text_is_refused_or_requested_at_exactly_the_host_that_was_checked(text: str) -> None:
     try:
         origin, has_login = parse(text)
@@ -200,7 +202,7 @@ def test_any_text_is_refused_or_requested_at_exactly_the_host_that_was_checked(t
     url = yarl.URL(text + "/api/version")
     assert url.raw_host is not None
     assert (url.scheme, url.raw_host.removesuffix("."), url.port) == origin
-    assert has_login == (url.raw_user is not None)
+    assert has_login == (url.raw_user is not None or url.raw_password is not None)
     assert url.raw_path.endswith("/api/version")
 
 

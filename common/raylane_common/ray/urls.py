@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 # A small part of RFC 3986, in ASCII. URL parsers disagree about the rest: spaces, backslashes, full-width digits.
 _URL: Final = re.compile(
     r"(?P<scheme>https?)://"
-    r"(?:(?P<login>[\w.~!$&'()*+,;=:%-]*)@)?"
+    r"(?:(?P<login>[\w.~!$&'()*+,;=:%-]+)@)?"
     r"(?P<host>[\w.-]{1,254}|\[[0-9A-Fa-f:.]{2,45}\])"
     r"(?::(?P<port>\d{1,5}))?"
     r"(?P<path>/[\w.~!$&'()*+,;=:@%/-]*)?",
