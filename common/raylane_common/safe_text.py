@@ -56,7 +56,7 @@ def safe_json(document: str) -> str:
 
 def _shown(match: re.Match[str]) -> str:
     character, text, at = match[0], match.string, match.start()
-    before, after = text[:at][-2:], text[at + 1 : at + 2]
+    before, after = text[max(0, at - 2) : at], text[at + 1 : at + 2]
     return character if _belongs(character, before, after) else ascii(character)[1:-1]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 import unicodedata
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from raylane_common.safe_text import safe_json, safe_line, safe_lines, safe_text
 from tests.helpers.hostile_text import HOSTILE, is_safe
 
-# Signs of Arabic and Kaithi that stand before a number. They are visible, though Unicode counts them as format.
+# Signs of Arabic and Kaithi that precede a number. They are visible, though Unicode counts them as format.
 VISIBLE_FORMAT = {*range(0x600, 0x606), 0x6DD, 0x890, 0x891, 0x8E2, 0x110BD, 0x110CD}
 # Letters and marks that no font shows.
 BLANK = "\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0\ufe00\ufe0e\ufe0f\U000e0100\U000e01ef"
@@ -21,6 +22,19 @@ BLANK = "\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0\ufe00\ufe0e\ufe0f\U000e0100\
 texts = st.text(
     st.sampled_from(HOSTILE) | st.characters() | st.sampled_from("ab \u0628\u0915\u094d\u2764\U0001f525\u6f22\u070f1")
 )
+
+
+@pytest.mark.parametrize("part", ["\u200b", "\x1b", "a\u202e", "\u200d\ufe0f", "\x1b[1;", "\t", "\r"])
+def test_a_megabyte_of_unsafe_characters_is_shown_within_a_limit_of_the_system(part: str) -> None:
+    # If each character cost a copy of the text before it, this would take half a minute.
+    code = f"""if True:
+        import resource
+        from raylane_common.safe_text import safe_json, safe_text
+        resource.setrlimit(resource.RLIMIT_CPU, (8, 8))
+        text = {part!r} * (1_000_000 // {len(part)})
+        safe_text(text), safe_json(text)"""
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr or "out of CPU time"
 
 
 def test_every_control_format_and_blank_character_is_shown_and_no_other_one() -> None:
