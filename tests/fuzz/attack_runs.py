@@ -11,6 +11,7 @@ import contextlib
 import io
 import os
 import resource
+import select
 import sys
 import tempfile
 import time
@@ -77,10 +78,9 @@ def _stand_in_for_ray() -> dict[str, types.ModuleType]:
     module, data = types.ModuleType("ray"), types.ModuleType("ray.data")
     for name in ("read_csv", "read_json", "read_parquet"):
         setattr(data, name, lambda *_, **__: _Dataset(frame))
-    data.from_items = lambda items: _Dataset(pd.DataFrame(items))  # type: ignore[attr-defined]
-    data.aggregate, data.expressions = ray.data.aggregate, ray.data.expressions  # type: ignore[attr-defined]
-    module.init = lambda **_: None  # type: ignore[attr-defined]
-    module.data = data  # type: ignore[attr-defined]
+    vars(data).update(from_items=lambda items: _Dataset(pd.DataFrame(items)))
+    vars(data).update(aggregate=ray.data.aggregate, expressions=ray.data.expressions)
+    vars(module).update(init=lambda **_: None, data=data)
     return {"ray": module, "ray.data": data}
 
 
@@ -92,15 +92,11 @@ def run(code: str) -> tuple[Effect, str]:
         _run_in_child(code, writer)
     os.close(writer)
     deadline = time.monotonic() + _WAIT_S
-    os.set_blocking(reader, False)
     output = b""
-    while time.monotonic() < deadline:
-        with contextlib.suppress(BlockingIOError):
-            if not (part := os.read(reader, 65536)):
-                break
-            output += part
-            continue
-        time.sleep(0.001)
+    while select.select([reader], [], [], max(0.0, deadline - time.monotonic()))[0]:
+        if not (part := os.read(reader, 65536)):
+            break
+        output += part
     else:
         os.kill(child, 9)
     os.close(reader)

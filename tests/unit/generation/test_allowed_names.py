@@ -126,7 +126,7 @@ def _listed(module: str, name: str) -> object:
 
 def _unpickles(value: object) -> bool:
     """Returns whether the code of a function reads a pickle itself."""
-    function = inspect.unwrap(getattr(value, "__func__", value))  # type: ignore[arg-type]
+    function = inspect.unwrap(getattr(value, "__func__", value))  # type: ignore[arg-type]  # any object of a library
     if not isinstance(function, types.FunctionType):
         return False
     used = [function.__globals__.get(name) for name in function.__code__.co_names]

@@ -69,7 +69,7 @@ class Types:
                 return value is None or isinstance(value, str)
             case ast.Name(id=name) if name in self.bindings.variables.bound:
                 if name not in self._plain:
-                    self._plain[name] = False  # for a name that stands for itself
+                    self._plain[name] = False  # ends the recursion for a name that is bound to itself
                     self._plain[name] = all(self._is_plain_binding(one, deeper) for one in self.bindings.of(name))
                 return self._plain[name]
             case ast.Name():

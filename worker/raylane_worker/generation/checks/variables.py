@@ -36,7 +36,7 @@ class Variables:
 
     @cached_property
     def imported(self) -> dict[str, set[str]]:
-        """The imported names, each with everything that it may stand for."""
+        """The imported names, each with the full names of all that it may be."""
         origins: dict[str, set[str]] = {}
         for name, origin in imports_in(self.script.nodes):
             origins.setdefault(name, set()).add(origin)
@@ -44,7 +44,7 @@ class Variables:
 
     @cached_property
     def references(self) -> dict[ast.AST, str]:
-        """The script's references, without those whose name is a local variable where they stand."""
+        """The script's references, without those whose name is a local variable at their place."""
         return {
             node: origin
             for node, origin in self.script.references.items()
@@ -52,7 +52,7 @@ class Variables:
         }
 
     def unclear(self) -> Iterator[ast.AST]:
-        """Yields the places where an imported name is bound to something else, so that it may stand for either."""
+        """Yields the places where an imported name is bound to something else, too, so that it may be either."""
         for node in self.script.nodes:
             # The import would put the module into the enclosing function's variable.
             if isinstance(node, ast.Nonlocal) and self._imported_in.get(self._scopes[node], set()) & {*node.names}:
