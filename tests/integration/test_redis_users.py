@@ -157,11 +157,14 @@ async def be_a_producer(producer: Producer) -> None:
     assert await producer.reset("s") == 1
 
 
-async def be_an_operator(producer: Producer) -> None:
+async def be_an_operator(producer: Producer, caplog: pytest.LogCaptureFixture) -> None:
     await be_a_producer(producer)
     await producer.settings.set("ray.max_runs", "3")
     assert await producer.settings.all() == {"ray.max_runs": "3"}
+    # A busy worker that reads the settings only after both changes finds none, and logs none.
+    await until(lambda: "settings changed: ray.max_runs=3" in caplog.text)
     await producer.settings.unset("ray.max_runs")
+    await until(lambda: "settings changed: none" in caplog.text)
 
 
 async def _has_status(producer: Producer, job_id: str, status: JobStatus) -> bool:
@@ -216,9 +219,7 @@ async def test_the_documented_users_can_do_all_that_they_are_for_and_little_else
     backend = RedisBackend.connect(as_user(valkey, user, prefix))
     async with be_a_worker(settings), Producer(backend=backend) as producer:
         async with asyncio.timeout(60):
-            await (be_a_producer if user == PRODUCER else be_an_operator)(producer)
-            if user == OPERATOR:
-                await until(lambda: "settings changed: none" in caplog.text)
+            await (be_a_producer(producer) if user == PRODUCER else be_an_operator(producer, caplog))
     used = {name.removeprefix("cmdstat_") for name in await admin.info("commandstats")}
     for user, granted in rules.items():
         rights = {rule.removeprefix("+") for rule in granted if rule.startswith("+")}
