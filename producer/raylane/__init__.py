@@ -29,7 +29,7 @@ _HOMES: Final = {
         *("Attempt", "ClusterRuns", "Enqueued", "EventType", "JobEvent", "JobList", "JobRecord", "JobStatus"),
         *("JobSummary", "LaneOverview", "NewJob", "Priority", "Progress"),
     ),
-    "raylane_common.wire.sources": ("Column", "ColumnType", "CsvSource", "OpaqueSource", "TableFormat", "TableSource"),
+    "raylane_common.wire.sources": ("Column", "ColumnType", "FileSource", "OpaqueSource", "TableFormat", "TableSource"),
 }
 # Requests and results are not listed here: each kind exports its own.
 _KINDS: Final = "raylane_common.wire.kinds"

@@ -51,7 +51,7 @@ from raylane_common.wire.kinds import *
 from raylane_common.wire.ray import *
 from raylane_common.wire.sources import Column as Column
 from raylane_common.wire.sources import ColumnType as ColumnType
-from raylane_common.wire.sources import CsvSource as CsvSource
+from raylane_common.wire.sources import FileSource as FileSource
 from raylane_common.wire.sources import OpaqueSource as OpaqueSource
 from raylane_common.wire.sources import TableFormat as TableFormat
 from raylane_common.wire.sources import TableSource as TableSource

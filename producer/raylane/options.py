@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Literal, TypedDict, TypeVar
 
 from raylane import arguments
 from raylane.handle import JobHandle
+from raylane_common import checks
 from raylane_common.errors import InvalidRequest, invalid_requests
 from raylane_common.limits import MAX_STAGED_BYTES
 from raylane_common.wire.jobs import NewJob
-from raylane_common.wire.upload import UploadRequest
+from raylane_common.wire.reading import ReadingOptions
+from raylane_common.wire.upload import PreviewRequest, UploadRequest
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -69,11 +71,18 @@ def new_job(request: Request, *, session_id: str | None = None, **options: Unpac
     return make_job(request, options, session_id=session_id)
 
 
-def new_upload(data: bytes | str, *, filename: str, session_id: str, **options: Unpack[JobOptions]) -> NewJob:
-    """Returns a validated upload of up to 8 MiB of CSV data for `Producer.enqueue_many`.
+def new_upload(
+    data: bytes | str,
+    *,
+    filename: str,
+    session_id: str,
+    reading: ReadingOptions | None = None,
+    **options: Unpack[JobOptions],
+) -> NewJob:
+    """Returns a validated upload of up to 8 MiB for `Producer.enqueue_many`.
 
-    `data` is the content; text is encoded as UTF-8. `filename` is its name in the session `session_id`. Raises
-    `InvalidRequest` that names the field.
+    `data` is the content; text is encoded as UTF-8. `filename` is its name in the session `session_id`. `reading` says
+    how the file is written; what it leaves out is found out. Raises `InvalidRequest` that names the field.
 
     Example:
         jobs = [new_upload(data, filename=name, session_id="ada") for name in ("may.csv", "june.csv")]
@@ -82,17 +91,28 @@ def new_upload(data: bytes | str, *, filename: str, session_id: str, **options: 
     """
     content = arguments.data(data)
     arguments.check_size("data", len(content), MAX_STAGED_BYTES)
-    return make_upload(content, options, filename=filename, session_id=session_id)
+    return make_upload(content, options, filename=filename, session_id=session_id, reading=reading)
 
 
-def make_upload(content: bytes, options: JobOptions, *, filename: str, session_id: str) -> NewJob:
+def make_upload(
+    content: bytes,
+    options: JobOptions,
+    *,
+    filename: str,
+    session_id: str | None,
+    reading: ReadingOptions | None,
+    preview: bool = False,
+) -> NewJob:
     """Returns the upload of `content`, whose size has already been checked. Raises what `make_job` raises.
 
-    `options` are those of the job; `filename` is the name in the session `session_id`.
+    `options` are those of the job; `filename` is the name in the session `session_id`, and `reading` says how the file
+    is written. With `preview`, the file is only read.
     """
+    request_type = PreviewRequest if preview else UploadRequest
     sha256 = hashlib.sha256(content).hexdigest()
+    said = ReadingOptions() if reading is None else checks.instance("reading", ReadingOptions, reading)
     with invalid_requests():
-        request = UploadRequest(filename=filename, size_bytes=len(content), sha256=sha256)
+        request = request_type(filename=filename, size_bytes=len(content), sha256=sha256, reading=said)
     return make_job(request, options, session_id=session_id, body=content)
 
 

@@ -20,7 +20,7 @@ from raylane_common.errors import InvalidRequest, NoSources, invalid_requests
 from raylane_common.limits import MAX_STAGED_BYTES
 from raylane_common.settings import Settings, load_settings
 from raylane_common.wire.generate import GenerateRequest, GenerateResult, GeneratorName
-from raylane_common.wire.upload import UploadResult
+from raylane_common.wire.upload import PreviewResult, UploadResult
 
 if TYPE_CHECKING:
     import os
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from raylane_common.settings import RedisSettings
     from raylane_common.wire.jobs import Attempt, Enqueued, JobEvent, JobRecord, JobStatus, NewJob
     from raylane_common.wire.kinds import Result
+    from raylane_common.wire.reading import ReadingOptions
     from raylane_common.wire.sources import AnySource
 
 
@@ -96,13 +97,14 @@ class Producer:
         *,
         session_id: str,
         filename: str | None = None,
+        reading: ReadingOptions | None = None,
         **options: Unpack[JobOptions],
     ) -> JobHandle[UploadResult]:
-        """Uploads a CSV file of up to 8 MiB into a session.
+        """Uploads a file of up to 8 MiB into a session.
 
         `path` is the file on this machine, and `session_id` the session that may read it. `filename` is its name in the
-        session; by default the file's own name. Raises `InvalidRequest` if the file is missing, unreadable, empty or
-        too large.
+        session; by default the file's own name. `reading` says how the file is written; what it leaves out is found
+        out. Raises `InvalidRequest` if the file is missing, unreadable, empty or too large.
 
         Example:
             upload = await producer.upload("sales.csv", session_id="ada")
@@ -112,22 +114,58 @@ class Producer:
         file = arguments.path(path)
         content = await arguments.read_file(file, MAX_STAGED_BYTES)
         name = file.name if filename is None else filename
-        job = await asyncio.to_thread(make_upload, content, options, filename=name, session_id=session_id)
+        job = await asyncio.to_thread(
+            make_upload, content, options, filename=name, session_id=session_id, reading=reading
+        )
         return await self._jobs.put(job, UploadResult)
 
-    async def upload_bytes(
-        self, data: bytes | str, *, filename: str, session_id: str, **options: Unpack[JobOptions]
-    ) -> JobHandle[UploadResult]:
-        """Uploads up to 8 MiB of CSV data into a session.
+    async def preview(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        filename: str | None = None,
+        reading: ReadingOptions | None = None,
+        **options: Unpack[JobOptions],
+    ) -> JobHandle[PreviewResult]:
+        """Says how an upload would read a file of up to 8 MiB, without storing it.
 
-        `data` is the content; text is encoded as UTF-8. `filename` is its name in the session `session_id`.
+        The arguments are those of `upload`, and so are the errors.
+
+        Example:
+            preview = await producer.preview("sales.csv")
+            found = await preview.result(timeout_s=60)
+            print(found.reading, found.columns, found.warnings)
+        """
+        file = arguments.path(path)
+        content = await arguments.read_file(file, MAX_STAGED_BYTES)
+        name = file.name if filename is None else filename
+        job = await asyncio.to_thread(
+            make_upload, content, options, filename=name, session_id=None, reading=reading, preview=True
+        )
+        return await self._jobs.put(job, PreviewResult)
+
+    async def upload_bytes(
+        self,
+        data: bytes | str,
+        *,
+        filename: str,
+        session_id: str,
+        reading: ReadingOptions | None = None,
+        **options: Unpack[JobOptions],
+    ) -> JobHandle[UploadResult]:
+        """Uploads up to 8 MiB of data into a session.
+
+        `data` is the content; text is encoded as UTF-8. `filename` is its name in the session `session_id`. `reading`
+        says how the data is written; what it leaves out is found out.
 
         Example:
             upload = await producer.upload_bytes(data, filename="sales.csv", session_id="ada")
             result = await upload.result(timeout_s=60)
             print(result.rows, result.columns)
         """
-        job = await asyncio.to_thread(new_upload, data, filename=filename, session_id=session_id, **options)
+        job = await asyncio.to_thread(
+            new_upload, data, filename=filename, session_id=session_id, reading=reading, **options
+        )
         return await self._jobs.put(job, UploadResult)
 
     async def generate(

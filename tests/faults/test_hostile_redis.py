@@ -21,7 +21,7 @@ from raylane_common.wire.generate import GenerateRequest
 from raylane_common.wire.jobs import NewJob, Priority, Progress
 from raylane_common.wire.kinds import lane_of
 from raylane_common.wire.ray import RayStatusRequest
-from raylane_common.wire.sources import Column, ColumnType, CsvSource
+from raylane_common.wire.sources import Column, ColumnType, FileSource
 from raylane_common.wire.tables import ListDatabasesRequest
 from raylane_common.wire.upload import UploadRequest
 from tests.faults.hostile import CLUSTER, Hostile
@@ -45,7 +45,7 @@ ROUNDS: Final = by_profile(fast=5, ci=15, deep=556)
 SESSIONS: Final = ("s0", "s1", "s2")
 # Enough for every chain of dependencies and retries, with one slot per session.
 MOST_CLAIMS: Final = 60
-SOURCE: Final = CsvSource(
+SOURCE: Final = FileSource(
     filename="a.csv",
     s3_uri="s3://b/sessions/s/csv/a.csv",
     size_bytes=3,

@@ -267,7 +267,7 @@ class Workload:
             [
                 partial(self._plan, SelectTablesRequest(tables=(missing,)), code="table_not_found"),
                 partial(self._plan, GenerateRequest(prompt="how many rows"), code="no_sources"),
-                partial(self._plan, data=b"PK\x03\x04", filename="bad.csv", code="invalid_csv"),
+                partial(self._plan, data=b"PK\x03\x04", filename="bad.csv", code="invalid_file"),
             ]
         )
         self._doomed.append(doomed(session_id="empty"))

@@ -16,7 +16,7 @@ from raylane_common.redis.queue.scripts.calls import RunSlot
 from raylane_common.redis.source_store import SourceStore
 from raylane_common.settings import Settings
 from raylane_common.wire.jobs import JobRecord, JobStatus, NewJob, Progress
-from raylane_common.wire.sources import Column, ColumnType, CsvSource
+from raylane_common.wire.sources import Column, ColumnType, FileSource
 from raylane_worker.context import JobContext, Resources
 from raylane_worker.handlers import HANDLERS
 from raylane_worker.run_slots import RunSlots
@@ -55,11 +55,11 @@ class Store(SourceStore):
         super().__init__(redis)
         self._cut = cut
 
-    async def all(self, session_id: str) -> list[CsvSource]:  # type: ignore[override]  # there are no tables here
+    async def all(self, session_id: str) -> list[FileSource]:  # type: ignore[override]  # there are no tables here
         await self._cut.point()
         found = await super().all(session_id)
         await self._cut.point()
-        return [source for source in found if isinstance(source, CsvSource)]
+        return [source for source in found if isinstance(source, FileSource)]
 
     async def clear(self, session_id: str, snapshot: Sequence[object]) -> int:
         await self._cut.point()
@@ -260,9 +260,9 @@ async def open_harness(redis: Redis, **ray: float) -> AsyncIterator[Harness]:
         yield Harness(cluster, address, sources, resources, cut)
 
 
-def a_source(job_id: str = "up1") -> CsvSource:
+def a_source(job_id: str = "up1") -> FileSource:
     """Returns a source of the same file, uploaded by this job."""
-    return CsvSource(
+    return FileSource(
         filename="weather.csv",
         s3_uri="s3://bucket/sessions/s1/csv/weather.csv",
         size_bytes=1000,

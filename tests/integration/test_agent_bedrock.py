@@ -17,7 +17,7 @@ from raylane_common.ray.settings import RaySettings
 from raylane_common.redis.source_store import SourceStore
 from raylane_common.settings import Settings
 from raylane_common.wire.generate import Checkpoint, GenerateRequest, GenerateResult, GeneratorName, Usage
-from raylane_common.wire.sources import Column, ColumnType, CsvSource
+from raylane_common.wire.sources import Column, ColumnType, FileSource
 from raylane_worker.context import Resources
 from raylane_worker.generation.agents.generator import AgentGenerator
 from raylane_worker.generation.port import WritingTask
@@ -70,8 +70,8 @@ def settings(stub: BedrockStub, *, credentials: bool = True, **generation: objec
     return Settings.model_validate({"aws": aws, "generation": {**model, **generation}})
 
 
-def a_source() -> CsvSource:
-    return CsvSource(
+def a_source() -> FileSource:
+    return FileSource(
         filename="täglich 1.csv",
         s3_uri=S3_URI,
         size_bytes=1000,

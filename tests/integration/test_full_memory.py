@@ -14,7 +14,7 @@ from raylane_common.redis.queue.scripts import Name, Scripts, calls
 from raylane_common.redis.settings_store import SettingsStore
 from raylane_common.redis.source_store import SourceStore
 from raylane_common.wire.jobs import JobStatus, NewJob, Progress
-from raylane_common.wire.sources import CsvSource
+from raylane_common.wire.sources import FileSource
 from raylane_common.wire.upload import UploadRequest
 from tests.helpers.claims import PERMANENT, TRANSIENT, claimed, end, error_code, expire, statuses
 from tests.helpers.lanes import DONE, a_job
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from raylane_common.redis.queue import JobQueue, LaneQueue
 
-SOURCE = CsvSource(filename="a.csv", s3_uri="s3://b/a.csv", size_bytes=1, rows=1, columns=(), job_id="up")
+SOURCE = FileSource(filename="a.csv", s3_uri="s3://b/a.csv", size_bytes=1, rows=1, columns=(), job_id="up")
 
 
 @asynccontextmanager

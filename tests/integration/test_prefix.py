@@ -17,7 +17,7 @@ from raylane_common.redis.queue.wake import listen
 from raylane_common.redis.settings_store import SettingsStore
 from raylane_common.redis.source_store import SourceStore
 from raylane_common.settings import RedisSettings
-from raylane_common.wire.sources import Column, ColumnType, CsvSource
+from raylane_common.wire.sources import Column, ColumnType, FileSource
 from tests.helpers.claims import claimed, fail, patient_lane, run, statuses
 from tests.helpers.lanes import a_job, succeed, worker
 from tests.helpers.waiting import until
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from raylane_worker.embedded import EmbeddedValkey
 
-SOURCE = CsvSource(
+SOURCE = FileSource(
     filename="a.csv",
     s3_uri="s3://b/sessions/s/csv/a.csv",
     size_bytes=3,

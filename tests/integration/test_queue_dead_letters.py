@@ -19,7 +19,7 @@ from raylane_common.errors import (
 from raylane_common.wire.base import JobKind
 from raylane_common.wire.generate import Checkpoint, CodeVersion, GeneratorName, Usage
 from raylane_common.wire.jobs import JobStatus, NewJob
-from raylane_common.wire.sources import CsvSource
+from raylane_common.wire.sources import FileSource
 from raylane_common.wire.upload import UploadRequest
 from tests.helpers import queue_keys
 from tests.helpers.claims import (
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
 DAY_S = 24 * 3600
 CHECKPOINT = Checkpoint(
-    sources_used=(CsvSource(filename="a.csv", s3_uri="s3://b/a.csv", size_bytes=1, rows=1, columns=(), job_id="up"),),
+    sources_used=(FileSource(filename="a.csv", s3_uri="s3://b/a.csv", size_bytes=1, rows=1, columns=(), job_id="up"),),
     generator=GeneratorName.TEMPLATE,
     interpreted_as="count the rows",
     versions=(CodeVersion(number=1, code="print(1)"),),

@@ -13,7 +13,7 @@ from raylane_common.redis.settings_store import SettingsStore
 from raylane_common.redis.source_store import SourceStore
 from raylane_common.wire.base import OpaqueResult
 from raylane_common.wire.jobs import EventType, JobEvent, JobStatus
-from raylane_common.wire.sources import Column, ColumnType, CsvSource, OpaqueSource
+from raylane_common.wire.sources import Column, ColumnType, FileSource, OpaqueSource
 from tests.helpers.claims import PERMANENT, end, let_expire, run, take
 from tests.helpers.lanes import DONE, a_job
 from tests.helpers.queue_keys import keys
@@ -303,7 +303,7 @@ async def test_attempts_that_cannot_be_read_are_left_out(redis: Redis, queue: Jo
 
 # --- sources -------------------------------------------------------------------------------------------------------
 
-CSV = CsvSource(
+CSV = FileSource(
     filename="a.csv",
     s3_uri="s3://b/sessions/s/csv/a.csv",
     size_bytes=3,

@@ -24,7 +24,7 @@ from raylane_common.wire.base import JobKind, Lane, RetryPolicy
 from raylane_common.wire.generate import Checkpoint, GenerateRequest
 from raylane_common.wire.jobs import JobStatus
 from raylane_common.wire.ray import RayStatusRequest
-from raylane_common.wire.sources import Column, ColumnType, CsvSource
+from raylane_common.wire.sources import Column, ColumnType, FileSource
 from raylane_common.wire.tables import ListDatabasesRequest
 from raylane_common.wire.upload import UploadRequest
 from raylane_worker.app import run
@@ -65,7 +65,7 @@ SCRIPTS: dict[str, list[Name]] = {
         "mark",
     ],
 }
-SOURCE = CsvSource(
+SOURCE = FileSource(
     filename="a.csv",
     s3_uri="s3://b/sessions/s/csv/a.csv",
     size_bytes=3,

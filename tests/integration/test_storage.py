@@ -12,7 +12,7 @@ from pyarrow import fs
 from raylane_common.errors import StorageRejected, StorageUnavailable
 from raylane_common.settings import AwsSettings
 from raylane_common.wire.sources import readable_uri
-from raylane_worker.data.layout import csv_key
+from raylane_worker.data.layout import original_key
 from raylane_worker.data.storage import Storage
 from raylane_worker.embedded import aws_environment
 from tests.helpers.aws import answering, aws_settings, closed, own_bucket, s3, silent
@@ -47,7 +47,7 @@ def arrow_environment(moto: EmbeddedMoto) -> Iterator[None]:
 @pytest.mark.parametrize("filename", FILENAMES)
 @pytest.mark.usefixtures("arrow_environment")
 async def test_an_object_has_its_key_and_arrow_reads_it_by_its_uri(moto: EmbeddedMoto, filename: str) -> None:
-    key, data = csv_key("s1", filename), f"a,b\n{filename!r},2\n".encode()
+    key, data = original_key("s1", filename), f"a,b\n{filename!r},2\n".encode()
     async with Storage(own_bucket(), aws_settings(moto.url)) as storage:
         await storage.put(key, data, content_type="text/csv")
         uri = readable_uri(storage.uri(key))
@@ -63,13 +63,13 @@ async def test_an_object_has_its_key_and_arrow_reads_it_by_its_uri(moto: Embedde
 @given(name=st.text(st.characters(exclude_categories=["Cc", "Cs"], exclude_characters="/\\"), min_size=1, max_size=20))
 @example("".join(map(chr, range(33, 127))).replace("/", "").replace("\\", ""))
 def test_arrow_resolves_every_uri_to_the_key_it_was_made_from(name: str) -> None:
-    key = csv_key("s1", f"a{name}.csv")
+    key = original_key("s1", f"a{name}.csv")
     assert fs.FileSystem.from_uri(readable_uri(f"s3://bucket/{key}"))[1] == f"bucket/{key}"
 
 
 def test_the_uri_of_an_ordinary_name_needs_no_encoding() -> None:
     name = "DES=+2006261_v1.0 final".replace(" ", "-") + ".csv"
-    assert readable_uri(f"s3://b/{csv_key('s.1', name)}") == f"s3://b/sessions/s.1/csv/{name}"
+    assert readable_uri(f"s3://b/{original_key('s.1', name)}") == f"s3://b/sessions/s.1/csv/{name}"
 
 
 async def test_a_second_put_replaces_the_object(moto: EmbeddedMoto) -> None:

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from raylane_common.wire.sources import Column, ColumnType, CsvSource, Source, TableFormat, TableSource
+from raylane_common.wire.sources import Column, ColumnType, FileSource, Source, TableFormat, TableSource
 from raylane_worker.data.csv_profile import profile
 from raylane_worker.generation.template.generator import write
 from raylane_worker.generation.verify import verify
@@ -67,10 +67,10 @@ class Store:
 
     objects: dict[str, bytes] = field(default_factory=dict)
 
-    def csv(self, filename: str, data: bytes) -> CsvSource:
+    def csv(self, filename: str, data: bytes) -> FileSource:
         key, found = f"sessions/s-1/csv/{filename}", profile(data)
         self.objects[key] = data
-        return CsvSource(
+        return FileSource(
             filename=filename,
             s3_uri=f"s3://{BUCKET}/{key}",
             size_bytes=len(data),
@@ -415,7 +415,7 @@ def test_every_form_prints_the_same_as_pandas(outputs: Outputs) -> None:
 def test_the_double_of_ray_prints_the_same(outputs: Outputs) -> None:
     wrong = []
     for case, output, _ in outputs.templates:
-        if isinstance(case.source, CsvSource):
+        if isinstance(case.source, FileSource):
             data = STORE.objects[f"sessions/s-1/csv/{case.source.filename}"]
             printed = run_script(case.code(), {case.source.location: data})
             wrong += [f"{case.prompt}\n{printed}\non Ray:\n{output}"] if printed != output else []

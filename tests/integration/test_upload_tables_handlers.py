@@ -10,7 +10,7 @@ import pytest
 
 from raylane_common.errors import (
     CatalogUnavailable,
-    InvalidCsv,
+    InvalidFile,
     InvalidRequest,
     QueueUnavailable,
     StorageRejected,
@@ -23,7 +23,7 @@ from raylane_common.redis.connection import connect
 from raylane_common.redis.source_store import SourceStore
 from raylane_common.settings import RedisSettings, Settings
 from raylane_common.wire.jobs import JobRecord, JobStatus, NewJob, Progress
-from raylane_common.wire.sources import ColumnType, CsvSource
+from raylane_common.wire.sources import ColumnType, FileSource
 from raylane_common.wire.tables import (
     DatabasesResult,
     ListDatabasesRequest,
@@ -33,7 +33,7 @@ from raylane_common.wire.tables import (
     TableRef,
     TablesResult,
 )
-from raylane_common.wire.upload import UploadRequest
+from raylane_common.wire.upload import PreviewRequest, PreviewResult, UploadRequest, UploadResult
 from raylane_worker.context import JobContext, Resources
 from raylane_worker.first_use import catalog_of, storage_of
 from raylane_worker.handlers.tables import tables
@@ -140,6 +140,12 @@ def request_for(data: bytes, filename: str = "data.csv", **changes: Any) -> Uplo
     return UploadRequest.model_validate(fields | changes)
 
 
+async def uploaded(request: UploadRequest, ctx: JobContext) -> UploadResult:
+    result = await upload(request, ctx)
+    assert isinstance(result, UploadResult)
+    return result
+
+
 async def stored(moto: EmbeddedMoto, harness: Harness) -> dict[str, bytes]:
     async with s3(moto.url) as client:
         bucket = harness.resources.settings.storage.bucket
@@ -149,7 +155,8 @@ async def stored(moto: EmbeddedMoto, harness: Harness) -> dict[str, bytes]:
 
 
 async def test_an_upload_is_stored_and_becomes_a_source(harness: Harness, moto: EmbeddedMoto) -> None:
-    result = await upload(request_for(DATA), harness.job(request_for(DATA), body=DATA))
+    job = harness.job(request_for(DATA), body=DATA)
+    result = await uploaded(request_for(DATA), job)
     key = "sessions/s1/csv/data.csv"
     assert await stored(moto, harness) == {key: DATA}
     assert result.bucket == harness.resources.settings.storage.bucket
@@ -158,20 +165,21 @@ async def test_an_upload_is_stored_and_becomes_a_source(harness: Harness, moto: 
     assert result.preview == (("one\nline", "1"), ("b", "2"), ("c", "3"), ("d", "4"), ("e", "5"))
     assert [column.type for column in result.columns] == [ColumnType.STRING, ColumnType.INTEGER]
     (source,) = await harness.resources.sources.all("s1")
-    assert source == CsvSource(
+    assert source == FileSource(
         filename="data.csv",
         s3_uri=result.s3_uri,
         size_bytes=len(DATA),
         rows=6,
         columns=result.columns,
+        enqueued_ms=job.record.enqueued_at,
         job_id="job1",
     )
-    assert harness.port.stages == ["checking", "storing"]
+    assert harness.port.stages == ["reading", "storing"]
 
 
 async def test_a_real_file_is_profiled(harness: Harness, weather: Path) -> None:
     data = weather.read_bytes()
-    result = await upload(request_for(data, weather.name), harness.job(request_for(data), body=data))
+    result = await uploaded(request_for(data, weather.name), harness.job(request_for(data), body=data))
     assert (result.rows, result.warnings) == (1461, ())
     assert {column.name: column.type for column in result.columns} == {
         "date": ColumnType.STRING,  # written as 2012/01/01, which the reader leaves as text
@@ -183,17 +191,28 @@ async def test_a_real_file_is_profiled(harness: Harness, weather: Path) -> None:
     }
 
 
+async def test_a_preview_says_what_would_be_read_and_stores_nothing(harness: Harness, moto: EmbeddedMoto) -> None:
+    request = PreviewRequest.model_validate(request_for(DATA).model_dump(exclude={"action"}))
+    result = await upload(request, harness.job(request, body=DATA))
+    assert isinstance(result, PreviewResult)
+    assert (result.filename, result.bytes, result.rows, result.reasons) == ("data.csv", len(DATA), 6, ())
+    assert result.preview[1] == ("b", "2")
+    assert await stored(moto, harness) == {}
+    assert await harness.sources() == []
+
+
 async def test_the_same_upload_again_changes_nothing(harness: Harness, moto: EmbeddedMoto) -> None:
-    first = await upload(request_for(DATA), harness.job(request_for(DATA), body=DATA))
+    job = harness.job(request_for(DATA), body=DATA)
+    first = await uploaded(request_for(DATA), job)
     before = await harness.resources.sources.all("s1")
-    assert await upload(request_for(DATA), harness.job(request_for(DATA), body=DATA)) == first
+    assert await uploaded(request_for(DATA), job) == first
     assert await harness.resources.sources.all("s1") == before
     assert await stored(moto, harness) == {first.key: DATA}
 
 
 async def test_a_session_keeps_several_uploads_and_the_newest_of_one_name(harness: Harness) -> None:
     for filename, data, job_id in (("a.csv", DATA, "j1"), ("b.csv", DATA, "j2"), ("a.csv", b"x\n1\n", "j3")):
-        await upload(request_for(data, filename), harness.job(request_for(data), body=data, id=job_id))
+        await uploaded(request_for(data, filename), harness.job(request_for(data), body=data, id=job_id))
     assert [(source.name, source.job_id) for source in await harness.resources.sources.all("s1")] == [
         ("a.csv", "j3"),
         ("b.csv", "j2"),
@@ -202,12 +221,12 @@ async def test_a_session_keeps_several_uploads_and_the_newest_of_one_name(harnes
 
 async def test_an_odd_filename_keeps_its_name_in_the_key(harness: Harness, moto: EmbeddedMoto) -> None:
     filename = "50% off, DES=+1 #é 日本.csv"
-    result = await upload(request_for(DATA, filename), harness.job(request_for(DATA), body=DATA))
+    result = await uploaded(request_for(DATA, filename), harness.job(request_for(DATA), body=DATA))
     assert await stored(moto, harness) == {f"sessions/s1/csv/{filename}": DATA}
     assert await harness.sources() == [filename]
     assert result.s3_uri == f"s3://{result.bucket}/sessions/s1/csv/{filename}"
     (source,) = await harness.resources.sources.all("s1")
-    assert isinstance(source, CsvSource)
+    assert isinstance(source, FileSource)
     assert source.location.endswith("/50%25%20off,%20DES=+1%20%23%C3%A9%20%E6%97%A5%E6%9C%AC.csv")
 
 
@@ -216,7 +235,7 @@ async def test_an_odd_filename_keeps_its_name_in_the_key(harness: Harness, moto:
     [
         (DATA, {"size_bytes": 1}, InvalidRequest, "size_bytes"),
         (DATA, {"sha256": "0" * 64}, InvalidRequest, "sha256"),
-        (b"a,b\n1\n", {}, InvalidCsv, "line 2"),
+        (b"a,b\n1\n", {}, InvalidFile, "line 2"),
     ],
 )
 async def test_bytes_that_are_no_csv_or_do_not_match_the_request_are_not_stored(
@@ -224,7 +243,7 @@ async def test_bytes_that_are_no_csv_or_do_not_match_the_request_are_not_stored(
 ) -> None:
     request = request_for(data, **changes)
     with pytest.raises(error, match=expected):
-        await upload(request, harness.job(request, body=data))
+        await uploaded(request, harness.job(request, body=data))
     assert await harness.sources() == []
     assert await stored(moto, harness) == {}
 
@@ -232,14 +251,14 @@ async def test_bytes_that_are_no_csv_or_do_not_match_the_request_are_not_stored(
 async def test_an_upload_without_a_bucket_leaves_no_source(redis: Redis, moto: EmbeddedMoto) -> None:
     async with open_harness(redis, moto.url, own_bucket(create=False)) as harness:
         with pytest.raises(StorageRejected, match="NoSuchBucket"):
-            await upload(request_for(DATA), harness.job(request_for(DATA), body=DATA))
+            await uploaded(request_for(DATA), harness.job(request_for(DATA), body=DATA))
         assert await harness.sources() == []
 
 
 async def test_an_upload_without_s3_leaves_no_source(redis: Redis) -> None:
     async with open_harness(redis, closed(), own_bucket(create=False)) as harness:
         with pytest.raises(StorageUnavailable):
-            await upload(request_for(DATA), harness.job(request_for(DATA), body=DATA))
+            await uploaded(request_for(DATA), harness.job(request_for(DATA), body=DATA))
         assert await harness.sources() == []
 
 
@@ -251,7 +270,7 @@ async def test_an_upload_whose_source_cannot_be_written_is_an_error(
     try:
         async with open_harness(client, moto.url) as harness:
             with pytest.raises(QueueUnavailable, match="no permission to store sources"):
-                await upload(request_for(DATA), harness.job(request_for(DATA), body=DATA))
+                await uploaded(request_for(DATA), harness.job(request_for(DATA), body=DATA))
     finally:
         await client.aclose()
         await redis.acl_deluser("writes-no-hash")

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from raylane import CsvSource, GenerateResult, GeneratorName, Run
+from raylane import FileSource, GenerateResult, GeneratorName, Run
 from raylane.errors import InvalidRequest
 from raylane.ray import RunStatus
 from raylane.testing import MemoryProducer
 
-SALES = CsvSource(
+SALES = FileSource(
     filename="sales.csv",
     s3_uri="s3://raylane/sessions/ada/csv/sales.csv",
     size_bytes=20,

@@ -27,7 +27,7 @@ from raylane_common.ray.models import RayRun, RayVersion, RunStatus
 from raylane_common.wire.generate import GenerateRequest
 from raylane_common.wire.ray import RayStatusResult, RayStopResult, RaySubmitResult
 from raylane_common.wire.tables import DatabasesResult, SelectedTablesResult, TablesResult, TableSummary
-from tests.unit.producer.samples import COLUMNS, CSV, CSV_BYTES, GENERATED, RUN, TABLE, UPLOADED
+from tests.unit.producer.samples import COLUMNS, CSV, CSV_BYTES, GENERATED, PREVIEWED, RUN, TABLE, UPLOADED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,6 +53,7 @@ _BLOCK: Final = re.compile(r"^Example:\n((?: {4}.*\n?|\n)+)", re.MULTILINE)
 
 _RESULTS: Final[dict[str, Result]] = {
     "UploadRequest": UPLOADED,
+    "PreviewRequest": PREVIEWED,
     "ListDatabasesRequest": DatabasesResult(databases=("shop",)),
     "ListTablesRequest": TablesResult(
         tables=(TableSummary(database="shop", table="orders", location=None, columns=COLUMNS, supported=True),)

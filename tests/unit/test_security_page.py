@@ -11,11 +11,11 @@ import pytest
 import yaml
 from moto.iam.access_control import IAMPolicy, PermissionResult
 
-from raylane_worker.data.layout import csv_key
+from raylane_worker.data.layout import original_key
 
 PAGE = (Path(__file__).parents[2] / "docs" / "security.md").read_text(encoding="utf-8")
 WORKER, RUN = (json.loads(block) for block in re.findall(r"```json\n(.*?)```", PAGE, re.S))
-SOURCE = f"arn:aws:s3:::BUCKET/{csv_key('ada', 'sales.csv')}"
+SOURCE = f"arn:aws:s3:::BUCKET/{original_key('ada', 'sales.csv')}"
 OUTPUT = "arn:aws:s3:::BUCKET/sessions/ada/runs/rl-1/part-0.parquet"
 
 

@@ -21,7 +21,7 @@
     │   └── InternalError            internal_error
     ├── SourceError
     │   ├── NoSources                no_sources
-    │   └── InvalidCsv               invalid_csv
+    │   └── InvalidFile               invalid_file
     ├── StorageError
     │   ├── StorageUnavailable       storage_unavailable           yes
     │   └── StorageRejected          storage_rejected
@@ -92,7 +92,7 @@ from raylane_common.errors.data import (
     CatalogError,
     CatalogRejected,
     CatalogUnavailable,
-    InvalidCsv,
+    InvalidFile,
     NoSources,
     SourceError,
     StorageError,
@@ -159,7 +159,7 @@ __all__ = [
     "GenerationError",
     "GenerationRefused",
     "InternalError",
-    "InvalidCsv",
+    "InvalidFile",
     "InvalidRequest",
     "JobCancelled",
     "JobError",

@@ -12,19 +12,19 @@ class SourceError(RaylaneError):
 class NoSources(SourceError):
     """The session has no sources.
 
-    What to do: upload a CSV or select a table first.
+    What to do: upload a file or select a table first.
     """
 
     code = "no_sources"
 
 
-class InvalidCsv(SourceError):
-    """The file cannot be read as a CSV with a header; the message names the line.
+class InvalidFile(SourceError):
+    """The file cannot be read without a doubt; the message names the line or column.
 
-    What to do: correct the file and upload it again.
+    What to do: say how the file is written (see `raylane upload --help`), or correct it, and upload it again.
     """
 
-    code = "invalid_csv"
+    code = "invalid_file"
 
 
 class StorageError(RaylaneError):

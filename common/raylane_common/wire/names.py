@@ -1,4 +1,4 @@
-"""The fixed names of the wire format: kinds, lanes, states, priorities and generators.
+"""The fixed names of the wire format: kinds, lanes, states, priorities, generators, file formats and column types.
 
 Imports only the standard library, so that the command line can offer them as choices without loading pydantic.
 """
@@ -56,3 +56,41 @@ class GeneratorName(StrEnum):
     AUTO = "auto"
     TEMPLATE = "template"
     AGENT = "agent"
+
+
+class FileFormat(StrEnum):
+    """The formats of files that can be uploaded."""
+
+    CSV = "csv"
+    JSON = "json"
+    JSON_LINES = "jsonl"
+    PARQUET = "parquet"
+    ARROW = "arrow"
+    WORKBOOK = "workbook"
+
+
+class Compression(StrEnum):
+    """The compressions that an upload may have."""
+
+    GZIP = "gzip"
+    BZIP2 = "bz2"
+    ZSTD = "zstd"
+    ZIP = "zip"
+
+
+class ColumnType(StrEnum):
+    """The type of a column, independent of the system that holds the data."""
+
+    INTEGER = "integer"
+    NUMBER = "number"
+    STRING = "string"
+    BOOLEAN = "boolean"
+    DATE = "date"
+    TIME = "time"
+    TIMESTAMP = "timestamp"
+    OTHER = "other"
+
+    @property
+    def is_numeric(self) -> bool:
+        """Whether sums and means make sense."""
+        return self in (ColumnType.INTEGER, ColumnType.NUMBER)

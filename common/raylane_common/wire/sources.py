@@ -8,22 +8,46 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from raylane_common.wire.names import ColumnType as ColumnType
+from raylane_common.wire.names import FileFormat
+from raylane_common.wire.reading import Reading
 
-class ColumnType(StrEnum):
-    """The type of a column, independent of the system that holds the data."""
 
-    INTEGER = "integer"
-    NUMBER = "number"
-    STRING = "string"
-    BOOLEAN = "boolean"
-    DATE = "date"
-    TIMESTAMP = "timestamp"
-    OTHER = "other"
+class Shape(BaseModel):
+    """How `count` texts of a column look: 'Aaa-9' is three letters, one of them a capital, '-' and a digit."""
 
-    @property
-    def is_numeric(self) -> bool:
-        """Whether sums and means make sense."""
-        return self in (ColumnType.INTEGER, ColumnType.NUMBER)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
+
+    shape: str
+    count: int
+
+
+class Top(BaseModel):
+    """A value that a column holds `count` times."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
+
+    value: str
+    count: int
+
+
+class ColumnProfile(BaseModel):
+    """What is known of the values of a column. Its only cells are extremes of numbers, dates and times, and `top`."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
+
+    nulls: int
+    distinct: int = Field(description="Different values, without missing ones")
+    distinct_is_exact: bool = True
+    min: int | float | str | None = Field(default=None, description="Only of numbers, dates and times")
+    max: int | float | str | None = Field(default=None, description="Only of numbers, dates and times")
+    mean: float | None = None
+    magnitude: float | None = Field(default=None, description="The sum of the absolute values")
+    order: Literal["ascending", "descending"] | None = Field(default=None, description="How the rows are sorted by it")
+    unique: bool = Field(default=False, description="Whether no value occurs twice")
+    longest: int | None = Field(default=None, description="Characters of the longest text")
+    shapes: tuple[Shape, ...] = Field(default=(), description="The most frequent forms of the texts")
+    top: tuple[Top, ...] = Field(default=(), description="The most frequent values, if samples may be shared")
 
 
 class Column(BaseModel):
@@ -33,20 +57,37 @@ class Column(BaseModel):
 
     name: str
     type: ColumnType
-    native_type: str = Field(description="The type's name in its own system: Arrow for a CSV, Hive for a table")
+    native_type: str = Field(description="The type's name in its own system: Arrow for a file, Hive for a table")
+    original_name: str | None = Field(default=None, description="The name in the file, if the column was renamed")
+    written: str | None = Field(default=None, description="How the cells are written, if they were converted")
+    profile: ColumnProfile | None = None
 
 
-class CsvSource(BaseModel):
-    """One CSV object on S3. `size_bytes` and `rows` are exact, because the whole file is read when it is uploaded."""
+class PreparedCopy(BaseModel):
+    """The Parquet that is read instead of a file that Ray would not read right, or not in parallel."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
-    type: Literal["csv"] = "csv"
-    filename: str
     s3_uri: str
     size_bytes: int
+    reasons: tuple[str, ...] = Field(description="Why the file itself is not read")
+
+
+class FileSource(BaseModel):
+    """One file on S3. `size_bytes` and `rows` are exact, because the whole file is read when it is uploaded."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
+
+    type: Literal["file"] = "file"
+    filename: str
+    s3_uri: str = Field(description="The file as it was uploaded")
+    size_bytes: int
     rows: int
+    reading: Reading = Reading()
+    prepared: PreparedCopy | None = None
     columns: tuple[Column, ...]
+    warnings: tuple[str, ...] = ()
+    enqueued_ms: int = Field(default=0, description="When its upload was enqueued; a newer one replaces it")
     job_id: str = Field(description="The upload job that wrote it; distinguishes two uploads of the same file")
 
     @property
@@ -57,11 +98,13 @@ class CsvSource(BaseModel):
     @property
     def location(self) -> str:
         """The URI from which generated code reads it, encoded for Ray's reader."""
-        return readable_uri(self.s3_uri)
+        return readable_uri(self.prepared.s3_uri if self.prepared else self.s3_uri)
 
     @property
     def format(self) -> TableFormat:
         """The format in which generated code reads it."""
+        if self.prepared or self.reading.format is FileFormat.PARQUET:
+            return TableFormat.PARQUET
         return TableFormat.CSV
 
 
@@ -113,7 +156,7 @@ class OpaqueSource(BaseModel):
         )
 
 
-Source = CsvSource | TableSource
+Source = FileSource | TableSource
 KnownSource = Annotated[Source, Field(discriminator="type")]
 AnySource = Annotated[KnownSource | OpaqueSource, Field(union_mode="left_to_right")]
 """Validates a source. A source of an unknown type becomes an `OpaqueSource`."""

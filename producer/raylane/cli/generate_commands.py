@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from raylane.cli import parameters, runner
+from raylane.cli import parameters, reading_options, runner
 from raylane.cli.render import renders, show_code_and_run
 from raylane.cli.upload_commands import show_warnings
 from raylane_common.limits import MAX_CODE_VERSIONS
@@ -40,10 +40,11 @@ def run(
     generator: Generator = None,
     max_versions: MaxVersions = MAX_CODE_VERSIONS,
     keep_sources: KeepSources = False,
+    reading: reading_options.ReadingOptions = reading_options.READING,
     jobs: parameters.JobsOptions = parameters.JOBS,
     waiting: parameters.WaitOptions = parameters.WAIT,
 ) -> None:
-    """Upload a CSV, write code that answers the prompt, and run it on Ray.
+    """Upload a file, write code that answers the prompt, and run it on Ray.
 
     This enqueues two jobs, one after the other. With --job-id X their ids are X-upload and X.
     """
@@ -60,7 +61,7 @@ def run(
         upload_options = jobs.options()
         if jobs.job_id is not None:
             upload_options["job_id"] = f"{jobs.job_id}-upload"
-        upload = await producer.upload(file, session_id=session_id, **upload_options)
+        upload = await producer.upload(file, session_id=session_id, reading=reading.said(), **upload_options)
         answer = await producer.generate(
             prompt,
             session_id=session_id,

@@ -123,9 +123,9 @@ def time_text(epoch_ms: int | None) -> str:
 
 
 def _shape(source: AnySource) -> tuple[str, str, str]:
-    from raylane_common.wire.sources import CsvSource, OpaqueSource
+    from raylane_common.wire.sources import FileSource, OpaqueSource
 
     if isinstance(source, OpaqueSource):
         return "", "", "written by a newer version; upgrade to see it"
-    rows = str(source.rows) if isinstance(source, CsvSource) else ""
+    rows = str(source.rows) if isinstance(source, FileSource) else ""
     return rows, columns_text(source.columns), source.location

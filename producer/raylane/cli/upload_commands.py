@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from raylane.cli import parameters, runner
+from raylane.cli import parameters, reading_options, runner
 from raylane.cli.render import columns_text, renders
+from raylane_common.wire.names import FileFormat
 
 if TYPE_CHECKING:
     from raylane.cli.terminal import Terminal
-    from raylane_common.wire.upload import UploadResult
+    from raylane_common.wire.reading import Reading
+    from raylane_common.wire.upload import PreviewResult, UploadResult
 
 app: typer.Typer = typer.Typer()
 
@@ -19,6 +22,7 @@ Filename = Annotated[
     str | None,
     typer.Option("--filename", help="Name of the file in the session.", metavar="NAME", show_default=False),
 ]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be read, and store nothing.")]
 
 
 @app.command()
@@ -27,16 +31,28 @@ def upload(
     file: parameters.File,
     session: parameters.Session = None,
     filename: Filename = None,
+    dry_run: DryRun = False,
+    reading: reading_options.ReadingOptions = reading_options.READING,
     job: parameters.OneJobOptions = parameters.ONE_JOB,
     waiting: parameters.WaitOptions = parameters.NO_WAIT,
 ) -> None:
-    """Upload a CSV of up to 8 MiB into the session."""
-    runner.execute_job(
-        lambda producer: producer.upload(
-            file, session_id=runner.require_session(session), filename=filename, **job.options()
-        ),
-        waiting,
-    )
+    """Upload a file of up to 8 MiB into the session."""
+    if dry_run:
+        runner.execute_job(
+            lambda producer: producer.preview(file, filename=filename, reading=reading.said(), **job.options()),
+            replace(waiting, wait=True),
+        )
+    else:
+        runner.execute_job(
+            lambda producer: producer.upload(
+                file,
+                session_id=runner.require_session(session),
+                filename=filename,
+                reading=reading.said(),
+                **job.options(),
+            ),
+            waiting,
+        )
 
 
 @renders("UploadResult")
@@ -44,12 +60,45 @@ def show_upload(result: UploadResult, terminal: Terminal) -> None:
     """Prints where the CSV is, its columns, and its first rows."""
     show_warnings(result, terminal)
     terminal.line(f"{result.s3_uri}  {result.rows} rows, {result.bytes} bytes")
+    if result.prepared is not None:
+        terminal.line(f"prepared copy: {result.prepared.s3_uri}, because {'; '.join(result.prepared.reasons)}")
+    _show_content(result, terminal)
+
+
+@renders("PreviewResult")
+def show_preview(result: PreviewResult, terminal: Terminal) -> None:
+    """Prints how the file would be read, its columns, and its first rows."""
+    show_warnings(result, terminal)
+    terminal.line(f"{result.filename}  {result.rows} rows, {result.bytes} bytes; nothing was stored")
+    if result.reasons:
+        terminal.line(f"an upload would write a prepared copy, because {'; '.join(result.reasons)}")
+    _show_content(result, terminal)
+
+
+def _show_content(result: UploadResult | PreviewResult, terminal: Terminal) -> None:
+    terminal.line(reading_text(result.reading))
     terminal.line(columns_text(result.columns))
     terminal.line("")
     terminal.table([column.name for column in result.columns], result.preview)
 
 
-def show_warnings(result: UploadResult, terminal: Terminal) -> None:
+def reading_text(reading: Reading) -> str:
+    """Returns how a file was read, on one line."""
+    parts = [str(reading.format) if reading.compression is None else f"{reading.format} in {reading.compression}"]
+    if reading.format is FileFormat.CSV:
+        delimiter = {"\t": "tab", " ": "space"}.get(reading.delimiter, f"'{reading.delimiter}'")
+        parts += [reading.encoding, f"delimiter {delimiter}"]
+        parts += [f"decimal mark '{reading.decimal}'"] if reading.decimal != "." else []
+        parts += [f"escape '{reading.escape}'"] if reading.escape else []
+        parts += [f"quote '{reading.quote}'" if reading.quote else "no quotes"] if reading.quote != '"' else []
+        parts += [f"header on line {reading.header_line}" if reading.header_line else "no header"]
+        parts += [f"comments after '{reading.comment}'"] if reading.comment else []
+    if reading.sheet is not None:
+        parts += [f"sheet '{reading.sheet}'"]
+    return f"read as {', '.join(parts)}"
+
+
+def show_warnings(result: UploadResult | PreviewResult, terminal: Terminal) -> None:
     """Writes to stderr what may surprise in the file."""
     for warning in result.warnings:
         terminal.note(f"warning: {warning}")

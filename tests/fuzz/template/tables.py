@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import duckdb
 
-from raylane_common.wire.sources import CsvSource
+from raylane_common.wire.sources import FileSource
 from raylane_worker.data.csv_profile import profile
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ _POOL: Final = tuple(dict.fromkeys(name for names in _CHOSEN for name in names))
 class Table:
     """A table with its source, its CSV, and the same CSV in DuckDB as `t`, whose columns are `c0`, `c1` and so on."""
 
-    source: CsvSource
+    source: FileSource
     data: bytes
     types: dict[str, str]
     rows: list[list[Cell]]
@@ -99,7 +99,7 @@ def _make_table(chance: Random, names: Sequence[str]) -> Table:
     writer.writerows([[_written(cell) for cell in row] for row in rows])
     data = output.getvalue().encode()
     found = profile(data)
-    source = CsvSource(
+    source = FileSource(
         filename=FILENAME,
         s3_uri=f"s3://fuzz/sessions/s/csv/{FILENAME}",
         size_bytes=len(data),

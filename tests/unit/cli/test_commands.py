@@ -21,9 +21,11 @@ from raylane_common.wire.ray import (
     RayStopResult,
     RaySubmitResult,
 )
+from raylane_common.wire.reading import ReadingOptions
+from raylane_common.wire.sources import ColumnType
 from raylane_common.wire.tables import DatabasesResult, SelectedTablesResult, TablesResult, TableSummary
 from raylane_common.wire.upload import UploadResult
-from tests.unit.producer.samples import COLUMNS, CSV, CSV_BYTES, FAILED_RUN, GENERATED, RUN, TABLE, UPLOADED
+from tests.unit.producer.samples import COLUMNS, CSV, CSV_BYTES, FAILED_RUN, GENERATED, PREVIEWED, RUN, TABLE, UPLOADED
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,6 +58,7 @@ async def test_upload_and_wait_prints_the_preview(cli: Cli, worker: ScriptedWork
     assert worker.claimed[0].payload["filename"] == "other.csv"
     assert ran.stdout.splitlines() == [
         f"{UPLOADED.s3_uri}  1 rows, {len(CSV_BYTES)} bytes",
+        "read as csv, utf-8, delimiter ',', header on line 1",
         "city string, temp integer",
         "",
         "city  temp",
@@ -64,6 +67,35 @@ async def test_upload_and_wait_prints_the_preview(cli: Cli, worker: ScriptedWork
     assert "running" in ran.stderr
     assert "working: on it 1/3 rows" in ran.stderr
     assert "warning: odd quotes" in ran.stderr
+
+
+async def test_what_a_user_says_about_a_file_reaches_the_worker(cli: Cli, worker: ScriptedWorker, csv: str) -> None:
+    worker.outcomes["preview"] = PREVIEWED
+    said = ("--delimiter", "tab", "--header-line", "0", "--null", "x", "--null", "y", "--type", "a=b=string")
+    ran = await cli("upload", csv, "--dry-run", *said)
+    assert ran.exit_code == 0, ran.output
+    assert ran.stdout.startswith("temps.csv  1 rows, 17 bytes; nothing was stored\n")
+    assert worker.claimed[0].payload["action"] == "preview"
+    expected = ReadingOptions(delimiter="\t", header_line=0, null_markers=("x", "y"), types={"a=b": ColumnType.STRING})
+    assert worker.claimed[0].payload["reading"] == expected.model_dump(mode="json")
+
+
+@pytest.mark.parametrize(
+    ("said", "problem"),
+    [
+        (("--type", "zip"), "type"),
+        (("--type", "zip=postcode"), "types.zip"),
+        (("--decimal", ";"), "decimal"),
+        (("--delimiter", "::"), "delimiter"),
+        (("--header-line", "-1"), "header_line"),
+    ],
+)
+async def test_a_wrong_word_about_a_file_is_refused_by_name(
+    cli: Cli, csv: str, said: tuple[str, ...], problem: str
+) -> None:
+    ran = await cli("upload", csv, "-s", "s1", *said)
+    assert ran.exit_code != 0
+    assert problem in ran.stderr
 
 
 async def test_run_shows_the_warnings_about_the_file(cli: Cli, worker: ScriptedWorker, csv: str) -> None:
@@ -225,7 +257,7 @@ async def test_sources_are_listed_removed_and_restored(cli: Cli, worker: Scripte
     assert "no sources" in empty.stderr
     await SourceStore(redis).put("s1", [CSV, TABLE])
     rows = (await cli("sources", "-s", "s1")).stdout.splitlines()
-    assert [row.split()[:2] for row in rows] == [["source", "type"], ["temps.csv", "csv"], ["shop.orders", "table"]]
+    assert [row.split()[:2] for row in rows] == [["source", "type"], ["temps.csv", "file"], ["shop.orders", "table"]]
     await cli("generate", "mean", "-s", "s1", "--job-id", "gen", "--wait")
     assert (await cli("reset", "-s", "s1")).stdout == "2 sources removed\n"
     assert "temps.csv" in (await cli("restore", "gen")).stdout

@@ -7,11 +7,11 @@ import json
 from raylane_common.wire.base import OpaqueResult
 from raylane_common.wire.generate import Checkpoint
 from raylane_common.wire.jobs import EventType, JobEvent, JobRecord
-from raylane_common.wire.sources import CsvSource, OpaqueSource
+from raylane_common.wire.sources import FileSource, OpaqueSource
 
 RECORD = {"v": "1", "kind": "upload", "lane": "upload", "status": "succeeded", "enqueued_at": "1"}
 CSV = {
-    "type": "csv",
+    "type": "file",
     "filename": "a.csv",
     "s3_uri": "s3://b/a.csv",
     "size_bytes": 1,
@@ -41,7 +41,7 @@ def test_a_source_of_an_unknown_type_keeps_its_name_and_fields() -> None:
     parquet = {"type": "parquet", "filename": "a.parquet", "job_id": "up", "row_groups": 7}
     checkpoint = Checkpoint.model_validate({"sources_used": [CSV, parquet], "generator": "template"})
     known, unknown = checkpoint.sources_used
-    assert isinstance(known, CsvSource)
+    assert isinstance(known, FileSource)
     assert isinstance(unknown, OpaqueSource)
     assert (unknown.name, unknown.type, unknown.job_id) == ("a.parquet", "parquet", "up")
     assert unknown.model_dump() == parquet

@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 
 from raylane_common.errors import QueueUnavailable
 from raylane_common.redis.source_store import SourceStore
-from raylane_common.wire.sources import Column, ColumnType, CsvSource, TableFormat, TableSource
+from raylane_common.wire.sources import Column, ColumnType, FileSource, TableFormat, TableSource
 from tests.helpers.queue_keys import keys
 
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 COLUMN = Column(name="x", type=ColumnType.INTEGER, native_type="int64")
 
 
-def csv(filename: str, job_id: str = "j") -> CsvSource:
-    return CsvSource(
+def csv(filename: str, job_id: str = "j") -> FileSource:
+    return FileSource(
         filename=filename,
         s3_uri=f"s3://b/sessions/s/csv/{filename}",
         size_bytes=3,
@@ -76,7 +76,7 @@ async def test_clearing_removes_the_snapshot_and_keeps_a_newer_upload(redis: Red
 
 async def test_a_snapshot_can_be_put_back(redis: Redis) -> None:
     store = SourceStore(redis)
-    snapshot: list[CsvSource | TableSource] = [csv("1.csv"), table("t")]
+    snapshot: list[FileSource | TableSource] = [csv("1.csv"), table("t")]
     await store.put("a", snapshot)
     await store.clear("a", snapshot)
     assert await store.all("a") == []

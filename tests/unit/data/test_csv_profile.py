@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import csv as arrow_csv
 
-from raylane_common.errors import InvalidCsv
+from raylane_common.errors import InvalidFile
 from raylane_common.wire.sources import ColumnType
 from raylane_worker.data.csv_profile import BLOCK_BYTES, MAX_COLUMNS, PREVIEW_CELL_CHARACTERS, profile
 
@@ -37,8 +37,8 @@ def written(
     return text.getvalue().encode()
 
 
-def refusal(data: bytes) -> InvalidCsv:
-    with pytest.raises(InvalidCsv) as caught:
+def refusal(data: bytes) -> InvalidFile:
+    with pytest.raises(InvalidFile) as caught:
         profile(data)
     return caught.value
 
@@ -62,10 +62,10 @@ def test_types_are_those_of_the_reader_that_ray_uses(table: list[list[str]]) -> 
 
 
 @given(data=st.one_of(st.binary(max_size=300), st.text('a1,"\n\r\té;', max_size=60).map(str.encode)))
-def test_any_bytes_are_a_profile_or_an_invalid_csv(data: bytes) -> None:
+def test_any_bytes_are_a_profile_or_an_invalid_file(data: bytes) -> None:
     try:
         found = profile(data)
-    except InvalidCsv as error:
+    except InvalidFile as error:
         assert error.message
     else:
         assert found.columns

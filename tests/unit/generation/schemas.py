@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from raylane_common.wire.sources import Column, ColumnType, CsvSource, Source, TableFormat, TableSource
+from raylane_common.wire.sources import Column, ColumnType, FileSource, Source, TableFormat, TableSource
 
 NATIVE = {
     ColumnType.INTEGER: "int64",
@@ -14,6 +14,7 @@ NATIVE = {
     ColumnType.STRING: "string",
     ColumnType.BOOLEAN: "bool",
     ColumnType.DATE: "date32[day]",
+    ColumnType.TIME: "time32[s]",
     ColumnType.TIMESTAMP: "timestamp[s]",
     ColumnType.OTHER: "null",
 }
@@ -23,7 +24,7 @@ def column(name: str, kind: ColumnType, native: str = "") -> Column:
     return Column(name=name, type=kind, native_type=native or NATIVE[kind])
 
 
-def csv_source(filename: str = "seattle-weather.csv", columns: tuple[Column, ...] = (), **fields: Any) -> CsvSource:
+def csv_source(filename: str = "seattle-weather.csv", columns: tuple[Column, ...] = (), **fields: Any) -> FileSource:
     number = ColumnType.NUMBER
     weather = (
         column("date", ColumnType.DATE),
@@ -38,7 +39,7 @@ def csv_source(filename: str = "seattle-weather.csv", columns: tuple[Column, ...
         "size_bytes": 48_219,
         "rows": 1461,
     }
-    return CsvSource(filename=filename, columns=columns or weather, job_id="j", **defaults | fields)
+    return FileSource(filename=filename, columns=columns or weather, job_id="j", **defaults | fields)
 
 
 def table_source(name: str = "orders", **fields: Any) -> TableSource:
@@ -137,6 +138,7 @@ VALUES: dict[ColumnType, list[str]] = {
     ColumnType.BOOLEAN: ["true", "no"],
     ColumnType.DATE: ["2020-01-01", "'2020-12-31'", "2020-13-01"],
     ColumnType.TIMESTAMP: ["2020-01-01", "'2020-01-01 10:00:00'"],
+    ColumnType.TIME: ["10:30", "'25:00'"],
     ColumnType.OTHER: ["1"],
 }
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn, TypeAlias
 from strands.models import Model
 
 from raylane_common.settings import GenerationSettings
-from raylane_common.wire.sources import Column, ColumnType, CsvSource
+from raylane_common.wire.sources import Column, ColumnType, FileSource
 from raylane_worker.generation.agents.generator import AgentGenerator
 from raylane_worker.generation.port import WritingTask
 
@@ -89,8 +89,8 @@ class ScriptedModel(Model):
         }
 
 
-def csv(session: str = "sess-a", filename: str = "weather.csv") -> CsvSource:
-    return CsvSource(
+def csv(session: str = "sess-a", filename: str = "weather.csv") -> FileSource:
+    return FileSource(
         filename=filename,
         s3_uri=f"s3://bucket/sessions/{session}/csv/{filename}",
         size_bytes=1000,

@@ -106,12 +106,12 @@ from types import SimpleNamespace
 from raylane_common.settings import Settings
 from raylane_common.wire.generate import GenerateRequest
 from raylane_common.wire.jobs import JobRecord
-from raylane_common.wire.sources import Column, ColumnType, CsvSource
+from raylane_common.wire.sources import Column, ColumnType, FileSource
 from raylane_worker.context import JobContext, Resources
 from raylane_worker.handlers import HANDLERS
 
 column = Column(name="x", type=ColumnType.NUMBER, native_type="double")
-source = CsvSource(filename="a.csv", s3_uri="s3://b/a.csv", size_bytes=1, rows=1, columns=(column,), job_id="upload-1")
+source = FileSource(filename="a.csv", s3_uri="s3://b/a.csv", size_bytes=1, rows=1, columns=(column,), job_id="upload-1")
 request = GenerateRequest(prompt="sum of x")
 record = JobRecord(
     id="job-1", v=1, kind="generate", lane="generate", session_id="s1", status="running", enqueued_at=1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from raylane_common.wire.sources import CsvSource
+from raylane_common.wire.sources import FileSource
 from raylane_worker.data.csv_profile import profile
 from raylane_worker.generation.template.generator import write
 from raylane_worker.generation.verify import verify
@@ -46,7 +46,7 @@ tank,level,liters
 def printed(data: str, prompt: str) -> tuple[str, str]:
     """What the script prints, and how the prompt was read."""
     found = profile(data.encode())
-    source = CsvSource(
+    source = FileSource(
         filename="x.csv",
         s3_uri="s3://bucket/sessions/s/csv/x.csv",
         size_bytes=len(data),

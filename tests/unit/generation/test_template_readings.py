@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from raylane_common.errors import AmbiguousPrompt, GenerationError, NotUnderstood, RaylaneError, UnknownColumn
-from raylane_common.wire.sources import ColumnType, CsvSource, Source
+from raylane_common.wire.sources import ColumnType, FileSource, Source
 from raylane_worker.generation.template.generator import write
 from tests.unit.generation.schemas import column, csv_source, table_source
 
@@ -29,7 +29,7 @@ TIMES: Final = "at:t v:n"
 PEOPLE: Final = "name:s n:n"
 
 
-def source(columns: str, filename: str = "x.csv") -> CsvSource:
+def source(columns: str, filename: str = "x.csv") -> FileSource:
     pairs = [one.rpartition(":") for one in columns.split()]
     return csv_source(filename, columns=tuple(column(name.replace("_", " "), KINDS[kind]) for name, _, kind in pairs))
 

@@ -6,15 +6,16 @@ from typing import Final
 
 from raylane_common.ray.models import Run, RunStatus
 from raylane_common.wire.generate import Checkpoint, CodeVersion, GenerateResult, GeneratorName
-from raylane_common.wire.sources import Column, ColumnType, CsvSource, TableFormat, TableSource
-from raylane_common.wire.upload import UploadResult
+from raylane_common.wire.reading import Reading
+from raylane_common.wire.sources import Column, ColumnType, FileSource, TableFormat, TableSource
+from raylane_common.wire.upload import PreviewResult, UploadResult
 
 CSV_BYTES: Final = b"city,temp\nOslo,3\n"
 COLUMNS: Final = (
     Column(name="city", type=ColumnType.STRING, native_type="string"),
     Column(name="temp", type=ColumnType.INTEGER, native_type="int64"),
 )
-CSV: Final = CsvSource(
+CSV: Final = FileSource(
     filename="temps.csv",
     s3_uri="s3://raylane/sessions/s1/csv/temps.csv",
     size_bytes=len(CSV_BYTES),
@@ -38,6 +39,14 @@ UPLOADED: Final = UploadResult(
     rows=1,
     columns=COLUMNS,
     preview=(("Oslo", "3"),),
+)
+PREVIEWED: Final = PreviewResult(
+    filename=CSV.filename,
+    bytes=CSV.size_bytes,
+    rows=CSV.rows,
+    reading=Reading(),
+    columns=COLUMNS,
+    preview=UPLOADED.preview,
 )
 RUN: Final = Run(
     submission_id="rl-gen-1",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from raylane_common.errors import DependencyFailed, InternalError, InvalidCsv, InvalidRequest, JobNotFound
+from raylane_common.errors import DependencyFailed, InternalError, InvalidFile, InvalidRequest, JobNotFound
 from raylane_common.wire.jobs import JobStatus, Priority
 from raylane_common.wire.tables import DatabasesResult
 from tests.unit.producer.samples import CSV_BYTES, GENERATED, UPLOADED
@@ -46,7 +46,7 @@ async def test_all_jobs_that_come_after_a_failed_job_fail(memory: MemoryProducer
     upload = await memory.upload_bytes(CSV_BYTES, filename="a.csv", session_id="s1", job_id="up")
     generate = await memory.generate("count", session_id="s1", after=[upload], job_id="gen")
     last = await memory.cluster.submit("print(1)", after=[generate])
-    await memory.fail(upload.id, InvalidCsv("no header"))
+    await memory.fail(upload.id, InvalidFile("no header"))
     for handle, culprit in ((generate, "up"), (last, "gen")):
         with pytest.raises(DependencyFailed, match=culprit) as raised:
             await handle.result()

@@ -27,6 +27,7 @@ from raylane_common.redis.source_store import SourceStore
 from raylane_common.settings import RedisSettings, Settings
 from raylane_common.wire.jobs import EventType, JobStatus, Progress
 from raylane_common.wire.tables import DatabasesResult, SelectedTablesResult
+from raylane_common.wire.upload import UploadRequest
 from tests.helpers.waiting import until
 from tests.unit.producer.samples import CHECKPOINT, CSV, CSV_BYTES, GENERATED, TABLE, UPLOADED
 
@@ -52,11 +53,10 @@ async def test_upload_enqueues_the_file_and_returns_a_typed_result(
     claimed = await claim("upload")
     assert claimed.lease.job_id == handle.id
     assert claimed.record.session_id == "s1"
-    assert claimed.record.payload == {
-        "filename": "temps.csv",
-        "size_bytes": len(CSV_BYTES),
-        "sha256": hashlib.sha256(CSV_BYTES).hexdigest(),
-    }
+    request = UploadRequest(
+        filename="temps.csv", size_bytes=len(CSV_BYTES), sha256=hashlib.sha256(CSV_BYTES).hexdigest()
+    )
+    assert claimed.record.payload == request.model_dump(mode="json")
     assert await claimed.lease.body() == CSV_BYTES
     await claimed.succeed(UPLOADED)
     assert (await handle.result(timeout_s=5)).s3_uri == UPLOADED.s3_uri

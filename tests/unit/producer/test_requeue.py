@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from raylane_common.errors import (
-    InvalidCsv,
+    InvalidFile,
     InvalidRequest,
     JobCancelled,
     JobNotFound,
@@ -216,7 +216,7 @@ async def test_lanes_and_jobs_show_which_job_is_in_which_state(memory: MemoryPro
     waiting = await producer.generate("mean", session_id="s1", after=[running])
     scheduled = await producer.tables.databases(delay_s=60)
     failed = await producer.upload_bytes(CSV_BYTES, filename="a.csv", session_id="s1")
-    await memory.fail(failed.id, InvalidCsv("no header"))
+    await memory.fail(failed.id, InvalidFile("no header"))
     upload, generate, ray = await producer.operator.lanes()
     assert [lane.lane for lane in (upload, generate, ray)] == ["upload", "generate", "ray"]
     assert (upload.scheduled, upload.queued, upload.oldest_s) == (1, 0, None)

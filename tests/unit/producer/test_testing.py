@@ -270,9 +270,10 @@ async def test_an_upload_and_a_selection_add_sources(memory: MemoryProducer) -> 
     upload = await memory.upload_bytes(CSV_BYTES, filename="temps.csv", session_id="s1", job_id="up")
     select = await memory.tables.select("s1", [("shop", "orders")])
     await memory.succeed(upload.id, UPLOADED)
-    assert await memory.sources("s1") == [CSV]
+    uploaded = CSV.model_copy(update={"enqueued_ms": (await upload.record()).enqueued_at})
+    assert await memory.sources("s1") == [uploaded]
     await memory.succeed(select.id, SelectedTablesResult(sources=(TABLE,)))
-    assert await memory.sources("s1") == [CSV, TABLE]
+    assert await memory.sources("s1") == [uploaded, TABLE]
 
 
 @pytest.mark.parametrize(("keep_sources", "left"), [(False, []), (True, [CSV])])

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
-from raylane_common.errors import InvalidCsv
+from raylane_common.errors import InvalidFile
 from raylane_common.wire.sources import Column, ColumnType
 from raylane_worker.data.csv_warnings import cell_warnings
 
@@ -66,14 +66,14 @@ class _Record(NamedTuple):
 def profile(data: bytes) -> CsvProfile:
     """Reads the whole file and returns its profile. The CPU time is proportional to its size: call it in a thread.
 
-    Raises `InvalidCsv` for a file that Ray cannot read or would misread: no header, records of different lengths, text
+    Raises `InvalidFile` for a file that Ray cannot read or would misread: no header, records of different lengths, text
     that is not UTF-8, a quote that is never closed, or a column that changes its type after the first block.
     """
     text = _text(data)
     header = _header(text)
     table = _read(data, text)
     if _ends_inside_quotes(data, table):
-        raise InvalidCsv("a quote is opened and never closed, so the rest of the file is one cell; close the '\"'")
+        raise InvalidFile("a quote is opened and never closed, so the rest of the file is one cell; close the '\"'")
     columns = tuple(
         Column(name=field.name, type=_column_type(field.type), native_type=str(field.type)) for field in table.schema
     )
@@ -82,20 +82,20 @@ def profile(data: bytes) -> CsvProfile:
 
 
 def _text(data: bytes) -> str:
-    """Returns the file as text. Raises `InvalidCsv`, which says what the file is, if it is not UTF-8 text."""
+    """Returns the file as text. Raises `InvalidFile`, which says what the file is, if it is not UTF-8 text."""
     for magic, kind in _OTHER_FORMATS.items():
         if data.startswith(magic):
-            raise InvalidCsv(f"the file is not a CSV but {kind}")
+            raise InvalidFile(f"the file is not a CSV but {kind}")
     if (position := data.find(b"\0")) >= 0:
         line = _line_of(data, position)
-        raise InvalidCsv(
+        raise InvalidFile(
             f"line {line} holds a NUL byte: binary data, or UTF-16; save it as UTF-8", details={"line": line}
         )
     try:
         return data.decode().removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         line = _line_of(data, error.start)
-        raise InvalidCsv(
+        raise InvalidFile(
             f"line {line} is not UTF-8 (byte 0x{data[error.start]:02x}); save the file as UTF-8", details={"line": line}
         ) from error
 
@@ -108,11 +108,11 @@ def _header(text: str) -> list[str]:
     try:
         header = next(_records(text), None)
     except csv.Error as error:
-        raise InvalidCsv(f"the header cannot be read: {error}") from error
+        raise InvalidFile(f"the header cannot be read: {error}") from error
     if header is None:
-        raise InvalidCsv("the file is empty; its first line must name the columns")
+        raise InvalidFile("the file is empty; its first line must name the columns")
     if len(header.fields) > MAX_COLUMNS:
-        raise InvalidCsv(f"the header names {len(header.fields):,} columns; at most {MAX_COLUMNS:,} are supported")
+        raise InvalidFile(f"the header names {len(header.fields):,} columns; at most {MAX_COLUMNS:,} are supported")
     return header.fields
 
 
@@ -127,14 +127,14 @@ def _records(text: str) -> Iterator[_Record]:
 
 
 def _read(data: bytes, text: str) -> pa.Table:
-    """Returns the whole file, read in blocks as Ray does. Raises `InvalidCsv` if reading in blocks changes a value."""
+    """Returns the whole file, read in blocks as Ray does. Raises `InvalidFile` if reading in blocks changes a value."""
     names: list[str] = []
     try:
         with _open(data, arrow_csv.ConvertOptions()) as reader:
             names = reader.schema.names
             table = reader.read_all()
         if len(data) > BLOCK_BYTES and not _same_text(table, _read_at_once(data)):
-            raise InvalidCsv(_CUT_CELL)
+            raise InvalidFile(_CUT_CELL)
     except pa.ArrowException as error:
         raise _explained(str(error), text, names) from error
     return table
@@ -199,32 +199,32 @@ def _column_type(arrow_type: pa.DataType) -> ColumnType:
     return next((column_type for fits, column_type in kinds if fits(arrow_type)), ColumnType.OTHER)
 
 
-def _explained(problem: str, text: str, names: list[str]) -> InvalidCsv:
+def _explained(problem: str, text: str, names: list[str]) -> InvalidFile:
     """Turns pyarrow's message into one that names the line or the column, and says what to do."""
     if "Expected" in problem:
         return _first_ragged(problem, text)
     if names and (match := _CONVERSION_ERROR.search(problem)):
         index, record, arrow_type, value = match.groups()
         name = names[int(index)]
-        return InvalidCsv(
+        return InvalidFile(
             f"column {name!r} is {arrow_type} in the first MiB, which decides its type in Ray, but record {record} has "
             f"{value[:_SHOWN_CHARACTERS]!r}; move such a record to the front, or use one type in the whole column",
             details={"column": name, "record": int(record)},
         )
     if "out of sync" in problem:
-        return InvalidCsv(_CUT_CELL)
+        return InvalidFile(_CUT_CELL)
     if "Empty CSV" in problem:
-        return InvalidCsv("the header never ends; end it with a line break, and close every quote")
+        return InvalidFile("the header never ends; end it with a line break, and close every quote")
     if "straddl" in problem:
-        return InvalidCsv("a record is longer than 1 MiB, which Ray cannot read, or a quote is never closed")
+        return InvalidFile("a record is longer than 1 MiB, which Ray cannot read, or a quote is never closed")
     return _as_pyarrow_says(problem)
 
 
-def _as_pyarrow_says(problem: str) -> InvalidCsv:
-    return InvalidCsv(f"the file cannot be read: {problem.splitlines()[0][: 3 * _SHOWN_CHARACTERS]}")
+def _as_pyarrow_says(problem: str) -> InvalidFile:
+    return InvalidFile(f"the file cannot be read: {problem.splitlines()[0][: 3 * _SHOWN_CHARACTERS]}")
 
 
-def _first_ragged(problem: str, text: str) -> InvalidCsv:
+def _first_ragged(problem: str, text: str) -> InvalidFile:
     try:
         records = _records(text)
         header = next(records).fields
@@ -232,7 +232,7 @@ def _first_ragged(problem: str, text: str) -> InvalidCsv:
     except csv.Error:
         return _as_pyarrow_says(problem)
     if found is None:
-        return InvalidCsv(_CUT_CELL) if len(text) > BLOCK_BYTES else _as_pyarrow_says(problem)
+        return InvalidFile(_CUT_CELL) if len(text) > BLOCK_BYTES else _as_pyarrow_says(problem)
     line, fields = found
     other = _other_delimiter(header)
     if other:
@@ -241,7 +241,7 @@ def _first_ragged(problem: str, text: str) -> InvalidCsv:
         hint = (
             "quote cells that contain ','" if len(fields) > len(header) else "a cell without a value needs its ',' too"
         )
-    return InvalidCsv(
+    return InvalidFile(
         f"the number of cells on line {line} is {len(fields)}, the header's is {len(header)}; {hint}",
         details={"line": line},
     )

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 
-def csv_key(session_id: str, filename: str) -> str:
+def original_key(session_id: str, filename: str) -> str:
     """Returns the key of an upload. Every upload of the same filename to the same session has the same key."""
     return f"sessions/{session_id}/csv/{filename}"
+
+
+def prepared_key(session_id: str, filename: str) -> str:
+    """Returns the key of the prepared copy of an upload."""
+    return f"sessions/{session_id}/data/{filename}.parquet"

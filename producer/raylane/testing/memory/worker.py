@@ -16,7 +16,7 @@ from raylane_common.wire.base import Lane
 from raylane_common.wire.generate import Checkpoint, GenerateResult
 from raylane_common.wire.jobs import JobStatus
 from raylane_common.wire.kinds import KINDS
-from raylane_common.wire.sources import CsvSource
+from raylane_common.wire.sources import FileSource
 from raylane_common.wire.tables import SelectedTablesResult
 from raylane_common.wire.upload import UploadResult
 
@@ -141,12 +141,16 @@ class MemoryWorker:
             await self._sources.put(record.session_id, sources)
 
 
-def _uploaded(record: JobRecord, result: UploadResult) -> CsvSource:
-    return CsvSource(
+def _uploaded(record: JobRecord, result: UploadResult) -> FileSource:
+    return FileSource(
         filename=str(record.payload.get("filename", "")),
         s3_uri=result.s3_uri,
         size_bytes=result.bytes,
         rows=result.rows,
+        reading=result.reading,
+        prepared=result.prepared,
         columns=result.columns,
+        warnings=result.warnings,
+        enqueued_ms=record.enqueued_at,
         job_id=record.id,
     )

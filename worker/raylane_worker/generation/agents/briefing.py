@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
-from raylane_common.wire.sources import CsvSource, TableFormat
+from raylane_common.wire.sources import FileSource, TableFormat
 from raylane_worker.generation.agents.run_output import shorten
 
 if TYPE_CHECKING:
@@ -22,6 +22,11 @@ _MAX_MESSAGE_CHARACTERS: Final = 500
 _MAX_NOTES_CHARACTERS: Final = 4_000
 _MAX_FINDINGS: Final = 20
 # Where Ray's message about a failed run begins to repeat the output.
+# Warnings quote cells, and no cell reaches a model.
+_OF_SOURCES: Final = ("job_id", "filename", "s3_uri", "reading", "prepared", "warnings", "enqueued_ms")
+_OF_COLUMNS: Final = ("original_name", "written", "profile")
+_HIDDEN_COLUMNS: Final = {"__all__": set(_OF_COLUMNS)}
+_HIDDEN: Final = dict.fromkeys(_OF_SOURCES, True) | dict.fromkeys(("columns", "partition_keys"), _HIDDEN_COLUMNS)
 _REPEATED_OUTPUT: Final = ", last available logs"
 
 
@@ -38,8 +43,8 @@ def load_prompt(name: str, **values: str) -> str:
 
 def describe_source(source: Source) -> dict[str, JsonValue]:
     """Returns a source as the model sees it: name, location, format, size and columns, but no data."""
-    described: dict[str, JsonValue] = source.model_dump(mode="json", exclude={"job_id", "filename", "s3_uri"})
-    if isinstance(source, CsvSource):
+    described: dict[str, JsonValue] = source.model_dump(mode="json", exclude=_HIDDEN)
+    if isinstance(source, FileSource):
         described |= {"location": source.location, "format": str(source.format)}
     elif source.format is not TableFormat.CSV:
         del described["delimiter"], described["has_header"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from raylane_common.wire.sources import ColumnType, CsvSource, TableFormat
+from raylane_common.wire.sources import ColumnType, FileSource, TableFormat
 from raylane_worker.generation.columns import columns_of
 from raylane_worker.generation.template.builder import ScriptBuilder, format_call
 from raylane_worker.generation.template.question import (
@@ -108,7 +108,7 @@ def _aggregate(script: ScriptBuilder, question: Question) -> None:
     labels = _labels(question.operation.measures, ())
     result = format_call("ds.aggregate", _aggregates(script, question.source, question.operation.measures, labels))
     # Ray cannot aggregate a dataset without rows.
-    is_never_empty = isinstance(question.source, CsvSource) and question.source.rows > 0 and not question.conditions
+    is_never_empty = isinstance(question.source, FileSource) and question.source.rows > 0 and not question.conditions
     script.add_statements(f"result = [{result}]" if is_never_empty else f"result = [{result}] if ds.take(1) else []")
     script.add_statements(f"show({labels!r}, result)")
 

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Final
 
 from raylane_common.errors import UnsupportedFormat
-from raylane_common.wire.sources import Column, ColumnType, CsvSource, TableFormat, TableSource
+from raylane_common.wire.sources import Column, ColumnType, FileSource, TableFormat, TableSource
 from raylane_worker.generation.template.builder import ScriptBuilder, format_call
 from raylane_worker.generation.template.days import compares_days, day_bounds
 from raylane_worker.generation.template.question import Comparison, Condition, Value
@@ -23,6 +23,7 @@ _ARROW_TYPES: Final = {
     ColumnType.STRING: "pa.string()",
     ColumnType.BOOLEAN: "pa.bool_()",
     ColumnType.DATE: "pa.date32()",
+    ColumnType.TIME: 'pa.time64("us")',
     ColumnType.TIMESTAMP: 'pa.timestamp("us")',
     ColumnType.OTHER: "pa.string()",
 }
@@ -129,7 +130,7 @@ def _table_arguments(script: ScriptBuilder, source: TableSource) -> list[str]:
 
 def _is_read_differently(column: Column, source: Source) -> bool:
     kind = column.type
-    if isinstance(source, CsvSource):
+    if isinstance(source, FileSource):
         return kind is ColumnType.TIMESTAMP and "tz=" in column.native_type
     if column in source.partition_keys:
         # Read from the name of a directory. `field_types` makes it a number; a date stays text and is compared as text.

@@ -1,0 +1,88 @@
+"""How a file is read: what a user says about it, and what was found."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Final
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from raylane_common.wire.names import ColumnType, Compression
+from raylane_common.wire.names import FileFormat as FileFormat
+
+# The words that pyarrow and pandas take for missing, and those that people write by hand.
+NULL_MARKERS: Final = (
+    "",
+    "-",
+    ".",
+    "?",
+    "\\N",
+    "None",
+    "#N/A",
+    "#N/A N/A",
+    "#NA",
+    "-1.#IND",
+    "-1.#QNAN",
+    "-NaN",
+    "-nan",
+    "1.#IND",
+    "1.#QNAN",
+    "N/A",
+    "NA",
+    "NULL",
+    "NaN",
+    "n/a",
+    "nan",
+    "null",
+)
+
+Character = Annotated[str, StringConstraints(min_length=1, max_length=1, pattern=r"^[^\r\n\x00]$")]
+
+
+class ReadingOptions(BaseModel):
+    """What a user says about a file. None means that it is found out."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
+
+    delimiter: Character | None = Field(default=None, description="The character between two cells")
+    quote: Annotated[str, StringConstraints(max_length=1)] | None = Field(
+        default=None, description="The character around cells; empty if there is none"
+    )
+    escape: Annotated[str, StringConstraints(max_length=1)] | None = Field(
+        default=None, description="The character before a quote in a cell; empty if quotes are doubled"
+    )
+    encoding: Annotated[str, StringConstraints(min_length=1, max_length=40)] | None = Field(
+        default=None, description="The encoding of the text, such as utf-8 or cp1252"
+    )
+    decimal: Annotated[str, StringConstraints(pattern=r"^[.,]$")] | None = Field(
+        default=None, description="The decimal mark of numbers"
+    )
+    header_line: int | None = Field(
+        default=None, ge=0, le=1_000_000, description="The line that names the columns, from 1; 0 if there is none"
+    )
+    null_markers: tuple[str, ...] | None = Field(
+        default=None, max_length=100, description="The words for a missing value, instead of the usual ones"
+    )
+    types: dict[str, ColumnType] = Field(
+        default_factory=dict, max_length=10_000, description="The types of columns, by name"
+    )
+    sheet: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = Field(
+        default=None, description="The sheet of a workbook"
+    )
+
+
+class Reading(BaseModel):
+    """How a file was read. The fields from `encoding` to `comment` are those of text; `sheet` is that of a workbook."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
+
+    format: FileFormat = FileFormat.CSV
+    compression: Compression | None = None
+    encoding: str = "utf-8"
+    delimiter: str = ","
+    quote: str = Field(default='"', description="The character around cells; empty if there is none")
+    escape: str = Field(default="", description="The character before a quote in a cell; empty if quotes are doubled")
+    decimal: str = "."
+    header_line: int = Field(default=1, description="The line that names the columns, from 1; 0 if there is none")
+    comment: str = Field(default="", description="Lines that begin with it are left out; empty if there are none")
+    null_markers: tuple[str, ...] = Field(default=NULL_MARKERS, description="The cells that are missing values")
+    sheet: str | None = None
