@@ -1,0 +1,269 @@
+"""How a file is written is found out from its content, and then read as it is written."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import zipfile
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pytest
+
+from raylane_common.errors import InvalidFile, InvalidRequest
+from raylane_common.wire.names import Compression, FileFormat
+from raylane_common.wire.reading import Reading, ReadingOptions
+from raylane_worker.data.readers import open_batches
+from raylane_worker.data.sniff import Sniffed, sniff
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    Written = Callable[[str | bytes], Path]
+
+LETTERS = "id;name;n\n1;Zoë Müller;10\n2;François Côté;20\n3;Ångström “x” €;30\n"
+RUSSIAN = "имя;город\n" + "".join(f"Иван{number};Москва и область\n" for number in range(30))
+JAPANESE = "名前;都市\n" + "".join(f"山田太郎{number};東京都新宿区の住所です\n" for number in range(30))
+
+
+def short(value: object) -> str | None:
+    """An id for a test that fits on a line."""
+    return repr(value)[:40] if isinstance(value, str | bytes) else None
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Written:
+    def write(data: str | bytes) -> Path:
+        path = tmp_path / "file"
+        path.write_bytes(data.encode() if isinstance(data, str) else data)
+        return path
+
+    return write
+
+
+def rows_of(path: Path, reading: Reading) -> tuple[list[str], list[tuple[str, ...]], list[str]]:
+    with open_batches(path, reading) as batches:
+        rows = [row for batch in batches for row in zip(*[each.to_pylist() for each in batch.columns], strict=True)]
+        return list(batches.names), rows, batches.warnings
+
+
+def read(path: Path, **said: Any) -> tuple[Sniffed, list[str], list[tuple[str, ...]]]:
+    found = sniff(path, ReadingOptions(**said))
+    names, rows, _ = rows_of(path, found.reading)
+    return found, names, rows
+
+
+def zipped(*members: tuple[str, str]) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name, text in members:
+            archive.writestr(name, text)
+    return packed.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "rows", "expected"),
+    [
+        ("a,b\n1,2\n3,4\n", "a b", "1 2|3 4", {}),
+        ("a,b\r1,2\r3,4\r", "a b", "1 2|3 4", {}),
+        ("a,b\r\n1,2\r\n3,4", "a b", "1 2|3 4", {}),
+        ("id;name;n\n1;a;10\n2;b;20\n", "id name n", "1 a 10|2 b 20", {"delimiter": ";"}),
+        ("a\tb\n1\tx\n2\ty\n", "a b", "1 x|2 y", {"delimiter": "\t"}),
+        ("a|b\n1|x\n2|y\n", "a b", "1 x|2 y", {"delimiter": "|"}),
+        ("a:b:c\n1:2:x\n3:4:y\n", "a b c", "1 2 x|3 4 y", {"delimiter": ":"}),
+        ("a b c\n1 2 3\n4 5 6\n", "a b c", "1 2 3|4 5 6", {"delimiter": " "}),
+        ("name;betrag\nA;1,5\nB;2,75\n", "name betrag", "A 1,5|B 2,75", {"delimiter": ";", "decimal": ","}),
+        ("1,alice,5\n2,bob,6\n3,carol,7\n", "  ", "1 alice 5|2 bob 6|3 carol 7", {"header_line": 0}),
+        ("1,2,3\n4,5,6\n", "  ", "1 2 3|4 5 6", {"header_line": 0}),
+        ("name,2019,2020\na,1,2\nb,3,4\n", "name 2019 2020", "a 1 2|b 3 4", {}),
+        ("# exported 2024-01-05\na,b\n1,2\n3,4\n", "a b", "1 2|3 4", {"header_line": 2}),
+        ("Sales report\n\nregion,n\nnorth,1\nsouth,2\n", "region n", "north 1|south 2", {"header_line": 3}),
+        ("Report, Q1 2024\n\na,b,c\n1,2,3\n4,5,6\n", "a b c", "1 2 3|4 5 6", {"header_line": 3}),
+        ("# c1\na,b\n1,2\n# c2\n3,4\n#c3\n5,6\n", "a b", "1 2|3 4|5 6", {"comment": "#", "header_line": 2}),
+        ("sep=,\nid,n\n1,10\n2,20\n", "id n", "1 10|2 20", {"header_line": 2}),
+        ("sep=;\nid;n\n1;10\n", "id n", "1 10", {"delimiter": ";", "header_line": 2}),
+        ("\n\na,b\n1,2\n", "a b", "1 2", {"header_line": 3}),
+        ("a,b\n1,2,\n3,4,\n", "a b ", "1 2 |3 4 ", {}),
+        ("id,n,,\n1,2,,\n3,4,,\n", "id n  ", "1 2  |3 4  ", {}),
+        ("a,b,c\n1,2,3\n4,5\n6,7,8\n", "a b c", "1 2 3|4 5 |6 7 8", {}),
+        ("a;b\n'x;y';1\n'z';2\n", "a b", "x;y 1|z 2", {"delimiter": ";", "quote": "'"}),
+        ('a,b\n1,"x \\"q\\" y"\n2,"z, w"\n', "a b", '1 x_"q"_y|2 z,_w', {"escape": "\\"}),
+        ('a, b, c\n1, 2, 3\n4, "x, y", 6\n', "a b c", "1 2 3|4 x,_y 6", {}),
+        ('id,txt\n1,5" pipe\n2,6" pipe\n', "id txt", '1 5"_pipe|2 6"_pipe', {}),
+        ("id,tags\n1,a|b|c\n2,d|e|f\n", "id tags", "1 a|b|c\n2 d|e|f", {}),
+        ("x\n1\n2\n", "x", "1|2", {}),
+        ("amount,amount\n1,2\n", "amount amount", "1 2", {}),
+        ("a,b\n", "a b", "", {}),
+    ],
+)
+def test_a_dialect_is_found_and_read(
+    written: Written, text: str, names: str, rows: str, expected: dict[str, object]
+) -> None:
+    found, found_names, found_rows = read(written(text))
+    lines = rows.split("\n" if "\n" in rows else "|")
+    assert found_names == names.split(" ")
+    assert found_rows == [tuple(cell.replace("_", " ") for cell in row.split(" ")) for row in lines if row]
+    wanted = Reading().model_dump() | expected
+    if "decimal" not in expected:
+        wanted.pop("decimal")
+    assert {name: getattr(found.reading, name) for name in wanted} == wanted
+
+
+@pytest.mark.parametrize(
+    ("data", "encoding", "is_told"),
+    [
+        (LETTERS.encode(), "utf-8", False),
+        (b"\xef\xbb\xbf" + LETTERS.encode(), "utf-8", False),
+        (LETTERS.encode("utf-16"), "utf-16", False),
+        (LETTERS.encode("utf-16-le"), "utf-16-le", True),
+        (LETTERS.encode("utf-16-be"), "utf-16-be", True),
+        (LETTERS.encode("utf-32"), "utf-32", False),
+        (LETTERS.encode("cp1252"), "cp1252", True),
+        (RUSSIAN.encode("cp1251"), "cp1251", True),
+        (JAPANESE.encode("shift_jis"), "cp932", True),
+        (JAPANESE.encode("gb18030"), "gb18030", True),
+    ],
+    ids=short,
+)
+def test_an_encoding_is_found_and_a_guess_is_told(written: Written, data: bytes, encoding: str, is_told: bool) -> None:
+    found, names, rows = read(written(data))
+    assert found.reading.encoding == encoding
+    assert any(f"read as {encoding}" in warning for warning in found.warnings) == is_told
+    text = data.decode("utf-8-sig" if encoding == "utf-8" else encoding)
+    assert [names, *map(list, rows)] == [line.split(";") for line in text.splitlines()]
+
+
+def test_a_byte_that_is_not_utf_8_is_found_behind_the_first_mebibyte(written: Written) -> None:
+    found = sniff(written(b"a,b\n" + b"1,x\n" * 400_000 + b"2,caf\xe9\n"), ReadingOptions())
+    assert found.reading.encoding == "cp1252"
+
+
+@pytest.mark.parametrize(
+    ("pack", "compression"),
+    [
+        (gzip.compress, Compression.GZIP),
+        (bz2.compress, Compression.BZIP2),
+        (lambda data: pa.compress(data, "zstd", asbytes=True), Compression.ZSTD),
+        (lambda data: zipped(("a.csv", data.decode())), Compression.ZIP),
+    ],
+)
+def test_a_compressed_file_is_read(written: Written, pack: Callable[[bytes], bytes], compression: Compression) -> None:
+    found, names, rows = read(written(pack(LETTERS.encode())))
+    assert found.reading.compression is compression
+    assert names == ["id", "name", "n"]
+    assert rows[0] == ("1", "Zoë Müller", "10")
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        (b"", "the file is empty"),
+        (b"\n \n", "the file is empty"),
+        (b"<!DOCTYPE html>\n<html>\n<body>Access denied</body>\n</html>\n", "HTML page"),
+        (b"<?xml version='1.0'?><rows/>", "XML"),
+        (b"%PDF-1.7", "a PDF"),
+        (b"SQLite format 3\0", "an SQLite database"),
+        (b"a,b\n1,\x002\n", "line 2 holds a NUL byte"),
+        (zipped(("a.csv", "a"), ("b.csv", "b")), "holds 2 files ('a.csv', 'b.csv')"),
+        (gzip.compress(LETTERS.encode() * 50)[:-20], "the gzip compression is damaged"),
+        (pa.compress(b"a,b\n" * 20_000_000, "zstd", asbytes=True), "more than 500 times"),
+        (b"PK\x03\x04broken", "the ZIP archive is damaged"),
+        (b'id,t\n1,"abc\n2,def\n3,ghi\n', "a quote that opens on line 2 is never closed"),
+        (b"a,b\n1,2\n3,4,5\n6,7\n", "line 3 has 3 cells and the header names 2: '3,4,5'"),
+        (b"a,b\n1,2\n\nx,y,z\n1,2,3\n", "line 4 has 3 cells"),
+        (b"a" + b",a" * 10_000 + b"\n", "at most 10,000 columns"),
+        (b"sep=;\n", "only a separator line"),
+    ],
+    ids=short,
+)
+def test_what_cannot_be_read_is_refused_with_the_reason(written: Written, data: bytes, problem: str) -> None:
+    with pytest.raises(InvalidFile) as raised:
+        read(written(data))
+    assert problem in raised.value.message
+
+
+@pytest.mark.parametrize(
+    ("data", "found"),
+    [
+        (b'[{"a": 1}]', FileFormat.JSON),
+        (b'{"data": [1]}', FileFormat.JSON),
+        (b'{"a": 1}\n{"a": 2}\n', FileFormat.JSON_LINES),
+        (b"[a],[b]\n1,2\n", FileFormat.CSV),
+        (b"PAR1....", FileFormat.PARQUET),
+        (b"ARROW1..", FileFormat.ARROW),
+        (zipped(("xl/workbook.xml", "")), FileFormat.WORKBOOK),
+    ],
+)
+def test_a_format_is_known_by_its_content(written: Written, data: bytes, found: FileFormat) -> None:
+    assert sniff(written(data), ReadingOptions()).reading.format is found
+
+
+@pytest.mark.parametrize(
+    ("data", "warning"),
+    [
+        ("1,alice,5\n2,bob,6\n", "line 1 seems to be data"),
+        ("anna,Oslo\nbob,Rome\ncarl,Paris\n", "line 1 is taken for the names of the columns"),
+        ("Sales 2024\na,b\n1,2\n3,4\n", "'Sales 2024', is left out"),
+        ('"a;b"\n1\n2\n', "if ';' separates the columns"),
+    ],
+)
+def test_a_doubt_is_told_with_the_option_that_ends_it(written: Written, data: str, warning: str) -> None:
+    (told,) = [each for each in sniff(written(data), ReadingOptions(delimiter=None)).warnings if warning in each] or [
+        ""
+    ]
+    assert warning in told
+    assert "--" in told
+
+
+def test_a_short_row_is_told_with_its_line(written: Written) -> None:
+    path = written("a,b,c\n1,2,3\n4,5\n6\n")
+    _, _, warnings = rows_of(path, sniff(path, ReadingOptions()).reading)
+    assert warnings == [
+        "2 rows have fewer cells than there are columns, first line 3; the missing cells count as missing values"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "said", "names", "rows"),
+    [
+        ("a,b;c\n1,2;3\n", {"delimiter": ";"}, ["a,b", "c"], [("1,2", "3")]),
+        ("1,alice\n2,bob\n", {"header_line": 1}, ["1", "alice"], [("2", "bob")]),
+        ("a,b\n1,2\n", {"header_line": 0}, ["", ""], [("a", "b"), ("1", "2")]),
+        ("x,y\na,b\n1,2\n", {"header_line": 2}, ["a", "b"], [("1", "2")]),
+        ("a,b\n'1,2\n", {"quote": ""}, ["a", "b"], [("'1", "2")]),
+        (b"a\ncaf\xe9\n".decode("latin-1"), {"encoding": "utf-8"}, ["a"], [("café",)]),
+    ],
+)
+def test_what_the_user_says_wins(
+    written: Written, text: str, said: dict[str, Any], names: list[str], rows: list[tuple[str, ...]]
+) -> None:
+    _, found_names, found_rows = read(written(text), **said)
+    assert (found_names, found_rows) == (names, rows)
+
+
+@pytest.mark.parametrize(
+    ("said", "problem"),
+    [
+        ({"delimiter": "|"}, "reading.delimiter: no line has '|'"),
+        ({"header_line": 9}, "reading.header_line: is 9"),
+        ({"encoding": "klingon"}, "reading.encoding: 'klingon' is not a known encoding"),
+        ({"encoding": "base64"}, "reading.encoding: 'base64' is not an encoding of text"),
+        ({"sheet": "Sheet1"}, "reading.sheet: only a workbook has sheets"),
+    ],
+)
+def test_an_option_that_does_not_fit_the_file_is_refused_by_name(
+    written: Written, said: dict[str, Any], problem: str
+) -> None:
+    with pytest.raises(InvalidRequest) as raised:
+        sniff(written("a,b\n1,2\n"), ReadingOptions(**said))
+    assert problem in raised.value.message
+
+
+def test_cells_are_the_same_wherever_a_block_ends(written: Written) -> None:
+    row = '{},"one\nline ' + "x" * 500_000 + '"\n'
+    _, names, rows = read(written("a,b\n" + "".join(row.format(number) for number in range(100))))
+    assert names == ["a", "b"]
+    assert [row[0] for row in rows] == [str(number) for number in range(100)]
+    assert {len(row[1]) for row in rows} == {500_009}

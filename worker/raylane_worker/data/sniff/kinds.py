@@ -1,0 +1,127 @@
+"""Finds out what kind of file it is, by its content and not by its name."""
+
+from __future__ import annotations
+
+import json
+import re
+import zipfile
+from typing import TYPE_CHECKING, Final
+
+from raylane_common.errors import InvalidFile
+from raylane_common.wire.names import Compression, FileFormat
+from raylane_worker.data.readers.plain import zip_members
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_COMPRESSIONS: Final = {b"\x1f\x8b": Compression.GZIP, b"BZh": Compression.BZIP2, b"\x28\xb5\x2f\xfd": Compression.ZSTD}
+_FORMATS: Final = {
+    b"PAR1": FileFormat.PARQUET,
+    b"ARROW1": FileFormat.ARROW,
+    # The first message of an Arrow stream.
+    b"\xff\xff\xff\xff": FileFormat.ARROW,
+    # Old workbooks, and new ones with a password.
+    b"\xd0\xcf\x11\xe0": FileFormat.WORKBOOK,
+}
+_REFUSED: Final = {
+    b"PARE": "an encrypted Parquet file; decrypt it first",
+    b"FEA1": "a Feather file of version 1; write it again with version 2 (Arrow)",
+    b"ORC": "an ORC file; convert it to Parquet",
+    b"Obj\x01": "an Avro file; convert it to Parquet",
+    b"SQLite format 3": "an SQLite database; export the table as CSV",
+    b"\x89HDF": "an HDF5 file; export the data as CSV or Parquet",
+    b"\x93NUMPY": "a NumPy array; export it as CSV or Parquet",
+    b"\x80\x02": "a Python pickle; export the data as CSV or Parquet",
+    b"\x80\x03": "a Python pickle; export the data as CSV or Parquet",
+    b"\x80\x04": "a Python pickle; export the data as CSV or Parquet",
+    b"\x80\x05": "a Python pickle; export the data as CSV or Parquet",
+    b"<stata_dta>": "a Stata file; export the data as CSV",
+    b"$FL2": "an SPSS file; export the data as CSV",
+    b"RDX": "an R file; export the data as CSV",
+    b"%PDF": "a PDF; export the table as CSV",
+    b"\x89PNG": "a picture",
+    b"\xff\xd8\xff": "a picture",
+    b"GIF8": "a picture",
+    b"7z\xbc\xaf": "a 7-Zip archive; unpack it first",
+    b"Rar!": "a RAR archive; unpack it first",
+    b"\xfd7zXZ": "compressed with xz; unpack it first, or use gzip or zstd",
+    b"\x04\x22\x4d\x18": "compressed with lz4; unpack it first, or use gzip or zstd",
+    b"\x7fELF": "a program",
+    b"MZ\x90": "a program",
+    b"{\\rtf": "a text document; export the table as CSV",
+}
+_TAR_MAGIC: Final = (257, b"ustar")
+_WORKBOOK_MEMBERS: Final = ("xl/", "content.xml", "mimetype")
+_MAX_LISTED: Final = 5
+_XML: Final = re.compile(r"\s*<(\?xml|!doctype|html|head|body|table|[a-z][\w:.-]*(\s[^<>]*)?/?>)", re.IGNORECASE)
+_HTML: Final = re.compile(r"<(!doctype\s+html|html|head|body|table)", re.IGNORECASE)
+_JSON_ARRAY: Final = re.compile(r'\s*\[\s*([\[{"\]]|-?[0-9]|null|true|false)')
+_JSON_OBJECT: Final = re.compile(r'\s*\{\s*["}]')
+
+
+def compression_of(path: Path) -> Compression | None:
+    """Returns how the file is compressed; None if it is not. Raises `InvalidFile` for an archive of several files."""
+    with path.open("rb") as file:
+        head = file.read(8)
+    if found := next((compression for magic, compression in _COMPRESSIONS.items() if head.startswith(magic)), None):
+        return found
+    if not head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        return None
+    members = zip_members(path)
+    if any(name.startswith(_WORKBOOK_MEMBERS) for name in members):
+        return None
+    if len(members) != 1:
+        listed = ", ".join(repr(name) for name in members[:_MAX_LISTED]) + (" …" if len(members) > _MAX_LISTED else "")
+        problem = f"holds {len(members)} files ({listed}); upload one of them" if members else "is empty"
+        raise InvalidFile(f"the ZIP archive {problem}")
+    with zipfile.ZipFile(path) as archive:
+        if archive.getinfo(members[0]).flag_bits & 1:
+            raise InvalidFile("the ZIP archive has a password; unpack it first")
+    return Compression.ZIP
+
+
+def binary_format(head: bytes) -> FileFormat | None:
+    """Returns the format of binary data that begins with `head`; None if it seems to be text.
+
+    Raises `InvalidFile`, which names the kind of file, for one that cannot be read.
+    """
+    if not head:
+        raise InvalidFile("the file is empty")
+    if head.startswith(b"PK\x03\x04"):
+        return FileFormat.WORKBOOK
+    start, magic = _TAR_MAGIC
+    refused = next((kind for begin, kind in _REFUSED.items() if head.startswith(begin)), None)
+    if head.startswith(magic, start):
+        refused = "a tar archive; upload one of its files"
+    if refused is not None:
+        raise InvalidFile(f"the file is {refused}")
+    return next((found for begin, found in _FORMATS.items() if head.startswith(begin)), None)
+
+
+def text_format(head: str) -> FileFormat:
+    """Returns the format of text that begins with `head`. Raises `InvalidFile` for HTML and XML."""
+    if _XML.match(head):
+        kind = "an HTML page, perhaps an error message" if _HTML.search(head[:2000]) else "XML"
+        raise InvalidFile(f"the file is not a table but {kind}: it begins with {head.strip()[:60]!r}; export it as CSV")
+    if _JSON_ARRAY.match(head) and not _is_csv_in_brackets(head):
+        return FileFormat.JSON
+    if _JSON_OBJECT.match(head):
+        first, *rest = head.strip().split("\n", 1)
+        return FileFormat.JSON_LINES if _is_object(first) and rest and rest[0].strip() else FileFormat.JSON
+    return FileFormat.CSV
+
+
+def _is_csv_in_brackets(head: str) -> bool:
+    """Returns whether the first line has several values that are not one JSON value, such as `[1],[2]`."""
+    try:
+        _, end = json.JSONDecoder().raw_decode(head.lstrip())
+    except ValueError:
+        return False
+    return head.lstrip()[end:].lstrip(" \t").startswith((",", ";", "|"))
+
+
+def _is_object(line: str) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except ValueError:
+        return False
