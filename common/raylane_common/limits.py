@@ -6,6 +6,10 @@ from typing import Final
 
 # Staged bytes take up memory of Redis, which all jobs share.
 MAX_STAGED_BYTES: Final = 8 * 1024 * 1024
+# S3's own limits: of an object, of the number of its parts, and of every part but the last.
+MAX_UPLOAD_BYTES: Final = 5 * 2**40
+MAX_PARTS: Final = 10_000
+MIN_PART_BYTES: Final = 5 * 1024 * 1024
 MAX_PROMPT_BYTES: Final = 16 * 1024
 MAX_CODE_BYTES: Final = 1024 * 1024
 MAX_FILES_BYTES: Final = 4 * 1024 * 1024
@@ -31,6 +35,7 @@ ENDPOINT_NAME_PATTERN: Final = r"^[a-z][a-z0-9_-]{0,31}$"
 NO_CONTROLS_PATTERN: Final = r"^[^\x00-\x1f\x7f]+$"
 CATALOG_NAME_PATTERN: Final = r"^[^\x00-\x1f/]+$"
 SHA256_PATTERN: Final = r"^[0-9a-f]{64}$"
+TRANSFER_ID_PATTERN: Final = r"^[0-9a-f]{32}$"
 
 IN_WORDS: Final = {
     SESSION_ID_PATTERN: "1 to 128 letters, digits, '.', '_' and '-', the first a letter or digit",
@@ -42,5 +47,6 @@ IN_WORDS: Final = {
     NO_CONTROLS_PATTERN: "text without control characters",
     CATALOG_NAME_PATTERN: "text without control characters and '/'",
     SHA256_PATTERN: "64 hexadecimal digits in lower case",
+    TRANSFER_ID_PATTERN: "32 hexadecimal digits in lower case",
 }
 """The patterns, as the end of "must be …"."""

@@ -17,6 +17,7 @@ from raylane_common.limits import (
     NO_CONTROLS_PATTERN,
     SESSION_ID_PATTERN,
     SUBMISSION_ID_PATTERN,
+    TRANSFER_ID_PATTERN,
 )
 
 # C0 and C1 controls, Unicode line separators, and lone surrogates, which UTF-8 cannot encode.
@@ -86,6 +87,7 @@ Filename = Annotated[str, AfterValidator(_filename)]
 Text = Annotated[str, AfterValidator(_text)]
 Prompt = Annotated[str, AfterValidator(_prompt)]
 Code = Annotated[str, AfterValidator(_code)]
+TransferId = Annotated[str, StringConstraints(pattern=TRANSFER_ID_PATTERN)]
 CatalogName = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=CATALOG_NAME_PATTERN)]
 
 

@@ -35,7 +35,7 @@ from pydantic_settings import (
 
 from raylane_common.errors import InvalidRequest
 from raylane_common.errors.findings import describe_finding
-from raylane_common.limits import MAX_CODE_VERSIONS, PREFIX_PATTERN
+from raylane_common.limits import MAX_CODE_VERSIONS, MAX_STAGED_BYTES, MIN_PART_BYTES, PREFIX_PATTERN
 from raylane_common.ray.settings import RaySettings
 from raylane_common.wire.base import JobKind, RetryPolicy
 from raylane_common.wire.kinds import KINDS
@@ -145,11 +145,53 @@ class StorageSettings(_Section):
     create_bucket: bool = Field(default=False, description="Create the bucket at start if it does not exist")
 
 
+class UploadSettings(_Section):
+    """How large files get to S3: the producer sends their parts, and the worker reads them from there."""
+
+    staged_bytes: int = Field(
+        default=MAX_STAGED_BYTES,
+        ge=0,
+        le=MAX_STAGED_BYTES,
+        description="The largest upload that travels through Redis. The producer sends a larger one straight to S3",
+    )
+    part_bytes: int = Field(
+        default=16 * 1024 * 1024,
+        ge=MIN_PART_BYTES,
+        le=64 * 1024 * 1024,
+        description="Size of a part, which the worker chooses. It grows for a file of more than 10,000 such parts",
+    )
+    parts_at_once: int = Field(
+        default=4, ge=1, le=32, description="Parts that a producer sends at once. It holds them in memory"
+    )
+    idle_timeout_s: float = Field(
+        default=30.0, gt=0, description="Time limit for S3 to take the next 256 KiB of a part, or to answer"
+    )
+    give_up_s: float = Field(
+        default=120.0, gt=0, description="How long a producer tries to send one part before the upload fails"
+    )
+    start_timeout_s: float = Field(
+        default=60.0, gt=0, description="How long a producer waits for a worker that prepares the sending"
+    )
+    url_ttl_s: int = Field(
+        default=3600, ge=10, le=7 * 24 * 3600, description="How long the signed address of a part is valid"
+    )
+    scratch_dir: Path | None = Field(
+        default=None,
+        description="Directory of the worker for the files that it reads; if unset, the system's for temporary files",
+    )
+    abandoned_after_s: int = Field(
+        default=24 * 3600, ge=60, description="Age at which the parts of an upload that nobody continues are removed"
+    )
+
+
 class AwsSettings(_Section):
     """How to reach S3 and Glue. Unset fields come from the usual AWS chain (environment, profile, role)."""
 
     region: str | None = Field(default=None, description="Region of the bucket and the catalog")
     endpoint_url: str | None = Field(default=None, description="Endpoint of S3 and Glue, if it is not AWS: MinIO, moto")
+    public_endpoint_url: str | None = Field(
+        default=None, description="Address of S3 for producers, if they cannot use `endpoint_url`"
+    )
     access_key_id: str | None = Field(default=None, description="Access key, if there is no role or profile")
     secret_access_key: SecretStr | None = Field(default=None, description="Secret of `access_key_id`")
     connect_timeout_s: float = Field(default=3.0, gt=0, description="Time limit for opening one connection")
@@ -192,7 +234,7 @@ class LaneSettings(_Section):
 
 # Uploads and cluster calls wait for the network; a generate job also holds a model and a run for minutes.
 _LANE_DEFAULTS: Final[dict[str, dict[str, float]]] = {
-    "upload": {"concurrency": 20, "timeout_s": 120, "per_session": 0},
+    "upload": {"concurrency": 20, "timeout_s": 3600, "per_session": 0},
     "generate": {"concurrency": 8, "timeout_s": 5400, "per_session": 1},
     "ray": {"concurrency": 20, "timeout_s": 900, "per_session": 0},
 }
@@ -251,6 +293,7 @@ class Settings(BaseSettings):
 
     redis: RedisSettings = RedisSettings()
     storage: StorageSettings = StorageSettings()
+    uploads: UploadSettings = UploadSettings()
     aws: AwsSettings = AwsSettings()
     ray: RaySettings = RaySettings()
     generation: GenerationSettings = GenerationSettings()

@@ -90,9 +90,7 @@ def member(field: str, enum: type[_EnumT], value: str | None) -> _EnumT | None:
 def path(value: object) -> Path:
     """Returns the value as a path. Raises `InvalidRequest` for anything else, such as bytes or an open file."""
     if not isinstance(value, str | os.PathLike):
-        raise InvalidRequest.field(
-            "path", f"must be the path of a file, not {checks.type_name(value)}; for data in memory use upload_bytes"
-        )
+        raise InvalidRequest.field("path", f"must be the path of a file, not {checks.type_name(value)}")
     try:
         return Path(value)
     except TypeError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypedDict, TypeVar
 
 from raylane import arguments
@@ -91,29 +92,55 @@ def new_upload(
     """
     content = arguments.data(data)
     arguments.check_size("data", len(content), MAX_STAGED_BYTES)
-    return make_upload(content, options, filename=filename, session_id=session_id, reading=reading)
+    session_id = arguments.session_id(session_id)
+    return GivenFile(options, session_id=session_id, filename=filename, reading=reading).staged(content)
 
 
-def make_upload(
-    content: bytes,
-    options: JobOptions,
-    *,
-    filename: str,
-    session_id: str | None,
-    reading: ReadingOptions | None,
-    preview: bool = False,
-) -> NewJob:
-    """Returns the upload of `content`, whose size has already been checked. Raises what `make_job` raises.
+@dataclass(frozen=True)
+class GivenFile:
+    """All that a caller says about a file to upload, but its bytes.
 
-    `options` are those of the job; `filename` is the name in the session `session_id`, and `reading` says how the file
-    is written. With `preview`, the file is only read.
+    `options` are those of the job. `filename` is the name in the session `session_id`; if it is None, the name comes
+    with the data. `reading` says how the file is written. A preview only reads the file.
     """
-    request_type = PreviewRequest if preview else UploadRequest
-    sha256 = hashlib.sha256(content).hexdigest()
-    said = ReadingOptions() if reading is None else checks.instance("reading", ReadingOptions, reading)
-    with invalid_requests():
-        request = request_type(filename=filename, size_bytes=len(content), sha256=sha256, reading=said)
-    return make_job(request, options, session_id=session_id, body=content)
+
+    options: JobOptions
+    _: KW_ONLY
+    session_id: str | None
+    filename: str | None
+    reading: ReadingOptions | None = None
+    is_preview: bool = False
+
+    def named(self, name: str | None) -> GivenFile:
+        """Returns this file with `name` if the caller gave none. Raises `InvalidRequest` if it has no name then."""
+        if self.filename is not None:
+            return self
+        if name is None:
+            raise InvalidRequest.field("filename", "required, because the data has no name")
+        return replace(self, filename=name)
+
+    def staged(self, content: bytes) -> NewJob:
+        """Returns the job for a `content` that is staged with it. Raises what `make_job` raises."""
+        return self.job(len(content), hashlib.sha256(content).hexdigest(), body=content)
+
+    def job(self, size_bytes: int, sha256: str, *, transfer_id: str | None = None, body: bytes = b"") -> NewJob:
+        """Returns the job for a content of this size and SHA-256. Raises what `make_job` raises.
+
+        The bytes are the `body`, or the parts of the transfer `transfer_id`.
+        """
+        request_type = PreviewRequest if self.is_preview else UploadRequest
+        reading = ReadingOptions() if self.reading is None else checks.instance("reading", ReadingOptions, self.reading)
+        with invalid_requests():
+            request = request_type.model_validate(
+                {
+                    "filename": self.filename,
+                    "size_bytes": size_bytes,
+                    "sha256": sha256,
+                    "reading": reading,
+                    "transfer_id": transfer_id,
+                }
+            )
+        return make_job(request, self.options, session_id=self.session_id, body=body)
 
 
 def make_job(request: Request, options: JobOptions, *, session_id: str | None = None, body: bytes = b"") -> NewJob:

@@ -12,24 +12,25 @@ from raylane.backend import RedisBackend
 from raylane.cluster import ClusterActions
 from raylane.history import HistoryEntry
 from raylane.operator import OperatorActions
-from raylane.options import Enqueuer, make_upload, new_upload
+from raylane.options import Enqueuer, GivenFile
 from raylane.settings import SettingsActions
 from raylane.tables import TableActions
+from raylane.transfer.upload import Uploader
 from raylane_common import checks
 from raylane_common.errors import InvalidRequest, NoSources, invalid_requests
-from raylane_common.limits import MAX_STAGED_BYTES
 from raylane_common.settings import Settings, load_settings
 from raylane_common.wire.generate import GenerateRequest, GenerateResult, GeneratorName
 from raylane_common.wire.upload import PreviewResult, UploadResult
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import AsyncIterator, Callable, Iterable
     from types import TracebackType
     from typing import Unpack
 
     from raylane.handle import JobHandle
     from raylane.options import JobOptions
+    from raylane.transfer.content import Data
+    from raylane.transfer.progress import UploadProgress
     from raylane_common.settings import RedisSettings
     from raylane_common.wire.jobs import Attempt, Enqueued, JobEvent, JobRecord, JobStatus, NewJob
     from raylane_common.wire.kinds import Result
@@ -72,6 +73,7 @@ class Producer:
         self._queue = self._backend.queue
         self._sources = self._backend.sources
         self._jobs = Enqueuer(self._queue)
+        self._uploader = Uploader(self._queue, self._jobs, settings)
         self.tables = TableActions(self._jobs)
         self.cluster = ClusterActions(self._jobs)
         self.operator = OperatorActions(self._queue, self._backend.overview)
@@ -93,56 +95,56 @@ class Producer:
 
     async def upload(
         self,
-        path: str | os.PathLike[str],
+        data: Data,
         *,
         session_id: str,
         filename: str | None = None,
         reading: ReadingOptions | None = None,
+        progress: Callable[[UploadProgress], None] | None = None,
         **options: Unpack[JobOptions],
     ) -> JobHandle[UploadResult]:
-        """Uploads a file of up to 8 MiB into a session.
+        """Uploads a file into a session.
 
-        `path` is the file on this machine, and `session_id` the session that may read it. `filename` is its name in the
-        session; by default the file's own name. `reading` says how the file is written; what it leaves out is found
-        out. Raises `InvalidRequest` if the file is missing, unreadable, empty or too large.
+        `data` is the path of a file on this machine, bytes, an open file, or an async iterator of bytes; for text use
+        `upload_bytes`. `session_id` is the session that may read it. `filename` is its name in the session; by default
+        the file's own name. `reading` says how the file is written; what it leaves out is found out.
+
+        Up to 8 MiB travel through Redis. Of a larger file, this call sends the parts straight to S3, and returns when
+        all are there. If it is interrupted, the same call continues where it stopped, unless `data` is an iterator or a
+        pipe. `progress` is called with what was sent so far, many times a second.
+
+        Raises `InvalidRequest` if the file is missing, unreadable, empty or changes meanwhile; `StorageUnavailable` or
+        `StorageRejected` if S3 does not take a part; `WaitTimeout` if no worker prepares the sending.
 
         Example:
             upload = await producer.upload("sales.csv", session_id="ada")
             result = await upload.result(timeout_s=60)
             print(result.s3_uri, result.rows)
         """
-        file = arguments.path(path)
-        content = await arguments.read_file(file, MAX_STAGED_BYTES)
-        name = file.name if filename is None else filename
-        job = await asyncio.to_thread(
-            make_upload, content, options, filename=name, session_id=session_id, reading=reading
-        )
-        return await self._jobs.put(job, UploadResult)
+        given = GivenFile(options, session_id=arguments.session_id(session_id), filename=filename, reading=reading)
+        return await self._jobs.put(await self._uploader.job_for(data, given, progress), UploadResult)
 
     async def preview(
         self,
-        path: str | os.PathLike[str],
+        data: Data,
         *,
         filename: str | None = None,
         reading: ReadingOptions | None = None,
+        progress: Callable[[UploadProgress], None] | None = None,
         **options: Unpack[JobOptions],
     ) -> JobHandle[PreviewResult]:
-        """Says how an upload would read a file of up to 8 MiB, without storing it.
+        """Says how an upload would read a file, without storing it.
 
-        The arguments are those of `upload`, and so are the errors.
+        The arguments are those of `upload`, and so are the errors. The parts of a large file are removed from S3 when
+        they have been read.
 
         Example:
             preview = await producer.preview("sales.csv")
             found = await preview.result(timeout_s=60)
             print(found.reading, found.columns, found.warnings)
         """
-        file = arguments.path(path)
-        content = await arguments.read_file(file, MAX_STAGED_BYTES)
-        name = file.name if filename is None else filename
-        job = await asyncio.to_thread(
-            make_upload, content, options, filename=name, session_id=None, reading=reading, preview=True
-        )
-        return await self._jobs.put(job, PreviewResult)
+        given = GivenFile(options, session_id=None, filename=filename, reading=reading, is_preview=True)
+        return await self._jobs.put(await self._uploader.job_for(data, given, progress), PreviewResult)
 
     async def upload_bytes(
         self,
@@ -153,20 +155,18 @@ class Producer:
         reading: ReadingOptions | None = None,
         **options: Unpack[JobOptions],
     ) -> JobHandle[UploadResult]:
-        """Uploads up to 8 MiB of data into a session.
+        """Uploads data in memory into a session.
 
         `data` is the content; text is encoded as UTF-8. `filename` is its name in the session `session_id`. `reading`
-        says how the data is written; what it leaves out is found out.
+        says how the data is written; what it leaves out is found out. Raises what `upload` raises.
 
         Example:
             upload = await producer.upload_bytes(data, filename="sales.csv", session_id="ada")
             result = await upload.result(timeout_s=60)
             print(result.rows, result.columns)
         """
-        job = await asyncio.to_thread(
-            new_upload, data, filename=filename, session_id=session_id, reading=reading, **options
-        )
-        return await self._jobs.put(job, UploadResult)
+        content = await asyncio.to_thread(arguments.data, data)
+        return await self.upload(content, session_id=session_id, filename=filename, reading=reading, **options)
 
     async def generate(
         self,

@@ -18,6 +18,7 @@
     │   ├── DependencyFailed         dependency_failed
     │   ├── WorkerLost               worker_lost
     │   ├── StagedBodyMissing        staged_body_missing
+    │   ├── ScratchFull              scratch_full                  yes
     │   └── InternalError            internal_error
     ├── SourceError
     │   ├── NoSources                no_sources
@@ -111,6 +112,7 @@ from raylane_common.errors.execution import (
     JobError,
     JobExpired,
     JobTimeout,
+    ScratchFull,
     StagedBodyMissing,
     WorkerLost,
 )
@@ -190,6 +192,7 @@ __all__ = [
     "RunNotStarted",
     "RunStopped",
     "RunTimeout",
+    "ScratchFull",
     "SourceError",
     "StagedBodyMissing",
     "StorageError",

@@ -57,12 +57,22 @@ class WorkerLost(JobError):
 
 
 class StagedBodyMissing(JobError):
-    """The bytes of an upload are no longer in Redis.
+    """The bytes of an upload are no longer in Redis, or not all of its parts are on S3.
 
     What to do: upload the file again.
     """
 
     code = "staged_body_missing"
+
+
+class ScratchFull(JobError):
+    """The worker has too little disk space for the file.
+
+    What to do: free some, or name another directory with `RAYLANE_UPLOADS__SCRATCH_DIR`.
+    """
+
+    code = "scratch_full"
+    retryable_by_default = True
 
 
 class InternalError(JobError):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Union
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, TypeAdapter
 
 from raylane_common.wire.names import JobKind as JobKind
 from raylane_common.wire.names import Lane as Lane
@@ -59,7 +59,8 @@ class Kind:
     """One kind of job, as the registry in `wire.kinds` lists it.
 
     `describe` turns a record's payload into the few words that a history shows. `stages_body` says that the job's bytes
-    are stored in a key of their own. `retry` is the default policy; the settings may override it.
+    are stored in a key of their own. `retry` is the default policy; the settings may override it. `default_action` is
+    the action of a payload that names none, for a kind that got further actions later.
     """
 
     name: JobKind
@@ -69,6 +70,7 @@ class Kind:
     describe: Callable[[Payload], str]
     stages_body: bool = False
     retry: RetryPolicy = field(default_factory=RetryPolicy)
+    default_action: str | None = None
 
     @cached_property
     def adapter(self) -> TypeAdapter[BaseRequest]:
@@ -76,7 +78,12 @@ class Kind:
         if len(self.requests) == 1:
             return TypeAdapter(self.requests[0])
         one_of: Any = Annotated[Union[self.requests], Field(discriminator="action")]  # noqa: UP007  # built at run time
-        return TypeAdapter(one_of)
+        return TypeAdapter(Annotated[one_of, BeforeValidator(self._with_action)])
+
+    def _with_action(self, payload: object) -> object:
+        if self.default_action is None or not isinstance(payload, dict):
+            return payload
+        return {"action": self.default_action, **payload}
 
 
 def text(payload: Payload, *names: str) -> str:

@@ -1,38 +1,71 @@
-"""`upload` jobs: a user's file becomes an object on S3 and a source of the session."""
+"""`upload` jobs: a user's file becomes an object on S3 and a source of the session.
+
+A large file does not travel through Redis: the producer sends its parts straight to S3. See docs/decisions/0032.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Final, Literal, get_args
+from typing import Annotated, ClassVar, Final, Literal, Self, get_args
 
-from pydantic import Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from raylane_common.limits import MAX_STAGED_BYTES, SHA256_PATTERN
-from raylane_common.rules import Filename
+from raylane_common.errors import InvalidRequest
+from raylane_common.limits import MAX_PARTS, MAX_STAGED_BYTES, MAX_UPLOAD_BYTES, NO_CONTROLS_PATTERN, SHA256_PATTERN
+from raylane_common.rules import Filename, TransferId
 from raylane_common.wire.base import BaseRequest, BaseResult, JobKind, Kind, Lane, Payload, text
 from raylane_common.wire.reading import Reading, ReadingOptions
 from raylane_common.wire.sources import Column, PreparedCopy
 
-__all__ = ["AnyUploadRequest", "PreviewRequest", "PreviewResult", "ReadingOptions", "UploadRequest", "UploadResult"]
+__all__ = [
+    "AnyUploadRequest",
+    "PartUrl",
+    "PreviewRequest",
+    "PreviewResult",
+    "ReadingOptions",
+    "SignPartsRequest",
+    "SignedPartsResult",
+    "StartTransferRequest",
+    "StoredPart",
+    "TransferResult",
+    "UploadRequest",
+    "UploadResult",
+]
+
+# One batch of addresses covers 1 GiB of parts of the usual size, and takes the worker 16 ms.
+MAX_SIGNED_PARTS: Final = 64
+
+PartNumber = Annotated[int, Field(ge=1, le=MAX_PARTS)]
+UploadId = Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=NO_CONTROLS_PATTERN)]
 
 
-class _StagedFile(BaseRequest):
-    """A file whose bytes are staged in their own key, not in the record."""
+class _GivenFile(BaseRequest):
+    """A file whose bytes are staged in a key of their own, not in the record, or are the parts of a transfer."""
 
     kind: ClassVar[JobKind] = JobKind.UPLOAD
 
     filename: Filename
-    size_bytes: int = Field(ge=1, le=MAX_STAGED_BYTES)
+    size_bytes: int = Field(ge=1, le=MAX_UPLOAD_BYTES)
     sha256: Annotated[str, StringConstraints(pattern=SHA256_PATTERN)]
     reading: ReadingOptions = ReadingOptions()
+    transfer_id: TransferId | None = Field(
+        default=None, description="The transfer whose parts are the bytes; null if they are staged in Redis"
+    )
+
+    @model_validator(mode="after")
+    def _fits_into_redis(self) -> Self:
+        if self.transfer_id is None and self.size_bytes > MAX_STAGED_BYTES:
+            problem = f"must not exceed {MAX_STAGED_BYTES} without a transfer_id"
+            raise InvalidRequest.field("size_bytes", problem)
+        return self
 
 
-class UploadRequest(_StagedFile):
+class UploadRequest(_GivenFile):
     """Put a file on S3 and add it to the session's sources."""
 
     action: Literal["upload"] = "upload"
 
 
-class PreviewRequest(_StagedFile):
+class PreviewRequest(_GivenFile):
     """Read a file and say how, without storing it."""
 
     needs_session: ClassVar[bool] = False
@@ -57,6 +90,68 @@ class PreviewResult(BaseResult):
     warnings: tuple[str, ...] = ()
 
 
+class StartTransferRequest(BaseRequest):
+    """Prepare the sending of a file to S3 in parts, or find what was sent before under the same id."""
+
+    kind: ClassVar[JobKind] = JobKind.UPLOAD
+    needs_session: ClassVar[bool] = False
+
+    action: Literal["start_transfer"] = "start_transfer"
+    transfer_id: TransferId = Field(description="Chosen by the producer: the same for the same file, to continue it")
+    filename: Filename
+    size_bytes: int | None = Field(default=None, ge=1, le=MAX_UPLOAD_BYTES, description="null if it is not known yet")
+
+
+class SignPartsRequest(BaseRequest):
+    """Sign more addresses of a transfer's parts, or new ones for those that have expired."""
+
+    kind: ClassVar[JobKind] = JobKind.UPLOAD
+    needs_session: ClassVar[bool] = False
+
+    action: Literal["sign_parts"] = "sign_parts"
+    transfer_id: TransferId
+    upload_id: UploadId
+    numbers: tuple[PartNumber, ...] = Field(min_length=1, max_length=MAX_SIGNED_PARTS)
+
+
+class PartUrl(BaseModel):
+    """The address to which a producer sends one part. Whoever has it can write this part until it expires."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
+
+    number: PartNumber
+    url: str = Field(repr=False)
+
+
+class StoredPart(BaseModel):
+    """A part that S3 already has."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
+
+    number: PartNumber
+    size_bytes: int
+    etag: str = Field(description="Without quotes: the MD5 of the part in hexadecimal, unless S3 encrypts with KMS")
+
+
+class SignedPartsResult(BaseResult):
+    """Addresses of parts. They are valid for at least `valid_s` seconds after the request was sent."""
+
+    type: Literal["signed_parts"] = "signed_parts"
+    urls: tuple[PartUrl, ...]
+    valid_s: int
+
+
+class TransferResult(BaseResult):
+    """How to send the parts, what S3 already has of them, and the addresses of the next parts."""
+
+    type: Literal["transfer"] = "transfer"
+    upload_id: str
+    part_bytes: int = Field(description="Size of every part but the last")
+    stored: tuple[StoredPart, ...] = ()
+    urls: tuple[PartUrl, ...]
+    valid_s: int
+
+
 class UploadResult(BaseResult):
     """Where the file is and what it holds. `preview` is the first 5 rows, with cells as text."""
 
@@ -73,12 +168,12 @@ class UploadResult(BaseResult):
     warnings: tuple[str, ...] = ()
 
 
-AnyUploadRequest = UploadRequest | PreviewRequest
-AnyUploadResult = UploadResult | PreviewResult
+AnyUploadRequest = UploadRequest | PreviewRequest | StartTransferRequest | SignPartsRequest
+AnyUploadResult = UploadResult | PreviewResult | TransferResult | SignedPartsResult
 
 
 def _describe(payload: Payload) -> str:
-    return text(payload, "filename")
+    return text(payload, "filename", "transfer_id")
 
 
 KIND: Final = Kind(
@@ -88,4 +183,5 @@ KIND: Final = Kind(
     results=get_args(AnyUploadResult),
     describe=_describe,
     stages_body=True,
+    default_action="upload",
 )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from raylane.cli import parameters, reading_options, runner
+from raylane.cli import parameters, reading_options, runner, sending
 from raylane.cli.render import renders, show_code_and_run
 from raylane.cli.upload_commands import show_warnings
 from raylane_common.limits import MAX_CODE_VERSIONS
@@ -61,7 +61,10 @@ def run(
         upload_options = jobs.options()
         if jobs.job_id is not None:
             upload_options["job_id"] = f"{jobs.job_id}-upload"
-        upload = await producer.upload(file, session_id=session_id, reading=reading.said(), **upload_options)
+        with sending.shown(terminal) as progress:
+            upload = await producer.upload(
+                file, session_id=session_id, reading=reading.said(), progress=progress, **upload_options
+            )
         answer = await producer.generate(
             prompt,
             session_id=session_id,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 import typer
 
 import raylane
-from raylane.cli import process, render
+from raylane.cli import process, render, sending
 from raylane.cli.process import ExitCode
 from raylane.cli.terminal import OutputError, Terminal
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from raylane.cli.parameters import OutputOptions, WaitOptions
     from raylane.handle import JobHandle
     from raylane.producer import Producer
+    from raylane.transfer.progress import UploadProgress
     from raylane_common.wire.kinds import Result
 
 ResultT = TypeVar("ResultT", bound="Result")
@@ -42,7 +43,9 @@ def execute(command: Callable[[Producer, Terminal], Awaitable[None]], options: O
         process.run_interruptible(with_producer())
     except KeyboardInterrupt:
         job_id = terminal.job_id
-        terminal.note(f"interrupted; job {job_id} continues: {_next_commands(job_id)}" if job_id else "interrupted")
+        terminal.note(
+            f"interrupted; job {job_id} continues: {_next_commands(job_id)}" if job_id else terminal.interrupted
+        )
         raise typer.Exit(ExitCode.INTERRUPTED) from None
     except raylane.RaylaneError as error:
         terminal.error(error.info())
@@ -65,6 +68,20 @@ def execute_job(enqueue: Callable[[Producer], Awaitable[JobHandle[ResultT]]], op
     async def command(producer: Producer, terminal: Terminal) -> None:
         handle = await enqueue(producer)
         await show_result_or_id(producer, handle, options, deadline(options.timeout_s), terminal)
+
+    execute(command, options)
+
+
+def execute_upload(
+    upload: Callable[[Producer, Callable[[UploadProgress], None]], Awaitable[JobHandle[ResultT]]], options: WaitOptions
+) -> None:
+    """Uploads a file and shows how far that is. Prints the job's result if the command waits for it, else its id."""
+
+    async def command(producer: Producer, terminal: Terminal) -> None:
+        until = deadline(options.timeout_s)
+        with sending.shown(terminal) as progress:
+            handle = await upload(producer, progress)
+        await show_result_or_id(producer, handle, options, until, terminal)
 
     execute(command, options)
 

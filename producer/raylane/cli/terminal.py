@@ -49,6 +49,8 @@ class Terminal:
         self.as_json = as_json
         self.job_id: str | None = None
         """The job that continues if the command stops waiting."""
+        self.interrupted = "interrupted"
+        """What to print if the command is interrupted before it has a job."""
         self._line_is_open = False
 
     def line(self, text: str) -> None:
@@ -123,6 +125,18 @@ class Terminal:
         if self._line_is_open:
             _print("")
             self._line_is_open = False
+
+    @contextmanager
+    def status(self) -> Iterator[Callable[[str], None]]:
+        """Shows one line on stderr that changes, if that is a terminal."""
+        if not _is_terminal(sys.stderr):
+            yield lambda _: None
+            return
+        from rich.console import Console
+        from rich.text import Text
+
+        with Console(stderr=True).status("") as status:
+            yield lambda line: status.update(Text(safe_line(line)))
 
     @contextmanager
     def progress(self, job_id: str) -> Iterator[Callable[[JobEvent], None]]:

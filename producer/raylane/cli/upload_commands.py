@@ -14,7 +14,7 @@ from raylane_common.wire.names import FileFormat
 if TYPE_CHECKING:
     from raylane.cli.terminal import Terminal
     from raylane_common.wire.reading import Reading
-    from raylane_common.wire.upload import PreviewResult, UploadResult
+    from raylane_common.wire.upload import PreviewResult, SignedPartsResult, TransferResult, UploadResult
 
 app: typer.Typer = typer.Typer()
 
@@ -36,19 +36,22 @@ def upload(
     job: parameters.OneJobOptions = parameters.ONE_JOB,
     waiting: parameters.WaitOptions = parameters.NO_WAIT,
 ) -> None:
-    """Upload a file of up to 8 MiB into the session."""
+    """Upload a file of any size into the session. An upload that was interrupted continues where it stopped."""
     if dry_run:
-        runner.execute_job(
-            lambda producer: producer.preview(file, filename=filename, reading=reading.said(), **job.options()),
+        runner.execute_upload(
+            lambda producer, progress: producer.preview(
+                file, filename=filename, reading=reading.said(), progress=progress, **job.options()
+            ),
             replace(waiting, wait=True),
         )
     else:
-        runner.execute_job(
-            lambda producer: producer.upload(
+        runner.execute_upload(
+            lambda producer, progress: producer.upload(
                 file,
                 session_id=runner.require_session(session),
                 filename=filename,
                 reading=reading.said(),
+                progress=progress,
                 **job.options(),
             ),
             waiting,
@@ -73,6 +76,18 @@ def show_preview(result: PreviewResult, terminal: Terminal) -> None:
     if result.reasons:
         terminal.line(f"an upload would write a prepared copy, because {'; '.join(result.reasons)}")
     _show_content(result, terminal)
+
+
+@renders("TransferResult")
+def show_transfer(result: TransferResult, terminal: Terminal) -> None:
+    """Prints how a transfer began, without its addresses, with which anybody can write its parts."""
+    terminal.line(f"upload {result.upload_id}: {len(result.stored)} parts are on S3, {len(result.urls)} signed")
+
+
+@renders("SignedPartsResult")
+def show_signed_parts(result: SignedPartsResult, terminal: Terminal) -> None:
+    """Prints how many addresses were signed, without the addresses."""
+    terminal.line(f"{len(result.urls)} parts signed for {result.valid_s} s")
 
 
 def _show_content(result: UploadResult | PreviewResult, terminal: Terminal) -> None:

@@ -27,7 +27,7 @@ def test_nested_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPat
     settings = Settings()
     assert settings.ray.private_url == "http://ray.internal:8265"
     assert settings.lanes.upload.concurrency == 7
-    assert settings.lanes.upload.timeout_s == 120
+    assert settings.lanes.upload.timeout_s == 3600
     assert settings.lanes.generate.concurrency == 8
 
 

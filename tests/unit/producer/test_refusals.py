@@ -17,7 +17,7 @@ from raylane.handle import JobHandle
 from raylane.options import new_job, new_upload
 from raylane.producer import Producer
 from raylane_common.errors import InvalidRequest
-from raylane_common.limits import MAX_CODE_BYTES, MAX_PROMPT_BYTES, MAX_STAGED_BYTES
+from raylane_common.limits import MAX_CODE_BYTES, MAX_PROMPT_BYTES, MAX_STAGED_BYTES, MAX_UPLOAD_BYTES
 from raylane_common.wire.generate import GenerateRequest
 from raylane_common.wire.upload import UploadResult
 from tests.unit.producer.samples import CSV_BYTES
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 BAD_SESSION_IDS = ["", " ", "-a", ".a", "a b", "a/b", "a:b", "é", "a\n", "a\x00", "x" * 129]
 BAD_JOB_IDS = ["", "-a", "a.b", "a:b", "a b", "a\n", "x" * 57]
+
+
 BAD_FILENAMES = [
     "",
     " ",
@@ -42,6 +44,12 @@ BAD_FILENAMES = [
     " a.csv",
     "x" * 256,
 ]
+
+
+async def numbers() -> Any:
+    yield 7
+
+
 NEW_JOB = new_job(GenerateRequest(prompt="count"), session_id="s1")
 
 
@@ -135,12 +143,10 @@ async def test_a_bad_filename_is_refused(producer: Producer, filename: str, tmp_
 async def test_a_file_that_cannot_be_uploaded_is_refused(producer: Producer, tmp_path: Path) -> None:
     (tmp_path / "empty.csv").touch()
     with (tmp_path / "huge.csv").open("wb") as sparse:
-        sparse.truncate(1024**4)
+        sparse.truncate(MAX_UPLOAD_BYTES + 1)
     for name, problem in (
         ("none.csv", "does not exist"),
         ("", "is not a regular file"),
-        ("empty.csv", "must not be empty"),
-        ("huge.csv", rf"must not exceed {MAX_STAGED_BYTES} bytes \(8 MiB\), but has {1024**4}"),
         ("\udcff.csv", r"'.*/\\udcff.csv' does not exist"),
         ("\ud800.csv", "does not exist"),
         ("a\x00.csv", "does not exist"),
@@ -149,6 +155,10 @@ async def test_a_file_that_cannot_be_uploaded_is_refused(producer: Producer, tmp
         with pytest.raises(InvalidRequest, match=rf"^path: .*{problem}") as raised:
             await producer.upload(tmp_path / name, session_id="s1")
         assert raised.value.details == {"field": "path"}
+    with pytest.raises(InvalidRequest, match=r"^data: must not be empty"):
+        await producer.upload(tmp_path / "empty.csv", session_id="s1")
+    with pytest.raises(InvalidRequest, match=rf"^size_bytes: .*{MAX_UPLOAD_BYTES}"):
+        await producer.upload(tmp_path / "huge.csv", session_id="s1")
 
 
 @pytest.mark.parametrize(
@@ -156,7 +166,6 @@ async def test_a_file_that_cannot_be_uploaded_is_refused(producer: Producer, tmp
     [
         (b"", "must not be empty"),
         ("", "must not be empty"),
-        (b"x" * (MAX_STAGED_BYTES + 1), r"must not exceed 8388608 bytes \(8 MiB\), but has 8388609 bytes"),
         ("a\ud800", "is not valid text: surrogates not allowed at position 1"),
         (BytesIO(b"a\n1\n"), r"must be bytes or text, not BytesIO; pass what its read\(\) returns"),
         (StringIO("a\n1\n"), r"must be bytes or text, not StringIO; pass what its read\(\) returns"),
@@ -177,32 +186,32 @@ def test_data_like_bytes_is_accepted(data: Any) -> None:
     assert new_upload(data, filename="a.csv", session_id="s1").body == b"a\n1\n"
 
 
+def test_a_batch_takes_only_what_fits_into_redis() -> None:
+    with pytest.raises(InvalidRequest, match=r"^data: must not exceed 8388608 bytes \(8 MiB\), but has 8388609 bytes"):
+        new_upload(b"x" * (MAX_STAGED_BYTES + 1), filename="a.csv", session_id="s1")
+
+
 @pytest.mark.parametrize(
-    ("path", "problem"),
+    ("data", "problem"),
     [
-        (b"a\n1\n", "must be the path of a file, not bytes; for data in memory use upload_bytes"),
-        (BytesIO(b"a\n1\n"), "must be the path of a file, not BytesIO"),
-        (StringIO("a\n1\n"), "must be the path of a file, not StringIO"),
-        (None, "must be the path of a file, not NoneType"),
-        (7, "must be the path of a file, not int"),
-        (["a.csv"], "must be the path of a file, not list"),
-        (BytesPath(), "must be a path of text"),
+        (None, "data: must be a path, bytes, an open file or an async iterator of bytes, not NoneType"),
+        (7, "data: must be a path, bytes, an open file or an async iterator of bytes, not int"),
+        (["a.csv"], "data: must be a path, bytes, an open file or an async iterator of bytes, not list"),
+        (BytesPath(), "path: must be a path of text"),
+        (b"a\n1\n", "filename: required, because the data has no name"),
+        (BytesIO(b"a\n1\n"), "filename: required, because the data has no name"),
+        (numbers(), "filename: required, because the data has no name"),
     ],
     ids=lambda value: type(value).__name__,
 )
-async def test_an_upload_of_anything_but_a_path_is_refused(producer: Producer, path: Any, problem: str) -> None:
-    with pytest.raises(InvalidRequest, match=f"^path: {problem}") as raised:
-        await producer.upload(path, session_id="s1")
-    assert raised.value.details == {"field": "path"}
+async def test_an_upload_of_anything_else_is_refused(producer: Producer, data: Any, problem: str) -> None:
+    with pytest.raises(InvalidRequest, match=f"^{problem}"):
+        await producer.upload(data, session_id="s1")
 
 
-async def test_an_upload_of_an_open_file_is_refused(producer: Producer, tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_bytes(CSV_BYTES)
-    with (tmp_path / "a.csv").open(encoding="utf-8") as opened:
-        with pytest.raises(InvalidRequest, match=r"^path: must be the path of a file, not TextIOWrapper"):
-            await producer.upload(opened, session_id="s1")  # type: ignore[arg-type]  # what an untyped caller may do
-        with pytest.raises(InvalidRequest, match=r"^data: must be bytes or text, not TextIOWrapper"):
-            await producer.upload_bytes(opened, filename="a.csv", session_id="s1")  # type: ignore[arg-type]  # as above
+async def test_an_iterator_of_anything_but_bytes_is_refused(producer: Producer) -> None:
+    with pytest.raises(InvalidRequest, match=r"^data: must yield bytes, not int"):
+        await producer.upload(numbers(), filename="a.csv", session_id="s1")
 
 
 @pytest.mark.parametrize("prompt", ["", "  \n", "x" * (MAX_PROMPT_BYTES + 1), "é" * (MAX_PROMPT_BYTES // 2 + 1)])

@@ -13,6 +13,7 @@ from botocore.exceptions import (
     ClientError,
     CredentialRetrievalError,
     HTTPClientError,
+    IncompleteReadError,
     NoCredentialsError,
     NoRegionError,
     PartialCredentialsError,
@@ -130,7 +131,7 @@ async def aws_call(service: Service, action: str, limit_s: float) -> AsyncIterat
             yield
     except ClientError as error:
         raise _from_answer(service, action, error) from error
-    except (AwsConnectionError, HTTPClientError, ResponseParserError, TimeoutError) as error:
+    except (AwsConnectionError, HTTPClientError, IncompleteReadError, ResponseParserError, TimeoutError) as error:
         raise service.unavailable(
             f"no usable answer while trying to {action} ({type(error).__name__}): {_ENDPOINT_HINT}",
             details={"service": service.name, "cause": type(error).__name__},

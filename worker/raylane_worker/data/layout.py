@@ -1,6 +1,14 @@
-"""Where the objects of a session are in the bucket."""
+"""Where objects are in the bucket, of which type they are, and how they are divided into parts."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from raylane_common.limits import MAX_PARTS
+from raylane_common.wire.names import Compression, FileFormat
+
+if TYPE_CHECKING:
+    from raylane_common.wire.reading import Reading
 
 
 def original_key(session_id: str, filename: str) -> str:
@@ -11,3 +19,41 @@ def original_key(session_id: str, filename: str) -> str:
 def prepared_key(session_id: str, filename: str) -> str:
     """Returns the key of the prepared copy of an upload."""
     return f"sessions/{session_id}/data/{filename}.parquet"
+
+
+_MEDIA_TYPES: Final = {
+    FileFormat.CSV: "text/csv",
+    FileFormat.JSON: "application/json",
+    FileFormat.JSON_LINES: "application/jsonl",
+    FileFormat.PARQUET: "application/vnd.apache.parquet",
+    FileFormat.ARROW: "application/vnd.apache.arrow.file",
+}
+_COMPRESSED: Final = {
+    Compression.GZIP: "application/gzip",
+    Compression.BZIP2: "application/x-bzip2",
+    Compression.ZSTD: "application/zstd",
+    Compression.ZIP: "application/zip",
+}
+
+SESSIONS: Final = "sessions/"
+"""How the keys of all sessions begin."""
+TRANSFERS: Final = "transfers/"
+"""How the keys of all transfers begin."""
+
+
+def transfer_key(transfer_id: str) -> str:
+    """Returns the key at which the parts of a transfer are put together, until the file has been checked."""
+    return f"{TRANSFERS}{transfer_id}"
+
+
+def media_type(reading: Reading) -> str:
+    """Returns the media type of a file that was read like this."""
+    if reading.compression is not None:
+        return _COMPRESSED[reading.compression]
+    return _MEDIA_TYPES.get(reading.format, "application/octet-stream")
+
+
+def part_size(size_bytes: int, usual_bytes: int) -> int:
+    """Returns the size of the parts of a file: the usual one, or more if the file would have too many parts."""
+    needed = -(-size_bytes // MAX_PARTS)
+    return usual_bytes * max(1, -(-needed // usual_bytes))

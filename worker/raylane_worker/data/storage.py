@@ -1,4 +1,4 @@
-"""Writes objects to S3, or to another server with the same API."""
+"""Opens the client of S3, or of another server with the same API, and writes objects that are in memory."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import asyncio
 import base64
 import hashlib
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Self
 
+from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 from botocore.exceptions import ClientError
 
-from raylane_common.errors import StorageRejected, StorageUnavailable
-from raylane_worker.data.aws import OPEN_S, Service, aws_call, client_arguments, deadline_s, error_code
+from raylane_worker.data.aws import OPEN_S, aws_call, client_arguments, deadline_s, error_code
+from raylane_worker.data.storage_files import S3, Bucket, Files
+from raylane_worker.data.storage_transfers import Transfers
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
@@ -21,8 +23,6 @@ if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
 
     from raylane_common.settings import AwsSettings, StorageSettings
-
-_S3: Final = Service("s3", StorageUnavailable, StorageRejected)
 
 
 class Storage:
@@ -37,12 +37,21 @@ class Storage:
         self._aws = aws
         self._stack = AsyncExitStack()
         self._client: S3Client
+        self.files: Files
+        """Writes and reads files of any size."""
+        self.transfers: Transfers
+        """The files that producers send in parts."""
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
-            async with aws_call(_S3, "open the S3 client", OPEN_S):
-                client = get_session().create_client("s3", **client_arguments(self._aws))
-                self._client = await stack.enter_async_context(client)
+            async with aws_call(S3, "open the S3 client", OPEN_S):
+                self._client = await stack.enter_async_context(_client(self._aws))
+                signer = self._client
+                if self._aws.public_endpoint_url is not None:
+                    reached = self._aws.model_copy(update={"endpoint_url": self._aws.public_endpoint_url})
+                    signer = await stack.enter_async_context(_client(reached))
+            bucket = Bucket(self._client, self.bucket, deadline_s(self._aws), self._aws.max_tries)
+            self.files, self.transfers = Files(bucket), Transfers(bucket, signer)
             if self._settings.create_bucket:
                 await self._create_bucket()
             self._stack = stack.pop_all()
@@ -106,4 +115,11 @@ class Storage:
         return True
 
     def _call(self, action: str) -> AbstractAsyncContextManager[None]:
-        return aws_call(_S3, action, deadline_s(self._aws))
+        return aws_call(S3, action, deadline_s(self._aws))
+
+
+def _client(aws: AwsSettings) -> AbstractAsyncContextManager[S3Client]:
+    arguments = client_arguments(aws)
+    # Without it, botocore signs addresses for other endpoints with the old version 2, which newer servers refuse.
+    arguments["config"] = arguments["config"].merge(AioConfig(signature_version="s3v4"))
+    return get_session().create_client("s3", **arguments)

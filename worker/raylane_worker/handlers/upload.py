@@ -6,68 +6,154 @@ Everything is safe to repeat: the S3 keys and the session's field follow from th
 from __future__ import annotations
 
 import asyncio
-import hashlib
-from contextlib import asynccontextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from itertools import islice
 from typing import TYPE_CHECKING, Final, assert_never
 
-from raylane_common.errors import InvalidRequest
+from raylane_common.errors import RaylaneError, StorageError
+from raylane_common.limits import MAX_PARTS
+from raylane_common.logs import get_logger
 from raylane_common.wire.sources import FileSource, PreparedCopy
-from raylane_common.wire.upload import PreviewRequest, PreviewResult, UploadRequest, UploadResult
+from raylane_common.wire.upload import (
+    MAX_SIGNED_PARTS,
+    PreviewRequest,
+    PreviewResult,
+    SignedPartsResult,
+    SignPartsRequest,
+    StartTransferRequest,
+    TransferResult,
+    UploadRequest,
+    UploadResult,
+)
 from raylane_worker.context import Handler
-from raylane_worker.data.layout import original_key, prepared_key
+from raylane_worker.data.layout import media_type, original_key, part_size, prepared_key
+from raylane_worker.data.originals import Original, Staged, Transferred
+from raylane_worker.data.scratch import scratch
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from raylane_common.wire.upload import AnyUploadRequest, AnyUploadResult
     from raylane_worker.context import JobContext
     from raylane_worker.data.prepare import FileContent
     from raylane_worker.data.storage import Storage
 
-_MEDIA_TYPES: Final = {".csv": "text/csv", ".parquet": "application/vnd.apache.parquet"}
+logger = get_logger("raylane.worker")
+
+_PARQUET: Final = "application/vnd.apache.parquet"
 
 
 async def upload(request: AnyUploadRequest, ctx: JobContext) -> AnyUploadResult:
-    """Performs the request's action on the staged bytes.
+    """Performs the request's action.
 
     Raises `StagedBodyMissing`, `InvalidRequest` if the bytes are not those of the request, `InvalidFile`,
-    `StorageUnavailable`, `StorageRejected` and what `JobPort` raises.
+    `ScratchFull`, `StorageUnavailable`, `StorageRejected` and what `JobPort` raises.
     """
-    body = await ctx.port.body()
-    await ctx.progress("reading", f"{request.filename}, {len(body):,} bytes")
-    async with _scratch() as scratch:
-        copy = scratch / "copy.parquet"
-        found = await asyncio.to_thread(_read, request, body, scratch / "original", copy)
-        match request:
-            case UploadRequest():
-                return await _store(request, ctx, body, found, copy)
-            case PreviewRequest():
-                return PreviewResult(
-                    filename=request.filename,
-                    bytes=len(body),
-                    rows=found.rows,
-                    reading=found.reading,
-                    reasons=found.reasons,
-                    columns=found.columns,
-                    preview=found.preview,
-                    warnings=found.warnings,
-                )
-            case _:
-                assert_never(request)
+    match request:
+        case StartTransferRequest():
+            return await _start_transfer(request, ctx)
+        case SignPartsRequest():
+            return await _sign_parts(request, ctx)
+        case UploadRequest() | PreviewRequest():
+            return await _read(request, ctx)
+        case _:
+            assert_never(request)
 
 
-async def _store(request: UploadRequest, ctx: JobContext, body: bytes, found: FileContent, copy: Path) -> UploadResult:
+async def _start_transfer(request: StartTransferRequest, ctx: JobContext) -> TransferResult:
+    """Begins the upload to S3, or finds it, and signs the addresses of the first parts that are missing."""
+    settings = ctx.resources.settings.uploads
+    transfers = (await ctx.storage()).transfers
+    upload_id, stored = await transfers.begin(request.transfer_id)
+    part_bytes = part_size(request.size_bytes or 1, settings.part_bytes)
+    known = {part.number for part in stored}
+    count = MAX_PARTS if request.size_bytes is None else -(-request.size_bytes // part_bytes)
+    missing = islice((number for number in range(1, count + 1) if number not in known), MAX_SIGNED_PARTS)
+    urls = await transfers.sign(request.transfer_id, upload_id, missing, settings.url_ttl_s)
+    return TransferResult(
+        upload_id=upload_id, part_bytes=part_bytes, stored=tuple(stored), urls=urls, valid_s=settings.url_ttl_s
+    )
+
+
+async def _sign_parts(request: SignPartsRequest, ctx: JobContext) -> SignedPartsResult:
+    valid_s = ctx.resources.settings.uploads.url_ttl_s
+    transfers = (await ctx.storage()).transfers
+    urls = await transfers.sign(request.transfer_id, request.upload_id, request.numbers, valid_s)
+    return SignedPartsResult(urls=urls, valid_s=valid_s)
+
+
+async def _read(request: UploadRequest | PreviewRequest, ctx: JobContext) -> UploadResult | PreviewResult:
+    """Reads the file, and stores it for an upload. A transfer is removed when it is done, or can never be."""
+    original = await _original(request, ctx)
+    await ctx.progress("reading", f"{request.filename}, {request.size_bytes:,} bytes")
+    # The prepared copy is rarely larger than the file.
+    needed_bytes = 2 * request.size_bytes
+    try:
+        async with scratch(ctx.resources.settings.uploads.scratch_dir, needed_bytes) as directory:
+            path, copy = directory / "original", directory / "copy.parquet"
+            await original.fetch(path)
+            found = await asyncio.to_thread(_read_file, request, path, copy)
+            result = (
+                _previewed(request, found)
+                if isinstance(request, PreviewRequest)
+                else await _store(request, ctx, original, found, copy)
+            )
+    except RaylaneError as error:
+        # A job that is not at fault becomes a dead letter. Requeued, it needs the bytes again.
+        if not error.outside_job:
+            await _forget(original, ctx)
+        raise
+    await _forget(original, ctx)
+    return result
+
+
+async def _original(request: UploadRequest | PreviewRequest, ctx: JobContext) -> Original:
+    if request.transfer_id is None:
+        return Staged(await ctx.port.body(), request.size_bytes, request.sha256)
+    key = original_key(ctx.session_id, request.filename) if isinstance(request, UploadRequest) else None
+    return Transferred(await ctx.storage(), request.transfer_id, request.size_bytes, request.sha256, key)
+
+
+async def _forget(original: Original, ctx: JobContext) -> None:
+    try:
+        await original.forget()
+    except StorageError as error:
+        # The sweep removes it later, and the outcome of the job does not depend on it.
+        logger.warning("job %s: its transfer is left on S3: %s", ctx.job_id, error)
+
+
+async def clean_up(request: AnyUploadRequest, ctx: JobContext) -> None:
+    """Removes the transfer of a job that was cancelled."""
+    if ctx.record.cancel_requested_at is None:
+        return
+    if isinstance(request, UploadRequest | PreviewRequest) and request.transfer_id is not None:
+        await _forget(await _original(request, ctx), ctx)
+
+
+def _previewed(request: PreviewRequest, found: FileContent) -> PreviewResult:
+    return PreviewResult(
+        filename=request.filename,
+        bytes=request.size_bytes,
+        rows=found.rows,
+        reading=found.reading,
+        reasons=found.reasons,
+        columns=found.columns,
+        preview=found.preview,
+        warnings=found.warnings,
+    )
+
+
+async def _store(
+    request: UploadRequest, ctx: JobContext, original: Original, found: FileContent, copy: Path
+) -> UploadResult:
     """Writes the file and its prepared copy to S3, and then adds the source to the session."""
     storage, key = await ctx.storage(), original_key(ctx.session_id, request.filename)
     await ctx.progress("storing", f"{found.rows:,} rows to {storage.bucket}/{key}")
-    await storage.put(key, body, content_type=_MEDIA_TYPES.get(Path(key).suffix.lower(), "application/octet-stream"))
+    await original.store(storage, key, content_type=media_type(found.reading))
     prepared = await _store_copy(request, ctx, storage, found, copy) if found.reasons else None
     source = FileSource(
         filename=request.filename,
         s3_uri=storage.uri(key),
-        size_bytes=len(body),
+        size_bytes=request.size_bytes,
         rows=found.rows,
         reading=found.reading,
         prepared=prepared,
@@ -81,7 +167,7 @@ async def _store(request: UploadRequest, ctx: JobContext, body: bytes, found: Fi
         s3_uri=source.s3_uri,
         bucket=storage.bucket,
         key=key,
-        bytes=len(body),
+        bytes=request.size_bytes,
         rows=found.rows,
         reading=found.reading,
         prepared=prepared,
@@ -94,33 +180,16 @@ async def _store(request: UploadRequest, ctx: JobContext, body: bytes, found: Fi
 async def _store_copy(
     request: UploadRequest, ctx: JobContext, storage: Storage, found: FileContent, copy: Path
 ) -> PreparedCopy:
-    key, data = prepared_key(ctx.session_id, request.filename), await asyncio.to_thread(copy.read_bytes)
-    await storage.put(key, data, content_type=_MEDIA_TYPES[".parquet"])
-    return PreparedCopy(s3_uri=storage.uri(key), size_bytes=len(data), reasons=found.reasons)
+    key = prepared_key(ctx.session_id, request.filename)
+    size_bytes = await storage.files.write(key, copy, content_type=_PARQUET)
+    return PreparedCopy(s3_uri=storage.uri(key), size_bytes=size_bytes, reasons=found.reasons)
 
 
-@asynccontextmanager
-async def _scratch() -> AsyncIterator[Path]:
-    """A directory for the files of one attempt."""
-    directory = await asyncio.to_thread(TemporaryDirectory, prefix="raylane-")
-    try:
-        yield Path(directory.name)
-    finally:
-        await asyncio.to_thread(directory.cleanup)
-
-
-def _read(request: AnyUploadRequest, body: bytes, original: Path, copy: Path) -> FileContent:
-    if len(body) != request.size_bytes:
-        raise InvalidRequest.field(
-            "size_bytes", f"{len(body)} bytes were staged, not {request.size_bytes}; upload again"
-        )
-    if hashlib.sha256(body).hexdigest() != request.sha256:
-        raise InvalidRequest.field("sha256", "the staged bytes have another checksum; upload the file again")
-    original.write_bytes(body)
+def _read_file(request: UploadRequest | PreviewRequest, path: Path, copy: Path) -> FileContent:
     # pyarrow takes 51 MiB, so it is imported when a job needs it. This function runs in a thread.
     from raylane_worker.data.prepare import read_file
 
-    return read_file(original, request.filename, request.reading, copy_to=copy)
+    return read_file(path, request.filename, request.reading, copy_to=copy)
 
 
-HANDLER: Final = Handler(upload)
+HANDLER: Final = Handler(upload, clean_up)

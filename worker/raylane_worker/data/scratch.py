@@ -1,0 +1,74 @@
+"""Directories of one attempt for files that are too large for memory. They go with the attempt, or with its worker."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import shutil
+import tempfile
+import time
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from raylane_common.errors import ScratchFull
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+_PREFIX: Final = "raylane-scratch-"
+# A new directory is locked within a millisecond.
+_NEW_S: Final = 60.0
+
+
+@asynccontextmanager
+async def scratch(parent: Path | None, needed_bytes: int) -> AsyncIterator[Path]:
+    """Yields a new directory below `parent`, or below the system's for temporary files, and removes it at the end.
+
+    Raises `ScratchFull` if fewer than `needed_bytes` bytes are free there, or if it cannot be written.
+    """
+    directory, lock = _make(parent, needed_bytes)
+    try:
+        yield directory
+    finally:
+        try:
+            await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
+        finally:
+            os.close(lock)
+
+
+def remove_left(parent: Path | None) -> int:
+    """Removes the directories of workers that were killed; returns how many there were. Blocks."""
+    removed = 0
+    for directory in Path(parent or tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        with suppress(OSError):
+            if time.time() - directory.stat().st_mtime < _NEW_S:
+                continue
+            lock = os.open(directory, os.O_RDONLY)
+            try:
+                # The system unlocks what a process had locked when the process ends.
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(directory, ignore_errors=True)
+                removed += 1
+            finally:
+                os.close(lock)
+    return removed
+
+
+def _make(parent: Path | None, needed_bytes: int) -> tuple[Path, int]:
+    """Returns a new directory, and the descriptor by which it is locked."""
+    where = parent or Path(tempfile.gettempdir())
+    hint = "free some, or name another directory with RAYLANE_UPLOADS__SCRATCH_DIR"
+    try:
+        free_bytes = shutil.disk_usage(where).free
+        if free_bytes < needed_bytes:
+            raise ScratchFull(
+                f"{where} of the worker has {free_bytes:,} bytes left, of {needed_bytes:,} needed; {hint}"
+            )
+        directory = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=where))
+        lock = os.open(directory, os.O_RDONLY)
+    except OSError as error:
+        raise ScratchFull(f"{where} of the worker cannot be written: {error.strerror}; {hint}") from error
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    return directory, lock

@@ -1,0 +1,212 @@
+"""Writes files of any size to S3 in parts, reads them into files, and lets S3 copy them. Memory holds a few parts."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from raylane_common.backoff import Backoff
+from raylane_common.errors import RaylaneError, StorageRejected, StorageUnavailable
+from raylane_common.logs import get_logger
+from raylane_worker.data.aws import Service, aws_call
+from raylane_worker.data.layout import part_size
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable, Callable
+    from contextlib import AbstractAsyncContextManager
+    from pathlib import Path
+
+    from types_aiobotocore_s3 import S3Client
+
+logger = get_logger("raylane.worker")
+
+S3: Final = Service("s3", StorageUnavailable, StorageRejected)
+# Two of these are in memory at once.
+_PART_BYTES: Final = 16 * 1024 * 1024
+_PARTS_AT_ONCE: Final = 2
+# S3 takes some seconds to copy one of these.
+_COPIED_BYTES: Final = 256 * 1024 * 1024
+_COPIES_AT_ONCE: Final = 4
+_READ_BYTES: Final = 1024 * 1024
+_FIRST_PAUSE_S: Final = 0.2
+_LONGEST_PAUSE_S: Final = 5.0
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """A bucket and the client that reaches it. `deadline_s` limits one call with all of its `max_tries` tries."""
+
+    client: S3Client
+    name: str
+    deadline_s: float
+    max_tries: int
+
+    def call(self, action: str) -> AbstractAsyncContextManager[None]:
+        """Turns what the client raises inside the block into errors that say what could not be done: the `action`."""
+        return aws_call(S3, action, self.deadline_s)
+
+
+class Download(NamedTuple):
+    """What was read. The SHA-256 is '' if the object has another size than expected, and was not read."""
+
+    size_bytes: int
+    sha256: str
+
+
+class Files:
+    """The objects of a bucket as files. Every method raises `StorageUnavailable` or `StorageRejected`."""
+
+    def __init__(self, bucket: Bucket) -> None:
+        self._bucket = bucket
+
+    async def write(self, key: str, path: Path, *, content_type: str) -> int:
+        """Writes or replaces the object `key` with the content of the file `path`, and returns its size in bytes."""
+        size_bytes = (await asyncio.to_thread(path.stat)).st_size
+        part_bytes = part_size(size_bytes, _PART_BYTES)
+
+        async def write_part(upload_id: str, number: int) -> str:
+            data = await asyncio.to_thread(_read_at, path, (number - 1) * part_bytes, part_bytes)
+            async with self._bucket.call(f"write part {number} of {self._bucket.name}/{key}"):
+                answer = await self._bucket.client.upload_part(
+                    Bucket=self._bucket.name, Key=key, UploadId=upload_id, PartNumber=number, Body=data
+                )
+            return answer["ETag"]
+
+        # An empty file has one part, too.
+        count = max(1, -(-size_bytes // part_bytes))
+        await self._in_parts(key, count, write_part, content_type, at_once=_PARTS_AT_ONCE)
+        return size_bytes
+
+    async def copy(self, source: str, key: str, size_bytes: int, *, content_type: str) -> None:
+        """Writes or replaces the object `key` with the object `source`, which has `size_bytes` bytes.
+
+        S3 copies it itself, so the bytes do not travel.
+        """
+        part_bytes = part_size(size_bytes, _COPIED_BYTES)
+
+        async def copy_part(upload_id: str, number: int) -> str:
+            first = (number - 1) * part_bytes
+            last = min(first + part_bytes, size_bytes) - 1
+            async with self._bucket.call(f"copy {self._bucket.name}/{source} to {key}"):
+                answer = await self._bucket.client.upload_part_copy(
+                    Bucket=self._bucket.name,
+                    Key=key,
+                    UploadId=upload_id,
+                    PartNumber=number,
+                    CopySource={"Bucket": self._bucket.name, "Key": source},
+                    CopySourceRange=f"bytes={first}-{last}",
+                )
+            return answer["CopyPartResult"]["ETag"]
+
+        await self._in_parts(key, -(-size_bytes // part_bytes), copy_part, content_type, at_once=_COPIES_AT_ONCE)
+
+    async def read(self, key: str, path: Path, size_bytes: int) -> Download | None:
+        """Writes the object `key` into the file `path`; returns its size and SHA-256, or None if there is no object.
+
+        If it has another size than `size_bytes`, it is not read. A connection that breaks is continued where it broke,
+        so compare the SHA-256: the object may have been replaced in between.
+        """
+        sha256, found_bytes = hashlib.sha256(), 0
+        pauses, failures = Backoff(first_s=_FIRST_PAUSE_S, cap_s=_LONGEST_PAUSE_S, jitter=1.0), 0
+        with path.open("wb") as file:  # opening it takes no time
+
+            def keep(data: bytes) -> None:
+                file.write(data)
+                sha256.update(data)
+
+            while found_bytes < size_bytes:
+                try:
+                    async with aclosing(self._pieces(key, found_bytes, size_bytes)) as pieces:
+                        async for data in pieces:
+                            await asyncio.to_thread(keep, data)
+                            found_bytes += len(data)
+                            failures = 0
+                except _OtherSize as other:
+                    return Download(other.size_bytes, "")
+                except StorageRejected as error:
+                    if error.details.get("aws_code") in ("NoSuchKey", "404"):
+                        return None
+                    raise
+                except StorageUnavailable:
+                    failures += 1
+                    if failures == self._bucket.max_tries:
+                        raise
+                    await asyncio.sleep(pauses.nth_s(failures))
+        return Download(found_bytes, sha256.hexdigest())
+
+    async def _pieces(self, key: str, start: int, size_bytes: int) -> AsyncGenerator[bytes]:
+        """Yields the object from the byte `start`. Raises `_OtherSize` if it is not `size_bytes` long."""
+        action = f"read {self._bucket.name}/{key}"
+        async with self._bucket.call(action):
+            answer = await self._bucket.client.get_object(Bucket=self._bucket.name, Key=key, Range=f"bytes={start}-")
+        async with answer["Body"] as body:
+            if start + answer["ContentLength"] != size_bytes:
+                raise _OtherSize(start + answer["ContentLength"])
+            gathered = bytearray()
+            while True:
+                async with self._bucket.call(action):
+                    piece = await body.read(_READ_BYTES)
+                # One hop to a thread for each megabyte, not for each packet.
+                gathered += piece
+                if gathered and (not piece or len(gathered) >= _READ_BYTES):
+                    yield bytes(gathered)
+                    gathered.clear()
+                if not piece:
+                    return
+
+    async def _in_parts(
+        self, key: str, count: int, write: Callable[[str, int], Awaitable[str]], content_type: str, *, at_once: int
+    ) -> None:
+        """Writes the object `key` in `count` parts, of which nothing is left if that fails.
+
+        `write` takes the id of the upload and the number of a part, writes that part, and returns its ETag.
+        """
+        client, name = self._bucket.client, self._bucket.name
+        async with self._bucket.call(f"start to write {name}/{key}"):
+            started = await client.create_multipart_upload(Bucket=name, Key=key, ContentType=content_type)
+        upload_id, slots = started["UploadId"], asyncio.Semaphore(at_once)
+
+        async def write_one(number: int) -> str:
+            async with slots:
+                return await write(upload_id, number)
+
+        try:
+            async with asyncio.TaskGroup() as writing:
+                parts = [writing.create_task(write_one(number)) for number in range(1, count + 1)]
+            async with self._bucket.call(f"complete {name}/{key}"):
+                await client.complete_multipart_upload(
+                    Bucket=name,
+                    Key=key,
+                    UploadId=upload_id,
+                    MultipartUpload={
+                        "Parts": [{"PartNumber": number, "ETag": part.result()} for number, part in enumerate(parts, 1)]
+                    },
+                )
+        except BaseException as error:
+            await self._abort(key, upload_id)
+            if isinstance(error, ExceptionGroup):
+                raise error.exceptions[0] from error
+            raise
+
+    async def _abort(self, key: str, upload_id: str) -> None:
+        try:
+            async with self._bucket.call(f"abort the upload of {key}"):
+                await self._bucket.client.abort_multipart_upload(Bucket=self._bucket.name, Key=key, UploadId=upload_id)
+        except RaylaneError as error:
+            # The sweep removes it later. What made the upload fail is raised.
+            logger.warning("parts of %s are left on S3: %s", key, error)
+
+
+class _OtherSize(Exception):
+    def __init__(self, size_bytes: int) -> None:
+        super().__init__(size_bytes)
+        self.size_bytes = size_bytes
+
+
+def _read_at(path: Path, start: int, size: int) -> bytes:
+    with path.open("rb") as file:
+        file.seek(start)
+        return file.read(size)

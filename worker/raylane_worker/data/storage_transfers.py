@@ -1,0 +1,174 @@
+"""The files that producers send to S3 in parts. S3 itself remembers which parts it has; nothing else is stored.
+
+See docs/decisions/0032.
+"""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from itertools import accumulate
+from typing import TYPE_CHECKING, NamedTuple
+
+from botocore.exceptions import ClientError
+
+from raylane_common.wire.upload import PartUrl, StoredPart
+from raylane_worker.data.aws import error_code
+from raylane_worker.data.layout import SESSIONS, TRANSFERS, transfer_key
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable
+
+    from types_aiobotocore_s3 import S3Client
+
+    from raylane_worker.data.storage_files import Bucket
+
+
+class _Upload(NamedTuple):
+    """A multipart upload that is neither complete nor aborted. The one that began first comes first."""
+
+    began: datetime
+    id: str
+    key: str
+
+
+class Transfers:
+    """The transfers of a bucket. Every method raises `StorageUnavailable` or `StorageRejected`."""
+
+    def __init__(self, bucket: Bucket, signer: S3Client) -> None:
+        """`signer` signs addresses for the endpoint that producers reach."""
+        self._bucket = bucket
+        self._signer = signer
+
+    async def begin(self, transfer_id: str) -> tuple[str, list[StoredPart]]:
+        """Returns the id of the upload to S3 of this transfer, and the parts that S3 has; begins it if it is new."""
+        key = transfer_key(transfer_id)
+        if known := await self._uploads(key):
+            return known[0].id, await self._parts(known[0])
+        async with self._bucket.call(f"start to write {self._bucket.name}/{key}"):
+            started = await self._bucket.client.create_multipart_upload(Bucket=self._bucket.name, Key=key)
+        return started["UploadId"], []
+
+    async def sign(self, transfer_id: str, upload_id: str, numbers: Iterable[int], valid_s: int) -> tuple[PartUrl, ...]:
+        """Returns an address for each part, with which anybody can write this part for `valid_s` seconds."""
+        target = {"Bucket": self._bucket.name, "Key": transfer_key(transfer_id), "UploadId": upload_id}
+        async with self._bucket.call("sign the addresses of parts"):
+            return tuple(
+                [
+                    PartUrl(
+                        number=number,
+                        url=await self._signer.generate_presigned_url(
+                            "upload_part", Params=target | {"PartNumber": number}, ExpiresIn=valid_s
+                        ),
+                    )
+                    for number in numbers
+                ]
+            )
+
+    async def put_together(self, transfer_id: str, size_bytes: int) -> None:
+        """Makes an object of the transfer's parts, if they are there; they may be one already.
+
+        The parts are the first ones whose sizes add up to `size_bytes`.
+        """
+        for upload in await self._uploads(transfer_key(transfer_id)):
+            parts = await self._parts(upload)
+            ends = list(accumulate(part.size_bytes for part in parts))
+            in_order = [part.number for part in parts] == list(range(1, len(parts) + 1))
+            if not in_order or size_bytes not in ends:
+                continue
+            chosen = parts[: ends.index(size_bytes) + 1]
+            async with self._bucket.call(f"complete {self._bucket.name}/{upload.key}"), _may_be_gone():
+                await self._bucket.client.complete_multipart_upload(
+                    Bucket=self._bucket.name,
+                    Key=upload.key,
+                    UploadId=upload.id,
+                    MultipartUpload={
+                        "Parts": [{"PartNumber": part.number, "ETag": f'"{part.etag}"'} for part in chosen]
+                    },
+                )
+            return
+
+    async def drop(self, transfer_id: str) -> None:
+        """Removes all that is on S3 of the transfer. It may be gone already."""
+        key = transfer_key(transfer_id)
+        for upload in await self._uploads(key):
+            await self._abort(upload)
+        await self._delete(key)
+
+    async def sweep(self, abandoned_s: float) -> int:
+        """Removes what nobody has continued for `abandoned_s` seconds; returns how many files that were.
+
+        These are transfers, and the files of workers that died while they wrote them.
+        """
+        latest, removed = datetime.now(UTC) - timedelta(seconds=abandoned_s), 0
+        for prefix in (TRANSFERS, SESSIONS):
+            for upload in await self._uploads(prefix, whole_key=False):
+                if await self._last_change(upload) < latest:
+                    await self._abort(upload)
+                    removed += 1
+        for key, modified in await self._objects(TRANSFERS):
+            if modified < latest:
+                await self._delete(key)
+                removed += 1
+        return removed
+
+    async def _uploads(self, prefix: str, *, whole_key: bool = True) -> list[_Upload]:
+        """Returns the uploads of the key `prefix`, or of all keys that begin with it, the oldest first."""
+        found: list[_Upload] = []
+        pages = self._bucket.client.get_paginator("list_multipart_uploads")
+        async with self._bucket.call(f"list the uploads of {self._bucket.name}/{prefix}"):
+            async for page in pages.paginate(Bucket=self._bucket.name, Prefix=prefix):
+                found += [
+                    _Upload(upload["Initiated"], upload["UploadId"], upload["Key"])
+                    for upload in page.get("Uploads", ())
+                    if not whole_key or upload["Key"] == prefix
+                ]
+        return sorted(found)
+
+    async def _parts(self, upload: _Upload) -> list[StoredPart]:
+        found: list[StoredPart] = []
+        pages = self._bucket.client.get_paginator("list_parts")
+        async with self._bucket.call(f"list the parts of {self._bucket.name}/{upload.key}"):
+            async for page in pages.paginate(Bucket=self._bucket.name, Key=upload.key, UploadId=upload.id):
+                found += [
+                    StoredPart(number=part["PartNumber"], size_bytes=part["Size"], etag=part["ETag"].strip('"'))
+                    for part in page.get("Parts", ())
+                ]
+        return found
+
+    async def _last_change(self, upload: _Upload) -> datetime:
+        """Returns when its last part was written, or when it began if it has none."""
+        latest = upload.began
+        pages = self._bucket.client.get_paginator("list_parts")
+        async with self._bucket.call(f"list the parts of {self._bucket.name}/{upload.key}"):
+            async for page in pages.paginate(Bucket=self._bucket.name, Key=upload.key, UploadId=upload.id):
+                latest = max([latest, *(part["LastModified"] for part in page.get("Parts", ()))])
+        return latest
+
+    async def _objects(self, prefix: str) -> list[tuple[str, datetime]]:
+        found: list[tuple[str, datetime]] = []
+        pages = self._bucket.client.get_paginator("list_objects_v2")
+        async with self._bucket.call(f"list {self._bucket.name}/{prefix}"):
+            async for page in pages.paginate(Bucket=self._bucket.name, Prefix=prefix):
+                found += [(each["Key"], each["LastModified"]) for each in page.get("Contents", ())]
+        return found
+
+    async def _abort(self, upload: _Upload) -> None:
+        async with self._bucket.call(f"abort the upload of {upload.key}"), _may_be_gone():
+            await self._bucket.client.abort_multipart_upload(
+                Bucket=self._bucket.name, Key=upload.key, UploadId=upload.id
+            )
+
+    async def _delete(self, key: str) -> None:
+        async with self._bucket.call(f"delete {self._bucket.name}/{key}"):
+            await self._bucket.client.delete_object(Bucket=self._bucket.name, Key=key)
+
+
+@asynccontextmanager
+async def _may_be_gone() -> AsyncIterator[None]:
+    """Ignores that another worker, or an earlier try of the same call, has completed or aborted the upload."""
+    try:
+        yield
+    except ClientError as error:
+        if error_code(error) != "NoSuchUpload":
+            raise
