@@ -48,8 +48,17 @@ def sniff(path: Path, options: ReadingOptions) -> Sniffed:
         if compression is not None and binary is not FileFormat.CSV:
             raise InvalidFile(f"the file is a {binary} file in {compression}; unpack it first")
         _refuse_options_of_text(options, binary)
-        return Sniffed(Reading(format=binary, null_markers=nulls, sheet=options.sheet))
+        base = Reading(format=binary, null_markers=nulls)
+        return _workbook(path, base, options) if binary is FileFormat.WORKBOOK else Sniffed(base)
     return _text(path, compression, options, nulls)
+
+
+def _workbook(path: Path, base: Reading, options: ReadingOptions) -> Sniffed:
+    from raylane_worker.data.readers.workbook import layout
+
+    found = layout(path, options.sheet, options.header_line)
+    reading = base.model_copy(update={"sheet": found.sheet, "header_line": found.header_line})
+    return Sniffed(reading, found.warnings)
 
 
 def _text(path: Path, compression: Compression | None, options: ReadingOptions, nulls: tuple[str, ...]) -> Sniffed:

@@ -1,0 +1,59 @@
+"""Reads Arrow files (Feather) and Arrow streams, with the types that they have."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+import pyarrow as pa
+from pyarrow import ipc
+
+from raylane_common.errors import InvalidFile
+from raylane_worker.data.readers import Decide
+from raylane_worker.data.readers.plain_types import plain_batch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from raylane_common.wire.reading import Reading
+
+_FILE_MAGIC: Final = b"ARROW1"
+
+
+class ArrowBatches:
+    """The rows of an Arrow file or stream."""
+
+    decide = Decide.NOTHING
+
+    def __init__(self, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> None:
+        self._batches = batches
+        self.names: list[str] = schema.names
+        self.warnings: list[str] = []
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        """Yields the batches. Raises `InvalidFile`."""
+        try:
+            for batch in self._batches:
+                yield plain_batch(batch)
+        except (pa.ArrowException, OSError) as error:
+            raise InvalidFile(f"the Arrow file is damaged: {error}; write it again") from error
+
+
+@contextmanager
+def open_file(path: Path, reading: Reading) -> Iterator[ArrowBatches]:
+    """Opens an Arrow file or stream; `reading` says nothing more about it. Raises `InvalidFile`."""
+    del reading
+    with pa.memory_map(str(path)) as source:
+        is_file = source.read(len(_FILE_MAGIC)) == _FILE_MAGIC
+        source.seek(0)
+        try:
+            if is_file:
+                file = ipc.open_file(source)
+                batches = (file.get_batch(index) for index in range(file.num_record_batches))
+                yield ArrowBatches(file.schema, batches)
+            else:
+                stream = ipc.open_stream(source)
+                yield ArrowBatches(stream.schema, iter(stream))
+        except (pa.ArrowException, OSError) as error:
+            raise InvalidFile(f"the Arrow file cannot be read: {error}; write it again") from error
