@@ -143,6 +143,37 @@ class StorageSettings(_Section):
 
     bucket: str = Field(default="raylane", min_length=3, max_length=63, description="Bucket for all sessions")
     create_bucket: bool = Field(default=False, description="Create the bucket at start if it does not exist")
+    bucket_owner: str | None = Field(
+        default=None,
+        pattern=r"^[0-9]{12}$",
+        description="Id of the account that must own the bucket; S3 refuses requests if another account does",
+    )
+    addressing_style: Literal["auto", "path", "virtual"] | None = Field(
+        default=None,
+        description="Where URLs have the bucket's name: in the host (`virtual`) or the `path`; "
+        "if unset, `path` with `aws.endpoint_url`, else `auto`",
+    )
+    encryption: Literal["AES256", "aws:kms", "aws:kms:dsse"] | None = Field(
+        default=None, description="How S3 encrypts what Raylane writes; if unset, as the bucket says"
+    )
+    kms_key_id: str | None = Field(
+        default=None, description="Id or ARN of the key for `encryption` with KMS; if unset, the account's key for S3"
+    )
+
+    @model_validator(mode="after")
+    def _key_needs_kms(self) -> Self:
+        if self.kms_key_id is not None and not (self.encryption or "").startswith("aws:kms"):
+            raise ValueError("kms_key_id needs encryption aws:kms or aws:kms:dsse")
+        return self
+
+
+class SessionsSettings(_Section):
+    """What one session may hold."""
+
+    max_sources: int = Field(default=100, ge=0, description="Sources that a session may have; 0 for no limit")
+    max_bytes: int = Field(
+        default=0, ge=0, description="Size of a session's files together, as they were uploaded; 0 for no limit"
+    )
 
 
 class UploadSettings(_Section):
@@ -197,6 +228,14 @@ class AwsSettings(_Section):
     connect_timeout_s: float = Field(default=3.0, gt=0, description="Time limit for opening one connection")
     read_timeout_s: float = Field(default=30.0, gt=0, description="Time limit for one answer")
     max_tries: int = Field(default=3, ge=1, description="How many times the AWS client tries one call")
+    retry_mode: Literal["standard", "adaptive"] = Field(
+        default="adaptive", description="`adaptive` also sends fewer requests while AWS throttles them"
+    )
+    slowest_bytes_per_s: int = Field(
+        default=262_144,
+        ge=1,
+        description="Rate below which a transfer is too slow: it adds to the time limit of a call",
+    )
 
 
 class GenerationSettings(_Section):
@@ -294,6 +333,7 @@ class Settings(BaseSettings):
     redis: RedisSettings = RedisSettings()
     storage: StorageSettings = StorageSettings()
     uploads: UploadSettings = UploadSettings()
+    sessions: SessionsSettings = SessionsSettings()
     aws: AwsSettings = AwsSettings()
     ray: RaySettings = RaySettings()
     generation: GenerationSettings = GenerationSettings()

@@ -300,6 +300,18 @@ class Producer:
         """
         return await self._sources.all(arguments.session_id(session_id))
 
+    async def remove(self, session_id: str, name: str) -> None:
+        """Removes one source from the session: a file by its name, or a table as `database.table`.
+
+        The file itself stays on S3. Raises `InvalidRequest` if the session has no such source.
+
+        Example:
+            for source in await producer.sources("ada"):
+                if source.name.endswith(".tmp.csv"):
+                    await producer.remove("ada", source.name)
+        """
+        await self._sources.remove(arguments.session_id(session_id), checks.utf_8("name", name))
+
     async def reset(self, session_id: str) -> int:
         """Removes the session's sources and history; returns how many sources it had. Records stay readable by id.
 
@@ -312,7 +324,8 @@ class Producer:
     async def restore(self, job_id: str) -> list[AnySource]:
         """Restores the sources that a `generate` job used to its session, and returns them.
 
-        They replace sources of the same type and name. Raises `JobNotFound`, and `NoSources` if the job used none.
+        They replace sources of the same type and name. Raises `JobNotFound`, `NoSources` if the job used none, and
+        `SourceReplaced` if a file was uploaded again since.
 
         Example:
             job = await producer.generate("sum of amount", session_id="ada", execute=True)

@@ -13,6 +13,7 @@ from aiobotocore.session import get_session
 
 from raylane_common.settings import AwsSettings, StorageSettings
 from raylane_worker.data.aws import client_arguments
+from raylane_worker.data.upload_order import Order
 from raylane_worker.embedded import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from types_aiobotocore_glue import GlueClient
     from types_aiobotocore_s3 import S3Client
 
+
+# Of the uploads of tests that have only one.
+ORDER = Order(1, "j")
 
 # Shared, since each new session loads the description of a service again: 0.1 s for Glue.
 _SESSION = get_session()
@@ -34,6 +38,8 @@ def aws_settings(url: str, **changes: Any) -> AwsSettings:
         "access_key_id": ACCESS_KEY_ID,
         "secret_access_key": SECRET_ACCESS_KEY,
         "max_tries": 1,
+        # A transfer gets no time but that of the call, so that broken servers do not hold up a test.
+        "slowest_bytes_per_s": 10**9,
     }
     return AwsSettings.model_validate(defaults | changes)
 

@@ -156,7 +156,7 @@ async def serving(handle: Callable[[web.Request], Awaitable[web.StreamResponse]]
     """Yields the URL of a server whose requests `handle` answers."""
     app = web.Application(client_max_size=0)
     app.router.add_route("*", "/{place:.*}", handle)
-    runner = web.AppRunner(app)
+    runner = web.AppRunner(app, shutdown_timeout=0)
     await runner.setup()
     try:
         site = web.TCPSite(runner, "127.0.0.1", 0)

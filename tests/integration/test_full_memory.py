@@ -13,6 +13,7 @@ from raylane_common.redis.queue.heartbeats import ask_to_drain, forget_drain
 from raylane_common.redis.queue.scripts import Name, Scripts, calls
 from raylane_common.redis.settings_store import SettingsStore
 from raylane_common.redis.source_store import SourceStore
+from raylane_common.settings import SessionsSettings
 from raylane_common.wire.jobs import JobStatus, NewJob, Progress
 from raylane_common.wire.sources import FileSource
 from raylane_common.wire.upload import UploadRequest
@@ -123,6 +124,7 @@ async def test_everything_but_enqueueing_goes_through_on_a_full_server(
         await forget_drain(redis, "w1")
         await lane.stop_beating()
 
+        await sources.claim("s", calls.FileUpload(SOURCE.filename, SOURCE.job_id, 0, 1), SessionsSettings())
         await sources.put("s", [SOURCE])
         assert await sources.clear("s", await sources.all("s")) == 1
         assert await sources.reset("s") == 0

@@ -18,8 +18,9 @@ from raylane_common.errors import InternalError, QueueUnavailable, StorageUnavai
 from raylane_common.redis.connection import keys_of
 from raylane_common.redis.queue.heartbeats import ask_to_drain, living_workers
 from raylane_common.redis.queue.scripts import Name, source
+from raylane_common.redis.queue.scripts.calls import FileUpload
 from raylane_common.redis.source_store import SourceStore
-from raylane_common.settings import RedisSettings, Settings
+from raylane_common.settings import RedisSettings, SessionsSettings, Settings
 from raylane_common.wire.base import JobKind, Lane, RetryPolicy
 from raylane_common.wire.generate import Checkpoint, GenerateRequest
 from raylane_common.wire.jobs import JobStatus
@@ -60,6 +61,7 @@ SCRIPTS: dict[str, list[Name]] = {
         "mend",
         "beat",
         "ask_to_drain",
+        "claim_upload",
         "put_sources",
         "clear_sources",
         "mark",
@@ -184,6 +186,7 @@ async def be_a_worker(settings: Settings) -> AsyncIterator[None]:
             await asyncio.wait({running, asyncio.create_task(ready.wait())}, return_when=asyncio.FIRST_COMPLETED)
             yield
             store = SourceStore(client)
+            await store.claim("w", FileUpload(SOURCE.filename, SOURCE.job_id, 0, 1), SessionsSettings())
             await store.put("w", [SOURCE])
             assert await store.clear("w", await store.all("w")) == 1
             await until(lambda: _swept(client))

@@ -15,7 +15,7 @@ from raylane_common.wire.sources import readable_uri
 from raylane_worker.data.layout import original_key
 from raylane_worker.data.storage import Storage
 from raylane_worker.embedded import aws_environment
-from tests.helpers.aws import answering, aws_settings, closed, own_bucket, s3, silent
+from tests.helpers.aws import ORDER, answering, aws_settings, closed, own_bucket, s3, silent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,7 +49,7 @@ def arrow_environment(moto: EmbeddedMoto) -> Iterator[None]:
 async def test_an_object_has_its_key_and_arrow_reads_it_by_its_uri(moto: EmbeddedMoto, filename: str) -> None:
     key, data = original_key("s1", filename), f"a,b\n{filename!r},2\n".encode()
     async with Storage(own_bucket(), aws_settings(moto.url)) as storage:
-        await storage.put(key, data, content_type="text/csv")
+        await storage.put(key, data, content_type="text/csv", order=ORDER)
         uri = readable_uri(storage.uri(key))
     async with s3(moto.url) as client:
         found = await client.get_object(Bucket=storage.bucket, Key=f"sessions/s1/csv/{filename}")
@@ -74,8 +74,8 @@ def test_the_uri_of_an_ordinary_name_needs_no_encoding() -> None:
 
 async def test_a_second_put_replaces_the_object(moto: EmbeddedMoto) -> None:
     async with Storage(own_bucket(), aws_settings(moto.url)) as storage:
-        await storage.put("k", b"old", content_type="text/csv")
-        await storage.put("k", b"new", content_type="text/csv")
+        await storage.put("k", b"old", content_type="text/csv", order=ORDER)
+        await storage.put("k", b"new", content_type="text/csv", order=ORDER)
     async with s3(moto.url) as client:
         assert await (await client.get_object(Bucket=storage.bucket, Key="k"))["Body"].read() == b"new"
 
@@ -86,7 +86,7 @@ async def test_workers_that_start_together_create_one_bucket(moto: EmbeddedMoto,
 
     async def start_and_put(key: str) -> None:
         async with Storage(bucket, aws) as storage:
-            await storage.put(key, b"x", content_type="text/csv")
+            await storage.put(key, b"x", content_type="text/csv", order=ORDER)
 
     await asyncio.gather(*map(start_and_put, "abc"))
 
@@ -94,8 +94,13 @@ async def test_workers_that_start_together_create_one_bucket(moto: EmbeddedMoto,
 async def test_without_create_bucket_no_bucket_is_created(moto: EmbeddedMoto) -> None:
     async with Storage(own_bucket(create=False), aws_settings(moto.url)) as storage:
         with pytest.raises(StorageRejected, match=r"NoSuchBucket.*RAYLANE_STORAGE__BUCKET") as caught:
-            await storage.put("k", b"x", content_type="text/csv")
-    assert caught.value.details == {"service": "s3", "aws_code": "NoSuchBucket", "http_status": 404}
+            await storage.put("k", b"x", content_type="text/csv", order=ORDER)
+    assert caught.value.details == {
+        "service": "s3",
+        "aws_code": "NoSuchBucket",
+        "http_status": 404,
+        "reason": "no_bucket",
+    }
     assert not caught.value.retryable
 
 
@@ -115,7 +120,7 @@ async def test_a_refusal_says_what_to_change(code: str, status: str, expected: s
         Storage(own_bucket(create=False), aws_settings(url)) as storage,
     ):
         with pytest.raises(StorageRejected, match=expected):
-            await storage.put("k", b"x", content_type="text/csv")
+            await storage.put("k", b"x", content_type="text/csv", order=ORDER)
 
 
 @pytest.mark.parametrize(
@@ -130,14 +135,14 @@ async def test_a_refusal_says_what_to_change(code: str, status: str, expected: s
 async def test_a_temporary_failure_is_retryable(status: str, body: str) -> None:
     async with answering(status, body) as url, Storage(own_bucket(create=False), aws_settings(url)) as storage:
         with pytest.raises(StorageUnavailable) as caught:
-            await storage.put("k", b"x", content_type="text/csv")
+            await storage.put("k", b"x", content_type="text/csv", order=ORDER)
     assert caught.value.retryable
 
 
 async def test_a_closed_port_is_unavailable() -> None:
     async with Storage(own_bucket(create=False), aws_settings(closed(), max_tries=2)) as storage:
         with pytest.raises(StorageUnavailable, match="RAYLANE_AWS__ENDPOINT_URL"):
-            await storage.put("k", b"x", content_type="text/csv")
+            await storage.put("k", b"x", content_type="text/csv", order=ORDER)
 
 
 @pytest.mark.parametrize("size_bytes", [1, 8 * 1024 * 1024])
@@ -146,7 +151,7 @@ async def test_a_server_that_never_answers_is_unavailable(size_bytes: int) -> No
         aws = aws_settings(url, connect_timeout_s=0.2, read_timeout_s=0.2)
         async with Storage(own_bucket(create=False), aws) as storage:
             with pytest.raises(StorageUnavailable):
-                await storage.put("k", b"x" * size_bytes, content_type="text/csv")
+                await storage.put("k", b"x" * size_bytes, content_type="text/csv", order=ORDER)
 
 
 async def test_an_opening_that_fails_leaves_no_client_open() -> None:
@@ -164,7 +169,7 @@ async def test_missing_credentials_name_the_settings(monkeypatch: pytest.MonkeyP
         own_bucket(create=False), AwsSettings(region="us-east-1", endpoint_url=closed(), max_tries=1)
     ) as storage:
         with pytest.raises(StorageRejected, match="RAYLANE_AWS__ACCESS_KEY_ID"):
-            await storage.put("k", b"x", content_type="text/csv")
+            await storage.put("k", b"x", content_type="text/csv", order=ORDER)
 
 
 @pytest.mark.parametrize(

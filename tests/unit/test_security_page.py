@@ -11,11 +11,12 @@ import pytest
 import yaml
 from moto.iam.access_control import IAMPolicy, PermissionResult
 
-from raylane_worker.data.layout import original_key
+from raylane_worker.data.layout import original_key, prepared_key
 
 PAGE = (Path(__file__).parents[2] / "docs" / "security.md").read_text(encoding="utf-8")
 WORKER, RUN = (json.loads(block) for block in re.findall(r"```json\n(.*?)```", PAGE, re.S))
 SOURCE = f"arn:aws:s3:::BUCKET/{original_key('ada', 'sales.csv')}"
+COPY = f"arn:aws:s3:::BUCKET/{prepared_key('ada', 'sales.csv')}"
 OUTPUT = "arn:aws:s3:::BUCKET/sessions/ada/runs/rl-1/part-0.parquet"
 
 
@@ -34,9 +35,10 @@ def allows(policy: dict[str, Any], action: str, resource: str, **conditions: str
 @pytest.mark.parametrize(
     ("policy", "action", "resource"),
     [
-        (WORKER, "s3:PutObject", SOURCE),
+        *((WORKER, f"s3:{action}", key) for action in ("PutObject", "GetObject") for key in (SOURCE, COPY)),
         *((WORKER, f"glue:{action}", "*") for action in ("GetDatabases", "GetTables", "GetTable")),
         (RUN, "s3:GetObject", SOURCE),
+        (RUN, "s3:GetObject", COPY),
         (RUN, "s3:GetObject", "arn:aws:s3:::TABLES/sales/part-0.parquet"),
         (RUN, "s3:ListBucket", "arn:aws:s3:::TABLES"),
         (RUN, "s3:PutObject", OUTPUT),

@@ -22,10 +22,16 @@
     │   └── InternalError            internal_error
     ├── SourceError
     │   ├── NoSources                no_sources
-    │   └── InvalidFile               invalid_file
+    │   ├── SourceReplaced           source_replaced
+    │   ├── SessionFull              session_full
+    │   └── InvalidFile              invalid_file
     ├── StorageError
     │   ├── StorageUnavailable       storage_unavailable           yes
+    │   │   └── StorageThrottled     storage_throttled             yes
     │   └── StorageRejected          storage_rejected
+    │       ├── BucketNotFound       bucket_not_found
+    │       ├── StorageDenied        storage_denied
+    │       └── StorageCredentials   storage_credentials
     ├── CatalogError
     │   ├── CatalogUnavailable       catalog_unavailable           yes
     │   ├── CatalogRejected          catalog_rejected
@@ -90,14 +96,20 @@ from raylane_common.errors.cluster import (
     WrongCluster,
 )
 from raylane_common.errors.data import (
+    BucketNotFound,
     CatalogError,
     CatalogRejected,
     CatalogUnavailable,
     InvalidFile,
     NoSources,
+    SessionFull,
     SourceError,
+    SourceReplaced,
+    StorageCredentials,
+    StorageDenied,
     StorageError,
     StorageRejected,
+    StorageThrottled,
     StorageUnavailable,
     TableNotFound,
     UnsupportedFormat,
@@ -151,6 +163,7 @@ __all__ = [
     "AmbiguousColumn",
     "AmbiguousPrompt",
     "AmbiguousSource",
+    "BucketNotFound",
     "CatalogError",
     "CatalogRejected",
     "CatalogUnavailable",
@@ -193,10 +206,15 @@ __all__ = [
     "RunStopped",
     "RunTimeout",
     "ScratchFull",
+    "SessionFull",
     "SourceError",
+    "SourceReplaced",
     "StagedBodyMissing",
+    "StorageCredentials",
+    "StorageDenied",
     "StorageError",
     "StorageRejected",
+    "StorageThrottled",
     "StorageUnavailable",
     "SubmitOutcomeUnknown",
     "TableNotFound",

@@ -27,6 +27,24 @@ class InvalidFile(SourceError):
     code = "invalid_file"
 
 
+class SourceReplaced(SourceError):
+    """A newer upload of the file has replaced this one, so its bytes are gone; `details["job_id"]` names the newer one.
+
+    What to do: use the newer source, or upload the file again.
+    """
+
+    code = "source_replaced"
+
+
+class SessionFull(SourceError):
+    """The session would have more sources or more bytes than it may; the message says how many and what to remove.
+
+    What to do: `raylane remove NAME`, `raylane reset`, or a higher limit in `RAYLANE_SESSIONS__…`.
+    """
+
+    code = "session_full"
+
+
 class StorageError(RaylaneError):
     """A problem with object storage (S3)."""
 
@@ -42,12 +60,48 @@ class StorageUnavailable(StorageError):
 
 
 class StorageRejected(StorageError):
-    """Object storage refused the request: no such bucket, no permission, or bad credentials.
+    """Object storage refused the request; the message says why, such as a wrong region, clock or key.
 
-    What to do: check `RAYLANE_STORAGE__BUCKET` and the worker's role.
+    What to do: as the message says.
     """
 
     code = "storage_rejected"
+
+
+class StorageThrottled(StorageUnavailable):
+    """Object storage asked for fewer requests; `retry_after_s` is the pause that it asked for, if it named one.
+
+    What to do: nothing, the job is tried again. If it lasts, lower `RAYLANE_LANES__UPLOAD__CONCURRENCY`.
+    """
+
+    code = "storage_throttled"
+
+
+class BucketNotFound(StorageRejected):
+    """The bucket does not exist.
+
+    What to do: correct `RAYLANE_STORAGE__BUCKET`, create the bucket, or set `RAYLANE_STORAGE__CREATE_BUCKET`.
+    """
+
+    code = "bucket_not_found"
+
+
+class StorageDenied(StorageRejected):
+    """The worker may not do this in object storage; the message names the permission.
+
+    What to do: grant the permission to the worker's role; docs/security.md has the whole policy.
+    """
+
+    code = "storage_denied"
+
+
+class StorageCredentials(StorageRejected):
+    """The worker has no credentials for object storage, or they are wrong or have expired.
+
+    What to do: set `RAYLANE_AWS__ACCESS_KEY_ID` and `RAYLANE_AWS__SECRET_ACCESS_KEY`, or give the worker a role.
+    """
+
+    code = "storage_credentials"
 
 
 class CatalogError(RaylaneError):

@@ -58,6 +58,7 @@ PARTS: Final = (EVENTS, BODY, ATTEMPTS, AFTER, DEPENDENTS)
 
 # Suffixes of a session's keys, after SESSION and its id. A suffix that ends in a colon is followed by a lane.
 SOURCES: Final = ":sources"
+NEWEST: Final = ":newest"
 HISTORY: Final = ":jobs"
 SLOTS: Final = ":slots:"
 NO_SLOT: Final = ":parked:"
@@ -192,6 +193,10 @@ class Keys:
     def session_sources(self, session_id: str) -> str:
         """A session's sources: a hash from type and name to JSON."""
         return f"{self._start}{_SESSION}{session_id}{SOURCES}"
+
+    def session_newest(self, session_id: str) -> str:
+        """The newest upload of each of a session's files, as put_sources.lua compares them: a hash."""
+        return f"{self._start}{_SESSION}{session_id}{NEWEST}"
 
     def session_jobs(self, session_id: str) -> str:
         """A session's job ids, scored by the epoch microsecond at which each was enqueued: a sorted set."""

@@ -1,4 +1,4 @@
-"""Stores sources: one Redis hash per session. See docs/decisions/0003."""
+"""Stores sources: one Redis hash per session. See docs/decisions/0003 and 0034."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Final, cast
 
 from pydantic import TypeAdapter, ValidationError
 
-from raylane_common.errors import InvalidRequest
+from raylane_common.errors import InvalidRequest, SessionFull, SourceReplaced
 from raylane_common.redis.connection import keys_of, owned_key, queue_errors
 from raylane_common.redis.queue.scripts import Scripts, calls
+from raylane_common.redis.queue.scripts.calls import FileUpload, PackedSource
 from raylane_common.rules import printable
-from raylane_common.wire.sources import AnySource
+from raylane_common.settings import SessionsSettings
+from raylane_common.wire.sources import AnySource, FileSource
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping, Sequence
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
 
 # The time for which dead letters are kept, so that a requeued job finds its session.
 SESSION_TTL_MS: Final = 30 * 24 * 3600 * 1000
+
+_NO_LIMITS: Final = SessionsSettings(max_sources=0)
+# How many files an error names as those to remove.
+_NAMED: Final = 3
 
 _source: TypeAdapter[AnySource] = TypeAdapter(AnySource)
 
@@ -31,10 +37,30 @@ class SourceStore:
         self._keys = keys_of(redis)
         self._scripts = Scripts(redis)
 
-    async def put(self, session_id: str, sources: Sequence[AnySource]) -> None:
-        """Adds the sources, all of them or none. They replace sources of the same type and name."""
-        if sources:
-            await calls.put_sources(self._scripts, session_id, _dump(sources), ttl_ms=SESSION_TTL_MS)
+    async def look(self, session_id: str, upload: FileUpload, limits: SessionsSettings) -> None:
+        """Raises what `claim` would raise now, and changes nothing."""
+        await self._claim(session_id, upload, limits, writes=False)
+
+    async def claim(self, session_id: str, upload: FileUpload, limits: SessionsSettings) -> int:
+        """Makes the upload the newest one of its file, and removes the source of an earlier one.
+
+        Call it before the bytes are replaced. Returns when the upload was enqueued, in epoch microseconds, which orders
+        all uploads of the session.
+        Raises `SourceReplaced` if a newer upload has done that, and `SessionFull` if `limits` allow no such source.
+        """
+        return int((await self._claim(session_id, upload, limits, writes=True)).details[0])
+
+    async def put(self, session_id: str, sources: Sequence[AnySource], limits: SessionsSettings = _NO_LIMITS) -> None:
+        """Adds the sources, all of them or none. They replace sources of the same type and name.
+
+        Raises `SourceReplaced` if a newer upload has replaced the bytes of one of them, and `SessionFull` if `limits`
+        do not allow them.
+        """
+        if not sources:
+            return
+        packed = [PackedSource(_field(source), source.model_dump_json(), _upload(source)) for source in sources]
+        reply = await calls.put_sources(self._scripts, session_id, packed, _room(limits), ttl_ms=SESSION_TTL_MS)
+        await self._raise_refusal(reply, session_id, limits)
 
     async def all(self, session_id: str) -> list[AnySource]:
         """Returns the session's sources, sorted by type and name. A source of a newer version is an `OpaqueSource`.
@@ -50,7 +76,23 @@ class SourceStore:
         """Removes the sources of `snapshot` that were not replaced since; returns how many were removed."""
         if not snapshot:
             return 0
-        return await calls.clear_sources(self._scripts, session_id, _dump(snapshot))
+        dumped = {_field(source): source.model_dump_json() for source in snapshot}
+        return await calls.clear_sources(self._scripts, session_id, dumped)
+
+    async def remove(self, session_id: str, name: str) -> None:
+        """Removes the sources of this name: a file, a table, or both.
+
+        Raises `InvalidRequest` that names those of the session if there is no such source.
+        """
+        key = self._keys.session_sources(session_id)
+        with queue_errors("remove a source"), owned_key(f"the sources of session {session_id}", "sources", key):
+            fields = await cast("Awaitable[list[str]]", self._redis.hkeys(key))
+            named = [field for field in fields if printable(field.partition(":")[2]) == name]
+            if named:
+                await cast("Awaitable[int]", self._redis.hdel(key, *named))
+                return
+        names = ", ".join(sorted(printable(field.partition(":")[2]) for field in fields)) or "none"
+        raise InvalidRequest.field("name", f"session {session_id} has no source {name!r}; it has {names}")
 
     async def reset(self, session_id: str) -> int:
         """Removes the session's sources and history; returns how many sources there were.
@@ -67,10 +109,64 @@ class SourceStore:
         # What another program has written instead of the sources is deleted, but cannot be counted.
         return count if isinstance(count, int) else 0
 
+    async def _claim(
+        self, session_id: str, upload: FileUpload, limits: SessionsSettings, *, writes: bool
+    ) -> calls.SourcesReply:
+        reply = await calls.claim_upload(
+            self._scripts, session_id, upload, _room(limits), ttl_ms=SESSION_TTL_MS, writes=writes
+        )
+        await self._raise_refusal(reply, session_id, limits, upload.field)
+        return reply
 
-def _dump(sources: Sequence[AnySource]) -> dict[str, str]:
+    async def _raise_refusal(
+        self, reply: calls.SourcesReply, session_id: str, limits: SessionsSettings, field: str = ""
+    ) -> None:
+        match reply.verdict, reply.details:
+            case "replaced", (newer, *rest):
+                name = printable((rest[0] if rest else field).partition(":")[2])
+                raise SourceReplaced(
+                    f"{name} was uploaded again by job {newer}, so the bytes of this upload are gone; upload it again",
+                    details={"source": name, "job_id": newer},
+                )
+            case "full", (count, size_bytes):
+                raise _full(session_id, limits, int(count), int(size_bytes), await self.all(session_id))
+
+
+def _field(source: AnySource) -> str:
     # The type is part of the field's name, because a file may have the name of a table.
-    return {f"{source.type}:{source.name}": source.model_dump_json() for source in sources}
+    return f"{source.type}:{source.name}"
+
+
+def _upload(source: AnySource) -> FileUpload | None:
+    """Returns the upload that a file comes from; None for a table, or a source of a newer version."""
+    if not isinstance(source, FileSource):
+        return None
+    return FileUpload(source.filename, source.job_id, source.enqueued_ms, source.size_bytes)
+
+
+def _room(limits: SessionsSettings) -> tuple[int, int]:
+    return limits.max_sources, limits.max_bytes
+
+
+def _full(
+    session_id: str, limits: SessionsSettings, count: int, size_bytes: int, sources: Sequence[AnySource]
+) -> SessionFull:
+    """Returns the error that names the limits and the largest files, which are the first to remove."""
+    files = sorted((file for file in sources if isinstance(file, FileSource)), key=lambda file: -file.size_bytes)
+    largest = ", ".join(f"{file.name} ({file.size_bytes:,} bytes)" for file in files[:_NAMED])
+    max_sources = f"{limits.max_sources} sources" if limits.max_sources else "any number of sources"
+    max_bytes = f"{limits.max_bytes:,} bytes of files" if limits.max_bytes else "any size of files"
+    return SessionFull(
+        f"session {session_id} has {count} sources with {size_bytes:,} bytes of files and may have {max_sources} and "
+        f"{max_bytes}; remove one with `raylane remove NAME`, or all with `raylane reset`"
+        + (f"; the largest files are {largest}" if largest else ""),
+        details={
+            "sources": count,
+            "bytes": size_bytes,
+            "max_sources": limits.max_sources,
+            "max_bytes": limits.max_bytes,
+        },
+    )
 
 
 def _read(session_id: str, field: str, value: str) -> AnySource:

@@ -1,4 +1,4 @@
-"""`raylane sources`, `reset`, `restore` and `history`: commands for a session."""
+"""`raylane sources`, `remove`, `reset`, `restore` and `history`: commands for a session."""
 
 from __future__ import annotations
 
@@ -26,6 +26,25 @@ def sources(session: parameters.Session = None, output: parameters.OutputOptions
 
     async def command(producer: Producer, terminal: Terminal) -> None:
         show_sources(await producer.sources(runner.require_session(session)), terminal)
+
+    runner.execute(command, output)
+
+
+@app.command()
+@parameters.grouped
+def remove(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The file, or DATABASE.TABLE.", show_default=False)],
+    session: parameters.Session = None,
+    output: parameters.OutputOptions = parameters.OUTPUT,
+) -> None:
+    """Remove one source from the session. The file itself stays on S3."""
+
+    async def command(producer: Producer, terminal: Terminal) -> None:
+        await producer.remove(runner.require_session(session), name)
+        if terminal.as_json:
+            terminal.json({"removed": name})
+        else:
+            terminal.line(f"{name} removed")
 
     runner.execute(command, output)
 

@@ -69,6 +69,7 @@ async def test_an_unknown_job_is_exit_code_3(cli: Cli, command: str) -> None:
     [
         ["sources"],
         ["reset"],
+        ["remove", "a.csv"],
         ["history"],
         ["generate", "count"],
         ["tables", "select", "d.t"],

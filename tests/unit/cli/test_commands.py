@@ -262,6 +262,8 @@ async def test_sources_are_listed_removed_and_restored(cli: Cli, worker: Scripte
     assert (await cli("reset", "-s", "s1")).stdout == "2 sources removed\n"
     assert "temps.csv" in (await cli("restore", "gen")).stdout
     assert await SourceStore(redis).all("s1") == [CSV]
+    assert (await cli("remove", "temps.csv", "-s", "s1")).stdout == "temps.csv removed\n"
+    assert await SourceStore(redis).all("s1") == []
 
 
 async def test_history_is_a_table_and_full_adds_the_code(cli: Cli, worker: ScriptedWorker, csv: str) -> None:
@@ -293,6 +295,8 @@ async def test_json_is_one_document_that_reads_back_as_the_same_value(
         "gen-upload",
     ]
     assert json.loads((await cli("sources", "-s", "s1", "--json")).stdout)[0]["filename"] == "temps.csv"
+    assert json.loads((await cli("restore", "gen", "--json")).stdout)[0]["filename"] == "temps.csv"
+    assert json.loads((await cli("remove", "temps.csv", "-s", "s1", "--json")).stdout) == {"removed": "temps.csv"}
     assert json.loads((await cli("restore", "gen", "--json")).stdout)[0]["filename"] == "temps.csv"
     assert json.loads((await cli("reset", "-s", "s1", "--json")).stdout) == {"removed": 1}
     assert json.loads((await cli("sources", "-s", "s1", "--json")).stdout) == []

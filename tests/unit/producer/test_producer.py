@@ -339,3 +339,14 @@ def test_wrong_settings_name_their_field(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_blocking_reads_end_before_the_socket_times_out() -> None:
     assert longest_block_s(RedisSettings(socket_timeout_s=2)) == 1
     assert longest_block_s(RedisSettings(socket_timeout_s=20, give_up_s=20)) == 5
+
+
+async def test_a_source_is_removed_by_its_name(producer: Producer, redis: Redis) -> None:
+    await SourceStore(redis).put("ada", [CSV, TABLE])
+    await producer.remove("ada", TABLE.name)
+    assert [source.name for source in await producer.sources("ada")] == [CSV.name]
+    with pytest.raises(InvalidRequest, match=rf"session ada has no source 'x'; it has {CSV.name}"):
+        await producer.remove("ada", "x")
+    await producer.remove("ada", CSV.name)
+    with pytest.raises(InvalidRequest, match="it has none"):
+        await producer.remove("ada", CSV.name)

@@ -2,51 +2,31 @@
 
 An attempt of an older upload may be retried, or come back from a long pause, after a newer one has ended. Each writer
 therefore stores its order with the object, and writes on a condition that S3 checks: the object does not exist, or is
-the one whose order was looked at.
+the one whose order was looked at. See docs/decisions/0034.
 """
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Final, NamedTuple, Self, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Final, TypedDict, TypeVar
 
 from botocore.exceptions import ClientError
 
 from raylane_common.errors import StorageUnavailable
 from raylane_worker.data.aws import error_code
+from raylane_worker.data.upload_order import Order as Order
+from raylane_worker.data.upload_order import Superseded as Superseded
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable
 
     from types_aiobotocore_s3 import S3Client
 
 T = TypeVar("T")
 
-# The name of the order in the object's metadata.
-_ORDER: Final = "raylane-order"
-_WRITTEN: Final = re.compile(r"([0-9]{1,16})-([A-Za-z0-9_-]{1,64})")
-# The object changed after it was looked at, or another request for it was on its way.
-_CHANGED: Final = frozenset({"PreconditionFailed", "412", "ConditionalRequestConflict", "409"})
+# The object is not the one that was looked at.
+_CHANGED: Final = frozenset({"PreconditionFailed", "412"})
 # Each further try means that yet another writer came between.
 _TRIES: Final = 10
-
-
-class Order(NamedTuple):
-    """The place of an upload among all uploads of a session, by when it was enqueued: epoch microseconds and job id."""
-
-    enqueued_us: int
-    job_id: str
-
-    @property
-    def metadata(self) -> dict[str, str]:
-        """The metadata of every object that the upload writes."""
-        return {_ORDER: f"{self.enqueued_us}-{self.job_id}"}
-
-    @classmethod
-    def of(cls, metadata: Mapping[str, str]) -> Self | None:
-        """Returns the order in an object's metadata; None if another program wrote the object."""
-        found = _WRITTEN.fullmatch(metadata.get(_ORDER, ""))
-        return cls(int(found[1]), found[2]) if found else None
 
 
 class Condition(TypedDict, total=False):
@@ -54,15 +34,6 @@ class Condition(TypedDict, total=False):
 
     IfMatch: str
     IfNoneMatch: str
-
-
-class Superseded(Exception):
-    """A newer upload has written the object."""
-
-    def __init__(self, newer: Order) -> None:
-        """`newer` is the order that the object has."""
-        super().__init__(newer)
-        self.newer = newer
 
 
 async def condition_for(client: S3Client, bucket: str, key: str, order: Order) -> Condition:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from raylane_worker.data.storage import Storage
+    from raylane_worker.data.upload_order import Order
 
 
 class Original(Protocol):
@@ -25,8 +26,8 @@ class Original(Protocol):
         Raises `StagedBodyMissing`, `InvalidRequest` if they are not those of the request, and a `StorageError`.
         """
 
-    async def store(self, storage: Storage, key: str, *, content_type: str) -> None:
-        """Writes the bytes to the object `key`. Raises a `StorageError`."""
+    async def store(self, storage: Storage, key: str, *, content_type: str, order: Order) -> None:
+        """Writes the bytes to the object `key`. Raises a `StorageError`, and `Superseded` if a newer upload did."""
 
     async def forget(self) -> None:
         """Removes what is left of them elsewhere. Raises a `StorageError`."""
@@ -48,9 +49,9 @@ class Staged:
         _check(len(self.body), hashlib.sha256(self.body).hexdigest(), self.size_bytes, self.sha256)
         path.write_bytes(self.body)
 
-    async def store(self, storage: Storage, key: str, *, content_type: str) -> None:
+    async def store(self, storage: Storage, key: str, *, content_type: str, order: Order) -> None:
         """See `Original`."""
-        await storage.put(key, self.body, content_type=content_type)
+        await storage.put(key, self.body, content_type=content_type, order=order)
 
     async def forget(self) -> None:
         """See `Original`."""
@@ -82,10 +83,11 @@ class Transferred:
             raise StagedBodyMissing("the parts of the upload are no longer on S3, or not all of them; upload it again")
         _check(found.size_bytes, found.sha256, self._size_bytes, self._sha256)
 
-    async def store(self, storage: Storage, key: str, *, content_type: str) -> None:
+    async def store(self, storage: Storage, key: str, *, content_type: str, order: Order) -> None:
         """See `Original`."""
-        if not self._is_stored:
-            await storage.files.copy(self._key, key, self._size_bytes, content_type=content_type)
+        # A copy onto itself gives the object the order of this upload.
+        source = key if self._is_stored else self._key
+        await storage.files.copy(source, key, self._size_bytes, content_type=content_type, order=order)
 
     async def forget(self) -> None:
         """See `Original`."""

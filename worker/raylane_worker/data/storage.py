@@ -6,14 +6,16 @@ import asyncio
 import base64
 import hashlib
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 from botocore.exceptions import ClientError
 
-from raylane_worker.data.aws import OPEN_S, aws_call, client_arguments, deadline_s, error_code
+from raylane_worker.data.aws import OPEN_S, aws_call, client_arguments, error_code
+from raylane_worker.data.ordered_put import in_order
 from raylane_worker.data.storage_files import S3, Bucket, Files
+from raylane_worker.data.storage_options import bucket_options
 from raylane_worker.data.storage_transfers import Transfers
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
 
     from raylane_common.settings import AwsSettings, StorageSettings
+    from raylane_worker.data.ordered_put import Condition, Order
 
 
 class Storage:
@@ -36,7 +39,7 @@ class Storage:
         self._settings = settings
         self._aws = aws
         self._stack = AsyncExitStack()
-        self._client: S3Client
+        self._bucket: Bucket
         self.files: Files
         """Writes and reads files of any size."""
         self.transfers: Transfers
@@ -45,12 +48,12 @@ class Storage:
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             async with aws_call(S3, "open the S3 client", OPEN_S):
-                self._client = await stack.enter_async_context(_client(self._aws))
-                signer = self._client
+                style = self._settings.addressing_style
+                client = signer = await stack.enter_async_context(_client(self._aws, style))
                 if self._aws.public_endpoint_url is not None:
                     reached = self._aws.model_copy(update={"endpoint_url": self._aws.public_endpoint_url})
-                    signer = await stack.enter_async_context(_client(reached))
-            bucket = Bucket(self._client, self.bucket, deadline_s(self._aws), self._aws.max_tries)
+                    signer = await stack.enter_async_context(_client(reached, style))
+            bucket = self._bucket = Bucket(client, self._settings, self._aws)
             self.files, self.transfers = Files(bucket), Transfers(bucket, signer)
             if self._settings.create_bucket:
                 await self._create_bucket()
@@ -71,32 +74,41 @@ class Storage:
         """Returns the object's URI as AWS's tools write it."""
         return f"s3://{self.bucket}/{key}"
 
-    async def put(self, key: str, data: bytes, *, content_type: str) -> None:
+    async def put(self, key: str, data: bytes, *, content_type: str, order: Order) -> None:
         """Writes or replaces the object `key` atomically. S3 checks its SHA-256.
 
-        `content_type` is the media type that S3 stores with the object.
+        `content_type` is the media type that S3 stores with the object, and `order` the place of the upload among those
+        of its session. Raises `Superseded` if a newer one has written the object.
         """
-        digest = await asyncio.to_thread(lambda: hashlib.sha256(data).digest())
-        async with self._call(f"write {self.bucket}/{key}"):
-            await self._client.put_object(
+        client, digest = self._bucket.client, await asyncio.to_thread(lambda: hashlib.sha256(data).digest())
+
+        async def write(condition: Condition) -> None:
+            await client.put_object(
                 Bucket=self.bucket,
                 Key=key,
                 Body=data,
                 ContentType=content_type,
                 ChecksumSHA256=base64.b64encode(digest).decode(),
+                Metadata=order.metadata,
+                **self._bucket.write_options,
+                **condition,
             )
 
+        async with self._bucket.call(f"write {self.bucket}/{key}", len(data)):
+            await in_order(client, self.bucket, key, order, write)
+
     async def _create_bucket(self) -> None:
-        async with self._call(f"create bucket {self.bucket}"):
+        client = self._bucket.client
+        async with self._bucket.call(f"create bucket {self.bucket}"):
             # Checked first, so that an existing bucket needs no permission to create one.
             if await self._bucket_exists():
                 return
             try:
-                region = self._client.meta.region_name
+                region = client.meta.region_name
                 if region in ("us-east-1", "aws-global"):
-                    await self._client.create_bucket(Bucket=self.bucket)
+                    await client.create_bucket(Bucket=self.bucket)
                 else:
-                    await self._client.create_bucket(
+                    await client.create_bucket(
                         Bucket=self.bucket,
                         CreateBucketConfiguration={"LocationConstraint": region},  # type: ignore[typeddict-item]  # the stubs list today's regions
                     )
@@ -107,19 +119,18 @@ class Storage:
 
     async def _bucket_exists(self) -> bool:
         try:
-            await self._client.head_bucket(Bucket=self.bucket)
+            await self._bucket.client.head_bucket(Bucket=self.bucket, **bucket_options(self._settings))
         except ClientError as error:
             if error_code(error) in ("404", "NoSuchBucket"):
                 return False
             raise
         return True
 
-    def _call(self, action: str) -> AbstractAsyncContextManager[None]:
-        return aws_call(S3, action, deadline_s(self._aws))
 
-
-def _client(aws: AwsSettings) -> AbstractAsyncContextManager[S3Client]:
-    arguments = client_arguments(aws)
+def _client(
+    aws: AwsSettings, addressing_style: Literal["auto", "path", "virtual"] | None
+) -> AbstractAsyncContextManager[S3Client]:
+    arguments = client_arguments(aws, addressing_style)
     # Without it, botocore signs addresses for other endpoints with the old version 2, which newer servers refuse.
     arguments["config"] = arguments["config"].merge(AioConfig(signature_version="s3v4"))
     return get_session().create_client("s3", **arguments)

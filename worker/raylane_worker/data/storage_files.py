@@ -9,10 +9,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from raylane_common.backoff import Backoff
-from raylane_common.errors import RaylaneError, StorageRejected, StorageUnavailable
+from raylane_common.errors import (
+    BucketNotFound,
+    RaylaneError,
+    StorageCredentials,
+    StorageDenied,
+    StorageRejected,
+    StorageThrottled,
+    StorageUnavailable,
+)
 from raylane_common.logs import get_logger
-from raylane_worker.data.aws import Service, aws_call
+from raylane_worker.data.aws import Service, aws_call, deadline_s
 from raylane_worker.data.layout import part_size
+from raylane_worker.data.ordered_put import in_order
+from raylane_worker.data.storage_options import write_options
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -21,9 +31,23 @@ if TYPE_CHECKING:
 
     from types_aiobotocore_s3 import S3Client
 
+    from raylane_common.settings import AwsSettings, StorageSettings
+    from raylane_worker.data.ordered_put import Condition, Order
+    from raylane_worker.data.storage_options import WriteOptions
+
 logger = get_logger("raylane.worker")
 
-S3: Final = Service("s3", StorageUnavailable, StorageRejected)
+S3: Final = Service(
+    "s3",
+    StorageUnavailable,
+    StorageRejected,
+    {
+        "no_bucket": BucketNotFound,
+        "denied": StorageDenied,
+        "credentials": StorageCredentials,
+        "throttled": StorageThrottled,
+    },
+)
 # Two of these are in memory at once.
 _PART_BYTES: Final = 16 * 1024 * 1024
 _PARTS_AT_ONCE: Final = 2
@@ -37,16 +61,28 @@ _LONGEST_PAUSE_S: Final = 5.0
 
 @dataclass(frozen=True)
 class Bucket:
-    """A bucket and the client that reaches it. `deadline_s` limits one call with all of its `max_tries` tries."""
+    """A bucket and the client that reaches it, with the settings of both."""
 
     client: S3Client
-    name: str
-    deadline_s: float
-    max_tries: int
+    storage: StorageSettings
+    aws: AwsSettings
 
-    def call(self, action: str) -> AbstractAsyncContextManager[None]:
-        """Turns what the client raises inside the block into errors that say what could not be done: the `action`."""
-        return aws_call(S3, action, self.deadline_s)
+    @property
+    def name(self) -> str:
+        """The name of the bucket."""
+        return self.storage.bucket
+
+    @property
+    def write_options(self) -> WriteOptions:
+        """What every request that creates an object carries."""
+        return write_options(self.storage)
+
+    def call(self, action: str, size_bytes: int = 0) -> AbstractAsyncContextManager[None]:
+        """Turns what the client raises inside the block into errors that say what could not be done: the `action`.
+
+        Also limits the time of the block, which transfers `size_bytes`.
+        """
+        return aws_call(S3, action, deadline_s(self.aws, size_bytes))
 
 
 class Download(NamedTuple):
@@ -62,14 +98,17 @@ class Files:
     def __init__(self, bucket: Bucket) -> None:
         self._bucket = bucket
 
-    async def write(self, key: str, path: Path, *, content_type: str) -> int:
-        """Writes or replaces the object `key` with the content of the file `path`, and returns its size in bytes."""
+    async def write(self, key: str, path: Path, *, content_type: str, order: Order) -> int:
+        """Writes or replaces the object `key` with the content of the file `path`, and returns its size in bytes.
+
+        `order` is as in `Storage.put`. Raises `Superseded`.
+        """
         size_bytes = (await asyncio.to_thread(path.stat)).st_size
         part_bytes = part_size(size_bytes, _PART_BYTES)
 
         async def write_part(upload_id: str, number: int) -> str:
             data = await asyncio.to_thread(_read_at, path, (number - 1) * part_bytes, part_bytes)
-            async with self._bucket.call(f"write part {number} of {self._bucket.name}/{key}"):
+            async with self._bucket.call(f"write part {number} of {self._bucket.name}/{key}", len(data)):
                 answer = await self._bucket.client.upload_part(
                     Bucket=self._bucket.name, Key=key, UploadId=upload_id, PartNumber=number, Body=data
                 )
@@ -77,20 +116,20 @@ class Files:
 
         # An empty file has one part, too.
         count = max(1, -(-size_bytes // part_bytes))
-        await self._in_parts(key, count, write_part, content_type, at_once=_PARTS_AT_ONCE)
+        await self._in_parts(key, count, write_part, content_type, order, at_once=_PARTS_AT_ONCE)
         return size_bytes
 
-    async def copy(self, source: str, key: str, size_bytes: int, *, content_type: str) -> None:
+    async def copy(self, source: str, key: str, size_bytes: int, *, content_type: str, order: Order) -> None:
         """Writes or replaces the object `key` with the object `source`, which has `size_bytes` bytes.
 
-        S3 copies it itself, so the bytes do not travel.
+        S3 copies it itself, so the bytes do not travel. `order` is as in `Storage.put`. Raises `Superseded`.
         """
         part_bytes = part_size(size_bytes, _COPIED_BYTES)
 
         async def copy_part(upload_id: str, number: int) -> str:
             first = (number - 1) * part_bytes
             last = min(first + part_bytes, size_bytes) - 1
-            async with self._bucket.call(f"copy {self._bucket.name}/{source} to {key}"):
+            async with self._bucket.call(f"copy {self._bucket.name}/{source} to {key}", last - first):
                 answer = await self._bucket.client.upload_part_copy(
                     Bucket=self._bucket.name,
                     Key=key,
@@ -101,7 +140,7 @@ class Files:
                 )
             return answer["CopyPartResult"]["ETag"]
 
-        await self._in_parts(key, -(-size_bytes // part_bytes), copy_part, content_type, at_once=_COPIES_AT_ONCE)
+        await self._in_parts(key, -(-size_bytes // part_bytes), copy_part, content_type, order, at_once=_COPIES_AT_ONCE)
 
     async def read(self, key: str, path: Path, size_bytes: int) -> Download | None:
         """Writes the object `key` into the file `path`; returns its size and SHA-256, or None if there is no object.
@@ -132,7 +171,7 @@ class Files:
                     raise
                 except StorageUnavailable:
                     failures += 1
-                    if failures == self._bucket.max_tries:
+                    if failures == self._bucket.aws.max_tries:
                         raise
                     await asyncio.sleep(pauses.nth_s(failures))
         return Download(found_bytes, sha256.hexdigest())
@@ -158,15 +197,25 @@ class Files:
                     return
 
     async def _in_parts(
-        self, key: str, count: int, write: Callable[[str, int], Awaitable[str]], content_type: str, *, at_once: int
+        self,
+        key: str,
+        count: int,
+        write: Callable[[str, int], Awaitable[str]],
+        content_type: str,
+        order: Order,
+        *,
+        at_once: int,
     ) -> None:
         """Writes the object `key` in `count` parts, of which nothing is left if that fails.
 
-        `write` takes the id of the upload and the number of a part, writes that part, and returns its ETag.
+        `write` takes the id of the upload and the number of a part, writes that part, and returns its ETag. Raises
+        `Superseded` if an upload that is newer than `order` has written the object.
         """
         client, name = self._bucket.client, self._bucket.name
         async with self._bucket.call(f"start to write {name}/{key}"):
-            started = await client.create_multipart_upload(Bucket=name, Key=key, ContentType=content_type)
+            started = await client.create_multipart_upload(
+                Bucket=name, Key=key, ContentType=content_type, Metadata=order.metadata, **self._bucket.write_options
+            )
         upload_id, slots = started["UploadId"], asyncio.Semaphore(at_once)
 
         async def write_one(number: int) -> str:
@@ -176,15 +225,21 @@ class Files:
         try:
             async with asyncio.TaskGroup() as writing:
                 parts = [writing.create_task(write_one(number)) for number in range(1, count + 1)]
-            async with self._bucket.call(f"complete {name}/{key}"):
+            etags = [part.result() for part in parts]
+
+            async def complete(condition: Condition) -> None:
                 await client.complete_multipart_upload(
                     Bucket=name,
                     Key=key,
                     UploadId=upload_id,
                     MultipartUpload={
-                        "Parts": [{"PartNumber": number, "ETag": part.result()} for number, part in enumerate(parts, 1)]
+                        "Parts": [{"PartNumber": part, "ETag": etag} for part, etag in enumerate(etags, 1)]
                     },
+                    **condition,
                 )
+
+            async with self._bucket.call(f"complete {name}/{key}"):
+                await in_order(client, name, key, order, complete)
         except BaseException as error:
             await self._abort(key, upload_id)
             if isinstance(error, ExceptionGroup):

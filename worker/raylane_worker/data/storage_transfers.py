@@ -46,7 +46,9 @@ class Transfers:
         if known := await self._uploads(key):
             return known[0].id, await self._parts(known[0])
         async with self._bucket.call(f"start to write {self._bucket.name}/{key}"):
-            started = await self._bucket.client.create_multipart_upload(Bucket=self._bucket.name, Key=key)
+            started = await self._bucket.client.create_multipart_upload(
+                Bucket=self._bucket.name, Key=key, **self._bucket.write_options
+            )
         return started["UploadId"], []
 
     async def sign(self, transfer_id: str, upload_id: str, numbers: Iterable[int], valid_s: int) -> tuple[PartUrl, ...]:

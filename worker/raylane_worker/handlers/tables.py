@@ -31,7 +31,8 @@ _LOOKUPS_AT_ONCE: Final = 8
 async def tables(request: TablesRequest, ctx: JobContext) -> AnyTablesResult:
     """Performs the request's action.
 
-    Raises `TableNotFound`, `UnsupportedFormat`, `CatalogUnavailable`, `CatalogRejected` and what `JobPort` raises.
+    Raises `TableNotFound`, `UnsupportedFormat`, `SessionFull`, `CatalogUnavailable`, `CatalogRejected` and what
+    `JobPort` raises.
     """
     match request:
         case ListDatabasesRequest():
@@ -69,7 +70,7 @@ async def _select(request: SelectTablesRequest, ctx: JobContext) -> SelectedTabl
     if missing := [f"{ref.database}.{ref.table}" for ref, source in found if source is None]:
         raise TableNotFound(f"not in the catalog: {', '.join(missing)}", details={"missing": [*missing]})
     sources = tuple(source for _, source in found if source is not None)
-    await ctx.resources.sources.put(ctx.session_id, sources)
+    await ctx.resources.sources.put(ctx.session_id, sources, ctx.resources.settings.sessions)
     return SelectedTablesResult(sources=sources)
 
 

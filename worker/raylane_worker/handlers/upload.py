@@ -1,17 +1,21 @@
 """`upload` jobs: write a file to S3 and add it to the session's sources, or say how it would be read.
 
 Everything is safe to repeat: the S3 keys and the session's field follow from the request, and the bytes are the same.
+An upload that was enqueued before another one of the same file never replaces it, however late it is tried again.
+See docs/decisions/0034.
 """
 
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Final, assert_never
 
-from raylane_common.errors import RaylaneError, StorageError
+from raylane_common.errors import RaylaneError, SourceReplaced, StorageError
 from raylane_common.limits import MAX_PARTS
 from raylane_common.logs import get_logger
+from raylane_common.redis.queue.scripts.calls import FileUpload
 from raylane_common.wire.sources import FileSource, PreparedCopy
 from raylane_common.wire.upload import (
     MAX_SIGNED_PARTS,
@@ -28,6 +32,7 @@ from raylane_worker.context import Handler
 from raylane_worker.data.layout import media_type, original_key, part_size, prepared_key
 from raylane_worker.data.originals import Original, Staged, Transferred
 from raylane_worker.data.scratch import scratch
+from raylane_worker.data.upload_order import Order, Superseded
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,7 +51,7 @@ async def upload(request: AnyUploadRequest, ctx: JobContext) -> AnyUploadResult:
     """Performs the request's action.
 
     Raises `StagedBodyMissing`, `InvalidRequest` if the bytes are not those of the request, `InvalidFile`,
-    `ScratchFull`, `StorageUnavailable`, `StorageRejected` and what `JobPort` raises.
+    `SessionFull`, `ScratchFull`, `StorageUnavailable`, `StorageRejected` and what `JobPort` raises.
     """
     match request:
         case StartTransferRequest():
@@ -88,6 +93,8 @@ async def _read(request: UploadRequest | PreviewRequest, ctx: JobContext) -> Upl
     # The prepared copy is rarely larger than the file.
     needed_bytes = 2 * request.size_bytes
     try:
+        if isinstance(request, UploadRequest):
+            await _check_room(request, ctx)
         async with scratch(ctx.resources.settings.uploads.scratch_dir, needed_bytes) as directory:
             path, copy = directory / "original", directory / "copy.parquet"
             await original.fetch(path)
@@ -145,11 +152,52 @@ def _previewed(request: PreviewRequest, found: FileContent) -> PreviewResult:
 async def _store(
     request: UploadRequest, ctx: JobContext, original: Original, found: FileContent, copy: Path
 ) -> UploadResult:
-    """Writes the file and its prepared copy to S3, and then adds the source to the session."""
+    """Writes the file and its prepared copy to S3, and then adds the source to the session.
+
+    If a newer upload of the file was there first, the result is the same as if it had come later, with a warning.
+    """
     storage, key = await ctx.storage(), original_key(ctx.session_id, request.filename)
     await ctx.progress("storing", f"{found.rows:,} rows to {storage.bucket}/{key}")
-    await original.store(storage, key, content_type=media_type(found.reading))
-    prepared = await _store_copy(request, ctx, storage, found, copy) if found.reasons else None
+    prepared, warnings = None, found.warnings
+    try:
+        prepared = await _write(request, ctx, original, found, copy)
+    except (SourceReplaced, Superseded) as newer:
+        job_id = newer.newer.job_id if isinstance(newer, Superseded) else newer.details["job_id"]
+        warnings += (f"a newer upload of {request.filename} (job {job_id}) has replaced this one",)
+    return UploadResult(
+        s3_uri=storage.uri(key),
+        bucket=storage.bucket,
+        key=key,
+        bytes=request.size_bytes,
+        rows=found.rows,
+        reading=found.reading,
+        prepared=prepared,
+        columns=found.columns,
+        preview=found.preview,
+        warnings=warnings,
+    )
+
+
+async def _check_room(request: UploadRequest, ctx: JobContext) -> None:
+    """Raises `SessionFull` before the file is read, if the session may not have it."""
+    with suppress(SourceReplaced):
+        await ctx.resources.sources.look(ctx.session_id, _upload_of(request, ctx), ctx.resources.settings.sessions)
+
+
+def _upload_of(request: UploadRequest, ctx: JobContext) -> FileUpload:
+    return FileUpload(request.filename, ctx.job_id, ctx.record.enqueued_at, request.size_bytes)
+
+
+async def _write(
+    request: UploadRequest, ctx: JobContext, original: Original, found: FileContent, copy: Path
+) -> PreparedCopy | None:
+    """Writes the objects and the source. Raises `SourceReplaced` or `Superseded` if a newer upload did."""
+    storage, sources, limits = await ctx.storage(), ctx.resources.sources, ctx.resources.settings.sessions
+    key = original_key(ctx.session_id, request.filename)
+    # From here on the session has no source of an earlier upload, whose bytes are about to be replaced.
+    order = Order(await sources.claim(ctx.session_id, _upload_of(request, ctx), limits), ctx.job_id)
+    await original.store(storage, key, content_type=media_type(found.reading), order=order)
+    prepared = await _store_copy(request, ctx, storage, found, copy, order) if found.reasons else None
     source = FileSource(
         filename=request.filename,
         s3_uri=storage.uri(key),
@@ -162,26 +210,15 @@ async def _store(
         enqueued_ms=ctx.record.enqueued_at,
         job_id=ctx.job_id,
     )
-    await ctx.resources.sources.put(ctx.session_id, [source])
-    return UploadResult(
-        s3_uri=source.s3_uri,
-        bucket=storage.bucket,
-        key=key,
-        bytes=request.size_bytes,
-        rows=found.rows,
-        reading=found.reading,
-        prepared=prepared,
-        columns=found.columns,
-        preview=found.preview,
-        warnings=found.warnings,
-    )
+    await sources.put(ctx.session_id, [source], limits)
+    return prepared
 
 
 async def _store_copy(
-    request: UploadRequest, ctx: JobContext, storage: Storage, found: FileContent, copy: Path
+    request: UploadRequest, ctx: JobContext, storage: Storage, found: FileContent, copy: Path, order: Order
 ) -> PreparedCopy:
     key = prepared_key(ctx.session_id, request.filename)
-    size_bytes = await storage.files.write(key, copy, content_type=_PARQUET)
+    size_bytes = await storage.files.write(key, copy, content_type=_PARQUET, order=order)
     return PreparedCopy(s3_uri=storage.uri(key), size_bytes=size_bytes, reasons=found.reasons)
 
 

@@ -6,12 +6,15 @@ See docs/decisions/0012.
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from raylane_common.errors import JobCancelled, LeaseLost, RaylaneError
+from raylane_common.errors import JobCancelled, LeaseLost, RaylaneError, SourceReplaced
 from raylane_common.redis.connection import keys_of
 from raylane_common.redis.queue import JobQueue, LaneQueue
+from raylane_common.redis.queue.scripts.calls import FileUpload
 from raylane_common.redis.source_store import SourceStore
+from raylane_common.settings import SessionsSettings
 from raylane_common.wire.base import Lane
 from raylane_common.wire.generate import Checkpoint, GenerateResult
 from raylane_common.wire.jobs import JobStatus
@@ -120,7 +123,7 @@ class MemoryWorker:
         record = lease.record
         match result:
             case UploadResult():
-                await self._put(record, [_uploaded(record, result)])
+                await self._put_upload(record, _uploaded(record, result))
             case SelectedTablesResult():
                 await self._put(record, result.sources)
             case GenerateResult():
@@ -135,6 +138,14 @@ class MemoryWorker:
                 await lease.checkpoint(checkpoint)
                 if result.run is not None and not record.payload.get("keep_sources") and record.session_id is not None:
                     await self._sources.clear(record.session_id, result.sources_used)
+
+    async def _put_upload(self, record: JobRecord, source: FileSource) -> None:
+        if record.session_id is None:
+            return
+        upload = FileUpload(source.filename, source.job_id, source.enqueued_ms, source.size_bytes)
+        with suppress(SourceReplaced):  # as a worker does: the source of a newer upload stays
+            await self._sources.claim(record.session_id, upload, SessionsSettings())
+            await self._sources.put(record.session_id, [source])
 
     async def _put(self, record: JobRecord, sources: Sequence[AnySource]) -> None:
         if record.session_id is not None:

@@ -45,6 +45,7 @@ Name = Literal[
     "mend",
     "beat",
     "ask_to_drain",
+    "claim_upload",
     "put_sources",
     "clear_sources",
     "change_setting",
@@ -58,11 +59,20 @@ _NUMBERS: Final = {
     "DEAD_MS": DEAD_TTL_MS,
     "RECORD_MAX": RECORD_MAX_BYTES,
 }
-# What is prepended to a script, in this order. A script that changes no job's status needs only the first part.
+# What is prepended to a script, in this order. A script that changes no job's status needs only the first part, and
+# the sources' part if it adds some.
 _PARTS: Final = ("shared", "run_slots", "jobs")
-_CHANGE_NO_STATUS: Final[frozenset[Name]] = frozenset(
-    {"note", "beat", "ask_to_drain", "put_sources", "clear_sources", "change_setting", "wake_reader", "mark"}
-)
+_PARTS_OF_OTHERS: Final[dict[Name, tuple[str, ...]]] = {
+    "note": ("shared",),
+    "beat": ("shared",),
+    "ask_to_drain": ("shared",),
+    "claim_upload": ("shared", "sources"),
+    "put_sources": ("shared", "sources"),
+    "clear_sources": ("shared",),
+    "change_setting": ("shared",),
+    "wake_reader": ("shared",),
+    "mark": ("shared",),
+}
 _NAME_OF_CONSTANT: Final = re.compile(rf"\b({'|'.join((*Keys().in_scripts, *_NUMBERS))})\b")
 
 
@@ -77,7 +87,7 @@ def source(name: Name, prefix: str) -> str:
     # The comment at the head says what the script takes and returns.
     length = next(index for index, line in enumerate(lines) if not line.startswith("--"))
     contract, body = "".join(lines[:length]), "".join(lines[length:])
-    parts = _PARTS[:1] if name in _CHANGE_NO_STATUS else _PARTS
+    parts = _PARTS_OF_OTHERS.get(name, _PARTS)
     shared = "\n".join((here / f"{part}.lua").read_text() for part in parts)
     return f"{contract}\n{_with_constants(shared, prefix)}\n{_with_constants(body, prefix)}"
 

@@ -304,10 +304,67 @@ async def ask_to_drain(scripts: Scripts, worker: str, ttl_ms: int) -> None:
     await scripts.run("ask_to_drain", [worker, ttl_ms], doing="ask a worker to drain")
 
 
-async def put_sources(scripts: Scripts, session_id: str, sources: Mapping[str, str], *, ttl_ms: int) -> None:
-    """Writes the session's fields, all or none. The session's sources are then kept for `ttl_ms`."""
-    fields: Sequence[Argument] = [part for item in sources.items() for part in item]
-    await scripts.run("put_sources", [session_id, ttl_ms, *fields], doing="store sources")
+@dataclass(frozen=True)
+class FileUpload:
+    """One upload of a file of a session: the file, the upload's job and when that was enqueued, and its size."""
+
+    filename: str
+    job_id: str
+    enqueued_ms: int
+    size_bytes: int
+
+    @property
+    def field(self) -> str:
+        """The field of its source. The type is part of it, because a file may have the name of a table."""
+        return f"file:{self.filename}"
+
+
+class PackedSource(NamedTuple):
+    """A source to store: its field and its JSON, and its upload if it is a file."""
+
+    field: str
+    value: str
+    upload: FileUpload | None
+
+
+class SourcesReply(NamedTuple):
+    """Whether sources were or may be added.
+
+    `details` holds for "ok" the epoch microsecond at which the upload was enqueued, for "replaced" the id of the newer
+    upload and the field, and for "full" the number of the session's sources and their bytes.
+    """
+
+    verdict: Literal["ok", "replaced", "full"]
+    details: tuple[str, ...]
+
+
+async def claim_upload(
+    scripts: Scripts, session_id: str, upload: FileUpload, room: tuple[int, int], *, ttl_ms: int, writes: bool
+) -> SourcesReply:
+    """Makes the upload the newest one of its file, and removes the source of an earlier one.
+
+    `room` is how many sources and bytes the session may have, each 0 for no limit. With `writes` False, nothing
+    changes, and the answer says what would happen. The session's sources are then kept for `ttl_ms`.
+    """
+    arguments: list[Argument] = [session_id, ttl_ms, upload.field, upload.job_id, upload.enqueued_ms, upload.size_bytes]
+    answer = await scripts.run("claim_upload", [*arguments, *room, int(writes)], doing="store sources")
+    return _sources_reply(answer)
+
+
+async def put_sources(
+    scripts: Scripts, session_id: str, sources: Sequence[PackedSource], room: tuple[int, int], *, ttl_ms: int
+) -> SourcesReply:
+    """Writes sources, all or none. The session's sources are then kept for `ttl_ms`. `room` is as in `claim_upload`."""
+    fields: list[Argument] = []
+    for field, value, upload in sources:
+        of_upload = (upload.job_id, upload.enqueued_ms, upload.size_bytes) if upload else ("", 0, 0)
+        fields += (field, value, *of_upload)
+    return _sources_reply(await scripts.run("put_sources", [session_id, ttl_ms, *room, *fields], doing="store sources"))
+
+
+def _sources_reply(answer: object) -> SourcesReply:
+    verdict, *details = cast("list[str | int]", answer)
+    return SourcesReply(cast("Literal['ok']", verdict), tuple(map(str, details)))
 
 
 async def clear_sources(scripts: Scripts, session_id: str, snapshot: Mapping[str, str]) -> int:
