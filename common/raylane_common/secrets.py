@@ -117,7 +117,9 @@ _NAMED: Final = {
         r"((?i:authorization)[\"']?\s{0,3}[:=]\s{0,3}[\"']?)(?i:apikey|basic|bearer|digest|token)\s+[^\s\"',;]+"
     ),
     "a cookie": r"((?i:cookie)[\"']?\s{0,3}:\s{0,3}[\"']?)[\w.-]+=[^\r\n\"']{4,}",
-    "a signed URL": r"((?i:X-(?:Amz|Goog)-(?:Credential|Security-Token|Signature)|[?&]sig)=)[\w%+/=-]{16,}",
+    "a signed URL": (
+        r"((?i:X-(?:Amz|Goog)-(?:Credential|Security-Token|Signature)|[?&](?:sig|Signature))=)[\w%+/=-]{16,}"
+    ),
     "a password": (
         r"((?:(?<![A-Za-z0-9])|(?<=\\[nrt]))(?=[aprsAPRS])(?i:pass(?:word|wd|phrase)|pwd|secret"
         r"|(?:access|account|api|private|secret|session)[_-]?key"

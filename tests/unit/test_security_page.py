@@ -11,12 +11,14 @@ import pytest
 import yaml
 from moto.iam.access_control import IAMPolicy, PermissionResult
 
-from raylane_worker.data.layout import original_key, prepared_key
+from raylane_worker.data.layout import original_key, prepared_key, transfer_key
 
 PAGE = (Path(__file__).parents[2] / "docs" / "security.md").read_text(encoding="utf-8")
 WORKER, RUN = (json.loads(block) for block in re.findall(r"```json\n(.*?)```", PAGE, re.S))
 SOURCE = f"arn:aws:s3:::BUCKET/{original_key('ada', 'sales.csv')}"
 COPY = f"arn:aws:s3:::BUCKET/{prepared_key('ada', 'sales.csv')}"
+TRANSFER = f"arn:aws:s3:::BUCKET/{transfer_key('0' * 32)}"
+IN_PARTS = ("GetObject", "PutObject", "AbortMultipartUpload", "ListMultipartUploadParts")
 OUTPUT = "arn:aws:s3:::BUCKET/sessions/ada/runs/rl-1/part-0.parquet"
 
 
@@ -35,7 +37,10 @@ def allows(policy: dict[str, Any], action: str, resource: str, **conditions: str
 @pytest.mark.parametrize(
     ("policy", "action", "resource"),
     [
-        *((WORKER, f"s3:{action}", key) for action in ("PutObject", "GetObject") for key in (SOURCE, COPY)),
+        *((WORKER, f"s3:{action}", SOURCE) for action in IN_PARTS),
+        *((WORKER, f"s3:{action}", COPY) for action in IN_PARTS),
+        *((WORKER, f"s3:{action}", TRANSFER) for action in (*IN_PARTS, "DeleteObject")),
+        (WORKER, "s3:ListBucketMultipartUploads", "arn:aws:s3:::BUCKET"),
         *((WORKER, f"glue:{action}", "*") for action in ("GetDatabases", "GetTables", "GetTable")),
         (RUN, "s3:GetObject", SOURCE),
         (RUN, "s3:GetObject", COPY),
@@ -57,6 +62,7 @@ def test_what_workers_and_runs_do_is_allowed(policy: dict[str, Any], action: str
         (WORKER, "s3:DeleteObject", SOURCE),
         (WORKER, "glue:DeleteTable", "*"),
         (RUN, "s3:PutObject", SOURCE),
+        *((RUN, f"s3:{action}", TRANSFER) for action in ("GetObject", "PutObject", "ListMultipartUploadParts")),
         (RUN, "s3:DeleteObject", OUTPUT),
         (RUN, "s3:GetObject", "arn:aws:s3:::BUCKET/backups/all.csv"),
         (RUN, "s3:GetObject", "arn:aws:s3:::OTHER/sessions/ada/csv/sales.csv"),

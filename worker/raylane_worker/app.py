@@ -22,12 +22,14 @@ from raylane_common.redis.source_store import SourceStore
 from raylane_common.wire.base import Lane
 from raylane_common.wire.kinds import lane_of
 from raylane_worker.context import Resources
+from raylane_worker.data.scratch import remove_left
 from raylane_worker.first_use import catalog_of, storage_of
 from raylane_worker.handlers import HANDLERS
 from raylane_worker.lanes.worker import LaneWorker
 from raylane_worker.live_settings import LiveSettings
 from raylane_worker.run_slots import RunSlots
 from raylane_worker.startup import check
+from raylane_worker.sweeping import TransferSweep
 from raylane_worker.telemetry.logs import keep_content_private
 
 if TYPE_CHECKING:
@@ -84,11 +86,14 @@ async def run(
         if not await _checked(settings, lanes, stop):
             logger.info("stopped")
             return
+        if Lane.UPLOAD in lanes:
+            await asyncio.to_thread(remove_left, settings.uploads.scratch_dir)
         async with open_resources(settings, redis, lanes) as resources:
             live = LiveSettings(redis, resources.ray, settings.ray)
             await live.take()
+            sweeping = _sweep(settings, redis, resources, name)
             workers = [lane_worker(lane, settings, redis, resources, name, handlers, stop.set) for lane in lanes]
-            await _work(workers, live, resources.run_slots, redis, settings.lanes.drain_s, ready, stop)
+            await _work(workers, live, sweeping, resources.run_slots, redis, settings.lanes.drain_s, ready, stop)
     finally:
         await redis.aclose()
 
@@ -151,9 +156,17 @@ def lane_worker(
     )
 
 
+def _sweep(settings: Settings, redis: Redis, resources: Resources, name: str) -> TransferSweep | None:
+    """Returns the sweep of abandoned uploads; None if this worker does not use S3."""
+    if resources.storage is None:
+        return None
+    return TransferSweep(redis, resources.storage, worker=name, abandoned_s=settings.uploads.abandoned_after_s)
+
+
 async def _work(
     workers: Sequence[LaneWorker],
     live: LiveSettings,
+    sweeping: TransferSweep | None,
     run_slots: RunSlots,
     redis: Redis,
     drain_s: float,
@@ -172,6 +185,8 @@ async def _work(
     running = [asyncio.create_task(worker.async_run()) for worker in workers]
     stopped = asyncio.create_task(stop.wait())
     everything: list[asyncio.Task[Any]] = [listener, following, *running, stopped]
+    if sweeping is not None:
+        everything.append(asyncio.create_task(sweeping.run()))
     try:
         ready.set()
         logger.info("taking jobs: lanes %s", ", ".join(worker.lane_queue.lane for worker in workers))

@@ -36,6 +36,11 @@ class FirstUse(Generic[T]):
     ) -> None:
         await self._stack.aclose()
 
+    @property
+    def opened(self) -> T | None:
+        """The client, if it has been opened."""
+        return self._opened
+
     async def get(self) -> T:
         """Returns the opened client. Raises what opening it raises; the next call tries again."""
         async with self._opening:
