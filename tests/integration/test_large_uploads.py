@@ -205,7 +205,7 @@ async def test_a_sweep_removes_what_nobody_continues_and_nothing_else(
     bucket = own_bucket()
     async with Storage(bucket, aws_settings(moto.url)) as storage, s3(moto.url) as client:
         await storage.transfers.begin("a" * 32)
-        await storage.put(transfer_key("b" * 32), b"left", content_type="text/csv")
+        await client.put_object(Bucket=bucket.bucket, Key=transfer_key("b" * 32), Body=b"left")
         for key in ("sessions/s/data/x.csv.parquet", "elsewhere/x"):
             await client.create_multipart_upload(Bucket=bucket.bucket, Key=key)
         upload_id, _ = await storage.transfers.begin("c" * 32)

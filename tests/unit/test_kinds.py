@@ -10,6 +10,7 @@ import pytest
 from raylane_common.settings import Settings
 from raylane_common.wire.base import JobKind
 from raylane_common.wire.kinds import KINDS, KnownResult, Request, describe, lane_of
+from raylane_common.wire.upload import UploadRequest
 from raylane_worker.context import JobContext
 from raylane_worker.handlers import HANDLERS
 
@@ -36,6 +37,11 @@ def test_a_record_of_a_newer_kind_has_a_history_without_words() -> None:
     assert describe("of_tomorrow", {"filename": "a.csv"}) == ""
     assert describe("upload", {"filename": "a.csv"}) == "a.csv"
     assert describe("upload", {"filename": 7}) == ""
+
+
+def test_an_upload_of_an_older_producer_names_no_action() -> None:
+    payload = {"filename": "a.csv", "size_bytes": 3, "sha256": "0" * 64}
+    assert KINDS[JobKind.UPLOAD].adapter.validate_python(payload) == UploadRequest.model_validate(payload)
 
 
 def test_every_kind_has_a_lane_with_settings() -> None:
