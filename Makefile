@@ -8,7 +8,7 @@ BIN := .venv/bin
 # two cores busy, because tests wait more than they compute.
 PYTEST := $(BIN)/python -m pytest -n 3 --dist loadgroup
 
-.PHONY: demo test test-fast test-busy chaos chaos-short fuzz check bench-queue bench-ray soak clean
+.PHONY: demo test test-fast test-busy chaos chaos-short fuzz check bench-queue bench-ray bench-upload soak clean
 
 demo: .venv/.stamp
 	@$(BIN)/raylane-worker demo
@@ -57,6 +57,9 @@ bench-queue: .venv/.stamp
 
 bench-ray: .venv/.stamp
 	$(BIN)/python -m tests.bench.ray
+
+bench-upload: .venv/.stamp
+	$(BIN)/python -m tests.bench.upload
 
 # Half an hour at 100 jobs a second.
 soak: .venv/.stamp

@@ -41,6 +41,10 @@ class WorkerProcess:
         return self._child.guardian.returncode is None
 
     @property
+    def pid(self) -> int:
+        return self._child.pid
+
+    @property
     def log_text(self) -> str:
         """Its log so far."""
         return self.log.read_text()
