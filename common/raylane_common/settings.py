@@ -186,7 +186,7 @@ class UploadSettings(_Section):
         description="The largest upload that travels through Redis. The producer sends a larger one straight to S3",
     )
     part_bytes: int = Field(
-        default=16 * 1024 * 1024,
+        default=8 * 1024 * 1024,
         ge=MIN_PART_BYTES,
         le=64 * 1024 * 1024,
         description="Size of a part, which the worker chooses. It grows for a file of more than 10,000 such parts",

@@ -5,6 +5,7 @@ See docs/decisions/0032.
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate
@@ -54,18 +55,16 @@ class Transfers:
     async def sign(self, transfer_id: str, upload_id: str, numbers: Iterable[int], valid_s: int) -> tuple[PartUrl, ...]:
         """Returns an address for each part, with which anybody can write this part for `valid_s` seconds."""
         target = {"Bucket": self._bucket.name, "Key": transfer_key(transfer_id), "UploadId": upload_id}
+        signed = []
         async with self._bucket.call("sign the addresses of parts"):
-            return tuple(
-                [
-                    PartUrl(
-                        number=number,
-                        url=await self._signer.generate_presigned_url(
-                            "upload_part", Params=target | {"PartNumber": number}, ExpiresIn=valid_s
-                        ),
-                    )
-                    for number in numbers
-                ]
-            )
+            for number in numbers:
+                url = await self._signer.generate_presigned_url(
+                    "upload_part", Params=target | {"PartNumber": number}, ExpiresIn=valid_s
+                )
+                signed.append(PartUrl(number=number, url=url))
+                # Signing is computation: other jobs get their turn.
+                await asyncio.sleep(0)
+        return tuple(signed)
 
     async def put_together(self, transfer_id: str, size_bytes: int) -> None:
         """Makes an object of the transfer's parts, if they are there; they may be one already.
