@@ -13,6 +13,7 @@ from raylane.cluster import ClusterActions
 from raylane.history import HistoryEntry
 from raylane.operator import OperatorActions
 from raylane.options import Enqueuer, GivenFile
+from raylane.rerun import rerun_request
 from raylane.settings import SettingsActions
 from raylane.tables import TableActions
 from raylane.transfer.upload import Uploader
@@ -199,6 +200,22 @@ class Producer:
                 keep_sources=keep_sources,
             )
         return await self._jobs.enqueue(request, GenerateResult, options, session_id=session_id)
+
+    async def rerun(self, earlier_id: str, **options: Unpack[JobOptions]) -> JobHandle[GenerateResult]:
+        """Runs the last version of the code of a `generate` job again, on the sources that the job had read.
+
+        `earlier_id` is the id of that job. The run is a new job of the same session. The code is verified again, and
+        none is written. The sources of the session stay as they are. Raises `JobNotFound`, and `NoCode` if the job has
+        no code. The new job fails with `SourceReplaced` if a file was uploaded again since.
+
+        Example:
+            job = await producer.generate("sum of amount by region", session_id="ada", execute=True)
+            await job.wait(timeout_s=300)
+            again = await producer.rerun(job.id)
+            print((await again.result(timeout_s=300)).run.output_tail)
+        """
+        record = await self.record(earlier_id)
+        return await self._jobs.enqueue(rerun_request(record), GenerateResult, options, session_id=record.session_id)
 
     async def enqueue_many(self, jobs: Iterable[NewJob]) -> list[Enqueued]:
         """Enqueues a batch in a few round trips. Returns one outcome per job, in the same order.

@@ -45,7 +45,7 @@ SHOWN: Final = (
 NEEDED: Final = (
     *(Producer.upload, Producer.upload_bytes, Producer.generate, Producer.enqueue_many),
     *(Producer.follow, Producer.wait, Producer.result, Producer.record, Producer.cancel, Producer.requeue),
-    *(Producer.sources, Producer.restore, Producer.history, Producer.reset),
+    *(Producer.sources, Producer.restore, Producer.rerun, Producer.history, Producer.reset),
     *(JobHandle.result, JobHandle.wait, JobHandle.follow, JobHandle.cancel, JobHandle.record),
     *(RayClient.submit, RayClient.wait, RayClient.follow_logs),
 )

@@ -46,6 +46,7 @@
     │   ├── TypeMismatch             type_mismatch
     │   ├── UnknownSource            unknown_source
     │   ├── AmbiguousSource          ambiguous_source
+    │   ├── NoCode                   no_code
     │   ├── VerificationFailed       verification_failed
     │   ├── GenerationRefused        generation_refused
     │   ├── ModelUnavailable         model_unavailable             yes
@@ -137,6 +138,7 @@ from raylane_common.errors.generation import (
     ModelMisconfigured,
     ModelUnavailable,
     NeedsModel,
+    NoCode,
     NotUnderstood,
     TypeMismatch,
     UnknownColumn,
@@ -187,6 +189,7 @@ __all__ = [
     "ModelMisconfigured",
     "ModelUnavailable",
     "NeedsModel",
+    "NoCode",
     "NoSources",
     "NotUnderstood",
     "QueueError",

@@ -81,6 +81,15 @@ class AmbiguousSource(GenerationError):
     code = "ambiguous_source"
 
 
+class NoCode(GenerationError):
+    """The job has no code that could be run again: it is no `generate` job, or it ended before it wrote any.
+
+    What to do: `raylane history` shows which jobs have code.
+    """
+
+    code = "no_code"
+
+
 class VerificationFailed(GenerationError):
     """No allowed version of the code passed verification; `details["findings"]` holds the findings of the last one.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final, cast
 
 from pydantic import TypeAdapter, ValidationError
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 SESSION_TTL_MS: Final = 30 * 24 * 3600 * 1000
 
 _NO_LIMITS: Final = SessionsSettings(max_sources=0)
+# An upload as sources.lua writes it: enqueued_us:bytes:id.
+_NEWEST: Final = re.compile(r"([0-9]{1,16}):[0-9]+:(.+)")
 # How many files an error names as those to remove.
 _NAMED: Final = 3
 
@@ -71,6 +74,21 @@ class SourceStore:
         with queue_errors("read sources"), owned_key(f"the sources of session {session_id}", "sources", key):
             found = await cast("Awaitable[Mapping[str, str]]", self._redis.hgetall(key))
         return [_read(session_id, field, found[field]) for field in sorted(found)]
+
+    async def check_current(self, session_id: str, sources: Sequence[AnySource]) -> None:
+        """Raises `SourceReplaced` if a newer upload has replaced, or is replacing, the bytes of one of the sources."""
+        files = [source for source in sources if isinstance(source, FileSource)]
+        if not files:
+            return
+        key = self._keys.session_newest(session_id)
+        with queue_errors("read sources"), owned_key(f"the uploads of session {session_id}", "sources", key):
+            fields = [_field(file) for file in files]
+            found = await cast("Awaitable[list[str | None]]", self._redis.hmget(key, fields))
+        for file, newest in zip(files, found, strict=True):
+            known = _NEWEST.fullmatch(newest or "")
+            # As put_sources.lua compares them.
+            if known and known[2] != file.job_id and int(known[1]) > 0 and int(known[1]) // 1000 >= file.enqueued_ms:
+                raise _replaced(file.filename, known[2])
 
     async def clear(self, session_id: str, snapshot: Sequence[AnySource]) -> int:
         """Removes the sources of `snapshot` that were not replaced since; returns how many were removed."""
@@ -123,13 +141,18 @@ class SourceStore:
     ) -> None:
         match reply.verdict, reply.details:
             case "replaced", (newer, *rest):
-                name = printable((rest[0] if rest else field).partition(":")[2])
-                raise SourceReplaced(
-                    f"{name} was uploaded again by job {newer}, so the bytes of this upload are gone; upload it again",
-                    details={"source": name, "job_id": newer},
-                )
+                raise _replaced((rest[0] if rest else field).partition(":")[2], newer)
             case "full", (count, size_bytes):
                 raise _full(session_id, limits, int(count), int(size_bytes), await self.all(session_id))
+
+
+def _replaced(filename: str, newer: str) -> SourceReplaced:
+    name = printable(filename)
+    return SourceReplaced(
+        f"{name} was uploaded again by job {newer}, so the bytes of the earlier upload are gone; use the newer source, "
+        "or upload the file again",
+        details={"source": name, "job_id": newer},
+    )
 
 
 def _field(source: AnySource) -> str:

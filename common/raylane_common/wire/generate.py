@@ -11,16 +11,41 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from raylane_common.limits import MAX_CODE_VERSIONS
 from raylane_common.ray.models import Run
-from raylane_common.rules import Prompt
+from raylane_common.rules import Code, JobId, Prompt
 from raylane_common.wire.base import BaseRequest, BaseResult, JobKind, Kind, Lane, Payload, text
 from raylane_common.wire.names import GeneratorName
 from raylane_common.wire.sources import AnySource
 
-__all__ = ["Checkpoint", "CodeVersion", "Finding", "GenerateRequest", "GenerateResult", "GeneratorName", "Usage"]
+__all__ = [
+    "Checkpoint",
+    "CodeVersion",
+    "Finding",
+    "GenerateRequest",
+    "GenerateResult",
+    "GeneratorName",
+    "Rerun",
+    "Usage",
+]
+
+
+class Rerun(BaseModel):
+    """Code of an earlier `generate` job, with what that job knew of it, to be verified and run again."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
+
+    job_id: JobId = Field(description="The earlier job")
+    code: Code
+    sources_used: tuple[AnySource, ...] = Field(min_length=1, description="The snapshot that the code reads")
+    generator: GeneratorName
+    model: str | None = None
+    interpreted_as: str = ""
 
 
 class GenerateRequest(BaseRequest):
-    """Write Ray code that answers the prompt from the session's sources; run it if `execute` is set."""
+    """Write Ray code that answers the prompt from the session's sources; run it if `execute` is set.
+
+    With `rerun`, the code is not written, but given.
+    """
 
     kind: ClassVar[JobKind] = JobKind.GENERATE
 
@@ -34,6 +59,7 @@ class GenerateRequest(BaseRequest):
         description="Maximum number of versions of the code that the job may write",
     )
     keep_sources: bool = Field(default=False, description="Leave the session's sources in place after the run")
+    rerun: Rerun | None = Field(default=None, exclude_if=lambda rerun: rerun is None)
 
 
 class Finding(BaseModel):
@@ -108,7 +134,8 @@ class GenerateResult(BaseResult):
 
 
 def _describe(payload: Payload) -> str:
-    return text(payload, "prompt")
+    prompt, rerun = text(payload, "prompt"), payload.get("rerun")
+    return f"{prompt} (again, as in {text(rerun, 'job_id')})" if isinstance(rerun, dict) else prompt
 
 
 KIND: Final = Kind(

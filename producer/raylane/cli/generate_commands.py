@@ -1,4 +1,4 @@
-"""`raylane run` and `raylane generate`."""
+"""`raylane run`, `generate` and `rerun`."""
 
 from __future__ import annotations
 
@@ -111,6 +111,17 @@ def generate(
         ),
         waiting,
     )
+
+
+@app.command()
+@parameters.grouped
+def rerun(
+    job: parameters.Job,
+    options: parameters.OneJobOptions = parameters.ONE_JOB,
+    waiting: parameters.WaitOptions = parameters.NO_WAIT,
+) -> None:
+    """Run the code of a generate job again, on the sources that the job had read."""
+    runner.execute_job(lambda producer: producer.rerun(job, **options.options()), waiting)
 
 
 @renders("GenerateResult")

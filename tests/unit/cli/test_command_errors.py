@@ -59,7 +59,7 @@ async def test_a_failed_job_exits_by_its_error(
     assert (as_json.exit_code, json.loads(as_json.stdout)) == (code, error.info().model_dump(mode="json"))
 
 
-@pytest.mark.parametrize("command", ["status", "result", "follow", "restore", "cancel", "retry"])
+@pytest.mark.parametrize("command", ["status", "result", "follow", "restore", "rerun", "cancel", "retry"])
 async def test_an_unknown_job_is_exit_code_3(cli: Cli, command: str) -> None:
     _check(await cli(command, "unknown"), 3, "job_not_found")
 

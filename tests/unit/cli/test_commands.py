@@ -262,6 +262,8 @@ async def test_sources_are_listed_removed_and_restored(cli: Cli, worker: Scripte
     assert (await cli("reset", "-s", "s1")).stdout == "2 sources removed\n"
     assert "temps.csv" in (await cli("restore", "gen")).stdout
     assert await SourceStore(redis).all("s1") == [CSV]
+    assert "mean of temp" in (await cli("rerun", "gen", "--wait")).stdout
+    assert "mean (again, as in gen)" in (await cli("history", "-s", "s1")).stdout
     assert (await cli("remove", "temps.csv", "-s", "s1")).stdout == "temps.csv removed\n"
     assert await SourceStore(redis).all("s1") == []
 

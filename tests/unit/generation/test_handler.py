@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from fakeredis import FakeAsyncRedis
 
-from raylane_common.errors import ModelMisconfigured, UnsupportedFormat, VerificationFailed
+from raylane_common.errors import ModelMisconfigured, SourceReplaced, UnsupportedFormat, VerificationFailed
 from raylane_common.ray.client import RayClient
 from raylane_common.redis.source_store import SourceStore
 from raylane_common.settings import Settings
@@ -21,6 +21,7 @@ from raylane_common.wire.generate import (
     GenerateRequest,
     GenerateResult,
     GeneratorName,
+    Rerun,
 )
 from raylane_common.wire.sources import OpaqueSource
 from raylane_worker.context import Resources
@@ -32,7 +33,7 @@ from tests.helpers.waiting import until
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from raylane_common.wire.sources import AnySource
+    from raylane_common.wire.sources import AnySource, FileSource
     from raylane_worker.generation.generators import GeneratorChoice
     from raylane_worker.generation.port import Generator, WritingTask
 
@@ -45,7 +46,7 @@ AGENT = GenerateRequest(prompt="how many rows?", generator=GeneratorName.AGENT, 
 
 @pytest.fixture
 async def resources() -> AsyncIterator[Resources]:
-    async with FakeAsyncRedis() as redis, RayClient(SETTINGS.ray) as ray:
+    async with FakeAsyncRedis(decode_responses=True) as redis, RayClient(SETTINGS.ray) as ray:
         yield Resources(settings=SETTINGS, ray=ray, sources=SourceStore(redis), run_slots=RunSlots(ray))
 
 
@@ -148,3 +149,36 @@ async def test_other_jobs_continue_while_code_is_verified(
     assert not attempt.done()
     released.set()
     assert isinstance(await attempt, GenerateResult)
+
+
+CODE = f"import ray\nray.init()\nprint(ray.data.read_csv({a_source().location!r}).count())\n"
+
+
+def rerun_of(code: str, *, execute: bool = False, source: FileSource | None = None) -> GenerateRequest:
+    sources = (source or a_source(),)
+    given = Rerun(job_id="gen", code=code, sources_used=sources, generator=GeneratorName.AGENT, model="m")
+    return GenerateRequest(prompt="how many rows?", execute=execute, keep_sources=True, rerun=given)
+
+
+async def test_given_code_is_verified_and_no_generator_is_needed(
+    resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def choose(settings: Settings, requested: GeneratorName | None) -> GeneratorChoice:
+        raise ModelMisconfigured("no model")
+
+    monkeypatch.setattr(HANDLER, "choose_generator", choose)
+    result = await (await job(resources, request=rerun_of(CODE))).run()
+    assert isinstance(result, GenerateResult)
+    assert (result.code, result.model, result.sources_used) == (CODE, "m", (a_source(),))
+    with pytest.raises(VerificationFailed, match="version 1 of the code may not run"):
+        await (await job(resources, request=rerun_of("import os\n"))).run()
+
+
+async def test_code_does_not_run_on_a_file_that_was_uploaded_again(resources: Resources) -> None:
+    older = a_source().model_copy(update={"enqueued_ms": 5})
+    newer = a_source("up2").model_copy(update={"enqueued_ms": 7})
+    asked = await job(resources, newer, request=rerun_of(CODE, execute=True, source=older))
+    with pytest.raises(SourceReplaced, match=r"weather\.csv was uploaded again by job up2"):
+        await asked.run()
+    assert asked.slots == []
+    assert await resources.sources.all("s1") == [newer]

@@ -16,6 +16,7 @@ from raylane_common.errors import (
     InvalidRequest,
     JobIdTaken,
     JobNotFound,
+    NoCode,
     NoSources,
     QueueUnavailable,
     StorageRejected,
@@ -25,7 +26,8 @@ from raylane_common.limits import MAX_STAGED_BYTES
 from raylane_common.redis.connection import connect
 from raylane_common.redis.source_store import SourceStore
 from raylane_common.settings import RedisSettings, Settings
-from raylane_common.wire.jobs import EventType, JobStatus, Progress
+from raylane_common.wire.generate import GenerateRequest
+from raylane_common.wire.jobs import EventType, JobStatus, Progress, parse_request
 from raylane_common.wire.tables import DatabasesResult, SelectedTablesResult
 from raylane_common.wire.upload import UploadRequest
 from tests.helpers.waiting import until
@@ -350,3 +352,27 @@ async def test_a_source_is_removed_by_its_name(producer: Producer, redis: Redis)
     await producer.remove("ada", CSV.name)
     with pytest.raises(InvalidRequest, match="it has none"):
         await producer.remove("ada", CSV.name)
+
+
+async def test_a_rerun_takes_the_last_version_and_the_snapshot_of_the_job(producer: Producer, claim: Claim) -> None:
+    await producer.generate("mean of temp", session_id="ada", execute=True, job_id="gen")
+    claimed = await claim("generate")
+    with pytest.raises(NoCode, match=r"job gen \(generate, running\) has no code"):
+        await producer.rerun("gen")
+    await claimed.lease.checkpoint(CHECKPOINT)
+    again = await producer.rerun("gen", job_id="again")
+    request = parse_request(await producer.record(again.id))
+    assert isinstance(request, GenerateRequest)
+    assert request.rerun is not None
+    assert (request.rerun.code, request.rerun.sources_used) == ("second", (CSV, TABLE))
+    assert (request.prompt, request.execute, request.keep_sources) == ("mean of temp", True, True)
+    assert [(entry.job_id, entry.what) for entry in await producer.history("ada")] == [
+        ("again", "mean of temp (again, as in gen)"),
+        ("gen", "mean of temp"),
+    ]
+
+
+async def test_a_job_of_another_kind_cannot_be_run_again(producer: Producer) -> None:
+    await producer.tables.databases(job_id="t")
+    with pytest.raises(NoCode, match=r"job t \(tables, queued\) has no code"):
+        await producer.rerun("t")

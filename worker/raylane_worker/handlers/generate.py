@@ -36,12 +36,10 @@ if TYPE_CHECKING:
 async def generate(request: GenerateRequest, ctx: JobContext) -> GenerateResult:
     """Returns code that passed verification and, with `execute`, ran successfully.
 
-    Raises `NoSources`, a `GenerationError` or a `RayError`. If the last allowed version fails, raises its failure.
+    Raises `NoSources`, `SourceReplaced`, a `GenerationError` or a `RayError`. If the last allowed version fails, raises
+    its failure.
     """
-    checkpoint = ctx.record.checkpoint
-    # Each attempt chooses the model again, because the settings may have changed.
-    chosen = choose_generator(ctx.resources.settings, checkpoint.generator if checkpoint else request.generator)
-    state = checkpoint or await _take_snapshot(chosen, ctx)
+    state = ctx.record.checkpoint or await _begin(request, ctx)
     generator: Generator | None = None
     while True:
         version = state.versions[-1] if state.versions else None
@@ -51,6 +49,8 @@ async def generate(request: GenerateRequest, ctx: JobContext) -> GenerateResult:
                 if version.run is not None:
                     # Writing the next version may take minutes, in which another job can use the slot.
                     await ctx.port.free_run_slot()
+            # Each attempt chooses the model again, because the settings may have changed.
+            chosen = choose_generator(ctx.resources.settings, state.generator)
             if generator is None:
                 generator = await asyncio.to_thread(make_generator, chosen, ctx.resources.settings)
             state = await _write_version(generator, chosen, state, request, ctx)
@@ -81,8 +81,26 @@ async def stop_generate(request: GenerateRequest, ctx: JobContext) -> None:
         await _clear_sources(state, request, ctx)
 
 
+async def _begin(request: GenerateRequest, ctx: JobContext) -> Checkpoint:
+    """Writes the sources to the checkpoint, and the code if it is given. The job uses only these from now on."""
+    if request.rerun is None:
+        return await _take_snapshot(choose_generator(ctx.resources.settings, request.generator), ctx)
+    given = request.rerun
+    return await _keep(
+        Checkpoint(
+            sources_used=given.sources_used,
+            small=is_small(_known_sources(given.sources_used), ctx.resources.settings.ray.small_source_bytes),
+            generator=given.generator,
+            model=given.model,
+            interpreted_as=given.interpreted_as,
+            versions=(CodeVersion(number=1, code=given.code),),
+        ),
+        ctx,
+    )
+
+
 async def _take_snapshot(chosen: GeneratorChoice, ctx: JobContext) -> Checkpoint:
-    """Writes a snapshot of the session's sources to the checkpoint. The job uses only these from now on."""
+    """Writes a snapshot of the session's sources to the checkpoint."""
     sources = _known_sources(await ctx.resources.sources.all(ctx.session_id))
     if not sources:
         raise NoSources(
@@ -148,6 +166,8 @@ def _run_id(state: Checkpoint, ctx: JobContext) -> str:
 
 
 async def _run(version: CodeVersion, state: Checkpoint, request: GenerateRequest, ctx: JobContext) -> Run:
+    if not may_have_started(_run_id(state, ctx), ctx):
+        await ctx.resources.sources.check_current(ctx.session_id, state.sources_used)
     try:
         order = RunOrder(version.code, len(state.versions), generated=True, small=state.small)
         run = await run_to_end(order, ctx)
@@ -183,8 +203,9 @@ def _has_failed(version: CodeVersion) -> bool:
 
 
 def _allowed_versions(state: Checkpoint, request: GenerateRequest) -> int:
-    """Returns how many versions the job may write: only one with templates, which would write the same code again."""
-    return 1 if state.generator is GeneratorName.TEMPLATE else request.max_versions
+    """Returns how many versions the job may have: only one with templates, which would write the same code again."""
+    is_fixed = state.generator is GeneratorName.TEMPLATE or request.rerun is not None
+    return 1 if is_fixed else request.max_versions
 
 
 def _raise_if_last(version: CodeVersion, state: Checkpoint, request: GenerateRequest) -> None:
