@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self, overload
 
 from pydantic import SecretStr
 
@@ -21,7 +21,7 @@ from raylane_common import checks
 from raylane_common.errors import InvalidRequest, NoSources, invalid_requests
 from raylane_common.settings import Settings, load_settings
 from raylane_common.wire.generate import GenerateRequest, GenerateResult, GeneratorName
-from raylane_common.wire.upload import PreviewResult, UploadResult
+from raylane_common.wire.upload import PreviewResult, PurgeRequest, PurgeResult, UploadResult
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable
@@ -329,14 +329,28 @@ class Producer:
         """
         await self._sources.remove(arguments.session_id(session_id), checks.utf_8("name", name))
 
-    async def reset(self, session_id: str) -> int:
+    @overload
+    async def reset(self, session_id: str) -> int: ...
+
+    @overload
+    async def reset(self, session_id: str, *, purge: Literal[True]) -> JobHandle[PurgeResult]: ...
+
+    async def reset(self, session_id: str, *, purge: bool = False) -> int | JobHandle[PurgeResult]:
         """Removes the session's sources and history; returns how many sources it had. Records stay readable by id.
+
+        With `purge`, also deletes everything of the session on S3: files, prepared copies, and what runs wrote. That is
+        a job, and its handle is returned. Jobs of the session that have not ended may write again: cancel them first.
 
         Example:
             removed = await producer.reset("ada")
             print(f"{removed} sources removed")
+            purge = await producer.reset("ada", purge=True)
+            print((await purge.result(timeout_s=300)).bytes)
         """
-        return await self._sources.reset(arguments.session_id(session_id))
+        removed = await self._sources.reset(arguments.session_id(session_id))
+        if not purge:
+            return removed
+        return await self._jobs.enqueue(PurgeRequest(), PurgeResult, {}, session_id=session_id)
 
     async def restore(self, job_id: str) -> list[AnySource]:
         """Restores the sources that a `generate` job used to its session, and returns them.

@@ -33,7 +33,14 @@ from raylane_common.wire.tables import (
     TableRef,
     TablesResult,
 )
-from raylane_common.wire.upload import PreviewRequest, PreviewResult, UploadRequest, UploadResult
+from raylane_common.wire.upload import (
+    PreviewRequest,
+    PreviewResult,
+    PurgeRequest,
+    PurgeResult,
+    UploadRequest,
+    UploadResult,
+)
 from raylane_worker.context import JobContext, Resources
 from raylane_worker.first_use import catalog_of, storage_of
 from raylane_worker.handlers.tables import tables
@@ -351,3 +358,15 @@ async def test_a_catalog_that_is_down_is_an_error(redis: Redis) -> None:
         with pytest.raises(CatalogUnavailable):
             await tables(request, harness.job(request))
         assert await harness.sources() == []
+
+
+async def test_a_purge_removes_the_sources_and_the_objects_of_the_session(harness: Harness, moto: EmbeddedMoto) -> None:
+    await upload(request_for(DATA), harness.job(request_for(DATA), body=DATA))
+    result = await upload(PurgeRequest(), harness.job(PurgeRequest()))
+    assert result == PurgeResult(sources=1, objects=1, bytes=len(DATA), uploads=0)
+    assert await harness.sources() == []
+    assert await stored(moto, harness) == {}
+    again = await upload(PurgeRequest(), harness.job(PurgeRequest()))
+    assert again == PurgeResult(sources=0, objects=0, bytes=0, uploads=0)
+    await upload(request_for(DATA), harness.job(request_for(DATA), body=DATA, id="job2"))
+    assert await harness.sources() == ["data.csv"]

@@ -27,6 +27,7 @@ from raylane_common.ray.models import RayRun, RayVersion, RunStatus
 from raylane_common.wire.generate import GenerateRequest
 from raylane_common.wire.ray import RayStatusResult, RayStopResult, RaySubmitResult
 from raylane_common.wire.tables import DatabasesResult, SelectedTablesResult, TablesResult, TableSummary
+from raylane_common.wire.upload import PurgeResult
 from tests.unit.producer.samples import COLUMNS, CSV, CSV_BYTES, GENERATED, PREVIEWED, RUN, TABLE, UPLOADED
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ NEEDED: Final = (
 _BLOCK: Final = re.compile(r"^Example:\n((?: {4}.*\n?|\n)+)", re.MULTILINE)
 
 _RESULTS: Final[dict[str, Result]] = {
+    "PurgeRequest": PurgeResult(sources=1, objects=2, bytes=2048, uploads=0),
     "UploadRequest": UPLOADED,
     "PreviewRequest": PREVIEWED,
     "ListDatabasesRequest": DatabasesResult(databases=("shop",)),

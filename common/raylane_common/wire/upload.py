@@ -21,6 +21,8 @@ __all__ = [
     "PartUrl",
     "PreviewRequest",
     "PreviewResult",
+    "PurgeRequest",
+    "PurgeResult",
     "ReadingOptions",
     "SignPartsRequest",
     "SignedPartsResult",
@@ -114,6 +116,24 @@ class SignPartsRequest(BaseRequest):
     numbers: tuple[PartNumber, ...] = Field(min_length=1, max_length=MAX_SIGNED_PARTS)
 
 
+class PurgeRequest(BaseRequest):
+    """Remove the session's sources, and delete all that lies on S3 below the session."""
+
+    kind: ClassVar[JobKind] = JobKind.UPLOAD
+
+    action: Literal["purge"] = "purge"
+
+
+class PurgeResult(BaseResult):
+    """What was deleted."""
+
+    type: Literal["purge"] = "purge"
+    sources: int = Field(description="Sources that were removed from the session")
+    objects: int
+    bytes: int
+    uploads: int = Field(description="Uploads to S3 that were not complete")
+
+
 class PartUrl(BaseModel):
     """The address to which a producer sends one part. Whoever has it can write this part until it expires."""
 
@@ -168,8 +188,8 @@ class UploadResult(BaseResult):
     warnings: tuple[str, ...] = ()
 
 
-AnyUploadRequest = UploadRequest | PreviewRequest | StartTransferRequest | SignPartsRequest
-AnyUploadResult = UploadResult | PreviewResult | TransferResult | SignedPartsResult
+AnyUploadRequest = UploadRequest | PreviewRequest | StartTransferRequest | SignPartsRequest | PurgeRequest
+AnyUploadResult = UploadResult | PreviewResult | TransferResult | SignedPartsResult | PurgeResult
 
 
 def _describe(payload: Payload) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from raylane.cli import parameters, runner
-from raylane.cli.render import show_code_and_run, show_sources, time_text
+from raylane.cli.render import renders, show_code_and_run, show_sources, time_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from raylane.cli.terminal import Terminal
     from raylane.history import HistoryEntry
     from raylane.producer import Producer
+    from raylane_common.wire.upload import PurgeResult
 
 app: typer.Typer = typer.Typer()
 
@@ -51,8 +52,18 @@ def remove(
 
 @app.command()
 @parameters.grouped
-def reset(session: parameters.Session = None, output: parameters.OutputOptions = parameters.OUTPUT) -> None:
-    """Remove the session's sources and history. Its jobs can still be read by id."""
+def reset(
+    session: parameters.Session = None,
+    purge: Annotated[bool, typer.Option("--purge", help="Also delete the session's files on S3.")] = False,
+    waiting: parameters.WaitOptions = parameters.NO_WAIT,
+) -> None:
+    """Remove the session's sources and history. Its jobs can still be read by id.
+
+    With --purge this enqueues a job, which also deletes everything of the session on S3.
+    """
+    if purge:
+        runner.execute_job(lambda producer: producer.reset(runner.require_session(session), purge=True), waiting)
+        return
 
     async def command(producer: Producer, terminal: Terminal) -> None:
         removed = await producer.reset(runner.require_session(session))
@@ -61,7 +72,13 @@ def reset(session: parameters.Session = None, output: parameters.OutputOptions =
         else:
             terminal.line(f"{removed} source{'' if removed == 1 else 's'} removed")
 
-    runner.execute(command, output)
+    runner.execute(command, waiting)
+
+
+@renders("PurgeResult")
+def show_purged(result: PurgeResult, terminal: Terminal) -> None:
+    """Prints how much was deleted."""
+    terminal.line(f"{result.objects} object{'' if result.objects == 1 else 's'} deleted, {result.bytes:,} bytes")
 
 
 @app.command()

@@ -24,7 +24,7 @@ from raylane_common.wire.ray import (
 from raylane_common.wire.reading import ReadingOptions
 from raylane_common.wire.sources import ColumnType
 from raylane_common.wire.tables import DatabasesResult, SelectedTablesResult, TablesResult, TableSummary
-from raylane_common.wire.upload import UploadResult
+from raylane_common.wire.upload import PurgeResult, UploadResult
 from tests.unit.producer.samples import COLUMNS, CSV, CSV_BYTES, FAILED_RUN, GENERATED, PREVIEWED, RUN, TABLE, UPLOADED
 
 if TYPE_CHECKING:
@@ -266,6 +266,13 @@ async def test_sources_are_listed_removed_and_restored(cli: Cli, worker: Scripte
     assert "mean (again, as in gen)" in (await cli("history", "-s", "s1")).stdout
     assert (await cli("remove", "temps.csv", "-s", "s1")).stdout == "temps.csv removed\n"
     assert await SourceStore(redis).all("s1") == []
+
+
+async def test_a_session_is_purged(cli: Cli, worker: ScriptedWorker) -> None:
+    worker.outcomes["purge"] = PurgeResult(sources=1, objects=2, bytes=2048, uploads=0)
+    assert (await cli("reset", "-s", "s1", "--purge", "--wait")).stdout == "2 objects deleted, 2,048 bytes\n"
+    asked = json.loads((await cli("reset", "-s", "s1", "--purge", "--json")).stdout)
+    assert list(asked) == ["job_id"]
 
 
 async def test_history_is_a_table_and_full_adds_the_code(cli: Cli, worker: ScriptedWorker, csv: str) -> None:

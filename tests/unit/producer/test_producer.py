@@ -354,6 +354,13 @@ async def test_a_source_is_removed_by_its_name(producer: Producer, redis: Redis)
         await producer.remove("ada", CSV.name)
 
 
+async def test_a_purge_is_a_job_of_the_session_that_was_reset(producer: Producer, redis: Redis) -> None:
+    await SourceStore(redis).put("ada", [CSV])
+    purge = await producer.reset("ada", purge=True)
+    assert await producer.sources("ada") == []
+    assert [(entry.job_id, entry.action) for entry in await producer.history("ada")] == [(purge.id, "purge")]
+
+
 async def test_a_rerun_takes_the_last_version_and_the_snapshot_of_the_job(producer: Producer, claim: Claim) -> None:
     await producer.generate("mean of temp", session_id="ada", execute=True, job_id="gen")
     claimed = await claim("generate")

@@ -21,6 +21,11 @@ def prepared_key(session_id: str, filename: str) -> str:
     return f"sessions/{session_id}/data/{filename}.parquet"
 
 
+def session_prefix(session_id: str) -> str:
+    """Returns how the keys of everything of a session begin, and of no other session."""
+    return f"{SESSIONS}{session_id}/"
+
+
 _MEDIA_TYPES: Final = {
     FileFormat.CSV: "text/csv",
     FileFormat.JSON: "application/json",

@@ -13,9 +13,11 @@ from aiobotocore.session import get_session
 from botocore.exceptions import ClientError
 
 from raylane_worker.data.aws import OPEN_S, aws_call, client_arguments, error_code
+from raylane_worker.data.layout import session_prefix
 from raylane_worker.data.ordered_put import in_order
 from raylane_worker.data.storage_files import S3, Bucket, Files
 from raylane_worker.data.storage_options import bucket_options
+from raylane_worker.data.storage_purge import Purged, purge
 from raylane_worker.data.storage_transfers import Transfers
 
 if TYPE_CHECKING:
@@ -96,6 +98,10 @@ class Storage:
 
         async with self._bucket.call(f"write {self.bucket}/{key}", len(data)):
             await in_order(client, self.bucket, key, order, write)
+
+    async def purge(self, session_id: str) -> Purged:
+        """Deletes all objects of a session. Safe to repeat."""
+        return await purge(self._bucket, session_prefix(session_id))
 
     async def _create_bucket(self) -> None:
         client = self._bucket.client

@@ -22,7 +22,7 @@ from raylane_common.logs import get_logger
 from raylane_worker.data.aws import Service, aws_call, deadline_s
 from raylane_worker.data.layout import part_size
 from raylane_worker.data.ordered_put import in_order
-from raylane_worker.data.storage_options import write_options
+from raylane_worker.data.storage_options import bucket_options, write_options
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from raylane_common.settings import AwsSettings, StorageSettings
     from raylane_worker.data.ordered_put import Condition, Order
-    from raylane_worker.data.storage_options import WriteOptions
+    from raylane_worker.data.storage_options import BucketOptions, WriteOptions
 
 logger = get_logger("raylane.worker")
 
@@ -71,6 +71,11 @@ class Bucket:
     def name(self) -> str:
         """The name of the bucket."""
         return self.storage.bucket
+
+    @property
+    def options(self) -> BucketOptions:
+        """What requests that change the bucket carry."""
+        return bucket_options(self.storage)
 
     @property
     def write_options(self) -> WriteOptions:

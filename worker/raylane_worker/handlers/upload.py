@@ -21,6 +21,8 @@ from raylane_common.wire.upload import (
     MAX_SIGNED_PARTS,
     PreviewRequest,
     PreviewResult,
+    PurgeRequest,
+    PurgeResult,
     SignedPartsResult,
     SignPartsRequest,
     StartTransferRequest,
@@ -58,6 +60,8 @@ async def upload(request: AnyUploadRequest, ctx: JobContext) -> AnyUploadResult:
             return await _start_transfer(request, ctx)
         case SignPartsRequest():
             return await _sign_parts(request, ctx)
+        case PurgeRequest():
+            return await _purge(ctx)
         case UploadRequest() | PreviewRequest():
             return await _read(request, ctx)
         case _:
@@ -84,6 +88,15 @@ async def _sign_parts(request: SignPartsRequest, ctx: JobContext) -> SignedParts
     transfers = (await ctx.storage()).transfers
     urls = await transfers.sign(request.transfer_id, request.upload_id, request.numbers, valid_s)
     return SignedPartsResult(urls=urls, valid_s=valid_s)
+
+
+async def _purge(ctx: JobContext) -> PurgeResult:
+    """Removes the sources first, so that none of them names an object that is gone."""
+    storage, sources = await ctx.storage(), ctx.resources.sources
+    await ctx.progress("purging", f"session {ctx.session_id} in {storage.bucket}")
+    removed = await sources.clear(ctx.session_id, await sources.all(ctx.session_id))
+    purged = await storage.purge(ctx.session_id)
+    return PurgeResult(sources=removed, objects=purged.objects, bytes=purged.size_bytes, uploads=purged.uploads)
 
 
 async def _read(request: UploadRequest | PreviewRequest, ctx: JobContext) -> UploadResult | PreviewResult:

@@ -1,0 +1,88 @@
+"""Deletes all objects of a session, and what was begun and is not complete."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from botocore.exceptions import ClientError
+
+from raylane_worker.data.aws import error_code
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from types_aiobotocore_s3.type_defs import ObjectIdentifierTypeDef, ObjectTypeDef
+
+    from raylane_worker.data.storage_files import Bucket
+
+# S3 deletes and lists at most this many at once.
+_AT_ONCE: Final = 1000
+
+
+class Purged(NamedTuple):
+    """How many objects and bytes were deleted, and how many uploads to S3 were ended."""
+
+    objects: int
+    size_bytes: int
+    uploads: int
+
+
+async def purge(bucket: Bucket, prefix: str) -> Purged:
+    """Deletes every object whose key begins with `prefix`, which ends in '/'. Safe to repeat.
+
+    An object that is written meanwhile stays. Raises `StorageUnavailable` or `StorageRejected`.
+    """
+    # First, so that none of them becomes an object that is not seen.
+    uploads = await _abort_uploads(bucket, prefix)
+    objects = size_bytes = 0
+    pages = bucket.client.get_paginator("list_objects_v2").paginate(
+        Bucket=bucket.name, Prefix=prefix, PaginationConfig={"PageSize": _AT_ONCE}
+    )
+    iterator = pages.__aiter__()
+    while True:
+        async with bucket.call(f"list {bucket.name}/{prefix}"):
+            page = await anext(iterator, None)
+        if page is None:
+            return Purged(objects, size_bytes, uploads)
+        if found := page.get("Contents", []):
+            deleted = await _delete(bucket, prefix, found)
+            objects += len(deleted)
+            size_bytes += sum(each["Size"] for each in deleted)
+
+
+async def _abort_uploads(bucket: Bucket, prefix: str) -> int:
+    pages = bucket.client.get_paginator("list_multipart_uploads")
+    async with bucket.call(f"list the uploads of {bucket.name}/{prefix}"):
+        found = [
+            (upload["Key"], upload["UploadId"])
+            async for page in pages.paginate(Bucket=bucket.name, Prefix=prefix)
+            for upload in page.get("Uploads", ())
+            # Some servers take the prefix for the whole key, or leave it out.
+            if upload["Key"].startswith(prefix)
+        ]
+    for key, upload_id in found:
+        async with bucket.call(f"abort the upload of {key}"):
+            try:
+                await bucket.client.abort_multipart_upload(Bucket=bucket.name, Key=key, UploadId=upload_id)
+            except ClientError as error:
+                if error_code(error) != "NoSuchUpload":
+                    raise
+    return len(found)
+
+
+async def _delete(bucket: Bucket, prefix: str, found: Sequence[ObjectTypeDef]) -> list[ObjectTypeDef]:
+    """Returns those of the objects that were deleted: all that nobody has replaced since they were listed."""
+    named: list[ObjectIdentifierTypeDef] = [{"Key": each["Key"], "ETag": each["ETag"]} for each in found]
+    async with bucket.call(f"delete objects of {bucket.name}/{prefix}"):
+        answer = await bucket.client.delete_objects(
+            Bucket=bucket.name, Delete={"Objects": named, "Quiet": True}, **bucket.options
+        )
+        failed = {error.get("Key", ""): error for error in answer.get("Errors", ())}
+        for error in failed.values():
+            if error.get("Code") not in ("PreconditionFailed", "NoSuchKey"):
+                # The answer as a whole is a success, so the client raises nothing.
+                raise ClientError(
+                    {"Error": {"Code": error.get("Code", "unknown"), "Message": error.get("Message", "")}},
+                    "DeleteObjects",
+                )
+    return [each for each in found if each["Key"] not in failed]
