@@ -143,6 +143,10 @@ class StorageSettings(_Section):
 
     bucket: str = Field(default="raylane", min_length=3, max_length=63, description="Bucket for all sessions")
     create_bucket: bool = Field(default=False, description="Create the bucket at start if it does not exist")
+    allowed_buckets: tuple[str, ...] = Field(
+        default=(),
+        description="Other buckets to which `raylane settings set storage.bucket` may change while workers run",
+    )
     bucket_owner: str | None = Field(
         default=None,
         pattern=r"^[0-9]{12}$",

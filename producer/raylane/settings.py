@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 class SettingsActions:
-    """The settings `ray.private_url`, `ray.public_url`, `ray.new_cluster` and `ray.max_runs`.
+    """The settings that can be changed while workers run: addresses and limits of Ray, the bucket, limits of sessions.
 
-    They override those of running workers.
+    They override those of running workers. A job that runs keeps the values with which its attempt began.
     """
 
     def __init__(self, store: SettingsStore, settings: Settings | None) -> None:
@@ -35,13 +35,13 @@ class SettingsActions:
         """Sets one setting. Running workers apply it without a restart.
 
         Raises `InvalidRequest` for a `name` that cannot be set, and for a `value` that workers with this producer's
-        settings would refuse, such as an address whose host is not in `RAYLANE_RAY__ALLOWED_HOSTS`. Raises
-        `QueueUnavailable` if the Redis user may not change settings.
+        settings would refuse, such as an address whose host is not in `RAYLANE_RAY__ALLOWED_HOSTS`, or a bucket that is
+        not in `RAYLANE_STORAGE__ALLOWED_BUCKETS`. Raises `QueueUnavailable` if the Redis user may not change settings.
 
         Example:
             await producer.settings.set("ray.public_url", "https://ray.example.org")
         """
-        check(self._own().ray, name, value)
+        check(self._own(), name, value)
         await self._store.set(name, value)
 
     async def unset(self, name: str) -> None:
@@ -50,7 +50,7 @@ class SettingsActions:
         Example:
             await producer.settings.unset("ray.public_url")
         """
-        check(self._own().ray, name)
+        check(self._own(), name)
         await self._store.unset(name)
 
     def _own(self) -> Settings:

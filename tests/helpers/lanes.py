@@ -11,11 +11,11 @@ from arq.connections import ArqRedis
 from raylane_common.redis.connection import keys_of
 from raylane_common.redis.queue import LaneQueue
 from raylane_common.redis.queue.wake import listen
-from raylane_common.settings import LaneSettings, LanesSettings
+from raylane_common.settings import LaneSettings, LanesSettings, Settings
 from raylane_common.wire.base import JobKind, RetryPolicy
 from raylane_common.wire.jobs import NewJob
 from raylane_common.wire.tables import DatabasesResult, ListDatabasesRequest
-from raylane_worker.context import Handler
+from raylane_worker.context import Handler, Resources
 from raylane_worker.lanes.worker import LaneWorker
 
 if TYPE_CHECKING:
@@ -60,7 +60,8 @@ async def worker(
         lane_queue(redis, name=name, max_attempts=max_attempts, per_session=settings.per_session),
         ArqRedis(redis.connection_pool),
         handlers,
-        None,  # type: ignore[arg-type]  # the handlers of these tests use no resources
+        # The handlers of these tests use no resources.
+        Resources(Settings(), None, None, None),  # type: ignore[arg-type]  # as above
         lane=settings,
         lanes=LANES,
         retries={JobKind.UPLOAD: policy, JobKind.TABLES: policy},

@@ -15,12 +15,15 @@ from raylane_common.errors import InvalidRequest, WrongCluster
 from raylane_common.ray.client import RayClient
 from raylane_common.ray.settings import RaySettings
 from raylane_common.redis.connection import connect
-from raylane_common.redis.settings_store import SettingsStore, applied
+from raylane_common.redis.settings_store import SettingsStore, applied, check
+from raylane_common.redis.source_store import SourceStore
 from raylane_common.settings import RedisSettings, Settings
 from raylane_common.wire.base import Lane
 from raylane_worker.app import run
+from raylane_worker.context import CurrentSettings, Resources
 from raylane_worker.embedded import HOST
 from raylane_worker.live_settings import LiveSettings
+from raylane_worker.run_slots import RunSlots
 from tests.helpers.queue_keys import keys
 from tests.helpers.waiting import until
 
@@ -122,7 +125,7 @@ async def test_a_value_that_must_not_be_used_leaves_the_one_before_in_use(
 ) -> None:
     started_with = RaySettings(private_url="http://10.0.0.1:8265", allowed_hosts=("10.0.0.2", "8.8.8.8"))
     async with RayClient(started_with) as ray:
-        live = LiveSettings(redis, ray, started_with)
+        live = LiveSettings(redis, ray, CurrentSettings(Settings(ray=started_with)))
         for value, in_use in (
             ("http://8.8.8.8:8265", "http://10.0.0.1:8265"),
             ("http://10.0.0.2:8265", "http://10.0.0.2:8265"),
@@ -149,7 +152,7 @@ async def test_a_new_address_that_leads_to_another_cluster_gets_no_calls(redis: 
     async with Address(ours) as first, Address(other) as second:
         started_with = RaySettings(private_url=first.url, allowed_hosts=(HOST,))
         async with RayClient(started_with) as ray:
-            live, store = LiveSettings(redis, ray, started_with), SettingsStore(redis)
+            live, store = LiveSettings(redis, ray, CurrentSettings(Settings(ray=started_with))), SettingsStore(redis)
             await ray.version()
             await store.set("ray.private_url", second.url)
             await live.take()
@@ -200,11 +203,52 @@ async def test_addresses_in_redis_replace_a_list_of_endpoints() -> None:
     listed = RaySettings.model_validate(
         {"endpoints": [{"name": "a", "url": "http://10.0.0.1"}], "token": "t", "allowed_hosts": ["10.0.0.2"]}
     )
-    changed = applied(listed, {"ray.private_url": "http://10.0.0.2"})
+    started_with = Settings(ray=listed)
+    changed = applied(started_with, {"ray.private_url": "http://10.0.0.2"}).ray
     assert (changed.endpoints, changed.private_url, changed.token) == ((), "http://10.0.0.2", listed.token)
-    assert applied(listed, {}) is listed
-    limited = applied(listed, {"ray.max_runs": "8"})
+    assert applied(started_with, {}) is started_with
+    limited = applied(started_with, {"ray.max_runs": "8"}).ray
     assert (limited.endpoints, limited.max_runs) == (listed.endpoints, 8), "only an address replaces the list"
+
+
+async def test_limits_and_the_bucket_are_changed_for_attempts_that_begin_later(redis: Redis) -> None:
+    started_with = Settings.model_validate({"storage": {"bucket": "first", "allowed_buckets": ["second"]}})
+    async with RayClient(started_with.ray) as ray:
+        current = CurrentSettings(started_with)
+        resources = Resources(started_with, ray, SourceStore(redis), RunSlots(ray), current=current)
+        live, store = LiveSettings(redis, ray, current), SettingsStore(redis)
+        running = resources.now()
+        await store.set("storage.bucket", "second")
+        await store.set("sessions.max_sources", "7")
+        await store.set("uploads.part_bytes", str(8 * 1024 * 1024))
+        await live.take()
+        later = resources.now().settings
+        assert (later.storage.bucket, later.sessions.max_sources) == ("second", 7)
+        assert (later.uploads.part_bytes, later.storage.allowed_buckets) == (8 * 1024 * 1024, ("first", "second"))
+        assert running.settings == started_with
+        await store.set("storage.bucket", "a-bucket-of-somebody-else")
+        await live.take()
+        assert resources.now().settings.storage.bucket == "second"
+        await redis.delete(keys.settings)
+        await live.take()
+        assert resources.now().settings == started_with
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        ("storage.bucket", "other", r"storage.bucket: 'other' is not allowed; .*RAYLANE_STORAGE__ALLOWED_BUCKETS"),
+        ("storage.bucket", "x", "storage.bucket: "),
+        ("sessions.max_sources", "-1", "sessions.max_sources: must be at least 0"),
+        ("sessions.max_bytes", "1 GB", "sessions.max_bytes: must be a whole number"),
+        ("uploads.part_bytes", "1", "uploads.part_bytes: must be at least"),
+        ("storage.endpoint_url", "http://10.0.0.1", "'storage.endpoint_url' is not one of"),
+        ("aws.endpoint_url", "http://10.0.0.1", "'aws.endpoint_url' is not one of"),
+    ],
+)
+def test_a_value_that_no_worker_would_use_is_refused(name: str, value: str, problem: str) -> None:
+    with pytest.raises(InvalidRequest, match=problem):
+        check(Settings(), name, value)
 
 
 async def test_a_change_without_a_name_makes_the_worker_read_all_settings(valkey: EmbeddedValkey, redis: Redis) -> None:
@@ -212,7 +256,7 @@ async def test_a_change_without_a_name_makes_the_worker_read_all_settings(valkey
     started_with = RaySettings(private_url="http://10.0.0.1:8265", allowed_hosts=("10.0.0.2", "8.8.8.8"))
     try:
         async with RayClient(started_with) as ray:
-            live = LiveSettings(client, ray, started_with)
+            live = LiveSettings(client, ray, CurrentSettings(Settings(ray=started_with)))
             following = asyncio.create_task(live.follow())
             await redis.hset(keys.settings, "ray.private_url", "http://10.0.0.2:8265")  # type: ignore[misc]  # redis-py's types
             live.changed("")

@@ -4,6 +4,7 @@ import hashlib
 import time
 import uuid
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -41,7 +42,7 @@ from raylane_common.wire.upload import (
     UploadRequest,
     UploadResult,
 )
-from raylane_worker.context import JobContext, Resources
+from raylane_worker.context import CurrentSettings, JobContext, Resources
 from raylane_worker.first_use import catalog_of, storage_of
 from raylane_worker.handlers.tables import tables
 from raylane_worker.handlers.upload import upload
@@ -370,3 +371,28 @@ async def test_a_purge_removes_the_sources_and_the_objects_of_the_session(harnes
     assert again == PurgeResult(sources=0, objects=0, bytes=0, uploads=0)
     await upload(request_for(DATA), harness.job(request_for(DATA), body=DATA, id="job2"))
     assert await harness.sources() == ["data.csv"]
+
+
+async def test_a_job_keeps_the_bucket_with_which_its_attempt_began(redis: Redis, moto: EmbeddedMoto) -> None:
+    first, second = own_bucket(), own_bucket()
+    async with open_harness(redis, moto.url, first) as harness, s3(moto.url) as client:
+        await client.create_bucket(Bucket=second.bucket)
+        current = CurrentSettings(harness.resources.settings)
+        resources = replace(harness.resources, current=current)
+        harness.resources = resources.now()
+        earlier = harness.job(request_for(DATA), body=DATA)
+        storage = first.model_copy(update={"bucket": second.bucket, "allowed_buckets": (first.bucket,)})
+        current.settings = current.settings.model_copy(update={"storage": storage})
+        harness.resources = resources.now()
+        later = harness.job(request_for(DATA, "later.csv"), body=DATA)
+        later_result = await upload(request_for(DATA, "later.csv"), later)
+        assert isinstance(later_result, UploadResult)
+        assert later_result.bucket == second.bucket
+        earlier_result = await upload(request_for(DATA), earlier)
+        assert isinstance(earlier_result, UploadResult)
+        assert earlier_result.bucket == first.bucket
+        uris = [source.s3_uri for source in await resources.sources.all("s1") if isinstance(source, FileSource)]
+        assert uris == [earlier_result.s3_uri, later_result.s3_uri]
+        assert await upload(PurgeRequest(), harness.job(PurgeRequest())) == PurgeResult(
+            sources=2, objects=2, bytes=2 * len(DATA), uploads=0
+        )

@@ -15,6 +15,7 @@ from raylane_common.ray.addresses import configured, is_private
 from raylane_common.ray.settings import RaySettings
 from raylane_common.ray.urls import Origin, parse
 from raylane_common.redis.settings_store import NAMES, check
+from raylane_common.settings import Settings
 
 NO_HOST = {
     "metadata": [
@@ -97,7 +98,7 @@ def test_a_host_where_no_cluster_can_be_is_refused_everywhere(host: str) -> None
             configured(RaySettings(private_url=url))
         open_to_all = RaySettings(allowed_hosts=("*.internal", "*.example", "*.com"))
         with pytest.raises(InvalidRequest, match=r"^ray\.private_url: ") as refused:
-            check(open_to_all, "ray.private_url", url)
+            check(Settings(ray=open_to_all), "ray.private_url", url)
         assert str(refused.value).isprintable()
 
 
@@ -216,7 +217,7 @@ def test_another_form_of_a_public_address_does_not_count_as_private(host: str) -
 
 def refusal(url: str, **environment: Any) -> str:
     with pytest.raises(InvalidRequest) as refused:
-        check(RaySettings.model_validate(environment), "ray.private_url", url)
+        check(Settings(ray=RaySettings.model_validate(environment)), "ray.private_url", url)
     assert refused.value.details["field"] == "ray.private_url"
     return refused.value.message
 
@@ -260,7 +261,7 @@ def test_addresses_of_hosts_that_the_environment_names_may_be_set(url: str) -> N
         allowed_hosts=("*.ray.internal", "10.0.0.9:8265", "[FD12::5]"),
         token="t",
     )
-    check(environment, "ray.private_url", url)
+    check(Settings(ray=environment), "ray.private_url", url)
 
 
 def test_an_endpoint_with_its_own_token_does_not_get_that_of_the_others() -> None:
@@ -270,7 +271,7 @@ def test_an_endpoint_with_its_own_token_does_not_get_that_of_the_others() -> Non
     ]
     environment = {"endpoints": endpoints, "token": "shared"}
     assert "ALLOWED_HOSTS" in refusal("http://10.0.0.5:8265", **environment)
-    check(RaySettings.model_validate(environment), "ray.private_url", "http://10.0.0.6:8265")
+    check(Settings(ray=RaySettings.model_validate(environment)), "ray.private_url", "http://10.0.0.6:8265")
 
 
 def test_link_local_addresses_and_logins_come_from_the_environment_only() -> None:
@@ -294,5 +295,5 @@ def test_an_entry_of_the_allowed_hosts_that_can_match_nothing_is_refused(entry: 
 @pytest.mark.parametrize("value", ["8\n", "\u2028", "a\x1b[31m", "\r\n2026-01-01 forged line", "\ud800", "\x00"])
 def test_no_setting_of_run_time_adds_a_line_to_a_log(name: str, value: str) -> None:
     with pytest.raises(InvalidRequest) as refused:
-        check(RaySettings(), name, value)
+        check(Settings(ray=RaySettings()), name, value)
     assert str(refused.value).isprintable()

@@ -21,7 +21,7 @@ from raylane_common.redis.queue.wake import listen
 from raylane_common.redis.source_store import SourceStore
 from raylane_common.wire.base import Lane
 from raylane_common.wire.kinds import lane_of
-from raylane_worker.context import Resources
+from raylane_worker.context import CurrentSettings, Resources
 from raylane_worker.data.scratch import remove_left
 from raylane_worker.first_use import catalog_of, storage_of
 from raylane_worker.handlers import HANDLERS
@@ -89,7 +89,9 @@ async def run(
         if Lane.UPLOAD in lanes:
             await asyncio.to_thread(remove_left, settings.uploads.scratch_dir)
         async with open_resources(settings, redis, lanes) as resources:
-            live = LiveSettings(redis, resources.ray, settings.ray)
+            current = CurrentSettings(settings)
+            resources = replace(resources, current=current)
+            live = LiveSettings(redis, resources.ray, current)
             await live.take()
             sweeping = _sweep(settings, redis, resources, name)
             workers = [lane_worker(lane, settings, redis, resources, name, handlers, stop.set) for lane in lanes]

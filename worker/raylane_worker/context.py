@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from raylane_common.errors import InternalError
@@ -57,6 +57,13 @@ class GivesWay(Exception):
         self.delay_s = delay_s
 
 
+@dataclass
+class CurrentSettings:
+    """The settings of a worker as they are now. Those that can be changed at run time are replaced as a whole."""
+
+    settings: Settings
+
+
 @dataclass(frozen=True)
 class Resources:
     """The resources of a worker. They are shared by all its jobs and closed when it stops.
@@ -70,6 +77,11 @@ class Resources:
     run_slots: RunSlots
     storage: FirstUse[Storage] | None = None
     catalog: FirstUse[Catalog] | None = None
+    current: CurrentSettings | None = None
+
+    def now(self) -> Resources:
+        """Returns the resources for an attempt that begins: its settings stay as they are now."""
+        return self if self.current is None else replace(self, settings=self.current.settings)
 
 
 @dataclass(frozen=True)
@@ -96,7 +108,7 @@ class JobContext:
         """Returns object storage. Raises `InternalError` outside the upload lane, and a `StorageError`."""
         if self.resources.storage is None:
             raise InternalError(f"a {self.record.kind} job has no storage: only the upload lane has it")
-        return await self.resources.storage.get()
+        return (await self.resources.storage.get()).at(self.resources.settings.storage.bucket)
 
     async def catalog(self) -> Catalog:
         """Returns the table catalog. Raises `InternalError` outside the upload lane, and a `CatalogError`."""

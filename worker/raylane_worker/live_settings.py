@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from raylane_common.ray.client import RayClient
-    from raylane_common.ray.settings import RaySettings
+    from raylane_worker.context import CurrentSettings
 
 logger = get_logger("raylane.worker")
 
@@ -24,12 +24,14 @@ _LONGEST_PAUSE_S: Final = 2.0
 
 
 class LiveSettings:
-    """The Ray settings of one worker: those it was started with, overridden by those that Redis holds now."""
+    """The settings of one worker: those it was started with, overridden by those that Redis holds now."""
 
-    def __init__(self, redis: Redis, ray: RayClient, started_with: RaySettings) -> None:
+    def __init__(self, redis: Redis, ray: RayClient, current: CurrentSettings) -> None:
+        """`current` holds the settings that the worker was started with, and gets each change."""
         self._store = SettingsStore(redis)
         self._ray = ray
-        self._started_with = started_with
+        self._current = current
+        self._started_with = current.settings
         self._changed = asyncio.Event()
         self._found: dict[str, str] = {}
         self._used: dict[str, str] = {}
@@ -49,7 +51,10 @@ class LiveSettings:
             self._found = found
             if used == self._used:
                 return
-            await self._ray.use(applied(self._started_with, used))
+            changed = applied(self._started_with, used)
+            if changed.ray != self._current.settings.ray:
+                await self._ray.use(changed.ray)
+            self._current.settings = changed
         except InvalidRequest as error:
             logger.error("settings from Redis are not used: %s", error)
         else:

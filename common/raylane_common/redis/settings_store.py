@@ -9,7 +9,6 @@ from pydantic import ValidationError
 from raylane_common import checks
 from raylane_common.errors import InvalidRequest
 from raylane_common.ray.addresses import configured
-from raylane_common.ray.settings import RaySettings
 from raylane_common.ray.trust import check_run_time_address
 from raylane_common.redis.connection import keys_of, owned_key, queue_errors
 from raylane_common.redis.queue.scripts import Scripts, calls
@@ -18,10 +17,21 @@ from raylane_common.rules import printable
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping
 
+    from pydantic import BaseModel
     from redis.asyncio import Redis
 
+    from raylane_common.settings import Settings
+
 _ADDRESSES: Final = ("ray.private_url", "ray.public_url")
-NAMES: Final = (*_ADDRESSES, "ray.new_cluster", "ray.max_runs")
+NAMES: Final = (
+    *_ADDRESSES,
+    "ray.new_cluster",
+    "ray.max_runs",
+    "storage.bucket",
+    "sessions.max_sources",
+    "sessions.max_bytes",
+    "uploads.part_bytes",
+)
 
 
 class SettingsStore:
@@ -53,35 +63,54 @@ class SettingsStore:
         await calls.change_setting(self._scripts, name, None)
 
 
-def check(settings: RaySettings, name: str, value: str | None = None) -> None:
+def check(settings: Settings, name: str, value: str | None = None) -> None:
     """Raises `InvalidRequest` if `name` is unknown, or if a worker with these `settings` would refuse the `value`."""
     if name not in NAMES:
         raise InvalidRequest.field("name", f"{name!r} is not one of {', '.join(NAMES)}")
     if value is not None:
-        configured(applied(settings, {name: value}))
+        configured(applied(settings, {name: value}).ray)
 
 
-def applied(settings: RaySettings, values: Mapping[str, str]) -> RaySettings:
+def applied(settings: Settings, values: Mapping[str, str]) -> Settings:
     """Returns the settings of the environment with some of them replaced by `values`, by name.
 
     An address in `values` replaces the list of `endpoints`. Raises `InvalidRequest` that names a wrong value, and for
-    an address on a host that the environment does not name.
+    an address on a host, or a bucket, that the environment does not name.
     """
     if not values:
         return settings
     for name, value in values.items():
         if not checks.utf_8(name, value).isprintable():
             raise InvalidRequest.field(name, "must not contain line breaks or other control characters")
-    changes: dict[str, object] = {name.removeprefix("ray."): value for name, value in values.items()}
-    fields = {name: getattr(settings, name) for name in type(settings).model_fields}
-    if any(name in values for name in _ADDRESSES):
-        fields["endpoints"] = ()
-    try:
-        changed = RaySettings.model_validate({**fields, **changes})
-    except ValidationError as error:
-        wrong = InvalidRequest.from_validation(error)
-        raise InvalidRequest(f"ray.{wrong.message}", details={"field": f"ray.{wrong.details['field']}"}) from error
+    sections = {name.partition(".")[0] for name in values}
+    changed = {section: _section(section, getattr(settings, section), values) for section in sections}
+    applied_settings = settings.model_copy(update=changed)
     for name in _ADDRESSES:
         if name in values:
-            check_run_time_address(settings, name, getattr(changed, name.removeprefix("ray.")))
-    return changed
+            address = getattr(applied_settings.ray, name.removeprefix("ray."))
+            check_run_time_address(settings.ray, name, address)
+    allowed = (settings.storage.bucket, *settings.storage.allowed_buckets)
+    bucket = values.get("storage.bucket", settings.storage.bucket)
+    if bucket not in allowed:
+        raise InvalidRequest.field(
+            "storage.bucket", f"{bucket!r} is not allowed; add it to RAYLANE_STORAGE__ALLOWED_BUCKETS of the workers"
+        )
+    # The bucket of before is still one that sessions may have files in.
+    storage = applied_settings.storage.model_copy(update={"allowed_buckets": allowed})
+    return applied_settings.model_copy(update={"storage": storage}) if "storage.bucket" in values else applied_settings
+
+
+def _section(section: str, settings: BaseModel, values: Mapping[str, str]) -> BaseModel:
+    """Returns one section of the settings with those of the values that belong to it."""
+    fields = {name: getattr(settings, name) for name in type(settings).model_fields}
+    if any(name in values for name in _ADDRESSES) and section == "ray":
+        fields["endpoints"] = ()
+    start = f"{section}."
+    fields |= {name.removeprefix(start): value for name, value in values.items() if name.startswith(start)}
+    try:
+        return type(settings).model_validate(fields)
+    except ValidationError as error:
+        wrong = InvalidRequest.from_validation(error)
+        raise InvalidRequest(
+            f"{start}{wrong.message}", details={"field": f"{start}{wrong.details['field']}"}
+        ) from error

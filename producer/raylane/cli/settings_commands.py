@@ -14,14 +14,17 @@ if TYPE_CHECKING:
 
 app: typer.Typer = typer.Typer(
     name="settings",
-    help="Change the cluster's addresses and limit of runs while workers run.",
+    help="Change addresses and limits of the cluster, the bucket, and limits of sessions while workers run.",
     no_args_is_help=True,
 )
 
 Name = Annotated[
     str,
     typer.Argument(
-        metavar="NAME", help="ray.private_url, ray.public_url, ray.new_cluster or ray.max_runs.", show_default=False
+        metavar="NAME",
+        help="ray.private_url, ray.public_url, ray.new_cluster, ray.max_runs, storage.bucket, sessions.max_sources, "
+        "sessions.max_bytes or uploads.part_bytes.",
+        show_default=False,
     ),
 ]
 

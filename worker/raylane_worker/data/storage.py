@@ -42,6 +42,7 @@ class Storage:
         self._aws = aws
         self._stack = AsyncExitStack()
         self._bucket: Bucket
+        self._signer: S3Client
         self.files: Files
         """Writes and reads files of any size."""
         self.transfers: Transfers
@@ -55,12 +56,16 @@ class Storage:
                 if self._aws.public_endpoint_url is not None:
                     reached = self._aws.model_copy(update={"endpoint_url": self._aws.public_endpoint_url})
                     signer = await stack.enter_async_context(_client(reached, style))
-            bucket = self._bucket = Bucket(client, self._settings, self._aws)
-            self.files, self.transfers = Files(bucket), Transfers(bucket, signer)
+            self._use(client, signer)
             if self._settings.create_bucket:
                 await self._create_bucket()
             self._stack = stack.pop_all()
         return self
+
+    def _use(self, client: S3Client, signer: S3Client) -> None:
+        self._signer = signer
+        self._bucket = Bucket(client, self._settings, self._aws)
+        self.files, self.transfers = Files(self._bucket), Transfers(self._bucket, signer)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -71,6 +76,14 @@ class Storage:
     def bucket(self) -> str:
         """The name of the bucket."""
         return self._settings.bucket
+
+    def at(self, bucket: str) -> Storage:
+        """Returns another bucket over the same client, which is closed with this one."""
+        if bucket == self.bucket:
+            return self
+        other = Storage(self._settings.model_copy(update={"bucket": bucket}), self._aws)
+        other._use(self._bucket.client, self._signer)
+        return other
 
     def uri(self, key: str) -> str:
         """Returns the object's URI as AWS's tools write it."""

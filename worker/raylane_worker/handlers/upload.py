@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from raylane_worker.context import JobContext
     from raylane_worker.data.prepare import FileContent
     from raylane_worker.data.storage import Storage
+    from raylane_worker.data.storage_purge import Purged
 
 logger = get_logger("raylane.worker")
 
@@ -93,10 +94,14 @@ async def _sign_parts(request: SignPartsRequest, ctx: JobContext) -> SignedParts
 async def _purge(ctx: JobContext) -> PurgeResult:
     """Removes the sources first, so that none of them names an object that is gone."""
     storage, sources = await ctx.storage(), ctx.resources.sources
-    await ctx.progress("purging", f"session {ctx.session_id} in {storage.bucket}")
     removed = await sources.clear(ctx.session_id, await sources.all(ctx.session_id))
-    purged = await storage.purge(ctx.session_id)
-    return PurgeResult(sources=removed, objects=purged.objects, bytes=purged.size_bytes, uploads=purged.uploads)
+    purged: list[Purged] = []
+    # The bucket may have been changed at run time, and the session may have files in all of them.
+    for bucket in dict.fromkeys((storage.bucket, *ctx.resources.settings.storage.allowed_buckets)):
+        await ctx.progress("purging", f"session {ctx.session_id} in {bucket}")
+        purged.append(await storage.at(bucket).purge(ctx.session_id))
+    objects, size_bytes, uploads = map(sum, zip(*purged, strict=True))
+    return PurgeResult(sources=removed, objects=objects, bytes=size_bytes, uploads=uploads)
 
 
 async def _read(request: UploadRequest | PreviewRequest, ctx: JobContext) -> UploadResult | PreviewResult:

@@ -148,7 +148,7 @@ class AttemptRunner:
         handler = self._handlers.get(request.kind)
         if handler is not None and handler.clean_up is not None:
             async with asyncio.timeout(_CLEAN_UP_S):
-                await handler.clean_up(request, JobContext(lease.record, lease, self._resources))
+                await handler.clean_up(request, JobContext(lease.record, lease, self._resources.now()))
 
     async def _handle(self, lease: Lease) -> AttemptOutcome:
         """Runs the handler, and returns the outcome with its result.
@@ -161,7 +161,7 @@ class AttemptRunner:
             if handler is None:
                 raise InvalidRequest.field("lane", f"{request.kind} jobs belong in lane {lane_of(request.kind)}")
             async with asyncio.timeout(self._timeout_s) as deadline:
-                result = await handler.run(request, JobContext(lease.record, lease, self._resources))
+                result = await handler.run(request, JobContext(lease.record, lease, self._resources.now()))
             return lease.succeeded(result)
         except TimeoutError as error:
             if not deadline.expired():
