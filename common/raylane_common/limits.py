@@ -50,3 +50,6 @@ IN_WORDS: Final = {
     TRANSFER_ID_PATTERN: "32 hexadecimal digits in lower case",
 }
 """The patterns, as the end of "must be …"."""
+
+# The limit of S3.
+MAX_KEY_BYTES: Final = 1024

@@ -13,6 +13,7 @@ from raylane_common.limits import (
     JOB_ID_PATTERN,
     MAX_CODE_BYTES,
     MAX_FILENAME_BYTES,
+    MAX_KEY_BYTES,
     MAX_PROMPT_BYTES,
     NO_CONTROLS_PATTERN,
     SESSION_ID_PATTERN,
@@ -44,6 +45,27 @@ def _filename(value: str) -> str:
         raise ValueError(f"must not end with {', '.join(_COMPRESSED)}, which Ray would decompress; unpack it first")
     if len(value.encode()) > MAX_FILENAME_BYTES:
         raise ValueError(f"must not exceed {MAX_FILENAME_BYTES} bytes")
+    return value
+
+
+# A dot, slash or backslash that something between us and S3 might decode, and so leave the prefix.
+_ENCODED: Final = re.compile(r"%(25)*(2e|2f|5c)", re.IGNORECASE)
+_S3_URI: Final = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/(.+)", re.DOTALL)
+
+
+def _s3_uri(value: str) -> str:
+    found = _S3_URI.fullmatch(value)
+    if found is None:
+        raise ValueError("must look like s3://bucket/key")
+    key = found[1]
+    if len(key.encode("utf-8", "surrogatepass")) > MAX_KEY_BYTES:
+        raise ValueError(f"must have a key of at most {MAX_KEY_BYTES} bytes")
+    *folders, name = key.split("/")
+    if not all(folders) or {".", ".."}.intersection(folders) or _ENCODED.search(key):
+        raise ValueError("must not contain empty folders, '.', '..', or encoded dots and slashes")
+    if any("\\" in folder or _CONTROL_CHARACTER.search(folder) for folder in folders):
+        raise ValueError("must not contain '\\' or control characters")
+    _filename(name)
     return value
 
 
@@ -84,6 +106,7 @@ JobId = Annotated[str, StringConstraints(pattern=JOB_ID_PATTERN)]
 UniqueKey = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=NO_CONTROLS_PATTERN)]
 SubmissionId = Annotated[str, StringConstraints(pattern=SUBMISSION_ID_PATTERN)]
 Filename = Annotated[str, AfterValidator(_filename)]
+S3Uri = Annotated[str, AfterValidator(_s3_uri)]
 Text = Annotated[str, AfterValidator(_text)]
 Prompt = Annotated[str, AfterValidator(_prompt)]
 Code = Annotated[str, AfterValidator(_code)]

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Final, Literal, Self, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal, Self, get_args, get_origin
 
 from pydantic import (
     BaseModel,
@@ -21,6 +21,7 @@ from pydantic import (
     Field,
     FilePath,
     SecretStr,
+    StringConstraints,
     ValidationError,
     field_validator,
     model_validator,
@@ -146,6 +147,10 @@ class StorageSettings(_Section):
     allowed_buckets: tuple[str, ...] = Field(
         default=(),
         description="Other buckets to which `raylane settings set storage.bucket` may change while workers run",
+    )
+    readable: tuple[Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]+[a-z0-9](/(.+/)?)?$")], ...] = Field(
+        default=(),
+        description="Which objects may become sources where they are: `bucket`, or `bucket/prefix/`; by default none",
     )
     bucket_owner: str | None = Field(
         default=None,

@@ -14,7 +14,7 @@ from raylane_common.errors import InvalidRequest, invalid_requests
 from raylane_common.limits import MAX_STAGED_BYTES
 from raylane_common.wire.jobs import NewJob
 from raylane_common.wire.reading import ReadingOptions
-from raylane_common.wire.upload import PreviewRequest, UploadRequest
+from raylane_common.wire.upload import PreviewRequest, ReadInPlaceRequest, UploadRequest
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -192,3 +192,14 @@ class Enqueuer:
         exist.
         """
         return JobHandle(self._queue, await self._queue.enqueue(job), result_type)
+
+
+def in_place_request(s3_uri: str, filename: str | None, reading: ReadingOptions | None) -> ReadInPlaceRequest:
+    """Returns the request for an object that is already on S3. Raises `InvalidRequest` that names the field.
+
+    `filename` is its name in the session, by default the last part of its key, and `reading` says how it is written.
+    """
+    said = ReadingOptions() if reading is None else checks.instance("reading", ReadingOptions, reading)
+    name = s3_uri.rpartition("/")[2] if filename is None else filename
+    with invalid_requests():
+        return ReadInPlaceRequest(s3_uri=s3_uri, filename=name, reading=said)

@@ -12,7 +12,7 @@ from raylane.backend import RedisBackend
 from raylane.cluster import ClusterActions
 from raylane.history import HistoryEntry
 from raylane.operator import OperatorActions
-from raylane.options import Enqueuer, GivenFile
+from raylane.options import Enqueuer, GivenFile, in_place_request
 from raylane.rerun import rerun_request
 from raylane.settings import SettingsActions
 from raylane.tables import TableActions
@@ -114,6 +114,9 @@ class Producer:
         all are there. If it is interrupted, the same call continues where it stopped, unless `data` is an iterator or a
         pipe. `progress` is called with what was sent so far, many times a second.
 
+        `s3://bucket/key` names an object that is already on S3, below `RAYLANE_STORAGE__READABLE` of the workers. It is
+        not copied, and the nodes of Ray need the permission to read it.
+
         Raises `InvalidRequest` if the file is missing, unreadable, empty or changes meanwhile; `StorageUnavailable` or
         `StorageRejected` if S3 does not take a part; `WaitTimeout` if no worker prepares the sending.
 
@@ -122,6 +125,9 @@ class Producer:
             result = await upload.result(timeout_s=60)
             print(result.s3_uri, result.rows)
         """
+        if isinstance(data, str) and data.startswith("s3://"):
+            request = in_place_request(data, filename, reading)
+            return await self._jobs.enqueue(request, UploadResult, options, session_id=session_id)
         given = GivenFile(options, session_id=arguments.session_id(session_id), filename=filename, reading=reading)
         return await self._jobs.put(await self._uploader.job_for(data, given, progress), UploadResult)
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 
 from raylane_common.errors import InvalidRequest
 from raylane_common.limits import MAX_PARTS, MAX_STAGED_BYTES, MAX_UPLOAD_BYTES, NO_CONTROLS_PATTERN, SHA256_PATTERN
-from raylane_common.rules import Filename, TransferId
+from raylane_common.rules import Filename, S3Uri, TransferId
 from raylane_common.wire.base import BaseRequest, BaseResult, JobKind, Kind, Lane, Payload, text
 from raylane_common.wire.reading import Reading, ReadingOptions
 from raylane_common.wire.sources import Column, PreparedCopy
@@ -23,6 +23,7 @@ __all__ = [
     "PreviewResult",
     "PurgeRequest",
     "PurgeResult",
+    "ReadInPlaceRequest",
     "ReadingOptions",
     "SignPartsRequest",
     "SignedPartsResult",
@@ -116,6 +117,17 @@ class SignPartsRequest(BaseRequest):
     numbers: tuple[PartNumber, ...] = Field(min_length=1, max_length=MAX_SIGNED_PARTS)
 
 
+class ReadInPlaceRequest(BaseRequest):
+    """Add an object that is already on S3 to the session's sources. It is not copied."""
+
+    kind: ClassVar[JobKind] = JobKind.UPLOAD
+
+    action: Literal["in_place"] = "in_place"
+    s3_uri: S3Uri = Field(description="s3://bucket/key, not encoded; the worker says which may be read")
+    filename: Filename = Field(description="Its name in the session")
+    reading: ReadingOptions = ReadingOptions()
+
+
 class PurgeRequest(BaseRequest):
     """Remove the session's sources, and delete all that lies on S3 below the session."""
 
@@ -188,7 +200,9 @@ class UploadResult(BaseResult):
     warnings: tuple[str, ...] = ()
 
 
-AnyUploadRequest = UploadRequest | PreviewRequest | StartTransferRequest | SignPartsRequest | PurgeRequest
+AnyUploadRequest = (
+    UploadRequest | PreviewRequest | StartTransferRequest | SignPartsRequest | PurgeRequest | ReadInPlaceRequest
+)
 AnyUploadResult = UploadResult | PreviewResult | TransferResult | SignedPartsResult | PurgeResult
 
 

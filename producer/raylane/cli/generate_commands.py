@@ -34,7 +34,7 @@ KeepSources = Annotated[bool, typer.Option("--keep-sources", help="Keep the sess
 @app.command()
 @parameters.grouped
 def run(
-    file: parameters.File,
+    file: parameters.Data,
     prompt: Prompt,
     session: parameters.Session = None,
     generator: Generator = None,

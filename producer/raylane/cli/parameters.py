@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from raylane.options import JobOptions
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="A local file.", show_default=False)]
+Data = Annotated[
+    str, typer.Argument(metavar="FILE", help="A local file, or s3://BUCKET/KEY to read it there.", show_default=False)
+]
 Job = Annotated[str, typer.Argument(metavar="JOB", help="A job's id.", show_default=False)]
 Session = Annotated[
     str | None,

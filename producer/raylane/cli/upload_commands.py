@@ -28,7 +28,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be read
 @app.command()
 @parameters.grouped
 def upload(
-    file: parameters.File,
+    file: parameters.Data,
     session: parameters.Session = None,
     filename: Filename = None,
     dry_run: DryRun = False,

@@ -28,8 +28,9 @@ from raylane_common.redis.source_store import SourceStore
 from raylane_common.settings import RedisSettings, Settings
 from raylane_common.wire.generate import GenerateRequest
 from raylane_common.wire.jobs import EventType, JobStatus, Progress, parse_request
+from raylane_common.wire.reading import ReadingOptions
 from raylane_common.wire.tables import DatabasesResult, SelectedTablesResult
-from raylane_common.wire.upload import UploadRequest
+from raylane_common.wire.upload import ReadInPlaceRequest, UploadRequest
 from tests.helpers.waiting import until
 from tests.unit.producer.samples import CHECKPOINT, CSV, CSV_BYTES, GENERATED, TABLE, UPLOADED
 
@@ -383,3 +384,24 @@ async def test_a_job_of_another_kind_cannot_be_run_again(producer: Producer) -> 
     await producer.tables.databases(job_id="t")
     with pytest.raises(NoCode, match=r"job t \(tables, queued\) has no code"):
         await producer.rerun("t")
+
+
+async def test_an_object_on_s3_is_named_and_not_read_here(producer: Producer) -> None:
+    job = await producer.upload("s3://lake/in/2024.csv", session_id="ada", reading=ReadingOptions(delimiter=";"))
+    request = parse_request(await producer.record(job.id))
+    assert isinstance(request, ReadInPlaceRequest)
+    assert (request.s3_uri, request.filename) == ("s3://lake/in/2024.csv", "2024.csv")
+    assert request.reading.delimiter == ";"
+    with pytest.raises(InvalidRequest, match="s3_uri: must not contain"):
+        await producer.upload("s3://lake/in/../a.csv", session_id="ada")
+
+
+@pytest.mark.parametrize("action", ["purge", "in_place"])
+async def test_a_job_without_staged_bytes_is_requeued(producer: Producer, claim: Claim, action: str) -> None:
+    if action == "purge":
+        job_id = (await producer.reset("ada", purge=True)).id
+    else:
+        job_id = (await producer.upload("s3://lake/a.csv", session_id="ada")).id
+    await (await claim("upload")).fail(StorageRejected("no"))
+    await producer.requeue(job_id)
+    assert (await producer.record(job_id)).status is JobStatus.QUEUED

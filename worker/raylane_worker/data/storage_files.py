@@ -8,6 +8,8 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from botocore.exceptions import ClientError
+
 from raylane_common.backoff import Backoff
 from raylane_common.errors import (
     BucketNotFound,
@@ -19,7 +21,7 @@ from raylane_common.errors import (
     StorageUnavailable,
 )
 from raylane_common.logs import get_logger
-from raylane_worker.data.aws import Service, aws_call, deadline_s
+from raylane_worker.data.aws import Service, aws_call, deadline_s, error_code
 from raylane_worker.data.layout import part_size
 from raylane_worker.data.ordered_put import in_order
 from raylane_worker.data.storage_options import bucket_options, write_options
@@ -146,6 +148,17 @@ class Files:
             return answer["CopyPartResult"]["ETag"]
 
         await self._in_parts(key, -(-size_bytes // part_bytes), copy_part, content_type, order, at_once=_COPIES_AT_ONCE)
+
+    async def size(self, key: str) -> int | None:
+        """Returns the size of the object `key` in bytes, or None if there is none."""
+        async with self._bucket.call(f"look at {self._bucket.name}/{key}"):
+            try:
+                found = await self._bucket.client.head_object(Bucket=self._bucket.name, Key=key)
+            except ClientError as error:
+                if error_code(error) in ("404", "NoSuchKey"):
+                    return None
+                raise
+        return found["ContentLength"]
 
     async def read(self, key: str, path: Path, size_bytes: int) -> Download | None:
         """Writes the object `key` into the file `path`; returns its size and SHA-256, or None if there is no object.

@@ -8,7 +8,8 @@ See docs/decisions/0034.
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Final, assert_never
 
@@ -23,6 +24,7 @@ from raylane_common.wire.upload import (
     PreviewResult,
     PurgeRequest,
     PurgeResult,
+    ReadInPlaceRequest,
     SignedPartsResult,
     SignPartsRequest,
     StartTransferRequest,
@@ -35,10 +37,13 @@ from raylane_worker.data.layout import media_type, original_key, part_size, prep
 from raylane_worker.data.originals import Original, Staged, Transferred
 from raylane_worker.data.scratch import scratch
 from raylane_worker.data.upload_order import Order, Superseded
+from raylane_worker.handlers import in_place
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from raylane_common.wire.reading import ReadingOptions
     from raylane_common.wire.upload import AnyUploadRequest, AnyUploadResult
     from raylane_worker.context import JobContext
     from raylane_worker.data.prepare import FileContent
@@ -63,6 +68,10 @@ async def upload(request: AnyUploadRequest, ctx: JobContext) -> AnyUploadResult:
             return await _sign_parts(request, ctx)
         case PurgeRequest():
             return await _purge(ctx)
+        case ReadInPlaceRequest():
+            object_, size_bytes = await in_place.find(request, ctx)
+            file = _File(request.filename, size_bytes, request.reading, request.s3_uri)
+            return await _store_read(file, object_, ctx)
         case UploadRequest() | PreviewRequest():
             return await _read(request, ctx)
         case _:
@@ -104,24 +113,27 @@ async def _purge(ctx: JobContext) -> PurgeResult:
     return PurgeResult(sources=removed, objects=objects, bytes=size_bytes, uploads=uploads)
 
 
+@dataclass(frozen=True)
+class _File:
+    """A file that a session gets: its name there, its size, how it is written, and where it lies or will lie."""
+
+    filename: str
+    size_bytes: int
+    reading: ReadingOptions
+    s3_uri: str
+
+
 async def _read(request: UploadRequest | PreviewRequest, ctx: JobContext) -> UploadResult | PreviewResult:
     """Reads the file, and stores it for an upload. A transfer is removed when it is done, or can never be."""
     original = await _original(request, ctx)
-    await ctx.progress("reading", f"{request.filename}, {request.size_bytes:,} bytes")
-    # The prepared copy is rarely larger than the file.
-    needed_bytes = 2 * request.size_bytes
     try:
-        if isinstance(request, UploadRequest):
-            await _check_room(request, ctx)
-        async with scratch(ctx.resources.settings.uploads.scratch_dir, needed_bytes) as directory:
-            path, copy = directory / "original", directory / "copy.parquet"
-            await original.fetch(path)
-            found = await asyncio.to_thread(_read_file, request, path, copy)
-            result = (
-                _previewed(request, found)
-                if isinstance(request, PreviewRequest)
-                else await _store(request, ctx, original, found, copy)
-            )
+        if isinstance(request, PreviewRequest):
+            file = _File(request.filename, request.size_bytes, request.reading, "")
+            async with _content(file, original, ctx) as (found, _):
+                result: UploadResult | PreviewResult = _previewed(request, found)
+        else:
+            uri = (await ctx.storage()).uri(original_key(ctx.session_id, request.filename))
+            result = await _store_read(_File(request.filename, request.size_bytes, request.reading, uri), original, ctx)
     except RaylaneError as error:
         # A job that is not at fault becomes a dead letter. Requeued, it needs the bytes again.
         if not error.outside_job:
@@ -129,6 +141,24 @@ async def _read(request: UploadRequest | PreviewRequest, ctx: JobContext) -> Upl
         raise
     await _forget(original, ctx)
     return result
+
+
+async def _store_read(file: _File, original: Original, ctx: JobContext) -> UploadResult:
+    await _check_room(file, ctx)
+    async with _content(file, original, ctx) as (found, copy):
+        return await _store(file, ctx, original, found, copy)
+
+
+@asynccontextmanager
+async def _content(file: _File, original: Original, ctx: JobContext) -> AsyncIterator[tuple[FileContent, Path]]:
+    """Yields what the file holds, and the path of its prepared copy if there is a reason for one."""
+    await ctx.progress("reading", f"{file.filename}, {file.size_bytes:,} bytes")
+    # The prepared copy is rarely larger than the file.
+    needed_bytes = 2 * file.size_bytes
+    async with scratch(ctx.resources.settings.uploads.scratch_dir, needed_bytes) as directory:
+        path, copy = directory / "original", directory / "copy.parquet"
+        await original.fetch(path)
+        yield await asyncio.to_thread(_read_file, file, path, copy), copy
 
 
 async def _original(request: UploadRequest | PreviewRequest, ctx: JobContext) -> Original:
@@ -167,26 +197,24 @@ def _previewed(request: PreviewRequest, found: FileContent) -> PreviewResult:
     )
 
 
-async def _store(
-    request: UploadRequest, ctx: JobContext, original: Original, found: FileContent, copy: Path
-) -> UploadResult:
+async def _store(file: _File, ctx: JobContext, original: Original, found: FileContent, copy: Path) -> UploadResult:
     """Writes the file and its prepared copy to S3, and then adds the source to the session.
 
     If a newer upload of the file was there first, the result is the same as if it had come later, with a warning.
     """
-    storage, key = await ctx.storage(), original_key(ctx.session_id, request.filename)
-    await ctx.progress("storing", f"{found.rows:,} rows to {storage.bucket}/{key}")
+    bucket, _, key = file.s3_uri.removeprefix("s3://").partition("/")
+    await ctx.progress("storing", f"{found.rows:,} rows of {bucket}/{key}")
     prepared, warnings = None, found.warnings
     try:
-        prepared = await _write(request, ctx, original, found, copy)
+        prepared = await _write(file, ctx, original, found, copy)
     except (SourceReplaced, Superseded) as newer:
         job_id = newer.newer.job_id if isinstance(newer, Superseded) else newer.details["job_id"]
-        warnings += (f"a newer upload of {request.filename} (job {job_id}) has replaced this one",)
+        warnings += (f"a newer upload of {file.filename} (job {job_id}) has replaced this one",)
     return UploadResult(
-        s3_uri=storage.uri(key),
-        bucket=storage.bucket,
+        s3_uri=file.s3_uri,
+        bucket=bucket,
         key=key,
-        bytes=request.size_bytes,
+        bytes=file.size_bytes,
         rows=found.rows,
         reading=found.reading,
         prepared=prepared,
@@ -196,30 +224,30 @@ async def _store(
     )
 
 
-async def _check_room(request: UploadRequest, ctx: JobContext) -> None:
+async def _check_room(file: _File, ctx: JobContext) -> None:
     """Raises `SessionFull` before the file is read, if the session may not have it."""
     with suppress(SourceReplaced):
-        await ctx.resources.sources.look(ctx.session_id, _upload_of(request, ctx), ctx.resources.settings.sessions)
+        await ctx.resources.sources.look(ctx.session_id, _upload_of(file, ctx), ctx.resources.settings.sessions)
 
 
-def _upload_of(request: UploadRequest, ctx: JobContext) -> FileUpload:
-    return FileUpload(request.filename, ctx.job_id, ctx.record.enqueued_at, request.size_bytes)
+def _upload_of(file: _File, ctx: JobContext) -> FileUpload:
+    return FileUpload(file.filename, ctx.job_id, ctx.record.enqueued_at, file.size_bytes)
 
 
 async def _write(
-    request: UploadRequest, ctx: JobContext, original: Original, found: FileContent, copy: Path
+    file: _File, ctx: JobContext, original: Original, found: FileContent, copy: Path
 ) -> PreparedCopy | None:
     """Writes the objects and the source. Raises `SourceReplaced` or `Superseded` if a newer upload did."""
     storage, sources, limits = await ctx.storage(), ctx.resources.sources, ctx.resources.settings.sessions
-    key = original_key(ctx.session_id, request.filename)
+    key = original_key(ctx.session_id, file.filename)
     # From here on the session has no source of an earlier upload, whose bytes are about to be replaced.
-    order = Order(await sources.claim(ctx.session_id, _upload_of(request, ctx), limits), ctx.job_id)
+    order = Order(await sources.claim(ctx.session_id, _upload_of(file, ctx), limits), ctx.job_id)
     await original.store(storage, key, content_type=media_type(found.reading), order=order)
-    prepared = await _store_copy(request, ctx, storage, found, copy, order) if found.reasons else None
+    prepared = await _store_copy(file, ctx, storage, found, copy, order) if found.reasons else None
     source = FileSource(
-        filename=request.filename,
-        s3_uri=storage.uri(key),
-        size_bytes=request.size_bytes,
+        filename=file.filename,
+        s3_uri=file.s3_uri,
+        size_bytes=file.size_bytes,
         rows=found.rows,
         reading=found.reading,
         prepared=prepared,
@@ -233,18 +261,18 @@ async def _write(
 
 
 async def _store_copy(
-    request: UploadRequest, ctx: JobContext, storage: Storage, found: FileContent, copy: Path, order: Order
+    file: _File, ctx: JobContext, storage: Storage, found: FileContent, copy: Path, order: Order
 ) -> PreparedCopy:
-    key = prepared_key(ctx.session_id, request.filename)
+    key = prepared_key(ctx.session_id, file.filename)
     size_bytes = await storage.files.write(key, copy, content_type=_PARQUET, order=order)
     return PreparedCopy(s3_uri=storage.uri(key), size_bytes=size_bytes, reasons=found.reasons)
 
 
-def _read_file(request: UploadRequest | PreviewRequest, path: Path, copy: Path) -> FileContent:
+def _read_file(file: _File, path: Path, copy: Path) -> FileContent:
     # pyarrow takes 51 MiB, so it is imported when a job needs it. This function runs in a thread.
     from raylane_worker.data.prepare import read_file
 
-    return read_file(path, request.filename, request.reading, copy_to=copy)
+    return read_file(path, file.filename, file.reading, copy_to=copy)
 
 
 HANDLER: Final = Handler(upload, clean_up)

@@ -1,7 +1,7 @@
 -- Puts a failed or cancelled job back into its lane, with attempt 0 and without its error and worker.
 -- ARGV: id, finished_at as the caller read it, 1 to start over or 0 to continue,
 --       checkpoint to keep ('': the one in the record)
--- An upload that names a transfer has no staged bytes: its parts are on S3.
+-- An upload that names a transfer has no staged bytes: its parts are on S3. Nor has a request without a checksum.
 -- Returns {'ok'}, {'missing'}, {'changed'} (since the caller read it), {'body'} (the staged bytes are gone), or
 -- {'unique' or 'dependency', id of the job that prevents it}.
 write_when_full()
@@ -11,7 +11,9 @@ if not job then return {'missing'} end
 if job.status ~= 'failed' and job.status ~= 'cancelled' then return {'changed'} end
 if refusal_of(job.lane) then return refusal_of(job.lane) end
 if redis.call('HGET', record, 'finished_at') ~= ARGV[2] then return {'changed'} end
-local staged = job.kind == 'upload' and not string.find(redis.call('HGET', record, 'payload') or '', '"transfer_id"%s*:%s*"')
+local payload = redis.call('HGET', record, 'payload') or ''
+local staged = job.kind == 'upload' and string.find(payload, '"sha256"%s*:')
+  and not string.find(payload, '"transfer_id"%s*:%s*"')
 if staged and redis.call('EXISTS', record .. BODY) == 0 then return {'body'} end
 if job.unique then
   local holder = own('GET', UNIQUE .. job.kind .. ':' .. job.unique)
