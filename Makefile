@@ -8,7 +8,7 @@ BIN := .venv/bin
 # two cores busy, because tests wait more than they compute.
 PYTEST := $(BIN)/python -m pytest -n 3 --dist loadgroup
 
-.PHONY: demo test test-fast test-busy chaos chaos-short fuzz check bench-queue bench-ray bench-upload soak clean
+.PHONY: demo test test-fast test-busy chaos chaos-short fuzz corpus check bench-queue bench-ray bench-upload soak clean
 
 demo: .venv/.stamp
 	@$(BIN)/raylane-worker demo
@@ -42,6 +42,10 @@ chaos-short: .venv/.stamp
 fuzz: .venv/.stamp
 	$(BIN)/python -m tests.fuzz.verify --minutes 10
 	$(BIN)/python -m tests.fuzz.template
+
+# Every file of the corpus, with what it means: how many are read right, refused, and wrong.
+corpus: .venv/.stamp
+	$(BIN)/python -m tests.corpus.files
 
 check: .venv/.stamp
 	$(BIN)/ruff check .

@@ -190,7 +190,7 @@ async def test_a_real_file_is_profiled(harness: Harness, weather: Path) -> None:
     result = await uploaded(request_for(data, weather.name), harness.job(request_for(data), body=data))
     assert (result.rows, result.warnings) == (1461, ())
     assert {column.name: column.type for column in result.columns} == {
-        "date": ColumnType.STRING,  # written as 2012/01/01, which the reader leaves as text
+        "date": ColumnType.DATE,
         "precipitation": ColumnType.NUMBER,
         "temp_max": ColumnType.NUMBER,
         "temp_min": ColumnType.NUMBER,
@@ -243,7 +243,7 @@ async def test_an_odd_filename_keeps_its_name_in_the_key(harness: Harness, moto:
     [
         (DATA, {"size_bytes": 1}, InvalidRequest, "size_bytes"),
         (DATA, {"sha256": "0" * 64}, InvalidRequest, "sha256"),
-        (b"a,b\n1\n", {}, InvalidFile, "line 2"),
+        (b"a,b\n1,2,3\n", {}, InvalidFile, "line 2"),
     ],
 )
 async def test_bytes_that_are_no_csv_or_do_not_match_the_request_are_not_stored(

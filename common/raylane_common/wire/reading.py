@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Final
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -55,6 +55,9 @@ class ReadingOptions(BaseModel):
     )
     decimal: Annotated[str, StringConstraints(pattern=r"^[.,]$")] | None = Field(
         default=None, description="The decimal mark of numbers"
+    )
+    date_order: Literal["dmy", "mdy", "ymd"] | None = Field(
+        default=None, description="The order of day, month and year in dates that could be read in two ways"
     )
     header_line: int | None = Field(
         default=None, ge=0, le=1_000_000, description="The line that names the columns, from 1; 0 if there is none"

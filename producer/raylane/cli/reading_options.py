@@ -67,6 +67,16 @@ Decimal = Annotated[
         show_default=False,
     ),
 ]
+DateOrder = Annotated[
+    str | None,
+    typer.Option(
+        "--date-order",
+        metavar="dmy|mdy|ymd",
+        help="The order in dates that could be read in two ways.",
+        rich_help_panel=_PANEL,
+        show_default=False,
+    ),
+]
 HeaderLine = Annotated[
     int | None,
     typer.Option(
@@ -118,6 +128,7 @@ class ReadingOptions:
     escape: Escape = None
     encoding: Encoding = None
     decimal: Decimal = None
+    date_order: DateOrder = None
     header_line: HeaderLine = None
     null: Null = None
     type: ColumnType = None
@@ -136,6 +147,7 @@ class ReadingOptions:
                     "escape": self.escape,
                     "encoding": self.encoding,
                     "decimal": self.decimal,
+                    "date_order": self.date_order,
                     "header_line": self.header_line,
                     "null_markers": tuple(self.null) if self.null else None,
                     "types": dict(map(_named_type, self.type or ())),

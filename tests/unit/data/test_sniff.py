@@ -29,8 +29,8 @@ JAPANESE = "名前;都市\n" + "".join(f"山田太郎{number};東京都新宿区
 
 
 def short(value: object) -> str | None:
-    """An id for a test that fits on a line."""
-    return repr(value)[:40] if isinstance(value, str | bytes) else None
+    """An id for a test that fits on a line. Bytes are left out, because compressed ones hold the time."""
+    return f"{len(value)} bytes" if isinstance(value, bytes) else repr(value)[:40] if isinstance(value, str) else None
 
 
 @pytest.fixture
@@ -193,7 +193,6 @@ def test_what_cannot_be_read_is_refused_with_the_reason(written: Written, data: 
         (b"[a],[b]\n1,2\n", FileFormat.CSV),
         (b"PAR1....", FileFormat.PARQUET),
         (b"ARROW1..", FileFormat.ARROW),
-        (zipped(("xl/workbook.xml", "")), FileFormat.WORKBOOK),
     ],
 )
 def test_a_format_is_known_by_its_content(written: Written, data: bytes, found: FileFormat) -> None:

@@ -41,12 +41,19 @@ class CsvBatches:
         with self._open() as file:
             lines = head_lines(file)
         self._spaced = has_spaced_quotes(lines, reading.model_dump())
-        rows = split(lines, reading.header_line or first_line(lines), reading.model_dump())
-        header = rows.pop(0) if reading.header_line else Row(0, [])
-        self._first_line = rows[0].line if rows else len(lines) + 1
+        header, self._first_line = [], first_line(lines)
+        if reading.header_line:
+            written = csv.reader(
+                lines[reading.header_line - 1 :], **csv_format(reading.model_dump(), spaced=self._spaced)
+            )
+            header = next(written, [])
+            self._first_line = reading.header_line + written.line_num
+        rows = split(lines, self._first_line, reading.model_dump())
         self._is_rewritten = bool(reading.comment) or self._spaced
-        width = max(len(header.cells), _width(rows, len(header.cells)))
-        self.names = [*header.cells, *[""] * (width - len(header.cells))]
+        width = max(len(header), _width(rows, len(header)))
+        self.names = [*header, *[""] * (width - len(header))]
+        if not self.names:
+            raise InvalidFile(f"line {reading.header_line} names no column; use --header-line to choose another line")
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         """Yields the batches. Raises `InvalidFile` that names the line of what cannot be read."""
@@ -136,7 +143,6 @@ class CsvBatches:
             )
 
     def _split(self) -> Iterator[Row]:
-        csv.field_size_limit(_BLOCK_BYTES)
         text = io.TextIOWrapper(self._open(), "utf-8", newline="")
         for _ in range(self._first_line - 1):
             text.readline()

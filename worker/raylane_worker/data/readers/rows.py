@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 # Enough for a dialect and for the names of 10,000 columns.
 HEAD_BYTES: Final = 256 * 1024
 CHECKED_ROWS: Final = 1000
+# A cell may be as long as a block of the reader. The limit is that of the whole process.
+csv.field_size_limit(16 * 1024 * 1024)
 
 
 class Row(NamedTuple):

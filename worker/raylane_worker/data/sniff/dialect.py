@@ -100,7 +100,8 @@ def _propose(text: str, delimiter: str | None, options: ReadingOptions) -> _Prop
     """Returns what DuckDB thinks of the text, or what is most regular if it finds no table."""
     said: dict[str, str | bool | None] = {"delim": delimiter, "quote": options.quote, "escape": options.escape}
     with tempfile.NamedTemporaryFile("w", encoding="utf-8", newline="", suffix=".csv", prefix="raylane-") as file:
-        file.write(text)
+        # DuckDB takes one kind of line ends only, also inside quotes.
+        file.write(text.replace("\r\n", "\n").replace("\r", "\n"))
         file.flush()
         for lenient in (False, True):
             found = _sniff(file.name, said | {"null_padding": True} if lenient else said)

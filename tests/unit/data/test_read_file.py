@@ -1,0 +1,218 @@
+"""A file becomes typed columns, a profile, warnings, and a prepared copy if Ray would read it differently."""
+
+from __future__ import annotations
+
+import csv
+import io
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Literal
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pyarrow import parquet
+
+from raylane_common.errors import InvalidFile, InvalidRequest, RaylaneError
+from raylane_common.wire.reading import ReadingOptions
+from raylane_common.wire.sources import ColumnType
+from raylane_worker.data.prepare import read_file
+from raylane_worker.data.prepare.names import unique_names
+from raylane_worker.data.prepare.typed_file import PREVIEW_CELL_CHARACTERS
+from tests.corpus.files import dialects, formats, special
+from tests.corpus.files.check import check
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from raylane_worker.data.prepare import FileContent
+    from tests.corpus.files.case import Case
+
+CELL = st.one_of(
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\ufeff"), max_size=12),
+    st.text(st.sampled_from('a,"\n\r; é'), max_size=12),
+    st.sampled_from(["", "NA", "1", "-2.5", "1e9", "true", "2024-01-31", "2024-01-31 10:00:00", "12:30:00", "00501"]),
+)
+TABLES = st.integers(1, 6).flatmap(
+    lambda width: st.lists(st.lists(CELL, min_size=width, max_size=width), min_size=1, max_size=9)
+)
+# Larger than a block of Ray's reader, so reading them takes a second.
+_SLOW = ("3,000 columns", "a record of 3 MB", "at the end", "until the end", "border of blocks", "900 kB")
+
+
+def quick_cases() -> list[Case]:
+    one_by_one = [case for case in special.cases() if not any(name in case.name for name in _SLOW)]
+    return [*one_by_one, *formats.cases(), *list(dialects.cases())[::4]]
+
+
+@pytest.mark.parametrize("case", quick_cases(), ids=lambda case: case.name)
+def test_a_file_of_the_corpus_is_read_right(case: Case, tmp_path: Path) -> None:
+    outcome = check(case, tmp_path)
+    assert outcome.verdict == "right", outcome.problem
+
+
+def content(data: bytes, **said: Any) -> tuple[FileContent, pa.Table | None]:
+    """Returns what is read, and the prepared copy."""
+    with TemporaryDirectory() as directory:
+        path, copy = Path(directory, "file"), Path(directory, "copy")
+        path.write_bytes(data)
+        found = read_file(path, "file.csv", ReadingOptions(**said), copy_to=copy)
+        assert copy.exists() == bool(found.reasons)
+        return found, parquet.read_table(copy) if found.reasons else None
+
+
+def written(table: Sequence[Sequence[str]], quoting: Literal[0, 1] = csv.QUOTE_ALL) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, quoting=quoting).writerows(table)
+    return text.getvalue().encode()
+
+
+@given(table=TABLES.filter(lambda table: any(name.strip() for name in table[0])))
+def test_no_cell_is_lost_whatever_it_holds(table: list[list[str]]) -> None:
+    found, _ = content(written(table), quote='"', escape="", header_line=1, null_markers=())
+    header, *records = table
+    kept = [place for place, name in enumerate(header) if name.strip() or any(row[place].strip() for row in records)]
+    assert len(found.columns) == len(kept)
+    assert found.rows == len(records)
+    assert found.preview == tuple(tuple(row[place] for place in kept) for row in records[:5])
+
+
+@given(data=st.one_of(st.binary(max_size=300), st.text('a1,"\n\r\té;', max_size=60).map(str.encode)))
+def test_any_bytes_are_a_table_or_a_typed_error(data: bytes) -> None:
+    try:
+        found, _ = content(data)
+    except RaylaneError as error:
+        assert error.message
+    else:
+        assert len(found.preview) == min(found.rows, 5)
+
+
+def test_reading_imports_no_pandas_though_it_is_installed(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"a;t;z;n;d\nNA;2020-01-01 10:00:00;02134;12345678901234567891;1,5\nx;;2134;1;2,5\nX ;;;;\n")
+    code = (
+        "import sys; from pathlib import Path; from raylane_common.wire.reading import ReadingOptions; "
+        "from raylane_worker.data.prepare import read_file; "
+        f"found = read_file(Path({str(path)!r}), 'a.csv', ReadingOptions(), copy_to=Path({str(tmp_path / 'c')!r})); "
+        "print(len(found.reasons), 'pandas' in sys.modules)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == ["1", "False"]
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b",b\n1,2\n", "renamed columns: 'column_1' (number 1, without a name)"),
+        (b"a,b,a\n1,2,3\n", "renamed columns: 'a_2' (number 3, 'a')"),
+        (b"a,b\n", "no rows"),
+        (b"a,b\nNA,\nx,1\nNA,NA\nnull,2\n", "in column 'a' these words count as missing values: 'NA' (2), 'null' (1)"),
+        (b"region\nNorth\nnorth\nSouth\n", "differ only in case or in spaces around them, such as 'North' and 'north'"),
+        (b"region\nNorth\nNorth \n", "such as 'North' and 'North '"),
+        (b"x\n" + b"1\n" * 20 + b"many\n", "holds 'many' beside cells of type integer; use --null"),
+        (b"d\n01/02/2024\n03/04/2024\n", "use --date-order dmy, mdy or ymd"),
+    ],
+)
+def test_a_flaw_that_does_not_prevent_reading_is_a_warning(data: bytes, expected: str) -> None:
+    (warning,) = content(data)[0].warnings
+    assert expected in warning
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"a,b; c\n1,2\n",
+        b"n,x\n0,0.50\n-3,1e-7\n1234567890123456789,\n100,0.25\n",
+        b"region,n\nNorth,1\nSouth,2\n",
+    ],
+)
+def test_a_clean_file_has_no_warnings_and_needs_no_copy(data: bytes) -> None:
+    found, copy = content(data)
+    assert (found.warnings, found.reasons, copy) == ((), (), None)
+
+
+def test_a_file_that_ray_reads_right_has_the_types_of_rays_reader() -> None:
+    found, _ = content(b"a,b,t\n1,x,2024-01-31 10:00:00\n2,y,2024-01-31 10:00:00\n")
+    assert [(column.type, column.native_type) for column in found.columns] == [
+        (ColumnType.INTEGER, "int64"),
+        (ColumnType.STRING, "string"),
+        (ColumnType.TIMESTAMP, "timestamp[s]"),
+    ]
+
+
+def test_a_prepared_copy_says_why_and_how_cells_were_written() -> None:
+    found, copy = content("name;price;day\nA;€ 1.234,50;31.01.2024\nB;€ 2,00;05.02.2024\n".encode())
+    assert found.reasons == ("the delimiter is ';'",)
+    assert [column.written for column in found.columns] == [
+        None,
+        "decimal comma, thousands '.', currency €",
+        "day.month.year",
+    ]
+    assert copy is not None
+    assert copy.column("price").to_pylist() == [1234.5, 2.0]
+
+
+def test_a_profile_tells_what_is_known_of_a_column() -> None:
+    found, _ = content(b"n,t\n1,ab\n2,abc\n2,\n5,ab\n")
+    number, text = (column.profile for column in found.columns)
+    assert number is not None
+    assert (
+        number.model_dump(exclude_defaults=True)
+        == {
+            "nulls": 0,
+            "distinct": 3,
+            "min": 1,
+            "max": 5,
+            "mean": 2.5,
+            "magnitude": 10.0,
+            "order": "ascending",
+        }
+        | {"unique": False}
+        or number.unique is False
+    )
+    assert text is not None
+    assert (text.nulls, text.distinct, text.longest, text.min, text.top) == (1, 2, 3, None, ())
+
+
+def test_long_cells_are_cut_in_the_preview() -> None:
+    ((cell,),) = content(b"a\n" + b"x" * 200_000 + b"\n")[0].preview
+    assert len(cell) == PREVIEW_CELL_CHARACTERS
+    assert cell.endswith("x…")
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["a", "a", "a"], ["a", "a_2", "a_3"]),
+        (["a", "a", "a_2"], ["a", "a_3", "a_2"]),
+        (["", "", "column_1"], ["column_1_2", "column_2", "column_1"]),
+        ([" a ", "b\nc"], ["a", "b c"]),
+    ],
+)
+def test_names_are_unique_and_not_empty(names: list[str], expected: list[str]) -> None:
+    assert unique_names(names) == expected
+
+
+@given(st.lists(st.sampled_from(["", "a", "a_2", "a_3", "column_1", "column_2", " "]), max_size=8))
+def test_any_names_become_unique(names: list[str]) -> None:
+    found = unique_names(names)
+    assert len(set(found)) == len(names)
+    assert all(found)
+
+
+@pytest.mark.parametrize(
+    ("said", "error", "problem"),
+    [
+        ({"types": {"c": "string"}}, InvalidRequest, "the file has no column 'c'; it has 'a', 'b'"),
+        ({"types": {"a": "integer"}}, InvalidFile, "types.a: row 2 holds 'x', which is not of type integer"),
+    ],
+)
+def test_a_type_that_does_not_fit_is_refused_with_its_row(
+    said: dict[str, Any], error: type[RaylaneError], problem: str
+) -> None:
+    with pytest.raises(error) as raised:
+        content(b"a,b\n1,2\nx,3\n", **said)
+    assert problem in raised.value.message

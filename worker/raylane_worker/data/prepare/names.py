@@ -1,0 +1,49 @@
+"""Makes the names of columns unique, and none of them empty."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_MAX_LISTED: Final = 5
+
+
+def unique_names(names: Sequence[str]) -> list[str]:
+    """Returns a name for each column: `column_3` for an empty one, `amount_2` for the second `amount`.
+
+    Spaces around a name are left out. No new name is one that another column has in the file.
+    """
+    given = [" ".join(name.split()) if name.strip() else "" for name in names]
+    taken, found = set(given), set[str]()
+    result: list[str] = []
+    for place, name in enumerate(given, start=1):
+        new = name
+        if not name:
+            new = _free(f"column_{place}", taken | found, 2, first=f"column_{place}")
+        elif name in found:
+            new = _free(name, taken | found, 2)
+        found.add(new)
+        result.append(new)
+    return result
+
+
+def rename_warnings(names: Sequence[str], new_names: Sequence[str]) -> Iterator[str]:
+    """Yields a warning that lists the columns that were renamed, other than by leaving out spaces around a name."""
+    renamed = [
+        f"{new!r} (number {place}, {name!r})" if name.strip() else f"{new!r} (number {place}, without a name)"
+        for place, (name, new) in enumerate(zip(names, new_names, strict=True), start=1)
+        if " ".join(name.split()) != new
+    ]
+    if renamed and any(name.strip() for name in names):
+        more = " …" if len(renamed) > _MAX_LISTED else ""
+        yield f"renamed columns: {', '.join(renamed[:_MAX_LISTED])}{more}"
+
+
+def _free(name: str, taken: set[str], number: int, *, first: str = "") -> str:
+    if first and first not in taken:
+        return first
+    while f"{name}_{number}" in taken:
+        number += 1
+    return f"{name}_{number}"
