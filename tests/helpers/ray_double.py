@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
+from pyarrow import parquet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -36,9 +37,14 @@ def _importer(files: Mapping[str, bytes]) -> Callable[..., Any]:
         options.pop("override_num_blocks", None)
         return Dataset(arrow_csv.read_csv(io.BytesIO(files[uri]), **options))
 
+    def read_parquet(uri: str, **options: Any) -> Dataset:
+        options.pop("override_num_blocks", None)
+        return Dataset(parquet.read_table(io.BytesIO(files[uri]), **options))
+
     context = SimpleNamespace(execution_options=SimpleNamespace())
     data = SimpleNamespace(
         read_csv=read_csv,
+        read_parquet=read_parquet,
         DataContext=SimpleNamespace(get_current=lambda: context),
         expressions=SimpleNamespace(col=_col, lit=_lit),
         datatype=SimpleNamespace(DataType=SimpleNamespace(from_arrow=lambda arrow_type: arrow_type)),

@@ -21,10 +21,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from raylane_common.wire.sources import Column, ColumnType, FileSource, Source, TableFormat, TableSource
-from raylane_worker.data.csv_profile import profile
 from raylane_worker.generation.template.generator import write
 from raylane_worker.generation.verify import verify
 from tests.helpers.aws import s3
+from tests.helpers.files import uploaded
 from tests.helpers.printed import table
 from tests.helpers.ray_double import run_script
 from tests.helpers.ray_scripts import RUN_TIMEOUT_S, run_scripts
@@ -68,16 +68,9 @@ class Store:
     objects: dict[str, bytes] = field(default_factory=dict)
 
     def csv(self, filename: str, data: bytes) -> FileSource:
-        key, found = f"sessions/s-1/csv/{filename}", profile(data)
-        self.objects[key] = data
-        return FileSource(
-            filename=filename,
-            s3_uri=f"s3://{BUCKET}/{key}",
-            size_bytes=len(data),
-            rows=found.rows,
-            columns=found.columns,
-            job_id="j",
-        )
+        source, objects = uploaded(filename, data, bucket=BUCKET, session_id="s-1")
+        self.objects |= objects
+        return source
 
     def table(self, name: str, files: dict[str, bytes], **fields: Any) -> TableSource:
         self.objects |= {f"lake/{name}/{path}": data for path, data in files.items()}

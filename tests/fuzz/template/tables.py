@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import duckdb
 
-from raylane_common.wire.sources import FileSource
-from raylane_worker.data.csv_profile import profile
+from tests.helpers.files import uploaded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from random import Random
+
+    from raylane_common.wire.sources import FileSource
 
 Cell: TypeAlias = int | float | str | bool | date | datetime | None
 
@@ -98,15 +99,7 @@ def _make_table(chance: Random, names: Sequence[str]) -> Table:
     writer.writerow(names)
     writer.writerows([[_written(cell) for cell in row] for row in rows])
     data = output.getvalue().encode()
-    found = profile(data)
-    source = FileSource(
-        filename=FILENAME,
-        s3_uri=f"s3://fuzz/sessions/s/csv/{FILENAME}",
-        size_bytes=len(data),
-        rows=found.rows,
-        columns=found.columns,
-        job_id="j",
-    )
+    source, _ = uploaded(FILENAME, data, bucket="fuzz", session_id="s")
     database = duckdb.connect()
     database.execute(f"CREATE TABLE t ({', '.join(f'c{one} {kind}' for one, kind in enumerate(kinds))})")
     database.executemany(f"INSERT INTO t VALUES ({', '.join('?' * len(kinds))})", rows)

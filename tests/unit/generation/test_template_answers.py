@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from raylane_common.wire.sources import FileSource
-from raylane_worker.data.csv_profile import profile
 from raylane_worker.generation.template.generator import write
 from raylane_worker.generation.verify import verify
 from tests.fuzz.template.fuzz import fuzz
 from tests.helpers import profiles
+from tests.helpers.files import uploaded
 from tests.helpers.printed import table
 from tests.helpers.ray_double import run_script
 
@@ -45,18 +44,12 @@ tank,level,liters
 
 def printed(data: str, prompt: str) -> tuple[str, str]:
     """What the script prints, and how the prompt was read."""
-    found = profile(data.encode())
-    source = FileSource(
-        filename="x.csv",
-        s3_uri="s3://bucket/sessions/s/csv/x.csv",
-        size_bytes=len(data),
-        rows=found.rows,
-        columns=found.columns,
-        job_id="j",
-    )
+    source, objects = uploaded("x.csv", data.encode(), bucket="bucket", session_id="s")
     draft = write(prompt, [source], small=True)
     assert verify(draft.code, [source]) == []
-    return run_script(draft.code, {source.location: data.encode()}), draft.interpreted_as
+    return run_script(
+        draft.code, {f"s3://bucket/{key}": stored for key, stored in objects.items()}
+    ), draft.interpreted_as
 
 
 @pytest.mark.parametrize(

@@ -157,8 +157,8 @@ class Decider:
         if self._forms and self._forms[0].type.is_numeric:
             values = self._forms[0].convert(cells).cast(pa.float64(), safe=False)
             self._magnitude += compute.sum(compute.abs(values), min_count=0).as_py()
+        self._has_point = self._has_point or numbers.holds(cells, ".")
         if numeric:
-            self._has_point = self._has_point or numbers.holds(cells, ".")
             self._has_comma = self._has_comma or numbers.holds(cells, ",")
             self._has_code = self._has_code or numbers.has_code(cells)
             self._has_fraction = self._has_fraction or numbers.has_fraction(cells)
@@ -177,7 +177,7 @@ class Decider:
                 "what the month; use --date-order dmy, mdy or ymd"
             )
             return Decision(TEXT, pa.string(), (doubt,))
-        types = {ColumnType.DATE: pa.date32(), ColumnType.TIME: pa.time64("us")}
+        types = {ColumnType.DATE: pa.date32(), ColumnType.TIME: pa.time64("us") if self._has_point else pa.time32("s")}
         return Decision(chosen, types.get(chosen.type) or chosen.convert(pa.nulls(0, pa.string())).type)
 
     def _decide_numbers(self, forms: list[Form], file_mark: str | None) -> Decision:

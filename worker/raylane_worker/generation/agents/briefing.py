@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
-from raylane_common.wire.sources import FileSource, TableFormat
+from raylane_common.wire.sources import FileSource, TableFormat, TableSource
 from raylane_worker.generation.agents.run_output import shorten
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from strands.types.content import ContentBlock
 
     from raylane_common.wire.generate import CodeVersion
-    from raylane_common.wire.sources import Source
+    from raylane_common.wire.sources import Column, Source
     from raylane_worker.generation.port import WritingTask
 
 # Together about a tenth of the default `max_total_tokens`, at four characters per token.
@@ -22,12 +22,9 @@ _MAX_MESSAGE_CHARACTERS: Final = 500
 _MAX_NOTES_CHARACTERS: Final = 4_000
 _MAX_FINDINGS: Final = 20
 # Where Ray's message about a failed run begins to repeat the output.
-# Warnings quote cells, and no cell reaches a model.
-_OF_SOURCES: Final = ("job_id", "filename", "s3_uri", "reading", "prepared", "warnings", "enqueued_ms")
-_OF_COLUMNS: Final = ("original_name", "written", "profile")
-_HIDDEN_COLUMNS: Final = {"__all__": set(_OF_COLUMNS)}
-_HIDDEN: Final = dict.fromkeys(_OF_SOURCES, True) | dict.fromkeys(("columns", "partition_keys"), _HIDDEN_COLUMNS)
 _REPEATED_OUTPUT: Final = ", last available logs"
+# Warnings and frequent values quote cells, and no cell reaches a model.
+_OF_SOURCES: Final = ("job_id", "filename", "s3_uri", "reading", "prepared", "warnings", "enqueued_ms")
 
 
 def load_prompt(name: str, **values: str) -> str:
@@ -43,12 +40,27 @@ def load_prompt(name: str, **values: str) -> str:
 
 def describe_source(source: Source) -> dict[str, JsonValue]:
     """Returns a source as the model sees it: name, location, format, size and columns, but no data."""
-    described: dict[str, JsonValue] = source.model_dump(mode="json", exclude=_HIDDEN)
+    described: dict[str, JsonValue] = source.model_dump(
+        mode="json", exclude={*_OF_SOURCES, "columns", "partition_keys"}
+    )
+    described["columns"] = [_describe_column(column) for column in source.columns]
+    if isinstance(source, TableSource):
+        described["partition_keys"] = [_describe_column(column) for column in source.partition_keys]
     if isinstance(source, FileSource):
         described |= {"location": source.location, "format": str(source.format)}
     elif source.format is not TableFormat.CSV:
         del described["delimiter"], described["has_header"]
     return {"name": source.name, **described}
+
+
+def _describe_column(column: Column) -> dict[str, JsonValue]:
+    """Returns a column with what is known of its values, except frequent ones, which are cells."""
+    described: dict[str, JsonValue] = column.model_dump(mode="json", include={"name", "type", "native_type"})
+    if column.written is not None:
+        described["written"] = column.written
+    if column.profile is not None:
+        described["profile"] = column.profile.model_dump(mode="json", exclude={"top"}, exclude_defaults=True)
+    return described
 
 
 def request_blocks(task: WritingTask, notes: str = "") -> list[ContentBlock]:

@@ -90,6 +90,8 @@ def _is_reversed(low: Value, high: Value) -> bool:
     if isinstance(low, date) and isinstance(high, date):
         first = low if isinstance(low, datetime) else datetime.combine(low, time.min)
         return first > (high if isinstance(high, datetime) else datetime.combine(high, time.max))
+    if isinstance(low, str) and isinstance(high, str):
+        return low > high  # only times of day are ordered as text
     return isinstance(low, int | float) and isinstance(high, int | float) and low > high
 
 
@@ -150,6 +152,8 @@ def _to_value(token: Token, column: Column) -> Value:
             raise _mismatch(column, f"is true or false, not {token.text!r}")
         case ColumnType.DATE:
             return _to_time(token, column).date()
+        case ColumnType.TIME:
+            return _to_clock(token, column)
         case ColumnType.TIMESTAMP:
             found = _to_time(token, column)
             return found.date() if len(token.text) == len("2020-01-31") else found
@@ -185,6 +189,15 @@ def _to_time(token: Token, column: Column) -> datetime:
     if column.type is ColumnType.TIMESTAMP:
         wanted += " for the whole day or '2020-01-31 12:00:00', without a time zone"
     raise _mismatch(column, f"is a {column.type}; write it like {wanted}, not {token.text!r}")
+
+
+def _to_clock(token: Token, column: Column) -> str:
+    """Returns a time of day as the text that the script compares."""
+    try:
+        found = time.fromisoformat(token.text.zfill(len("09:05")))
+    except ValueError:
+        raise _mismatch(column, f"is a time of day; write it like '10:30' or '10:30:00', not {token.text!r}") from None
+    return found.isoformat("seconds" if column.native_type == "time32[s]" else "microseconds")
 
 
 def _mismatch(column: Column, problem: str) -> TypeMismatch:

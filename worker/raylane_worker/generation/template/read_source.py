@@ -23,7 +23,8 @@ _ARROW_TYPES: Final = {
     ColumnType.STRING: "pa.string()",
     ColumnType.BOOLEAN: "pa.bool_()",
     ColumnType.DATE: "pa.date32()",
-    ColumnType.TIME: 'pa.time64("us")',
+    # As text, times have the same order, and Ray can group by them and print them.
+    ColumnType.TIME: "pa.string()",
     ColumnType.TIMESTAMP: 'pa.timestamp("us")',
     ColumnType.OTHER: "pa.string()",
 }
@@ -49,7 +50,7 @@ def add_reader(script: ScriptBuilder, source: Source, *, small: bool) -> None:
     arguments = [repr(source.location)]
     if isinstance(source, TableSource):
         arguments += _table_arguments(script, source)
-    else:
+    elif source.format is TableFormat.CSV:
         script.import_names("pyarrow", "csv")
         arguments.append(f"convert_options=csv.ConvertOptions({_TEXT_CAN_BE_MISSING})")
     if small:
@@ -130,8 +131,11 @@ def _table_arguments(script: ScriptBuilder, source: TableSource) -> list[str]:
 
 def _is_read_differently(column: Column, source: Source) -> bool:
     kind = column.type
+    if kind is ColumnType.TIME:
+        return True
     if isinstance(source, FileSource):
-        return kind is ColumnType.TIMESTAMP and "tz=" in column.native_type
+        is_plain = column.native_type in ("timestamp[s]", "timestamp[us]")
+        return kind is ColumnType.TIMESTAMP and not is_plain
     if column in source.partition_keys:
         # Read from the name of a directory. `field_types` makes it a number; a date stays text and is compared as text.
         return kind in (ColumnType.TIMESTAMP, ColumnType.BOOLEAN)
