@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from aiobotocore.session import get_session
 
 from raylane_common.settings import AwsSettings, StorageSettings
+from raylane_worker.data import storage
 from raylane_worker.data.aws import client_arguments
 from raylane_worker.data.upload_order import Order
 from raylane_worker.embedded import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY
@@ -19,6 +20,7 @@ from raylane_worker.embedded import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
+    import pytest
     from types_aiobotocore_glue import GlueClient
     from types_aiobotocore_s3 import S3Client
 
@@ -42,6 +44,11 @@ def aws_settings(url: str, **changes: Any) -> AwsSettings:
         "slowest_bytes_per_s": 10**9,
     }
     return AwsSettings.model_validate(defaults | changes)
+
+
+def share_session(patch: pytest.MonkeyPatch) -> None:
+    """Makes each `Storage` of a test use the session of all tests, which has loaded the description of S3 already."""
+    patch.setattr(storage, "get_session", lambda: _SESSION)
 
 
 def own_bucket(*, create: bool = True) -> StorageSettings:

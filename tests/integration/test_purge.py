@@ -11,7 +11,7 @@ from raylane_common.errors import StorageDenied
 from raylane_common.settings import StorageSettings
 from raylane_worker.data import storage_purge
 from raylane_worker.data.storage import Storage
-from tests.helpers.aws import aws_settings, own_bucket, s3
+from tests.helpers.aws import aws_settings, own_bucket, s3, share_session
 from tests.helpers.small_s3 import serving
 
 if TYPE_CHECKING:
@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from raylane_worker.embedded import EmbeddedMoto
 
 KEPT = ["sessions/ada2/csv/a.csv", "sessions/ada.b/csv/a.csv", "sessions/ad/csv/a.csv", "transfers/t", "sessions/ada"]
+
+
+@pytest.fixture(autouse=True)
+def _shared_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    share_session(monkeypatch)
 
 
 async def keys_of(client: S3Client, bucket: str) -> list[str]:

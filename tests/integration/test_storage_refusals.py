@@ -20,7 +20,7 @@ from raylane_common.errors import (
 from raylane_common.settings import StorageSettings, load_settings
 from raylane_worker.data.aws import client_arguments, deadline_s
 from raylane_worker.data.storage import Storage
-from tests.helpers.aws import ORDER, aws_settings, silent
+from tests.helpers.aws import ORDER, aws_settings, share_session, silent
 from tests.helpers.small_s3 import serving
 
 if TYPE_CHECKING:
@@ -29,6 +29,11 @@ if TYPE_CHECKING:
     from raylane_common.errors import StorageError
 
 BUCKET = StorageSettings(bucket="uploads")
+
+
+@pytest.fixture(autouse=True)
+def _shared_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    share_session(monkeypatch)
 
 
 async def refused(

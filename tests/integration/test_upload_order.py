@@ -22,7 +22,7 @@ from raylane_worker.data import prepare
 from raylane_worker.first_use import storage_of
 from raylane_worker.handlers.upload import upload
 from raylane_worker.run_slots import RunSlots
-from tests.helpers.aws import aws_settings
+from tests.helpers.aws import aws_settings, share_session
 from tests.helpers.queue_keys import keys
 from tests.helpers.small_s3 import SmallS3, serving
 
@@ -41,6 +41,11 @@ if TYPE_CHECKING:
 OLDER, NEWER = "z-older", "a-newer"
 BODIES = {"first": b"a\n0\n", OLDER: b"a\n1\n", NEWER: b"b\n2\n3\n"}
 ENQUEUED_MS = {"first": 500, OLDER: 1000, NEWER: 2000}
+
+
+@pytest.fixture(autouse=True)
+def _shared_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    share_session(monkeypatch)
 
 
 class Steps:
