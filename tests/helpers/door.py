@@ -56,13 +56,20 @@ class Door:
 
 @asynccontextmanager
 async def open_door(
-    redis_url: str, s3_url: str, storage: StorageSettings, *, public_url: str | None = None, **uploads: Any
+    redis_url: str,
+    s3_url: str,
+    storage: StorageSettings,
+    *,
+    public_url: str | None = None,
+    sessions: dict[str, int] | None = None,
+    **uploads: Any,
 ) -> AsyncIterator[Door]:
     settings = Settings.model_validate(
         {
             "redis": {"url": redis_url},
             "aws": aws_settings(s3_url, public_endpoint_url=public_url),
             "storage": storage,
+            "sessions": sessions or {},
             "uploads": {"staged_bytes": 1024**2, "part_bytes": PART_BYTES} | uploads,
         }
     )

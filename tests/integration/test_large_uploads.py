@@ -13,7 +13,7 @@ import pytest
 from raylane import Producer
 from raylane.options import new_job
 from raylane.transfer.content import content_of
-from raylane_common.errors import InvalidFile, InvalidRequest, StagedBodyMissing, WaitTimeout
+from raylane_common.errors import InvalidFile, InvalidRequest, SessionFull, StagedBodyMissing, WaitTimeout
 from raylane_common.settings import Settings, UploadSettings
 from raylane_common.wire.upload import UploadRequest
 from raylane_worker.data.layout import part_size, transfer_key
@@ -57,6 +57,18 @@ async def test_a_file_beyond_the_limit_of_redis_arrives_byte_for_byte(door: Door
     assert told[-1] == (len(DATA), len(DATA), 0)
     assert [entry.what for entry in await door.producer.history("ada")] == ["large.csv"]
     assert list((tmp_path / "scratch").iterdir()) == []
+
+
+async def test_a_session_without_room_refuses_a_file_before_it_is_sent(
+    valkey: EmbeddedValkey, moto: EmbeddedMoto, redis: Redis, tmp_path: Path
+) -> None:
+    told: list[UploadProgress] = []
+    path = tmp_path / "large.csv"
+    path.write_bytes(DATA)
+    async with open_door(valkey.url, moto.url, own_bucket(), sessions={"max_bytes": 1_000_000}) as door:
+        with pytest.raises(SessionFull):
+            await door.producer.upload(path, session_id="ada", progress=told.append)
+        assert (told, await door.uploads(), await door.objects()) == ([], [], {})
 
 
 async def pieces(data: bytes, size: int = 700_001) -> AsyncIterator[bytes]:

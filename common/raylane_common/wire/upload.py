@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 
 from raylane_common.errors import InvalidRequest
 from raylane_common.limits import MAX_PARTS, MAX_STAGED_BYTES, MAX_UPLOAD_BYTES, NO_CONTROLS_PATTERN, SHA256_PATTERN
-from raylane_common.rules import Filename, S3Uri, TransferId
+from raylane_common.rules import Filename, S3Uri, SessionId, TransferId
 from raylane_common.wire.base import BaseRequest, BaseResult, JobKind, Kind, Lane, Payload, text
 from raylane_common.wire.reading import Reading, ReadingOptions
 from raylane_common.wire.sources import Column, PreparedCopy
@@ -103,6 +103,9 @@ class StartTransferRequest(BaseRequest):
     transfer_id: TransferId = Field(description="Chosen by the producer: the same for the same file, to continue it")
     filename: Filename
     size_bytes: int | None = Field(default=None, ge=1, le=MAX_UPLOAD_BYTES, description="null if it is not known yet")
+    into_session: SessionId | None = Field(
+        default=None, description="The session that has to have room for the file; null for a preview"
+    )
 
 
 class SignPartsRequest(BaseRequest):

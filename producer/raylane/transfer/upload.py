@@ -75,7 +75,10 @@ class Uploader:
         if has_own_id and await self._exists(known.id):
             return given.job(*await summary_of(content), transfer_id=transfer_id)
         start = StartTransferRequest(
-            transfer_id=transfer_id, filename=given.filename or "", size_bytes=content.size_bytes
+            transfer_id=transfer_id,
+            filename=given.filename or "",
+            size_bytes=content.size_bytes,
+            into_session=given.session_id,
         )
         asked_at_s = asyncio.get_running_loop().time()
         started = await self._ask(start, TransferResult)

@@ -79,8 +79,15 @@ async def upload(request: AnyUploadRequest, ctx: JobContext) -> AnyUploadResult:
 
 
 async def _start_transfer(request: StartTransferRequest, ctx: JobContext) -> TransferResult:
-    """Begins the upload to S3, or finds it, and signs the addresses of the first parts that are missing."""
+    """Begins the upload to S3, or finds it, and signs the addresses of the first parts that are missing.
+
+    Raises `SessionFull` before anything is sent, if the session may not have the file.
+    """
     settings = ctx.resources.settings.uploads
+    if request.into_session is not None:
+        upload = FileUpload(request.filename, ctx.job_id, ctx.record.enqueued_at, request.size_bytes or 0)
+        with suppress(SourceReplaced):
+            await ctx.resources.sources.look(request.into_session, upload, ctx.resources.settings.sessions)
     transfers = (await ctx.storage()).transfers
     upload_id, stored = await transfers.begin(request.transfer_id)
     part_bytes = part_size(request.size_bytes or 1, settings.part_bytes)
