@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime, time
 from typing import TYPE_CHECKING, Any
 
-from tests.corpus.files.case import (
-    BOOLEAN,
-    DATE,
-    INTEGER,
-    NUMBER,
-    STRING,
-    TIME,
-    TIMESTAMP,
-    Case,
-    Cell,
-    Table,
-    text,
-)
+from raylane_common.wire.names import ColumnType
+from raylane_common.wire.reading import ReadingOptions
+from tests.corpus.files.model import Case, Refused, Typed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from raylane_common.wire.names import ColumnType
+Cell = None | bool | int | float | str | date | datetime | time
+INTEGER, NUMBER, STRING = ColumnType.INTEGER, ColumnType.NUMBER, ColumnType.STRING
+BOOLEAN, DATE, TIME, TIMESTAMP = ColumnType.BOOLEAN, ColumnType.DATE, ColumnType.TIME, ColumnType.TIMESTAMP
+
+
+def text(*rows: str) -> bytes:
+    """Returns the rows as lines of UTF-8."""
+    return "".join(f"{row}\n" for row in rows).encode()
 
 
 def _case(
@@ -36,7 +34,16 @@ def _case(
 ) -> Case:
     """Returns a case; `columns` are names with spaces between them."""
     raw = data.encode() if isinstance(data, str) else data
-    return Case(name, raw, Table(list(zip(columns.split(" "), kinds, strict=True)), rows), said, warned=warned)
+    named = zip(columns.split(" "), kinds, strict=True)
+    table = {column: Typed(kind, [row[place] for row in rows]) for place, (column, kind) in enumerate(named)}
+    return Case(
+        name,
+        raw,
+        table,
+        options=ReadingOptions.model_validate(said),
+        warns=re.escape(warned),
+        quick=len(raw) < 100_000,
+    )
 
 
 def _one(name: str, kind: ColumnType, cells: Sequence[str], values: Sequence[Cell], **more: Any) -> Case:
@@ -256,11 +263,13 @@ def _refused() -> Iterator[Case]:
         ("JSON numbers", b"[1, 2, 3]", "record 1"),
         ("a picture", b"\x89PNG\r\n\x1a\n", "picture"),
     ):
-        yield Case(f"refused: {name}", data, refused=problem)
+        yield Case(f"refused: {name}", data, Refused(re.escape(problem), "it is no table"))
     data = text("a,b", "1,2")
-    yield Case("refused: a column that is not there", data, said={"types": {"c": "string"}}, refused="types")
-    yield Case(
-        "refused: a type that does not fit", text("a", "1", "x"), said={"types": {"a": "integer"}}, refused="row 2"
-    )
-    yield Case("refused: another delimiter", data, said={"delimiter": "|"}, refused="delimiter")
-    yield Case("refused: another encoding", b"a\ncaf\xe9\n", said={"encoding": "utf-8"}, refused="encoding")
+    for name, content, problem, said in (
+        ("a column that is not there", data, "types", {"types": {"c": "string"}}),
+        ("a type that does not fit", text("a", "1", "x"), "row 2", {"types": {"a": "integer"}}),
+        ("another delimiter", data, "delimiter", {"delimiter": "|"}),
+        ("another encoding", b"a\ncaf\xe9\n", "encoding", {"encoding": "utf-8"}),
+    ):
+        options = ReadingOptions.model_validate(said)
+        yield Case(f"refused: {name}", content, Refused(problem, "the option does not fit"), options=options)

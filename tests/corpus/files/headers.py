@@ -1,0 +1,235 @@
+"""Headers: their absence, titles and comments above them, their names, and what stands below the rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from raylane_common.wire.reading import ReadingOptions
+from raylane_common.wire.sources import ColumnType
+from tests.corpus.files.dialect import Dialect, Quoting
+from tests.corpus.files.model import Answers, Case, Refused, ints, nums, of, texts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TWO = {"a": ints(1, 3), "b": ints(2, 4)}
+_NAMES = [
+    "plain", "two words", "Umlaut ä", "日本", "😀", 'with "quotes"', "it's", "a,b", "a;b", "dot.ted", "dash-ed",
+    "order by", "class", "lambda", "$price", "50%", "#", "a/b", "a\\b", "(paren)", "[bracket]", "{brace}",
+    "tab\tbed", "select", "123abc", "new\nline", "UPPER", "x" * 5000, "null-ish", "__dunder__", "id", "index",
+    "rows", "decimal", "delimiter", "--encoding", "types", "e\u0301", "*", "?x", "a=b", "true-ish", "0x", "None here",
+    "column_1x",
+]  # fmt: skip
+
+
+def cases() -> Iterator[Case]:
+    """Yields the cases."""
+    yield from _without_header()
+    yield from _above()
+    yield from _below()
+    yield from _names()
+    yield from _small()
+
+
+def _without_header() -> Iterator[Case]:
+    table = {"column_1": ints(1, 2, 3), "column_2": texts("alice", "bob", "carol"), "column_3": ints(5, 6, 7)}
+    yield Case(
+        "no header",
+        b"1,alice,5\n2,bob,6\n3,carol,7\n",
+        table,
+        answers=Answers(3, 18, {"alice": (1, 5), "bob": (1, 6), "carol": (1, 7)}),
+        warns="header",
+    )
+    for delimiter in ";\t|":
+        data = Dialect(delimiter).write([["1", "alice", "5"], ["2", "bob", "6"], ["3", "carol", "7"]])
+        yield Case(f"no header, delimiter {delimiter!r}", data, table, warns="header")
+    said = ReadingOptions(header_line=0)
+    words = {"column_1": texts("a", "c", "e"), "column_2": texts("b", "d", "f")}
+    yield Case("no header is stated for words", b"a,b\nc,d\ne,f\n", words, options=said)
+    yield Case(
+        "a header is stated for numbers",
+        b"1,2\n3,4\n",
+        {"1": ints(3), "2": ints(4)},
+        options=ReadingOptions(header_line=1),
+    )
+    yield Case(
+        "no header, dates",
+        b"2024-01-05,1.5\n2024-01-06,2.5\n2024-01-07,3.5\n",
+        {"column_1": of(ColumnType.DATE, _days(3)), "column_2": nums(1.5, 2.5, 3.5)},
+        warns="header",
+    )
+    yield Case(
+        "no header, an empty cell in the first row",
+        b"1,,5\n2,bob,6\n3,carol,7\n",
+        table | {"column_2": texts(None, "bob", "carol")},
+        warns="header",
+    )
+    yield Case(
+        "a header of years",
+        b"name,2019,2020\na,1,2\nb,3,4\n",
+        {"name": texts("a", "b"), "2019": ints(1, 3), "2020": ints(2, 4)},
+    )
+    yield Case(
+        "a header over texts only",
+        b"first,last\nAda,Lovelace\nGrace,Hopper\n",
+        {"first": texts("Ada", "Grace"), "last": texts("Lovelace", "Hopper")},
+    )
+    yield Case("the second line is stated", b"x,y\na,b\n1,2\n3,4\n", TWO, options=ReadingOptions(header_line=2))
+    yield Case(
+        "a line that does not exist is stated",
+        b"a,b\n1,2\n",
+        Refused("line", "the file has two lines"),
+        options=ReadingOptions(header_line=10),
+    )
+
+
+def _days(count: int) -> list[object]:
+    from datetime import date
+
+    return [date(2024, 1, 5 + i) for i in range(count)]
+
+
+def _above() -> Iterator[Case]:
+    for name, top in {
+        "a comment": "# exported 2024-01-05\n",
+        "three comments": "# one\n# two\n# three\n",
+        "a comment with commas": "# one, two, three\n",
+        "a title": "Sales report\n",
+        "a title and a blank line": "Sales report\n\n",
+        "a title with delimiters": "Sales report,\n",
+        "two title lines": "Sales report\nJanuary 2024\n",
+        "a title in quotes": '"Sales, in EUR"\n\n',
+        "blank lines": "\n\n",
+        "blank rows": ",\n,\n",
+        "a line of key and value": "Exported:,2024-01-05\n\n",
+        "percent signs": "% made by hand\n",
+        "slashes": "// made by hand\n",
+    }.items():
+        yield Case(
+            f"{name} above the header",
+            f"{top}a,b\n1,2\n3,4\n".encode(),
+            TWO,
+            answers=Answers(2, 6, {1: (1, 2), 3: (1, 4)}),
+        )
+        if "delimiters" not in name and "key" not in name and "rows" not in name:
+            data = f"{top}a;b\n1;2\n3;4\n".replace("\n", "\r\n").encode("utf-8-sig")
+            yield Case(f"{name} above semicolons, crlf, mark", data, TWO, quick=False)
+    yield Case("comments between rows", b"a,b\n1,2\n# note, this\n3,4\n", TWO)
+    yield Case("a header in a comment", b"#a,b\n1,2\n3,4\n", {"#a": ints(1, 3), "b": ints(2, 4)})
+    yield Case("a hash in cells", b"tag,n\n#one,1\n#two,2\n", {"tag": texts("#one", "#two"), "n": ints(1, 2)})
+    yield Case(
+        "a hash in the first cell of one row",
+        b"tag,n\none,1\n#two,2\nthree,3\n",
+        {"tag": texts("one", "#two", "three"), "n": ints(1, 2, 3)},
+        because="a line that looks like a row is a row",
+    )
+
+
+def _below() -> Iterator[Case]:
+    text_total = {"name": texts("a", "b", "Total"), "x": texts(None, None, None), "n": ints(1, 2, 3)}
+    yield Case(
+        "a row of totals",
+        b"name,x,n\na,,1\nb,,2\nTotal,,3\n",
+        text_total,
+        because="a total is a row like others",
+    )
+    yield Case(
+        "a footer of one cell",
+        b"a,b\n1,2\n3,4\nSource: the office\n",
+        {"a": texts("1", "3", "Source: the office"), "b": ints(2, 4, None)},
+        warns="line 4",
+        because="a short row is filled, and told",
+    )
+    yield Case(
+        "a short row",
+        b"a,b,c\n1,2,3\n4,5\n6,7,8\n",
+        {"a": ints(1, 4, 6), "b": ints(2, 5, 7), "c": ints(3, None, 8)},
+        warns="line 3",
+    )
+    yield Case("a long row", b"a,b\n1,2\n3,4,5\n6,7\n", Refused("line 3", "a cell has no column"))
+    yield Case(
+        "a long row late",
+        b"a,b\n" + b"1,2\n" * 200_000 + b"3,4,5\n",
+        Refused("line 200002", "a cell has no column"),
+        quick=False,
+    )
+    yield Case(
+        "two files one below the other",
+        b"a,b\n1,2\na,b\n3,4\n",
+        {"a": texts("1", "a", "3"), "b": texts("2", "b", "4")},
+        because="a row that repeats the header is text; no number is wrong",
+    )
+    yield Case(
+        "two tables one below the other",
+        b"a,b\n1,2\n\nx,y,z\n3,4,5\n",
+        Refused("line 4", "the second table has more columns"),
+    )
+    yield Case("a quote that never closes", b'a,b\n1,"x\n2,y\n3,z\n', Refused("quote|line", "the last cell has no end"))
+
+
+def _names() -> Iterator[Case]:
+    header = list(_NAMES)
+    yield Case(
+        "unusual names",
+        Dialect().write([header, ["1"] * len(header), ["2"] * len(header)]),
+        {_clean(name): ints(1, 2) for name in header},
+    )
+    for name in _NAMES:
+        data = Dialect(quoting=Quoting.ALL).write([["key", name], ["a", "1"], ["b", "2"]])
+        yield Case(
+            f"a column named {name[:20]!r}", data, {"key": texts("a", "b"), _clean(name): ints(1, 2)}, quick=False
+        )
+    yield Case(
+        "two columns of one name",
+        b"amount,amount\n1,2\n3,4\n",
+        {"amount": ints(1, 3), "amount_2": ints(2, 4)},
+        warns="amount_2",
+    )
+    yield Case(
+        "a new name that is taken",
+        b"amount,amount_2,amount\n1,2,3\n",
+        {"amount": ints(1), "amount_2": ints(2), "amount_3": ints(3)},
+        warns="amount_3",
+    )
+    yield Case(
+        "three columns of one name", b"a,a,a\n1,2,3\n", {"a": ints(1), "a_2": ints(2), "a_3": ints(3)}, warns="a_3"
+    )
+    yield Case("an empty name", b"a,,c\n1,2,3\n", {"a": ints(1), "column_2": ints(2), "c": ints(3)}, warns="column_2")
+    yield Case(
+        "an empty first name", b",b\n0,x\n1,y\n", {"column_1": ints(0, 1), "b": texts("x", "y")}, warns="column_1"
+    )
+    yield Case("names in two cases", b"Id,id\n1,2\n", {"Id": ints(1), "id": ints(2)})
+    yield Case(
+        "10,000 columns",
+        Dialect().write([[f"c{i}" for i in range(10_000)], ["1"] * 10_000]),
+        {f"c{i}": ints(1) for i in range(10_000)},
+        quick=False,
+    )
+    yield Case(
+        "a name in several lines",
+        b'"first\nname",n\nAda,1\n',
+        {"first name": texts("Ada"), "n": ints(1)},
+        warns="first name",
+    )
+
+
+def _clean(name: str) -> str:
+    """The name on one line, as Raylane spells it."""
+    return " ".join(name.split())
+
+
+def _small() -> Iterator[Case]:
+    yield Case("one row", b"a,b\n1,x\n", {"a": ints(1), "b": texts("x")})
+    yield Case("one row without its end", b"a,b\n1,x", {"a": ints(1), "b": texts("x")})
+    yield Case("only a header", b"a,b,c\n", {"a": texts(), "b": texts(), "c": texts()})
+    yield Case("only a header without its end", b"a,b,c", {"a": texts(), "b": texts(), "c": texts()})
+    yield Case("an empty column", b"a,b\n1,\n2,\n", {"a": ints(1, 2), "b": texts(None, None)})
+    yield Case("empty columns everywhere", b"a,b\n,\n,\n", {"a": texts(None, None), "b": texts(None, None)})
+    yield Case("one column and one row", b"a\n1\n", {"a": ints(1)})
+    yield Case("a huge cell", b"a,b\n1," + b"x" * 900_000 + b"\n", {"a": ints(1), "b": texts("x" * 900_000)})
+    yield Case(
+        "a cell of 3 MiB",
+        b"a,b\n1," + b"x" * 3_000_000 + b"\n2,y\n",
+        {"a": ints(1, 2), "b": texts("x" * 3_000_000, "y")},
+        quick=False,
+    )
