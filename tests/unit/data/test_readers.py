@@ -12,7 +12,7 @@ import xlsxwriter
 from pyarrow import ipc, parquet
 
 from raylane_common.errors import InvalidFile, InvalidRequest
-from raylane_common.wire.reading import ReadingOptions
+from raylane_common.wire.reading import FileFormat, Reading, ReadingOptions
 from raylane_worker.data.readers import open_batches
 from raylane_worker.data.sniff import sniff
 
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from xlsxwriter.workbook import Workbook
+
+
+JSON_WITH_LATE_FIELDS = [(1, None, None), (None, 2, None), (4, None, 3)]
 
 
 def read(tmp_path: Path, data: str | bytes, **said: Any) -> tuple[dict[str, str], list[tuple[object, ...]], str]:
@@ -32,7 +35,7 @@ def read(tmp_path: Path, data: str | bytes, **said: Any) -> tuple[dict[str, str]
         table = pa.Table.from_batches(list(opened))
         types = dict(zip(opened.names, map(str, table.schema.types), strict=True))
     rows = list(zip(*[column.to_pylist() for column in table.columns], strict=True))
-    return types, rows, " ".join(found.warnings)
+    return types, rows, " ".join([*found.warnings, *opened.warnings])
 
 
 def workbook(fill: Callable[[Workbook], None]) -> bytes:
@@ -64,6 +67,14 @@ def workbook(fill: Callable[[Workbook], None]) -> bytes:
         ),
         ('{"a":1}\r\n{"a":2}\r\n', {"a": "int64"}, [(1,), (2,)]),
         ('\ufeff[{"é":"日本"}]', {"é": "string"}, [("日本",)]),
+        ('[{"a":1e400},{"a":1}]', {"a": "string"}, [("1e400",), ("1",)]),
+        ('[{"a":Infinity},{"a":1.5}]', {"a": "double"}, [(float("inf"),), (1.5,)]),
+        ('[{"a":[]},{"a":[1]}]', {"a": "string"}, [("[]",), ("[1]",)]),
+        ('[{},{"a":{}},{"a":{"b":1}}]', {"a.b": "int64"}, [(None,), (None,), (1,)]),
+        ('[{"a":1},{"b":2},{"c":3,"a":4}]', {"a": "int64", "b": "int64", "c": "int64"}, JSON_WITH_LATE_FIELDS),
+        ('{\n "a": 1\n}\n{\n "a": 2\n}\n', {"a": "int64"}, [(1,), (2,)]),
+        (f'{{"a":"{"x" * 300_000}"}}\n{{"a":"y"}}\n', {"a": "string"}, [("x" * 300_000,), ("y",)]),
+        ('[{"a":true},{"a":"x\\u0000"}]', {"a": "string"}, [("true",), ("x\0",)]),
     ],
 )
 def test_json_keeps_its_types(tmp_path: Path, text: str, types: dict[str, str], rows: list[tuple[object, ...]]) -> None:
@@ -75,7 +86,19 @@ def test_json_keeps_its_types(tmp_path: Path, text: str, types: dict[str, str], 
     [
         ('[{"a":1,"a":2}]', "record 1 is not JSON: an object has the field 'a' twice"),
         ('{"a":1}\n{"a":\n', "line 2 is not JSON"),
+        ('[{"a":1},\n\n{"a":x}]', "record 2 is not JSON: Expecting value (line 3)"),
         ("[1,2]", "record 1 is not an object with fields"),
+        ('{"id":{"0":1,"1":2},"n":{"0":3,"1":4}}', "perhaps columns; write an array of records"),
+        ('{"columns":["a"],"index":[0],"data":[[1]]}', "perhaps columns; write an array of records"),
+        ('{"a":[1,2],"b":[3,4]}', "perhaps columns; write an array of records"),
+        ("[" * 100_000, "nested too deeply"),
+        ('{"a":1}\n{"a":' + "[" * 100_000, "line 2 is not JSON: its arrays and objects are nested too deeply"),
+        ('[{"a":' + "1" * 5000 + "}]", "a number has more than 4,300 digits"),
+        ('{"a":1}\n{"a":"' + "x" * 17_000_000 + '"}\n', "record 2 is longer than 16 MiB"),
+        ('{"a":1}\n{"a":2}\n' + "x" * 300_000 + "\n" + "x" * 17_000_000, "line 3 is not JSON"),
+        ('{"a":1}\n{"a":2}\n{"a":"' + "x" * 17_000_000 + '"}\n', "line 3 is longer than 16 MiB"),
+        ('[{"a":"' + "x" * 17_000_000 + '"}]', "record 1 is longer than 16 MiB"),
+        ('{"a":1}x', "after record 1 there is no object"),
         ("[]", "no records with fields"),
         ('[{"a":1},{"a":2}', "after record 2 there is neither ',' nor ']'"),
         ('[{"a":1}]\n[{"a":2}]', "more text after the end of the array"),
@@ -86,6 +109,31 @@ def test_json_that_is_no_table_is_refused_with_its_place(tmp_path: Path, text: s
     with pytest.raises(InvalidFile) as raised:
         read(tmp_path, text)
     assert problem in raised.value.message
+
+
+@pytest.mark.parametrize(
+    ("text", "rows", "warning"),
+    [
+        ('{"data":[{"a":1}],"page":1,"next":null}', [(1,)], "those in 'data'; what is in 'page', 'next' is left out"),
+        ('{"a":1,"tags":["x"]}', [(1, '["x"]')], "a single record, so the table has one row"),
+        ('[{"a":"\\ud83d"},{"a":"\\ud83d\\ude00"}]', [("\ufffd",), ("😀",)], "halves of characters"),
+    ],
+)
+def test_json_that_is_read_in_part_says_so(
+    tmp_path: Path, text: str, rows: list[tuple[object, ...]], warning: str
+) -> None:
+    _, found, warnings = read(tmp_path, text)
+    assert found == rows
+    assert warning in warnings
+
+
+def test_many_short_records_in_an_array_take_linear_time(tmp_path: Path) -> None:
+    # Copying the rest of the text for each record took minutes.
+    text = "[" + ",".join(f'{{"n":{number}}}' for number in range(200_000)) + "]"
+    path = tmp_path / "file"
+    path.write_text(text)
+    with open_batches(path, Reading(format=FileFormat.JSON)) as opened:
+        assert sum(batch.num_rows for batch in opened) == 200_000
 
 
 def test_a_record_may_be_cut_anywhere_by_the_reader(tmp_path: Path) -> None:

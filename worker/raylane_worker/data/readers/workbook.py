@@ -49,7 +49,7 @@ class WorkbookBatches:
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         """Yields the batches."""
-        with typed_rows(len(self.names)) as rows:
+        with typed_rows(("TRUE", "FALSE")) as rows:
             for number, cells in _rows(self._sheet):
                 if number > self._header_line and any(cell is not None for cell in cells):
                     rows.add(cells)

@@ -115,7 +115,7 @@ def _is_csv_in_brackets(head: str) -> bool:
     """Returns whether the first line has several values that are not one JSON value, such as `[1],[2]`."""
     try:
         _, end = json.JSONDecoder().raw_decode(head.lstrip())
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return head.lstrip()[end:].lstrip(" \t").startswith((",", ";", "|"))
 
@@ -123,5 +123,5 @@ def _is_csv_in_brackets(head: str) -> bool:
 def _is_object(line: str) -> bool:
     try:
         return isinstance(json.loads(line), dict)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
