@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 LETTERS = "id;name;n\n1;Zoë Müller;10\n2;François Côté;20\n3;Ångström “x” €;30\n"
 RUSSIAN = "имя;город\n" + "".join(f"Иван{number};Москва и область\n" for number in range(30))
+WESTERN = "id;wörd\n" + "".join(f"1;{word}\n" for word in ("Zoë", "Côté", "Peña", "Søren", "Groß", "Núñez") * 9)
+POLISH = "a;b\n" + "1;Łódź i Gdańsk i Wałęsa późno\n" * 10
+CZECH = "a;b\n" + "1;Příliš žluťoučký kůň úpěl ďábelské čepice\n" * 10
 JAPANESE = "名前;都市\n" + "".join(f"山田太郎{number};東京都新宿区の住所です\n" for number in range(30))
 
 
@@ -92,6 +95,15 @@ def zipped(*members: tuple[str, str]) -> bytes:
         ('a,b\n1,"x \\"q\\" y"\n2,"z, w"\n', "a b", '1 x_"q"_y|2 z,_w', {"escape": "\\"}),
         ('a, b, c\n1, 2, 3\n4, "x, y", 6\n', "a b c", "1 2 3|4 x,_y 6", {}),
         ('id,txt\n1,5" pipe\n2,6" pipe\n', "id txt", '1 5"_pipe|2 6"_pipe', {}),
+        (",b\n0,x\n1,y\n", " b", "0 x|1 y", {}),
+        ("Sales report,\na,b\n1,2\n3,4\n", "a b", "1 2|3 4", {"header_line": 2}),
+        ("Exported:,2024-01-05\n\na,b\n1,2\n3,4\n", "a b", "1 2|3 4", {"header_line": 3}),
+        ('"Sales, in EUR"\n\na,b\n1,2\n3,4\n', "a b", "1 2|3 4", {"header_line": 3}),
+        ("a,b\n1,2\n3,4\n  \n", "a b", "1 2|3 4", {}),
+        ("a,b\r\n1,2\r\n3,4\r\n\x1a", "a b", "1 2|3 4", {}),
+        ("a,b,c", "a b c", "", {}),
+        ("a,b\n,\n,\n", "a b", " | ", {}),
+        ("a, b, c\n1, 2, x\n3, 4, y\n", "a b c", "1 2 x|3 4 y", {}),
         ("id,tags\n1,a|b|c\n2,d|e|f\n", "id tags", "1 a|b|c\n2 d|e|f", {}),
         ("x\n1\n2\n", "x", "1|2", {}),
         ("amount,amount\n1,2\n", "amount amount", "1 2", {}),
@@ -122,6 +134,12 @@ def test_a_dialect_is_found_and_read(
         (LETTERS.encode("utf-32"), "utf-32", False),
         (LETTERS.encode("cp1252"), "cp1252", True),
         (RUSSIAN.encode("cp1251"), "cp1251", True),
+        (RUSSIAN.replace(";", "\t").encode("cp1251"), "cp1251", True),
+        (RUSSIAN.encode("koi8-r"), "koi8-r", True),
+        (WESTERN.encode("cp1252"), "cp1252", True),
+        (POLISH.encode("cp1250"), "cp1250", True),
+        (CZECH.encode("cp1250"), "cp1250", True),
+        (b"a;b\n1;x\xa0y\n2;z\n", "cp1252", True),
         (JAPANESE.encode("shift_jis"), "cp932", True),
         (JAPANESE.encode("gb18030"), "gb18030", True),
     ],
@@ -132,7 +150,8 @@ def test_an_encoding_is_found_and_a_guess_is_told(written: Written, data: bytes,
     assert found.reading.encoding == encoding
     assert any(f"read as {encoding}" in warning for warning in found.warnings) == is_told
     text = data.decode("utf-8-sig" if encoding == "utf-8" else encoding)
-    assert [names, *map(list, rows)] == [line.split(";") for line in text.splitlines()]
+    delimiter = found.reading.delimiter
+    assert [names, *map(list, rows)] == [line.split(delimiter) for line in text.splitlines()]
 
 
 def test_a_byte_that_is_not_utf_8_is_found_behind_the_first_mebibyte(written: Written) -> None:
@@ -169,6 +188,9 @@ def test_a_compressed_file_is_read(written: Written, pack: Callable[[bytes], byt
         (zipped(("a.csv", "a"), ("b.csv", "b")), "holds 2 files ('a.csv', 'b.csv')"),
         (gzip.compress(LETTERS.encode() * 50)[:-20], "the gzip compression is damaged"),
         (pa.compress(b"a,b\n" * 20_000_000, "zstd", asbytes=True), "more than 500 times"),
+        (gzip.compress(gzip.compress(b"a,b\n")), "compressed twice"),
+        (b"<!-- made -->\n<!DOCTYPE html>\n<html></html>", "HTML page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\n", "pointer of Git LFS"),
         (b"PK\x03\x04broken", "the ZIP archive is damaged"),
         (b'id,t\n1,"abc\n2,def\n3,ghi\n', "a quote that opens on line 2 is never closed"),
         (b"a,b\n1,2\n3,4,5\n6,7\n", "line 3 has 3 cells and the header names 2: '3,4,5'"),
@@ -205,6 +227,7 @@ def test_a_format_is_known_by_its_content(written: Written, data: bytes, found: 
         ("1,alice,5\n2,bob,6\n", "line 1 seems to be data"),
         ("anna,Oslo\nbob,Rome\ncarl,Paris\n", "line 1 is taken for the names of the columns"),
         ("Sales 2024\na,b\n1,2\n3,4\n", "'Sales 2024', is left out"),
+        ("name   n\nAda   10\nGrace 20\n", "aligned with spaces"),
         ('"a;b"\n1\n2\n', "if ';' separates the columns"),
     ],
 )
@@ -213,7 +236,7 @@ def test_a_doubt_is_told_with_the_option_that_ends_it(written: Written, data: st
         ""
     ]
     assert warning in told
-    assert "--" in told
+    assert "--" in told or "put a delimiter" in told
 
 
 def test_a_short_row_is_told_with_its_line(written: Written) -> None:

@@ -15,7 +15,7 @@ from raylane_common.errors import InvalidFile
 from raylane_common.wire.reading import Reading
 from raylane_worker.data.readers import Decide
 from raylane_worker.data.readers.plain import open_text
-from raylane_worker.data.readers.rows import Row, csv_format, first_line, has_spaced_quotes, head_lines, split
+from raylane_worker.data.readers.rows import Row, csv_format, first_line, has_spaced_cells, head_lines, split
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _BLOCK_BYTES: Final = 16 * 1024 * 1024
 _SHOWN_CHARACTERS: Final = 80
 _PLAIN: Final = Reading()
+# DOS ends a file with this control character.
+_BLANK: Final = " \t\x1a"
 
 
 class CsvBatches:
@@ -40,7 +42,7 @@ class CsvBatches:
         self.warnings: list[str] = []
         with self._open() as file:
             lines = head_lines(file)
-        self._spaced = has_spaced_quotes(lines, reading.model_dump())
+        self._spaced = has_spaced_cells(lines, reading.model_dump())
         header, self._first_line = [], first_line(lines)
         if reading.header_line:
             written = csv.reader(
@@ -109,7 +111,8 @@ class CsvBatches:
                         return
                     yield batch
         except pa.ArrowInvalid as error:
-            if "Empty CSV" not in str(error):
+            # There is nothing below the header.
+            if not any(problem in str(error) for problem in ("Empty CSV", "Could not skip")):
                 self._explain(error)
 
     def _rewritten(self) -> Iterator[pa.RecordBatch]:
@@ -150,7 +153,8 @@ class CsvBatches:
         comment, line = self._reading.comment, self._first_line
         try:
             for cells in reader:
-                if cells and not (comment and cells[0].startswith(comment)):
+                is_blank = len(cells) <= 1 < len(self.names) and not "".join(cells).strip(_BLANK)
+                if cells and not is_blank and not (comment and cells[0].startswith(comment)):
                     yield Row(line, cells)
                 line = self._first_line + reader.line_num
         except csv.Error as error:

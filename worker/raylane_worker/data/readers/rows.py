@@ -55,7 +55,7 @@ def split(lines: list[str], start: int, fields: Mapping[str, str | int]) -> list
     """Returns the first records of the lines from number `start`, without blank lines and comments."""
     rows: list[Row] = []
     comment = str(fields["comment"])
-    reader = csv.reader(lines[start - 1 :], **csv_format(fields, spaced=has_spaced_quotes(lines, fields)))
+    reader = csv.reader(lines[start - 1 :], **csv_format(fields, spaced=has_spaced_cells(lines, fields)))
     line = start
     try:
         for cells in reader:
@@ -69,10 +69,16 @@ def split(lines: list[str], start: int, fields: Mapping[str, str | int]) -> list
     return rows
 
 
-def has_spaced_quotes(lines: list[str], fields: Mapping[str, str | int]) -> bool:
-    """Returns whether quotes come after a delimiter and a space, as in `1, "a, b"`."""
+def has_spaced_cells(lines: list[str], fields: Mapping[str, str | int]) -> bool:
+    """Returns whether spaces after the delimiters belong to them: before a quote, or everywhere in `1, a, b`."""
     quote, delimiter = str(fields["quote"]), str(fields["delimiter"])
-    return bool(quote) and delimiter != " " and any(f"{delimiter} {quote}" in line for line in lines)
+    spaced = f"{delimiter} "
+    if delimiter == " ":
+        return False
+    if quote and any(f"{spaced}{quote}" in line for line in lines):
+        return True
+    delimited = [line for line in lines[:CHECKED_ROWS] if delimiter in line]
+    return len(delimited) > 1 and all(line.count(delimiter) == line.count(spaced) for line in delimited)
 
 
 def csv_format(fields: Mapping[str, str | int], *, spaced: bool) -> CsvFormat:

@@ -16,7 +16,7 @@ from raylane_worker.data.readers.plain import open_plain, open_text
 from raylane_worker.data.readers.rows import HEAD_BYTES, head_lines
 from raylane_worker.data.sniff.dialect import dialect_of
 from raylane_worker.data.sniff.encodings import check_encoding, encoding_of
-from raylane_worker.data.sniff.kinds import binary_format, compression_of, text_format
+from raylane_worker.data.sniff.kinds import binary_format, compression_of, is_compressed, text_format
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,6 +42,8 @@ def sniff(path: Path, options: ReadingOptions) -> Sniffed:
     compression = compression_of(path)
     with open_plain(path, compression) as file:
         head = file.read(HEAD_BYTES)
+    if compression is not None and is_compressed(head):
+        raise InvalidFile("the file is compressed twice; unpack it once")
     binary = binary_format(head)
     nulls = NULL_MARKERS if options.null_markers is None else ("", *options.null_markers)
     if binary is not None:

@@ -15,6 +15,7 @@ import duckdb
 
 from raylane_common.errors import InvalidFile, InvalidRequest
 from raylane_worker.data.readers.rows import CHECKED_ROWS, Row, first_line, split
+from raylane_worker.data.sniff.header import find_header, said_header
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -26,12 +27,10 @@ MAX_COLUMNS: Final = 10_000
 # Without any of them, there is one column.
 _DELIMITERS: Final = (",", ";", "\t", "|", ":", "^", "~", "\x01", " ")
 _SEPARATOR_LINE: Final = re.compile(r'"?sep=(.)"?\r?\n?')
-_NUMBER: Final = re.compile(r"\s*[-+(]?[$€£¥]?\s*[0-9][0-9.,' \u00a0\u202f]*([eE][-+]?[0-9]+)?\s*[%€$£¥)]?\s*")
-_DATE: Final = re.compile(r"\s*[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}([ T].*)?|\s*[0-9]{1,2}:[0-9]{2}(:[0-9.]+)?\s*")
-_YEAR: Final = re.compile(r"\s*(1[89]|20|21)[0-9]{2}\s*")
 _DECIMAL_COMMA: Final = re.compile(r"\s*-?[0-9]{1,3}((\.[0-9]{3})+|[0-9]*),([0-9]{1,2}|[0-9]{4,})\s*")
 _DECIMAL_POINT: Final = re.compile(r"\s*-?[0-9]{1,3}((,[0-9]{3})+|[0-9]*)\.([0-9]{1,2}|[0-9]{4,})\s*")
-_SHOWN_CHARACTERS: Final = 60
+# Spaces that align columns.
+_ALIGNED: Final = re.compile(r"\S {2,}\S")
 # A delimiter has to give nearly all lines the same number of cells.
 _REGULAR: Final = 0.9
 # DuckDB must not load anything from the network, and one thread is enough for the head of a file.
@@ -76,7 +75,9 @@ def dialect_of(lines: list[str], options: ReadingOptions) -> Dialect:
             "reading.delimiter", f"no line has {options.delimiter!r}; leave it out to find it out"
         )
     fields["decimal"] = options.decimal or _decimal_mark(rows, str(fields["delimiter"]))
-    header = _said_header(options.header_line, lines) or _found_header(rows, proposed, start)
+    header = said_header(options.header_line, lines) or find_header(
+        rows, skipped_until=start + proposed.skipped_lines, has_header=proposed.has_header
+    )
     fields["header_line"] = header.line
     return Dialect(fields, [*header.warnings, *_warnings(rows, header.line, fields)])
 
@@ -89,11 +90,6 @@ class _Proposal(NamedTuple):
     skipped_lines: int
     has_header: bool
     columns: int
-
-
-class _Header(NamedTuple):
-    line: int
-    warnings: tuple[str, ...] = ()
 
 
 def _propose(text: str, delimiter: str | None, options: ReadingOptions) -> _Proposal:
@@ -159,87 +155,14 @@ def _most_regular(text: str, dialect: _Proposal) -> str:
     return best if regularity(best)[0] > _REGULAR else dialect.delimiter
 
 
-def _said_header(said: int | None, lines: list[str]) -> _Header | None:
-    if said is None:
-        return None
-    if said > len(lines):
-        problem = f"is {said}, but the beginning of the file has only {len(lines)} lines"
-        raise InvalidRequest.field("reading.header_line", problem)
-    if said and not lines[said - 1].strip():
-        raise InvalidRequest.field("reading.header_line", f"line {said} is blank; name the line with the column names")
-    return _Header(said)
-
-
-def _found_header(rows: list[Row], proposed: _Proposal, start: int) -> _Header:
-    """Returns the line that names the columns, and what is doubtful about it."""
-    below_title = [row for row in rows if row.line >= start + proposed.skipped_lines] or rows
-    if not below_title:
-        raise InvalidFile("the file holds only comments and blank lines")
-    first, *others = below_title
-    title = tuple(_title_warnings(rows, first))
-    if not proposed.has_header and not title and others and not _names_years(first, others):
-        doubt = (
-            f"line {first.line} seems to be data, so the columns are named column_1, column_2 …; "
-            f"if it names them, use --header-line {first.line}"
-        )
-        return _Header(0, (doubt,))
-    unclear = _doubt(first, others)
-    return _Header(first.line, (*title, unclear) if unclear else title)
-
-
-def _title_warnings(rows: list[Row], header: Row) -> Iterator[str]:
-    above = [row for row in rows if row.line < header.line]
-    if above:
-        shown = ", ".join(cell.strip() for cell in above[0].cells)[:_SHOWN_CHARACTERS]
-        yield (
-            f"the column names are on line {header.line}, and what is above, such as {shown!r}, is left out; "
-            "use --header-line to choose another line"
-        )
-
-
-def _names_years(first: Row, others: list[Row]) -> bool:
-    """Returns whether the first row has years above numbers, and names above texts: `country,2019,2020`."""
-    numbers = [cell for cell in first.cells if _NUMBER.fullmatch(cell)]
-    return (
-        all(map(_YEAR.fullmatch, numbers)) and 1 < len(numbers) < len(first.cells) and len(set(numbers)) == len(numbers)
-    )
-
-
-def _doubt(first: Row, others: list[Row]) -> str | None:
-    """Returns a warning if nothing tells the first row from the others: all cells are text of the same forms."""
-    same_length = [row.cells for row in others if len(row.cells) == len(first.cells)]
-    columns = list(zip(*same_length, strict=True))
-    if not columns or any(_has_values(column) for column in columns):
-        return None
-    if any(_form(name) != _common_form(column) for name, column in zip(first.cells, columns, strict=True)):
-        return None
-    return (
-        f"line {first.line} is taken for the names of the columns, but looks like the lines below; "
-        "if it is data, use --header-line 0"
-    )
-
-
-def _common_form(column: tuple[str, ...]) -> str:
-    return Counter(_form(cell) for cell in column).most_common(1)[0][0]
-
-
-def _form(text: str) -> str:
-    """Returns the text with 'A' for capitals, 'a' for other letters and '9' for digits, each run as one character."""
-    letters = "".join("A" if one.isupper() else "a" if one.isalpha() else "9" if one.isdigit() else one for one in text)
-    return re.sub(r"(.)\1+", r"\1", letters.strip())
-
-
-def _has_values(column: tuple[str, ...]) -> bool:
-    filled = [cell for cell in column if cell.strip()]
-    return bool(filled) and all(_NUMBER.fullmatch(cell) or _DATE.fullmatch(cell) for cell in filled)
-
-
 def _warnings(rows: list[Row], header_line: int, fields: Mapping[str, str | int]) -> Iterator[str]:
     widths = {len(row.cells) for row in rows if row.line >= header_line}
     if max(widths, default=0) > MAX_COLUMNS:
         raise InvalidFile(f"a line has {max(widths):,} cells; at most {MAX_COLUMNS:,} columns are supported")
     if widths == {1} and (other := _delimiter_in(rows)):
         yield f"only one column was found; if {other!r} separates the columns, use --delimiter '{other}'"
+    elif widths == {1} and sum(bool(_ALIGNED.search(row.cells[0])) for row in rows) > 1:
+        yield "only one column was found, but columns seem to be aligned with spaces; put a delimiter between them"
 
 
 def _delimiter_in(rows: list[Row]) -> str | None:

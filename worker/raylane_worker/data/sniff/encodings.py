@@ -29,13 +29,17 @@ _MARKS: Final = (
 _WESTERN: Final = "cp1252"
 _UNUSED_IN_CP1252: Final = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
 # Those of spreadsheets and databases all over the world. Rare relatives of them only make a guess worse.
-_CANDIDATES: Final = ["cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256"]
+_CANDIDATES: Final = ["cp1252", "cp1251", "koi8_r", "cp1253", "cp1255", "cp1256"]
 _CANDIDATES_WIDE: Final = ["cp932", "euc_jp", "gb18030", "big5", "cp949"]
-# They share most letters with the Western one, so a few words do not tell them apart.
-_NEAR_WESTERN: Final = frozenset({"cp1250", "cp1254"})
-_ENOUGH_BYTES: Final = 100
+# Fewer bytes above ASCII are a sign or a name in a Western text.
+_ENOUGH_BYTES: Final = 10
+# Central European letters that are signs in the middle of a word in cp1252 (Polish), or never come together (Czech).
+_POLISH: Final = re.compile(rb"[A-Za-z\xc0-\xff][\xb3\xb9\xbf\x9f][A-Za-z\xc0-\xff]")
+# Its letters are where Hebrew has points, which hardly anybody writes.
+_KOI8: Final = re.compile(rb"[\xc0-\xdf]")
+_CZECH: Final = (b"\xec", b"\xf8", b"\xe8")
 # As people write them.
-_NAMES: Final = {"euc_jp": "euc-jp"}
+_NAMES: Final = {"koi8_r": "koi8-r", "euc_jp": "euc-jp"}
 _LINE_WITH_OTHER_BYTES: Final = re.compile(rb"[^\r\n]*[\x80-\xff][^\r\n]*")
 
 
@@ -115,7 +119,14 @@ def _wide(head: bytes) -> str | None:
 
 def _guess(sample: bytes) -> str:
     above_ascii = len(sample) - len(sample.translate(None, bytes(range(128, 256))))
-    best = from_bytes(sample, cp_isolation=_CANDIDATES + _CANDIDATES_WIDE).best()
-    if best is not None and (best.encoding not in _NEAR_WESTERN or above_ascii >= _ENOUGH_BYTES):
-        return _NAMES.get(best.encoding, best.encoding)
+    if above_ascii >= _ENOUGH_BYTES:
+        if len(_POLISH.findall(sample)) > 1 or all(letter in sample for letter in _CZECH):
+            return "cp1250"
+        # Delimiters make words less like a language. Others are a part of characters in some encodings.
+        words = re.sub(rb"[\t;,]", b" ", sample)
+        best = from_bytes(words, cp_isolation=_CANDIDATES + _CANDIDATES_WIDE).best()
+        if best is not None and best.encoding == "cp1255" and len(_KOI8.findall(sample)) > above_ascii / 2:
+            return "koi8-r"
+        if best is not None:
+            return _NAMES.get(best.encoding, best.encoding)
     return "latin-1" if _UNUSED_IN_CP1252.search(sample) else _WESTERN

@@ -51,9 +51,10 @@ _REFUSED: Final = {
     b"{\\rtf": "a text document; export the table as CSV",
 }
 _TAR_MAGIC: Final = (257, b"ustar")
+_LFS_POINTER: Final = "version https://git-lfs"
 _WORKBOOK_MEMBERS: Final = ("xl/", "content.xml", "mimetype")
 _MAX_LISTED: Final = 5
-_XML: Final = re.compile(r"\s*<(\?xml|!doctype|html|head|body|table|[a-z][\w:.-]*(\s[^<>]*)?/?>)", re.IGNORECASE)
+_XML: Final = re.compile(r"\s*<(\?xml|!doctype|!--|html|head|body|table|[a-z][\w:.-]*(\s[^<>]*)?/?>)", re.IGNORECASE)
 _HTML: Final = re.compile(r"<(!doctype\s+html|html|head|body|table)", re.IGNORECASE)
 _JSON_ARRAY: Final = re.compile(r'\s*\[\s*([\[{"\]]|-?[0-9]|null|true|false)')
 _JSON_OBJECT: Final = re.compile(r'\s*\{\s*["}]')
@@ -80,6 +81,11 @@ def compression_of(path: Path) -> Compression | None:
     return Compression.ZIP
 
 
+def is_compressed(head: bytes) -> bool:
+    """Returns whether data that begins with `head` is compressed with one of the known compressions."""
+    return head.startswith(tuple(_COMPRESSIONS))
+
+
 def binary_format(head: bytes) -> FileFormat | None:
     """Returns the format of binary data that begins with `head`; None if it seems to be text.
 
@@ -100,6 +106,10 @@ def binary_format(head: bytes) -> FileFormat | None:
 
 def text_format(head: str) -> FileFormat:
     """Returns the format of text that begins with `head`. Raises `InvalidFile` for HTML and XML."""
+    if head.startswith(_LFS_POINTER):
+        raise InvalidFile(
+            "the file is a pointer of Git LFS, not the data; run `git lfs pull`, and upload the file again"
+        )
     if _XML.match(head):
         kind = "an HTML page, perhaps an error message" if _HTML.search(head[:2000]) else "XML"
         raise InvalidFile(f"the file is not a table but {kind}: it begins with {head.strip()[:60]!r}; export it as CSV")
