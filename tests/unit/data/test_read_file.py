@@ -21,7 +21,7 @@ from raylane_common.wire.reading import ReadingOptions
 from raylane_common.wire.sources import ColumnType
 from raylane_worker.data.prepare import read_file
 from raylane_worker.data.prepare.names import unique_names
-from raylane_worker.data.prepare.typed_file import PREVIEW_CELL_CHARACTERS
+from raylane_worker.data.prepare.preview import PREVIEW_CELL_CHARACTERS
 from tests.corpus.files import GROUPS, quick_cases
 from tests.corpus.files.check import Outcome, judge
 
@@ -218,7 +218,7 @@ def test_any_names_become_unique(names: list[str]) -> None:
     ("said", "error", "problem"),
     [
         ({"types": {"c": "string"}}, InvalidRequest, "the file has no column 'c'; it has 'a', 'b'"),
-        ({"types": {"a": "integer"}}, InvalidFile, "types.a: row 2 holds 'x', which is not of type integer"),
+        ({"types": {"a": "integer"}}, InvalidFile, "types.a: row 2 (line 3) holds 'x', which is not of type integer"),
     ],
 )
 def test_a_type_that_does_not_fit_is_refused_with_its_row(

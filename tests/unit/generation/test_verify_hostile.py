@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from raylane_common.nearest import NearestNames
 from raylane_worker.generation.checks import script
-from raylane_worker.generation.nearest import NearestNames
 from raylane_worker.generation.verify import verify
 from tests.fuzz.hostile import CASES
 from tests.fuzz.verify import Fuzzer

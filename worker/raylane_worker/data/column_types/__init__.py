@@ -1,1 +1,113 @@
-"""The types of columns of text: what forms cells may have, and which form a whole column has."""
+"""Decides the types of text columns by all of their cells, and converts the cells by the same rules.
+
+A `TypeDecider` sees every batch; the forms that it decides convert them. See docs/decisions/0029.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from raylane_common.wire.names import FileFormat
+from raylane_worker.data.column_types.cells import texts, trimmed, without_markers
+from raylane_worker.data.column_types.column import ColumnCells, Marks
+from raylane_worker.data.column_types.forms import ARROW_TYPES, Cast
+from raylane_worker.data.column_types.forms import Form as Form
+from raylane_worker.data.column_types.forms import Misfit as Misfit
+from raylane_worker.data.column_types.plain import decimals as decimals
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from raylane_common.wire.reading import Reading, ReadingOptions
+
+
+@dataclass(frozen=True)
+class Decided:
+    """How each column is read; None for one whose type the file gives. It is final as `Decision` says."""
+
+    forms: tuple[Form | None, ...]
+    warnings: tuple[str, ...]
+    is_final: bool
+
+
+class TypeDecider:
+    """Sees the cells of a file, in batches of any size and order, and decides the types of its columns."""
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        schema: pa.Schema,
+        reading: Reading,
+        options: ReadingOptions,
+        *,
+        only_dates: bool = False,
+    ) -> None:
+        """`names` are the final names of the columns, and `schema` is that of the batches.
+
+        With `only_dates`, texts are texts, unless all of a column are dates or times.
+        """
+        self._markers = markers_of(reading)
+        self._reading = reading
+        self._options = options
+        self._asked = tuple(options.types.get(name) for name in names)
+        self._columns = [
+            ColumnCells(name, self._markers, asked, only_dates=only_dates) if pa.types.is_string(field.type) else None
+            for name, asked, field in zip(names, self._asked, schema, strict=True)
+        ]
+
+    def see(self, batch: pa.RecordBatch) -> None:
+        """Takes the cells of a batch into account."""
+        for column, cells in zip(self._columns, batch.columns, strict=True):
+            if column is not None:
+                column.see(cells)
+
+    def decide(self) -> Decided:
+        """Returns how the columns are read, if the file has no other cells."""
+        marks = self._marks()
+        found = [column.decision(marks) if column is not None else None for column in self._columns]
+        decisions = [one for one in found if one is not None]
+        forms = [one.form if one is not None else None for one in found]
+        return Decided(
+            forms=tuple(
+                Cast(ARROW_TYPES[asked]) if form is None and asked is not None else form
+                for form, asked in zip(forms, self._asked, strict=True)
+            ),
+            warnings=tuple(one.warning for one in decisions if one.warning),
+            is_final=all(one.is_final for one in decisions),
+        )
+
+    def _marks(self) -> Marks:
+        proved = {mark for column in self._columns if column is not None and (mark := column.sure_mark())}
+        if self._reading.decimal == ",":
+            proved.add(",")
+        mark = self._options.decimal or (next(iter(proved)) if len(proved) == 1 else None)
+        return Marks(
+            mark,
+            self._options.date_order,
+            is_mixed=mark is None and len(proved) > 1,
+            comma_delimits=self._reading.format is FileFormat.CSV and self._reading.delimiter == ",",
+        )
+
+
+def markers_of(reading: Reading) -> pa.StringArray:
+    """Returns the cells that are missing values."""
+    return texts(sorted({"", *reading.null_markers}))
+
+
+def convert(form: Form | None, cells: pa.Array, markers: pa.StringArray) -> pa.Array:
+    """Returns the values of a column in a batch. Raises `Misfit` if a cell is not written in the form.
+
+    `form` is None for a column that has a type already. Spaces around a cell belong only to a text.
+    """
+    if form is None:
+        return cells
+    if not pa.types.is_string(cells.type):
+        return form.convert(cells)
+    known = without_markers(cells, markers)
+    try:
+        return form.convert(known)
+    except Misfit:
+        return form.convert(without_markers(trimmed(known), markers))

@@ -1,50 +1,66 @@
-"""Makes cells comparable: markers for missing values become null, and spaces around a value go."""
+"""Cells of text as Arrow arrays: missing ones, distinct ones, and how to build some.
+
+No function gives Python values to pyarrow: to convert them, pyarrow imports pandas wherever it is installed.
+"""
 
 from __future__ import annotations
 
-import re
 from array import array
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 from pyarrow import compute
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-NO_TEXT: pa.Scalar = pa.nulls(1, pa.string())[0]
-
-
-def text_scalar(text: str) -> pa.Scalar:
-    """Returns the text as an Arrow value. `pa.scalar` imports pandas wherever it is installed."""
-    data = text.encode()
-    offsets = array("i", [0, len(data)])
-    return pa.StringArray.from_buffers(1, pa.py_buffer(offsets.tobytes()), pa.py_buffer(data))[0]
+# Below this share of different values, each is converted once. To find them costs about as much as one regex.
+_SAMPLE_CELLS: Final = 1024
+_FEW: Final = 0.5
 
 
-def number_scalar(number: int, arrow_type: pa.DataType) -> pa.Scalar:
-    """Returns the number as an Arrow value."""
-    return text_scalar(str(number)).cast(arrow_type)
+def texts(values: Sequence[str]) -> pa.StringArray:
+    """Returns the values as an Arrow array."""
+    encoded = [value.encode() for value in values]
+    offsets = array("i", [0])
+    for one in encoded:
+        offsets.append(offsets[-1] + len(one))
+    return pa.StringArray.from_buffers(len(values), pa.py_buffer(offsets.tobytes()), pa.py_buffer(b"".join(encoded)))
 
 
-class Markers:
-    """The words that count as missing values, in every column. Spaces around them do not matter."""
-
-    def __init__(self, words: Sequence[str]) -> None:
-        listed = "|".join(re.escape(word.strip()) for word in dict.fromkeys(("", *words)))
-        self._pattern = rf"^\s*(?:{listed})\s*$"
-
-    def as_null(self, cells: pa.Array) -> pa.Array:
-        """Returns the cells with null for missing values."""
-        is_missing = compute.match_substring_regex(cells, self._pattern)
-        return compute.if_else(is_missing, NO_TEXT, cells)
-
-    def words(self, cells: pa.Array) -> list[str]:
-        """Returns the markers among the cells, without empty cells."""
-        found = compute.filter(cells, compute.match_substring_regex(cells, self._pattern))
-        return [word.strip() for word in found.to_pylist() if word.strip()]
+def numbers(values: Sequence[float], arrow_type: pa.DataType) -> pa.Array:
+    """Returns a few numbers as an Arrow array."""
+    return compute.cast(texts([repr(value) for value in values]), arrow_type)
 
 
-def trimmed(cells: pa.Array) -> pa.Array:
+NO_TEXT: Final = pa.nulls(1, pa.string())[0]
+
+
+def without_markers(cells: pa.StringArray, markers: pa.StringArray) -> pa.StringArray:
+    """Returns the cells with null for each one that is a marker of a missing value."""
+    found = compute.is_in(cells, value_set=markers)
+    return compute.if_else(found, NO_TEXT, cells) if found.true_count else cells
+
+
+def trimmed(cells: pa.StringArray) -> pa.StringArray:
     """Returns the cells without spaces around them."""
     return compute.utf8_trim_whitespace(cells)
+
+
+def by_distinct(cells: pa.StringArray, convert: Callable[[pa.StringArray], pa.Array]) -> pa.Array:
+    """Returns `convert(cells)`, calling it with each different value once if there are few."""
+    sample = cells.slice(0, _SAMPLE_CELLS)
+    if len(compute.unique(sample)) > _FEW * len(sample):
+        return convert(cells)
+    encoded = compute.dictionary_encode(cells)
+    return convert(encoded.dictionary).take(encoded.indices)
+
+
+def distinct(cells: pa.StringArray) -> pa.StringArray:
+    """Returns the different values of the cells that are not missing."""
+    return compute.unique(cells).drop_null()
+
+
+def is_any(condition: pa.BooleanArray) -> bool:
+    """Returns whether the condition is true for any cell; null is false."""
+    return bool(condition.true_count)

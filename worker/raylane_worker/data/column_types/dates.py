@@ -1,148 +1,320 @@
-"""The forms of dates, of moments (dates with a time), and of times. See docs/decisions/0029."""
+"""Dates, times and timestamps in the styles that people and programs write. See docs/decisions/0029."""
 
 from __future__ import annotations
 
-from functools import partial
-from typing import TYPE_CHECKING, Final
+import re
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
+from itertools import product
+from typing import Final
 
 import pyarrow as pa
 from pyarrow import compute
 
-from raylane_common.wire.names import ColumnType
-from raylane_worker.data.column_types.cells import NO_TEXT, number_scalar, text_scalar
-from raylane_worker.data.column_types.form import Form
+from raylane_worker.data.column_types.cells import by_distinct, is_any, numbers, texts
+from raylane_worker.data.column_types.forms import Form, Misfit
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-_MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_MONTH_NAME: Final = (
-    "(?P<name>[Jj]an(?:uary)?|[Ff]eb(?:ruary)?|[Mm]ar(?:ch)?|[Aa]pr(?:il)?|[Mm]ay|[Jj]une?|[Jj]uly?|[Aa]ug(?:ust)?|"
-    r"[Ss]ept?(?:ember)?|[Oo]ct(?:ober)?|[Nn]ov(?:ember)?|[Dd]ec(?:ember)?|JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC)\.?"
+_MONTHS: Final = (
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+    "jan",
+    "feb",
+    "mar",
+    "apr",
+    "may",
+    "jun",
+    "jul",
+    "aug",
+    "sep",
+    "oct",
+    "nov",
+    "dec",
+    "sept",
 )
-_YEAR, _SHORT_YEAR = "(?P<year>[0-9]{4})", "(?P<year>[0-9]{2})"
-_MONTH, _DAY = "(?P<month>[0-9]{1,2})", "(?P<day>[0-9]{1,2})"
-_WEEKDAY: Final = "(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? )?"
-_TIME: Final = (
-    r"(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})(?::(?P<second>[0-9]{2})(?:[.,](?P<fraction>[0-9]{1,6})0*)?)?"
-    "(?: ?(?P<half>[AaPp])\\.?[Mm]\\.?)?"
-)
-_ZONE: Final = " ?(?P<zone>Z|UTC|GMT|[-+][0-9]{2}(?::?[0-9]{2})?)"
-# The century of a year with two digits is that of POSIX.
-_FIRST_YEAR_OF_1900S: Final = number_scalar(69, pa.int8())
-_NOTHING, _DASH, _SPACE, _COLON, _DOT = (text_scalar(each) for each in ("", "-", " ", ":", "."))
-_OLD, _NEW, _EPOCH, _A, _P, _ZERO_TEXT = (text_scalar(each) for each in ("19", "20", "1970-01-01", "a", "p", "0"))
-_ZERO, _ONE, _TWELVE = (number_scalar(each, pa.int8()) for each in (0, 1, 12))
+_MONTH_NUMBERS: Final = (*range(1, 13), *range(1, 13), 9)
+_WEEKDAYS: Final = "Mon|Tue|Wed|Thu|Fri|Sat|Sun"
 _NAMES: Final = {"ymd": "year{0}month{0}day", "dmy": "day{0}month{0}year", "mdy": "month{0}day{0}year"}
+# POSIX: 69 to 99 are years of the last century.
+_PIVOT: Final = "two-digit years from 1969 to 2068"
+# A cell that may be a date has a digit and no more characters than this.
+_LONGEST: Final = 60
 
 
-def _dates() -> Iterator[tuple[str, str, str]]:
-    """Yields the pattern of each style of dates, what it is called, and its order if another one looks alike."""
-    for separator, sign in (("-", "-"), ("/", "/"), (r"\.", ".")):
-        written = "" if sign == "-" else _NAMES["ymd"].format(sign)
-        yield f"{_YEAR}{separator}{_MONTH}{separator}{_DAY}", written, "ymd"
-    for separator, sign in (("/", "/"), ("-", "-"), (r"\.", "."), (r"\. ", ". "), (" ", " ")):
-        for year in (_YEAR, _SHORT_YEAR):
-            yield f"{_DAY}{separator}{_MONTH}{separator}{year}", _NAMES["dmy"].format(sign), "dmy"
-            if sign in "/-":
-                yield f"{_MONTH}{separator}{_DAY}{separator}{year}", _NAMES["mdy"].format(sign), "mdy"
-    yield f"{_SHORT_YEAR}-{_MONTH}-{_DAY}", _NAMES["ymd"].format("-"), "ymd"
-    for year in (_YEAR, _SHORT_YEAR):
-        yield f"{_WEEKDAY}{_DAY}(?:st|nd|rd|th)?[ -]{_MONTH_NAME},?[ -]{year}", "day month-name year", "dmy"
-    yield f"{_WEEKDAY}{_MONTH_NAME} {_DAY}(?:st|nd|rd|th)?,? {_YEAR}", "month-name day year", "mdy"
-    yield f"{_YEAR}[ -]{_MONTH_NAME}[ -]{_DAY}", "year month-name day", "ymd"
+@dataclass(frozen=True)
+class Style:
+    """The order of the parts and what is between them; "month" for a month's name. A time has no order.
+
+    `zone` and `am_pm` say that each time has a zone, or AM or PM.
+    """
+
+    order: str
+    separator: str = ""
+    long_year: bool = True
+    am_pm: bool = False
+    zone: bool = False
+
+    @cached_property
+    def pattern(self) -> str:
+        """A regex with a group for each part."""
+        time = r"(?P<H>[0-9]{1,2}):(?P<M>[0-9]{2})(?::(?P<S>[0-9]{2})(?:[.,](?P<f>[0-9]{1,9}))?)?"
+        time += r" ?(?P<p>[AaPp])\.?[Mm]\.?" if self.am_pm else "(?P<p>)"
+        time += r" ?(?P<z>Z|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?)" if self.zone else "(?P<z>)"
+        if not self.order:
+            return rf"^ *{time} *$"
+        year = f"(?P<y>[0-9]{{{4 if self.long_year else 2}}})"
+        if self.separator == "month":
+            month, gap = r"(?P<m>[A-Za-z]{3,9})\.?", "(?:, ?|[ /-])"
+            weekday = rf"(?:(?:{_WEEKDAYS})[a-z]*,? )?"
+            day = "(?P<d>[0-9]{1,2})(?:st|nd|rd|th)?"
+        else:
+            month, gap, weekday, day = "(?P<m>[0-9]{1,2})", re.escape(self.separator), "", "(?P<d>[0-9]{1,2})"
+        date = gap.join({"y": year, "m": month, "d": day}[part] for part in self.order)
+        optional = "" if self.zone or self.am_pm else "?"
+        return rf"^ *{weekday}{date}(?:(?:[T ]|, ) *{time}){optional} *$"
+
+    @cached_property
+    def matcher(self) -> re.Pattern[str]:
+        """The same regex for one text."""
+        return re.compile(self.pattern)
+
+    @property
+    def written(self) -> str | None:
+        """How people would call it; None for what every program writes."""
+        if not self.order:
+            return "with AM and PM" if self.am_pm else None
+        text = "dates with the month's name" if self.separator == "month" else _NAMES[self.order].format(self.separator)
+        parts = [] if text == "year-month-day" else [text]
+        parts += [] if self.long_year else [_PIVOT]
+        parts += ["with AM and PM"] if self.am_pm else []
+        parts += ["time zones as UTC"] if self.zone else []
+        return ", ".join(parts) or None
 
 
-def date_forms() -> Iterator[Form]:
-    """Yields all forms of dates, then those of moments without and with a time zone. ISO is the first of each."""
-    styles = list(_dates())
-    for pattern, written, order in styles:
-        yield Form(ColumnType.DATE, pattern, partial(_to_dates, pattern), written, order)
-    for pattern_of_clock, has_zone in ((f"(?:,?[ T]{_TIME})?", False), (f",?[ T]{_TIME}{_ZONE}", True)):
-        for date, written, order in styles:
-            pattern = f"{date}{pattern_of_clock}"
-            yield Form(ColumnType.TIMESTAMP, pattern, partial(_to_moments, pattern, has_zone), written, order)
+def _styles() -> tuple[Style, ...]:
+    dates = [("ymd", "-"), ("ymd", "/"), ("ymd", "."), ("ymd", "month")]
+    dates += [(order, separator) for order in ("dmy", "mdy") for separator in ("-", "/", ".", "month")]
+    flags = tuple(product((True, False), (False, True), (False, True)))
+    found = [
+        Style(order, separator, *each)
+        for order, separator in dates
+        for each in flags
+        if each[0] or (order, separator) != ("ymd", "month")  # nobody writes 24-Jan-05 for 2024
+    ]
+    return (*found, Style(""), Style("", am_pm=True))
 
 
-def time_form() -> Form:
-    """Returns the form of times of a day."""
-    return Form(ColumnType.TIME, _TIME, partial(_to_times, _TIME))
+STYLES: Final = _styles()
+ISO: Final = Style("ymd", "-")
+_ISO_ZONE: Final = Style("ymd", "-", zone=True)
 
 
-def _to_dates(pattern: str, cells: pa.Array) -> pa.Array:
-    return _iso_dates(compute.extract_regex(cells, f"^{pattern}$"), pattern).cast(pa.date32())
+@cache
+def _month_names() -> tuple[pa.StringArray, pa.StringArray]:
+    return texts(_MONTHS), texts([str(number) for number in _MONTH_NUMBERS])
 
 
-def _to_moments(pattern: str, has_zone: bool, cells: pa.Array) -> pa.Array:
-    parts = compute.extract_regex(cells, f"^{pattern}$")
-    text = compute.binary_join_element_wise(_iso_dates(parts, pattern), _clock(parts), _SPACE)
-    if not has_zone:
-        return text.cast(pa.timestamp("us"))
-    zoned = compute.binary_join_element_wise(text, _offset(_part(parts, "zone")), _NOTHING)
-    return zoned.cast(pa.timestamp("us", "UTC"))
+def _iso(cells: pa.StringArray, style: Style) -> pa.StringArray:
+    """Returns the cells, which have no null, as `2024-01-31 10:30:00.000000`, with `Z` if they have a zone."""
+    found = compute.extract_regex(cells, pattern=style.pattern)
+    if found.null_count:
+        raise Misfit
+    part = dict(zip([one.name for one in found.type], found.flatten(), strict=True))
+    day = texts(["1970-01-01"])[0]
+    if style.order:
+        year, month = part["y"], part["m"]
+        if style.separator == "month":
+            names, digits = _month_names()
+            month = digits.take(compute.index_in(compute.utf8_lower(month), value_set=names))
+        if not style.long_year:
+            century = compute.if_else(compute.greater_equal(year, texts(["69"])[0]), *texts(["19", "20"]))
+            year = compute.binary_join_element_wise(century, year, _NOTHING)
+        day = compute.binary_join_element_wise(year, _two(month), _two(part["d"]), texts(["-"])[0])
+    hour = _hour(part) if style.am_pm else part["H"]
+    clock = compute.binary_join_element_wise(_two(hour), _two(part["M"]), _two(part["S"]), texts([":"])[0])
+    fraction = compute.utf8_rpad(part["f"], width=9, padding="0")
+    joined = [compute.binary_join_element_wise(day, clock, texts([" "])[0]), fraction, texts(["."])[0]]
+    moment = compute.binary_join_element_wise(*joined)
+    return compute.binary_join_element_wise(moment, _zone(part["z"]), _NOTHING) if style.zone else moment
 
 
-def _to_times(pattern: str, cells: pa.Array) -> pa.Array:
-    # Arrow cannot convert text to times of a day without a date.
-    clock = _clock(compute.extract_regex(cells, f"^{pattern}$"))
-    return compute.binary_join_element_wise(_EPOCH, clock, _SPACE).cast(pa.timestamp("us")).cast(pa.time64("us"))
+_NOTHING: Final = texts([""])[0]
 
 
-def _iso_dates(parts: pa.Array, pattern: str) -> pa.Array:
-    year = _part(parts, "year")
-    if _SHORT_YEAR in pattern:
-        is_old = compute.greater_equal(year.cast(pa.int8()), _FIRST_YEAR_OF_1900S)
-        year = compute.binary_join_element_wise(compute.if_else(is_old, _OLD, _NEW), year, _NOTHING)
-    month = _month_number(_part(parts, "name")) if "<name>" in pattern else _two(_part(parts, "month"))
-    return compute.binary_join_element_wise(year, month, _two(_part(parts, "day")), _DASH)
+def _two(digits: pa.StringArray) -> pa.StringArray:
+    return compute.utf8_lpad(digits, width=2, padding="0")
 
 
-def _month_number(names: pa.Array) -> pa.Array:
-    short = compute.utf8_slice_codeunits(compute.utf8_lower(names), 0, 3)
-    for number, name in enumerate(_MONTHS, start=1):
-        short = compute.replace_substring(short, name, f"{number:02d}")
-    return short
+def _hour(part: dict[str, pa.StringArray]) -> pa.StringArray:
+    """Returns the hours from 0 to 23. Raises `Misfit` for 0 and 13 before AM or PM."""
+    hours = compute.cast(part["H"], pa.int64())
+    zero, twelve = numbers([0, 12], pa.int64())
+    if is_any(compute.or_(compute.less_equal(hours, zero), compute.greater(hours, twelve))):
+        raise Misfit
+    hours = compute.if_else(compute.equal(hours, twelve), zero, hours)
+    is_pm = compute.match_substring_regex(part["p"], "[Pp]")
+    return compute.cast(compute.if_else(is_pm, compute.add(hours, twelve), hours), pa.string())
 
 
-def _clock(parts: pa.Array) -> pa.Array:
-    """Returns the times as HH:MM:SS.ffffff; midnight if there is none. Raises `pa.ArrowInvalid` for 13 PM."""
-    hour, minute, second = (_part(parts, name) for name in ("hour", "minute", "second"))
-    half = compute.utf8_lower(_part(parts, "half"))
-    if compute.any(compute.not_equal(half, _NOTHING), min_count=0).as_py():
-        hour = _hour_of_24(hour, half)
-    fraction = compute.utf8_rpad(_part(parts, "fraction"), 6, "0")
-    whole = compute.binary_join_element_wise(_two(hour), _two(minute), _two(second), _COLON)
-    return compute.binary_join_element_wise(whole, fraction, _DOT)
+def _zone(zone: pa.StringArray) -> pa.StringArray:
+    zone = compute.replace_substring_regex(zone, pattern="^(?:UTC|GMT)$", replacement="Z")
+    zone = compute.replace_substring_regex(zone, pattern=r"^([+-]\d\d)$", replacement=r"\1:00")
+    return compute.replace_substring_regex(zone, pattern=r"^([+-]\d\d)(\d\d)$", replacement=r"\1:\2")
 
 
-def _hour_of_24(hour: pa.Array, half: pa.Array) -> pa.Array:
-    number = compute.if_else(compute.equal(hour, _NOTHING), _ZERO_TEXT, hour).cast(pa.int8())
-    has_half = compute.not_equal(half, _NOTHING)
-    is_wrong = compute.and_(has_half, compute.or_(compute.less(number, _ONE), compute.greater(number, _TWELVE)))
-    if compute.any(is_wrong, min_count=0).as_py():
-        raise pa.ArrowInvalid("an hour with AM or PM is from 1 to 12")
-    is_twelve = compute.equal(number, _TWELVE)
-    morning = compute.if_else(is_twelve, _ZERO, number)
-    evening = compute.if_else(is_twelve, number, compute.add(number, _TWELVE))
-    found = compute.if_else(compute.equal(half, _P), evening, compute.if_else(compute.equal(half, _A), morning, number))
-    return found.cast(pa.string())
+@dataclass(frozen=True)
+class Moments:
+    """Dates, times or timestamps of one style."""
+
+    style: Style
+    type: pa.DataType
+
+    @property
+    def written(self) -> str | None:
+        return self.style.written
+
+    def convert(self, cells: pa.StringArray) -> pa.Array:
+        if self.style in (ISO, _ISO_ZONE) and (fast := self._as_arrow_reads(cells)) is not None:
+            return fast
+        return by_distinct(cells, self._convert)
+
+    def _as_arrow_reads(self, cells: pa.StringArray) -> pa.Array | None:
+        """Arrow reads the usual style itself, but also hours without minutes, which have 13 characters."""
+        if is_any(compute.equal(compute.binary_length(cells), _HOUR_ONLY)):
+            return None
+        try:
+            return compute.cast(cells, self.type)
+        except pa.ArrowInvalid:
+            return None
+
+    def _convert(self, cells: pa.StringArray) -> pa.Array:
+        present = cells.is_valid()
+        known = compute.if_else(present, cells, self._filler(cells))
+        if known.null_count:  # no cell has a value
+            return pa.nulls(len(cells), self.type)
+        if self.type == pa.date32() and is_any(compute.match_substring(known, ":")):
+            raise Misfit
+        values = _cast(_iso(known, self.style), self.type)
+        return compute.if_else(present, values, pa.nulls(1, self.type)[0])
+
+    @staticmethod
+    def _filler(cells: pa.StringArray) -> pa.Scalar:
+        present = cells.drop_null()
+        return present[0] if len(present) else pa.nulls(1, pa.string())[0]
 
 
-def _offset(zone: pa.Array) -> pa.Array:
-    """Returns the zones as ±HH:MM."""
-    named = compute.replace_substring_regex(zone, "^(?:Z|UTC|GMT)$", "+00:00")
-    short = compute.replace_substring_regex(named, "^([-+][0-9]{2})$", r"\1:00")
-    return compute.replace_substring_regex(short, "^([-+][0-9]{2})([0-9]{2})$", r"\1:\2")
+_HOUR_ONLY: Final = numbers([13], pa.int32())[0]
 
 
-def _part(parts: pa.Array, name: str) -> pa.Array:
-    """Returns a part of the cells; '' where it is left out, and null where the cell is missing."""
-    index = parts.type.get_field_index(name)
-    if index < 0:
-        return pa.repeat(_NOTHING, len(parts))
-    found = parts.field(index)
-    return compute.if_else(parts.is_valid(), found, NO_TEXT)
+def _cast(iso: pa.StringArray, arrow_type: pa.DataType) -> pa.Array:
+    """Returns the moments. Raises `Misfit` for 30 February, 25 o'clock, or what the type cannot hold."""
+    try:
+        if pa.types.is_timestamp(arrow_type) and arrow_type.unit == "ns":
+            return compute.cast(iso, arrow_type)
+        cut = compute.replace_substring_regex(iso, pattern=r"(\.[0-9]{6})000", replacement=r"\1")
+        zone = arrow_type.tz if pa.types.is_timestamp(arrow_type) else None
+        return compute.cast(compute.cast(cut, pa.timestamp("us", zone)), arrow_type)
+    except pa.ArrowInvalid as error:
+        raise Misfit from error
 
 
-def _two(digits: pa.Array) -> pa.Array:
-    return compute.utf8_lpad(digits, 2, "0")
+@dataclass
+class _Seen:
+    """What is known of the cells in one style."""
+
+    has_time: bool = False
+    has_fraction: bool = False
+    is_fine: bool = False
+
+
+@dataclass
+class AllMoments:
+    """What is known of the dates and times of a column, in each style that is still possible."""
+
+    styles: dict[Style, _Seen] | None = None
+    differs: bool = False
+    examples: tuple[str, ...] = ()
+
+    @property
+    def is_possible(self) -> bool:
+        return self.styles is None or bool(self.styles)
+
+    def see(self, cells: pa.StringArray) -> None:
+        """Takes different cells without null into account."""
+        if not len(cells) or not self.is_possible:
+            return
+        if self.styles is None:
+            first = cells[0].as_py()
+            self.styles = {style: _Seen() for style in _possible(first)}
+        values: dict[Style, pa.Array] = {}
+        for style, seen in tuple(self.styles.items()):
+            try:
+                iso = _iso(cells, style)
+                values[style] = _cast(iso, pa.timestamp("ns" if _is_fine(iso) else "us", "UTC" if style.zone else None))
+            except Misfit:
+                del self.styles[style]
+                continue
+            seen.is_fine |= _is_fine(iso)
+            seen.has_fraction |= is_any(compute.match_substring_regex(iso, r"\.[0-9]*[1-9]"))
+            seen.has_time |= not style.order or is_any(compute.match_substring(cells, ":"))
+        first_values = next(iter(values.values()), None)
+        if any(not one.equals(first_values) for one in values.values()):
+            self.differs = True
+            self.examples = self.examples or tuple(cells.slice(0, 2).to_pylist())
+
+    def orders(self) -> set[str]:
+        """Returns the orders that are still possible."""
+        return {style.order for style in self.styles or ()}
+
+    @property
+    def has_dots(self) -> bool:
+        """Whether dots separate day, month and year."""
+        return {style.separator for style in self.styles or ()} == {"."}
+
+    def form(self, order: str | None) -> Form | None:
+        """Returns how the cells are read, or None if several orders are possible that give different dates.
+
+        `order` decides then, if it is one of them.
+        """
+        styles = self.styles or {}
+        if self.differs and len(self.orders()) > 1:
+            styles = {style: seen for style, seen in styles.items() if style.order == order}
+        style = next(iter(styles), None)
+        return self._form(style, styles[style]) if style else None
+
+    @staticmethod
+    def _form(style: Style, seen: _Seen) -> Form:
+        if not style.order:
+            # As text, in which runs compare times, whole seconds are written without a fraction.
+            fraction = pa.time64("ns" if seen.is_fine else "us")
+            return Moments(style, fraction if seen.has_fraction else pa.time32("s"))
+        if not seen.has_time:
+            return Moments(style, pa.date32())
+        return Moments(style, pa.timestamp("ns" if seen.is_fine else "us", "UTC" if style.zone else None))
+
+
+def as_timestamps(form: Form) -> Form:
+    """Returns the form with dates as timestamps at midnight."""
+    if isinstance(form, Moments) and form.type == pa.date32():
+        return replace(form, type=pa.timestamp("us"))
+    return form
+
+
+def _is_fine(iso: pa.StringArray) -> bool:
+    """Returns whether a moment needs nanoseconds."""
+    return is_any(compute.match_substring_regex(iso, r"\.[0-9]{6}(?:[1-9][0-9]{2}|0[1-9][0-9]|00[1-9])"))
+
+
+def _possible(cell: str) -> tuple[Style, ...]:
+    if len(cell) > _LONGEST or not any(character.isdigit() for character in cell):
+        return ()
+    return tuple(style for style in STYLES if style.matcher.match(cell))

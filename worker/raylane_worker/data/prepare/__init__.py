@@ -1,6 +1,6 @@
-"""Reads a file as its owner means it, and writes a prepared copy if Ray would read it differently.
+"""Reads a file as a user expects, and writes a prepared copy if Ray would read it differently.
 
-Two passes: the first decides the types by all cells, the second converts them. See docs/decisions/0030.
+See docs/decisions/0030.
 """
 
 from __future__ import annotations
@@ -8,18 +8,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from raylane_worker.data.prepare.as_ray import differences_for_ray
-from raylane_worker.data.prepare.typed_file import TypedFile
+from raylane_common.wire.sources import Column
+from raylane_worker.data.column_types.column import column_type
+from raylane_worker.data.prepare.as_ray import reasons_at_sight
+from raylane_worker.data.prepare.cell_warnings import spelling_warnings
+from raylane_worker.data.prepare.names import check_names, rename_warnings, unique_names
+from raylane_worker.data.prepare.passes import Converted, File, convert_file
+from raylane_worker.data.prepare.preview import preview
+from raylane_worker.data.profile import MAX_COLUMNS
+from raylane_worker.data.readers import open_batches
 from raylane_worker.data.sniff import sniff
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from raylane_common.wire.reading import Reading, ReadingOptions
-    from raylane_common.wire.sources import Column
 
-# Ray's reader decompresses files with these names, whatever they contain.
-READ_AS_COMPRESSED: Final = (".gz", ".bz2", ".zst", ".lz4", ".snappy")
+# Ray reads a CSV with one task, which takes seconds for so much.
+MAX_ORIGINAL_BYTES: Final = 64 * 1024 * 1024
 _MAX_WARNINGS: Final = 50
 
 
@@ -40,29 +47,62 @@ class FileContent:
 
 
 def read_file(
-    path: Path, filename: str, options: ReadingOptions, *, copy_to: Path, share_samples: bool = False
+    path: Path,
+    filename: str,
+    options: ReadingOptions,
+    *,
+    copy_to: Path,
+    share_samples: bool = False,
+    max_original_bytes: int = MAX_ORIGINAL_BYTES,
 ) -> FileContent:
-    """Reads the file at `path`. Blocks for as long as that takes: call it in a thread or in another process.
+    """Reads the file at `path`. Blocks for as long as that takes: call it in a thread.
 
     `filename` is the name that the user gave to it, and `options` what the user says about it. Writes the prepared copy
-    to `copy_to` if there is a reason for one. With `share_samples`, the profile holds frequent values. Raises
-    `InvalidFile`, and `InvalidRequest` if an option does not fit the file.
+    to `copy_to` if there is a reason for one, such as more than `max_original_bytes`. With `share_samples`, the profile
+    holds frequent values. Raises `InvalidFile`, and `InvalidRequest` if an option does not fit the file.
     """
     sniffed = sniff(path, options)
-    file = TypedFile(path, sniffed.reading, options, share_samples=share_samples)
-    reasons, schema = differences_for_ray(path, file.reading, file.names, file.table)
-    if filename.lower().endswith(READ_AS_COMPRESSED) and not reasons:
-        reasons = ["Ray would take the file for a compressed one because of its name"]
-    if reasons:
-        schema = file.write(copy_to)
-    elif not file.is_profiled:
-        for _ in file.batches():
-            pass
+    reading = sniffed.reading
+    with open_batches(path, reading) as batches:
+        given = tuple(batches.names)
+        first_rows = preview(batches)
+    names = tuple(unique_names(given))
+    check_names(options.types, names)
+    file = File(path, reading, options, given, names, share_samples)
+    reasons = reasons_at_sight(path, filename, reading, given, names, max_original_bytes)
+    found = convert_file(file, reasons, copy_to)
+    warnings = dict.fromkeys((*sniffed.warnings, *found.warnings, *_warnings(file, found)))
     return FileContent(
-        reading=file.reading,
-        rows=file.rows,
-        columns=file.columns(schema),
-        preview=file.preview,
-        warnings=tuple(dict.fromkeys((*sniffed.warnings, *file.warnings)))[:_MAX_WARNINGS],
-        reasons=tuple(reasons),
+        reading=reading,
+        rows=found.rows,
+        columns=tuple(_columns(file, found)),
+        preview=tuple(tuple(row[index] for index in found.kept) for row in first_rows),
+        warnings=tuple(warnings)[:_MAX_WARNINGS],
+        reasons=tuple(found.reasons),
     )
+
+
+def _columns(file: File, found: Converted) -> Iterator[Column]:
+    for index, field, profile in zip(found.kept, found.schema, found.profile.result(), strict=True):
+        form, given, name = found.decided.forms[index], file.given[index], file.names[index]
+        yield Column(
+            name=name,
+            type=column_type(field.type),
+            native_type=str(field.type),
+            original_name=given if given != name else None,
+            written=form.written if form is not None else None,
+            profile=profile,
+        )
+
+
+def _warnings(file: File, found: Converted) -> Iterator[str]:
+    names = [file.names[index] for index in found.kept]
+    yield from rename_warnings([file.given[index] for index in found.kept], names)
+    yield from found.decided.warnings
+    yield from found.markers.warnings()
+    for place, name in enumerate(names):
+        yield from spelling_warnings(name, found.profile.texts(place))
+    if found.profile.is_left_out:
+        yield f"the file has {len(names):,} columns; with more than {MAX_COLUMNS:,}, nothing is told of their values"
+    if found.rows == 0:
+        yield "there are no rows below the header"

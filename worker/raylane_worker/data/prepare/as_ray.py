@@ -1,107 +1,165 @@
-"""Says in what Ray's reader would read a file differently, so that a prepared copy is needed."""
+"""Reads the original as Ray does, to see whether it finds the same values. See docs/decisions/0030."""
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
-from pyarrow import compute, parquet
 from pyarrow import csv as arrow_csv
+from pyarrow import parquet
 
 from raylane_common.wire.names import FileFormat
+from raylane_common.wire.reading import NULL_MARKERS
+from raylane_worker.data.readers.plain_types import plain_type
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from raylane_common.wire.reading import Reading
 
-# One process reads a CSV as a whole, so a larger one is not read in parallel.
-MAX_ORIGINAL_BYTES: Final = 64 * 1024 * 1024
 # pyarrow's default, which Ray uses: the first block decides the types of all blocks.
-_BLOCK_BYTES: Final = 1024 * 1024
+BLOCK_BYTES: Final = 1024 * 1024
+# Ray decompresses files with these names, whatever they contain.
+_COMPRESSED: Final = (".gz", ".bz2", ".zst", ".lz4", ".snappy")
+_UTF8: Final = ("utf-8", "ascii")
+_MAX_LISTED: Final = 3
+_SHOWN_CHARACTERS: Final = 100
 
 
-def differences_for_ray(
-    path: Path, reading: Reading, names: list[str], typed: Callable[[], pa.Table]
-) -> tuple[list[str], pa.Schema | None]:
-    """Returns why Ray would not read the file at `path` right, and the schema that Ray gives it if it does.
+def reasons_at_sight(
+    path: Path, filename: str, reading: Reading, names: Sequence[str], unique: Sequence[str], limit_bytes: int
+) -> list[str]:
+    """Returns why Ray cannot read the file itself, as far as its dialect, name and size say; nothing if it may.
 
-    `names` are those of the columns, and `typed` returns the whole table as it is meant.
+    `names` are those in the file, and `unique` the final ones.
     """
-    size_bytes = path.stat().st_size
     if reading.format is FileFormat.PARQUET:
-        return _of_parquet(path, names, size_bytes)
+        return _reasons_of_parquet(path, names, unique, limit_bytes)
     if reading.format is not FileFormat.CSV:
-        return [f"Ray reads no {reading.format} file like this"], None
-    reasons = list(_of_dialect(reading))
-    if size_bytes > MAX_ORIGINAL_BYTES:
-        reasons.append("the file is too large for one reader")
-    if reasons:
-        return reasons, None
-    try:
-        options = arrow_csv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES)
-        convert = arrow_csv.ConvertOptions(strings_can_be_null=True)
-        with arrow_csv.open_csv(path, options, convert_options=convert) as batches:
-            seen = batches.read_all()
-    except pa.ArrowInvalid:
-        return ["Ray's reader cannot read the file"], None
-    if seen.column_names != names:
-        return ["columns were renamed or left out"], None
-    meant = typed()
-    if seen.num_rows != meant.num_rows:
-        return ["Ray's reader finds another number of rows"], None
-    different = [name for name in names if not _is_same(seen.column(name), meant.column(name))]
-    if different:
-        listed = ", ".join(repr(name[:60]) for name in different[:5]) + (" …" if len(different) > 5 else "")
-        return [f"Ray's reader reads other values or types in {listed}"], None
-    return [], seen.schema
+        return [f"the file is a {reading.format} file"]
+    line = reading.header_line
+    header = f"the names are on line {line}" if line else "the file has no header"
+    found = (
+        (path.stat().st_size > limit_bytes, _too_large(limit_bytes)),
+        (filename.lower().endswith(_COMPRESSED), "Ray would take it for a compressed file because of its name"),
+        (reading.compression is not None, f"the file is compressed ({reading.compression})"),
+        (reading.encoding not in _UTF8, f"the text is {reading.encoding}"),
+        (reading.delimiter != ",", f"the delimiter is {reading.delimiter!r}"),
+        (reading.quote not in ('"', ""), f"cells are enclosed in {reading.quote!r}"),
+        (bool(reading.escape), f"quotes are escaped with {reading.escape!r}"),
+        (reading.header_line != 1, header),
+        (bool(reading.comment), f"lines that begin with {reading.comment!r} are comments"),
+        (set(reading.null_markers) | {""} != set(NULL_MARKERS), "other words than usual count as missing values"),
+        (tuple(names) != tuple(unique), "columns were renamed"),
+    )
+    return [reason for applies, reason in found if applies]
 
 
-def _of_dialect(reading: Reading) -> list[str]:
-    found = []
-    if reading.compression is not None:
-        found.append(f"the file is compressed with {reading.compression}")
-    if reading.encoding != "utf-8":
-        found.append(f"the text is {reading.encoding}")
-    if reading.delimiter != ",":
-        found.append(f"the delimiter is {reading.delimiter!r}")
-    if reading.quote != '"' or reading.escape:
-        found.append("quotes are written in another way")
-    if reading.header_line != 1:
-        found.append("the names are not on the first line" if reading.header_line else "the file has no header")
-    if reading.comment:
-        found.append("the file has comments")
-    return found
-
-
-def _of_parquet(path: Path, names: list[str], size_bytes: int) -> tuple[list[str], pa.Schema | None]:
+def _reasons_of_parquet(path: Path, names: Sequence[str], unique: Sequence[str], limit_bytes: int) -> list[str]:
     with parquet.ParquetFile(path) as file:
-        schema, groups = file.schema_arrow, file.num_row_groups
-    if schema.names != names:
-        return ["columns were renamed"], None
-    if any(pa.types.is_dictionary(field.type) for field in schema):
-        return ["a column is written as a dictionary"], None
-    if size_bytes > MAX_ORIGINAL_BYTES and groups == 1:
-        return ["the file has only one row group, so one process would read all of it"], None
-    return [], schema
+        groups, schema = file.num_row_groups, file.schema_arrow
+    odd = next((_quoted(one.name) for one in schema if plain_type(one.type) != one.type), "")
+    found = (
+        (path.stat().st_size > limit_bytes and groups == 1, _too_large(limit_bytes)),
+        (tuple(names) != tuple(unique), "columns were renamed"),
+        (bool(odd), f"Ray and pandas do not treat the type of column {odd} alike"),
+    )
+    return [reason for applies, reason in found if applies]
 
 
-def _is_same(seen: pa.ChunkedArray, meant: pa.ChunkedArray) -> bool:
-    if seen.type == meant.type:
-        return bool(seen.equals(meant)) or _is_same_with_nan(seen, meant)
-    if pa.types.is_timestamp(seen.type) and pa.types.is_timestamp(meant.type) and seen.type.tz == meant.type.tz:
-        return bool(seen.cast(meant.type).equals(meant))
-    if pa.types.is_time(seen.type) and pa.types.is_time(meant.type):
-        return bool(seen.cast(meant.type).equals(meant))
-    return False
+def _too_large(limit_bytes: int) -> str:
+    return f"the file has more than {limit_bytes // 1024**2:,} MiB, which Ray would read in one piece"
 
 
-def _is_same_with_nan(seen: pa.ChunkedArray, meant: pa.ChunkedArray) -> bool:
-    """Arrow's NaN is not equal to itself."""
-    if not pa.types.is_floating(seen.type):
+class RaysReader:
+    """The rows of a CSV as Ray reads them, beside ours."""
+
+    def __init__(self, reader: arrow_csv.CSVStreamingReader) -> None:
+        self._reader = reader
+        self._rows = iter(reader)
+        self._left: pa.RecordBatch | None = None
+        self.schema: pa.Schema = reader.schema
+
+    def differing_types(self, schema: pa.Schema, *, has_rows: bool) -> list[str]:
+        """Returns a reason for each column of `schema` to which Ray gives a type with other values.
+
+        Without rows, Ray knows no types, which does no harm.
+        """
+        if len(schema) != len(self.schema):
+            return ["Ray would find another number of columns"]
+        found = [
+            f"Ray would take column {_quoted(one.name)} for {theirs}, not {one.type}"
+            for one, theirs in zip(schema, self.schema.types, strict=True)
+            if has_rows and not _is_alike(one.type, theirs)
+        ]
+        more = [f"and {len(found) - _MAX_LISTED:,} columns more"] if len(found) > _MAX_LISTED else []
+        return [*found[:_MAX_LISTED], *more]
+
+    def differing_values(self, batch: pa.RecordBatch) -> str | None:
+        """Reads as many rows as `batch` has; returns the reason if a value differs."""
+        place = 0
+        while place < batch.num_rows:
+            try:
+                theirs = self._next(batch.num_rows - place)
+            except pa.ArrowInvalid as error:
+                return f"Ray could not read it: {str(error).splitlines()[0][:_SHOWN_CHARACTERS]}"
+            if theirs is None:
+                return "Ray would find fewer rows"
+            ours = batch.slice(place, theirs.num_rows)
+            for field, mine, its in zip(batch.schema, ours.columns, theirs.columns, strict=True):
+                if not _is_same(mine, its):
+                    return f"Ray would read other values in column {_quoted(field.name)}"
+            place += theirs.num_rows
+        return None
+
+    def differing_end(self) -> str | None:
+        """Returns the reason if Ray would find more rows."""
+        try:
+            return "Ray would find more rows" if self._next(1) is not None else None
+        except pa.ArrowInvalid as error:
+            return f"Ray could not read it: {str(error).splitlines()[0][:_SHOWN_CHARACTERS]}"
+
+    def _next(self, rows: int) -> pa.RecordBatch | None:
+        batch = self._left
+        while batch is None or batch.num_rows == 0:
+            batch = next(self._rows, None)
+            if batch is None:
+                return None
+        self._left = batch.slice(rows)
+        return batch.slice(0, rows)
+
+
+@contextmanager
+def as_ray_reads(path: Path) -> Iterator[RaysReader | None]:
+    """Opens a CSV as Ray does, with `NA` missing in text too. None if Ray cannot read its first block."""
+    with path.open("rb") as file:
+        try:
+            reader = arrow_csv.open_csv(
+                file,
+                read_options=arrow_csv.ReadOptions(use_threads=False, block_size=BLOCK_BYTES),
+                convert_options=arrow_csv.ConvertOptions(strings_can_be_null=True),
+            )
+        except pa.ArrowInvalid:
+            yield None
+            return
+        with reader:
+            yield RaysReader(reader)
+
+
+def _is_alike(ours: pa.DataType, theirs: pa.DataType) -> bool:
+    if pa.types.is_timestamp(ours) and pa.types.is_timestamp(theirs):
+        return (ours.tz is None) == (theirs.tz is None)
+    return bool(ours == theirs or (pa.types.is_time(ours) and pa.types.is_time(theirs)))
+
+
+def _is_same(ours: pa.Array, theirs: pa.Array) -> bool:
+    try:
+        return bool(ours.equals(theirs if theirs.type == ours.type else theirs.cast(ours.type)))
+    except pa.ArrowInvalid:
         return False
-    both = compute.and_kleene(compute.is_nan(seen), compute.is_nan(meant))
-    same = compute.or_kleene(compute.equal(seen, meant), both)
-    same_nulls = compute.equal(compute.is_null(seen), compute.is_null(meant))
-    return bool(compute.all(compute.and_(same_nulls, compute.fill_null(same, True))).as_py())
+
+
+def _quoted(name: str) -> str:
+    return repr(name[:_SHOWN_CHARACTERS])

@@ -1,13 +1,17 @@
-"""Makes the names of columns unique, and none of them empty."""
+"""Makes the names of columns unique, and none of them empty; finds the column that a user may mean."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from raylane_common.errors import InvalidRequest
+from raylane_common.nearest import NearestNames
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 _MAX_LISTED: Final = 5
+_SHOWN_CHARACTERS: Final = 100
 
 
 def unique_names(names: Sequence[str]) -> list[str]:
@@ -39,6 +43,26 @@ def rename_warnings(names: Sequence[str], new_names: Sequence[str]) -> Iterator[
     if renamed and any(name.strip() for name in names):
         more = " …" if len(renamed) > _MAX_LISTED else ""
         yield f"renamed columns: {', '.join(renamed[:_MAX_LISTED])}{more}"
+
+
+def check_names(said: Iterable[str], names: Sequence[str]) -> None:
+    """Raises `InvalidRequest` if the user gives a type to a column that does not exist."""
+    unknown = min(set(said) - set(names), default=None)
+    if unknown is None:
+        return
+    if similar := NearestNames(names).find(unknown):
+        hint = f"did you mean {_listed(similar)}?"
+    else:
+        hint = f"it has {_listed(names)}"
+    raise InvalidRequest.field(
+        f"reading.types.{unknown[:_SHOWN_CHARACTERS]}",
+        f"the file has no column {unknown[:_SHOWN_CHARACTERS]!r}; {hint}",
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = " …" if len(names) > _MAX_LISTED else ""
+    return ", ".join(repr(name[:_SHOWN_CHARACTERS]) for name in names[:_MAX_LISTED]) + more
 
 
 def _free(name: str, taken: set[str], number: int, *, first: str = "") -> str:

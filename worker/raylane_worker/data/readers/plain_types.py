@@ -7,13 +7,14 @@ import pyarrow as pa
 
 def plain_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
     """Returns the batch with plain types. Its columns are named by their position."""
-    columns = [column.cast(_plain(column.type)) for column in batch.columns]
+    columns = [column.cast(plain_type(column.type)) for column in batch.columns]
     return pa.RecordBatch.from_arrays(columns, names=[f"c{index}" for index in range(len(columns))])
 
 
-def _plain(arrow_type: pa.DataType) -> pa.DataType:
+def plain_type(arrow_type: pa.DataType) -> pa.DataType:
+    """Returns the plain type that holds the same values; most are plain."""
     if pa.types.is_dictionary(arrow_type):
-        return _plain(arrow_type.value_type)
+        return plain_type(arrow_type.value_type)
     if pa.types.is_large_string(arrow_type) or pa.types.is_string_view(arrow_type) or pa.types.is_null(arrow_type):
         return pa.string()
     if pa.types.is_large_binary(arrow_type) or pa.types.is_binary_view(arrow_type):
@@ -23,5 +24,5 @@ def _plain(arrow_type: pa.DataType) -> pa.DataType:
     if pa.types.is_date64(arrow_type):
         return pa.date32()
     if pa.types.is_run_end_encoded(arrow_type):
-        return _plain(arrow_type.value_type)
+        return plain_type(arrow_type.value_type)
     return arrow_type

@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
+from raylane_common.nearest import NearestNames
 from raylane_worker.generation.checks.script import finding_at, quote
 from raylane_worker.generation.columns import columns_of
-from raylane_worker.generation.nearest import NearestNames
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from raylane_common.errors import AmbiguousColumn, AmbiguousSource, UnknownColumn, UnknownSource
+from raylane_common.nearest import NearestNames
 from raylane_common.wire.sources import ColumnType
 from raylane_worker.generation.columns import columns_of
-from raylane_worker.generation.nearest import NearestNames
 from raylane_worker.generation.template.cursor import TokenCursor, clip
 from raylane_worker.generation.template.phrases import (
     COLUMN_NOUN,

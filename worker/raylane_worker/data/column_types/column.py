@@ -1,0 +1,272 @@
+"""What is known of one column of text, and the form that follows from it.
+
+Everything known is true of a set of cells, so neither their order nor how they come in batches changes the form.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+import pyarrow as pa
+from pyarrow import compute
+
+from raylane_common.wire.names import ColumnType
+from raylane_worker.data.column_types.cells import distinct, trimmed, without_markers
+from raylane_worker.data.column_types.dates import AllMoments, as_timestamps
+from raylane_worker.data.column_types.decorated import DecoratedNumbers
+from raylane_worker.data.column_types.forms import (
+    ANY_BOOLEANS,
+    ARROW_TYPES,
+    STRING,
+    Booleans,
+    Form,
+    Misfit,
+    Missing,
+    Texts,
+)
+from raylane_worker.data.column_types.plain import AnyNumbers, Floats, Integers, PlainNumbers
+
+# So many cells show that a column holds words; the others need no look then.
+_FIRST_CELLS: Final = 32
+_SHOWN_CHARACTERS: Final = 100
+# A column of numbers with a few words in it is worth a hint, one of words with a few numbers is not.
+_NEARLY_ALL: Final = 0.9
+_LOOKS: Final = (
+    ("^-?[1-9][0-9]{0,17}$|^0$", ColumnType.INTEGER),
+    (r"^-?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?$", ColumnType.NUMBER),
+    ("^[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[T ].*)?$", ColumnType.DATE),
+)
+_NUMBERS: Final = (ColumnType.INTEGER, ColumnType.NUMBER)
+_MOMENTS: Final = (ColumnType.DATE, ColumnType.TIMESTAMP, ColumnType.TIME)
+_DATES_ONLY: Final = frozenset(_MOMENTS)
+
+
+@dataclass(frozen=True)
+class Marks:
+    """What is known of the whole file: the decimal mark, None if unknown, and the order of the parts of dates.
+
+    `is_mixed` says that columns prove different decimal marks, and `comma_delimits` that commas separate cells.
+    """
+
+    decimal: str | None = None
+    date_order: str | None = None
+    is_mixed: bool = False
+    comma_delimits: bool = False
+
+
+@dataclass(frozen=True)
+class Decision:
+    """How a column is read. `warning` tells a doubt. It is final if only a misfit in later cells can change it."""
+
+    form: Form
+    warning: str | None = None
+    is_final: bool = True
+
+
+@dataclass
+class ColumnCells:
+    """What is known of the cells of a column. `asked` is the type that the user wants, if any."""
+
+    name: str
+    markers: pa.StringArray
+    asked: ColumnType | None = None
+    only_dates: bool = False
+    has_values: bool = False
+    _plain: PlainNumbers = field(default_factory=PlainNumbers)
+    _decorated: DecoratedNumbers = field(default_factory=DecoratedNumbers)
+    _moments: AllMoments = field(default_factory=AllMoments)
+    _are_booleans: bool = True
+    _seen: int = 0
+    _misfit: str | None = None
+    _numbers_asked: dict[pa.DataType, bool] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        wanted = {self.asked} if self.asked else _DATES_ONLY if self.only_dates else set(ColumnType)
+        self._wants_numbers = bool(wanted & set(_NUMBERS))
+        self._wants_moments = bool(wanted & set(_MOMENTS))
+        self._are_booleans = ColumnType.BOOLEAN in wanted
+        self._booleans = ANY_BOOLEANS if self.asked else Booleans()
+        if self.asked in _NUMBERS:
+            self._numbers_asked = {ARROW_TYPES[self.asked]: True}
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the column may be something else than text."""
+        return self.is_number_possible or self.is_moment_possible or self._are_booleans
+
+    @property
+    def is_number_possible(self) -> bool:
+        return self._wants_numbers and (
+            self._plain.is_possible or self._decorated.is_possible or any(self._numbers_asked.values())
+        )
+
+    @property
+    def is_moment_possible(self) -> bool:
+        return self._wants_moments and self._moments.is_possible
+
+    def see(self, cells: pa.StringArray) -> None:
+        """Takes more cells into account."""
+        if self.has_values and not self.is_open:
+            return
+        self._see(cells.slice(0, _FIRST_CELLS))
+        self._see(cells.slice(_FIRST_CELLS))
+
+    def _see(self, cells: pa.StringArray) -> None:
+        if not len(cells):
+            return
+        known = without_markers(trimmed(cells), self.markers).drop_null()
+        self.has_values |= len(known) > 0
+        if not len(known) or not self.is_open:
+            return
+        each = distinct(known)
+        if self._are_booleans:
+            self._are_booleans = _fits(self._booleans, each)
+        if self._wants_numbers:
+            self._see_numbers(each)
+        if self.is_moment_possible:
+            self._moments.see(each)
+        if self._is_closed_now() and self.asked is None and not self.only_dates:
+            self._note_misfit(known)
+        self._seen += len(known)
+
+    def _is_closed_now(self) -> bool:
+        return not self.is_open
+
+    def _note_misfit(self, cells: pa.StringArray) -> None:
+        """Remembers a hint if nearly all cells look like numbers or dates, and one does not."""
+        for pattern, kind in _LOOKS:
+            looks = compute.match_substring_regex(cells, pattern)
+            if looks.false_count and looks.true_count + self._seen >= _NEARLY_ALL * (len(cells) + self._seen):
+                odd = cells.filter(compute.invert(looks))[0].as_py()[:_SHOWN_CHARACTERS]
+                self._misfit = (
+                    f"column {self._shown} is text, because it holds {odd!r} beside cells of type {kind}; "
+                    "use --null to count such words as missing"
+                )
+                return
+
+    def _see_numbers(self, each: pa.StringArray) -> None:
+        here = PlainNumbers()
+        if self._plain.is_possible or self._decorated.is_possible:
+            here.see(each)
+        self._plain.add(here)
+        if self._decorated.is_possible:
+            self._decorated.see(each, here)
+        for arrow_type, fits in self._numbers_asked.items():
+            self._numbers_asked[arrow_type] = fits and _fits(AnyNumbers(arrow_type), each)
+
+    def sure_mark(self) -> str | None:
+        """Returns the decimal mark that the numbers of this column prove."""
+        return self._decorated.sure_mark if self._wants_numbers else None
+
+    def decision(self, marks: Marks) -> Decision:
+        """Returns how the column is read, in a file with these marks.
+
+        The form is `Texts` if the cells do not have the type that the user wants.
+        """
+        if self.asked is ColumnType.STRING:
+            return Decision(Texts())
+        if not self.has_values:
+            return Decision(Missing(ARROW_TYPES[self.asked] if self.asked else STRING))
+        if self._are_booleans:
+            return Decision(self._booleans)
+        found = self._numbers(marks) if self._wants_numbers else None
+        if found is None and self.is_moment_possible:
+            found = self._moment(marks)
+        return found or Decision(Texts(), self._misfit, is_final=not self.is_open)
+
+    def _numbers(self, marks: Marks) -> Decision | None:
+        """Returns None if the cells are not numbers, or must stay text."""
+        plain, decorated = self._plain, self._decorated
+        style = decorated.style(marks.decimal, comma_delimits=marks.comma_delimits) if decorated.is_possible else None
+        form: Form | None = None
+        if plain.is_possible:
+            if plain.has_point and marks.is_mixed and decorated.is_possible and style is None:
+                return Decision(Texts(), self._doubtful_numbers(), is_final=False)
+            has_groups = plain.has_point and style is not None and style.decimal == ","
+            form = decorated.form(style) if style is not None and has_groups else plain.form()
+        elif decorated.is_possible:
+            if style is None:
+                return Decision(Texts(), self._doubtful_numbers(), is_final=False)
+            if decorated.has_odd_units:
+                return Decision(Texts(), self._odd_units(), is_final=False)
+            form = decorated.form(style)
+        if self.asked is not None:
+            form = self._as_asked(form)
+        return Decision(form) if form is not None else None
+
+    def _as_asked(self, form: Form | None) -> Form | None:
+        """Returns the form with the type that the user wants, if the cells allow it."""
+        if self.asked is ColumnType.NUMBER and isinstance(form, Integers) and not self._plain.is_changed:
+            return Floats(has_point=True)
+        if form is not None and (self.asked is ColumnType.NUMBER or _is_whole(form.type)):
+            return form
+        return next((AnyNumbers(each) for each, fits in self._numbers_asked.items() if fits), None)
+
+    def _moment(self, marks: Marks) -> Decision | None:
+        form = self._moments.form(marks.date_order or self._order_of_dots(marks))
+        if form is None:
+            shown = _quoted(self._moments.examples)
+            return Decision(
+                Texts(),
+                f"column {self._shown} stays text: in its dates, such as {shown}, the order of day, month and year is "
+                "not certain; use --date-order dmy, mdy or ymd",
+                is_final=False,
+            )
+        if self.asked is ColumnType.TIMESTAMP:
+            form = as_timestamps(form)
+        if self.asked is not None and column_type(form.type) is not self.asked:
+            return None
+        return Decision(form)
+
+    def _order_of_dots(self, marks: Marks) -> str | None:
+        """31.1.2024 is written where 1,5 is, and there the day comes first."""
+        return "dmy" if marks.decimal == "," and self._moments.has_dots else None
+
+    def _doubtful_numbers(self) -> str:
+        return (
+            f"column {self._shown} stays text: in numbers such as {_quoted(self._decorated.examples)} the mark can be "
+            "a decimal mark or separate thousands; use --decimal . or --decimal ,"
+        )
+
+    def _odd_units(self) -> str:
+        units = sorted(unit or "no unit" for unit in self._decorated.units)
+        if len(units) > 1:
+            return f"column {self._shown} stays text: its numbers have different units ({', '.join(units)})"
+        return f"column {self._shown} stays text: all its numbers are in parentheses, or end with a minus"
+
+    @property
+    def _shown(self) -> str:
+        return repr(self.name[:_SHOWN_CHARACTERS])
+
+
+def _quoted(examples: tuple[str, ...]) -> str:
+    return " and ".join(repr(one[:_SHOWN_CHARACTERS]) for one in examples)
+
+
+def _fits(form: Form, cells: pa.StringArray) -> bool:
+    try:
+        form.convert(cells)
+    except Misfit:
+        return False
+    return True
+
+
+def _is_whole(arrow_type: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(arrow_type)) or (pa.types.is_decimal(arrow_type) and arrow_type.scale == 0)
+
+
+def column_type(arrow_type: pa.DataType) -> ColumnType:
+    """Returns the type that a column of this Arrow type has for people."""
+    if _is_whole(arrow_type):
+        return ColumnType.INTEGER
+    kinds = (
+        (pa.types.is_boolean, ColumnType.BOOLEAN),
+        (pa.types.is_floating, ColumnType.NUMBER),
+        (pa.types.is_decimal, ColumnType.NUMBER),
+        (pa.types.is_string, ColumnType.STRING),
+        (pa.types.is_date, ColumnType.DATE),
+        (pa.types.is_time, ColumnType.TIME),
+        (pa.types.is_timestamp, ColumnType.TIMESTAMP),
+    )
+    return next((kind for is_kind, kind in kinds if is_kind(arrow_type)), ColumnType.OTHER)

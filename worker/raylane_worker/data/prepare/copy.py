@@ -1,0 +1,50 @@
+"""Writes the prepared copy: typed Parquet, in row groups that readers can share."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+import pyarrow as pa
+from pyarrow import parquet
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+# Ray reads a row group with one task. One that is held in memory has at most this size.
+_GROUP_BYTES: Final = 64 * 1024 * 1024
+_GROUP_ROWS: Final = 1024 * 1024
+
+
+class CopyWriter:
+    """Takes the rows of a table and writes them in row groups."""
+
+    def __init__(self, writer: parquet.ParquetWriter) -> None:
+        self._writer = writer
+        self._held: list[pa.RecordBatch] = []
+        self._rows = self._bytes = 0
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Adds rows."""
+        if not batch.num_rows:
+            return
+        self._held.append(batch)
+        self._rows, self._bytes = self._rows + batch.num_rows, self._bytes + batch.nbytes
+        if self._rows >= _GROUP_ROWS or self._bytes >= _GROUP_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Writes the rows that are held as one row group."""
+        if self._held:
+            self._writer.write_table(pa.Table.from_batches(self._held), row_group_size=self._rows)
+            self._held, self._rows, self._bytes = [], 0, 0
+
+
+@contextmanager
+def copy_writer(path: Path, schema: pa.Schema) -> Iterator[CopyWriter]:
+    """Opens a new file at `path`. What is there is replaced."""
+    with parquet.ParquetWriter(path, schema, compression="snappy") as file:
+        writer = CopyWriter(file)
+        yield writer
+        writer.flush()
