@@ -128,7 +128,7 @@ def test_texts_that_say_that_a_value_is_missing_are_noted(prompt: str, answer: l
 
 @pytest.mark.parametrize("written", ["31.95376472", "-0.00123456789", "0.1", "-89.2345044", "1234567.12345", "1e-07"])
 def test_a_number_can_be_copied_from_an_answer_into_a_condition(written: str) -> None:
-    data = f"x,y\n1,{written}\n2,0.333333333333333333\n"
+    data = f"x,y\n1,{written}\n2,0.3333333333333333\n"
     output, _ = printed(data, "rows")
     assert table(output)[0] == ["1", written]
     assert table(output)[1] == ["2", "0.333333"]

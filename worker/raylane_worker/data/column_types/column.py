@@ -191,6 +191,8 @@ class ColumnCells:
             if decorated.has_odd_units:
                 return Decision(Texts(), self._odd_units(), is_final=False)
             form = decorated.form(style)
+        if form is None and plain.is_possible and plain.is_changed and self.asked is None:
+            return Decision(Texts(), self._long_numbers(), is_final=False)
         if self.asked is not None:
             form = self._as_asked(form)
         return Decision(form) if form is not None else None
@@ -227,6 +229,12 @@ class ColumnCells:
         return (
             f"column {self._shown} stays text: in numbers such as {_quoted(self._decorated.examples)} the mark can be "
             "a decimal mark or separate thousands; use --decimal . or --decimal ,"
+        )
+
+    def _long_numbers(self) -> str:
+        return (
+            f"column {self._shown} stays text, because its numbers have more digits than types hold exactly; "
+            f"use --type {self.name[:_SHOWN_CHARACTERS]}=number for rounded ones"
         )
 
     def _odd_units(self) -> str:
