@@ -13,14 +13,16 @@ import pyarrow as pa
 from raylane_common.wire.names import FileFormat
 from raylane_worker.data.column_types.cells import texts, trimmed, without_markers
 from raylane_worker.data.column_types.column import ColumnCells, Marks
-from raylane_worker.data.column_types.forms import ARROW_TYPES, Cast
+from raylane_worker.data.column_types.forms import ARROW_TYPES, Cast, Missing, Texts
 from raylane_worker.data.column_types.forms import Form as Form
 from raylane_worker.data.column_types.forms import Misfit as Misfit
 from raylane_worker.data.column_types.plain import decimals as decimals
+from raylane_worker.data.readers import Decide
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from raylane_common.wire.names import ColumnType
     from raylane_common.wire.reading import Reading, ReadingOptions
 
 
@@ -42,19 +44,21 @@ class TypeDecider:
         schema: pa.Schema,
         reading: Reading,
         options: ReadingOptions,
-        *,
-        only_dates: bool = False,
+        decide: Decide,
     ) -> None:
         """`names` are the final names of the columns, and `schema` is that of the batches.
 
-        With `only_dates`, texts are texts, unless all of a column are dates or times.
+        `decide` says which columns need a type. A type that the user gives to a column comes first.
         """
         self._markers = markers_of(reading)
         self._reading = reading
         self._options = options
         self._asked = tuple(options.types.get(name) for name in names)
+        self._keeps_text = decide is not Decide.ALL
         self._columns = [
-            ColumnCells(name, self._markers, asked, only_dates=only_dates) if pa.types.is_string(field.type) else None
+            ColumnCells(name, self._markers, asked, only_dates=decide is Decide.DATES)
+            if pa.types.is_string(field.type) and (asked is not None or decide is not Decide.NOTHING)
+            else None
             for name, asked, field in zip(names, self._asked, schema, strict=True)
         ]
 
@@ -71,13 +75,18 @@ class TypeDecider:
         decisions = [one for one in found if one is not None]
         forms = [one.form if one is not None else None for one in found]
         return Decided(
-            forms=tuple(
-                Cast(ARROW_TYPES[asked]) if form is None and asked is not None else form
-                for form, asked in zip(forms, self._asked, strict=True)
-            ),
+            forms=tuple(map(self._form, forms, self._asked)),
             warnings=tuple(one.warning for one in decisions if one.warning),
-            is_final=all(one.is_final for one in decisions),
+            is_final=all(
+                one.is_final and not (self._keeps_text and isinstance(one.form, Missing)) for one in decisions
+            ),
         )
+
+    def _form(self, form: Form | None, asked: ColumnType | None) -> Form | None:
+        if asked is not None:
+            return form or Cast(ARROW_TYPES[asked])
+        # In a format with types, a text is as it is, also if it is a word for a missing value.
+        return None if self._keeps_text and isinstance(form, Missing | Texts) else form
 
     def _marks(self) -> Marks:
         proved = {mark for column in self._columns if column is not None and (mark := column.sure_mark())}

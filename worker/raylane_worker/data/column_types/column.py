@@ -13,7 +13,7 @@ from pyarrow import compute
 
 from raylane_common.wire.names import ColumnType
 from raylane_worker.data.column_types.cells import distinct, trimmed, without_markers
-from raylane_worker.data.column_types.dates import AllMoments, as_timestamps
+from raylane_worker.data.column_types.dates import AllMoments, as_timestamps, possible_styles
 from raylane_worker.data.column_types.decorated import DecoratedNumbers
 from raylane_worker.data.column_types.forms import (
     ANY_BOOLEANS,
@@ -30,6 +30,7 @@ from raylane_worker.data.column_types.plain import AnyNumbers, Floats, Integers,
 # So many cells show that a column holds words; the others need no look then.
 _FIRST_CELLS: Final = 32
 _SHOWN_CHARACTERS: Final = 100
+_SHOWN_DATES: Final = 2
 # A column of numbers with a few words in it is worth a hint, one of words with a few numbers is not.
 _NEARLY_ALL: Final = 0.9
 _LOOKS: Final = (
@@ -144,6 +145,12 @@ class ColumnCells:
                     "use --null to count such words as missing"
                 )
                 return
+        some = distinct(cells).slice(0, _FIRST_CELLS).to_pylist()
+        if self._wants_moments and all(any(style.order for style in possible_styles(cell)) for cell in some):
+            self._misfit = (
+                f"column {self._shown} is text, because its cells look like dates but are not all written in the same "
+                f"way, or do not exist: {_quoted(tuple(some[:_SHOWN_DATES]))}"
+            )
 
     def _see_numbers(self, each: pa.StringArray) -> None:
         here = PlainNumbers()

@@ -254,7 +254,7 @@ class AllMoments:
             return
         if self.styles is None:
             first = cells[0].as_py()
-            self.styles = {style: _Seen() for style in _possible(first)}
+            self.styles = {style: _Seen() for style in possible_styles(first)}
         values: dict[Style, pa.Array] = {}
         for style, seen in tuple(self.styles.items()):
             try:
@@ -314,7 +314,8 @@ def _is_fine(iso: pa.StringArray) -> bool:
     return is_any(compute.match_substring_regex(iso, r"\.[0-9]{6}(?:[1-9][0-9]{2}|0[1-9][0-9]|00[1-9])"))
 
 
-def _possible(cell: str) -> tuple[Style, ...]:
+def possible_styles(cell: str) -> tuple[Style, ...]:
+    """Returns the styles in which a text may be a moment, if its day and its month exist."""
     if len(cell) > _LONGEST or not any(character.isdigit() for character in cell):
         return ()
     return tuple(style for style in STYLES if style.matcher.match(cell))

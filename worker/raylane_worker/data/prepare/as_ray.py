@@ -82,17 +82,14 @@ class RaysReader:
         self._left: pa.RecordBatch | None = None
         self.schema: pa.Schema = reader.schema
 
-    def differing_types(self, schema: pa.Schema, *, has_rows: bool) -> list[str]:
-        """Returns a reason for each column of `schema` to which Ray gives a type with other values.
-
-        Without rows, Ray knows no types, which does no harm.
-        """
+    def differing_types(self, schema: pa.Schema) -> list[str]:
+        """Returns a reason for each column of `schema` to which Ray gives a type with other values."""
         if len(schema) != len(self.schema):
             return ["Ray would find another number of columns"]
         found = [
             f"Ray would take column {_quoted(one.name)} for {theirs}, not {one.type}"
             for one, theirs in zip(schema, self.schema.types, strict=True)
-            if has_rows and not _is_alike(one.type, theirs)
+            if not _is_alike(one.type, theirs)
         ]
         more = [f"and {len(found) - _MAX_LISTED:,} columns more"] if len(found) > _MAX_LISTED else []
         return [*found[:_MAX_LISTED], *more]

@@ -29,7 +29,7 @@ def chunks(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 
 
 def _parts(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
-    for start in range(0, batch.num_rows, _ROWS):
+    for start in range(0, max(batch.num_rows, 1), _ROWS):
         yield batch.slice(start, _ROWS)
 
 

@@ -22,7 +22,7 @@ from raylane_worker.data.prepare.chunks import chunks
 from raylane_worker.data.prepare.copy import CopyWriter, copy_writer
 from raylane_worker.data.prepare.unmet import check_asked, refuse_cast
 from raylane_worker.data.profile import TableProfile
-from raylane_worker.data.readers import Decide, open_batches
+from raylane_worker.data.readers import open_batches
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -103,8 +103,7 @@ def _decide_by_all(file: File) -> Decided:
 
 
 def _decider(file: File, batches: Batches, schema: pa.Schema) -> TypeDecider:
-    only_dates = batches.decide is not Decide.ALL
-    return TypeDecider(file.names, schema, file.reading, file.options, only_dates=only_dates)
+    return TypeDecider(file.names, schema, file.reading, file.options, batches.decide)
 
 
 def _pass(file: File, decided: Decided | None, reasons: list[str], copy_to: Path) -> Converted:
@@ -146,13 +145,12 @@ def _convert(
     rays, writer = None, None
     if not reasons and file.reading.format == "csv":
         rays = stack.enter_context(as_ray_reads(file.path))
-        has_rows = first.num_rows > 0
-        reasons = rays.differing_types(schema, has_rows=has_rows) if rays else ["Ray cannot read its first MiB"]
+        reasons = rays.differing_types(schema) if rays else ["Ray cannot read its first MiB"]
         rays = None if reasons else rays
     if reasons:
         writer = stack.enter_context(copy_writer(copy_to, schema))
     found = Converted(
-        rays.schema if rays is not None and first.num_rows else schema,
+        rays.schema if rays is not None else schema,
         decided,
         kept,
         TableProfile(schema, share_samples=file.share_samples),

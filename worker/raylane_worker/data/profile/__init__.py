@@ -9,6 +9,7 @@ from collections import Counter
 from typing import Final
 
 import pyarrow as pa
+from pyarrow import compute
 
 from raylane_common.wire.sources import ColumnProfile, Shape, Top
 from raylane_worker.data.profile.distinct import Distinct, Hashing
@@ -69,6 +70,8 @@ class _Column:
         self._shapes = Shapes() if pa.types.is_string(arrow_type) else None
 
     def see(self, values: pa.Array) -> None:
+        if pa.types.is_floating(self._type) and (is_nan := compute.is_nan(values)).true_count:
+            values = compute.if_else(is_nan, pa.nulls(1, self._type)[0], values)  # NaN is missing
         self._nulls += values.null_count
         present = values.drop_null() if values.null_count else values
         if len(present):

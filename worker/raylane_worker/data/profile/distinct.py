@@ -18,6 +18,7 @@ MAX_EXACT: Final = 10_000
 # The sketch keeps so many of the smallest hashes; its error is about 1 / sqrt(4096), 1.6%.
 _KEPT_HASHES: Final = 4096
 _HASHES: Final = 2.0**64
+_ZERO: Final = {each: compute.cast(texts(["0"]), each)[0] for each in (pa.float32(), pa.float64())}
 
 
 class Hashing:
@@ -53,6 +54,8 @@ class Distinct:
 
     def see(self, values: pa.Array) -> None:
         """Takes values without null into account."""
+        if pa.types.is_floating(self._type):
+            values = compute.add(values, _ZERO[self._type])  # makes -0 the same as 0
         if self.counts is None:
             self._sketch(values)
             return

@@ -10,7 +10,7 @@ from pyarrow import ipc
 
 from raylane_common.errors import InvalidFile
 from raylane_worker.data.readers import Decide
-from raylane_worker.data.readers.plain_types import plain_batch
+from raylane_worker.data.readers.plain_types import empty_batch, plain_batch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,13 +27,15 @@ class ArrowBatches:
     decide = Decide.NOTHING
 
     def __init__(self, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> None:
+        self._schema = schema
         self._batches = batches
         self.names: list[str] = schema.names
         self.warnings: list[str] = []
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
-        """Yields the batches. Raises `InvalidFile`."""
+        """Yields the batches, first one without rows, which has the types. Raises `InvalidFile`."""
         try:
+            yield plain_batch(empty_batch(self._schema))
             for batch in self._batches:
                 yield plain_batch(batch)
         except (pa.ArrowException, OSError) as error:

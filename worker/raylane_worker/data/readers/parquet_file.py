@@ -10,7 +10,7 @@ from pyarrow import parquet
 
 from raylane_common.errors import InvalidFile
 from raylane_worker.data.readers import Decide
-from raylane_worker.data.readers.plain_types import plain_batch
+from raylane_worker.data.readers.plain_types import empty_batch, plain_batch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,8 +32,9 @@ class ParquetBatches:
         self.warnings: list[str] = []
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
-        """Yields the batches. Raises `InvalidFile`."""
+        """Yields the batches, first one without rows, which has the types. Raises `InvalidFile`."""
         try:
+            yield plain_batch(empty_batch(self._file.schema_arrow))
             for batch in self._file.iter_batches(batch_size=_BATCH_ROWS):
                 yield plain_batch(batch)
         except (pa.ArrowException, OSError) as error:

@@ -11,6 +11,11 @@ def plain_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(columns, names=[f"c{index}" for index in range(len(columns))])
 
 
+def empty_batch(schema: pa.Schema) -> pa.RecordBatch:
+    """Returns a batch of these columns without rows."""
+    return pa.RecordBatch.from_arrays([pa.nulls(0, field.type) for field in schema], schema=schema)
+
+
 def plain_type(arrow_type: pa.DataType) -> pa.DataType:
     """Returns the plain type that holds the same values; most are plain."""
     if pa.types.is_dictionary(arrow_type):
