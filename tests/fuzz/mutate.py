@@ -7,7 +7,8 @@ import copy
 from types import EllipsisType
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from raylane_common.wire.sources import ColumnType, TableFormat
+from raylane_common.wire.reading import SerDe, TableReading
+from raylane_common.wire.sources import ColumnType
 from tests.unit.generation.schemas import ORDERS, WEATHER, column, csv_source, table_source
 
 if TYPE_CHECKING:
@@ -327,7 +328,7 @@ def _source(random: Random) -> Source:
         name = random.choice(("seattle-weather.csv", "a b#1.csv", "'); x.csv", "ü\u202e.csv"))
         return csv_source(name, columns, size_bytes=size)
     name = random.choice(("orders", "t" * 200, "a\u200bb"))
-    return table_source(name, columns=columns, format=random.choice(list(TableFormat)), size_bytes=size)
+    return table_source(name, columns=columns, reading=TableReading(serde=random.choice(list(SerDe))), size_bytes=size)
 
 
 def _column(random: Random, number: int) -> Column:

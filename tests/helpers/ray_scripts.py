@@ -18,7 +18,7 @@ from raylane_worker.runs.run import RunOrder, run_to_end
 from tests.helpers.handler_harness import Cut, Job
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 RUN_TIMEOUT_S = 240.0
 _RUNNER = Path(__file__).with_name("ray_script_runner.py")
@@ -26,14 +26,14 @@ _RESULTS = "RESULTS "
 
 
 async def run_scripts(
-    codes: Sequence[str], s3_url: str, *, timeout_s: float = RUN_TIMEOUT_S
+    codes: Sequence[str], s3_url: str, *, files: Mapping[str, str] | None = None, timeout_s: float = RUN_TIMEOUT_S
 ) -> list[tuple[str, str | None]]:
     """Returns what each script printed, and its traceback or None.
 
-    The scripts get the environment that generated code gets for small data.
+    The scripts get the environment that generated code gets for small data, and `files` beside them.
     """
     code = _RUNNER.read_text("utf-8")
-    order = RunOrder(code, 1, generated=True, small=True, files={"scripts.json": json.dumps(codes)})
+    order = RunOrder(code, 1, generated=True, small=True, files={"scripts.json": json.dumps(codes), **(files or {})})
     async with embedded_ray(env=aws_environment(s3_url)) as head:
         ray = {"private_url": head.url, "token": head.token, "run_timeout_s": timeout_s}
         settings = Settings.model_validate({"ray": ray})

@@ -173,7 +173,7 @@ async def run(head: EmbeddedRay, directory: Path, pieces: Sequence[str]) -> list
     async with RayClient(settings) as client:
         package = build_package(files)
         await client.submit(
-            submission_id="prompt", entrypoint=f"python {LAUNCHER}", package=package, env_vars=ENVIRONMENT
+            submission_id="prompt", entrypoint=f"python -m {LAUNCHER}", package=package, env_vars=ENVIRONMENT
         )
         await client.wait("prompt", timeout_s=500)
         logs = (await client.logs("prompt", max_bytes=8 * 1024 * 1024)).text

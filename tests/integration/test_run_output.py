@@ -12,6 +12,7 @@ import pytest
 from raylane_common.errors import RunLost, RunNotStarted
 from raylane_common.wire.generate import GenerateRequest
 from raylane_common.wire.ray import RaySubmitRequest, RaySubmitResult
+from raylane_worker.run_kit import kit_files
 from raylane_worker.runs import output as outputs
 from raylane_worker.runs import waiting
 from tests.helpers.handler_harness import Harness, Job, open_harness
@@ -189,8 +190,8 @@ async def test_only_generated_code_gets_the_kit_and_plain_pandas(harness: Harnes
     await attempt
     [package] = harness.ray.packages.values()
     with zipfile.ZipFile(io.BytesIO(package)) as archive:
-        assert sorted(archive.namelist()) == ["main.py", "raylane_run.py"]
-    assert (harness.ray.jobs[RUN]["entrypoint"], variable(harness)) == ("python raylane_run.py", "0")
+        assert sorted(archive.namelist()) == sorted(["main.py", *kit_files()])
+    assert (harness.ray.jobs[RUN]["entrypoint"], variable(harness)) == ("python -m raylane_run", "0")
 
 
 @pytest.mark.parametrize(("env_vars", "expected"), [({}, None), ({ARROW_PANDAS: "0"}, "0"), ({ARROW_PANDAS: "1"}, "1")])

@@ -20,9 +20,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from raylane_common.wire.sources import Column, ColumnType, FileSource, Source, TableFormat, TableSource
+from raylane_common.wire.reading import SerDe, TableReading
+from raylane_common.wire.sources import Column, ColumnType, FileSource, Partition, Source, TableSource
 from raylane_worker.generation.template.generator import write
 from raylane_worker.generation.verify import verify
+from raylane_worker.run_kit import table_files
 from tests.helpers.aws import s3
 from tests.helpers.files import uploaded
 from tests.helpers.printed import table
@@ -66,6 +68,8 @@ class Store:
     """Objects to put on S3, and the sources that describe them."""
 
     objects: dict[str, bytes] = field(default_factory=dict)
+    tables: list[TableSource] = field(default_factory=list)
+    partitions: dict[str, tuple[Partition, ...]] = field(default_factory=dict)
 
     def csv(self, filename: str, data: bytes) -> FileSource:
         source, objects = uploaded(filename, data, bucket=BUCKET, session_id="s-1")
@@ -75,7 +79,14 @@ class Store:
     def table(self, name: str, files: dict[str, bytes], **fields: Any) -> TableSource:
         self.objects |= {f"lake/{name}/{path}": data for path, data in files.items()}
         location = f"s3://{BUCKET}/lake/{name}/"
-        return TableSource(database="lake", table=name, location=location, job_id="j", **fields)
+        source = TableSource(database="lake", table=name, location=location, job_id="j", **fields)
+        directories = dict.fromkeys(path.rpartition("/")[0] for path in files)
+        if source.partition_keys:
+            values = {one: tuple(pair.partition("=")[2] for pair in one.split("/")) for one in directories}
+            found = (Partition(values=values[one], location=f"{one}/") for one in directories)
+            self.partitions[source.name] = tuple(found)
+        self.tables = [one for one in self.tables if one.name != source.name] + [source]
+        return source
 
 
 STORE = Store()
@@ -186,9 +197,7 @@ def tables() -> dict[str, tuple[TableSource, dict[str, list[list[object]]]]]:
                     "year=2020/day=2020-05-01/part-0": b"x\t1.5\t001\nz\t\t003\n",
                     "year=2021/day=2021-06-01/part-0": b"y\t3\t001\n",
                 },
-                format=TableFormat.CSV,
-                delimiter="\t",
-                has_header=False,
+                reading=TableReading(serde=SerDe.LAZY_SIMPLE, delimiter="\t"),
                 columns=(column("name", text), column("price", number), column("code", text)),
                 partition_keys=(column("year", ColumnType.INTEGER), column("day", ColumnType.DATE)),
             ),
@@ -206,7 +215,7 @@ def tables() -> dict[str, tuple[TableSource, dict[str, list[list[object]]]]]:
             STORE.table(
                 "headed",
                 {"a.txt": b"Name,Price\nx,1\n", "_SUCCESS": b""},
-                format=TableFormat.CSV,
+                reading=TableReading(serde=SerDe.LAZY_SIMPLE, skip_lines=1),
                 columns=(column("name", text), column("price", number)),
             ),
             {"first 3 rows": [["x", 1]], "average price by name": [["x", 1]]},
@@ -215,7 +224,7 @@ def tables() -> dict[str, tuple[TableSource, dict[str, list[list[object]]]]]:
             STORE.table(
                 "pq",
                 {"year=2020/000000_0": parquet.getvalue(), "year=2021/b.parquet": parquet.getvalue()},
-                format=TableFormat.PARQUET,
+                reading=TableReading(serde=SerDe.PARQUET),
                 columns=(
                     column("name", text),
                     column("price", number, "decimal(10,2)"),
@@ -238,7 +247,7 @@ def tables() -> dict[str, tuple[TableSource, dict[str, list[list[object]]]]]:
             STORE.table(
                 "js",
                 {"part-0": b'{"name":"x","n":1,"date":"2020-01-01"}\n{"name":"y","n":null,"date":"2020-02-01"}\n'},
-                format=TableFormat.JSON,
+                reading=TableReading(serde=SerDe.OPENX_JSON),
                 columns=(column("name", text), column("n", ColumnType.INTEGER), column("date", ColumnType.DATE)),
             ),
             {
@@ -281,7 +290,7 @@ def blocks() -> tuple[TableSource, dict[str, list[list[object]]]]:
     source = STORE.table(
         "blocks",
         {name: file.getvalue() for name, file in files.items()},
-        format=TableFormat.PARQUET,
+        reading=TableReading(serde=SerDe.PARQUET),
         columns=(
             column("x", ColumnType.NUMBER, "double"),
             column("n", ColumnType.INTEGER, "bigint"),
@@ -386,7 +395,8 @@ def outputs(moto: EmbeddedMoto, weather: Path) -> Outputs:
             await client.create_bucket(Bucket=BUCKET)
             for key, body in STORE.objects.items():
                 await client.put_object(Bucket=BUCKET, Key=key, Body=body)
-        return await run_scripts([code for code, _ in scripts], moto.url)
+        files = table_files(STORE.tables, STORE.partitions)
+        return await run_scripts([code for code, _ in scripts], moto.url, files=files)
 
     printed = asyncio.run(run())
     templates = [(case, *result) for case, result in zip(cases, printed, strict=False)]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import time
 import uuid
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -24,9 +25,12 @@ from raylane_common.redis.connection import connect
 from raylane_common.redis.source_store import SourceStore
 from raylane_common.settings import RedisSettings, Settings
 from raylane_common.wire.jobs import JobRecord, JobStatus, NewJob, Progress
-from raylane_common.wire.sources import ColumnType, FileSource
+from raylane_common.wire.reading import SerDe, TableReading
+from raylane_common.wire.sources import Column, ColumnType, FileSource, Partition, TableSource
 from raylane_common.wire.tables import (
     DatabasesResult,
+    DeselectedTablesResult,
+    DeselectTablesRequest,
     ListDatabasesRequest,
     ListTablesRequest,
     SelectedTablesResult,
@@ -46,8 +50,11 @@ from raylane_worker.context import CurrentSettings, JobContext, Resources
 from raylane_worker.first_use import catalog_of, storage_of
 from raylane_worker.handlers.tables import tables
 from raylane_worker.handlers.upload import upload
+from raylane_worker.run_kit import table_files
 from raylane_worker.run_slots import RunSlots
+from raylane_worker.runs.tables import registered_partitions
 from tests.helpers.aws import aws_settings, closed, glue, own_bucket, s3
+from tests.helpers.glue_tables import PARQUET, PARQUET_SERDE, definition, descriptor
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -286,11 +293,11 @@ async def test_an_upload_whose_source_cannot_be_written_is_an_error(
 
 @pytest.fixture
 async def database(moto: EmbeddedMoto) -> str:
-    """Creates a database with the parquet tables t0 … t19 and the ORC table orc."""
+    """Creates a database with the parquet tables t0 … t19 and the Avro table avro."""
     name = f"db_{uuid.uuid4().hex}"
     async with glue(moto.url) as client:
         await client.create_database(DatabaseInput={"Name": name})
-        for table, classification in [(f"t{number}", "parquet") for number in range(20)] + [("orc", "orc")]:
+        for table, classification in [(f"t{number}", "parquet") for number in range(20)] + [("avro", "avro")]:
             await client.create_table(
                 DatabaseName=name,
                 TableInput={
@@ -315,7 +322,7 @@ async def test_databases_and_tables_are_listed(harness: Harness, database: str) 
     assert isinstance(listed, TablesResult)
     assert {summary.table: summary.supported for summary in listed.tables} == {
         **{f"t{number}": True for number in range(20)},
-        "orc": False,
+        "avro": False,
     }
 
 
@@ -338,8 +345,8 @@ async def test_one_missing_table_leaves_nothing_selected(harness: Harness, datab
 
 
 async def test_one_unsupported_table_leaves_nothing_selected_and_is_named(harness: Harness, database: str) -> None:
-    request = selection(database, "t1", "orc", "t2")
-    with pytest.raises(UnsupportedFormat, match=f"table {database}.orc has classification orc"):
+    request = selection(database, "t1", "avro", "t2")
+    with pytest.raises(UnsupportedFormat, match=f"table {database}.avro has classification avro"):
         await tables(request, harness.job(request))
     assert await harness.sources() == []
 
@@ -351,6 +358,59 @@ async def test_a_failed_selection_keeps_what_was_selected_before(harness: Harnes
     with pytest.raises(TableNotFound):
         await tables(request, harness.job(request))
     assert await harness.sources() == [f"{database}.t1"]
+
+
+async def test_deselected_tables_leave_the_session_all_or_none(harness: Harness, database: str) -> None:
+    request = selection(database, "t1", "t2", "t3")
+    await tables(request, harness.job(request))
+    refs = {name: TableRef(database=database, table=name) for name in ("t1", "t2", "t9")}
+    wrong = DeselectTablesRequest(tables=(refs["t1"], refs["t9"]))
+    with pytest.raises(TableNotFound, match=rf"not selected: {database}\.t9") as caught:
+        await tables(wrong, harness.job(wrong))
+    assert caught.value.details == {"missing": [f"{database}.t9"]}
+    assert len(await harness.sources()) == 3
+    right = DeselectTablesRequest(tables=(refs["t1"], refs["t2"], refs["t1"]))
+    job = harness.job(right)
+    result = await tables(right, job)
+    assert result == DeselectedTablesResult(tables=(refs["t1"], refs["t2"]))
+    assert await harness.sources() == [f"{database}.t3"]
+    # The worker died before the result was stored.
+    again = replace(job, record=job.record.model_copy(update={"progress": Progress(stage="deselecting")}))
+    assert await tables(right, again) == result
+
+
+async def test_a_job_asks_for_the_partitions_that_are_registered_when_it_begins(
+    harness: Harness, database: str, moto: EmbeddedMoto
+) -> None:
+    keyed: Any = {"Name": "keyed"} | definition(
+        input_format=PARQUET, serde=PARQUET_SERDE, location="s3://lake/keyed/", partitions={"year": "int"}
+    )
+    request = selection(database, "keyed", "t1")
+    async with glue(moto.url) as client:
+        await client.create_table(DatabaseName=database, TableInput=keyed)
+        result = await tables(request, harness.job(request))
+        assert isinstance(result, SelectedTablesResult)
+        sources = [source for source in result.sources if isinstance(source, TableSource)]
+        partition: Any = {"Values": ["2020"], "StorageDescriptor": descriptor("s3://lake/keyed/2020/")}
+        await client.create_partition(DatabaseName=database, TableName="keyed", PartitionInput=partition)
+    assert await registered_partitions(sources, harness.job(request)) == {
+        f"{database}.keyed": (Partition(values=("2020",), location="2020/"),)
+    }
+    files = table_files(sources, {})
+    assert [one["name"] for one in json.loads(files["tables.json"])] == [source.name for source in sources]
+
+
+async def test_two_tables_at_one_location_are_refused_since_code_could_not_tell_them_apart(harness: Harness) -> None:
+    one = TableSource(
+        database="d",
+        table="a",
+        location="s3://lake/a/",
+        reading=TableReading(serde=SerDe.PARQUET),
+        columns=(Column(name="id", type=ColumnType.INTEGER, native_type="int"),),
+        job_id="j",
+    )
+    with pytest.raises(InvalidRequest, match=r"d\.a and d\.b are both at s3://lake/a/; deselect one"):
+        await registered_partitions([one, one.model_copy(update={"table": "b"})], harness.job(ListDatabasesRequest()))
 
 
 async def test_a_catalog_that_is_down_is_an_error(redis: Redis) -> None:

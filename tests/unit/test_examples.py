@@ -26,7 +26,14 @@ from raylane_common.errors import StorageUnavailable
 from raylane_common.ray.models import RayRun, RayVersion, RunStatus
 from raylane_common.wire.generate import GenerateRequest
 from raylane_common.wire.ray import RayStatusResult, RayStopResult, RaySubmitResult
-from raylane_common.wire.tables import DatabasesResult, SelectedTablesResult, TablesResult, TableSummary
+from raylane_common.wire.tables import (
+    DatabasesResult,
+    DeselectedTablesResult,
+    SelectedTablesResult,
+    TableRef,
+    TablesResult,
+    TableSummary,
+)
 from raylane_common.wire.upload import PurgeResult
 from tests.unit.producer.samples import COLUMNS, CSV, CSV_BYTES, GENERATED, PREVIEWED, RUN, TABLE, UPLOADED
 
@@ -61,6 +68,7 @@ _RESULTS: Final[dict[str, Result]] = {
         tables=(TableSummary(database="shop", table="orders", location=None, columns=COLUMNS, supported=True),)
     ),
     "SelectTablesRequest": SelectedTablesResult(sources=(TABLE,)),
+    "DeselectTablesRequest": DeselectedTablesResult(tables=(TableRef(database="shop", table="items"),)),
     "GenerateRequest": GENERATED.model_copy(update={"run": None}),
     "RayStatusRequest": RayStatusResult(version=RayVersion(ray_version="2.60.0"), endpoint="private", endpoints=()),
     "RayStopRequest": RayStopResult(stopped=True, run=RayRun(submission_id="rl-1", status=RunStatus.STOPPED)),

@@ -69,7 +69,7 @@ async def test_the_commands_on_the_page_enqueue_a_job(redis: Redis, queue: JobQu
     assert await enqueue_by_hand(redis)
     assert (await queue.record(ID)).status is JobStatus.QUEUED
     lease = await take(lane)
-    assert parse_request(lease.record).model_dump() == {"action": "databases"}
+    assert parse_request(lease.record) == ListDatabasesRequest()
     await end(lane, lease.succeeded(DONE))
     assert await statuses(queue) == ["queued", "running", "succeeded"]
     assert await queue.result(ID, timeout_s=5) == DONE

@@ -53,11 +53,9 @@ async def open_resources(settings: Settings, redis: Redis, lanes: Sequence[Lane]
         ray = await stack.enter_async_context(RayClient(settings.ray))
         resources = Resources(settings=settings, ray=ray, sources=SourceStore(redis), run_slots=RunSlots(ray))
         if Lane.UPLOAD in lanes:
-            resources = replace(
-                resources,
-                storage=await stack.enter_async_context(storage_of(settings)),
-                catalog=await stack.enter_async_context(catalog_of(settings)),
-            )
+            resources = replace(resources, storage=await stack.enter_async_context(storage_of(settings)))
+        if {Lane.UPLOAD, Lane.GENERATE} & set(lanes):
+            resources = replace(resources, catalog=await stack.enter_async_context(catalog_of(settings)))
         yield resources
 
 

@@ -68,7 +68,8 @@ class CurrentSettings:
 class Resources:
     """The resources of a worker. They are shared by all its jobs and closed when it stops.
 
-    `storage` and `catalog` are None outside the upload lane, because the other lanes do not use AWS.
+    `storage` is None outside the upload lane, and `catalog` outside that and the generate lane, because the others do
+    not use AWS.
     """
 
     settings: Settings
@@ -111,9 +112,9 @@ class JobContext:
         return (await self.resources.storage.get()).at(self.resources.settings.storage.bucket)
 
     async def catalog(self) -> Catalog:
-        """Returns the table catalog. Raises `InternalError` outside the upload lane, and a `CatalogError`."""
+        """Returns the table catalog. Raises a `CatalogError`, and `InternalError` in a lane that has none."""
         if self.resources.catalog is None:
-            raise InternalError(f"a {self.record.kind} job has no catalog: only the upload lane has it")
+            raise InternalError(f"a {self.record.kind} job has no catalog: only the upload and generate lanes have it")
         return await self.resources.catalog.get()
 
     async def progress(

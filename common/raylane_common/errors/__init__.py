@@ -35,6 +35,7 @@
     ├── CatalogError
     │   ├── CatalogUnavailable       catalog_unavailable           yes
     │   ├── CatalogRejected          catalog_rejected
+    │   ├── TableChanged             table_changed
     │   ├── TableNotFound            table_not_found
     │   └── UnsupportedFormat        unsupported_format
     ├── GenerationError
@@ -112,6 +113,7 @@ from raylane_common.errors.data import (
     StorageRejected,
     StorageThrottled,
     StorageUnavailable,
+    TableChanged,
     TableNotFound,
     UnsupportedFormat,
 )
@@ -220,6 +222,7 @@ __all__ = [
     "StorageThrottled",
     "StorageUnavailable",
     "SubmitOutcomeUnknown",
+    "TableChanged",
     "TableNotFound",
     "TypeMismatch",
     "UnknownColumn",

@@ -136,6 +136,15 @@ class TableNotFound(CatalogError):
     code = "table_not_found"
 
 
+class TableChanged(CatalogError):
+    """The entry of a table in the catalog is not what it was when the table was selected.
+
+    What to do: select the table again with `raylane tables select`.
+    """
+
+    code = "table_changed"
+
+
 class UnsupportedFormat(CatalogError):
     """Generated code cannot read the source's format or SerDe.
 

@@ -14,7 +14,7 @@ from raylane_common.ray.models import Run
 from raylane_common.rules import Code, JobId, Prompt
 from raylane_common.wire.base import BaseRequest, BaseResult, JobKind, Kind, Lane, Payload, text
 from raylane_common.wire.names import GeneratorName
-from raylane_common.wire.sources import AnySource
+from raylane_common.wire.sources import AnySource, Partition
 
 __all__ = [
     "Checkpoint",
@@ -111,6 +111,11 @@ class Checkpoint(BaseModel):
         default=False,
         exclude_if=lambda small: not small,
         description="Whether the sources together are within `ray.small_source_bytes`",
+    )
+    partitions: dict[str, tuple[Partition, ...]] = Field(
+        default_factory=dict,
+        exclude_if=lambda partitions: not partitions,
+        description="The registered partitions of each table that has partition keys, by the name of the table",
     )
     generator: GeneratorName
     model: str | None = None

@@ -1,7 +1,8 @@
-"""How a file is read: what a user says about it, and what was found."""
+"""How a file is read: what a user says about it, what was found, and what the catalog says about a table's files."""
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -89,3 +90,34 @@ class Reading(BaseModel):
     comment: str = Field(default="", description="Lines that begin with it are left out; empty if there are none")
     null_markers: tuple[str, ...] = Field(default=NULL_MARKERS, description="The cells that are missing values")
     sheet: str | None = None
+
+
+class SerDe(StrEnum):
+    """How the files of a table are written, by the class with which Hive reads them."""
+
+    LAZY_SIMPLE = "lazy_simple"
+    OPEN_CSV = "open_csv"
+    HIVE_JSON = "hive_json"
+    OPENX_JSON = "openx_json"
+    PARQUET = "parquet"
+    ORC = "orc"
+
+
+class TableReading(BaseModel):
+    """How the files of a table are read, as the catalog says. Most fields are those of text."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
+
+    serde: SerDe
+    delimiter: str = ","
+    quote: str = Field(default='"', description="The character around cells; only for open_csv")
+    escape: str = Field(default="", description="The character that makes the next one plain text; empty if none does")
+    null_text: str = Field(default="\\N", description="The cell that is a missing value; only for lazy_simple")
+    encoding: str = "utf-8"
+    skip_lines: int = Field(default=0, description="Lines at the top of each file that are left out")
+    keys: tuple[tuple[str, str], ...] = Field(
+        default=(), description="Pairs of a column and its key in the JSON, for those that differ"
+    )
+    dots_in_keys: bool = Field(default=False, description="Whether a dot in a key of the JSON means '_'")
+    ignores_bad_lines: bool = Field(default=False, description="Whether a line that is no JSON is a row of nulls")
+    by_position: bool = Field(default=False, description="Whether columns are found by position, not by name")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Final, Literal
 from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from raylane_common.wire.names import ColumnType as ColumnType
 from raylane_common.wire.names import FileFormat
-from raylane_common.wire.reading import Reading
+from raylane_common.wire.reading import Reading, SerDe, TableReading
 
 
 class Shape(BaseModel):
@@ -114,6 +114,17 @@ class TableFormat(StrEnum):
     CSV = "csv"
     PARQUET = "parquet"
     JSON = "json"
+    ORC = "orc"
+
+
+_FORMATS: Final = {
+    SerDe.LAZY_SIMPLE: TableFormat.CSV,
+    SerDe.OPEN_CSV: TableFormat.CSV,
+    SerDe.HIVE_JSON: TableFormat.JSON,
+    SerDe.OPENX_JSON: TableFormat.JSON,
+    SerDe.PARQUET: TableFormat.PARQUET,
+    SerDe.ORC: TableFormat.ORC,
+}
 
 
 class TableSource(BaseModel):
@@ -125,9 +136,7 @@ class TableSource(BaseModel):
     database: str
     table: str
     location: str = Field(description="s3:// prefix that ends in '/'")
-    format: TableFormat
-    delimiter: str = Field(default=",", description="Field separator; only for format csv")
-    has_header: bool = Field(default=True, description="Whether each file starts with a header; only for format csv")
+    reading: TableReading
     columns: tuple[Column, ...]
     partition_keys: tuple[Column, ...] = ()
     size_bytes: int | None = Field(default=None, description="Total size, if the catalog knows it")
@@ -137,6 +146,25 @@ class TableSource(BaseModel):
     def name(self) -> str:
         """The name that prompts use."""
         return f"{self.database}.{self.table}"
+
+    @property
+    def format(self) -> TableFormat:
+        """The format of its files."""
+        return _FORMATS[self.reading.serde]
+
+
+class Partition(BaseModel):
+    """One registered partition of a table, as the catalog had it when a job began."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
+
+    values: tuple[str, ...] = Field(description="The values of the partition keys, in their order")
+    location: str = Field(description="Below the location of the table, or an s3:// prefix elsewhere")
+    width: int | None = Field(
+        default=None,
+        exclude_if=lambda width: width is None,
+        description="How many of the columns its files have; None: all",
+    )
 
 
 class OpaqueSource(BaseModel):

@@ -1,4 +1,4 @@
-"""`tables` jobs: list the Glue catalog, and select tables as sources of the session."""
+"""`tables` jobs: list the Glue catalog, and select or deselect tables as sources of the session."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from raylane_common.wire.sources import AnySource, Column
 
 __all__ = [
     "DatabasesResult",
+    "DeselectTablesRequest",
+    "DeselectedTablesResult",
     "ListDatabasesRequest",
     "ListTablesRequest",
     "SelectTablesRequest",
@@ -22,20 +24,40 @@ __all__ = [
 ]
 
 
-class ListDatabasesRequest(BaseRequest):
-    """List the catalog's databases."""
+_LIMIT: Final = 100
+_MAX_LIMIT: Final = 1000
+
+
+class Listing(BaseRequest):
+    """What the listings of databases and tables have in common."""
 
     kind: ClassVar[JobKind] = JobKind.TABLES
     needs_session: ClassVar[bool] = False
+
+    pattern: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=255,
+        exclude_if=lambda pattern: pattern is None,
+        description="Names to list: `*` is any text, `?` any character",
+    )
+    limit: int = Field(default=_LIMIT, ge=1, le=_MAX_LIMIT, description="How many names the result has at most")
+    cursor: str | None = Field(
+        default=None,
+        max_length=65_536,
+        exclude_if=lambda cursor: cursor is None,
+        description="`next_cursor` of the page before",
+    )
+
+
+class ListDatabasesRequest(Listing):
+    """List the catalog's databases."""
 
     action: Literal["databases"] = "databases"
 
 
-class ListTablesRequest(BaseRequest):
+class ListTablesRequest(Listing):
     """List the tables of one database."""
-
-    kind: ClassVar[JobKind] = JobKind.TABLES
-    needs_session: ClassVar[bool] = False
 
     action: Literal["list"] = "list"
     database: CatalogName
@@ -59,11 +81,21 @@ class SelectTablesRequest(BaseRequest):
     tables: tuple[TableRef, ...] = Field(min_length=1, max_length=100)
 
 
+class DeselectTablesRequest(BaseRequest):
+    """Remove tables from the session's sources: all of them, or none."""
+
+    kind: ClassVar[JobKind] = JobKind.TABLES
+
+    action: Literal["deselect"] = "deselect"
+    tables: tuple[TableRef, ...] = Field(min_length=1, max_length=100)
+
+
 class DatabasesResult(BaseResult):
-    """The names of the catalog's databases, sorted."""
+    """One page of the names of the catalog's databases, sorted."""
 
     type: Literal["databases"] = "databases"
     databases: tuple[str, ...]
+    next_cursor: str | None = Field(default=None, description="For the next page; None after the last")
 
 
 class TableSummary(BaseModel):
@@ -81,10 +113,14 @@ class TableSummary(BaseModel):
 
 
 class TablesResult(BaseResult):
-    """The tables of one database, sorted by name."""
+    """One page of the tables of one database, sorted by name.
+
+    It may have fewer tables than the limit, because tables of many columns fill a page.
+    """
 
     type: Literal["tables"] = "tables"
     tables: tuple[TableSummary, ...]
+    next_cursor: str | None = Field(default=None, description="For the next page; None after the last")
 
 
 class SelectedTablesResult(BaseResult):
@@ -94,8 +130,15 @@ class SelectedTablesResult(BaseResult):
     sources: tuple[AnySource, ...]
 
 
-TablesRequest = ListDatabasesRequest | ListTablesRequest | SelectTablesRequest
-AnyTablesResult = DatabasesResult | TablesResult | SelectedTablesResult
+class DeselectedTablesResult(BaseResult):
+    """The tables that are no longer sources of the session."""
+
+    type: Literal["deselected"] = "deselected"
+    tables: tuple[TableRef, ...]
+
+
+TablesRequest = ListDatabasesRequest | ListTablesRequest | SelectTablesRequest | DeselectTablesRequest
+AnyTablesResult = DatabasesResult | TablesResult | SelectedTablesResult | DeselectedTablesResult
 
 
 def _describe(payload: Payload) -> str:

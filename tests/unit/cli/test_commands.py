@@ -23,7 +23,14 @@ from raylane_common.wire.ray import (
 )
 from raylane_common.wire.reading import ReadingOptions
 from raylane_common.wire.sources import ColumnType
-from raylane_common.wire.tables import DatabasesResult, SelectedTablesResult, TablesResult, TableSummary
+from raylane_common.wire.tables import (
+    DatabasesResult,
+    DeselectedTablesResult,
+    SelectedTablesResult,
+    TableRef,
+    TablesResult,
+    TableSummary,
+)
 from raylane_common.wire.upload import PurgeResult, UploadResult
 from tests.unit.producer.samples import COLUMNS, CSV, CSV_BYTES, FAILED_RUN, GENERATED, PREVIEWED, RUN, TABLE, UPLOADED
 
@@ -159,7 +166,7 @@ async def test_generate_sends_its_options(cli: Cli, worker: ScriptedWorker) -> N
 
 async def test_tables_commands(cli: Cli, worker: ScriptedWorker) -> None:
     worker.outcomes |= {
-        "databases": DatabasesResult(databases=("shop", "zoo")),
+        "databases": DatabasesResult(databases=("shop", "zoo"), next_cursor="more=="),
         "list": TablesResult(
             tables=(
                 TableSummary(database="shop", table="orders", location="s3://w/o/", columns=COLUMNS, supported=True),
@@ -169,8 +176,11 @@ async def test_tables_commands(cli: Cli, worker: ScriptedWorker) -> None:
             )
         ),
         "select": SelectedTablesResult(sources=(TABLE,)),
+        "deselect": DeselectedTablesResult(tables=(TableRef(database="shop", table="orders"),)),
     }
-    assert (await cli("tables", "databases")).stdout == "shop\nzoo\n"
+    listing = await cli("tables", "databases", "--pattern", "*o*", "--limit", "2", "--cursor", "more=")
+    assert (listing.stdout, "--cursor more==" in listing.stderr) == ("shop\nzoo\n", True)
+    assert worker.claimed[-1].payload == {"action": "databases", "pattern": "*o*", "limit": 2, "cursor": "more="}
     listed = (await cli("tables", "list", "shop")).stdout.splitlines()
     assert [line.split() for line in listed] == [
         ["table", "columns", "location", "selectable"],
@@ -186,6 +196,8 @@ async def test_tables_commands(cli: Cli, worker: ScriptedWorker) -> None:
     assert "s3://warehouse/orders/" in selected.stdout
     enqueued = await cli("tables", "select", "shop.orders", "-s", "s1", "--job-id", "sel")
     assert enqueued.stdout == "sel\n"
+    removed = await cli("tables", "deselect", "shop.orders", "-s", "s1", "--wait")
+    assert removed.stdout == "shop.orders removed\n"
 
 
 async def test_ray_commands(cli: Cli, worker: ScriptedWorker, tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ async def test_the_same_id_for_another_request_is_refused_and_changes_nothing(qu
     await queue.enqueue(a_job("j"))
     with pytest.raises(JobIdTaken, match="j belongs to another request"):
         await queue.enqueue(a_job("j", database="other"))
-    assert (await queue.record("j")).payload == {"action": "list", "database": "d"}
+    assert (await queue.record("j")).payload == {"action": "list", "database": "d", "limit": 100}
 
 
 async def test_the_same_id_after_the_end_returns_the_first_job(queue: JobQueue, lane: LaneQueue) -> None:

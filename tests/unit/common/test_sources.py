@@ -8,7 +8,8 @@ from redis.asyncio import Redis
 
 from raylane_common.errors import QueueUnavailable
 from raylane_common.redis.source_store import SourceStore
-from raylane_common.wire.sources import Column, ColumnType, FileSource, TableFormat, TableSource
+from raylane_common.wire.reading import SerDe, TableReading
+from raylane_common.wire.sources import Column, ColumnType, FileSource, TableSource
 from tests.helpers.queue_keys import keys
 
 if TYPE_CHECKING:
@@ -30,7 +31,12 @@ def csv(filename: str, job_id: str = "j") -> FileSource:
 
 def table(name: str) -> TableSource:
     return TableSource(
-        database="d", table=name, location=f"s3://b/{name}/", format=TableFormat.PARQUET, columns=(COLUMN,), job_id="j"
+        database="d",
+        table=name,
+        location=f"s3://b/{name}/",
+        reading=TableReading(serde=SerDe.PARQUET),
+        columns=(COLUMN,),
+        job_id="j",
     )
 
 

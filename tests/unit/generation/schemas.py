@@ -6,7 +6,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from raylane_common.wire.sources import Column, ColumnType, FileSource, Source, TableFormat, TableSource
+from raylane_common.wire.reading import SerDe, TableReading
+from raylane_common.wire.sources import Column, ColumnType, FileSource, Source, TableSource
 
 NATIVE = {
     ColumnType.INTEGER: "int64",
@@ -45,7 +46,7 @@ def csv_source(filename: str = "seattle-weather.csv", columns: tuple[Column, ...
 def table_source(name: str = "orders", **fields: Any) -> TableSource:
     defaults: dict[str, Any] = {
         "location": f"s3://lake/sales/{name}/",
-        "format": TableFormat.PARQUET,
+        "reading": TableReading(serde=SerDe.PARQUET),
         "columns": (column("amount", ColumnType.NUMBER, "double"), column("city", ColumnType.STRING)),
         "partition_keys": (column("year", ColumnType.INTEGER, "int"),),
     }
@@ -117,9 +118,7 @@ table_sources = st.builds(
     st.sampled_from(["orders", "a b", "x"]),
     columns=column_lists(4),
     partition_keys=column_lists(2, least=0),
-    format=st.sampled_from(TableFormat),
-    delimiter=st.sampled_from([",", "\t", "|", "'", "\x01", "||"]),
-    has_header=st.booleans(),
+    reading=st.builds(TableReading, serde=st.sampled_from(SerDe)),
     size_bytes=st.sampled_from([None, 10, 10**9]),
 )
 sources = csv_sources | table_sources

@@ -18,8 +18,10 @@ from raylane_common.errors import GenerationRefused, ModelMisconfigured, ModelUn
 from raylane_common.ray.models import Run, RunStatus
 from raylane_common.settings import GenerationSettings
 from raylane_common.wire.generate import CodeVersion, Finding, Usage
-from raylane_common.wire.sources import Column, ColumnType, FileSource, TableFormat, TableSource
+from raylane_common.wire.reading import SerDe, TableReading
+from raylane_common.wire.sources import Column, ColumnType, FileSource, TableSource
 from raylane_worker.generation.agents.briefing import describe_source
+from raylane_worker.generation.reader import reader_of
 from raylane_worker.telemetry.logs import keep_content_private
 from tests.unit.generation.scripted_model import DELEGATE, LOOK, SUBMIT, ScriptedModel, csv, task, write
 
@@ -56,7 +58,7 @@ async def test_the_tool_lists_the_sources_of_the_task() -> None:
                 "name": "weather.csv",
                 "type": "file",
                 "location": "s3://bucket/sessions/sess-a/csv/weather.csv",
-                "format": "csv",
+                "reader": "read_csv",
                 "size_bytes": 1000,
                 "rows": 10,
                 "columns": [
@@ -337,9 +339,7 @@ sources = st.one_of(
         database=names,
         table=names,
         location=names,
-        format=st.sampled_from(TableFormat),
-        delimiter=names,
-        has_header=st.booleans(),
+        reading=st.builds(TableReading, serde=st.sampled_from(SerDe), delimiter=names),
         columns=columns,
         partition_keys=columns,
         size_bytes=st.none() | st.integers(0),
@@ -355,12 +355,9 @@ def test_the_description_of_a_source_has_everything_except_its_origin(source: So
     for column in (*whole["columns"], *whole.get("partition_keys", ())):
         del column["original_name"], column["written"], column["profile"]
     origin = {"job_id", "filename", "s3_uri", "reading", "prepared", "warnings", "enqueued_ms"}
-    if source.format is not TableFormat.CSV:
-        # They say nothing about files of other formats.
-        origin |= {"delimiter", "has_header"}
     assert {name: described[name] for name in whole.keys() - origin} == {
         name: value for name, value in whole.items() if name not in origin
     }
     assert (described["name"], described["location"]) == (source.name, source.location)
-    assert described["format"] == source.format
+    assert f"ray.data.{described['reader']}" == reader_of(source)
     assert not origin & described.keys()

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from pyarrow import csv as arrow_csv
 
 from raylane_common.errors import RaylaneError, TypeMismatch
-from raylane_common.wire.sources import ColumnType, TableFormat
+from raylane_common.wire.reading import SerDe, TableReading
+from raylane_common.wire.sources import ColumnType
 from raylane_worker.generation.template.generator import write
 from raylane_worker.generation.template.type_check import NULL_MARKERS
 from raylane_worker.generation.verify import verify
@@ -75,33 +76,21 @@ def test_a_column_name_that_looks_like_code_stays_a_string() -> None:
     assert {name, f"sum({name})"} <= strings
 
 
-PARQUET = """read_parquet(
-    's3://lake/sales/orders/',
-    file_extensions=None,
-    partitioning=Partitioning("hive", field_types={'year': int}),
-)"""
-TSV = """read_csv(
-    's3://lake/sales/orders/',
-    read_options=csv.ReadOptions(column_names=['amount', 'city'], skip_rows=1, use_threads=False),
-    parse_options=csv.ParseOptions(delimiter='\\t'),
-    convert_options=csv.ConvertOptions(strings_can_be_null=True, column_types={TYPES}),
-)""".replace("TYPES", "'amount': pa.float64(), 'city': pa.string()")
-
-
 @pytest.mark.parametrize(
-    ("source", "expected"),
+    ("serde", "reader"),
     [
-        (table_source(), PARQUET),
-        (
-            table_source(format=TableFormat.JSON, partition_keys=()),
-            "read_json('s3://lake/sales/orders/', lines=True, file_extensions=None)",
-        ),
-        (table_source(format=TableFormat.CSV, delimiter="\t", partition_keys=()), TSV),
+        (SerDe.PARQUET, "read_parquet"),
+        (SerDe.ORC, "read_parquet"),
+        (SerDe.OPENX_JSON, "read_json"),
+        (SerDe.HIVE_JSON, "read_json"),
+        (SerDe.LAZY_SIMPLE, "read_csv"),
+        (SerDe.OPEN_CSV, "read_csv"),
     ],
 )
-def test_a_table_is_read_by_its_format(source: Any, expected: str) -> None:
+def test_a_table_is_read_by_its_location_alone(serde: SerDe, reader: str) -> None:
+    source = table_source(reading=TableReading(serde=serde, delimiter="\t"))
     code = write("how many rows", [source]).code
-    assert f"ds = ray.data.{expected}\n" in code
+    assert f"ds = ray.data.{reader}('s3://lake/sales/orders/')\n" in code
     assert verify(code, [source]) == []
 
 
@@ -114,8 +103,10 @@ def test_a_text_that_means_a_missing_value_is_no_value_to_compare_with(condition
     source = csv_source(columns=(column("city", ColumnType.STRING),))
     with pytest.raises(TypeMismatch, match="write 'city is missing'"):
         write(f"count where city {condition}", [source])
-    # A table's text may be any, unless it is read from a CSV.
-    assert write(f"count where city {condition}", [table_source()]).template_id == "count"
+    # The text of a table may be any.
+    for serde in SerDe:
+        table = table_source(reading=TableReading(serde=serde))
+        assert write(f"count where city {condition}", [table]).template_id == "count"
 
 
 def test_a_column_for_the_sum_of_integers_is_not_named_like_one_of_the_source() -> None:

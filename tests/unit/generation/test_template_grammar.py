@@ -19,7 +19,6 @@ from raylane_common.errors import (
     TypeMismatch,
     UnknownColumn,
     UnknownSource,
-    UnsupportedFormat,
 )
 from raylane_common.wire.sources import ColumnType, Source
 from raylane_worker.generation.template.generator import write
@@ -272,11 +271,6 @@ def test_with_several_sources_a_prompt_is_still_refused_for_its_own_error() -> N
 def test_a_session_without_sources_has_an_error_of_its_own() -> None:
     with pytest.raises(NoSources):
         write("how many rows", [])
-
-
-def test_a_table_with_a_separator_of_several_characters_is_refused() -> None:
-    with pytest.raises(UnsupportedFormat, match=r"field separator '\|\|'"):
-        write("how many rows", [table_source(format="csv", delimiter="||")])
 
 
 def test_times_are_compared_as_times() -> None:

@@ -6,8 +6,8 @@ from typing import Final
 
 from raylane_common.ray.models import Run, RunStatus
 from raylane_common.wire.generate import Checkpoint, CodeVersion, GenerateResult, GeneratorName
-from raylane_common.wire.reading import Reading
-from raylane_common.wire.sources import Column, ColumnType, FileSource, TableFormat, TableSource
+from raylane_common.wire.reading import Reading, SerDe, TableReading
+from raylane_common.wire.sources import Column, ColumnType, FileSource, TableSource
 from raylane_common.wire.upload import PreviewResult, UploadResult
 
 CSV_BYTES: Final = b"city,temp\nOslo,3\n"
@@ -27,7 +27,7 @@ TABLE: Final = TableSource(
     database="shop",
     table="orders",
     location="s3://warehouse/orders/",
-    format=TableFormat.PARQUET,
+    reading=TableReading(serde=SerDe.PARQUET),
     columns=COLUMNS,
     job_id="sel",
 )

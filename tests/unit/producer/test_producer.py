@@ -89,12 +89,15 @@ async def test_table_actions_are_tables_jobs(producer: Producer, claim: Claim) -
     databases = await producer.tables.databases()
     claimed = await claim("upload")
     assert (claimed.record.kind, claimed.record.session_id) == ("tables", None)
-    assert claimed.record.payload == {"action": "databases"}
+    assert claimed.record.payload == {"action": "databases", "limit": 100}
     await claimed.succeed(DatabasesResult(databases=("shop",)))
     assert (await databases.result()).databases == ("shop",)
 
-    await producer.tables.list("shop")
-    assert (await claim("upload")).record.payload == {"action": "list", "database": "shop"}
+    await producer.tables.list("shop", pattern="o*", limit=7, cursor="c")
+    expected = {"action": "list", "database": "shop", "pattern": "o*", "limit": 7, "cursor": "c"}
+    assert (await claim("upload")).record.payload == expected
+    with pytest.raises(InvalidRequest, match="limit"):
+        await producer.tables.list("shop", limit=1001)
 
     selecting = await producer.tables.select("s1", [("shop", "orders"), ("shop", "items")])
     claimed = await claim("upload")
@@ -105,6 +108,11 @@ async def test_table_actions_are_tables_jobs(producer: Producer, claim: Claim) -
     ]
     await claimed.succeed(SelectedTablesResult(sources=(TABLE,)))
     assert (await selecting.result()).sources == (TABLE,)
+
+    await producer.tables.deselect("s1", [("shop", "items")])
+    claimed = await claim("upload")
+    assert claimed.record.session_id == "s1"
+    assert claimed.record.payload == {"action": "deselect", "tables": [{"database": "shop", "table": "items"}]}
 
 
 async def test_generate_passes_its_options_on(producer: Producer, claim: Claim) -> None:

@@ -18,7 +18,9 @@ from raylane_worker.context import Handler
 from raylane_worker.generation.generators import choose_generator, make_generator
 from raylane_worker.generation.port import WritingTask
 from raylane_worker.generation.verify import verify_in_thread
+from raylane_worker.run_kit import table_files
 from raylane_worker.runs.run import RunOrder, is_small, may_have_started, run_to_end, stop_run, submission_id
+from raylane_worker.runs.tables import registered_partitions, tables_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,8 +38,8 @@ if TYPE_CHECKING:
 async def generate(request: GenerateRequest, ctx: JobContext) -> GenerateResult:
     """Returns code that passed verification and, with `execute`, ran successfully.
 
-    Raises `NoSources`, `SourceReplaced`, a `GenerationError` or a `RayError`. If the last allowed version fails, raises
-    its failure.
+    Raises `NoSources`, `SourceReplaced`, a `CatalogError`, a `GenerationError` or a `RayError`. If the last allowed
+    version fails, raises its failure.
     """
     state = ctx.record.checkpoint or await _begin(request, ctx)
     generator: Generator | None = None
@@ -86,10 +88,12 @@ async def _begin(request: GenerateRequest, ctx: JobContext) -> Checkpoint:
     if request.rerun is None:
         return await _take_snapshot(choose_generator(ctx.resources.settings, request.generator), ctx)
     given = request.rerun
+    sources = _known_sources(given.sources_used)
     return await _keep(
         Checkpoint(
             sources_used=given.sources_used,
-            small=is_small(_known_sources(given.sources_used), ctx.resources.settings.ray.small_source_bytes),
+            small=is_small(sources, ctx.resources.settings.ray.small_source_bytes),
+            partitions=await registered_partitions(sources, ctx),
             generator=given.generator,
             model=given.model,
             interpreted_as=given.interpreted_as,
@@ -111,6 +115,7 @@ async def _take_snapshot(chosen: GeneratorChoice, ctx: JobContext) -> Checkpoint
         Checkpoint(
             sources_used=sources,
             small=is_small(sources, ctx.resources.settings.ray.small_source_bytes),
+            partitions=await registered_partitions(sources, ctx),
             generator=chosen.name,
             model=chosen.model,
         ),
@@ -169,7 +174,13 @@ async def _run(version: CodeVersion, state: Checkpoint, request: GenerateRequest
     if not may_have_started(_run_id(state, ctx), ctx):
         await ctx.resources.sources.check_current(ctx.session_id, state.sources_used)
     try:
-        order = RunOrder(version.code, len(state.versions), generated=True, small=state.small)
+        order = RunOrder(
+            version.code,
+            len(state.versions),
+            generated=True,
+            small=state.small,
+            files=table_files(tables_of(_known_sources(state.sources_used)), state.partitions),
+        )
         run = await run_to_end(order, ctx)
     except RayError as error:
         if "run" in error.details:

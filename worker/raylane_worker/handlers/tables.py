@@ -1,6 +1,7 @@
-"""`tables` jobs: list databases and tables of the catalog, and add tables to a session.
+"""`tables` jobs: list databases and tables of the catalog, add tables to a session, and remove them.
 
-Everything is safe to repeat: a session has one field per table, so selecting again writes the same fields.
+Everything is safe to repeat: a session has one field per table, so selecting again writes the same fields. A job that
+removes tables notes them in its progress first, so that its next attempt does not miss those that are gone.
 """
 
 from __future__ import annotations
@@ -9,8 +10,11 @@ import asyncio
 from typing import TYPE_CHECKING, Final, assert_never
 
 from raylane_common.errors import TableNotFound
+from raylane_common.wire.sources import TableSource
 from raylane_common.wire.tables import (
     DatabasesResult,
+    DeselectedTablesResult,
+    DeselectTablesRequest,
     ListDatabasesRequest,
     ListTablesRequest,
     SelectedTablesResult,
@@ -20,12 +24,12 @@ from raylane_common.wire.tables import (
 from raylane_worker.context import Handler
 
 if TYPE_CHECKING:
-    from raylane_common.wire.sources import TableSource
     from raylane_common.wire.tables import AnyTablesResult, TableRef, TablesRequest
     from raylane_worker.context import JobContext
 
 # A selection has up to 100 tables; Glue throttles an account that sends them all at once.
 _LOOKUPS_AT_ONCE: Final = 8
+_DESELECTING: Final = "deselecting"
 
 
 async def tables(request: TablesRequest, ctx: JobContext) -> AnyTablesResult:
@@ -37,12 +41,16 @@ async def tables(request: TablesRequest, ctx: JobContext) -> AnyTablesResult:
     match request:
         case ListDatabasesRequest():
             await ctx.progress("listing", "databases")
-            return DatabasesResult(databases=await (await ctx.catalog()).databases())
+            names, cursor = await (await ctx.catalog()).databases(request)
+            return DatabasesResult(databases=names, next_cursor=cursor)
         case ListTablesRequest(database=database):
             await ctx.progress("listing", f"tables of {database}")
-            return TablesResult(tables=await (await ctx.catalog()).tables(database))
+            tables, cursor = await (await ctx.catalog()).tables(database, request)
+            return TablesResult(tables=tables, next_cursor=cursor)
         case SelectTablesRequest():
             return await _select(request, ctx)
+        case DeselectTablesRequest():
+            return await _deselect(request, ctx)
         case _:
             assert_never(request)
 
@@ -72,6 +80,21 @@ async def _select(request: SelectTablesRequest, ctx: JobContext) -> SelectedTabl
     sources = tuple(source for _, source in found if source is not None)
     await ctx.resources.sources.put(ctx.session_id, sources, ctx.resources.settings.sessions)
     return SelectedTablesResult(sources=sources)
+
+
+async def _deselect(request: DeselectTablesRequest, ctx: JobContext) -> DeselectedTablesResult:
+    """Removes all tables of the request from the session, or none if the session does not have one of them."""
+    refs = tuple(dict.fromkeys(request.tables))
+    began = ctx.record.progress is not None and ctx.record.progress.stage == _DESELECTING
+    wanted = {f"{ref.database}.{ref.table}" for ref in refs}
+    found = await ctx.resources.sources.all(ctx.session_id)
+    tables = [source for source in found if isinstance(source, TableSource) and source.name in wanted]
+    missing = sorted(wanted.difference(source.name for source in tables))
+    if missing and not began:
+        raise TableNotFound(f"not selected: {', '.join(missing)}", details={"missing": [*missing]})
+    await ctx.progress(_DESELECTING, f"{len(refs)} tables")
+    await ctx.resources.sources.clear(ctx.session_id, tables)
+    return DeselectedTablesResult(tables=refs)
 
 
 HANDLER: Final = Handler(tables)

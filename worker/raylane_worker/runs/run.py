@@ -184,7 +184,7 @@ async def _start(run_id: str, order: RunOrder, ctx: JobContext) -> None:
     await ctx.progress(_SUBMITTING, run_id)
     submission = await ctx.resources.ray.submit(
         submission_id=run_id,
-        entrypoint=f"python {LAUNCHER if order.generated else 'main.py'}",
+        entrypoint=f"python -m {LAUNCHER}" if order.generated else "python main.py",
         package=package,
         env_vars={
             **_QUIET,

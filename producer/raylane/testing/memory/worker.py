@@ -19,8 +19,8 @@ from raylane_common.wire.base import Lane
 from raylane_common.wire.generate import Checkpoint, GenerateResult
 from raylane_common.wire.jobs import JobStatus
 from raylane_common.wire.kinds import KINDS
-from raylane_common.wire.sources import FileSource
-from raylane_common.wire.tables import SelectedTablesResult
+from raylane_common.wire.sources import FileSource, TableSource
+from raylane_common.wire.tables import DeselectedTablesResult, SelectedTablesResult
 from raylane_common.wire.upload import UploadResult
 
 if TYPE_CHECKING:
@@ -126,6 +126,11 @@ class MemoryWorker:
                 await self._put_upload(record, _uploaded(record, result))
             case SelectedTablesResult():
                 await self._put(record, result.sources)
+            case DeselectedTablesResult() if record.session_id is not None:
+                names = {f"{ref.database}.{ref.table}" for ref in result.tables}
+                sources = await self._sources.all(record.session_id)
+                gone = [one for one in sources if isinstance(one, TableSource) and one.name in names]
+                await self._sources.clear(record.session_id, gone)
             case GenerateResult():
                 checkpoint = Checkpoint(
                     sources_used=result.sources_used,

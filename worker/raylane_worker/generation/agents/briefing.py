@@ -5,8 +5,9 @@ from __future__ import annotations
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
-from raylane_common.wire.sources import FileSource, TableFormat, TableSource
+from raylane_common.wire.sources import TableSource
 from raylane_worker.generation.agents.run_output import shorten
+from raylane_worker.generation.reader import reader_of
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -46,11 +47,8 @@ def describe_source(source: Source) -> dict[str, JsonValue]:
     described["columns"] = [_describe_column(column) for column in source.columns]
     if isinstance(source, TableSource):
         described["partition_keys"] = [_describe_column(column) for column in source.partition_keys]
-    if isinstance(source, FileSource):
-        described |= {"location": source.location, "format": str(source.format)}
-    elif source.format is not TableFormat.CSV:
-        del described["delimiter"], described["has_header"]
-    return {"name": source.name, **described}
+    reader = reader_of(source).removeprefix("ray.data.")
+    return {"name": source.name, "location": source.location, "reader": reader, **described}
 
 
 def _describe_column(column: Column) -> dict[str, JsonValue]:

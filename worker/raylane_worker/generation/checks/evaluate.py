@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final
 from raylane_worker.generation.checks.cluster import problem_of_method
 from raylane_worker.generation.checks.datasets import Arguments, Effect, aggregate, of_dataset, of_grouped
 from raylane_worker.generation.checks.found import Found, MissingColumn
-from raylane_worker.generation.checks.locations import READERS, Locations
 from raylane_worker.generation.checks.readers import read_dataset
 from raylane_worker.generation.checks.scope import Scope
 from raylane_worker.generation.checks.values import (
@@ -30,10 +29,12 @@ from raylane_worker.generation.checks.values import (
     join_all,
     texts,
 )
+from raylane_worker.generation.reader import READERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from raylane_worker.generation.checks.locations import Locations
     from raylane_worker.generation.checks.script import AstScript
 
 # An ordinary script takes 30 to 200 steps. The limits keep the check of any script fast and its recursion shallow.

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import ast
-import re
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from raylane_common.wire.sources import TableSource
 from raylane_worker.generation.checks.script import AstScript, argument, name_bound_by, quote, text_of
 from raylane_worker.generation.checks.variables import names_bound_by
 from raylane_worker.generation.columns import columns_of
+from raylane_worker.generation.reader import READERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from raylane_common.wire.sources import Source
 
-READERS: Final = {"ray.data.read_csv": "csv", "ray.data.read_json": "json", "ray.data.read_parquet": "parquet"}
 # S3 allows 1,024 bytes for a key, of which each may be encoded as three characters.
 MAX_LOCATION_CHARACTERS: Final = 4096
-# The name of a directory of partitions, such as `year=2020`.
-_PARTITION: Final = re.compile(r"[A-Za-z0-9_=-][A-Za-z0-9_=.-]*")
 # A session may have hundreds of sources; a finding needs only a few to show what a location looks like.
 _MAX_LISTED_SOURCES: Final = 5
 
@@ -32,7 +28,6 @@ class Locations:
     def __init__(self, script: AstScript, sources: Sequence[Source]) -> None:
         self._script = script
         self._sources = {source.location: source for source in sources}
-        self._tables = {source.location: source for source in sources if isinstance(source, TableSource)}
         self._columns: dict[str, frozenset[str]] = {}
 
     @cached_property
@@ -68,16 +63,8 @@ class Locations:
         return None if None in texts else [text for text in texts if text is not None]
 
     def source(self, location: str) -> Source | None:
-        """Returns the source at exactly this location, or the table that has partitions there; None if none does."""
-        if location in self._sources or len(location) > MAX_LOCATION_CHARACTERS:
-            return self._sources.get(location)
-        prefix = f"{location.removesuffix('/')}/"
-        below: list[str] = []
-        while prefix and prefix not in self._tables:
-            parent, slash, directory = prefix[:-1].rpartition("/")
-            prefix = f"{parent}{slash}"
-            below.append(directory)
-        return self._tables.get(prefix) if all(map(_PARTITION.fullmatch, below)) else None
+        """Returns the source at exactly this location, with or without the last '/' of a table; None if none is."""
+        return self._sources.get(location) or self._sources.get(f"{location}/")
 
     def columns(self, source: Source) -> frozenset[str]:
         """Returns the names of a source's columns."""

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 from raylane_common.secrets import find_credential
 from raylane_common.wire.generate import Finding
-from raylane_worker.generation.checks.locations import MAX_LOCATION_CHARACTERS, READERS, Locations
+from raylane_worker.generation.checks.locations import MAX_LOCATION_CHARACTERS, Locations
 from raylane_worker.generation.checks.script import AstScript, finding_at, quote
+from raylane_worker.generation.reader import READERS, reader_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,8 +90,8 @@ def _check_reader(origin: str, call: ast.Call, locations: Locations) -> Iterator
             is_placeholder = _PLACEHOLDER.search(text[:MAX_LOCATION_CHARACTERS]) is not None
             rule, what = ("placeholder", "a placeholder") if is_placeholder else _FOREIGN
             yield finding_at(rule, call, f"{quote(text)} is {what}; use exactly {locations.listed}")
-        elif source.format != READERS[origin]:
-            what = f"{quote(source.name)} is {source.format}; use ray.data.read_{source.format}"
+        elif (reader := reader_of(source)) != origin:
+            what = f"{quote(source.name)} is {source.format}; use {reader}"
             yield finding_at("wrong_reader", call, what)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from raylane_common.wire.sources import ColumnType, FileSource, TableFormat
+from raylane_common.wire.sources import ColumnType, FileSource
 from raylane_worker.generation.columns import columns_of
 from raylane_worker.generation.template.builder import ScriptBuilder, format_call
 from raylane_worker.generation.template.question import (
@@ -69,7 +69,7 @@ def emit_script(question: Question, *, small: bool) -> str:
     note_texts_that_say_missing(script, _asked_whether_missing(question))
     ranked = question.operation.column if isinstance(question.operation, TopRows) else None
     present = [Condition(ranked, Comparison.PRESENT)] if ranked else []
-    filter_rows(script, question.source, [*question.conditions, *present])
+    filter_rows(script, [*question.conditions, *present])
     _add_operation(script, question, small=small)
     return script.text()
 
@@ -215,9 +215,6 @@ def _arrow_type(statistic: Statistic, column: Column, source: Source) -> str | N
     """Returns the type in which the statistic of the column is exact, if it is another one than the column's."""
     if column.type is not ColumnType.INTEGER:
         return None
-    if source.format is TableFormat.JSON and statistic is Statistic.SUM:
-        # A catalog may call a column of fractions `bigint`, and the cast to a decimal would round them.
-        return "pa.float64()"
     return _INTEGER_TYPES.get(statistic)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Final
 
-from raylane_common.errors import UnsupportedFormat
-from raylane_common.wire.sources import Column, ColumnType, FileSource, TableFormat, TableSource
+from raylane_common.wire.sources import ColumnType, FileSource, TableFormat
+from raylane_worker.generation.reader import reader_of
 from raylane_worker.generation.template.builder import ScriptBuilder, format_call
 from raylane_worker.generation.template.days import compares_days, day_bounds
 from raylane_worker.generation.template.question import Comparison, Condition, Value
@@ -15,7 +15,7 @@ from raylane_worker.generation.template.spellings import explain_unknown_texts
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from raylane_common.wire.sources import Source
+    from raylane_common.wire.sources import Column, Source
 
 _ARROW_TYPES: Final = {
     ColumnType.INTEGER: "pa.int64()",
@@ -41,27 +41,20 @@ def without_nan(table):
 
 
 def add_reader(script: ScriptBuilder, source: Source, *, small: bool) -> None:
-    """Reads the source as the dataset `ds`; as one block if `small`.
-
-    Raises `UnsupportedFormat` for a separator that Ray cannot read.
-    """
-    if source.format is TableFormat.PARQUET:
-        script.set_context("use_datasource_v2 = False", "The newer reader skips files not named *.parquet.")
+    """Reads the source as the dataset `ds`; as one block if `small`."""
     arguments = [repr(source.location)]
-    if isinstance(source, TableSource):
-        arguments += _table_arguments(script, source)
-    elif source.format is TableFormat.CSV:
+    # The run reads a table as the catalog says.
+    if isinstance(source, FileSource) and source.format is TableFormat.CSV:
         script.import_names("pyarrow", "csv")
         arguments.append(f"convert_options=csv.ConvertOptions({_TEXT_CAN_BE_MISSING})")
     if small:
         arguments.append("override_num_blocks=1")
-    script.add_statements(f"ds = {format_call(f'ray.data.read_{source.format}', arguments)}")
+    script.add_statements(f"ds = {format_call(reader_of(source), arguments)}")
 
 
 def cast_columns(script: ScriptBuilder, source: Source, columns: Sequence[Column]) -> None:
     """Casts those of the columns that Ray reads with a different type than the source has, and NaN to null."""
-    keys = source.partition_keys if isinstance(source, TableSource) else ()
-    if floats := [one.name for one in columns if one.type is ColumnType.NUMBER and one not in keys]:
+    if floats := [one.name for one in columns if one.type is ColumnType.NUMBER]:
         script.import_module("pyarrow.compute as pc")
         script.add_function(f"FLOATS = {floats!r}\n\n\n{_WITHOUT_NAN}")
         script.add_statements('ds = ds.map_batches(without_nan, batch_format="pyarrow", batch_size=None)')
@@ -79,7 +72,7 @@ def cast_column(script: ScriptBuilder, name: str, arrow_type: str, *, into: str 
     script.add_statements(f"ds = ds.with_column({(name if into is None else into)!r}, {cast})")
 
 
-def filter_rows(script: ScriptBuilder, source: Source, conditions: Sequence[Condition]) -> None:
+def filter_rows(script: ScriptBuilder, conditions: Sequence[Condition]) -> None:
     """Keeps the rows that meet all conditions. Ends the script if one of them names a text that no row has."""
     if not conditions:
         return
@@ -87,74 +80,28 @@ def filter_rows(script: ScriptBuilder, source: Source, conditions: Sequence[Cond
     script.import_names("ray.data.expressions", "col")
     # Ray 2.60 puts the expression into the name of a metric, which must be ASCII.
     if all(_is_ascii(one) for one in conditions):
-        parts = [_condition(script, source, one) for one in conditions]
+        parts = [_condition(script, one) for one in conditions]
         expression = parts[0] if len(parts) == 1 else " & ".join(f"({part})" for part in parts)
         script.add_statements(f"ds = ds.filter(expr={expression})")
         return
-    parts = [_arrow_condition(script, source, one) for one in conditions]
+    parts = [_arrow_condition(script, one) for one in conditions]
     expression = "\n        & ".join(parts)
     script.add_function(f"def keep(table):\n    return table.filter(\n        {expression}\n    )")
     script.add_statements('ds = ds.map_batches(keep, batch_format="pyarrow", batch_size=None)')
 
 
-def _table_arguments(script: ScriptBuilder, source: TableSource) -> list[str]:
-    found: list[str] = []
-    match source.format:
-        case TableFormat.CSV:
-            if len(source.delimiter) != 1 or source.delimiter in '"\r\n\0' or not source.delimiter.isascii():
-                raise UnsupportedFormat(
-                    f"table {source.name} has the field separator {source.delimiter!r}; "
-                    "Ray reads only a single ASCII character",
-                    details={"table": source.name},
-                )
-            script.import_names("pyarrow", "csv")
-            script.import_module("pyarrow as pa")
-            names = [column.name for column in source.columns]
-            types = ", ".join(f"{column.name!r}: {_ARROW_TYPES[column.type]}" for column in source.columns)
-            # A table's columns are identified by their position in the file; its header does not matter.
-            skip = ", skip_rows=1" if source.has_header else ""
-            found += [
-                f"read_options=csv.ReadOptions(column_names={names!r}{skip}, use_threads=False)",
-                f"parse_options=csv.ParseOptions(delimiter={source.delimiter!r})",
-                f"convert_options=csv.ConvertOptions({_TEXT_CAN_BE_MISSING}, column_types={{{types}}})",
-            ]
-        case TableFormat.JSON:
-            found += ["lines=True", "file_extensions=None"]
-        case TableFormat.PARQUET:
-            found += ["file_extensions=None"]
-    typed = {ColumnType.INTEGER: "int", ColumnType.NUMBER: "float"}
-    if field_types := [f"{key.name!r}: {typed[key.type]}" for key in source.partition_keys if key.type in typed]:
-        script.import_names("ray.data.datasource", "Partitioning")
-        found.append(f'partitioning=Partitioning("hive", field_types={{{", ".join(field_types)}}})')
-    return found
-
-
 def _is_read_differently(column: Column, source: Source) -> bool:
-    kind = column.type
-    if kind is ColumnType.TIME:
-        return True
-    if isinstance(source, FileSource):
-        is_plain = column.native_type in ("timestamp[s]", "timestamp[us]")
-        return kind is ColumnType.TIMESTAMP and not is_plain
-    if column in source.partition_keys:
-        # Read from the name of a directory. `field_types` makes it a number; a date stays text and is compared as text.
-        return kind in (ColumnType.TIMESTAMP, ColumnType.BOOLEAN)
-    match source.format:
-        case TableFormat.PARQUET:
-            return kind is ColumnType.TIMESTAMP
-        case TableFormat.JSON:
-            return kind in (ColumnType.DATE, ColumnType.TIMESTAMP)
-        case _:
-            return False
+    if not isinstance(source, FileSource):
+        return False
+    is_plain = column.native_type in ("timestamp[s]", "timestamp[us]")
+    return column.type is ColumnType.TIME or (column.type is ColumnType.TIMESTAMP and not is_plain)
 
 
-def _condition(script: ScriptBuilder, source: Source, condition: Condition) -> str:
+def _condition(script: ScriptBuilder, condition: Condition) -> str:
     if compares_days(condition):
         return _day_condition(script, condition)
     column = f"col({condition.column.name!r})"
-    is_partition_key = isinstance(source, TableSource) and condition.column in source.partition_keys
-    dates_as_text = is_partition_key and condition.column.type is ColumnType.DATE
-    values = [_value(script, value, dates_as_text=dates_as_text) for value in condition.values]
+    values = [_value(script, value) for value in condition.values]
     match condition.comparison:
         case Comparison.MISSING:
             return f"{column}.is_null()"
@@ -184,20 +131,18 @@ def _day_condition(script: ScriptBuilder, condition: Condition) -> str:
     return " | ".join(f"({one})" for one in alternatives)
 
 
-def _arrow_condition(script: ScriptBuilder, source: Source, condition: Condition) -> str:
+def _arrow_condition(script: ScriptBuilder, condition: Condition) -> str:
     if condition.comparison is Comparison.CONTAINS:
         script.import_module("pyarrow.compute as pc")
         return f"pc.match_substring(pc.field({condition.column.name!r}), {condition.values[0]!r})"
-    return f"({_condition(script, source, condition)}).to_pyarrow()"
+    return f"({_condition(script, condition)}).to_pyarrow()"
 
 
 def _is_ascii(condition: Condition) -> bool:
     return all(text.isascii() for text in (condition.column.name, *map(str, condition.values)))
 
 
-def _value(script: ScriptBuilder, value: Value, *, dates_as_text: bool) -> str:
+def _value(script: ScriptBuilder, value: Value) -> str:
     if isinstance(value, date | datetime):
-        if dates_as_text:
-            return repr(value.isoformat())
         script.import_module("datetime")
     return repr(value)

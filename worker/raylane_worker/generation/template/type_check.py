@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from raylane_common.errors import AmbiguousColumn, TypeMismatch
-from raylane_common.wire.sources import ColumnType, FileSource, TableFormat
+from raylane_common.wire.sources import ColumnType, FileSource
 from raylane_worker.generation.columns import columns_of
 from raylane_worker.generation.template.question import (
     Aggregate,
@@ -84,11 +84,10 @@ def _check_names(source: Source) -> None:
 
 def _check_markers(condition: Condition, source: Source) -> None:
     column = condition.column
-    is_file = isinstance(source, FileSource)
-    if column.type is not ColumnType.STRING or not (is_file or source.format is TableFormat.CSV):
+    # In a table every text is a value, as in Hive.
+    if column.type is not ColumnType.STRING or not isinstance(source, FileSource):
         return
-    null_markers = source.reading.null_markers if isinstance(source, FileSource) else NULL_MARKERS
-    markers = [str(value) for value in condition.values if value in null_markers]
+    markers = [str(value) for value in condition.values if value in source.reading.null_markers]
     if markers and condition.comparison is not Comparison.CONTAINS:
         raise TypeMismatch(
             f"{markers[0]!r} in column {column.name!r} is a missing value, as everywhere in this source, so no row has "
