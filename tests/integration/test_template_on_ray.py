@@ -198,7 +198,7 @@ def tables() -> dict[str, tuple[TableSource, dict[str, list[list[object]]]]]:
                     "year=2021/day=2021-06-01/part-0": b"y\t3\t001\n",
                 },
                 reading=TableReading(serde=SerDe.LAZY_SIMPLE, delimiter="\t"),
-                columns=(column("name", text), column("price", number), column("code", text)),
+                columns=(column("name", text), column("price", number, "double"), column("code", text)),
                 partition_keys=(column("year", ColumnType.INTEGER), column("day", ColumnType.DATE)),
             ),
             {
@@ -216,7 +216,7 @@ def tables() -> dict[str, tuple[TableSource, dict[str, list[list[object]]]]]:
                 "headed",
                 {"a.txt": b"Name,Price\nx,1\n", "_SUCCESS": b""},
                 reading=TableReading(serde=SerDe.LAZY_SIMPLE, skip_lines=1),
-                columns=(column("name", text), column("price", number)),
+                columns=(column("name", text), column("price", number, "double")),
             ),
             {"first 3 rows": [["x", 1]], "average price by name": [["x", 1]]},
         ),
