@@ -18,11 +18,13 @@ from pyarrow import csv
 from raylane_common.errors import InvalidFile, InvalidRequest
 from raylane_common.wire.reading import FileFormat
 from raylane_common.wire.sources import ColumnType
-from raylane_worker.data.prepare import FileContent, read_file
+from raylane_worker.data.prepare import read_file
 from tests.corpus.files.model import Answers, Case, Refused, Table
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from raylane_worker.data.file_content import FileContent
 
 # A refusal says which line, sheet, column, or part of the file it means, and what to do.
 _TELLS_WHERE: Final = r"line|row|column|sheet|file|text|archive|encoding|header"

@@ -28,7 +28,7 @@ from tests.corpus.files.check import Outcome, judge
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from raylane_worker.data.prepare import FileContent
+    from raylane_worker.data.file_content import FileContent
 
 CELL = st.one_of(
     st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\ufeff"), max_size=12),

@@ -7,7 +7,6 @@ See docs/decisions/0034.
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -35,6 +34,7 @@ from raylane_common.wire.upload import (
 from raylane_worker.context import Handler
 from raylane_worker.data.layout import media_type, original_key, part_size, prepared_key
 from raylane_worker.data.originals import Original, Staged, Transferred
+from raylane_worker.data.preparing import Preparing
 from raylane_worker.data.scratch import scratch
 from raylane_worker.data.upload_order import Order, Superseded
 from raylane_worker.handlers import in_place
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from raylane_common.wire.reading import ReadingOptions
     from raylane_common.wire.upload import AnyUploadRequest, AnyUploadResult
     from raylane_worker.context import JobContext
-    from raylane_worker.data.prepare import FileContent
+    from raylane_worker.data.file_content import FileContent
     from raylane_worker.data.storage import Storage
     from raylane_worker.data.storage_purge import Purged
 
@@ -165,7 +165,7 @@ async def _content(file: _File, original: Original, ctx: JobContext) -> AsyncIte
     async with scratch(ctx.resources.settings.uploads.scratch_dir, needed_bytes) as directory:
         path, copy = directory / "original", directory / "copy.parquet"
         await original.fetch(path)
-        yield await asyncio.to_thread(_read_file, file, path, copy), copy
+        yield await Preparing().prepare(path, file.filename, file.reading, copy_to=copy), copy
 
 
 async def _original(request: UploadRequest | PreviewRequest, ctx: JobContext) -> Original:
@@ -273,13 +273,6 @@ async def _store_copy(
     key = prepared_key(ctx.session_id, file.filename)
     size_bytes = await storage.files.write(key, copy, content_type=_PARQUET, order=order)
     return PreparedCopy(s3_uri=storage.uri(key), size_bytes=size_bytes, reasons=found.reasons)
-
-
-def _read_file(file: _File, path: Path, copy: Path) -> FileContent:
-    # pyarrow takes 51 MiB, so it is imported when a job needs it. This function runs in a thread.
-    from raylane_worker.data.prepare import read_file
-
-    return read_file(path, file.filename, file.reading, copy_to=copy)
 
 
 HANDLER: Final = Handler(upload, clean_up)

@@ -5,6 +5,7 @@ Everything known is true of a set of cells, so neither their order nor how they 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -29,6 +30,8 @@ from raylane_worker.data.column_types.plain import AnyNumbers, Floats, Integers,
 
 # So many cells show that a column holds words; the others need no look then.
 _FIRST_CELLS: Final = 32
+_FEW_CELLS: Final = 1024
+_MAYBE_NUMBER: Final = re.compile("[0-9]|^-?inf", re.IGNORECASE)
 _SHOWN_CHARACTERS: Final = 100
 _SHOWN_DATES: Final = 2
 # A column of numbers with a few words in it is worth a hint, one of words with a few numbers is not.
@@ -110,8 +113,9 @@ class ColumnCells:
         """Takes more cells into account."""
         if self.has_values and not self.is_open:
             return
-        self._see(cells.slice(0, _FIRST_CELLS))
-        self._see(cells.slice(_FIRST_CELLS))
+        first = len(cells) if len(cells) < _FEW_CELLS else _FIRST_CELLS
+        self._see(cells.slice(0, first))
+        self._see(cells.slice(first))
 
     def _see(self, cells: pa.StringArray) -> None:
         if not len(cells):
@@ -154,6 +158,9 @@ class ColumnCells:
 
     def _see_numbers(self, each: pa.StringArray) -> None:
         here = PlainNumbers()
+        if not _MAYBE_NUMBER.search(each[0].as_py()):
+            self._plain.is_possible = False
+            self._decorated.plain.clear()
         if self._plain.is_possible or self._decorated.is_possible:
             here.see(each)
         self._plain.add(here)

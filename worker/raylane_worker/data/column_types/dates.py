@@ -87,6 +87,13 @@ class Style:
         """The same regex for one text."""
         return re.compile(self.pattern)
 
+    def has_signs_in(self, cell: str) -> bool:
+        """Returns whether the text has the separators. To compile the regexes of all styles would take long."""
+        if self.separator == "month":
+            return any(character.isalpha() for character in cell)
+        needs_time = not self.order or self.zone or self.am_pm
+        return self.separator in cell and (not needs_time or ":" in cell) and (not self.am_pm or "m" in cell.lower())
+
     @property
     def written(self) -> str | None:
         """How people would call it; None for what every program writes."""
@@ -318,4 +325,4 @@ def possible_styles(cell: str) -> tuple[Style, ...]:
     """Returns the styles in which a text may be a moment, if its day and its month exist."""
     if len(cell) > _LONGEST or not any(character.isdigit() for character in cell):
         return ()
-    return tuple(style for style in STYLES if style.matcher.match(cell))
+    return tuple(style for style in STYLES if style.has_signs_in(cell) and style.matcher.match(cell))

@@ -64,7 +64,7 @@ _CODES: Final = (
     "VND",
     "ZAR",
 )
-_CURRENCIES: Final = (*_SYMBOLS, *_CODES)
+_UNITS: Final = frozenset(("", "%", *_SYMBOLS, *_CODES))
 # Prices in these have no three decimals after a comma, so `$1,234` has thousands.
 _NEVER_DECIMAL_COMMA: Final = frozenset(("$", "US$", "CA$", "A$", "£", "¥", "₹", "₩", "USD", "GBP", "JPY", "INR"))
 _SPACES: Final = " \t\u00a0\u2009\u202f"
@@ -104,11 +104,17 @@ _POINT_GROUPS: Final = Style(",", ".")
 @cache
 def _pattern(style: Style) -> str:
     space, dash = f"[{_SPACES}]*", f"[{_DASHES}]"
-    unit = "|".join(re.escape(one) for one in _CURRENCIES)
+    # A list of all currencies would take a millisecond to compile; they are looked up afterwards.
+    unit = f"[^0-9.,'\u2019()+%{_DASHES}{_SPACES}]{{1,3}}"
     return (
         rf"^{space}(?P<open>\(?){space}(?P<sign>[+{_DASHES}]?){space}(?P<before>(?:{unit})?){space}(?P<inner>{dash}?)"
         rf"(?P<number>{style.number}){space}(?P<after>(?:{unit}|%)?){space}(?P<tail>{dash}?)(?P<close>\)?){space}$"
     )
+
+
+@cache
+def _matcher(style: Style) -> re.Pattern[str]:
+    return re.compile(_pattern(style))
 
 
 @dataclass
@@ -129,9 +135,11 @@ class _Parts:
             raise Misfit
         names = [one.name for one in found.type]
         part = dict(zip(names, found.flatten(), strict=True))
+        unit = compute.binary_join_element_wise(part["before"], part["after"], _EMPTY)
+        if not _UNITS.issuperset(compute.unique(unit).to_pylist()):
+            raise Misfit
         has = {name: compute.greater(compute.binary_length(part[name]), _NONE) for name in names}
         in_parentheses = has["open"]
-        unit = compute.binary_join_element_wise(part["before"], part["after"], _EMPTY)
         is_plus = compute.starts_with(part["sign"], "+")
         signs = [has["sign"], has["inner"], has["tail"], in_parentheses]
         count = compute.cast(signs[0], pa.int8())
@@ -238,8 +246,12 @@ class DecoratedNumbers:
         if not len(cells):
             return
         if not plain.is_possible:
+            first = cells[0].as_py()
             for style in tuple(self.plain):
-                self._see_style(cells, style)
+                if _matcher(style).match(first):
+                    self._see_style(cells, style)
+                else:
+                    del self.plain[style]
             return
         if plain.has_exponent or plain.has_infinity:
             self.plain.clear()

@@ -5,11 +5,11 @@ See docs/decisions/0030.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from raylane_common.wire.sources import Column
 from raylane_worker.data.column_types.column import column_type
+from raylane_worker.data.file_content import FileContent
 from raylane_worker.data.prepare.as_ray import reasons_at_sight
 from raylane_worker.data.prepare.cell_warnings import spelling_warnings
 from raylane_worker.data.prepare.names import check_names, rename_warnings, unique_names
@@ -23,27 +23,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from raylane_common.wire.reading import Reading, ReadingOptions
+    from raylane_common.wire.reading import ReadingOptions
 
 # Ray reads a CSV with one task, which takes seconds for so much.
 MAX_ORIGINAL_BYTES: Final = 64 * 1024 * 1024
 _MAX_WARNINGS: Final = 50
-
-
-@dataclass(frozen=True)
-class FileContent:
-    """What a file holds and how it was read.
-
-    `rows` is exact. `preview` has the first 5 rows, with all cells as text; long cells are cut and end with '…'.
-    `reasons` says why there is a prepared copy; it is empty if there is none.
-    """
-
-    reading: Reading
-    rows: int
-    columns: tuple[Column, ...]
-    preview: tuple[tuple[str, ...], ...]
-    warnings: tuple[str, ...] = ()
-    reasons: tuple[str, ...] = ()
 
 
 def read_file(

@@ -60,13 +60,15 @@ class Distinct:
             self._sketch(values)
             return
         each, counts = compute.value_counts(values).flatten()
-        keys = each if pa.types.is_string(each.type) else compute.cast(each, pa.string())
-        for key, count in zip(keys.to_pylist(), counts.to_pylist(), strict=True):
-            self.counts[key] += count
-        if len(self.counts) > MAX_EXACT:
-            known = compute.cast(texts(list(self.counts)), self._type)
-            self.counts = None
-            self._sketch(known)
+        if len(each) <= MAX_EXACT:
+            keys = each if pa.types.is_string(each.type) else compute.cast(each, pa.string())
+            for key, count in zip(keys.to_pylist(), counts.to_pylist(), strict=True):
+                self.counts[key] += count
+            if len(self.counts) <= MAX_EXACT:
+                return
+        known = compute.cast(texts(list(self.counts)), self._type)
+        self.counts = None
+        self._sketch(pa.concat_arrays([known, each]))
 
     @property
     def count(self) -> int:

@@ -1,0 +1,46 @@
+"""Reads one file in a process of its own: a task as one line of JSON on stdin, its outcome as JSON on stdout.
+
+The process ends when its stdin is closed, so it does not outlive the worker that started it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from threading import Thread
+from typing import NoReturn
+
+from raylane_common.errors import InternalError, RaylaneError
+from raylane_common.logs import get_logger
+from raylane_worker.data.preparing import Outcome, Task, read_here
+
+logger = get_logger("raylane.worker")
+
+
+def main() -> None:
+    """Reads the file and writes the outcome."""
+    task = Task.model_validate_json(sys.stdin.buffer.readline())
+    Thread(target=_end_with_stdin, daemon=True).start()
+    sys.stdout.buffer.write(_outcome(task).model_dump_json().encode())
+    sys.stdout.buffer.flush()
+    # Another thread is reading stdin, so an orderly end would wait for it.
+    os._exit(0)
+
+
+def _outcome(task: Task) -> Outcome:
+    try:
+        return Outcome(content=read_here(task))
+    except RaylaneError as error:
+        return Outcome(error=error.info())
+    except Exception as error:
+        logger.exception("reading %s failed", task.filename)
+        return Outcome(error=InternalError(f"reading the file failed: {type(error).__name__}: {error}").info())
+
+
+def _end_with_stdin() -> NoReturn:
+    sys.stdin.buffer.read()
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main()
