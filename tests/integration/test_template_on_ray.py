@@ -5,6 +5,7 @@ agents write about missing values.
 from __future__ import annotations
 
 import asyncio
+import gzip
 import io
 import json
 import math
@@ -19,6 +20,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import xlsxwriter
 
 from raylane_common.wire.reading import SerDe, TableReading
 from raylane_common.wire.sources import Column, ColumnType, FileSource, Partition, Source, TableSource
@@ -92,6 +94,9 @@ class Store:
 STORE = Store()
 
 
+_WEATHER_TYPES = {"date": "date32[day]", "weather": "string"}
+
+
 def weather_cases() -> dict[str, Callable[[pd.DataFrame], Any]]:
     windy = "wind > 3"
     return {
@@ -127,15 +132,15 @@ def weather_cases() -> dict[str, Callable[[pd.DataFrame], Any]]:
         "missing values": lambda d: [[name, 0, 0] for name in d.columns],
         "sum and median of wind where wind > 1000": lambda d: [],
         "count distinct date": lambda d: [[d["date"].nunique()]],
-        "columns": lambda d: [[name, "string" if name in ("date", "weather") else "double"] for name in d.columns],
+        "columns": lambda d: [[name, _WEATHER_TYPES.get(name, "double")] for name in d.columns],
     }
 
 
 DIRTY_CASES: dict[str, list[list[object]]] = {
     "how many rows": [[5]],
     "sum, mean and median of n": [[7, 7 / 3, 2]],
-    "sum of ratio by ''": [["x", -3], ["y", None], ["z", None], [None, 1e-7]],
-    "median ratio by ''": [["x", -1.5], ["y", None], ["z", None], [None, 1e-7]],
+    "sum of ratio by column_1": [["x", -3], ["y", None], ["z", None], [None, 1e-7]],
+    "median ratio by column_1": [["x", -1.5], ["y", None], ["z", None], [None, 1e-7]],
     "count rows by at": [
         ["2020-01-01 10:00:00", 2],
         ["2020-01-02 10:00:00", 1],
@@ -148,7 +153,7 @@ DIRTY_CASES: dict[str, list[list[object]]] = {
         [None, "2020-01-04 10:00:00", None],
     ],
     "distinct text": [["a\\|b", 2], ["größer", 1], ["line\\nbreak", 1], [None, 1]],
-    "missing values in n, text, day and ''": [["n", 2, 40], ["text", 1, 20], ["day", 1, 20], ["", 1, 20]],
+    "missing values in n, text, day and column_1": [["n", 2, 40], ["text", 1, 20], ["day", 1, 20], ["column_1", 1, 20]],
     "count rows where text is missing": [[1]],
     "count rows where n is missing": [[2]],
     "count rows where day >= 2020-01-02": [[2]],
@@ -156,25 +161,58 @@ DIRTY_CASES: dict[str, list[list[object]]] = {
     "count rows where at > '2020-01-01 10:00:00' and ok = false": [[1]],
     'sum of `"); import os #` where "😀 x" = 6': [[7]],
     """distinct text where text in ('a|b', 'größer') and "😀 x" between 1 and 9""": [["a\\|b", 2], ["größer", 1]],
+    "count rows where zip = '00501'": [[2]],
     "count where text contains 'ß'": [[1]],
     "count where text contains '|' and text != 'größer'": [[2]],
     'top 1 by "😀 x"': [
-        ["z", None, None, "größer", "2020-01-01", "2020-01-01 10:00:00", "True", 5, 7, 0],
+        ["z", None, None, "größer", "2020-01-01", "2020-01-01 10:00:00", "True", 5, 7, "00000"],
     ],
-    'average "😀 x" by zip': [[0, 7], [501, 5.5], [1234, 5], [99999, 6]],
+    'average "😀 x" by zip': [["00000", 7], ["00501", 5.5], ["01234", 5], ["99999", 6]],
     "top 2 by n": [
-        [None, 4, 1e-7, "a\\|b", None, "2020-01-04 10:00:00", None, 4, 6, 99999],
-        ["y", 2, None, "line\\nbreak", "2020-01-02", "2020-01-02 10:00:00", "False", 2, 5, 1234],
+        [None, 4, 1e-7, "a\\|b", None, "2020-01-04 10:00:00", None, 4, 6, "99999"],
+        ["y", 2, None, "line\\nbreak", "2020-01-02", "2020-01-02 10:00:00", "False", 2, 5, "01234"],
     ],
-    "standard deviation of n by ''": [["x", None], ["y", None], ["z", None], [None, None]],
+    "standard deviation of n by column_1": [["x", None], ["y", None], ["z", None], [None, None]],
     "describe n": [["n", 3, 7 / 3, 1.5275252316519465, 1, 1.5, 2, 3, 4]],
 }
 HEADER_ONLY_CASES: dict[str, list[list[object]]] = {
     "how many rows": [[0]],
     "first 3 rows": [],
-    "columns": [],
+    "columns": [["a", "string"], ["b", "string"]],
     "missing values": [["a", 0, None], ["b", 0, None]],
 }
+
+
+def other_files() -> dict[str, tuple[bytes, dict[str, list[list[object]]]]]:
+    """Files that Ray cannot read, and what their owners ask."""
+    written = io.BytesIO()
+    with xlsxwriter.Workbook(written, {"in_memory": True}) as book:
+        sheet = book.add_worksheet()
+        for number, row in enumerate(
+            (["Report"], [], ["region", "amount"], ["north", 1.5], ["south", 2], ["north", 4])
+        ):
+            sheet.write_row(number, 0, row)
+    german = (
+        "stadt;preis;tag;ab\nKöln;1.234,50;31.01.2024;10:30\nMünchen;2,25;01.02.2024;9:05\nKöln;;01.02.2024;10:30\n"
+    )
+    big = 9 * 10**18
+    return {
+        "report.xlsx": (written.getvalue(), {"sum of amount by region": [["north", 5.5], ["south", 2]]}),
+        "export.csv.gz": (
+            gzip.compress(german.encode("cp1252")),
+            {
+                "sum of preis by stadt": [["Köln", 1234.5], ["München", 2.25]],
+                "count rows where tag >= 2024-02-01": [[2]],
+                "count rows by ab": [["09:05:00", 1], ["10:30:00", 2]],
+                "count rows where ab >= '10:30'": [[2]],
+            },
+        ),
+        "events.jsonl": (
+            b'{"user": {"id": "007"}, "n": 1}\n{"user": {"id": "008"}, "n": 2}\n{"n": 4}\n',
+            {"sum of n by user.id": [["007", 1], ["008", 2], [None, 4]]},
+        ),
+        "wei.csv": (f"x\n{big}\n{big}\n".encode(), {"sum and mean of x": [[2 * big, big]]}),
+    }
 
 
 def tables() -> dict[str, tuple[TableSource, dict[str, list[list[object]]]]]:
@@ -352,16 +390,21 @@ MORE_FILES: dict[str, tuple[str, dict[str, list[list[object]]]]] = {
     "dirt, 100% #1 ü+=.csv": (DIRTY, DIRTY_CASES),
     "header only.csv": ("a,b\n", HEADER_ONLY_CASES),
     "people.csv": (missing_value_cases.PEOPLE, PEOPLE_CASES),
-    "nan.csv": ('v\n1\nNAN\n4\nnan\n""\n', {"mean v": [[2.5]], "missing values": [["v", 3, 60]]}),
+    "nan.csv": ('v\n1\nNaN\n4\nnan\n""\n', {"mean v": [[2.5]], "missing values": [["v", 3, 60]]}),
 }
 
 
 def template_cases(weather: Path) -> list[Case]:
     frame = pd.read_csv(weather)
+    # Written as 2012/01/31, and read as dates.
+    frame["date"] = frame["date"].str.replace("/", "-")
     source: Source = STORE.csv(weather.name, weather.read_bytes())
     cases = [Case(source, prompt, list(map(list, of(frame)))) for prompt, of in weather_cases().items()]
     for filename, (data, prompts) in MORE_FILES.items():
         source = STORE.csv(filename, data.encode())
+        cases += [Case(source, prompt, rows) for prompt, rows in prompts.items()]
+    for filename, (packed, prompts) in other_files().items():
+        source = STORE.csv(filename, packed)
         cases += [Case(source, prompt, rows) for prompt, rows in prompts.items()]
     cases += [Case(found, prompt, rows) for found, of in tables().values() for prompt, rows in of.items()]
     table_of_blocks, prompts = blocks()

@@ -19,6 +19,7 @@ from raylane_common.wire.sources import FileSource
 from raylane_common.wire.upload import UploadRequest
 from raylane_worker.context import JobContext, Resources
 from raylane_worker.data import prepare
+from raylane_worker.data.file_content import FileContent
 from raylane_worker.first_use import storage_of
 from raylane_worker.handlers.upload import upload
 from raylane_worker.run_slots import RunSlots
@@ -176,10 +177,10 @@ class Rig:
         return source.job_id
 
 
-def with_copy(path: Path, filename: str, options: ReadingOptions, *, copy_to: Path) -> prepare.FileContent:
+def with_copy(path: Path, filename: str, options: ReadingOptions, *, copy_to: Path) -> FileContent:
     """Reads a file like `prepare.read_file`, and always writes a copy."""
     copy_to.write_bytes(b"copy of " + path.read_bytes())
-    return prepare.FileContent(Reading(), 1, (), (), reasons=("always",))
+    return FileContent(reading=Reading(), rows=1, columns=(), preview=(), reasons=("always",))
 
 
 @pytest.fixture

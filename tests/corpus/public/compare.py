@@ -14,7 +14,7 @@ import pandas as pd
 from raylane_common.errors import RaylaneError
 from raylane_common.wire.names import ColumnType, FileFormat
 from raylane_common.wire.reading import NULL_MARKERS, Reading, ReadingOptions
-from raylane_worker.data.prepare import FileContent, read_file
+from raylane_worker.data.prepare import read_file
 from tests.corpus.files.check import as_ray_reads
 from tests.corpus.public.references import Reference, reference
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from raylane_common.wire.sources import Column
+    from raylane_worker.data.file_content import FileContent
 
 
 def differences(path: Path) -> Iterator[str]:

@@ -28,6 +28,8 @@ RUSSIAN = "имя;город\n" + "".join(f"Иван{number};Москва и о�
 WESTERN = "id;wörd\n" + "".join(f"1;{word}\n" for word in ("Zoë", "Côté", "Peña", "Søren", "Groß", "Núñez") * 9)
 POLISH = "a;b\n" + "1;Łódź i Gdańsk i Wałęsa późno\n" * 10
 CZECH = "a;b\n" + "1;Příliš žluťoučký kůň úpěl ďábelské čepice\n" * 10
+KOREAN = "이름;도시\n" + "홍길동;서울특별시의 주소입니다\n김철수;부산광역시 해운대구\n" * 20
+CHINESE = "姓名;城市\n" + "王小明;臺北市信義區的地址\n陳大文;高雄市左營區\n" * 20
 JAPANESE = "名前;都市\n" + "".join(f"山田太郎{number};東京都新宿区の住所です\n" for number in range(30))
 
 
@@ -79,6 +81,7 @@ def zipped(*members: tuple[str, str]) -> bytes:
         ("a b c\n1 2 3\n4 5 6\n", "a b c", "1 2 3|4 5 6", {"delimiter": " "}),
         ("name;betrag\nA;1,5\nB;2,75\n", "name betrag", "A 1,5|B 2,75", {"delimiter": ";", "decimal": ","}),
         ("1,alice,5\n2,bob,6\n3,carol,7\n", "  ", "1 alice 5|2 bob 6|3 carol 7", {"header_line": 0}),
+        ("0.5,1.25,3\n", "  ", "0.5 1.25 3", {"header_line": 0}),
         ("1,2,3\n4,5,6\n", "  ", "1 2 3|4 5 6", {"header_line": 0}),
         ("name,2019,2020\na,1,2\nb,3,4\n", "name 2019 2020", "a 1 2|b 3 4", {}),
         ("# exported 2024-01-05\na,b\n1,2\n3,4\n", "a b", "1 2|3 4", {"header_line": 2}),
@@ -99,6 +102,12 @@ def zipped(*members: tuple[str, str]) -> bytes:
         ("Sales report,\na,b\n1,2\n3,4\n", "a b", "1 2|3 4", {"header_line": 2}),
         ("Exported:,2024-01-05\n\na,b\n1,2\n3,4\n", "a b", "1 2|3 4", {"header_line": 3}),
         ('"Sales, in EUR"\n\na,b\n1,2\n3,4\n', "a b", "1 2|3 4", {"header_line": 3}),
+        (
+            "Series Id:  X1\n\nAdjusted\nTitle:  Rate\n\n\nid,Year,Value,\nX1,1959,5.8\nX1,1960,5.1\n",
+            "id Year Value ",
+            "X1 1959 5.8 |X1 1960 5.1 ",
+            {"header_line": 7},
+        ),
         ("a,b\n1,2\n3,4\n  \n", "a b", "1 2|3 4", {}),
         ("a,b\r\n1,2\r\n3,4\r\n\x1a", "a b", "1 2|3 4", {}),
         ("a,b,c", "a b c", "", {}),
@@ -142,6 +151,8 @@ def test_a_dialect_is_found_and_read(
         (b"a;b\n1;x\xa0y\n2;z\n", "cp1252", True),
         (JAPANESE.encode("shift_jis"), "cp932", True),
         (JAPANESE.encode("gb18030"), "gb18030", True),
+        (KOREAN.encode("euc_kr"), "cp949", True),
+        (CHINESE.encode("big5"), "big5", True),
     ],
     ids=short,
 )
@@ -195,6 +206,12 @@ def test_a_compressed_file_is_read(written: Written, pack: Callable[[bytes], byt
         (b'id,t\n1,"abc\n2,def\n3,ghi\n', "a quote that opens on line 2 is never closed"),
         (b"a,b\n1,2\n3,4,5\n6,7\n", "line 3 has 3 cells and the header names 2: '3,4,5'"),
         (b"a,b\n1,2\n\nx,y,z\n1,2,3\n", "line 4 has 3 cells"),
+        (b"a;b\n1;2\n\n\na;b\n3;4;5\n", "line 6 has 3 cells"),
+        (b"a,b\n1,2\n3,4\n\nc,d,e\n5,6,7\n", "line 5 has 3 cells"),
+        (
+            b'"Weight","Feed"\n"1",26.5,NA\n"2",27.5,5.2\n',
+            "line 1 names 2 columns, and every line below has one cell more",
+        ),
         (b"a" + b",a" * 10_000 + b"\n", "at most 10,000 columns"),
         (b"sep=;\n", "only a separator line"),
     ],
@@ -227,6 +244,7 @@ def test_a_format_is_known_by_its_content(written: Written, data: bytes, found: 
         ("1,alice,5\n2,bob,6\n", "line 1 seems to be data"),
         ("anna,Oslo\nbob,Rome\ncarl,Paris\n", "line 1 is taken for the names of the columns"),
         ("Sales 2024\na,b\n1,2\n3,4\n", "'Sales 2024', is left out"),
+        ("2024-01-05 10:00:00 INFO a, b\n2024-01-05 10:00:01 WARN c, d\n", "seems to be data"),
         ("name   n\nAda   10\nGrace 20\n", "aligned with spaces"),
         ('"a;b"\n1\n2\n', "if ';' separates the columns"),
     ],

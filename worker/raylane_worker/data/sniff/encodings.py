@@ -120,13 +120,15 @@ def _wide(head: bytes) -> str | None:
 def _guess(sample: bytes) -> str:
     above_ascii = len(sample) - len(sample.translate(None, bytes(range(128, 256))))
     if above_ascii >= _ENOUGH_BYTES:
-        if len(_POLISH.findall(sample)) > 1 or all(letter in sample for letter in _CZECH):
-            return "cp1250"
         # Delimiters make words less like a language. Others are a part of characters in some encodings.
         words = re.sub(rb"[\t;,]", b" ", sample)
         best = from_bytes(words, cp_isolation=_CANDIDATES + _CANDIDATES_WIDE).best()
-        if best is not None and best.encoding == "cp1255" and len(_KOI8.findall(sample)) > above_ascii / 2:
+        found = best.encoding if best is not None else _WESTERN
+        if found == "cp1255" and len(_KOI8.findall(sample)) > above_ascii / 2:
             return "koi8-r"
-        if best is not None:
-            return _NAMES.get(best.encoding, best.encoding)
+        is_central = len(_POLISH.findall(sample)) > 1 or all(letter in sample for letter in _CZECH)
+        if is_central and found not in _CANDIDATES_WIDE:
+            return "cp1250"
+        if found != _WESTERN:
+            return _NAMES.get(found, found)
     return "latin-1" if _UNUSED_IN_CP1252.search(sample) else _WESTERN

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from raylane_common.errors import InvalidFile, InvalidRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from raylane_worker.data.readers.rows import Row
 
@@ -53,9 +54,10 @@ def find_header(rows: list[Row], *, skipped_until: int, has_header: bool) -> Hea
     below_title = [row for row in rows if row.line >= skipped_until] or rows
     if not below_title:
         raise InvalidFile("the file holds only comments and blank lines")
+    _refuse_row_names(rows[0], rows[1:])
     first, *others = below_title
     title = tuple(_title_warnings(rows, first))
-    if not has_header and not title and others and not _names_years(first):
+    if not title and (not has_header or _is_data(first, others)) and not _names_years(first):
         doubt = (
             f"line {first.line} seems to be data, so the columns are named column_1, column_2 …; "
             f"if it names them, use --header-line {first.line}"
@@ -65,23 +67,43 @@ def find_header(rows: list[Row], *, skipped_until: int, has_header: bool) -> Hea
     return Header(first.line, (*title, unclear) if unclear else title)
 
 
+def _refuse_row_names(first: Row, others: list[Row]) -> None:
+    """Raises `InvalidFile` if each row has one cell more than there are names, as R writes tables with row names."""
+    widths = {len(row.cells) for row in others}
+    if len(others) > 1 and widths == {len(first.cells) + 1} and all(row.cells[-1].strip() for row in others):
+        raise InvalidFile(
+            f"line {first.line} names {len(first.cells)} columns, and every line below has one cell more; "
+            "add a name for the first column (R: write.csv, or col.names=NA)",
+            details={"line": first.line},
+        )
+
+
 def _place_of_names(rows: list[Row]) -> int | None:
     """Returns the place of the first row that has only names, above a column of numbers or dates.
 
-    What is above it must be a title: fewer cells with content, or a blank line below it. None if there is no such row.
+    None if there is no such row, or if what is above it is not a title but records.
     """
     for place, row in enumerate(rows[:_MAX_TITLE_ROWS]):
         below = [each.cells for each in rows[place + 1 : place + 1 + _ROWS_BELOW]]
         if _has_names(row.cells) and _is_above_values(row.cells, below):
-            return place if all(_is_title(rows, above, place) for above in range(place)) else None
+            return place if _is_title(rows[: place + 1]) else None
     return None
 
 
-def _is_title(rows: list[Row], above: int, place: int) -> bool:
-    filled = sum(bool(cell.strip()) for cell in rows[above].cells)
-    names = sum(bool(cell.strip()) for cell in rows[place].cells)
-    is_apart = any(rows[each + 1].line > rows[each].line + 1 for each in range(above, place))
-    return filled < names or is_apart
+def _is_title(rows: list[Row]) -> bool:
+    """Returns whether all rows but the last are a title of the table that begins with the last one.
+
+    A title has fewer cells with content than the table, or a blank line below it. Two lines with several cells are
+    records, unless they describe the table as `Source: census`.
+    """
+    *above, names = rows
+    records = [row for row in above if _filled(row) > 1 and not row.cells[0].rstrip().endswith(":")]
+    is_apart = any(after.line > before.line + 1 for before, after in pairwise(rows))
+    return len(records) < 2 and (is_apart or all(_filled(row) < _filled(names) for row in above))
+
+
+def _filled(row: Row) -> int:
+    return sum(bool(cell.strip()) for cell in row.cells)
 
 
 def _has_names(cells: list[str]) -> bool:
@@ -90,16 +112,18 @@ def _has_names(cells: list[str]) -> bool:
 
 
 def _is_above_values(names: list[str], below: list[list[str]]) -> bool:
-    """Returns whether a column below the names has only numbers or dates."""
-    same_length = [cells for cells in below if len(cells) == len(names)]
-    return bool(same_length) and any(map(_has_values, zip(*same_length, strict=True)))
+    """Returns whether a column below the names has only numbers or dates. Empty cells at the end do not count."""
+    width = max((place for place, name in enumerate(names, start=1) if name.strip()), default=0)
+    fitting = [cells[:width] for cells in below if len(cells) >= width and not any(map(str.strip, cells[len(names) :]))]
+    return bool(fitting) and any(map(_has_values, zip(*fitting, strict=True)))
 
 
 def _is_value(cell: str) -> bool:
     return bool(_NUMBER.fullmatch(cell) or _DATE.fullmatch(cell))
 
 
-def _has_values(column: tuple[str, ...]) -> bool:
+def _has_values(column: Sequence[str]) -> bool:
+    """Returns whether all cells with content are numbers or dates."""
     filled = [cell for cell in column if cell.strip()]
     return bool(filled) and all(map(_is_value, filled))
 
@@ -112,6 +136,14 @@ def _title_warnings(rows: list[Row], header: Row) -> Iterator[str]:
             f"the column names are on line {header.line}, and what is above, such as {shown!r}, is left out; "
             "use --header-line to choose another line"
         )
+
+
+def _is_data(first: Row, others: list[Row]) -> bool:
+    """Returns whether the first row has a number or a date above others, or is the only one and has nothing else."""
+    if not others:
+        return all(map(_is_value, first.cells))
+    columns = zip(first.cells, *(row.cells for row in others if len(row.cells) == len(first.cells)), strict=True)
+    return any(_is_value(cell) and _has_values(column) for cell, *column in columns)
 
 
 def _names_years(first: Row) -> bool:
@@ -127,7 +159,9 @@ def _doubt(first: Row, others: list[Row]) -> str | None:
     columns = list(zip(*same_length, strict=True))
     if not columns or any(_has_values(column) for column in columns):
         return None
-    if any(_form(name) != _common_form(column) for name, column in zip(first.cells, columns, strict=True)):
+    alike = [_form(name) == _common_form(column) for name, column in zip(first.cells, columns, strict=True)]
+    # A name does not begin with a date.
+    if not all(alike) and not _DATE.match(first.cells[0]):
         return None
     return (
         f"line {first.line} is taken for the names of the columns, but looks like the lines below; "
