@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import zipfile
+from contextlib import suppress
 from datetime import date, datetime, time
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -13,7 +16,9 @@ from pyarrow import ipc, parquet
 
 from raylane_common.errors import InvalidFile, InvalidRequest
 from raylane_common.wire.reading import FileFormat, Reading, ReadingOptions
+from raylane_worker.data.prepare import read_file
 from raylane_worker.data.readers import open_batches
+from raylane_worker.data.readers.sheet_xml import hidden_in
 from raylane_worker.data.sniff import sniff
 
 if TYPE_CHECKING:
@@ -217,6 +222,176 @@ def test_a_sheet_that_cannot_be_read_is_refused(
 ) -> None:
     with pytest.raises(error, match=problem.replace(".", r"\.")):
         read(tmp_path, workbook(_sales), **said)
+
+
+@pytest.mark.parametrize("limit", ["memory", "time"])
+def test_a_small_workbook_that_asks_for_too_much_ends_only_its_own_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    # The library aborts the process in the first case, and never ends in the second one.
+    row = {
+        "memory": '<row r="1048576"><c r="XFD1048576"><v>1</v></c></row>',
+        "time": '<row r="1"><c r="ZZZZZ99999999999"><v>1</v></c></row>',
+    }[limit]
+    monkeypatch.setattr("raylane_worker.data.readers.workbook._CPU_S", 1)
+    data = with_sheet((_HEADER if limit == "memory" else "") + row)
+    with pytest.raises(InvalidFile, match="more than 2 GiB of memory" if limit == "memory" else "more than 1 s"):
+        read(tmp_path, data)
+
+
+def test_a_workbook_that_breaks_its_library_is_refused(tmp_path: Path) -> None:
+    good = workbook(_sales)
+    for place in range(40, len(good), len(good) // 6):
+        damaged = good[:place] + bytes(byte ^ 0x5A for byte in good[place : place + 20]) + good[place + 20 :]
+        with suppress(InvalidFile):
+            read(tmp_path, damaged)
+
+
+def with_sheet(rows: str) -> bytes:
+    """Returns a workbook whose only sheet has these rows, as XML."""
+    sheet = f'<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>{rows}'
+    packed = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(workbook(lambda book: book.add_worksheet("S")))) as template,
+        zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive,
+    ):
+        for name in template.namelist():
+            is_sheet = name == "xl/worksheets/sheet1.xml"
+            archive.writestr(name, f"{sheet}</sheetData></worksheet>" if is_sheet else template.read(name))
+    return packed.getvalue()
+
+
+_HEADER = '<row r="1"><c r="A1" t="str"><v>x</v></c><c r="B1" t="str"><v>y</v></c></row>'
+
+
+@pytest.mark.parametrize("value", ["", "<v></v>", "<v/>"])
+def test_a_formula_without_a_stored_value_is_not_a_missing_value(tmp_path: Path, value: str) -> None:
+    cells = f'<row r="2"><c r="A2"><f>1+1</f>{value}</c><c r="B2"><f>1+2</f>{value}</c></row>'
+    with pytest.raises(InvalidFile, match="the formula in A2 and 1 more has no stored value"):
+        read(tmp_path, with_sheet(_HEADER + cells))
+
+
+def test_a_formula_that_gives_an_empty_text_is_missing(tmp_path: Path) -> None:
+    cells = '<row r="2"><c r="A2" t="str"><f>""</f><v></v></c><c r="B2"><f>1+2</f><v>3</v></c></row>'
+    assert read(tmp_path, with_sheet(_HEADER + cells))[1] == [(None, 3)]
+
+
+def test_formulas_are_found_in_every_piece_of_a_large_sheet(tmp_path: Path) -> None:
+    filler = '<c r="A2"><f>1+1</f><v>2</v></c>'
+    rows = "".join(f'<row r="{row}">{filler}<c r="B{row}" t="e"><v>#N/A</v></c></row>' for row in range(2, 40_002))
+    path = tmp_path / "file"
+    path.write_bytes(with_sheet(_HEADER + rows))
+    assert hidden_in(str(path), "S")[0].endswith("count as missing values: B2 and 39,999 more")
+
+
+def _odd(book: Workbook) -> None:
+    sheet = book.add_worksheet()
+    duration, day = book.add_format({"num_format": "[h]:mm:ss"}), book.add_format({"num_format": "yyyy-mm-dd"})
+    sheet.write_row(0, 1, ["duration", "long", "error", "mixed", "day"])
+    for row, mixed in enumerate((True, "a"), start=1):
+        sheet.write_number(row, 1, 2.5, duration)
+        sheet.write_number(row, 2, 12345678901234567890)
+        sheet.write_formula(row, 3, "=1/0", None, "#DIV/0!")
+        sheet.write(row, 4, mixed)
+        sheet.write_datetime(row, 5, datetime(2024, 1, 5), day)
+
+
+@pytest.mark.parametrize("date_1904", [False, True])
+def test_what_a_workbook_shows_in_another_way_is_told(tmp_path: Path, date_1904: bool) -> None:
+    data = io.BytesIO()
+    with xlsxwriter.Workbook(data, {"in_memory": True, "date_1904": date_1904}) as book:
+        _odd(book)
+    types, rows, warnings = read(tmp_path, data.getvalue())
+    assert rows[0] == ("60:00:00", 1.234567890123457e19, None, "TRUE", date(2024, 1, 5))
+    assert types["long"] == "double"
+    assert "cells with errors such as #N/A count as missing values: D2 and 1 more" in warnings
+    assert "a workbook keeps only 15 digits of a number: C2 12345678901234569216 and 1 more" in warnings
+    assert "a program wrote the formulas, and their stored values may be wrong: D2 and 1 more" in warnings
+
+
+def test_an_empty_first_sheet_and_a_hidden_one_name_the_others(tmp_path: Path) -> None:
+    def fill(book: Workbook) -> None:
+        hidden, empty = book.add_worksheet("Hidden"), book.add_worksheet("Empty")
+        hidden.write_row(0, 0, ["a", "b"])
+        empty.activate()
+        hidden.hide()
+
+    with pytest.raises(InvalidFile, match="sheet 'Empty' is empty; name another with --sheet, such as 'Hidden'"):
+        read(tmp_path, workbook(fill))
+    assert "'Hidden', 'Empty', of which some are hidden" in read(tmp_path, workbook(_hidden))[2]
+
+
+def _hidden(book: Workbook) -> None:
+    hidden, shown = book.add_worksheet("Hidden"), book.add_worksheet("Empty")
+    shown.write_row(0, 0, ["a"])
+    shown.write_row(1, 0, [1])
+    shown.activate()
+    hidden.hide()
+
+
+def test_types_that_ray_and_pandas_do_not_treat_alike_become_plain(tmp_path: Path) -> None:
+    text = pa.dictionary(pa.int8(), pa.large_string())
+    columns = {
+        "wide": pa.array([2**64 - 1, 5], pa.uint64()),
+        "half": pa.array([1.5, None], pa.float16()),
+        "nested": pa.array([{"a": ["x"]}, None], pa.struct([("a", pa.list_(text))])),
+        "uuid": pa.ExtensionArray.from_storage(pa.uuid(), pa.array([b"1" * 16, None], pa.binary(16))),
+        "runs": pa.RunEndEncodedArray.from_arrays([2], ["r"]),
+    }
+    packed = io.BytesIO()
+    with ipc.new_file(packed, pa.table(columns).schema) as writer:
+        writer.write(pa.table(columns))
+    types, rows, _ = read(tmp_path, packed.getvalue())
+    assert types == {
+        "wide": "decimal128(20, 0)",
+        "half": "float",
+        "nested": "struct<a: list<item: string>>",
+        "uuid": "fixed_size_binary[16]",
+        "runs": "string",
+    }
+    assert rows[0] == (Decimal(2**64 - 1), 1.5, {"a": ["x"]}, b"1" * 16, "r")
+
+
+@pytest.mark.parametrize("place", ["column", "field"])
+def test_parquet_with_python_objects_is_copied_without_them(tmp_path: Path, place: str) -> None:
+    # Ray unpickles a column of this type, and a pickle runs code.
+    objects = {b"ARROW:extension:name": b"ray.data.arrow_pickled_object", b"ARROW:extension:metadata": b""}
+    field = pa.field("x", pa.binary(), metadata=objects)
+    schema = pa.schema([field if place == "column" else pa.field("s", pa.struct([field]))])
+    parquet.write_table(
+        pa.table([pa.array([b"x"] if place == "column" else [{"x": b"x"}])], schema=schema), tmp_path / "a"
+    )
+    found = read_file(tmp_path / "a", "a.parquet", ReadingOptions(), copy_to=tmp_path / "copy")
+    assert found.reasons
+    copied = parquet.read_schema(tmp_path / "copy")
+    assert "extension" not in copied.to_string(show_field_metadata=True)
+
+
+@pytest.mark.parametrize("kind", ["parquet", "file", "stream"])
+def test_a_file_without_rows_keeps_its_types(tmp_path: Path, kind: str) -> None:
+    table = pa.table({"a": pa.array([], pa.int64()), "b": pa.array([], pa.string())})
+    packed = io.BytesIO()
+    if kind == "parquet":
+        parquet.write_table(table, packed)
+    else:
+        with (ipc.new_file if kind == "file" else ipc.new_stream)(packed, table.schema):
+            pass
+    assert read(tmp_path, packed.getvalue())[:2] == ({"a": "int64", "b": "string"}, [])
+
+
+@pytest.mark.parametrize("kind", ["parquet", "file", "stream"])
+def test_damaged_columns_are_refused(tmp_path: Path, kind: str) -> None:
+    table = pa.table({"a": list(range(500)), "b": [f"text {number}" for number in range(500)]})
+    packed = io.BytesIO()
+    if kind == "parquet":
+        parquet.write_table(table, packed)
+    else:
+        with (ipc.new_file if kind == "file" else ipc.new_stream)(packed, table.schema) as writer:
+            writer.write(table)
+    good = packed.getvalue()
+    for place in range(8, len(good), len(good) // 60):
+        with suppress(InvalidFile):
+            read(tmp_path, good[:place] + bytes([good[place] ^ 0xFF]) + good[place + 1 :])
 
 
 def test_parquet_and_arrow_keep_their_types(tmp_path: Path) -> None:

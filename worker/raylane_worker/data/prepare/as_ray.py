@@ -11,7 +11,7 @@ from pyarrow import parquet
 
 from raylane_common.wire.names import FileFormat
 from raylane_common.wire.reading import NULL_MARKERS
-from raylane_worker.data.readers.plain_types import plain_type
+from raylane_worker.data.readers.plain_types import is_plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -60,7 +60,7 @@ def reasons_at_sight(
 def _reasons_of_parquet(path: Path, names: Sequence[str], unique: Sequence[str], limit_bytes: int) -> list[str]:
     with parquet.ParquetFile(path) as file:
         groups, schema = file.num_row_groups, file.schema_arrow
-    odd = next((_quoted(one.name) for one in schema if plain_type(one.type) != one.type), "")
+    odd = next((_quoted(one.name) for one in schema if not is_plain(one)), "")
     found = (
         (path.stat().st_size > limit_bytes and groups == 1, _too_large(limit_bytes)),
         (tuple(names) != tuple(unique), "columns were renamed"),

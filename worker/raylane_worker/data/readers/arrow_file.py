@@ -10,7 +10,7 @@ from pyarrow import ipc
 
 from raylane_common.errors import InvalidFile
 from raylane_worker.data.readers import Decide
-from raylane_worker.data.readers.plain_types import empty_batch, plain_batch
+from raylane_worker.data.readers.plain_types import DAMAGED, empty_batch, plain_batch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from raylane_common.wire.reading import Reading
 
+_BATCH_ROWS: Final = 64 * 1024
 _FILE_MAGIC: Final = b"ARROW1"
 
 
@@ -37,8 +38,9 @@ class ArrowBatches:
         try:
             yield plain_batch(empty_batch(self._schema))
             for batch in self._batches:
-                yield plain_batch(batch)
-        except (pa.ArrowException, OSError) as error:
+                for start in range(0, batch.num_rows, _BATCH_ROWS):
+                    yield plain_batch(batch.slice(start, _BATCH_ROWS))
+        except DAMAGED as error:
             raise InvalidFile(f"the Arrow file is damaged: {error}; write it again") from error
 
 
@@ -57,5 +59,5 @@ def open_file(path: Path, reading: Reading) -> Iterator[ArrowBatches]:
             else:
                 stream = ipc.open_stream(source)
                 yield ArrowBatches(stream.schema, iter(stream))
-        except (pa.ArrowException, OSError) as error:
+        except DAMAGED as error:
             raise InvalidFile(f"the Arrow file cannot be read: {error}; write it again") from error

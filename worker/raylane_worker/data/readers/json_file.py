@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import io
 import json
+import tempfile
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 from raylane_common.errors import InvalidFile
 from raylane_common.wire.names import FileFormat
 from raylane_worker.data.readers import Decide
 from raylane_worker.data.readers.json_text import records_of_lines, records_of_text
 from raylane_worker.data.readers.plain import open_text
-from raylane_worker.data.readers.typed_rows import typed_rows
+from raylane_worker.data.readers.row_file import RowFile
+from raylane_worker.data.readers.typed_rows import typed_batches
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
     from raylane_common.wire.reading import Reading
     from raylane_worker.data.readers.json_text import Record
-    from raylane_worker.data.readers.typed_rows import TypedRows, Value
+    from raylane_worker.data.readers.row_file import Value
 
 _MAX_COLUMNS: Final = 10_000
 
@@ -35,9 +37,10 @@ class JsonBatches:
 
     decide = Decide.DATES
 
-    def __init__(self, path: Path, reading: Reading, rows: TypedRows) -> None:
-        """Reads the records into `rows`. Raises `InvalidFile`."""
-        self._rows = rows
+    def __init__(self, path: Path, reading: Reading, written: BinaryIO) -> None:
+        """Writes the records to `written` as rows. Raises `InvalidFile`."""
+        self._written = written
+        self._rows = rows = RowFile(written)
         self.warnings: list[str] = []
         # A field, or a field of an object in a field, and the position of its column.
         places: dict[str | tuple[str, str], int] = {}
@@ -56,14 +59,14 @@ class JsonBatches:
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         """Yields the batches."""
-        return self._rows.batches()
+        return typed_batches(self._written, self._rows.kinds, self._rows.parts)
 
 
 @contextmanager
 def open_file(path: Path, reading: Reading) -> Iterator[JsonBatches]:
     """Opens a JSON file. Raises `InvalidFile`."""
-    with typed_rows() as rows:
-        yield JsonBatches(path, reading, rows)
+    with tempfile.TemporaryFile(prefix="raylane-") as written:
+        yield JsonBatches(path, reading, cast("BinaryIO", written))
 
 
 def _row(record: Record, places: dict[str | tuple[str, str], int]) -> list[Value]:

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import pyarrow as pa
+from pyarrow import compute
+
+# What pyarrow raises for damaged files; names of columns may be no UTF-8.
+DAMAGED: Final = (pa.ArrowException, OSError, UnicodeDecodeError)
+# Ray keeps Python objects in columns of an extension type, as pickles, and runs them when it reads the column.
+_EXTENSION: Final = b"ARROW:extension:name"
 
 
 def plain_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Returns the batch with plain types. Its columns are named by their position."""
-    columns = [column.cast(plain_type(column.type)) for column in batch.columns]
+    """Returns the batch with plain types and without extensions. Its columns are named by their position.
+
+    Raises `pa.ArrowInvalid` if it is damaged: its offsets may lead anywhere in memory, and its texts may be no UTF-8.
+    """
+    batch.validate(full=True)
+    columns = [_plain_column(column) for column in batch.columns]
     return pa.RecordBatch.from_arrays(columns, names=[f"c{index}" for index in range(len(columns))])
 
 
@@ -16,18 +28,49 @@ def empty_batch(schema: pa.Schema) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays([pa.nulls(0, field.type) for field in schema], schema=schema)
 
 
+def is_plain(field: pa.Field) -> bool:
+    """Returns whether the field, and all fields in it, have plain types and no extension."""
+    if _EXTENSION in (field.metadata or {}) or field.type != plain_type(field.type):
+        return False
+    return all(is_plain(field.type.field(index)) for index in range(field.type.num_fields))
+
+
 def plain_type(arrow_type: pa.DataType) -> pa.DataType:
     """Returns the plain type that holds the same values; most are plain."""
-    if pa.types.is_dictionary(arrow_type):
+    types = pa.types
+    if isinstance(arrow_type, pa.BaseExtensionType):
+        return plain_type(arrow_type.storage_type)
+    if types.is_dictionary(arrow_type) or types.is_run_end_encoded(arrow_type):
         return plain_type(arrow_type.value_type)
-    if pa.types.is_large_string(arrow_type) or pa.types.is_string_view(arrow_type) or pa.types.is_null(arrow_type):
-        return pa.string()
-    if pa.types.is_large_binary(arrow_type) or pa.types.is_binary_view(arrow_type):
-        return pa.binary()
-    if pa.types.is_float16(arrow_type):
-        return pa.float32()
-    if pa.types.is_date64(arrow_type):
-        return pa.date32()
-    if pa.types.is_run_end_encoded(arrow_type):
-        return plain_type(arrow_type.value_type)
+    if types.is_struct(arrow_type):
+        return pa.struct([(one.name, plain_type(one.type)) for one in arrow_type])
+    if types.is_map(arrow_type):
+        return pa.map_(plain_type(arrow_type.key_type), plain_type(arrow_type.item_type))
+    if types.is_list(arrow_type) or types.is_large_list(arrow_type) or types.is_fixed_size_list(arrow_type):
+        return pa.list_(pa.field(arrow_type.value_field.name, plain_type(arrow_type.value_type)))
+    for fits, plain in _PLAIN:
+        if fits(arrow_type):
+            return plain
     return arrow_type
+
+
+_PLAIN: Final = (
+    (pa.types.is_large_string, pa.string()),
+    (pa.types.is_string_view, pa.string()),
+    (pa.types.is_null, pa.string()),
+    (pa.types.is_large_binary, pa.binary()),
+    (pa.types.is_binary_view, pa.binary()),
+    (pa.types.is_float16, pa.float32()),
+    (pa.types.is_date64, pa.date32()),
+    # Sums of it overflow silently, and values beyond 2^63 cannot be compared with numbers.
+    (pa.types.is_uint64, pa.decimal128(20, 0)),
+)
+
+
+def _plain_column(column: pa.Array) -> pa.Array:
+    if isinstance(column, pa.ExtensionArray):
+        return _plain_column(column.storage)
+    if pa.types.is_run_end_encoded(column.type):
+        return _plain_column(compute.run_end_decode(column))
+    plain = plain_type(column.type)
+    return column if is_plain(pa.field("", column.type)) else column.cast(plain)

@@ -1,4 +1,4 @@
-"""Turns rows of Python values into batches, by way of a CSV on disk, so that memory is bounded however long a file is.
+"""Reads the rows of a `RowFile` as batches, so that memory is bounded however long a file is.
 
 pyarrow converts Python values only with pandas at hand, which takes 60 MiB and which a worker does not need.
 """
@@ -6,9 +6,6 @@ pyarrow converts Python values only with pandas at hand, which takes 60 MiB and 
 from __future__ import annotations
 
 import io
-import tempfile
-from contextlib import contextmanager
-from datetime import date, datetime, time
 from itertools import pairwise
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
@@ -16,15 +13,10 @@ import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-Value = None | bool | int | float | str | date | datetime | time
+    from collections.abc import Collection, Iterator, Sequence
 
 _BLOCK_BYTES: Final = 16 * 1024 * 1024
 _CHUNK_BYTES: Final = 1024 * 1024
-_INT64: Final = range(-(2**63), 2**63)
-# A float holds every whole number up to here.
-_EXACT: Final = range(-(2**53), 2**53 + 1)
 _TYPES: Final = {
     frozenset({"bool"}): pa.bool_(),
     frozenset({"int"}): pa.int64(),
@@ -39,71 +31,29 @@ _TYPES: Final = {
 }
 
 
-class TypedRows:
-    """Rows of Python values on disk. `add` takes them one by one; then `batches` yields them in columns with types.
+def typed_batches(
+    file: BinaryIO, kinds: Sequence[Collection[str]], parts: Sequence[tuple[int, int]]
+) -> Iterator[pa.RecordBatch]:
+    """Yields the rows of `file`. A column whose values have types that do not fit together is text.
 
-    A column whose values have types that do not fit together is text.
+    `kinds` and `parts` are those of the `RowFile` that wrote it. Without rows, yields one empty batch.
     """
-
-    def __init__(self, file: BinaryIO, booleans: tuple[str, str]) -> None:
-        """Keeps the rows in `file`. `booleans` are the texts of true and false in a column of text."""
-        self._file = file
-        self._true, self._false = booleans
-        self._kinds: list[set[str]] = []
-        # Where the rows of each width begin. A row has the columns of those before it, and may add some.
-        self._parts: list[tuple[int, int]] = []
-        self.has_broken_text = False
-
-    def add(self, row: Sequence[Value]) -> None:
-        """Adds a row, which has at least as many values as the row before it."""
-        if len(row) > len(self._kinds) or not self._parts:
-            self._kinds += [set() for _ in range(len(row) - len(self._kinds))]
-            self._parts.append((self._file.tell(), len(row)))
-        cells = []
-        for kinds, value in zip(self._kinds, row, strict=True):
-            if value is None:
-                cells.append("")
-            else:
-                kinds.add(_kind(value))
-                cells.append(self._text(value))
-        line = ",".join(cells) + "\n"
-        try:
-            self._file.write(line.encode())
-        except UnicodeEncodeError:
-            # JSON may hold halves of characters, which UTF-8 cannot encode. Two halves that fit are a character.
-            self.has_broken_text = True
-            self._file.write(line.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode())
-
-    def batches(self) -> Iterator[pa.RecordBatch]:
-        """Yields the rows."""
-        types = [_TYPES.get(frozenset(kinds), pa.string()) for kinds in self._kinds]
-        names = [f"c{index}" for index in range(len(types))]
-        end = self._file.seek(0, io.SEEK_END)
-        for (start, width), (stop, _) in pairwise([*self._parts, (end, 0)]):
-            if not width:
-                # Records without fields are lines without cells.
-                yield pa.RecordBatch.from_arrays([pa.nulls(stop - start, each) for each in types], names=names)
-                continue
-            self._file.seek(start)
-            part = cast("BinaryIO", io.BufferedReader(_Part(self._file, stop - start), _CHUNK_BYTES))
-            with _open_csv(part, dict(zip(names[:width], types, strict=False)), self._true, self._false) as reader:
-                for batch in reader:
-                    missing = [pa.nulls(batch.num_rows, each) for each in types[width:]]
-                    yield pa.RecordBatch.from_arrays([*batch.columns, *missing], names=names)
-
-    def _text(self, value: Value) -> str:
-        """Returns a cell of the file; only a missing value is empty."""
-        match value:
-            case str():
-                return '"' + value.replace('"', '""') + '"'
-            case bool():
-                return self._true if value else self._false
-            case datetime():
-                return value.isoformat(" ")
-            case date() | time():
-                return value.isoformat()
-            case _:
-                return str(value)
+    types = [_TYPES.get(frozenset(each), pa.string()) for each in kinds]
+    names = [f"c{index}" for index in range(len(types))]
+    end = file.seek(0, io.SEEK_END)
+    for (start, width), (stop, _) in pairwise([*parts, (end, 0)]):
+        if not width:
+            # Records without fields are lines without cells.
+            yield _missing(stop - start, types, names)
+            continue
+        file.seek(start)
+        part = cast("BinaryIO", io.BufferedReader(_Part(file, stop - start), _CHUNK_BYTES))
+        with _open_csv(part, dict(zip(names[:width], types, strict=False))) as reader:
+            for batch in reader:
+                later = _missing(batch.num_rows, types[width:], names[width:])
+                yield pa.RecordBatch.from_arrays([*batch.columns, *later.columns], names=names)
+    if not parts:
+        yield _missing(0, types, names)
 
 
 class _Part(io.RawIOBase):
@@ -123,14 +73,11 @@ class _Part(io.RawIOBase):
         return len(data)
 
 
-@contextmanager
-def typed_rows(booleans: tuple[str, str] = ("true", "false")) -> Iterator[TypedRows]:
-    """Opens a place for rows, which is removed at the end. `booleans` are the texts of true and false."""
-    with tempfile.TemporaryFile(prefix="raylane-") as file:
-        yield TypedRows(cast("BinaryIO", file), booleans)
+def _missing(rows: int, types: Sequence[pa.DataType], names: Sequence[str]) -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays([pa.nulls(rows, each) for each in types], names=list(names))
 
 
-def _open_csv(file: BinaryIO, types: dict[str, pa.DataType], true: str, false: str) -> arrow_csv.CSVStreamingReader:
+def _open_csv(file: BinaryIO, types: dict[str, pa.DataType]) -> arrow_csv.CSVStreamingReader:
     return arrow_csv.open_csv(
         file,
         read_options=arrow_csv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES, column_names=list(types)),
@@ -138,22 +85,9 @@ def _open_csv(file: BinaryIO, types: dict[str, pa.DataType], true: str, false: s
         convert_options=arrow_csv.ConvertOptions(
             column_types=types,
             null_values=[""],
-            true_values=[true],
-            false_values=[false],
+            true_values=["true", "TRUE"],
+            false_values=["false", "FALSE"],
             strings_can_be_null=True,
             quoted_strings_can_be_null=False,
         ),
     )
-
-
-def _kind(value: Value) -> str:
-    """Returns the name of the value's type, which for a whole number depends on its size."""
-    match value:
-        case bool():
-            return "bool"
-        case int():
-            return "int" if value in _EXACT else "long" if value in _INT64 else "longer"
-        case datetime():
-            return "datetime" if value.tzinfo is None else "zoned"
-        case _:
-            return type(value).__name__

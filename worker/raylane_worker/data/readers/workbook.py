@@ -2,36 +2,30 @@
 
 from __future__ import annotations
 
+import json
+import signal
+import subprocess
+import sys
+import tempfile
 from contextlib import contextmanager
-from datetime import date, datetime, time, timedelta
-from itertools import islice
-from typing import TYPE_CHECKING, Final, NamedTuple
-
-from python_calamine import CalamineError, CalamineWorkbook, PasswordError, SheetTypeEnum, SheetVisibleEnum
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple, cast
 
 from raylane_common.errors import InvalidFile, InvalidRequest
 from raylane_worker.data.readers import Decide
-from raylane_worker.data.readers.typed_rows import typed_rows
+from raylane_worker.data.readers.typed_rows import typed_batches
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     import pyarrow as pa
-    from python_calamine import CalamineSheet
 
     from raylane_common.wire.reading import Reading
-    from raylane_worker.data.readers.typed_rows import Value
 
-Cell = int | float | str | bool | time | date | datetime | timedelta
-
-_ERRORS: Final = frozenset({"#N/A", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#NULL!", "#GETTING_DATA"})
-# Nobody writes more above a table.
-_MAX_TITLE_ROWS: Final = 100
-_SHOWN_CHARACTERS: Final = 60
-_MAX_LISTED: Final = 10
-# A float holds every whole number up to here.
-_EXACT: Final = float(2**53)
+# A million rows of ten columns take 0.8 GiB and 20 s.
+_MEMORY_BYTES: Final = 2 * 1024**3
+_CPU_S: Final = 120
+_OUT_OF_MEMORY: Final = (b"memory allocation of", b"MemoryError", b"capacity overflow")
 
 
 class WorkbookBatches:
@@ -39,21 +33,16 @@ class WorkbookBatches:
 
     decide = Decide.ALL
 
-    def __init__(self, sheet: CalamineSheet, header_line: int) -> None:
-        """`header_line` is the row that names the columns, from 1; 0 if there is none."""
-        self._sheet = sheet
-        self._header_line = header_line
-        names = next((cells for number, cells in _rows(sheet) if number == header_line), [None] * sheet.width)
-        self.names = ["" if cell is None else str(cell).strip() for cell in names]
-        self.warnings: list[str] = []
+    def __init__(self, path: Path, reading: Reading, written: BinaryIO) -> None:
+        """Has the rows written to `written`. Raises `InvalidFile`."""
+        self._written = written
+        self._found = _ask(path, reading.sheet, reading.header_line, written)
+        self.names: list[str] = self._found["names"]
+        self.warnings: list[str] = self._found["warnings"]
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         """Yields the batches."""
-        with typed_rows(("TRUE", "FALSE")) as rows:
-            for number, cells in _rows(self._sheet):
-                if number > self._header_line and any(cell is not None for cell in cells):
-                    rows.add(cells)
-            yield from rows.batches()
+        return typed_batches(self._written, self._found["kinds"], self._found["parts"])
 
 
 class SheetLayout(NamedTuple):
@@ -67,8 +56,8 @@ class SheetLayout(NamedTuple):
 @contextmanager
 def open_file(path: Path, reading: Reading) -> Iterator[WorkbookBatches]:
     """Opens a workbook. Raises `InvalidFile`."""
-    with _opened(path) as workbook:
-        yield WorkbookBatches(workbook.get_sheet_by_name(reading.sheet or workbook.sheet_names[0]), reading.header_line)
+    with tempfile.TemporaryFile(prefix="raylane-") as written:
+        yield WorkbookBatches(path, reading, cast("BinaryIO", written))
 
 
 def layout(path: Path, sheet_name: str | None, header_line: int | None) -> SheetLayout:
@@ -76,96 +65,47 @@ def layout(path: Path, sheet_name: str | None, header_line: int | None) -> Sheet
 
     Raises `InvalidFile`, and `InvalidRequest` if there is no such sheet or row.
     """
-    with _opened(path) as workbook:
-        name, warnings = _choose_sheet(workbook, sheet_name)
-        rows = [
-            (number, cells)
-            for number, cells in islice(_rows(workbook.get_sheet_by_name(name)), _MAX_TITLE_ROWS)
-            if any(cell is not None for cell in cells)
-        ]
-    if not rows:
-        raise InvalidFile(f"sheet {name!r} is empty; name another with --sheet")
-    if header_line is not None:
-        if header_line and header_line not in dict(rows):
-            raise InvalidRequest.field("reading.header_line", f"is {header_line}, and this row of the sheet is empty")
-        return SheetLayout(name, header_line, tuple(warnings))
-    found, doubt = _find_header(rows)
-    return SheetLayout(name, found, (*warnings, *doubt))
+    found = _ask(path, sheet_name, header_line, None)
+    return SheetLayout(found["sheet"], found["header_line"], tuple(found["warnings"]))
 
 
-def _choose_sheet(workbook: CalamineWorkbook, wanted: str | None) -> tuple[str, list[str]]:
-    sheets = [each for each in workbook.sheets_metadata if each.typ is SheetTypeEnum.WorkSheet]
-    names = [each.name for each in sheets]
-    listed = ", ".join(map(repr, names[:_MAX_LISTED])) + (" …" if len(names) > _MAX_LISTED else "")
-    if not names:
-        raise InvalidFile("the workbook has no sheet with cells")
-    if wanted is not None:
-        if wanted not in names:
-            raise InvalidRequest.field("reading.sheet", f"there is no sheet {wanted!r}; the workbook has {listed}")
-        return wanted, []
-    visible = [each.name for each in sheets if each.visible is SheetVisibleEnum.Visible] or names
-    if len(visible) == 1:
-        return visible[0], []
-    return visible[0], [f"only sheet {visible[0]!r} is read; the workbook has {listed}: use --sheet to choose another"]
-
-
-def _find_header(rows: list[tuple[int, list[Value]]]) -> tuple[int, tuple[str, ...]]:
-    """Returns the first row with names for at least half of the columns, and what is doubtful about it.
-
-    A title has one cell, or a few.
-    """
-    filled = {number: sum(cell is not None for cell in cells) for number, cells in rows}
-    most = max(filled.values())
-    number, cells = next((number, cells) for number, cells in rows if filled[number] > most / 2)
-    if len(rows) > 1 and any(not isinstance(cell, str) for cell in cells if cell is not None):
-        doubt = (
-            f"row {number} seems to be data, so the columns are named column_1, column_2 …; "
-            f"if it names them, use --header-line {number}"
-        )
-        return 0, (doubt,)
-    if number == rows[0][0]:
-        return number, ()
-    shown = next(str(cell) for cell in rows[0][1] if cell is not None)[:_SHOWN_CHARACTERS]
-    title = (
-        f"the column names are in row {number}, and what is above, such as {shown!r}, is left out; "
-        "use --header-line to choose another row"
+def _ask(path: Path, sheet: str | None, header_line: int | None, rows: BinaryIO | None) -> dict[str, Any]:
+    """Returns the answer of the process that reads workbooks, which writes the rows to `rows`."""
+    descriptor = rows.fileno() if rows is not None else None
+    order = {
+        "path": str(path),
+        "sheet": sheet,
+        "header_line": header_line,
+        "rows_fd": descriptor,
+        "memory_bytes": _MEMORY_BYTES,
+        "cpu_s": _CPU_S,
+    }
+    ended = subprocess.run(
+        # -P keeps the current directory out of the imports. In a separate session it gets no Ctrl-C.
+        [sys.executable, "-P", "-m", "raylane_worker.data.readers.sheet_process"],
+        input=json.dumps(order).encode(),
+        capture_output=True,
+        pass_fds=() if descriptor is None else (descriptor,),
+        start_new_session=True,
+        check=False,
     )
-    return number, (title,)
+    if ended.returncode:
+        raise InvalidFile(_end(ended))
+    answer: dict[str, Any] = json.loads(ended.stdout)
+    if "refused" in answer:
+        if answer["field"]:
+            raise InvalidRequest.field(answer["field"], answer["refused"])
+        raise InvalidFile(answer["refused"])
+    return answer
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[CalamineWorkbook]:
-    try:
-        with CalamineWorkbook.from_path(str(path)) as workbook:
-            yield workbook
-    except PasswordError as error:
-        raise InvalidFile("the workbook has a password; save it without one") from error
-    except CalamineError as error:
-        raise InvalidFile(f"the workbook cannot be read: {error}; save it again as .xlsx") from error
-
-
-def _rows(sheet: CalamineSheet) -> Iterator[tuple[int, list[Value]]]:
-    """Yields the number of each row, from 1, and its values, without what is empty above and on the left."""
-    if sheet.start is None:
-        return
-    # Rows come from the first one of the sheet, and cells from the first column that is used.
-    for number, row in enumerate(sheet.iter_rows(), start=1):
-        if number > sheet.start[0]:
-            yield number, [_value(cell) for cell in row]
-
-
-def _value(cell: Cell) -> Value:
-    """Returns what a cell means. An empty one and an error are missing; a number without a fraction is whole."""
-    match cell:
-        case str():
-            return None if not cell.strip() or cell in _ERRORS else cell
-        case bool():
-            return cell
-        case float() if cell.is_integer() and abs(cell) <= _EXACT:
-            return int(cell)
-        case timedelta():
-            return str(cell)
-        case datetime() if cell.time() == time():
-            return cell.date()
-        case _:
-            return cell
+def _end(ended: subprocess.CompletedProcess[bytes]) -> str:
+    """Says why the process ended without an answer."""
+    if any(sign in ended.stderr for sign in _OUT_OF_MEMORY):
+        return (
+            f"the sheet takes more than {_MEMORY_BYTES // 1024**3} GiB of memory; "
+            "delete cells far below or right of the table, or export it as CSV"
+        )
+    if ended.returncode in (-signal.SIGXCPU, -signal.SIGKILL):
+        return f"reading the workbook takes more than {_CPU_S} s; export the sheet as CSV"
+    return "the workbook is damaged, so the program that reads it failed; save it again as .xlsx, or export it as CSV"

@@ -1,0 +1,210 @@
+"""Reads one sheet of a workbook in a process of its own: `python -m raylane_worker.data.readers.sheet_process`.
+
+The library holds a sheet in memory as a whole, with every cell between the first and the last one. It ends its process
+if that does not fit, and a small file can ask for any amount. So the process has limits, and nothing else in it.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+from contextlib import suppress
+from datetime import date, datetime, time, timedelta
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
+
+from python_calamine import (
+    CalamineError,
+    CalamineSheet,
+    CalamineWorkbook,
+    PasswordError,
+    SheetTypeEnum,
+    SheetVisibleEnum,
+)
+
+from raylane_worker.data.readers.refused import Refused
+from raylane_worker.data.readers.row_file import EXACT, RowFile
+from raylane_worker.data.readers.sheet_xml import hidden_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from raylane_worker.data.readers.row_file import Value
+
+Cell = int | float | str | bool | time | date | datetime | timedelta
+
+_ERRORS: Final = frozenset({"#N/A", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#NULL!", "#GETTING_DATA"})
+# Nobody writes more above a table.
+_MAX_TITLE_ROWS: Final = 100
+_SHOWN_CHARACTERS: Final = 60
+_MAX_LISTED: Final = 10
+_ALPHABET: Final = 26
+_MAX_EXACT: Final = float(EXACT[-1])
+
+
+def layout(book: CalamineWorkbook, path: str, wanted: str | None, header_line: int | None) -> dict[str, Any]:
+    """Returns which sheet is read, which row names its columns (from 1; 0 if none does), and what is doubtful.
+
+    None for an argument means that it is found out. Raises `Refused`.
+    """
+    name, warnings = _choose_sheet(book, wanted)
+    # Titles and the table may be far apart.
+    filled = (row for row in _rows(book.get_sheet_by_name(name)) if any(cell is not None for cell in row[1]))
+    rows = list(islice(filled, _MAX_TITLE_ROWS))
+    if not rows:
+        others = [each for each in book.sheet_names if each != name]
+        which = f", such as {_listed(others)}" if others else ""
+        raise Refused(f"sheet {name!r} is empty" + (f"; name another with --sheet{which}" if others else ""))
+    if header_line is None:
+        header_line, doubts = _find_header(rows)
+        warnings += doubts
+    elif header_line and header_line not in dict(rows):
+        raise Refused(f"is {header_line}, and this row of the sheet is empty", field="reading.header_line")
+    warnings += hidden_in(path, name)
+    return {"sheet": name, "header_line": header_line, "warnings": warnings}
+
+
+def write_rows(sheet: CalamineSheet, header_line: int, rows: RowFile) -> dict[str, Any]:
+    """Writes the rows below the header to `rows`. Returns the names of the columns, and what surprises in the cells."""
+    long = _LongNumbers(sheet)
+    names = next((cells for number, cells in _rows(sheet) if number == header_line), [None] * sheet.width)
+    for number, cells in _rows(sheet, long):
+        if number > header_line and any(cell is not None for cell in cells):
+            rows.add(cells)
+    return {"names": ["" if cell is None else str(cell).strip() for cell in names], "warnings": long.warnings()}
+
+
+class _LongNumbers:
+    """Notes the first number that has lost digits, and how many there are."""
+
+    def __init__(self, sheet: CalamineSheet) -> None:
+        self._first_column = sheet.start[1] if sheet.start else 0
+        self._first = ""
+        self._count = 0
+
+    def note(self, number: int, row: list[Cell]) -> None:
+        """Looks at a row of the sheet."""
+        for place, cell in enumerate(row):
+            if isinstance(cell, float) and not -_MAX_EXACT <= cell <= _MAX_EXACT and cell.is_integer():
+                self._first = self._first or f"{_letters(self._first_column + place)}{number} {cell:.0f}"
+                self._count += 1
+
+    def warnings(self) -> list[str]:
+        """Returns what was found."""
+        if not self._count:
+            return []
+        more = f" and {self._count - 1:,} more" if self._count > 1 else ""
+        return [f"a workbook keeps only 15 digits of a number: {self._first}{more}; keep longer numbers as text"]
+
+
+def _letters(column: int) -> str:
+    """Returns the name of a column, which is counted from 0: A to Z, then AA."""
+    name, rest = "", column + 1
+    while rest:
+        rest, letter = divmod(rest - 1, _ALPHABET)
+        name = chr(ord("A") + letter) + name
+    return name
+
+
+def _choose_sheet(book: CalamineWorkbook, wanted: str | None) -> tuple[str, list[str]]:
+    sheets = [each for each in book.sheets_metadata if each.typ is SheetTypeEnum.WorkSheet]
+    names = [each.name for each in sheets]
+    if not names:
+        raise Refused("the workbook has no sheet with cells")
+    if wanted is not None:
+        if wanted not in names:
+            raise Refused(f"there is no sheet {wanted!r}; the workbook has {_listed(names)}", field="reading.sheet")
+        return wanted, []
+    visible = [each.name for each in sheets if each.visible is SheetVisibleEnum.Visible] or names
+    if len(names) == 1:
+        return names[0], []
+    hidden = ", of which some are hidden" if len(visible) < len(names) else ""
+    return visible[0], [
+        f"only sheet {visible[0]!r} is read; the workbook has {_listed(names)}{hidden}: use --sheet to choose another"
+    ]
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(map(repr, names[:_MAX_LISTED])) + (" …" if len(names) > _MAX_LISTED else "")
+
+
+def _find_header(rows: list[tuple[int, list[Value]]]) -> tuple[int, list[str]]:
+    """Returns the first row with names for more than half of the columns, and what is doubtful about it.
+
+    A title has one cell, or a few.
+    """
+    filled = {number: sum(cell is not None for cell in cells) for number, cells in rows}
+    most = max(filled.values())
+    number, cells = next((number, cells) for number, cells in rows if filled[number] > most / 2)
+    if len(rows) > 1 and any(not isinstance(cell, str) for cell in cells if cell is not None):
+        doubt = f"row {number} seems to be data, so the columns are named column_1, column_2 …"
+        return 0, [f"{doubt}; if it names them, use --header-line {number}"]
+    if number == rows[0][0]:
+        return number, []
+    shown = next(str(cell) for cell in rows[0][1] if cell is not None)[:_SHOWN_CHARACTERS]
+    title = f"the column names are in row {number}, and what is above, such as {shown!r}, is left out"
+    return number, [f"{title}; use --header-line to choose another row"]
+
+
+def _rows(sheet: CalamineSheet, long: _LongNumbers | None = None) -> Iterator[tuple[int, list[Value]]]:
+    """Yields the number of each row, from 1, and its values, without what is empty above and on the left."""
+    if sheet.start is None:
+        return
+    # Rows come from the first one of the sheet, and cells from the first column that is used.
+    for number, row in enumerate(sheet.iter_rows(), start=1):
+        if number > sheet.start[0]:
+            if long is not None:
+                long.note(number, row)
+            yield number, [_value(cell) for cell in row]
+
+
+def _value(cell: Cell) -> Value:
+    """Returns what a cell means. An empty one and an error are missing; a number without a fraction is whole."""
+    match cell:
+        case str():
+            return None if not cell.strip() or cell in _ERRORS else cell
+        case bool():
+            return cell
+        case float() if -_MAX_EXACT <= cell <= _MAX_EXACT and cell.is_integer():
+            return int(cell)
+        case timedelta():
+            # As Excel shows it: hours beyond 24 are not days.
+            minutes, seconds = divmod(round(cell.total_seconds()), 60)
+            return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"
+        case datetime() if cell.time() == time():
+            return cell.date()
+        case _:
+            return cell
+
+
+def _answer(order: dict[str, Any]) -> dict[str, Any]:
+    try:
+        with CalamineWorkbook.from_path(order["path"]) as book:
+            if order["rows_fd"] is None:
+                return layout(book, order["path"], order["sheet"], order["header_line"])
+            with open(order["rows_fd"], "wb", closefd=False) as file:
+                rows = RowFile(file, booleans=("TRUE", "FALSE"))
+                found = write_rows(book.get_sheet_by_name(order["sheet"]), order["header_line"], rows)
+                return found | rows.summary()
+    except Refused as refused:
+        return {"refused": refused.problem, "field": refused.field}
+    except PasswordError:
+        return {"refused": "the workbook has a password; save it without one", "field": None}
+    except CalamineError as error:
+        return {"refused": f"the workbook cannot be read: {error}; save it again as .xlsx", "field": None}
+
+
+def main() -> None:
+    """Reads the order from stdin as JSON, and writes the answer to stdout as JSON."""
+    order = json.load(sys.stdin)
+    limits = {resource.RLIMIT_AS: order["memory_bytes"], resource.RLIMIT_CPU: order["cpu_s"], resource.RLIMIT_CORE: 0}
+    for limit, value in limits.items():
+        # Not every system has every limit.
+        with suppress(ValueError, OSError):
+            resource.setrlimit(limit, (value, value))
+    json.dump(_answer(order), sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

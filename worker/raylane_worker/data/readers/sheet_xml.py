@@ -1,0 +1,112 @@
+"""Looks into a sheet of Excel's format since 2007 for what the library gives as an empty cell.
+
+These are errors, and formulas without a stored value, because a program wrote them and no Excel computed them.
+"""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+from xml.etree import ElementTree
+
+from raylane_worker.data.readers.refused import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_MAIN: Final = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
+_OFFICE: Final = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
+_CHUNK_BYTES: Final = 1024 * 1024
+# Excel allows 8,192 characters for a formula, of which each may be written as several.
+_LONGEST_BYTES: Final = 128 * 1024
+# It holds the names of the sheets.
+_MAX_INDEX_BYTES: Final = 16 * 1024 * 1024
+_FORMULA: Final = re.compile(
+    rb"<c\b([^<>]*)>\s*<f\b(?:[^<>]*/>|[^<>]*>[^<]*</f>)\s*(?P<value><v\s*/>|<v>\s*</v>|<v\b)?"
+)
+_ERROR: Final = re.compile(rb'<c\b([^<>]*\bt="e"[^<>]*)>')
+_REFERENCE: Final = re.compile(rb'\br="([A-Z]+[0-9]+)"')
+_TEXT: Final = re.compile(rb'\bt="str"')
+
+
+def hidden_in(path: str, sheet: str) -> list[str]:
+    """Returns warnings about errors in cells, and about formulas whose stored values may be wrong.
+
+    Raises `Refused` for a formula without a stored value.
+    """
+    errors, formulas, without = _Cells(), _Cells(), _Cells()
+    is_old = False
+    # What is damaged is refused by the library, and other formats are no archives, or have other members.
+    with suppress(zipfile.BadZipFile, KeyError, ElementTree.ParseError, OSError), zipfile.ZipFile(path) as archive:
+        index = _parsed(archive, "xl/workbook.xml")
+        properties = index.find(f"{_MAIN}calcPr")
+        is_old = properties is not None and properties.get("fullCalcOnLoad") in ("1", "true")
+        for found in _matches(archive, _member(archive, index, sheet)):
+            if found.re is _ERROR:
+                errors.add(found[1])
+                continue
+            formulas.add(found[1])
+            # A formula may give an empty text.
+            if found["value"] != b"<v" and not (found["value"] and _TEXT.search(found[1])):
+                without.add(found[1])
+    if without.count:
+        raise Refused(
+            f"the formula in {without} has no stored value, because a program wrote it; "
+            "open the workbook in Excel or LibreOffice and save it"
+        )
+    warnings = [f"cells with errors such as #N/A count as missing values: {errors}"] if errors.count else []
+    if formulas.count and is_old:
+        doubt = "open the workbook in Excel or LibreOffice and save it"
+        warnings.append(f"a program wrote the formulas, and their stored values may be wrong: {formulas}; {doubt}")
+    return warnings
+
+
+class _Cells:
+    """The first of some cells, and how many there are."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._first = ""
+
+    def add(self, attributes: bytes) -> None:
+        """Adds the cell with these attributes."""
+        if not self.count and (reference := _REFERENCE.search(attributes)):
+            self._first = reference[1].decode()
+        self.count += 1
+
+    def __str__(self) -> str:
+        return self._first + (f" and {self.count - 1:,} more" if self.count > 1 else "")
+
+
+def _member(archive: zipfile.ZipFile, index: ElementTree.Element, sheet: str) -> str:
+    """Returns the name of the file that holds the sheet. Raises `KeyError`."""
+    identity = {one.get("name"): one.get(f"{_OFFICE}id") for one in index.iter(f"{_MAIN}sheet")}[sheet]
+    relations = _parsed(archive, "xl/_rels/workbook.xml.rels")
+    target = {one.get("Id"): one.get("Target") or "" for one in relations}[identity]
+    return target.removeprefix("/") if target.startswith("/") else f"xl/{target}"
+
+
+def _parsed(archive: zipfile.ZipFile, name: str) -> ElementTree.Element:
+    with archive.open(name) as file:
+        # This process has limits, so what the parser may be made to do ends with them.
+        return ElementTree.fromstring(file.read(_MAX_INDEX_BYTES))  # noqa: S314
+
+
+def _matches(archive: zipfile.ZipFile, name: str) -> Iterator[re.Match[bytes]]:
+    """Yields the cells with formulas or errors. Cells at the border of two pieces are looked for in both together."""
+    with archive.open(name) as file:
+        text, done = b"", {_FORMULA: 0, _ERROR: 0}
+        while chunk := file.read(_CHUNK_BYTES):
+            dropped = max(0, len(text) - _LONGEST_BYTES)
+            text = text[dropped:] + chunk
+            border = len(text) - (_LONGEST_BYTES if len(chunk) == _CHUNK_BYTES else 0)
+            for pattern, place in done.items():
+                start = max(0, place - dropped)
+                for match in pattern.finditer(text, start):
+                    if match.start() >= border:
+                        break
+                    start = match.end()
+                    yield match
+                done[pattern] = start
