@@ -158,7 +158,7 @@ async def test_a_dead_letter_holds_its_payload_and_its_last_error(
     await end(lane, (await take(lane)).retried(StorageUnavailable("first"), 0))
     await give_up(lane, StorageUnavailable("second", details={"bucket": "b"}))
     [letter] = await overview.dead()
-    assert (await queue.record("j")).payload == {"action": "databases"}
+    assert (await queue.record("j")).payload == {"action": "databases", "limit": 100}
     assert letter.error is not None
     assert (letter.error.message, letter.error.details) == ("second", {"bucket": "b"})
     error = (await queue.record("j")).error

@@ -177,7 +177,7 @@ class Rig:
         return source.job_id
 
 
-def with_copy(path: Path, filename: str, options: ReadingOptions, *, copy_to: Path) -> FileContent:
+def with_copy(path: Path, filename: str, options: ReadingOptions, *, copy_to: Path, share_samples: bool) -> FileContent:
     """Reads a file like `prepare.read_file`, and always writes a copy."""
     copy_to.write_bytes(b"copy of " + path.read_bytes())
     return FileContent(reading=Reading(), rows=1, columns=(), preview=(), reasons=("always",))

@@ -55,7 +55,7 @@ async def test_a_record_describes_the_job(producer: MemoryProducer) -> None:
     await producer.fail(job.id, TableNotFound("there is no database shop"))
 
     record = await job.wait()
-    assert (record.kind, record.payload) == ("tables", {"action": "list", "database": "shop"})
+    assert (record.kind, record.payload) == ("tables", {"action": "list", "database": "shop", "limit": 100})
     assert (record.status, record.attempt) == (JobStatus.FAILED, 1)
     assert record.error is not None
     assert record.error.code == "table_not_found"

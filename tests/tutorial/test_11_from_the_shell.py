@@ -29,7 +29,7 @@ async def test_a_shell_command_enqueues_a_job(redis_url: str) -> None:
 
     async with Producer(redis_url=redis_url) as producer:
         record = await producer.record(json.loads(printed)["job_id"])
-    assert record.payload == {"action": "databases"}
+    assert record.payload == {"action": "databases", "limit": 100}
 
 
 async def test_exit_codes_are_for_scripts(redis_url: str) -> None:

@@ -204,6 +204,7 @@ def test_a_compressed_file_is_read(written: Written, pack: Callable[[bytes], byt
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\n", "pointer of Git LFS"),
         (b"PK\x03\x04broken", "the ZIP archive is damaged"),
         (b'id,t\n1,"abc\n2,def\n3,ghi\n', "a quote that opens on line 2 is never closed"),
+        (b"a,b\n1,2,3\n", "line 2 has 3 cells"),
         (b"a,b\n1,2\n3,4,5\n6,7\n", "line 3 has 3 cells and the header names 2: '3,4,5'"),
         (b"a,b\n1,2\n\nx,y,z\n1,2,3\n", "line 4 has 3 cells"),
         (b"a;b\n1;2\n\n\na;b\n3;4;5\n", "line 6 has 3 cells"),
