@@ -45,30 +45,12 @@ async def upload(producer: Producer, session_id: str, rows: int) -> str:
     return (await uploading.result(60)).s3_uri
 
 
-async def test_a_model_that_names_another_session_gets_only_the_sources_of_its_own(
+async def test_the_next_version_is_written_from_a_traceback_and_of_a_session_only_its_own_sources_are_seen(
     producer: Producer, system: System
 ) -> None:
     theirs = await upload(producer, "victim", 5)
-    ours = await upload(producer, "intruder", 3)
+    ours = await upload(producer, "mend", 4)
     system.bedrock.requests.clear()
-    system.bedrock.code_agent = writes(lambda uri, body: COUNT.format(uri=uri))
-    asking = await producer.generate("how many?", session_id="intruder", generator="agent", execute=True)
-    result = await asking.result(TIMEOUT_S)
-    assert (result.generator, result.model) == (GeneratorName.AGENT, "bedrock:global.anthropic.claude-sonnet-4-6")
-    assert ours in result.code
-    assert result.run is not None
-    assert "rows: 3" in result.run.output_tail
-    assert result.usage is not None
-    assert result.usage.input_tokens == 300
-    assert theirs not in json.dumps(system.bedrock.requests)
-    assert len(await producer.sources("victim")) == 1
-
-
-async def test_the_next_version_is_written_from_the_traceback_of_a_failed_run(
-    producer: Producer, system: System
-) -> None:
-    await upload(producer, "mend", 4)
-
     feedback: list[str] = []
 
     def first_wrong_then_right(uri: str, body: dict[str, Any]) -> str:
@@ -81,6 +63,7 @@ async def test_the_next_version_is_written_from_the_traceback_of_a_failed_run(
     system.bedrock.code_agent = writes(first_wrong_then_right)
     asking = await producer.generate("how many?", session_id="mend", generator="agent", execute=True)
     result = await asking.result(TIMEOUT_S)
+    assert (result.generator, result.model) == (GeneratorName.AGENT, "bedrock:global.anthropic.claude-sonnet-4-6")
     first, second = result.versions
     assert first.run is not None
     assert second.run is not None
@@ -92,6 +75,11 @@ async def test_the_next_version_is_written_from_the_traceback_of_a_failed_run(
     assert "job_manager" not in feedback[0]
     assert "rows: 4" in second.run.output_tail
     assert await producer.sources("mend") == []
+    assert ours in result.code
+    assert result.usage is not None
+    assert result.usage.input_tokens == 100 * len(system.bedrock.requests)
+    assert theirs not in json.dumps(system.bedrock.requests)
+    assert len(await producer.sources("victim")) == 1
 
 
 async def test_code_that_fails_verification_never_runs_and_never_succeeds(producer: Producer, system: System) -> None:

@@ -49,7 +49,7 @@ async def test_the_demo_prints_the_transcript_of_the_readme_and_leaves_no_proces
     printed = (await running)[0].decode()
     assert demo.returncode == 0, printed
     assert len(seen) > 10, "Ray alone has more processes than this"
-    await until(lambda: not guard.living(seen), timeout_s=10)
+    await until(lambda: not guard.living(seen))
     assert list(tmp_path.iterdir()) == []
 
     expected = pd.read_csv(weather).groupby("weather")["temp_max"].mean()

@@ -55,4 +55,4 @@ async def test_dev_prints_its_addresses_takes_jobs_and_stops_on_ctrl_c(tmp_path:
             await dev.wait()
     assert dev.returncode == 0
     assert rest.decode().rstrip().endswith("Everything has stopped.")
-    await until(lambda: not guard.living(members), timeout_s=10)
+    await until(lambda: not guard.living(members))

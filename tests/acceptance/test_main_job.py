@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from typing import TYPE_CHECKING
 
@@ -72,30 +71,41 @@ async def test_a_silent_private_endpoint_is_noticed_once_and_not_waited_for_agai
     assert len(warnings) == 1, warnings
 
 
-async def test_a_run_clears_its_sources_whether_it_succeeds_or_fails_and_restore_puts_them_back(
+async def test_runs_of_two_sessions_read_and_clear_their_own_file_of_the_same_name_and_restore_puts_it_back(
     producer: Producer, s3: S3Client
 ) -> None:
-    uploaded = await (await producer.upload_bytes("a,b\n1,2\n3,4\n", filename="x.csv", session_id="life")).result(60)
-    await s3.delete_object(Bucket=uploaded.bucket, Key=uploaded.key)
-    failing = await producer.generate("how many rows", session_id="life", execute=True)
+    async def ask(session_id: str) -> str:
+        asking = await producer.generate("how many rows", session_id=session_id, execute=True)
+        result = await asking.result(TIMEOUT_S)
+        assert f"s3://raylane/sessions/{session_id}/csv/same.csv" in result.code
+        assert await producer.sources(session_id) == []
+        assert result.run is not None
+        return result.run.output_tail
+
+    data = {"left": "n\n" + "1\n" * 11, "right": "n\n" + "1\n" * 22}
+    left, _ = [
+        await (await producer.upload_bytes(text, filename="same.csv", session_id=session_id)).result(60)
+        for session_id, text in data.items()
+    ]
+    await s3.delete_object(Bucket=left.bucket, Key=left.key)
+    failing = await producer.generate("how many rows", session_id="left", execute=True)
+    right = await ask("right")
     with pytest.raises(RunFailed) as caught:
         await failing.result(TIMEOUT_S)
+    assert re.search(r"\b22\b", right)
     run = caught.value.details["run"]
     assert isinstance(run, dict)
     assert "Traceback" in str(run["output_tail"])
-    assert await producer.sources("life") == []
+    assert await producer.sources("left") == []
     record = await failing.record()
     assert record.checkpoint is not None
     assert [version.number for version in record.checkpoint.versions] == [1]
-    assert (await producer.history("life"))[0].output_tail == run["output_tail"]
+    assert (await producer.history("left"))[0].output_tail == run["output_tail"]
 
     await producer.restore(failing.id)
-    assert [source.name for source in await producer.sources("life")] == ["x.csv"]
-    await s3.put_object(Bucket=uploaded.bucket, Key=uploaded.key, Body=b"a,b\n1,2\n3,4\n")
-    result = await (await producer.generate("how many rows", session_id="life", execute=True)).result(TIMEOUT_S)
-    assert result.run is not None
-    assert re.search(r"\b2\b", result.run.output_tail)
-    assert await producer.sources("life") == []
+    assert [source.name for source in await producer.sources("left")] == ["same.csv"]
+    await s3.put_object(Bucket=left.bucket, Key=left.key, Body=data["left"].encode())
+    assert re.search(r"\b11\b", await ask("left"))
 
 
 async def test_reset_forgets_the_session_and_a_prompt_without_sources_is_refused(producer: Producer) -> None:
@@ -114,21 +124,6 @@ async def test_what_the_template_does_not_understand_is_refused_and_keeps_the_so
         await asking.result(60)
     assert caught.value.details["supported"]
     assert len(await producer.sources("refused")) == 1
-
-
-async def test_sessions_in_parallel_read_their_own_file_of_the_same_name(producer: Producer) -> None:
-    async def ask(session_id: str, rows: int) -> str:
-        data = "n\n" + "".join(f"{number}\n" for number in range(rows))
-        await (await producer.upload_bytes(data, filename="same.csv", session_id=session_id)).result(60)
-        asking = await producer.generate("how many rows", session_id=session_id, execute=True)
-        result = await asking.result(TIMEOUT_S)
-        assert f"s3://raylane/sessions/{session_id}/csv/same.csv" in result.code
-        assert result.run is not None
-        return result.run.output_tail
-
-    left, right = await asyncio.gather(ask("left", 11), ask("right", 22))
-    assert "11" in left
-    assert "22" in right
 
 
 async def test_a_selected_glue_table_is_read_by_a_run(

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from tests.faults.server import Server
     from tests.faults.warehouse import Warehouse
 
-FAULTS = by_profile(fast=2, ci=4, deep=25)
+FAULTS = by_profile(fast=2, ci=3, deep=25)
 SHORT_TIMEOUTS = {"connect_timeout_s": 0.3, "socket_timeout_s": 1.2, "give_up_s": 1.5}
 SHORT_WORKER_TIMEOUTS = {"redis__socket_timeout_s": 2, "redis__give_up_s": 3, "lanes__poll_s": 1}
 

@@ -74,7 +74,7 @@ async def test_thirty_sessions_share_four_runs_though_a_worker_is_killed(
     cancelled = max(set(names) - set(watched.started))
     await producer.cancel(cancelled)
     with pytest.raises(JobCancelled):
-        await producer.result(cancelled, timeout_s=20)
+        await producer.result(cancelled, timeout_s=60)
     await in_line(of=27)
 
     killed_s = monotonic()

@@ -70,7 +70,7 @@ async def test_a_finished_job_that_the_server_lost_is_finished_again_and_does_no
         await runs.started.wait()
         kept_bytes = server.log_bytes
         runs.may_end.set()
-        assert await queue.result(job_id, timeout_s=20) == DONE
+        assert await queue.result(job_id, timeout_s=60) == DONE
         await server.lose_power(kept_bytes)
         await server.start()
         assert await queue.result(job_id, timeout_s=60) == DONE
@@ -88,7 +88,7 @@ async def test_a_finished_job_whose_worker_is_gone_runs_again_but_no_worker_is_s
         await runs.started.wait()
         kept_bytes = server.log_bytes
         runs.may_end.set()
-        assert await queue.result(job_id, timeout_s=20) == DONE
+        assert await queue.result(job_id, timeout_s=60) == DONE
     await server.lose_power(kept_bytes)
     await server.start()
     async with worker(redis, runs, name="w2"):
@@ -109,7 +109,7 @@ async def test_an_outcome_is_kept_until_it_is_confirmed_and_holds_up_no_other_jo
         kept_bytes = server.log_bytes
         runs.may_end.set()
         for job_id in job_ids:
-            assert await queue.result(job_id, timeout_s=20) == DONE
+            assert await queue.result(job_id, timeout_s=60) == DONE
         await until(lambda: "not confirmed" in caplog.text)
         # The jobs' starts are lost, too, but for the first one.
         await server.lose_power(kept_bytes)

@@ -64,7 +64,7 @@ async def test_parts_that_fail_in_every_way_are_sent_again(server: Server, moto:
         }
         told: list[UploadProgress] = []
         upload = await door.producer.upload(path, session_id="s", progress=told.append)
-        assert (await upload.result(timeout_s=30)).bytes == len(DATA)
+        assert (await upload.result(timeout_s=60)).bytes == len(DATA)
         await is_whole(door)
         assert told[-1].sent_bytes == len(DATA), "a failed try does not count"
         assert sorted(proxy.parts) == [1, LAST, LAST, LAST]
@@ -89,7 +89,7 @@ async def test_a_part_that_s3_loses_ends_the_job_with_an_error(server: Server, m
         proxy.faults = {LAST: [Fault.LOSE]}
         upload = await door.producer.upload(path, session_id="s")
         with pytest.raises(StagedBodyMissing):
-            await upload.result(timeout_s=30)
+            await upload.result(timeout_s=60)
         await nothing_is_registered(door)
         assert await door.uploads() == []
 
@@ -110,7 +110,7 @@ async def test_a_part_that_always_fails_ends_the_upload_and_the_next_one_continu
         proxy.faults = {}
         told: list[UploadProgress] = []
         upload = await door.producer.upload(path, session_id="s", progress=told.append)
-        await upload.result(timeout_s=30)
+        await upload.result(timeout_s=60)
         await is_whole(door)
         assert proxy.parts == [1, LAST], "only what was missing"
         assert told[-1].resumed_bytes == PART_BYTES
@@ -125,7 +125,7 @@ async def test_a_part_that_changed_since_is_sent_again(server: Server, moto: Emb
         changed[2_000_000] ^= 1
         path.write_bytes(changed)
         proxy.faults, proxy.parts = {}, []
-        await (await door.producer.upload(path, session_id="s")).result(timeout_s=30)
+        await (await door.producer.upload(path, session_id="s")).result(timeout_s=60)
         assert proxy.parts == [1, LAST]
         assert (await door.objects())["sessions/s/csv/x.csv"] == changed
 
@@ -135,7 +135,7 @@ async def test_addresses_that_expire_while_parts_are_sent_are_signed_again(
 ) -> None:
     monkeypatch.setattr("raylane.transfer.addresses._USED_FRACTION", 0.0)
     async with through_proxy(server, moto) as (door, _):
-        await (await door.producer.upload(path, session_id="s")).result(timeout_s=30)
+        await (await door.producer.upload(path, session_id="s")).result(timeout_s=60)
         await is_whole(door)
         jobs = await door.producer.operator.jobs()
         assert len(jobs) >= 2 + LAST
@@ -146,6 +146,6 @@ async def test_two_uploads_of_the_same_file_at_once_both_succeed(
 ) -> None:
     async with through_proxy(server, moto) as (door, _):
         uploads = await asyncio.gather(*(door.producer.upload(path, session_id="s") for _ in range(2)))
-        results = [await upload.result(timeout_s=30) for upload in uploads]
+        results = [await upload.result(timeout_s=60) for upload in uploads]
         assert [result.bytes for result in results] == [len(DATA)] * 2
         await is_whole(door)

@@ -38,7 +38,7 @@ DATA = csv_of(PART_BYTES + 500_000)
 PARTS = 2
 # From the first look for parts to the removal of the transfer.
 REQUESTS = 14
-KILLS = by_profile(fast=1, ci=3, deep=20)
+KILLS = by_profile(fast=1, ci=2, deep=20)
 VARIABLES = {"RAYLANE_UPLOADS__PART_BYTES": str(PART_BYTES), "RAYLANE_UPLOADS__STAGED_BYTES": "0"}
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.faults.processes import WorkerProcess, Workers
     from tests.faults.warehouse import Warehouse
 
-DEPLOYS = by_profile(fast=2, ci=3, deep=12)
+DEPLOYS = by_profile(fast=2, ci=2, deep=12)
 
 
 @pytest.mark.slow

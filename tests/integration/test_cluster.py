@@ -65,7 +65,7 @@ async def test_followers_of_many_jobs_share_a_read_of_the_cluster(cluster: Clust
     queue, lane = JobQueue(client), patient_lane(client)
     names = [f"j{number}" for number in range(30)]
     await queue.enqueue_many([a_job(id=name, session_id="s") for name in names])
-    waiting = [asyncio.create_task(queue.result(name, timeout_s=30)) for name in names[:-1]]
+    waiting = [asyncio.create_task(queue.result(name, timeout_s=60)) for name in names[:-1]]
     joined = queue.follow(names[-1])
     assert (await anext(joined)).status == "queued"
     for _ in names:

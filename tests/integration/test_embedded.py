@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shlex
 import signal
 import sys
 from collections import Counter
@@ -14,8 +15,11 @@ import aiobotocore.session
 import aiohttp
 import pytest
 from redis.asyncio import Redis
+from yarl import URL
 
-from raylane_common.errors import EmbeddedError
+from raylane_common.errors import EmbeddedError, RunLost
+from raylane_common.ray.client import RayClient
+from raylane_common.ray.settings import RaySettings
 from raylane_common.settings import RedisSettings, Settings
 from raylane_worker.embedded import (
     ACCESS_KEY_ID,
@@ -26,6 +30,7 @@ from raylane_worker.embedded import (
     SilentEndpoint,
     aws_environment,
     embedded_moto,
+    embedded_ray,
     embedded_valkey,
     guard,
 )
@@ -262,38 +267,50 @@ async def test_nothing_is_left_of_a_stack_whose_parent_is_killed() -> None:
 
 @pytest.mark.ray
 @pytest.mark.slow
-async def test_ray_needs_its_token_stays_on_loopback_and_dies_with_its_parent() -> None:
-    async with (
-        parent_of_a_stack("ray") as parent,
-        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as http,
-    ):
-        ray = parent.report
-        token = {"Authorization": f"Bearer {ray['token']}"}
-        async with http.get(f"{ray['url']}/api/version") as answer:
-            assert answer.status == 401
-        async with http.get(f"{ray['url']}/api/version", headers=token) as answer:
-            assert answer.status == 200
+@pytest.mark.timeout(300)
+async def test_ray_needs_its_token_stays_on_loopback_and_dies_with_its_parent_and_a_run_is_lost_with_it(
+    tmp_path: Path,
+) -> None:
+    ran = tmp_path / "ran"
+    # The driver of a run is in another session, so it is the process that could be left behind.
+    code = (
+        f"import os, sys, time; print('once', file=open({str(ran)!r}, 'a'), flush=True); "
+        "print(sys.prefix, os.environ['AWS_ENDPOINT_URL'], flush=True); time.sleep(3600)"
+    )
+    async with parent_of_a_stack("ray") as parent:
+        url, token = parent.report["url"], parent.report["token"]
+        version = f"{url}/api/version"
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as http:
+            async with http.get(version) as answer:
+                assert answer.status == 401
+            async with http.get(version, headers={"Authorization": f"Bearer {token}"}) as answer:
+                assert answer.status == 200
 
-        # The driver of a job is in another session, so it is the process that could be left behind.
-        code = "import os, sys, time; print(sys.prefix, os.environ['AWS_ENDPOINT_URL'], flush=True); time.sleep(3600)"
-        job = {"entrypoint": f'python -c "{code}"', "submission_id": "endless"}
-        async with http.post(f"{ray['url']}/api/jobs/", headers=token, json=job) as answer:
-            assert answer.status == 200
-        async with asyncio.timeout(60):
-            logs = ""
-            while f"{sys.prefix} http://{HOST}:" not in logs:
-                await asyncio.sleep(0.2)
-                async with http.get(f"{ray['url']}/api/jobs/endless/logs", headers=token) as answer:
-                    logs = (await answer.json())["logs"] or ""
+        settings = {"private_url": url, "token": token, "poll_interval_s": 0.2, "reprobe_max_s": 2}
+        async with RayClient(RaySettings.model_validate(settings)) as client:
+            await client.submit(submission_id="endless", entrypoint=shlex.join(["python", "-c", code]))
 
-        everything = guard.members(parent.pids)
-        listening = Counter(listening_addresses(everything))
-        assert listening.total() > 10
-        assert listening.keys() <= LOOPBACK
+            async def has_printed() -> bool:
+                return f"{sys.prefix} http://{HOST}:" in (await client.logs("endless")).text
 
-        parent.process.kill()
-        await until(lambda: not guard.living(everything))
-        await until(lambda: not Path(ray["temp_dir"]).exists())
+            await until(has_printed)
+            session = (await client.version()).session_name
+            waiting = asyncio.create_task(client.wait("endless", accepted=True))
+            everything = guard.members(parent.pids)
+            listening = Counter(listening_addresses(everything))
+            assert listening.total() > 10
+            assert listening.keys() <= LOOPBACK
+
+            parent.process.kill()
+            await until(lambda: not guard.living(everything))
+            await until(lambda: not Path(parent.report["temp_dir"]).exists())
+
+            async with embedded_ray(port=URL(url).port, token=token):
+                with pytest.raises(RunLost):
+                    await asyncio.wait_for(waiting, 90)
+                assert (await client.version()).session_name != session
+                assert await client.jobs() == []
+    assert ran.read_text() == "once\n"
 
 
 def listening_addresses(pids: Iterable[int]) -> Iterator[str]:

@@ -64,7 +64,7 @@ async def working(valkey: EmbeddedValkey, address: Address) -> AsyncIterator[Non
         yield
     finally:
         stop.set()
-        await asyncio.wait_for(task, 30)
+        await asyncio.wait_for(task, 60)
 
 
 @pytest.mark.parametrize("execute", [True, False])
@@ -76,7 +76,7 @@ async def test_a_record_that_calls_its_code_verified_is_not_believed(
         await redis.hset(keys.job("job1"), "checkpoint", forged().model_dump_json())  # type: ignore[misc]  # redis-py's sync/async union
         async with working(valkey, address):
             with pytest.raises(VerificationFailed, match="module 'os' cannot be imported"):
-                await producer.result("job1", timeout_s=20)
+                await producer.result("job1", timeout_s=60)
         kept = await record(redis, "job1")
         assert kept.checkpoint is not None
         assert [one.rule for one in kept.checkpoint.versions[0].findings] != []

@@ -47,7 +47,7 @@ async def test_a_file_beyond_the_limit_of_redis_arrives_byte_for_byte(door: Door
     (tmp_path / "large.csv").write_bytes(DATA)
     told: list[UploadProgress] = []
     upload = await door.producer.upload(tmp_path / "large.csv", session_id="ada", progress=told.append)
-    result = await upload.result(timeout_s=30)
+    result = await upload.result(timeout_s=60)
     assert (result.bytes, result.rows) == (len(DATA), DATA.count(b"\n") - 1)
     assert {key: value for key, value in (await door.objects()).items() if "/data/" not in key} == {
         "sessions/ada/csv/large.csv": DATA
@@ -101,17 +101,17 @@ async def test_bytes_open_files_pipes_and_iterators_arrive_alike(door: Door, tmp
 
 async def test_small_streams_travel_through_redis(door: Door) -> None:
     upload = await door.producer.upload(pieces(b"a\n1\n", 1), session_id="s", filename="a.csv")
-    assert (await upload.result(timeout_s=20)).rows == 1
+    assert (await upload.result(timeout_s=60)).rows == 1
     assert (await upload.record()).payload["transfer_id"] is None
 
 
 async def test_an_invalid_file_leaves_the_earlier_one_and_no_parts(door: Door, tmp_path: Path) -> None:
     """The object of a session changes only after the new file was read."""
-    await (await door.producer.upload(b"a\n1\n", session_id="s", filename="x.csv")).result(timeout_s=20)
+    await (await door.producer.upload(b"a\n1\n", session_id="s", filename="x.csv")).result(timeout_s=60)
     before = await door.producer.sources("s")
     upload = await door.producer.upload(b"\0" * len(DATA), session_id="s", filename="x.csv")
     with pytest.raises(InvalidFile):
-        await upload.result(timeout_s=30)
+        await upload.result(timeout_s=60)
     assert await door.objects() == {"sessions/s/csv/x.csv": b"a\n1\n"}
     assert await door.uploads() == []
     assert await door.producer.sources("s") == before
@@ -119,7 +119,7 @@ async def test_an_invalid_file_leaves_the_earlier_one_and_no_parts(door: Door, t
 
 
 async def test_a_preview_stores_nothing(door: Door) -> None:
-    found = await (await door.producer.preview(DATA, filename="x.csv")).result(timeout_s=30)
+    found = await (await door.producer.preview(DATA, filename="x.csv")).result(timeout_s=60)
     assert (found.bytes, found.rows) == (len(DATA), DATA.count(b"\n") - 1)
     assert (await door.objects(), await door.uploads()) == ({}, [])
 
@@ -129,7 +129,7 @@ async def test_a_repeated_job_id_sends_nothing_again(door: Door, tmp_path: Path)
     told: list[UploadProgress] = []
     for _ in range(2):
         job = await door.producer.upload(tmp_path / "x.csv", session_id="s", job_id="mine", progress=told.append)
-        assert (job.id, (await job.result(timeout_s=30)).bytes) == ("mine", len(DATA))
+        assert (job.id, (await job.result(timeout_s=60)).bytes) == ("mine", len(DATA))
     assert sum(progress.sent_bytes == len(DATA) for progress in told) == 1
     assert await door.uploads() == []
 
@@ -160,7 +160,7 @@ async def test_parts_that_are_gone_end_the_job_with_an_error(door: Door) -> None
     request = UploadRequest(filename="x.csv", size_bytes=len(DATA), sha256=digest, transfer_id="d" * 32)
     [outcome] = await door.producer.enqueue_many([new_job(request, session_id="s")])
     with pytest.raises(StagedBodyMissing, match="upload it again"):
-        await door.producer.result(outcome.id, timeout_s=30)
+        await door.producer.result(outcome.id, timeout_s=60)
     assert (await door.objects(), await door.uploads()) == ({}, [])
 
 
@@ -170,7 +170,7 @@ async def test_parts_of_another_content_end_the_job_and_are_removed(door: Door) 
     wrong = request.model_copy(update={"sha256": "0" * 64})
     [outcome] = await door.producer.enqueue_many([new_job(wrong, session_id="s")])
     with pytest.raises(InvalidRequest, match=r"sha256: .*another checksum"):
-        await door.producer.result(outcome.id, timeout_s=30)
+        await door.producer.result(outcome.id, timeout_s=60)
     assert (await door.objects(), await door.uploads()) == ({}, [])
     await upload.cancel()
 
@@ -179,7 +179,7 @@ async def test_a_requeued_upload_finds_its_parts(door: Door) -> None:
     upload = await door.producer.upload(DATA, session_id="s", filename="x.csv", delay_s=3600)
     await upload.cancel()
     await door.producer.requeue(upload.id)
-    assert (await upload.result(timeout_s=30)).bytes == len(DATA)
+    assert (await upload.result(timeout_s=60)).bytes == len(DATA)
 
 
 async def test_without_a_worker_the_upload_says_what_is_missing(valkey: EmbeddedValkey, redis: Redis) -> None:
@@ -206,7 +206,7 @@ async def test_a_cancelled_upload_leaves_no_connection_and_continues(door: Door,
     with pytest.raises(asyncio.CancelledError):
         await sending
     assert await door.uploads() != []
-    result = await (await door.producer.upload(tmp_path / "x.csv", session_id="s")).result(timeout_s=30)
+    result = await (await door.producer.upload(tmp_path / "x.csv", session_id="s")).result(timeout_s=60)
     assert result.bytes == len(DATA)
     assert await door.uploads() == []
 

@@ -54,7 +54,7 @@ async def running(valkey: EmbeddedValkey, private_url: str, *allowed_hosts: str)
 
 
 async def urls(producer: Producer) -> list[str]:
-    found = await (await producer.cluster.endpoints()).result(20)
+    found = await (await producer.cluster.endpoints()).result(60)
     return [report.url for report in found.endpoints if report.state == "up"]
 
 

@@ -147,10 +147,10 @@ async def test_workers_of_two_deployments_run_their_own_jobs_and_are_woken_for_t
     async with worker(first, succeed):
         for redis in (first, second):
             await JobQueue(redis).enqueue_many([a_job(id=f"j{number}") for number in range(20)])
-        await asyncio.gather(*(JobQueue(first).result(f"j{number}", timeout_s=30) for number in range(20)))
+        await asyncio.gather(*(JobQueue(first).result(f"j{number}", timeout_s=60) for number in range(20)))
         assert await statuses(second, "j0", "j19") == ["queued", "queued"]
         async with worker(second, succeed):
-            await asyncio.gather(*(JobQueue(second).result(f"j{number}", timeout_s=30) for number in range(20)))
+            await asyncio.gather(*(JobQueue(second).result(f"j{number}", timeout_s=60) for number in range(20)))
     await until(lambda: bool(heard))
     assert set(heard) == {"wake"}
     assert len(heard) == 1, "one call to enqueue, one message"

@@ -202,9 +202,9 @@ async def test_workers_run_the_first_jobs_of_a_batch_while_the_rest_is_written(r
     names = [f"j{number}" for number in range(1000)]
     async with worker(redis, succeed, concurrency=50):
         await queue.enqueue_many([a_job(id=name) for name in names])
-        await queue.wait(names[-1], timeout_s=30)
+        await queue.wait(names[-1], timeout_s=60)
         for name in names:
-            assert (await queue.wait(name, timeout_s=30)).status == "succeeded"
+            assert (await queue.wait(name, timeout_s=60)).status == "succeeded"
 
 
 async def test_a_chain_of_jobs_may_span_many_chunks_of_a_batch(redis: Redis, queue: JobQueue) -> None:

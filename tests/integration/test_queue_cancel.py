@@ -329,7 +329,7 @@ async def test_cancels_and_ends_at_the_same_time_end_each_job_once(redis: Redis,
         await until(lambda: _stands(redis, "j0", "running"))
         gate.set()
         answers = await asyncio.gather(*(queue.cancel(name) for name in names))
-        await asyncio.gather(*(queue.wait(name, timeout_s=20) for name in names))
+        await asyncio.gather(*(queue.wait(name, timeout_s=60) for name in names))
     for name, answer in zip(names, answers, strict=True):
         [final] = await finals(redis, name)
         assert await statuses(redis, name) == [final]

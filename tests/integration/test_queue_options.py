@@ -103,7 +103,7 @@ async def test_a_chain_across_lanes_runs_in_its_order(redis: Redis, queue: JobQu
     jobs += [a_job(id=name, after=(before,)) for before, name in itertools.pairwise(names)]
     async with worker(redis, note):
         await queue.enqueue_many(jobs)
-        assert await queue.result("j9", timeout_s=20) == DONE
+        assert await queue.result("j9", timeout_s=60) == DONE
     assert seen == names
 
 
@@ -340,7 +340,7 @@ async def test_a_job_may_have_its_own_number_of_attempts(redis: Redis, own: int 
     queue = JobQueue(redis)
     async with worker(redis, break_down, max_attempts=3):
         job_id = await queue.enqueue(a_job(max_attempts=own))
-        ended = await queue.wait(job_id, timeout_s=20)
+        ended = await queue.wait(job_id, timeout_s=60)
     assert (ended.status, ended.attempt, ended.max_attempts) == (JobStatus.FAILED, attempts, attempts)
     assert [attempt.number for attempt in await queue.attempts(job_id)] == list(range(1, attempts + 1))
 

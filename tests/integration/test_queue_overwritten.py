@@ -159,7 +159,7 @@ async def test_a_lane_continues_when_its_overwritten_key_is_deleted(
         await until(lambda: failures >= 20)
         await redis.delete(keys.dead("upload"))
         await queue.enqueue(a_job(id="b"))
-        assert [await queue.result(name, timeout_s=20) for name in ("a", "b")] == [DONE, DONE]
+        assert [await queue.result(name, timeout_s=60) for name in ("a", "b")] == [DONE, DONE]
     said = [entry.getMessage() for entry in caplog.records]
     assert len(said) == len(set(said))
     assert 0 < len(said) <= 4
@@ -180,8 +180,8 @@ async def test_a_result_that_is_no_text_fails_its_job_and_not_the_lane(redis: Re
     async with worker(redis, odd):
         await queue.enqueue_many([a_job(id="bad"), a_job(id="good")])
         with pytest.raises(InternalError):
-            await queue.result("bad", timeout_s=20)
-        assert await queue.result("good", timeout_s=20) == DONE
+            await queue.result("bad", timeout_s=60)
+        assert await queue.result("good", timeout_s=60) == DONE
 
 
 # --- readers -------------------------------------------------------------------------------------------------------

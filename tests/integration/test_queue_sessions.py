@@ -84,7 +84,7 @@ async def test_a_worker_never_runs_two_jobs_of_a_session_and_keeps_their_order(r
     batch = [of_session(session, names[session][number])[0] for number in range(20) for session in names]
     async with worker(redis, work, per_session=1), worker(redis, work, per_session=1, name="w2"):
         await queue.enqueue_many(batch)
-        await asyncio.gather(*(queue.wait(job.id, timeout_s=20) for job in batch))
+        await asyncio.gather(*(queue.wait(job.id, timeout_s=60) for job in batch))
     assert most == 1
     assert seen == names
 

@@ -6,14 +6,14 @@ import asyncio
 import json
 import os
 import signal
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from ray.job_submission import JobSubmissionClient
 
-from raylane_common.errors import RayAuth, RayRejected, RunExists, RunLost, RunNotFound, SubmitOutcomeUnknown
+from raylane_common.errors import RayAuth, RayRejected, RunExists, RunNotFound, SubmitOutcomeUnknown
 from raylane_common.ray.client import RayClient
 from raylane_common.ray.models import RunStatus
 from raylane_common.ray.package import build_package
@@ -22,7 +22,7 @@ from raylane_common.redis.source_store import SourceStore
 from raylane_common.settings import Settings
 from raylane_common.wire.ray import RaySubmitRequest
 from raylane_worker.context import Resources
-from raylane_worker.embedded import EmbeddedRay, embedded_ray, guard
+from raylane_worker.embedded import EmbeddedRay, guard
 from raylane_worker.run_slots import RunSlots
 from tests.helpers.handler_harness import Cut, Job
 from tests.helpers.waiting import until
@@ -170,7 +170,7 @@ async def test_a_submission_whose_answer_is_lost_runs_once(head: EmbeddedRay, tm
             )
             # The version, and what the head itself knows of the job, is still answered.
             lost = 'requests{endpoint="private",operation="submit",outcome="lost"}'
-            await until(lambda: submitting.done() or client.counters.counts.get(lost, 0) >= 1, timeout_s=30)
+            await until(lambda: submitting.done() or client.counters.counts.get(lost, 0) >= 1)
             assert client.counters.counts.get(lost, 0) >= 1
         finally:
             os.kill(agent, signal.SIGCONT)
@@ -269,26 +269,6 @@ async def test_health_nodes_and_status_of_a_real_cluster(head: EmbeddedRay) -> N
         assert not await client.has_package(package)
         await client.upload_package(package)
         assert await client.has_package(package)
-
-
-@pytest.mark.ray
-@pytest.mark.slow
-async def test_a_run_that_is_lost_with_its_head_is_not_run_again(tmp_path: Path) -> None:
-    ran = tmp_path / "ran"
-    async with AsyncExitStack() as heads:
-        first = await heads.enter_async_context(embedded_ray())
-        async with connected(first, reprobe_max_s="2") as client:
-            await client.submit(submission_id="rl-gone-1", entrypoint=f"echo once >> {ran}; sleep 600")
-            await until(ran.exists, timeout_s=60)
-            waiting = asyncio.create_task(client.wait("rl-gone-1", accepted=True))
-            session = (await client.version()).session_name
-            await heads.aclose()
-            async with embedded_ray(port=first.port, token=first.token):
-                with pytest.raises(RunLost):
-                    await asyncio.wait_for(waiting, 90)
-                assert (await client.version()).session_name != session
-                assert await client.jobs() == []
-            assert ran.read_text() == "once\n"
 
 
 @pytest.mark.parametrize("stage", ["submitting", "running"])

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -45,10 +48,72 @@ class Recognized(Api):
         return answer
 
 
-@pytest.fixture
-async def api(cluster: Cluster) -> AsyncIterator[Api]:
+@asynccontextmanager
+async def connected(cluster: Cluster) -> AsyncIterator[Api]:
     async with aiohttp.ClientSession() as session:
         yield Recognized(cluster, session)
+
+
+@pytest.fixture
+async def api(cluster: Cluster) -> AsyncIterator[Api]:
+    async with connected(cluster) as api:
+        yield api
+
+
+@dataclass(frozen=True)
+class Life:
+    """What the cluster said of a job while it ran and after its end."""
+
+    running: dict[str, Any]
+    ended: dict[str, Any]
+
+
+# A real job costs seconds, so tests share those that they only look at.
+@pytest.fixture(scope="module")
+def running(cluster: Cluster) -> Iterator[str]:
+    """The id of a job that runs as long as the tests."""
+
+    async def start() -> None:
+        async with connected(cluster) as api:
+            await api.run("shared", prints=b"one\n", metadata={"life": "1"})
+
+    async def end() -> None:
+        async with connected(cluster) as api:
+            await api.finish("shared")
+
+    asyncio.run(start())
+    yield "shared"
+    asyncio.run(end())
+
+
+METADATA, ENVIRONMENT = {"raylane_job_id": "a"}, {"env_vars": {"A": "1"}}
+
+
+@pytest.fixture(scope="module")
+def life(cluster: Cluster) -> Life:
+    """A job `life`, which succeeded."""
+
+    async def live() -> Life:
+        async with connected(cluster) as api:
+            await api.run("life", prints="one ü€😀\n\n".encode(), metadata=METADATA, runtime_env=ENVIRONMENT)
+            running = await api.job("life")
+            api.cluster.prints("life", b"10 %\r20 %\r\nthe end has no line break")
+            return Life(running, await api.finish("life"))
+
+    return asyncio.run(live())
+
+
+@pytest.fixture(scope="module")
+def failed(cluster: Cluster) -> dict[str, Any]:
+    """A job `failed`, which printed long and short lines and exited with 3."""
+    lines = [b"X" * 30_000, *[b"Y" * 8_000] * 4, *(b"%d" % number for number in range(25))]
+
+    async def fail() -> dict[str, Any]:
+        async with connected(cluster) as api:
+            await api.run("failed", prints=b"\n".join(lines) + b"\n")
+            return await api.finish("failed", exit_code=3)
+
+    return asyncio.run(fail())
 
 
 async def test_the_version_names_ray_and_the_session_of_its_head(api: Api) -> None:
@@ -119,10 +184,8 @@ async def test_an_unknown_job_is_named(api: Api, line: str) -> None:
     assert (answer.status, answer.content_type, answer.text) == (404, "text/plain", "Job nope does not exist")
 
 
-async def test_a_job_is_accepted_runs_and_ends(api: Api) -> None:
-    metadata, environment = {"raylane_job_id": "a"}, {"env_vars": {"A": "1"}}
-    await api.run("life", metadata=metadata, runtime_env=environment)
-    running = await api.job("life")
+async def test_a_job_is_accepted_runs_and_ends(api: Api, life: Life) -> None:
+    running, ended = life.running, life.ended
     assert running.keys() == {
         *("type", "job_id", "submission_id", "driver_info", "status", "entrypoint", "message", "error_type"),
         *("start_time", "end_time", "metadata", "runtime_env", "driver_exit_code"),
@@ -136,57 +199,49 @@ async def test_a_job_is_accepted_runs_and_ends(api: Api) -> None:
     assert running["driver_agent_http_address"].startswith("http://")
     assert isinstance(running["driver_node_id"], str)
 
-    ended = await api.finish("life")
     assert (ended["status"], ended["message"]) == ("SUCCEEDED", "Job finished successfully.")
     assert (ended["driver_exit_code"], ended["error_type"]) == (0, None)
     assert ended["end_time"] >= ended["start_time"]
     same = ("type", "submission_id", "entrypoint", "metadata", "runtime_env", "start_time", "driver_node_id")
     assert {name: ended[name] for name in same} == {name: running[name] for name in same}
     assert (ended["type"], ended["submission_id"]) == ("SUBMISSION", "life")
-    assert (ended["metadata"], ended["runtime_env"]) == (metadata, environment)
+    assert (ended["metadata"], ended["runtime_env"]) == (METADATA, ENVIRONMENT)
 
     listed = (await api.ask("GET /api/jobs/")).data
     assert isinstance(listed, list)
     assert [job for job in listed if job["submission_id"] == "life"] == [ended]
 
 
-async def test_missing_fields_are_null(api: Api) -> None:
-    assert (await api.submit("bare")).status == 200
-    assert (await api.submit("nulls", metadata=None, runtime_env=None)).status == 200
-    for name in ("bare", "nulls"):
-        job = await api.job(name)
-        assert (job["metadata"], job["runtime_env"]) == (None, None)
-
-
-async def test_a_failed_job_has_the_end_of_its_log_as_message(api: Api) -> None:
-    await api.run("failing", prints="".join(f"line {number}\n" for number in range(20)).encode())
-    ended = await api.finish("failing", exit_code=3)
-    assert (ended["status"], ended["driver_exit_code"]) == ("FAILED", 3)
-    assert ended["error_type"] == "JOB_ENTRYPOINT_COMMAND_ERROR"
-    last_ten = "".join(f"line {number}\n" for number in range(10, 20))
-    assert ended["message"] == (
+async def test_a_failed_job_has_the_end_of_its_log_as_message(failed: dict[str, Any]) -> None:
+    assert (failed["status"], failed["driver_exit_code"]) == ("FAILED", 3)
+    assert failed["error_type"] == "JOB_ENTRYPOINT_COMMAND_ERROR"
+    last_ten = "".join(f"{number}\n" for number in range(15, 25))
+    assert failed["message"] == (
         "Job entrypoint command failed with exit code 3, last available logs (truncated to 20,000 chars):\n" + last_ten
     )
 
 
-async def test_a_submission_id_is_accepted_once(api: Api) -> None:
-    await api.run("twice")
-    for again in (await api.submit("twice"), await api.ask("POST /api/jobs/", {"job_id": "twice", "entrypoint": "x"})):
-        assert (again.status, again.content_type) == (500, "text/plain")
-        assert again.text.startswith(TRACEBACK)
-        assert f"RuntimeError: Request failed with status code 400: {TRACEBACK}" in again.text
-        assert again.text.endswith(
-            "\nValueError: Job with submission_id twice already exists. Please use a different submission_id.\n.\n"
-        )
-    await api.finish("twice")
-    assert (await api.submit("twice")).status == 500
+async def test_a_submission_id_is_accepted_once(api: Api, running: str, life: Life) -> None:
+    for name in (running, life.ended["submission_id"]):
+        with_old_name = {"job_id": name, "entrypoint": "x"}
+        for again in (await api.submit(name), await api.ask("POST /api/jobs/", with_old_name)):
+            assert (again.status, again.content_type) == (500, "text/plain")
+            assert again.text.startswith(TRACEBACK)
+            assert f"RuntimeError: Request failed with status code 400: {TRACEBACK}" in again.text
+            assert again.text.endswith(
+                f"\nValueError: Job with submission_id {name} already exists. "
+                "Please use a different submission_id.\n.\n"
+            )
 
 
-async def test_a_missing_id_is_generated(api: Api) -> None:
-    for fields in ({}, {"submission_id": ""}, {"submission_id": None}):
+async def test_a_missing_id_is_generated_and_other_missing_fields_are_null(api: Api) -> None:
+    nulls = {"metadata": None, "runtime_env": None}
+    for fields in ({}, {"submission_id": ""}, {"submission_id": None, **nulls}):
         answer = (await api.ask("POST /api/jobs/", {"entrypoint": api.cluster.entrypoint("unnamed")} | fields)).data
         assert answer["submission_id"] == answer["job_id"]
         assert answer["submission_id"].startswith("raysubmit_")
+        job = await api.job(answer["submission_id"])
+        assert (job["metadata"], job["runtime_env"]) == (None, None)
         assert (await api.ask(f"POST /api/jobs/{answer['submission_id']}/stop")).status == 200
 
 
@@ -217,18 +272,16 @@ async def test_a_bad_submission_is_refused_with_a_traceback(api: Api, fields: di
     assert (await api.ask("GET /api/jobs/bad")).status == 404
 
 
-async def test_a_job_is_stopped_once(api: Api) -> None:
+async def test_a_job_is_stopped_once(api: Api, life: Life) -> None:
     await api.run("stopped")
     assert (await api.ask("POST /api/jobs/stopped/stop")).data == {"stopped": True}
     job = await api.ended("stopped")
     assert (job["status"], job["message"]) == ("STOPPED", "Job was intentionally stopped.")
     assert (job["driver_exit_code"], job["error_type"]) == (None, None)
     assert job["end_time"] >= job["start_time"]
-    await until(lambda: answers_false(api, "stopped"), timeout_s=TIME_LIMIT_S)
-    await api.run("over")
-    await api.finish("over")
-    await until(lambda: answers_false(api, "over"), timeout_s=TIME_LIMIT_S)
-    assert (await api.job("over"))["status"] == "SUCCEEDED"
+    for name in ("stopped", "life"):
+        await until(lambda: answers_false(api, name), timeout_s=TIME_LIMIT_S)  # noqa: B023  # called in this turn only
+    assert await api.job("life") == life.ended
 
 
 async def answers_false(api: Api, name: str) -> bool:
@@ -236,53 +289,40 @@ async def answers_false(api: Api, name: str) -> bool:
     return not (await api.ask(f"POST /api/jobs/{name}/stop")).data["stopped"]
 
 
-async def test_a_running_job_is_not_deleted_and_an_ended_one_frees_its_id(api: Api) -> None:
-    await api.run("deleted", metadata={"life": "1"})
-    refused = await api.ask("DELETE /api/jobs/deleted")
+async def test_a_running_job_is_not_deleted(api: Api, running: str) -> None:
+    refused = await api.ask(f"DELETE /api/jobs/{running}")
     assert (refused.status, refused.content_type) == (500, "text/plain")
     assert refused.text.startswith(TRACEBACK)
     assert refused.text.endswith(
-        "\nRuntimeError: Attempted to delete job 'deleted', but it is in a non-terminal state RUNNING.\n.\n"
+        f"\nRuntimeError: Attempted to delete job '{running}', but it is in a non-terminal state RUNNING.\n.\n"
     )
-    await api.finish("deleted")
-    assert (await api.ask("DELETE /api/jobs/deleted")).data == {"deleted": True}
-    for line in ("GET /api/jobs/deleted", "GET /api/jobs/deleted/logs", "DELETE /api/jobs/deleted"):
-        assert (await api.ask(line)).text == "Job deleted does not exist"
-    assert "deleted" not in [job["submission_id"] for job in (await api.ask("GET /api/jobs/")).data]
-    assert (await api.submit("deleted", metadata={"life": "2"})).status == 200
-    assert (await api.job("deleted"))["metadata"] == {"life": "2"}
 
 
-async def test_the_next_job_with_a_freed_id_appends_to_the_same_log(api: Api) -> None:
-    await api.run("again", prints=b"of the first\n")
+async def test_a_deleted_job_frees_its_id_and_the_next_one_appends_to_the_same_log(api: Api) -> None:
+    await api.run("again", prints=b"of the first\n", metadata={"life": "1"})
     await api.finish("again")
     # Ray watches a job for another second after its end, and would take the next one of this id for dead. A whole
     # tail takes longer.
     await api.tailed("again")
     assert (await api.ask("DELETE /api/jobs/again")).data == {"deleted": True}
-    await api.run("again", prints=b"of the second\n")
-    await api.finish("again")
+    for line in ("GET /api/jobs/again", "GET /api/jobs/again/logs", "DELETE /api/jobs/again"):
+        assert (await api.ask(line)).text == "Job again does not exist"
+    assert "again" not in [job["submission_id"] for job in (await api.ask("GET /api/jobs/")).data]
+    await api.run("again", prints=b"of the second\n", metadata={"life": "2"})
+    assert (await api.finish("again"))["metadata"] == {"life": "2"}
     logs = await api.logs("again")
     assert logs.index("of the first\n") < logs.index("of the second\n")
 
 
-async def test_logs_have_the_output_after_the_lines_of_ray(api: Api) -> None:
-    await api.run("logs", prints="one ü€😀\n\n".encode())
-    api.cluster.prints("logs", b"the end has no line break")
-    await api.finish("logs")
-    lines = (await api.logs("logs")).split("\n")
+async def test_logs_have_the_output_after_the_lines_of_ray_and_line_breaks_for_carriage_returns(
+    api: Api, life: Life
+) -> None:
+    lines = (await api.logs("life")).split("\n")
     assert lines[0].endswith(" -- Runtime env is setting up.")
     assert lines[1:] == [
-        f"Running entrypoint for job logs: {api.cluster.entrypoint('logs')}",
-        *("one ü€😀", "", "the end has no line break"),
+        f"Running entrypoint for job life: {life.ended['entrypoint']}",
+        *("one ü€😀", "", "10 %", "20 %", "the end has no line break"),
     ]
-
-
-async def test_carriage_returns_become_line_breaks(api: Api) -> None:
-    await api.run("bar")
-    api.cluster.prints("bar", b"10 %\r20 %\r\n")
-    await api.finish("bar")
-    assert (await api.logs("bar")).endswith("\n10 %\n20 %\n")
 
 
 async def test_a_log_that_is_not_utf8_cannot_be_read(api: Api) -> None:
@@ -316,12 +356,10 @@ async def test_a_tail_sends_the_whole_log_and_closes_when_the_job_has_ended(api:
     assert "".join(await api.tailed("tail")) == heard
 
 
+@pytest.mark.usefixtures("failed")
 async def test_a_tail_has_at_most_ten_lines_in_a_frame_and_a_line_in_one_piece(api: Api) -> None:
-    lines = [b"X" * 30_000, *[b"Y" * 8_000] * 4, *(b"%d" % number for number in range(25))]
-    await api.run("frames", prints=b"\n".join(lines) + b"\n")
-    await api.finish("frames")
-    frames = await api.tailed("frames")
-    assert "".join(frames) == await api.logs("frames")
+    frames = await api.tailed("failed")
+    assert "".join(frames) == await api.logs("failed")
     # More than 20,000 characters end a frame; the first has Ray's own two lines.
     assert [(frame.count("\n"), frame.count("X"), frame.count("Y")) for frame in frames] == [
         (3, 30_000, 0),
@@ -340,22 +378,19 @@ async def test_a_line_of_more_than_4_mib_ends_a_tail_in_order(api: Api) -> None:
     assert "after" not in "".join(await api.tailed("long"))
 
 
-async def test_a_client_that_leaves_a_tail_gets_no_answer(api: Api) -> None:
-    await api.run("left", prints=b"one\n")
-    async with api.tail("left") as socket:
+async def test_a_client_that_leaves_a_tail_gets_no_answer(api: Api, running: str) -> None:
+    async with api.tail(running) as socket:
         assert await socket.receive_str()
     assert socket.close_code == 1006
-    await api.finish("left")
+    assert await api.status(running) == "RUNNING"
 
 
-async def test_a_tail_is_a_websocket_of_a_known_job(api: Api) -> None:
+async def test_a_tail_is_a_websocket_of_a_known_job(api: Api, running: str) -> None:
     with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
         await api.tailed("nope")
     assert caught.value.status == 404
-    await api.run("plain")
-    answer = await api.ask("GET /api/jobs/plain/logs/tail")
+    answer = await api.ask(f"GET /api/jobs/{running}/logs/tail")
     assert (answer.status, answer.text) == (500, "500: WebSocket proxy error")
-    await api.finish("plain")
 
 
 async def test_packages_are_kept_by_name(api: Api) -> None:

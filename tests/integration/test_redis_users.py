@@ -141,16 +141,16 @@ async def be_a_producer(producer: Producer) -> None:
     await until(lambda: _has_status(producer, status.id, JobStatus.RUNNING))
     for job in (status, later):
         await producer.cancel(job.id)
-        assert (await producer.wait(job.id, timeout_s=20)).status is JobStatus.CANCELLED
+        assert (await producer.wait(job.id, timeout_s=60)).status is JobStatus.CANCELLED
     await producer.requeue(later.id)
     await until(lambda: _has_status(producer, later.id, JobStatus.RUNNING))
     await producer.cancel(later.id)
 
     dead = await producer.tables.databases()
-    assert (await dead.wait(timeout_s=20)).status is JobStatus.FAILED
+    assert (await dead.wait(timeout_s=60)).status is JobStatus.FAILED
     assert [record.id for record in await producer.operator.dead_letters()] == [dead.id]
     assert [requeued.error for requeued in await producer.operator.requeue_dead()] == [None]
-    await dead.wait(timeout_s=20)
+    await dead.wait(timeout_s=60)
     assert len(await producer.operator.lanes()) == 3
     assert await producer.operator.jobs(session_id="s")
 

@@ -108,7 +108,7 @@ async def test_output_that_ray_cannot_read_does_not_fail_the_run(harness: Harnes
     attempt = await started(harness, job)
     harness.ray.write(RUN, b"\xff\xfe\n")
     harness.ray.finish(RUN)
-    result = await asyncio.wait_for(attempt, 30)
+    result = await asyncio.wait_for(attempt, 60)
     assert isinstance(result, RaySubmitResult)
     assert (result.run.status, result.run.output_truncated) == ("SUCCEEDED", True)
     assert "not UTF-8" in result.run.output_tail
@@ -132,7 +132,7 @@ async def test_a_run_that_stays_pending_is_stopped(redis: Redis) -> None:
         harness.ray.starts = False
         job = harness.job(SCRIPT)
         with pytest.raises(RunNotStarted):
-            await asyncio.wait_for(job.run(), 30)
+            await asyncio.wait_for(job.run(), 60)
         assert harness.ray.statuses() == {RUN: "STOPPED"}
 
 

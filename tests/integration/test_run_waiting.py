@@ -62,7 +62,7 @@ async def working(valkey: EmbeddedValkey, address: Address, *, concurrency: int 
         yield
     finally:
         stop.set()
-        await asyncio.wait_for(task, 30)
+        await asyncio.wait_for(task, 60)
 
 
 async def submit(producer: Producer, *job_ids: str) -> None:
@@ -95,7 +95,7 @@ async def run_in_turn(producer: Producer, ray: FakeRay, *job_ids: str) -> None:
     for job_id in job_ids:
         await runs(ray, job_id)
         end_run(ray, job_id)
-        await producer.result(job_id, timeout_s=20)
+        await producer.result(job_id, timeout_s=60)
 
 
 async def holding(redis: Redis, producer: Producer, ray: FakeRay, job_id: str) -> tuple[LaneQueue, Lease]:
@@ -126,7 +126,7 @@ async def test_a_run_starts_when_another_one_ends(
             end_run(ray, job_id)
             await runs(ray, following)
         end_run(ray, "j3")
-        await producer.wait("j3", timeout_s=20)
+        await producer.wait("j3", timeout_s=60)
     assert ray.submissions == 3
 
 
@@ -140,7 +140,7 @@ async def test_a_job_that_waits_is_cancelled_at_once_and_its_run_never_starts(
         await waits(redis, "j2", "j3")
         await producer.cancel("j2")
         with pytest.raises(JobCancelled):
-            await producer.result("j2", timeout_s=20)
+            await producer.result("j2", timeout_s=60)
         await waits(redis, "j3")
         end_run(ray, "j1")
         await run_in_turn(producer, ray, "j3")
@@ -172,7 +172,7 @@ async def test_a_lane_full_of_waiting_jobs_lets_in_the_one_that_holds_the_slot(
         ray.on_start = lambda run: asyncio.get_running_loop().call_soon(ray.end, run)
         end_run(ray, "holder")
         for job_id in ("holder", "j1", "j2", "j3"):
-            await producer.result(job_id, timeout_s=20)
+            await producer.result(job_id, timeout_s=60)
 
 
 async def test_a_lane_full_of_waiting_jobs_lets_other_jobs_through_in_turns(
@@ -189,7 +189,7 @@ async def test_a_lane_full_of_waiting_jobs_lets_other_jobs_through_in_turns(
         await submit(producer, "j1")
         await waits(redis, "j1")
         status = await producer.cluster.status()
-        assert (await status.result(timeout_s=20)).endpoint == "private"
+        assert (await status.result(timeout_s=60)).endpoint == "private"
         await waits(redis, "j1")
         assert (await record(redis, "j1")).attempt == 1
         await lane.finish([lease.returned()])
@@ -229,7 +229,7 @@ async def test_the_limit_can_be_set_while_workers_run(
         await runs(ray, "j1", "j2", "j3")
         for job_id in ("j1", "j2", "j3"):
             end_run(ray, job_id)
-            await producer.result(job_id, timeout_s=20)
+            await producer.result(job_id, timeout_s=60)
 
 
 async def test_a_repeated_attempt_asks_for_no_slot_if_ray_has_accepted_its_run(redis: Redis) -> None:

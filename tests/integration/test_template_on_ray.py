@@ -1,5 +1,7 @@
 """Generated code on a real Ray with S3 over HTTP, compared with pandas: every form of the template generator, and what
 agents write about missing values.
+
+Scripts that read one file also run on the double of Ray, all of them. On Ray, a third of these is drawn at random.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import sys
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -27,6 +30,7 @@ from raylane_common.wire.sources import Column, ColumnType, FileSource, Partitio
 from raylane_worker.generation.template.generator import write
 from raylane_worker.generation.verify import verify
 from raylane_worker.run_kit import table_files
+from tests.helpers import profiles
 from tests.helpers.aws import s3
 from tests.helpers.files import uploaded
 from tests.helpers.printed import table
@@ -428,8 +432,12 @@ class Outputs:
 
 @pytest.fixture(scope="module")
 def outputs(moto: EmbeddedMoto, weather: Path) -> Outputs:
-    """Runs all scripts of this module in one driver."""
+    """Runs scripts of this module in one driver: those of tables, and a third of those of files, or all of them."""
     cases = template_cases(weather)
+    of_files = [case for case in cases if isinstance(case.source, FileSource)]
+    count = len(of_files) // profiles.by_profile(fast=3, ci=3, deep=1)
+    drawn = Random(profiles.seed()).sample(of_files, count)
+    cases = [case for case in cases if not isinstance(case.source, FileSource)] + drawn
     scripts = [(case.code(), case.source) for case in cases] + agent_scripts()
     assert [verify(code, [source]) for code, source in scripts] == [[]] * len(scripts)
 
@@ -446,25 +454,41 @@ def outputs(moto: EmbeddedMoto, weather: Path) -> Outputs:
     return Outputs(templates, printed[len(cases) :])
 
 
+def difference(case: Case, output: str, error: str | None = None) -> list[str]:
+    """Returns what is wrong with the output of a script, if anything is."""
+    printed = [] if error else table(output)
+    matches = len(printed) == len(case.rows) and all(
+        len(cells) == len(row) and all(map(same, cells, row)) for cells, row in zip(printed, case.rows, strict=True)
+    )
+    if matches and not error:
+        return []
+    return [f"{case.source.name}: {case.prompt}\nexpected {case.rows}\n{error or output}"]
+
+
+def on_the_double(case: Case) -> str:
+    return run_script(case.code(), {f"s3://{BUCKET}/{key}": body for key, body in STORE.objects.items()})
+
+
+@pytest.mark.chaos
 def test_every_form_prints_the_same_as_pandas(outputs: Outputs) -> None:
-    wrong = []
-    for case, output, error in outputs.templates:
-        printed = [] if error else table(output)
-        matches = len(printed) == len(case.rows) and all(
-            len(cells) == len(row) and all(map(same, cells, row)) for cells, row in zip(printed, case.rows, strict=True)
-        )
-        if error or not matches:
-            wrong.append(f"{case.source.name}: {case.prompt}\nexpected {case.rows}\n{error or output}")
+    wrong = [text for case, output, error in outputs.templates for text in difference(case, output, error)]
     assert wrong == [], "\n\n".join(wrong)
 
 
+@pytest.mark.chaos
 def test_the_double_of_ray_prints_the_same(outputs: Outputs) -> None:
     wrong = []
     for case, output, _ in outputs.templates:
         if isinstance(case.source, FileSource):
-            data = STORE.objects[f"sessions/s-1/csv/{case.source.filename}"]
-            printed = run_script(case.code(), {case.source.location: data})
+            printed = on_the_double(case)
             wrong += [f"{case.prompt}\n{printed}\non Ray:\n{output}"] if printed != output else []
+    assert wrong == [], "\n\n".join(wrong)
+
+
+def test_every_form_about_a_file_prints_the_same_as_pandas_on_the_double_of_ray(weather: Path) -> None:
+    cases = [case for case in template_cases(weather) if isinstance(case.source, FileSource)]
+    wrong = [text for case in cases for text in difference(case, on_the_double(case))]
+    assert len(cases) > 60
     assert wrong == [], "\n\n".join(wrong)
 
 

@@ -31,7 +31,7 @@ async def test_a_killed_test_leaves_no_process() -> None:
     assert is_alive(child)
     parent.kill()
     await parent.wait()
-    await until(lambda: not is_alive(child), timeout_s=10)
+    await until(lambda: not is_alive(child))
 
 
 def test_a_bound_process_runs_its_program_with_its_arguments() -> None:
