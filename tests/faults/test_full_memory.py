@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from raylane_common.wire.jobs import NewJob
     from tests.faults.processes import Workers
 
-CSV = b"city,amount\n" + b"oslo,1\n" * (256 * 1024 // 7)
+MIB = 1024 * 1024
+CSV = b"city,amount\n" + b"oslo,1\n" * (MIB // 7)
 
 
 async def enqueue_until_refused(producer: Producer, jobs: Sequence[NewJob]) -> list[NewJob]:
@@ -49,12 +50,12 @@ async def test_a_full_server_drains_by_itself(
 ) -> None:
     small = await producer.upload_bytes(b"city,amount\noslo,1\n", filename="small.csv", session_id="ask")
     question = await producer.generate("how many rows", session_id="ask", after=[small])
-    await redis.config_set("maxmemory", "10mb")
-    accepted = [new_job(RayStatusRequest()) for _ in range(500)]
+    await redis.config_set("maxmemory", "40mb")
+    accepted = [new_job(RayStatusRequest()) for _ in range(2500)]
     assert not any(outcome.error for outcome in await producer.enqueue_many(accepted))
-    uploads = [new_upload(CSV, filename=f"{number}.csv", session_id="big") for number in range(40)]
+    uploads = [new_upload(CSV, filename=f"{number}.csv", session_id="big") for number in range(60)]
     accepted += await enqueue_until_refused(producer, uploads)
-    accepted += await enqueue_until_refused(producer, [new_job(RayStatusRequest()) for _ in range(1000)])
+    accepted += await enqueue_until_refused(producer, [new_job(RayStatusRequest()) for _ in range(5000)])
     cancelled = accepted.pop()
     assert await producer.cancel(cancelled.id) is JobStatus.CANCELLED
     print(f"{len(accepted)} jobs on a full server")
@@ -76,8 +77,8 @@ async def test_a_full_server_drains_by_itself(
     await until(all_have_ended, timeout_s=180)
     for job in accepted:
         assert (await producer.record(job.id)).status is JobStatus.SUCCEEDED
-    answer = await question.result(timeout_s=60)
+    answer = await question.result(timeout_s=30)
     assert isinstance(answer, GenerateResult)
     assert len(await producer.sources("big")) == len([job for job in accepted if job.kind == "upload"])
     # There is room again.
-    assert (await (await producer.cluster.status()).wait(timeout_s=60)).status is JobStatus.SUCCEEDED
+    assert (await (await producer.cluster.status()).wait(timeout_s=30)).status is JobStatus.SUCCEEDED

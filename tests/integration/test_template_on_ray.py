@@ -26,7 +26,7 @@ import pytest
 import xlsxwriter
 
 from raylane_common.wire.reading import SerDe, TableReading
-from raylane_common.wire.sources import Column, ColumnType, FileSource, Partition, Source, TableSource
+from raylane_common.wire.sources import Column, ColumnType, FileSource, Partition, Source, TableSource, readable_uri
 from raylane_worker.generation.template.generator import write
 from raylane_worker.generation.verify import verify
 from raylane_worker.run_kit import table_files
@@ -215,7 +215,7 @@ def other_files() -> dict[str, tuple[bytes, dict[str, list[list[object]]]]]:
             b'{"user": {"id": "007"}, "n": 1}\n{"user": {"id": "008"}, "n": 2}\n{"n": 4}\n',
             {"sum of n by user.id": [["007", 1], ["008", 2], [None, 4]]},
         ),
-        "wei.csv": (f"x\n{big}\n{big}\n".encode(), {"sum and mean of x": [[2 * big, big]]}),
+        "wei.csv": (f"x\n{big}\n{big}\n".encode(), {"sum and mean of x": [[2 * big, float(big)]]}),
     }
 
 
@@ -466,7 +466,7 @@ def difference(case: Case, output: str, error: str | None = None) -> list[str]:
 
 
 def on_the_double(case: Case) -> str:
-    return run_script(case.code(), {f"s3://{BUCKET}/{key}": body for key, body in STORE.objects.items()})
+    return run_script(case.code(), {readable_uri(f"s3://{BUCKET}/{key}"): body for key, body in STORE.objects.items()})
 
 
 @pytest.mark.chaos
