@@ -168,5 +168,5 @@ async def test_no_run_is_looked_for_if_the_last_version_has_run(harness: Harness
     assert harness.address.requests == []
 
 
-def test_only_kinds_that_start_runs_have_a_clean_up() -> None:
-    assert {kind for kind, handler in HANDLERS.items() if handler.clean_up} == {"generate", "ray"}
+def test_only_kinds_that_leave_something_elsewhere_have_a_clean_up() -> None:
+    assert {kind for kind, handler in HANDLERS.items() if handler.clean_up} == {"upload", "generate", "ray"}

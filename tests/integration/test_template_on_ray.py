@@ -146,9 +146,9 @@ DIRTY_CASES: dict[str, list[list[object]]] = {
     "sum of ratio by column_1": [["x", -3], ["y", None], ["z", None], [None, 1e-7]],
     "median ratio by column_1": [["x", -1.5], ["y", None], ["z", None], [None, 1e-7]],
     "count rows by at": [
-        ["2020-01-01 10:00:00", 2],
-        ["2020-01-02 10:00:00", 1],
-        ["2020-01-04 10:00:00", 1],
+        ["2020-01-01 10:00:00.000000", 2],
+        ["2020-01-02 10:00:00.000000", 1],
+        ["2020-01-04 10:00:00.000000", 1],
         [None, 1],
     ],
     "max at and min day by ok": [
@@ -182,7 +182,6 @@ DIRTY_CASES: dict[str, list[list[object]]] = {
 HEADER_ONLY_CASES: dict[str, list[list[object]]] = {
     "how many rows": [[0]],
     "first 3 rows": [],
-    "columns": [["a", "string"], ["b", "string"]],
     "missing values": [["a", 0, None], ["b", 0, None]],
 }
 
@@ -209,6 +208,7 @@ def other_files() -> dict[str, tuple[bytes, dict[str, list[list[object]]]]]:
                 "count rows where tag >= 2024-02-01": [[2]],
                 "count rows by ab": [["09:05:00", 1], ["10:30:00", 2]],
                 "count rows where ab >= '10:30'": [[2]],
+                "count rows where ab = '9:05'": [[1]],
             },
         ),
         "events.jsonl": (

@@ -99,7 +99,9 @@ def _make_table(chance: Random, names: Sequence[str]) -> Table:
     writer.writerow(names)
     writer.writerows([[_written(cell) for cell in row] for row in rows])
     data = output.getvalue().encode()
-    source, _ = uploaded(FILENAME, data, bucket="fuzz", session_id="s")
+    source, objects = uploaded(FILENAME, data, bucket="fuzz", session_id="s")
+    # What a script reads: the file, or its prepared copy.
+    data = [*objects.values()][-1]
     database = duckdb.connect()
     database.execute(f"CREATE TABLE t ({', '.join(f'c{one} {kind}' for one, kind in enumerate(kinds))})")
     database.executemany(f"INSERT INTO t VALUES ({', '.join('?' * len(kinds))})", rows)

@@ -142,11 +142,21 @@ def _title_warnings(rows: list[Row], header: Row) -> Iterator[str]:
 
 
 def _is_data(first: Row, others: list[Row]) -> bool:
-    """Returns whether the first row has a number or a date above others, or is the only one and has nothing else."""
+    """Returns whether the first row has a number above numbers and a date above dates, in every such column.
+
+    A row without others is data if it has nothing else.
+    """
     if not others:
         return all(map(_is_value, first.cells))
     columns = zip(first.cells, *(row.cells for row in others if len(row.cells) == len(first.cells)), strict=True)
-    return any(_is_value(cell) and _has_values(column) for cell, *column in columns)
+    of_values = [(cell, column) for cell, *column in columns if _has_values(column)]
+    return bool(of_values) and all(_is_alike(cell, column) for cell, column in of_values)
+
+
+def _is_alike(cell: str, column: list[str]) -> bool:
+    """Returns whether the cell is a number as most of the column are, or a date as most of them are."""
+    dates = sum(bool(_DATE.fullmatch(each)) for each in column)
+    return bool(_DATE.fullmatch(cell) if 2 * dates > len(column) else _NUMBER.fullmatch(cell))
 
 
 def _names_years(first: Row) -> bool:

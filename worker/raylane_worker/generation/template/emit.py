@@ -25,6 +25,7 @@ from raylane_worker.generation.template.read_source import (
     add_reader,
     cast_column,
     cast_columns,
+    cast_to_seconds,
     filter_rows,
 )
 from raylane_worker.generation.template.spellings import note_texts_that_say_missing
@@ -117,6 +118,7 @@ def _groups(script: ScriptBuilder, source: Source, operation: Aggregate) -> None
     for key in operation.keys:
         if key.type is ColumnType.TIMESTAMP:
             # Ray cannot sort groups by times if some are missing.
+            cast_to_seconds(script, key)
             cast_column(script, key.name, "pa.string()")
     keys = [key.name for key in operation.keys]
     labels = _labels(operation.measures, keys)

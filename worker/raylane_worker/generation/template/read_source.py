@@ -28,6 +28,7 @@ _ARROW_TYPES: Final = {
     ColumnType.TIMESTAMP: 'pa.timestamp("us")',
     ColumnType.OTHER: "pa.string()",
 }
+_WHOLE_SECONDS: Final = {"time32[s]": 'pa.time32("s")', "timestamp[s]": 'pa.timestamp("s")'}
 # As in numbers: an empty cell, or a marker such as `NA`. See docs/decisions/0025.
 _TEXT_CAN_BE_MISSING: Final = "strings_can_be_null=True"
 _WITHOUT_NAN: Final = '''\
@@ -60,7 +61,15 @@ def cast_columns(script: ScriptBuilder, source: Source, columns: Sequence[Column
         script.add_statements('ds = ds.map_batches(without_nan, batch_format="pyarrow", batch_size=None)')
     for column in columns:
         if _is_read_differently(column, source):
+            if column.type is ColumnType.TIME:
+                cast_to_seconds(script, column)
             cast_column(script, column.name, _ARROW_TYPES[column.type])
+
+
+def cast_to_seconds(script: ScriptBuilder, column: Column) -> None:
+    """Casts times without fractions to whole seconds. Parquet has none, and as text they would end with zeros."""
+    if column.native_type in _WHOLE_SECONDS:
+        cast_column(script, column.name, _WHOLE_SECONDS[column.native_type])
 
 
 def cast_column(script: ScriptBuilder, name: str, arrow_type: str, *, into: str | None = None) -> None:
