@@ -7,7 +7,6 @@ Scripts that read one file also run on the double of Ray, all of them. On Ray, a
 from __future__ import annotations
 
 import asyncio
-import gzip
 import io
 import json
 import math
@@ -23,7 +22,6 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import xlsxwriter
 
 from raylane_common.wire.reading import SerDe, TableReading
 from raylane_common.wire.sources import Column, ColumnType, FileSource, Partition, Source, TableSource, readable_uri
@@ -37,6 +35,7 @@ from tests.helpers.printed import table
 from tests.helpers.ray_double import run_script
 from tests.helpers.ray_scripts import RUN_TIMEOUT_S, run_scripts
 from tests.integration import missing_value_cases
+from tests.integration.other_files import other_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -184,39 +183,6 @@ HEADER_ONLY_CASES: dict[str, list[list[object]]] = {
     "first 3 rows": [],
     "missing values": [["a", 0, None], ["b", 0, None]],
 }
-
-
-def other_files() -> dict[str, tuple[bytes, dict[str, list[list[object]]]]]:
-    """Files that Ray cannot read, and what their owners ask."""
-    written = io.BytesIO()
-    with xlsxwriter.Workbook(written, {"in_memory": True}) as book:
-        sheet = book.add_worksheet()
-        for number, row in enumerate(
-            (["Report"], [], ["region", "amount"], ["north", 1.5], ["south", 2], ["north", 4])
-        ):
-            sheet.write_row(number, 0, row)
-    german = (
-        "stadt;preis;tag;ab\nKöln;1.234,50;31.01.2024;10:30\nMünchen;2,25;01.02.2024;9:05\nKöln;;01.02.2024;10:30\n"
-    )
-    big = 9 * 10**18
-    return {
-        "report.xlsx": (written.getvalue(), {"sum of amount by region": [["north", 5.5], ["south", 2]]}),
-        "export.csv.gz": (
-            gzip.compress(german.encode("cp1252")),
-            {
-                "sum of preis by stadt": [["Köln", 1234.5], ["München", 2.25]],
-                "count rows where tag >= 2024-02-01": [[2]],
-                "count rows by ab": [["09:05:00", 1], ["10:30:00", 2]],
-                "count rows where ab >= '10:30'": [[2]],
-                "count rows where ab = '9:05'": [[1]],
-            },
-        ),
-        "events.jsonl": (
-            b'{"user": {"id": "007"}, "n": 1}\n{"user": {"id": "008"}, "n": 2}\n{"n": 4}\n',
-            {"sum of n by user.id": [["007", 1], ["008", 2], [None, 4]]},
-        ),
-        "wei.csv": (f"x\n{big}\n{big}\n".encode(), {"sum and mean of x": [[2 * big, float(big)]]}),
-    }
 
 
 def tables() -> dict[str, tuple[TableSource, dict[str, list[list[object]]]]]:

@@ -44,8 +44,9 @@ class Transfers:
     async def begin(self, transfer_id: str) -> tuple[str, list[StoredPart]]:
         """Returns the id of the upload to S3 of this transfer, and the parts that S3 has; begins it if it is new."""
         key = transfer_key(transfer_id)
-        if known := await self._uploads(key):
-            return known[0].id, await self._parts(known[0])
+        for known in await self._uploads(key):
+            if (parts := await self._parts(known)) is not None:
+                return known.id, parts
         async with self._bucket.call(f"start to write {self._bucket.name}/{key}"):
             started = await self._bucket.client.create_multipart_upload(
                 Bucket=self._bucket.name, Key=key, **self._bucket.write_options
@@ -72,7 +73,7 @@ class Transfers:
         The parts are the first ones whose sizes add up to `size_bytes`.
         """
         for upload in await self._uploads(transfer_key(transfer_id)):
-            parts = await self._parts(upload)
+            parts = await self._parts(upload) or []
             ends = list(accumulate(part.size_bytes for part in parts))
             in_order = [part.number for part in parts] == list(range(1, len(parts) + 1))
             if not in_order or size_bytes not in ends:
@@ -126,22 +127,24 @@ class Transfers:
                 ]
         return sorted(found)
 
-    async def _parts(self, upload: _Upload) -> list[StoredPart]:
-        found: list[StoredPart] = []
+    async def _parts(self, upload: _Upload) -> list[StoredPart] | None:
+        """Returns the parts that S3 has; None if the upload was completed or aborted since it was listed."""
+        found: list[StoredPart] | None = None
         pages = self._bucket.client.get_paginator("list_parts")
-        async with self._bucket.call(f"list the parts of {self._bucket.name}/{upload.key}"):
-            async for page in pages.paginate(Bucket=self._bucket.name, Key=upload.key, UploadId=upload.id):
-                found += [
-                    StoredPart(number=part["PartNumber"], size_bytes=part["Size"], etag=part["ETag"].strip('"'))
-                    for part in page.get("Parts", ())
-                ]
+        async with self._bucket.call(f"list the parts of {self._bucket.name}/{upload.key}"), _may_be_gone():
+            listed = [
+                StoredPart(number=part["PartNumber"], size_bytes=part["Size"], etag=part["ETag"].strip('"'))
+                async for page in pages.paginate(Bucket=self._bucket.name, Key=upload.key, UploadId=upload.id)
+                for part in page.get("Parts", ())
+            ]
+            found = listed
         return found
 
     async def _last_change(self, upload: _Upload) -> datetime:
         """Returns when its last part was written, or when it began if it has none."""
         latest = upload.began
         pages = self._bucket.client.get_paginator("list_parts")
-        async with self._bucket.call(f"list the parts of {self._bucket.name}/{upload.key}"):
+        async with self._bucket.call(f"list the parts of {self._bucket.name}/{upload.key}"), _may_be_gone():
             async for page in pages.paginate(Bucket=self._bucket.name, Key=upload.key, UploadId=upload.id):
                 latest = max([latest, *(part["LastModified"] for part in page.get("Parts", ()))])
         return latest
