@@ -54,7 +54,7 @@ def show_sources(sources: Sequence[AnySource], terminal: Terminal) -> None:
         rows = [[source.name, source.type, *_shape(source)] for source in sources]
         terminal.table(["source", "type", "rows", "columns", "location"], rows)
     else:
-        terminal.note("no sources; upload a CSV or select a table")
+        terminal.note("no sources; upload a file or select a table")
 
 
 def show_record(record: JobRecord, terminal: Terminal) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from raylane.cli import parameters, runner
+from raylane.cli.profiles import show_profile
 from raylane.cli.render import renders, show_code_and_run, show_sources, time_text
 
 if TYPE_CHECKING:
@@ -22,11 +23,19 @@ app: typer.Typer = typer.Typer()
 
 @app.command()
 @parameters.grouped
-def sources(session: parameters.Session = None, output: parameters.OutputOptions = parameters.OUTPUT) -> None:
+def sources(
+    session: parameters.Session = None,
+    profile: Annotated[bool, typer.Option("--profile", help="Show what is known of each column.")] = False,
+    output: parameters.OutputOptions = parameters.OUTPUT,
+) -> None:
     """List the session's sources."""
 
     async def command(producer: Producer, terminal: Terminal) -> None:
-        show_sources(await producer.sources(runner.require_session(session)), terminal)
+        found = await producer.sources(runner.require_session(session))
+        show_sources(found, terminal)
+        if profile and not terminal.as_json:
+            for source in found:
+                show_profile(source, terminal)
 
     runner.execute(command, output)
 

@@ -22,7 +22,7 @@ from raylane_common.wire.ray import (
     RaySubmitResult,
 )
 from raylane_common.wire.reading import ReadingOptions
-from raylane_common.wire.sources import ColumnType
+from raylane_common.wire.sources import ColumnProfile, ColumnType, Shape
 from raylane_common.wire.tables import (
     DatabasesResult,
     DeselectedTablesResult,
@@ -278,6 +278,27 @@ async def test_sources_are_listed_removed_and_restored(cli: Cli, worker: Scripte
     assert "mean (again, as in gen)" in (await cli("history", "-s", "s1")).stdout
     assert (await cli("remove", "temps.csv", "-s", "s1")).stdout == "temps.csv removed\n"
     assert await SourceStore(redis).all("s1") == []
+
+
+async def test_a_profile_says_what_is_known_of_each_column(cli: Cli, redis: Redis) -> None:
+    shapes = (Shape(shape="Aaaa", count=2),)
+    known = (
+        ColumnProfile(nulls=1, distinct=2, unique=True, longest=4, shapes=shapes),
+        ColumnProfile(nulls=0, distinct=12345, distinct_is_exact=False, min=-3, max=9, mean=1.25, order="ascending"),
+    )
+    columns = tuple(
+        column.model_copy(update={"profile": profile, "written": "percent"})
+        for column, profile in zip(CSV.columns, known, strict=True)
+    )
+    await SourceStore(redis).put("s1", [CSV.model_copy(update={"columns": columns}), TABLE])
+    ran = await cli("sources", "-s", "s1", "--profile")
+    city, temp = (line for line in ran.stdout.splitlines() if line.startswith(("city ", "temp ")))
+    assert [each.strip() for each in city.split("  ") if each.strip()] == [
+        "city", "string", "1", "2, all", "up to 4 characters; Aaaa (2)", "percent",
+    ]  # fmt: skip
+    assert [each.strip() for each in temp.split("  ") if each.strip()] == [
+        "temp", "integer", "0", "about 12,345", "-3", "9", "1.25", "ascending", "percent",
+    ]  # fmt: skip
 
 
 async def test_a_session_is_purged(cli: Cli, worker: ScriptedWorker) -> None:
