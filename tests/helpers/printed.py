@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 
@@ -10,3 +11,18 @@ def table(output: str) -> list[list[str]]:
     match = re.search(r"^ *-+(?:-\+-+)*\n(.*?)^ *\(\d+ rows?(?:; null: no value)?\)$", output, re.MULTILINE | re.DOTALL)
     assert match is not None, f"no table in {output!r}"
     return [[cell.strip() for cell in line.split(" | ")] for line in match.group(1).splitlines()]
+
+
+def alike(one: str, other: str) -> bool:
+    """Returns whether two outputs show the same table. Ray adds numbers in any order, so the last digits may differ."""
+    rows, others = table(one), table(other)
+    return len(rows) == len(others) and all(
+        len(row) == len(those) and all(map(_is_close, row, those)) for row, those in zip(rows, others, strict=True)
+    )
+
+
+def _is_close(cell: str, other: str) -> bool:
+    try:
+        return cell == other or math.isclose(float(cell), float(other), rel_tol=1e-9)
+    except ValueError:
+        return False

@@ -31,7 +31,7 @@ from raylane_worker.run_kit import table_files
 from tests.helpers import profiles
 from tests.helpers.aws import s3
 from tests.helpers.files import uploaded
-from tests.helpers.printed import table
+from tests.helpers.printed import alike, table
 from tests.helpers.ray_double import run_script
 from tests.helpers.ray_scripts import RUN_TIMEOUT_S, run_scripts
 from tests.integration import missing_value_cases
@@ -447,7 +447,7 @@ def test_the_double_of_ray_prints_the_same(outputs: Outputs) -> None:
     for case, output, _ in outputs.templates:
         if isinstance(case.source, FileSource):
             printed = on_the_double(case)
-            wrong += [f"{case.prompt}\n{printed}\non Ray:\n{output}"] if printed != output else []
+            wrong += [] if alike(printed, output) else [f"{case.prompt}\n{printed}\non Ray:\n{output}"]
     assert wrong == [], "\n\n".join(wrong)
 
 
