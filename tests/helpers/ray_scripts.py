@@ -20,7 +20,7 @@ from tests.helpers.handler_harness import Cut, Job
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-RUN_TIMEOUT_S = 360.0
+RUN_TIMEOUT_S = 600.0
 _RUNNER = Path(__file__).with_name("ray_script_runner.py")
 _RESULTS = "RESULTS "
 

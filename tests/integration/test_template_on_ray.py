@@ -1,7 +1,7 @@
 """Generated code on a real Ray with S3 over HTTP, compared with pandas: every form of the template generator, and what
 agents write about missing values.
 
-Scripts that read one file also run on the double of Ray, all of them. On Ray, a third of these is drawn at random.
+All scripts that read one file run on the double of Ray. A fourth of all scripts, drawn at random, runs on Ray.
 """
 
 from __future__ import annotations
@@ -398,12 +398,10 @@ class Outputs:
 
 @pytest.fixture(scope="module")
 def outputs(moto: EmbeddedMoto, weather: Path) -> Outputs:
-    """Runs scripts of this module in one driver: those of tables, and a third of those of files, or all of them."""
+    """Runs scripts of this module in one driver: a fourth of them, or all."""
     cases = template_cases(weather)
-    of_files = [case for case in cases if isinstance(case.source, FileSource)]
-    count = len(of_files) // profiles.by_profile(fast=3, ci=3, deep=1)
-    drawn = Random(profiles.seed()).sample(of_files, count)
-    cases = [case for case in cases if not isinstance(case.source, FileSource)] + drawn
+    count = len(cases) // profiles.by_profile(fast=4, ci=4, deep=1)
+    cases = Random(profiles.seed()).sample(cases, count)
     scripts = [(case.code(), case.source) for case in cases] + agent_scripts()
     assert [verify(code, [source]) for code, source in scripts] == [[]] * len(scripts)
 
