@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
 DELIMITERS: Final = [",", ";", "\t", "|"]
-EXAMPLES: Final = by_profile(fast=15, ci=40, deep=2000)
-FEWER_EXAMPLES: Final = by_profile(fast=10, ci=12, deep=2000)
+EXAMPLES: Final = by_profile(fast=15, ci=40, deep=200)
+FEWER_EXAMPLES: Final = by_profile(fast=10, ci=12, deep=200)
 # A letter before it keeps a text from being a number, a date or a marker.
 LETTER: Final = st.sampled_from("qxzÄé")
 # Letters of cp1252, among them what dialects give a meaning to.
@@ -59,8 +59,10 @@ def _style(kind: ColumnType, values: SearchStrategy[Any], code: str) -> Style:
 
 
 DAYS: Final = st.dates(date(1900, 1, 1), date(2100, 1, 1))
-MOMENTS: Final = st.datetimes(datetime(1900, 1, 1), datetime(2100, 1, 1)).map(lambda one: one.replace(microsecond=0))
-TIMES: Final = st.times().map(lambda one: one.replace(microsecond=0))
+MOMENTS: Final = st.datetimes(datetime(1900, 1, 1), datetime(2100, 1, 1)).map(
+    lambda one: one.replace(microsecond=0, fold=0)
+)
+TIMES: Final = st.times().map(lambda one: one.replace(microsecond=0, fold=0))
 FRACTIONS: Final = st.integers(-(10**9), 10**9).map(lambda one: (2 * one + 1) / 2)
 STYLES: Final = {
     "integers": Style(ColumnType.INTEGER, st.integers(-(10**12), 10**12), lambda value, mark: str(value)),
