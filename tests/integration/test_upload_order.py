@@ -13,7 +13,7 @@ from raylane_common.errors import SessionFull, SourceReplaced
 from raylane_common.ray.client import RayClient
 from raylane_common.redis.source_store import SourceStore
 from raylane_common.settings import SessionsSettings, Settings, StorageSettings
-from raylane_common.wire.jobs import JobRecord, JobStatus, Progress
+from raylane_common.wire.jobs import JobRecord, JobStatus
 from raylane_common.wire.reading import Reading
 from raylane_common.wire.sources import FileSource
 from raylane_common.wire.upload import UploadRequest
@@ -26,6 +26,7 @@ from raylane_worker.run_slots import RunSlots
 from tests.helpers.aws import aws_settings, share_session
 from tests.helpers.queue_keys import keys
 from tests.helpers.small_s3 import SmallS3, serving
+from tests.helpers.staged_port import StagedPort
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -33,8 +34,7 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-    from raylane_common.redis.queue.scripts.calls import FileUpload, RunSlot
-    from raylane_common.wire.generate import Checkpoint
+    from raylane_common.redis.queue.scripts.calls import FileUpload
     from raylane_common.wire.reading import ReadingOptions
     from raylane_common.wire.sources import AnySource
     from raylane_common.wire.upload import UploadResult
@@ -95,34 +95,6 @@ class Store(SourceStore):
         await self._steps.step()
 
 
-class Port:
-    """A job port with staged bytes."""
-
-    def __init__(self, body: bytes) -> None:
-        self._body = body
-
-    async def progress(self, progress: Progress) -> None:
-        assert progress.stage
-
-    async def log(self, lines: str, *, position: str = "") -> None:
-        raise AssertionError(lines)
-
-    async def text(self, piece: str) -> None:
-        raise AssertionError(piece)
-
-    async def checkpoint(self, checkpoint: Checkpoint) -> None:
-        raise AssertionError(checkpoint)
-
-    async def body(self) -> bytes:
-        return self._body
-
-    async def take_run_slot(self, cluster: str, limit: int) -> RunSlot:
-        raise AssertionError("these jobs have no runs")
-
-    async def free_run_slot(self) -> None:
-        raise AssertionError("these jobs have no runs")
-
-
 class Rig:
     """Two uploads of one file, which can be cut and held."""
 
@@ -144,7 +116,7 @@ class Rig:
             status=JobStatus.RUNNING,
             enqueued_at=ENQUEUED_MS.get(job_id, 3000),
         )
-        result = await upload(request, JobContext(record, Port(body), self.resources))
+        result = await upload(request, JobContext(record, StagedPort(body), self.resources))
         assert result.type == "upload"
         return result
 

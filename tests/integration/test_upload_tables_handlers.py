@@ -55,6 +55,7 @@ from raylane_worker.run_slots import RunSlots
 from raylane_worker.runs.tables import registered_partitions
 from tests.helpers.aws import aws_settings, closed, glue, own_bucket, s3
 from tests.helpers.glue_tables import PARQUET, PARQUET_SERDE, definition, descriptor
+from tests.helpers.staged_port import StagedPort
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -62,42 +63,11 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-    from raylane_common.redis.queue.scripts.calls import RunSlot
     from raylane_common.settings import StorageSettings
-    from raylane_common.wire.generate import Checkpoint
     from raylane_common.wire.kinds import Request
     from raylane_worker.embedded import EmbeddedMoto, EmbeddedValkey
 
 DATA = b'name,amount\n"one\nline",1\nb,2\nc,3\nd,4\ne,5\nf,6\n'
-
-
-class Staged:
-    """A job port with staged bytes, which keeps the stages that the job reports."""
-
-    def __init__(self, body: bytes) -> None:
-        self.stages: list[str] = []
-        self._body = body
-
-    async def progress(self, progress: Progress) -> None:
-        self.stages.append(progress.stage)
-
-    async def log(self, lines: str, *, position: str = "") -> None:
-        raise AssertionError(lines)
-
-    async def text(self, piece: str) -> None:
-        raise AssertionError(piece)
-
-    async def checkpoint(self, checkpoint: Checkpoint) -> None:
-        raise AssertionError(checkpoint)
-
-    async def body(self) -> bytes:
-        return self._body
-
-    async def take_run_slot(self, cluster: str, limit: int) -> RunSlot:
-        raise AssertionError("these jobs have no runs")
-
-    async def free_run_slot(self) -> None:
-        raise AssertionError("these jobs have no runs")
 
 
 class Harness:
@@ -105,11 +75,11 @@ class Harness:
 
     def __init__(self, resources: Resources) -> None:
         self.resources = resources
-        self.port = Staged(b"")
+        self.port = StagedPort(b"")
 
     def job(self, request: Request, *, body: bytes = b"", id: str = "job1") -> JobContext:
         new = NewJob(request=request, session_id="s1", id=id)
-        self.port = Staged(body)
+        self.port = StagedPort(body)
         record = JobRecord(
             id=new.id,
             v=1,

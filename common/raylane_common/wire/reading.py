@@ -54,9 +54,7 @@ class ReadingOptions(BaseModel):
     encoding: Annotated[str, StringConstraints(min_length=1, max_length=40)] | None = Field(
         default=None, description="The encoding of the text, such as utf-8 or cp1252"
     )
-    decimal: Annotated[str, StringConstraints(pattern=r"^[.,]$")] | None = Field(
-        default=None, description="The decimal mark of numbers"
-    )
+    decimal: Literal[".", ","] | None = Field(default=None, description="The decimal mark of numbers")
     date_order: Literal["dmy", "mdy", "ymd"] | None = Field(
         default=None, description="The order of day, month and year in dates that could be read in two ways"
     )

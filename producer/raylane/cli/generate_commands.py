@@ -63,7 +63,7 @@ def run(
             upload_options["job_id"] = f"{jobs.job_id}-upload"
         with sending.shown(terminal) as progress:
             upload = await producer.upload(
-                file, session_id=session_id, reading=reading.said(), progress=progress, **upload_options
+                file, session_id=session_id, reading=reading.options(), progress=progress, **upload_options
             )
         answer = await producer.generate(
             prompt,

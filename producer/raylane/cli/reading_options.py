@@ -1,122 +1,54 @@
-"""The options of `raylane upload`, `run` and `preview` that say how a file is written."""
+"""The options of `raylane upload` and `raylane run` that say how a file is written."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 import raylane
 
 if TYPE_CHECKING:
-    from raylane_common.wire.reading import ReadingOptions as Said
+    from raylane_common.wire.reading import ReadingOptions as WireOptions
 
 # A shell can hardly pass a tab.
 _ESCAPED: Final = {"\\t": "\t", "tab": "\t", "space": " "}
 
-_PANEL: Final = "How the file is written (found out by default)"
+
+def _option(name: str, metavar: str, meaning: str) -> Any:  # Any: what typer returns, which has no public type
+    return typer.Option(
+        name,
+        metavar=metavar,
+        help=meaning,
+        rich_help_panel="How the file is written (found out by default)",
+        show_default=False,
+    )
+
 
 Delimiter = Annotated[
-    str | None,
-    typer.Option(
-        "--delimiter",
-        metavar="CHARACTER",
-        help="What separates the cells; 'tab' for tabs.",
-        rich_help_panel=_PANEL,
-        show_default=False,
-    ),
+    str | None, _option("--delimiter", "CHARACTER", "What separates the cells; 'tab' for tabs, 'space' for spaces.")
 ]
-Quote = Annotated[
-    str | None,
-    typer.Option(
-        "--quote",
-        metavar="CHARACTER",
-        help="What encloses cells; '' for nothing.",
-        rich_help_panel=_PANEL,
-        show_default=False,
-    ),
-]
+Quote = Annotated[str | None, _option("--quote", "CHARACTER", "What encloses cells; '' for nothing.")]
 Escape = Annotated[
-    str | None,
-    typer.Option(
-        "--escape",
-        metavar="CHARACTER",
-        help="What precedes a quote in a cell; '' if quotes are doubled.",
-        rich_help_panel=_PANEL,
-        show_default=False,
-    ),
+    str | None, _option("--escape", "CHARACTER", "What precedes a quote in a cell; '' if quotes are doubled.")
 ]
-Encoding = Annotated[
-    str | None,
-    typer.Option(
-        "--encoding",
-        metavar="NAME",
-        help="The encoding, such as utf-8 or cp1252.",
-        rich_help_panel=_PANEL,
-        show_default=False,
-    ),
-]
-Decimal = Annotated[
-    str | None,
-    typer.Option(
-        "--decimal",
-        metavar=".|,",
-        help="The decimal mark of numbers.",
-        rich_help_panel=_PANEL,
-        show_default=False,
-    ),
-]
+Encoding = Annotated[str | None, _option("--encoding", "NAME", "The encoding, such as utf-8 or cp1252.")]
+Decimal = Annotated[str | None, _option("--decimal", ".|,", "The decimal mark of numbers.")]
 DateOrder = Annotated[
-    str | None,
-    typer.Option(
-        "--date-order",
-        metavar="dmy|mdy|ymd",
-        help="The order in dates that could be read in two ways.",
-        rich_help_panel=_PANEL,
-        show_default=False,
-    ),
+    str | None, _option("--date-order", "dmy|mdy|ymd", "The order in dates that could be read in two ways.")
 ]
 HeaderLine = Annotated[
-    int | None,
-    typer.Option(
-        "--header-line",
-        metavar="LINE",
-        help="The line that names the columns, from 1; 0 if there is none.",
-        rich_help_panel=_PANEL,
-        show_default=False,
-    ),
+    int | None, _option("--header-line", "LINE", "The line that names the columns, from 1; 0 if there is none.")
 ]
 Null = Annotated[
     list[str] | None,
-    typer.Option(
-        "--null",
-        metavar="WORD",
-        help="A word for a missing value, instead of the usual ones; may be repeated.",
-        rich_help_panel=_PANEL,
-        show_default=False,
-    ),
+    _option("--null", "WORD", "A word for a missing value, instead of the usual ones; may be repeated."),
 ]
 ColumnType = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--type",
-        metavar="NAME=TYPE",
-        help="The type of a column, such as zip=string; may be repeated.",
-        rich_help_panel=_PANEL,
-        show_default=False,
-    ),
+    list[str] | None, _option("--type", "NAME=TYPE", "The type of a column, such as zip=string; may be repeated.")
 ]
-Sheet = Annotated[
-    str | None,
-    typer.Option(
-        "--sheet",
-        metavar="NAME",
-        help="The sheet of a workbook; the first one by default.",
-        rich_help_panel=_PANEL,
-        show_default=False,
-    ),
-]
+Sheet = Annotated[str | None, _option("--sheet", "NAME", "The sheet of a workbook; the first one by default.")]
 
 
 @dataclass(frozen=True)
@@ -134,13 +66,13 @@ class ReadingOptions:
     type: ColumnType = None
     sheet: Sheet = None
 
-    def said(self) -> Said:
+    def options(self) -> WireOptions:
         """Returns the options for `Producer`. Raises `InvalidRequest` that names the one that is wrong."""
         from raylane_common.errors import invalid_requests
-        from raylane_common.wire.reading import ReadingOptions as Said
+        from raylane_common.wire.reading import ReadingOptions as WireOptions
 
         with invalid_requests():
-            return Said.model_validate(
+            return WireOptions.model_validate(
                 {
                     "delimiter": None if self.delimiter is None else _ESCAPED.get(self.delimiter, self.delimiter),
                     "quote": self.quote,

@@ -40,7 +40,7 @@ def upload(
     if dry_run:
         runner.execute_upload(
             lambda producer, progress: producer.preview(
-                file, filename=filename, reading=reading.said(), progress=progress, **job.options()
+                file, filename=filename, reading=reading.options(), progress=progress, **job.options()
             ),
             replace(waiting, wait=True),
         )
@@ -50,7 +50,7 @@ def upload(
                 file,
                 session_id=runner.require_session(session),
                 filename=filename,
-                reading=reading.said(),
+                reading=reading.options(),
                 progress=progress,
                 **job.options(),
             ),

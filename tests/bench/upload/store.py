@@ -20,7 +20,7 @@ from xml.sax.saxutils import escape
 from aiohttp import web
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Sequence
 
 _CHUNK = 1024 * 1024
 
@@ -172,7 +172,7 @@ class Store:
         return f"<ListPartsResult><IsTruncated>false</IsTruncated>{found}</ListPartsResult>"
 
 
-async def _decoded(request: web.Request):  # type: ignore[no-untyped-def]  # an async generator of bytes
+async def _decoded(request: web.Request) -> AsyncIterator[bytes]:
     """Yields the body. boto3 sends it in chunks with signatures, which are removed here."""
     if "aws-chunked" not in request.headers.get("Content-Encoding", ""):
         async for data in request.content.iter_any():

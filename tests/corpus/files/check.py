@@ -150,7 +150,7 @@ def questions(table: Table) -> tuple[str | None, str]:
     """Returns the column that is added up, and the one that makes groups."""
     numeric = [name for name, column in table.items() if column.type.is_numeric]
     others = [name for name, column in table.items() if not column.type.is_numeric]
-    return (numeric or [None])[-1], (others or list(table))[0]  # type: ignore[list-item]  # None is the one without
+    return numeric[-1] if numeric else None, (others or list(table))[0]
 
 
 def computed(table: Table) -> Answers:

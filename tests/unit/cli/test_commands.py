@@ -92,7 +92,7 @@ async def test_what_a_user_says_about_a_file_reaches_the_worker(cli: Cli, worker
     [
         (("--type", "zip"), "type"),
         (("--type", "zip=postcode"), "types.zip"),
-        (("--decimal", ";"), "decimal"),
+        (("--decimal", ";"), "decimal: must be '.' or ','"),
         (("--delimiter", "::"), "delimiter"),
         (("--header-line", "-1"), "header_line"),
     ],

@@ -100,7 +100,7 @@ async def test_a_child_is_killed_when_its_job_is_cancelled(tmp_path: Path) -> No
 
 
 async def test_a_child_ends_when_its_worker_is_killed(tmp_path: Path) -> None:
-    """The file is a pipe that nobody writes to, so the child reads for ever."""
+    """The file is a pipe that nobody writes to, so the child never stops reading."""
     os.mkfifo(tmp_path / "file")
     task = Task(path=str(tmp_path / "file"), filename="a.csv", options=OPTIONS, copy_to="copy", share_samples=False)
     command = (

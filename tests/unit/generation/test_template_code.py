@@ -15,10 +15,9 @@ from hypothesis import strategies as st
 from pyarrow import csv as arrow_csv
 
 from raylane_common.errors import RaylaneError, TypeMismatch
-from raylane_common.wire.reading import SerDe, TableReading
+from raylane_common.wire.reading import NULL_MARKERS, SerDe, TableReading
 from raylane_common.wire.sources import ColumnType
 from raylane_worker.generation.template.generator import write
-from raylane_worker.generation.template.type_check import NULL_MARKERS
 from raylane_worker.generation.verify import verify
 from tests.helpers.printed import table
 from tests.unit.generation import schemas
@@ -94,8 +93,9 @@ def test_a_table_is_read_by_its_location_alone(serde: SerDe, reader: str) -> Non
     assert verify(code, [source]) == []
 
 
-def test_the_words_for_a_missing_value_are_those_of_the_reader_that_ray_uses() -> None:
-    assert set(arrow_csv.ConvertOptions().null_values) == NULL_MARKERS
+def test_the_words_for_a_missing_value_are_those_of_the_reader_that_ray_uses_and_five_that_people_write() -> None:
+    by_hand = {"-", ".", "?", "\\N", "None"}
+    assert {*arrow_csv.ConvertOptions().null_values, *by_hand} == set(NULL_MARKERS)
 
 
 @pytest.mark.parametrize("condition", ["= ''", "!= 'NA'", "in ('Rome', 'N/A')", "= 'null'"])

@@ -1,1 +1,1 @@
-"""Access to the data of sessions: objects on S3, tables of the Glue catalog, and the profile of a CSV."""
+"""Access to the data of sessions: objects on S3, tables of the Glue catalog, and what files hold."""

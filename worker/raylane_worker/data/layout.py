@@ -26,11 +26,13 @@ def session_prefix(session_id: str) -> str:
     return f"{SESSIONS}{session_id}/"
 
 
+PARQUET: Final = "application/vnd.apache.parquet"
+"""The media type of a prepared copy, and of uploads of this format."""
 _MEDIA_TYPES: Final = {
     FileFormat.CSV: "text/csv",
     FileFormat.JSON: "application/json",
     FileFormat.JSON_LINES: "application/jsonl",
-    FileFormat.PARQUET: "application/vnd.apache.parquet",
+    FileFormat.PARQUET: PARQUET,
     FileFormat.ARROW: "application/vnd.apache.arrow.file",
 }
 _COMPRESSED: Final = {

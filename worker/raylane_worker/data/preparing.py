@@ -10,6 +10,7 @@ import asyncio
 import signal
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pydantic import BaseModel, ValidationError
@@ -21,7 +22,6 @@ from raylane_worker.data.file_content import FileContent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 # Reading needs a few times as much memory, and starting a process takes longer than reading so much.
 MAX_THREAD_BYTES: Final = 8 * 1024 * 1024
@@ -103,8 +103,6 @@ class Preparing:
 
 def read_here(task: Task) -> FileContent:
     """Reads the file in this process. Raises what `read_file` raises."""
-    from pathlib import Path
-
     # pyarrow takes 51 MiB, so it is imported when a file needs it.
     from raylane_worker.data.prepare import read_file
 

@@ -32,7 +32,7 @@ from raylane_common.wire.upload import (
     UploadResult,
 )
 from raylane_worker.context import Handler
-from raylane_worker.data.layout import media_type, original_key, part_size, prepared_key
+from raylane_worker.data.layout import PARQUET, media_type, original_key, part_size, prepared_key
 from raylane_worker.data.originals import Original, Staged, Transferred
 from raylane_worker.data.preparing import Preparing
 from raylane_worker.data.scratch import scratch
@@ -51,8 +51,6 @@ if TYPE_CHECKING:
     from raylane_worker.data.storage_purge import Purged
 
 logger = get_logger("raylane.worker")
-
-_PARQUET: Final = "application/vnd.apache.parquet"
 
 
 async def upload(request: AnyUploadRequest, ctx: JobContext) -> AnyUploadResult:
@@ -271,7 +269,7 @@ async def _store_copy(
     file: _File, ctx: JobContext, storage: Storage, found: FileContent, copy: Path, order: Order
 ) -> PreparedCopy:
     key = prepared_key(ctx.session_id, file.filename)
-    size_bytes = await storage.files.write(key, copy, content_type=_PARQUET, order=order)
+    size_bytes = await storage.files.write(key, copy, content_type=PARQUET, order=order)
     return PreparedCopy(s3_uri=storage.uri(key), size_bytes=size_bytes, reasons=found.reasons)
 
 

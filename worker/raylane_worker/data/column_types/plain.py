@@ -221,7 +221,6 @@ class PlainNumbers:
 
 
 _ZERO, _ONE = numbers([0, 1], pa.int32())
-_ZERO_FLOAT: Final = numbers([0.0], pa.float64())[0]
 
 
 def _cast(cells: pa.StringArray, arrow_type: pa.DataType) -> pa.Array:

@@ -32,7 +32,7 @@ def _outcome(task: Task) -> Outcome:
         return Outcome(content=read_here(task))
     except RaylaneError as error:
         return Outcome(error=error.info())
-    except Exception as error:
+    except Exception as error:  # a bug: the worker gets a sentence that says where, and the log the traceback
         logger.exception("reading %s failed", task.filename)
         return Outcome(error=InternalError(f"reading the file failed: {type(error).__name__}: {error}").info())
 

@@ -47,7 +47,7 @@ def sniff(path: Path, options: ReadingOptions) -> Sniffed:
     binary = binary_format(head)
     nulls = NULL_MARKERS if options.null_markers is None else ("", *options.null_markers)
     if binary is not None:
-        if compression is not None and binary is not FileFormat.CSV:
+        if compression is not None:
             raise InvalidFile(f"the file is a {binary} file in {compression}; unpack it first")
         _refuse_options_of_text(options, binary)
         base = Reading(format=binary, null_markers=nulls)

@@ -9,6 +9,7 @@ import re
 import tempfile
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import duckdb
@@ -40,7 +41,6 @@ _DUCKDB: Final[dict[str, str | bool | int | float | list[str]]] = {
     "threads": 1,
     "memory_limit": "256MB",
 }
-_CONNECTION: Final[list[duckdb.DuckDBPyConnection]] = []
 
 
 @dataclass
@@ -104,8 +104,9 @@ def _propose(text: str, delimiter: str | None, options: ReadingOptions) -> _Prop
             is_table = found is not None and (found.columns > 1 or delimiter is not None)
             if found is not None and is_table and (lenient or not _skips_records(text, found)):
                 return found
-    simple = _Proposal(delimiter or ",", options.quote or '"', options.escape or "", "", 0, has_header=True, columns=1)
-    return simple._replace(delimiter=delimiter or _most_regular(text, simple))
+    return _Proposal(
+        delimiter or _most_regular(text), options.quote or '"', options.escape or "", "", 0, has_header=True, columns=1
+    )
 
 
 def _sniff(path: str, said: dict[str, str | bool | None]) -> _Proposal | None:
@@ -115,7 +116,7 @@ def _sniff(path: str, said: dict[str, str | bool | None]) -> _Proposal | None:
     columns = "Delimiter, Quote, Escape, Comment, SkipRows, HasHeader, len(Columns)"
     try:
         query = f"SELECT {columns} FROM sniff_csv($path{given})"  # noqa: S608  # `given` has only names from `_propose`
-        row = _duckdb().execute(query, {"path": path} | arguments).fetchone()
+        row = _duckdb().cursor().execute(query, {"path": path} | arguments).fetchone()
     except duckdb.Error:
         return None
     if row is None:
@@ -128,11 +129,10 @@ def _sniff(path: str, said: dict[str, str | bool | None]) -> _Proposal | None:
     return _Proposal(delimiter, quote, escape, comment, skipped, has_header, count)
 
 
+@cache
 def _duckdb() -> duckdb.DuckDBPyConnection:
-    """Returns a new cursor of one connection that every thread of this process uses."""
-    if not _CONNECTION:
-        _CONNECTION.append(duckdb.connect(config=_DUCKDB))
-    return _CONNECTION[0].cursor()
+    """Returns the connection of this process. Threads need a cursor each."""
+    return duckdb.connect(config=_DUCKDB)
 
 
 def _skips_records(text: str, found: _Proposal) -> bool:
@@ -142,7 +142,7 @@ def _skips_records(text: str, found: _Proposal) -> bool:
     return sum(count > 1 for count in filled) > 1 or max(filled, default=0) >= found.columns
 
 
-def _most_regular(text: str, dialect: _Proposal) -> str:
+def _most_regular(text: str) -> str:
     """Returns the delimiter with which most lines have the same number of cells; ',' if every line has one."""
     lines = [line for line in text.splitlines()[:CHECKED_ROWS] if line.strip()]
 
@@ -152,7 +152,7 @@ def _most_regular(text: str, dialect: _Proposal) -> str:
         return (lines_with_it / len(lines), count) if count else (0, 0)
 
     best = max(_DELIMITERS, key=regularity)
-    return best if regularity(best)[0] > _REGULAR else dialect.delimiter
+    return best if regularity(best)[0] > _REGULAR else ","
 
 
 def _warnings(rows: list[Row], header_line: int, fields: Mapping[str, str | int]) -> Iterator[str]:

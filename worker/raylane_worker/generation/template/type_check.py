@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from raylane_common.errors import AmbiguousColumn, TypeMismatch
 from raylane_common.wire.sources import ColumnType, FileSource
@@ -20,29 +20,6 @@ from raylane_worker.generation.template.question import (
 if TYPE_CHECKING:
     from raylane_common.wire.sources import Column, Source
     from raylane_worker.generation.template.question import Condition, Question
-
-# pyarrow's default: what its reader, and so Ray's, takes for a missing value in a CSV. See docs/decisions/0025.
-NULL_MARKERS: Final = frozenset(
-    [
-        "",
-        "#N/A",
-        "#N/A N/A",
-        "#NA",
-        "-1.#IND",
-        "-1.#QNAN",
-        "-NaN",
-        "-nan",
-        "1.#IND",
-        "1.#QNAN",
-        "N/A",
-        "NA",
-        "NULL",
-        "NaN",
-        "n/a",
-        "nan",
-        "null",
-    ]
-)
 
 
 def check_types(question: Question) -> None:
