@@ -81,6 +81,7 @@ def zipped(*members: tuple[str, str]) -> bytes:
         ("a b c\n1 2 3\n4 5 6\n", "a b c", "1 2 3|4 5 6", {"delimiter": " "}),
         ("name;betrag\nA;1,5\nB;2,75\n", "name betrag", "A 1,5|B 2,75", {"delimiter": ";", "decimal": ","}),
         ("1,alice,5\n2,bob,6\n3,carol,7\n", "  ", "1 alice 5|2 bob 6|3 carol 7", {"header_line": 0}),
+        ("key,50%\na,1\nb,2\n", "key 50%", "a 1|b 2", {}),
         ("0.5,1.25,3\n", "  ", "0.5 1.25 3", {"header_line": 0}),
         ("1,2,3\n4,5,6\n", "  ", "1 2 3|4 5 6", {"header_line": 0}),
         ("name,2019,2020\na,1,2\nb,3,4\n", "name 2019 2020", "a 1 2|b 3 4", {}),

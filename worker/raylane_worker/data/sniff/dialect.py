@@ -162,7 +162,10 @@ def _warnings(rows: list[Row], header_line: int, fields: Mapping[str, str | int]
     if widths == {1} and (other := _delimiter_in(rows)):
         yield f"only one column was found; if {other!r} separates the columns, use --delimiter '{other}'"
     elif widths == {1} and sum(bool(_ALIGNED.search(row.cells[0])) for row in rows) > 1:
-        yield "only one column was found, but columns seem to be aligned with spaces; put a delimiter between them"
+        yield (
+            "only one column was found, but columns seem to be aligned with spaces; put a delimiter between them, and "
+            "name it with --delimiter if it is a rare one"
+        )
 
 
 def _delimiter_in(rows: list[Row]) -> str | None:

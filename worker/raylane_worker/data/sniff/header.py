@@ -154,7 +154,12 @@ def _is_data(first: Row, others: list[Row]) -> bool:
 
 
 def _is_alike(cell: str, column: list[str]) -> bool:
-    """Returns whether the cell is a number as most of the column are, or a date as most of them are."""
+    """Returns whether the cell is a number as most of the column are, or a date as most of them are.
+
+    `50%` above plain numbers is a name.
+    """
+    if "%" in cell and not any("%" in each for each in column):
+        return False
     dates = sum(bool(_DATE.fullmatch(each)) for each in column)
     return bool(_DATE.fullmatch(cell) if 2 * dates > len(column) else _NUMBER.fullmatch(cell))
 
