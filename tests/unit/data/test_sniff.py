@@ -30,6 +30,8 @@ POLISH = "a;b\n" + "1;Łódź i Gdańsk i Wałęsa późno\n" * 10
 CZECH = "a;b\n" + "1;Příliš žluťoučký kůň úpěl ďábelské čepice\n" * 10
 KOREAN = "이름;도시\n" + "홍길동;서울특별시의 주소입니다\n김철수;부산광역시 해운대구\n" * 20
 CHINESE = "姓名;城市\n" + "王小明;臺北市信義區的地址\n陳大文;高雄市左營區\n" * 20
+HUNGARIAN = "a;b\n" + "".join(f"1;{word}\n" for word in ("Győr", "Szűcs", "Kőszeg", "Pécs", "Erdős Pál", "Dörömbözés"))
+TURKISH = "a;b\n" + "".join(f"1;{word}\n" for word in ("Eskişehir", "Şişli", "Muğla", "Beyoğlu", "İzmir"))
 JAPANESE = "名前;都市\n" + "".join(f"山田太郎{number};東京都新宿区の住所です\n" for number in range(30))
 
 
@@ -105,8 +107,8 @@ def zipped(*members: tuple[str, str]) -> bytes:
         ('"Sales, in EUR"\n\na,b\n1,2\n3,4\n', "a b", "1 2|3 4", {"header_line": 3}),
         (
             "Series Id:  X1\n\nAdjusted\nTitle:  Rate\n\n\nid,Year,Value,\nX1,1959,5.8\nX1,1960,5.1\n",
-            "id Year Value ",
-            "X1 1959 5.8 |X1 1960 5.1 ",
+            "id Year Value",
+            "X1 1959 5.8|X1 1960 5.1",
             {"header_line": 7},
         ),
         ("a,b\n1,2\n3,4\n  \n", "a b", "1 2|3 4", {}),
@@ -114,6 +116,11 @@ def zipped(*members: tuple[str, str]) -> bytes:
         ("a,b,c", "a b c", "", {}),
         ("a,b\n,\n,\n", "a b", " | ", {}),
         ("a, b, c\n1, 2, x\n3, 4, y\n", "a b c", "1 2 x|3 4 y", {}),
+        ('"Weight","Feed"\n"1",26.5,NA\n"2",27.5,5.2\n', " Weight Feed", "1 26.5 NA|2 27.5 5.2", {}),
+        ("name   n\nAda   10\nGrace 20\n", "name n", "Ada 10|Grace 20", {"delimiter": " "}),
+        ("PARENT,PAR1\nORC,1\n", "PARENT PAR1", "ORC 1", {}),
+        ('"","1","2"\n"a",1,2\n"b",4,5\n', " 1 2", "a 1 2|b 4 5", {}),
+        ("BZhang,n\nx,1\n", "BZhang n", "x 1", {}),
         ("id,tags\n1,a|b|c\n2,d|e|f\n", "id tags", "1 a|b|c\n2 d|e|f", {}),
         ("x\n1\n2\n", "x", "1|2", {}),
         ("amount,amount\n1,2\n", "amount amount", "1 2", {}),
@@ -125,7 +132,7 @@ def test_a_dialect_is_found_and_read(
 ) -> None:
     found, found_names, found_rows = read(written(text))
     lines = rows.split("\n" if "\n" in rows else "|")
-    assert found_names == names.split(" ")
+    assert found_names == [name.replace("_", " ") for name in names.split(" ")]
     assert found_rows == [tuple(cell.replace("_", " ") for cell in row.split(" ")) for row in lines if row]
     wanted = Reading().model_dump() | expected
     if "decimal" not in expected:
@@ -150,6 +157,9 @@ def test_a_dialect_is_found_and_read(
         (POLISH.encode("cp1250"), "cp1250", True),
         (CZECH.encode("cp1250"), "cp1250", True),
         (b"a;b\n1;x\xa0y\n2;z\n", "cp1252", True),
+        (HUNGARIAN.encode("cp1250"), "cp1250", True),
+        (TURKISH.encode("cp1254"), "cp1254", True),
+        (RUSSIAN.encode("cp866"), "cp866", True),
         (JAPANESE.encode("shift_jis"), "cp932", True),
         (JAPANESE.encode("gb18030"), "gb18030", True),
         (KOREAN.encode("euc_kr"), "cp949", True),
@@ -211,10 +221,15 @@ def test_a_compressed_file_is_read(written: Written, pack: Callable[[bytes], byt
         (b"a;b\n1;2\n\n\na;b\n3;4;5\n", "line 6 has 3 cells"),
         (b"a,b\n1,2\n3,4\n\nc,d,e\n5,6,7\n", "line 5 has 3 cells"),
         (
-            b'"Weight","Feed"\n"1",26.5,NA\n"2",27.5,5.2\n',
+            b"Weight,Feed\nx,26.5,NA\ny,27.5,5.2\n",
             "line 1 names 2 columns, and every line below has one cell more",
         ),
         (b"a" + b",a" * 10_000 + b"\n", "at most 10,000 columns"),
+        (b"569,30,malignant,benign\n17.9,10.3,122,1001,0\n20.5,17.7,132,1326,0\n", "no line names the columns"),
+        (b"Sales 2024\n1,alice,5\n2,bob,6\n", "delete what is above line 2"),
+        (b'a,b\n"x,1\ny,2\nz,3\n', "a quote that opens on line 2 is never closed"),
+        (b'a,b\n1,"abc\n2,"def"\n3,"ghi\n', "begins on line 2 has text behind the quote"),
+        (bytes(range(1, 32)) * 9, "not text, but binary data"),
         (b"sep=;\n", "only a separator line"),
     ],
     ids=short,
@@ -232,8 +247,8 @@ def test_what_cannot_be_read_is_refused_with_the_reason(written: Written, data: 
         (b'{"data": [1]}', FileFormat.JSON),
         (b'{"a": 1}\n{"a": 2}\n', FileFormat.JSON_LINES),
         (b"[a],[b]\n1,2\n", FileFormat.CSV),
-        (b"PAR1....", FileFormat.PARQUET),
-        (b"ARROW1..", FileFormat.ARROW),
+        (b"PAR1\x15\x04", FileFormat.PARQUET),
+        (b"ARROW1\0\0", FileFormat.ARROW),
     ],
 )
 def test_a_format_is_known_by_its_content(written: Written, data: bytes, found: FileFormat) -> None:
@@ -247,7 +262,8 @@ def test_a_format_is_known_by_its_content(written: Written, data: bytes, found: 
         ("anna,Oslo\nbob,Rome\ncarl,Paris\n", "line 1 is taken for the names of the columns"),
         ("Sales 2024\na,b\n1,2\n3,4\n", "'Sales 2024', is left out"),
         ("2024-01-05 10:00:00 INFO a, b\n2024-01-05 10:00:01 WARN c, d\n", "seems to be data"),
-        ("name   n\nAda   10\nGrace 20\n", "aligned with spaces"),
+        ("name           n\nAda Lovelace   10\nGrace Hopper   20\n", "aligned with spaces"),
+        ("name n\nAda 10\nGrace 20\n", "spaces separate the columns"),
         ('"a;b"\n1\n2\n', "if ';' separates the columns"),
     ],
 )
@@ -292,6 +308,7 @@ def test_what_the_user_says_wins(
         ({"header_line": 9}, "reading.header_line: is 9"),
         ({"encoding": "klingon"}, "reading.encoding: 'klingon' is not a known encoding"),
         ({"encoding": "base64"}, "reading.encoding: 'base64' is not an encoding of text"),
+        ({"delimiter": ",", "quote": ","}, "reading.delimiter: is also the quote"),
         ({"sheet": "Sheet1"}, "reading.sheet: only a workbook has sheets"),
     ],
 )

@@ -1,30 +1,34 @@
-"""Reads a CSV as text with pyarrow; one whose rows differ in length is first written anew. See docs/decisions/0028."""
+"""Reads a CSV as text with pyarrow, or with Python's `csv` where pyarrow would not read it right.
+
+See docs/decisions/0028.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
-import tempfile
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, BinaryIO, Final, NoReturn
+from typing import TYPE_CHECKING, BinaryIO, Final, NoReturn, cast
 
 import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
 from raylane_common.errors import InvalidFile
-from raylane_common.wire.reading import Reading
 from raylane_worker.data.readers import Decide
+from raylane_worker.data.readers.csv_batches import BlankLines, batches_of, without_first
+from raylane_worker.data.readers.csv_quotes import QuoteCheck
 from raylane_worker.data.readers.plain import open_text
-from raylane_worker.data.readers.rows import Row, csv_format, first_line, has_spaced_cells, head_lines, split
+from raylane_worker.data.readers.rows import Row, csv_format, has_spaced_cells, head_of, names_of, split
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from raylane_common.wire.reading import Reading
+
 # A record must fit into a block, and a few blocks are in memory at once.
 _BLOCK_BYTES: Final = 16 * 1024 * 1024
 _SHOWN_CHARACTERS: Final = 80
-_PLAIN: Final = Reading()
 # DOS ends a file with this control character.
 _BLANK: Final = " \t\x1a"
 
@@ -41,48 +45,47 @@ class CsvBatches:
         self._stack = stack
         self.warnings: list[str] = []
         with self._open() as file:
-            lines = head_lines(file)
-        self._spaced = has_spaced_cells(lines, reading.model_dump())
-        header, self._first_line = [], first_line(lines)
+            head = head_of(file)
+        fields = reading.model_dump()
+        self._format = csv_format(fields, spaced=has_spaced_cells(head.lines, fields))
+        header, self._first_line = [], head.first_line
         if reading.header_line:
-            written = csv.reader(
-                lines[reading.header_line - 1 :], **csv_format(reading.model_dump(), spaced=self._spaced)
-            )
+            written = csv.reader(head.lines[reading.header_line - 1 :], **self._format)
             header = next(written, [])
             self._first_line = reading.header_line + written.line_num
-        rows = split(lines, self._first_line, reading.model_dump())
-        self._is_rewritten = bool(reading.comment) or self._spaced
-        width = max(len(header), _width(rows, len(header)))
-        self.names = [*header, *[""] * (width - len(header))]
+        rows = split(head, self._first_line, fields)
+        self.names = names_of(header, rows, head.lines, reading.quote)
         if not self.names:
             raise InvalidFile(f"line {reading.header_line} names no column; use --header-line to choose another line")
+        marks = reading.delimiter + reading.quote + reading.escape
+        self._is_for_arrow = not reading.comment and not self._format["skipinitialspace"] and marks.isascii()
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         """Yields the batches. Raises `InvalidFile` that names the line of what cannot be read."""
-        given, last = 0, None
-        if not self._is_rewritten:
-            ragged: list[arrow_csv.InvalidRow] = []
-            for batch in self._batches(self._open(), self._reading, self._first_line - 1, ragged):
-                given, last = given + batch.num_rows, batch
-                yield batch
-            self._is_rewritten = bool(ragged)
-        if self._is_rewritten:
+        if not self._is_for_arrow:
+            yield from batches_of(self._records())
+            return
+        given, blank = 0, BlankLines()
+        ragged: list[arrow_csv.InvalidRow] = []
+        checked = QuoteCheck(self._open(), self._reading)
+        for batch in self._arrow_batches(checked, ragged):
+            rows = blank.without(batch) if len(self.names) == 1 else batch
+            given += rows.num_rows
+            if rows.num_rows:
+                yield rows
+        if ragged or not checked.is_regular:
             # The rows before the first one of another length were already given.
-            for batch in _without_first(self._rewritten(), given):
-                last = batch
-                yield batch
-        if last is not None:
-            self._check_last_quote(last)
+            yield from without_first(batches_of(self._records()), given)
+        elif blank.count:
+            self._warn_of_blank_lines(blank.count)
 
     def _open(self) -> BinaryIO:
         return self._stack.enter_context(open_text(self._path, self._reading.compression, self._reading.encoding))
 
-    def _batches(
-        self, file: BinaryIO, written: Reading, skipped_lines: int, ragged: list[arrow_csv.InvalidRow]
-    ) -> Iterator[pa.RecordBatch]:
+    def _arrow_batches(self, file: QuoteCheck, ragged: list[arrow_csv.InvalidRow]) -> Iterator[pa.RecordBatch]:
         """Yields the batches up to a row that has too few or too many cells, which is added to `ragged`.
 
-        `written` says how the text of `file` is written. Its first `skipped_lines` are left out.
+        In a file with one column, blank lines are rows without a value.
         """
 
         def note(row: arrow_csv.InvalidRow) -> str:
@@ -92,19 +95,24 @@ class CsvBatches:
         names = [f"c{index}" for index in range(len(self.names))]
         try:
             with arrow_csv.open_csv(
-                file,
+                cast("BinaryIO", file),
                 read_options=arrow_csv.ReadOptions(
-                    use_threads=False, block_size=_BLOCK_BYTES, column_names=names, skip_rows=skipped_lines
+                    use_threads=False, block_size=_BLOCK_BYTES, column_names=names, skip_rows=self._first_line - 1
                 ),
                 parse_options=arrow_csv.ParseOptions(
-                    delimiter=written.delimiter,
-                    quote_char=written.quote or False,
-                    escape_char=written.escape or False,
-                    double_quote=not written.escape,
+                    delimiter=self._reading.delimiter,
+                    quote_char=self._reading.quote or False,
+                    escape_char=self._reading.escape or False,
                     newlines_in_values=True,
+                    ignore_empty_lines=len(names) > 1,
                     invalid_row_handler=note,
                 ),
-                convert_options=arrow_csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string())),
+                convert_options=arrow_csv.ConvertOptions(
+                    column_types=dict.fromkeys(names, pa.string()),
+                    null_values=[""],
+                    strings_can_be_null=len(names) == 1,
+                    quoted_strings_can_be_null=False,
+                ),
             ) as batches:
                 for batch in batches:
                     if ragged:
@@ -115,21 +123,10 @@ class CsvBatches:
             if not any(problem in str(error) for problem in ("Empty CSV", "Could not skip")):
                 self._explain(error)
 
-    def _rewritten(self) -> Iterator[pa.RecordBatch]:
-        """Yields the batches of the file after Python's reader, which forgives more than pyarrow's, has split it."""
-        with tempfile.TemporaryFile(prefix="raylane-") as file:
-            text = io.TextIOWrapper(file, "utf-8", newline="", write_through=True)
-            writer = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\n")
-            writer.writerows(row.cells for row in self._records())
-            text.flush()
-            file.seek(0)
-            yield from self._batches(file, _PLAIN, 0, [])
-            text.detach()
-
     def _records(self) -> Iterator[Row]:
         """Yields the records in full length. A short one gets empty cells; empty cells too many are dropped.
 
-        Raises `InvalidFile` for a cell that has no column.
+        Raises `InvalidFile` for a cell that has no column, and for a quote that does not enclose a whole cell.
         """
         width, short, first_short = len(self.names), 0, 0
         for row in self._split():
@@ -149,16 +146,28 @@ class CsvBatches:
         text = io.TextIOWrapper(self._open(), "utf-8", newline="")
         for _ in range(self._first_line - 1):
             text.readline()
-        reader = csv.reader(text, **csv_format(self._reading.model_dump(), spaced=self._spaced))
+        reader = csv.reader(text, **self._format, strict=True)
         comment, line = self._reading.comment, self._first_line
+        blank = pending = 0
         try:
             for cells in reader:
                 is_blank = len(cells) <= 1 < len(self.names) and not "".join(cells).strip(_BLANK)
-                if cells and not is_blank and not (comment and cells[0].startswith(comment)):
+                if not cells:
+                    pending += 1
+                elif not is_blank and not (comment and cells[0].startswith(comment)):
+                    blank, pending = blank + pending, 0
                     yield Row(line, cells)
                 line = self._first_line + reader.line_num
         except csv.Error as error:
-            raise InvalidFile(f"line {line} cannot be split into cells: {error}", details={"line": line}) from error
+            self._refuse_quotes(line, str(error), error)
+        if blank and len(self.names) == 1:
+            self._warn_of_blank_lines(blank)
+
+    def _warn_of_blank_lines(self, count: int) -> None:
+        self.warnings.append(
+            f"{count:,} blank lines between the rows are left out; if they are missing values of the only column, "
+            'write them as ""'
+        )
 
     def _refuse_length(self, row: Row) -> NoReturn:
         names = f"the header names {len(self.names)}" if self._reading.header_line else f"others have {len(self.names)}"
@@ -169,29 +178,32 @@ class CsvBatches:
             details={"line": row.line},
         )
 
-    def _check_last_quote(self, last: pa.RecordBatch) -> None:
-        """Raises `InvalidFile` if the file ends in the middle of a quoted cell, which then holds all lines below."""
-        cell = last.column(last.num_columns - 1)[-1].as_py() or ""
-        if not self._reading.quote or not ({"\n", "\r"} & set(cell)):
-            return
-        with self._open() as file:
-            tail = b""
-            while chunk := file.read(_BLOCK_BYTES):
-                tail = (tail + chunk)[-1000:]
-        if not tail.rstrip(b"\r\n ").endswith(self._reading.quote.encode()):
-            line = max(row.line for row in self._split())
-            raise InvalidFile(
-                f"a quote that opens on line {line} is never closed, so the rest of the file would be one cell; "
-                "close it, or use --quote '' if the file has no quotes",
-                details={"line": line},
-            )
+    def _refuse_quotes(self, line: int, problem: str, cause: Exception) -> NoReturn:
+        quote = self._reading.quote
+        if "unexpected end" in problem:
+            what = f"a quote that opens on line {line} is never closed, so the rest of the file would be one cell"
+        elif "expected after" in problem:
+            what = f"the record that begins on line {line} has text behind the quote {quote} that ends a cell"
+        else:
+            what = f"the record that begins on line {line} is longer than {_BLOCK_BYTES // 1024**2} MiB"
+        raise InvalidFile(
+            f"{what}: {self._line(line)!r}; double quotes inside cells, use --escape '\\' after a backslash, "
+            "or --quote '' if quotes are letters",
+            details={"line": line},
+        ) from cause
+
+    def _line(self, number: int) -> str:
+        with io.TextIOWrapper(self._open(), "utf-8", newline="") as text:
+            for _ in range(number - 1):
+                text.readline()
+            return text.readline(_SHOWN_CHARACTERS).rstrip("\r\n")
 
     def _explain(self, error: pa.ArrowInvalid) -> NoReturn:
         if "straddl" in str(error) or "out of sync" in str(error):
-            raise InvalidFile(
-                f"a record is longer than {_BLOCK_BYTES // 1024**2} MiB, or a quote is never closed; "
-                "use --quote '' if the file has no quotes"
-            ) from error
+            # Python's reader tells the line.
+            for _ in self._records():
+                pass
+            raise InvalidFile(f"a record is longer than {_BLOCK_BYTES // 1024**2} MiB; split it") from error
         raise InvalidFile(f"the file cannot be read: {str(error).splitlines()[0][: 3 * _SHOWN_CHARACTERS]}") from error
 
 
@@ -200,21 +212,3 @@ def open_file(path: Path, reading: Reading) -> Iterator[CsvBatches]:
     """Opens a CSV. Raises `InvalidFile`."""
     with ExitStack() as stack:
         yield CsvBatches(path, reading, stack)
-
-
-def _width(rows: list[Row], header_width: int) -> int:
-    """Returns how many cells a row has, if all cells beyond the header's are empty; otherwise the header's."""
-    widths = [len(row.cells) for row in rows]
-    if not header_width:
-        return max(set(widths), key=lambda width: (widths.count(width), width), default=0)
-    surplus = [cell for row in rows for cell in row.cells[header_width:]]
-    return max(widths, default=0) if not any(cell.strip() for cell in surplus) else header_width
-
-
-def _without_first(batches: Iterator[pa.RecordBatch], rows: int) -> Iterator[pa.RecordBatch]:
-    """Yields the batches without their first `rows` rows."""
-    for batch in batches:
-        left = batch.slice(rows)
-        rows = max(0, rows - batch.num_rows)
-        if left.num_rows:
-            yield left

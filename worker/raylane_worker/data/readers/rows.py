@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from itertools import chain
 from typing import TYPE_CHECKING, BinaryIO, Final, Literal, NamedTuple, TypedDict
 
 from raylane_common.errors import InvalidFile
@@ -11,11 +12,26 @@ from raylane_common.errors import InvalidFile
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# Enough for a dialect and for the names of 10,000 columns.
+# Enough for a dialect.
 HEAD_BYTES: Final = 256 * 1024
+# The names of 10,000 columns, or a long cell in the first row, may need more.
+_LONG_HEAD_BYTES: Final = 16 * 1024 * 1024 - HEAD_BYTES
+_ENOUGH_LINES: Final = 10
 CHECKED_ROWS: Final = 1000
 # A cell may be as long as a block of the reader. The limit is that of the whole process.
 csv.field_size_limit(16 * 1024 * 1024)
+
+
+class Head(NamedTuple):
+    """The first lines of a file, with their ends, and whether these are all lines."""
+
+    lines: list[str]
+    is_whole: bool
+
+    @property
+    def first_line(self) -> int:
+        """The number of the first line that is not blank."""
+        return next((number for number, line in enumerate(self.lines, start=1) if line.strip()), 1)
 
 
 class Row(NamedTuple):
@@ -32,52 +48,90 @@ class CsvFormat(TypedDict):
     quotechar: str | None
     quoting: Literal[0, 3]
     escapechar: str | None
-    doublequote: bool
     skipinitialspace: bool
 
 
-def head_lines(text: BinaryIO) -> list[str]:
+def head_of(text: BinaryIO) -> Head:
     """Returns the first lines of UTF-8 text, without one that is cut."""
-    head = text.read(HEAD_BYTES).decode("utf-8", "ignore")
-    # `str.splitlines` also splits at characters that are no line ends in a CSV.
-    lines = list(io.StringIO(head, newline=""))
-    if len(lines) > 1 and text.read(1):
-        del lines[-1]
-    return lines
+    head = b""
+    for size in (HEAD_BYTES, _LONG_HEAD_BYTES):
+        head += text.read(size)
+        # `str.splitlines` also splits at characters that are no line ends in a CSV.
+        lines = list(io.StringIO(head.decode("utf-8", "ignore"), newline=""))
+        if len(head) < HEAD_BYTES or len(lines) > _ENOUGH_LINES:
+            break
+    is_whole = not text.read(1)
+    return Head(lines if is_whole or len(lines) == 1 else lines[:-1], is_whole)
 
 
-def first_line(lines: list[str]) -> int:
-    """Returns the number of the first line that is not blank."""
-    return next((number for number, line in enumerate(lines, start=1) if line.strip()), 1)
-
-
-def split(lines: list[str], start: int, fields: Mapping[str, str | int]) -> list[Row]:
+def split(head: Head, start: int, fields: Mapping[str, str | int]) -> list[Row]:
     """Returns the first records of the lines from number `start`, without blank lines and comments."""
     rows: list[Row] = []
     comment = str(fields["comment"])
-    reader = csv.reader(lines[start - 1 :], **csv_format(fields, spaced=has_spaced_cells(lines, fields)))
+    reader = csv.reader(head.lines[start - 1 :], **csv_format(fields, spaced=has_spaced_cells(head.lines, fields)))
     line = start
     try:
         for cells in reader:
             if any(cell.strip() for cell in cells) and not (comment and cells[0].startswith(comment)):
                 rows.append(Row(line, cells))
             if len(rows) == CHECKED_ROWS:
-                break
+                return rows
             line = start + reader.line_num
     except csv.Error as error:
         raise InvalidFile(f"line {line} cannot be split into cells: {error}", details={"line": line}) from error
+    if not head.is_whole and len(rows) > 1 and rows[-1].line < len(head.lines):
+        # A cell with line ends, whose own end may be below the head.
+        del rows[-1]
     return rows
 
 
+def names_of(header: list[str], rows: list[Row], lines: list[str], quote: str) -> list[str]:
+    """Returns the names of the columns: '' for one that the header does not name.
+
+    R writes the names of rows into a first column that its header leaves out. Delimiters at the end of all rows make
+    columns without names and without values; those only at the end of the header make none.
+    """
+    while rows and header and not header[-1].strip() and all(len(row.cells) < len(header) for row in rows):
+        header = header[:-1]
+    width = _width(rows, len(header))
+    if width == len(header) and has_row_names(header, rows, lines, quote):
+        return ["", *header]
+    return [*header, *[""] * (width - len(header))]
+
+
+def _width(rows: list[Row], header_width: int) -> int:
+    """Returns how many cells a row has, if all cells beyond the header's are empty; otherwise the header's."""
+    widths = [len(row.cells) for row in rows]
+    if not header_width:
+        return max(set(widths), key=lambda width: (widths.count(width), width), default=0)
+    surplus = [cell for row in rows for cell in row.cells[header_width:]]
+    return max(header_width, *widths, 0) if not any(cell.strip() for cell in surplus) else header_width
+
+
+def has_row_names(header: list[str], rows: list[Row], lines: list[str], quote: str) -> bool:
+    """Returns whether all rows begin with a name that the header does not count: a number from 1 on, or in quotes."""
+    if not rows or not header or any(len(row.cells) != len(header) + 1 for row in rows):
+        return False
+    first = [row.cells[0] for row in rows]
+    counts = first == [str(number) for number in range(1, len(rows) + 1)]
+    quoted = bool(quote) and all(lines[row.line - 1].startswith(quote) for row in rows)
+    return counts or (quoted and len(set(first)) == len(first))
+
+
 def has_spaced_cells(lines: list[str], fields: Mapping[str, str | int]) -> bool:
-    """Returns whether spaces after the delimiters belong to them: before a quote, or everywhere in `1, a, b`."""
+    """Returns whether spaces after the delimiters belong to them: before a quote, or everywhere in `1, a, b`.
+
+    If spaces are the delimiters, several of them are one, which aligns the columns.
+    """
     quote, delimiter = str(fields["quote"]), str(fields["delimiter"])
     spaced = f"{delimiter} "
+    checked = lines[:CHECKED_ROWS]
     if delimiter == " ":
-        return False
-    if quote and any(f"{spaced}{quote}" in line for line in lines):
-        return True
-    delimited = [line for line in lines[:CHECKED_ROWS] if delimiter in line]
+        return any(spaced in line.strip() for line in checked)
+    if quote and any(f"{spaced}{quote}" in line for line in checked):
+        cells = chain.from_iterable(csv.reader(checked, **csv_format(fields, spaced=False)))
+        return any(cell.startswith(" ") and cell.lstrip(" ").startswith(quote) for cell in cells)
+    delimited = [line for line in checked if delimiter in line]
     return len(delimited) > 1 and all(line.count(delimiter) == line.count(spaced) for line in delimited)
 
 
@@ -89,6 +143,5 @@ def csv_format(fields: Mapping[str, str | int], *, spaced: bool) -> CsvFormat:
         quotechar=quote or None,
         quoting=csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE,
         escapechar=escape or None,
-        doublequote=not escape,
         skipinitialspace=spaced,
     )

@@ -13,7 +13,7 @@ from raylane_common.errors import InvalidFile, InvalidRequest
 from raylane_common.wire.names import FileFormat
 from raylane_common.wire.reading import NULL_MARKERS, Reading
 from raylane_worker.data.readers.plain import open_plain, open_text
-from raylane_worker.data.readers.rows import HEAD_BYTES, head_lines
+from raylane_worker.data.readers.rows import HEAD_BYTES, head_of
 from raylane_worker.data.sniff.dialect import dialect_of
 from raylane_worker.data.sniff.encodings import check_encoding, encoding_of
 from raylane_worker.data.sniff.kinds import binary_format, compression_of, is_compressed, text_format
@@ -72,8 +72,8 @@ def _text(path: Path, compression: Compression | None, options: ReadingOptions, 
         if is_guess:
             warnings.append(f"the text is not UTF-8 and is read as {encoding}; if letters are wrong, use --encoding")
     with open_text(path, compression, encoding) as file:
-        lines = head_lines(file)
-    head = "".join(lines)
+        beginning = head_of(file)
+    head = "".join(beginning.lines)
     if not head.strip():
         raise InvalidFile("the file is empty")
     found = text_format(head)
@@ -83,7 +83,7 @@ def _text(path: Path, compression: Compression | None, options: ReadingOptions, 
         return Sniffed(base, tuple(warnings))
     if options.sheet is not None:
         raise InvalidRequest.field("reading.sheet", "only a workbook has sheets, and this file is text")
-    dialect = dialect_of(lines, options)
+    dialect = dialect_of(beginning, options)
     return Sniffed(base.model_copy(update=dialect.fields), (*warnings, *dialect.warnings))
 
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import duckdb
 
 from raylane_common.errors import InvalidFile, InvalidRequest
-from raylane_worker.data.readers.rows import CHECKED_ROWS, Row, first_line, split
-from raylane_worker.data.sniff.header import find_header, said_header
+from raylane_worker.data.readers.rows import CHECKED_ROWS, Head, Row, has_row_names, split
+from raylane_worker.data.sniff.header import Header, find_header, has_names, said_header
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -51,33 +51,46 @@ class Dialect:
     warnings: list[str] = field(default_factory=list)
 
 
-def dialect_of(lines: list[str], options: ReadingOptions) -> Dialect:
-    """Returns the dialect of the CSV that begins with these lines.
+def dialect_of(head: Head, options: ReadingOptions) -> Dialect:
+    """Returns the dialect of the CSV that begins with `head`.
 
     Raises `InvalidRequest` if an option does not fit the file, and `InvalidFile`.
     """
-    first = first_line(lines)
+    lines, first = head.lines, head.first_line
     named = _SEPARATOR_LINE.fullmatch(lines[first - 1])
     delimiter = options.delimiter or (named[1] if named else None)
     start = first + 1 if named else first
     if len(lines) < start:
         raise InvalidFile("the file holds only a separator line, and no data")
     proposed = _propose("".join(lines[start - 1 :]), delimiter, options)
+    quote = proposed.quote if options.quote is None else options.quote
+    escape = proposed.escape if options.escape is None else options.escape
     fields: dict[str, str | int] = {
         "delimiter": delimiter or proposed.delimiter,
-        "quote": proposed.quote if options.quote is None else options.quote,
-        "escape": proposed.escape if options.escape is None else options.escape,
+        "quote": quote,
+        # A quote before a quote is a doubled one.
+        "escape": "" if escape == quote else escape,
         "comment": proposed.comment,
     }
-    rows = split(lines, start, fields)
+    if fields["delimiter"] in (quote, escape):
+        raise InvalidRequest.field("reading.delimiter", "is also the quote or the escape; they have to differ")
+    rows = split(head, start, fields)
     if options.delimiter is not None and all(len(row.cells) == 1 for row in rows):
         raise InvalidRequest.field(
             "reading.delimiter", f"no line has {options.delimiter!r}; leave it out to find it out"
         )
     fields["decimal"] = options.decimal or _decimal_mark(rows, str(fields["delimiter"]))
-    header = said_header(options.header_line, lines) or find_header(
-        rows, skipped_until=start + proposed.skipped_lines, has_header=proposed.has_header
-    )
+    if (
+        options.header_line is None
+        and rows
+        and has_names(rows[0].cells)
+        and has_row_names(rows[0].cells, rows[1:], lines, quote)
+    ):
+        header = Header(rows[0].line, ("the header leaves out the first column, which seems to name the rows",))
+    else:
+        header = said_header(options.header_line, lines) or find_header(
+            rows, skipped_until=start + proposed.skipped_lines, has_header=proposed.has_header
+        )
     fields["header_line"] = header.line
     return Dialect(fields, [*header.warnings, *_warnings(rows, header.line, fields)])
 
@@ -104,9 +117,10 @@ def _propose(text: str, delimiter: str | None, options: ReadingOptions) -> _Prop
             is_table = found is not None and (found.columns > 1 or delimiter is not None)
             if found is not None and is_table and (lenient or not _skips_records(text, found)):
                 return found
-    return _Proposal(
-        delimiter or _most_regular(text), options.quote or '"', options.escape or "", "", 0, has_header=True, columns=1
-    )
+    simple = _Proposal(delimiter or ",", options.quote or '"', options.escape or "", "", 0, has_header=True, columns=1)
+    if delimiter is None and _is_aligned(text):
+        return simple._replace(delimiter=" ")
+    return simple._replace(delimiter=delimiter or _most_regular(text, simple))
 
 
 def _sniff(path: str, said: dict[str, str | bool | None]) -> _Proposal | None:
@@ -142,7 +156,14 @@ def _skips_records(text: str, found: _Proposal) -> bool:
     return sum(count > 1 for count in filled) > 1 or max(filled, default=0) >= found.columns
 
 
-def _most_regular(text: str) -> str:
+def _is_aligned(text: str) -> bool:
+    """Returns whether spaces, some of them in runs, give every line the same number of cells."""
+    lines = [line for line in text.splitlines()[:CHECKED_ROWS] if line.strip()]
+    counts = {len(line.split()) for line in lines}
+    return len(lines) > 1 and len(counts) == 1 and counts != {1} and any("  " in line.strip() for line in lines)
+
+
+def _most_regular(text: str, dialect: _Proposal) -> str:
     """Returns the delimiter with which most lines have the same number of cells; ',' if every line has one."""
     lines = [line for line in text.splitlines()[:CHECKED_ROWS] if line.strip()]
 
@@ -159,6 +180,8 @@ def _warnings(rows: list[Row], header_line: int, fields: Mapping[str, str | int]
     widths = {len(row.cells) for row in rows if row.line >= header_line}
     if max(widths, default=0) > MAX_COLUMNS:
         raise InvalidFile(f"a line has {max(widths):,} cells; at most {MAX_COLUMNS:,} columns are supported")
+    if fields["delimiter"] == " ":
+        yield "spaces separate the columns; otherwise enclose cells that hold spaces in quotes, or use --delimiter"
     if widths == {1} and (other := _delimiter_in(rows)):
         yield f"only one column was found; if {other!r} separates the columns, use --delimiter '{other}'"
     elif widths == {1} and sum(bool(_ALIGNED.search(row.cells[0])) for row in rows) > 1:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
 from charset_normalizer import from_bytes
 
 from raylane_common.errors import InvalidFile, InvalidRequest
+from raylane_worker.data.sniff.alphabets import best_alphabet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,22 +26,13 @@ _MARKS: Final = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-# What most programs on Windows write in Western Europe and America.
-_WESTERN: Final = "cp1252"
 _UNUSED_IN_CP1252: Final = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
-# Those of spreadsheets and databases all over the world. Rare relatives of them only make a guess worse.
-_CANDIDATES: Final = ["cp1252", "cp1251", "koi8_r", "cp1253", "cp1255", "cp1256"]
-_CANDIDATES_WIDE: Final = ["cp932", "euc_jp", "gb18030", "big5", "cp949"]
-# Fewer bytes above ASCII are a sign or a name in a Western text.
-_ENOUGH_BYTES: Final = 10
-# Central European letters that are signs in the middle of a word in cp1252 (Polish), or never come together (Czech).
-_POLISH: Final = re.compile(rb"[A-Za-z\xc0-\xff][\xb3\xb9\xbf\x9f][A-Za-z\xc0-\xff]")
-# Its letters are where Hebrew has points, which hardly anybody writes.
-_KOI8: Final = re.compile(rb"[\xc0-\xdf]")
-_CZECH: Final = (b"\xec", b"\xf8", b"\xe8")
+# Those of several bytes a character, and one that has no capitals to tell it by.
+_CANDIDATES: Final = ["cp932", "euc_jp", "gb18030", "big5", "cp949", "cp874"]
+_PIECE_BYTES: Final = 4096
+_BETWEEN_WORDS: Final = re.compile(rb"[\t\r\n ,;]+")
 # As people write them.
-_NAMES: Final = {"koi8_r": "koi8-r", "euc_jp": "euc-jp"}
-_LINE_WITH_OTHER_BYTES: Final = re.compile(rb"[^\r\n]*[\x80-\xff][^\r\n]*")
+_NAMES: Final = {"euc_jp": "euc-jp"}
 
 
 class Encoding(NamedTuple):
@@ -87,16 +79,25 @@ def encoding_of(open_plain: Callable[[], AbstractContextManager[BinaryIO]]) -> E
                 except UnicodeDecodeError:
                     is_utf_8 = False
             if not chunk.isascii() and len(sample) < _SAMPLE_BYTES:
-                for found in _LINE_WITH_OTHER_BYTES.finditer(chunk):
-                    sample += found[0][:1000] + b"\n"
-                    if len(sample) >= _SAMPLE_BYTES:
-                        break
+                sample += _around_other_bytes(chunk)
             chunk = file.read(_CHUNK_BYTES)
         try:
             decoder.decode(b"", final=True)
         except UnicodeDecodeError:
             is_utf_8 = False
     return Encoding("utf-8", is_guess=False) if is_utf_8 else Encoding(_guess(bytes(sample)), is_guess=True)
+
+
+def _around_other_bytes(chunk: bytes) -> bytes:
+    """Returns the words of the chunk that have bytes above ASCII, up to the size of a sample."""
+    found = bytearray()
+    for start in range(0, len(chunk), _PIECE_BYTES):
+        piece = chunk[start : start + _PIECE_BYTES]
+        if not piece.isascii():
+            found += b" ".join(word for word in _BETWEEN_WORDS.split(piece) if not word.isascii()) + b"\n"
+        if len(found) >= _SAMPLE_BYTES:
+            break
+    return bytes(found)
 
 
 def _wide(head: bytes) -> str | None:
@@ -118,17 +119,13 @@ def _wide(head: bytes) -> str | None:
 
 
 def _guess(sample: bytes) -> str:
-    above_ascii = len(sample) - len(sample.translate(None, bytes(range(128, 256))))
-    if above_ascii >= _ENOUGH_BYTES:
-        # Delimiters make words less like a language. Others are a part of characters in some encodings.
-        words = re.sub(rb"[\t;,]", b" ", sample)
-        best = from_bytes(words, cp_isolation=_CANDIDATES + _CANDIDATES_WIDE).best()
-        found = best.encoding if best is not None else _WESTERN
-        if found == "cp1255" and len(_KOI8.findall(sample)) > above_ascii / 2:
-            return "koi8-r"
-        is_central = len(_POLISH.findall(sample)) > 1 or all(letter in sample for letter in _CZECH)
-        if is_central and found not in _CANDIDATES_WIDE:
-            return "cp1250"
-        if found != _WESTERN:
-            return _NAMES.get(found, found)
-    return "latin-1" if _UNUSED_IN_CP1252.search(sample) else _WESTERN
+    western = "latin-1" if _UNUSED_IN_CP1252.search(sample) else "cp1252"
+    fit = best_alphabet(sample)
+    if fit.is_good:
+        return western if fit.encoding == "cp1252" else fit.encoding
+    # Delimiters make words less like a language. Others are a part of characters in some encodings.
+    words = re.sub(rb"[\t;,]", b" ", sample)
+    best = from_bytes(words, cp_isolation=_CANDIDATES).best()
+    if best is not None:
+        return _NAMES.get(best.encoding, best.encoding)
+    return western

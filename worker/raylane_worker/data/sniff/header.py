@@ -60,7 +60,14 @@ def find_header(rows: list[Row], *, skipped_until: int, has_header: bool) -> Hea
     _refuse_row_names(rows[0], rows[1:])
     first, *others = below_title
     title = tuple(_title_warnings(rows, first))
-    if not title and (not has_header or _is_data(first, others)) and not _names_years(first):
+    is_data = _is_data(first, others) and not _names_years(first)
+    if title and is_data:
+        raise InvalidFile(
+            f"no line names the columns: line {first.line} looks like the lines below, and those above like a title; "
+            f"delete what is above line {first.line}, or use --header-line {first.line} if it names them",
+            details={"line": first.line},
+        )
+    if not title and (is_data or not has_header) and not _names_years(first) and not _has_index(first, others):
         doubt = (
             f"line {first.line} seems to be data, so the columns are named column_1, column_2 …; "
             f"if it names them, use --header-line {first.line}"
@@ -68,6 +75,19 @@ def find_header(rows: list[Row], *, skipped_until: int, has_header: bool) -> Hea
         return Header(0, (doubt,))
     unclear = _doubt(first, others)
     return Header(first.line, (*title, unclear) if unclear else title)
+
+
+def _has_index(first: Row, others: list[Row]) -> bool:
+    """Returns whether the first row leaves out the name of a column whose cells all differ, as R and pandas do."""
+    index = [row.cells[0] for row in others]
+    names = first.cells[1:]
+    return (
+        not first.cells[0].strip()
+        and all(name.strip() for name in names)
+        and len(set(names)) == len(names)
+        and all(index)
+        and len(set(index)) == len(index)
+    )
 
 
 def _refuse_row_names(first: Row, others: list[Row]) -> None:
@@ -88,7 +108,7 @@ def _place_of_names(rows: list[Row]) -> int | None:
     """
     for place, row in enumerate(rows[:_MAX_TITLE_ROWS]):
         below = [each.cells for each in rows[place + 1 : place + 1 + _ROWS_BELOW]]
-        if _has_names(row.cells) and _is_above_values(row.cells, below):
+        if has_names(row.cells) and _is_above_values(row.cells, below):
             return place if _is_title(rows[: place + 1]) else None
     return None
 
@@ -109,7 +129,8 @@ def _filled(row: Row) -> int:
     return sum(bool(cell.strip()) for cell in row.cells)
 
 
-def _has_names(cells: list[str]) -> bool:
+def has_names(cells: list[str]) -> bool:
+    """Returns whether the cells may name columns: they differ, and none is a number or a date."""
     filled = [cell for cell in cells if cell.strip()]
     return bool(filled) and len(set(filled)) == len(filled) and not any(map(_is_value, filled))
 
@@ -144,10 +165,10 @@ def _title_warnings(rows: list[Row], header: Row) -> Iterator[str]:
 def _is_data(first: Row, others: list[Row]) -> bool:
     """Returns whether the first row has a number above numbers and a date above dates, in every such column.
 
-    A row without others is data if it has nothing else.
+    A row without others is data if it has a number or a date.
     """
     if not others:
-        return all(map(_is_value, first.cells))
+        return any(map(_is_value, first.cells))
     columns = zip(first.cells, *(row.cells for row in others if len(row.cells) == len(first.cells)), strict=True)
     of_values = [(cell, column) for cell, *column in columns if _has_values(column)]
     return bool(of_values) and all(_is_alike(cell, column) for cell, column in of_values)

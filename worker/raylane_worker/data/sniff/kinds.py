@@ -14,7 +14,9 @@ from raylane_worker.data.readers.plain import zip_members
 if TYPE_CHECKING:
     from pathlib import Path
 
-_COMPRESSIONS: Final = {b"\x1f\x8b": Compression.GZIP, b"BZh": Compression.BZIP2, b"\x28\xb5\x2f\xfd": Compression.ZSTD}
+_COMPRESSIONS: Final = {b"\x1f\x8b": Compression.GZIP, b"\x28\xb5\x2f\xfd": Compression.ZSTD}
+# A block, or the end of an empty file.
+_BZIP2: Final = re.compile(rb"BZh[1-9](1AY&SY|\x17rE8P\x90)")
 _FORMATS: Final = {
     b"PAR1": FileFormat.PARQUET,
     b"ARROW1": FileFormat.ARROW,
@@ -50,6 +52,10 @@ _REFUSED: Final = {
     b"MZ\x90": "a program",
     b"{\\rtf": "a text document; export the table as CSV",
 }
+_MAGIC_BYTES: Final = 16
+_CONTROL: Final = re.compile(rb"[\x00-\x08\x0e-\x1f]")
+# Those that no text has; some others separate cells.
+_NO_TEXT: Final = re.compile("[\x02-\x08\x0e-\x19\x7f-\x9f]")
 _TAR_MAGIC: Final = (257, b"ustar")
 _LFS_POINTER: Final = "version https://git-lfs"
 _WORKBOOK_MEMBERS: Final = ("xl/", "content.xml", "mimetype")
@@ -63,8 +69,8 @@ _JSON_OBJECT: Final = re.compile(r'\s*\{\s*["}]')
 def compression_of(path: Path) -> Compression | None:
     """Returns how the file is compressed; None if it is not. Raises `InvalidFile` for an archive of several files."""
     with path.open("rb") as file:
-        head = file.read(8)
-    if found := next((compression for magic, compression in _COMPRESSIONS.items() if head.startswith(magic)), None):
+        head = file.read(_MAGIC_BYTES)
+    if found := _compression(head):
         return found
     if not head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return None
@@ -83,7 +89,13 @@ def compression_of(path: Path) -> Compression | None:
 
 def is_compressed(head: bytes) -> bool:
     """Returns whether data that begins with `head` is compressed with one of the known compressions."""
-    return head.startswith(tuple(_COMPRESSIONS))
+    return _compression(head) is not None
+
+
+def _compression(head: bytes) -> Compression | None:
+    if _BZIP2.match(head):
+        return Compression.BZIP2
+    return next((compression for magic, compression in _COMPRESSIONS.items() if head.startswith(magic)), None)
 
 
 def binary_format(head: bytes) -> FileFormat | None:
@@ -95,17 +107,22 @@ def binary_format(head: bytes) -> FileFormat | None:
         raise InvalidFile("the file is empty")
     if head.startswith(b"PK\x03\x04"):
         return FileFormat.WORKBOOK
-    start, magic = _TAR_MAGIC
-    refused = next((kind for begin, kind in _REFUSED.items() if head.startswith(begin)), None)
-    if head.startswith(magic, start):
-        refused = "a tar archive; upload one of its files"
-    if refused is not None:
-        raise InvalidFile(f"the file is {refused}")
-    return next((found for begin, found in _FORMATS.items() if head.startswith(begin)), None)
+    place, tar = _TAR_MAGIC
+    if head.startswith(tar, place):
+        raise InvalidFile("the file is a tar archive; upload one of its files")
+    magic = next((begin for begin in (*_REFUSED, *_FORMATS) if head.startswith(begin)), None)
+    # A column of a CSV may be named PARENT or ORCID.
+    if magic is None or (magic.isalnum() and not _CONTROL.search(head[:_MAGIC_BYTES])):
+        return None
+    if magic in _REFUSED:
+        raise InvalidFile(f"the file is {_REFUSED[magic]}")
+    return _FORMATS[magic]
 
 
 def text_format(head: str) -> FileFormat:
-    """Returns the format of text that begins with `head`. Raises `InvalidFile` for HTML and XML."""
+    """Returns the format of text that begins with `head`. Raises `InvalidFile` for HTML, XML and binary data."""
+    if len(_NO_TEXT.findall(head)) > len(head) / 50:
+        raise InvalidFile("the file is not text, but binary data of an unknown kind; export the data as CSV or Parquet")
     if head.startswith(_LFS_POINTER):
         raise InvalidFile(
             "the file is a pointer of Git LFS, not the data; run `git lfs pull`, and upload the file again"

@@ -1,0 +1,111 @@
+"""A CSV is read as its text says, or refused: pyarrow alone forgives quotes that merge records."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from raylane_common.errors import InvalidFile
+from raylane_common.wire.reading import Reading, ReadingOptions
+from raylane_worker.data.readers import open_batches
+from raylane_worker.data.readers.csv_quotes import QuoteCheck
+from raylane_worker.data.readers.rows import HEAD_BYTES
+from raylane_worker.data.sniff import sniff
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ROWS = st.lists(st.lists(st.text('a,"\n\r \\', max_size=5), min_size=2, max_size=2), min_size=1, max_size=5)
+
+
+def rows_of(path: Path, reading: Reading) -> tuple[list[tuple[str, ...]], list[str]]:
+    with open_batches(path, reading) as batches:
+        rows = [row for batch in batches for row in zip(*[each.to_pylist() for each in batch.columns], strict=True)]
+        return rows, batches.warnings
+
+
+def is_regular(text: str, chunk: int, escape: str = "") -> bool:
+    check = QuoteCheck(io.BytesIO(text.encode()), Reading(escape=escape))
+    while check.readinto(memoryview(bytearray(chunk))):
+        pass
+    return check.is_regular
+
+
+@given(text=st.text('a,"\n', max_size=30), chunk=st.integers(1, 8))
+def test_regular_quotes_are_those_that_a_strict_reader_takes(text: str, chunk: int) -> None:
+    assert is_regular(text, chunk) == is_regular(text, 1000)
+    if is_regular(text, chunk):
+        list(csv.reader(io.StringIO(text, newline=""), strict=True))
+
+
+@given(rows=ROWS, chunk=st.integers(1, 8), escape=st.sampled_from(["", "\\"]))
+def test_what_a_writer_writes_has_regular_quotes(rows: list[list[str]], chunk: int, escape: str) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text, quoting=csv.QUOTE_ALL, escapechar=escape or None, doublequote=not escape)
+    writer.writerows(rows)
+    assert is_regular(text.getvalue(), chunk, escape)
+
+
+@pytest.mark.parametrize(
+    ("late", "problem"),
+    [
+        ('7,"abc\n8,"def"\n9,"ghi"\n', "begins on line 60002 has text behind the quote"),
+        ('7,"abc\n8,def\n', "a quote that opens on line 60002 is never closed"),
+        ('"7,abc\n8,def\n', "a quote that opens on line 60002 is never closed"),
+        ('7,"say \\"hi\\""\n', "use --escape"),
+        ("7,8,9\n", "line 60002 has 3 cells"),
+    ],
+)
+def test_a_flaw_behind_the_head_is_refused_with_its_line(tmp_path: Path, late: str, problem: str) -> None:
+    path = tmp_path / "file"
+    path.write_text("a,b\n" + "1,some text\n" * 60_000 + late)
+    assert path.stat().st_size > HEAD_BYTES
+    reading = sniff(path, ReadingOptions()).reading
+    with pytest.raises(InvalidFile, match=problem):
+        rows_of(path, reading)
+
+
+@pytest.mark.parametrize(
+    ("late", "row"), [('7,5" pipe\n', ("7", '5" pipe')), ('7,"x\n,""y"""\n', ("7", 'x\n,"y"')), ("7\n", ("7", ""))]
+)
+def test_an_unusual_row_behind_the_head_is_read(tmp_path: Path, late: str, row: tuple[str, ...]) -> None:
+    path = tmp_path / "file"
+    path.write_text("a,b\n" + "1,some text\n" * 60_000 + late + "8,end\n")
+    rows, _ = rows_of(path, sniff(path, ReadingOptions()).reading)
+    assert (len(rows), rows[-2:]) == (60_002, [row, ("8", "end")])
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_blank_lines_between_the_values_of_the_only_column_are_told(tmp_path: Path, end: str) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(end.join(["id", "", "1", "", '""', "", "", "3", "", "", ""]).encode())
+    rows, warnings = rows_of(path, sniff(path, ReadingOptions()).reading)
+    assert rows == [("1",), ("",), ("3",)]
+    assert warnings[0].startswith("4 blank lines between the rows are left out")
+
+
+@pytest.mark.parametrize("delimiter", [",", "¬"])
+def test_a_header_or_a_record_may_be_longer_than_the_head(tmp_path: Path, delimiter: str) -> None:
+    path = tmp_path / "file"
+    names = [f"a_rather_long_name_of_a_column_{number}" for number in range(9000)]
+    cells = [*["1"] * 8999, "x" * 2_000_000]
+    path.write_text(f"{delimiter.join(names)}\n{delimiter.join(cells)}\n")
+    reading = sniff(path, ReadingOptions(delimiter=delimiter)).reading
+    with open_batches(path, reading) as batches:
+        assert list(batches.names) == names
+        (batch,) = list(batches)
+    assert [column[0].as_py() for column in batch.columns] == cells
+
+
+def test_a_long_line_of_ascii_beside_an_accent_takes_linear_time(tmp_path: Path) -> None:
+    # A pattern that looked for lines with accents tried every start in the long line: hours for a cell of 900 KB.
+    path = tmp_path / "file"
+    path.write_bytes(b"a,b\n1," + b"x" * 900_000 + b"\n2,caf\xe9\n")
+    found = sniff(path, ReadingOptions())
+    assert found.reading.encoding == "cp1252"
+    assert rows_of(path, found.reading)[0][1] == ("2", "café")
