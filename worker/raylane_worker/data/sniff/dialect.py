@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import duckdb
 
 from raylane_common.errors import InvalidFile, InvalidRequest
-from raylane_worker.data.readers.rows import CHECKED_ROWS, Head, Row, has_row_names, split
+from raylane_worker.data.readers.rows import Head, Row, has_row_names, split
+from raylane_worker.data.sniff.delimiters import most_regular, regularity
 from raylane_worker.data.sniff.header import Header, find_header, has_names, said_header
 
 if TYPE_CHECKING:
@@ -25,15 +26,11 @@ if TYPE_CHECKING:
 
 # pyarrow takes more than a minute for a header with a million names.
 MAX_COLUMNS: Final = 10_000
-# Without any of them, there is one column.
-_DELIMITERS: Final = (",", ";", "\t", "|", ":", "^", "~", "\x01", " ")
 _SEPARATOR_LINE: Final = re.compile(r'"?sep=(.)"?\r?\n?')
 _DECIMAL_COMMA: Final = re.compile(r"\s*-?[0-9]{1,3}((\.[0-9]{3})+|[0-9]*),([0-9]{1,2}|[0-9]{4,})\s*")
 _DECIMAL_POINT: Final = re.compile(r"\s*-?[0-9]{1,3}((,[0-9]{3})+|[0-9]*)\.([0-9]{1,2}|[0-9]{4,})\s*")
 # Spaces that align columns.
 _ALIGNED: Final = re.compile(r"\S {2,}\S")
-# A delimiter has to give nearly all lines the same number of cells.
-_REGULAR: Final = 0.9
 # DuckDB must not load anything from the network, and one thread is enough for the head of a file.
 _DUCKDB: Final[dict[str, str | bool | int | float | list[str]]] = {
     "autoinstall_known_extensions": False,
@@ -106,7 +103,23 @@ class _Proposal(NamedTuple):
 
 
 def _propose(text: str, delimiter: str | None, options: ReadingOptions) -> _Proposal:
-    """Returns what DuckDB thinks of the text, or what is most regular if it finds no table."""
+    """Returns what DuckDB thinks of the text, or of the delimiter with which more lines have the same length."""
+    found = _ask_duckdb(text, delimiter, options)
+    if delimiter is not None:
+        return found or _Proposal(
+            delimiter, options.quote or '"', options.escape or "", "", 0, has_header=True, columns=1
+        )
+    regular = most_regular(text, options.quote)
+    if found is None:
+        return _propose(text, regular.delimiter if regular else ",", options)
+    if regular is None or regular.delimiter == found.delimiter:
+        return found
+    is_better = found.columns == 1 or regular.is_better(regularity(text, found.delimiter, options.quote))
+    return _propose(text, regular.delimiter, options) if is_better else found
+
+
+def _ask_duckdb(text: str, delimiter: str | None, options: ReadingOptions) -> _Proposal | None:
+    """Returns what DuckDB thinks of the text; None if it finds no table."""
     said: dict[str, str | bool | None] = {"delim": delimiter, "quote": options.quote, "escape": options.escape}
     with tempfile.NamedTemporaryFile("w", encoding="utf-8", newline="", suffix=".csv", prefix="raylane-") as file:
         # DuckDB takes one kind of line ends only, also inside quotes.
@@ -117,10 +130,7 @@ def _propose(text: str, delimiter: str | None, options: ReadingOptions) -> _Prop
             is_table = found is not None and (found.columns > 1 or delimiter is not None)
             if found is not None and is_table and (lenient or not _skips_records(text, found)):
                 return found
-    simple = _Proposal(delimiter or ",", options.quote or '"', options.escape or "", "", 0, has_header=True, columns=1)
-    if delimiter is None and _is_aligned(text):
-        return simple._replace(delimiter=" ")
-    return simple._replace(delimiter=delimiter or _most_regular(text, simple))
+    return None
 
 
 def _sniff(path: str, said: dict[str, str | bool | None]) -> _Proposal | None:
@@ -154,26 +164,6 @@ def _skips_records(text: str, found: _Proposal) -> bool:
     skipped = text.splitlines()[: found.skipped_lines]
     filled = [sum(bool(cell.strip()) for cell in line.split(found.delimiter)) for line in skipped]
     return sum(count > 1 for count in filled) > 1 or max(filled, default=0) >= found.columns
-
-
-def _is_aligned(text: str) -> bool:
-    """Returns whether spaces, some of them in runs, give every line the same number of cells."""
-    lines = [line for line in text.splitlines()[:CHECKED_ROWS] if line.strip()]
-    counts = {len(line.split()) for line in lines}
-    return len(lines) > 1 and len(counts) == 1 and counts != {1} and any("  " in line.strip() for line in lines)
-
-
-def _most_regular(text: str, dialect: _Proposal) -> str:
-    """Returns the delimiter with which most lines have the same number of cells; ',' if every line has one."""
-    lines = [line for line in text.splitlines()[:CHECKED_ROWS] if line.strip()]
-
-    def regularity(delimiter: str) -> tuple[float, int]:
-        counts = Counter(line.count(delimiter) for line in lines)
-        count, lines_with_it = counts.most_common(1)[0]
-        return (lines_with_it / len(lines), count) if count else (0, 0)
-
-    best = max(_DELIMITERS, key=regularity)
-    return best if regularity(best)[0] > _REGULAR else ","
 
 
 def _warnings(rows: list[Row], header_line: int, fields: Mapping[str, str | int]) -> Iterator[str]:

@@ -1,0 +1,62 @@
+"""Tells delimiters apart by the lengths of the rows that they give. See docs/decisions/0028."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from itertools import dropwhile, islice
+from typing import Final, NamedTuple
+
+# Those that texts and numbers hardly ever have.
+_RARE: Final = ("^", "~", "\x01", "\x1e", "\x1f", "\t")
+_DELIMITERS: Final = (*_RARE, "|", ";", ",", ":", " ")
+_CHECKED_ROWS: Final = 200
+# A few rows may have another length.
+_REGULAR: Final = 0.9
+
+
+class Regularity(NamedTuple):
+    """A delimiter, the part of the rows below a title that have the most frequent length with it, and their number."""
+
+    delimiter: str
+    share: float
+    rows: int
+
+    def is_better(self, other: Regularity) -> bool:
+        """Whether more rows have the most frequent length; a delimiter that cells hardly ever have wins a draw."""
+        return self.rows > other.rows or (self.rows == other.rows and self.delimiter in _RARE)
+
+
+def most_regular(text: str, quote: str | None) -> Regularity | None:
+    """Returns the delimiter with which most rows have the same length; None if there is no regular one.
+
+    `quote` is the one that the user says.
+    """
+    found = [regularity(text, delimiter, quote) for delimiter in _DELIMITERS if delimiter in text]
+    return max((one for one in found if one.share > _REGULAR), key=lambda one: one.rows, default=None)
+
+
+def regularity(text: str, delimiter: str, quote: str | None) -> Regularity:
+    """Returns how regular the first rows are; not at all if most of them have one cell."""
+    quotes = (quote,) if quote is not None else ('"', "'")
+    return max((_regularity(text, delimiter, each) for each in quotes), key=lambda one: one.share)
+
+
+def _regularity(text: str, delimiter: str, quote: str) -> Regularity:
+    reader = csv.reader(
+        io.StringIO(text, newline=""),
+        delimiter=delimiter,
+        quotechar=quote or None,
+        quoting=csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE,
+        skipinitialspace=True,
+    )
+    try:
+        widths = [len(row) for row in islice(reader, _CHECKED_ROWS) if row]
+    except csv.Error:
+        widths = []
+    if delimiter in _RARE:
+        # A title has one cell. With other delimiters, it may be the name of the only column.
+        widths = list(dropwhile(lambda width: width == 1, widths))
+    [(width, count)] = Counter(widths).most_common(1) or [(1, 0)]
+    return Regularity(delimiter, count / len(widths), count) if width > 1 else Regularity(delimiter, 0, 0)
