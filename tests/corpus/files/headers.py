@@ -229,8 +229,14 @@ def _of_r() -> Iterator[Case]:
     )
     yield Case(
         "one name fewer than cells",
-        b'"Weight","Feed"\n"1",26.5,NA\n"2",27.5,5.2\n"3",36.5,17.6\n',
+        b"Weight,Feed\na,26.5,NA\nb,27.5,5.2\nc,36.5,17.6\n",
         Refused("line", "which column has no name?"),
+    )
+    yield Case(
+        "the names of rows of R, without a name for them",
+        b'"Weight","Feed"\n"1",26.5,NA\n"2",27.5,5.2\n"3",36.5,17.6\n',
+        {"column_1": ints(1, 2, 3), "Weight": nums(26.5, 27.5, 36.5), "Feed": nums(None, 5.2, 17.6)},
+        warns="leaves out the first column",
     )
     yield Case(
         "a line of counts above rows without a header",

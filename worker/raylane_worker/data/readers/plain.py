@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import bz2
 import codecs
 import gzip
 import io
@@ -131,11 +130,9 @@ def _opened(path: Path, compression: Compression) -> Iterator[BinaryIO]:
         case Compression.GZIP:
             with gzip.open(path) as file:
                 yield cast("BinaryIO", file)
-        case Compression.BZIP2:
-            with bz2.open(path) as file:
-                yield cast("BinaryIO", file)
-        case Compression.ZSTD:
-            with pa.CompressedInputStream(pa.OSFile(str(path)), "zstd") as stream:
+        case Compression.BZIP2 | Compression.ZSTD:
+            # Python's `bz2` ignores what follows the first part, if it is damaged.
+            with pa.CompressedInputStream(pa.OSFile(str(path)), str(compression)) as stream:
                 yield cast("BinaryIO", stream)
         case Compression.ZIP:
             [member] = zip_members(path)

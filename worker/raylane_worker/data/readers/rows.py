@@ -110,7 +110,7 @@ def _width(rows: list[Row], header_width: int) -> int:
 
 def has_row_names(header: list[str], rows: list[Row], lines: list[str], quote: str) -> bool:
     """Returns whether all rows begin with a name that the header does not count: a number from 1 on, or in quotes."""
-    if not rows or not header or any(len(row.cells) != len(header) + 1 for row in rows):
+    if len(rows) < 2 or not header or any(len(row.cells) != len(header) + 1 for row in rows):
         return False
     first = [row.cells[0] for row in rows]
     counts = first == [str(number) for number in range(1, len(rows) + 1)]

@@ -16,7 +16,7 @@ from raylane_worker.data.readers.plain import open_plain, open_text
 from raylane_worker.data.readers.rows import HEAD_BYTES, head_of
 from raylane_worker.data.sniff.dialect import dialect_of
 from raylane_worker.data.sniff.encodings import check_encoding, encoding_of
-from raylane_worker.data.sniff.kinds import binary_format, compression_of, is_compressed, text_format
+from raylane_worker.data.sniff.kinds import binary_format, compression_of, is_compressed, refuse_binary, text_format
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,6 +65,7 @@ def _workbook(path: Path, base: Reading, options: ReadingOptions) -> Sniffed:
 
 def _text(path: Path, compression: Compression | None, options: ReadingOptions, nulls: tuple[str, ...]) -> Sniffed:
     warnings: list[str] = []
+    is_guess = False
     if options.encoding is not None:
         encoding = check_encoding(options.encoding)
     else:
@@ -76,6 +77,8 @@ def _text(path: Path, compression: Compression | None, options: ReadingOptions, 
     head = "".join(beginning.lines)
     if not head.strip():
         raise InvalidFile("the file is empty")
+    if is_guess:
+        refuse_binary(head)
     found = text_format(head)
     base = Reading(format=found, compression=compression, encoding=encoding, null_markers=nulls)
     if found is not FileFormat.CSV:

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from raylane_common.errors import InvalidFile, InvalidRequest
+from raylane_common.wire.reading import NULL_MARKERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -165,12 +166,14 @@ def _title_warnings(rows: list[Row], header: Row) -> Iterator[str]:
 def _is_data(first: Row, others: list[Row]) -> bool:
     """Returns whether the first row has a number above numbers and a date above dates, in every such column.
 
-    A row without others is data if it has a number or a date.
+    Missing values tell nothing. A row without others is data if it has a number or a date.
     """
     if not others:
         return any(map(_is_value, first.cells))
     columns = zip(first.cells, *(row.cells for row in others if len(row.cells) == len(first.cells)), strict=True)
-    of_values = [(cell, column) for cell, *column in columns if _has_values(column)]
+    of_values = [
+        (cell, column) for cell, *column in columns if cell.strip() not in NULL_MARKERS and _has_values(column)
+    ]
     return bool(of_values) and all(_is_alike(cell, column) for cell, column in of_values)
 
 

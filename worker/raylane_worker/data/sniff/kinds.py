@@ -119,10 +119,14 @@ def binary_format(head: bytes) -> FileFormat | None:
     return _FORMATS[magic]
 
 
-def text_format(head: str) -> FileFormat:
-    """Returns the format of text that begins with `head`. Raises `InvalidFile` for HTML, XML and binary data."""
+def refuse_binary(head: str) -> None:
+    """Raises `InvalidFile` if text that is not surely encoded begins with `head` and has control characters."""
     if len(_NO_TEXT.findall(head)) > len(head) / 50:
         raise InvalidFile("the file is not text, but binary data of an unknown kind; export the data as CSV or Parquet")
+
+
+def text_format(head: str) -> FileFormat:
+    """Returns the format of text that begins with `head`. Raises `InvalidFile` for HTML and XML."""
     if head.startswith(_LFS_POINTER):
         raise InvalidFile(
             "the file is a pointer of Git LFS, not the data; run `git lfs pull`, and upload the file again"
