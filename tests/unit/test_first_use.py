@@ -92,3 +92,20 @@ async def test_the_loop_runs_while_the_library_is_imported() -> None:
         await asyncio.sleep(0)
         loop_ran.set()
         assert await getting == "client"
+
+
+async def test_no_library_is_imported_while_another_one_is() -> None:
+    """Python 3.11 raises `_DeadlockError` if one thread imports a package and another a part of it, as botocore's."""
+    importing, overlap = threading.Lock(), threading.Event()
+
+    def make() -> AbstractAsyncContextManager[str]:
+        if not importing.acquire(blocking=False):
+            overlap.set()
+            return Clients().make()
+        overlap.wait(0.05)  # the other thread comes in now, if it can
+        importing.release()
+        return Clients().make()
+
+    async with FirstUse(make) as storage, FirstUse(make) as catalog:
+        await asyncio.gather(storage.get(), catalog.get())
+    assert not overlap.is_set()

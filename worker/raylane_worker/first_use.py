@@ -6,6 +6,8 @@ import asyncio
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
+from raylane_worker.importing import import_in_thread
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractAsyncContextManager
@@ -45,7 +47,7 @@ class FirstUse(Generic[T]):
         """Returns the opened client. Raises what opening it raises; the next call tries again."""
         async with self._opening:
             if self._opened is None:
-                client = await asyncio.to_thread(self._make)
+                client = await import_in_thread(self._make)
                 self._opened = await self._stack.enter_async_context(client)
             return self._opened
 

@@ -19,6 +19,7 @@ from raylane_common.errors import InternalError, InvalidFile, RaylaneError
 from raylane_common.errors.base import ErrorInfo
 from raylane_common.wire.reading import ReadingOptions
 from raylane_worker.data.file_content import FileContent
+from raylane_worker.importing import IMPORTING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,7 +105,8 @@ class Preparing:
 def read_here(task: Task) -> FileContent:
     """Reads the file in this process. Raises what `read_file` raises."""
     # pyarrow takes 51 MiB, so it is imported when a file needs it.
-    from raylane_worker.data.prepare import read_file
+    with IMPORTING:
+        from raylane_worker.data.prepare import read_file
 
     return read_file(
         Path(task.path),

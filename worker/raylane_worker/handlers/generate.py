@@ -7,7 +7,6 @@ such step: each attempt verifies the code that it runs or returns. See docs/deci
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Final
 
 from raylane_common.errors import NoSources, RayError, RunFailed, UnsupportedFormat, VerificationFailed
@@ -18,6 +17,7 @@ from raylane_worker.context import Handler
 from raylane_worker.generation.generators import choose_generator, make_generator
 from raylane_worker.generation.port import WritingTask
 from raylane_worker.generation.verify import verify_in_thread
+from raylane_worker.importing import import_in_thread
 from raylane_worker.run_kit import table_files
 from raylane_worker.runs.run import RunOrder, is_small, may_have_started, run_to_end, stop_run, submission_id
 from raylane_worker.runs.tables import registered_partitions, tables_of
@@ -54,7 +54,7 @@ async def generate(request: GenerateRequest, ctx: JobContext) -> GenerateResult:
             # Each attempt chooses the model again, because the settings may have changed.
             chosen = choose_generator(ctx.resources.settings, state.generator)
             if generator is None:
-                generator = await asyncio.to_thread(make_generator, chosen, ctx.resources.settings)
+                generator = await import_in_thread(make_generator, chosen, ctx.resources.settings)
             state = await _write_version(generator, chosen, state, request, ctx)
         elif version.run is not None:
             return _result(state, version)

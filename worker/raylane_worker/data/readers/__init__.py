@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final, Protocol
 
 from raylane_common.wire.names import FileFormat
+from raylane_worker.importing import IMPORTING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -62,7 +63,7 @@ def open_batches(path: Path, reading: Reading) -> AbstractContextManager[Batches
 
     Raises `InvalidFile`.
     """
-    opened: AbstractContextManager[Batches] = import_module(f"{__name__}.{_MODULES[reading.format]}").open_file(
-        path, reading
-    )
+    with IMPORTING:
+        reader = import_module(f"{__name__}.{_MODULES[reading.format]}")
+    opened: AbstractContextManager[Batches] = reader.open_file(path, reading)
     return opened
