@@ -11,13 +11,15 @@ from raylane_worker.data.layout import original_key, prepared_key
 from raylane_worker.data.prepare import read_file
 
 
-def uploaded(filename: str, data: bytes, *, bucket: str, session_id: str) -> tuple[FileSource, dict[str, bytes]]:
+def uploaded(
+    filename: str, data: bytes, *, bucket: str, session_id: str, options: ReadingOptions | None = None
+) -> tuple[FileSource, dict[str, bytes]]:
     """Returns the source that an upload of the file makes, and the objects that it writes, by their keys."""
     key, copy_key = original_key(session_id, filename), prepared_key(session_id, filename)
     with TemporaryDirectory() as directory:
         path, copy = Path(directory, "file"), Path(directory, "copy")
         path.write_bytes(data)
-        found = read_file(path, filename, ReadingOptions(), copy_to=copy)
+        found = read_file(path, filename, options or ReadingOptions(), copy_to=copy)
         objects = {key: data} | ({copy_key: copy.read_bytes()} if found.reasons else {})
     prepared = PreparedCopy(
         s3_uri=f"s3://{bucket}/{copy_key}", size_bytes=len(objects.get(copy_key, b"")), reasons=found.reasons

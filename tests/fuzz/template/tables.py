@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import duckdb
 
+from raylane_common.wire.reading import ReadingOptions
 from tests.helpers.files import uploaded
 
 if TYPE_CHECKING:
@@ -99,7 +100,9 @@ def _make_table(chance: Random, names: Sequence[str]) -> Table:
     writer.writerow(names)
     writer.writerows([[_written(cell) for cell in row] for row in rows])
     data = output.getvalue().encode()
-    source, objects = uploaded(FILENAME, data, bucket="fuzz", session_id="s")
+    # Names like 5 and 1,000 are values for the reader, if nobody says where the header is.
+    options = ReadingOptions(header_line=1)
+    source, objects = uploaded(FILENAME, data, bucket="fuzz", session_id="s", options=options)
     # What a script reads: the file, or its prepared copy.
     data = [*objects.values()][-1]
     database = duckdb.connect()
