@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import sys
-import venv
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,14 +35,14 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("base")
     builder, base = directory / "builder", directory / "base"
     for environment in (builder, base):
-        venv.create(environment, symlinks=True)
-    reached = _pip(builder, "install", "--constraint", CONSTRAINTS, "hatchling")
+        assert _uv("venv", "--python", sys.executable, str(environment)).returncode == 0
+    reached = _install(builder, "hatchling")
     if reached.returncode:
         pytest.skip(f"no package index to install hatchling from: {reached.stderr.strip().splitlines()[-1]}")
-    built = _pip(builder, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(directory), str(ROOT))
+    built = _uv("build", "--wheel", "--no-build-isolation", *_in(builder), "--out-dir", str(directory), str(ROOT))
     assert built.returncode == 0, built.stderr
     [wheel] = directory.glob("raylane-*.whl")
-    installed = _pip(base, "install", "--constraint", CONSTRAINTS, str(wheel))
+    installed = _install(base, str(wheel))
     assert installed.returncode == 0, installed.stderr
     return base / "bin"
 
@@ -114,8 +113,17 @@ def _python(base: Path, code: str) -> subprocess.CompletedProcess[str]:
     return ran
 
 
-def _pip(environment: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return _run(sys.executable, "-m", "pip", "--python", str(environment / "bin" / "python"), *arguments)
+def _install(environment: Path, package: str) -> subprocess.CompletedProcess[str]:
+    return _uv("pip", "install", *_in(environment), "--constraint", CONSTRAINTS, package)
+
+
+def _in(environment: Path) -> tuple[str, str]:
+    return "--python", str(environment / "bin" / "python")
+
+
+def _uv(*arguments: str) -> subprocess.CompletedProcess[str]:
+    # A tenth of the time of pip.
+    return _run(str(Path(sys.executable).with_name("uv")), *arguments)
 
 
 def _run(*command: str) -> subprocess.CompletedProcess[str]:
