@@ -25,6 +25,8 @@ VARYING = {
     r"\d[\d.]* ms": "LATENCY",
     r"no (answer|connection) within [\d.]+ s": "NO ANSWER",
 }
+# On a busy machine, Ray's own processes may write to the output of a run.
+OF_RAY = re.compile(r"^.*\(pid=gcs_server\).*\n", re.MULTILINE)
 LOG_LINE = re.compile(r"^\d\d:\d\d:\d\d WARNING .*\n", re.MULTILINE)
 
 
@@ -55,7 +57,7 @@ async def test_the_demo_prints_the_transcript_of_the_readme_and_leaves_no_proces
     expected = pd.read_csv(weather).groupby("weather")["temp_max"].mean()
     assert {row[0]: float(row[1]) for row in table(printed)} == pytest.approx(expected.to_dict(), rel=1e-5)
     assert len(LOG_LINE.findall(printed)) == 1, "the worker warns once that the private address is down"
-    _assert_shows(_transcript_of_the_readme(), LOG_LINE.sub("", printed))
+    _assert_shows(_transcript_of_the_readme(), OF_RAY.sub("", LOG_LINE.sub("", printed)))
 
 
 def _transcript_of_the_readme() -> str:
