@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
     from tests.helpers.topologies import Servers
 
+# pytest makes the id of a test from its parameters, and xdist sends the ids of all tests to and fro.
+_LONGEST_ID = 200
+
 profiles.load_hypothesis_profile()
 
 
@@ -54,6 +57,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if "chance" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.chaos)
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Shortens ids of long texts: some have megabytes."""
+    if not isinstance(val, str | bytes) or len(val) <= _LONGEST_ID:
+        return None
+    return f"{val[:20]!r}... of {len(val)}"
 
 
 def pytest_report_header() -> str:
