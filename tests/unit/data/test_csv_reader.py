@@ -102,6 +102,15 @@ def test_a_header_or_a_record_may_be_longer_than_the_head(tmp_path: Path, delimi
     assert [column[0].as_py() for column in batch.columns] == cells
 
 
+def test_a_header_and_records_may_be_longer_than_a_block(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    names = [f"a_rather_long_name_of_a_column_{number}_{'x' * 500}" for number in range(3000)]
+    cells = [["1"] * 3000, [*["2"] * 2999, "x" * 3_000_000], ["3"] * 3000]
+    path.write_text("".join(",".join(row) + "\n" for row in (names, *cells)))
+    rows, _ = rows_of(path, sniff(path, ReadingOptions()).reading)
+    assert rows == [tuple(row) for row in cells]
+
+
 def test_a_long_line_of_ascii_beside_an_accent_takes_linear_time(tmp_path: Path) -> None:
     # A pattern that looked for lines with accents tried every start in the long line: hours for a cell of 900 KB.
     path = tmp_path / "file"

@@ -83,6 +83,17 @@ def test_any_bytes_are_a_table_or_a_typed_error(data: bytes) -> None:
         assert len(found.preview) == min(found.rows, 5)
 
 
+@pytest.mark.parametrize("marker", ["-999", "0", "1.5", "2020-01-01"])
+def test_a_value_that_the_user_calls_missing_is_missing(marker: str) -> None:
+    others = {"2020-01-01": ["2021-05-06"], "1.5": ["2.5", "7"]}.get(marker, ["3", "7"])
+    found, _ = content(
+        "\n".join(["a,b", *(f"{cell},x" for cell in [*others, marker, *others])]).encode(), null_markers=(marker,)
+    )
+    assert found.columns[0].type != "string"
+    assert found.columns[0].profile is not None
+    assert found.columns[0].profile.nulls == 1
+
+
 def test_reading_imports_no_pandas_though_it_is_installed(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"a;t;z;n;d\nNA;2020-01-01 10:00:00;02134;12345678901234567891;1,5\nx;;2134;1;2,5\nX ;;;;\n")

@@ -5,6 +5,7 @@ A `TypeDecider` sees every batch; the forms that it decides convert them. See do
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ import pyarrow as pa
 from raylane_common.wire.names import FileFormat
 from raylane_worker.data.column_types.cells import texts, trimmed, without_markers
 from raylane_worker.data.column_types.column import ColumnCells, Marks
-from raylane_worker.data.column_types.forms import ARROW_TYPES, Cast, Missing, Texts
+from raylane_worker.data.column_types.forms import ARROW_TYPES, Cast, Missing, Texts, fits
 from raylane_worker.data.column_types.forms import Form as Form
 from raylane_worker.data.column_types.forms import Misfit as Misfit
 from raylane_worker.data.column_types.plain import decimals as decimals
@@ -106,15 +107,24 @@ def markers_of(reading: Reading) -> pa.StringArray:
     return texts(sorted({"", *reading.null_markers}))
 
 
-def convert(form: Form | None, cells: pa.Array, markers: pa.StringArray) -> pa.Array:
+def refuses_markers(form: Form | None, markers: pa.StringArray) -> bool:
+    """Returns whether no marker of a missing value is a value in this form, so a cell that fits is no marker."""
+    return form is not None and not any(fits(form, markers.slice(index, 1)) for index in range(len(markers)))
+
+
+def convert(form: Form | None, cells: pa.Array, markers: pa.StringArray, *, tries_first: bool = False) -> pa.Array:
     """Returns the values of a column in a batch. Raises `Misfit` if a cell is not written in the form.
 
-    `form` is None for a column that has a type already. Spaces around a cell belong only to a text.
+    `form` is None for a column that has a type already. Spaces around a cell belong only to a text. Markers are looked
+    up only if that is needed, with `tries_first`, which is right only for a form that refuses markers.
     """
     if form is None:
         return cells
     if not pa.types.is_string(cells.type):
         return form.convert(cells)
+    if tries_first:
+        with suppress(Misfit):
+            return form.convert(cells)
     known = without_markers(cells, markers)
     try:
         return form.convert(known)

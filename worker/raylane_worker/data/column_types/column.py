@@ -22,9 +22,9 @@ from raylane_worker.data.column_types.forms import (
     STRING,
     Booleans,
     Form,
-    Misfit,
     Missing,
     Texts,
+    fits,
 )
 from raylane_worker.data.column_types.plain import AnyNumbers, Floats, Integers, PlainNumbers
 
@@ -126,7 +126,7 @@ class ColumnCells:
             return
         each = distinct(known)
         if self._are_booleans:
-            self._are_booleans = _fits(self._booleans, each)
+            self._are_booleans = fits(self._booleans, each)
         if self._wants_numbers:
             self._see_numbers(each)
         if self.is_moment_possible:
@@ -166,8 +166,8 @@ class ColumnCells:
         self._plain.add(here)
         if self._decorated.is_possible:
             self._decorated.see(each, here)
-        for arrow_type, fits in self._numbers_asked.items():
-            self._numbers_asked[arrow_type] = fits and _fits(AnyNumbers(arrow_type), each)
+        for arrow_type, was_fitting in self._numbers_asked.items():
+            self._numbers_asked[arrow_type] = was_fitting and fits(AnyNumbers(arrow_type), each)
 
     def sure_mark(self) -> str | None:
         """Returns the decimal mark that the numbers of this column prove."""
@@ -264,14 +264,6 @@ class ColumnCells:
 
 def _quoted(examples: tuple[str, ...]) -> str:
     return " and ".join(repr(one[:_SHOWN_CHARACTERS]) for one in examples)
-
-
-def _fits(form: Form, cells: pa.StringArray) -> bool:
-    try:
-        form.convert(cells)
-    except Misfit:
-        return False
-    return True
 
 
 def _is_whole(arrow_type: pa.DataType) -> bool:

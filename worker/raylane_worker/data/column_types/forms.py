@@ -46,6 +46,15 @@ class Form(Protocol):
         """Returns the values; null stays null. Raises `Misfit` if one cell is not written in this form."""
 
 
+def fits(form: Form, cells: pa.StringArray) -> bool:
+    """Returns whether all cells are written in the form."""
+    try:
+        form.convert(cells)
+    except Misfit:
+        return False
+    return True
+
+
 @dataclass(frozen=True)
 class Texts:
     """Every cell is a text, as it is."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
-from raylane_worker.data.column_types import Decided, Form, Misfit, TypeDecider, convert, markers_of
+from raylane_worker.data.column_types import Decided, Form, Misfit, TypeDecider, convert, markers_of, refuses_markers
 from raylane_worker.data.column_types.forms import Cast, Missing
 from raylane_worker.data.column_types.plain import Wide, decimals
 from raylane_worker.data.prepare.as_ray import as_ray_reads
@@ -62,6 +62,7 @@ class Converted:
     profile: TableProfile
     markers: MarkerCounts
     reasons: list[str]
+    tries_first: list[bool]
     rows: int = 0
     warnings: list[str] = field(default_factory=list)
 
@@ -149,13 +150,15 @@ def _convert(
         rays = None if reasons else rays
     if reasons:
         writer = stack.enter_context(copy_writer(copy_to, schema))
+    markers = markers_of(file.reading)
     found = Converted(
         rays.schema if rays is not None else schema,
         decided,
         kept,
         TableProfile(schema, share_samples=file.share_samples),
-        MarkerCounts(file.names, markers_of(file.reading)),
+        MarkerCounts(file.names, markers),
         reasons,
+        [refuses_markers(form, markers) for form in decided.forms],
     )
     for part in chain((first,), parts):
         batch = _typed(file, part, found)
@@ -181,7 +184,7 @@ def _typed(file: File, part: pa.RecordBatch, found: Converted) -> pa.RecordBatch
     markers, columns = found.markers, []
     for index, (form, cells) in enumerate(zip(found.decided.forms, part.columns, strict=True)):
         try:
-            values = convert(form, cells, markers.markers)
+            values = convert(form, cells, markers.markers, tries_first=found.tries_first[index])
         except Misfit:
             if isinstance(form, Cast):
                 refuse_cast(file, index)
