@@ -21,31 +21,30 @@ from raylane_common.limits import (
     TRANSFER_ID_PATTERN,
 )
 
-# C0 and C1 controls, Unicode line separators, and lone surrogates, which UTF-8 cannot encode.
-_CONTROL_CHARACTER: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-
-# Ray's reader decompresses files with these extensions, whatever they contain.
-_COMPRESSED: Final = (".gz", ".bz2", ".zst", ".lz4", ".snappy")
+# C0 and C1 controls, Unicode line separators, and two characters that XML, in which S3 lists keys, cannot hold.
+_CONTROL_CHARACTER: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]")
 
 
 def _filename(value: str) -> str:
-    if not value.strip():
-        raise ValueError("must not be empty")
-    if value != value.strip():
-        raise ValueError("must not begin or end with a space")
-    if "/" in value or "\\" in value:
-        raise ValueError("must be a bare name, without '/' or '\\'")
-    if ".." in value or value == ".":
-        raise ValueError("must not contain '..'")
-    if _CONTROL_CHARACTER.search(value):
-        raise ValueError("must not contain control characters")
-    if value.endswith((";", "?")):
-        raise ValueError("must not end with ';' or '?', which Ray's reader drops")
-    if value.lower().endswith(_COMPRESSED):
-        raise ValueError(f"must not end with {', '.join(_COMPRESSED)}, which Ray would decompress; unpack it first")
-    if len(value.encode()) > MAX_FILENAME_BYTES:
-        raise ValueError(f"must not exceed {MAX_FILENAME_BYTES} bytes")
+    problem = _filename_problem(value)
+    if problem is not None:
+        raise ValueError(f"{problem}; choose another name for it with --filename")
     return value
+
+
+def _filename_problem(value: str) -> str | None:
+    """Returns why a name cannot be the last part of a key that every reader finds again; None if it can."""
+    problems = (
+        (not value.strip(), "must not be empty"),
+        (value != value.strip(), "must not begin or end with a space"),
+        ("/" in value or "\\" in value, "must be a bare name, without '/' or '\\'"),
+        (value in (".", ".."), "must not be '.' or '..'"),
+        (_CONTROL_CHARACTER.search(value) is not None, "must not contain control characters"),
+    )
+    problem = next((text for applies, text in problems if applies), None) or not_utf_8(value)
+    if problem is None and len(value.encode()) > MAX_FILENAME_BYTES:
+        return f"must not exceed {MAX_FILENAME_BYTES} bytes"
+    return problem
 
 
 # A dot, slash or backslash that something between us and S3 might decode, and so leave the prefix.
@@ -57,15 +56,17 @@ def _s3_uri(value: str) -> str:
     found = _S3_URI.fullmatch(value)
     if found is None:
         raise ValueError("must look like s3://bucket/key")
-    key = found[1]
-    if len(key.encode("utf-8", "surrogatepass")) > MAX_KEY_BYTES:
+    key = _text(found[1])
+    if len(key.encode()) > MAX_KEY_BYTES:
         raise ValueError(f"must have a key of at most {MAX_KEY_BYTES} bytes")
     *folders, name = key.split("/")
     if not all(folders) or {".", ".."}.intersection(folders) or _ENCODED.search(key):
         raise ValueError("must not contain empty folders, '.', '..', or encoded dots and slashes")
     if any("\\" in folder or _CONTROL_CHARACTER.search(folder) for folder in folders):
         raise ValueError("must not contain '\\' or control characters")
-    _filename(name)
+    problem = _filename_problem(name)
+    if problem is not None:
+        raise ValueError(f"must end with the name of a file, which {problem}")
     return value
 
 

@@ -46,7 +46,6 @@ def refused(model: type[BaseModel], field: str, **fields: Any) -> InvalidRequest
         "a\\b.csv",
         "..",
         "../a.csv",
-        "a..csv",
         ".",
         "a\x00.csv",
         "a\n.csv",
@@ -54,10 +53,7 @@ def refused(model: type[BaseModel], field: str, **fields: Any) -> InvalidRequest
         "a\x85.csv",
         "a\u2028.csv",
         "a\ud800.csv",
-        "what?",
-        "a;",
-        "a.csv.gz",
-        "A.CSV.ZST",
+        "a\ufffe.csv",
         "a" * 256,
         "ä" * 128,
     ],
@@ -67,7 +63,8 @@ def test_a_filename_that_could_leave_its_place_is_refused(filename: str) -> None
 
 
 @pytest.mark.parametrize(
-    "filename", ["a.csv", "DES=+2006261.csv", "my data, 2.csv", "ünïcode.csv", "noextension", ".x"]
+    "filename",
+    ["a.csv", "DES=+2006261.csv", "my data, 2.csv", "ünïcode.csv", "noextension", ".x", "a..csv", "what?", "A.CSV.GZ"],
 )
 def test_an_odd_but_harmless_filename_is_kept_as_it_is(filename: str) -> None:
     assert build(UploadRequest, **(UPLOAD | {"filename": filename})).filename == filename
@@ -82,7 +79,7 @@ def test_a_filename_is_either_refused_by_name_or_safe_in_a_key(filename: str) ->
     else:
         key = f"sessions/s/csv/{request.filename}"
         assert key.split("/") == ["sessions", "s", "csv", filename]
-        assert ".." not in key
+        assert filename not in (".", "..")
         assert key.isprintable() or any(not character.isprintable() for character in filename)
 
 

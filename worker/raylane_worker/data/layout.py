@@ -18,7 +18,7 @@ def original_key(session_id: str, filename: str) -> str:
 
 def prepared_key(session_id: str, filename: str) -> str:
     """Returns the key of the prepared copy of an upload."""
-    return f"sessions/{session_id}/data/{filename}.parquet"
+    return f"sessions/{session_id}/data/{filename.translate(_FOR_RAY)}.parquet"
 
 
 def session_prefix(session_id: str) -> str:
@@ -26,6 +26,8 @@ def session_prefix(session_id: str) -> str:
     return f"{SESSIONS}{session_id}/"
 
 
+# Ray takes a '?' for the end of the name, and may drop a ';'. '%' is here so that no two names have the same key.
+_FOR_RAY: Final = str.maketrans({character: f"%{ord(character):02X}" for character in "%?;"})
 PARQUET: Final = "application/vnd.apache.parquet"
 """The media type of a prepared copy, and of uploads of this format."""
 _MEDIA_TYPES: Final = {

@@ -163,7 +163,9 @@ async def _content(file: _File, original: Original, ctx: JobContext) -> AsyncIte
     async with scratch(ctx.resources.settings.uploads.scratch_dir, needed_bytes) as directory:
         path, copy = directory / "original", directory / "copy.parquet"
         await original.fetch(path)
-        yield await Preparing().prepare(path, file.filename, file.reading, copy_to=copy), copy
+        # A file that stays where it is has a name of its own there, by which Ray judges it.
+        name = file.s3_uri or file.filename
+        yield await Preparing().prepare(path, name, file.reading, copy_to=copy), copy
 
 
 async def _original(request: UploadRequest | PreviewRequest, ctx: JobContext) -> Original:

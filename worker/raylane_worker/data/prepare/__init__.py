@@ -41,9 +41,10 @@ def read_file(
 ) -> FileContent:
     """Reads the file at `path`. Blocks for as long as that takes: call it in a thread.
 
-    `filename` is the name that the user gave to it, and `options` what the user says about it. Writes the prepared copy
-    to `copy_to` if there is a reason for one, such as more than `max_original_bytes`. With `share_samples`, the profile
-    holds frequent values. Raises `InvalidFile`, and `InvalidRequest` if an option does not fit the file.
+    `filename` is its name on S3, or its whole address, by which Ray judges it. `options` is what the user says about
+    it. Writes the prepared copy to `copy_to` if there is a reason for one, such as more than `max_original_bytes`. With
+    `share_samples`, the profile holds frequent values. Raises `InvalidFile`, and `InvalidRequest` if an option does not
+    fit the file.
     """
     sniffed = sniff(path, options)
     reading = sniffed.reading

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -23,27 +24,30 @@ if TYPE_CHECKING:
 BLOCK_BYTES: Final = 1024 * 1024
 # Ray decompresses files with these names, whatever they contain.
 _COMPRESSED: Final = (".gz", ".bz2", ".zst", ".lz4", ".snappy")
+# Ray parses a key as an address, and drops the sign before an empty part: it would read `a?b` instead of `a;?b`.
+_OTHER_KEY: Final = re.compile(r";(\?|$)|\?$")
 _UTF8: Final = ("utf-8", "ascii")
 _MAX_LISTED: Final = 3
 _SHOWN_CHARACTERS: Final = 100
 
 
 def reasons_at_sight(
-    path: Path, filename: str, reading: Reading, names: Sequence[str], unique: Sequence[str], limit_bytes: int
+    path: Path, key: str, reading: Reading, names: Sequence[str], unique: Sequence[str], limit_bytes: int
 ) -> list[str]:
-    """Returns why Ray cannot read the file itself, as far as its dialect, name and size say; nothing if it may.
+    """Returns why Ray cannot read the file itself, as far as its dialect, key and size say; nothing if it may.
 
-    `names` are those in the file, and `unique` the final ones.
+    `key` is where the file is on S3. `names` are those in the file, and `unique` the final ones.
     """
     if reading.format is FileFormat.PARQUET:
-        return _reasons_of_parquet(path, names, unique, limit_bytes)
+        return _reasons_of_parquet(path, key, names, unique, limit_bytes)
     if reading.format is not FileFormat.CSV:
         return [f"the file is a {reading.format} file"]
     line = reading.header_line
     header = f"the names are on line {line}" if line else "the file has no header"
     found = (
         (path.stat().st_size > limit_bytes, _too_large(limit_bytes)),
-        (filename.lower().endswith(_COMPRESSED), "Ray would take it for a compressed file because of its name"),
+        (key.lower().endswith(_COMPRESSED), "Ray would take it for a compressed file because of its name"),
+        (_OTHER_KEY.search(key) is not None, "Ray would look for another name"),
         (reading.compression is not None, f"the file is compressed ({reading.compression})"),
         (reading.encoding not in _UTF8, f"the text is {reading.encoding}"),
         (reading.delimiter != ",", f"the delimiter is {reading.delimiter!r}"),
@@ -57,12 +61,16 @@ def reasons_at_sight(
     return [reason for applies, reason in found if applies]
 
 
-def _reasons_of_parquet(path: Path, names: Sequence[str], unique: Sequence[str], limit_bytes: int) -> list[str]:
+def _reasons_of_parquet(
+    path: Path, key: str, names: Sequence[str], unique: Sequence[str], limit_bytes: int
+) -> list[str]:
     with parquet.ParquetFile(path) as file:
         groups, schema = file.num_row_groups, file.schema_arrow
     odd = next((_quoted(one.name) for one in schema if not is_plain(one)), "")
     found = (
         (path.stat().st_size > limit_bytes and groups == 1, _too_large(limit_bytes)),
+        # Ray takes what follows a '?' for no part of the name.
+        (not key.partition("?")[0].lower().endswith(".parquet"), "its name does not end in .parquet, so Ray skips it"),
         (tuple(names) != tuple(unique), "columns were renamed"),
         (bool(odd), f"Ray and pandas do not treat the type of column {odd} alike"),
     )
