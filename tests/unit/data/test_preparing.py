@@ -6,6 +6,7 @@ import asyncio
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,10 +17,9 @@ from raylane_common.wire.names import ColumnType
 from raylane_common.wire.reading import ReadingOptions
 from raylane_worker.data.preparing import Preparing, Task
 from tests.helpers.waiting import until
+from tests.unit.data.test_readers import ENDLESS_ROW, with_sheet
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from raylane_worker.data.file_content import FileContent
 
 OPTIONS = ReadingOptions()
@@ -116,6 +116,31 @@ async def test_a_child_ends_when_its_worker_is_killed(tmp_path: Path) -> None:
     worker.kill()
     await worker.wait()
     await until(lambda: not is_alive(child))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lists the children of a process")
+async def test_the_process_that_reads_a_workbook_ends_when_its_worker_is_killed(tmp_path: Path) -> None:
+    book = tmp_path / "book"
+    book.write_bytes(with_sheet(ENDLESS_ROW))
+    command = (
+        "from pathlib import Path; from raylane_worker.data.readers.workbook import layout; "
+        f"layout(Path({str(book)!r}), None, None)"
+    )
+    worker = await asyncio.create_subprocess_exec(sys.executable, "-c", command)
+    children = Path("/proc", str(worker.pid), "task", str(worker.pid), "children")
+    await until(lambda: children.read_text() != "")
+    reader = int(children.read_text())
+    await until(lambda: has_open(reader, book))
+    worker.kill()
+    await worker.wait()
+    await until(lambda: not is_alive(reader))
+
+
+def has_open(pid: int, path: Path) -> bool:
+    try:
+        return path in {file.readlink() for file in Path("/proc", str(pid), "fd").iterdir()}
+    except FileNotFoundError:  # it closed one of them meanwhile
+        return False
 
 
 def test_the_entry_for_workers_imports_no_pyarrow() -> None:

@@ -229,10 +229,7 @@ def test_a_small_workbook_that_asks_for_too_much_ends_only_its_own_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str
 ) -> None:
     # The library aborts the process in the first case, and never ends in the second one.
-    row = {
-        "memory": '<row r="1048576"><c r="XFD1048576"><v>1</v></c></row>',
-        "time": '<row r="1"><c r="ZZZZZ99999999999"><v>1</v></c></row>',
-    }[limit]
+    row = {"memory": '<row r="1048576"><c r="XFD1048576"><v>1</v></c></row>', "time": ENDLESS_ROW}[limit]
     monkeypatch.setattr("raylane_worker.data.readers.workbook._CPU_S", 1)
     data = with_sheet((_HEADER if limit == "memory" else "") + row)
     with pytest.raises(InvalidFile, match="more than 2 GiB of memory" if limit == "memory" else "more than 1 s"):
@@ -245,6 +242,10 @@ def test_a_workbook_that_breaks_its_library_is_refused(tmp_path: Path) -> None:
         damaged = good[:place] + bytes(byte ^ 0x5A for byte in good[place : place + 20]) + good[place + 20 :]
         with suppress(InvalidFile):
             read(tmp_path, damaged)
+
+
+# The library never ends.
+ENDLESS_ROW = '<row r="1"><c r="ZZZZZ99999999999"><v>1</v></c></row>'
 
 
 def with_sheet(rows: str) -> bytes:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import os
 import sys
-from threading import Thread
-from typing import NoReturn
+import tempfile
+from pathlib import Path
 
 from raylane_common.errors import InternalError, RaylaneError
 from raylane_common.logs import get_logger
+from raylane_worker.data.bound_process import end_with
 from raylane_worker.data.preparing import Outcome, Task, read_here
 
 logger = get_logger("raylane.worker")
@@ -20,7 +21,9 @@ logger = get_logger("raylane.worker")
 def main() -> None:
     """Reads the file and writes the outcome."""
     task = Task.model_validate_json(sys.stdin.buffer.readline())
-    Thread(target=_end_with_stdin, daemon=True).start()
+    end_with(sys.stdin.fileno())
+    # Temporary files are as large as the file, so they belong where there is room for it, and are removed with it.
+    tempfile.tempdir = str(Path(task.copy_to).parent)
     sys.stdout.buffer.write(_outcome(task).model_dump_json().encode())
     sys.stdout.buffer.flush()
     # Another thread is reading stdin, so an orderly end would wait for it.
@@ -35,11 +38,6 @@ def _outcome(task: Task) -> Outcome:
     except Exception as error:  # a bug: the worker gets a sentence that says where, and the log the traceback
         logger.exception("reading %s failed", task.filename)
         return Outcome(error=InternalError(f"reading the file failed: {type(error).__name__}: {error}").info())
-
-
-def _end_with_stdin() -> NoReturn:
-    sys.stdin.buffer.read()
-    os._exit(1)
 
 
 if __name__ == "__main__":

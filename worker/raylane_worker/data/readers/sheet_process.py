@@ -23,6 +23,7 @@ from python_calamine import (
     SheetVisibleEnum,
 )
 
+from raylane_worker.data.bound_process import end_with
 from raylane_worker.data.readers.refused import Refused
 from raylane_worker.data.readers.row_file import EXACT, RowFile
 from raylane_worker.data.readers.sheet_xml import hidden_in
@@ -198,6 +199,7 @@ def _answer(order: dict[str, Any]) -> dict[str, Any]:
 def main() -> None:
     """Reads the order from stdin as JSON, and writes the answer to stdout as JSON."""
     order = json.load(sys.stdin)
+    end_with(order["alive_fd"])
     limits = {resource.RLIMIT_AS: order["memory_bytes"], resource.RLIMIT_CPU: order["cpu_s"], resource.RLIMIT_CORE: 0}
     for limit, value in limits.items():
         # Not every system has every limit.

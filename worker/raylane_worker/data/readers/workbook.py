@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -72,6 +73,7 @@ def layout(path: Path, sheet_name: str | None, header_line: int | None) -> Sheet
 def _ask(path: Path, sheet: str | None, header_line: int | None, rows: BinaryIO | None) -> dict[str, Any]:
     """Returns the answer of the process that reads workbooks, which writes the rows to `rows`."""
     descriptor = rows.fileno() if rows is not None else None
+    alive, ours = os.pipe()
     order = {
         "path": str(path),
         "sheet": sheet,
@@ -79,16 +81,21 @@ def _ask(path: Path, sheet: str | None, header_line: int | None, rows: BinaryIO 
         "rows_fd": descriptor,
         "memory_bytes": _MEMORY_BYTES,
         "cpu_s": _CPU_S,
+        "alive_fd": alive,
     }
-    ended = subprocess.run(
-        # -P keeps the current directory out of the imports. In a separate session it gets no Ctrl-C.
-        [sys.executable, "-P", "-m", "raylane_worker.data.readers.sheet_process"],
-        input=json.dumps(order).encode(),
-        capture_output=True,
-        pass_fds=() if descriptor is None else (descriptor,),
-        start_new_session=True,
-        check=False,
-    )
+    try:
+        ended = subprocess.run(
+            # -P keeps the current directory out of the imports. In a separate session it gets no Ctrl-C.
+            [sys.executable, "-P", "-m", "raylane_worker.data.readers.sheet_process"],
+            input=json.dumps(order).encode(),
+            capture_output=True,
+            pass_fds=(alive,) if descriptor is None else (alive, descriptor),
+            start_new_session=True,
+            check=False,
+        )
+    finally:
+        os.close(alive)
+        os.close(ours)
     if ended.returncode:
         raise InvalidFile(_end(ended))
     answer: dict[str, Any] = json.loads(ended.stdout)
