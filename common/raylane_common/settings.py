@@ -270,6 +270,11 @@ class GenerationSettings(_Section):
         default=100_000, ge=1000, description="Maximum number of tokens of one agent per version"
     )
     version_timeout_s: float = Field(default=300.0, gt=0, description="Time limit for writing one version of the code")
+    share_samples: bool = Field(
+        default=False,
+        description="Whether the profile of an upload keeps the most frequent texts of each column, and the model is "
+        "told them",
+    )
 
 
 class LaneSettings(_Section):

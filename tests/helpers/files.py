@@ -12,14 +12,21 @@ from raylane_worker.data.prepare import read_file
 
 
 def uploaded(
-    filename: str, data: bytes, *, bucket: str, session_id: str, options: ReadingOptions | None = None
+    filename: str,
+    data: bytes,
+    *,
+    bucket: str,
+    session_id: str,
+    options: ReadingOptions | None = None,
+    share_samples: bool = False,
 ) -> tuple[FileSource, dict[str, bytes]]:
     """Returns the source that an upload of the file makes, and the objects that it writes, by their keys."""
     key, copy_key = original_key(session_id, filename), prepared_key(session_id, filename)
     with TemporaryDirectory() as directory:
         path, copy = Path(directory, "file"), Path(directory, "copy")
         path.write_bytes(data)
-        found = read_file(path, filename, options or ReadingOptions(), copy_to=copy)
+        options = options or ReadingOptions()
+        found = read_file(path, filename, options, copy_to=copy, share_samples=share_samples)
         objects = {key: data} | ({copy_key: copy.read_bytes()} if found.reasons else {})
     prepared = PreparedCopy(
         s3_uri=f"s3://{bucket}/{copy_key}", size_bytes=len(objects.get(copy_key, b"")), reasons=found.reasons
@@ -32,6 +39,7 @@ def uploaded(
         reading=found.reading,
         prepared=prepared if found.reasons else None,
         columns=found.columns,
+        warnings=found.warnings,
         job_id="j",
     )
     return source, objects

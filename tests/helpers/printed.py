@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import re
 
+import pytest
+
 
 def table(output: str) -> list[list[str]]:
     """Returns the cells of the first table, row by row, without its header."""
@@ -19,6 +21,17 @@ def alike(one: str, other: str) -> bool:
     return len(rows) == len(others) and all(
         len(row) == len(those) and all(map(_is_close, row, those)) for row, those in zip(rows, others, strict=True)
     )
+
+
+def same(printed: str, expected: object) -> bool:
+    """Returns whether a printed cell has the expected value; a float to 5 digits, a larger whole number exactly."""
+    if expected is None or expected != expected or printed == "null":
+        return printed == "null" and (expected is None or expected != expected)
+    if isinstance(expected, int | float) and not isinstance(expected, bool):
+        if isinstance(expected, int) and abs(expected) > 2**53:
+            return int(printed) == expected
+        return float(printed) == pytest.approx(float(expected), rel=1e-5, abs=1e-6)
+    return printed == str(expected)
 
 
 def _is_close(cell: str, other: str) -> bool:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
-from pyarrow import parquet
+from pyarrow import dataset, parquet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -64,14 +64,15 @@ def _importer(files: Mapping[str, bytes]) -> Callable[..., Any]:
 class _Expression:
     """An expression on the columns of a table, as `ray.data.expressions` makes them."""
 
-    def __init__(self, value: pc.Expression, name: str = "", arrow_type: pa.DataType | None = None) -> None:
+    def __init__(self, value: pc.Expression) -> None:
         self.value = value
-        self.name = name
-        self.arrow_type = arrow_type
-        self.str = SimpleNamespace(contains=lambda text: _Expression(pc.match_substring(value, text)))
+        self.str = SimpleNamespace(
+            contains=lambda text: _Expression(pc.match_substring(value, text)),
+            replace=lambda old, new: _Expression(pc.replace_substring(value, old, new)),
+        )
 
     def cast(self, arrow_type: pa.DataType, *, safe: bool) -> _Expression:
-        return _Expression(self.value.cast(arrow_type, safe=safe), self.name, arrow_type)
+        return _Expression(self.value.cast(arrow_type, safe=safe))
 
     def is_in(self, values: Sequence[Any]) -> _Expression:
         return _Expression(self.value.isin(values))
@@ -113,7 +114,7 @@ class _Expression:
 
 
 def _col(name: str) -> _Expression:
-    return _Expression(pc.field(name), name)
+    return _Expression(pc.field(name))
 
 
 def _lit(value: Any) -> _Expression:
@@ -174,7 +175,7 @@ class Dataset:
         return Dataset(self.table.filter(expr.value))
 
     def with_column(self, name: str, expression: _Expression) -> Dataset:
-        column = self.table[expression.name].cast(expression.arrow_type, safe=False)
+        column = dataset.dataset(self.table).to_table(columns={"new": expression.value}, use_threads=False)["new"]
         if name in self.table.column_names:
             return Dataset(self.table.set_column(self.table.column_names.index(name), name, column))
         return Dataset(self.table.append_column(name, column))

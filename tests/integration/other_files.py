@@ -29,7 +29,8 @@ def other_files() -> dict[str, tuple[bytes, dict[str, list[list[object]]]]]:
                 "sum of preis by stadt": [["Köln", 1234.5], ["München", 2.25]],
                 "count rows where tag >= 2024-02-01": [[2]],
                 "count rows by ab": [["09:05:00", 1], ["10:30:00", 2]],
-                "count rows where ab >= '10:30'": [[2]],
+                "count rows where ab >= 10:30": [[2]],
+                "count rows where preis > 2.25": [[1]],
                 "count rows where ab = '9:05'": [[1]],
             },
         ),
@@ -37,5 +38,8 @@ def other_files() -> dict[str, tuple[bytes, dict[str, list[list[object]]]]]:
             b'{"user": {"id": "007"}, "n": 1}\n{"user": {"id": "008"}, "n": 2}\n{"n": 4}\n',
             {"sum of n by user.id": [["007", 1], ["008", 2], [None, 4]]},
         ),
-        "wei.csv": (f"x\n{big}\n{big}\n".encode(), {"sum and mean of x": [[2 * big, float(big)]]}),
+        "wei.csv": (
+            f"x\n{big}\n{big}\n".encode(),
+            {"sum and mean of x": [[2 * big, float(big)]], "count where x > 5.5": [[2]]},
+        ),
     }

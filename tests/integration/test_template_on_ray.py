@@ -31,10 +31,10 @@ from raylane_worker.run_kit import table_files
 from tests.helpers import profiles
 from tests.helpers.aws import s3
 from tests.helpers.files import uploaded
-from tests.helpers.printed import alike, table
+from tests.helpers.printed import alike, same, table
 from tests.helpers.ray_double import run_script
 from tests.helpers.ray_scripts import RUN_TIMEOUT_S, run_scripts
-from tests.integration import missing_value_cases
+from tests.integration import missing_value_cases, prepared_cases
 from tests.integration.other_files import other_files
 
 if TYPE_CHECKING:
@@ -145,9 +145,9 @@ DIRTY_CASES: dict[str, list[list[object]]] = {
     "sum of ratio by column_1": [["x", -3], ["y", None], ["z", None], [None, 1e-7]],
     "median ratio by column_1": [["x", -1.5], ["y", None], ["z", None], [None, 1e-7]],
     "count rows by at": [
-        ["2020-01-01 10:00:00.000000", 2],
-        ["2020-01-02 10:00:00.000000", 1],
-        ["2020-01-04 10:00:00.000000", 1],
+        ["2020-01-01 10:00:00", 2],
+        ["2020-01-02 10:00:00", 1],
+        ["2020-01-04 10:00:00", 1],
         [None, 1],
     ],
     "max at and min day by ok": [
@@ -246,7 +246,7 @@ def tables() -> dict[str, tuple[TableSource, dict[str, list[list[object]]]]]:
                 "sum, std and median of price": [[7.5, 0.4330127018922193, 1.875]],
                 "max price by name": [["x", 1.5], ["y", None], [None, 2.25]],
                 "count where at >= '2020-01-02 00:00:00'": [[2]],
-                "count rows by at": [["2020-01-01 00:00:00.000000", 2], ["2020-01-02 00:00:00.000000", 2], [None, 2]],
+                "count rows by at": [["2020-01-01 00:00:00", 2], ["2020-01-02 00:00:00", 2], [None, 2]],
                 "count where year = 2021 and name = 'x'": [[1]],
                 "missing values in price": [["price", 2, 100 / 3]],
             },
@@ -333,16 +333,6 @@ def blocks() -> tuple[TableSource, dict[str, list[list[object]]]]:
     }
 
 
-def same(printed: str, expected: object) -> bool:
-    if expected is None or expected != expected or printed == "null":
-        return printed == "null" and (expected is None or expected != expected)
-    if isinstance(expected, int | float) and not isinstance(expected, bool):
-        if isinstance(expected, int) and abs(expected) > 2**53:
-            return int(printed) == expected
-        return float(printed) == pytest.approx(float(expected), rel=1e-5, abs=1e-6)
-    return printed == str(expected)
-
-
 @dataclass(frozen=True)
 class Case:
     """A prompt about a source, and the rows that its script must print."""
@@ -385,7 +375,10 @@ def agent_scripts() -> list[tuple[str, Source]]:
     people = STORE.csv("people.csv", missing_value_cases.PEOPLE.encode())
     table_of_blocks, _ = blocks()
     asking = missing_value_cases.SCRIPT.format(function=missing_value_cases.function(), uri=people.s3_uri)
-    return [(asking, people), (missing_value_cases.NAN_SCRIPT.format(uri=table_of_blocks.location), table_of_blocks)]
+    sales = STORE.csv("sales.xlsx", prepared_cases.FILES["sales.xlsx"][0])
+    nan = missing_value_cases.NAN_SCRIPT.format(uri=table_of_blocks.location)
+    times = prepared_cases.AGENT_SCRIPT.format(uri=sales.location)
+    return [(asking, people), (nan, table_of_blocks), (times, sales)]
 
 
 @dataclass(frozen=True)
@@ -476,6 +469,11 @@ def test_nan_drops_no_block_from_the_aggregates_of_an_agent(outputs: Outputs) ->
     found, right = json.loads(output), missing_value_cases.nan_by_pandas()
     assert {name: value for name, value in found.items() if not missing_value_cases.close(value, right[name])} == {}
     assert found.keys() == right.keys()
+
+
+def test_code_of_an_agent_reads_times_of_a_prepared_copy_as_it_was_told(outputs: Outputs) -> None:
+    output, error = outputs.agents[2]
+    assert (output, error) == (prepared_cases.AGENT_OUTPUT, None)
 
 
 def test_a_ray_without_a_switch_for_plain_pandas_ends_the_run() -> None:

@@ -23,7 +23,7 @@ from raylane_common.errors import (
 from raylane_common.ray.client import RayClient
 from raylane_common.redis.connection import connect
 from raylane_common.redis.source_store import SourceStore
-from raylane_common.settings import RedisSettings, Settings
+from raylane_common.settings import GenerationSettings, RedisSettings, Settings
 from raylane_common.wire.jobs import JobRecord, JobStatus, NewJob, Progress
 from raylane_common.wire.reading import SerDe, TableReading
 from raylane_common.wire.sources import Column, ColumnType, FileSource, Partition, TableSource
@@ -174,6 +174,19 @@ async def test_a_real_file_is_profiled(harness: Harness, weather: Path) -> None:
         "wind": ColumnType.NUMBER,
         "weather": ColumnType.STRING,
     }
+
+
+@pytest.mark.parametrize("share_samples", [False, True])
+async def test_a_profile_keeps_frequent_texts_only_if_samples_may_be_shared(
+    harness: Harness, share_samples: bool
+) -> None:
+    generation = GenerationSettings(share_samples=share_samples)
+    settings = harness.resources.settings.model_copy(update={"generation": generation})
+    sharing = Harness(replace(harness.resources, settings=settings))
+    data = b"name\nAda\nAda\nBob\n"
+    result = await uploaded(request_for(data), sharing.job(request_for(data), body=data))
+    assert result.columns[0].profile is not None
+    assert [one.value for one in result.columns[0].profile.top] == (["Ada", "Bob"] if share_samples else [])
 
 
 async def test_a_preview_says_what_would_be_read_and_stores_nothing(harness: Harness, moto: EmbeddedMoto) -> None:

@@ -34,11 +34,15 @@ SUBMIT: Turn = [("submit_code", {"code": "print(1)", "interpreted_as": "one  is\
 
 
 class ScriptedModel(Model):
-    """Answers as both agents, turn by turn. It keeps no state of a job and records its requests."""
+    """Answers as both agents, turn by turn. It keeps no state of a job and records its requests.
+
+    `received` is all that was sent to it, as text.
+    """
 
     def __init__(self, code_agent: Sequence[Turn], supervisor: Sequence[Turn] = (DELEGATE,)) -> None:
         self.turns = {"code": code_agent, "supervisor": supervisor}
         self.requests: list[tuple[str, Messages, list[ToolSpec]]] = []
+        self.received = ""
 
     def update_config(self, **model_config: object) -> None:
         pass
@@ -60,6 +64,7 @@ class ScriptedModel(Model):
         **kwargs: object,
     ) -> AsyncGenerator[StreamEvent, None]:
         specs = tool_specs or []
+        self.received += json.dumps([messages, specs, system_prompt, kwargs], ensure_ascii=False, default=repr)
         role = "supervisor" if [spec["name"] for spec in specs] == ["code_generation_agent"] else "code"
         self.requests.append((role, copy.deepcopy(messages), specs))
         turns = self.turns[role]

@@ -19,10 +19,11 @@ from raylane_common.ray.models import Run, RunStatus
 from raylane_common.settings import GenerationSettings
 from raylane_common.wire.generate import CodeVersion, Finding, Usage
 from raylane_common.wire.reading import SerDe, TableReading
-from raylane_common.wire.sources import Column, ColumnType, FileSource, TableSource
+from raylane_common.wire.sources import Column, ColumnProfile, ColumnType, FileSource, Shape, TableSource, Top
 from raylane_worker.generation.agents.briefing import describe_source
 from raylane_worker.generation.reader import reader_of
 from raylane_worker.telemetry.logs import keep_content_private
+from tests.helpers.files import uploaded
 from tests.unit.generation.scripted_model import DELEGATE, LOOK, SUBMIT, ScriptedModel, csv, task, write
 
 if TYPE_CHECKING:
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 
     from raylane_common.wire.sources import Source
     from tests.unit.generation.scripted_model import Turn
+
+
+FREQUENT = Top(value="Secret", count=3)
 
 
 def tool_results(messages: Messages) -> list[str]:
@@ -346,6 +350,57 @@ sources = st.one_of(
         job_id=st.just(""),
     ),
 )
+
+
+@pytest.mark.parametrize("share_samples", [False, True])
+def test_frequent_texts_reach_the_model_only_if_samples_are_shared(share_samples: bool) -> None:
+    profile = ColumnProfile(nulls=1, distinct=2, longest=6, shapes=(Shape(shape="Aaa", count=3),), top=(FREQUENT,))
+    column = Column(
+        name="n", type=ColumnType.STRING, native_type="string", original_name="N ", written="percent", profile=profile
+    )
+    source = csv().model_copy(update={"columns": (column,), "warnings": ("Secret",)})
+    described = describe_source(source, share_samples=share_samples)
+    assert ("Secret" in json.dumps(described)) is share_samples
+    assert described["columns"] == [
+        {
+            "name": "n",
+            "type": "string",
+            "native_type": "string",
+            "original_name": "N ",
+            "written": "percent",
+            "profile": {"nulls": 1, "distinct": 2, "longest": 6, "shapes": [{"shape": "Aaa", "count": 3}]}
+            | ({"top": [{"value": "Secret", "count": 3}]} if share_samples else {}),
+        }
+    ]
+
+
+@pytest.mark.parametrize("share_samples", [False, True])
+async def test_no_text_of_a_cell_reaches_the_model_except_frequent_ones_that_may_be_shared(share_samples: bool) -> None:
+    names = [f"Person{letter}" for letter in "abcdefghij"]
+    rows = [f"{name};{number},5;note{number}!;{number % 3}/02/2024" for number, name in enumerate(names * 2, start=1)]
+    data = "\n".join(["Confidential", "name;amount;note;day", *rows, "N/A;1,5;NULL;"])
+    source, _ = uploaded("a.csv", data.encode(), bucket="b", session_id="s", share_samples=True)
+    assert "Confidential" in " ".join(source.warnings)
+    failed = CodeVersion(number=1, code="print(1)", findings=(Finding(rule="r", message="m"),))
+    model = ScriptedModel([LOOK, SUBMIT])
+    asked = task(source, prompt="how many rows", previous=failed)
+    await write(asked, model, settings=GenerationSettings(share_samples=share_samples))
+    texts = {
+        *names,
+        "Confidential",
+        *(f"note{number}!" for number in range(1, 21)),
+        *(f"{n}/02/2024" for n in range(3)),
+    }
+    frequent = {top.value for column in source.columns if column.profile for top in column.profile.top} & texts
+    assert len(frequent & set(names)) == 5
+    assert {text for text in texts if text in model.received} == (frequent if share_samples else set())
+
+
+def test_only_columns_of_text_share_frequent_values() -> None:
+    profile = ColumnProfile(nulls=0, distinct=1, top=(FREQUENT,))
+    columns = tuple(Column(name="n", type=one, native_type="", profile=profile) for one in ColumnType)
+    described = describe_source(csv().model_copy(update={"columns": columns}), share_samples=True)
+    assert json.dumps(described).count("Secret") == 1
 
 
 @given(sources)

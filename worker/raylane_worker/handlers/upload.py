@@ -165,7 +165,8 @@ async def _content(file: _File, original: Original, ctx: JobContext) -> AsyncIte
         await original.fetch(path)
         # A file that stays where it is has a name of its own there, by which Ray judges it.
         name = file.s3_uri or file.filename
-        yield await Preparing().prepare(path, name, file.reading, copy_to=copy), copy
+        share_samples = ctx.resources.settings.generation.share_samples
+        yield await Preparing().prepare(path, name, file.reading, copy_to=copy, share_samples=share_samples), copy
 
 
 async def _original(request: UploadRequest | PreviewRequest, ctx: JobContext) -> Original:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
-from raylane_common.wire.sources import TableSource
+from raylane_common.wire.sources import ColumnType, TableSource
 from raylane_worker.generation.agents.run_output import shorten
 from raylane_worker.generation.reader import reader_of
 
@@ -24,8 +24,13 @@ _MAX_NOTES_CHARACTERS: Final = 4_000
 _MAX_FINDINGS: Final = 20
 # Where Ray's message about a failed run begins to repeat the output.
 _REPEATED_OUTPUT: Final = ", last available logs"
-# Warnings and frequent values quote cells, and no cell reaches a model.
-_OF_SOURCES: Final = ("job_id", "filename", "s3_uri", "reading", "prepared", "warnings", "enqueued_ms")
+# Warnings and reasons quote cells, and no text of a cell reaches a model.
+_LEFT_OUT: Final = ("job_id", "filename", "s3_uri", "reading", "prepared", "warnings", "enqueued_ms")
+# Of a profile, what quotes no text.
+_PROFILED: Final = {
+    *("nulls", "distinct", "distinct_is_exact", "unique", "order"),
+    *("min", "max", "mean", "magnitude", "longest", "shapes"),
+}
 
 
 def load_prompt(name: str, **values: str) -> str:
@@ -39,25 +44,29 @@ def load_prompt(name: str, **values: str) -> str:
     return text
 
 
-def describe_source(source: Source) -> dict[str, JsonValue]:
-    """Returns a source as the model sees it: name, location, format, size and columns, but no data."""
-    described: dict[str, JsonValue] = source.model_dump(
-        mode="json", exclude={*_OF_SOURCES, "columns", "partition_keys"}
-    )
-    described["columns"] = [_describe_column(column) for column in source.columns]
+def describe_source(source: Source, *, share_samples: bool = False) -> dict[str, JsonValue]:
+    """Returns a source as the model sees it: name, location, format, size and columns.
+
+    It holds no text of a cell, unless `share_samples` adds the most frequent ones of columns of text.
+    """
+    described: dict[str, JsonValue] = source.model_dump(mode="json", exclude={*_LEFT_OUT, "columns", "partition_keys"})
+    described["columns"] = [_describe_column(column, share_samples) for column in source.columns]
     if isinstance(source, TableSource):
-        described["partition_keys"] = [_describe_column(column) for column in source.partition_keys]
+        described["partition_keys"] = [_describe_column(column, share_samples) for column in source.partition_keys]
     reader = reader_of(source).removeprefix("ray.data.")
     return {"name": source.name, "location": source.location, "reader": reader, **described}
 
 
-def _describe_column(column: Column) -> dict[str, JsonValue]:
-    """Returns a column with what is known of its values, except frequent ones, which are cells."""
+def _describe_column(column: Column, share_samples: bool) -> dict[str, JsonValue]:
+    """Returns a column with what is known of its values."""
     described: dict[str, JsonValue] = column.model_dump(mode="json", include={"name", "type", "native_type"})
+    if column.original_name:
+        described["original_name"] = column.original_name
     if column.written is not None:
         described["written"] = column.written
     if column.profile is not None:
-        described["profile"] = column.profile.model_dump(mode="json", exclude={"top"}, exclude_defaults=True)
+        fields = _PROFILED | ({"top"} if share_samples and column.type is ColumnType.STRING else set())
+        described["profile"] = column.profile.model_dump(mode="json", include=fields, exclude_defaults=True)
     return described
 
 

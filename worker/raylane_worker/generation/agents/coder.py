@@ -44,9 +44,9 @@ class Submission:
         return self.draft is not None or self.refusal is not None
 
 
-def make_coder(task: WritingTask, model: Model, submission: Submission) -> Agent:
+def make_coder(task: WritingTask, model: Model, submission: Submission, *, share_samples: bool = False) -> Agent:
     """Makes the coder. Its tools know only the sources of `task`, and fill in `submission`."""
-    sources = [describe_source(source) for source in task.sources]
+    sources = [describe_source(source, share_samples=share_samples) for source in task.sources]
     listed = json.dumps({"small_data": task.small, "sources": sources}, ensure_ascii=False)
 
     @tool(name="get_data_sources")

@@ -49,7 +49,7 @@ class AgentGenerator:
         fails or `version_timeout_s` passes, and `ModelMisconfigured` if the service refuses the request.
         """
         submission, delegation, text = Submission(), Delegation(), TextStream(say)
-        coder = make_coder(task, self._model, submission)
+        coder = make_coder(task, self._model, submission, share_samples=self._settings.share_samples)
 
         async def run_coder(notes: str) -> AgentResult:
             return await run_agent(coder, request_blocks(task, notes), self._settings, text)

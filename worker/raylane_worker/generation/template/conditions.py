@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import date, datetime, time
+from decimal import Decimal, InvalidOperation
+from math import isinf
 from typing import TYPE_CHECKING, Final
 
 from raylane_common.errors import TypeMismatch
@@ -44,8 +47,9 @@ _NOT_TEXT: Final = (
     "|null|missing|none|empty|except|without|with"
 )
 _BOOLEANS: Final = {"true": True, "yes": True, "false": False, "no": False}
-# The range of Arrow's int64, the type of integer columns.
-_INT64: Final = range(-(2**63), 2**63)
+# The ranges of Arrow's int64 and of decimals of 128 bits, the types of whole numbers.
+_INT64: Final = (-(2**63), 2**63 - 1)
+_DECIMAL: Final = (1 - 10**38, 10**38 - 1)
 
 
 def parse_conditions(cursor: NameCursor) -> tuple[Condition, ...]:
@@ -92,7 +96,8 @@ def _is_reversed(low: Value, high: Value) -> bool:
         return first > (high if isinstance(high, datetime) else datetime.combine(high, time.max))
     if isinstance(low, str) and isinstance(high, str):
         return low > high  # only times of day are ordered as text
-    return isinstance(low, int | float) and isinstance(high, int | float) and low > high
+    numbers = int | float | Decimal
+    return isinstance(low, numbers) and isinstance(high, numbers) and low > high
 
 
 def _check_comparison(column: Column, comparison: Comparison) -> None:
@@ -161,29 +166,32 @@ def _to_value(token: Token, column: Column) -> Value:
             return token.text
 
 
-def _to_number(token: Token, column: Column) -> int | float:
+def _to_number(token: Token, column: Column) -> int | float | Decimal:
     if not token.is_number:
         raise _mismatch(
             column, f"is a number and cannot be compared with {token.text!r}; write digits only, as in 1500.5"
         )
-    if set(token.text) & set(".eE"):
+    if column.type is ColumnType.NUMBER and set(token.text) & set(".eE"):
         number = float(token.number)
-        if number in (float("inf"), float("-inf")):
+        if isinf(number):
             raise _mismatch(column, f"cannot hold {token.text!r}")
         return number
-    if len(token.number) > 20 or int(token.number) not in _INT64:
-        raise _mismatch(column, "cannot hold a number of more than 64 bits")
-    return int(token.number)
+    try:
+        exact = Decimal(token.number)
+    except InvalidOperation:  # an exponent that no decimal has
+        raise _mismatch(column, f"cannot hold {token.text!r}") from None
+    is_decimal = column.native_type.startswith("decimal")
+    low, high = _DECIMAL if is_decimal else _INT64
+    if not low <= exact <= high:
+        raise _mismatch(column, f"cannot hold a number of more than {'38 digits' if is_decimal else '64 bits'}")
+    return int(exact) if exact == exact.to_integral_value() else exact
 
 
 def _to_time(token: Token, column: Column) -> datetime:
-    if token.is_date or token.quoted:
-        try:
+    if _is_moment(token):
+        with suppress(ValueError):
             found = datetime.fromisoformat(token.text)
-        except ValueError:
-            pass
-        else:
-            if found.tzinfo is None and (column.type is ColumnType.TIMESTAMP or found.time() == datetime.min.time()):
+            if column.type is ColumnType.TIMESTAMP or found.time() == time():
                 return found
     wanted = "2020-01-31"
     if column.type is ColumnType.TIMESTAMP:
@@ -193,11 +201,16 @@ def _to_time(token: Token, column: Column) -> datetime:
 
 def _to_clock(token: Token, column: Column) -> str:
     """Returns a time of day as the text that the script compares."""
-    try:
-        found = time.fromisoformat(token.text.zfill(len("09:05")))
-    except ValueError:
-        raise _mismatch(column, f"is a time of day; write it like '10:30' or '10:30:00', not {token.text!r}") from None
-    return found.isoformat("seconds" if column.native_type == "time32[s]" else "microseconds")
+    if _is_moment(token):
+        text = token.text
+        with suppress(ValueError):
+            return time.fromisoformat(f"0{text}" if text[1] == ":" else text).isoformat()
+    raise _mismatch(column, f"is a time of day; write it like 10:30 or 10:30:00, not {token.text!r}")
+
+
+def _is_moment(token: Token) -> bool:
+    """Returns whether the token is a date or a time as it may be written without quotes, and so without a time zone."""
+    return token.is_date or (token.quoted and [one.is_date for one in split_tokens(token.text)] == [True])
 
 
 def _mismatch(column: Column, problem: str) -> TypeMismatch:

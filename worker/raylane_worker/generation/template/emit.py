@@ -25,7 +25,7 @@ from raylane_worker.generation.template.read_source import (
     add_reader,
     cast_column,
     cast_columns,
-    cast_to_seconds,
+    cast_to_text,
     filter_rows,
 )
 from raylane_worker.generation.template.spellings import note_texts_that_say_missing
@@ -118,8 +118,7 @@ def _groups(script: ScriptBuilder, source: Source, operation: Aggregate) -> None
     for key in operation.keys:
         if key.type is ColumnType.TIMESTAMP:
             # Ray cannot sort groups by times if some are missing.
-            cast_to_seconds(script, key)
-            cast_column(script, key.name, "pa.string()")
+            cast_to_text(script, key)
     keys = [key.name for key in operation.keys]
     labels = _labels(operation.measures, keys)
     order = f"    return [(row[key] is None, row[key]) for key in {keys!r}]"

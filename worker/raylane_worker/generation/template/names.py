@@ -38,7 +38,9 @@ class _Node(Generic[T]):
         node = self
         for key in keys:
             node = node.next.setdefault(key, _Node())
-        node.things.append(thing)
+        # Two names of one thing may have the same parts.
+        if thing not in node.things:
+            node.things.append(thing)
 
     def find(self, keys: Iterable[Hashable]) -> _Node[T] | None:
         node: _Node[T] | None = self

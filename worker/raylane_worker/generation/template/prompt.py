@@ -8,7 +8,7 @@ from enum import Enum, auto
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from raylane_worker.generation.columns import columns_of
+from raylane_worker.generation.columns import named_columns
 from raylane_worker.generation.template.names import NameIndex, NameMatch
 from raylane_worker.generation.template.tokens import split_tokens
 
@@ -53,7 +53,7 @@ class Prompt:
         self.source = source
         self.sources = sources
         self.ending = ending
-        self._index = NameIndex((column.name, column) for column in columns_of(source))
+        self._index = NameIndex(named_columns(source))
         self._found: dict[int, tuple[NameMatch[Column], ...]] = {}
 
     def rewritten(self, text: str) -> Prompt:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
 # The maximum number of rows that a script prints. More would not fit the end of the output that a record keeps.
 MAX_ROWS: Final = 1000
 
-Value: TypeAlias = int | float | str | bool | date | datetime
+# A decimal is a fraction with which whole numbers are compared.
+Value: TypeAlias = int | float | Decimal | str | bool | date | datetime
 
 
 class Statistic(StrEnum):

@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from ctypes import c_float
+from datetime import date
+from math import isfinite
 from typing import TYPE_CHECKING, Final
 
 from raylane_common.wire.sources import ColumnType, FileSource, TableFormat
 from raylane_worker.generation.reader import reader_of
 from raylane_worker.generation.template.builder import ScriptBuilder, format_call
 from raylane_worker.generation.template.days import compares_days, day_bounds
+from raylane_worker.generation.template.fractions import compares_fractions, whole_bounds
 from raylane_worker.generation.template.question import Comparison, Condition, Value
 from raylane_worker.generation.template.spellings import explain_unknown_texts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from raylane_common.wire.sources import Column, Source
 
-_ARROW_TYPES: Final = {
-    ColumnType.INTEGER: "pa.int64()",
-    ColumnType.NUMBER: "pa.float64()",
-    ColumnType.STRING: "pa.string()",
-    ColumnType.BOOLEAN: "pa.bool_()",
-    ColumnType.DATE: "pa.date32()",
-    # As text, times have the same order, and Ray can group by them and print them.
-    ColumnType.TIME: "pa.string()",
-    ColumnType.TIMESTAMP: 'pa.timestamp("us")',
-    ColumnType.OTHER: "pa.string()",
-}
-_WHOLE_SECONDS: Final = {"time32[s]": 'pa.time32("s")', "timestamp[s]": 'pa.timestamp("s")'}
 # As in numbers: an empty cell, or a marker such as `NA`. See docs/decisions/0025.
 _TEXT_CAN_BE_MISSING: Final = "strings_can_be_null=True"
 _WITHOUT_NAN: Final = '''\
@@ -60,16 +51,19 @@ def cast_columns(script: ScriptBuilder, source: Source, columns: Sequence[Column
         script.add_function(f"FLOATS = {floats!r}\n\n\n{_WITHOUT_NAN}")
         script.add_statements('ds = ds.map_batches(without_nan, batch_format="pyarrow", batch_size=None)')
     for column in columns:
-        if _is_read_differently(column, source):
-            if column.type is ColumnType.TIME:
-                cast_to_seconds(script, column)
-            cast_column(script, column.name, _ARROW_TYPES[column.type])
+        if column.type is ColumnType.TIME:
+            # As text, times have the same order, and Ray can group by them and print them.
+            cast_to_text(script, column)
+        elif column.type is ColumnType.TIMESTAMP and _is_read_differently(column, source):
+            cast_column(script, column.name, 'pa.timestamp("us")')
 
 
-def cast_to_seconds(script: ScriptBuilder, column: Column) -> None:
-    """Casts times without fractions to whole seconds. Parquet has none, and as text they would end with zeros."""
-    if column.native_type in _WHOLE_SECONDS:
-        cast_column(script, column.name, _WHOLE_SECONDS[column.native_type])
+def cast_to_text(script: ScriptBuilder, column: Column) -> None:
+    """Casts times to the text that Python makes of them: without a fraction of a second, if that is 0."""
+    cast_column(script, column.name, 'pa.time64("us")' if column.type is ColumnType.TIME else 'pa.timestamp("us")')
+    cast_column(script, column.name, "pa.string()")
+    whole = f'col({column.name!r}).str.replace(".000000", "")'
+    script.add_statements(f"ds = ds.with_column({column.name!r}, {whole})")
 
 
 def cast_column(script: ScriptBuilder, name: str, arrow_type: str, *, into: str | None = None) -> None:
@@ -100,17 +94,16 @@ def filter_rows(script: ScriptBuilder, conditions: Sequence[Condition]) -> None:
 
 
 def _is_read_differently(column: Column, source: Source) -> bool:
-    if not isinstance(source, FileSource):
-        return False
-    is_plain = column.native_type in ("timestamp[s]", "timestamp[us]")
-    return column.type is ColumnType.TIME or (column.type is ColumnType.TIMESTAMP and not is_plain)
+    return isinstance(source, FileSource) and column.native_type not in ("timestamp[s]", "timestamp[us]")
 
 
 def _condition(script: ScriptBuilder, condition: Condition) -> str:
     if compares_days(condition):
-        return _day_condition(script, condition)
+        return _bounded(script, condition.column, day_bounds(condition))
+    if compares_fractions(condition):
+        return _bounded(script, condition.column, whole_bounds(condition))
     column = f"col({condition.column.name!r})"
-    values = [_value(script, value) for value in condition.values]
+    values = [_value(script, value, condition.column) for value in condition.values]
     match condition.comparison:
         case Comparison.MISSING:
             return f"{column}.is_null()"
@@ -129,13 +122,11 @@ def _condition(script: ScriptBuilder, condition: Condition) -> str:
             return f"{column} {sign} lit({values[0]})"
 
 
-def _day_condition(script: ScriptBuilder, condition: Condition) -> str:
+def _bounded(script: ScriptBuilder, column: Column, bounds: Iterable[Iterable[tuple[Comparison, Value]]]) -> str:
     script.import_names("ray.data.expressions", "lit")
-    script.import_module("datetime")
-    column = f"col({condition.column.name!r})"
     alternatives = [
-        " & ".join(f"({column} {comparison} lit({moment!r}))" for comparison, moment in bounds)
-        for bounds in day_bounds(condition)
+        " & ".join(f"(col({column.name!r}) {sign} lit({_value(script, value, column)}))" for sign, value in one)
+        for one in bounds
     ]
     return " | ".join(f"({one})" for one in alternatives)
 
@@ -151,7 +142,19 @@ def _is_ascii(condition: Condition) -> bool:
     return all(text.isascii() for text in (condition.column.name, *map(str, condition.values)))
 
 
-def _value(script: ScriptBuilder, value: Value) -> str:
-    if isinstance(value, date | datetime):
+def _value(script: ScriptBuilder, value: Value, column: Column) -> str:
+    """Returns the value as code, with the type with which Arrow compares every value of the column."""
+    if column.type is ColumnType.INTEGER and column.native_type.startswith("decimal"):
+        # A decimal of 64 bits has no room for a sum of 128 bits.
+        return f"decimal.Decimal({str(value)!r})"
+    if column.type is ColumnType.NUMBER and isinstance(value, int | float):
+        return repr(_nearest(float(value), column))
+    if isinstance(value, date):
         script.import_module("datetime")
     return repr(value)
+
+
+def _nearest(number: float, column: Column) -> float:
+    """Returns the number as the column holds it: 0.1 is another one in 32 bits."""
+    nearest = c_float(number).value if column.native_type == "float" else number
+    return nearest if isfinite(nearest) else number

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from raylane_common.wire.sources import ColumnType
@@ -111,7 +112,7 @@ def _condition(condition: Condition) -> str:
 
 
 def _value(value: Value) -> str:
-    return str(value) if isinstance(value, date) else repr(value)
+    return str(value) if isinstance(value, date | Decimal) else repr(value)
 
 
 def _notes(question: Question, *, small: bool) -> list[str]:

@@ -14,9 +14,10 @@ _TOKEN: Final = re.compile(
     r"""
       (?<!\w) (?: "([^"]*)" | '([^']*)' | `([^`]*)` | \u201c([^\u201c\u201d]*)\u201d | \u2018([^\u2018\u2019]*)\u2019 )
         (?!\w)
-    | ( [0-9]{4}-[0-9]{2}-[0-9]{2} (?: [T ] [0-9]{2}:[0-9]{2} (?: :[0-9]{2} (?: \.[0-9]{1,6} )? )? )? (?![\w:]) )
-    | ( (?<![\w.]) [-+]? (?: [0-9]{1,3} (?: ,[0-9]{3} )+ (?! ,[0-9] ) | [0-9]+ )
-        (?: \.[0-9]+ )? (?: [eE][-+]?[0-9]+ )? (?! \w | \.\w ) )
+    | ( [0-9]{4}-[0-9]{2}-[0-9]{2} (?: [T ] [0-9]{2}:[0-9]{2} (?: :[0-9]{2} (?: \.[0-9]{1,6} )? )? )? (?![\w:])
+      | (?<![\w.:]) [0-9]{1,2}:[0-9]{2} (?: :[0-9]{2} (?: \.[0-9]{1,6} )? )? (?![\w:]) )
+    | ( (?<![\w.]) [-+]? (?: (?: [0-9]{1,3} (?: ,[0-9]{3} )+ (?! ,[0-9] ) | [0-9]+ ) (?: \.[0-9]+ )? | \.[0-9]+ )
+        (?: [eE][-+]?[0-9]+ )? (?! \w | \.\w ) )
     | ( \w+ (?: [-.'\u2019/] \w+ )* )
     | ( [<>!=]= | <> | \S )
     """,
@@ -28,7 +29,8 @@ _TOKEN: Final = re.compile(
 class Token:
     """One word, number, date, sign or quoted text.
 
-    `key` is compared with keywords; it is empty for quoted text. `attached` says that no white space precedes it.
+    `key` is compared with keywords; it is empty for quoted text. A time of day counts as a date. `attached`
+    says that no white space precedes it.
     """
 
     text: str

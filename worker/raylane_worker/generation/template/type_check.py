@@ -92,7 +92,7 @@ def _check_aggregate(operation: Aggregate) -> None:
 
 
 def _is_ordered(column: Column) -> bool:
-    return column.type.is_numeric or column.type in (ColumnType.DATE, ColumnType.TIMESTAMP)
+    return column.type.is_numeric or column.type in (ColumnType.DATE, ColumnType.TIME, ColumnType.TIMESTAMP)
 
 
 def _require(column: Column, fits: bool, what: str) -> None:

@@ -150,4 +150,4 @@ def _value(value: Value) -> str:
         return value.isoformat()
     if isinstance(value, bool):
         return str(value).lower()
-    return quote(value) if isinstance(value, str) else repr(value)
+    return quote(value) if isinstance(value, str) else str(value)
