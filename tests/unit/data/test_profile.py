@@ -74,6 +74,8 @@ def test_texts_have_shapes_and_no_cell_unless_samples_are_shared() -> None:
     found = profile(cells)
     assert [(one.shape, one.count) for one in found.shapes] == [("Aa-99", 4), ("a 9", 1)]
     assert (found.longest, found.min, found.max, found.top) == (50, None, None, ())
+    # Letters of other scripts, with their marks, and numbers.
+    assert [one.shape for one in profile(pa.array(["हिन्दी १२", "名前½"])).shapes] == ["aaaaaa 99", "aa9"]
     shared = profile(cells, share_samples=True)
     assert (shared.top[0].value, shared.top[0].count) == ("Ab-12", 2)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
@@ -60,8 +61,8 @@ def _shape(text: str) -> str:
 
 
 def _class(character: str) -> str:
-    if character.isdigit():
-        return "9"
     if character.isupper():
         return "A"
-    return "a" if character.isalpha() else character
+    # Marks are parts of letters, as vowels in Hindi.
+    kind = unicodedata.category(character)[0]
+    return {"L": "a", "M": "a", "N": "9"}.get(kind, character)
