@@ -310,6 +310,38 @@ def test_what_a_workbook_shows_in_another_way_is_told(tmp_path: Path, date_1904:
     assert "a program wrote the formulas, and their stored values may be wrong: D2 and 1 more" in warnings
 
 
+@pytest.mark.parametrize("date_1904", [False, True])
+@pytest.mark.parametrize("number", [-0.5, -1, -400.25])
+def test_a_negative_time_is_refused_because_its_sign_would_be_lost(
+    tmp_path: Path, date_1904: bool, number: float
+) -> None:
+    def fill(value: float) -> bytes:
+        data = io.BytesIO()
+        with xlsxwriter.Workbook(data, {"in_memory": True, "date_1904": date_1904}) as book:
+            sheet = book.add_worksheet()
+            clock = book.add_format({"num_format": "hh:mm"})
+            sheet.write_row(1, 1, ["n", "at", "left"])
+            sheet.write_row(2, 1, [-5])
+            sheet.write_number(2, 2, 0.4375, clock)
+            sheet.write_formula(2, 3, "=C3-D1", clock, value)
+        return data.getvalue()
+
+    with pytest.raises(InvalidFile, match=r"D3 is a negative number .* give the column the format \[h\]:mm:ss"):
+        read(tmp_path, fill(number))
+    # A difference of equal times, as Excel computes it.
+    assert read(tmp_path, fill(-1e-16))[1] == [(-5, time(10, 30), time())]
+
+
+def test_a_duration_keeps_its_sign_and_its_milliseconds(tmp_path: Path) -> None:
+    def fill(book: Workbook) -> None:
+        sheet = book.add_worksheet()
+        sheet.write_row(0, 0, ["lap"])
+        for row, number in enumerate((-0.51, 83.5 / 86_400, 0, -1e-16), start=1):
+            sheet.write_number(row, 0, number, book.add_format({"num_format": "[h]:mm:ss.00"}))
+
+    assert read(tmp_path, workbook(fill))[1] == [("-12:14:24",), ("0:01:23.500",), ("0:00:00",), ("0:00:00",)]
+
+
 def test_an_empty_first_sheet_and_a_hidden_one_name_the_others(tmp_path: Path) -> None:
     def fill(book: Workbook) -> None:
         hidden, empty = book.add_worksheet("Hidden"), book.add_worksheet("Empty")

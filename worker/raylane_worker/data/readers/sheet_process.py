@@ -26,7 +26,7 @@ from python_calamine import (
 from raylane_worker.data.bound_process import end_with
 from raylane_worker.data.readers.refused import Refused
 from raylane_worker.data.readers.row_file import EXACT, RowFile
-from raylane_worker.data.readers.sheet_xml import hidden_in
+from raylane_worker.data.readers.sheet_xml import hidden_in, negative_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,14 +66,37 @@ def layout(book: CalamineWorkbook, path: str, wanted: str | None, header_line: i
     return {"sheet": name, "header_line": header_line, "warnings": warnings}
 
 
-def write_rows(sheet: CalamineSheet, header_line: int, rows: RowFile) -> dict[str, Any]:
-    """Writes the rows below the header to `rows`. Returns the names of the columns, and what surprises in the cells."""
+def write_rows(sheet: CalamineSheet, path: str, header_line: int, rows: RowFile) -> dict[str, Any]:
+    """Writes the rows below the header to `rows`. Returns the names of the columns, and what surprises in the cells.
+
+    Raises `Refused` for a negative time.
+    """
     long = _LongNumbers(sheet)
     names = next((cells for number, cells in _rows(sheet) if number == header_line), [None] * sheet.width)
     for number, cells in _rows(sheet, long):
         if number > header_line and any(cell is not None for cell in cells):
             rows.add(cells)
+    _check_times(sheet, path, {place for place, kinds in enumerate(rows.kinds) if "time" in kinds})
     return {"names": ["" if cell is None else str(cell).strip() for cell in names], "warnings": long.warnings()}
+
+
+def _check_times(sheet: CalamineSheet, path: str, places: set[int]) -> None:
+    """Raises `Refused` for a negative time in the columns at these places, of which the library drops the sign."""
+    if not places or sheet.start is None:
+        return
+    named = {_letters(sheet.start[1] + place): place for place in places}
+    negative: dict[int, list[tuple[int, str]]] = {}
+    for reference in negative_in(path, sheet.name):
+        column = reference.rstrip("0123456789")
+        if column in named:
+            negative.setdefault(int(reference[len(column) :]), []).append((named[column], reference))
+    for number, row in enumerate(sheet.iter_rows(), start=1) if negative else ():
+        for place, reference in negative.get(number, []):
+            if isinstance(row[place], time):
+                raise Refused(
+                    f"{reference} is a negative number in the format of a date or time, so its sign would be lost; "
+                    "give the column the format [h]:mm:ss or that of numbers, and save the workbook"
+                )
 
 
 class _LongNumbers:
@@ -170,13 +193,18 @@ def _value(cell: Cell) -> Value:
         case float() if -_MAX_EXACT <= cell <= _MAX_EXACT and cell.is_integer():
             return int(cell)
         case timedelta():
-            # As Excel shows it: hours beyond 24 are not days.
-            minutes, seconds = divmod(round(cell.total_seconds()), 60)
-            return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"
+            return _duration(cell)
         case datetime() if cell.time() == time():
             return cell.date()
         case _:
             return cell
+
+
+def _duration(cell: timedelta) -> str:
+    """Returns a duration as Excel shows it, in hours and not in days, and with milliseconds if it has some."""
+    seconds, milliseconds = divmod(round(abs(cell.total_seconds()) * 1000), 1000)
+    text = f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}" + f".{milliseconds:03}" * bool(milliseconds)
+    return f"-{text}" if cell < timedelta() and (seconds or milliseconds) else text
 
 
 def _answer(order: dict[str, Any]) -> dict[str, Any]:
@@ -186,7 +214,7 @@ def _answer(order: dict[str, Any]) -> dict[str, Any]:
                 return layout(book, order["path"], order["sheet"], order["header_line"])
             with open(order["rows_fd"], "wb", closefd=False) as file:
                 rows = RowFile(file, booleans=("TRUE", "FALSE"))
-                found = write_rows(book.get_sheet_by_name(order["sheet"]), order["header_line"], rows)
+                found = write_rows(book.get_sheet_by_name(order["sheet"]), order["path"], order["header_line"], rows)
                 return found | rows.summary()
     except Refused as refused:
         return {"refused": refused.problem, "field": refused.field}

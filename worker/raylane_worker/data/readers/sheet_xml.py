@@ -1,6 +1,7 @@
-"""Looks into a sheet of Excel's format since 2007 for what the library gives as an empty cell.
+"""Looks into a sheet of Excel's format since 2007 for what the library does not tell.
 
-These are errors, and formulas without a stored value, because a program wrote them and no Excel computed them.
+It gives errors as empty cells, and formulas without a stored value, which a program wrote and no Excel computed. It
+gives a negative time without its sign.
 """
 
 from __future__ import annotations
@@ -26,9 +27,12 @@ _MAX_INDEX_BYTES: Final = 16 * 1024 * 1024
 _FORMULA: Final = re.compile(
     rb"<c\b([^<>]*)>\s*<f\b(?:[^<>]*/>|[^<>]*>[^<]*</f>)\s*(?P<value><v\s*/>|<v>\s*</v>|<v\b)?"
 )
+_NEGATIVE: Final = re.compile(rb"<c\b([^<>]*)>\s*(?:<f\b(?:[^<>]*/>|[^<>]*>[^<]*</f>)\s*)?<v>\s*(-[0-9.eE+-]+)\s*</v>")
 _ERROR: Final = re.compile(rb'<c\b([^<>]*\bt="e"[^<>]*)>')
 _REFERENCE: Final = re.compile(rb'\br="([A-Z]+[0-9]+)"')
 _TEXT: Final = re.compile(rb'\bt="str"')
+# Half a millisecond in days. A difference of equal times may be a little less than 0.
+_LEAST_TIME: Final = 0.0005 / 86_400
 
 
 def hidden_in(path: str, sheet: str) -> list[str]:
@@ -43,7 +47,7 @@ def hidden_in(path: str, sheet: str) -> list[str]:
         index = _parsed(archive, "xl/workbook.xml")
         properties = index.find(f"{_MAIN}calcPr")
         is_old = properties is not None and properties.get("fullCalcOnLoad") in ("1", "true")
-        for found in _matches(archive, _member(archive, index, sheet)):
+        for found in _matches(archive, _member(archive, index, sheet), (_FORMULA, _ERROR)):
             if found.re is _ERROR:
                 errors.add(found[1])
                 continue
@@ -61,6 +65,17 @@ def hidden_in(path: str, sheet: str) -> list[str]:
         doubt = "open the workbook in Excel or LibreOffice and save it"
         warnings.append(f"a program wrote the formulas, and their stored values may be wrong: {formulas}; {doubt}")
     return warnings
+
+
+def negative_in(path: str, sheet: str) -> Iterator[str]:
+    """Yields the references of the cells with negative numbers, such as `B7`."""
+    with suppress(zipfile.BadZipFile, KeyError, ElementTree.ParseError, OSError), zipfile.ZipFile(path) as archive:
+        member = _member(archive, _parsed(archive, "xl/workbook.xml"), sheet)
+        for found in _matches(archive, member, (_NEGATIVE,)):
+            with suppress(ValueError):
+                reference = _REFERENCE.search(found[1])
+                if reference and float(found[2]) <= -_LEAST_TIME:
+                    yield reference[1].decode()
 
 
 class _Cells:
@@ -94,10 +109,10 @@ def _parsed(archive: zipfile.ZipFile, name: str) -> ElementTree.Element:
         return ElementTree.fromstring(file.read(_MAX_INDEX_BYTES))  # noqa: S314
 
 
-def _matches(archive: zipfile.ZipFile, name: str) -> Iterator[re.Match[bytes]]:
-    """Yields the cells with formulas or errors. Cells at the border of two pieces are looked for in both together."""
+def _matches(archive: zipfile.ZipFile, name: str, patterns: tuple[re.Pattern[bytes], ...]) -> Iterator[re.Match[bytes]]:
+    """Yields the cells that match. Cells at the border of two pieces are looked for in both together."""
     with archive.open(name) as file:
-        text, done = b"", {_FORMULA: 0, _ERROR: 0}
+        text, done = b"", dict.fromkeys(patterns, 0)
         while chunk := file.read(_CHUNK_BYTES):
             dropped = max(0, len(text) - _LONGEST_BYTES)
             text = text[dropped:] + chunk
