@@ -26,7 +26,8 @@ _SMALL_BYTES: Final = 64 * 1024 * 1024
 _CHUNK_BYTES: Final = 1024 * 1024
 # Python's decoders drop the byte order mark only if it is named.
 _WITH_MARK: Final = {"utf-8": "utf-8-sig"}
-_BROKEN: Final = (EOFError, OSError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError)
+# What damaged compression raises, or a member with a password.
+BROKEN: Final = (EOFError, OSError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError)
 
 
 @contextmanager
@@ -52,7 +53,7 @@ def zip_members(path: Path) -> list[str]:
     try:
         with zipfile.ZipFile(path) as archive:
             names = [entry.filename for entry in archive.infolist() if not entry.is_dir()]
-    except _BROKEN as error:
+    except BROKEN as error:
         raise InvalidFile(f"the ZIP archive is damaged: {error}; create it again") from error
     return [name for name in names if not name.startswith("__MACOSX/") and not name.endswith(".DS_Store")]
 
@@ -113,7 +114,7 @@ class _Bounded(io.RawIOBase):
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # the stubs want any buffer
         try:
             data = self._file.read(len(buffer))
-        except _BROKEN as error:
+        except BROKEN as error:
             raise InvalidFile(
                 f"the {self._compression} compression is damaged: {error}; create the file again"
             ) from error

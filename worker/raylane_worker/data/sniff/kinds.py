@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 import zipfile
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from raylane_common.errors import InvalidFile
 from raylane_common.wire.names import Compression, FileFormat
-from raylane_worker.data.readers.plain import zip_members
+from raylane_worker.data.readers.plain import BROKEN, zip_members
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,6 +38,16 @@ _REFUSED: Final = {
     b"\x80\x03": "a Python pickle; export the data as CSV or Parquet",
     b"\x80\x04": "a Python pickle; export the data as CSV or Parquet",
     b"\x80\x05": "a Python pickle; export the data as CSV or Parquet",
+    b"\x09\x00\x04\x00": "a workbook of Excel before version 5; open it and save it as .xlsx",
+    b"\x09\x02\x06\x00": "a workbook of Excel before version 5; open it and save it as .xlsx",
+    b"\x09\x04\x06\x00": "a workbook of Excel before version 5; open it and save it as .xlsx",
+    b"\x00\x00\x02\x00\x06\x04": "a Lotus workbook; open it and save it as .xlsx",
+    b"\x00\x01\x00\x00Standard": "an Access database; export the table as CSV",
+    b"CDF\x01": "a NetCDF file; export the data as CSV or Parquet",
+    b"CDF\x02": "a NetCDF file; export the data as CSV or Parquet",
+    b"MATLAB 5.0 MAT-file": "a MATLAB file; export the data as CSV",
+    b"HEADER RECORD*******LIB": "a SAS file; export the data as CSV",
+    b"\x00" * 12 + b"\xc2\xea\x81\x60": "a SAS file; export the data as CSV",
     b"<stata_dta>": "a Stata file; export the data as CSV",
     b"$FL2": "an SPSS file; export the data as CSV",
     b"RDX": "an R file; export the data as CSV",
@@ -44,10 +55,13 @@ _REFUSED: Final = {
     b"\x89PNG": "a picture",
     b"\xff\xd8\xff": "a picture",
     b"GIF8": "a picture",
+    b"II*\x00": "a picture",
+    b"MM\x00*": "a picture",
     b"7z\xbc\xaf": "a 7-Zip archive; unpack it first",
     b"Rar!": "a RAR archive; unpack it first",
     b"\xfd7zXZ": "compressed with xz; unpack it first, or use gzip or zstd",
     b"\x04\x22\x4d\x18": "compressed with lz4; unpack it first, or use gzip or zstd",
+    b"\xff\x06\x00\x00sNaPpY": "compressed with snappy; unpack it first, or use gzip or zstd",
     b"\x7fELF": "a program",
     b"MZ\x90": "a program",
     b"{\\rtf": "a text document; export the table as CSV",
@@ -56,10 +70,22 @@ _MAGIC_BYTES: Final = 16
 _CONTROL: Final = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 # Those that no text has; some others separate cells.
 _NO_TEXT: Final = re.compile("[\x02-\x08\x0e-\x19\x7f-\x9f]")
-_TAR_MAGIC: Final = (257, b"ustar")
+# By the place in the file where they are.
+_REFUSED_INSIDE: Final = {
+    (8, b"DUCK"): "a DuckDB database; export the table as CSV or Parquet",
+    (257, b"ustar"): "a tar archive; upload one of its files",
+}
 _LFS_POINTER: Final = "version https://git-lfs"
-_WORKBOOK_MEMBERS: Final = ("xl/", "content.xml", "mimetype")
+_WORKBOOK_MEMBERS: Final = ("xl/", "content.xml")
+_DOCUMENTS: Final = {
+    "word/document.xml": "a Word document; export the table as CSV",
+    "ppt/presentation.xml": "a presentation; export the table as CSV",
+    "Index/Document.iwa": "a workbook of Apple Numbers; export it as .xlsx",
+}
+_OPEN_DOCUMENT: Final = b"application/vnd.oasis.opendocument."
+_OPEN_WORKBOOK: Final = _OPEN_DOCUMENT + b"spreadsheet"
 _MAX_LISTED: Final = 5
+_OFFICE_XML: Final = "urn:schemas-microsoft-com:office:"
 _XML: Final = re.compile(r"\s*<(\?xml|!doctype|!--|html|head|body|table|[a-z][\w:.-]*(\s[^<>]*)?/?>)", re.IGNORECASE)
 _HTML: Final = re.compile(r"<(!doctype\s+html|html|head|body|table)", re.IGNORECASE)
 _JSON_ARRAY: Final = re.compile(r'\s*\[\s*([\[{"\]]|-?[0-9]|null|true|false)')
@@ -75,6 +101,7 @@ def compression_of(path: Path) -> Compression | None:
     if not head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return None
     members = zip_members(path)
+    _refuse_document(path, members)
     if any(name.startswith(_WORKBOOK_MEMBERS) for name in members):
         return None
     if len(members) != 1:
@@ -85,6 +112,18 @@ def compression_of(path: Path) -> Compression | None:
         if archive.getinfo(members[0]).flag_bits & 1:
             raise InvalidFile("the ZIP archive has a password; unpack it first")
     return Compression.ZIP
+
+
+def _refuse_document(path: Path, members: list[str]) -> None:
+    """Raises `InvalidFile` for a ZIP archive that is a document, but no workbook that can be read."""
+    if refused := next((kind for name, kind in _DOCUMENTS.items() if name in members), None):
+        raise InvalidFile(f"the file is {refused}")
+    kind = b""
+    # A damaged one is refused by its reader.
+    with suppress(*BROKEN), zipfile.ZipFile(path) as archive:
+        kind = archive.open("mimetype").read(100) if "mimetype" in members else b""
+    if kind.startswith(_OPEN_DOCUMENT) and not kind.startswith(_OPEN_WORKBOOK):
+        raise InvalidFile("the file is an OpenDocument without sheets; export the table as CSV")
 
 
 def is_compressed(head: bytes) -> bool:
@@ -107,9 +146,9 @@ def binary_format(head: bytes) -> FileFormat | None:
         raise InvalidFile("the file is empty")
     if head.startswith(b"PK\x03\x04"):
         return FileFormat.WORKBOOK
-    place, tar = _TAR_MAGIC
-    if head.startswith(tar, place):
-        raise InvalidFile("the file is a tar archive; upload one of its files")
+    for (place, inside), kind in _REFUSED_INSIDE.items():
+        if head.startswith(inside, place) and _CONTROL.search(head):
+            raise InvalidFile(f"the file is {kind}")
     magic = next((begin for begin in (*_REFUSED, *_FORMATS) if head.startswith(begin)), None)
     # A column of a CSV may be named PARENT or ORCID.
     if magic is None or (magic.isalnum() and not _CONTROL.search(head[:_MAGIC_BYTES])):
@@ -133,7 +172,8 @@ def text_format(head: str) -> FileFormat:
         )
     if _XML.match(head):
         kind = "an HTML page, perhaps an error message" if _HTML.search(head[:2000]) else "XML"
-        raise InvalidFile(f"the file is not a table but {kind}: it begins with {head.strip()[:60]!r}; export it as CSV")
+        remedy = "open it in Excel and save it as .xlsx" if _OFFICE_XML in head else "export it as CSV"
+        raise InvalidFile(f"the file is not a table but {kind}: it begins with {head.strip()[:60]!r}; {remedy}")
     if _JSON_ARRAY.match(head) and not _is_csv_in_brackets(head):
         return FileFormat.JSON
     if _JSON_OBJECT.match(head):
