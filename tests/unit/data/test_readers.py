@@ -18,8 +18,10 @@ from raylane_common.errors import InvalidFile, InvalidRequest
 from raylane_common.wire.reading import FileFormat, Reading, ReadingOptions
 from raylane_worker.data.prepare import read_file
 from raylane_worker.data.readers import open_batches
-from raylane_worker.data.readers.sheet_xml import hidden_in
+from raylane_worker.data.readers.refused import Refused
+from raylane_worker.data.readers.sheet_xml import hidden_in, negative_in
 from raylane_worker.data.sniff import sniff
+from tests.helpers.old_workbook import CLOCK, DATE, PLAIN, Cell, compound_file, old_workbook
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -193,6 +195,17 @@ def test_a_table_may_begin_anywhere_in_a_sheet(tmp_path: Path) -> None:
     assert read(tmp_path, workbook(fill))[:2] == ({"a": "string", "b": "string"}, [("1", "x"), ("n/a", "2.5")])
 
 
+def test_a_single_row_of_numbers_is_data(tmp_path: Path) -> None:
+    assert read(tmp_path, workbook(lambda book: book.add_worksheet().write_row(0, 0, [1, 2.5])))[1] == [(1, 2.5)]
+
+
+def test_a_sheet_with_nothing_but_names_is_a_table_without_rows(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(workbook(lambda book: book.add_worksheet().write_row(0, 0, ["a", "b"])))
+    found = read_file(path, "file", ReadingOptions(), copy_to=tmp_path / "copy")
+    assert (found.rows, [(one.name, str(one.type)) for one in found.columns]) == (0, [("a", "string"), ("b", "string")])
+
+
 def test_a_sheet_without_a_header_loses_no_row(tmp_path: Path) -> None:
     def fill(book: Workbook) -> None:
         sheet = book.add_worksheet()
@@ -272,6 +285,18 @@ def test_a_formula_without_a_stored_value_is_not_a_missing_value(tmp_path: Path,
         read(tmp_path, with_sheet(_HEADER + cells))
 
 
+def test_errors_and_formulas_are_found_in_elements_with_a_prefix(tmp_path: Path) -> None:
+    # As the Open XML SDK writes them.
+    path = tmp_path / "file"
+    cells = '<x:c r="A2" t="e"><x:v>#N/A</x:v></x:c><x:c r="B2"><x:f>1+1</x:f></x:c>'
+    path.write_bytes(with_sheet(cells))
+    with pytest.raises(Refused, match="the formula in B2 has no stored value"):
+        hidden_in(str(path), "S")
+    path.write_bytes(with_sheet(cells.replace("</x:f>", "</x:f><x:v>-2</x:v>")))
+    assert hidden_in(str(path), "S")[0] == "cells with errors such as #N/A count as missing values: A2"
+    assert list(negative_in(str(path), "S")) == ["B2"]
+
+
 def test_a_formula_that_gives_an_empty_text_is_missing(tmp_path: Path) -> None:
     cells = '<row r="2"><c r="A2" t="str"><f>""</f><v></v></c><c r="B2"><f>1+2</f><v>3</v></c></row>'
     assert read(tmp_path, with_sheet(_HEADER + cells))[1] == [(None, 3)]
@@ -312,7 +337,7 @@ def test_what_a_workbook_shows_in_another_way_is_told(tmp_path: Path, date_1904:
 
 @pytest.mark.parametrize("date_1904", [False, True])
 @pytest.mark.parametrize("number", [-0.5, -1, -400.25])
-def test_a_negative_time_is_refused_because_its_sign_would_be_lost(
+def test_a_negative_time_is_refused_because_it_would_be_another_time(
     tmp_path: Path, date_1904: bool, number: float
 ) -> None:
     def fill(value: float) -> bytes:
@@ -330,6 +355,24 @@ def test_a_negative_time_is_refused_because_its_sign_would_be_lost(
         read(tmp_path, fill(number))
     # A difference of equal times, as Excel computes it.
     assert read(tmp_path, fill(-1e-16))[1] == [(-5, time(10, 30), time())]
+
+
+@pytest.mark.parametrize("from_1904", [False, True])
+def test_a_workbook_of_excel_95_is_read_with_a_doubt_about_negative_times(tmp_path: Path, from_1904: bool) -> None:
+    names, rows = ["name", "n", "at", "day"], [("Zoë", 1.5, 0.4375, 45_000), ("b", -2, 0.5, 43_538)]
+    cells: list[tuple[Cell, ...]] = [(name, (n, PLAIN), (at, CLOCK), (day, DATE)) for name, n, at, day in rows]
+    _, found, warnings = read(tmp_path, old_workbook([names, *cells], from_1904=from_1904))
+    days = [date(2027, 3, 16), date(2023, 3, 15)] if from_1904 else [date(2023, 3, 15), date(2019, 3, 14)]
+    assert found == [("Zoë", 1.5, time(10, 30), days[0]), ("b", -2, time(12), days[1])]
+    assert "a negative time would be read as another one; if there are some, save the workbook as .xlsx" in warnings
+
+
+@pytest.mark.parametrize(
+    "data", [old_workbook([["name"], ["Ada"]], has_password=True), compound_file("EncryptedPackage", b"")]
+)
+def test_a_workbook_with_a_password_is_refused_by_name(tmp_path: Path, data: bytes) -> None:
+    with pytest.raises(InvalidFile, match="the workbook has a password; save it without one"):
+        read(tmp_path, data)
 
 
 def test_a_duration_keeps_its_sign_and_its_milliseconds(tmp_path: Path) -> None:

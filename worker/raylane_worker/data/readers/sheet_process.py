@@ -26,7 +26,7 @@ from python_calamine import (
 from raylane_worker.data.bound_process import end_with
 from raylane_worker.data.readers.refused import Refused
 from raylane_worker.data.readers.row_file import EXACT, RowFile
-from raylane_worker.data.readers.sheet_xml import hidden_in, negative_in
+from raylane_worker.data.readers.sheet_xml import hidden_in, is_xml, negative_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,6 +41,7 @@ _MAX_TITLE_ROWS: Final = 100
 _SHOWN_CHARACTERS: Final = 60
 _MAX_LISTED: Final = 10
 _ALPHABET: Final = 26
+_NO_SIGN: Final = "a negative time would be read as another one; if there are some, save the workbook as .xlsx"
 _MAX_EXACT: Final = float(EXACT[-1])
 
 
@@ -76,15 +77,17 @@ def write_rows(sheet: CalamineSheet, path: str, header_line: int, rows: RowFile)
     for number, cells in _rows(sheet, long):
         if number > header_line and any(cell is not None for cell in cells):
             rows.add(cells)
-    _check_times(sheet, path, {place for place, kinds in enumerate(rows.kinds) if "time" in kinds})
-    return {"names": ["" if cell is None else str(cell).strip() for cell in names], "warnings": long.warnings()}
+    warnings = long.warnings()
+    if times := {place for place, kinds in enumerate(rows.kinds) if "time" in kinds}:
+        _refuse_negative(sheet, path, times)
+        warnings += [] if is_xml(path) else [_NO_SIGN]
+    return {"names": ["" if cell is None else str(cell).strip() for cell in names], "warnings": warnings}
 
 
-def _check_times(sheet: CalamineSheet, path: str, places: set[int]) -> None:
-    """Raises `Refused` for a negative time in the columns at these places, of which the library drops the sign."""
-    if not places or sheet.start is None:
-        return
-    named = {_letters(sheet.start[1] + place): place for place in places}
+def _refuse_negative(sheet: CalamineSheet, path: str, places: set[int]) -> None:
+    """Raises `Refused` for a negative time in the columns at these places. The library makes another time of it."""
+    first = sheet.start[1] if sheet.start else 0
+    named = {_letters(first + place): place for place in places}
     negative: dict[int, list[tuple[int, str]]] = {}
     for reference in negative_in(path, sheet.name):
         column = reference.rstrip("0123456789")
@@ -94,8 +97,8 @@ def _check_times(sheet: CalamineSheet, path: str, places: set[int]) -> None:
         for place, reference in negative.get(number, []):
             if isinstance(row[place], time):
                 raise Refused(
-                    f"{reference} is a negative number in the format of a date or time, so its sign would be lost; "
-                    "give the column the format [h]:mm:ss or that of numbers, and save the workbook"
+                    f"{reference} is a negative number in the format of a date or time, and would be read as another "
+                    "time; give the column the format [h]:mm:ss or that of numbers, and save the workbook"
                 )
 
 
@@ -161,7 +164,9 @@ def _find_header(rows: list[tuple[int, list[Value]]]) -> tuple[int, list[str]]:
     filled = {number: sum(cell is not None for cell in cells) for number, cells in rows}
     most = max(filled.values())
     number, cells = next((number, cells) for number, cells in rows if filled[number] > most / 2)
-    if len(rows) > 1 and any(not isinstance(cell, str) for cell in cells if cell is not None):
+    is_name = [isinstance(cell, str) for cell in cells if cell is not None]
+    # Without rows below it, names are more likely than data.
+    if not any(is_name) or (len(rows) > 1 and not all(is_name)):
         doubt = f"row {number} seems to be data, so the columns are named column_1, column_2 …"
         return 0, [f"{doubt}; if it names them, use --header-line {number}"]
     if number == rows[0][0]:

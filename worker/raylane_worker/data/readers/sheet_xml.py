@@ -1,7 +1,7 @@
 """Looks into a sheet of Excel's format since 2007 for what the library does not tell.
 
 It gives errors as empty cells, and formulas without a stored value, which a program wrote and no Excel computed. It
-gives a negative time without its sign.
+makes another time of a negative one.
 """
 
 from __future__ import annotations
@@ -24,11 +24,16 @@ _CHUNK_BYTES: Final = 1024 * 1024
 _LONGEST_BYTES: Final = 128 * 1024
 # It holds the names of the sheets.
 _MAX_INDEX_BYTES: Final = 16 * 1024 * 1024
+# Names may have a prefix, as in <x:c>.
 _FORMULA: Final = re.compile(
-    rb"<c\b([^<>]*)>\s*<f\b(?:[^<>]*/>|[^<>]*>[^<]*</f>)\s*(?P<value><v\s*/>|<v>\s*</v>|<v\b)?"
+    rb"<(?:\w+:)?c\b([^<>]*)>\s*<(?:\w+:)?f\b(?:[^<>]*/>|[^<>]*>[^<]*</(?:\w+:)?f>)\s*"
+    rb"(?P<value><(?:\w+:)?v\s*/>|<(?:\w+:)?v>\s*</(?:\w+:)?v>|<(?:\w+:)?v\b)?"
 )
-_NEGATIVE: Final = re.compile(rb"<c\b([^<>]*)>\s*(?:<f\b(?:[^<>]*/>|[^<>]*>[^<]*</f>)\s*)?<v>\s*(-[0-9.eE+-]+)\s*</v>")
-_ERROR: Final = re.compile(rb'<c\b([^<>]*\bt="e"[^<>]*)>')
+_NEGATIVE: Final = re.compile(
+    rb"<(?:\w+:)?c\b([^<>]*)>\s*(?:<(?:\w+:)?f\b(?:[^<>]*/>|[^<>]*>[^<]*</(?:\w+:)?f>)\s*)?"
+    rb"<(?:\w+:)?v>\s*(-[0-9.eE+-]+)\s*<"
+)
+_ERROR: Final = re.compile(rb'<(?:\w+:)?c\b([^<>]*\bt="e"[^<>]*)>')
 _REFERENCE: Final = re.compile(rb'\br="([A-Z]+[0-9]+)"')
 _TEXT: Final = re.compile(rb'\bt="str"')
 # Half a millisecond in days. A difference of equal times may be a little less than 0.
@@ -52,8 +57,9 @@ def hidden_in(path: str, sheet: str) -> list[str]:
                 errors.add(found[1])
                 continue
             formulas.add(found[1])
+            value = found["value"] or b""
             # A formula may give an empty text.
-            if found["value"] != b"<v" and not (found["value"] and _TEXT.search(found[1])):
+            if not value.endswith(b"v") and not (value and _TEXT.search(found[1])):
                 without.add(found[1])
     if without.count:
         raise Refused(
@@ -65,6 +71,13 @@ def hidden_in(path: str, sheet: str) -> list[str]:
         doubt = "open the workbook in Excel or LibreOffice and save it"
         warnings.append(f"a program wrote the formulas, and their stored values may be wrong: {formulas}; {doubt}")
     return warnings
+
+
+def is_xml(path: str) -> bool:
+    """Returns whether the sheets are XML, as in .xlsx and .ods, and not binary as in .xls and .xlsb."""
+    with suppress(zipfile.BadZipFile, OSError), zipfile.ZipFile(path) as archive:
+        return not {"xl/workbook.xml", "content.xml"}.isdisjoint(archive.namelist())
+    return False
 
 
 def negative_in(path: str, sheet: str) -> Iterator[str]:

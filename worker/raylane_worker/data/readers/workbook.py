@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import json
+import mmap
 import os
 import signal
 import subprocess
 import sys
 import tempfile
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple, cast
 
 from raylane_common.errors import InvalidFile, InvalidRequest
 from raylane_worker.data.readers import Decide
+from raylane_worker.data.readers.plain import zip_members
 from raylane_worker.data.readers.typed_rows import typed_batches
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     import pyarrow as pa
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 # 200,000 rows of ten columns took 150 MiB and 3 s of CPU.
 _MEMORY_BYTES: Final = 2 * 1024**3
 _CPU_S: Final = 120
+_ENCRYPTED: Final = "EncryptedPackage".encode("utf-16-le")
 _OUT_OF_MEMORY: Final = (b"memory allocation of", b"MemoryError", b"capacity overflow")
 
 
@@ -43,7 +46,9 @@ class WorkbookBatches:
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         """Yields the batches."""
-        return typed_batches(self._written, self._found["kinds"], self._found["parts"])
+        # Without rows, nothing is known of the columns but their names.
+        kinds = self._found["kinds"] or [[] for _ in self.names]
+        return typed_batches(self._written, kinds, self._found["parts"])
 
 
 class SheetLayout(NamedTuple):
@@ -72,6 +77,26 @@ def layout(path: Path, sheet_name: str | None, header_line: int | None) -> Sheet
 
 def _ask(path: Path, sheet: str | None, header_line: int | None, rows: BinaryIO | None) -> dict[str, Any]:
     """Returns the answer of the process that reads workbooks, which writes the rows to `rows`."""
+    # Beside the file, where it is removed even if this process is killed.
+    with tempfile.TemporaryDirectory(prefix="workbook-", dir=path.parent) as directory:
+        # The library finds out the format of any file, but says only of one with the right name that it has a password.
+        link = Path(directory, f"workbook{_extension(path)}")
+        link.symlink_to(path.absolute())
+        return _ask_about(link, sheet, header_line, rows)
+
+
+def _extension(path: Path) -> str:
+    """Returns how the name of such a workbook ends."""
+    with path.open("rb") as file:
+        is_archive = file.read(2) == b"PK"
+    if is_archive:
+        members = zip_members(path)
+        return ".ods" if "content.xml" in members else ".xlsb" if "xl/workbook.bin" in members else ".xlsx"
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        return ".xlsx" if data.find(_ENCRYPTED) >= 0 else ".xls"
+
+
+def _ask_about(path: Path, sheet: str | None, header_line: int | None, rows: BinaryIO | None) -> dict[str, Any]:
     descriptor = rows.fileno() if rows is not None else None
     alive, ours = os.pipe()
     order = {
