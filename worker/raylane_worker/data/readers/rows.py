@@ -121,13 +121,16 @@ def has_row_names(header: list[str], rows: list[Row], lines: list[str], quote: s
 def has_spaced_cells(lines: list[str], fields: Mapping[str, str | int]) -> bool:
     """Returns whether spaces after the delimiters belong to them: before a quote, or everywhere in `1, a, b`.
 
-    If spaces are the delimiters, several of them are one, which aligns the columns.
+    If spaces are the delimiters, several of them are one, which aligns the columns. So do those before a line, unless
+    all lines have as many spaces.
     """
     quote, delimiter = str(fields["quote"]), str(fields["delimiter"])
     spaced = f"{delimiter} "
     checked = lines[:CHECKED_ROWS]
     if delimiter == " ":
-        return any(spaced in line.strip() for line in checked)
+        filled = [line.rstrip("\r\n") for line in checked if line.strip()]
+        is_indented = any(line.startswith(" ") for line in filled) and len({line.count(" ") for line in filled}) > 1
+        return is_indented or any(spaced in line.strip() for line in filled)
     if quote and any(f"{spaced}{quote}" in line for line in checked):
         cells = chain.from_iterable(csv.reader(checked, **csv_format(fields, spaced=False)))
         return any(cell.startswith(" ") and cell.lstrip(" ").startswith(quote) for cell in cells)

@@ -8,6 +8,8 @@ from collections import Counter
 from itertools import dropwhile, islice
 from typing import Final, NamedTuple
 
+from raylane_worker.data.readers.rows import Row, has_row_names
+
 # Those that texts and numbers hardly ever have.
 _RARE: Final = ("^", "~", "\x01", "\x1e", "\x1f", "\t")
 _DELIMITERS: Final = (*_RARE, "|", ";", ",", ":", " ")
@@ -52,11 +54,23 @@ def _regularity(text: str, delimiter: str, quote: str) -> Regularity:
         skipinitialspace=True,
     )
     try:
-        widths = [len(row) for row in islice(reader, _CHECKED_ROWS) if row]
+        rows = [Row(reader.line_num, cells) for cells in islice(reader, _CHECKED_ROWS) if cells]
     except csv.Error:
-        widths = []
+        rows = []
+    widths = [len(row.cells) for row in rows]
+    if _leaves_out_first(rows, text, delimiter, quote):
+        widths[0] += 1
     if delimiter in _RARE:
         # A title has one cell. With other delimiters, it may be the name of the only column.
         widths = list(dropwhile(lambda width: width == 1, widths))
     [(width, count)] = Counter(widths).most_common(1) or [(1, 0)]
     return Regularity(delimiter, count / len(widths), count) if width > 1 else Regularity(delimiter, 0, 0)
+
+
+def _leaves_out_first(rows: list[Row], text: str, delimiter: str, quote: str) -> bool:
+    """Returns whether the header has several names, and not the first one, which pandas writes as an empty cell."""
+    header = rows[0].cells if rows else []
+    if len(header) < 2 or any(len(row.cells) != len(header) + 1 for row in rows[1:]):
+        return False
+    lines = list(io.StringIO(text, newline=""))
+    return text.startswith(delimiter) or has_row_names(header, rows[1:], lines, quote)
