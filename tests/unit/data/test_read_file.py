@@ -118,11 +118,16 @@ def test_reading_imports_no_pandas_though_it_is_installed(tmp_path: Path) -> Non
         (b"region\nNorth\nNorth \n", "such as 'North' and 'North '"),
         (b"x\n" + b"1\n" * 20 + b"many\n", "holds 'many' beside cells of type integer; use --null"),
         (b"d\n01/02/2024\n03/04/2024\n", "use --date-order dmy, mdy or ymd"),
+        (b"born\n25/11/63\n2/1/70\n", "30 to 68 are read as 2030 to 2068, and its last date is 2063-11-25"),
     ],
 )
 def test_a_flaw_that_does_not_prevent_reading_is_a_warning(data: bytes, expected: str) -> None:
     (warning,) = content(data)[0].warnings
     assert expected in warning
+
+
+def test_years_of_two_digits_before_2030_are_no_doubt() -> None:
+    assert content(b"born\n25/11/29\n2/1/70\n")[0].warnings == ()
 
 
 @pytest.mark.parametrize(

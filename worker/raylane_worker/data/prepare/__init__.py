@@ -11,7 +11,7 @@ from raylane_common.wire.sources import Column
 from raylane_worker.data.column_types.column import column_type
 from raylane_worker.data.file_content import FileContent
 from raylane_worker.data.prepare.as_ray import reasons_at_sight
-from raylane_worker.data.prepare.cell_warnings import spelling_warnings
+from raylane_worker.data.prepare.cell_warnings import century_warnings, spelling_warnings
 from raylane_worker.data.prepare.names import check_names, rename_warnings, unique_names
 from raylane_worker.data.prepare.passes import Converted, File, convert_file
 from raylane_worker.data.prepare.preview import preview
@@ -56,11 +56,12 @@ def read_file(
     file = File(path, reading, options, given, names, share_samples)
     reasons = reasons_at_sight(path, filename, reading, given, names, max_original_bytes)
     found = convert_file(file, reasons, copy_to)
-    warnings = dict.fromkeys((*sniffed.warnings, *found.warnings, *_warnings(file, found)))
+    columns = tuple(_columns(file, found))
+    warnings = dict.fromkeys((*sniffed.warnings, *found.warnings, *_warnings(file, found, columns)))
     return FileContent(
         reading=reading,
         rows=found.rows,
-        columns=tuple(_columns(file, found)),
+        columns=columns,
         preview=tuple(tuple(row[index] for index in found.kept) for row in first_rows),
         warnings=tuple(warnings)[:_MAX_WARNINGS],
         reasons=tuple(found.reasons),
@@ -80,13 +81,16 @@ def _columns(file: File, found: Converted) -> Iterator[Column]:
         )
 
 
-def _warnings(file: File, found: Converted) -> Iterator[str]:
+def _warnings(file: File, found: Converted, columns: tuple[Column, ...]) -> Iterator[str]:
     names = [file.names[index] for index in found.kept]
     yield from rename_warnings([file.given[index] for index in found.kept], names)
     yield from found.decided.warnings
     yield from found.markers.warnings()
     for place, name in enumerate(names):
         yield from spelling_warnings(name, found.profile.texts(place))
+    for index, column in zip(found.kept, columns, strict=True):
+        if column.profile is not None:
+            yield from century_warnings(column.name, found.decided.forms[index], column.profile.max)
     if found.profile.is_left_out:
         yield f"the file has {len(names):,} columns; with more than {MAX_COLUMNS:,}, nothing is told of their values"
     if found.rows == 0:

@@ -7,11 +7,17 @@ from typing import TYPE_CHECKING, Final
 
 from pyarrow import compute
 
+from raylane_worker.data.column_types.dates import Moments
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     import pyarrow as pa
 
+    from raylane_worker.data.column_types import Form
+
+# Spreadsheets read 30 as 1930, and 29 as 2029.
+_DOUBTFUL_YEAR: Final = "2030"
 _SHOWN_CHARACTERS: Final = 100
 _MAX_MARKERS: Final = 5
 
@@ -51,3 +57,13 @@ def spelling_warnings(name: str, counts: Mapping[str, int]) -> Iterator[str]:
             shown = repr(name[:_SHOWN_CHARACTERS])
             yield f"in column {shown} some texts differ only in case or in spaces around them, such as {found}"
             return
+
+
+def century_warnings(name: str, form: Form | None, greatest: object) -> Iterator[str]:
+    """Yields a warning if years of two digits became 2030 to 2068; `greatest` is the last date of the column."""
+    if isinstance(form, Moments) and not form.style.long_year and str(greatest) >= _DOUBTFUL_YEAR:
+        shown = name[:_SHOWN_CHARACTERS]
+        yield (
+            f"column {shown!r} has years of two digits: 30 to 68 are read as 2030 to 2068, and its last date is "
+            f"{greatest}; if that is wrong, write years with four digits, or use --type {shown}=string"
+        )
