@@ -9,8 +9,8 @@ import pyarrow as pa
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-_ROWS: Final = 128 * 1024
-_BYTES: Final = 16 * 1024 * 1024
+_ROWS: Final = 64 * 1024
+_BYTES: Final = 8 * 1024 * 1024
 
 
 def chunks(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

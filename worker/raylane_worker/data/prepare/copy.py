@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # Ray reads a row group with one task. One that is held in memory has at most this size.
-_GROUP_BYTES: Final = 32 * 1024 * 1024
+_GROUP_BYTES: Final = 16 * 1024 * 1024
 _GROUP_ROWS: Final = 1024 * 1024
 
 
