@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -107,9 +108,10 @@ def markers_of(reading: Reading) -> pa.StringArray:
     return texts(sorted({"", *reading.null_markers}))
 
 
-def refuses_markers(form: Form | None, markers: pa.StringArray) -> bool:
+@lru_cache(maxsize=1024)
+def refuses_markers(form: Form | None, null_markers: tuple[str, ...]) -> bool:
     """Returns whether no marker of a missing value is a value in this form, so a cell that fits is no marker."""
-    return form is not None and not any(fits(form, markers.slice(index, 1)) for index in range(len(markers)))
+    return form is not None and not any(fits(form, texts([marker])) for marker in ("", *null_markers))
 
 
 def convert(form: Form | None, cells: pa.Array, markers: pa.StringArray, *, tries_first: bool = False) -> pa.Array:

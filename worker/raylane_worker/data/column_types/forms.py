@@ -42,6 +42,9 @@ class Form(Protocol):
     def written(self) -> str | None:
         """How the cells are written, if not as the type is usually written."""
 
+    def __hash__(self) -> int:
+        """Equal forms read equal values."""
+
     def convert(self, cells: pa.StringArray) -> pa.Array:
         """Returns the values; null stays null. Raises `Misfit` if one cell is not written in this form."""
 

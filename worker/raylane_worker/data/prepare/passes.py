@@ -150,15 +150,14 @@ def _convert(
         rays = None if reasons else rays
     if reasons:
         writer = stack.enter_context(copy_writer(copy_to, schema))
-    markers = markers_of(file.reading)
     found = Converted(
         rays.schema if rays is not None else schema,
         decided,
         kept,
         TableProfile(schema, share_samples=file.share_samples),
-        MarkerCounts(file.names, markers),
+        MarkerCounts(file.names, markers_of(file.reading)),
         reasons,
-        [refuses_markers(form, markers) for form in decided.forms],
+        [refuses_markers(form, file.reading.null_markers) for form in decided.forms],
     )
     for part in chain((first,), parts):
         batch = _typed(file, part, found)
