@@ -13,6 +13,8 @@ from raylane_worker.data.readers.rows import Row, has_row_names
 # Those that texts and numbers hardly ever have.
 _RARE: Final = ("^", "~", "\x01", "\x1e", "\x1f", "\t")
 _DELIMITERS: Final = (*_RARE, "|", ";", ",", ":", " ")
+# Times, ratios and words have them, so the names have to have them too.
+_IN_VALUES: Final = (":", " ")
 _CHECKED_ROWS: Final = 200
 # A few rows may have another length.
 _REGULAR: Final = 0.9
@@ -60,6 +62,8 @@ def _regularity(text: str, delimiter: str, quote: str) -> Regularity:
     widths = [len(row.cells) for row in rows]
     if _leaves_out_first(rows, text, delimiter, quote):
         widths[0] += 1
+    if delimiter in _IN_VALUES and widths[:1] == [1]:
+        return Regularity(delimiter, 0, 0)
     if delimiter in _RARE:
         # A title has one cell. With other delimiters, it may be the name of the only column.
         widths = list(dropwhile(lambda width: width == 1, widths))
