@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,7 @@ from raylane_common.settings import Settings
 from raylane_common.wire.ray import RaySubmitRequest
 from raylane_worker.context import Resources
 from raylane_worker.embedded import aws_environment, embedded_ray
+from raylane_worker.run_kit import table_files
 from raylane_worker.run_slots import RunSlots
 from raylane_worker.runs.run import RunOrder, run_to_end
 from tests.helpers.handler_harness import Cut, Job
@@ -20,20 +23,36 @@ from tests.helpers.handler_harness import Cut, Job
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from raylane_common.wire.sources import Partition, TableSource
+
 RUN_TIMEOUT_S = 600.0
 _RUNNER = Path(__file__).with_name("ray_script_runner.py")
 _RESULTS = "RESULTS "
 
 
-async def run_scripts(
-    codes: Sequence[str], s3_url: str, *, files: Mapping[str, str] | None = None, timeout_s: float = RUN_TIMEOUT_S
-) -> list[tuple[str, str | None]]:
-    """Returns what each script printed, and its traceback or None.
+@dataclass(frozen=True)
+class Batch:
+    """Scripts, and the tables that they read."""
 
-    The scripts get the environment that generated code gets for small data, and `files` beside them.
+    codes: Sequence[str]
+    tables: Sequence[TableSource] = ()
+    partitions: Mapping[str, Sequence[Partition]] = field(default_factory=dict)
+
+
+async def run_batches(
+    batches: Sequence[Batch], s3_url: str, *, timeout_s: float = RUN_TIMEOUT_S
+) -> list[list[tuple[str, str | None]]]:
+    """Returns for each batch what each script printed, and its traceback or None.
+
+    The scripts get the environment that generated code gets for small data.
     """
     code = _RUNNER.read_text("utf-8")
-    order = RunOrder(code, 1, generated=True, small=True, files={"scripts.json": json.dumps(codes), **(files or {})})
+    files = table_files(
+        [table for batch in batches for table in batch.tables],
+        {name: found for batch in batches for name, found in batch.partitions.items()},
+    )
+    codes = json.dumps([script for batch in batches for script in batch.codes])
+    order = RunOrder(code, 1, generated=True, small=True, files={"scripts.json": codes, **files})
     async with embedded_ray(env=aws_environment(s3_url)) as head:
         ray = {"private_url": head.url, "token": head.token, "run_timeout_s": timeout_s}
         settings = Settings.model_validate({"ray": ray})
@@ -46,5 +65,5 @@ async def run_scripts(
         await redis.aclose()
     lines = [line for line in logs.splitlines() if line.startswith(_RESULTS)]
     assert len(lines) == 1, logs[-3000:]
-    results: list[tuple[str, str | None]] = json.loads(lines[0].removeprefix(_RESULTS))
-    return results
+    results = iter(json.loads(lines[0].removeprefix(_RESULTS)))
+    return [[(output, error) for output, error in islice(results, len(batch.codes))] for batch in batches]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +13,35 @@ from raylane_common.redis.connection import connect
 from raylane_common.redis.queue import JobQueue, QueueOverview
 from raylane_common.settings import RedisSettings
 from tests.helpers.claims import patient_lane
+from tests.helpers.ray_scripts import run_batches
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from redis.asyncio import Redis
 
     from raylane_common.redis.queue import LaneQueue
+    from raylane_worker.embedded import EmbeddedMoto
+
+
+@pytest.fixture(scope="session")
+def _results_on_ray(
+    request: pytest.FixtureRequest, moto: EmbeddedMoto, weather: Path
+) -> dict[str, list[tuple[str, str | None]]]:
+    """What the scripts of each module print, by its name. All run in one driver, because starting one takes longest."""
+    modules = dict.fromkeys(item.module for item in request.session.items if isinstance(item, pytest.Function))
+    batches = {module.__name__: module.batch(moto, weather) for module in modules if hasattr(module, "batch")}
+    printed = asyncio.run(run_batches([*batches.values()], moto.url))
+    return dict(zip(batches, printed, strict=True))
+
+
+@pytest.fixture(scope="module")
+def results_on_ray(
+    request: pytest.FixtureRequest, _results_on_ray: dict[str, list[tuple[str, str | None]]]
+) -> list[tuple[str, str | None]]:
+    """What the scripts of the module's `batch(moto, weather)` print, and their tracebacks or None."""
+    return _results_on_ray[request.module.__name__]
 
 
 @pytest.fixture

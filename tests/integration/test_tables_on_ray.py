@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,13 +16,14 @@ from raylane_worker.generation.columns import columns_of
 from raylane_worker.generation.reader import reader_of
 from raylane_worker.generation.template.generator import write
 from raylane_worker.generation.verify import verify
-from raylane_worker.run_kit import table_files
 from tests.helpers.aws import aws_settings, glue, s3
 from tests.helpers.printed import table
-from tests.helpers.ray_scripts import RUN_TIMEOUT_S, run_scripts
+from tests.helpers.ray_scripts import RUN_TIMEOUT_S, Batch
 from tests.integration.table_cases import BUCKET, ELSEWHERE, Case, cases, partition_entry
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from types_aiobotocore_glue import GlueClient
 
     from raylane_common.wire.sources import Partition, TableSource
@@ -102,21 +104,31 @@ def read_all(source: TableSource) -> str:
     return ROWS.format(reader=reader_of(source), location=source.location, names=names)
 
 
-class Outputs:
-    """What the scripts of each case, each wrong call and each prompt printed, and the traceback or None."""
+@cache
+def tables_at(url: str) -> Tables:
+    tables = Tables()
+    asyncio.run(tables.create(url))
+    return tables
 
-    def __init__(self, moto: EmbeddedMoto) -> None:
-        tables = Tables()
-        asyncio.run(tables.create(moto.url))
-        some = tables.sources["registered_partitions"]
-        wrong = [f"import ray\nray.init()\n{call.format(location=some.location)}\n" for call in WRONG.values()]
-        codes = [read_all(source) for source in tables.sources.values()] + wrong
-        for prompt, (name, _) in PROMPTS.items():
-            code = write(prompt.partition(" of no_files")[0], [tables.sources[name]], small=True).code
-            assert verify(code, [tables.sources[name]]) == []
-            codes.append(code)
-        files = table_files([*tables.sources.values()], tables.partitions)
-        printed = iter(asyncio.run(run_scripts(codes, moto.url, files=files)))
+
+def batch(moto: EmbeddedMoto, _: Path) -> Batch:
+    """A script for each case, each wrong call and each prompt."""
+    tables = tables_at(moto.url)
+    some = tables.sources["registered_partitions"]
+    wrong = [f"import ray\nray.init()\n{call.format(location=some.location)}\n" for call in WRONG.values()]
+    codes = [read_all(source) for source in tables.sources.values()] + wrong
+    for prompt, (name, _rows) in PROMPTS.items():
+        code = write(prompt.partition(" of no_files")[0], [tables.sources[name]], small=True).code
+        assert verify(code, [tables.sources[name]]) == []
+        codes.append(code)
+    return Batch(codes, [*tables.sources.values()], tables.partitions)
+
+
+class Outputs:
+    """What the script of each case, each wrong call and each prompt printed, and the traceback or None."""
+
+    def __init__(self, tables: Tables, results: list[tuple[str, str | None]]) -> None:
+        printed = iter(results)
         self.tables = tables
         self.cases = {name: next(printed) for name in CASES}
         self.wrong = {name: next(printed) for name in WRONG}
@@ -124,9 +136,8 @@ class Outputs:
 
 
 @pytest.fixture(scope="module")
-def outputs(moto: EmbeddedMoto) -> Outputs:
-    """Runs all scripts of this module in one driver."""
-    return Outputs(moto)
+def outputs(moto: EmbeddedMoto, results_on_ray: list[tuple[str, str | None]]) -> Outputs:
+    return Outputs(tables_at(moto.url), results_on_ray)
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -11,7 +11,7 @@ import pytest
 from tests.fuzz.template.fuzz import fuzz
 from tests.helpers import profiles
 from tests.helpers.aws import s3
-from tests.helpers.ray_scripts import run_scripts
+from tests.helpers.ray_scripts import Batch, run_batches
 
 if TYPE_CHECKING:
     from raylane_worker.embedded import EmbeddedMoto
@@ -42,7 +42,7 @@ def test_scripts_of_random_prompts_print_the_same_on_ray(moto: EmbeddedMoto) -> 
                 key = f"{number}.csv"
                 await client.put_object(Bucket=BUCKET, Key=key, Body=table.data)
                 codes.append(code.replace(repr(table.source.location), repr(f"s3://{BUCKET}/{key}")))
-        return await run_scripts(codes, moto.url, timeout_s=TIMEOUT_S)
+        return (await run_batches([Batch(codes)], moto.url, timeout_s=TIMEOUT_S))[0]
 
     results = asyncio.run(run())
     wrong = [

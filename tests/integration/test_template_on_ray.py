@@ -1,7 +1,8 @@
 """Generated code on a real Ray with S3 over HTTP, compared with pandas: every form of the template generator, and what
 agents write about missing values.
 
-All scripts that read one file run on the double of Ray. A fourth of all scripts, drawn at random, runs on Ray.
+All scripts that read one file run on the double of Ray. Of the scripts of each source, one that is drawn at random runs
+on Ray.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import sys
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import cache
+from itertools import groupby
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -27,13 +30,12 @@ from raylane_common.wire.reading import SerDe, TableReading
 from raylane_common.wire.sources import Column, ColumnType, FileSource, Partition, Source, TableSource, readable_uri
 from raylane_worker.generation.template.generator import write
 from raylane_worker.generation.verify import verify
-from raylane_worker.run_kit import table_files
 from tests.helpers import profiles
 from tests.helpers.aws import s3
 from tests.helpers.files import uploaded
 from tests.helpers.printed import alike, same, table
 from tests.helpers.ray_double import run_script
-from tests.helpers.ray_scripts import RUN_TIMEOUT_S, run_scripts
+from tests.helpers.ray_scripts import RUN_TIMEOUT_S, Batch
 from tests.integration import missing_value_cases, prepared_cases
 from tests.integration.other_files import other_files
 
@@ -389,26 +391,36 @@ class Outputs:
     agents: list[tuple[str, str | None]]
 
 
-@pytest.fixture(scope="module")
-def outputs(moto: EmbeddedMoto, weather: Path) -> Outputs:
-    """Runs scripts of this module in one driver: a fourth of them, or all."""
+@cache
+def drawn_cases(weather: Path) -> list[Case]:
+    """One case of each source, or all."""
     cases = template_cases(weather)
-    count = len(cases) // profiles.by_profile(fast=4, ci=4, deep=1)
-    cases = Random(profiles.seed()).sample(cases, count)
-    scripts = [(case.code(), case.source) for case in cases] + agent_scripts()
+    if profiles.PROFILE is profiles.Profile.DEEP:
+        return cases
+    chance = Random(profiles.seed())
+    return [chance.choice([*of_source]) for _, of_source in groupby(cases, lambda case: case.source.name)]
+
+
+def batch(moto: EmbeddedMoto, weather: Path) -> Batch:
+    """The scripts of the drawn cases, and those of agents."""
+    scripts = [(case.code(), case.source) for case in drawn_cases(weather)] + agent_scripts()
     assert [verify(code, [source]) for code, source in scripts] == [[]] * len(scripts)
 
-    async def run() -> list[tuple[str, str | None]]:
+    async def store() -> None:
         async with s3(moto.url) as client:
             await client.create_bucket(Bucket=BUCKET)
             for key, body in STORE.objects.items():
                 await client.put_object(Bucket=BUCKET, Key=key, Body=body)
-        files = table_files(STORE.tables, STORE.partitions)
-        return await run_scripts([code for code, _ in scripts], moto.url, files=files)
 
-    printed = asyncio.run(run())
-    templates = [(case, *result) for case, result in zip(cases, printed, strict=False)]
-    return Outputs(templates, printed[len(cases) :])
+    asyncio.run(store())
+    return Batch([code for code, _ in scripts], STORE.tables, STORE.partitions)
+
+
+@pytest.fixture(scope="module")
+def outputs(weather: Path, results_on_ray: list[tuple[str, str | None]]) -> Outputs:
+    cases = drawn_cases(weather)
+    templates = [(case, *result) for case, result in zip(cases, results_on_ray, strict=False)]
+    return Outputs(templates, results_on_ray[len(cases) :])
 
 
 def difference(case: Case, output: str, error: str | None = None) -> list[str]:
