@@ -21,7 +21,7 @@ from raylane_worker.embedded import (
 from tests.helpers import profiles
 from tests.helpers.claims import immortal_keys
 from tests.helpers.queue_keys import TEST_REDIS
-from tests.helpers.servers import Background
+from tests.helpers.servers import LEAVE, Background
 from tests.helpers.topologies import Cluster, Sentinels
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ profiles.load_hypothesis_profile()
 @pytest.hookimpl(tryfirst=True)  # before hypothesis reads its option in the same hook
 def pytest_configure(config: pytest.Config) -> None:
     """One seed for all random choices of a run."""
+    config.stash[LEAVE] = {}
     if config.option.hypothesis_seed is None:
         config.option.hypothesis_seed = str(profiles.seed())
 
@@ -57,6 +58,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if "chance" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.chaos)
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+@pytest.hookimpl(trylast=True)  # after the fixtures of the module
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Ends a shared cluster after its last test, because an idle one takes a tenth of a core."""
+    group = _group(item)
+    leave = item.config.stash[LEAVE].get(group)
+    if leave is not None and item is [other for other in item.session.items if _group(other) == group][-1]:
+        leave()
+
+
+def _group(item: pytest.Item) -> str:
+    mark = item.get_closest_marker("xdist_group")
+    return mark.args[0] if mark is not None else ""
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:
@@ -105,9 +120,10 @@ def moto(background: Background) -> EmbeddedMoto:
 
 
 @pytest.fixture(scope="session")
-def ray_head(background: Background) -> EmbeddedRay:
-    """A real Ray head for the whole session: starting one takes longer than most of its tests."""
-    return background.enter(embedded_ray())
+def ray_head(background: Background, request: pytest.FixtureRequest) -> EmbeddedRay:
+    """A real Ray head for all its tests: starting one takes longer than most of them."""
+    head, request.config.stash[LEAVE]["ray_head"] = background.enter_closable(embedded_ray())
+    return head
 
 
 @pytest.fixture(scope="session")

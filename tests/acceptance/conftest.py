@@ -21,6 +21,7 @@ from raylane_worker.embedded import REGION, EmbeddedStack, SilentEndpoint
 from tests.helpers import aws
 from tests.helpers.bedrock import BedrockStub
 from tests.helpers.bound import bound
+from tests.helpers.servers import LEAVE
 from tests.helpers.waiting import until
 
 if TYPE_CHECKING:
@@ -52,9 +53,12 @@ class System:
 
 
 @pytest.fixture(scope="session")
-def system(background: Background, tmp_path_factory: pytest.TempPathFactory) -> System:
-    """Returns the running system, which all tests of the session share."""
-    return background.enter(_system(tmp_path_factory.mktemp("system")))
+def system(background: Background, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> System:
+    """Returns the running system, which all its tests share."""
+    running, request.config.stash[LEAVE]["system"] = background.enter_closable(
+        _system(tmp_path_factory.mktemp("system"))
+    )
+    return running
 
 
 @asynccontextmanager
