@@ -3,6 +3,8 @@ PYTHON ?= python3
 # In percent of lines and branches: two below what the tests reach. What only runs in child processes does not count.
 COVERAGE := 91
 BIN := .venv/bin
+# Without byte code in files, each of the many processes that the tests start compiles all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 # Tests run one by one wherever a process is free; those of a shared Ray cluster stay in one process. Four processes keep
 # two cores busy, because tests wait more than they compute.
