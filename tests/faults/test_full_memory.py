@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tests.faults.processes import Workers
 
 MIB = 1024 * 1024
-CSV = b"city,amount\n" + b"oslo,1\n" * (MIB // 7)
+CSV = b"city,amount\n" + b"oslo,1\n" * (MIB // 2 // 7)
 
 
 async def enqueue_until_refused(producer: Producer, jobs: Sequence[NewJob]) -> list[NewJob]:
@@ -50,12 +50,12 @@ async def test_a_full_server_drains_by_itself(
 ) -> None:
     small = await producer.upload_bytes(b"city,amount\noslo,1\n", filename="small.csv", session_id="ask")
     question = await producer.generate("how many rows", session_id="ask", after=[small])
-    await redis.config_set("maxmemory", "40mb")
-    accepted = [new_job(RayStatusRequest()) for _ in range(2500)]
+    await redis.config_set("maxmemory", "16mb")
+    accepted = [new_job(RayStatusRequest()) for _ in range(1000)]
     assert not any(outcome.error for outcome in await producer.enqueue_many(accepted))
-    uploads = [new_upload(CSV, filename=f"{number}.csv", session_id="big") for number in range(60)]
+    uploads = [new_upload(CSV, filename=f"{number}.csv", session_id="big") for number in range(40)]
     accepted += await enqueue_until_refused(producer, uploads)
-    accepted += await enqueue_until_refused(producer, [new_job(RayStatusRequest()) for _ in range(5000)])
+    accepted += await enqueue_until_refused(producer, [new_job(RayStatusRequest()) for _ in range(2000)])
     cancelled = accepted.pop()
     assert await producer.cancel(cancelled.id) is JobStatus.CANCELLED
     print(f"{len(accepted)} jobs on a full server")
