@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from raylane_common.errors import StorageUnavailable
-from raylane_worker.data.ordered_put import Order, Superseded, in_order
+from raylane_worker.data.storage.ordered_put import Order, Superseded, in_order
 from tests.helpers.aws import s3
 from tests.helpers.small_s3 import SmallS3, serving
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from types_aiobotocore_s3 import S3Client
 
-    from raylane_worker.data.ordered_put import Condition
+    from raylane_worker.data.storage.ordered_put import Condition
     from raylane_worker.embedded import EmbeddedMoto
 
 OLDER, NEWER, NEWEST = Order(1, "c"), Order(2, "b"), Order(10, "a")

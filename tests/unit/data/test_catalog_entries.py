@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from raylane_common.errors import UnsupportedFormat
-from raylane_worker.data.catalog_entries import check_apart, to_partition, to_source
+from raylane_worker.data.catalog.entries import check_apart, to_partition, to_source
 from tests.helpers.glue_tables import LAZY, OPEN_CSV, PARQUET, PARQUET_SERDE, definition, descriptor
 
 if TYPE_CHECKING:

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from raylane_worker.context import JobContext
     from raylane_worker.data.file_content import FileContent
     from raylane_worker.data.storage import Storage
-    from raylane_worker.data.storage_purge import Purged
+    from raylane_worker.data.storage.purge import Purged
 
 logger = get_logger("raylane.worker")
 

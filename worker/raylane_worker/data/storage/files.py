@@ -23,8 +23,8 @@ from raylane_common.errors import (
 from raylane_common.logs import get_logger
 from raylane_worker.data.aws import Service, aws_call, deadline_s, error_code
 from raylane_worker.data.layout import part_size
-from raylane_worker.data.ordered_put import in_order
-from raylane_worker.data.storage_options import bucket_options, write_options
+from raylane_worker.data.storage.options import bucket_options, write_options
+from raylane_worker.data.storage.ordered_put import in_order
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
 
     from raylane_common.settings import AwsSettings, StorageSettings
-    from raylane_worker.data.ordered_put import Condition, Order
-    from raylane_worker.data.storage_options import BucketOptions, WriteOptions
+    from raylane_worker.data.storage.options import BucketOptions, WriteOptions
+    from raylane_worker.data.storage.ordered_put import Condition, Order
 
 logger = get_logger("raylane.worker")
 

@@ -11,9 +11,9 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, Inc
 from botocore.exceptions import ConnectionError as AwsConnectionError
 from botocore.parsers import ResponseParserError
 
-from raylane_worker.data.aws_errors import Service as Service
-from raylane_worker.data.aws_errors import error_code as error_code
-from raylane_worker.data.aws_errors import from_answer, from_client, no_answer
+from raylane_worker.data.aws.errors import Service as Service
+from raylane_worker.data.aws.errors import error_code as error_code
+from raylane_worker.data.aws.errors import from_answer, from_client, no_answer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -11,8 +11,8 @@ from botocore.exceptions import ClientError
 from raylane_common.errors import CatalogRejected, CatalogUnavailable, TableChanged, TableNotFound, UnsupportedFormat
 from raylane_common.wire.tables import TableRef
 from raylane_worker.data.aws import OPEN_S, Service, aws_call, client_arguments, deadline_s, error_code
-from raylane_worker.data.catalog_entries import check_apart, summarize, to_partition, to_source
-from raylane_worker.data.catalog_pages import PAGE_SIZE, collect
+from raylane_worker.data.catalog.entries import check_apart, summarize, to_partition, to_source
+from raylane_worker.data.catalog.pages import PAGE_SIZE, collect
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

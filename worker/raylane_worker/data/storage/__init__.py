@@ -14,11 +14,11 @@ from botocore.exceptions import ClientError
 
 from raylane_worker.data.aws import OPEN_S, aws_call, client_arguments, error_code
 from raylane_worker.data.layout import session_prefix
-from raylane_worker.data.ordered_put import in_order
-from raylane_worker.data.storage_files import S3, Bucket, Files
-from raylane_worker.data.storage_options import bucket_options
-from raylane_worker.data.storage_purge import Purged, purge
-from raylane_worker.data.storage_transfers import Transfers
+from raylane_worker.data.storage.files import S3, Bucket, Files
+from raylane_worker.data.storage.options import bucket_options
+from raylane_worker.data.storage.ordered_put import in_order
+from raylane_worker.data.storage.purge import Purged, delete_below
+from raylane_worker.data.storage.transfers import Transfers
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
 
     from raylane_common.settings import AwsSettings, StorageSettings
-    from raylane_worker.data.ordered_put import Condition, Order
+    from raylane_worker.data.storage.ordered_put import Condition, Order
 
 
 class Storage:
@@ -114,7 +114,7 @@ class Storage:
 
     async def purge(self, session_id: str) -> Purged:
         """Deletes all objects of a session. Safe to repeat."""
-        return await purge(self._bucket, session_prefix(session_id))
+        return await delete_below(self._bucket, session_prefix(session_id))
 
     async def _create_bucket(self) -> None:
         client = self._bucket.client

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from types_aiobotocore_s3.type_defs import ObjectIdentifierTypeDef, ObjectTypeDef
 
-    from raylane_worker.data.storage_files import Bucket
+    from raylane_worker.data.storage.files import Bucket
 
 # S3 deletes and lists at most this many at once.
 _AT_ONCE: Final = 1000
@@ -27,7 +27,7 @@ class Purged(NamedTuple):
     uploads: int
 
 
-async def purge(bucket: Bucket, prefix: str) -> Purged:
+async def delete_below(bucket: Bucket, prefix: str) -> Purged:
     """Deletes every object whose key begins with `prefix`, which ends in '/'. Safe to repeat.
 
     An object that is written meanwhile stays. Raises `StorageUnavailable` or `StorageRejected`.
