@@ -12,8 +12,9 @@ from raylane_worker.data.column_types.column import column_type
 from raylane_worker.data.file_content import FileContent
 from raylane_worker.data.prepare.as_ray import reasons_at_sight
 from raylane_worker.data.prepare.cell_warnings import century_warnings, spelling_warnings
+from raylane_worker.data.prepare.file import File
 from raylane_worker.data.prepare.names import check_names, rename_warnings, unique_names
-from raylane_worker.data.prepare.passes import Converted, File, convert_file
+from raylane_worker.data.prepare.passes import Converted, convert_file
 from raylane_worker.data.prepare.preview import preview
 from raylane_worker.data.profile import MAX_COLUMNS
 from raylane_worker.data.readers import open_batches

@@ -17,10 +17,10 @@ from raylane_worker.data.column_types import Decided, Form, Misfit, TypeDecider,
 from raylane_worker.data.column_types.forms import Cast, Missing
 from raylane_worker.data.column_types.plain import Wide, decimals
 from raylane_worker.data.prepare.as_ray import as_ray_reads
+from raylane_worker.data.prepare.asked_types import check_asked, refuse_cast
 from raylane_worker.data.prepare.cell_warnings import MarkerCounts
 from raylane_worker.data.prepare.chunks import chunks
 from raylane_worker.data.prepare.copy import CopyWriter, copy_writer
-from raylane_worker.data.prepare.unmet import check_asked, refuse_cast
 from raylane_worker.data.profile import TableProfile
 from raylane_worker.data.readers import open_batches
 
@@ -28,25 +28,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from raylane_common.wire.reading import Reading, ReadingOptions
     from raylane_worker.data.prepare.as_ray import RaysReader
+    from raylane_worker.data.prepare.file import File
     from raylane_worker.data.readers import Batches
 
 # More passes than these cannot be needed: decide, see that Ray reads other values, see that a sum overflows.
 _MAX_PASSES: Final = 4
 _SHOWN_CHARACTERS: Final = 100
-
-
-@dataclass(frozen=True)
-class File:
-    """A file, how it is written, the names of its columns that it gives, and their final ones."""
-
-    path: Path
-    reading: Reading
-    options: ReadingOptions
-    given: tuple[str, ...]
-    names: tuple[str, ...]
-    share_samples: bool = False
 
 
 @dataclass

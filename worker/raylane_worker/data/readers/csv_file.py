@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 from contextlib import ExitStack, contextmanager
+from itertools import islice
 from typing import TYPE_CHECKING, BinaryIO, Final, NoReturn, cast
 
 import pyarrow as pa
@@ -78,6 +79,10 @@ class CsvBatches:
             yield from without_first(batches_of(self._records()), given)
         elif blank.count:
             self._warn_of_blank_lines(blank.count)
+
+    def line_of(self, row: int) -> int:
+        """Returns the number of the line on which a row begins. Both count from 1. Reads the file up to the row."""
+        return next(islice(self._records(), row - 1, None)).line
 
     def _open(self) -> BinaryIO:
         return self._stack.enter_context(open_text(self._path, self._reading.compression, self._reading.encoding))

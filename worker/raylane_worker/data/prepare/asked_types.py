@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NoReturn
 
 import pyarrow as pa
-from pyarrow import compute
 
 from raylane_common.errors import InvalidFile
 from raylane_common.wire.names import ColumnType, FileFormat
@@ -14,9 +13,12 @@ from raylane_worker.data.column_types.column import ColumnCells, Marks
 from raylane_worker.data.column_types.forms import ARROW_TYPES, Cast, Form, Texts
 from raylane_worker.data.prepare.chunks import chunks
 from raylane_worker.data.readers import open_batches
+from raylane_worker.data.readers.csv_file import open_file as open_csv
 
 if TYPE_CHECKING:
-    from raylane_worker.data.prepare.passes import File
+    from pydantic import JsonValue
+
+    from raylane_worker.data.prepare.file import File
 
 _SHOWN_CHARACTERS: Final = 100
 
@@ -36,29 +38,35 @@ def refuse_cast(file: File, index: int) -> NoReturn:
 
 def _refuse(file: File, index: int, asked: ColumnType, decided: Decided | None) -> NoReturn:
     name = file.names[index]
-    shown = repr(name[:_SHOWN_CHARACTERS])
-    rows, breaks = 0, 0
+    shown = name[:_SHOWN_CHARACTERS]
+    rows = 0
     with open_batches(file.path, file.reading) as batches:
         for chunk in chunks(batches):
             place = _first_misfit(chunk.column(index), name, asked, markers_of(file.reading))
             if place is not None:
-                record = rows + place + 1
-                line = file.reading.header_line + record + breaks + _line_breaks(chunk.slice(0, place))
-                where = f"row {record}" + (f" (line {line})" if file.reading.format is FileFormat.CSV else "")
-                cell = str(chunk.column(index)[place].as_py())[:_SHOWN_CHARACTERS]
-                raise InvalidFile(
-                    f"types.{name[:_SHOWN_CHARACTERS]}: {where} holds {cell!r}, which is not of type {asked}; correct "
-                    f"it, leave out --type {name[:_SHOWN_CHARACTERS]}={asked}, or use --null to count such words as "
-                    "missing",
-                    details={"column": name, "row": record, "line": line},
-                )
-            rows, breaks = rows + chunk.num_rows, breaks + _line_breaks(chunk)
-    doubt = next((one for one in decided.warnings if shown in one), None) if decided else None
+                _refuse_cell(file, name, chunk.column(index)[place], rows + place + 1, asked)
+            rows += chunk.num_rows
+    doubt = next((one for one in decided.warnings if repr(shown) in one), None) if decided else None
     raise InvalidFile(
         doubt
-        or f"types.{name[:_SHOWN_CHARACTERS]}: the cells are not of type {asked}, because they are written in "
-        "several ways; use --type string",
+        or f"types.{shown}: the cells are not of type {asked}, because they are written in several ways; "
+        f"use --type {shown}=string",
         details={"column": name},
+    )
+
+
+def _refuse_cell(file: File, name: str, cell: pa.Scalar, row: int, asked: ColumnType) -> NoReturn:
+    place: dict[str, JsonValue] = {"column": name, "row": row}
+    where = f"row {row}"
+    if file.reading.format is FileFormat.CSV:
+        with open_csv(file.path, file.reading) as batches:
+            place["line"] = line = batches.line_of(row)
+        where += f" (line {line})"
+    column, shown = name[:_SHOWN_CHARACTERS], str(cell.as_py())[:_SHOWN_CHARACTERS]
+    raise InvalidFile(
+        f"types.{column}: {where} holds {shown!r}, which is not of type {asked}; correct it, leave out "
+        f"--type {column}={asked}, or use --null to count such words as missing",
+        details=place,
     )
 
 
@@ -91,9 +99,3 @@ def _converts(form: Form, cells: pa.Array, markers: pa.StringArray) -> bool:
     except Misfit:
         return False
     return True
-
-
-def _line_breaks(rows: pa.RecordBatch) -> int:
-    """Returns how many line breaks the cells hold."""
-    texts = (column for column in rows.columns if pa.types.is_string(column.type))
-    return sum(compute.sum(compute.count_substring(column, "\n")).as_py() or 0 for column in texts)
