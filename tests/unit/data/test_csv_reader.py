@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from raylane_common.errors import InvalidFile
 from raylane_common.wire.reading import Reading, ReadingOptions
 from raylane_worker.data.readers import open_batches
+from raylane_worker.data.readers.csv_escapes import KeptEscapes
 from raylane_worker.data.readers.csv_quotes import QuoteCheck
 from raylane_worker.data.readers.rows import HEAD_BYTES
 from raylane_worker.data.sniff import sniff
@@ -54,16 +55,16 @@ def test_what_a_writer_writes_has_regular_quotes(rows: list[list[str]], chunk: i
 @pytest.mark.parametrize(
     ("late", "problem"),
     [
-        ('7,"abc\n8,"def"\n9,"ghi"\n', "begins on line 60002 has text behind the quote"),
-        ('7,"abc\n8,def\n', "a quote that opens on line 60002 is never closed"),
-        ('"7,abc\n8,def\n', "a quote that opens on line 60002 is never closed"),
+        ('7,"abc\n8,"def"\n9,"ghi"\n', "begins on line 25002 has text behind the quote"),
+        ('7,"abc\n8,def\n', "a quote that opens on line 25002 is never closed"),
+        ('"7,abc\n8,def\n', "a quote that opens on line 25002 is never closed"),
         ('7,"say \\"hi\\""\n', "use --escape"),
-        ("7,8,9\n", "line 60002 has 3 cells"),
+        ("7,8,9\n", "line 25002 has 3 cells"),
     ],
 )
 def test_a_flaw_behind_the_head_is_refused_with_its_line(tmp_path: Path, late: str, problem: str) -> None:
     path = tmp_path / "file"
-    path.write_text("a,b\n" + "1,some text\n" * 60_000 + late)
+    path.write_text("a,b\n" + "1,some text\n" * 25_000 + late)
     assert path.stat().st_size > HEAD_BYTES
     reading = sniff(path, ReadingOptions()).reading
     with pytest.raises(InvalidFile, match=problem):
@@ -75,9 +76,72 @@ def test_a_flaw_behind_the_head_is_refused_with_its_line(tmp_path: Path, late: s
 )
 def test_an_unusual_row_behind_the_head_is_read(tmp_path: Path, late: str, row: tuple[str, ...]) -> None:
     path = tmp_path / "file"
-    path.write_text("a,b\n" + "1,some text\n" * 60_000 + late + "8,end\n")
+    path.write_text("a,b\n" + "1,some text\n" * 25_000 + late + "8,end\n")
     rows, _ = rows_of(path, sniff(path, ReadingOptions()).reading)
-    assert (len(rows), rows[-2:]) == (60_002, [row, ("8", "end")])
+    assert (len(rows), rows[-2:]) == (25_002, [row, ("8", "end")])
+
+
+REGULAR = f"1,{'some text ' * 200}\n" * 4500  # 8.6 MiB
+
+
+@pytest.mark.parametrize("below", ["", REGULAR], ids=["small", "large"])
+@pytest.mark.parametrize("first", ["1,x\n", "1\n"], ids=["pyarrow", "Python's reader"])
+@pytest.mark.parametrize(
+    ("flaw", "cell"),
+    [
+        ('7,5" pipe\n', '5" pipe'),
+        ('7,"5"" pipe"\n', '5" pipe'),
+        ('7,"a ""b"" c"\n', 'a "b" c'),
+        ('7,"5" pipe"\n', None),
+        ('7,"a "b" c"\n', None),
+        ('7,"Bob" Smith\n', None),
+        ('7,"abc\n8,def",9\n', None),
+        ('7,"say \\"hi\\" now"\n', None),
+        ('7,"a \\",\\" b"\n', None),
+    ],
+)
+def test_quotes_inside_cells_lose_nothing(tmp_path: Path, flaw: str, cell: str | None, first: str, below: str) -> None:
+    path = tmp_path / "file"
+    path.write_text(f"a,b\n{first}{flaw}{below}")
+    # The user names the quote, so that the flaw decides nothing but how it is read itself.
+    reading = sniff(path, ReadingOptions(delimiter=",", quote='"', escape="")).reading
+    if cell is None:
+        with pytest.raises(InvalidFile, match=r"line 3 (?=.*--escape).*--quote"):
+            rows_of(path, reading)
+    else:
+        assert rows_of(path, reading)[0][1] == ("7", cell)
+
+
+@pytest.mark.parametrize("chunk", [1, 3, 1000])
+def test_an_escape_that_escapes_nothing_is_kept(chunk: int) -> None:
+    text = rb'\N,C:\new\\x,"say \"hi\" \,' + b"\\\n\\t\\"
+    kept = io.BufferedReader(KeptEscapes(io.BytesIO(text), Reading(escape="\\").model_dump()), chunk).read()
+    assert kept == rb'\\N,C:\\new\\x,"say \"hi\" \,' + b"\\\n\\\\t\\\\"
+
+
+def test_markers_and_paths_of_mysql_are_read_beside_escaped_quotes(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text('id,path\n1,"C:\\\\new \\"x\\""\n2,\\N\n3,"D:\\new"\n')
+    reading = sniff(path, ReadingOptions()).reading
+    assert reading.escape == "\\"
+    assert [row[1] for row in rows_of(path, reading)[0]] == ['C:\\new "x"', "\\N", "D:\\new"]
+
+
+def test_tabs_that_mysql_writes_as_two_characters_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("id\tt\n1\ta\\tb\n2\t\\N\n")
+    found = sniff(path, ReadingOptions())
+    assert [row[1] for row in rows_of(path, found.reading)[0]] == ["a\\tb", "\\N"]
+    assert "what other backslashes mean, such as \\t, is not replaced" in found.warnings[0]
+
+
+@pytest.mark.parametrize("first", ["1,x\n", "1\n"], ids=["pyarrow", "Python's reader"])
+def test_names_that_are_repeated_between_the_rows_are_left_out_and_told(tmp_path: Path, first: str) -> None:
+    path = tmp_path / "file"
+    path.write_text(f'a,b\n{first}a,"two\nlines"\n\na,b\n2,y\na,b\n')
+    rows, warnings = rows_of(path, sniff(path, ReadingOptions()).reading)
+    assert rows == [("1", first[2:-1]), ("a", "two\nlines"), ("2", "y")]
+    assert "2 rows that repeat the names of the columns are left out: line 6, 8" in warnings[-1]
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])

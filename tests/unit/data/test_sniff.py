@@ -129,6 +129,31 @@ def zipped(*members: tuple[str, str]) -> bytes:
         ("PARENT,PAR1\nORC,1\n", "PARENT PAR1", "ORC 1", {}),
         ('"","1","2"\n"a",1,2\n"b",4,5\n', " 1 2", "a 1 2|b 4 5", {}),
         ("BZhang,n\nx,1\n", "BZhang n", "x 1", {}),
+        (
+            "Report 2024\n\nfirst,last\nAda,King\nGrace,Hopper\n",
+            "first last",
+            "Ada King|Grace Hopper",
+            {"header_line": 3},
+        ),
+        (
+            "Konto;2024\n\nIBAN;DE12\nSaldo;1.234,56;EUR\n\nTag;Valuta;Wer;Was;Betrag;Art\n1.2.24;2.2.24;A;B;1,5;x\n",
+            "Tag Valuta Wer Was Betrag Art",
+            "1.2.24 2.2.24 A B 1,5 x",
+            {"header_line": 6, "delimiter": ";", "decimal": ","},
+        ),
+        ("id,name\n--,----\n1,Ada\n2,Bob\n\n(2 rows affected)\n", "id name", "1 Ada|2 Bob", {}),
+        (
+            " id | name\n----+-------\n  1 | Ada\n 12 | Grace\n(2 rows)\n",
+            "id name",
+            "1 Ada\n12 Grace",
+            {"delimiter": "|"},
+        ),
+        (
+            "+----+------+\n| id | name |\n+----+------+\n|  1 | Ada  |\n+----+------+\n1 row in set (0.00 sec)\n",
+            " id name ",
+            " 1 Ada ",
+            {"delimiter": "|", "header_line": 2},
+        ),
         ("id,tags\n1,a|b|c\n2,d|e|f\n", "id tags", "1 a|b|c\n2 d|e|f", {}),
         ("x\n1\n2\n", "x", "1|2", {}),
         ("amount,amount\n1,2\n", "amount amount", "1 2", {}),
@@ -249,6 +274,10 @@ def test_a_compressed_file_is_read(written: Written, pack: Callable[[bytes], byt
         (b'a,b\n1,"abc\n2,"def"\n3,"ghi\n', "begins on line 2 has text behind the quote"),
         (bytes(range(1, 256)), "not text, but binary data"),
         (b"sep=;\n", "only a separator line"),
+        (b"BEGIN:VCARD\nFN:Ada\nEND:VCARD\n", "a vCard"),
+        (b"-- a dump\n/* of a table */\nINSERT INTO t VALUES (1,2),(3,4);\n", "SQL"),
+        (b"From: Ada <a@x.org>\nSubject: numbers, and more\n\n1,2\n", "an e-mail"),
+        (b":20:STARTUMS\n:25:1002/123\n", "MT940"),
     ],
     ids=short,
 )
@@ -283,6 +312,9 @@ def test_a_format_is_known_by_its_content(written: Written, data: bytes, found: 
         ("name           n\nAda Lovelace   10\nGrace Hopper   20\n", "aligned with spaces"),
         ("name n\nAda 10\nGrace 20\n", "spaces separate the columns"),
         ('"a;b"\n1\n2\n', "if ';' separates the columns"),
+        ("[main]\nx=1\ny=2\n", "line 1 does not look like its name"),
+        ("n/k,3\n1,2\n4,5\n", "line 1 is taken for the names of the columns"),
+        ("t,v\ns,°C\n1,20.5\n2,21.5\n", "line 2 seems to hold units or more names"),
     ],
 )
 def test_a_doubt_is_told_with_the_option_that_ends_it(written: Written, data: str, warning: str) -> None:

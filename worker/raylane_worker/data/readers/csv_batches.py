@@ -1,4 +1,4 @@
-"""Makes batches from records, and leaves out rows of batches."""
+"""Makes batches from records, and leaves rows out of batches."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
+from pyarrow import compute
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -38,6 +39,24 @@ class BlankLines:
         else:
             self._pending += batch.num_rows
         return rows
+
+
+class RepeatedNames:
+    """Counts the rows that repeat the names of the columns, as in exports that were joined to one file."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.count = 0
+        self._names = [_strings([name])[0] for name in names]
+
+    def without(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Returns the batch without them."""
+        found = compute.equal(batch.column(0), self._names[0])
+        for column, name in zip(batch.columns, self._names, strict=True):
+            if not found.true_count:
+                return batch
+            found = compute.and_(found, compute.equal(column, name))
+        self.count += found.true_count
+        return batch.filter(compute.invert(found))
 
 
 def batches_of(records: Iterator[Row]) -> Iterator[pa.RecordBatch]:

@@ -16,10 +16,20 @@ from pyarrow import csv as arrow_csv
 
 from raylane_common.errors import InvalidFile
 from raylane_worker.data.readers import Decide
-from raylane_worker.data.readers.csv_batches import BlankLines, batches_of, without_first
+from raylane_worker.data.readers.csv_batches import BlankLines, RepeatedNames, batches_of, without_first
+from raylane_worker.data.readers.csv_escapes import KeptEscapes
 from raylane_worker.data.readers.csv_quotes import QuoteCheck
 from raylane_worker.data.readers.plain import open_text
-from raylane_worker.data.readers.rows import Row, csv_format, has_spaced_cells, head_of, names_of, split
+from raylane_worker.data.readers.rows import (
+    Row,
+    csv_format,
+    has_spaced_cells,
+    head_of,
+    is_row_count,
+    is_rule,
+    names_of,
+    split,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +40,7 @@ if TYPE_CHECKING:
 # Small blocks stay in the caches of a processor: with 16 MiB, pyarrow takes twice as long. It reads 32 of them ahead.
 _BLOCK_BYTES: Final = 512 * 1024
 _SHOWN_CHARACTERS: Final = 80
+_MAX_LISTED: Final = 5
 # DOS ends a file with this control character.
 _BLANK: Final = " \t\x1a"
 
@@ -45,24 +56,38 @@ class CsvBatches:
         self._reading = reading
         self._stack = stack
         self.warnings: list[str] = []
+        self._fields = reading.model_dump()
         with self._open() as file:
             head = head_of(file)
-        fields = reading.model_dump()
-        self._format = csv_format(fields, spaced=has_spaced_cells(head.lines, fields))
+        self._format = csv_format(self._fields, spaced=has_spaced_cells(head.lines, self._fields))
         header, self._first_line = [], head.first_line
         if reading.header_line:
             written = csv.reader(head.lines[reading.header_line - 1 :], **self._format)
             header = next(written, [])
             self._first_line = reading.header_line + written.line_num
-        rows = split(head, self._first_line, fields)
+        rows = split(head, self._first_line, self._fields)
         self.names = names_of(header, rows, head.lines, reading.quote)
         if not self.names:
             raise InvalidFile(f"line {reading.header_line} names no column; use --header-line to choose another line")
         marks = reading.delimiter + reading.quote + reading.escape
-        self._is_for_arrow = not reading.comment and not self._format["skipinitialspace"] and marks.isascii()
+        beside_names = head.lines[max(0, reading.header_line - 2) : reading.header_line + 1]
+        self._is_drawn = reading.header_line > 0 and len(self.names) > 1 and any(map(is_rule, beside_names))
+        if self._is_drawn:
+            self.names = [name.strip() for name in self.names]
+        is_spaced = self._is_drawn or self._format["skipinitialspace"]
+        self._is_for_arrow = not reading.comment and not is_spaced and marks.isascii()
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         """Yields the batches. Raises `InvalidFile` that names the line of what cannot be read."""
+        if not self._reading.header_line or len(set(self.names)) == 1:
+            yield from self._batches()
+            return
+        repeated = RepeatedNames(self.names)
+        yield from filter(len, map(repeated.without, self._batches()))
+        if repeated.count:
+            self._warn_of_repeated_names(repeated.count)
+
+    def _batches(self) -> Iterator[pa.RecordBatch]:
         if not self._is_for_arrow:
             yield from batches_of(self._records())
             return
@@ -85,10 +110,11 @@ class CsvBatches:
         return next(islice(self._records(), row - 1, None)).line
 
     def _open(self) -> BinaryIO:
-        return self._stack.enter_context(open_text(self._path, self._reading.compression, self._reading.encoding))
+        text = self._stack.enter_context(open_text(self._path, self._reading.compression, self._reading.encoding))
+        return cast("BinaryIO", io.BufferedReader(KeptEscapes(text, self._fields))) if self._reading.escape else text
 
     def _arrow_batches(self, file: QuoteCheck, ragged: list[arrow_csv.InvalidRow]) -> Iterator[pa.RecordBatch]:
-        """Yields the batches up to a row that has too few or too many cells, which is added to `ragged`.
+        """Yields the batches up to a quote that does not fit, or a row of another length, which is added to `ragged`.
 
         In a file with one column, blank lines are rows without a value.
         """
@@ -121,7 +147,7 @@ class CsvBatches:
                 ),
             ) as batches:
                 for batch in batches:
-                    if ragged:
+                    if ragged or file.is_broken:
                         return
                     yield batch
         except pa.ArrowInvalid:
@@ -153,20 +179,29 @@ class CsvBatches:
             text.readline()
         reader = csv.reader(text, **self._format, strict=True)
         comment, line = self._reading.comment, self._first_line
-        blank = pending = 0
+        blank = pending = drawn = 0
         try:
             for cells in reader:
                 is_blank = len(cells) <= 1 < len(self.names) and not "".join(cells).strip(_BLANK)
                 if not cells:
                     pending += 1
+                elif self._is_no_record(cells):
+                    drawn += 1
                 elif not is_blank and not (comment and cells[0].startswith(comment)):
                     blank, pending = blank + pending, 0
-                    yield Row(line, cells)
+                    yield Row(line, [cell.strip() for cell in cells] if self._is_drawn else cells)
                 line = self._first_line + reader.line_num
         except csv.Error as error:
             self._refuse_quotes(line, str(error), error)
         if blank and len(self.names) == 1:
             self._warn_of_blank_lines(blank)
+        if drawn:
+            self.warnings.append(f"{drawn:,} lines that are drawn around the rows, or count them, are left out")
+
+    def _is_no_record(self, cells: list[str]) -> bool:
+        """Returns whether a database client drew the line around the rows, or counts them in it."""
+        is_alone = len(cells) == 1 < len(self.names)
+        return (is_alone or self._is_drawn) and (is_row_count(cells) or is_rule(self._reading.delimiter.join(cells)))
 
     def _warn_of_blank_lines(self, count: int) -> None:
         self.warnings.append(
@@ -174,12 +209,21 @@ class CsvBatches:
             'write them as ""'
         )
 
+    def _warn_of_repeated_names(self, count: int) -> None:
+        rows = (row.line for row in self._records() if row.cells == self.names)
+        lines = ", ".join(map(str, islice(rows, min(count, _MAX_LISTED))))
+        more = " …" if count > _MAX_LISTED else ""
+        self.warnings.append(
+            f"{count:,} rows that repeat the names of the columns are left out: line {lines}{more}; "
+            "the file seems to be joined from several ones"
+        )
+
     def _refuse_length(self, row: Row) -> NoReturn:
         names = f"the header names {len(self.names)}" if self._reading.header_line else f"others have {len(self.names)}"
         shown = self._reading.delimiter.join(row.cells)[:_SHOWN_CHARACTERS]
         raise InvalidFile(
             f"line {row.line} has {len(row.cells)} cells and {names}: {shown!r}; enclose cells that hold "
-            f"{self._reading.delimiter!r} in quotes, or use --delimiter, --quote or --header-line",
+            f"{self._reading.delimiter!r} in quotes, or use --delimiter, --quote, --escape or --header-line",
             details={"line": row.line},
         )
 

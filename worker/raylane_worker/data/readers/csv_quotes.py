@@ -24,7 +24,7 @@ class QuoteCheck(io.RawIOBase):
         self._quote = reading.quote.encode()
         self._borders = reading.delimiter.encode() + _LINE_ENDS
         self._escaped = re.compile(re.escape(reading.escape.encode()) + rb"[\s\S]") if reading.escape else None
-        # The text since the last quote: of one that is outside quotes, its first and its last byte.
+        # Of the text since the last quote, if it is outside quotes, the first and the last byte.
         self._open = _LINE_ENDS[-1:]
         self._is_inside = False
         self._held = b""
@@ -33,7 +33,12 @@ class QuoteCheck(io.RawIOBase):
     @property
     def is_regular(self) -> bool:
         """Whether all quotes up to the end of the file enclose whole cells."""
-        return self._is_regular and not self._is_inside and self._fits(self._open[:1] or self._borders)
+        return self._is_regular and not self._is_inside and self._fits(self._open[:1])
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether a quote that was read does not enclose a whole cell."""
+        return not self._is_regular
 
     def readable(self) -> bool:
         """Returns True."""
@@ -57,7 +62,7 @@ class QuoteCheck(io.RawIOBase):
         last = pieces.pop()
         self._is_regular = all(map(self._fits, set(pieces[self._is_inside :: 2])))
         self._is_inside ^= len(pieces) % 2 == 1
-        self._open = last if len(last) <= 1 or self._is_inside else last[:1] + last[-1:]
+        self._open = b"" if self._is_inside else last if len(last) <= 1 else last[:1] + last[-1:]
 
     def _fits(self, outside: bytes) -> bool:
         return not outside or (outside[0] in self._borders and outside[-1] in self._borders)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from itertools import chain
 from typing import TYPE_CHECKING, BinaryIO, Final, Literal, NamedTuple, TypedDict
 
 from raylane_common.errors import InvalidFile
+from raylane_worker.data.readers.csv_escapes import kept_escapes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,6 +20,10 @@ HEAD_BYTES: Final = 256 * 1024
 _LONG_HEAD_BYTES: Final = 16 * 1024 * 1024 - HEAD_BYTES
 _ENOUGH_LINES: Final = 10
 CHECKED_ROWS: Final = 1000
+# The lines that database clients draw around the rows of a table, and the one that they write below it.
+_RULE: Final = re.compile(r"[-+=|:,;\s]*")
+_DASHES: Final = ("---", "===", "-+-", "--,", "--;", "--\t", "--|", "-- ")
+_ROW_COUNT: Final = re.compile(r"\(?[0-9,]+ rows?( selected| affected| in set.*)?\)?\.?", re.IGNORECASE)
 # A cell may be as long as a block of the reader. The limit is that of the whole process.
 csv.field_size_limit(16 * 1024 * 1024)
 
@@ -68,7 +74,8 @@ def split(head: Head, start: int, fields: Mapping[str, str | int]) -> list[Row]:
     """Returns the first records of the lines from number `start`, without blank lines and comments."""
     rows: list[Row] = []
     comment = str(fields["comment"])
-    reader = csv.reader(head.lines[start - 1 :], **csv_format(fields, spaced=has_spaced_cells(head.lines, fields)))
+    lines = without_rules(kept_escapes(head.lines[start - 1 :], fields))
+    reader = csv.reader(lines, **csv_format(fields, spaced=has_spaced_cells(head.lines, fields)))
     line = start
     try:
         for cells in reader:
@@ -83,6 +90,21 @@ def split(head: Head, start: int, fields: Mapping[str, str | int]) -> list[Row]:
         # A cell with line ends, whose own end may be below the head.
         del rows[-1]
     return rows
+
+
+def is_rule(line: str) -> bool:
+    """Returns whether the line is drawn below the names of a table, or around its rows: `----+-----`."""
+    return any(dashes in line for dashes in _DASHES) and bool(_RULE.fullmatch(line))
+
+
+def without_rules(lines: list[str]) -> list[str]:
+    """Returns the lines, blank where they are drawn."""
+    return ["\n" if is_rule(line) else line for line in lines]
+
+
+def is_row_count(cells: list[str]) -> bool:
+    """Returns whether a record is only the number of rows, such as `(2 rows)`."""
+    return bool(_ROW_COUNT.fullmatch(" ".join(cells).strip()))
 
 
 def names_of(header: list[str], rows: list[Row], lines: list[str], quote: str) -> list[str]:

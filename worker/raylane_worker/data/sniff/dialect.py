@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import duckdb
 
 from raylane_common.errors import InvalidFile, InvalidRequest
-from raylane_worker.data.readers.rows import Head, Row, has_row_names, split
+from raylane_worker.data.readers.rows import Head, Row, has_row_names, split, without_rules
 from raylane_worker.data.sniff.delimiters import most_regular, regularity
 from raylane_worker.data.sniff.header import Header, find_header, has_names, said_header
 
@@ -31,6 +31,10 @@ _DECIMAL_COMMA: Final = re.compile(r"\s*-?[0-9]{1,3}((\.[0-9]{3})+|[0-9]*),([0-9
 _DECIMAL_POINT: Final = re.compile(r"\s*-?[0-9]{1,3}((,[0-9]{3})+|[0-9]*)\.([0-9]{1,2}|[0-9]{4,})\s*")
 # Spaces that align columns.
 _ALIGNED: Final = re.compile(r"\S {2,}\S")
+# What hardly any name has.
+_NO_NAME: Final = re.compile(r"[:=\[\]{}<>]")
+# Tabs and line ends as MySQL and PostgreSQL write them.
+_ESCAPED: Final = re.compile(r"\\[btnrfv\\]")
 # DuckDB must not load anything from the network, and one thread is enough for the head of a file.
 _DUCKDB: Final[dict[str, str | bool | int | float | list[str]]] = {
     "autoinstall_known_extensions": False,
@@ -59,7 +63,7 @@ def dialect_of(head: Head, options: ReadingOptions) -> Dialect:
     start = first + 1 if named else first
     if len(lines) < start:
         raise InvalidFile("the file holds only a separator line, and no data")
-    proposed = _propose("".join(lines[start - 1 :]), delimiter, options)
+    proposed = _propose("".join(without_rules(lines[start - 1 :])), delimiter, options)
     quote = proposed.quote if options.quote is None else options.quote
     escape = proposed.escape if options.escape is None else options.escape
     fields: dict[str, str | int] = {
@@ -179,11 +183,27 @@ def _warnings(rows: list[Row], header_line: int, fields: Mapping[str, str | int]
             "only one column was found, but columns seem to be aligned with spaces; put a delimiter between them, and "
             "name it with --delimiter if it is a rare one"
         )
+    elif widths == {1} and rows and _NO_NAME.search(rows[0].cells[0]):
+        yield (
+            f"only one column was found, and line {rows[0].line} does not look like its name; if the file is a table, "
+            "use --delimiter and --header-line"
+        )
+    if not fields["escape"] and _has_escapes_of_text(rows):
+        yield (
+            r"\N is a missing value, but what other backslashes mean, such as \t, is not replaced; if MySQL or "
+            "PostgreSQL wrote the file, write it again as CSV"
+        )
 
 
 def _delimiter_in(rows: list[Row]) -> str | None:
     counts = Counter(character for row in rows[:1] for character in row.cells[0] if character in ";\t|")
     return max(counts, key=lambda character: counts[character]) if counts else None
+
+
+def _has_escapes_of_text(rows: list[Row]) -> bool:
+    """Returns whether cells are missing and escaped as databases write text that is no CSV."""
+    cells = [cell for row in rows for cell in row.cells if "\\" in cell]
+    return r"\N" in cells and any(map(_ESCAPED.search, cells))
 
 
 def _decimal_mark(rows: list[Row], delimiter: str) -> str:

@@ -50,15 +50,15 @@ def find_header(rows: list[Row], *, skipped_until: int, has_header: bool) -> Hea
     DuckDB leaves out the lines before `skipped_until`, and says whether the first line of the rest names the columns.
     """
     place = _place_of_names(rows)
-    if place is not None:
+    if place is not None and _is_title(rows[: place + 1]):
         return Header(rows[place].line, tuple(_title_warnings(rows, rows[place])))
-    below_title = [row for row in rows if row.line >= skipped_until] or rows
+    below_title = rows[1:] if _has_lone_title(rows) else [row for row in rows if row.line >= skipped_until] or rows
     if any(_filled(row) > 1 for row in rows if row.line < skipped_until):
         # These are no title. A row of another length is refused when it is read.
         below_title, has_header = rows, True
     if not below_title:
         raise InvalidFile("the file holds only comments and blank lines")
-    _refuse_row_names(rows[0], rows[1:])
+    _refuse_row_names(below_title[0], below_title[1:])
     first, *others = below_title
     title = tuple(_title_warnings(rows, first))
     is_data = _is_data(first, others) and not _names_years(first)
@@ -74,7 +74,7 @@ def find_header(rows: list[Row], *, skipped_until: int, has_header: bool) -> Hea
             f"if it names them, use --header-line {first.line}"
         )
         return Header(0, (doubt,))
-    unclear = _doubt(first, others)
+    unclear = _doubt(first, others) or _more_names(others, rows[place] if place is not None else None)
     return Header(first.line, (*title, unclear) if unclear else title)
 
 
@@ -103,14 +103,11 @@ def _refuse_row_names(first: Row, others: list[Row]) -> None:
 
 
 def _place_of_names(rows: list[Row]) -> int | None:
-    """Returns the place of the first row that has only names, above a column of numbers or dates.
-
-    None if there is no such row, or if what is above it is not a title but records.
-    """
+    """Returns the place of the first row that has only names, above a column of numbers or dates."""
     for place, row in enumerate(rows[:_MAX_TITLE_ROWS]):
         below = [each.cells for each in rows[place + 1 : place + 1 + _ROWS_BELOW]]
         if has_names(row.cells) and _is_above_values(row.cells, below):
-            return place if _is_title(rows[: place + 1]) else None
+            return place
     return None
 
 
@@ -118,12 +115,22 @@ def _is_title(rows: list[Row]) -> bool:
     """Returns whether all rows but the last are a title of the table that begins with the last one.
 
     A title has fewer cells with content than the table, or a blank line below it. Two lines with several cells are
-    records, unless they describe the table as `Source: census`.
+    records, unless they describe the table as `Source: census`, or have at most half as many cells and a blank line
+    below, as banks write what they know of an account.
     """
     *above, names = rows
+    if above and above[-1].line < names.line - 1 and all(2 * _filled(row) <= _filled(names) for row in above):
+        return True
     records = [row for row in above if _filled(row) > 1 and not row.cells[0].rstrip().endswith(":")]
     is_apart = any(after.line > before.line + 1 for before, after in pairwise(rows))
     return len(records) < 2 and (is_apart or all(_filled(row) < _filled(names) for row in above))
+
+
+def _has_lone_title(rows: list[Row]) -> bool:
+    """Returns whether one cell is above a table, apart from it by a blank line or as a comment."""
+    if len(rows) < 3 or len(rows[0].cells) > 1 or _filled(rows[1]) == 1:
+        return False
+    return rows[1].line > rows[0].line + 1 or rows[0].cells[0].startswith("#")
 
 
 def _filled(row: Row) -> int:
@@ -148,8 +155,8 @@ def _is_value(cell: str) -> bool:
 
 
 def _has_values(column: Sequence[str]) -> bool:
-    """Returns whether all cells with content are numbers or dates."""
-    filled = [cell for cell in column if cell.strip()]
+    """Returns whether all cells are numbers or dates, except missing ones."""
+    filled = [cell for cell in column if cell.strip() not in NULL_MARKERS]
     return bool(filled) and all(map(_is_value, filled))
 
 
@@ -196,14 +203,20 @@ def _names_years(first: Row) -> bool:
 
 
 def _doubt(first: Row, others: list[Row]) -> str | None:
-    """Returns a warning if nothing tells the first row from the others: all cells are text of the same forms."""
+    """Returns a warning if the first row may be a record: with a number above numbers, or only texts as those below."""
     same_length = [row.cells for row in others if len(row.cells) == len(first.cells)]
-    columns = list(zip(*same_length, strict=True))
-    if not columns or any(_has_values(column) for column in columns):
+    columns = list(zip(first.cells, *same_length, strict=True))
+    of_values = [(name, cells) for name, *cells in columns if _has_values(cells)]
+    if not same_length:
         return None
-    alike = [_form(name) == _common_form(column) for name, column in zip(first.cells, columns, strict=True)]
-    # A name does not begin with a date.
-    if not all(alike) and not _DATE.match(first.cells[0]):
+    if of_values:
+        is_like_below = any(_is_alike(name, cells) and not _YEAR.fullmatch(name) for name, cells in of_values)
+    else:
+        # A name does not begin with a date.
+        is_like_below = bool(_DATE.match(first.cells[0])) or all(
+            _form(name) == _common_form(cells) for name, *cells in columns
+        )
+    if not is_like_below:
         return None
     return (
         f"line {first.line} is taken for the names of the columns, but looks like the lines below; "
@@ -211,7 +224,23 @@ def _doubt(first: Row, others: list[Row]) -> str | None:
     )
 
 
-def _common_form(column: tuple[str, ...]) -> str:
+def _more_names(others: list[Row], names: Row | None) -> str | None:
+    """Returns a warning if `names` is the row below the header: it has units or more names, and no values."""
+    if names is None or len(others) < 3 or others[0] is not names:
+        return None
+    columns = zip(names.cells, *(row.cells for row in others[1:] if len(row.cells) == len(names.cells)), strict=True)
+    above_values = [name.strip() for name, *cells in columns if _has_values(cells)]
+    if 2 * sum(name[:1].isalpha() or name.startswith(("[", "(", "°", "%")) for name in above_values) <= len(
+        above_values
+    ):
+        return None
+    return (
+        f"line {names.line} seems to hold units or more names, so that columns of numbers are text; delete it, or use "
+        f"--header-line {names.line} if it names the columns"
+    )
+
+
+def _common_form(column: list[str]) -> str:
     return Counter(_form(cell) for cell in column).most_common(1)[0][0]
 
 

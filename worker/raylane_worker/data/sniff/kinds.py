@@ -84,6 +84,26 @@ _DOCUMENTS: Final = {
 }
 _OPEN_DOCUMENT: Final = b"application/vnd.oasis.opendocument."
 _OPEN_WORKBOOK: Final = _OPEN_DOCUMENT + b"spreadsheet"
+# Text that is no table, by how it begins.
+_NO_TABLES: Final = {
+    re.compile(rf"\s*({pattern})"): kind
+    for pattern, kind in (
+        ("BEGIN:VCARD", "a vCard; export the contacts as CSV"),
+        ("BEGIN:VCALENDAR", "a calendar (iCalendar); export it as CSV"),
+        (
+            r"((--|/\*).*\n\s*)*(?i:create (table|database|schema)|drop table|insert into|set \w+ ?=|begin;)",
+            "SQL; run it, and export the table as CSV",
+        ),
+        (
+            r"Received: from|Return-Path: <|Message-ID: <|MIME-Version: 1|From: .*@.*\n(To|Cc|Date|Subject): ",
+            "an e-mail; save what is attached",
+        ),
+        (r":20:|\{1:F01", "a bank statement in SWIFT's format MT940; download it as CSV"),
+        ("OFXHEADER:", "a bank statement in the format OFX; download it as CSV"),
+        ("!Type:", "a bank statement in the format QIF; download it as CSV"),
+        ("-----BEGIN ", "a key or a certificate"),
+    )
+}
 _MAX_LISTED: Final = 5
 _OFFICE_XML: Final = "urn:schemas-microsoft-com:office:"
 _XML: Final = re.compile(r"\s*<(\?xml|!doctype|!--|html|head|body|table|[a-z][\w:.-]*(\s[^<>]*)?/?>)", re.IGNORECASE)
@@ -170,6 +190,9 @@ def text_format(head: str) -> FileFormat:
         raise InvalidFile(
             "the file is a pointer of Git LFS, not the data; run `git lfs pull`, and upload the file again"
         )
+    for pattern, kind in _NO_TABLES.items():
+        if pattern.match(head):
+            raise InvalidFile(f"the file is not a table but {kind}")
     if _XML.match(head):
         kind = "an HTML page, perhaps an error message" if _HTML.search(head[:2000]) else "XML"
         remedy = "open it in Excel and save it as .xlsx" if _OFFICE_XML in head else "export it as CSV"
