@@ -98,6 +98,7 @@ class TypeDecider:
         return Marks(
             mark,
             self._options.date_order,
+            is_said=self._options.decimal is not None,
             is_mixed=mark is None and len(proved) > 1,
             comma_delimits=self._reading.format is FileFormat.CSV and self._reading.delimiter == ",",
         )

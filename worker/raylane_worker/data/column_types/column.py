@@ -50,11 +50,13 @@ _DATES_ONLY: Final = frozenset(_MOMENTS)
 class Marks:
     """What is known of the whole file: the decimal mark, None if unknown, and the order of the parts of dates.
 
-    `is_mixed` says that columns prove different decimal marks, and `comma_delimits` that commas separate cells.
+    `is_said` says that the user gives the decimal mark, `is_mixed` that columns prove different ones, and
+    `comma_delimits` that commas separate cells.
     """
 
     decimal: str | None = None
     date_order: str | None = None
+    is_said: bool = False
     is_mixed: bool = False
     comma_delimits: bool = False
 
@@ -194,11 +196,13 @@ class ColumnCells:
         plain, decorated = self._plain, self._decorated
         style = decorated.style(marks.decimal, comma_delimits=marks.comma_delimits) if decorated.is_possible else None
         form: Form | None = None
+        doubt = None
         if plain.is_possible:
             if plain.has_point and marks.is_mixed and decorated.is_possible and style is None:
                 return Decision(Texts(), self._doubtful_numbers(), is_final=False)
             has_groups = plain.has_point and style is not None and style.decimal == ","
             form = decorated.form(style) if style is not None and has_groups else plain.form()
+            doubt = self._doubtful_point(marks, has_groups=has_groups) if decorated.may_have_points_for_groups else None
         elif decorated.is_possible:
             if style is None:
                 return Decision(Texts(), self._doubtful_numbers(), is_final=False)
@@ -209,7 +213,24 @@ class ColumnCells:
             return Decision(Texts(), self._long_numbers(), is_final=False)
         if self.asked is not None:
             form = self._as_asked(form)
-        return Decision(form) if form is not None else None
+        return Decision(form, doubt) if form is not None else None
+
+    def _doubtful_point(self, marks: Marks, *, has_groups: bool) -> str | None:
+        """Returns a warning for numbers such as 1.234, if only other columns decide what they are, or nothing does."""
+        if marks.is_said or self.asked is not None:
+            return None
+        shown = _quoted(self._decorated.examples)
+        if has_groups:
+            return (
+                f"column {self._shown}: the points of {shown} are taken to separate thousands, because other columns "
+                f"have decimal commas; if they do not, use --type {self.name[:_SHOWN_CHARACTERS]}=string"
+            )
+        if marks.decimal is None and not marks.comma_delimits:
+            return (
+                f"column {self._shown}: the points of {shown} are taken for decimal marks; if they separate "
+                "thousands, use --decimal ,"
+            )
+        return None
 
     def _as_asked(self, form: Form | None) -> Form | None:
         """Returns the form with the type that the user wants, if the cells allow it."""

@@ -319,6 +319,11 @@ class DecoratedNumbers:
         return next(iter(found)) if len(found) == 1 and self.marks else None
 
     @property
+    def may_have_points_for_groups(self) -> bool:
+        """Whether points may separate thousands in all cells that have one."""
+        return "." in self.marks and _POINT_GROUPS in self.plain
+
+    @property
     def has_odd_units(self) -> bool:
         """Whether two currencies, or percent and other numbers, are mixed, or all numbers are in parentheses."""
         units = self.units - {""}

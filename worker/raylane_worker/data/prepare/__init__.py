@@ -7,21 +7,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import pyarrow as pa
+
+from raylane_common.wire.names import ColumnType
 from raylane_common.wire.sources import Column
 from raylane_worker.data.column_types.column import column_type
 from raylane_worker.data.file_content import FileContent
 from raylane_worker.data.prepare.as_ray import reasons_at_sight
-from raylane_worker.data.prepare.cell_warnings import century_warnings, spelling_warnings
+from raylane_worker.data.prepare.cell_warnings import century_warnings, formula_warning, spelling_warnings
 from raylane_worker.data.prepare.file import File
 from raylane_worker.data.prepare.names import check_names, rename_warnings, unique_names
 from raylane_worker.data.prepare.passes import Converted, convert_file
 from raylane_worker.data.prepare.preview import preview
+from raylane_worker.data.prepare.total_rows import last_row_warning, total_warning
 from raylane_worker.data.profile import MAX_COLUMNS
 from raylane_worker.data.readers import open_batches
 from raylane_worker.data.sniff import sniff
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from raylane_common.wire.reading import ReadingOptions
@@ -29,6 +33,7 @@ if TYPE_CHECKING:
 # Ray reads a CSV with one task, which takes seconds for so much.
 MAX_ORIGINAL_BYTES: Final = 64 * 1024 * 1024
 _MAX_WARNINGS: Final = 50
+_NUMBERS: Final = (ColumnType.INTEGER, ColumnType.NUMBER)
 
 
 def read_file(
@@ -92,7 +97,25 @@ def _warnings(file: File, found: Converted, columns: tuple[Column, ...]) -> Iter
     for index, column in zip(found.kept, columns, strict=True):
         if column.profile is not None:
             yield from century_warnings(column.name, found.decided.forms[index], column.profile.max)
+    texts = _texts(found, names)
+    profiles = [column.profile for column in columns]
+    if warning := total_warning(texts) or last_row_warning(found.last_rows, profiles, found.rows):
+        yield warning
+    if warning := formula_warning(texts):
+        yield warning
     if found.profile.is_left_out:
         yield f"the file has {len(names):,} columns; with more than {MAX_COLUMNS:,}, nothing is told of their values"
     if found.rows == 0:
         yield "there are no rows below the header"
+
+
+def _texts(found: Converted, names: Sequence[str]) -> dict[str, list[str]]:
+    """Returns the different texts of each column, and those of the last rows; none if no column has numbers."""
+    if found.last_rows is None or not any(column_type(each) in _NUMBERS for each in found.schema.types):
+        return {}
+    columns = zip(names, found.last_rows.columns, strict=True)
+    return {
+        name: [*found.profile.texts(place), *column.drop_null().to_pylist()]
+        for place, (name, column) in enumerate(columns)
+        if pa.types.is_string(column.type)
+    }

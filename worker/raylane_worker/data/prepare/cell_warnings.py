@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
@@ -10,7 +11,7 @@ from pyarrow import compute
 from raylane_worker.data.column_types.dates import Moments
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import pyarrow as pa
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 # Spreadsheets read 30 as 1930, and 29 as 2029.
 _DOUBTFUL_YEAR: Final = "2030"
 _SHOWN_CHARACTERS: Final = 100
+# Text in a formula keeps its zeros; a narrow column shows no number.
+_FORMULA: Final = re.compile(r'="[^"]*"|#{3,}')
 _MAX_MARKERS: Final = 5
 
 
@@ -67,3 +70,15 @@ def century_warnings(name: str, form: Form | None, greatest: object) -> Iterator
             f"column {shown!r} has years of two digits: 30 to 68 are read as 2030 to 2068, and its last date is "
             f"{greatest}; if that is wrong, write years with four digits, or use --type {shown}=string"
         )
+
+
+def formula_warning(texts: Mapping[str, Iterable[str]]) -> str | None:
+    """Returns a warning if texts are what a spreadsheet makes of values. `texts` are those of each column, by name."""
+    for name, cells in texts.items():
+        found = next((cell for cell in cells if _FORMULA.fullmatch(cell)), None)
+        if found is not None:
+            return (
+                f"cells such as {found[:_SHOWN_CHARACTERS]!r} in column {name[:_SHOWN_CHARACTERS]!r} stay as they are: "
+                "a spreadsheet wrote a formula, or had no room for the value"
+            )
+    return None

@@ -35,13 +35,15 @@ if TYPE_CHECKING:
 # More passes than these cannot be needed: decide, see that Ray reads other values, see that a sum overflows.
 _MAX_PASSES: Final = 4
 _SHOWN_CHARACTERS: Final = 100
+# A table has few totals at its end.
+_LAST_ROWS: Final = 5
 
 
 @dataclass
 class Converted:
     """What a pass found. `kept` are the positions of the columns that are not left out.
 
-    `schema` is that of Ray if `reasons` is empty.
+    `schema` is that of Ray if `reasons` is empty. `last_rows` are a few of them.
     """
 
     schema: pa.Schema
@@ -52,6 +54,7 @@ class Converted:
     reasons: list[str]
     tries_first: list[bool]
     rows: int = 0
+    last_rows: pa.RecordBatch | None = None
     warnings: list[str] = field(default_factory=list)
 
 
@@ -151,6 +154,7 @@ def _convert(
         batch = _typed(file, part, found)
         found.rows += batch.num_rows
         found.profile.see(batch)
+        found.last_rows = batch.slice(max(0, batch.num_rows - _LAST_ROWS))
         _hand_on(batch, decided, rays, writer)
     if rays is not None and (reason := rays.differing_end()):
         raise _Repeat(decided, [reason])
