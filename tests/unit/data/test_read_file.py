@@ -240,6 +240,7 @@ def test_a_type_that_does_not_fit_is_refused_with_its_row(
         (b'"a\nname",b\n1,2\nx,3\n', "row 2 (line 4)"),
         (b'a,b\r\n1,"2\r\n3"\r\nx,3\r\n', "row 2 (line 4)"),
         (b"a,b\n1,2\n# checked\nx,3\n", "row 2 (line 4)"),
+        (b"a,b\n1,2\na,b\nx,3\n", "row 2 (line 4)"),
     ],
 )
 def test_the_line_of_a_cell_that_does_not_fit_counts_what_is_no_row(data: bytes, place: str) -> None:

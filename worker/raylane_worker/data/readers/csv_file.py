@@ -69,6 +69,7 @@ class CsvBatches:
         self.names = names_of(header, rows, head.lines, reading.quote)
         if not self.names:
             raise InvalidFile(f"line {reading.header_line} names no column; use --header-line to choose another line")
+        self._may_repeat_names = reading.header_line > 0 and len(set(self.names)) > 1
         marks = reading.delimiter + reading.quote + reading.escape
         beside_names = head.lines[max(0, reading.header_line - 2) : reading.header_line + 1]
         self._is_drawn = reading.header_line > 0 and len(self.names) > 1 and any(map(is_rule, beside_names))
@@ -79,7 +80,7 @@ class CsvBatches:
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         """Yields the batches. Raises `InvalidFile` that names the line of what cannot be read."""
-        if not self._reading.header_line or len(set(self.names)) == 1:
+        if not self._may_repeat_names:
             yield from self._batches()
             return
         repeated = RepeatedNames(self.names)
@@ -107,7 +108,8 @@ class CsvBatches:
 
     def line_of(self, row: int) -> int:
         """Returns the number of the line on which a row begins. Both count from 1. Reads the file up to the row."""
-        return next(islice(self._records(), row - 1, None)).line
+        records = (each for each in self._records() if not (self._may_repeat_names and each.cells == self.names))
+        return next(islice(records, row - 1, None)).line
 
     def _open(self) -> BinaryIO:
         text = self._stack.enter_context(open_text(self._path, self._reading.compression, self._reading.encoding))
