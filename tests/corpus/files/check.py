@@ -52,10 +52,11 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Verdict:
-    """The outcome of a case, and why it is not right."""
+    """The outcome of a case, why it is not right, and what the reader warned of."""
 
     outcome: Outcome
     why: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 def judge(case: Case, folder: Path) -> Verdict:
@@ -75,7 +76,7 @@ def judge(case: Case, folder: Path) -> Verdict:
     except (pa.ArrowException, OSError) as error:
         return Verdict(Outcome.WRONG, f"Ray cannot read it: {error}")
     difference = _difference(case, case.expected, content, found)
-    return Verdict(Outcome.WRONG, difference) if difference else Verdict(Outcome.RIGHT)
+    return Verdict(Outcome.WRONG if difference else Outcome.RIGHT, difference, content.warnings)
 
 
 def as_ray_reads(path: Path, content: FileContent, copy: Path) -> pa.Table:

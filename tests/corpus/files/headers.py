@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date, time
 from typing import TYPE_CHECKING
 
 from raylane_common.wire.reading import ReadingOptions
@@ -243,6 +244,23 @@ def _of_r() -> Iterator[Case]:
         "a line of counts above rows without a header",
         b"569,30,malignant,benign\n17.99,10.38,122.8,1001,0\n20.57,17.77,132.9,1326,0\n19.69,21.25,130,1203,0\n",
         Refused("line", "the first record is no header"),
+    )
+    table = {"a": ints(1, 2, 3), "b": of(ColumnType.DATE, [date(2024, 1, 31), None, None])}
+    yield Case(
+        "a title above quoted rows of two cells",
+        b'Sales\n"a","b"\n"1","2024-01-31"\n"2",""\n"3",""\n',
+        table,
+        warns="left out",
+    )
+    yield Case("a title above nearly empty columns", b"Sales\n\na,b\n1,2024-01-31\n2,\n3,\n", table, warns="left out")
+    yield Case(
+        "no header, and times that are often missing",
+        b"11;23:19\n12;04:14\n13;\n14;\n15;\n16;\n",
+        {
+            "column_1": ints(11, 12, 13, 14, 15, 16),
+            "column_2": of(ColumnType.TIME, [time(23, 19), time(4, 14), None, None, None, None]),
+        },
+        warns="--header-line 1",
     )
     titles = b"Series Id:  X1\n\nSeasonally Adjusted\nSeries title:  Rate\nType of data:  Percent\n\n\n"
     yield Case(

@@ -131,12 +131,17 @@ def _width(rows: list[Row], header_width: int) -> int:
 
 
 def has_row_names(header: list[str], rows: list[Row], lines: list[str], quote: str) -> bool:
-    """Returns whether all rows begin with a name that the header does not count: a number from 1 on, or in quotes."""
+    """Returns whether all rows begin with a name that the header does not count: a number from 1 on, or in quotes.
+
+    R puts quotes around the names of columns, too. A title above a table has none.
+    """
     if len(rows) < 2 or not header or any(len(row.cells) != len(header) + 1 for row in rows):
         return False
     first = [row.cells[0] for row in rows]
     counts = first == [str(number) for number in range(1, len(rows) + 1)]
-    quoted = bool(quote) and all(lines[row.line - 1].startswith(quote) for row in rows)
+    above = lines[: rows[0].line - 1]
+    has_title = not any(line.startswith(quote) for line in above)
+    quoted = bool(quote) and not has_title and all(lines[row.line - 1].startswith(quote) for row in rows)
     return counts or (quoted and len(set(first)) == len(first))
 
 

@@ -144,10 +144,18 @@ def has_names(cells: list[str]) -> bool:
 
 
 def _is_above_values(names: list[str], below: list[list[str]]) -> bool:
-    """Returns whether a column below the names has only numbers or dates. Empty cells at the end do not count."""
+    """Returns whether a column below the names has only numbers or dates. Empty cells at the end do not count.
+
+    The next row and most others have no cells beyond the names: below a title, they have.
+    """
     width = max((place for place, name in enumerate(names, start=1) if name.strip()), default=0)
-    fitting = [cells[:width] for cells in below if len(cells) >= width and not any(map(str.strip, cells[len(names) :]))]
-    return bool(fitting) and any(map(_has_values, zip(*fitting, strict=True)))
+    is_longer = [any(map(str.strip, cells[len(names) :])) for cells in below]
+    fitting = [
+        cells[:width] for cells, longer in zip(below, is_longer, strict=True) if len(cells) >= width and not longer
+    ]
+    if not fitting or is_longer[0] or 2 * sum(is_longer) > len(is_longer):
+        return False
+    return any(map(_has_values, zip(*fitting, strict=True)))
 
 
 def _is_value(cell: str) -> bool:
@@ -191,8 +199,9 @@ def _is_alike(cell: str, column: list[str]) -> bool:
     """
     if "%" in cell and not any("%" in each for each in column):
         return False
-    dates = sum(bool(_DATE.fullmatch(each)) for each in column)
-    return bool(_DATE.fullmatch(cell) if 2 * dates > len(column) else _NUMBER.fullmatch(cell))
+    filled = [each for each in column if each.strip()]
+    dates = sum(bool(_DATE.fullmatch(each)) for each in filled)
+    return bool(_DATE.fullmatch(cell) if 2 * dates > len(filled) else _NUMBER.fullmatch(cell))
 
 
 def _names_years(first: Row) -> bool:
