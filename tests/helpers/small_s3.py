@@ -42,10 +42,16 @@ class SmallS3:
     """Called with the method and `bucket/key` before a request has an effect."""
     after: Callable[[str, str], Awaitable[None]] | None = None
     """The same, when it had its effect and has no answer yet."""
+    answers: int | None = None
+    """How many more requests it answers before it is down; None for all."""
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         place, body = unquote(request.raw_path.partition("?")[0])[1:], await request.read()
         self.asked.append(f"{request.method} {place}")
+        if self.answers is not None:
+            if self.answers == 0:
+                return error(503, "SlowDown", with_body=request.method != "HEAD")
+            self.answers -= 1
         if self.before is not None:
             await self.before(request.method, place)
         response = self._answer(request, place, body)

@@ -52,6 +52,7 @@ REFUSED: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe
 EXAMPLES: Final = by_profile(fast=10, ci=20, deep=2000)
 FEWER_EXAMPLES: Final = by_profile(fast=2, ci=5, deep=2000)
 _session: Final = itertools.count()
+pytestmark = pytest.mark.timeout(by_profile(fast=120, ci=120, deep=7200))
 
 
 @pytest.fixture(autouse=True)

@@ -17,10 +17,11 @@ from raylane_common.errors import InvalidFile, InvalidRequest, SessionFull, Stag
 from raylane_common.settings import Settings, UploadSettings
 from raylane_common.wire.upload import UploadRequest
 from raylane_worker.data.layout import part_size, transfer_key
+from raylane_worker.data.originals import Transferred
 from raylane_worker.data.storage import Storage
 from raylane_worker.first_use import FirstUse
 from raylane_worker.sweeping import TransferSweep
-from tests.helpers.aws import aws_settings, own_bucket, s3
+from tests.helpers.aws import ORDER, aws_settings, own_bucket, s3
 from tests.helpers.door import PART_BYTES, csv_of, open_door
 
 if TYPE_CHECKING:
@@ -69,6 +70,26 @@ async def test_a_session_without_room_refuses_a_file_before_it_is_sent(
         with pytest.raises(SessionFull):
             await door.producer.upload(path, session_id="ada", progress=told.append)
         assert (told, await door.uploads(), await door.objects()) == ([], [], {})
+
+
+async def test_an_upload_succeeds_although_the_same_one_has_removed_the_transfer_meanwhile(
+    door: Door, tmp_path: Path
+) -> None:
+    data, transfer_id, key = csv_of(10_000), "0" * 32, "sessions/s/csv/x.csv"
+    async with Storage(*door.storage) as storage, s3(door.url) as client:
+        upload_id, _ = await storage.transfers.begin(transfer_id)
+        await client.upload_part(
+            Bucket=door.bucket, Key=transfer_key(transfer_id), UploadId=upload_id, PartNumber=1, Body=data
+        )
+        original = Transferred(storage, transfer_id, len(data), hashlib.sha256(data).hexdigest(), key)
+        await original.fetch(tmp_path / "x")
+        await storage.transfers.drop(transfer_id)
+        async with original.staged(
+            storage, key, tmp_path / "x", content_type="text/csv", order=ORDER, replaces=False
+        ) as put:
+            await put()
+    assert await door.objects() == {key: data}
+    assert await door.uploads() == []
 
 
 async def pieces(data: bytes, size: int = 700_001) -> AsyncIterator[bytes]:

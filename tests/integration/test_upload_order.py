@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from raylane_common.errors import SessionFull, SourceReplaced
+from raylane_common.errors import SessionFull, SourceReplaced, StorageUnavailable
 from raylane_common.ray.client import RayClient
 from raylane_common.redis.source_store import SourceStore
 from raylane_common.settings import SessionsSettings, Settings, StorageSettings
@@ -83,11 +83,10 @@ class Store(SourceStore):
         super().__init__(redis)
         self._steps = steps
 
-    async def claim(self, session_id: str, upload: FileUpload, limits: SessionsSettings) -> int:
+    async def claim(self, session_id: str, upload: FileUpload, limits: SessionsSettings) -> None:
         await self._steps.step()
-        at_us = await super().claim(session_id, upload, limits)
+        await super().claim(session_id, upload, limits)
         await self._steps.step()
-        return at_us
 
     async def put(self, session_id: str, sources: Sequence[AnySource], limits: SessionsSettings | None = None) -> None:
         await self._steps.step()
@@ -206,8 +205,29 @@ async def test_wherever_an_attempt_is_interrupted_the_newer_upload_wins(
             await rig.check()
             await rig.upload(victim)
         assert await rig.check() == NEWER, f"step {at}"
-    # Before and after: claim, file, three requests for the copy, source. What replaces is looked at and tried again.
+    # Before and after: claim, file, three requests for the copy, source. What replaces is sent first, and looked at.
     assert at - 1 == (20 if replaces else 12)
+
+
+async def test_the_earlier_source_stays_until_the_new_bytes_only_have_to_be_put_in_their_place(
+    rig: Rig, redis: Redis
+) -> None:
+    """S3 goes down for good before any of the requests of the second upload."""
+    left = []
+    for answers in range(100):
+        await forget(rig, redis)
+        await rig.upload("first")
+        rig.server.answers = answers
+        try:
+            await rig.upload(OLDER)
+        except StorageUnavailable:
+            left.append(await rig.check())
+        else:
+            break
+        finally:
+            rig.server.answers = None
+    # Both objects are begun, sent, and what they replace is looked at; then each is put in its place.
+    assert left == ["first"] * 6 + [None] * 2
 
 
 async def test_an_upload_that_came_too_late_succeeds_and_says_so(rig: Rig) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -32,6 +32,13 @@ _NAMED: Final = 3
 _source: TypeAdapter[AnySource] = TypeAdapter(AnySource)
 
 
+class Place(NamedTuple):
+    """Where an upload is in its session: when it was enqueued, in epoch microseconds, and if it replaces a source."""
+
+    enqueued_us: int
+    replaces: bool
+
+
 class SourceStore:
     """The sources of all sessions. Every method raises `QueueUnavailable` when Redis does not answer in time."""
 
@@ -40,18 +47,18 @@ class SourceStore:
         self._keys = keys_of(redis)
         self._scripts = Scripts(redis)
 
-    async def look(self, session_id: str, upload: FileUpload, limits: SessionsSettings) -> None:
-        """Raises what `claim` would raise now, and changes nothing."""
-        await self._claim(session_id, upload, limits, writes=False)
+    async def look(self, session_id: str, upload: FileUpload, limits: SessionsSettings) -> Place:
+        """Returns the upload's place. Raises what `claim` would raise now, and changes nothing."""
+        enqueued_us, replaces = (await self._claim(session_id, upload, limits, writes=False)).details
+        return Place(int(enqueued_us), replaces == "1")
 
-    async def claim(self, session_id: str, upload: FileUpload, limits: SessionsSettings) -> int:
+    async def claim(self, session_id: str, upload: FileUpload, limits: SessionsSettings) -> None:
         """Makes the upload the newest one of its file, and removes the source of an earlier one.
 
-        Call it before the bytes are replaced. Returns when the upload was enqueued, in epoch microseconds, which orders
-        all uploads of the session.
+        Call it right before the bytes are replaced: until then, the session has the earlier source.
         Raises `SourceReplaced` if a newer upload has done that, and `SessionFull` if `limits` allow no such source.
         """
-        return int((await self._claim(session_id, upload, limits, writes=True)).details[0])
+        await self._claim(session_id, upload, limits, writes=True)
 
     async def put(self, session_id: str, sources: Sequence[AnySource], limits: SessionsSettings = _NO_LIMITS) -> None:
         """Adds the sources, all of them or none. They replace sources of the same type and name.

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import pytest
 from hypothesis import assume, given, reject, settings
 from hypothesis import strategies as st
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 DELIMITERS: Final = [",", ";", "\t", "|"]
 EXAMPLES: Final = by_profile(fast=15, ci=30, deep=2000)
 FEWER_EXAMPLES: Final = by_profile(fast=10, ci=12, deep=2000)
+pytestmark = pytest.mark.timeout(by_profile(fast=120, ci=120, deep=3600))
 # What exports write above a table, with a blank line below it or without.
 TITLES: Final = ["", "Sales report\n", "Sales report\n\n", "\n", "# exported 2024-01-05\n", "Report\nof 2024\n\n"]
 UNKNOWN_MARKERS: Final = ["", "NA", "NULL", "null", "n/a", "-"]

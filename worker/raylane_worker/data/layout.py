@@ -49,6 +49,9 @@ SESSIONS: Final = "sessions/"
 TRANSFERS: Final = "transfers/"
 """How the keys of all transfers begin."""
 
+GONE: Final = frozenset({"NoSuchKey", "404"})
+"""The codes with which S3 says that a key has no object."""
+
 
 def transfer_key(transfer_id: str) -> str:
     """Returns the key at which the parts of a transfer are put together, until the file has been checked."""

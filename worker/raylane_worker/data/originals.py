@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from raylane_common.errors import InvalidRequest, StagedBodyMissing
-from raylane_worker.data.layout import transfer_key
+from raylane_common.errors import InvalidRequest, StagedBodyMissing, StorageRejected
+from raylane_worker.data.layout import GONE, transfer_key
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
     from raylane_worker.data.storage import Storage
+    from raylane_worker.data.storage.files import Put
     from raylane_worker.data.upload_order import Order
 
 
@@ -26,8 +31,14 @@ class Original(Protocol):
         Raises `StagedBodyMissing`, `InvalidRequest` if they are not those of the request, and a `StorageError`.
         """
 
-    async def store(self, storage: Storage, key: str, *, content_type: str, order: Order) -> None:
-        """Writes the bytes to the object `key`. Raises a `StorageError`, and `Superseded` if a newer upload did."""
+    def staged(
+        self, storage: Storage, key: str, path: Path, *, content_type: str, order: Order, replaces: bool
+    ) -> AbstractAsyncContextManager[Put]:
+        """Sends the bytes, which `fetch` wrote to `path`, and yields what makes them the object `key`.
+
+        If that `replaces` an object of the session, it takes one short step that hardly fails. Both raise a
+        `StorageError`, and what is yielded also `Superseded` if a newer upload has written the object.
+        """
 
     async def forget(self) -> None:
         """Removes what is left of them elsewhere. Raises a `StorageError`."""
@@ -49,9 +60,16 @@ class Staged:
         _check(len(self.body), hashlib.sha256(self.body).hexdigest(), self.size_bytes, self.sha256)
         path.write_bytes(self.body)
 
-    async def store(self, storage: Storage, key: str, *, content_type: str, order: Order) -> None:
-        """See `Original`."""
-        await storage.put(key, self.body, content_type=content_type, order=order)
+    @asynccontextmanager
+    async def staged(
+        self, storage: Storage, key: str, path: Path, *, content_type: str, order: Order, replaces: bool
+    ) -> AsyncIterator[Put]:
+        """See `Original`. A new object takes one request."""
+        if replaces:
+            async with storage.files.staged(key, path, content_type=content_type, order=order, replaces=True) as put:
+                yield put
+        else:
+            yield partial(storage.put, key, self.body, content_type=content_type, order=order)
 
     async def forget(self) -> None:
         """See `Original`."""
@@ -83,11 +101,26 @@ class Transferred:
             raise StagedBodyMissing("the parts of the upload are no longer on S3, or not all of them; upload it again")
         _check(found.size_bytes, found.sha256, self._size_bytes, self._sha256)
 
-    async def store(self, storage: Storage, key: str, *, content_type: str, order: Order) -> None:
+    @asynccontextmanager
+    async def staged(
+        self, storage: Storage, key: str, path: Path, *, content_type: str, order: Order, replaces: bool
+    ) -> AsyncIterator[Put]:
         """See `Original`."""
         # A copy onto itself gives the object the order of this upload.
         source = key if self._is_stored else self._key
-        await storage.files.copy(source, key, self._size_bytes, content_type=content_type, order=order)
+        copied = storage.files.copied(
+            source, key, self._size_bytes, content_type=content_type, order=order, replaces=replaces
+        )
+        async with AsyncExitStack() as stack:
+            try:
+                put = await stack.enter_async_context(copied)
+            except StorageRejected as error:
+                if error.details.get("aws_code") not in GONE:
+                    raise
+                # The same upload of another producer has ended since `fetch`, and has removed the transfer.
+                sent = storage.files.staged(key, path, content_type=content_type, order=order, replaces=replaces)
+                put = await stack.enter_async_context(sent)
+            yield put
 
     async def forget(self) -> None:
         """See `Original`."""

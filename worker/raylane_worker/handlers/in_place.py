@@ -5,6 +5,7 @@ Safe to repeat, as an upload is.
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from raylane_common.errors import InvalidRequest
@@ -12,11 +13,13 @@ from raylane_common.limits import MAX_UPLOAD_BYTES
 from raylane_worker.data.readable import check_readable
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from raylane_common.wire.upload import ReadInPlaceRequest
     from raylane_worker.context import JobContext
     from raylane_worker.data.storage import Storage
+    from raylane_worker.data.storage.files import Put
     from raylane_worker.data.upload_order import Order
 
 
@@ -35,11 +38,19 @@ class InPlace:
         if found is None or found.size_bytes != self._size_bytes or not found.sha256:
             raise InvalidRequest.field("s3_uri", f"{self.s3_uri} was changed while it was read; add it again")
 
-    async def store(self, storage: Storage, key: str, *, content_type: str, order: Order) -> None:
+    @asynccontextmanager
+    async def staged(
+        self, storage: Storage, key: str, path: Path, *, content_type: str, order: Order, replaces: bool
+    ) -> AsyncIterator[Put]:
         """Does nothing: the object stays where it is."""
+        yield _nothing
 
     async def forget(self) -> None:
         """Does nothing: nothing of it is elsewhere."""
+
+
+async def _nothing() -> None:
+    """Puts nothing in its place."""
 
 
 async def find(request: ReadInPlaceRequest, ctx: JobContext) -> tuple[InPlace, int]:

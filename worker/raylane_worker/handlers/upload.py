@@ -7,7 +7,8 @@ See docs/decisions/0034.
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager, suppress
+import asyncio
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Final, assert_never
@@ -47,10 +48,13 @@ if TYPE_CHECKING:
     from raylane_common.wire.upload import AnyUploadRequest, AnyUploadResult
     from raylane_worker.context import JobContext
     from raylane_worker.data.file_content import FileContent
-    from raylane_worker.data.storage import Storage
     from raylane_worker.data.storage.purge import Purged
 
 logger = get_logger("raylane.worker")
+
+# In the directory of an attempt.
+_ORIGINAL: Final = "original"
+_COPY: Final = "copy.parquet"
 
 
 async def upload(request: AnyUploadRequest, ctx: JobContext) -> AnyUploadResult:
@@ -150,23 +154,26 @@ async def _read(request: UploadRequest | PreviewRequest, ctx: JobContext) -> Upl
 
 async def _store_read(file: _File, original: Original, ctx: JobContext) -> UploadResult:
     await _check_room(file, ctx)
-    async with _content(file, original, ctx) as (found, copy):
-        return await _store(file, ctx, original, found, copy)
+    async with _content(file, original, ctx) as (found, directory):
+        return await _store(file, ctx, original, found, directory)
 
 
 @asynccontextmanager
 async def _content(file: _File, original: Original, ctx: JobContext) -> AsyncIterator[tuple[FileContent, Path]]:
-    """Yields what the file holds, and the path of its prepared copy if there is a reason for one."""
+    """Yields what the file holds, and the directory with the file and, if there is a reason for one, its copy."""
     await ctx.progress("reading", f"{file.filename}, {file.size_bytes:,} bytes")
     # The prepared copy is rarely larger than the file.
     needed_bytes = 2 * file.size_bytes
     async with scratch(ctx.resources.settings.uploads.scratch_dir, needed_bytes) as directory:
-        path, copy = directory / "original", directory / "copy.parquet"
+        path = directory / _ORIGINAL
         await original.fetch(path)
         # A file that stays where it is has a name of its own there, by which Ray judges it.
         name = file.s3_uri or file.filename
         share_samples = ctx.resources.settings.generation.share_samples
-        yield await Preparing().prepare(path, name, file.reading, copy_to=copy, share_samples=share_samples), copy
+        yield (
+            await Preparing().prepare(path, name, file.reading, copy_to=directory / _COPY, share_samples=share_samples),
+            directory,
+        )
 
 
 async def _original(request: UploadRequest | PreviewRequest, ctx: JobContext) -> Original:
@@ -205,7 +212,7 @@ def _previewed(request: PreviewRequest, found: FileContent) -> PreviewResult:
     )
 
 
-async def _store(file: _File, ctx: JobContext, original: Original, found: FileContent, copy: Path) -> UploadResult:
+async def _store(file: _File, ctx: JobContext, original: Original, found: FileContent, directory: Path) -> UploadResult:
     """Writes the file and its prepared copy to S3, and then adds the source to the session.
 
     If a newer upload of the file was there first, the result is the same as if it had come later, with a warning.
@@ -214,7 +221,7 @@ async def _store(file: _File, ctx: JobContext, original: Original, found: FileCo
     await ctx.progress("storing", f"{found.rows:,} rows of {bucket}/{key}")
     prepared, warnings = None, found.warnings
     try:
-        prepared = await _write(file, ctx, original, found, copy)
+        prepared = await _write(file, ctx, original, found, directory)
     except (SourceReplaced, Superseded) as newer:
         job_id = newer.newer.job_id if isinstance(newer, Superseded) else newer.details["job_id"]
         warnings += (f"a newer upload of {file.filename} (job {job_id}) has replaced this one",)
@@ -243,15 +250,36 @@ def _upload_of(file: _File, ctx: JobContext) -> FileUpload:
 
 
 async def _write(
-    file: _File, ctx: JobContext, original: Original, found: FileContent, copy: Path
+    file: _File, ctx: JobContext, original: Original, found: FileContent, directory: Path
 ) -> PreparedCopy | None:
-    """Writes the objects and the source. Raises `SourceReplaced` or `Superseded` if a newer upload did."""
+    """Writes the objects and the source. Raises `SourceReplaced` or `Superseded` if a newer upload did.
+
+    All that takes time, or may fail for long, comes before the earlier source of the file is removed.
+    """
     storage, sources, limits = await ctx.storage(), ctx.resources.sources, ctx.resources.settings.sessions
-    key = original_key(ctx.session_id, file.filename)
-    # From here on the session has no source of an earlier upload, whose bytes are about to be replaced.
-    order = Order(await sources.claim(ctx.session_id, _upload_of(file, ctx), limits), ctx.job_id)
-    await original.store(storage, key, content_type=media_type(found.reading), order=order)
-    prepared = await _store_copy(file, ctx, storage, found, copy, order) if found.reasons else None
+    upload, key = _upload_of(file, ctx), original_key(ctx.session_id, file.filename)
+    place = await sources.look(ctx.session_id, upload, limits)
+    order, prepared = Order(place.enqueued_us, ctx.job_id), None
+    async with AsyncExitStack() as staged:
+        sent = original.staged(
+            storage,
+            key,
+            directory / _ORIGINAL,
+            content_type=media_type(found.reading),
+            order=order,
+            replaces=place.replaces,
+        )
+        puts = [await staged.enter_async_context(sent)]
+        if found.reasons:
+            copy, copy_key = directory / _COPY, prepared_key(ctx.session_id, file.filename)
+            sent = storage.files.staged(copy_key, copy, content_type=PARQUET, order=order, replaces=place.replaces)
+            puts.append(await staged.enter_async_context(sent))
+            size_bytes = (await asyncio.to_thread(copy.stat)).st_size
+            prepared = PreparedCopy(s3_uri=storage.uri(copy_key), size_bytes=size_bytes, reasons=found.reasons)
+        # From here on the session has no source of an earlier upload, whose bytes are about to be replaced.
+        await sources.claim(ctx.session_id, upload, limits)
+        for put in puts:
+            await put()
     source = FileSource(
         filename=file.filename,
         s3_uri=file.s3_uri,
@@ -266,14 +294,6 @@ async def _write(
     )
     await sources.put(ctx.session_id, [source], limits)
     return prepared
-
-
-async def _store_copy(
-    file: _File, ctx: JobContext, storage: Storage, found: FileContent, copy: Path, order: Order
-) -> PreparedCopy:
-    key = prepared_key(ctx.session_id, file.filename)
-    size_bytes = await storage.files.write(key, copy, content_type=PARQUET, order=order)
-    return PreparedCopy(s3_uri=storage.uri(key), size_bytes=size_bytes, reasons=found.reasons)
 
 
 HANDLER: Final = Handler(upload, clean_up)

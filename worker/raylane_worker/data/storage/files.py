@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from contextlib import aclosing
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -22,12 +23,12 @@ from raylane_common.errors import (
 )
 from raylane_common.logs import get_logger
 from raylane_worker.data.aws import Service, aws_call, deadline_s, error_code
-from raylane_worker.data.layout import part_size
+from raylane_worker.data.layout import GONE, part_size
 from raylane_worker.data.storage.options import bucket_options, write_options
-from raylane_worker.data.storage.ordered_put import in_order
+from raylane_worker.data.storage.ordered_put import condition_for, in_order
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable
+    from collections.abc import AsyncGenerator, AsyncIterator
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
     from raylane_worker.data.storage.ordered_put import Condition, Order
 
 logger = get_logger("raylane.worker")
+
+Put = Callable[[], Awaitable[None]]
+"""Makes what was sent an object, in one step."""
 
 S3: Final = Service(
     "s3",
@@ -105,10 +109,14 @@ class Files:
     def __init__(self, bucket: Bucket) -> None:
         self._bucket = bucket
 
-    async def write(self, key: str, path: Path, *, content_type: str, order: Order) -> int:
-        """Writes or replaces the object `key` with the content of the file `path`, and returns its size in bytes.
+    @asynccontextmanager
+    async def staged(
+        self, key: str, path: Path, *, content_type: str, order: Order, replaces: bool
+    ) -> AsyncIterator[Put]:
+        """Sends the content of the file `path`. What it yields makes it the object `key`, in place of an earlier one.
 
-        `order` is as in `Storage.put`. Raises `Superseded`.
+        Nothing is left on S3 if the block ends without that. `replaces` says that there may be an earlier one; `order`
+        is as in `Storage.put`. Raises `Superseded`, and so does what it yields.
         """
         size_bytes = (await asyncio.to_thread(path.stat)).st_size
         part_bytes = part_size(size_bytes, _PART_BYTES)
@@ -123,13 +131,16 @@ class Files:
 
         # An empty file has one part, too.
         count = max(1, -(-size_bytes // part_bytes))
-        await self._in_parts(key, count, write_part, content_type, order, at_once=_PARTS_AT_ONCE)
-        return size_bytes
+        async with self._in_parts(key, count, write_part, content_type, order, replaces, at_once=_PARTS_AT_ONCE) as put:
+            yield put
 
-    async def copy(self, source: str, key: str, size_bytes: int, *, content_type: str, order: Order) -> None:
-        """Writes or replaces the object `key` with the object `source`, which has `size_bytes` bytes.
+    @asynccontextmanager
+    async def copied(
+        self, source: str, key: str, size_bytes: int, *, content_type: str, order: Order, replaces: bool
+    ) -> AsyncIterator[Put]:
+        """Copies the object `source`, which has `size_bytes` bytes. The rest is as in `staged`.
 
-        S3 copies it itself, so the bytes do not travel. `order` is as in `Storage.put`. Raises `Superseded`.
+        S3 copies it itself, so the bytes do not travel.
         """
         part_bytes = part_size(size_bytes, _COPIED_BYTES)
 
@@ -147,7 +158,9 @@ class Files:
                 )
             return answer["CopyPartResult"]["ETag"]
 
-        await self._in_parts(key, -(-size_bytes // part_bytes), copy_part, content_type, order, at_once=_COPIES_AT_ONCE)
+        count = -(-size_bytes // part_bytes)
+        async with self._in_parts(key, count, copy_part, content_type, order, replaces, at_once=_COPIES_AT_ONCE) as put:
+            yield put
 
     async def size(self, key: str) -> int | None:
         """Returns the size of the object `key` in bytes, or None if there is none."""
@@ -155,7 +168,7 @@ class Files:
             try:
                 found = await self._bucket.client.head_object(Bucket=self._bucket.name, Key=key)
             except ClientError as error:
-                if error_code(error) in ("404", "NoSuchKey"):
+                if error_code(error) in GONE:
                     return None
                 raise
         return found["ContentLength"]
@@ -184,7 +197,7 @@ class Files:
                 except _OtherSize as other:
                     return Download(other.size_bytes, "")
                 except StorageRejected as error:
-                    if error.details.get("aws_code") in ("NoSuchKey", "404"):
+                    if error.details.get("aws_code") in GONE:
                         return None
                     raise
                 except StorageUnavailable:
@@ -214,6 +227,7 @@ class Files:
                 if not piece:
                     return
 
+    @asynccontextmanager
     async def _in_parts(
         self,
         key: str,
@@ -221,29 +235,27 @@ class Files:
         write: Callable[[str, int], Awaitable[str]],
         content_type: str,
         order: Order,
+        replaces: bool,
         *,
         at_once: int,
-    ) -> None:
-        """Writes the object `key` in `count` parts, of which nothing is left if that fails.
+    ) -> AsyncIterator[Put]:
+        """Writes `count` parts, and yields what makes them the object `key`. Nothing is left of them without that.
 
-        `write` takes the id of the upload and the number of a part, writes that part, and returns its ETag. Raises
-        `Superseded` if an upload that is newer than `order` has written the object.
+        `write` takes the id of the upload and the number of a part, writes that part, and returns its ETag.
         """
         client, name = self._bucket.client, self._bucket.name
         async with self._bucket.call(f"start to write {name}/{key}"):
             started = await client.create_multipart_upload(
                 Bucket=name, Key=key, ContentType=content_type, Metadata=order.metadata, **self._bucket.write_options
             )
-        upload_id, slots = started["UploadId"], asyncio.Semaphore(at_once)
+        upload_id, slots, is_complete = started["UploadId"], asyncio.Semaphore(at_once), False
 
         async def write_one(number: int) -> str:
             async with slots:
                 return await write(upload_id, number)
 
-        try:
-            async with asyncio.TaskGroup() as writing:
-                parts = [writing.create_task(write_one(number)) for number in range(1, count + 1)]
-            etags = [part.result() for part in parts]
+        async def put() -> None:
+            nonlocal is_complete
 
             async def complete(condition: Condition) -> None:
                 await client.complete_multipart_upload(
@@ -257,12 +269,24 @@ class Files:
                 )
 
             async with self._bucket.call(f"complete {name}/{key}"):
-                await in_order(client, name, key, order, complete)
-        except BaseException as error:
-            await self._abort(key, upload_id)
-            if isinstance(error, ExceptionGroup):
-                raise error.exceptions[0] from error
-            raise
+                await in_order(client, name, key, order, complete, known)
+            is_complete = True
+
+        try:
+            try:
+                async with asyncio.TaskGroup() as writing:
+                    parts = [writing.create_task(write_one(number)) for number in range(1, count + 1)]
+            except ExceptionGroup as group:
+                raise group.exceptions[0] from group
+            etags, known = [part.result() for part in parts], None
+            if replaces:
+                # Looked at now, so that the last step is one request.
+                async with self._bucket.call(f"look at {name}/{key}"):
+                    known = await condition_for(client, name, key, order)
+            yield put
+        finally:
+            if not is_complete:
+                await self._abort(key, upload_id)
 
     async def _abort(self, key: str, upload_id: str) -> None:
         try:

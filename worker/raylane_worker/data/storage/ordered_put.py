@@ -55,15 +55,20 @@ async def condition_for(client: S3Client, bucket: str, key: str, order: Order) -
 
 
 async def in_order(
-    client: S3Client, bucket: str, key: str, order: Order, write: Callable[[Condition], Awaitable[T]]
+    client: S3Client,
+    bucket: str,
+    key: str,
+    order: Order,
+    write: Callable[[Condition], Awaitable[T]],
+    condition: Condition | None = None,
 ) -> T:
     """Calls `write` with the condition that it must pass on to S3, until no other writer comes between.
 
-    `write` stores `order.metadata` with the object `key` of the `bucket`. First it gets the condition that the object
-    does not exist, so a new object costs no look. Raises `Superseded` if a newer upload has written the object,
-    `StorageUnavailable` if there are too many other writers, and what `write` and the `client` raise.
+    `write` stores `order.metadata` with the object `key` of the `bucket`. First it gets the given `condition`, or the
+    one that the object does not exist, so a new object costs no look. Raises `Superseded` if a newer upload has written
+    the object, `StorageUnavailable` if there are too many other writers, and what `write` and the `client` raise.
     """
-    condition: Condition = {"IfNoneMatch": "*"}
+    condition = condition or {"IfNoneMatch": "*"}
     for _ in range(_TRIES):
         try:
             return await write(condition)

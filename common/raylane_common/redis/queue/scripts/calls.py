@@ -330,8 +330,9 @@ class PackedSource(NamedTuple):
 class SourcesReply(NamedTuple):
     """Whether sources were or may be added.
 
-    `details` holds for "ok" the epoch microsecond at which the upload was enqueued, for "replaced" the id of the newer
-    upload and the field, and for "full" the number of the session's sources and their bytes.
+    `details` holds for "ok" the epoch microsecond at which the upload was enqueued and whether the session has such a
+    source, for "replaced" the id of the newer upload and the field, and for "full" the number of the session's sources
+    and their bytes.
     """
 
     verdict: Literal["ok", "replaced", "full"]
