@@ -51,16 +51,17 @@ def download(folder: Path) -> None:
     done.touch()
 
 
-def tables(folder: Path) -> Iterator[Path]:
-    """Yields the files that hold tables, among them those that come with pyarrow."""
+def tables(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Yields the files in the folder that may hold tables, and a name for each that does not depend on the folder."""
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if path.is_file() and path.name.endswith(_ENDINGS) and not _NO_DATA.search(f"/{name}"):
+            yield name, path
+
+
+def public_tables(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Yields the tables of the packages in the folder, and those that come with pyarrow."""
     import pyarrow
 
-    for root in (folder, Path(pyarrow.__file__).parent / "tests" / "data"):
-        for path in sorted(root.rglob("*")):
-            if path.is_file() and path.name.endswith(_ENDINGS) and not _NO_DATA.search(f"/{path.relative_to(root)}"):
-                yield path
-
-
-def name_of(path: Path, folder: Path) -> str:
-    """Returns a name for the file that does not depend on where the packages are."""
-    return str(path.relative_to(folder)) if path.is_relative_to(folder) else f"pyarrow/{'/'.join(path.parts[-2:])}"
+    yield from tables(folder)
+    yield from ((f"pyarrow/{name}", path) for name, path in tables(Path(pyarrow.__file__).parent / "tests" / "data"))

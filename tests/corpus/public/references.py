@@ -1,15 +1,15 @@
-"""Reads a file as pandas and DuckDB do: the cells as texts, and the types of the columns."""
+"""Reads a file as pandas, openpyxl, xlrd, Python and DuckDB do: the cells, and the types of the columns."""
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pyarrow import feather
 
 from raylane_common.wire.names import ColumnType, FileFormat
@@ -17,22 +17,12 @@ from raylane_common.wire.reading import NULL_MARKERS
 from tests.corpus.files.check import type_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from raylane_common.wire.reading import Reading
 
 Cells = list[Any]
-_DUCKDB_TYPES: Final = {
-    "BIGINT": ColumnType.INTEGER,
-    "HUGEINT": ColumnType.INTEGER,
-    "DOUBLE": ColumnType.NUMBER,
-    "BOOLEAN": ColumnType.BOOLEAN,
-    "DATE": ColumnType.DATE,
-    "TIME": ColumnType.TIME,
-    "TIMESTAMP": ColumnType.TIMESTAMP,
-    "TIMESTAMP WITH TIME ZONE": ColumnType.TIMESTAMP,
-    "VARCHAR": ColumnType.STRING,
-}
 
 
 @dataclass
@@ -52,40 +42,55 @@ def reference(path: Path, reading: Reading) -> Reference:
         case FileFormat.WORKBOOK:
             return _workbook(path, reading)
         case FileFormat.JSON | FileFormat.JSON_LINES:
-            return _json(path)
+            return _json(path, reading)
         case FileFormat.PARQUET:
-            return _arrow(pq.ParquetFile(path).read())
+            return _parquet(path)
         case FileFormat.ARROW:
             return _arrow(feather.read_table(path))
 
 
 def _csv(path: Path, reading: Reading) -> Reference:
+    has_header = reading.header_line > 0
     options: dict[str, Any] = {
-        "sep": reading.delimiter,
+        # Spaces that align cells are one delimiter each time; pandas alone would see cells between them.
+        "sep": reading.delimiter if reading.delimiter != " " else r"\s+",
         "encoding": reading.encoding,
         "quotechar": reading.quote or '"',
         "quoting": 0 if reading.quote else 3,
         "escapechar": reading.escape or None,
         "comment": reading.comment or None,
-        "skiprows": max(reading.header_line - 1, 0),
-        "skipinitialspace": reading.delimiter == " ",
-        "header": None,
         "keep_default_na": False,
-        "na_values": list(NULL_MARKERS),
         "low_memory": False,
-        "skip_blank_lines": True,
     }
-    written = pd.read_csv(path, dtype=str, **options)
-    rows = written.iloc[1:] if reading.header_line else written
-    names = [_text(name) or "" for name in written.iloc[0]] if reading.header_line else [""] * written.shape[1]
+    first = pd.read_csv(_from_header(path, reading), dtype=str, header=None, nrows=1, **options)
+    names = [str(name) for name in first.iloc[0]] if has_header else [""] * first.shape[1]
+    options |= {
+        "header": 0 if has_header else None,
+        "names": range(len(names)),
+        "na_values": list(NULL_MARKERS),
+    }
+    rows = pd.read_csv(_from_header(path, reading), dtype=str, **options)
+    if not isinstance(rows.index, pd.RangeIndex):  # the header leaves out the names of the rows
+        names = ["", *names]
+        options["names"] = range(len(names))
+        rows = pd.read_csv(_from_header(path, reading), dtype=str, **options)
     cells = [[_text(cell) for cell in rows[column]] for column in rows.columns]
     if rows.empty:
         return Reference(names, cells)
-    inferred = pd.read_csv(path, **options | {"skiprows": options["skiprows"] + (reading.header_line > 0)})
+    inferred = pd.read_csv(_from_header(path, reading), **options)
     types = [{_pandas_type(inferred[column], texts)} for column, texts in zip(inferred.columns, cells, strict=True)]
-    for known, more in zip(types, _duckdb_types(path, reading, len(names)), strict=False):
-        known.add(more)
     return Reference(names, cells, types)
+
+
+def _from_header(path: Path, reading: Reading) -> Path | io.StringIO:
+    """Returns the text from the line of the header. To pandas, a quote in a title is the beginning of a cell."""
+    if reading.header_line <= 1:
+        return path
+    with pa.input_stream(str(path), compression="detect") as file:
+        lines = io.StringIO(file.read().decode(reading.encoding), newline="")
+    for _ in range(reading.header_line - 1):
+        lines.readline()
+    return lines
 
 
 def _text(cell: object) -> str | None:
@@ -107,25 +112,17 @@ def _pandas_type(column: Any, texts: Cells) -> ColumnType:
     return ColumnType.STRING
 
 
-def _duckdb_types(path: Path, reading: Reading, columns: int) -> list[ColumnType]:
-    """Returns nothing if DuckDB reads another number of columns, or fails."""
-    markers = ", ".join(f"'{marker}'" for marker in NULL_MARKERS)
-    try:
-        with duckdb.connect() as connection:
-            found = connection.execute(
-                f"DESCRIBE SELECT * FROM read_csv(?, header = {reading.header_line > 0}, nullstr = [{markers}], "
-                "sample_size = -1)",
-                [str(path)],
-            ).fetchall()
-    except duckdb.Error:
-        return []
-    return [_DUCKDB_TYPES.get(row[1], ColumnType.OTHER) for row in found] if len(found) == columns else []
-
-
 def _workbook(path: Path, reading: Reading) -> Reference:
-    engine = "xlrd" if path.read_bytes()[:2] == b"\xd0\xcf" else "openpyxl"
+    is_old = path.read_bytes()[:2] == b"\xd0\xcf"
     sheet = pd.read_excel(
-        path, sheet_name=reading.sheet, header=None, dtype=object, engine=engine, keep_default_na=False, na_values=[""]
+        path,
+        sheet_name=reading.sheet,
+        header=None,
+        dtype=object,
+        engine="xlrd" if is_old else "openpyxl",
+        engine_kwargs={"logfile": io.StringIO()} if is_old else None,
+        keep_default_na=False,
+        na_values=[""],
     )
     rows = sheet.where(sheet.notna(), None).values.tolist()
     header, rows = (rows[reading.header_line - 1], rows[reading.header_line :]) if reading.header_line else ([], rows)
@@ -134,13 +131,32 @@ def _workbook(path: Path, reading: Reading) -> Reference:
     return Reference(names, [[row[place] for row in rows] for place in range(len(names))])
 
 
-def _json(path: Path) -> Reference:
-    records = json.loads(path.read_bytes())
-    if isinstance(records, dict):
-        [records] = [value for value in records.values() if isinstance(value, list)]
-    flat = [pd.json_normalize(record, max_level=1).iloc[0].to_dict() for record in records[:2000]]
+def _json(path: Path, reading: Reading) -> Reference:
+    text = path.read_bytes()
+    if reading.format is FileFormat.JSON_LINES:
+        records = [json.loads(line) for line in text.splitlines() if line.strip()]
+    else:
+        records = json.loads(text)
+        if isinstance(records, dict):
+            [records] = [value for value in records.values() if isinstance(value, list)]
+    flat = [dict(_flat(record)) for record in records]
     names = list(dict.fromkeys(name for record in flat for name in record))
     return Reference(names, [[record.get(name) for record in flat] for name in names])
+
+
+def _flat(record: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yields the values, and those of an object in the record under both names."""
+    for name, value in record.items():
+        if isinstance(value, dict):
+            yield from ((f"{name}.{inner}", one) for inner, one in value.items())
+        else:
+            yield name, value
+
+
+def _parquet(path: Path) -> Reference:
+    """Reads with DuckDB, because Raylane has the reader of pyarrow."""
+    with duckdb.connect() as connection:
+        return _arrow(connection.read_parquet(str(path)).to_arrow_table())
 
 
 def _arrow(table: pa.Table) -> Reference:
