@@ -6,8 +6,9 @@ from typing import Final
 
 # Staged bytes take up memory of Redis, which all jobs share.
 MAX_STAGED_BYTES: Final = 8 * 1024 * 1024
-# S3's own limits: of an object, of the number of its parts, and of every part but the last.
+# S3's own limits: of an object, of its key, of the number of its parts, and of every part but the last.
 MAX_UPLOAD_BYTES: Final = 5 * 2**40
+MAX_KEY_BYTES: Final = 1024
 MAX_PARTS: Final = 10_000
 MIN_PART_BYTES: Final = 5 * 1024 * 1024
 MAX_PROMPT_BYTES: Final = 16 * 1024
@@ -36,6 +37,8 @@ NO_CONTROLS_PATTERN: Final = r"^[^\x00-\x1f\x7f]+$"
 CATALOG_NAME_PATTERN: Final = r"^[^\x00-\x1f/]+$"
 SHA256_PATTERN: Final = r"^[0-9a-f]{64}$"
 TRANSFER_ID_PATTERN: Final = r"^[0-9a-f]{32}$"
+CHARACTER_PATTERN: Final = r"^[^\r\n\x00]$"
+OPTIONAL_CHARACTER_PATTERN: Final = r"^[^\r\n\x00]?$"
 
 IN_WORDS: Final = {
     SESSION_ID_PATTERN: "1 to 128 letters, digits, '.', '_' and '-', the first a letter or digit",
@@ -45,11 +48,10 @@ IN_WORDS: Final = {
     ENV_NAME_PATTERN: "letters, digits and '_', the first no digit",
     ENDPOINT_NAME_PATTERN: "1 to 32 lower-case letters, digits, '_' and '-', the first a letter",
     NO_CONTROLS_PATTERN: "text without control characters",
-    CATALOG_NAME_PATTERN: "text without control characters and '/'",
+    CATALOG_NAME_PATTERN: "text without control characters or '/'",
     SHA256_PATTERN: "64 hexadecimal digits in lower case",
     TRANSFER_ID_PATTERN: "32 hexadecimal digits in lower case",
+    CHARACTER_PATTERN: "one character, but no line break",
+    OPTIONAL_CHARACTER_PATTERN: "one character, but no line break, or empty",
 }
 """The patterns, as the end of "must be …"."""
-
-# The limit of S3.
-MAX_KEY_BYTES: Final = 1024

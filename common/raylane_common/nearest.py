@@ -1,4 +1,4 @@
-"""Finds the names that look most like one that does not exist, for the hint of a message."""
+"""Finds the names that are most similar to one that does not exist, for the hint in an error message."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class NearestNames:
     """
 
     def __init__(self, names: Iterable[str], *, most: int = 5) -> None:
-        """Only the first `most` calls of `find` look for names: a reader needs no more hints."""
+        """Only the first `most` calls of `find` search: a reader needs no more hints."""
         self._names = list(islice(names, _MAX_NAMES))
         self._pairs: list[set[str]] = []
         self._left = most

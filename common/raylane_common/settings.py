@@ -150,12 +150,12 @@ class StorageSettings(_Section):
     )
     readable: tuple[Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]+[a-z0-9](/(.+/)?)?$")], ...] = Field(
         default=(),
-        description="Which objects may become sources where they are: `bucket`, or `bucket/prefix/`; by default none",
+        description="Objects that may be read in place, without a copy: `bucket`, or `bucket/prefix/`; by default none",
     )
     bucket_owner: str | None = Field(
         default=None,
         pattern=r"^[0-9]{12}$",
-        description="Id of the account that must own the bucket; S3 refuses requests if another account does",
+        description="Id of the account that must own the bucket; if another one does, S3 refuses to write to it",
     )
     addressing_style: Literal["auto", "path", "virtual"] | None = Field(
         default=None,
@@ -181,7 +181,7 @@ class SessionsSettings(_Section):
 
     max_sources: int = Field(default=100, ge=0, description="Sources that a session may have; 0 for no limit")
     max_bytes: int = Field(
-        default=0, ge=0, description="Size of a session's files together, as they were uploaded; 0 for no limit"
+        default=0, ge=0, description="Total size of a session's files, as they were uploaded; 0 for no limit"
     )
 
 
@@ -210,14 +210,14 @@ class UploadSettings(_Section):
         default=120.0, gt=0, description="How long a producer tries to send one part before the upload fails"
     )
     start_timeout_s: float = Field(
-        default=60.0, gt=0, description="How long a producer waits for a worker that prepares the sending"
+        default=60.0, gt=0, description="How long a producer waits for a worker to start a transfer or sign addresses"
     )
     url_ttl_s: int = Field(
         default=3600, ge=10, le=7 * 24 * 3600, description="How long the signed address of a part is valid"
     )
     scratch_dir: Path | None = Field(
         default=None,
-        description="Directory of the worker for the files that it reads; if unset, the system's for temporary files",
+        description="Where a worker keeps the files that it is reading; if unset, the system's temporary directory",
     )
     abandoned_after_s: int = Field(
         default=24 * 3600, ge=60, description="Age at which the parts of an upload that nobody continues are removed"
@@ -272,8 +272,8 @@ class GenerationSettings(_Section):
     version_timeout_s: float = Field(default=300.0, gt=0, description="Time limit for writing one version of the code")
     share_samples: bool = Field(
         default=False,
-        description="Whether the profile of an upload keeps the most frequent texts of each column, and the model is "
-        "told them",
+        description="Whether the profile of an upload keeps the most frequent texts of each column, and the model "
+        "sees them",
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Literal, Self, overload
+from typing import TYPE_CHECKING, Final, Literal, Self, overload
 
 from pydantic import SecretStr
 
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from raylane_common.wire.kinds import Result
     from raylane_common.wire.reading import ReadingOptions
     from raylane_common.wire.sources import AnySource
+
+# How text that names an object on S3 begins; any other text is the path of a file.
+_ON_S3: Final = "s3://"
 
 
 class Producer:
@@ -125,7 +128,7 @@ class Producer:
             result = await upload.result(timeout_s=60)
             print(result.s3_uri, result.rows)
         """
-        if isinstance(data, str) and data.startswith("s3://"):
+        if isinstance(data, str) and data.startswith(_ON_S3):
             request = in_place_request(data, filename, reading)
             return await self._jobs.enqueue(request, UploadResult, options, session_id=session_id)
         given = GivenFile(options, session_id=arguments.session_id(session_id), filename=filename, reading=reading)
@@ -142,14 +145,17 @@ class Producer:
     ) -> JobHandle[PreviewResult]:
         """Says how an upload would read a file, without storing it.
 
-        The arguments are those of `upload`, and so are the errors. The parts of a large file are removed from S3 when
-        they have been read.
+        The arguments and errors are those of `upload`, but `data` cannot name an object on S3. The parts of a large
+        file are removed from S3 once they have been read.
 
         Example:
             preview = await producer.preview("sales.csv")
             found = await preview.result(timeout_s=60)
             print(found.reading, found.columns, found.warnings)
         """
+        if isinstance(data, str) and data.startswith(_ON_S3):
+            problem = f"{data} is already on S3, where it cannot be previewed; upload it, or preview a local copy"
+            raise InvalidRequest.field("data", problem)
         given = GivenFile(options, session_id=None, filename=filename, reading=reading, is_preview=True)
         return await self._jobs.put(await self._uploader.job_for(data, given, progress), PreviewResult)
 

@@ -19,7 +19,7 @@ class NoSources(SourceError):
 
 
 class InvalidFile(SourceError):
-    """The file cannot be read without a doubt; the message names the line or column.
+    """The file cannot be read, or could be read in more than one way; the message names the line or the column.
 
     What to do: say how the file is written (see `raylane upload --help`), or correct it, and upload it again.
     """
@@ -62,7 +62,7 @@ class StorageUnavailable(StorageError):
 class StorageRejected(StorageError):
     """Object storage refused the request; the message says why, such as a wrong region, clock or key.
 
-    What to do: as the message says.
+    What to do: do what the message says.
     """
 
     code = "storage_rejected"
@@ -137,7 +137,7 @@ class TableNotFound(CatalogError):
 
 
 class TableChanged(CatalogError):
-    """The entry of a table in the catalog is not what it was when the table was selected.
+    """The table has changed in the catalog since it was selected.
 
     What to do: select the table again with `raylane tables select`.
     """

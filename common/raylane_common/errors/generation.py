@@ -82,7 +82,7 @@ class AmbiguousSource(GenerationError):
 
 
 class NoCode(GenerationError):
-    """The job has no code that could be run again: it is no `generate` job, or it ended before it wrote any.
+    """The job has no code that could be run again: it is not a `generate` job, or it ended before it wrote any.
 
     What to do: `raylane history` shows which jobs have code.
     """

@@ -95,7 +95,7 @@ def applied(settings: Settings, values: Mapping[str, str]) -> Settings:
         raise InvalidRequest.field(
             "storage.bucket", f"{bucket!r} is not allowed; add it to RAYLANE_STORAGE__ALLOWED_BUCKETS of the workers"
         )
-    # The bucket of before is still one that sessions may have files in.
+    # Sessions may still have files in the bucket that the worker was started with.
     storage = applied_settings.storage.model_copy(update={"allowed_buckets": allowed})
     return applied_settings.model_copy(update={"storage": storage}) if "storage.bucket" in values else applied_settings
 

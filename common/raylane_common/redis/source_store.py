@@ -26,7 +26,7 @@ SESSION_TTL_MS: Final = 30 * 24 * 3600 * 1000
 _NO_LIMITS: Final = SessionsSettings(max_sources=0)
 # An upload as sources.lua writes it: enqueued_us:bytes:id.
 _NEWEST: Final = re.compile(r"([0-9]{1,16}):[0-9]+:(.+)")
-# How many files an error names as those to remove.
+# How many of the largest files an error names.
 _NAMED: Final = 3
 
 _source: TypeAdapter[AnySource] = TypeAdapter(AnySource)
@@ -47,16 +47,17 @@ class SourceStore:
         self._keys = keys_of(redis)
         self._scripts = Scripts(redis)
 
-    async def look(self, session_id: str, upload: FileUpload, limits: SessionsSettings) -> Place:
-        """Returns the upload's place. Raises what `claim` would raise now, and changes nothing."""
+    async def place_of(self, session_id: str, upload: FileUpload, limits: SessionsSettings) -> Place:
+        """Returns the upload's place, and changes nothing. Raises what `claim` would raise."""
         enqueued_us, replaces = (await self._claim(session_id, upload, limits, writes=False)).details
         return Place(int(enqueued_us), replaces == "1")
 
     async def claim(self, session_id: str, upload: FileUpload, limits: SessionsSettings) -> None:
         """Makes the upload the newest one of its file, and removes the source of an earlier one.
 
-        Call it right before the bytes are replaced: until then, the session has the earlier source.
-        Raises `SourceReplaced` if a newer upload has done that, and `SessionFull` if `limits` allow no such source.
+        Call it right before the bytes are replaced: until then, the session has the earlier source. Raises
+        `SourceReplaced` if a newer upload has claimed the file, and `SessionFull` if the `limits` do not allow the
+        source.
         """
         await self._claim(session_id, upload, limits, writes=True)
 

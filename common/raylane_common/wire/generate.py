@@ -29,7 +29,7 @@ __all__ = [
 
 
 class Rerun(BaseModel):
-    """Code of an earlier `generate` job, with what that job knew of it, to be verified and run again."""
+    """The code of an earlier `generate` job, to be verified and run again, and what that job knew about it."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
@@ -44,7 +44,7 @@ class Rerun(BaseModel):
 class GenerateRequest(BaseRequest):
     """Write Ray code that answers the prompt from the session's sources; run it if `execute` is set.
 
-    With `rerun`, the code is not written, but given.
+    With `rerun`, the job verifies and runs that code, and writes none.
     """
 
     kind: ClassVar[JobKind] = JobKind.GENERATE

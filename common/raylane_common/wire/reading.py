@@ -5,8 +5,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, ClassVar, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
+from raylane_common.limits import CHARACTER_PATTERN, OPTIONAL_CHARACTER_PATTERN
 from raylane_common.wire.names import ColumnType, Compression
 from raylane_common.wire.names import FileFormat as FileFormat
 
@@ -36,19 +37,30 @@ NULL_MARKERS: Final = (
     "null",
 )
 
-Character = Annotated[str, StringConstraints(min_length=1, max_length=1, pattern=r"^[^\r\n\x00]$")]
+_Character = Annotated[str, StringConstraints(pattern=CHARACTER_PATTERN)]
+_OptionalCharacter = Annotated[str, StringConstraints(pattern=OPTIONAL_CHARACTER_PATTERN)]
+_ASKED_TYPES: Final = tuple(each for each in ColumnType if each is not ColumnType.OTHER)
+
+
+def _asked_type(value: object) -> object:
+    if value not in _ASKED_TYPES:
+        raise ValueError(f"must be one of {', '.join(_ASKED_TYPES)}")
+    return value
+
+
+_AskedType = Annotated[ColumnType, BeforeValidator(_asked_type)]
 
 
 class ReadingOptions(BaseModel):
-    """What a user says about a file. None means that it is found out."""
+    """What a user says about a file. Raylane finds out the rest."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
-    delimiter: Character | None = Field(default=None, description="The character between two cells")
-    quote: Annotated[str, StringConstraints(max_length=1)] | None = Field(
+    delimiter: _Character | None = Field(default=None, description="The character between two cells")
+    quote: _OptionalCharacter | None = Field(
         default=None, description="The character around cells; empty if there is none"
     )
-    escape: Annotated[str, StringConstraints(max_length=1)] | None = Field(
+    escape: _OptionalCharacter | None = Field(
         default=None, description="The character before a quote in a cell; empty if quotes are doubled"
     )
     encoding: Annotated[str, StringConstraints(min_length=1, max_length=40)] | None = Field(
@@ -64,7 +76,7 @@ class ReadingOptions(BaseModel):
     null_markers: tuple[str, ...] | None = Field(
         default=None, max_length=100, description="The words for a missing value, instead of the usual ones"
     )
-    types: dict[str, ColumnType] = Field(
+    types: dict[str, _AskedType] = Field(
         default_factory=dict, max_length=10_000, description="The types of columns, by name"
     )
     sheet: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = Field(
@@ -91,7 +103,7 @@ class Reading(BaseModel):
 
 
 class SerDe(StrEnum):
-    """How the files of a table are written, by the class with which Hive reads them."""
+    """How the files of a table are written: the class with which Hive reads them."""
 
     LAZY_SIMPLE = "lazy_simple"
     OPEN_CSV = "open_csv"
@@ -116,6 +128,6 @@ class TableReading(BaseModel):
     keys: tuple[tuple[str, str], ...] = Field(
         default=(), description="Pairs of a column and its key in the JSON, for those that differ"
     )
-    dots_in_keys: bool = Field(default=False, description="Whether a dot in a key of the JSON means '_'")
-    ignores_bad_lines: bool = Field(default=False, description="Whether a line that is no JSON is a row of nulls")
+    dots_in_keys: bool = Field(default=False, description="Whether a dot in a key of the JSON is read as '_'")
+    ignores_bad_lines: bool = Field(default=False, description="Whether a line that is not JSON is a row of nulls")
     by_position: bool = Field(default=False, description="Whether columns are found by position, not by name")

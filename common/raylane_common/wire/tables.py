@@ -39,9 +39,9 @@ class Listing(BaseRequest):
         min_length=1,
         max_length=255,
         exclude_if=lambda pattern: pattern is None,
-        description="Names to list: `*` is any text, `?` any character",
+        description="Which names to list: `*` matches any text, `?` any character; case does not matter",
     )
-    limit: int = Field(default=_LIMIT, ge=1, le=_MAX_LIMIT, description="How many names the result has at most")
+    limit: int = Field(default=_LIMIT, ge=1, le=_MAX_LIMIT, description="Maximum number of names in the result")
     cursor: str | None = Field(
         default=None,
         max_length=65_536,

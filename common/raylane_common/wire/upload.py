@@ -34,7 +34,7 @@ __all__ = [
     "UploadResult",
 ]
 
-# One batch of addresses covers 1 GiB of parts of the usual size, and takes the worker 30 ms.
+# One batch of addresses covers 1 GiB in parts of the usual size. Signing it takes a worker 30 ms.
 MAX_SIGNED_PARTS: Final = 128
 
 PartNumber = Annotated[int, Field(ge=1, le=MAX_PARTS)]
@@ -42,7 +42,7 @@ UploadId = Annotated[str, StringConstraints(min_length=1, max_length=1024, patte
 
 
 class _GivenFile(BaseRequest):
-    """A file whose bytes are staged in a key of their own, not in the record, or are the parts of a transfer."""
+    """A file. Its bytes are staged in a key of their own, not in the record, or they are the parts of a transfer."""
 
     kind: ClassVar[JobKind] = JobKind.UPLOAD
 
@@ -94,7 +94,7 @@ class PreviewResult(BaseResult):
 
 
 class StartTransferRequest(BaseRequest):
-    """Prepare the sending of a file to S3 in parts, or find what was sent before under the same id."""
+    """Start sending a file to S3 in parts, or find the parts that were sent before under the same id."""
 
     kind: ClassVar[JobKind] = JobKind.UPLOAD
     needs_session: ClassVar[bool] = False
@@ -104,12 +104,12 @@ class StartTransferRequest(BaseRequest):
     filename: Filename
     size_bytes: int | None = Field(default=None, ge=1, le=MAX_UPLOAD_BYTES, description="null if it is not known yet")
     into_session: SessionId | None = Field(
-        default=None, description="The session that has to have room for the file; null for a preview"
+        default=None, description="The session that must have room for the file; null for a preview"
     )
 
 
 class SignPartsRequest(BaseRequest):
-    """Sign more addresses of a transfer's parts, or new ones for those that have expired."""
+    """Sign addresses of further parts of a transfer, or new ones in place of those that have expired."""
 
     kind: ClassVar[JobKind] = JobKind.UPLOAD
     needs_session: ClassVar[bool] = False
@@ -132,7 +132,7 @@ class ReadInPlaceRequest(BaseRequest):
 
 
 class PurgeRequest(BaseRequest):
-    """Remove the session's sources, and delete all that lies on S3 below the session."""
+    """Remove the session's sources, and delete everything that the session has on S3."""
 
     kind: ClassVar[JobKind] = JobKind.UPLOAD
 
@@ -177,7 +177,7 @@ class SignedPartsResult(BaseResult):
 
 
 class TransferResult(BaseResult):
-    """How to send the parts, what S3 already has of them, and the addresses of the next parts."""
+    """How to send the parts, which of them S3 already has, and the addresses of the next ones."""
 
     type: Literal["transfer"] = "transfer"
     upload_id: str

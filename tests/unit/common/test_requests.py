@@ -13,6 +13,7 @@ from raylane_common.limits import MAX_STAGED_BYTES
 from raylane_common.wire.generate import GenerateRequest
 from raylane_common.wire.jobs import NewJob
 from raylane_common.wire.ray import RayRunRequest, RaySubmitRequest
+from raylane_common.wire.reading import ReadingOptions
 from raylane_common.wire.tables import ListTablesRequest, SelectTablesRequest
 from raylane_common.wire.upload import UploadRequest
 
@@ -129,3 +130,20 @@ def test_jobs_that_belong_to_a_session_need_one() -> None:
 @pytest.mark.parametrize("job_id", ["", "a b", "a/b", "a.b", "-a", "a" * 57, "a\n"])
 def test_a_job_id_that_could_not_name_a_run_is_refused(job_id: str) -> None:
     refused(NewJob, "id", request=ListTablesRequest(database="d"), id=job_id)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "problem"),
+    [
+        *(("delimiter", value, "must be one character, but no line break") for value in ("", "ab", "\n", "\0")),
+        *(("quote", value, "must be one character, but no line break, or empty") for value in ("ab", "\r", "\0")),
+        *(("escape", value, "must be one character, but no line break, or empty") for value in ("ab", "\n", "\0")),
+        ("types.a", "other", "must be one of integer, number, string, boolean, date, time, timestamp"),
+        ("types.a", "float", "must be one of integer, number, string, boolean, date, time, timestamp"),
+    ],
+)
+def test_an_option_that_no_file_can_have_is_refused(field: str, value: str, problem: str) -> None:
+    name, _, column = field.partition(".")
+    assert (
+        refused(ReadingOptions, field, **{name: {column: value} if column else value}).message == f"{field}: {problem}"
+    )

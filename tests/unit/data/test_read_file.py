@@ -83,6 +83,14 @@ def test_any_bytes_are_a_table_or_a_typed_error(data: bytes) -> None:
         assert len(found.preview) == min(found.rows, 5)
 
 
+@pytest.mark.parametrize("encoding", ["idna", "punycode", "undefined", "unicode_escape", "utf-7", "utf-16", "utf-32"])
+def test_any_encoding_that_a_user_names_fits_or_is_refused(encoding: str) -> None:
+    try:
+        content(b"a,b\n1,x\n2,y\n", encoding=encoding)
+    except RaylaneError as error:
+        assert "encoding" in error.message or "file is empty" in error.message
+
+
 @pytest.mark.parametrize("marker", ["-999", "0", "1.5", "2020-01-01"])
 def test_a_value_that_the_user_calls_missing_is_missing(marker: str) -> None:
     others = {"2020-01-01": ["2021-05-06"], "1.5": ["2.5", "7"]}.get(marker, ["3", "7"])

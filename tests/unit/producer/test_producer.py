@@ -402,6 +402,8 @@ async def test_an_object_on_s3_is_named_and_not_read_here(producer: Producer) ->
     assert request.reading.delimiter == ";"
     with pytest.raises(InvalidRequest, match="s3_uri: must not contain"):
         await producer.upload("s3://lake/in/../a.csv", session_id="ada")
+    with pytest.raises(InvalidRequest, match=r"^data: s3://lake/a\.csv is already on S3, .*; upload it, or preview"):
+        await producer.preview("s3://lake/a.csv")
 
 
 @pytest.mark.parametrize("action", ["purge", "in_place"])

@@ -89,7 +89,7 @@ async def _start_transfer(request: StartTransferRequest, ctx: JobContext) -> Tra
     if request.into_session is not None:
         upload = FileUpload(request.filename, ctx.job_id, ctx.record.enqueued_at, request.size_bytes or 0)
         with suppress(SourceReplaced):
-            await ctx.resources.sources.look(request.into_session, upload, ctx.resources.settings.sessions)
+            await ctx.resources.sources.place_of(request.into_session, upload, ctx.resources.settings.sessions)
     transfers = (await ctx.storage()).transfers
     upload_id, stored = await transfers.begin(request.transfer_id)
     part_bytes = part_size(request.size_bytes or 1, settings.part_bytes)
@@ -242,7 +242,7 @@ async def _store(file: _File, ctx: JobContext, original: Original, found: FileCo
 async def _check_room(file: _File, ctx: JobContext) -> None:
     """Raises `SessionFull` before the file is read, if the session may not have it."""
     with suppress(SourceReplaced):
-        await ctx.resources.sources.look(ctx.session_id, _upload_of(file, ctx), ctx.resources.settings.sessions)
+        await ctx.resources.sources.place_of(ctx.session_id, _upload_of(file, ctx), ctx.resources.settings.sessions)
 
 
 def _upload_of(file: _File, ctx: JobContext) -> FileUpload:
@@ -258,7 +258,7 @@ async def _write(
     """
     storage, sources, limits = await ctx.storage(), ctx.resources.sources, ctx.resources.settings.sessions
     upload, key = _upload_of(file, ctx), original_key(ctx.session_id, file.filename)
-    place = await sources.look(ctx.session_id, upload, limits)
+    place = await sources.place_of(ctx.session_id, upload, limits)
     order, prepared = Order(place.enqueued_us, ctx.job_id), None
     async with AsyncExitStack() as staged:
         sent = original.staged(

@@ -82,10 +82,13 @@ class Utf8(io.RawIOBase):
             self._at_end = not chunk
             try:
                 text = self._decoder.decode(chunk, final=self._at_end)
-            except UnicodeDecodeError as error:
-                byte = f"0x{error.object[error.start]:02x}"
+            # Some decoders raise the base class, such as that of UTF-16 without a byte order mark.
+            except UnicodeError as error:
+                problem = str(error)
+                if isinstance(error, UnicodeDecodeError):
+                    problem = f"byte 0x{error.object[error.start]:02x} does not fit"
                 raise InvalidFile(
-                    f"the text is not {self._encoding}: byte {byte} does not fit; name its encoding with --encoding"
+                    f"the text is not {self._encoding}: {problem}; name its encoding with --encoding"
                 ) from error
             self._rest = text.encode("utf-8", "surrogatepass")
         count = min(len(buffer), len(self._rest))

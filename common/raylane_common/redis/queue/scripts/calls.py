@@ -328,7 +328,7 @@ class PackedSource(NamedTuple):
 
 
 class SourcesReply(NamedTuple):
-    """Whether sources were or may be added.
+    """Whether sources were added, or may be.
 
     `details` holds for "ok" the epoch microsecond at which the upload was enqueued and whether the session has such a
     source, for "replaced" the id of the newer upload and the field, and for "full" the number of the session's sources
@@ -344,8 +344,8 @@ async def claim_upload(
 ) -> SourcesReply:
     """Makes the upload the newest one of its file, and removes the source of an earlier one.
 
-    `room` is how many sources and bytes the session may have, each 0 for no limit. With `writes` False, nothing
-    changes, and the answer says what would happen. The session's sources are then kept for `ttl_ms`.
+    `room` is how many sources and bytes the session may have, each 0 for no limit. The claim is kept for `ttl_ms`. With
+    `writes` False, nothing changes, and the answer says what would happen.
     """
     arguments: list[Argument] = [session_id, ttl_ms, upload.field, upload.job_id, upload.enqueued_ms, upload.size_bytes]
     answer = await scripts.run("claim_upload", [*arguments, *room, int(writes)], doing="store sources")

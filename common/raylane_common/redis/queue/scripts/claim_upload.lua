@@ -1,7 +1,7 @@
 -- Notes that an upload is about to replace a file of a session, and removes the source of an earlier upload of the file,
 -- because its bytes will be gone.
--- ARGV: session, ttl_ms of the session's sources, field, id, enqueued_ms, bytes, max_sources, max_bytes (0: no limit),
---       '1' to do so, or '0' to learn whether it would be refused
+-- ARGV: session, ttl_ms of the claim, field, id, enqueued_ms, bytes, max_sources, max_bytes (0: no limit),
+--       '1' to write, or '0' only to find out whether it would be refused
 -- Returns {'ok', epoch us at which the upload was enqueued, 1 if the session has a source of this field, or else 0},
 -- {'replaced', id of a newer upload of the file}, or {'full', number of sources, their bytes}.
 write_when_full()

@@ -16,7 +16,8 @@ local function remember(session, field, at_us, bytes, id, ttl_ms)
 end
 
 -- Returns nil if the session may have the sources `added`, a table from field to bytes, in place of those with the same
--- fields; else {'full', its sources, their bytes}. A limit of 0 is none. What a session already has is never too much.
+-- fields; else {'full', its sources, their bytes}. A limit of 0 is none. A session keeps what it has, even if
+-- a limit was lowered.
 local function refusal_of_room(session, added, max_sources, max_bytes)
   if max_sources == 0 and max_bytes == 0 then return end
   local present = redis.pcall('HKEYS', SESSION .. session .. SOURCES)
