@@ -83,7 +83,7 @@ def new_upload(
     """Returns a validated upload of up to 8 MiB for `Producer.enqueue_many`.
 
     `data` is the content; text is encoded as UTF-8. `filename` is its name in the session `session_id`. `reading` says
-    how the file is written; what it leaves out is found out. Raises `InvalidRequest` that names the field.
+    how the file is written; Raylane finds out the rest. Raises `InvalidRequest` that names the field.
 
     Example:
         jobs = [new_upload(data, filename=name, session_id="ada") for name in ("may.csv", "june.csv")]
@@ -98,7 +98,7 @@ def new_upload(
 
 @dataclass(frozen=True)
 class GivenFile:
-    """All that a caller says about a file to upload, but its bytes.
+    """Everything that a caller says about a file to upload, except its bytes.
 
     `options` are those of the job. `filename` is the name in the session `session_id`; if it is None, the name comes
     with the data. `reading` says how the file is written. A preview only reads the file.
@@ -112,7 +112,7 @@ class GivenFile:
     is_preview: bool = False
 
     def named(self, name: str | None) -> GivenFile:
-        """Returns this file with `name` if the caller gave none. Raises `InvalidRequest` if it has no name then."""
+        """Returns this file with `name` if the caller gave none. Raises `InvalidRequest` if there is none either."""
         if self.filename is not None:
             return self
         if name is None:
@@ -120,11 +120,11 @@ class GivenFile:
         return replace(self, filename=name)
 
     def staged(self, content: bytes) -> NewJob:
-        """Returns the job for a `content` that is staged with it. Raises what `make_job` raises."""
+        """Returns the job for `content` that is staged with it. Raises what `make_job` raises."""
         return self.job(len(content), hashlib.sha256(content).hexdigest(), body=content)
 
     def job(self, size_bytes: int, sha256: str, *, transfer_id: str | None = None, body: bytes = b"") -> NewJob:
-        """Returns the job for a content of this size and SHA-256. Raises what `make_job` raises.
+        """Returns the job for content of this size and SHA-256. Raises what `make_job` raises.
 
         The bytes are the `body`, or the parts of the transfer `transfer_id`.
         """

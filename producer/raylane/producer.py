@@ -111,17 +111,18 @@ class Producer:
 
         `data` is the path of a file on this machine, bytes, an open file, or an async iterator of bytes; for text use
         `upload_bytes`. `session_id` is the session that may read it. `filename` is its name in the session; by default
-        the file's own name. `reading` says how the file is written; what it leaves out is found out.
+        the file's own name. `reading` says how the file is written; Raylane finds out the rest.
 
-        Up to 8 MiB travel through Redis. Of a larger file, this call sends the parts straight to S3, and returns when
-        all are there. If it is interrupted, the same call continues where it stopped, unless `data` is an iterator or a
-        pipe. `progress` is called with what was sent so far, many times a second.
+        Up to 8 MiB travel through Redis. This call sends a larger file in parts straight to S3, and returns when all of
+        them are there. If it is interrupted, the same call continues where it stopped, unless `data` is an iterator or
+        a pipe. `progress` is called with what was sent so far, many times a second.
 
         `s3://bucket/key` names an object that is already on S3, below `RAYLANE_STORAGE__READABLE` of the workers. It is
         not copied, and the nodes of Ray need the permission to read it.
 
-        Raises `InvalidRequest` if the file is missing, unreadable, empty or changes meanwhile; `StorageUnavailable` or
-        `StorageRejected` if S3 does not take a part; `WaitTimeout` if no worker prepares the sending.
+        Raises `InvalidRequest` if the file is missing, unreadable or empty, or changes while it is read;
+        `StorageUnavailable` or `StorageRejected` if S3 does not take a part; `WaitTimeout` if no worker starts the
+        transfer.
 
         Example:
             upload = await producer.upload("sales.csv", session_id="ada")
@@ -143,7 +144,7 @@ class Producer:
         progress: Callable[[UploadProgress], None] | None = None,
         **options: Unpack[JobOptions],
     ) -> JobHandle[PreviewResult]:
-        """Says how an upload would read a file, without storing it.
+        """Reads a file as an upload would, without storing it.
 
         The arguments and errors are those of `upload`, but `data` cannot name an object on S3. The parts of a large
         file are removed from S3 once they have been read.
@@ -171,7 +172,7 @@ class Producer:
         """Uploads data in memory into a session.
 
         `data` is the content; text is encoded as UTF-8. `filename` is its name in the session `session_id`. `reading`
-        says how the data is written; what it leaves out is found out. Raises what `upload` raises.
+        says how the data is written; Raylane finds out the rest. Raises what `upload` raises.
 
         Example:
             upload = await producer.upload_bytes(data, filename="sales.csv", session_id="ada")

@@ -208,7 +208,7 @@ async def test_without_a_worker_the_upload_says_what_is_missing(valkey: Embedded
         {"redis": {"url": valkey.url}, "uploads": {"start_timeout_s": 0.1, "staged_bytes": 0}}
     )
     async with Producer(settings) as producer:
-        with pytest.raises(WaitTimeout, match="no worker has prepared the upload"):
+        with pytest.raises(WaitTimeout, match="no worker has started the transfer"):
             await producer.upload(b"a\n1\n", session_id="s", filename="x.csv")
         assert [job.status for job in await producer.operator.jobs()] == ["cancelled"]
 

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from raylane.cli.terminal import Terminal
     from raylane_common.wire.sources import AnySource, Column
 
-_HEADER: Final = ("column", "type", "missing", "different", "least", "greatest", "mean", "order", "text", "written as")
+_HEADER: Final = ("column", "type", "missing", "distinct", "min", "max", "mean", "order", "text", "written as")
 
 
 def show_profile(source: AnySource, terminal: Terminal) -> None:
@@ -32,7 +32,7 @@ def _cells(column: Column) -> list[str]:
         column.name,
         column.type,
         f"{known.nulls:,}",
-        f"{distinct}, all" if known.unique else distinct,
+        f"{distinct}, unique" if known.unique else distinct,
         _shown(known.min),
         _shown(known.max),
         _shown(known.mean),

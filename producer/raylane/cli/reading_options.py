@@ -12,7 +12,7 @@ import raylane
 if TYPE_CHECKING:
     from raylane_common.wire.reading import ReadingOptions as WireOptions
 
-# A shell can hardly pass a tab.
+# A tab is hard to type in a shell.
 _ESCAPED: Final = {"\\t": "\t", "tab": "\t", "space": " "}
 
 
@@ -21,7 +21,7 @@ def _option(name: str, metavar: str, meaning: str) -> Any:  # Any: what typer re
         name,
         metavar=metavar,
         help=meaning,
-        rich_help_panel="How the file is written (found out by default)",
+        rich_help_panel="How the file is written (detected by default)",
         show_default=False,
     )
 
@@ -53,7 +53,7 @@ Sheet = Annotated[str | None, _option("--sheet", "NAME", "The sheet of a workboo
 
 @dataclass(frozen=True)
 class ReadingOptions:
-    """What a user says about a file. None means that it is found out."""
+    """What a user says about a file. Raylane finds out what is None."""
 
     delimiter: Delimiter = None
     quote: Quote = None

@@ -1,4 +1,4 @@
-"""Shows how far the sending of a large upload is."""
+"""Shows the progress of a large upload."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from raylane.cli.terminal import Terminal
     from raylane.transfer.progress import UploadProgress
 
-# A terminal that is written more often only costs time.
+# Nobody can read more, and each update takes time.
 _EVERY_S: Final = 0.2
 
 
 @contextmanager
 def shown(terminal: Terminal) -> Iterator[Callable[[UploadProgress], None]]:
-    """Yields what to call with each progress. At the end of a large upload, prints how long it took."""
+    """Yields the function to call with each progress. At the end of a large upload, prints how long it took."""
     sent: UploadProgress | None = None
     began_s = shown_s = 0.0
     with terminal.status() as show:
@@ -46,5 +46,5 @@ def progress_text(progress: UploadProgress, took_s: float) -> str:
     total = "" if progress.total_bytes is None else f" of {progress.total_bytes / unit:.1f}"
     here_bytes = progress.sent_bytes - progress.resumed_bytes
     rate = f", {here_bytes / took_s / 2**20:.0f} MiB/s" if took_s > 0 else ""
-    resumed = f" ({progress.resumed_bytes / unit:.1f} {name} were there)" if progress.resumed_bytes else ""
+    resumed = f" ({progress.resumed_bytes / unit:.1f} {name} sent before)" if progress.resumed_bytes else ""
     return f"{progress.sent_bytes / unit:.1f}{total} {name}{rate}{resumed}"

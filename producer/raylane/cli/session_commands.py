@@ -68,7 +68,7 @@ def reset(
 ) -> None:
     """Remove the session's sources and history. Its jobs can still be read by id.
 
-    With --purge this enqueues a job, which also deletes everything of the session on S3.
+    With --purge this enqueues a job that also deletes everything that the session has on S3.
     """
     if purge:
         runner.execute_job(lambda producer: producer.reset(runner.require_session(session), purge=True), waiting)

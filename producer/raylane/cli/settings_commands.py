@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 app: typer.Typer = typer.Typer(
     name="settings",
-    help="Change addresses and limits of the cluster, the bucket, and limits of sessions while workers run.",
+    help="Change addresses and limits of the cluster, the bucket, and the limits of sessions while workers run.",
     no_args_is_help=True,
 )
 
@@ -32,7 +32,7 @@ Name = Annotated[
 @app.command("show")
 @parameters.grouped
 def show_settings(output: parameters.OutputOptions = parameters.OUTPUT) -> None:
-    """Show the values that are set. For anything else a worker uses what it was started with."""
+    """Show the values that are set. For all others, a worker uses what it was started with."""
 
     async def command(producer: Producer, terminal: Terminal) -> None:
         await _show(producer, terminal)

@@ -124,7 +124,7 @@ def show_deselected(result: DeselectedTablesResult, terminal: Terminal) -> None:
 
 def _show_next(cursor: str | None, terminal: Terminal) -> None:
     if cursor is not None:
-        terminal.note(f"there are more: --cursor {cursor}")
+        terminal.note(f"there are more; continue with --cursor {cursor}")
 
 
 def _pairs(names: list[str]) -> list[tuple[str, str]]:

@@ -60,7 +60,7 @@ def upload(
 
 @renders("UploadResult")
 def show_upload(result: UploadResult, terminal: Terminal) -> None:
-    """Prints where the CSV is, its columns, and its first rows."""
+    """Prints where the file is, its columns, and its first rows."""
     show_warnings(result, terminal)
     terminal.line(f"{result.s3_uri}  {result.rows} rows, {result.bytes} bytes")
     if result.prepared is not None:
@@ -80,14 +80,15 @@ def show_preview(result: PreviewResult, terminal: Terminal) -> None:
 
 @renders("TransferResult")
 def show_transfer(result: TransferResult, terminal: Terminal) -> None:
-    """Prints how a transfer began, without its addresses, with which anybody can write its parts."""
-    terminal.line(f"upload {result.upload_id}: {len(result.stored)} parts are on S3, {len(result.urls)} signed")
+    """Prints how a transfer began, without its addresses: whoever has one can write that part."""
+    stored, signed = len(result.stored), len(result.urls)
+    terminal.line(f"upload {result.upload_id}: {stored} parts are on S3, {signed} addresses signed")
 
 
 @renders("SignedPartsResult")
 def show_signed_parts(result: SignedPartsResult, terminal: Terminal) -> None:
     """Prints how many addresses were signed, without the addresses."""
-    terminal.line(f"{len(result.urls)} parts signed for {result.valid_s} s")
+    terminal.line(f"{len(result.urls)} addresses signed, valid for {result.valid_s} s")
 
 
 def _show_content(result: UploadResult | PreviewResult, terminal: Terminal) -> None:
@@ -114,6 +115,6 @@ def reading_text(reading: Reading) -> str:
 
 
 def show_warnings(result: UploadResult | PreviewResult, terminal: Terminal) -> None:
-    """Writes to stderr what may surprise in the file."""
+    """Prints the warnings about the file to stderr."""
     for warning in result.warnings:
         terminal.note(f"warning: {warning}")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from raylane_common.wire.upload import PartUrl, SignedPartsResult, TransferResult
 
-# A part must reach S3 before its address expires, so an address is not used in the last part of its time.
+# A part must reach S3 before its address expires, so no address is used in the last fifth of its lifetime.
 _USED_FRACTION: Final = 0.8
 
 
@@ -56,7 +56,7 @@ class Addresses:
         return number in self._known and now < self._known[number][1]
 
     def _next(self, number: int, now: float) -> list[int]:
-        """Returns the number and those that will be needed after it."""
+        """Returns the numbers of the part and of those that need an address after it."""
         following = (
             each
             for each in range(number + 1, self._last + 1)

@@ -15,7 +15,7 @@ from raylane import arguments
 from raylane_common import checks
 from raylane_common.errors import InvalidRequest
 
-# How much of the beginning and of the end of a file tells it from others of the same name and size.
+# How much of the beginning and the end of a file distinguishes it from others of the same name and size.
 _FINGERPRINT_BYTES: Final = 1024 * 1024
 # How much of an open file is read at once.
 _PIECE_BYTES: Final = 1024 * 1024
@@ -40,7 +40,7 @@ class Content(Protocol):
         """Returns the next `size` bytes, or fewer at the end. Raises `InvalidRequest` if they cannot be read."""
 
     async def fingerprint(self) -> bytes | None:
-        """Returns what is the same for the same file later; None if it cannot be read again later."""
+        """Returns bytes that are the same if the same file is uploaded again; None if it cannot be read again."""
 
     async def check(self) -> None:
         """Raises `InvalidRequest` if the content has changed since the first read."""
@@ -115,7 +115,7 @@ class _File:
 
     @classmethod
     def opened(cls, path: Path) -> _File:
-        """Opens the file. Raises `InvalidRequest` if that is not possible, or if it is no regular file."""
+        """Opens the file. Raises `InvalidRequest` if that is not possible, or if it is not a regular file."""
         # Quoted, because a file name may contain bytes that are not text and cannot be printed.
         name = repr(str(path))
         try:
@@ -222,7 +222,7 @@ def _open_file(opened: object) -> Content:
     name = getattr(opened, "name", None)
     # The name of a file that was opened by its descriptor is a number.
     name = Path(name).name if isinstance(name, str) else None
-    # Only of these is it known that they return the bytes of the file: others unpack or decode it.
+    # Only these are known to return the bytes of the file. Others may unpack or decode them.
     raw = opened.raw if isinstance(opened, io.BufferedReader | io.BufferedRandom) else opened
     if isinstance(raw, io.FileIO) and stat.S_ISREG(os.fstat(raw.fileno()).st_mode):
         start = cast("io.BufferedReader", opened).tell()

@@ -1,4 +1,4 @@
-"""Sends one part to its signed address, and says what the answer means."""
+"""Sends one part to its signed address, and interprets the answer."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _CONNECT_S: Final = 10.0
 _ANSWER_BYTES: Final = 16 * 1024
 _CODE: Final = re.compile(r"<Code>([A-Za-z0-9.]{1,64})</Code>")
 _MESSAGE: Final = re.compile(r"<Message>([^<]{1,300})</Message>")
-# These have another meaning than their status says: the same part may succeed at once.
+# With these, the same part may succeed at once, although their status is 400.
 _DAMAGED: Final = frozenset({"BadDigest", "InvalidDigest", "IncompleteBody", "RequestTimeout"})
 
 
 class Verdict(Enum):
-    """What an attempt to send a part came to."""
+    """The outcome of one try to send a part."""
 
     STORED = "stored"
     LATER = "try again"
@@ -38,7 +38,7 @@ class Verdict(Enum):
 
 
 class Outcome(NamedTuple):
-    """The verdict, and the reason for people."""
+    """The verdict, and the reason in words."""
 
     verdict: Verdict
     reason: str = ""
@@ -55,7 +55,7 @@ def http_session(connections: int) -> aiohttp.ClientSession:
 
 
 def md5_of(data: bytes) -> bytes:
-    """Returns the MD5, by which S3 names a part. It detects damage, and is no protection against an attacker."""
+    """Returns the MD5, which is the ETag of a part. It detects damage, but does not protect against attackers."""
     return hashlib.md5(data, usedforsecurity=False).digest()
 
 
@@ -84,7 +84,7 @@ async def put_part(
     except TimeoutError:
         return Outcome(Verdict.LATER, f"no progress for {idle_s:g} s")
     except (aiohttp.ClientError, OSError) as error:
-        # Only its kind: the text may hold the address.
+        # Only the type of the error: its text may hold the address.
         return Outcome(Verdict.LATER, f"the connection failed ({type(error).__name__})")
 
 

@@ -1,4 +1,4 @@
-"""How far the sending of an upload is."""
+"""The progress of an upload."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple
 class UploadProgress(NamedTuple):
     """How much of an upload is on S3. `total_bytes` is None if the size is known only at the end.
 
-    An earlier call that was interrupted had sent `resumed_bytes` of the `sent_bytes`.
+    Of the `sent_bytes`, an earlier call that was interrupted had sent `resumed_bytes`.
     """
 
     sent_bytes: int

@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from raylane_common.settings import UploadSettings
     from raylane_common.wire.upload import TransferResult
 
-# How often a part is signed again because S3 refuses its address: once for an address that has expired, and once more
-# for keys of the worker that are replaced at that moment.
+# How many times S3 may refuse the address of a part: once because it has expired, and once because the keys of the
+# worker are replaced at that moment. The last refusal is an error.
 _MOST_REFUSALS: Final = 3
 _FIRST_PAUSE_S: Final = 0.2
 _LONGEST_PAUSE_S: Final = 10.0
-# For reading a content that is not sent.
+# For reading content that is not sent.
 _READ_BYTES: Final = 4 * 1024 * 1024
 
 
@@ -90,7 +90,7 @@ class Sending:
                     size_bytes += len(data)
                     part = sending.create_task(self._send(http, number, data))
                     part.add_done_callback(lambda _: slots.release())
-                    # The task alone holds the part now: with another name for it here, one more would be in memory.
+                    # Now only the task holds the part. With a second reference, one more part would be in memory.
                     del data
         except ExceptionGroup as failures:
             # The first failure cancels the other parts.
@@ -122,7 +122,7 @@ class Sending:
                 return
             sent.take_back()
             if verdict is Verdict.GONE:
-                # Another upload of the same file may have completed it. The worker finds out.
+                # Another upload of the same file may have completed it. The worker checks that.
                 self._is_gone = True
             elif verdict is Verdict.SIGN_AGAIN:
                 refusals += 1
@@ -132,7 +132,7 @@ class Sending:
             elif asyncio.get_running_loop().time() >= until:
                 raise StorageUnavailable(
                     f"S3 did not take part {number} of the upload within {self._settings.give_up_s:g} s: {reason}; "
-                    "the same upload continues where it stopped"
+                    "upload it again to continue where it stopped"
                 )
             await asyncio.sleep(pauses.next_s())
 

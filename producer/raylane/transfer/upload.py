@@ -30,13 +30,13 @@ if TYPE_CHECKING:
     from raylane_common.settings import Settings, UploadSettings
     from raylane_common.wire.jobs import NewJob
 
-# Stands in for what is known only when the file has been read.
+# Placeholders for what is known only when the file has been read.
 _NO_SHA256: Final = "0" * 64
 _NO_TRANSFER: Final = "0" * 32
 
 
 class Uploader:
-    """Brings the bytes of uploads to where a worker finds them."""
+    """Sends the bytes of uploads to where a worker finds them."""
 
     def __init__(self, queue: JobQueue, jobs: Enqueuer, settings: Settings | None) -> None:
         """`settings` are read from the environment at the first upload if None."""
@@ -50,7 +50,7 @@ class Uploader:
         """Returns the job for `data`, once its bytes are staged with the job or stored on S3.
 
         `progress` is called with what was sent. Raises `InvalidRequest`, what sending and signing raise, and
-        `WaitTimeout` if no worker prepares the sending.
+        `WaitTimeout` if no worker starts the transfer.
         """
         content = await asyncio.to_thread(content_of, data)
         try:
@@ -66,7 +66,7 @@ class Uploader:
     async def _sent(
         self, content: Content, given: GivenFile, progress: Callable[[UploadProgress], None] | None
     ) -> NewJob:
-        # Refuses wrong options before gigabytes are sent.
+        # Made early, so that a wrong option is refused before gigabytes are sent.
         known = given.job(content.size_bytes or 1, _NO_SHA256, transfer_id=_NO_TRANSFER)
         has_own_id = given.options.get("job_id") is not None
         transfer_id = await _transfer_id(content, given, known.id if has_own_id else None)
@@ -111,15 +111,15 @@ class Uploader:
             return await handle.result(self._settings.start_timeout_s)
         except WaitTimeout as error:
             await handle.cancel()
-            problem = f"no worker has prepared the upload within {self._settings.start_timeout_s:g} s"
-            hint = "start one for the lane upload, or raise RAYLANE_UPLOADS__START_TIMEOUT_S"
+            problem = f"no worker has started the transfer within {self._settings.start_timeout_s:g} s"
+            hint = "start a worker for the lane upload, or raise RAYLANE_UPLOADS__START_TIMEOUT_S"
             raise WaitTimeout(f"{problem}; {hint}", details=error.details) from error
 
 
 async def _transfer_id(content: Content, given: GivenFile, job_id: str | None) -> str:
     """Returns the id under which the same upload finds its parts again; a random one if it cannot be read again.
 
-    The caller's own id of the job, if there is one, says that a stream is the same.
+    If a stream is uploaded again under the caller's own job id, it counts as the same.
     """
     found = await content.fingerprint() or (job_id.encode() if job_id else secrets.token_bytes(16))
     about = (given.session_id or "", given.filename or "", str(content.size_bytes))

@@ -294,7 +294,7 @@ async def test_a_profile_says_what_is_known_of_each_column(cli: Cli, redis: Redi
     ran = await cli("sources", "-s", "s1", "--profile")
     city, temp = (line for line in ran.stdout.splitlines() if line.startswith(("city ", "temp ")))
     assert [each.strip() for each in city.split("  ") if each.strip()] == [
-        "city", "string", "1", "2, all", "up to 4 characters; Aaaa (2)", "percent",
+        "city", "string", "1", "2, unique", "up to 4 characters; Aaaa (2)", "percent",
     ]  # fmt: skip
     assert [each.strip() for each in temp.split("  ") if each.strip()] == [
         "temp", "integer", "0", "about 12,345", "-3", "9", "1.25", "ascending", "percent",

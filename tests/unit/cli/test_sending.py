@@ -24,7 +24,7 @@ MIB = 2**20
     [
         (UploadProgress(3 * MIB, 12 * MIB), 1.0, "3.0 of 12.0 MiB, 3 MiB/s"),
         (UploadProgress(3 * MIB, None), 0.0, "3.0 MiB"),
-        (UploadProgress(2**30, 5 * 2**30, 2**29), 4.0, "1.0 of 5.0 GiB, 128 MiB/s (0.5 GiB were there)"),
+        (UploadProgress(2**30, 5 * 2**30, 2**29), 4.0, "1.0 of 5.0 GiB, 128 MiB/s (0.5 GiB sent before)"),
     ],
 )
 def test_progress_says_how_much_and_how_fast(progress: UploadProgress, took_s: float, text: str) -> None:
