@@ -329,7 +329,7 @@ async def test_one_missing_table_leaves_nothing_selected(harness: Harness, datab
 
 async def test_one_unsupported_table_leaves_nothing_selected_and_is_named(harness: Harness, database: str) -> None:
     request = selection(database, "t1", "avro", "t2")
-    with pytest.raises(UnsupportedFormat, match=f"table {database}.avro has classification avro"):
+    with pytest.raises(UnsupportedFormat, match=f"table {database}.avro cannot be read: it has classification avro"):
         await tables(request, harness.job(request))
     assert await harness.sources() == []
 
@@ -348,7 +348,7 @@ async def test_deselected_tables_leave_the_session_all_or_none(harness: Harness,
     await tables(request, harness.job(request))
     refs = {name: TableRef(database=database, table=name) for name in ("t1", "t2", "t9")}
     wrong = DeselectTablesRequest(tables=(refs["t1"], refs["t9"]))
-    with pytest.raises(TableNotFound, match=rf"not selected: {database}\.t9") as caught:
+    with pytest.raises(TableNotFound, match=rf"the session has no tables {database}\.t9") as caught:
         await tables(wrong, harness.job(wrong))
     assert caught.value.details == {"missing": [f"{database}.t9"]}
     assert len(await harness.sources()) == 3

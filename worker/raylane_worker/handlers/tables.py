@@ -1,7 +1,7 @@
 """`tables` jobs: list databases and tables of the catalog, add tables to a session, and remove them.
 
 Everything is safe to repeat: a session has one field per table, so selecting again writes the same fields. A job that
-removes tables notes them in its progress first, so that its next attempt does not miss those that are gone.
+removes tables notes that in its progress first, so that its next attempt does not miss the tables that are gone.
 """
 
 from __future__ import annotations
@@ -76,7 +76,10 @@ async def _select(request: SelectTablesRequest, ctx: JobContext) -> SelectedTabl
         raise failures.exceptions[0] from failures
     found = [(ref, lookup.result()) for ref, lookup in zip(refs, lookups, strict=True)]
     if missing := [f"{ref.database}.{ref.table}" for ref, source in found if source is None]:
-        raise TableNotFound(f"not in the catalog: {', '.join(missing)}", details={"missing": [*missing]})
+        raise TableNotFound(
+            f"the catalog has no tables {', '.join(missing)}; `raylane tables list DATABASE` lists what it has",
+            details={"missing": [*missing]},
+        )
     sources = tuple(source for _, source in found if source is not None)
     await ctx.resources.sources.put(ctx.session_id, sources, ctx.resources.settings.sessions)
     return SelectedTablesResult(sources=sources)
@@ -91,7 +94,10 @@ async def _deselect(request: DeselectTablesRequest, ctx: JobContext) -> Deselect
     tables = [source for source in found if isinstance(source, TableSource) and source.name in wanted]
     missing = sorted(wanted.difference(source.name for source in tables))
     if missing and not began:
-        raise TableNotFound(f"not selected: {', '.join(missing)}", details={"missing": [*missing]})
+        raise TableNotFound(
+            f"the session has no tables {', '.join(missing)}; `raylane sources` lists what it has",
+            details={"missing": [*missing]},
+        )
     await ctx.progress(_DESELECTING, f"{len(refs)} tables")
     await ctx.resources.sources.clear(ctx.session_id, tables)
     return DeselectedTablesResult(tables=refs)

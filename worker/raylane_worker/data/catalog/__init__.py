@@ -75,7 +75,7 @@ class Catalog:
         return tuple(names), cursor
 
     async def tables(self, database: str, listing: Listing) -> tuple[tuple[TableSummary, ...], str | None]:
-        """Returns one page of the tables of the database, also those that cannot be selected, and the next cursor.
+        """Returns one page of the tables of the database, with those that cannot be selected, and the next cursor.
 
         Raises `TableNotFound` if there is no such database, and `InvalidRequest` for a wrong cursor.
         """
@@ -105,7 +105,7 @@ class Catalog:
     async def partitions(self, source: TableSource) -> tuple[Partition, ...]:
         """Returns the partitions that are registered now, sorted by their values; none if the table has no keys.
 
-        Raises `TableNotFound`, `TableChanged` if the entry in the catalog is not what was selected, and
+        Raises `TableNotFound`, `TableChanged` if the table has changed in the catalog since it was selected, and
         `UnsupportedFormat` if a partition cannot be read, or there are too many.
         """
         ref = TableRef(database=source.database, table=source.table)
@@ -151,7 +151,10 @@ class Catalog:
 
 
 def _not_found(kind: str, name: str) -> TableNotFound:
-    return TableNotFound(f"no {kind} {name} in the catalog", details={"missing": [name]})
+    command = "databases" if kind == "database" else f"list {name.partition('.')[0]}"
+    return TableNotFound(
+        f"the catalog has no {kind} {name}; `raylane tables {command}` lists what it has", details={"missing": [name]}
+    )
 
 
 def _continuing(token: str | None) -> _Continuing:
@@ -166,7 +169,7 @@ def _check_unchanged(entry: TableTypeDef, source: TableSource) -> None:
     now = to_source(entry, source.job_id)
     for what, was, found in (
         ("location", source.location, now.location),
-        ("way in which its files are written", source.reading, now.reading),
+        ("format", source.reading, now.reading),
         ("columns", _named_types(source.columns), _named_types(now.columns)),
         ("partition keys", _named_types(source.partition_keys), _named_types(now.partition_keys)),
     ):

@@ -1,10 +1,10 @@
-"""What an entry of the Glue catalog says: how its files are written, its columns, and where its partitions are."""
+"""Reads entries of the Glue catalog: how the files are written, the columns, and where the partitions are."""
 
 from __future__ import annotations
 
 import codecs
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from raylane_common.errors import UnsupportedFormat
 from raylane_common.wire.reading import SerDe, TableReading
@@ -46,7 +46,7 @@ _DEFAULTS: Final = {_CSV: SerDe.LAZY_SIMPLE, _JSON: SerDe.HIVE_JSON}
 # Their directories also contain deleted and replaced rows, which only their own readers can skip.
 _LAKE_FORMATS: Final = frozenset({"delta", "hudi", "iceberg"})
 _COPY: Final = "only text, JSON, Parquet and ORC can be read; copy it into Parquet, for example with CREATE TABLE AS"
-# Options that change values in a way that the run does not know.
+# Options that change values in ways that a run does not implement.
 _UNKNOWN_OPTIONS: Final = (
     "timestamp.formats",
     "serialization.last.column.takes.rest",
@@ -67,6 +67,17 @@ _LOCATION: Final = re.compile(r"s3[an]?://([^/]+)(?:/(.*))?")
 _ESCAPED: Final = {r"\t": "\t", r"\001": "\x01", r"\u0001": "\x01", "\\\\": "\\"}
 _MAX_DECIMAL_DIGITS: Final = 38
 _DECIMAL: Final = re.compile(r"(?:decimal|numeric|dec)\s*\(\s*(\d{1,3})\s*(?:,\s*(\d{1,3})\s*)?\)")
+
+
+class _Subject(NamedTuple):
+    """What a message is about: a table, or one of its partitions."""
+
+    text: str
+    table: str
+
+    def refused(self, problem: str) -> UnsupportedFormat:
+        """Returns the error. `problem` completes "it …"."""
+        return UnsupportedFormat(f"{self.text} cannot be read: it {problem}", details={"table": self.table})
 
 
 def summarize(table: TableTypeDef) -> TableSummary:
@@ -94,14 +105,14 @@ def to_source(table: TableTypeDef, job_id: str) -> TableSource:
     Raises `UnsupportedFormat`, which says what cannot be read.
     """
     name = f"{table.get('DatabaseName', '')}.{table['Name']}"
-    subject = f"table {name}"
-    _refuse_other_kinds(table, subject, name)
+    subject = _Subject(f"table {name}", name)
+    _refuse_other_kinds(table, subject)
     descriptor = table.get("StorageDescriptor", {})
     source = TableSource(
         database=table.get("DatabaseName", ""),
         table=table["Name"],
-        location=_location(descriptor, subject, name),
-        reading=_reading(descriptor, table.get("Parameters", {}), subject, name),
+        location=_location(descriptor, subject),
+        reading=_reading(descriptor, table.get("Parameters", {}), subject),
         columns=_columns(descriptor.get("Columns", ())),
         partition_keys=_columns(table.get("PartitionKeys", ())),
         size_bytes=_size_bytes(table),
@@ -114,10 +125,10 @@ def to_source(table: TableTypeDef, job_id: str) -> TableSource:
 def to_partition(partition: PartitionTypeDef, table: TableTypeDef, source: TableSource) -> Partition:
     """Returns a registered partition. Raises `UnsupportedFormat` if its files are not written as those of the table."""
     values = tuple(partition.get("Values", ()))
-    subject = f"partition {_shown(values, source)} of table {source.name}"
+    subject = _partition_subject(values, source)
     if len(values) != len(source.partition_keys):
         problem = f"has {len(values)} values for {len(source.partition_keys)} partition keys"
-        raise _unsupported(subject, problem, source.name)
+        raise subject.refused(problem)
     of_table = table.get("StorageDescriptor", {})
     own = partition.get("StorageDescriptor", {})
     descriptor: StorageDescriptorOutputTypeDef = {**own}
@@ -126,12 +137,12 @@ def to_partition(partition: PartitionTypeDef, table: TableTypeDef, source: Table
     if not own.get("SerdeInfo", {}).get("SerializationLibrary"):
         descriptor["SerdeInfo"] = of_table.get("SerdeInfo", {})
     parameters = {**table.get("Parameters", {}), **partition.get("Parameters", {})}
-    reading = _reading(descriptor, parameters, subject, source.name)
+    reading = _reading(descriptor, parameters, subject)
     if reading != source.reading:
         had, has = source.reading.model_dump(mode="json"), reading.model_dump(mode="json")
         changed = ", ".join(f"{one} {has[one]!r} instead of {had[one]!r}" for one in had if has[one] != had[one])
-        raise _unsupported(subject, f"is written in another way than the table: {changed}", source.name)
-    location = _location(descriptor, subject, source.name)
+        raise subject.refused(f"is not written like the table: {changed}")
+    location = _location(descriptor, subject)
     return Partition(
         values=values,
         location=location.removeprefix(source.location),
@@ -146,9 +157,12 @@ def check_apart(partitions: Iterable[Partition], source: TableSource) -> None:
         if outer is None or not _full(one, source).startswith(_full(outer, source)):
             outer = one
         elif _full(one, source) != _full(outer, source):
-            subject = f"partition {_shown(one.values, source)} of table {source.name}"
-            inside = _shown(outer.values, source)
-            raise _unsupported(subject, f"has a location inside that of partition {inside}", source.name)
+            problem = f"has a location inside that of partition {_shown(outer.values, source)}"
+            raise _partition_subject(one.values, source).refused(problem)
+
+
+def _partition_subject(values: Sequence[str], source: TableSource) -> _Subject:
+    return _Subject(f"partition {_shown(values, source)} of table {source.name}", source.name)
 
 
 def _full(partition: Partition, source: TableSource) -> str:
@@ -160,59 +174,59 @@ def _shown(values: Sequence[str], source: TableSource) -> str:
     return ", ".join(f"{key.name}={value}" for key, value in pairs) or "(without values)"
 
 
-def _width(columns: tuple[Column, ...], source: TableSource, subject: str) -> int | None:
+def _width(columns: tuple[Column, ...], source: TableSource, subject: _Subject) -> int | None:
     """Returns how many columns the text files of a partition have, if they are not those of the table."""
     if source.reading.serde not in _CSV or not columns:
         return None
-    # The cells are found by position, so a column that is not where the table has it would be another one.
+    # The cells are found by position, so a column in another place would get the cells of another column.
     for own, column in zip(columns, source.columns, strict=False):
         if own.name.lower() != column.name.lower() or own.native_type.lower() != column.native_type.lower():
             here, there = f"{own.name} {own.native_type}", f"{column.name} {column.native_type}"
             problem = f"has the column {here} where the table has {there}"
-            raise _unsupported(subject, problem, source.name)
+            raise subject.refused(problem)
     return len(columns) if len(columns) < len(source.columns) else None
 
 
-def _refuse_other_kinds(table: TableTypeDef, subject: str, name: str) -> None:
+def _refuse_other_kinds(table: TableTypeDef, subject: _Subject) -> None:
     parameters = {key.lower(): value for key, value in table.get("Parameters", {}).items()}
     if "VIEW" in table.get("TableType", ""):
-        raise _unsupported(subject, f"is a view; {_COPY}", name)
+        raise subject.refused(f"is a view; {_COPY}")
     if target := table.get("TargetTable"):
         linked = f"{target.get('DatabaseName', '')}.{target.get('Name', '')}"
-        raise _unsupported(subject, f"is a link to table {linked}, which must be selected itself", name)
+        raise subject.refused(f"is a link to table {linked}; select that table instead")
     for key in ("table_type", "spark.sql.sources.provider", "classification"):
         if parameters.get(key, "").lower() in _LAKE_FORMATS:
-            raise _unsupported(subject, f"has the table format {parameters[key]}; {_COPY}", name)
+            raise subject.refused(f"has the table format {parameters[key]}; {_COPY}")
     if parameters.get("transactional", "").lower() == "true":
-        raise _unsupported(subject, f"is transactional; {_COPY}", name)
+        raise subject.refused(f"is transactional; {_COPY}")
     if parameters.get("projection.enabled", "").lower() == "true":
-        problem = "has partition projection, which is not supported; register its partitions, or copy it"
-        raise _unsupported(subject, problem, name)
+        problem = "has partition projection, which is not supported; register its partitions, or copy the table"
+        raise subject.refused(problem)
 
 
-def _location(descriptor: StorageDescriptorOutputTypeDef, subject: str, name: str) -> str:
+def _location(descriptor: StorageDescriptorOutputTypeDef, subject: _Subject) -> str:
     location = descriptor.get("Location", "")
     match = _LOCATION.fullmatch(location)
     if match is None:
         problem = f"is at {location!r}, which is not on S3" if location else "has no location"
-        raise _unsupported(subject, problem, name)
+        raise subject.refused(problem)
     bucket, prefix = match[1], (match[2] or "").strip("/")
     return readable_uri(f"s3://{bucket}/" + (f"{prefix}/" if prefix else ""))
 
 
 def _reading(
-    descriptor: StorageDescriptorOutputTypeDef, parameters: Mapping[str, str], subject: str, name: str
+    descriptor: StorageDescriptorOutputTypeDef, parameters: Mapping[str, str], subject: _Subject
 ) -> TableReading:
-    serde = _serde(descriptor, parameters, subject, name)
+    serde = _serde(descriptor, parameters, subject)
     options = {**parameters, **descriptor.get("SerdeInfo", {}).get("Parameters", {})}
     for option in _UNKNOWN_OPTIONS:
         if options.get(option, "") not in ("", "0", "false"):
-            raise _unsupported(subject, f"has the option {option}={options[option]}", name)
+            raise subject.refused(f"has the option {option}={options[option]}")
     match serde:
         case SerDe.LAZY_SIMPLE | SerDe.OPEN_CSV:
-            return _text_reading(serde, options, bool(_library(descriptor)), subject, name)
+            return _text_reading(serde, options, bool(_library(descriptor)), subject)
         case SerDe.HIVE_JSON | SerDe.OPENX_JSON:
-            return _json_reading(serde, options, subject, name)
+            return _json_reading(serde, options, subject)
         case _:
             access = options.get(f"{serde}.column.index.access", "").lower()
             return TableReading(serde=serde, by_position=access == "true")
@@ -222,8 +236,8 @@ def _library(descriptor: StorageDescriptorOutputTypeDef) -> str:
     return descriptor.get("SerdeInfo", {}).get("SerializationLibrary", "")
 
 
-def _serde(descriptor: StorageDescriptorOutputTypeDef, parameters: Mapping[str, str], subject: str, name: str) -> SerDe:
-    """Returns the only one that fits everything that the catalog states. Never guesses from names or by default."""
+def _serde(descriptor: StorageDescriptorOutputTypeDef, parameters: Mapping[str, str], subject: _Subject) -> SerDe:
+    """Returns the only SerDe that fits everything that the catalog states. Never guesses from names or by default."""
     stated = (
         ("input format", descriptor.get("InputFormat", ""), _INPUT_FORMATS),
         ("SerDe", _library(descriptor), _LIBRARIES),
@@ -234,17 +248,17 @@ def _serde(descriptor: StorageDescriptorOutputTypeDef, parameters: Mapping[str, 
         if value:
             fitting = known.get(value.lower())
             if fitting is None:
-                raise _unsupported(subject, f"has {what} {value}; {_COPY}", name)
+                raise subject.refused(f"has {what} {value}; {_COPY}")
             possible &= fitting
     if possible in _DEFAULTS:
         return _DEFAULTS[possible]
     if len(possible) != 1:
         listed = ", ".join(f"{what} {value or '(none)'}" for what, value, _ in stated)
-        raise _unsupported(subject, f"does not say which format it has: {listed}", name)
+        raise subject.refused(f"does not say which format it has: {listed}")
     return next(iter(possible))
 
 
-def _text_reading(serde: SerDe, options: Mapping[str, str], has_library: bool, subject: str, name: str) -> TableReading:
+def _text_reading(serde: SerDe, options: Mapping[str, str], has_library: bool, subject: _Subject) -> TableReading:
     quote, null_text = '"', "\\N"
     if serde is SerDe.OPEN_CSV:
         delimiter, quote = options.get("separatorChar", ","), options.get("quoteChar", '"')
@@ -258,27 +272,27 @@ def _text_reading(serde: SerDe, options: Mapping[str, str], has_library: bool, s
         escape, null_text = _hive_byte(options.get("escape.delim", "")), options.get("serialization.null.format", "\\N")
         characters = {"field separator": delimiter} | ({"escape character": escape} if escape else {})
         if options.get("line.delim", "\n") not in ("\n", "\\n", "10"):
-            raise _unsupported(subject, f"has the line separator {options['line.delim']!r}", name)
+            raise subject.refused(f"has the line separator {options['line.delim']!r}")
     found = {what: _ESCAPED.get(one, one) for what, one in characters.items()}
     for what, one in found.items():
         if len(one) != 1 or not one.isascii() or one in "\r\n\0":
-            raise _unsupported(subject, f"has the {what} {one!r}, which is not one ASCII character", name)
+            raise subject.refused(f"has the {what} {one!r}, which is not one ASCII character")
     if len(set(found.values())) != len(found):
-        raise _unsupported(subject, f"uses one character for two things: {found}", name)
+        raise subject.refused(f"uses one character for two purposes: {found}")
     return TableReading(
         serde=serde,
         delimiter=found["field separator"],
         quote=found.get("quote character", '"'),
         escape=found.get("escape character", ""),
         null_text=null_text,
-        encoding=_encoding(options.get("serialization.encoding", "utf-8"), subject, name),
-        skip_lines=_count(options.get("skip.header.line.count", "0"), subject, name),
+        encoding=_encoding(options.get("serialization.encoding", "utf-8"), subject),
+        skip_lines=_count(options.get("skip.header.line.count", "0"), subject),
     )
 
 
-def _json_reading(serde: SerDe, options: Mapping[str, str], subject: str, name: str) -> TableReading:
+def _json_reading(serde: SerDe, options: Mapping[str, str], subject: _Subject) -> TableReading:
     if options.get("case.insensitive", "true").lower() != "true":
-        raise _unsupported(subject, "has case-sensitive keys (case.insensitive)", name)
+        raise subject.refused("has case-sensitive keys (case.insensitive)")
     mapped = [
         (option.removeprefix("mapping."), key) for option, key in options.items() if option.startswith("mapping.")
     ]
@@ -290,20 +304,22 @@ def _json_reading(serde: SerDe, options: Mapping[str, str], subject: str, name: 
     )
 
 
-def _encoding(stated: str, subject: str, name: str) -> str:
+def _encoding(stated: str, subject: _Subject) -> str:
     try:
         found = codecs.lookup(stated)
         is_ascii = "a\n,".encode(stated) == b"a\n,"
     except (LookupError, ValueError):
         is_ascii = False
     if not is_ascii:
-        raise _unsupported(subject, f"has the encoding {stated}, whose lines cannot be told apart", name)
+        raise subject.refused(
+            f"has the encoding {stated}, which is unknown, or in which line ends and separators are not those of ASCII"
+        )
     return found.name
 
 
-def _count(stated: str, subject: str, name: str) -> int:
+def _count(stated: str, subject: _Subject) -> int:
     if not (stated.isascii() and stated.isdigit() and len(stated) < 10):
-        raise _unsupported(subject, f"has skip.header.line.count={stated}", name)
+        raise subject.refused(f"has skip.header.line.count={stated}")
     return int(stated)
 
 
@@ -313,12 +329,12 @@ def _hive_byte(value: str) -> str:
 
 
 def _check_columns(source: TableSource) -> None:
-    subject, is_text = f"table {source.name}", source.reading.serde in _TEXT
+    subject, is_text = _Subject(f"table {source.name}", source.name), source.reading.serde in _TEXT
     names = [column.name.lower() for column in source.columns + source.partition_keys]
     if not source.columns:
-        raise _unsupported(subject, "has no columns", source.name)
+        raise subject.refused("has no columns")
     if doubled := next((one for one in names if names.count(one) > 1), None):
-        raise _unsupported(subject, f"has several columns called {doubled}", source.name)
+        raise subject.refused(f"has several columns called {doubled}")
     for column in source.columns + source.partition_keys:
         base = _base(column.native_type)
         readable = base in _HIVE_TYPES or (base in _NESTED and source.reading.serde not in _CSV)
@@ -329,7 +345,7 @@ def _check_columns(source: TableSource) -> None:
         if column in source.partition_keys and base not in _HIVE_TYPES:
             readable = False
         if not readable:
-            raise _unsupported(subject, f"has the column {column.name} of type {column.native_type}", source.name)
+            raise subject.refused(f"has the column {column.name} of type {column.native_type}")
 
 
 def _columns(columns: Iterable[ColumnOutputTypeDef]) -> tuple[Column, ...]:
@@ -349,7 +365,3 @@ def _size_bytes(table: TableTypeDef) -> int | None:
     # A crawler writes `sizeKey`; Hive writes `totalSize`.
     size = parameters.get("sizeKey") or parameters.get("totalSize") or ""
     return int(size) if size.isascii() and size.isdigit() else None
-
-
-def _unsupported(subject: str, problem: str, name: str) -> UnsupportedFormat:
-    return UnsupportedFormat(f"{subject} {problem}", details={"table": name})

@@ -1,4 +1,4 @@
-"""Pages of a listing of the catalog: names that match a pattern, in order, up to a limit."""
+"""Pages of a catalog listing: the names that match a pattern, in order, up to a limit."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def collect(
     """Returns one page of entries, sorted by name within each answer of the catalog, and the cursor of the next page.
 
     `fetch` returns what the catalog gives for a token: names with entries, and the next token. `columns_of` returns
-    how many columns an entry has. Raises `InvalidRequest` for a cursor that no page has given.
+    how many columns an entry has. Raises `InvalidRequest` for a cursor that is not from an earlier page.
     """
     token, after = _parse(listing.cursor)
     found: list[Entry] = []
