@@ -134,7 +134,7 @@ def test_a_column_has_the_type_that_all_its_cells_have(
         (["1e400", "1.5"], ""),
         (["inf", "-inf"], ""),
         (["yes", "no"], ""),
-        (["1,234", "12,345"], "'1,234' and '12,345' the mark can be a decimal mark or separate thousands"),
+        (["1,234", "12,345"], "'1,234' and '12,345' the mark may be a decimal mark or separate thousands"),
         (["1.234 €", "2.000 €"], "use --decimal"),
         (["0,12,345"], ""),
         (["$5", "€6"], "different units ($, €)"),
@@ -143,14 +143,14 @@ def test_a_column_has_the_type_that_all_its_cells_have(
         (["ABC 123", "DEF 456"], ""),
         (
             ["01/02/2024", "03/04/2024"],
-            "'01/02/2024' and '03/04/2024', the order of day, month and year is not certain",
+            "'01/02/2024' and '03/04/2024', the order of day, month and year is not clear",
         ),
         (["24/01/31", "24/02/01"], "use --date-order"),
         (["2024-02-30", "2024-02-28"], "do not exist"),
         (["2024-01-31T10:00Z", "2024-01-31T10:00"], "not all written in the same way"),
         (["24:00", "25:30"], ""),
         (["10:30 PM", "11:30"], ""),
-        (["0.1234567890123456789012345678901", "1"], "more digits than types hold exactly; use --type c0=number"),
+        (["0.1234567890123456789012345678901", "1"], "more digits than any type holds exactly; use --type c0=number"),
     ],
 )
 def test_what_could_lose_information_or_mean_two_things_stays_text(cells: list[str], warning: str) -> None:

@@ -14,8 +14,8 @@ from pyarrow import compute
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-# Below this share of different values, each is converted once. To find them costs about as much as one regex.
 _SAMPLE_CELLS: Final = 1024
+# Up to this share of distinct values, each is converted once. Finding them costs about as much as one regex.
 _FEW: Final = 0.5
 
 
@@ -48,7 +48,7 @@ def trimmed(cells: pa.StringArray) -> pa.StringArray:
 
 
 def by_distinct(cells: pa.StringArray, convert: Callable[[pa.StringArray], pa.Array]) -> pa.Array:
-    """Returns `convert(cells)`, calling it with each different value once if there are few."""
+    """Returns `convert(cells)`, but converts each distinct value only once if there are few."""
     sample = cells.slice(0, _SAMPLE_CELLS)
     if len(compute.unique(sample)) > _FEW * len(sample):
         return convert(cells)

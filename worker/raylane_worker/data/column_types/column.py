@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 from pyarrow import compute
@@ -27,12 +27,15 @@ from raylane_worker.data.column_types.forms import (
     fits,
 )
 from raylane_worker.data.column_types.plain import AnyNumbers, Floats, Integers, PlainNumbers
+from raylane_worker.data.quoted import clipped, quoted
 
-# So many cells show that a column holds words; the others need no look then.
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# Of a batch with at least `_FEW_CELLS`, the first ones are looked at alone: if they are words, the rest is skipped.
 _FIRST_CELLS: Final = 32
 _FEW_CELLS: Final = 1024
 _MAYBE_NUMBER: Final = re.compile("[0-9]|^-?inf", re.IGNORECASE)
-_SHOWN_CHARACTERS: Final = 100
 _SHOWN_DATES: Final = 2
 # A column of numbers with a few words in it is worth a hint, one of words with a few numbers is not.
 _NEARLY_ALL: Final = 0.9
@@ -63,7 +66,7 @@ class Marks:
 
 @dataclass(frozen=True)
 class Decision:
-    """How a column is read. `warning` tells a doubt. It is final if only a misfit in later cells can change it."""
+    """How a column is read. `warning` names a doubt. It is final if only a misfit in later cells can change it."""
 
     form: Form
     warning: str | None = None
@@ -145,17 +148,17 @@ class ColumnCells:
         for pattern, kind in _LOOKS:
             looks = compute.match_substring_regex(cells, pattern)
             if looks.false_count and looks.true_count + self._seen >= _NEARLY_ALL * (len(cells) + self._seen):
-                odd = cells.filter(compute.invert(looks))[0].as_py()[:_SHOWN_CHARACTERS]
+                odd = cells.filter(compute.invert(looks))[0].as_py()
                 self._misfit = (
-                    f"column {self._shown} is text, because it holds {odd!r} beside cells of type {kind}; "
-                    "use --null to count such words as missing"
+                    f"column {self._shown} is text, because it holds {quoted(odd)} among cells of type {kind}; "
+                    "use --null to count such words as missing values"
                 )
                 return
         some = distinct(cells).slice(0, _FIRST_CELLS).to_pylist()
         if self._wants_moments and all(any(style.order for style in possible_styles(cell)) for cell in some):
             self._misfit = (
                 f"column {self._shown} is text, because its cells look like dates but are not all written in the same "
-                f"way, or do not exist: {_quoted(tuple(some[:_SHOWN_DATES]))}"
+                f"way, or do not exist: {_listed(some[:_SHOWN_DATES])}"
             )
 
     def _see_numbers(self, each: pa.StringArray) -> None:
@@ -219,11 +222,11 @@ class ColumnCells:
         """Returns a warning for numbers such as 1.234, if only other columns decide what they are, or nothing does."""
         if marks.is_said or self.asked is not None:
             return None
-        shown = _quoted(self._decorated.examples)
+        shown = _listed(self._decorated.examples)
         if has_groups:
             return (
                 f"column {self._shown}: the points of {shown} are taken to separate thousands, because other columns "
-                f"have decimal commas; if they do not, use --type {self.name[:_SHOWN_CHARACTERS]}=string"
+                f"have decimal commas; if they do not, use --type {clipped(self.name)}=string"
             )
         if marks.decimal is None and not marks.comma_delimits:
             return (
@@ -243,11 +246,11 @@ class ColumnCells:
     def _moment(self, marks: Marks) -> Decision | None:
         form = self._moments.form(marks.date_order or self._order_of_dots(marks))
         if form is None:
-            shown = _quoted(self._moments.examples)
+            shown = _listed(self._moments.examples)
             return Decision(
                 Texts(),
                 f"column {self._shown} stays text: in its dates, such as {shown}, the order of day, month and year is "
-                "not certain; use --date-order dmy, mdy or ymd",
+                "not clear; use --date-order dmy, mdy or ymd",
                 is_final=False,
             )
         if self.asked is ColumnType.TIMESTAMP:
@@ -262,29 +265,33 @@ class ColumnCells:
 
     def _doubtful_numbers(self) -> str:
         return (
-            f"column {self._shown} stays text: in numbers such as {_quoted(self._decorated.examples)} the mark can be "
+            f"column {self._shown} stays text: in numbers such as {_listed(self._decorated.examples)} the mark may be "
             "a decimal mark or separate thousands; use --decimal . or --decimal ,"
         )
 
     def _long_numbers(self) -> str:
         return (
-            f"column {self._shown} stays text, because its numbers have more digits than types hold exactly; "
-            f"use --type {self.name[:_SHOWN_CHARACTERS]}=number for rounded ones"
+            f"column {self._shown} stays text, because its numbers have more digits than any type holds exactly; "
+            f"use --type {clipped(self.name)}=number for rounded ones"
         )
 
     def _odd_units(self) -> str:
         units = sorted(unit or "no unit" for unit in self._decorated.units)
         if len(units) > 1:
-            return f"column {self._shown} stays text: its numbers have different units ({', '.join(units)})"
-        return f"column {self._shown} stays text: all its numbers are in parentheses, or end with a minus"
+            listed = ", ".join(units)
+            return f"column {self._shown} stays text: its numbers have different units ({listed}); convert them to one"
+        return (
+            f"column {self._shown} stays text: all its numbers are in parentheses or end with a minus; write negative "
+            "numbers as -5"
+        )
 
     @property
     def _shown(self) -> str:
-        return repr(self.name[:_SHOWN_CHARACTERS])
+        return quoted(self.name)
 
 
-def _quoted(examples: tuple[str, ...]) -> str:
-    return " and ".join(repr(one[:_SHOWN_CHARACTERS]) for one in examples)
+def _listed(examples: Sequence[str]) -> str:
+    return " and ".join(map(quoted, examples))
 
 
 def _is_whole(arrow_type: pa.DataType) -> bool:

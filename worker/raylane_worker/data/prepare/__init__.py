@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from raylane_common.wire.reading import ReadingOptions
 
-# Ray reads a CSV with one task, which takes seconds for so much.
+# Ray reads a CSV in one task, which takes seconds for a file of this size.
 MAX_ORIGINAL_BYTES: Final = 64 * 1024 * 1024
 _MAX_WARNINGS: Final = 50
 _NUMBERS: Final = (ColumnType.INTEGER, ColumnType.NUMBER)
@@ -47,10 +47,10 @@ def read_file(
 ) -> FileContent:
     """Reads the file at `path`. Blocks for as long as that takes: call it in a thread.
 
-    `filename` is its name on S3, or its whole address, by which Ray judges it. `options` is what the user says about
-    it. Writes the prepared copy to `copy_to` if there is a reason for one, such as more than `max_original_bytes`. With
-    `share_samples`, the profile holds frequent values. Raises `InvalidFile`, and `InvalidRequest` if an option does not
-    fit the file.
+    `filename` is its name on S3 or its whole URI: how Ray reads a file depends on it. `options` is what the user says
+    about the file. Writes the prepared copy to `copy_to` if there is a reason for one, such as more than
+    `max_original_bytes`. With `share_samples`, the profile holds frequent values. Raises `InvalidFile`, and
+    `InvalidRequest` if an option does not fit the file.
     """
     sniffed = sniff(path, options)
     reading = sniffed.reading
@@ -104,7 +104,7 @@ def _warnings(file: File, found: Converted, columns: tuple[Column, ...]) -> Iter
     if warning := formula_warning(texts):
         yield warning
     if found.profile.is_left_out:
-        yield f"the file has {len(names):,} columns; with more than {MAX_COLUMNS:,}, nothing is told of their values"
+        yield f"the file has {len(names):,} columns; with more than {MAX_COLUMNS:,}, it has no profile"
     if found.rows == 0:
         yield "there are no rows below the header"
 

@@ -12,6 +12,7 @@ from pyarrow import parquet
 
 from raylane_common.wire.names import FileFormat
 from raylane_common.wire.reading import NULL_MARKERS
+from raylane_worker.data.quoted import clipped, quoted
 from raylane_worker.data.readers.plain_types import is_plain
 
 if TYPE_CHECKING:
@@ -28,13 +29,12 @@ _COMPRESSED: Final = (".gz", ".bz2", ".zst", ".lz4", ".snappy")
 _OTHER_KEY: Final = re.compile(r";(\?|$)|\?$")
 _UTF8: Final = ("utf-8", "ascii")
 _MAX_LISTED: Final = 3
-_SHOWN_CHARACTERS: Final = 100
 
 
 def reasons_at_sight(
     path: Path, key: str, reading: Reading, names: Sequence[str], unique: Sequence[str], limit_bytes: int
 ) -> list[str]:
-    """Returns why Ray cannot read the file itself, as far as its dialect, key and size say; nothing if it may.
+    """Returns why Ray cannot read the file itself, judged by its dialect, key and size; nothing if it may.
 
     `key` is where the file is on S3. `names` are those in the file, and `unique` the final ones.
     """
@@ -47,7 +47,7 @@ def reasons_at_sight(
     found = (
         (path.stat().st_size > limit_bytes, _too_large(limit_bytes)),
         (key.lower().endswith(_COMPRESSED), "Ray would take it for a compressed file because of its name"),
-        (_OTHER_KEY.search(key) is not None, "Ray would look for another name"),
+        (_OTHER_KEY.search(key) is not None, "Ray would look for a file of another name"),
         (reading.compression is not None, f"the file is compressed ({reading.compression})"),
         (reading.encoding not in _UTF8, f"the text is {reading.encoding}"),
         (reading.delimiter != ",", f"the delimiter is {reading.delimiter!r}"),
@@ -55,7 +55,7 @@ def reasons_at_sight(
         (bool(reading.escape), f"quotes are escaped with {reading.escape!r}"),
         (reading.header_line != 1, header),
         (bool(reading.comment), f"lines that begin with {reading.comment!r} are comments"),
-        (set(reading.null_markers) | {""} != set(NULL_MARKERS), "other words than usual count as missing values"),
+        (set(reading.null_markers) | {""} != set(NULL_MARKERS), "the words for missing values are not the usual ones"),
         (tuple(names) != tuple(unique), "columns were renamed"),
     )
     return [reason for applies, reason in found if applies]
@@ -66,13 +66,13 @@ def _reasons_of_parquet(
 ) -> list[str]:
     with parquet.ParquetFile(path) as file:
         groups, schema = file.num_row_groups, file.schema_arrow
-    odd = next((_quoted(one.name) for one in schema if not is_plain(one)), "")
+    odd = next((quoted(one.name) for one in schema if not is_plain(one)), "")
     found = (
         (path.stat().st_size > limit_bytes and groups == 1, _too_large(limit_bytes)),
-        # Ray takes what follows a '?' for no part of the name.
+        # For Ray, a '?' ends the name.
         (not key.partition("?")[0].lower().endswith(".parquet"), "its name does not end in .parquet, so Ray skips it"),
         (tuple(names) != tuple(unique), "columns were renamed"),
-        (bool(odd), f"Ray and pandas do not treat the type of column {odd} alike"),
+        (bool(odd), f"Ray and pandas handle the type of column {odd} differently"),
     )
     return [reason for applies, reason in found if applies]
 
@@ -82,7 +82,7 @@ def _too_large(limit_bytes: int) -> str:
 
 
 class RaysReader:
-    """The rows of a CSV as Ray reads them, beside ours."""
+    """The rows of a CSV as Ray reads them, to be compared with ours."""
 
     def __init__(self, reader: arrow_csv.CSVStreamingReader) -> None:
         self._reader = reader
@@ -91,15 +91,15 @@ class RaysReader:
         self.schema: pa.Schema = reader.schema
 
     def differing_types(self, schema: pa.Schema) -> list[str]:
-        """Returns a reason for each column of `schema` to which Ray gives a type with other values."""
+        """Returns a reason for each column of `schema` for which Ray chooses a type with other values."""
         if len(schema) != len(self.schema):
-            return ["Ray would find another number of columns"]
+            return ["Ray would find a different number of columns"]
         found = [
-            f"Ray would take column {_quoted(one.name)} for {theirs}, not {one.type}"
+            f"Ray would read column {quoted(one.name)} as {theirs}, not as {one.type}"
             for one, theirs in zip(schema, self.schema.types, strict=True)
             if not _is_alike(one.type, theirs)
         ]
-        more = [f"and {len(found) - _MAX_LISTED:,} columns more"] if len(found) > _MAX_LISTED else []
+        more = [f"and so on for {len(found) - _MAX_LISTED:,} more columns"] if len(found) > _MAX_LISTED else []
         return [*found[:_MAX_LISTED], *more]
 
     def differing_values(self, batch: pa.RecordBatch) -> str | None:
@@ -109,13 +109,13 @@ class RaysReader:
             try:
                 theirs = self._next(batch.num_rows - place)
             except pa.ArrowInvalid as error:
-                return f"Ray could not read it: {str(error).splitlines()[0][:_SHOWN_CHARACTERS]}"
+                return f"Ray could not read it: {clipped(str(error).splitlines()[0])}"
             if theirs is None:
                 return "Ray would find fewer rows"
             ours = batch.slice(place, theirs.num_rows)
             for field, mine, its in zip(batch.schema, ours.columns, theirs.columns, strict=True):
                 if not _is_same(mine, its):
-                    return f"Ray would read other values in column {_quoted(field.name)}"
+                    return f"Ray would read different values in column {quoted(field.name)}"
             place += theirs.num_rows
         return None
 
@@ -124,7 +124,7 @@ class RaysReader:
         try:
             return "Ray would find more rows" if self._next(1) is not None else None
         except pa.ArrowInvalid as error:
-            return f"Ray could not read it: {str(error).splitlines()[0][:_SHOWN_CHARACTERS]}"
+            return f"Ray could not read it: {clipped(str(error).splitlines()[0])}"
 
     def _next(self, rows: int) -> pa.RecordBatch | None:
         batch = self._left
@@ -164,7 +164,3 @@ def _is_same(ours: pa.Array, theirs: pa.Array) -> bool:
         return bool(ours.equals(theirs if theirs.type == ours.type else theirs.cast(ours.type)))
     except pa.ArrowInvalid:
         return False
-
-
-def _quoted(name: str) -> str:
-    return repr(name[:_SHOWN_CHARACTERS])

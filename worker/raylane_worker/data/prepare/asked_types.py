@@ -1,8 +1,8 @@
-"""Finds the cell that does not have the type that the user gives to its column."""
+"""Checks that columns have the types that the user gives to them, and names the first cell that does not."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import pyarrow as pa
 
@@ -12,6 +12,7 @@ from raylane_worker.data.column_types import Decided, Misfit, convert, markers_o
 from raylane_worker.data.column_types.column import ColumnCells, Marks
 from raylane_worker.data.column_types.forms import ARROW_TYPES, Cast, Form, Texts
 from raylane_worker.data.prepare.chunks import chunks
+from raylane_worker.data.quoted import clipped, quoted
 from raylane_worker.data.readers import open_batches
 from raylane_worker.data.readers.csv_file import open_file as open_csv
 
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
     from raylane_worker.data.prepare.file import File
-
-_SHOWN_CHARACTERS: Final = 100
 
 
 def check_asked(file: File, decided: Decided) -> None:
@@ -32,13 +31,13 @@ def check_asked(file: File, decided: Decided) -> None:
 
 
 def refuse_cast(file: File, index: int) -> NoReturn:
-    """Raises `InvalidFile` for a column whose values the file gives a type that does not become the user's."""
+    """Raises `InvalidFile` for a column whose values have another type in the file and cannot be converted."""
     _refuse(file, index, file.options.types[file.names[index]], None)
 
 
 def _refuse(file: File, index: int, asked: ColumnType, decided: Decided | None) -> NoReturn:
     name = file.names[index]
-    shown = name[:_SHOWN_CHARACTERS]
+    shown = clipped(name)
     rows = 0
     with open_batches(file.path, file.reading) as batches:
         for chunk in chunks(batches):
@@ -46,13 +45,9 @@ def _refuse(file: File, index: int, asked: ColumnType, decided: Decided | None) 
             if place is not None:
                 _refuse_cell(file, name, chunk.column(index)[place], rows + place + 1, asked)
             rows += chunk.num_rows
-    doubt = next((one for one in decided.warnings if repr(shown) in one), None) if decided else None
-    raise InvalidFile(
-        doubt
-        or f"types.{shown}: the cells are not of type {asked}, because they are written in several ways; "
-        f"use --type {shown}=string",
-        details={"column": name},
-    )
+    doubt = next((one for one in decided.warnings if quoted(name) in one), None) if decided else None
+    problem = f"the cells are not of type {asked}, because they are written in several ways; use --type {shown}=string"
+    raise InvalidFile(f"types.{shown}: {doubt or problem}", details={"column": name})
 
 
 def _refuse_cell(file: File, name: str, cell: pa.Scalar, row: int, asked: ColumnType) -> NoReturn:
@@ -62,9 +57,9 @@ def _refuse_cell(file: File, name: str, cell: pa.Scalar, row: int, asked: Column
         with open_csv(file.path, file.reading) as batches:
             place["line"] = line = batches.line_of(row)
         where += f" (line {line})"
-    column, shown = name[:_SHOWN_CHARACTERS], str(cell.as_py())[:_SHOWN_CHARACTERS]
+    column, shown = clipped(name), quoted(str(cell.as_py()))
     raise InvalidFile(
-        f"types.{column}: {where} holds {shown!r}, which is not of type {asked}; correct it, leave out "
+        f"types.{column}: {where} holds {shown}, which is not of type {asked}; correct it, leave out "
         f"--type {column}={asked}, or use --null to count such words as missing",
         details=place,
     )

@@ -1,4 +1,4 @@
-"""Says where a number or a group may surprise, because cells are read differently than people may expect."""
+"""Warns where a number or a group may surprise, because cells are not read as people may expect."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from pyarrow import compute
 
 from raylane_worker.data.column_types.dates import Moments
+from raylane_worker.data.quoted import clipped, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 # Spreadsheets read 30 as 1930, and 29 as 2029.
 _DOUBTFUL_YEAR: Final = "2030"
-_SHOWN_CHARACTERS: Final = 100
 # Text in a formula keeps its zeros; a narrow column shows no number.
 _FORMULA: Final = re.compile(r'="[^"]*"|#{3,}')
 _MAX_MARKERS: Final = 5
@@ -46,7 +46,7 @@ class MarkerCounts:
         """Yields a warning for each column. Somebody may mean Namibia by `NA`."""
         for index, counts in sorted(self._counts.items()):
             if found := [f"{word!r} ({count:,})" for word, count in counts.most_common(_MAX_MARKERS)]:
-                name = repr(self._names[index][:_SHOWN_CHARACTERS])
+                name = quoted(self._names[index])
                 yield f"in column {name} these words count as missing values: {', '.join(found)}"
 
 
@@ -56,19 +56,17 @@ def spelling_warnings(name: str, counts: Mapping[str, int]) -> Iterator[str]:
     for text in counts:
         other = first.setdefault(text.strip().lower(), text)
         if other != text:
-            found = " and ".join(repr(one[:_SHOWN_CHARACTERS]) for one in (other, text))
-            shown = repr(name[:_SHOWN_CHARACTERS])
-            yield f"in column {shown} some texts differ only in case or in spaces around them, such as {found}"
+            found = f"{quoted(other)} and {quoted(text)}"
+            yield f"in column {quoted(name)} some texts differ only in case or in spaces around them, such as {found}"
             return
 
 
 def century_warnings(name: str, form: Form | None, greatest: object) -> Iterator[str]:
     """Yields a warning if years of two digits became 2030 to 2068; `greatest` is the last date of the column."""
     if isinstance(form, Moments) and not form.style.long_year and str(greatest) >= _DOUBTFUL_YEAR:
-        shown = name[:_SHOWN_CHARACTERS]
         yield (
-            f"column {shown!r} has years of two digits: 30 to 68 are read as 2030 to 2068, and its last date is "
-            f"{greatest}; if that is wrong, write years with four digits, or use --type {shown}=string"
+            f"column {quoted(name)} has years of two digits: 30 to 68 are read as 2030 to 2068, and its last date is "
+            f"{greatest}; if that is wrong, write years with four digits, or use --type {clipped(name)}=string"
         )
 
 
@@ -78,7 +76,7 @@ def formula_warning(texts: Mapping[str, Iterable[str]]) -> str | None:
         found = next((cell for cell in cells if _FORMULA.fullmatch(cell)), None)
         if found is not None:
             return (
-                f"cells such as {found[:_SHOWN_CHARACTERS]!r} in column {name[:_SHOWN_CHARACTERS]!r} stay as they are: "
+                f"cells such as {quoted(found)} in column {quoted(name)} stay as they are: "
                 "a spreadsheet wrote a formula, or had no room for the value"
             )
     return None

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from pathlib import Path
 
-# Ray reads a row group with one task. One that is held in memory has at most this size.
+# Ray reads a row group in one task. The row group that is held in memory has at most this size.
 _GROUP_BYTES: Final = 16 * 1024 * 1024
 _GROUP_ROWS: Final = 1024 * 1024
 
 
 class CopyWriter:
-    """Takes the rows of a table and writes them in row groups, one beside the reading of the next."""
+    """Takes the rows of a table and writes them in row groups. One is written while the next is read."""
 
     def __init__(self, writer: parquet.ParquetWriter, thread: ThreadPoolExecutor) -> None:
         self._writer = writer
@@ -58,7 +58,7 @@ class CopyWriter:
 
 @contextmanager
 def copy_writer(path: Path, schema: pa.Schema) -> Iterator[CopyWriter]:
-    """Opens a new file at `path`. What is there is replaced."""
+    """Opens a new file at `path`, in place of any that is there."""
     with (
         parquet.ParquetWriter(path, schema, compression="zstd", compression_level=1) as file,
         ThreadPoolExecutor(max_workers=1) as thread,

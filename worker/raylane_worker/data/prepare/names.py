@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING, Final
 
 from raylane_common.errors import InvalidRequest
 from raylane_common.nearest import NearestNames
+from raylane_worker.data.quoted import clipped, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 _MAX_LISTED: Final = 5
-_SHOWN_CHARACTERS: Final = 100
 
 
 def unique_names(names: Sequence[str]) -> list[str]:
     """Returns a name for each column: `column_3` for an empty one, `amount_2` for the second `amount`.
 
-    Spaces around a name are left out. No new name is one that another column has in the file.
+    Spaces around a name are left out, and several within it become one. No new name is that of another column.
     """
     given = [" ".join(name.split()) if name.strip() else "" for name in names]
     taken, found = set(given), set[str]()
@@ -45,24 +45,21 @@ def rename_warnings(names: Sequence[str], new_names: Sequence[str]) -> Iterator[
         yield f"renamed columns: {', '.join(renamed[:_MAX_LISTED])}{more}"
 
 
-def check_names(said: Iterable[str], names: Sequence[str]) -> None:
+def check_names(asked: Iterable[str], names: Sequence[str]) -> None:
     """Raises `InvalidRequest` if the user gives a type to a column that does not exist."""
-    unknown = min(set(said) - set(names), default=None)
+    unknown = min(set(asked) - set(names), default=None)
     if unknown is None:
         return
     if similar := NearestNames(names).find(unknown):
         hint = f"did you mean {_listed(similar)}?"
     else:
         hint = f"it has {_listed(names)}"
-    raise InvalidRequest.field(
-        f"reading.types.{unknown[:_SHOWN_CHARACTERS]}",
-        f"the file has no column {unknown[:_SHOWN_CHARACTERS]!r}; {hint}",
-    )
+    raise InvalidRequest.field(f"reading.types.{clipped(unknown)}", f"the file has no column {quoted(unknown)}; {hint}")
 
 
 def _listed(names: Sequence[str]) -> str:
     more = " …" if len(names) > _MAX_LISTED else ""
-    return ", ".join(repr(name[:_SHOWN_CHARACTERS]) for name in names[:_MAX_LISTED]) + more
+    return ", ".join(quoted(name) for name in names[:_MAX_LISTED]) + more
 
 
 def _free(name: str, taken: set[str], number: int, *, first: str = "") -> str:

@@ -22,6 +22,7 @@ from raylane_worker.data.prepare.cell_warnings import MarkerCounts
 from raylane_worker.data.prepare.chunks import chunks
 from raylane_worker.data.prepare.copy import CopyWriter, copy_writer
 from raylane_worker.data.profile import TableProfile
+from raylane_worker.data.quoted import quoted
 from raylane_worker.data.readers import open_batches
 
 if TYPE_CHECKING:
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
 # More passes than these cannot be needed: decide, see that Ray reads other values, see that a sum overflows.
 _MAX_PASSES: Final = 4
-_SHOWN_CHARACTERS: Final = 100
 # A table has few totals at its end.
 _LAST_ROWS: Final = 5
 
@@ -70,7 +70,7 @@ class _Repeat(Exception):
 def convert_file(file: File, reasons: Sequence[str], copy_to: Path) -> Converted:
     """Reads the whole file, and writes it to `copy_to` if there is a reason for a copy.
 
-    `reasons` are those that are known before. Raises `InvalidFile`.
+    `reasons` are those that are known beforehand. Raises `InvalidFile`.
     """
     decided: Decided | None = None
     found = list(reasons)
@@ -99,7 +99,7 @@ def _decider(file: File, batches: Batches, schema: pa.Schema) -> TypeDecider:
 
 
 def _pass(file: File, decided: Decided | None, reasons: list[str], copy_to: Path) -> Converted:
-    """Converts the file once. Raises `_Repeat` if that has to be done in another way."""
+    """Converts the file once. Raises `_Repeat` if other types are needed, or a copy."""
     with ExitStack() as stack:
         batches = stack.enter_context(open_batches(file.path, file.reading))
         parts = chunks(batches)
@@ -155,7 +155,7 @@ def _convert(
         found.rows += batch.num_rows
         found.profile.see(batch)
         found.last_rows = batch.slice(max(0, batch.num_rows - _LAST_ROWS))
-        _hand_on(batch, decided, rays, writer)
+        _compare_and_copy(batch, decided, rays, writer)
     if rays is not None and (reason := rays.differing_end()):
         raise _Repeat(decided, [reason])
     found.warnings = list(batches.warnings)
@@ -186,7 +186,9 @@ def _typed(file: File, part: pa.RecordBatch, found: Converted) -> pa.RecordBatch
     return pa.RecordBatch.from_arrays([columns[index] for index in found.kept], names=found.schema.names)
 
 
-def _hand_on(batch: pa.RecordBatch, decided: Decided, rays: RaysReader | None, writer: CopyWriter | None) -> None:
+def _compare_and_copy(
+    batch: pa.RecordBatch, decided: Decided, rays: RaysReader | None, writer: CopyWriter | None
+) -> None:
     if rays is not None and (reason := rays.differing_values(batch)):
         raise _Repeat(decided, [reason])
     if writer is not None:
@@ -200,8 +202,8 @@ def _check_sums(found: Converted) -> None:
         return
     columns = {found.kept[place] for place in places}
     forms = [_wide(form) if index in columns else form for index, form in enumerate(found.decided.forms)]
-    names = [found.schema.names[place][:_SHOWN_CHARACTERS] for place in places]
-    reasons = [f"the sum of column {name!r} may need more than 64 bits" for name in names]
+    names = [quoted(found.schema.names[place]) for place in places]
+    reasons = [f"the sum of column {name} may need more than 64 bits" for name in names]
     decided = Decided(tuple(forms), found.decided.warnings, is_final=True)
     raise _Repeat(decided, [*found.reasons, *reasons])
 
