@@ -68,6 +68,12 @@ class FileFormat(StrEnum):
     ARROW = "arrow"
     WORKBOOK = "workbook"
 
+    @property
+    def described(self) -> str:
+        """The end of "the file is …"."""
+        words = {FileFormat.CSV: "a CSV", FileFormat.JSON_LINES: "JSON lines", FileFormat.WORKBOOK: "a workbook"}
+        return words.get(self, self.upper() if self is FileFormat.JSON else self.capitalize())
+
 
 class Compression(StrEnum):
     """The compressions that an upload may have."""

@@ -55,7 +55,7 @@ def test_what_a_writer_writes_has_regular_quotes(rows: list[list[str]], chunk: i
 @pytest.mark.parametrize(
     ("late", "problem"),
     [
-        ('7,"abc\n8,"def"\n9,"ghi"\n', "begins on line 25002 has text behind the quote"),
+        ('7,"abc\n8,"def"\n9,"ghi"\n', "begins on line 25002 has text after the quote"),
         ('7,"abc\n8,def\n', "a quote that opens on line 25002 is never closed"),
         ('"7,abc\n8,def\n', "a quote that opens on line 25002 is never closed"),
         ('7,"say \\"hi\\""\n', "use --escape"),

@@ -226,8 +226,8 @@ def test_a_sheet_without_a_header_loses_no_row(tmp_path: Path) -> None:
     [
         ({"sheet": "Other"}, InvalidFile, "sheet 'Other' is empty"),
         ({"sheet": "Nope"}, InvalidRequest, "there is no sheet 'Nope'; the workbook has 'Sales', 'Other'"),
-        ({"header_line": 2}, InvalidRequest, "is 2, and this row of the sheet is empty"),
-        ({"delimiter": ";"}, InvalidRequest, "reading.delimiter: does not fit, because the file is workbook"),
+        ({"header_line": 2}, InvalidRequest, "reading.header_line: row 2 of the sheet is empty"),
+        ({"delimiter": ";"}, InvalidRequest, "reading.delimiter: does not apply, because the file is a workbook"),
     ],
 )
 def test_a_sheet_that_cannot_be_read_is_refused(
@@ -364,7 +364,7 @@ def test_a_workbook_of_excel_95_is_read_with_a_doubt_about_negative_times(tmp_pa
     _, found, warnings = read(tmp_path, old_workbook([names, *cells], from_1904=from_1904))
     days = [date(2027, 3, 16), date(2023, 3, 15)] if from_1904 else [date(2023, 3, 15), date(2019, 3, 14)]
     assert found == [("Zoë", 1.5, time(10, 30), days[0]), ("b", -2, time(12), days[1])]
-    assert "a negative time would be read as another one; if there are some, save the workbook as .xlsx" in warnings
+    assert "negative times would be read as other times; if the sheet has some, save the workbook as .xlsx" in warnings
 
 
 @pytest.mark.parametrize(

@@ -271,7 +271,7 @@ def test_a_compressed_file_is_read(written: Written, pack: Callable[[bytes], byt
         (b"569,30,malignant,benign\n17.9,10.3,122,1,0,0\n20.5,17.7,132,1,0,0\n", "line 2 has 6 cells"),
         (b"Sales 2024\n1,alice,5\n2,bob,6\n", "delete what is above line 2"),
         (b'a,b\n"x,1\ny,2\nz,3\n', "a quote that opens on line 2 is never closed"),
-        (b'a,b\n1,"abc\n2,"def"\n3,"ghi\n', "begins on line 2 has text behind the quote"),
+        (b'a,b\n1,"abc\n2,"def"\n3,"ghi\n', "begins on line 2 has text after the quote"),
         (bytes(range(1, 256)), "not text, but binary data"),
         (b"sep=;\n", "only a separator line"),
         (b"BEGIN:VCARD\nFN:Ada\nEND:VCARD\n", "a vCard"),
@@ -359,7 +359,7 @@ def test_what_the_user_says_wins(
         ({"encoding": "klingon"}, "reading.encoding: 'klingon' is not a known encoding"),
         ({"encoding": "base64"}, "reading.encoding: 'base64' is not an encoding of text"),
         ({"delimiter": ",", "quote": ","}, "reading.delimiter: is also the quote"),
-        ({"sheet": "Sheet1"}, "reading.sheet: only a workbook has sheets"),
+        ({"sheet": "Sheet1"}, "reading.sheet: does not apply to a text file; leave it out"),
     ],
 )
 def test_an_option_that_does_not_fit_the_file_is_refused_by_name(

@@ -10,23 +10,14 @@ from raylane_common.wire.names import Compression, FileFormat
 if TYPE_CHECKING:
     from raylane_common.wire.reading import Reading
 
+SESSIONS: Final = "sessions/"
+"""How the keys of all sessions begin."""
+TRANSFERS: Final = "transfers/"
+"""How the keys of all transfers begin."""
 
-def original_key(session_id: str, filename: str) -> str:
-    """Returns the key of an upload. Every upload of the same filename to the same session has the same key."""
-    return f"sessions/{session_id}/csv/{filename}"
-
-
-def prepared_key(session_id: str, filename: str) -> str:
-    """Returns the key of the prepared copy of an upload."""
-    return f"sessions/{session_id}/data/{filename.translate(_FOR_RAY)}.parquet"
-
-
-def session_prefix(session_id: str) -> str:
-    """Returns how the keys of everything of a session begin, and of no other session."""
-    return f"{SESSIONS}{session_id}/"
-
-
-# Ray takes a '?' for the end of the name, and may drop a ';'. '%' is here so that no two names have the same key.
+GONE: Final = frozenset({"NoSuchKey", "404"})
+"""The codes with which S3 says that a key has no object."""
+# For Ray, a '?' ends the name, and it may drop a ';'. With '%', no two names have the same key.
 _FOR_RAY: Final = str.maketrans({character: f"%{ord(character):02X}" for character in "%?;"})
 PARQUET: Final = "application/vnd.apache.parquet"
 """The media type of a prepared copy, and of uploads of this format."""
@@ -44,13 +35,20 @@ _COMPRESSED: Final = {
     Compression.ZIP: "application/zip",
 }
 
-SESSIONS: Final = "sessions/"
-"""How the keys of all sessions begin."""
-TRANSFERS: Final = "transfers/"
-"""How the keys of all transfers begin."""
 
-GONE: Final = frozenset({"NoSuchKey", "404"})
-"""The codes with which S3 says that a key has no object."""
+def original_key(session_id: str, filename: str) -> str:
+    """Returns the key of an upload. Every upload of the same filename to the same session has the same key."""
+    return f"{session_prefix(session_id)}csv/{filename}"
+
+
+def prepared_key(session_id: str, filename: str) -> str:
+    """Returns the key of the prepared copy of an upload."""
+    return f"{session_prefix(session_id)}data/{filename.translate(_FOR_RAY)}.parquet"
+
+
+def session_prefix(session_id: str) -> str:
+    """Returns how all keys of a session begin, and no key of another session."""
+    return f"{SESSIONS}{session_id}/"
 
 
 def transfer_key(transfer_id: str) -> str:

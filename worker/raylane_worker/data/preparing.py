@@ -1,4 +1,4 @@
-"""Reads an uploaded file beside the event loop: a small one in a thread, a large one in a process of its own.
+"""Reads an uploaded file outside the event loop: a small one in a thread, a large one in a process of its own.
 
 The process keeps the memory of a worker small, can be ended at any time, and a library that crashes in it does not end
 the worker. See docs/decisions/0030.
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 # Reading needs a few times as much memory, and starting a process takes longer than reading so much.
 MAX_THREAD_BYTES: Final = 8 * 1024 * 1024
-# What is compressed may hold far more than its size says.
+# A compressed file may hold far more than its size suggests.
 MAX_PACKED_THREAD_BYTES: Final = 256 * 1024
 _PACKED: Final = (b"\x1f\x8b", b"BZh", b"\x28\xb5\x2f\xfd", b"PK\x03\x04", b"PAR1", b"ARROW1")
 # More than enough for 5 GiB; the lane's own limit comes first unless it was raised.
@@ -45,7 +45,7 @@ class Task(BaseModel):
 
 
 class Outcome(BaseModel):
-    """What a child found: one of both."""
+    """What a child found: either the content or an error."""
 
     content: FileContent | None = None
     error: ErrorInfo | None = None
@@ -131,8 +131,10 @@ def _content(output: bytes, status: int) -> FileContent:
 
 def _crash(status: int) -> RaylaneError:
     if status == -signal.SIGKILL:
-        return InternalError("the process that read the file was killed, probably for lack of memory")
+        return InternalError(
+            "the process that read the file was killed, probably for lack of memory; give the worker more"
+        )
     if status < 0:
         name = signal.Signals(-status).name
-        return InvalidFile(f"the file makes the library that reads it crash ({name}); write it again, or as a CSV")
+        return InvalidFile(f"the file makes the library that reads it crash ({name}); save it again, or as a CSV")
     return InternalError(f"the process that read the file ended with status {status} and no result")

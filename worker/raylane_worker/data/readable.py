@@ -1,4 +1,4 @@
-"""Which objects of S3 a session may read where they are."""
+"""Which objects of S3 a session may read in place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Directories of one attempt for files that are too large for memory. They go with the attempt, or with its worker."""
+"""Directories for files that are too large for memory. Each is removed at the end of its attempt.
+
+A worker that starts removes those of workers that were killed.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 _PREFIX: Final = "raylane-scratch-"
-# A new directory is locked within a millisecond.
+# A new directory is locked within a millisecond, so a younger one may not be locked yet.
 _NEW_S: Final = 60.0
 
 
@@ -59,12 +62,12 @@ def remove_left(parent: Path | None) -> int:
 def _make(parent: Path | None, needed_bytes: int) -> tuple[Path, int]:
     """Returns a new directory, and the descriptor by which it is locked."""
     where = parent or Path(tempfile.gettempdir())
-    hint = "free some, or name another directory with RAYLANE_UPLOADS__SCRATCH_DIR"
+    hint = "free some space, or name another directory with RAYLANE_UPLOADS__SCRATCH_DIR"
     try:
         free_bytes = shutil.disk_usage(where).free
         if free_bytes < needed_bytes:
             raise ScratchFull(
-                f"{where} of the worker has {free_bytes:,} bytes left, of {needed_bytes:,} needed; {hint}"
+                f"{where} of the worker has {free_bytes:,} bytes free, and the file needs {needed_bytes:,}; {hint}"
             )
         directory = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=where))
         lock = os.open(directory, os.O_RDONLY)

@@ -1,4 +1,4 @@
-"""The order of a session's uploads, and what a writer that comes too late raises."""
+"""The order of a session's uploads, and the error of an upload that comes too late."""
 
 from __future__ import annotations
 

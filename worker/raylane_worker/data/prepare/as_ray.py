@@ -41,7 +41,7 @@ def reasons_at_sight(
     if reading.format is FileFormat.PARQUET:
         return _reasons_of_parquet(path, key, names, unique, limit_bytes)
     if reading.format is not FileFormat.CSV:
-        return [f"the file is a {reading.format} file"]
+        return [f"the file is {reading.format.described}"]
     line = reading.header_line
     header = f"the names are on line {line}" if line else "the file has no header"
     found = (

@@ -1,4 +1,4 @@
-"""What is known of each column of a table: missing values, extremes, different values, order. One pass, bounded memory.
+"""What is known of each column of a table: missing values, extremes, distinct values, order. One pass, bounded memory.
 
 See docs/decisions/0029.
 """
@@ -17,11 +17,11 @@ from raylane_worker.data.profile.numbers import Numbers
 from raylane_worker.data.profile.order import Order
 from raylane_worker.data.profile.shapes import Shapes
 
-# The profile is part of the source, which lies in Redis.
+# The profile is part of the source, which is kept in Redis.
 MAX_COLUMNS: Final = 1_000
 _TOP_VALUES: Final = 5
 _SHOWN_CHARACTERS: Final = 100
-# Some below 2^63, because the sum of magnitudes is a float.
+# A little below 2^63, because the sum of magnitudes is a float.
 _INT64_LIMIT: Final = 9.2e18
 
 
@@ -92,7 +92,7 @@ class _Column:
     def result(self) -> ColumnProfile:
         counts, shapes = self._distinct.counts, self._shapes
         least, greatest = self._numbers.extremes()
-        is_sorted = not self._nulls and self._distinct.count > 1
+        may_be_sorted = not self._nulls and self._distinct.count > 1
         frequent = counts.most_common(_TOP_VALUES) if counts is not None and self._share_samples else []
         return ColumnProfile(
             nulls=self._nulls,
@@ -102,7 +102,7 @@ class _Column:
             max=greatest,
             mean=self._numbers.mean,
             magnitude=self._numbers.magnitude if self._numbers.mean is not None else None,
-            order=self._order.name if is_sorted else None,
+            order=self._order.name if may_be_sorted else None,
             unique=self._distinct.is_unique or self._order.is_strict,
             longest=shapes.longest if shapes is not None else None,
             shapes=tuple(Shape(shape=shape, count=count) for shape, count in shapes.result(counts)) if shapes else (),

@@ -1,4 +1,4 @@
-"""Counts the different values of a column: exactly while there are few, then by a sketch of their hashes."""
+"""Counts the distinct values of a column: exactly while there are few, then by a sketch of their hashes."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from raylane_worker.data.column_types.cells import texts
 if TYPE_CHECKING:
     import duckdb
 
-# Up to here all values are kept.
+# Up to this number, all values are kept.
 MAX_EXACT: Final = 10_000
-# The sketch keeps so many of the smallest hashes; its error is about 1 / sqrt(4096), 1.6%.
+# The sketch keeps this many of the smallest hashes; its error is about 1 / sqrt(4096), 1.6%.
 _KEPT_HASHES: Final = 4096
 _HASHES: Final = 2.0**64
 _ZERO: Final = {each: compute.cast(texts(["0"]), each)[0] for each in (pa.float32(), pa.float64())}
@@ -41,7 +41,7 @@ class Hashing:
 
 
 class Distinct:
-    """The number of different values of a column. `counts` says how often each occurs, while there are few.
+    """The number of distinct values of a column. `counts` says how often each occurs, while there are few.
 
     The keys of `counts` are the values as text.
     """
@@ -72,7 +72,7 @@ class Distinct:
 
     @property
     def count(self) -> int:
-        """The number of different values; an estimate if `counts` is None."""
+        """The number of distinct values; an estimate if `counts` is None."""
         if self.counts is not None:
             return len(self.counts)
         assert self._smallest is not None

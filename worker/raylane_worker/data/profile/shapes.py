@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _MOST: Final = 3
 # A longer text is prose, in which no two look alike.
 _LONGEST: Final = 40
-# From each batch, if there are too many texts to look at all of them.
+# Texts of each batch that are looked at, if there are too many to look at all.
 _SAMPLED: Final = 200
 _LETTERS: Final = dict.fromkeys(range(65, 91), "A") | dict.fromkeys(range(97, 123), "a")
 _TABLE: Final = _LETTERS | dict.fromkeys(range(48, 58), "9")
@@ -52,7 +52,7 @@ class Shapes:
 
 
 def _shape(text: str) -> str:
-    """Returns the form of a text, '' of a long one."""
+    """Returns the form of a text; '' for a long one."""
     if len(text) > _LONGEST:
         return ""
     if text.isascii():

@@ -234,13 +234,13 @@ class CsvBatches:
         if "unexpected end" in problem:
             what = f"a quote that opens on line {line} is never closed, so the rest of the file would be one cell"
         elif "expected after" in problem:
-            what = f"the record that begins on line {line} has text behind the quote {quote} that ends a cell"
+            what = f"the record that begins on line {line} has text after the quote {quote} that ends a cell"
         else:
             limit = csv.field_size_limit() // 1024**2
             what = f"the record that begins on line {line} has a cell of more than {limit} MiB"
         raise InvalidFile(
-            f"{what}: {self._line(line)!r}; double quotes inside cells, use --escape '\\' after a backslash, "
-            "or --quote '' if quotes are letters",
+            f"{what}: {self._line(line)!r}; double the quotes inside cells, use --escape '\\' if a backslash precedes "
+            "them, or --quote '' if quotes are part of the text",
             details={"line": line},
         ) from cause
 

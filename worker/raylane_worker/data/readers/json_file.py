@@ -50,9 +50,10 @@ class JsonBatches:
             for record in records_of_lines(text) if is_lines else records_of_text(text, self.warnings):
                 rows.add(_row(record, places))
                 if len(places) > _MAX_COLUMNS:
-                    raise InvalidFile(f"the records have more than {_MAX_COLUMNS:,} different fields")
+                    problem = f"the records have more than {_MAX_COLUMNS:,} different fields"
+                    raise InvalidFile(f"{problem}; write keys that are data, such as ids, as values")
         if not places:
-            raise InvalidFile("the file has no records with fields")
+            raise InvalidFile('the file has no records with fields; write at least one, such as [{"name": "Ada"}]')
         self.names = [place if isinstance(place, str) else ".".join(place) for place in places]
         if rows.has_broken_text:
             self.warnings.append("some texts hold halves of characters, which are read as '\N{REPLACEMENT CHARACTER}'")

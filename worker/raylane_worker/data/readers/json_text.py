@@ -42,7 +42,7 @@ def records_of_lines(text: io.TextIOWrapper) -> Iterator[Record]:
 def records_of_text(text: io.TextIOWrapper, warnings: list[str]) -> Iterator[Record]:
     """Yields the records of an array, those of the only array in an object, or several objects one after the other.
 
-    Adds to `warnings` what else the object holds. Raises `InvalidFile` that names the record.
+    Adds what else the object holds to `warnings`. Raises `InvalidFile` that names the record.
     """
     scanner = _Scanner(text)
     if scanner.next_sign() != "[":
@@ -75,7 +75,7 @@ class _Scanner:
         self._lines_before = 0
 
     def next_sign(self) -> str:
-        """Returns the next character that is no space; '' at the end."""
+        """Returns the next character that is not a space; '' at the end."""
         while True:
             space = _SPACE.match(self._text, self._place)
             assert space is not None, "the pattern fits nothing, too"
@@ -86,11 +86,11 @@ class _Scanner:
                 return ""
 
     def skip(self) -> None:
-        """Leaves out the next character."""
+        """Skips the next character."""
         self._place += 1
 
     def take_value(self, what: str, limit: int = _MAX_RECORD_CHARACTERS) -> object:
-        """Takes a whole value. Raises `InvalidFile` if `what` is no JSON, or longer than `limit`."""
+        """Takes a whole value. Raises `InvalidFile` if `what` is not JSON, or is longer than `limit`."""
         while True:
             try:
                 value, end = _DECODER.raw_decode(self._text, self._place)
@@ -139,7 +139,7 @@ def _records_of_object(scanner: _Scanner, warnings: list[str]) -> Iterator[Recor
         for number, each in enumerate(cast("list[object]", value[arrays[0]]), start=1):
             yield _record(each, f"record {number} of {arrays[0]!r}")
         return
-    # `DataFrame.to_json` of pandas writes columns unless it is told otherwise.
+    # `DataFrame.to_json` of pandas writes columns by default.
     if all(isinstance(each, list | dict) for each in value.values()):
         raise InvalidFile(f"the file holds no records, but an object of arrays or objects, perhaps columns; {_HOW}")
     warnings.append("the file holds a single record, so the table has one row")
@@ -193,7 +193,7 @@ def _fraction(text: str) -> float | str:
 
 
 def _constant(name: str) -> float | None:
-    """Returns what a word means that is no JSON, though Python writes it: `NaN` for a missing value, and infinity."""
+    """Returns the meaning of a word that Python writes although it is not JSON: `NaN` is missing, infinity a number."""
     return _INFINITE.get(name)
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-# Data rarely shrinks to less than a hundredth. Far more is a bomb, which would fill the disk.
+# Data rarely shrinks to less than a hundredth. A file that expands far more is a bomb, which would fill the disk.
 MAX_EXPANSION: Final = 500
 # Below this size a ratio says nothing: a short file of one letter shrinks far more.
 _SMALL_BYTES: Final = 64 * 1024 * 1024
@@ -34,7 +34,7 @@ BROKEN: Final = (EOFError, OSError, zlib.error, zipfile.BadZipFile, NotImplement
 def open_plain(path: Path, compression: Compression | None) -> Iterator[BinaryIO]:
     """Opens the bytes of the file without its compression.
 
-    Reading raises `InvalidFile` if they are damaged, or far more than the file's size lets expect.
+    Reading raises `InvalidFile` if they are damaged, or are far more than the file's size suggests.
     """
     if compression is None:
         with path.open("rb") as plain:

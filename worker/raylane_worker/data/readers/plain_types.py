@@ -7,7 +7,7 @@ from typing import Final
 import pyarrow as pa
 from pyarrow import compute
 
-# What pyarrow raises for damaged files; names of columns may be no UTF-8.
+# What pyarrow raises for damaged files. The names of columns may not be UTF-8.
 DAMAGED: Final = (pa.ArrowException, OSError, UnicodeDecodeError)
 # Ray keeps Python objects in columns of an extension type, as pickles, and runs them when it reads the column.
 _EXTENSION: Final = b"ARROW:extension:name"
@@ -16,7 +16,7 @@ _EXTENSION: Final = b"ARROW:extension:name"
 def plain_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
     """Returns the batch with plain types and without extensions. Its columns are named by their position.
 
-    Raises `pa.ArrowInvalid` if it is damaged: its offsets may lead anywhere in memory, and its texts may be no UTF-8.
+    Raises `pa.ArrowInvalid` if it is damaged: its offsets may point anywhere in memory, and its texts may not be UTF-8.
     """
     batch.validate(full=True)
     columns = [_plain_column(column) for column in batch.columns]

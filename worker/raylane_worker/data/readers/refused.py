@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class Refused(Exception):
-    """A workbook that cannot be read as it is meant; `field` is the option that does not fit it, if one is at fault."""
+    """A workbook that cannot be read right. `field` is the option that does not fit it, if there is one."""
 
     def __init__(self, problem: str, *, field: str | None = None) -> None:
         super().__init__(problem)

@@ -1,7 +1,7 @@
 """Reads one sheet of a workbook in a process of its own: `python -m raylane_worker.data.readers.sheet_process`.
 
 The library holds a sheet in memory as a whole, with every cell between the first and the last one. It ends its process
-if that does not fit, and a small file can ask for any amount. So the process has limits, and nothing else in it.
+if the sheet does not fit, and a small file can ask for any amount. So this process has limits, and does nothing else.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ _MAX_TITLE_ROWS: Final = 100
 _SHOWN_CHARACTERS: Final = 60
 _MAX_LISTED: Final = 10
 _ALPHABET: Final = 26
-_NO_SIGN: Final = "a negative time would be read as another one; if there are some, save the workbook as .xlsx"
+_NO_SIGN: Final = "negative times would be read as other times; if the sheet has some, save the workbook as .xlsx"
 _MAX_EXACT: Final = float(EXACT[-1])
 
 
 def layout(book: CalamineWorkbook, path: str, wanted: str | None, header_line: int | None) -> dict[str, Any]:
     """Returns which sheet is read, which row names its columns (from 1; 0 if none does), and what is doubtful.
 
-    None for an argument means that it is found out. Raises `Refused`.
+    What is None is found out. Raises `Refused`.
     """
     name, warnings = _choose_sheet(book, wanted)
     # Titles and the table may be far apart.
@@ -62,13 +62,15 @@ def layout(book: CalamineWorkbook, path: str, wanted: str | None, header_line: i
         header_line, doubts = _find_header(rows)
         warnings += doubts
     elif header_line and header_line not in dict(rows):
-        raise Refused(f"is {header_line}, and this row of the sheet is empty", field="reading.header_line")
+        raise Refused(
+            f"row {header_line} of the sheet is empty; name the row with the column names", field="reading.header_line"
+        )
     warnings += hidden_in(path, name)
     return {"sheet": name, "header_line": header_line, "warnings": warnings}
 
 
 def write_rows(sheet: CalamineSheet, path: str, header_line: int, rows: RowFile) -> dict[str, Any]:
-    """Writes the rows below the header to `rows`. Returns the names of the columns, and what surprises in the cells.
+    """Writes the rows below the header to `rows`. Returns the names of the columns, and warnings about the cells.
 
     Raises `Refused` for a negative time.
     """
@@ -85,7 +87,7 @@ def write_rows(sheet: CalamineSheet, path: str, header_line: int, rows: RowFile)
 
 
 def _refuse_negative(sheet: CalamineSheet, path: str, places: set[int]) -> None:
-    """Raises `Refused` for a negative time in the columns at these places. The library makes another time of it."""
+    """Raises `Refused` for a negative time in the columns at these places, which the library reads as another time."""
     first = sheet.start[1] if sheet.start else 0
     named = {_letters(first + place): place for place in places}
     negative: dict[int, list[tuple[int, str]]] = {}

@@ -1,7 +1,7 @@
-"""Looks into a sheet of Excel's format since 2007 for what the library does not tell.
+"""Searches a sheet of .xlsx or .xlsm for what the library hides.
 
-It gives errors as empty cells, and formulas without a stored value, which a program wrote and no Excel computed. It
-makes another time of a negative one.
+The library gives errors as empty cells, and also formulas without a stored value, which a program wrote and Excel never
+computed. It reads a negative time as another time.
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ def open_file(path: Path, reading: Reading) -> Iterator[WorkbookBatches]:
 
 
 def layout(path: Path, sheet_name: str | None, header_line: int | None) -> SheetLayout:
-    """Returns which sheet is read, and which row names its columns. None for an argument means that it is found out.
+    """Returns which sheet is read, and which row names its columns. What is None is found out.
 
     Raises `InvalidFile`, and `InvalidRequest` if there is no such sheet or row.
     """
@@ -77,7 +77,7 @@ def layout(path: Path, sheet_name: str | None, header_line: int | None) -> Sheet
 
 def _ask(path: Path, sheet: str | None, header_line: int | None, rows: BinaryIO | None) -> dict[str, Any]:
     """Returns the answer of the process that reads workbooks, which writes the rows to `rows`."""
-    # Beside the file, where it is removed even if this process is killed.
+    # In the directory of the file, which is removed even if this process is killed.
     with tempfile.TemporaryDirectory(prefix="workbook-", dir=path.parent) as directory:
         # The library finds out the format of any file, but says only of one with the right name that it has a password.
         link = Path(directory, f"workbook{_extension(path)}")
@@ -132,7 +132,7 @@ def _ask_about(path: Path, sheet: str | None, header_line: int | None, rows: Bin
 
 
 def _end(ended: subprocess.CompletedProcess[bytes]) -> str:
-    """Says why the process ended without an answer."""
+    """Returns why the process ended without an answer."""
     if any(sign in ended.stderr for sign in _OUT_OF_MEMORY):
         return (
             f"the sheet takes more than {_MEMORY_BYTES // 1024**3} GiB of memory; "

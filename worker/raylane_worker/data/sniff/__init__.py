@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Sniffed:
-    """How a file is written, and what may surprise in it."""
+    """How a file is written, and warnings about it."""
 
     reading: Reading
     warnings: tuple[str, ...] = ()
@@ -48,7 +48,7 @@ def sniff(path: Path, options: ReadingOptions) -> Sniffed:
     nulls = NULL_MARKERS if options.null_markers is None else ("", *options.null_markers)
     if binary is not None:
         if compression is not None:
-            raise InvalidFile(f"the file is a {binary} file in {compression}; unpack it first")
+            raise InvalidFile(f"the file is {binary.described}, compressed ({compression}); unpack it first")
         _refuse_options_of_text(options, binary)
         base = Reading(format=binary, null_markers=nulls)
         return _workbook(path, base, options) if binary is FileFormat.WORKBOOK else Sniffed(base)
@@ -85,7 +85,7 @@ def _text(path: Path, compression: Compression | None, options: ReadingOptions, 
         _refuse_options_of_text(options, found, encoding_fits=True)
         return Sniffed(base, tuple(warnings))
     if options.sheet is not None:
-        raise InvalidRequest.field("reading.sheet", "only a workbook has sheets, and this file is text")
+        raise InvalidRequest.field("reading.sheet", "does not apply to a text file; leave it out")
     dialect = dialect_of(beginning, options)
     return Sniffed(base.model_copy(update=dialect.fields), (*warnings, *dialect.warnings))
 
@@ -96,4 +96,6 @@ def _refuse_options_of_text(options: ReadingOptions, found: FileFormat, *, encod
     names += [] if found is FileFormat.WORKBOOK else ["header_line", "sheet"]
     for name in names:
         if getattr(options, name) is not None:
-            raise InvalidRequest.field(f"reading.{name}", f"does not fit, because the file is {found}")
+            raise InvalidRequest.field(
+                f"reading.{name}", f"does not apply, because the file is {found.described}; leave it out"
+            )

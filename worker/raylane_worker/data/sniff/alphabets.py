@@ -1,4 +1,4 @@
-"""Tells encodings of one byte a letter apart by the alphabets of languages. See docs/decisions/0028."""
+"""Distinguishes encodings with one byte per letter by the alphabets of languages. See docs/decisions/0028."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _SIGNS: Final = frozenset("\u00a0\u00ad‘’‚“”„«»‹›–—…•�
 # Those that are written between two letters.
 _BETWEEN_LETTERS: Final = frozenset("\u00a0\u00ad‘’´·–—")
 _GOOD: Final = 0.95
-# Every alphabet is tried, so that more takes long.
+# Every alphabet is tried, so a longer sample would take long.
 _SAMPLE_BYTES: Final = 4096
 _LATIN: Final = ("cp1252", "cp1250", "cp1254", "cp1257", "iso8859-2")
 
@@ -44,7 +44,7 @@ class Fit(NamedTuple):
 
     @property
     def is_good(self) -> bool:
-        """Whether hardly any byte speaks against the encoding."""
+        """Whether nearly all bytes fit the encoding."""
         return self.share >= _GOOD
 
 
@@ -66,11 +66,10 @@ def _share(sample: bytes, encoding: str, letters: str) -> float:
     for letter, after in zip(text, text[1:] + " ", strict=True):
         if letter > "\x7f":
             high += 1
-            beside = before + after
             if not letter.isalpha():
                 inside = before.isalpha() and after.isalpha()
                 good += letter in (_BETWEEN_LETTERS if inside else _SIGNS)
-            elif is_latin or not any(each.isascii() and each.isalpha() for each in beside):
+            elif is_latin or not any(each.isascii() and each.isalpha() for each in before + after):
                 # The lower case of the Turkish İ has two characters.
                 good += letter.lower()[0] in letters + "i" and not (letter.isupper() and before.islower())
         before = letter

@@ -1,4 +1,4 @@
-"""Tells delimiters apart by the lengths of the rows that they give. See docs/decisions/0028."""
+"""Chooses among delimiters by the lengths of the rows that they give. See docs/decisions/0028."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Regularity(NamedTuple):
 def most_regular(text: str, quote: str | None) -> Regularity | None:
     """Returns the delimiter with which most rows have the same length; None if there is no regular one.
 
-    `quote` is the one that the user says.
+    `quote` is the one that the user names, or None.
     """
     found = [regularity(text, delimiter, quote) for delimiter in _DELIMITERS if delimiter in text]
     return max((one for one in found if one.share > _REGULAR), key=lambda one: one.rows, default=None)

@@ -74,11 +74,11 @@ def dialect_of(head: Head, options: ReadingOptions) -> Dialect:
         "comment": proposed.comment,
     }
     if fields["delimiter"] in (quote, escape):
-        raise InvalidRequest.field("reading.delimiter", "is also the quote or the escape; they have to differ")
+        raise InvalidRequest.field("reading.delimiter", "is also the quote or the escape; name different characters")
     rows = split(head, start, fields)
     if options.delimiter is not None and all(len(row.cells) == 1 for row in rows):
         raise InvalidRequest.field(
-            "reading.delimiter", f"no line has {options.delimiter!r}; leave it out to find it out"
+            "reading.delimiter", f"no line has {options.delimiter!r}; leave it out to have it detected"
         )
     fields["decimal"] = options.decimal or _decimal_mark(rows, str(fields["delimiter"]))
     if (

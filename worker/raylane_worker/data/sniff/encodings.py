@@ -27,7 +27,7 @@ _MARKS: Final = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _UNUSED_IN_CP1252: Final = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
-# Those of several bytes a character, and one that has no capitals to tell it by.
+# Those with several bytes per character, and one whose alphabet has no capitals, by which it could be recognised.
 _CANDIDATES: Final = ["cp932", "euc_jp", "gb18030", "big5", "cp949", "cp874"]
 _PIECE_BYTES: Final = 4096
 _BETWEEN_WORDS: Final = re.compile(rb"[\t\r\n ,;]+")

@@ -21,7 +21,7 @@ _YEAR: Final = re.compile(r"\s*(1[89]|20|21)[0-9]{2}\s*")
 _SHOWN_CHARACTERS: Final = 60
 # Nobody writes more above a table.
 _MAX_TITLE_ROWS: Final = 20
-# Rows that tell what a column holds.
+# So many rows show what a column holds.
 _ROWS_BELOW: Final = 50
 
 
@@ -205,7 +205,7 @@ def _is_alike(cell: str, column: list[str]) -> bool:
 
 
 def _names_years(first: Row) -> bool:
-    """Returns whether the first row has different years beside other names: `country,2019,2020`."""
+    """Returns whether the first row has different years next to other names: `country,2019,2020`."""
     numbers = [cell for cell in first.cells if _NUMBER.fullmatch(cell)]
     are_years = all(map(_YEAR.fullmatch, numbers)) and len(set(numbers)) == len(numbers)
     return are_years and 1 < len(numbers) < len(first.cells)

@@ -80,12 +80,12 @@ class Bucket:
 
     @property
     def options(self) -> BucketOptions:
-        """What requests that change the bucket carry."""
+        """The arguments of requests that must not reach the bucket of another owner."""
         return bucket_options(self.storage)
 
     @property
     def write_options(self) -> WriteOptions:
-        """What every request that creates an object carries."""
+        """The arguments of every request that creates an object."""
         return write_options(self.storage)
 
     def call(self, action: str, size_bytes: int = 0) -> AbstractAsyncContextManager[None]:
@@ -140,7 +140,7 @@ class Files:
     ) -> AsyncIterator[Put]:
         """Copies the object `source`, which has `size_bytes` bytes. The rest is as in `staged`.
 
-        S3 copies it itself, so the bytes do not travel.
+        S3 copies it itself, so no bytes are transferred.
         """
         part_bytes = part_size(size_bytes, _COPIED_BYTES)
 

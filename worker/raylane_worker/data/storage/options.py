@@ -1,4 +1,4 @@
-"""What every request to the bucket carries, and every request that creates an object."""
+"""The options of requests that check or change the bucket, and of those that create objects."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class BucketOptions(TypedDict, total=False):
-    """Arguments of all operations on the bucket and its objects."""
+    """Arguments of requests that must not reach the bucket of another owner."""
 
     ExpectedBucketOwner: str
 

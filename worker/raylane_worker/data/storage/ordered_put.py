@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 # The object is not the one that was looked at.
 _CHANGED: Final = frozenset({"PreconditionFailed", "412"})
-# Each further try means that yet another writer came between.
+# Each further try means that another writer was faster.
 _TRIES: Final = 10
 
 
@@ -78,6 +78,6 @@ async def in_order(
                 raise
         condition = await condition_for(client, bucket, key, order)
     raise StorageUnavailable(
-        f"{bucket}/{key} was changed by others {_TRIES} times while it was written",
+        f"other uploads changed {bucket}/{key} {_TRIES} times while it was being written",
         details={"service": "s3", "cause": "conflict"},
     )

@@ -1,4 +1,4 @@
-"""Deletes all objects of a session, and what was begun and is not complete."""
+"""Deletes all objects of a session, and its uploads that are not complete."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ class Transfers:
         return tuple(signed)
 
     async def put_together(self, transfer_id: str, size_bytes: int) -> None:
-        """Makes an object of the transfer's parts, if they are there; they may be one already.
+        """Makes an object of the transfer's parts if they are there. An earlier call may have done so.
 
         The parts are the first ones whose sizes add up to `size_bytes`.
         """
@@ -91,14 +91,14 @@ class Transfers:
             return
 
     async def drop(self, transfer_id: str) -> None:
-        """Removes all that is on S3 of the transfer. It may be gone already."""
+        """Removes everything of the transfer from S3. It may be gone already."""
         key = transfer_key(transfer_id)
         for upload in await self._uploads(key):
             await self._abort(upload)
         await self._delete(key)
 
     async def sweep(self, abandoned_s: float) -> int:
-        """Removes what nobody has continued for `abandoned_s` seconds; returns how many files that were.
+        """Removes what nobody has continued for `abandoned_s` seconds; returns how many files that was.
 
         These are transfers, and the files of workers that died while they wrote them.
         """
