@@ -202,7 +202,7 @@ def _open_csv_cases() -> Iterator[tuple[str, Case]]:
     one = definition(serde=OPEN_CSV, columns={"a": "string", "b": "int"})
     yield (
         "open_csv_with_a_bad_number",
-        Case(one, {"a": b"x,1\ny,1.5\n"}, "line 2 has '1.5' in column b, which is no int"),
+        Case(one, {"a": b"x,1\ny,1.5\n"}, "line 2 has '1.5' in column b, which is not of type int"),
     )
     yield "open_csv_with_a_line_break", Case(one, {"a": b'"x\ny",1\n'}, "line 1 opens a quote")
 
@@ -323,7 +323,12 @@ def _partition_cases() -> Iterator[tuple[str, Case]]:
     )
     yield (
         "a_partition_value_of_another_type",
-        Case(lazy({"a": "int"}, partitions={"y": "int"}), {"x/a": b"1\n"}, "which is no int", partitions={("x",): "x"}),
+        Case(
+            lazy({"a": "int"}, partitions={"y": "int"}),
+            {"x/a": b"1\n"},
+            "which is not of type int",
+            partitions={("x",): "x"},
+        ),
     )
 
 

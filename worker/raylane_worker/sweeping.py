@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 logger = get_logger("raylane.worker")
 
-# A sweep lists uploads and transfers, which are few. S3 charges some cents for a thousand of them.
+# A sweep lists uploads and transfers, which are few. A thousand sweeps cost some cents on S3.
 _EVERY_S: Final = 3600.0
 _NAME: Final = "transfers"
 
@@ -32,7 +32,7 @@ class TransferSweep:
         self._storage = storage
         self._worker = worker
         self._abandoned_s = abandoned_s
-        # Never rarer than the age that it looks for.
+        # At least as often as the age that it looks for.
         self._every_s = min(_EVERY_S, abandoned_s)
 
     async def run(self) -> NoReturn:
@@ -45,7 +45,7 @@ class TransferSweep:
                 logger.warning("abandoned uploads are left on S3: %s", error)
 
     async def once(self) -> int:
-        """Sweeps if no other worker did so lately; returns how many uploads were removed.
+        """Sweeps if no other worker did so recently; returns how many uploads were removed.
 
         A worker that has not used S3 yet leaves it to others: opening the client takes 26 MiB. Raises
         `QueueUnavailable` and a `StorageError`.

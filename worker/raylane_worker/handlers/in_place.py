@@ -46,7 +46,7 @@ class InPlace:
         yield _nothing
 
     async def forget(self) -> None:
-        """Does nothing: nothing of it is elsewhere."""
+        """Does nothing: there is no other copy."""
 
 
 async def _nothing() -> None:
@@ -65,5 +65,6 @@ async def find(request: ReadInPlaceRequest, ctx: JobContext) -> tuple[InPlace, i
     if size_bytes is None:
         raise InvalidRequest.field("s3_uri", f"there is no object {request.s3_uri}")
     if not 0 < size_bytes <= MAX_UPLOAD_BYTES:
-        raise InvalidRequest.field("s3_uri", f"{request.s3_uri} has {size_bytes} bytes, not 1 to {MAX_UPLOAD_BYTES}")
+        problem = f"{request.s3_uri} has {size_bytes:,} bytes; it must have 1 to {MAX_UPLOAD_BYTES:,}"
+        raise InvalidRequest.field("s3_uri", problem)
     return InPlace(storage, key, size_bytes), size_bytes

@@ -1,4 +1,4 @@
-"""`upload` jobs: write a file to S3 and add it to the session's sources, or say how it would be read.
+"""`upload` jobs: write a file to S3 and add it to the session's sources, or report how it would be read.
 
 Everything is safe to repeat: the S3 keys and the session's field follow from the request, and the bytes are the same.
 An upload that was enqueued before another one of the same file never replaces it, however late it is tried again.
@@ -110,7 +110,7 @@ async def _sign_parts(request: SignPartsRequest, ctx: JobContext) -> SignedParts
 
 
 async def _purge(ctx: JobContext) -> PurgeResult:
-    """Removes the sources first, so that none of them names an object that is gone."""
+    """Deletes what the session has on S3, after its sources, so that no source names an object that is gone."""
     storage, sources = await ctx.storage(), ctx.resources.sources
     removed = await sources.clear(ctx.session_id, await sources.all(ctx.session_id))
     purged: list[Purged] = []
@@ -124,7 +124,7 @@ async def _purge(ctx: JobContext) -> PurgeResult:
 
 @dataclass(frozen=True)
 class _File:
-    """A file that a session gets: its name there, its size, how it is written, and where it lies or will lie."""
+    """A file of a session: its name there, its size, how it is written, and where it is or will be stored."""
 
     filename: str
     size_bytes: int
@@ -133,7 +133,7 @@ class _File:
 
 
 async def _read(request: UploadRequest | PreviewRequest, ctx: JobContext) -> UploadResult | PreviewResult:
-    """Reads the file, and stores it for an upload. A transfer is removed when it is done, or can never be."""
+    """Reads the file, and stores it for an upload. Removes its transfer unless a requeued job may need the parts."""
     original = await _original(request, ctx)
     try:
         if isinstance(request, PreviewRequest):
@@ -144,7 +144,7 @@ async def _read(request: UploadRequest | PreviewRequest, ctx: JobContext) -> Upl
             uri = (await ctx.storage()).uri(original_key(ctx.session_id, request.filename))
             result = await _store_read(_File(request.filename, request.size_bytes, request.reading, uri), original, ctx)
     except RaylaneError as error:
-        # A job that is not at fault becomes a dead letter. Requeued, it needs the bytes again.
+        # A job that is not at fault becomes a dead letter, which needs the bytes when it is requeued.
         if not error.outside_job:
             await _forget(original, ctx)
         raise
@@ -167,7 +167,7 @@ async def _content(file: _File, original: Original, ctx: JobContext) -> AsyncIte
     async with scratch(ctx.resources.settings.uploads.scratch_dir, needed_bytes) as directory:
         path = directory / _ORIGINAL
         await original.fetch(path)
-        # A file that stays where it is has a name of its own there, by which Ray judges it.
+        # How Ray reads a file depends on its name, and one that stays in place has a name of its own.
         name = file.s3_uri or file.filename
         share_samples = ctx.resources.settings.generation.share_samples
         yield (

@@ -1,4 +1,4 @@
-"""The files that are shipped beside a generated script. They run on the cluster and import nothing of Raylane."""
+"""The files that are shipped with a generated script. They run on the cluster and import nothing of Raylane."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a job knows of its tables: that they are as they were selected, and which partitions are registered.
+"""Checks that a job's tables are as they were selected, and looks up their registered partitions.
 
 See docs/decisions/0033.
 """

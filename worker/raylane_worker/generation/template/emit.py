@@ -60,10 +60,7 @@ def missing(table):
 
 
 def emit_script(question: Question, *, small: bool) -> str:
-    """Returns the script without its header. `small` says whether the sources are small.
-
-    Raises `UnsupportedFormat` for a field separator that Ray cannot read.
-    """
+    """Returns the script without its header. `small` says whether the sources are small."""
     script = ScriptBuilder()
     add_reader(script, question.source, small=small)
     cast_columns(script, question.source, _used_columns(question))
@@ -204,7 +201,7 @@ def _aggregates(script: ScriptBuilder, source: Source, measures: Sequence[Measur
         name, extra = _AGGREGATES[measure.statistic]
         script.import_names("ray.data.aggregate", name)
         on = measure.column.name if measure.column else None
-        if measure.column and (arrow_type := _arrow_type(measure.statistic, measure.column, source)):
+        if measure.column and (arrow_type := _arrow_type(measure.statistic, measure.column)):
             cast_column(script, measure.column.name, arrow_type, into=new)
             on = new
         arguments = (*([] if on is None else [f"on={on!r}"]), *extra, f"alias_name={label!r}")
@@ -212,7 +209,7 @@ def _aggregates(script: ScriptBuilder, source: Source, measures: Sequence[Measur
     return found
 
 
-def _arrow_type(statistic: Statistic, column: Column, source: Source) -> str | None:
+def _arrow_type(statistic: Statistic, column: Column) -> str | None:
     """Returns the type in which the statistic of the column is exact, if it is another one than the column's."""
     if column.type is not ColumnType.INTEGER:
         return None

@@ -56,7 +56,7 @@ def write(prompt: str, sources: Sequence[Source], *, small: bool = False) -> Tem
 
     Raises `NoSources`, `AmbiguousPrompt` (details: `choices`, prompts that have one reading), `NotUnderstood` (details:
     `unconsumed` words, `supported` forms with an example each), `NeedsModel`, `UnknownColumn` (details: `nearest`
-    names), `AmbiguousColumn`, `TypeMismatch`, `UnknownSource`, `AmbiguousSource`, `UnsupportedFormat`.
+    names), `AmbiguousColumn`, `TypeMismatch`, `UnknownSource`, `AmbiguousSource`.
     """
     if not sources:
         raise NoSources("the session has no sources; upload a file or select a table first")

@@ -1,1 +1,1 @@
-"""What is shipped beside a generated script: it starts the script and reads tables. It imports nothing of Raylane."""
+"""Is shipped with a generated script, starts it, and reads tables for it. Imports nothing of Raylane."""

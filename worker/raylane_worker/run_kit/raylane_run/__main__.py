@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 # This version gives pandas code columns of Arrow, and unlike later ones it cannot be told not to.
 _WITHOUT_PLAIN_PANDAS: Final = "2.56.0"
-# The worker writes it beside `main.py` if the script may read tables.
+# The worker ships it with `main.py` if the script may read tables.
 _TABLES: Final = Path("tables.json")
 _READERS: Final = ("read_csv", "read_json", "read_parquet")
 # The catalog knows how the files of a table are written, so the other arguments of readers that verification allows
@@ -50,9 +50,9 @@ def with_tables(
         if not found:
             return reader(paths, *args, **options)
         if len(listed) > 1:
-            raise TableError("read one table at a time, and union the datasets")
+            raise TableError("read one table at a time, and join the datasets with union()")
         if options.get("include_paths"):
-            raise TableError("a table has no paths; read it without include_paths")
+            raise TableError("include_paths does not apply to a table; leave it out")
         return read_table(found[0], **{name: options[name] for name in _TABLE_OPTIONS & options.keys()})
 
     return read

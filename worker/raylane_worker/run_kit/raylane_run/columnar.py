@@ -100,7 +100,7 @@ def _typed(values: pa.Array, hive: HiveType) -> pa.Array:
         case Kind.DATE if pa.types.is_date(kind):
             return values.cast(pa.date32())
         case Kind.TIMESTAMP if pa.types.is_timestamp(kind):
-            # Fewer than a microsecond is cut off. A time zone says that the values are UTC.
+            # Fractions of a microsecond are cut off. A time zone means that the values are UTC.
             return values.cast(pa.timestamp("us", kind.tz), safe=False).cast(hive.arrow)
         case Kind.TIMESTAMP if pa.types.is_date(kind):
             return values.cast(hive.arrow)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 # One listing takes about 30 ms, most of which is waiting; a table may have thousands of partitions.
 _LISTINGS_AT_ONCE: Final = 32
-# Beside the data of their tables; plain readers would also read what was deleted or replaced.
+# Found next to the data of such tables, of which a plain reader would also read deleted and replaced rows.
 _LAKES: Final = {"_delta_log": "Delta", ".hoodie": "Hudi"}
 
 

@@ -31,7 +31,7 @@ class _Number(str):
 
 
 def _no_number(text: str) -> None:
-    raise ValueError(f"{text} is no JSON")
+    raise ValueError(f"{text} is not JSON")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -49,7 +49,7 @@ _DECODER: Final = json.JSONDecoder(
 def read_objects(lines: pa.Array, first: int, table: Table, wanted: Mapping[str, HiveType]) -> dict[str, pa.Array]:
     """Returns the wanted columns; a missing key is null. `first` is the number of the first line.
 
-    Raises `ValueError` for a line that is no object, and for a value that is none of its column's type.
+    Raises `ValueError` for a line that is not an object, and for a value that does not have its column's type.
     """
     keys = {name: table.keys.get(name, name) for name in wanted}
     columns: dict[str, list[Any]] = {name: [] for name in wanted}
@@ -61,7 +61,8 @@ def read_objects(lines: pa.Array, first: int, table: Table, wanted: Mapping[str,
                 columns[name].append(None if value is None else _value(value, hive))
             except (ValueError, LookupError, ArithmeticError):
                 shown = _text(value)[:_SHOWN_CHARACTERS]
-                raise ValueError(f"line {number} has {shown} in column {name}, which is no {hive.name}") from None
+                problem = f"line {number} has {shown} in column {name}, which is not of type {hive.name}"
+                raise ValueError(problem) from None
     found = {name: pa.array(columns[name], hive.arrow) for name, hive in wanted.items()}
     texts = {name: sized(found[name], hive) for name, hive in wanted.items() if hive.kind is Kind.TEXT}
     return found | texts
@@ -75,7 +76,7 @@ def _row(line: str, number: int, table: Table) -> dict[str, Any]:
     try:
         found = _DECODER.decode(text)
         if not isinstance(found, dict):
-            raise ValueError("it is no object")
+            raise ValueError("it is not an object")
         return _spelled(found, table)
     except (ValueError, RecursionError) as error:
         if table.ignores_bad_lines:
@@ -99,7 +100,7 @@ def _spelled(found: dict[str, Any], table: Table) -> dict[str, Any]:
 
 
 def _value(value: Any, hive: HiveType) -> Any:
-    """Returns a value as pyarrow takes it. Raises `ValueError` for one that is none of the type."""
+    """Returns a value as pyarrow takes it. Raises `ValueError` for one that does not have the type."""
     match hive.kind:
         case Kind.TEXT:
             return _text(value)

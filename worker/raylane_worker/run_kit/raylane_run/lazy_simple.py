@@ -1,4 +1,4 @@
-"""Text of Hive's LazySimpleSerDe: no quotes, and a cell that is no value of its column is null."""
+"""Text of Hive's LazySimpleSerDe: no quotes, and a cell that does not have its column's type is null."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ def read_quoted(
 ) -> dict[str, pa.Array]:
     """Returns the wanted columns of lines with `width` cells; `first` is the number of the first line.
 
-    Raises `ValueError` for a quote that the line does not close, and for a cell that is no value of its column.
+    Raises `ValueError` for a quote that the line does not close, and for a cell that does not have its column's type.
     """
     special = re.escape(table.quote) + "|" + re.escape(table.escape) if table.escape else re.escape(table.quote)
     has_quotes = pc.match_substring_regex(lines, special)
@@ -64,7 +64,7 @@ def _typed(texts: pa.Array, hive: HiveType, name: str, first: int) -> pa.Array:
     if len(bad):
         index = bad[0].as_py()
         text = texts[index].as_py()[:_SHOWN_CHARACTERS]
-        raise ValueError(f"line {first + index} has {text!r} in column {name}, which is no {hive.name}")
+        raise ValueError(f"line {first + index} has {text!r} in column {name}, which is not of type {hive.name}")
     return values
 
 

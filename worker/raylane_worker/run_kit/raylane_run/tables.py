@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _NULL_PARTITION: Final = "__HIVE_DEFAULT_PARTITION__"
 # Many small files become one block; Ray splits and joins blocks of about this size anyway.
 _BLOCK_BYTES: Final = 64 * 1024 * 1024
-# How many times larger the rows are in memory; Ray chooses the number of tasks by it.
+# How many times larger the rows are in memory than in the file. Ray chooses the number of tasks by it.
 _GROWTH: Final = {"parquet": 5, "orc": 5}
 
 
@@ -154,5 +154,5 @@ def _partition_value(name: str, text: str, hive: HiveType) -> pa.Scalar:
         return pa.scalar(None, hive.arrow)
     value = from_text(pa.array([text], pa.string()), hive).cast(hive.arrow)[0]
     if not value.is_valid:
-        raise ValueError(f"the partition has {text!r} in {name}, which is no {hive.name}")
+        raise ValueError(f"the partition has {text!r} in {name}, which is not of type {hive.name}")
     return value

@@ -1,4 +1,4 @@
-"""Turns columns of text into typed columns, as Hive does it."""
+"""Converts columns of text to typed columns, as Hive does."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _CONTEXT: Final = decimal.Context(prec=400, Emax=9999, Emin=-9999, rounding=deci
 
 
 def from_text(texts: pa.Array, wanted: HiveType) -> pa.Array:
-    """Returns the values of the texts, with null for one that is no value of the type, as LazySimpleSerDe does it."""
+    """Returns the values of the texts, with null for one that does not have the type, as in LazySimpleSerDe."""
     match wanted.kind:
         case Kind.INTEGER:
             return _integers(texts, wanted.size)
@@ -97,9 +97,9 @@ def _matching(texts: pa.Array, pattern: str) -> pa.Array:
 
 
 def _cast(texts: pa.Array, wanted: pa.DataType) -> pa.Array | None:
-    """Returns the values of texts that Arrow reads, which is ten times faster than the rest; None if it reads not all.
+    """Returns the values of texts that Arrow reads, which is ten times faster than the rest; None if it cannot.
 
-    Arrow reads nothing differently from Hive but hexadecimal integers, and words for NaN and infinity.
+    Arrow and Hive differ only in hexadecimal integers and in the words for NaN and infinity.
     """
     try:
         return pc.if_else(pc.equal(texts, ""), None, texts).cast(wanted)
@@ -108,7 +108,7 @@ def _cast(texts: pa.Array, wanted: pa.DataType) -> pa.Array | None:
 
 
 def _integers(texts: pa.Array, bits: int) -> pa.Array:
-    """Drops fractions, as Hive does it."""
+    """Returns whole numbers, without their fractions, as Hive does."""
     is_hexadecimal = pc.any(pc.match_substring(texts, "x", ignore_case=True)).as_py()
     values = None if is_hexadecimal else _cast(texts, pa.int64())
     if values is None:
