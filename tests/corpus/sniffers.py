@@ -74,11 +74,11 @@ class File:
 
 
 class Outcome(StrEnum):
-    """What a reader made of a file. `TOLD` is a difference that a warning is about."""
+    """What a reader made of a file. `WARNED` is a difference that a warning names."""
 
     RIGHT = "right"
     REFUSED = "refused"
-    TOLD = "told"
+    WARNED = "warned"
     WRONG = "wrong"
 
 
@@ -174,12 +174,12 @@ def judge(file: File, read: Callable[[Path], Read], path: Path) -> Outcome:
     """Returns what the reader makes of the file at `path`."""
     path.write_bytes(file.data)
     try:
-        names, rows, is_told = read(path)
+        names, rows, has_warning = read(path)
     except (InvalidFile, duckdb.Error, csv.Error):
         return Outcome.REFUSED
     if _is_same([names, *rows], [file.names, *file.rows]):
         return Outcome.RIGHT
-    return Outcome.TOLD if is_told else Outcome.WRONG
+    return Outcome.WARNED if has_warning else Outcome.WRONG
 
 
 def _is_same(found: Rows, expected: Rows) -> bool:

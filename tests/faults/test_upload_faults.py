@@ -62,11 +62,11 @@ async def test_parts_that_fail_in_every_way_are_sent_again(server: Server, moto:
             1: [Fault.RESET, Fault.BUSY, Fault.EXPIRED, Fault.DAMAGE],
             LAST: [Fault.STALL, Fault.BROKEN, Fault.DAMAGE_UNNOTICED, Fault.LOSE_ANSWER],
         }
-        told: list[UploadProgress] = []
-        upload = await door.producer.upload(path, session_id="s", progress=told.append)
+        reports: list[UploadProgress] = []
+        upload = await door.producer.upload(path, session_id="s", progress=reports.append)
         assert (await upload.result(timeout_s=60)).bytes == len(DATA)
         await is_whole(door)
-        assert told[-1].sent_bytes == len(DATA), "a failed try does not count"
+        assert reports[-1].sent_bytes == len(DATA), "a failed try does not count"
         assert sorted(proxy.parts) == [1, LAST, LAST, LAST]
         assert proxy.authorizations == [], "the address is all that S3 gets"
         assert proxy.faults == {1: [], LAST: []}
@@ -108,12 +108,12 @@ async def test_a_part_that_always_fails_ends_the_upload_and_the_next_one_continu
         await nothing_is_registered(door)
         assert proxy.parts == [1]
         proxy.faults = {}
-        told: list[UploadProgress] = []
-        upload = await door.producer.upload(path, session_id="s", progress=told.append)
+        reports: list[UploadProgress] = []
+        upload = await door.producer.upload(path, session_id="s", progress=reports.append)
         await upload.result(timeout_s=60)
         await is_whole(door)
         assert proxy.parts == [1, LAST], "only what was missing"
-        assert told[-1].resumed_bytes == PART_BYTES
+        assert reports[-1].resumed_bytes == PART_BYTES
 
 
 async def test_a_part_that_changed_since_is_sent_again(server: Server, moto: EmbeddedMoto, path: Path) -> None:

@@ -440,7 +440,7 @@ async def test_a_table_that_changed_since_its_selection_is_noticed(
     assert (caught.value.details["changed"], caught.value.retryable) == (what, False)
 
 
-async def test_a_table_that_grew_is_no_changed_table(database: Database) -> None:
+async def test_a_table_that_grew_has_not_changed(database: Database) -> None:
     source = await database.resolve(definition(parameters={"sizeKey": "1"}))
     await database.replace("orders", definition(parameters={"sizeKey": "2", "recordCount": "9"}))
     assert await database.catalog.partitions(source) == ()

@@ -46,8 +46,8 @@ async def door(valkey: EmbeddedValkey, moto: EmbeddedMoto, redis: Redis, tmp_pat
 
 async def test_a_file_beyond_the_limit_of_redis_arrives_byte_for_byte(door: Door, tmp_path: Path) -> None:
     (tmp_path / "large.csv").write_bytes(DATA)
-    told: list[UploadProgress] = []
-    upload = await door.producer.upload(tmp_path / "large.csv", session_id="ada", progress=told.append)
+    reports: list[UploadProgress] = []
+    upload = await door.producer.upload(tmp_path / "large.csv", session_id="ada", progress=reports.append)
     result = await upload.result(timeout_s=60)
     assert (result.bytes, result.rows) == (len(DATA), DATA.count(b"\n") - 1)
     assert {key: value for key, value in (await door.objects()).items() if "/data/" not in key} == {
@@ -55,7 +55,7 @@ async def test_a_file_beyond_the_limit_of_redis_arrives_byte_for_byte(door: Door
     }
     assert await door.uploads() == []
     assert [source.name for source in await door.producer.sources("ada")] == ["large.csv"]
-    assert told[-1] == (len(DATA), len(DATA), 0)
+    assert reports[-1] == (len(DATA), len(DATA), 0)
     assert [entry.what for entry in await door.producer.history("ada")] == ["large.csv"]
     assert list((tmp_path / "scratch").iterdir()) == []
 
@@ -63,13 +63,13 @@ async def test_a_file_beyond_the_limit_of_redis_arrives_byte_for_byte(door: Door
 async def test_a_session_without_room_refuses_a_file_before_it_is_sent(
     valkey: EmbeddedValkey, moto: EmbeddedMoto, redis: Redis, tmp_path: Path
 ) -> None:
-    told: list[UploadProgress] = []
+    reports: list[UploadProgress] = []
     path = tmp_path / "large.csv"
     path.write_bytes(DATA)
     async with open_door(valkey.url, moto.url, own_bucket(), sessions={"max_bytes": 1_000_000}) as door:
         with pytest.raises(SessionFull):
-            await door.producer.upload(path, session_id="ada", progress=told.append)
-        assert (told, await door.uploads(), await door.objects()) == ([], [], {})
+            await door.producer.upload(path, session_id="ada", progress=reports.append)
+        assert (reports, await door.uploads(), await door.objects()) == ([], [], {})
 
 
 async def test_an_upload_succeeds_although_the_same_one_has_removed_the_transfer_meanwhile(
@@ -147,11 +147,11 @@ async def test_a_preview_stores_nothing(door: Door) -> None:
 
 async def test_a_repeated_job_id_sends_nothing_again(door: Door, tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_bytes(DATA)
-    told: list[UploadProgress] = []
+    reports: list[UploadProgress] = []
     for _ in range(2):
-        job = await door.producer.upload(tmp_path / "x.csv", session_id="s", job_id="mine", progress=told.append)
+        job = await door.producer.upload(tmp_path / "x.csv", session_id="s", job_id="mine", progress=reports.append)
         assert (job.id, (await job.result(timeout_s=60)).bytes) == ("mine", len(DATA))
-    assert sum(progress.sent_bytes == len(DATA) for progress in told) == 1
+    assert sum(progress.sent_bytes == len(DATA) for progress in reports) == 1
     assert await door.uploads() == []
 
 

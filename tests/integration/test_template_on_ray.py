@@ -483,7 +483,7 @@ def test_nan_drops_no_block_from_the_aggregates_of_an_agent(outputs: Outputs) ->
     assert found.keys() == right.keys()
 
 
-def test_code_of_an_agent_reads_times_of_a_prepared_copy_as_it_was_told(outputs: Outputs) -> None:
+def test_code_of_an_agent_reads_times_of_a_prepared_copy_as_its_instructions_say(outputs: Outputs) -> None:
     output, error = outputs.agents[2]
     assert (output, error) == (prepared_cases.AGENT_OUTPUT, None)
 

@@ -132,7 +132,7 @@ def test_a_table_in_an_unknown_dialect_is_the_same_table(
     has_header=st.booleans(),
     above=st.sampled_from(TITLES),
 )
-def test_whatever_is_read_otherwise_is_told(
+def test_whatever_is_read_otherwise_is_a_warning(
     table: dict[str, Column], dialect: Dialect, marker: str, mark: str, above: str, *, has_header: bool
 ) -> None:
     written = case(table, dialect, marker, mark, ReadingOptions(), has_header=has_header, above=above)

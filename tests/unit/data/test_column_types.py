@@ -184,7 +184,7 @@ def test_a_user_decides_what_the_cells_do_not(cells: list[str], said: dict[str, 
     assert (found.to_pylist(), warnings) == (values, "")
 
 
-def test_other_columns_tell_the_decimal_mark() -> None:
+def test_other_columns_decide_the_decimal_mark() -> None:
     types = [form.type for form in decided([["1.234", "2.345"], ["1,5", "2"]], SEMICOLON).forms if form]
     assert types == [pa.int64(), pa.float64()]
     types = [form.type for form in decided([["1,234", "2,345"], ["1.5 €", "2 €"]], SEMICOLON).forms if form]

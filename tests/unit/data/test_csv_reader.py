@@ -127,7 +127,7 @@ def test_markers_and_paths_of_mysql_are_read_beside_escaped_quotes(tmp_path: Pat
     assert [row[1] for row in rows_of(path, reading)[0]] == ['C:\\new "x"', "\\N", "D:\\new"]
 
 
-def test_tabs_that_mysql_writes_as_two_characters_are_told(tmp_path: Path) -> None:
+def test_tabs_that_mysql_writes_as_two_characters_are_a_warning(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_text("id\tt\n1\ta\\tb\n2\t\\N\n")
     found = sniff(path, ReadingOptions())
@@ -136,7 +136,7 @@ def test_tabs_that_mysql_writes_as_two_characters_are_told(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("first", ["1,x\n", "1\n"], ids=["pyarrow", "Python's reader"])
-def test_names_that_are_repeated_between_the_rows_are_left_out_and_told(tmp_path: Path, first: str) -> None:
+def test_names_that_are_repeated_between_the_rows_are_left_out_with_a_warning(tmp_path: Path, first: str) -> None:
     path = tmp_path / "file"
     path.write_text(f'a,b\n{first}a,"two\nlines"\n\na,b\n2,y\na,b\n')
     rows, warnings = rows_of(path, sniff(path, ReadingOptions()).reading)
@@ -145,7 +145,7 @@ def test_names_that_are_repeated_between_the_rows_are_left_out_and_told(tmp_path
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
-def test_blank_lines_between_the_values_of_the_only_column_are_told(tmp_path: Path, end: str) -> None:
+def test_blank_lines_between_the_values_of_the_only_column_are_a_warning(tmp_path: Path, end: str) -> None:
     path = tmp_path / "file"
     path.write_bytes(end.join(["id", "", "1", "", '""', "", "", "3", "", "", ""]).encode())
     rows, warnings = rows_of(path, sniff(path, ReadingOptions()).reading)

@@ -323,7 +323,7 @@ def _odd(book: Workbook) -> None:
 
 
 @pytest.mark.parametrize("date_1904", [False, True])
-def test_what_a_workbook_shows_in_another_way_is_told(tmp_path: Path, date_1904: bool) -> None:
+def test_what_a_workbook_shows_in_another_way_is_a_warning(tmp_path: Path, date_1904: bool) -> None:
     data = io.BytesIO()
     with xlsxwriter.Workbook(data, {"in_memory": True, "date_1904": date_1904}) as book:
         _odd(book)

@@ -174,7 +174,7 @@ def test_a_dialect_is_found_and_read(
 
 
 @pytest.mark.parametrize(
-    ("data", "encoding", "is_told"),
+    ("data", "encoding", "is_guess"),
     [
         (LETTERS.encode(), "utf-8", False),
         (b"\xef\xbb\xbf" + LETTERS.encode(), "utf-8", False),
@@ -200,10 +200,12 @@ def test_a_dialect_is_found_and_read(
     ],
     ids=short,
 )
-def test_an_encoding_is_found_and_a_guess_is_told(written: Written, data: bytes, encoding: str, is_told: bool) -> None:
+def test_an_encoding_is_found_and_a_guess_is_named(
+    written: Written, data: bytes, encoding: str, is_guess: bool
+) -> None:
     found, names, rows = read(written(data))
     assert found.reading.encoding == encoding
-    assert any(f"read as {encoding}" in warning for warning in found.warnings) == is_told
+    assert any(f"read as {encoding}" in warning for warning in found.warnings) == is_guess
     text = data.decode("utf-8-sig" if encoding == "utf-8" else encoding)
     delimiter = found.reading.delimiter
     assert [names, *map(list, rows)] == [line.split(delimiter) for line in text.splitlines()]
@@ -317,7 +319,7 @@ def test_a_format_is_known_by_its_content(written: Written, data: bytes, found: 
         ("t,v\ns,°C\n1,20.5\n2,21.5\n", "line 2 seems to hold units or more names"),
     ],
 )
-def test_a_doubt_is_told_with_the_option_that_ends_it(written: Written, data: str, warning: str) -> None:
+def test_a_doubt_is_a_warning_that_names_the_option_to_use(written: Written, data: str, warning: str) -> None:
     (told,) = [each for each in sniff(written(data), ReadingOptions(delimiter=None)).warnings if warning in each] or [
         ""
     ]
@@ -325,7 +327,7 @@ def test_a_doubt_is_told_with_the_option_that_ends_it(written: Written, data: st
     assert "--" in told or "put a delimiter" in told
 
 
-def test_a_short_row_is_told_with_its_line(written: Written) -> None:
+def test_a_short_row_is_a_warning_with_its_line(written: Written) -> None:
     path = written("a,b,c\n1,2,3\n4,5\n6\n")
     _, _, warnings = rows_of(path, sniff(path, ReadingOptions()).reading)
     assert warnings == [
