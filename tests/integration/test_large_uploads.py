@@ -84,7 +84,7 @@ async def test_an_upload_succeeds_although_the_same_one_has_removed_the_transfer
         original = Transferred(storage, transfer_id, len(data), hashlib.sha256(data).hexdigest(), key)
         await original.fetch(tmp_path / "x")
         await storage.transfers.drop(transfer_id)
-        async with original.staged(
+        async with original.sent(
             storage, key, tmp_path / "x", content_type="text/csv", order=ORDER, replaces=False
         ) as put:
             await put()

@@ -31,7 +31,7 @@ class Original(Protocol):
         Raises `StagedBodyMissing`, `InvalidRequest` if they are not those of the request, and a `StorageError`.
         """
 
-    def staged(
+    def sent(
         self, storage: Storage, key: str, path: Path, *, content_type: str, order: Order, replaces: bool
     ) -> AbstractAsyncContextManager[Put]:
         """Sends the bytes, which `fetch` wrote to `path`, and yields what makes them the object `key`.
@@ -61,12 +61,12 @@ class Staged:
         path.write_bytes(self.body)
 
     @asynccontextmanager
-    async def staged(
+    async def sent(
         self, storage: Storage, key: str, path: Path, *, content_type: str, order: Order, replaces: bool
     ) -> AsyncIterator[Put]:
         """See `Original`. A new object takes one request."""
         if replaces:
-            async with storage.files.staged(key, path, content_type=content_type, order=order, replaces=True) as put:
+            async with storage.files.sent(key, path, content_type=content_type, order=order, replaces=True) as put:
                 yield put
         else:
             yield partial(storage.put, key, self.body, content_type=content_type, order=order)
@@ -102,7 +102,7 @@ class Transferred:
         _check(found.size_bytes, found.sha256, self._size_bytes, self._sha256)
 
     @asynccontextmanager
-    async def staged(
+    async def sent(
         self, storage: Storage, key: str, path: Path, *, content_type: str, order: Order, replaces: bool
     ) -> AsyncIterator[Put]:
         """See `Original`."""
@@ -118,7 +118,7 @@ class Transferred:
                 if error.details.get("aws_code") not in GONE:
                     raise
                 # The same upload of another producer has ended since `fetch`, and has removed the transfer.
-                sent = storage.files.staged(key, path, content_type=content_type, order=order, replaces=replaces)
+                sent = storage.files.sent(key, path, content_type=content_type, order=order, replaces=replaces)
                 put = await stack.enter_async_context(sent)
             yield put
 

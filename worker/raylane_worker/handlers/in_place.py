@@ -39,7 +39,7 @@ class InPlace:
             raise InvalidRequest.field("s3_uri", f"{self.s3_uri} was changed while it was read; add it again")
 
     @asynccontextmanager
-    async def staged(
+    async def sent(
         self, storage: Storage, key: str, path: Path, *, content_type: str, order: Order, replaces: bool
     ) -> AsyncIterator[Put]:
         """Does nothing: the object stays where it is."""

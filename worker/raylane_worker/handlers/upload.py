@@ -260,8 +260,8 @@ async def _write(
     upload, key = _upload_of(file, ctx), original_key(ctx.session_id, file.filename)
     place = await sources.place_of(ctx.session_id, upload, limits)
     order, prepared = Order(place.enqueued_us, ctx.job_id), None
-    async with AsyncExitStack() as staged:
-        sent = original.staged(
+    async with AsyncExitStack() as sending:
+        sent = original.sent(
             storage,
             key,
             directory / _ORIGINAL,
@@ -269,11 +269,11 @@ async def _write(
             order=order,
             replaces=place.replaces,
         )
-        puts = [await staged.enter_async_context(sent)]
+        puts = [await sending.enter_async_context(sent)]
         if found.reasons:
             copy, copy_key = directory / _COPY, prepared_key(ctx.session_id, file.filename)
-            sent = storage.files.staged(copy_key, copy, content_type=PARQUET, order=order, replaces=place.replaces)
-            puts.append(await staged.enter_async_context(sent))
+            sent = storage.files.sent(copy_key, copy, content_type=PARQUET, order=order, replaces=place.replaces)
+            puts.append(await sending.enter_async_context(sent))
             size_bytes = (await asyncio.to_thread(copy.stat)).st_size
             prepared = PreparedCopy(s3_uri=storage.uri(copy_key), size_bytes=size_bytes, reasons=found.reasons)
         # From here on the session has no source of an earlier upload, whose bytes are about to be replaced.

@@ -1,4 +1,4 @@
-"""Makes batches from records, and leaves rows out of batches."""
+"""Makes batches from records, and removes rows that are not records."""
 
 from __future__ import annotations
 

@@ -71,8 +71,8 @@ class CsvBatches:
             raise InvalidFile(f"line {reading.header_line} names no column; use --header-line to choose another line")
         self._may_repeat_names = reading.header_line > 0 and len(set(self.names)) > 1
         marks = reading.delimiter + reading.quote + reading.escape
-        beside_names = head.lines[max(0, reading.header_line - 2) : reading.header_line + 1]
-        self._is_drawn = reading.header_line > 0 and len(self.names) > 1 and any(map(is_rule, beside_names))
+        around_names = head.lines[max(0, reading.header_line - 2) : reading.header_line + 1]
+        self._is_drawn = reading.header_line > 0 and len(self.names) > 1 and any(map(is_rule, around_names))
         if self._is_drawn:
             self.names = [name.strip() for name in self.names]
         is_spaced = self._is_drawn or self._format["skipinitialspace"]
@@ -198,7 +198,8 @@ class CsvBatches:
         if blank and len(self.names) == 1:
             self._warn_of_blank_lines(blank)
         if drawn:
-            self.warnings.append(f"{drawn:,} lines that are drawn around the rows, or count them, are left out")
+            what = "lines that a database client drew around the rows, or that count them"
+            self.warnings.append(f"{drawn:,} {what}, are left out")
 
     def _is_no_record(self, cells: list[str]) -> bool:
         """Returns whether a database client drew the line around the rows, or counts them in it."""
@@ -217,7 +218,7 @@ class CsvBatches:
         more = " …" if count > _MAX_LISTED else ""
         self.warnings.append(
             f"{count:,} rows that repeat the names of the columns are left out: line {lines}{more}; "
-            "the file seems to be joined from several ones"
+            "several files seem to have been joined"
         )
 
     def _refuse_length(self, row: Row) -> NoReturn:

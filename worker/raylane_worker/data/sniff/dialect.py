@@ -31,7 +31,7 @@ _DECIMAL_COMMA: Final = re.compile(r"\s*-?[0-9]{1,3}((\.[0-9]{3})+|[0-9]*),([0-9
 _DECIMAL_POINT: Final = re.compile(r"\s*-?[0-9]{1,3}((,[0-9]{3})+|[0-9]*)\.([0-9]{1,2}|[0-9]{4,})\s*")
 # Spaces that align columns.
 _ALIGNED: Final = re.compile(r"\S {2,}\S")
-# What hardly any name has.
+# Characters that names of columns hardly ever have.
 _NO_NAME: Final = re.compile(r"[:=\[\]{}<>]")
 # Tabs and line ends as MySQL and PostgreSQL write them.
 _ESCAPED: Final = re.compile(r"\\[btnrfv\\]")
@@ -201,7 +201,7 @@ def _delimiter_in(rows: list[Row]) -> str | None:
 
 
 def _has_escapes_of_text(rows: list[Row]) -> bool:
-    """Returns whether cells are missing and escaped as databases write text that is no CSV."""
+    """Returns whether cells are missing or escaped as in the text formats of databases, which are not CSV."""
     cells = [cell for row in rows for cell in row.cells if "\\" in cell]
     return r"\N" in cells and any(map(_ESCAPED.search, cells))
 

@@ -116,7 +116,7 @@ def _is_title(rows: list[Row]) -> bool:
 
     A title has fewer cells with content than the table, or a blank line below it. Two lines with several cells are
     records, unless they describe the table as `Source: census`, or have at most half as many cells and a blank line
-    below, as banks write what they know of an account.
+    below, as in the details of an account above a table of a bank.
     """
     *above, names = rows
     if above and above[-1].line < names.line - 1 and all(2 * _filled(row) <= _filled(names) for row in above):

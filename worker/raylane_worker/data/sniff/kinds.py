@@ -84,7 +84,7 @@ _DOCUMENTS: Final = {
 }
 _OPEN_DOCUMENT: Final = b"application/vnd.oasis.opendocument."
 _OPEN_WORKBOOK: Final = _OPEN_DOCUMENT + b"spreadsheet"
-# Text that is no table, by how it begins.
+# Text that is not a table, by its beginning.
 _NO_TABLES: Final = {
     re.compile(rf"\s*({pattern})"): kind
     for pattern, kind in (

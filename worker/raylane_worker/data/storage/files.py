@@ -110,7 +110,7 @@ class Files:
         self._bucket = bucket
 
     @asynccontextmanager
-    async def staged(
+    async def sent(
         self, key: str, path: Path, *, content_type: str, order: Order, replaces: bool
     ) -> AsyncIterator[Put]:
         """Sends the content of the file `path`. What it yields makes it the object `key`, in place of an earlier one.
@@ -138,7 +138,7 @@ class Files:
     async def copied(
         self, source: str, key: str, size_bytes: int, *, content_type: str, order: Order, replaces: bool
     ) -> AsyncIterator[Put]:
-        """Copies the object `source`, which has `size_bytes` bytes. The rest is as in `staged`.
+        """Copies the object `source`, which has `size_bytes` bytes. The rest is as in `sent`.
 
         S3 copies it itself, so no bytes are transferred.
         """
