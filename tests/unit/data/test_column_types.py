@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from raylane_common.wire.reading import Reading, ReadingOptions
+from raylane_worker.data.arrow_texts import texts
 from raylane_worker.data.column_types import Misfit, TypeDecider, convert, markers_of
-from raylane_worker.data.column_types.cells import texts
 from raylane_worker.data.readers import Decide
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from raylane_common.wire.names import FileFormat
-from raylane_worker.data.column_types.cells import texts, trimmed, without_markers
+from raylane_worker.data.arrow_texts import texts
+from raylane_worker.data.column_types.cells import trimmed, without_markers
 from raylane_worker.data.column_types.column import ColumnCells, Marks
 from raylane_worker.data.column_types.forms import ARROW_TYPES, Cast, Missing, Texts, fits
 from raylane_worker.data.column_types.forms import Form as Form

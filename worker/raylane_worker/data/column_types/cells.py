@@ -5,11 +5,12 @@ No function gives Python values to pyarrow: to convert them, pyarrow imports pan
 
 from __future__ import annotations
 
-from array import array
 from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 from pyarrow import compute
+
+from raylane_worker.data.arrow_texts import texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -17,15 +18,6 @@ if TYPE_CHECKING:
 _SAMPLE_CELLS: Final = 1024
 # Up to this share of distinct values, each is converted once. Finding them costs about as much as one regex.
 _FEW: Final = 0.5
-
-
-def texts(values: Sequence[str]) -> pa.StringArray:
-    """Returns the values as an Arrow array."""
-    encoded = [value.encode() for value in values]
-    offsets = array("i", [0])
-    for one in encoded:
-        offsets.append(offsets[-1] + len(one))
-    return pa.StringArray.from_buffers(len(values), pa.py_buffer(offsets.tobytes()), pa.py_buffer(b"".join(encoded)))
 
 
 def numbers(values: Sequence[float], arrow_type: pa.DataType) -> pa.Array:

@@ -10,7 +10,8 @@ from typing import Final
 import pyarrow as pa
 from pyarrow import compute
 
-from raylane_worker.data.column_types.cells import by_distinct, is_any, texts
+from raylane_worker.data.arrow_texts import texts
+from raylane_worker.data.column_types.cells import by_distinct, is_any
 from raylane_worker.data.column_types.forms import Form, Misfit
 from raylane_worker.data.column_types.plain import PlainNumbers
 

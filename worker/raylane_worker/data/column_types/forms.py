@@ -9,7 +9,8 @@ import pyarrow as pa
 from pyarrow import compute
 
 from raylane_common.wire.names import ColumnType
-from raylane_worker.data.column_types.cells import is_any, texts
+from raylane_worker.data.arrow_texts import texts
+from raylane_worker.data.column_types.cells import is_any
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

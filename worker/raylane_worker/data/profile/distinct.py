@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import pyarrow as pa
 from pyarrow import compute
 
-from raylane_worker.data.column_types.cells import texts
+from raylane_worker.data.arrow_texts import texts
 
 if TYPE_CHECKING:
     import duckdb

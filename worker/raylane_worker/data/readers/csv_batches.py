@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from array import array
-from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 from pyarrow import compute
+
+from raylane_worker.data.arrow_texts import texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -46,7 +46,7 @@ class RepeatedNames:
 
     def __init__(self, names: Sequence[str]) -> None:
         self.count = 0
-        self._names = [_strings([name])[0] for name in names]
+        self._names = [texts([name])[0] for name in names]
 
     def without(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Returns the batch without them."""
@@ -74,15 +74,8 @@ def batches_of(records: Iterator[Row]) -> Iterator[pa.RecordBatch]:
 
 
 def _batch(rows: list[list[str]]) -> pa.RecordBatch:
-    columns = [_strings(cells) for cells in zip(*rows, strict=True)]
+    columns = [texts(cells) for cells in zip(*rows, strict=True)]
     return pa.RecordBatch.from_arrays(columns, names=[f"c{index}" for index in range(len(columns))])
-
-
-def _strings(cells: Sequence[str]) -> pa.StringArray:
-    """Returns an array of texts. Built from buffers, because `pa.array` imports pandas."""
-    encoded = [cell.encode() for cell in cells]
-    ends = array("i", accumulate(map(len, encoded), initial=0))
-    return pa.StringArray.from_buffers(len(encoded), pa.py_buffer(ends), pa.py_buffer(b"".join(encoded)))
 
 
 def without_first(batches: Iterator[pa.RecordBatch], rows: int) -> Iterator[pa.RecordBatch]:
