@@ -99,9 +99,8 @@ class ColumnCells:
         if self.asked in _NUMBERS:
             self._numbers_asked = {ARROW_TYPES[self.asked]: True}
 
-    @property
     def is_open(self) -> bool:
-        """Whether the column may be something else than text."""
+        """Returns whether the column may be something else than text."""
         return self.is_number_possible or self.is_moment_possible or self._are_booleans
 
     @property
@@ -116,7 +115,7 @@ class ColumnCells:
 
     def see(self, cells: pa.StringArray) -> None:
         """Takes more cells into account."""
-        if self.has_values and not self.is_open:
+        if self.has_values and not self.is_open():
             return
         first = len(cells) if len(cells) < _FEW_CELLS else _FIRST_CELLS
         self._see(cells.slice(0, first))
@@ -127,7 +126,7 @@ class ColumnCells:
             return
         known = without_markers(trimmed(cells), self.markers).drop_null()
         self.has_values |= len(known) > 0
-        if not len(known) or not self.is_open:
+        if not len(known) or not self.is_open():
             return
         each = distinct(known)
         if self._are_booleans:
@@ -136,12 +135,9 @@ class ColumnCells:
             self._see_numbers(each)
         if self.is_moment_possible:
             self._moments.see(each)
-        if self._is_closed_now() and self.asked is None and not self.only_dates:
+        if not self.is_open() and self.asked is None and not self.only_dates:
             self._note_misfit(known)
         self._seen += len(known)
-
-    def _is_closed_now(self) -> bool:
-        return not self.is_open
 
     def _note_misfit(self, cells: pa.StringArray) -> None:
         """Remembers a hint if nearly all cells look like numbers or dates, and one does not."""
@@ -192,7 +188,7 @@ class ColumnCells:
         found = self._numbers(marks) if self._wants_numbers else None
         if found is None and self.is_moment_possible:
             found = self._moment(marks)
-        return found or Decision(Texts(), self._misfit, is_final=not self.is_open)
+        return found or Decision(Texts(), self._misfit, is_final=not self.is_open())
 
     def _numbers(self, marks: Marks) -> Decision | None:
         """Returns None if the cells are not numbers, or must stay text."""
