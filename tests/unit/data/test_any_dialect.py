@@ -123,7 +123,7 @@ def test_a_table_in_an_unknown_dialect_is_the_same_table(
     assert verdict.outcome is Outcome.RIGHT, verdict.why
 
 
-@settings(max_examples=EXAMPLES)
+@settings(max_examples=FEWER_EXAMPLES)
 @given(
     table=tables(ANY_TEXT),
     dialect=dialects(["utf-8", "utf-16", "cp1252", "latin-1", "utf-16-le"]),
