@@ -252,6 +252,17 @@ def _of_r() -> Iterator[Case]:
         table,
         warns="left out",
     )
+    yield Case(
+        "a title of two words above cells with one space",
+        b"Sales report\nthe city,n\nNew York,8\nLos Angeles,4\nSan Diego,1\n",
+        {"the city": texts("New York", "Los Angeles", "San Diego"), "n": ints(8, 4, 1)},
+        warns="left out",
+    )
+    yield Case(
+        "spaces between numbers with decimal commas",
+        b"x y\n1,5 2,25\n3,5 4,75\n",
+        {"x": nums(1.5, 3.5), "y": nums(2.25, 4.75)},
+    )
     yield Case("a title above nearly empty columns", b"Sales\n\na,b\n1,2024-01-31\n2,\n3,\n", table, warns="left out")
     yield Case(
         "no header, and times that are often missing",

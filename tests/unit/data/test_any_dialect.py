@@ -135,6 +135,8 @@ def test_a_table_in_an_unknown_dialect_is_the_same_table(
 def test_whatever_is_read_otherwise_is_a_warning(
     table: dict[str, Column], dialect: Dialect, marker: str, mark: str, above: str, *, has_header: bool
 ) -> None:
+    # Nothing shows that a backslash before a backslash is an escape.
+    assume(not (dialect.escape and marker == "\\N"))
     written = case(table, dialect, marker, mark, ReadingOptions(), has_header=has_header, above=above)
     verdict = verdict_of(written)
     assert verdict.outcome is not Outcome.WRONG or verdict.warnings, verdict.why

@@ -9,6 +9,7 @@ from itertools import dropwhile, islice
 from typing import Final, NamedTuple
 
 from raylane_worker.data.readers.rows import Row, has_row_names
+from raylane_worker.data.sniff.header import has_names
 
 # Those that texts and numbers hardly ever have.
 _RARE: Final = ("^", "~", "\x01", "\x1e", "\x1f", "\t")
@@ -28,8 +29,12 @@ class Regularity(NamedTuple):
     rows: int
 
     def is_better(self, other: Regularity) -> bool:
-        """Whether more rows have the most frequent length; a delimiter that cells hardly ever have wins a draw."""
-        return self.rows > other.rows or (self.rows == other.rows and self.delimiter in _RARE)
+        """Whether more rows have the most frequent length; a delimiter that cells hardly ever have wins a draw.
+
+        One that words have loses a draw.
+        """
+        wins_draw = self.delimiter in _RARE or (other.delimiter in _IN_VALUES and self.delimiter not in _IN_VALUES)
+        return self.rows > other.rows or (self.rows == other.rows and wins_draw)
 
 
 def most_regular(text: str, quote: str | None) -> Regularity | None:
@@ -38,7 +43,26 @@ def most_regular(text: str, quote: str | None) -> Regularity | None:
     `quote` is the one that the user names, or None.
     """
     found = [regularity(text, delimiter, quote) for delimiter in _DELIMITERS if delimiter in text]
-    return max((one for one in found if one.share > _REGULAR), key=lambda one: one.rows, default=None)
+    best = max((one for one in found if one.share > _REGULAR), key=lambda one: one.rows, default=None)
+    return best and (_below_title(text, best, quote) or best)
+
+
+def _below_title(text: str, best: Regularity, quote: str | None) -> Regularity | None:
+    """Returns the delimiter of the lines below the first one, if the `best` one may only be in the words of a title.
+
+    With it, all these lines have the same length, and the first one of them has only names. None if there is none.
+    """
+    if best.delimiter not in _IN_VALUES:
+        return None
+    below = "".join(text.splitlines(keepends=True)[1:])
+    for delimiter in _DELIMITERS:
+        names = next(csv.reader(io.StringIO(below, newline=""), delimiter=delimiter), [])
+        if delimiter not in _IN_VALUES and len(names) > 1 and has_names(names):
+            found = regularity(below, delimiter, quote)
+            if found.share == 1 and found.rows == best.rows - 1:
+                # The title belongs to its table.
+                return found._replace(rows=best.rows)
+    return None
 
 
 def regularity(text: str, delimiter: str, quote: str | None) -> Regularity:
