@@ -47,7 +47,7 @@ def _refuse(file: File, index: int, asked: ColumnType, decided: Decided | None) 
             rows += chunk.num_rows
     doubt = next((one for one in decided.warnings if quoted(name) in one), None) if decided else None
     problem = f"the cells are not of type {asked}, because they are written in several ways; use --type {shown}=string"
-    raise InvalidFile(f"types.{shown}: {doubt or problem}", details={"column": name})
+    raise InvalidFile(f"reading.types.{shown}: {doubt or problem}", details={"column": name})
 
 
 def _refuse_cell(file: File, name: str, cell: pa.Scalar, row: int, asked: ColumnType) -> NoReturn:
@@ -59,7 +59,7 @@ def _refuse_cell(file: File, name: str, cell: pa.Scalar, row: int, asked: Column
         where += f" (line {line})"
     column, shown = clipped(name), quoted(str(cell.as_py()))
     raise InvalidFile(
-        f"types.{column}: {where} holds {shown}, which is not of type {asked}; correct it, leave out "
+        f"reading.types.{column}: {where} holds {shown}, which is not of type {asked}; correct it, leave out "
         f"--type {column}={asked}, or use --null to count such words as missing",
         details=place,
     )
