@@ -101,6 +101,15 @@ class FileSource(BaseModel):
         return readable_uri(self.prepared.s3_uri if self.prepared else self.s3_uri)
 
     @property
+    def data_bytes(self) -> int:
+        """About how many bytes a run reads at least. A compressed file, or Parquet, may be much smaller.
+
+        A cell of text takes two bytes with its delimiter.
+        """
+        copy_bytes = self.prepared.size_bytes if self.prepared else 0
+        return max(self.size_bytes, copy_bytes, 2 * self.rows * len(self.columns))
+
+    @property
     def format(self) -> TableFormat:
         """The format in which generated code reads it."""
         if self.prepared or self.reading.format is FileFormat.PARQUET:
@@ -146,6 +155,11 @@ class TableSource(BaseModel):
     def name(self) -> str:
         """The name that prompts use."""
         return f"{self.database}.{self.table}"
+
+    @property
+    def data_bytes(self) -> int | None:
+        """About how many bytes a run reads; None if the catalog does not know it."""
+        return self.size_bytes
 
     @property
     def format(self) -> TableFormat:

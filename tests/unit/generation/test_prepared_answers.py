@@ -10,9 +10,10 @@ import pytest
 from pyarrow import parquet
 
 from raylane_common.errors import TypeMismatch
-from raylane_common.wire.sources import ColumnType, FileSource, readable_uri
+from raylane_common.wire.sources import ColumnType, FileSource, PreparedCopy, readable_uri
 from raylane_worker.generation.template.generator import write
 from raylane_worker.generation.verify import verify
+from raylane_worker.runs.run import is_small
 from tests.helpers.files import uploaded
 from tests.helpers.printed import same, table
 from tests.helpers.ray_double import run_script
@@ -107,3 +108,16 @@ def test_a_reading_says_numbers_and_times_as_they_were_written() -> None:
     said = write("count where n > 2.50 and at between 9:05 and 10:30:00.5 and wei > 1e30", [TIMES]).interpreted_as
     assert "'n' > 2.50 and 'at' is between '09:05:00' and '10:30:00.500000'" in said
     assert "'wei' > 1000000000000000000000000000000" in said
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "copy_bytes", "rows", "is_small_file"),
+    [(1000, 0, 1, True), (1000, 1001, 1, False), (100, 900, 1000, False), (1001, 10, 1, False)],
+    ids=["small", "larger copy", "many rows", "larger file"],
+)
+def test_a_file_is_small_only_if_what_a_run_reads_is(
+    size_bytes: int, copy_bytes: int, rows: int, is_small_file: bool
+) -> None:
+    copy = PreparedCopy(s3_uri="s3://b/k.parquet", size_bytes=copy_bytes, reasons=("compressed",))
+    source = TIMES.model_copy(update={"size_bytes": size_bytes, "rows": rows, "prepared": copy if copy_bytes else None})
+    assert is_small([source], 1000) is is_small_file

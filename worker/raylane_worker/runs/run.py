@@ -86,7 +86,7 @@ def submission_id(job_id: str, number: int, round: int) -> str:
 
 def is_small(sources: Iterable[Source], limit_bytes: int) -> bool:
     """Returns whether there are sources, all their sizes are known, and the sum is at most `limit_bytes`."""
-    sizes = [source.size_bytes for source in sources]
+    sizes = [source.data_bytes for source in sources]
     known = [size for size in sizes if size is not None]
     return bool(sizes) and len(known) == len(sizes) and sum(known) <= limit_bytes
 

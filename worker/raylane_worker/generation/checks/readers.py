@@ -23,7 +23,7 @@ def read_dataset(call: ast.Call, arguments: Arguments, locations: Locations) -> 
     """
     paths = texts(arguments.get(0, "paths")) or ()
     read = [source for text in paths if (source := locations.source(text.value)) is not None]
-    is_large = any(source.size_bytes is None or source.size_bytes > _LARGE_BYTES for source in read)
+    is_large = any(source.data_bytes is None or source.data_bytes > _LARGE_BYTES for source in read)
     chosen = arguments.named.get("columns")
     options = next((one.value for one in call.keywords if one.arg == "read_options"), None)
     renamed = () if options is None else _column_names(options)
