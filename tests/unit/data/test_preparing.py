@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 import pytest
 from pyarrow import parquet
 
-from raylane_common.errors import InternalError, InvalidFile
+from raylane_common.errors import InternalError, InvalidFile, ScratchFull
 from raylane_common.wire.names import ColumnType
 from raylane_common.wire.reading import ReadingOptions
 from raylane_worker.data.preparing import Preparing, Task
+from raylane_worker.data.scratch import scratch
 from tests.helpers.waiting import until
 from tests.unit.data.test_readers import ENDLESS_ROW, with_sheet
 
@@ -147,3 +148,15 @@ def test_the_entry_for_workers_imports_no_pyarrow() -> None:
     code = "import sys; import raylane_worker.data.preparing; print('pyarrow' in sys.modules)"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.split() == ["False"]
+
+
+@pytest.mark.parametrize("max_thread_bytes", [0, 1000], ids=["process", "thread"])
+async def test_a_disk_that_fills_up_while_a_file_is_read_is_no_defect(tmp_path: Path, max_thread_bytes: int) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"a;b\n1;2\n")
+    full = Path("/dev/full")
+    with pytest.raises(ScratchFull, match="RAYLANE_UPLOADS__SCRATCH_DIR") as raised:
+        async with scratch(tmp_path, 0):
+            await Preparing(max_thread_bytes=max_thread_bytes).prepare(path, "a.csv", OPTIONS, copy_to=full)
+    assert raised.value.retryable
+    assert list(tmp_path.iterdir()) == [path]

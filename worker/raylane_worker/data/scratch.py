@@ -6,6 +6,7 @@ A worker that starts removes those of workers that were killed.
 from __future__ import annotations
 
 import asyncio
+import errno
 import fcntl
 import os
 import shutil
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 _PREFIX: Final = "raylane-scratch-"
+NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""The numbers of the errors of a full disk."""
+_HINT: Final = "free some space, or name another directory with RAYLANE_UPLOADS__SCRATCH_DIR"
 # A new directory is locked within a millisecond, so a younger one may not be locked yet.
 _NEW_S: Final = 60.0
 
@@ -29,16 +33,26 @@ _NEW_S: Final = 60.0
 async def scratch(parent: Path | None, needed_bytes: int) -> AsyncIterator[Path]:
     """Yields a new directory below `parent`, or below the system's for temporary files, and removes it at the end.
 
-    Raises `ScratchFull` if fewer than `needed_bytes` bytes are free there, or if it cannot be written.
+    Raises `ScratchFull` if fewer than `needed_bytes` bytes are free there, if it cannot be written, or if its disk
+    fills up during the block.
     """
     directory, lock = _make(parent, needed_bytes)
     try:
         yield directory
+    except OSError as error:
+        if error.errno in NO_SPACE:
+            raise filled_up(directory.parent) from error
+        raise
     finally:
         try:
             await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
         finally:
             os.close(lock)
+
+
+def filled_up(directory: Path) -> ScratchFull:
+    """Returns the error for a disk that filled up while a file was read."""
+    return ScratchFull(f"the disk of {directory} filled up while the file was read; {_HINT}")
 
 
 def remove_left(parent: Path | None) -> int:
@@ -62,16 +76,15 @@ def remove_left(parent: Path | None) -> int:
 def _make(parent: Path | None, needed_bytes: int) -> tuple[Path, int]:
     """Returns a new directory, and the descriptor by which it is locked."""
     where = parent or Path(tempfile.gettempdir())
-    hint = "free some space, or name another directory with RAYLANE_UPLOADS__SCRATCH_DIR"
     try:
         free_bytes = shutil.disk_usage(where).free
         if free_bytes < needed_bytes:
             raise ScratchFull(
-                f"{where} of the worker has {free_bytes:,} bytes free, and the file needs {needed_bytes:,}; {hint}"
+                f"{where} of the worker has {free_bytes:,} bytes free, and the file needs {needed_bytes:,}; {_HINT}"
             )
         directory = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=where))
         lock = os.open(directory, os.O_RDONLY)
     except OSError as error:
-        raise ScratchFull(f"{where} of the worker cannot be written: {error.strerror}; {hint}") from error
+        raise ScratchFull(f"{where} of the worker cannot be written: {error.strerror}; {_HINT}") from error
     fcntl.flock(lock, fcntl.LOCK_EX)
     return directory, lock

@@ -14,6 +14,7 @@ from raylane_common.errors import InternalError, RaylaneError
 from raylane_common.logs import get_logger
 from raylane_worker.data.bound_process import end_with
 from raylane_worker.data.preparing import Outcome, Task, read_here
+from raylane_worker.data.scratch import NO_SPACE, filled_up
 
 logger = get_logger("raylane.worker")
 
@@ -37,7 +38,10 @@ def _outcome(task: Task) -> Outcome:
         return Outcome(content=read_here(task))
     except RaylaneError as error:
         return Outcome(error=error.info())
-    except Exception as error:  # a bug: the worker gets a sentence that says where, and the log the traceback
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in NO_SPACE:
+            return Outcome(error=filled_up(Path(task.copy_to).parent).info())
+        # A bug: the worker gets a sentence that says where, and the log the traceback.
         logger.exception("reading %s failed", task.filename)
         return Outcome(error=InternalError(f"reading the file failed: {type(error).__name__}: {error}").info())
 
