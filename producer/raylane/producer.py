@@ -219,7 +219,7 @@ class Producer:
 
         `earlier_id` is the id of that job. The run is a new job of the same session. The code is verified again, and
         none is written. The sources of the session stay as they are. Raises `JobNotFound`, and `NoCode` if the job has
-        no code. The new job fails with `SourceReplaced` if a file was uploaded again since.
+        no code. The new job fails with `SourceReplaced` if a file was uploaded again or purged since.
 
         Example:
             job = await producer.generate("sum of amount by region", session_id="ada", execute=True)
@@ -369,7 +369,7 @@ class Producer:
         """Restores the sources that a `generate` job used to its session, and returns them.
 
         They replace sources of the same type and name. Raises `JobNotFound`, `NoSources` if the job used none, and
-        `SourceReplaced` if a file was uploaded again since.
+        `SourceReplaced` if a file was uploaded again or purged since.
 
         Example:
             job = await producer.generate("sum of amount", session_id="ada", execute=True)

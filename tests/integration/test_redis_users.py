@@ -64,6 +64,7 @@ SCRIPTS: dict[str, list[Name]] = {
         "claim_upload",
         "put_sources",
         "clear_sources",
+        "purge_sources",
         "mark",
     ],
 }

@@ -248,6 +248,21 @@ async def test_a_session_does_not_get_back_a_source_whose_bytes_are_gone(rig: Ri
     assert await sources.all("s") == []
 
 
+async def test_a_session_does_not_get_back_a_source_that_was_purged(rig: Rig) -> None:
+    sources = rig.resources.sources
+    await rig.upload(OLDER)
+    snapshot = await sources.all("s")
+    assert await sources.purge("s", "p") == 1
+    assert await sources.all("s") == []
+    with pytest.raises(SourceReplaced, match=r"f\.csv was purged by job p, so its bytes are gone; upload it again"):
+        await sources.check_current("s", snapshot)
+    with pytest.raises(SourceReplaced, match=r"f\.csv was purged by job p"):
+        await sources.put("s", snapshot)
+    # An upload that was enqueued before the purge and runs after it writes its bytes again.
+    assert (await rig.upload(OLDER)).warnings == ()
+    assert await rig.check() == OLDER
+
+
 async def test_uploads_of_one_millisecond_have_the_order_in_which_they_were_enqueued(rig: Rig, redis: Redis) -> None:
     for score, job_id in enumerate((NEWER, OLDER)):
         await redis.zadd(keys.session_jobs("s"), {job_id: 5_000_000 + score})

@@ -15,6 +15,7 @@ from raylane_common.errors import (
     InvalidFile,
     InvalidRequest,
     QueueUnavailable,
+    SourceReplaced,
     StorageRejected,
     StorageUnavailable,
     TableNotFound,
@@ -406,10 +407,13 @@ async def test_a_catalog_that_is_down_is_an_error(redis: Redis) -> None:
 
 async def test_a_purge_removes_the_sources_and_the_objects_of_the_session(harness: Harness, moto: EmbeddedMoto) -> None:
     await upload(request_for(DATA), harness.job(request_for(DATA), body=DATA))
+    restored = await harness.resources.sources.all("s1")
     result = await upload(PurgeRequest(), harness.job(PurgeRequest()))
     assert result == PurgeResult(sources=1, objects=1, bytes=len(DATA), uploads=0)
     assert await harness.sources() == []
     assert await stored(moto, harness) == {}
+    with pytest.raises(SourceReplaced, match=r"data\.csv was purged by job"):
+        await harness.resources.sources.put("s1", restored)
     again = await upload(PurgeRequest(), harness.job(PurgeRequest()))
     assert again == PurgeResult(sources=0, objects=0, bytes=0, uploads=0)
     await upload(request_for(DATA), harness.job(request_for(DATA), body=DATA, id="job2"))

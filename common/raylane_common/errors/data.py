@@ -28,7 +28,7 @@ class InvalidFile(SourceError):
 
 
 class SourceReplaced(SourceError):
-    """A newer upload of the file has replaced this one, so its bytes are gone; `details["job_id"]` names the newer one.
+    """A newer upload has replaced the file, or a purge has deleted it; `details["job_id"]` names the job that did.
 
     What to do: use the newer source, or upload the file again.
     """

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 SESSION_TTL_MS: Final = 30 * 24 * 3600 * 1000
 
 _NO_LIMITS: Final = SessionsSettings(max_sources=0)
-# An upload as sources.lua writes it: enqueued_us:bytes:id.
+# An upload, or a purge, as sources.lua writes it: enqueued_us:bytes:id.
 _NEWEST: Final = re.compile(r"([0-9]{1,16}):[0-9]+:(.+)")
+_OF_PURGE: Final = "purge:"
 # How many of the largest files an error names.
 _NAMED: Final = 3
 
@@ -64,8 +65,8 @@ class SourceStore:
     async def put(self, session_id: str, sources: Sequence[AnySource], limits: SessionsSettings = _NO_LIMITS) -> None:
         """Adds the sources, all of them or none. They replace sources of the same type and name.
 
-        Raises `SourceReplaced` if a newer upload has replaced the bytes of one of them, and `SessionFull` if `limits`
-        do not allow them.
+        Raises `SourceReplaced` if a newer upload has replaced the bytes of one of them, or a purge has deleted it, and
+        `SessionFull` if `limits` do not allow them.
         """
         if not sources:
             return
@@ -84,7 +85,7 @@ class SourceStore:
         return [_read(session_id, field, found[field]) for field in sorted(found)]
 
     async def check_current(self, session_id: str, sources: Sequence[AnySource]) -> None:
-        """Raises `SourceReplaced` if a newer upload has replaced, or is replacing, the bytes of one of the sources."""
+        """Raises `SourceReplaced` if a newer upload replaces the bytes of one of the sources, or a purge deletes it."""
         files = [source for source in sources if isinstance(source, FileSource)]
         if not files:
             return
@@ -104,6 +105,13 @@ class SourceStore:
             return 0
         dumped = {_field(source): source.model_dump_json() for source in snapshot}
         return await calls.clear_sources(self._scripts, session_id, dumped)
+
+    async def purge(self, session_id: str, job_id: str) -> int:
+        """Removes the session's sources, before the job deletes their bytes; returns how many there were.
+
+        No earlier source of a file comes back.
+        """
+        return await calls.purge_sources(self._scripts, session_id, job_id, ttl_ms=SESSION_TTL_MS)
 
     async def remove(self, session_id: str, name: str) -> None:
         """Removes the sources of this name: a file, a table, or both.
@@ -156,6 +164,10 @@ class SourceStore:
 
 def _replaced(filename: str, newer: str) -> SourceReplaced:
     name = printable(filename)
+    if newer.startswith(_OF_PURGE):
+        job_id = newer.removeprefix(_OF_PURGE)
+        problem = f"{name} was purged by job {job_id}, so its bytes are gone; upload it again"
+        return SourceReplaced(problem, details={"source": name, "job_id": job_id, "purged": True})
     return SourceReplaced(
         f"{name} was uploaded again by job {newer}, so the bytes of the earlier upload are gone; use the newer source, "
         "or upload the file again",

@@ -112,7 +112,7 @@ async def _sign_parts(request: SignPartsRequest, ctx: JobContext) -> SignedParts
 async def _purge(ctx: JobContext) -> PurgeResult:
     """Deletes what the session has on S3, after its sources, so that no source names an object that is gone."""
     storage, sources = await ctx.storage(), ctx.resources.sources
-    removed = await sources.clear(ctx.session_id, await sources.all(ctx.session_id))
+    removed = await sources.purge(ctx.session_id, ctx.job_id)
     purged: list[Purged] = []
     # The bucket may have been changed at run time, and the session may have files in all of them.
     for bucket in dict.fromkeys((storage.bucket, *ctx.resources.settings.storage.allowed_buckets)):
@@ -224,7 +224,10 @@ async def _store(file: _File, ctx: JobContext, original: Original, found: FileCo
         prepared = await _write(file, ctx, original, found, directory)
     except (SourceReplaced, Superseded) as newer:
         job_id = newer.newer.job_id if isinstance(newer, Superseded) else newer.details["job_id"]
-        warnings += (f"a newer upload of {file.filename} (job {job_id}) has replaced this one",)
+        if isinstance(newer, SourceReplaced) and newer.details.get("purged"):
+            warnings += (f"{file.filename} was purged while it was stored (job {job_id}); upload it again",)
+        else:
+            warnings += (f"a newer upload of {file.filename} (job {job_id}) has replaced this one",)
     return UploadResult(
         s3_uri=file.s3_uri,
         bucket=bucket,

@@ -374,6 +374,14 @@ async def clear_sources(scripts: Scripts, session_id: str, snapshot: Mapping[str
     return cast("int", await scripts.run("clear_sources", [session_id, *fields], doing="clear sources"))
 
 
+async def purge_sources(scripts: Scripts, session_id: str, job_id: str, *, ttl_ms: int) -> int:
+    """Removes all sources of the session; returns how many there were. For `ttl_ms` no earlier file comes back.
+
+    `job_id` is the job that deletes their bytes.
+    """
+    return cast("int", await scripts.run("purge_sources", [session_id, job_id, ttl_ms], doing="purge sources"))
+
+
 async def change_setting(scripts: Scripts, name: str, value: str | None) -> None:
     """Sets a setting, or unsets it if `value` is None, and announces it to all workers."""
     await scripts.run("change_setting", [name] if value is None else [name, value], doing="change a setting")

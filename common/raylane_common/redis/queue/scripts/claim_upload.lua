@@ -10,12 +10,13 @@ local session, ttl_ms, field, id, bytes = ARGV[1], ARGV[2], ARGV[3], ARGV[4], to
 local score = redis.pcall('ZSCORE', SESSION .. session .. HISTORY, id)
 local at_us = type(score) == 'string' and tonumber(score) or tonumber(ARGV[5]) * 1000
 local newest = newest_of(session, field)
-if newest and newest.id ~= id and newest.at_us > at_us then return {'replaced', newest.id} end
+-- An upload that was enqueued before a purge and runs after it stores its file again.
+if newest and newest.id ~= id and newest.at_us > at_us and string.sub(newest.id, 1, #of_purge) ~= of_purge then return {'replaced', newest.id} end
 local refusal = refusal_of_room(session, {[field] = bytes}, tonumber(ARGV[7]), tonumber(ARGV[8]))
 if refusal then return refusal end
-local exists = redis.pcall('HEXISTS', SESSION .. session .. SOURCES, field)
+local exists = type(redis.pcall('HGET', SESSION .. session .. SOURCES, field)) == 'string'
 if ARGV[9] == '1' then
   remember(session, field, at_us, bytes, id, ttl_ms)
   if not newest or newest.id ~= id then redis.pcall('HDEL', SESSION .. session .. SOURCES, field) end
 end
-return {'ok', string.format('%.0f', at_us), exists == 1 and 1 or 0}
+return {'ok', string.format('%.0f', at_us), exists and 1 or 0}

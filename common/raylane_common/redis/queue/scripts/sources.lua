@@ -1,6 +1,8 @@
 -- Prepended to the scripts that add sources: the newest upload of each file, and the limits of a session.
 -- NEWEST is a hash from the field of a file to 'enqueued_us:bytes:id' of the newest upload that was about to write it.
+-- A purge writes its own id there, after `of_purge`.
 -- It outlives the source, so that no older upload can bring back a source whose bytes are gone.
+local of_purge = 'purge:'
 
 -- Returns the newest upload of a file as a table; nil if there is none.
 local function newest_of(session, field)
