@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import tempfile
 import zipfile
 from contextlib import suppress
 from datetime import date, datetime, time
@@ -247,6 +249,13 @@ def test_a_small_workbook_that_asks_for_too_much_ends_only_its_own_process(
     data = with_sheet((_HEADER if limit == "memory" else "") + row)
     with pytest.raises(InvalidFile, match="more than 2 GiB of memory" if limit == "memory" else "more than 1 s"):
         read(tmp_path, data)
+
+
+def test_a_disk_that_fills_up_is_not_the_fault_of_the_workbook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: open("/dev/full", "r+b"))  # noqa: SIM115
+    with pytest.raises(OSError, match="No space left") as raised:
+        read(tmp_path, workbook(_sales))
+    assert raised.value.errno == errno.ENOSPC
 
 
 def test_a_workbook_that_breaks_its_library_is_refused(tmp_path: Path) -> None:

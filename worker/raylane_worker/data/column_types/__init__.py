@@ -112,7 +112,7 @@ def markers_of(reading: Reading) -> pa.StringArray:
 
 @lru_cache(maxsize=1024)
 def refuses_markers(form: Form | None, null_markers: tuple[str, ...]) -> bool:
-    """Returns whether no marker of a missing value is a value in this form, so a cell that fits is no marker."""
+    """Returns whether no marker of a missing value is a value in this form, so a cell that fits is not a marker."""
     return form is not None and not any(fits(form, texts([marker])) for marker in ("", *null_markers))
 
 

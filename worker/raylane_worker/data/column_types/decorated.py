@@ -257,7 +257,7 @@ class DecoratedNumbers:
         if plain.has_exponent or plain.has_infinity:
             self.plain.clear()
             return
-        # These are numbers in every style, unless a point is no decimal mark. To look at them again would cost much.
+        # These are numbers in every style, unless a point is not a decimal mark. Looking at them again would be slow.
         self._see_plain(cells, plain)
 
     def _see_plain(self, cells: pa.StringArray, plain: PlainNumbers) -> None:

@@ -52,7 +52,7 @@ class Integers:
 class Floats:
     """Numbers that a float of 64 bits holds: written with as many digits, it is the same text. Also `inf`.
 
-    `has_point` says that a cell of the column has a decimal point, so `1E5` is no code and 20 digits are no id.
+    `has_point` says that a cell of the column has a decimal point, so `1E5` is not a code and 20 digits are not an id.
     """
 
     has_point: bool

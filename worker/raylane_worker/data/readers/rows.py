@@ -62,7 +62,7 @@ def head_of(text: BinaryIO) -> Head:
     head = b""
     for size in (HEAD_BYTES, _LONG_HEAD_BYTES):
         head += text.read(size)
-        # `str.splitlines` also splits at characters that are no line ends in a CSV.
+        # `str.splitlines` also splits at characters that are not line ends in a CSV.
         lines = list(io.StringIO(head.decode("utf-8", "ignore"), newline=""))
         if len(head) < HEAD_BYTES or len(lines) > _ENOUGH_LINES:
             break

@@ -6,6 +6,7 @@ if the sheet does not fit, and a small file can ask for any amount. So this proc
 
 from __future__ import annotations
 
+import errno
 import json
 import resource
 import sys
@@ -225,6 +226,11 @@ def _answer(order: dict[str, Any]) -> dict[str, Any]:
                 return found | rows.summary()
     except Refused as refused:
         return {"refused": refused.problem, "field": refused.field}
+    except OSError as error:
+        # A full disk is not the fault of the workbook.
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        return {"errno": error.errno}
     except PasswordError:
         return {"refused": "the workbook has a password; save it without one", "field": None}
     except CalamineError as error:

@@ -47,7 +47,7 @@ def hidden_in(path: str, sheet: str) -> list[str]:
     """
     errors, formulas, without = _Cells(), _Cells(), _Cells()
     is_old = False
-    # What is damaged is refused by the library, and other formats are no archives, or have other members.
+    # The library refuses damaged workbooks. Other formats are not archives, or have other members.
     with suppress(zipfile.BadZipFile, KeyError, ElementTree.ParseError, OSError), zipfile.ZipFile(path) as archive:
         index = _parsed(archive, "xl/workbook.xml")
         properties = index.find(f"{_MAIN}calcPr")

@@ -124,6 +124,8 @@ def _ask_about(path: Path, sheet: str | None, header_line: int | None, rows: Bin
     if ended.returncode:
         raise InvalidFile(_end(ended))
     answer: dict[str, Any] = json.loads(ended.stdout)
+    if "errno" in answer:
+        raise OSError(answer["errno"], os.strerror(answer["errno"]))
     if "refused" in answer:
         if answer["field"]:
             raise InvalidRequest.field(answer["field"], answer["refused"])

@@ -54,7 +54,7 @@ def find_header(rows: list[Row], *, skipped_until: int, has_header: bool) -> Hea
         return Header(rows[place].line, tuple(_title_warnings(rows, rows[place])))
     below_title = rows[1:] if _has_lone_title(rows) else [row for row in rows if row.line >= skipped_until] or rows
     if any(_filled(row) > 1 for row in rows if row.line < skipped_until):
-        # These are no title. A row of another length is refused when it is read.
+        # These are not a title. A row of another length is refused when it is read.
         below_title, has_header = rows, True
     if not below_title:
         raise InvalidFile("the file holds only comments and blank lines")
