@@ -11,7 +11,7 @@ import pytest
 from raylane_common.errors import StagedBodyMissing, StorageRejected, StorageUnavailable
 from tests.helpers.aws import own_bucket
 from tests.helpers.door import PART_BYTES, csv_of, open_door
-from tests.helpers.profiles import by_profile
+from tests.helpers.profiles import by_profile, seed
 from tests.helpers.s3_proxy import Fault, S3Proxy
 
 if TYPE_CHECKING:
@@ -72,13 +72,14 @@ async def test_parts_that_fail_in_every_way_are_sent_again(server: Server, moto:
         assert proxy.faults == {1: [], LAST: []}
 
 
-@pytest.mark.parametrize("_", range(by_profile(fast=1, ci=1, deep=20)))
+@pytest.mark.parametrize("number", range(by_profile(fast=1, ci=1, deep=20)))
 async def test_faults_in_any_order_leave_the_object_whole(
-    server: Server, moto: EmbeddedMoto, path: Path, chance: Random, _: int
+    server: Server, moto: EmbeddedMoto, path: Path, chance: Random, number: int
 ) -> None:
+    chance.seed(f"{seed()} {number}")
     passing = [fault for fault in Fault if fault not in (Fault.LOSE, Fault.EXPIRED)]
     async with through_proxy(server, moto, idle_timeout_s=0.5) as (door, proxy):
-        proxy.faults = {number: [*chance.choices(passing, k=3), Fault.EXPIRED] for number in range(1, LAST + 1)}
+        proxy.faults = {part: [*chance.choices(passing, k=3), Fault.EXPIRED] for part in range(1, LAST + 1)}
         upload = await door.producer.upload(path, session_id="s")
         await upload.result(timeout_s=60)
         await is_whole(door)

@@ -12,11 +12,11 @@ from hypothesis import HealthCheck, settings
 
 
 class Profile(StrEnum):
-    """`fast` for every save, `ci` for `make test`, `half` of `deep` for `make chaos-short`, `deep` for `make chaos`."""
+    """`fast` for every save, `ci` for `make test`, `short` for `make chaos-short`, `deep` for `make chaos`."""
 
     FAST = "fast"
     CI = "ci"
-    HALF = "half"
+    SHORT = "short"
     DEEP = "deep"
 
 
@@ -32,8 +32,12 @@ PROFILE: Final = _profile()
 
 
 def by_profile(*, fast: int, ci: int, deep: int) -> int:
-    """The number for the current profile: examples, rounds or kills of a test for which the default is too many."""
-    return {Profile.FAST: fast, Profile.CI: ci, Profile.HALF: max(ci, deep // 2), Profile.DEEP: deep}[PROFILE]
+    """The number for the current profile: examples, rounds or kills of a test for which the default is too many.
+
+    `short` is half of `deep`, and at most ten times `ci`.
+    """
+    short = max(ci, min(10 * ci, deep // 2))
+    return {Profile.FAST: fast, Profile.CI: ci, Profile.SHORT: short, Profile.DEEP: deep}[PROFILE]
 
 
 def seed() -> int:
