@@ -86,7 +86,7 @@ def aws_cp(path: Path, url: str) -> Figures:
     command = ["aws", "--endpoint-url", url, "s3", "cp", "--quiet", str(path), f"s3://{BUCKET}/aws"]
     with subprocess.Popen(command, env=environment) as running:
         while running.poll() is None:
-            with suppress(OSError, StopIteration):
+            with suppress(OSError, KeyError):  # it has just ended
                 peak_mib = max(peak_mib, process_figures(running.pid)["peak_mib"])
             time.sleep(0.01)
     if running.returncode:
