@@ -63,6 +63,13 @@ def test_a_column_in_strict_order_is_unique_however_long_it_is() -> None:
     assert (found.distinct, found.distinct_is_exact, found.unique, found.order) == (50_000, True, True, "ascending")
 
 
+@pytest.mark.parametrize("kind", [pa.binary(), pa.binary(2)], ids=str)
+def test_binary_values_need_not_be_text(kind: pa.DataType) -> None:
+    found = profile(pa.array([b"\xff\x00", b"ab", None, b"ab"], kind), [1, 3], share_samples=True)
+    assert (found.nulls, found.distinct, found.top) == (1, 2, ())
+    assert profile(pa.nulls(2, kind)).distinct == 0
+
+
 def test_nan_is_missing_and_negative_zero_is_zero() -> None:
     found = profile(pa.array([0.0, -0.0, float("nan"), float("inf"), 2.0, None]))
     assert (found.nulls, found.distinct, found.min, found.max) == (2, 3, 0.0, 2.0)

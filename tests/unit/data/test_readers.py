@@ -479,6 +479,16 @@ def test_damaged_columns_are_refused(tmp_path: Path, kind: str) -> None:
             read(tmp_path, good[:place] + bytes([good[place] ^ 0xFF]) + good[place + 1 :])
 
 
+@pytest.mark.parametrize("kind", ["file", "stream"])
+def test_an_error_while_the_rows_are_used_is_not_one_of_the_arrow_file(tmp_path: Path, kind: str) -> None:
+    table = pa.table({"a": [1]})
+    with (ipc.new_file if kind == "file" else ipc.new_stream)(tmp_path / "file", table.schema) as writer:
+        writer.write(table)
+    reading = sniff(tmp_path / "file", ReadingOptions()).reading
+    with pytest.raises(OSError, match="no space"), open_batches(tmp_path / "file", reading):
+        raise OSError("no space")
+
+
 def test_parquet_and_arrow_keep_their_types(tmp_path: Path) -> None:
     table = pa.table({"a": pa.array(["x", "y"]).dictionary_encode(), "b": pa.array([[1], None])})
     expected = ({"a": "string", "b": "list<element: int64>"}, [("x", [1]), ("y", None)], "")

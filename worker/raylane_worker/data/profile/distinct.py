@@ -43,11 +43,12 @@ class Hashing:
 class Distinct:
     """The number of distinct values of a column. `counts` says how often each occurs, while there are few.
 
-    The keys of `counts` are the values as text.
+    The keys of `counts` are the values as text. Binary values are no text, so they are only hashed.
     """
 
     def __init__(self, arrow_type: pa.DataType, hashing: Hashing) -> None:
-        self.counts: Counter[str] | None = Counter()
+        is_binary = pa.types.is_binary(arrow_type) or pa.types.is_fixed_size_binary(arrow_type)
+        self.counts: Counter[str] | None = None if is_binary else Counter()
         self._type = arrow_type
         self._hashing = hashing
         self._smallest: pa.UInt64Array | None = None
@@ -75,8 +76,9 @@ class Distinct:
         """The number of distinct values; an estimate if `counts` is None."""
         if self.counts is not None:
             return len(self.counts)
-        assert self._smallest is not None
-        kept = len(self._smallest)
+        kept = len(self._smallest) if self._smallest is not None else 0
+        if self._smallest is None or kept < _KEPT_HASHES:
+            return kept
         greatest: int = self._smallest[kept - 1].as_py()
         return round((kept - 1) / (greatest / _HASHES))
 
@@ -88,9 +90,10 @@ class Distinct:
     def _sketch(self, values: pa.Array) -> None:
         hashes, known = self._hashing.hash(values), self._smallest
         if known is not None:
-            hashes = hashes.filter(compute.less(hashes, known[len(known) - 1]))
-            if not len(hashes):
-                return
+            if len(known) == _KEPT_HASHES:
+                hashes = hashes.filter(compute.less(hashes, known[len(known) - 1]))
+                if not len(hashes):
+                    return
             hashes = pa.concat_arrays([known, hashes])
         each = compute.unique(hashes)
         self._smallest = each.take(compute.array_sort_indices(each).slice(0, _KEPT_HASHES))

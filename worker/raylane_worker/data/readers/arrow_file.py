@@ -54,10 +54,11 @@ def open_file(path: Path, reading: Reading) -> Iterator[ArrowBatches]:
         try:
             if is_file:
                 file = ipc.open_file(source)
-                batches = (file.get_batch(index) for index in range(file.num_record_batches))
-                yield ArrowBatches(file.schema, batches)
+                each = (file.get_batch(index) for index in range(file.num_record_batches))
+                batches = ArrowBatches(file.schema, each)
             else:
                 stream = ipc.open_stream(source)
-                yield ArrowBatches(stream.schema, iter(stream))
+                batches = ArrowBatches(stream.schema, iter(stream))
         except DAMAGED as error:
             raise InvalidFile(f"the Arrow file cannot be read: {error}; write it again") from error
+        yield batches
