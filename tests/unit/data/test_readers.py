@@ -406,6 +406,20 @@ def test_an_empty_first_sheet_and_a_hidden_one_name_the_others(tmp_path: Path) -
     assert "'Hidden', 'Empty', of which some are hidden" in read(tmp_path, workbook(_hidden))[2]
 
 
+def test_names_in_two_rows_and_merged_cells_are_told(tmp_path: Path) -> None:
+    def fill(book: Workbook) -> None:
+        sheet = book.add_worksheet("S")
+        for number, cells in enumerate([["region", "amount"], ["", "€"], ["North", 1], ["", 3], ["South", 5]]):
+            sheet.write_row(number, 1, cells)
+        sheet.merge_range("B1:B2", "region")
+        sheet.merge_range("B3:B4", "North")
+
+    _, rows, warnings = read(tmp_path, workbook(fill))
+    assert rows[1:3] == [("North", "1"), (None, "3")]
+    assert "row 2 seems to hold units or more names" in warnings
+    assert "cells of several rows are merged: B3:B4; only the first" in warnings
+
+
 def _hidden(book: Workbook) -> None:
     hidden, shown = book.add_worksheet("Hidden"), book.add_worksheet("Empty")
     shown.write_row(0, 0, ["a"])

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
     from raylane_worker.data.readers.row_file import Value
 
+# The first and the last cell, each as row and column from 0.
+_Range = tuple[tuple[int, int], tuple[int, int]]
 Cell = int | float | str | bool | time | date | datetime | timedelta
 
 _ERRORS: Final = frozenset({"#N/A", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#NULL!", "#GETTING_DATA"})
@@ -41,6 +43,8 @@ _ERRORS: Final = frozenset({"#N/A", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#N
 _MAX_TITLE_ROWS: Final = 100
 _SHOWN_CHARACTERS: Final = 60
 _MAX_LISTED: Final = 10
+# A row of more names, and two with values.
+_FEW_ROWS: Final = 3
 _ALPHABET: Final = 26
 _NO_SIGN: Final = "negative times would be read as other times; if the sheet has some, save the workbook as .xlsx"
 _MAX_EXACT: Final = float(EXACT[-1])
@@ -53,7 +57,8 @@ def layout(book: CalamineWorkbook, path: str, wanted: str | None, header_line: i
     """
     name, warnings = _choose_sheet(book, wanted)
     # Titles and the table may be far apart.
-    filled = (row for row in _rows(book.get_sheet_by_name(name)) if any(cell is not None for cell in row[1]))
+    found = book.get_sheet_by_name(name)
+    filled = (row for row in _rows(found) if any(cell is not None for cell in row[1]))
     rows = list(islice(filled, _MAX_TITLE_ROWS))
     if not rows:
         others = [each for each in book.sheet_names if each != name]
@@ -66,6 +71,8 @@ def layout(book: CalamineWorkbook, path: str, wanted: str | None, header_line: i
         raise Refused(
             f"row {header_line} of the sheet is empty; name the row with the column names", field="reading.header_line"
         )
+    warnings += _more_names(header_line, rows)
+    warnings += _merged_below(header_line, found.merged_cell_ranges or [])
     warnings += hidden_in(path, name)
     return {"sheet": name, "header_line": header_line, "warnings": warnings}
 
@@ -177,6 +184,34 @@ def _find_header(rows: list[tuple[int, list[Value]]]) -> tuple[int, list[str]]:
     shown = next(str(cell) for cell in rows[0][1] if cell is not None)[:_SHOWN_CHARACTERS]
     title = f"the column names are in row {number}, and what is above, such as {shown!r}, is left out"
     return number, [f"{title}; use --header-line to choose another row"]
+
+
+def _more_names(header_line: int, rows: list[tuple[int, list[Value]]]) -> list[str]:
+    """Returns a warning if the row below the header has only texts, and the rows below it have numbers or dates."""
+    below = [(number, cells) for number, cells in rows if number > header_line]
+    if not header_line or len(below) < _FEW_ROWS:
+        return []
+    (number, cells), *others = below
+    columns = [
+        (cell, [each for each in column if each is not None])
+        for cell, *column in zip(cells, *(row for _, row in others), strict=True)
+    ]
+    above_values = [cell for cell, column in columns if column and not any(isinstance(each, str) for each in column)]
+    if not any(above_values) or not all(cell is None or isinstance(cell, str) for cell in cells):
+        return []
+    doubt = f"row {number} seems to hold units or more names, so that columns of numbers are text"
+    return [f"{doubt}; delete it, or use --header-line {number} if it names the columns"]
+
+
+def _merged_below(header_line: int, merged: list[_Range]) -> list[str]:
+    """Returns a warning if cells of several rows below the header are merged: only the first one has the value."""
+    rows = [one for one in merged if one[0][0] >= header_line and one[1][0] > one[0][0]]
+    if not rows:
+        return []
+    (first, left), (last, right) = rows[0]
+    more = f" and {len(rows) - 1:,} more" if len(rows) > 1 else ""
+    found = f"cells of several rows are merged: {_letters(left)}{first + 1}:{_letters(right)}{last + 1}{more}"
+    return [f"{found}; only the first of these rows has the value, so split them, and fill in the value"]
 
 
 def _rows(sheet: CalamineSheet, long: _LongNumbers | None = None) -> Iterator[tuple[int, list[Value]]]:
