@@ -125,6 +125,10 @@ def test_reading_imports_no_pandas_though_it_is_installed(tmp_path: Path) -> Non
         (b"region\nNorth\nnorth\nSouth\n", "differ only in case or in spaces around them, such as 'North' and 'north'"),
         (b"region\nNorth\nNorth \n", "such as 'North' and 'North '"),
         (b"x\n" + b"1\n" * 20 + b"many\n", "holds 'many' among cells of type integer; use --null"),
+        (
+            b"d\n" + b"2024-01-02\n" * 20 + b"31.12.2024\n",
+            "holds '31.12.2024' among cells of type date; use --null",
+        ),
         (b"d\n01/02/2024\n03/04/2024\n", "use --date-order dmy, mdy or ymd"),
         (b"born\n25/11/63\n2/1/70\n", "30 to 68 are read as 2030 to 2068, and its last date is 2063-11-25"),
         (b"a;v\nx;1.234\ny;5.678\n", "the points of '1.234' and '5.678' are taken for decimal marks"),

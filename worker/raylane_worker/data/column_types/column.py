@@ -87,6 +87,7 @@ class ColumnCells:
     _moments: AllMoments = field(default_factory=AllMoments)
     _are_booleans: bool = True
     _seen: int = 0
+    _first: str = ""
     _misfit: str | None = None
     _numbers_asked: dict[pa.DataType, bool] = field(default_factory=dict)
 
@@ -137,11 +138,14 @@ class ColumnCells:
             self._moments.see(each)
         if not self.is_open() and self.asked is None and not self.only_dates:
             self._note_misfit(known)
+        self._first = self._first or known[0].as_py()
         self._seen += len(known)
 
     def _note_misfit(self, cells: pa.StringArray) -> None:
         """Remembers a hint if nearly all cells look like numbers or dates, and one does not."""
         for pattern, kind in _LOOKS:
+            if self._seen and not re.search(pattern, self._first):
+                continue
             looks = compute.match_substring_regex(cells, pattern)
             if looks.false_count and looks.true_count + self._seen >= _NEARLY_ALL * (len(cells) + self._seen):
                 odd = cells.filter(compute.invert(looks))[0].as_py()

@@ -93,7 +93,13 @@ class Style:
             whole += f"|[1-9][0-9]{{0,2}}(?:{group}[0-9]{{3}})+"
         if self.group == ",":
             whole += "|[1-9][0-9]?(?:,[0-9]{2})+,[0-9]{3}"  # as in India
-        return f"(?:(?:{whole})(?:{mark}[0-9]*)?|{mark}[0-9]+)"
+        exponent = "(?:[eE][-+]?[0-9]+)?" if self.has_exponents else ""
+        return f"(?:(?:{whole})(?:{mark}[0-9]*)?|{mark}[0-9]+){exponent}"
+
+    @property
+    def has_exponents(self) -> bool:
+        """Whether numbers may end as `1,5E-03` does. With a point these are plain numbers, and they have no groups."""
+        return self.decimal == "," and not self.group
 
 
 STYLES: Final = tuple(
@@ -254,9 +260,11 @@ class DecoratedNumbers:
                 else:
                     del self.plain[style]
             return
-        if plain.has_exponent or plain.has_infinity:
+        if plain.has_infinity:
             self.plain.clear()
             return
+        if plain.has_exponent:
+            self.plain = {style: known for style, known in self.plain.items() if style.has_exponents}
         # These are numbers in every style, unless a point is not a decimal mark. Looking at them again would be slow.
         self._see_plain(cells, plain)
 
