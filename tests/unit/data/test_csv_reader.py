@@ -141,7 +141,15 @@ def test_names_that_are_repeated_between_the_rows_are_left_out_with_a_warning(tm
     path.write_text(f'a,b\n{first}a,"two\nlines"\n\na,b\n2,y\na,b\n')
     rows, warnings = rows_of(path, sniff(path, ReadingOptions()).reading)
     assert rows == [("1", first[2:-1]), ("a", "two\nlines"), ("2", "y")]
-    assert "2 rows that repeat the names of the columns are left out: line 6, 8" in warnings[-1]
+    assert "2 rows repeat the names of the columns and are left out: line 6, 8" in warnings[-1]
+
+
+def test_cells_of_several_lines_in_a_drawn_table_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("| id | city |\n|----|------|\n| 1  | Bad  |\n|    | Ems  |\n| 2  | Ulm  |\n")
+    rows, warnings = rows_of(path, sniff(path, ReadingOptions()).reading)
+    assert len(rows) == 3
+    assert warnings[1].startswith("1 row has no value in the first column, first line 4; database clients write")
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])

@@ -171,8 +171,8 @@ class CsvBatches:
             yield Row(row.line, [*row.cells[:width], *[""] * (width - len(row.cells))])
         if short:
             self.warnings.append(
-                f"{short:,} rows have fewer cells than there are columns, first line {first_short}; "
-                "the missing cells count as missing values"
+                f"{_counted(short, 'row has', 'rows have')} fewer cells than there are columns, first line "
+                f"{first_short}; the missing cells count as missing values"
             )
 
     def _split(self) -> Iterator[Row]:
@@ -181,7 +181,9 @@ class CsvBatches:
             text.readline()
         reader = csv.reader(text, **self._format, strict=True)
         comment, line = self._reading.comment, self._first_line
-        blank = pending = drawn = 0
+        blank = pending = drawn = continued = first_continued = 0
+        # A line around the table makes a column without a name.
+        first_name = next((place for place, name in enumerate(self.names) if name), 0)
         try:
             for cells in reader:
                 is_blank = len(cells) <= 1 < len(self.names) and not "".join(cells).strip(_BLANK)
@@ -191,15 +193,27 @@ class CsvBatches:
                     drawn += 1
                 elif not is_blank and not (comment and cells[0].startswith(comment)):
                     blank, pending = blank + pending, 0
-                    yield Row(line, [cell.strip() for cell in cells] if self._is_drawn else cells)
+                    if self._is_drawn:
+                        cells = [cell.strip() for cell in cells]
+                        if not any(cells[: first_name + 1]):
+                            continued, first_continued = continued + 1, first_continued or line
+                    yield Row(line, cells)
                 line = self._first_line + reader.line_num
         except csv.Error as error:
             self._refuse_quotes(line, str(error), error)
         if blank and len(self.names) == 1:
             self._warn_of_blank_lines(blank)
         if drawn:
-            what = "lines that a database client drew around the rows, or that count them"
-            self.warnings.append(f"{drawn:,} {what}, are left out")
+            lines = _counted(drawn, "line is", "lines are")
+            self.warnings.append(
+                f"{lines} left out, because database clients draw such lines around rows, or count them"
+            )
+        if continued:
+            rows = _counted(continued, "row has", "rows have")
+            self.warnings.append(
+                f"{rows} no value in the first column, first line {first_continued}; database clients write a cell of "
+                "several lines as several rows: export the table as CSV if there are such cells"
+            )
 
     def _is_no_record(self, cells: list[str]) -> bool:
         """Returns whether a database client drew the line around the rows, or counts them in it."""
@@ -208,16 +222,17 @@ class CsvBatches:
 
     def _warn_of_blank_lines(self, count: int) -> None:
         self.warnings.append(
-            f"{count:,} blank lines between the rows are left out; if they are missing values of the only column, "
-            'write them as ""'
+            f"{_counted(count, 'blank line between the rows is', 'blank lines between the rows are')} left out; "
+            'write missing values of the only column as ""'
         )
 
     def _warn_of_repeated_names(self, count: int) -> None:
-        rows = (row.line for row in self._records() if row.cells == self.names)
-        lines = ", ".join(map(str, islice(rows, min(count, _MAX_LISTED))))
+        places = (row.line for row in self._records() if row.cells == self.names)
+        lines = ", ".join(map(str, islice(places, min(count, _MAX_LISTED))))
         more = " …" if count > _MAX_LISTED else ""
+        rows = _counted(count, "row repeats", "rows repeat")
         self.warnings.append(
-            f"{count:,} rows that repeat the names of the columns are left out: line {lines}{more}; "
+            f"{rows} the names of the columns and {'is' if count == 1 else 'are'} left out: line {lines}{more}; "
             "several files seem to have been joined"
         )
 
@@ -250,6 +265,10 @@ class CsvBatches:
             for _ in range(number - 1):
                 text.readline()
             return text.readline(_SHOWN_CHARACTERS).rstrip("\r\n")
+
+
+def _counted(count: int, one: str, several: str) -> str:
+    return f"{count:,} {one if count == 1 else several}"
 
 
 @contextmanager
