@@ -193,6 +193,8 @@ def test_a_dialect_is_found_and_read(
         (HUNGARIAN.encode("cp1250"), "cp1250", True),
         (TURKISH.encode("cp1254"), "cp1254", True),
         (RUSSIAN.encode("cp866"), "cp866", True),
+        ("année;n\nBesançon;1\nforêt;2\nnuméro;3\n".encode("cp850"), "cp850", True),
+        ("Größe;n\nMüller;1\nKäufer;2\nWeiß;3\n".encode("cp850"), "cp850", True),
         (JAPANESE.encode("shift_jis"), "cp932", True),
         (JAPANESE.encode("gb18030"), "gb18030", True),
         (KOREAN.encode("euc_kr"), "cp949", True),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+# Western Europe and America: French, Spanish, German, Portuguese, Italian, Danish, Swedish.
+_WESTERN: Final = ("àâæçéèêëîïôœùûüÿ", "áéíñóúüçàèòï", "äöüßéèà", "ãáàâçéêíõóôúü", "àèéìíîòóùú", "æøåäöéü")
 # The letters above ASCII, in lower case, and how they are encoded. Where several fit, the first one is used.
 _ALPHABETS: Final = (
-    # Western Europe and America: French, Spanish, German, Portuguese, Italian, Danish, Swedish.
-    ("cp1252", ("àâæçéèêëîïôœùûüÿ", "áéíñóúüçàèòï", "äöüßéèà", "ãáàâçéêíõóôúü", "àèéìíîòóùú", "æøåäöéü")),
+    ("cp1252", _WESTERN),
     ("cp1250", ("ąćęłńóśźż", "áčďéěíňóřšťúůýž", "áäčďéíĺľňóôŕšťúýž", "áéíóöőúüű", "ăâîşţ", "čćđšž")),
     ("cp1254", ("çğıöşüâîû",)),
     # Icelandic, whose letters are those of Turkish in another encoding.
@@ -31,9 +32,11 @@ _SIGNS: Final = frozenset("\u00a0\u00ad‘’‚“”„«»‹›–—…•�
 # Those that are written between two letters.
 _BETWEEN_LETTERS: Final = frozenset("\u00a0\u00ad‘’´·–—")
 _GOOD: Final = 0.95
+# As Excel's "CSV (MS-DOS)" is written.
+DOS: Final = "cp850"
 # Every alphabet is tried, so a longer sample would take long.
 _SAMPLE_BYTES: Final = 4096
-_LATIN: Final = ("cp1252", "cp1250", "cp1254", "cp1257", "iso8859-2")
+_LATIN: Final = (DOS, "cp1252", "cp1250", "cp1254", "cp1257", "iso8859-2")
 
 
 class Fit(NamedTuple):
@@ -55,6 +58,14 @@ def best_alphabet(sample: bytes) -> Fit:
     best = max(fits, key=lambda fit: fit.share)
     # Hebrew has no capitals; Cyrillic without them, and without its last letters, is hardly ever that.
     return Fit("cp1255", 1.0) if best.encoding == "cp1251" and _share(sample, "cp1255", _HEBREW) == 1 else best
+
+
+def fits_dos(sample: bytes) -> bool:
+    """Returns whether the bytes above ASCII are letters of Western Europe as MS-DOS has them.
+
+    Other encodings have letters at the same places, so they have to be tried first.
+    """
+    return Fit(DOS, max(_share(sample[:_SAMPLE_BYTES], DOS, letters) for letters in _WESTERN)).is_good
 
 
 def _share(sample: bytes, encoding: str, letters: str) -> float:

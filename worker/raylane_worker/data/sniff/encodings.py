@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
 from charset_normalizer import from_bytes
 
 from raylane_common.errors import InvalidFile, InvalidRequest
-from raylane_worker.data.sniff.alphabets import best_alphabet
+from raylane_worker.data.sniff.alphabets import DOS, best_alphabet, fits_dos
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -128,4 +128,4 @@ def _guess(sample: bytes) -> str:
     best = from_bytes(words, cp_isolation=_CANDIDATES).best()
     if best is not None:
         return _NAMES.get(best.encoding, best.encoding)
-    return western
+    return DOS if fits_dos(sample) else western

@@ -181,7 +181,10 @@ def binary_format(head: bytes) -> FileFormat | None:
 def refuse_binary(head: str) -> None:
     """Raises `InvalidFile` if text that is not surely encoded begins with `head` and has control characters."""
     if len(_NO_TEXT.findall(head)) > len(head) / 50:
-        raise InvalidFile("the file is not text, but binary data of an unknown kind; export the data as CSV or Parquet")
+        raise InvalidFile(
+            "the file is not text, but binary data of an unknown kind; export the data as CSV or Parquet, or use "
+            "--encoding if it is text"
+        )
 
 
 def text_format(head: str) -> FileFormat:
