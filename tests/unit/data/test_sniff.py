@@ -319,6 +319,10 @@ def test_a_format_is_known_by_its_content(written: Written, data: bytes, found: 
         ("[main]\nx=1\ny=2\n", "line 1 does not look like its name"),
         ("n/k,3\n1,2\n4,5\n", "line 1 is taken for the names of the columns"),
         ("t,v\ns,°C\n1,20.5\n2,21.5\n", "line 2 seems to hold units or more names"),
+        ('"a\nb",v\nkm,s\n1,2\n3,4\n', "line 3 seems to hold units or more names"),
+        ('t,v\nStart,"Q\n1"\n"{""id"":""t""}","{""id"":""v""}"\n9:30,1\n9:45,2\n', "lines 2 to 4 seem to hold units"),
+        ("a1,Ada,x y\nb2,Ada,z\nc3,Ada,w\n", "line 1 is taken for the names of the columns"),
+        ("x,Fri Nov 27 2026\ny z,Sat Nov 28 2026\nz,Mon Nov 30 2026\n", "line 1 is taken for the names"),
     ],
 )
 def test_a_doubt_is_a_warning_that_names_the_option_to_use(written: Written, data: str, warning: str) -> None:
@@ -327,6 +331,16 @@ def test_a_doubt_is_a_warning_that_names_the_option_to_use(written: Written, dat
     ]
     assert warning in told
     assert "--" in told or "put a delimiter" in told
+
+
+def test_questions_of_several_lines_name_many_columns(written: Written) -> None:
+    names = [f'{number}. How\nmuch, or "how" many?' for number in range(300)]
+    header = ",".join('"' + name.replace('"', '""') + '"' for name in names)
+    path = written(f"{header}\n" + f"{','.join('1' * 300)}\n" * 20)
+    found = sniff(path, ReadingOptions())
+    assert (found.reading.delimiter, found.warnings) == (",", ())
+    found_names, rows, _ = rows_of(path, found.reading)
+    assert (found_names, len(rows)) == (names, 20)
 
 
 def test_a_short_row_is_a_warning_with_its_line(written: Written) -> None:

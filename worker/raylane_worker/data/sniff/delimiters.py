@@ -95,6 +95,21 @@ def _regularity(text: str, delimiter: str, quote: str) -> Regularity:
     return Regularity(delimiter, count / len(widths), count) if width > 1 else Regularity(delimiter, 0, 0)
 
 
+def has_lines_in_quotes(text: str, delimiter: str, quote: str) -> bool:
+    """Returns whether quotes enclose line ends in cells, all quotes are right, and all rows have the same length.
+
+    A delimiter that breaks such cells makes more rows, and they may have the same length, too.
+    """
+    if not quote:
+        return False
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quotechar=quote, strict=True)
+    try:
+        widths = [len(cells) for cells in islice(reader, _CHECKED_ROWS)]
+    except csv.Error:
+        return False
+    return len(set(widths)) == 1 and widths[0] > 1 and reader.line_num > len(widths)
+
+
 def _leaves_out_first(rows: list[Row], text: str, delimiter: str, quote: str) -> bool:
     """Returns whether the header has several names, and not the first one, which pandas writes as an empty cell."""
     header = rows[0].cells if rows else []

@@ -16,7 +16,7 @@ import duckdb
 
 from raylane_common.errors import InvalidFile, InvalidRequest
 from raylane_worker.data.readers.rows import Head, Row, has_row_names, split, without_rules
-from raylane_worker.data.sniff.delimiters import most_regular, regularity
+from raylane_worker.data.sniff.delimiters import has_lines_in_quotes, most_regular, regularity
 from raylane_worker.data.sniff.header import Header, find_header, has_names, said_header
 
 if TYPE_CHECKING:
@@ -117,6 +117,8 @@ def _propose(text: str, delimiter: str | None, options: ReadingOptions) -> _Prop
     if found is None:
         return _propose(text, regular.delimiter if regular else ",", options)
     if regular is None or regular.delimiter == found.delimiter:
+        return found
+    if found.columns > 1 and has_lines_in_quotes(text, found.delimiter, found.quote):
         return found
     is_better = found.columns == 1 or regular.is_better(regularity(text, found.delimiter, options.quote))
     return _propose(text, regular.delimiter, options) if is_better else found

@@ -21,6 +21,11 @@ _YEAR: Final = re.compile(r"\s*(1[89]|20|21)[0-9]{2}\s*")
 _SHOWN_CHARACTERS: Final = 60
 # Nobody writes more above a table.
 _MAX_TITLE_ROWS: Final = 20
+# Surveys have three rows of names: codes, questions, and what the program imports them as, in JSON.
+_MAX_MORE_NAMES: Final = 3
+_BEFORE_UNITS: Final = ("[", "(", "°", "%", "{")
+# Shorter ones, such as `A9`, are those of names, too.
+_LONG_FORM: Final = 4
 # So many rows show what a column holds.
 _ROWS_BELOW: Final = 50
 
@@ -119,10 +124,10 @@ def _is_title(rows: list[Row]) -> bool:
     below, as in the details of an account above a table of a bank.
     """
     *above, names = rows
-    if above and above[-1].line < names.line - 1 and all(2 * _filled(row) <= _filled(names) for row in above):
+    if above and _last_line(above[-1]) < names.line - 1 and all(2 * _filled(row) <= _filled(names) for row in above):
         return True
     records = [row for row in above if _filled(row) > 1 and not row.cells[0].rstrip().endswith(":")]
-    is_apart = any(after.line > before.line + 1 for before, after in pairwise(rows))
+    is_apart = any(after.line > _last_line(before) + 1 for before, after in pairwise(rows))
     return len(records) < 2 and (is_apart or all(_filled(row) < _filled(names) for row in above))
 
 
@@ -130,7 +135,12 @@ def _has_lone_title(rows: list[Row]) -> bool:
     """Returns whether one cell is above a table, apart from it by a blank line or as a comment."""
     if len(rows) < 3 or len(rows[0].cells) > 1 or _filled(rows[1]) == 1:
         return False
-    return rows[1].line > rows[0].line + 1 or rows[0].cells[0].startswith("#")
+    return rows[1].line > _last_line(rows[0]) + 1 or rows[0].cells[0].startswith("#")
+
+
+def _last_line(row: Row) -> int:
+    """Returns the number of the line on which the row ends."""
+    return row.line + sum(cell.count("\n") for cell in row.cells)
 
 
 def _filled(row: Row) -> int:
@@ -222,8 +232,10 @@ def _doubt(first: Row, others: list[Row]) -> str | None:
         is_like_below = any(_is_alike(name, cells) and not _YEAR.fullmatch(name) for name, cells in of_values)
     else:
         # A name does not begin with a date.
-        is_like_below = bool(_DATE.match(first.cells[0])) or all(
-            _form(name) == _common_form(cells) for name, *cells in columns
+        is_like_below = (
+            bool(_DATE.match(first.cells[0]))
+            or all(_form(name) == _common_form(cells) for name, *cells in columns)
+            or any(_is_repeated(name, cells) for name, *cells in columns)
         )
     if not is_like_below:
         return None
@@ -233,19 +245,30 @@ def _doubt(first: Row, others: list[Row]) -> str | None:
     )
 
 
+def _is_repeated(name: str, cells: list[str]) -> bool:
+    """Returns whether a name has the words of most cells below it, or their form, with digits: `Fri 27 Nov 2026`."""
+    form = _form(name)
+    is_long = "9" in form and len(form) >= _LONG_FORM
+    is_usual = bool(name.strip()) and 2 * cells.count(name) > len(cells)
+    return len(cells) > 1 and (is_usual or (is_long and {form} == set(map(_form, cells))))
+
+
 def _more_names(others: list[Row], names: Row | None) -> str | None:
-    """Returns a warning if `names` is the row below the header: it has units or more names, and no values."""
-    if names is None or len(others) < 3 or others[0] is not names:
+    """Returns a warning if `names` is a row below the header: it has units or more names, and no values.
+
+    Between them may be other rows of names, as surveys have them.
+    """
+    place = next((place for place, row in enumerate(others[:_MAX_MORE_NAMES]) if row is names), None)
+    if names is None or place is None or len(others) < place + 3:
         return None
-    columns = zip(names.cells, *(row.cells for row in others[1:] if len(row.cells) == len(names.cells)), strict=True)
-    above_values = [name.strip() for name, *cells in columns if _has_values(cells)]
-    if 2 * sum(name[:1].isalpha() or name.startswith(("[", "(", "°", "%")) for name in above_values) <= len(
-        above_values
-    ):
+    below = [row.cells for row in others[place + 1 :] if len(row.cells) == len(names.cells)]
+    above_values = [name.strip() for name, *cells in zip(names.cells, *below, strict=True) if _has_values(cells)]
+    if 2 * sum(name[:1].isalpha() or name.startswith(_BEFORE_UNITS) for name in above_values) <= len(above_values):
         return None
+    lines, seem, them = ("line", "seems", "it") if not place else (f"lines {others[0].line} to", "seem", "them")
     return (
-        f"line {names.line} seems to hold units or more names, so that columns of numbers are text; delete it, or use "
-        f"--header-line {names.line} if it names the columns"
+        f"{lines} {names.line} {seem} to hold units or more names, so that columns of numbers are text; delete {them}, "
+        f"or use --header-line {names.line} if it names the columns"
     )
 
 
