@@ -144,6 +144,15 @@ def test_names_that_are_repeated_between_the_rows_are_left_out_with_a_warning(tm
     assert "2 rows repeat the names of the columns and are left out: line 6, 8" in warnings[-1]
 
 
+@pytest.mark.parametrize("odd", ["#N/A,1,2", "#DIV/0!,1,2", "#FF0000,1,2"])
+def test_a_row_that_begins_like_a_comment_is_not_lost(tmp_path: Path, odd: str) -> None:
+    path = tmp_path / "file"
+    path.write_text(f"a,b,c\n5,1,2\n{odd}\n# a comment\n6,1,2\n7,1,2\n")
+    rows, warnings = rows_of(path, sniff(path, ReadingOptions()).reading)
+    assert rows == [("5", "1", "2"), tuple(odd.split(",")), ("6", "1", "2"), ("7", "1", "2")]
+    assert warnings == ["1 line that begins with '#' is left out as a comment, first line 4"]
+
+
 def test_cells_of_several_lines_in_a_drawn_table_are_told(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_text("| id | city |\n|----|------|\n| 1  | Bad  |\n|    | Ems  |\n| 2  | Ulm  |\n")

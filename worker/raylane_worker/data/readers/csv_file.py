@@ -180,8 +180,8 @@ class CsvBatches:
         for _ in range(self._first_line - 1):
             text.readline()
         reader = csv.reader(text, **self._format, strict=True)
-        comment, line = self._reading.comment, self._first_line
-        blank = pending = drawn = continued = first_continued = 0
+        line = self._first_line
+        blank = pending = drawn = continued = first_continued = comments = first_comment = 0
         # A line around the table makes a column without a name.
         first_name = next((place for place, name in enumerate(self.names) if name), 0)
         try:
@@ -191,7 +191,9 @@ class CsvBatches:
                     pending += 1
                 elif self._is_no_record(cells):
                     drawn += 1
-                elif not is_blank and not (comment and cells[0].startswith(comment)):
+                elif self._is_comment(cells):
+                    comments, first_comment = comments + 1, first_comment or line
+                elif not is_blank:
                     blank, pending = blank + pending, 0
                     if self._is_drawn:
                         cells = [cell.strip() for cell in cells]
@@ -208,6 +210,10 @@ class CsvBatches:
             self.warnings.append(
                 f"{lines} left out, because database clients draw such lines around rows, or count them"
             )
+        if comments:
+            lines = _counted(comments, "line that begins", "lines that begin")
+            left_out = "is left out as a comment" if comments == 1 else "are left out as comments"
+            self.warnings.append(f"{lines} with {self._reading.comment!r} {left_out}, first line {first_comment}")
         if continued:
             rows = _counted(continued, "row has", "rows have")
             self.warnings.append(
@@ -219,6 +225,15 @@ class CsvBatches:
         """Returns whether a database client drew the line around the rows, or counts them in it."""
         is_alone = len(cells) == 1 < len(self.names)
         return (is_alone or self._is_drawn) and (is_row_count(cells) or is_rule(self._reading.delimiter.join(cells)))
+
+    def _is_comment(self, cells: list[str]) -> bool:
+        """Returns whether the line is a comment. A row may begin with `#N/A` or `#FF0000`."""
+        mark, first = self._reading.comment, cells[0]
+        if not mark or not first.startswith(mark):
+            return False
+        is_word = bool(first.removeprefix(mark)[:1].strip())
+        is_whole = len(cells) == len(self.names)
+        return not (is_whole and is_word and (len(cells) > 1 or first in self._reading.null_markers))
 
     def _warn_of_blank_lines(self, count: int) -> None:
         self.warnings.append(
