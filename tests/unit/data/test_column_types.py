@@ -106,6 +106,16 @@ def read(cells: Sequence[str], reading: Reading = SEMICOLON, **said: Any) -> tup
             "month/day/year, with AM and PM",
         ),
         (
+            ["2024/01/30 3:04:05 PM GMT+1", "2024/07/31 10:04:05 AM GMT-5:30", "2024/07/31 10:04:05 AM UTC"],
+            pa.timestamp("us", "UTC"),
+            [
+                datetime(2024, 1, 30, 14, 4, 5, tzinfo=UTC),
+                datetime(2024, 7, 31, 15, 34, 5, tzinfo=UTC),
+                datetime(2024, 7, 31, 10, 4, 5, tzinfo=UTC),
+            ],
+            "year/month/day, with AM and PM, time zones as UTC",
+        ),
+        (
             ["2024-01-31T10:30:00Z", "2024-01-31T10:30:00+02:00"],
             pa.timestamp("us", "UTC"),
             [datetime(2024, 1, 31, 10, 30, tzinfo=UTC), datetime(2024, 1, 31, 8, 30, tzinfo=UTC)],

@@ -69,7 +69,11 @@ class Style:
         """A regex with a group for each part."""
         time = r"(?P<H>[0-9]{1,2}):(?P<M>[0-9]{2})(?::(?P<S>[0-9]{2})(?:[.,](?P<f>[0-9]{1,9}))?)?"
         time += r" ?(?P<p>[AaPp])\.?[Mm]\.?" if self.am_pm else "(?P<p>)"
-        time += r" ?(?P<z>Z|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?)" if self.zone else "(?P<z>)"
+        time += (
+            r" ?(?P<z>Z|UTC|GMT|(?:UTC|GMT)?[+-][0-9]{2}(?::?[0-9]{2})?|(?:UTC|GMT)[+-][0-9](?::[0-9]{2})?)"
+            if self.zone
+            else "(?P<z>)"
+        )
         if not self.order:
             return rf"^ *{time} *$"
         year = f"(?P<y>[0-9]{{{4 if self.long_year else 2}}})"
@@ -175,6 +179,9 @@ def _hour(part: dict[str, pa.StringArray]) -> pa.StringArray:
 
 def _zone(zone: pa.StringArray) -> pa.StringArray:
     zone = compute.replace_substring_regex(zone, pattern="^(?:UTC|GMT)$", replacement="Z")
+    # As in GMT+5:30.
+    zone = compute.replace_substring_regex(zone, pattern="^(?:UTC|GMT)", replacement="")
+    zone = compute.replace_substring_regex(zone, pattern="^([+-])([0-9])(:|$)", replacement=r"\10\2\3")
     zone = compute.replace_substring_regex(zone, pattern=r"^([+-]\d\d)$", replacement=r"\1:00")
     return compute.replace_substring_regex(zone, pattern=r"^([+-]\d\d)(\d\d)$", replacement=r"\1:\2")
 
