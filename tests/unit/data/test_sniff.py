@@ -281,6 +281,7 @@ def test_a_compressed_file_is_read(written: Written, pack: Callable[[bytes], byt
         (b"BEGIN:VCARD\nFN:Ada\nEND:VCARD\n", "a vCard"),
         (b"-- a dump\n/* of a table */\nINSERT INTO t VALUES (1,2),(3,4);\n", "SQL"),
         (b"From: Ada <a@x.org>\nSubject: numbers, and more\n\n1,2\n", "an e-mail"),
+        (b'// saved\n[{"a":1}]\n', "JSON with comments"),
         (b":20:STARTUMS\n:25:1002/123\n", "MT940"),
     ],
     ids=short,

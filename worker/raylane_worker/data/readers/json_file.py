@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from raylane_worker.data.readers.row_file import Value
 
 _MAX_COLUMNS: Final = 10_000
+_MAX_LISTED: Final = 5
+_SHOWN_CHARACTERS: Final = 100
 
 
 class JsonBatches:
@@ -55,6 +57,10 @@ class JsonBatches:
         if not places:
             raise InvalidFile('the file has no records with fields; write at least one, such as [{"name": "Ada"}]')
         self.names = [place if isinstance(place, str) else ".".join(place) for place in places]
+        each = zip(self.names, rows.kinds, strict=True)
+        if mixed := [repr(name[:_SHOWN_CHARACTERS]) for name, kinds in each if "str" in kinds and len(kinds) > 1]:
+            shown = ", ".join(mixed[:_MAX_LISTED]) + (" …" if len(mixed) > _MAX_LISTED else "")
+            self.warnings.append(f"columns with texts beside numbers or booleans are text: {shown}")
         if rows.has_broken_text:
             self.warnings.append("some texts hold halves of characters, which are read as '\N{REPLACEMENT CHARACTER}'")
 

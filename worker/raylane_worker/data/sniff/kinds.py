@@ -102,6 +102,7 @@ _NO_TABLES: Final = {
         ("OFXHEADER:", "a bank statement in the format OFX; download it as CSV"),
         ("!Type:", "a bank statement in the format QIF; download it as CSV"),
         ("-----BEGIN ", "a key or a certificate"),
+        (r"(//.*\n\s*)+[\[{]", "JSON with comments; delete them"),
     )
 }
 _MAX_LISTED: Final = 5
