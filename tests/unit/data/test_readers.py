@@ -407,20 +407,6 @@ def test_an_empty_first_sheet_and_a_hidden_one_name_the_others(tmp_path: Path) -
     assert "'Hidden', 'Empty', of which some are hidden" in read(tmp_path, workbook(_hidden))[2]
 
 
-def test_names_in_two_rows_and_merged_cells_are_told(tmp_path: Path) -> None:
-    def fill(book: Workbook) -> None:
-        sheet = book.add_worksheet("S")
-        for number, cells in enumerate([["region", "amount"], ["", "€"], ["North", 1], ["", 3], ["South", 5]]):
-            sheet.write_row(number, 1, cells)
-        sheet.merge_range("B1:B2", "region")
-        sheet.merge_range("B3:B4", "North")
-
-    _, rows, warnings = read(tmp_path, workbook(fill))
-    assert rows[1:3] == [("North", "1"), (None, "3")]
-    assert "row 2 seems to hold units or more names" in warnings
-    assert "cells of several rows are merged: B3:B4; only the first" in warnings
-
-
 def _hidden(book: Workbook) -> None:
     hidden, shown = book.add_worksheet("Hidden"), book.add_worksheet("Empty")
     shown.write_row(0, 0, ["a"])
@@ -492,16 +478,6 @@ def test_damaged_columns_are_refused(tmp_path: Path, kind: str) -> None:
     for place in range(8, len(good), len(good) // 60):
         with suppress(InvalidFile):
             read(tmp_path, good[:place] + bytes([good[place] ^ 0xFF]) + good[place + 1 :])
-
-
-@pytest.mark.parametrize("kind", ["file", "stream"])
-def test_an_error_while_the_rows_are_used_is_not_one_of_the_arrow_file(tmp_path: Path, kind: str) -> None:
-    table = pa.table({"a": [1]})
-    with (ipc.new_file if kind == "file" else ipc.new_stream)(tmp_path / "file", table.schema) as writer:
-        writer.write(table)
-    reading = sniff(tmp_path / "file", ReadingOptions()).reading
-    with pytest.raises(OSError, match="no space"), open_batches(tmp_path / "file", reading):
-        raise OSError("no space")
 
 
 def test_parquet_and_arrow_keep_their_types(tmp_path: Path) -> None:
