@@ -156,7 +156,7 @@ def test_a_run_reads_a_table_as_hive_does(name: str, outputs: Outputs) -> None:
     ("name", "expected"),
     [
         ("two tables", "read one table at a time"),
-        ("paths", "without include_paths"),
+        ("paths", "include_paths does not apply to a table"),
         ("an unknown column", "has no column none"),
     ],
 )

@@ -37,7 +37,7 @@ _SUBMIT: dict[str, Any] = {"code": "print(1)"}
         (
             SelectTablesRequest,
             {"tables": [{"database": "a/b", "table": "t"}]},
-            "tables.0.database: must be text without control characters and '/'",
+            "tables.0.database: must be text without control characters or '/'",
         ),
         (UploadRequest, {"filename": "a.csv", "size_bytes": -1}, "size_bytes: must be at least 1"),
     ],
