@@ -11,7 +11,6 @@ import fcntl
 import os
 import shutil
 import tempfile
-import time
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -25,8 +24,6 @@ _PREFIX: Final = "raylane-scratch-"
 NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 """The numbers of the errors of a full disk."""
 _HINT: Final = "free some space, or name another directory with RAYLANE_UPLOADS__SCRATCH_DIR"
-# A new directory is locked within a millisecond, so a younger one may not be locked yet.
-_NEW_S: Final = 60.0
 
 
 @asynccontextmanager
@@ -60,8 +57,6 @@ def remove_left(parent: Path | None) -> int:
     removed = 0
     for directory in Path(parent or tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         with suppress(OSError):
-            if time.time() - directory.stat().st_mtime < _NEW_S:
-                continue
             lock = os.open(directory, os.O_RDONLY)
             try:
                 # The system unlocks what a process had locked when the process ends.
@@ -82,9 +77,26 @@ def _make(parent: Path | None, needed_bytes: int) -> tuple[Path, int]:
             raise ScratchFull(
                 f"{where} of the worker has {free_bytes:,} bytes free, and the file needs {needed_bytes:,}; {_HINT}"
             )
-        directory = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=where))
-        lock = os.open(directory, os.O_RDONLY)
+        # A worker that starts at this moment removes a directory that is not locked yet. Then another one is made.
+        while True:
+            directory = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=where))
+            if (lock := _locked(directory)) is not None:
+                return directory, lock
     except OSError as error:
-        raise ScratchFull(f"{where} of the worker cannot be written: {error.strerror}; {_HINT}") from error
+        if error.errno in NO_SPACE:
+            raise filled_up(where) from error
+        hint = "create it, make it writable, or name another directory with RAYLANE_UPLOADS__SCRATCH_DIR"
+        raise ScratchFull(f"{where} of the worker cannot be written: {error.strerror}; {hint}") from error
+
+
+def _locked(directory: Path) -> int | None:
+    """Returns the descriptor by which the directory is locked, or None if it was removed before."""
+    try:
+        lock = os.open(directory, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
     fcntl.flock(lock, fcntl.LOCK_EX)
-    return directory, lock
+    if directory.exists():
+        return lock
+    os.close(lock)
+    return None
