@@ -237,7 +237,11 @@ async def test_limits_and_the_bucket_are_changed_for_attempts_that_begin_later(r
 @pytest.mark.parametrize(
     ("name", "value", "problem"),
     [
-        ("storage.bucket", "other", r"storage.bucket: 'other' is not allowed; .*RAYLANE_STORAGE__ALLOWED_BUCKETS"),
+        (
+            "storage.bucket",
+            "other",
+            r"storage.bucket: 'other' is not allowed; .*ALLOWED_BUCKETS in the environment of work",
+        ),
         ("storage.bucket", "x", "storage.bucket: "),
         ("sessions.max_sources", "-1", "sessions.max_sources: must be at least 0"),
         ("sessions.max_bytes", "1 GB", "sessions.max_bytes: must be a whole number"),

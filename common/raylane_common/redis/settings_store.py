@@ -93,7 +93,9 @@ def applied(settings: Settings, values: Mapping[str, str]) -> Settings:
     bucket = values.get("storage.bucket", settings.storage.bucket)
     if bucket not in allowed:
         raise InvalidRequest.field(
-            "storage.bucket", f"{bucket!r} is not allowed; add it to RAYLANE_STORAGE__ALLOWED_BUCKETS of the workers"
+            "storage.bucket",
+            f"{bucket!r} is not allowed; add it to RAYLANE_STORAGE__ALLOWED_BUCKETS in the environment of workers and "
+            "operators",
         )
     # Sessions may still have files in the bucket that the worker was started with.
     storage = applied_settings.storage.model_copy(update={"allowed_buckets": allowed})

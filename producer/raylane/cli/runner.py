@@ -49,6 +49,8 @@ def execute(command: Callable[[Producer, Terminal], Awaitable[None]], options: O
         raise typer.Exit(ExitCode.INTERRUPTED) from None
     except raylane.RaylaneError as error:
         terminal.error(error.info())
+        if isinstance(error, raylane.QueueUnavailable) and terminal.job_id:
+            terminal.note(f"job {terminal.job_id} continues: {_next_commands(terminal.job_id)}")
         raise typer.Exit(process.exit_code(error.info())) from error
     except (typer.Exit, BrokenPipeError):
         raise

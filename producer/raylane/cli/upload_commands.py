@@ -62,7 +62,7 @@ def upload(
 def show_upload(result: UploadResult, terminal: Terminal) -> None:
     """Prints where the file is, its columns, and its first rows."""
     show_warnings(result, terminal)
-    terminal.line(f"{result.s3_uri}  {result.rows} rows, {result.bytes} bytes")
+    terminal.line(f"{result.s3_uri}  {_rows(result)}, {result.bytes} bytes")
     if result.prepared is not None:
         terminal.line(f"prepared copy: {result.prepared.s3_uri}, because {'; '.join(result.prepared.reasons)}")
     _show_content(result, terminal)
@@ -72,7 +72,7 @@ def show_upload(result: UploadResult, terminal: Terminal) -> None:
 def show_preview(result: PreviewResult, terminal: Terminal) -> None:
     """Prints how the file would be read, its columns, and its first rows."""
     show_warnings(result, terminal)
-    terminal.line(f"{result.filename}  {result.rows} rows, {result.bytes} bytes; nothing was stored")
+    terminal.line(f"{result.filename}  {_rows(result)}, {result.bytes} bytes; nothing was stored")
     if result.reasons:
         terminal.line(f"an upload would write a prepared copy, because {'; '.join(result.reasons)}")
     _show_content(result, terminal)
@@ -89,6 +89,10 @@ def show_transfer(result: TransferResult, terminal: Terminal) -> None:
 def show_signed_parts(result: SignedPartsResult, terminal: Terminal) -> None:
     """Prints how many addresses were signed, without the addresses."""
     terminal.line(f"{len(result.urls)} addresses signed, valid for {result.valid_s} s")
+
+
+def _rows(result: UploadResult | PreviewResult) -> str:
+    return "1 row" if result.rows == 1 else f"{result.rows} rows"
 
 
 def _show_content(result: UploadResult | PreviewResult, terminal: Terminal) -> None:

@@ -64,7 +64,7 @@ async def test_upload_and_wait_prints_the_preview(cli: Cli, worker: ScriptedWork
     assert ran.exit_code == 0, ran.output
     assert worker.claimed[0].payload["filename"] == "other.csv"
     assert ran.stdout.splitlines() == [
-        f"{UPLOADED.s3_uri}  1 rows, {len(CSV_BYTES)} bytes",
+        f"{UPLOADED.s3_uri}  1 row, {len(CSV_BYTES)} bytes",
         "read as csv, utf-8, delimiter ',', header on line 1",
         "city string, temp integer",
         "",
@@ -81,7 +81,7 @@ async def test_what_a_user_says_about_a_file_reaches_the_worker(cli: Cli, worker
     said = ("--delimiter", "tab", "--header-line", "0", "--null", "x", "--null", "y", "--type", "a=b=string")
     ran = await cli("upload", csv, "--dry-run", *said)
     assert ran.exit_code == 0, ran.output
-    assert ran.stdout.startswith("temps.csv  1 rows, 17 bytes; nothing was stored\n")
+    assert ran.stdout.startswith("temps.csv  1 row, 17 bytes; nothing was stored\n")
     assert worker.claimed[0].payload["action"] == "preview"
     expected = ReadingOptions(delimiter="\t", header_line=0, null_markers=("x", "y"), types={"a=b": ColumnType.STRING})
     assert worker.claimed[0].payload["reading"] == expected.model_dump(mode="json")

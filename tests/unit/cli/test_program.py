@@ -46,6 +46,15 @@ async def test_ctrl_c_leaves_the_job_and_names_the_next_commands(redis: Redis, v
     assert (await JobQueue(redis).record("j")).status is JobStatus.QUEUED
 
 
+async def test_ctrl_c_before_the_command_has_begun_shows_no_traceback() -> None:
+    code = "import sys; sys.modules['raylane.cli.app'] = type(sys)('app'); import raylane.cli\n"
+    code += "def run_app(_): raise KeyboardInterrupt\n"
+    code += "sys.modules['raylane.cli.app'].run_app = run_app; raylane.cli.main()"
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stderr=asyncio.subprocess.PIPE)
+    _, err = await asyncio.wait_for(process.communicate(), TIMEOUT_S)
+    assert (process.returncode, err) == (130, b"interrupted\n")
+
+
 async def test_on_a_terminal_the_program_shows_its_progress_and_the_result(
     redis: Redis, valkey: EmbeddedValkey, worker: ScriptedWorker, tmp_path: Path
 ) -> None:

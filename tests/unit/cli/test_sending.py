@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 import typer
 
-from raylane import UploadProgress
+from raylane import QueueUnavailable, UploadProgress
 from raylane.cli import process, sending
 from raylane.cli.parameters import WaitOptions
 from raylane.cli.runner import execute
@@ -41,6 +41,22 @@ def test_an_interrupted_upload_says_that_it_continues(capsys: pytest.CaptureFixt
         execute(command, WaitOptions())
     assert ended.value.exit_code == process.ExitCode.INTERRUPTED
     assert capsys.readouterr().err == "interrupted; the same command continues where it stopped\n"
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_command_that_loses_redis_while_it_waits_names_the_job_that_continues(
+    as_json: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def command(_: Producer, terminal: Terminal) -> None:
+        terminal.job_id = "j"
+        raise QueueUnavailable("Redis did not answer")
+
+    with pytest.raises(typer.Exit) as ended:
+        execute(command, WaitOptions(as_json=as_json))
+    assert ended.value.exit_code == process.ExitCode.UNAVAILABLE
+    shown = capsys.readouterr()
+    assert shown.err.endswith("job j continues: raylane follow j, raylane cancel j\n")
+    assert len(shown.out.splitlines()) == as_json
 
 
 def test_a_sent_upload_says_how_long_it_took(capsys: pytest.CaptureFixture[str]) -> None:
