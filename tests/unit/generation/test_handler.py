@@ -12,6 +12,7 @@ from fakeredis import FakeAsyncRedis
 
 from raylane_common.errors import ModelMisconfigured, SourceReplaced, UnsupportedFormat, VerificationFailed
 from raylane_common.ray.client import RayClient
+from raylane_common.ray.models import Run, RunStatus
 from raylane_common.redis.source_store import SourceStore
 from raylane_common.settings import Settings
 from raylane_common.wire.generate import (
@@ -34,8 +35,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from raylane_common.wire.sources import AnySource, FileSource
+    from raylane_worker.context import JobContext
     from raylane_worker.generation.generators import GeneratorChoice
     from raylane_worker.generation.port import Generator, WritingTask
+    from raylane_worker.runs.run import RunOrder
 
 # The package has a function of the same name.
 HANDLER = import_module("raylane_worker.handlers.generate")
@@ -181,4 +184,22 @@ async def test_code_does_not_run_on_a_file_that_was_uploaded_again(resources: Re
     with pytest.raises(SourceReplaced, match=r"weather\.csv was uploaded again by job up2"):
         await asked.run()
     assert asked.slots == []
+    assert await resources.sources.all("s1") == [newer]
+
+
+@pytest.mark.parametrize("status", [RunStatus.SUCCEEDED, RunStatus.FAILED])
+async def test_an_answer_of_a_run_whose_file_was_uploaded_again_meanwhile_is_refused(
+    resources: Resources, monkeypatch: pytest.MonkeyPatch, status: RunStatus
+) -> None:
+    older = a_source().model_copy(update={"enqueued_ms": 5})
+    newer = a_source("up2").model_copy(update={"enqueued_ms": 7})
+
+    async def run(order: RunOrder, ctx: JobContext) -> Run:
+        await resources.sources.put("s1", [newer])
+        return Run(submission_id="rl-1", status=status, endpoint="public", output_tail="Rome | -498.25")
+
+    monkeypatch.setattr(HANDLER, "run_to_end", run)
+    asked = await job(resources, older, request=rerun_of(CODE, execute=True, source=older))
+    with pytest.raises(SourceReplaced, match=r"weather\.csv was uploaded again by job up2"):
+        await asked.run()
     assert await resources.sources.all("s1") == [newer]

@@ -187,6 +187,8 @@ async def _run(version: CodeVersion, state: Checkpoint, request: GenerateRequest
             await _clear_sources(state, request, ctx)
         raise
     await _clear_sources(state, request, ctx)
+    # It may have read the new bytes as the snapshot says, which gives the answer of neither upload.
+    await ctx.resources.sources.check_current(ctx.session_id, state.sources_used)
     return run
 
 
