@@ -19,6 +19,7 @@ from raylane_common.wire.upload import UploadRequest
 from raylane_worker.data.layout import part_size, transfer_key
 from raylane_worker.data.originals import Transferred
 from raylane_worker.data.storage import Storage
+from raylane_worker.data.target import Target
 from raylane_worker.first_use import FirstUse
 from raylane_worker.sweeping import TransferSweep
 from tests.helpers.aws import ORDER, aws_settings, own_bucket, s3
@@ -84,9 +85,7 @@ async def test_an_upload_succeeds_although_the_same_one_has_removed_the_transfer
         original = Transferred(storage, transfer_id, len(data), hashlib.sha256(data).hexdigest(), key)
         await original.fetch(tmp_path / "x")
         await storage.transfers.drop(transfer_id)
-        async with original.sent(
-            storage, key, tmp_path / "x", content_type="text/csv", order=ORDER, replaces=False
-        ) as put:
+        async with original.sent(storage, Target(key, "text/csv", ORDER), tmp_path / "x") as put:
             await put()
     assert await door.objects() == {key: data}
     assert await door.uploads() == []

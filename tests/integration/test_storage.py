@@ -14,6 +14,7 @@ from raylane_common.settings import AwsSettings
 from raylane_common.wire.sources import readable_uri
 from raylane_worker.data.layout import original_key
 from raylane_worker.data.storage import Storage
+from raylane_worker.data.target import Target
 from raylane_worker.embedded import aws_environment
 from tests.helpers.aws import ORDER, answering, aws_settings, closed, own_bucket, s3, silent
 
@@ -49,7 +50,7 @@ def arrow_environment(moto: EmbeddedMoto) -> Iterator[None]:
 async def test_an_object_has_its_key_and_arrow_reads_it_by_its_uri(moto: EmbeddedMoto, filename: str) -> None:
     key, data = original_key("s1", filename), f"a,b\n{filename!r},2\n".encode()
     async with Storage(own_bucket(), aws_settings(moto.url)) as storage:
-        await storage.put(key, data, content_type="text/csv", order=ORDER)
+        await storage.put(Target(key, "text/csv", ORDER), data)
         uri = readable_uri(storage.uri(key))
     async with s3(moto.url) as client:
         found = await client.get_object(Bucket=storage.bucket, Key=f"sessions/s1/csv/{filename}")
@@ -74,8 +75,8 @@ def test_the_uri_of_an_ordinary_name_needs_no_encoding() -> None:
 
 async def test_a_second_put_replaces_the_object(moto: EmbeddedMoto) -> None:
     async with Storage(own_bucket(), aws_settings(moto.url)) as storage:
-        await storage.put("k", b"old", content_type="text/csv", order=ORDER)
-        await storage.put("k", b"new", content_type="text/csv", order=ORDER)
+        await storage.put(Target("k", "text/csv", ORDER), b"old")
+        await storage.put(Target("k", "text/csv", ORDER), b"new")
     async with s3(moto.url) as client:
         assert await (await client.get_object(Bucket=storage.bucket, Key="k"))["Body"].read() == b"new"
 
@@ -86,7 +87,7 @@ async def test_workers_that_start_together_create_one_bucket(moto: EmbeddedMoto,
 
     async def start_and_put(key: str) -> None:
         async with Storage(bucket, aws) as storage:
-            await storage.put(key, b"x", content_type="text/csv", order=ORDER)
+            await storage.put(Target(key, "text/csv", ORDER), b"x")
 
     await asyncio.gather(*map(start_and_put, "abc"))
 
@@ -94,7 +95,7 @@ async def test_workers_that_start_together_create_one_bucket(moto: EmbeddedMoto,
 async def test_without_create_bucket_no_bucket_is_created(moto: EmbeddedMoto) -> None:
     async with Storage(own_bucket(create=False), aws_settings(moto.url)) as storage:
         with pytest.raises(StorageRejected, match=r"NoSuchBucket.*RAYLANE_STORAGE__BUCKET") as caught:
-            await storage.put("k", b"x", content_type="text/csv", order=ORDER)
+            await storage.put(Target("k", "text/csv", ORDER), b"x")
     assert caught.value.details == {
         "service": "s3",
         "aws_code": "NoSuchBucket",
@@ -120,7 +121,7 @@ async def test_a_refusal_says_what_to_change(code: str, status: str, expected: s
         Storage(own_bucket(create=False), aws_settings(url)) as storage,
     ):
         with pytest.raises(StorageRejected, match=expected):
-            await storage.put("k", b"x", content_type="text/csv", order=ORDER)
+            await storage.put(Target("k", "text/csv", ORDER), b"x")
 
 
 @pytest.mark.parametrize(
@@ -135,14 +136,14 @@ async def test_a_refusal_says_what_to_change(code: str, status: str, expected: s
 async def test_a_temporary_failure_is_retryable(status: str, body: str) -> None:
     async with answering(status, body) as url, Storage(own_bucket(create=False), aws_settings(url)) as storage:
         with pytest.raises(StorageUnavailable) as caught:
-            await storage.put("k", b"x", content_type="text/csv", order=ORDER)
+            await storage.put(Target("k", "text/csv", ORDER), b"x")
     assert caught.value.retryable
 
 
 async def test_a_closed_port_is_unavailable() -> None:
     async with Storage(own_bucket(create=False), aws_settings(closed(), max_tries=2)) as storage:
         with pytest.raises(StorageUnavailable, match="RAYLANE_AWS__ENDPOINT_URL"):
-            await storage.put("k", b"x", content_type="text/csv", order=ORDER)
+            await storage.put(Target("k", "text/csv", ORDER), b"x")
 
 
 @pytest.mark.parametrize("size_bytes", [1, 8 * 1024 * 1024])
@@ -151,7 +152,7 @@ async def test_a_server_that_never_answers_is_unavailable(size_bytes: int) -> No
         aws = aws_settings(url, connect_timeout_s=0.2, read_timeout_s=0.2)
         async with Storage(own_bucket(create=False), aws) as storage:
             with pytest.raises(StorageUnavailable):
-                await storage.put("k", b"x" * size_bytes, content_type="text/csv", order=ORDER)
+                await storage.put(Target("k", "text/csv", ORDER), b"x" * size_bytes)
 
 
 async def test_an_opening_that_fails_leaves_no_client_open() -> None:
@@ -169,7 +170,7 @@ async def test_missing_credentials_name_the_settings(monkeypatch: pytest.MonkeyP
         own_bucket(create=False), AwsSettings(region="us-east-1", endpoint_url=closed(), max_tries=1)
     ) as storage:
         with pytest.raises(StorageRejected, match="RAYLANE_AWS__ACCESS_KEY_ID"):
-            await storage.put("k", b"x", content_type="text/csv", order=ORDER)
+            await storage.put(Target("k", "text/csv", ORDER), b"x")
 
 
 @pytest.mark.parametrize(

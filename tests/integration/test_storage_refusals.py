@@ -20,6 +20,7 @@ from raylane_common.errors import (
 from raylane_common.settings import StorageSettings, load_settings
 from raylane_worker.data.aws import client_arguments, deadline_s
 from raylane_worker.data.storage import Storage
+from raylane_worker.data.target import Target
 from tests.helpers.aws import ORDER, aws_settings, share_session, silent
 from tests.helpers.small_s3 import serving
 
@@ -47,7 +48,7 @@ async def refused(
 
     async with serving(answer) as url, Storage(storage, aws_settings(url)) as opened:
         with pytest.raises((StorageRejected, StorageUnavailable)) as caught:
-            await opened.put("sessions/ada/csv/a.csv", b"x", content_type="text/csv", order=ORDER)
+            await opened.put(Target("sessions/ada/csv/a.csv", "text/csv", ORDER), b"x")
     return caught.value
 
 
@@ -248,7 +249,7 @@ async def test_a_transfer_has_time_for_its_size_and_not_more() -> None:
         quick = aws.model_copy(update={"read_timeout_s": 0.1})
         async with Storage(BUCKET, quick) as storage:
             with pytest.raises(StorageUnavailable, match=r"more than 0\.2|ReadTimeoutError"):
-                await storage.put("k", b"x" * 10, content_type="text/csv", order=ORDER)
+                await storage.put(Target("k", "text/csv", ORDER), b"x" * 10)
 
 
 @pytest.mark.parametrize(
@@ -277,7 +278,7 @@ async def test_an_object_is_encrypted_as_the_settings_say_and_has_no_acl(
 
     storage = StorageSettings.model_validate({"bucket": "uploads"} | changes)
     async with serving(answer) as url, Storage(storage, aws_settings(url)) as opened:
-        await opened.put("k", b"x", content_type="text/csv", order=ORDER)
+        await opened.put(Target("k", "text/csv", ORDER), b"x")
     names = ("server-side-encryption", "expected-bucket-owner", "acl", "grant")
     assert {name: value for name, value in seen.items() if any(part in name for part in names)} == expected
 

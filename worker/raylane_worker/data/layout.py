@@ -15,8 +15,6 @@ SESSIONS: Final = "sessions/"
 TRANSFERS: Final = "transfers/"
 """How the keys of all transfers begin."""
 
-GONE: Final = frozenset({"NoSuchKey", "404"})
-"""The codes with which S3 says that a key has no object."""
 # For Ray, a '?' ends the name, and it may drop a ';'. With '%', no two names have the same key.
 _FOR_RAY: Final = str.maketrans({character: f"%{ord(character):02X}" for character in "%?;"})
 PARQUET: Final = "application/vnd.apache.parquet"

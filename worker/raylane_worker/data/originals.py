@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from raylane_common.errors import InvalidRequest, StagedBodyMissing, StorageRejected
-from raylane_worker.data.layout import GONE, transfer_key
+from raylane_common.errors import InvalidRequest, StagedBodyMissing
+from raylane_worker.data.layout import transfer_key
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from raylane_worker.data.storage import Storage
-    from raylane_worker.data.storage.files import Put
-    from raylane_worker.data.upload_order import Order
+    from raylane_worker.data.storage.bucket import Put
+    from raylane_worker.data.target import Target
 
 
 class Original(Protocol):
@@ -31,12 +31,10 @@ class Original(Protocol):
         Raises `StagedBodyMissing`, `InvalidRequest` if they are not those of the request, and a `StorageError`.
         """
 
-    def sent(
-        self, storage: Storage, key: str, path: Path, *, content_type: str, order: Order, replaces: bool
-    ) -> AbstractAsyncContextManager[Put]:
-        """Sends the bytes, which `fetch` wrote to `path`, and yields what makes them the object `key`.
+    def sent(self, storage: Storage, target: Target, path: Path) -> AbstractAsyncContextManager[Put]:
+        """Sends the bytes, which `fetch` wrote to `path`, and yields what makes them the object.
 
-        If that `replaces` an object of the session, it takes one short step that hardly fails. Both raise a
+        If that replaces an object of the session, it takes one short step that hardly fails. Both raise a
         `StorageError`, and what is yielded also `Superseded` if a newer upload has written the object.
         """
 
@@ -61,15 +59,13 @@ class Staged:
         path.write_bytes(self.body)
 
     @asynccontextmanager
-    async def sent(
-        self, storage: Storage, key: str, path: Path, *, content_type: str, order: Order, replaces: bool
-    ) -> AsyncIterator[Put]:
+    async def sent(self, storage: Storage, target: Target, path: Path) -> AsyncIterator[Put]:
         """See `Original`. A new object takes one request."""
-        if replaces:
-            async with storage.files.sent(key, path, content_type=content_type, order=order, replaces=True) as put:
+        if target.replaces:
+            async with storage.files.sent(target, path) as put:
                 yield put
         else:
-            yield partial(storage.put, key, self.body, content_type=content_type, order=order)
+            yield partial(storage.put, target, self.body)
 
     async def forget(self) -> None:
         """See `Original`."""
@@ -102,24 +98,15 @@ class Transferred:
         _check(found.size_bytes, found.sha256, self._size_bytes, self._sha256)
 
     @asynccontextmanager
-    async def sent(
-        self, storage: Storage, key: str, path: Path, *, content_type: str, order: Order, replaces: bool
-    ) -> AsyncIterator[Put]:
+    async def sent(self, storage: Storage, target: Target, path: Path) -> AsyncIterator[Put]:
         """See `Original`."""
         # A copy onto itself gives the object the order of this upload.
-        source = key if self._is_stored else self._key
-        copied = storage.files.copied(
-            source, key, self._size_bytes, content_type=content_type, order=order, replaces=replaces
-        )
+        source = target.key if self._is_stored else self._key
         async with AsyncExitStack() as stack:
-            try:
-                put = await stack.enter_async_context(copied)
-            except StorageRejected as error:
-                if error.details.get("aws_code") not in GONE:
-                    raise
+            put = await stack.enter_async_context(storage.files.copied(target, source, self._size_bytes))
+            if put is None:
                 # The same upload of another producer has ended since `fetch`, and has removed the transfer.
-                sent = storage.files.sent(key, path, content_type=content_type, order=order, replaces=replaces)
-                put = await stack.enter_async_context(sent)
+                put = await stack.enter_async_context(storage.files.sent(target, path))
             yield put
 
     async def forget(self) -> None:

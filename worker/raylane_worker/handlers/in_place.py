@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from raylane_common.wire.upload import ReadInPlaceRequest
     from raylane_worker.context import JobContext
     from raylane_worker.data.storage import Storage
-    from raylane_worker.data.storage.files import Put
-    from raylane_worker.data.upload_order import Order
+    from raylane_worker.data.storage.bucket import Put
+    from raylane_worker.data.target import Target
 
 
 class InPlace:
@@ -39,9 +39,7 @@ class InPlace:
             raise InvalidRequest.field("s3_uri", f"{self.s3_uri} was changed while it was read; add it again")
 
     @asynccontextmanager
-    async def sent(
-        self, storage: Storage, key: str, path: Path, *, content_type: str, order: Order, replaces: bool
-    ) -> AsyncIterator[Put]:
+    async def sent(self, storage: Storage, target: Target, path: Path) -> AsyncIterator[Put]:
         """Does nothing: the object stays where it is."""
         yield _nothing
 

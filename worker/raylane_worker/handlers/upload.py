@@ -37,6 +37,7 @@ from raylane_worker.data.layout import PARQUET, media_type, original_key, part_s
 from raylane_worker.data.originals import Original, Staged, Transferred
 from raylane_worker.data.preparing import Preparing
 from raylane_worker.data.scratch import scratch
+from raylane_worker.data.target import Target
 from raylane_worker.data.upload_order import Order, Superseded
 from raylane_worker.handlers import in_place
 
@@ -264,21 +265,14 @@ async def _write(
     place = await sources.place_of(ctx.session_id, upload, limits)
     order, prepared = Order(place.enqueued_us, ctx.job_id), None
     async with AsyncExitStack() as sending:
-        sent = original.sent(
-            storage,
-            key,
-            directory / _ORIGINAL,
-            content_type=media_type(found.reading),
-            order=order,
-            replaces=place.replaces,
-        )
-        puts = [await sending.enter_async_context(sent)]
+        target = Target(key, media_type(found.reading), order, replaces=place.replaces)
+        puts = [await sending.enter_async_context(original.sent(storage, target, directory / _ORIGINAL))]
         if found.reasons:
-            copy, copy_key = directory / _COPY, prepared_key(ctx.session_id, file.filename)
-            sent = storage.files.sent(copy_key, copy, content_type=PARQUET, order=order, replaces=place.replaces)
-            puts.append(await sending.enter_async_context(sent))
+            copy = directory / _COPY
+            target = Target(prepared_key(ctx.session_id, file.filename), PARQUET, order, replaces=place.replaces)
+            puts.append(await sending.enter_async_context(storage.files.sent(target, copy)))
             size_bytes = (await asyncio.to_thread(copy.stat)).st_size
-            prepared = PreparedCopy(s3_uri=storage.uri(copy_key), size_bytes=size_bytes, reasons=found.reasons)
+            prepared = PreparedCopy(s3_uri=storage.uri(target.key), size_bytes=size_bytes, reasons=found.reasons)
         # From here on the session has no source of an earlier upload, whose bytes are about to be replaced.
         await sources.claim(ctx.session_id, upload, limits)
         for put in puts:

@@ -14,7 +14,8 @@ from botocore.exceptions import ClientError
 
 from raylane_worker.data.aws import OPEN_S, aws_call, client_arguments, error_code
 from raylane_worker.data.layout import session_prefix
-from raylane_worker.data.storage.files import S3, Bucket, Files
+from raylane_worker.data.storage.bucket import S3, Bucket
+from raylane_worker.data.storage.files import Files
 from raylane_worker.data.storage.options import bucket_options
 from raylane_worker.data.storage.ordered_put import in_order
 from raylane_worker.data.storage.purge import Purged, delete_below
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
 
     from raylane_common.settings import AwsSettings, StorageSettings
-    from raylane_worker.data.storage.ordered_put import Condition, Order
+    from raylane_worker.data.storage.ordered_put import Condition
+    from raylane_worker.data.target import Target
 
 
 class Storage:
@@ -89,20 +91,20 @@ class Storage:
         """Returns the object's URI as AWS's tools write it."""
         return f"s3://{self.bucket}/{key}"
 
-    async def put(self, key: str, data: bytes, *, content_type: str, order: Order) -> None:
-        """Writes or replaces the object `key` atomically. S3 checks its SHA-256.
+    async def put(self, target: Target, data: bytes) -> None:
+        """Writes or replaces the object atomically. S3 checks its SHA-256.
 
-        `content_type` is the media type that S3 stores with the object, and `order` the place of the upload among those
-        of its session. Raises `Superseded` if a newer one has written the object.
+        Raises `Superseded` if a newer upload has written the object.
         """
-        client, digest = self._bucket.client, await asyncio.to_thread(lambda: hashlib.sha256(data).digest())
+        client, key, order = self._bucket.client, target.key, target.order
+        digest = await asyncio.to_thread(lambda: hashlib.sha256(data).digest())
 
         async def write(condition: Condition) -> None:
             await client.put_object(
                 Bucket=self.bucket,
                 Key=key,
                 Body=data,
-                ContentType=content_type,
+                ContentType=target.content_type,
                 ChecksumSHA256=base64.b64encode(digest).decode(),
                 Metadata=order.metadata,
                 **self._bucket.write_options,

@@ -4,56 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from botocore.exceptions import ClientError
 
 from raylane_common.backoff import Backoff
-from raylane_common.errors import (
-    BucketNotFound,
-    RaylaneError,
-    StorageCredentials,
-    StorageDenied,
-    StorageRejected,
-    StorageThrottled,
-    StorageUnavailable,
-)
+from raylane_common.errors import RaylaneError, StorageRejected, StorageUnavailable
 from raylane_common.logs import get_logger
-from raylane_worker.data.aws import Service, aws_call, deadline_s, error_code
-from raylane_worker.data.layout import GONE, part_size
-from raylane_worker.data.storage.options import bucket_options, write_options
+from raylane_worker.data.aws import error_code
+from raylane_worker.data.layout import part_size
+from raylane_worker.data.storage.bucket import GONE
 from raylane_worker.data.storage.ordered_put import condition_for, in_order
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator
-    from contextlib import AbstractAsyncContextManager
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
-    from types_aiobotocore_s3 import S3Client
-
-    from raylane_common.settings import AwsSettings, StorageSettings
-    from raylane_worker.data.storage.options import BucketOptions, WriteOptions
-    from raylane_worker.data.storage.ordered_put import Condition, Order
+    from raylane_worker.data.storage.bucket import Bucket, Put
+    from raylane_worker.data.storage.ordered_put import Condition
+    from raylane_worker.data.target import Target
 
 logger = get_logger("raylane.worker")
 
-Put = Callable[[], Awaitable[None]]
-"""Makes what was sent an object, in one step."""
-
-S3: Final = Service(
-    "s3",
-    StorageUnavailable,
-    StorageRejected,
-    {
-        "no_bucket": BucketNotFound,
-        "denied": StorageDenied,
-        "credentials": StorageCredentials,
-        "throttled": StorageThrottled,
-    },
-)
 # Two of these are in memory at once.
 _PART_BYTES: Final = 16 * 1024 * 1024
 _PARTS_AT_ONCE: Final = 2
@@ -63,37 +36,6 @@ _COPIES_AT_ONCE: Final = 4
 _READ_BYTES: Final = 1024 * 1024
 _FIRST_PAUSE_S: Final = 0.2
 _LONGEST_PAUSE_S: Final = 5.0
-
-
-@dataclass(frozen=True)
-class Bucket:
-    """A bucket and the client that reaches it, with the settings of both."""
-
-    client: S3Client
-    storage: StorageSettings
-    aws: AwsSettings
-
-    @property
-    def name(self) -> str:
-        """The name of the bucket."""
-        return self.storage.bucket
-
-    @property
-    def options(self) -> BucketOptions:
-        """The arguments of requests that must not reach the bucket of another owner."""
-        return bucket_options(self.storage)
-
-    @property
-    def write_options(self) -> WriteOptions:
-        """The arguments of every request that creates an object."""
-        return write_options(self.storage)
-
-    def call(self, action: str, size_bytes: int = 0) -> AbstractAsyncContextManager[None]:
-        """Turns what the client raises inside the block into errors that say what could not be done: the `action`.
-
-        Also limits the time of the block, which transfers `size_bytes`.
-        """
-        return aws_call(S3, action, deadline_s(self.aws, size_bytes))
 
 
 class Download(NamedTuple):
@@ -110,35 +52,30 @@ class Files:
         self._bucket = bucket
 
     @asynccontextmanager
-    async def sent(
-        self, key: str, path: Path, *, content_type: str, order: Order, replaces: bool
-    ) -> AsyncIterator[Put]:
-        """Sends the content of the file `path`. What it yields makes it the object `key`, in place of an earlier one.
+    async def sent(self, target: Target, path: Path) -> AsyncIterator[Put]:
+        """Sends the content of the file `path`. What it yields makes it the object, in place of an earlier one.
 
-        Nothing is left on S3 if the block ends without that. `replaces` says that there may be an earlier one; `order`
-        is as in `Storage.put`. Raises `Superseded`, and so does what it yields.
+        Nothing is left on S3 if the block ends without that. Raises `Superseded`, and so does what it yields.
         """
         size_bytes = (await asyncio.to_thread(path.stat)).st_size
         part_bytes = part_size(size_bytes, _PART_BYTES)
 
         async def write_part(upload_id: str, number: int) -> str:
             data = await asyncio.to_thread(_read_at, path, (number - 1) * part_bytes, part_bytes)
-            async with self._bucket.call(f"write part {number} of {self._bucket.name}/{key}", len(data)):
+            async with self._bucket.call(f"write part {number} of {self._bucket.name}/{target.key}", len(data)):
                 answer = await self._bucket.client.upload_part(
-                    Bucket=self._bucket.name, Key=key, UploadId=upload_id, PartNumber=number, Body=data
+                    Bucket=self._bucket.name, Key=target.key, UploadId=upload_id, PartNumber=number, Body=data
                 )
             return answer["ETag"]
 
         # An empty file has one part, too.
         count = max(1, -(-size_bytes // part_bytes))
-        async with self._in_parts(key, count, write_part, content_type, order, replaces, at_once=_PARTS_AT_ONCE) as put:
+        async with self._in_parts(target, count, write_part, at_once=_PARTS_AT_ONCE) as put:
             yield put
 
     @asynccontextmanager
-    async def copied(
-        self, source: str, key: str, size_bytes: int, *, content_type: str, order: Order, replaces: bool
-    ) -> AsyncIterator[Put]:
-        """Copies the object `source`, which has `size_bytes` bytes. The rest is as in `sent`.
+    async def copied(self, target: Target, source: str, size_bytes: int) -> AsyncIterator[Put | None]:
+        """Copies the object `source`, which has `size_bytes` bytes. Yields None if there is none; else as in `sent`.
 
         S3 copies it itself, so no bytes are transferred.
         """
@@ -147,10 +84,10 @@ class Files:
         async def copy_part(upload_id: str, number: int) -> str:
             first = (number - 1) * part_bytes
             last = min(first + part_bytes, size_bytes) - 1
-            async with self._bucket.call(f"copy {self._bucket.name}/{source} to {key}", last - first):
+            async with self._bucket.call(f"copy {self._bucket.name}/{source} to {target.key}", last - first):
                 answer = await self._bucket.client.upload_part_copy(
                     Bucket=self._bucket.name,
-                    Key=key,
+                    Key=target.key,
                     UploadId=upload_id,
                     PartNumber=number,
                     CopySource={"Bucket": self._bucket.name, "Key": source},
@@ -159,7 +96,14 @@ class Files:
             return answer["CopyPartResult"]["ETag"]
 
         count = -(-size_bytes // part_bytes)
-        async with self._in_parts(key, count, copy_part, content_type, order, replaces, at_once=_COPIES_AT_ONCE) as put:
+        put: Put | None = None
+        async with AsyncExitStack() as stack:
+            try:
+                copying = self._in_parts(target, count, copy_part, at_once=_COPIES_AT_ONCE)
+                put = await stack.enter_async_context(copying)
+            except StorageRejected as error:
+                if error.details.get("aws_code") not in GONE:
+                    raise
             yield put
 
     async def size(self, key: str) -> int | None:
@@ -229,24 +173,20 @@ class Files:
 
     @asynccontextmanager
     async def _in_parts(
-        self,
-        key: str,
-        count: int,
-        write: Callable[[str, int], Awaitable[str]],
-        content_type: str,
-        order: Order,
-        replaces: bool,
-        *,
-        at_once: int,
+        self, target: Target, count: int, write: Callable[[str, int], Awaitable[str]], *, at_once: int
     ) -> AsyncIterator[Put]:
-        """Writes `count` parts, and yields what makes them the object `key`. Nothing is left of them without that.
+        """Writes `count` parts, and yields what makes them the object. Nothing is left of them without that.
 
         `write` takes the id of the upload and the number of a part, writes that part, and returns its ETag.
         """
-        client, name = self._bucket.client, self._bucket.name
+        client, name, key, order = self._bucket.client, self._bucket.name, target.key, target.order
         async with self._bucket.call(f"start to write {name}/{key}"):
             started = await client.create_multipart_upload(
-                Bucket=name, Key=key, ContentType=content_type, Metadata=order.metadata, **self._bucket.write_options
+                Bucket=name,
+                Key=key,
+                ContentType=target.content_type,
+                Metadata=order.metadata,
+                **self._bucket.write_options,
             )
         upload_id, slots, is_complete = started["UploadId"], asyncio.Semaphore(at_once), False
 
@@ -279,7 +219,7 @@ class Files:
             except ExceptionGroup as group:
                 raise group.exceptions[0] from group
             etags, known = [part.result() for part in parts], None
-            if replaces:
+            if target.replaces:
                 # Looked at now, so that the last step is one request.
                 async with self._bucket.call(f"look at {name}/{key}"):
                     known = await condition_for(client, name, key, order)

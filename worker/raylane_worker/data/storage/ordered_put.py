@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 
 from raylane_common.errors import StorageUnavailable
 from raylane_worker.data.aws import error_code
+from raylane_worker.data.storage.bucket import GONE
 from raylane_worker.data.upload_order import Order as Order
 from raylane_worker.data.upload_order import Superseded as Superseded
 
@@ -44,7 +45,7 @@ async def condition_for(client: S3Client, bucket: str, key: str, order: Order) -
     try:
         found = await client.head_object(Bucket=bucket, Key=key)
     except ClientError as error:
-        if error_code(error) in ("404", "NoSuchKey"):
+        if error_code(error) in GONE:
             return {"IfNoneMatch": "*"}
         raise
     written_by = Order.of(found["Metadata"])

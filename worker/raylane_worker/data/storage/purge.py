@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from types_aiobotocore_s3.type_defs import ObjectIdentifierTypeDef, ObjectTypeDef
 
-    from raylane_worker.data.storage.files import Bucket
+    from raylane_worker.data.storage.bucket import Bucket
 
 # S3 deletes and lists at most this many at once.
 _AT_ONCE: Final = 1000

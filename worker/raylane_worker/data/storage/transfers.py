@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from types_aiobotocore_s3 import S3Client
 
-    from raylane_worker.data.storage.files import Bucket
+    from raylane_worker.data.storage.bucket import Bucket
 
 
 class _Upload(NamedTuple):

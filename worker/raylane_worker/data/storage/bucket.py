@@ -1,0 +1,74 @@
+"""A bucket and the client that reaches it: what all requests to S3 share."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from raylane_common.errors import (
+    BucketNotFound,
+    StorageCredentials,
+    StorageDenied,
+    StorageRejected,
+    StorageThrottled,
+    StorageUnavailable,
+)
+from raylane_worker.data.aws import Service, aws_call, deadline_s
+from raylane_worker.data.storage.options import bucket_options, write_options
+
+if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
+    from types_aiobotocore_s3 import S3Client
+
+    from raylane_common.settings import AwsSettings, StorageSettings
+    from raylane_worker.data.storage.options import BucketOptions, WriteOptions
+
+Put = Callable[[], Awaitable[None]]
+"""Makes what was sent an object, in one step."""
+
+S3: Final = Service(
+    "s3",
+    StorageUnavailable,
+    StorageRejected,
+    {
+        "no_bucket": BucketNotFound,
+        "denied": StorageDenied,
+        "credentials": StorageCredentials,
+        "throttled": StorageThrottled,
+    },
+)
+GONE: Final = frozenset({"NoSuchKey", "404"})
+"""The codes with which S3 says that a key has no object."""
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """A bucket and the client that reaches it, with the settings of both."""
+
+    client: S3Client
+    storage: StorageSettings
+    aws: AwsSettings
+
+    @property
+    def name(self) -> str:
+        """The name of the bucket."""
+        return self.storage.bucket
+
+    @property
+    def options(self) -> BucketOptions:
+        """The arguments of requests that must not reach the bucket of another owner."""
+        return bucket_options(self.storage)
+
+    @property
+    def write_options(self) -> WriteOptions:
+        """The arguments of every request that creates an object."""
+        return write_options(self.storage)
+
+    def call(self, action: str, size_bytes: int = 0) -> AbstractAsyncContextManager[None]:
+        """Turns what the client raises inside the block into errors that say what could not be done: the `action`.
+
+        Also limits the time of the block, which transfers `size_bytes`.
+        """
+        return aws_call(S3, action, deadline_s(self.aws, size_bytes))
