@@ -155,7 +155,8 @@ class StorageSettings(_Section):
     bucket_owner: str | None = Field(
         default=None,
         pattern=r"^[0-9]{12}$",
-        description="Id of the account that must own the bucket; if another one does, S3 refuses to write to it",
+        description="Id of the account that must own the bucket and the `allowed_buckets`; every request about them "
+        "names it, and S3 refuses the request if another account owns the bucket",
     )
     addressing_style: Literal["auto", "path", "virtual"] | None = Field(
         default=None,

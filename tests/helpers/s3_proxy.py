@@ -53,6 +53,8 @@ class S3Proxy:
         """The number of each part that reached S3 from a producer."""
         self.requests: list[str] = []
         """Method and path of every request that reached S3."""
+        self.received: list[web.Request] = []
+        """Every request that reached the proxy."""
         self.on_request: Callable[[], None] = lambda: None
         """Called before each request is forwarded."""
         self.authorizations: list[str] = []
@@ -74,6 +76,7 @@ class S3Proxy:
                 await runner.cleanup()
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
+        self.received.append(request)
         self.on_request()
         is_part = "partNumber" in request.query and "X-Amz-Signature" in request.query
         if not is_part:
@@ -114,8 +117,10 @@ class S3Proxy:
         async with self._http.request(
             request.method, url, headers=headers, data=io.BytesIO(body) if body else None
         ) as answer:
+            size = answer.headers.get("Content-Length")
             headers = {name: value for name, value in answer.headers.items() if name.lower() not in _HOP_BY_HOP}
             if request.method == "HEAD":
+                headers |= {"Content-Length": size} if size else {}
                 return web.Response(status=answer.status, headers=headers)
             return web.Response(status=answer.status, headers=headers, body=await answer.read())
 

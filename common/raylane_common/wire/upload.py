@@ -156,6 +156,11 @@ class PartUrl(BaseModel):
 
     number: PartNumber
     url: str = Field(repr=False)
+    headers: dict[str, str] = Field(
+        default_factory=dict,
+        description="Headers that the request must have, because they are signed",
+        exclude_if=lambda value: not value,
+    )
 
 
 class StoredPart(BaseModel):

@@ -35,11 +35,11 @@ class Addresses:
         self._sign = sign
         self._last = MAX_PARTS if size_bytes is None else -(-size_bytes // started.part_bytes)
         self._stored = {part.number for part in started.stored}
-        self._known: dict[int, tuple[str, float]] = {}
+        self._known: dict[int, tuple[PartUrl, float]] = {}
         self._signing = asyncio.Lock()
         self._add(started.urls, asked_at_s + started.valid_s * _USED_FRACTION)
 
-    async def of(self, number: int) -> str:
+    async def of(self, number: int) -> PartUrl:
         """Returns a valid address of the part. Raises what `sign` raises."""
         async with self._signing:
             now = asyncio.get_running_loop().time()
@@ -66,4 +66,4 @@ class Addresses:
 
     def _add(self, urls: Iterable[PartUrl], until: float) -> None:
         for part in urls:
-            self._known[part.number] = (part.url, until)
+            self._known[part.number] = (part, until)

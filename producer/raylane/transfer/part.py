@@ -14,6 +14,8 @@ import aiohttp
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from raylane_common.wire.upload import PartUrl
+
 # Small enough to notice a stall, and large enough to cost little.
 _PIECE_BYTES: Final = 256 * 1024
 _CONNECT_S: Final = 10.0
@@ -60,9 +62,15 @@ def md5_of(data: bytes) -> bytes:
 
 
 async def put_part(
-    http: aiohttp.ClientSession, url: str, data: bytes, md5: bytes, *, idle_s: float, sent: Callable[[int], None]
+    http: aiohttp.ClientSession,
+    address: PartUrl,
+    data: bytes,
+    md5: bytes,
+    *,
+    idle_s: float,
+    sent: Callable[[int], None],
 ) -> Outcome:
-    """Sends `data` to the signed `url`. S3 refuses it if its MD5 is not `md5`.
+    """Sends `data` to the signed `address`. S3 refuses it if its MD5 is not `md5`.
 
     `idle_s` limits the seconds without any progress. `sent` is called with the size of each piece that was sent.
     """
@@ -77,8 +85,11 @@ async def put_part(
                     sent(len(piece))
                     limit.reschedule(asyncio.get_running_loop().time() + idle_s)
 
-            headers = {"Content-Length": str(len(data)), "Content-MD5": base64.b64encode(md5).decode()}
-            async with http.put(url, data=pieces(), headers=headers, allow_redirects=False) as response:
+            headers = address.headers | {
+                "Content-Length": str(len(data)),
+                "Content-MD5": base64.b64encode(md5).decode(),
+            }
+            async with http.put(address.url, data=pieces(), headers=headers, allow_redirects=False) as response:
                 text = (await response.content.read(_ANSWER_BYTES)).decode(errors="replace")
                 return _judge(response, text, md5)
     except TimeoutError:

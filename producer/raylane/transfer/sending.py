@@ -113,9 +113,9 @@ class Sending:
         until, refusals = asyncio.get_running_loop().time() + self._settings.give_up_s, 0
         while not self._is_gone:
             sent = _Counted(self._count)
-            url = await self._addresses.of(number)
+            address = await self._addresses.of(number)
             verdict, reason = await put_part(
-                http, url, data, md5, idle_s=self._settings.idle_timeout_s, sent=sent.piece
+                http, address, data, md5, idle_s=self._settings.idle_timeout_s, sent=sent.piece
             )
             if verdict is Verdict.STORED:
                 self._addresses.forget(number)

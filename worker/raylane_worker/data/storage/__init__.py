@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
-from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Literal, Self
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Self
 
 from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
@@ -16,13 +16,13 @@ from raylane_worker.data.aws import OPEN_S, aws_call, client_arguments, error_co
 from raylane_worker.data.layout import session_prefix
 from raylane_worker.data.storage.bucket import S3, Bucket
 from raylane_worker.data.storage.files import Files
-from raylane_worker.data.storage.options import bucket_options
 from raylane_worker.data.storage.ordered_put import in_order
+from raylane_worker.data.storage.owner import name_owner
 from raylane_worker.data.storage.purge import Purged, delete_below
 from raylane_worker.data.storage.transfers import Transfers
 
 if TYPE_CHECKING:
-    from contextlib import AbstractAsyncContextManager
+    from collections.abc import AsyncIterator
     from types import TracebackType
 
     from types_aiobotocore_s3 import S3Client
@@ -53,11 +53,10 @@ class Storage:
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             async with aws_call(S3, "open the S3 client", OPEN_S):
-                style = self._settings.addressing_style
-                client = signer = await stack.enter_async_context(_client(self._aws, style))
+                client = signer = await stack.enter_async_context(_client(self._aws, self._settings))
                 if self._aws.public_endpoint_url is not None:
                     reached = self._aws.model_copy(update={"endpoint_url": self._aws.public_endpoint_url})
-                    signer = await stack.enter_async_context(_client(reached, style))
+                    signer = await stack.enter_async_context(_client(reached, self._settings))
             self._use(client, signer)
             if self._settings.create_bucket:
                 await self._create_bucket()
@@ -140,7 +139,7 @@ class Storage:
 
     async def _bucket_exists(self) -> bool:
         try:
-            await self._bucket.client.head_bucket(Bucket=self.bucket, **bucket_options(self._settings))
+            await self._bucket.client.head_bucket(Bucket=self.bucket)
         except ClientError as error:
             if error_code(error) in ("404", "NoSuchBucket"):
                 return False
@@ -148,10 +147,11 @@ class Storage:
         return True
 
 
-def _client(
-    aws: AwsSettings, addressing_style: Literal["auto", "path", "virtual"] | None
-) -> AbstractAsyncContextManager[S3Client]:
-    arguments = client_arguments(aws, addressing_style)
+@asynccontextmanager
+async def _client(aws: AwsSettings, storage: StorageSettings) -> AsyncIterator[S3Client]:
+    arguments = client_arguments(aws, storage.addressing_style)
     # Without it, botocore signs addresses for other endpoints with the old version 2, which newer servers refuse.
     arguments["config"] = arguments["config"].merge(AioConfig(signature_version="s3v4"))
-    return get_session().create_client("s3", **arguments)
+    async with get_session().create_client("s3", **arguments) as client:
+        name_owner(client, storage)
+        yield client

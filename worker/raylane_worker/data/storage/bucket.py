@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal, TypedDict
 
 from raylane_common.errors import (
     BucketNotFound,
@@ -15,7 +15,7 @@ from raylane_common.errors import (
     StorageUnavailable,
 )
 from raylane_worker.data.aws import Service, aws_call, deadline_s
-from raylane_worker.data.storage.options import bucket_options, write_options
+from raylane_worker.data.storage.owner import signed_headers
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
 
     from raylane_common.settings import AwsSettings, StorageSettings
-    from raylane_worker.data.storage.options import BucketOptions, WriteOptions
 
 Put = Callable[[], Awaitable[None]]
 """Makes what was sent an object, in one step."""
@@ -43,6 +42,13 @@ GONE: Final = frozenset({"NoSuchKey", "404"})
 """The codes with which S3 says that a key has no object."""
 
 
+class WriteOptions(TypedDict, total=False):
+    """Arguments of `put_object` and `create_multipart_upload`. None of them is an ACL, which many buckets refuse."""
+
+    ServerSideEncryption: Literal["AES256", "aws:kms", "aws:kms:dsse"]
+    SSEKMSKeyId: str
+
+
 @dataclass(frozen=True)
 class Bucket:
     """A bucket and the client that reaches it, with the settings of both."""
@@ -57,14 +63,19 @@ class Bucket:
         return self.storage.bucket
 
     @property
-    def options(self) -> BucketOptions:
-        """The arguments of requests that must not reach the bucket of another owner."""
-        return bucket_options(self.storage)
-
-    @property
     def write_options(self) -> WriteOptions:
         """The arguments of every request that creates an object."""
-        return write_options(self.storage)
+        options: WriteOptions = {}
+        if self.storage.encryption:
+            options["ServerSideEncryption"] = self.storage.encryption
+        if self.storage.kms_key_id:
+            options["SSEKMSKeyId"] = self.storage.kms_key_id
+        return options
+
+    @property
+    def signed_headers(self) -> dict[str, str]:
+        """The headers of every request with a signed address."""
+        return signed_headers(self.name, self.storage)
 
     def call(self, action: str, size_bytes: int = 0) -> AbstractAsyncContextManager[None]:
         """Turns what the client raises inside the block into errors that say what could not be done: the `action`.

@@ -74,9 +74,7 @@ async def _delete(bucket: Bucket, prefix: str, found: Sequence[ObjectTypeDef]) -
     """Returns those of the objects that were deleted: all that nobody has replaced since they were listed."""
     named: list[ObjectIdentifierTypeDef] = [{"Key": each["Key"], "ETag": each["ETag"]} for each in found]
     async with bucket.call(f"delete objects of {bucket.name}/{prefix}"):
-        answer = await bucket.client.delete_objects(
-            Bucket=bucket.name, Delete={"Objects": named, "Quiet": True}, **bucket.options
-        )
+        answer = await bucket.client.delete_objects(Bucket=bucket.name, Delete={"Objects": named, "Quiet": True})
         failed = {error.get("Key", ""): error for error in answer.get("Errors", ())}
         for error in failed.values():
             if error.get("Code") not in ("PreconditionFailed", "NoSuchKey"):

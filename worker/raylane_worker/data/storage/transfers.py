@@ -55,6 +55,7 @@ class Transfers:
 
     async def sign(self, transfer_id: str, upload_id: str, numbers: Iterable[int], valid_s: int) -> tuple[PartUrl, ...]:
         """Returns an address for each part, with which anybody can write this part for `valid_s` seconds."""
+        headers = self._bucket.signed_headers
         target = {"Bucket": self._bucket.name, "Key": transfer_key(transfer_id), "UploadId": upload_id}
         signed = []
         async with self._bucket.call("sign the addresses of parts"):
@@ -62,7 +63,7 @@ class Transfers:
                 url = await self._signer.generate_presigned_url(
                     "upload_part", Params=target | {"PartNumber": number}, ExpiresIn=valid_s
                 )
-                signed.append(PartUrl(number=number, url=url))
+                signed.append(PartUrl(number=number, url=url, headers=headers))
                 # Signing is computation: other jobs get their turn.
                 await asyncio.sleep(0)
         return tuple(signed)
