@@ -79,3 +79,28 @@ async def test_an_object_that_is_replaced_meanwhile_stays() -> None:
     error = "<Error><Key>sessions/ada/csv/a.csv</Key><Code>PreconditionFailed</Code><Message>no</Message></Error>"
     assert await purged("") == (1, 5, 0)
     assert await purged(error) == (0, 0, 0)
+
+
+async def test_on_a_server_that_ignores_the_prefix_a_sweep_ends_only_uploads_of_raylane() -> None:
+    began = "<Initiated>2020-01-01T00:00:00.000Z</Initiated>"
+    uploads = "".join(
+        f"<Upload><Key>{key}</Key><UploadId>u</UploadId>{began}</Upload>"
+        for key in ("backups/db", "transfers/t", "sessions/ada/csv/a.csv")
+    )
+    answers = {
+        "uploads": f"<ListMultipartUploadsResult>{uploads}</ListMultipartUploadsResult>",
+        "uploadId": "<ListPartsResult></ListPartsResult>",
+        "list-type": "<ListBucketResult></ListBucketResult>",
+    }
+    ended: list[str] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        if request.method == "DELETE":
+            ended.append(request.path.removeprefix("/uploads/"))
+            return web.Response(status=204)
+        (text,) = (text for name, text in answers.items() if name in request.query)
+        return web.Response(text=text, content_type="application/xml")
+
+    async with serving(answer) as url, Storage(StorageSettings(bucket="uploads"), aws_settings(url)) as storage:
+        assert await storage.transfers.sweep(3600) == 2
+    assert ended == ["transfers/t", "sessions/ada/csv/a.csv"]

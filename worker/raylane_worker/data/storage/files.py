@@ -16,6 +16,7 @@ from raylane_worker.data.aws import error_code
 from raylane_worker.data.layout import part_size
 from raylane_worker.data.storage.bucket import GONE
 from raylane_worker.data.storage.ordered_put import condition_for, in_order
+from raylane_worker.data.storage.uploads import abort
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
@@ -230,8 +231,7 @@ class Files:
 
     async def _abort(self, key: str, upload_id: str) -> None:
         try:
-            async with self._bucket.call(f"abort the upload of {key}"):
-                await self._bucket.client.abort_multipart_upload(Bucket=self._bucket.name, Key=key, UploadId=upload_id)
+            await abort(self._bucket, key, upload_id)
         except RaylaneError as error:
             # The sweep removes it later. What made the upload fail is raised.
             logger.warning("parts of %s are left on S3: %s", key, error)

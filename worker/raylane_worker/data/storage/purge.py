@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from botocore.exceptions import ClientError
 
-from raylane_worker.data.aws import error_code
+from raylane_worker.data.storage.uploads import abort, uploads_below
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +33,9 @@ async def delete_below(bucket: Bucket, prefix: str) -> Purged:
     An object that is written meanwhile stays. Raises `StorageUnavailable` or `StorageRejected`.
     """
     # First, so that none of them becomes an object that is not seen.
-    uploads = await _abort_uploads(bucket, prefix)
+    uploads = await uploads_below(bucket, prefix)
+    for upload in uploads:
+        await abort(bucket, upload.key, upload.id)
     objects = size_bytes = 0
     pages = bucket.client.get_paginator("list_objects_v2").paginate(
         Bucket=bucket.name, Prefix=prefix, PaginationConfig={"PageSize": _AT_ONCE}
@@ -43,31 +45,11 @@ async def delete_below(bucket: Bucket, prefix: str) -> Purged:
         async with bucket.call(f"list {bucket.name}/{prefix}"):
             page = await anext(iterator, None)
         if page is None:
-            return Purged(objects, size_bytes, uploads)
+            return Purged(objects, size_bytes, len(uploads))
         if found := page.get("Contents", []):
             deleted = await _delete(bucket, prefix, found)
             objects += len(deleted)
             size_bytes += sum(each["Size"] for each in deleted)
-
-
-async def _abort_uploads(bucket: Bucket, prefix: str) -> int:
-    pages = bucket.client.get_paginator("list_multipart_uploads")
-    async with bucket.call(f"list the uploads of {bucket.name}/{prefix}"):
-        found = [
-            (upload["Key"], upload["UploadId"])
-            async for page in pages.paginate(Bucket=bucket.name, Prefix=prefix)
-            for upload in page.get("Uploads", ())
-            # Some servers take the prefix for the whole key, or leave it out.
-            if upload["Key"].startswith(prefix)
-        ]
-    for key, upload_id in found:
-        async with bucket.call(f"abort the upload of {key}"):
-            try:
-                await bucket.client.abort_multipart_upload(Bucket=bucket.name, Key=key, UploadId=upload_id)
-            except ClientError as error:
-                if error_code(error) != "NoSuchUpload":
-                    raise
-    return len(found)
 
 
 async def _delete(bucket: Bucket, prefix: str, found: Sequence[ObjectTypeDef]) -> list[ObjectTypeDef]:

@@ -6,31 +6,21 @@ See docs/decisions/0032.
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate
-from typing import TYPE_CHECKING, NamedTuple
-
-from botocore.exceptions import ClientError
+from typing import TYPE_CHECKING
 
 from raylane_common.wire.upload import PartUrl, StoredPart
-from raylane_worker.data.aws import error_code
 from raylane_worker.data.layout import SESSIONS, TRANSFERS, transfer_key
+from raylane_worker.data.storage.uploads import abort, may_be_gone, uploads_below
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import Iterable
 
     from types_aiobotocore_s3 import S3Client
 
     from raylane_worker.data.storage.bucket import Bucket
-
-
-class _Upload(NamedTuple):
-    """A multipart upload that is neither complete nor aborted. The one that began first comes first."""
-
-    began: datetime
-    id: str
-    key: str
+    from raylane_worker.data.storage.uploads import Upload
 
 
 class Transfers:
@@ -44,7 +34,7 @@ class Transfers:
     async def begin(self, transfer_id: str) -> tuple[str, list[StoredPart]]:
         """Returns the id of the upload to S3 of this transfer, and the parts that S3 has; begins it if it is new."""
         key = transfer_key(transfer_id)
-        for known in await self._uploads(key):
+        for known in await self._uploads_of(transfer_id):
             if (parts := await self._parts(known)) is not None:
                 return known.id, parts
         async with self._bucket.call(f"start to write {self._bucket.name}/{key}"):
@@ -73,14 +63,14 @@ class Transfers:
 
         The parts are the first ones whose sizes add up to `size_bytes`.
         """
-        for upload in await self._uploads(transfer_key(transfer_id)):
+        for upload in await self._uploads_of(transfer_id):
             parts = await self._parts(upload) or []
             ends = list(accumulate(part.size_bytes for part in parts))
             in_order = [part.number for part in parts] == list(range(1, len(parts) + 1))
             if not in_order or size_bytes not in ends:
                 continue
             chosen = parts[: ends.index(size_bytes) + 1]
-            async with self._bucket.call(f"complete {self._bucket.name}/{upload.key}"), _may_be_gone():
+            async with self._bucket.call(f"complete {self._bucket.name}/{upload.key}"), may_be_gone():
                 await self._bucket.client.complete_multipart_upload(
                     Bucket=self._bucket.name,
                     Key=upload.key,
@@ -93,10 +83,9 @@ class Transfers:
 
     async def drop(self, transfer_id: str) -> None:
         """Removes everything of the transfer from S3. It may be gone already."""
-        key = transfer_key(transfer_id)
-        for upload in await self._uploads(key):
-            await self._abort(upload)
-        await self._delete(key)
+        for upload in await self._uploads_of(transfer_id):
+            await abort(self._bucket, upload.key, upload.id)
+        await self._delete(transfer_key(transfer_id))
 
     async def sweep(self, abandoned_s: float) -> int:
         """Removes what nobody has continued for `abandoned_s` seconds; returns how many files that was.
@@ -105,9 +94,9 @@ class Transfers:
         """
         latest, removed = datetime.now(UTC) - timedelta(seconds=abandoned_s), 0
         for prefix in (TRANSFERS, SESSIONS):
-            for upload in await self._uploads(prefix, whole_key=False):
+            for upload in await uploads_below(self._bucket, prefix):
                 if await self._last_change(upload) < latest:
-                    await self._abort(upload)
+                    await abort(self._bucket, upload.key, upload.id)
                     removed += 1
         for key, modified in await self._objects(TRANSFERS):
             if modified < latest:
@@ -115,24 +104,15 @@ class Transfers:
                 removed += 1
         return removed
 
-    async def _uploads(self, prefix: str, *, whole_key: bool = True) -> list[_Upload]:
-        """Returns the uploads of the key `prefix`, or of all keys that begin with it, the oldest first."""
-        found: list[_Upload] = []
-        pages = self._bucket.client.get_paginator("list_multipart_uploads")
-        async with self._bucket.call(f"list the uploads of {self._bucket.name}/{prefix}"):
-            async for page in pages.paginate(Bucket=self._bucket.name, Prefix=prefix):
-                found += [
-                    _Upload(upload["Initiated"], upload["UploadId"], upload["Key"])
-                    for upload in page.get("Uploads", ())
-                    if not whole_key or upload["Key"] == prefix
-                ]
-        return sorted(found)
+    async def _uploads_of(self, transfer_id: str) -> list[Upload]:
+        key = transfer_key(transfer_id)
+        return [upload for upload in await uploads_below(self._bucket, key) if upload.key == key]
 
-    async def _parts(self, upload: _Upload) -> list[StoredPart] | None:
+    async def _parts(self, upload: Upload) -> list[StoredPart] | None:
         """Returns the parts that S3 has; None if the upload was completed or aborted since it was listed."""
         found: list[StoredPart] | None = None
         pages = self._bucket.client.get_paginator("list_parts")
-        async with self._bucket.call(f"list the parts of {self._bucket.name}/{upload.key}"), _may_be_gone():
+        async with self._bucket.call(f"list the parts of {self._bucket.name}/{upload.key}"), may_be_gone():
             listed = [
                 StoredPart(number=part["PartNumber"], size_bytes=part["Size"], etag=part["ETag"].strip('"'))
                 async for page in pages.paginate(Bucket=self._bucket.name, Key=upload.key, UploadId=upload.id)
@@ -141,11 +121,11 @@ class Transfers:
             found = listed
         return found
 
-    async def _last_change(self, upload: _Upload) -> datetime:
+    async def _last_change(self, upload: Upload) -> datetime:
         """Returns when its last part was written, or when it began if it has none."""
         latest = upload.began
         pages = self._bucket.client.get_paginator("list_parts")
-        async with self._bucket.call(f"list the parts of {self._bucket.name}/{upload.key}"), _may_be_gone():
+        async with self._bucket.call(f"list the parts of {self._bucket.name}/{upload.key}"), may_be_gone():
             async for page in pages.paginate(Bucket=self._bucket.name, Key=upload.key, UploadId=upload.id):
                 latest = max([latest, *(part["LastModified"] for part in page.get("Parts", ()))])
         return latest
@@ -158,22 +138,6 @@ class Transfers:
                 found += [(each["Key"], each["LastModified"]) for each in page.get("Contents", ())]
         return found
 
-    async def _abort(self, upload: _Upload) -> None:
-        async with self._bucket.call(f"abort the upload of {upload.key}"), _may_be_gone():
-            await self._bucket.client.abort_multipart_upload(
-                Bucket=self._bucket.name, Key=upload.key, UploadId=upload.id
-            )
-
     async def _delete(self, key: str) -> None:
         async with self._bucket.call(f"delete {self._bucket.name}/{key}"):
             await self._bucket.client.delete_object(Bucket=self._bucket.name, Key=key)
-
-
-@asynccontextmanager
-async def _may_be_gone() -> AsyncIterator[None]:
-    """Ignores that another worker, or an earlier try of the same call, has completed or aborted the upload."""
-    try:
-        yield
-    except ClientError as error:
-        if error_code(error) != "NoSuchUpload":
-            raise
