@@ -10,6 +10,8 @@ import typer
 import raylane
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from raylane_common.wire.reading import ReadingOptions as WireOptions
 
 # A tab is hard to type in a shell.
@@ -82,13 +84,22 @@ class ReadingOptions:
                     "date_order": self.date_order,
                     "header_line": self.header_line,
                     "null_markers": tuple(self.null) if self.null else None,
-                    "types": dict(map(_named_type, self.type or ())),
+                    "types": _types(self.type or ()),
                     "sheet": self.sheet,
                 }
             )
 
 
 READING: Final = ReadingOptions()
+
+
+def _types(texts: Iterable[str]) -> dict[str, str]:
+    types: dict[str, str] = {}
+    for name, column_type in map(_named_type, texts):
+        if types.setdefault(name, column_type) != column_type:
+            problem = f"{name!r} has two types, {types[name]} and {column_type}; give one"
+            raise raylane.InvalidRequest.field("type", problem)
+    return types
 
 
 def _named_type(text: str) -> tuple[str, str]:

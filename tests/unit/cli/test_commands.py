@@ -91,6 +91,7 @@ async def test_what_a_user_says_about_a_file_reaches_the_worker(cli: Cli, worker
     ("said", "problem"),
     [
         (("--type", "zip"), "type"),
+        (("--type", "zip=string", "--type", "zip=integer"), "type: 'zip' has two types"),
         (("--type", "zip=postcode"), "types.zip"),
         (("--decimal", ";"), "decimal: must be '.' or ','"),
         (("--delimiter", "::"), "delimiter"),
