@@ -88,13 +88,13 @@ def member(field: str, enum: type[_EnumT], value: str | None) -> _EnumT | None:
 
 
 def path(value: object) -> Path:
-    """Returns the value as a path. Raises `InvalidRequest` for anything else, such as bytes or an open file."""
+    """Returns the value as a path. Raises `InvalidRequest` for anything else, such as bytes."""
     if not isinstance(value, str | os.PathLike):
-        raise InvalidRequest.field("path", f"must be the path of a file, not {checks.type_name(value)}")
+        raise InvalidRequest.field("data", f"must be the path of a file, not {checks.type_name(value)}")
     try:
         return Path(value)
     except TypeError as error:
-        raise InvalidRequest.field("path", f"must be a path of text: {error}") from error
+        raise InvalidRequest.field("data", f"must be a path of text: {error}") from error
 
 
 def data(value: object) -> bytes:
@@ -121,26 +121,27 @@ def check_size(field: str, size_bytes: int, limit_bytes: int) -> None:
         )
 
 
-async def read_file(file: Path, limit_bytes: int) -> bytes:
+async def read_file(field: str, file: Path, limit_bytes: int) -> bytes:
     """Returns the file's bytes, at most `limit_bytes`.
 
-    Raises `InvalidRequest` if the file is missing, unreadable, not a regular file, empty or too large.
+    Raises `InvalidRequest`, which names `field`, if the file is missing, unreadable, not a regular file, empty or too
+    large.
     """
-    return await asyncio.to_thread(_read, file, limit_bytes)
+    return await asyncio.to_thread(_read, field, file, limit_bytes)
 
 
-def _read(file: Path, limit_bytes: int) -> bytes:
+def _read(field: str, file: Path, limit_bytes: int) -> bytes:
     # Quoted, because a file name may contain bytes that are not text and cannot be printed.
     name = repr(str(file))
     try:
         if not file.is_file():
             problem = "is not a regular file" if file.exists() else "does not exist"
-            raise InvalidRequest.field("path", f"{name} {problem}")
+            raise InvalidRequest.field(field, f"{name} {problem}")
         with file.open("rb") as opened:
             # Reading one byte more than allowed detects a file that is too large, whatever `st_size` says.
             content = opened.read(limit_bytes + 1)
             size_bytes = max(len(content), os.fstat(opened.fileno()).st_size)
     except OSError as error:
-        raise InvalidRequest.field("path", f"{name} cannot be read: {error.strerror}") from error
-    check_size("path", size_bytes, limit_bytes)
+        raise InvalidRequest.field(field, f"{name} cannot be read: {error.strerror}") from error
+    check_size(field, size_bytes, limit_bytes)
     return content

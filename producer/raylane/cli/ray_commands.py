@@ -209,11 +209,11 @@ def submit(
     """
 
     async def enqueue(producer: Producer) -> JobHandle[RaySubmitResult]:
-        texts = {path.name: await _read_text(path) for path in files or ()}
+        texts = {path.name: await _read_text("files", path) for path in files or ()}
         if len(texts) < len(files or ()):
             raise raylane.InvalidRequest.field("files", "must have different names; their directories are not kept")
         return await producer.cluster.submit(
-            await _read_text(file),
+            await _read_text("file", file),
             session_id=session,
             files=texts,
             env_vars=_parse_env_vars(env_vars or ()),
@@ -287,21 +287,23 @@ def show_deleted(result: RayDeleteResult, terminal: Terminal) -> None:
 
 
 def _parse_env_vars(pairs: Iterable[str]) -> dict[str, str]:
-    variables = {}
+    variables: dict[str, str] = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals or not name:
             raise raylane.InvalidRequest.field("env_vars", f"{pair!r} is not NAME=VALUE")
+        if variables.get(name, value) != value:
+            raise raylane.InvalidRequest.field("env_vars", f"{name!r} has two values; give one")
         variables[name] = value
     return variables
 
 
-async def _read_text(file: Path) -> str:
+async def _read_text(field: str, file: Path) -> str:
     from raylane.arguments import read_file
     from raylane_common.limits import MAX_CODE_BYTES
 
-    data = await read_file(file, MAX_CODE_BYTES)
+    data = await read_file(field, file, MAX_CODE_BYTES)
     try:
         return data.decode()
     except UnicodeDecodeError as error:
-        raise raylane.InvalidRequest.field("path", f"{file} is not UTF-8: {error.reason}") from error
+        raise raylane.InvalidRequest.field(field, f"{file} is not UTF-8: {error.reason}") from error

@@ -121,10 +121,10 @@ class _File:
         try:
             if not path.is_file():
                 problem = "is not a regular file" if path.exists() else "does not exist"
-                raise InvalidRequest.field("path", f"{name} {problem}")
+                raise InvalidRequest.field("data", f"{name} {problem}")
             return cls(os.open(path, os.O_RDONLY), path.name, owned=True)
         except OSError as error:
-            raise InvalidRequest.field("path", f"{name} cannot be read: {error.strerror}") from error
+            raise InvalidRequest.field("data", f"{name} cannot be read: {error.strerror}") from error
 
     async def whole(self, limit: int) -> bytes | None:
         """See `Content`."""
@@ -167,7 +167,7 @@ class _File:
                     return piece
                 found += piece
         except OSError as error:
-            raise InvalidRequest.field("path", f"{self.name!r} cannot be read: {error.strerror}") from error
+            raise InvalidRequest.field("data", f"{self.name!r} cannot be read: {error.strerror}") from error
         return bytes(found)
 
     def _look(self) -> tuple[int, int]:
@@ -175,7 +175,7 @@ class _File:
         return found.st_size, found.st_mtime_ns
 
     def _changed(self) -> InvalidRequest:
-        return InvalidRequest.field("path", f"{self.name!r} has changed while it was read; upload it again")
+        return InvalidRequest.field("data", f"{self.name!r} has changed while it was read; upload it again")
 
 
 class _Stream:

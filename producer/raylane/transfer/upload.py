@@ -12,6 +12,7 @@ from raylane import arguments
 from raylane.transfer.addresses import Addresses
 from raylane.transfer.content import content_of
 from raylane_common.errors import JobNotFound, WaitTimeout
+from raylane_common.limits import MAX_UPLOAD_BYTES
 from raylane_common.settings import load_settings
 from raylane_common.wire.upload import (
     SignedPartsResult,
@@ -66,6 +67,7 @@ class Uploader:
     async def _sent(
         self, content: Content, given: GivenFile, progress: Callable[[UploadProgress], None] | None
     ) -> NewJob:
+        arguments.check_size("data", content.size_bytes or 1, MAX_UPLOAD_BYTES)
         # Made early, so that a wrong option is refused before gigabytes are sent.
         known = given.job(content.size_bytes or 1, _NO_SHA256, transfer_id=_NO_TRANSFER)
         has_own_id = given.options.get("job_id") is not None

@@ -152,12 +152,12 @@ async def test_a_file_that_cannot_be_uploaded_is_refused(producer: Producer, tmp
         ("a\x00.csv", "does not exist"),
         ("x" * 300, "cannot be read: File name too long"),
     ):
-        with pytest.raises(InvalidRequest, match=rf"^path: .*{problem}") as raised:
+        with pytest.raises(InvalidRequest, match=rf"^data: .*{problem}") as raised:
             await producer.upload(tmp_path / name, session_id="s1")
-        assert raised.value.details == {"field": "path"}
+        assert raised.value.details == {"field": "data"}
     with pytest.raises(InvalidRequest, match=r"^data: must not be empty"):
         await producer.upload(tmp_path / "empty.csv", session_id="s1")
-    with pytest.raises(InvalidRequest, match=rf"^size_bytes: .*{MAX_UPLOAD_BYTES}"):
+    with pytest.raises(InvalidRequest, match=rf"^data: .*{MAX_UPLOAD_BYTES}"):
         await producer.upload(tmp_path / "huge.csv", session_id="s1")
 
 
@@ -197,7 +197,7 @@ def test_a_batch_takes_only_what_fits_into_redis() -> None:
         (None, "data: must be a path, bytes, an open file or an async iterator of bytes, not NoneType"),
         (7, "data: must be a path, bytes, an open file or an async iterator of bytes, not int"),
         (["a.csv"], "data: must be a path, bytes, an open file or an async iterator of bytes, not list"),
-        (BytesPath(), "path: must be a path of text"),
+        (BytesPath(), "data: must be a path of text"),
         (b"a\n1\n", "filename: required, because the data has no name"),
         (BytesIO(b"a\n1\n"), "filename: required, because the data has no name"),
         (numbers(), "filename: required, because the data has no name"),
