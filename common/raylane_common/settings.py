@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal, Self, get_args, get_origin
@@ -37,6 +36,7 @@ from pydantic_settings import (
 from raylane_common.errors import InvalidRequest
 from raylane_common.errors.findings import describe_finding
 from raylane_common.limits import MAX_CODE_VERSIONS, MAX_STAGED_BYTES, MIN_PART_BYTES, PREFIX_PATTERN
+from raylane_common.nearest import NearestNames
 from raylane_common.ray.settings import RaySettings
 from raylane_common.wire.base import JobKind, RetryPolicy
 from raylane_common.wire.kinds import KINDS
@@ -486,5 +486,5 @@ def _paths(section: type[BaseModel]) -> Iterator[tuple[str, ...]]:
 def _nearest(name: str) -> str | None:
     # All names share the prefix, so it would make any two of them look alike.
     candidates = {known.removeprefix(_PREFIX): known for known in (*_known_variables(), *_OTHER_VARIABLES)}
-    found = get_close_matches(name.upper().removeprefix(_PREFIX), candidates, n=1)
+    found = NearestNames(candidates).find(name.upper().removeprefix(_PREFIX), 1)
     return candidates[found[0]] if found else None
