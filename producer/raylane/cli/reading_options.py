@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import typer
 
 import raylane
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from raylane_common.wire.reading import ReadingOptions as WireOptions
+
+T = TypeVar("T")
 
 # A tab is hard to type in a shell.
 _ESCAPED: Final = {"\\t": "\t", "tab": "\t", "space": " "}
@@ -28,20 +30,22 @@ def _option(name: str, metavar: str, meaning: str) -> Any:  # Any: what typer re
     )
 
 
+# Lists, so that a repeated option is noticed: of one value, typer would keep the last one without a word.
 Delimiter = Annotated[
-    str | None, _option("--delimiter", "CHARACTER", "What separates the cells; 'tab' for tabs, 'space' for spaces.")
+    list[str] | None,
+    _option("--delimiter", "CHARACTER", "What separates the cells; 'tab' for tabs, 'space' for spaces."),
 ]
-Quote = Annotated[str | None, _option("--quote", "CHARACTER", "What encloses cells; '' for nothing.")]
+Quote = Annotated[list[str] | None, _option("--quote", "CHARACTER", "What encloses cells; '' for nothing.")]
 Escape = Annotated[
-    str | None, _option("--escape", "CHARACTER", "What precedes a quote in a cell; '' if quotes are doubled.")
+    list[str] | None, _option("--escape", "CHARACTER", "What precedes a quote in a cell; '' if quotes are doubled.")
 ]
-Encoding = Annotated[str | None, _option("--encoding", "NAME", "The encoding, such as utf-8 or cp1252.")]
-Decimal = Annotated[str | None, _option("--decimal", ".|,", "The decimal mark of numbers.")]
+Encoding = Annotated[list[str] | None, _option("--encoding", "NAME", "The encoding, such as utf-8 or cp1252.")]
+Decimal = Annotated[list[str] | None, _option("--decimal", ".|,", "The decimal mark of numbers.")]
 DateOrder = Annotated[
-    str | None, _option("--date-order", "dmy|mdy|ymd", "The order in dates that could be read in two ways.")
+    list[str] | None, _option("--date-order", "dmy|mdy|ymd", "The order in dates that could be read in two ways.")
 ]
 HeaderLine = Annotated[
-    int | None, _option("--header-line", "LINE", "The line that names the columns, from 1; 0 if there is none.")
+    list[int] | None, _option("--header-line", "LINE", "The line that names the columns, from 1; 0 if there is none.")
 ]
 Null = Annotated[
     list[str] | None,
@@ -50,7 +54,7 @@ Null = Annotated[
 ColumnType = Annotated[
     list[str] | None, _option("--type", "NAME=TYPE", "The type of a column, such as zip=string; may be repeated.")
 ]
-Sheet = Annotated[str | None, _option("--sheet", "NAME", "The sheet of a workbook; the first one by default.")]
+Sheet = Annotated[list[str] | None, _option("--sheet", "NAME", "The sheet of a workbook; the first one by default.")]
 
 
 @dataclass(frozen=True)
@@ -73,24 +77,32 @@ class ReadingOptions:
         from raylane_common.errors import invalid_requests
         from raylane_common.wire.reading import ReadingOptions as WireOptions
 
+        delimiter = _one("delimiter", self.delimiter)
         with invalid_requests():
             return WireOptions.model_validate(
                 {
-                    "delimiter": None if self.delimiter is None else _ESCAPED.get(self.delimiter, self.delimiter),
-                    "quote": self.quote,
-                    "escape": self.escape,
-                    "encoding": self.encoding,
-                    "decimal": self.decimal,
-                    "date_order": self.date_order,
-                    "header_line": self.header_line,
+                    "delimiter": delimiter if delimiter is None else _ESCAPED.get(delimiter, delimiter),
+                    "quote": _one("quote", self.quote),
+                    "escape": _one("escape", self.escape),
+                    "encoding": _one("encoding", self.encoding),
+                    "decimal": _one("decimal", self.decimal),
+                    "date_order": _one("date_order", self.date_order),
+                    "header_line": _one("header_line", self.header_line),
                     "null_markers": tuple(self.null) if self.null else None,
                     "types": _types(self.type or ()),
-                    "sheet": self.sheet,
+                    "sheet": _one("sheet", self.sheet),
                 }
             )
 
 
 READING: Final = ReadingOptions()
+
+
+def _one(name: str, values: Sequence[T] | None) -> T | None:
+    different = list(dict.fromkeys(values or ()))
+    if len(different) > 1:
+        raise raylane.InvalidRequest.field(name, f"was given as {' and '.join(map(repr, different))}; give one")
+    return different[0] if different else None
 
 
 def _types(texts: Iterable[str]) -> dict[str, str]:

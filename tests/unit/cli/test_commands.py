@@ -78,7 +78,19 @@ async def test_upload_and_wait_prints_the_preview(cli: Cli, worker: ScriptedWork
 
 async def test_what_a_user_says_about_a_file_reaches_the_worker(cli: Cli, worker: ScriptedWorker, csv: str) -> None:
     worker.outcomes["preview"] = PREVIEWED
-    said = ("--delimiter", "tab", "--header-line", "0", "--null", "x", "--null", "y", "--type", "a=b=string")
+    said: tuple[str, ...] = (
+        "--delimiter",
+        "tab",
+        "--header-line",
+        "0",
+        "--null",
+        "x",
+        "--null",
+        "y",
+        "--type",
+        "a=b=string",
+    )
+    said += ("--delimiter", "tab", "--type", "a=b=string")  # the same once more contradicts nothing
     ran = await cli("upload", csv, "--dry-run", *said)
     assert ran.exit_code == 0, ran.output
     assert ran.stdout.startswith("temps.csv  1 row, 17 bytes; nothing was stored\n")
@@ -93,6 +105,8 @@ async def test_what_a_user_says_about_a_file_reaches_the_worker(cli: Cli, worker
         (("--type", "zip"), "type"),
         (("--type", "zip=string", "--type", "zip=integer"), "type: 'zip' has two types"),
         (("--type", "zip=postcode"), "types.zip"),
+        (("--delimiter", ",", "--delimiter", "tab"), "delimiter: was given as ',' and 'tab'; give one"),
+        (("--header-line", "1", "--header-line", "0"), "header_line: was given as 1 and 0; give one"),
         (("--decimal", ";"), "decimal: must be '.' or ','"),
         (("--delimiter", "::"), "delimiter"),
         (("--header-line", "-1"), "header_line"),
