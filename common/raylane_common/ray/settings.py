@@ -130,7 +130,15 @@ class RaySettings(_Section):
     small_source_bytes: int = Field(
         default=64 * 1024 * 1024,
         ge=0,
-        description="Up to this total size a run gets Ray's small-data settings",
+        description="Up to this total size a distributed run gets Ray's small-data settings",
+    )
+    local_source_bytes: int = Field(
+        default=256 * 1024 * 1024,
+        ge=0,
+        description="Up to this total size of the sources, code runs in one process on a node (engine `local`)",
+    )
+    local_source_rows: int = Field(
+        default=5_000_000, ge=0, description="Up to this total number of rows of the sources, the same"
     )
 
     @field_validator("private_url", "public_url")

@@ -12,17 +12,20 @@ from pydantic import BaseModel, ConfigDict, Field
 from raylane_common.limits import MAX_CODE_VERSIONS
 from raylane_common.ray.models import Run
 from raylane_common.rules import Code, JobId, Prompt
+from raylane_common.wire.answer import Answer, AnswerColumn
 from raylane_common.wire.base import BaseRequest, BaseResult, JobKind, Kind, Lane, Payload, text
-from raylane_common.wire.names import GeneratorName
+from raylane_common.wire.names import Engine, GeneratorName
 from raylane_common.wire.sources import AnySource, Partition
 
 __all__ = [
     "Checkpoint",
     "CodeVersion",
+    "Engine",
     "Finding",
     "GenerateRequest",
     "GenerateResult",
     "GeneratorName",
+    "Predecessor",
     "Rerun",
     "Usage",
 ]
@@ -41,10 +44,25 @@ class Rerun(BaseModel):
     interpreted_as: str = ""
 
 
-class GenerateRequest(BaseRequest):
-    """Write Ray code that answers the prompt from the session's sources; run it if `execute` is set.
+class Predecessor(BaseModel):
+    """The job that a follow-up continues: what was asked so far, and how it was answered."""
 
-    With `rerun`, the job verifies and runs that code, and writes none.
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
+
+    job_id: JobId
+    prompts: tuple[Prompt, ...] = Field(min_length=1, max_length=20, description="The prompts so far, the first one first")
+    question: str = Field(default="", description="The whole question in one prompt, if templates wrote the code")
+    code: Code
+    sources_used: tuple[AnySource, ...] = Field(min_length=1, description="The snapshot that the code reads")
+    interpreted_as: str = ""
+    columns: tuple[AnswerColumn, ...] = Field(default=(), description="The columns of the answer's tables")
+
+
+class GenerateRequest(BaseRequest):
+    """Write code that answers the prompt from the session's sources; run it if `execute` is set.
+
+    With `rerun`, the job verifies and runs that code, and writes none. With `continues`, it changes the question of an
+    earlier job, and reads the snapshot of that job.
     """
 
     kind: ClassVar[JobKind] = JobKind.GENERATE
@@ -60,6 +78,13 @@ class GenerateRequest(BaseRequest):
     )
     keep_sources: bool = Field(default=False, description="Leave the session's sources in place after the run")
     rerun: Rerun | None = Field(default=None, exclude_if=lambda rerun: rerun is None)
+    engine: Engine | None = Field(
+        default=None,
+        exclude_if=lambda engine: engine is None,
+        description="None: by the size of the sources",
+    )
+    chart: bool = Field(default=True, exclude_if=lambda chart: chart, description="Whether templates draw a chart")
+    continues: Predecessor | None = Field(default=None, exclude_if=lambda continues: continues is None)
 
 
 class Finding(BaseModel):
@@ -81,6 +106,11 @@ class CodeVersion(BaseModel):
     code: str
     findings: tuple[Finding, ...] = ()
     run: Run | None = None
+    doubt: str | None = Field(
+        default=None,
+        exclude_if=lambda doubt: doubt is None,
+        description="Why the answer of a run that succeeded was not taken: it is missing, invalid or empty",
+    )
 
 
 class Usage(BaseModel):
@@ -107,11 +137,7 @@ class Checkpoint(BaseModel):
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="ignore")
 
     sources_used: tuple[AnySource, ...]
-    small: bool = Field(
-        default=False,
-        exclude_if=lambda small: not small,
-        description="Whether the sources together are within `ray.small_source_bytes`",
-    )
+    engine: Engine = Engine.DISTRIBUTED
     partitions: dict[str, tuple[Partition, ...]] = Field(
         default_factory=dict,
         exclude_if=lambda partitions: not partitions,
@@ -120,18 +146,25 @@ class Checkpoint(BaseModel):
     generator: GeneratorName
     model: str | None = None
     interpreted_as: str = ""
+    question: str = Field(default="", exclude_if=lambda question: not question)
     versions: tuple[CodeVersion, ...] = ()
     usage: Usage | None = None
+    answer: Answer | None = Field(
+        default=None, exclude_if=lambda answer: answer is None, description="That of the last version's run"
+    )
 
 
 class GenerateResult(BaseResult):
-    """The code that passed verification, how the prompt was read, and its run if it was executed."""
+    """The answer, the code that found it, how the prompt was read, and the run if it was executed."""
 
     type: Literal["generate"] = "generate"
     generator: GeneratorName
     model: str | None = Field(default=None, description="`provider:model_id`; None for the template generator")
+    engine: Engine = Engine.DISTRIBUTED
+    answer: Answer | None = Field(default=None, description="What the run found; None if the code was not run")
     code: str
     interpreted_as: str
+    question: str = Field(default="", description="The whole question in one prompt, if templates wrote the code")
     sources_used: tuple[AnySource, ...]
     versions: tuple[CodeVersion, ...]
     usage: Usage | None = None

@@ -1,4 +1,4 @@
-"""The fixed names of the wire format: kinds, lanes, states, priorities, generators, file formats and column types.
+"""The fixed names of the wire format: kinds, lanes, states, priorities, generators, engines, formats, charts and types.
 
 Imports only the standard library, so that the command line can offer them as choices without loading pydantic.
 """
@@ -56,6 +56,40 @@ class GeneratorName(StrEnum):
     AUTO = "auto"
     TEMPLATE = "template"
     AGENT = "agent"
+
+
+class Engine(StrEnum):
+    """How a version computes: in one process with pandas, or on all nodes with Ray Data. The answer is the same."""
+
+    LOCAL = "local"
+    DISTRIBUTED = "distributed"
+
+
+class ChartKind(StrEnum):
+    """The charts that an answer may have."""
+
+    BAR = "bar"
+    LINE = "line"
+    SCATTER = "scatter"
+    HISTOGRAM = "histogram"
+    PIE = "pie"
+    BOX = "box"
+
+
+class CellType(StrEnum):
+    """The type of a value, or of a column, of an answer. docs/wire-format.md says how each is written in JSON."""
+
+    INTEGER = "integer"
+    NUMBER = "number"
+    DECIMAL = "decimal"
+    STRING = "string"
+    BOOLEAN = "boolean"
+    DATE = "date"
+    TIME = "time"
+    TIMESTAMP = "timestamp"
+    DURATION = "duration"
+    BINARY = "binary"
+    NESTED = "nested"
 
 
 class FileFormat(StrEnum):

@@ -97,7 +97,12 @@ class FileSource(BaseModel):
 
     @property
     def location(self) -> str:
-        """The URI from which generated code reads it, encoded for Ray's reader."""
+        """The URI by which code names it: always that of the file as it was uploaded."""
+        return self.s3_uri
+
+    @property
+    def readable_location(self) -> str:
+        """The URI of the bytes that the kit reads, encoded for Arrow."""
         return readable_uri(self.prepared.s3_uri if self.prepared else self.s3_uri)
 
     @property

@@ -1,0 +1,106 @@
+"""The answer of a run: values, tables, charts and files, typed.
+
+The kit writes it as JSON below the run's output prefix, the worker validates it, and the record and the result keep it.
+docs/wire-format.md says how each type of cell is written.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from raylane_common.wire.names import CellType as CellType
+from raylane_common.wire.names import ChartKind as ChartKind
+
+MAX_INLINE_ROWS: Final = 1000
+"""Rows of a table that an answer holds itself. All rows of a longer table are in its file."""
+MAX_CHART_ROWS: Final = 5000
+
+
+class AnswerColumn(BaseModel):
+    """One column of a table, chart or file of an answer."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
+
+    name: str
+    type: CellType
+    native_type: str = Field(default="", description="The type's name in Arrow")
+
+
+class AnswerFile(BaseModel):
+    """A file that a run wrote: on its own, or with all rows of a table."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
+
+    type: Literal["file"] = "file"
+    name: str = Field(description="Its name below the output prefix of the run")
+    s3_uri: str = Field(default="", description="Where it is")
+    rows: int
+    columns: tuple[AnswerColumn, ...]
+    size_bytes: int = 0
+
+
+class AnswerValue(BaseModel):
+    """One value with its name; None if there is none."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
+
+    type: Literal["value"] = "value"
+    name: str
+    value: JsonValue
+    value_type: CellType
+    unit: str | None = None
+
+
+class AnswerTable(BaseModel):
+    """A table with its first rows. If these are not all, `file` has all of them as Parquet."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
+
+    type: Literal["table"] = "table"
+    title: str | None = None
+    columns: tuple[AnswerColumn, ...]
+    rows: tuple[tuple[JsonValue, ...], ...]
+    total_rows: int
+    file: AnswerFile | None = None
+
+
+class AnswerChart(BaseModel):
+    """A chart with the data that it shows, which is also in the answer's tables or computed from the same rows.
+
+    `x`, `y` and `color` name columns. A histogram has the columns `start`, `end` and `count`, one row for each bin;
+    a box plot has those of `x` or `color`, and `min`, `q1`, `median`, `q3` and `max` of `y`, one row for each box.
+    """
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
+
+    type: Literal["chart"] = "chart"
+    kind: ChartKind
+    title: str | None = None
+    x: str | None = None
+    y: str | None = None
+    color: str | None = None
+    columns: tuple[AnswerColumn, ...]
+    rows: tuple[tuple[JsonValue, ...], ...]
+
+
+class OpaqueItem(BaseModel):
+    """A part of an answer of a newer version that this version cannot read. It keeps all fields, as attributes."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="allow")
+
+    type: str
+
+
+KnownItem = Annotated[AnswerValue | AnswerTable | AnswerChart | AnswerFile, Field(discriminator="type")]
+AnswerItem = Annotated[KnownItem | OpaqueItem, Field(union_mode="left_to_right")]
+
+
+class Answer(BaseModel):
+    """What a run found, in the order in which the script gave it. `notes` explain it to people."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="ignore")
+
+    items: tuple[AnswerItem, ...] = ()
+    notes: tuple[str, ...] = ()
