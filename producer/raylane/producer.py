@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from raylane import arguments
 from raylane.backend import RedisBackend
 from raylane.cluster import ClusterActions
+from raylane.follow_up import predecessor
 from raylane.history import HistoryEntry
 from raylane.operator import OperatorActions
 from raylane.options import Enqueuer, GivenFile, in_place_request
@@ -20,7 +21,7 @@ from raylane.transfer.upload import Uploader
 from raylane_common import checks
 from raylane_common.errors import InvalidRequest, NoSources, invalid_requests
 from raylane_common.settings import Settings, load_settings
-from raylane_common.wire.generate import GenerateRequest, GenerateResult, GeneratorName
+from raylane_common.wire.generate import Engine, GenerateRequest, GenerateResult, GeneratorName
 from raylane_common.wire.upload import PreviewResult, PurgeRequest, PurgeResult, UploadResult
 
 if TYPE_CHECKING:
@@ -191,18 +192,25 @@ class Producer:
         generator: GeneratorName | str | None = None,
         max_versions: int = 5,
         keep_sources: bool = False,
+        engine: Engine | str | None = None,
+        chart: bool = True,
+        continues: JobHandle[GenerateResult] | str | None = None,
         **options: Unpack[JobOptions],
     ) -> JobHandle[GenerateResult]:
-        """Writes Ray code that answers a prompt from the sources of a session, and runs it if `execute` is set.
+        """Writes code that answers a prompt from the sources of a session, and runs it on Ray if `execute` is set.
 
         `prompt` is the question, in plain language, about the sources of `session_id`. `generator` is `template`,
         `agent` or `auto`; None means the worker's setting. `max_versions`, 1 to 5, limits how many versions of the code
-        are written. When a run ends, the sources that it used leave the session unless `keep_sources` is set.
+        are written. When a run ends, the sources that it used leave the session unless `keep_sources` is set. `engine`
+        is `local` or `distributed`; None means by the size of the sources. `chart` says whether templates draw a chart.
+
+        With `continues`, the prompt changes the question of an earlier `generate` job of the session ("only 2024", "as
+        a line chart"), and the code reads the sources that this job had read. Raises `NoCode` if that job has no code.
 
         Example:
             job = await producer.generate("sum of amount by region", session_id="ada", execute=True)
             result = await job.result(timeout_s=300)
-            print(result.run.output_tail)
+            print(result.answer.items[0].rows)
         """
         with invalid_requests():
             request = GenerateRequest(
@@ -211,7 +219,13 @@ class Producer:
                 generator=generator,
                 max_versions=max_versions,
                 keep_sources=keep_sources,
+                engine=engine,
+                chart=chart,
             )
+        if continues is not None:
+            earlier = await self.record(continues if isinstance(continues, str) else continues.id)
+            known = predecessor(earlier, arguments.session_id(session_id))
+            request = request.model_copy(update={"continues": known})
         return await self._jobs.enqueue(request, GenerateResult, options, session_id=session_id)
 
     async def rerun(self, earlier_id: str, **options: Unpack[JobOptions]) -> JobHandle[GenerateResult]:

@@ -31,6 +31,7 @@ def rerun_request(record: JobRecord) -> GenerateRequest:
                 job_id=record.id,
                 code=state.versions[-1].code,
                 sources_used=state.sources_used,
+                engine=state.engine,
                 generator=state.generator,
                 model=state.model,
                 interpreted_as=state.interpreted_as,

@@ -49,6 +49,8 @@
     │   ├── AmbiguousSource          ambiguous_source
     │   ├── NoCode                   no_code
     │   ├── VerificationFailed       verification_failed
+    │   ├── InvalidAnswer            invalid_answer
+    │   ├── NoAnswer                 no_answer
     │   ├── GenerationRefused        generation_refused
     │   ├── ModelUnavailable         model_unavailable             yes
     │   └── ModelMisconfigured       model_misconfigured
@@ -137,9 +139,11 @@ from raylane_common.errors.generation import (
     AmbiguousSource,
     GenerationError,
     GenerationRefused,
+    InvalidAnswer,
     ModelMisconfigured,
     ModelUnavailable,
     NeedsModel,
+    NoAnswer,
     NoCode,
     NotUnderstood,
     TypeMismatch,
@@ -178,6 +182,7 @@ __all__ = [
     "GenerationError",
     "GenerationRefused",
     "InternalError",
+    "InvalidAnswer",
     "InvalidFile",
     "InvalidRequest",
     "JobCancelled",
@@ -191,6 +196,7 @@ __all__ = [
     "ModelMisconfigured",
     "ModelUnavailable",
     "NeedsModel",
+    "NoAnswer",
     "NoCode",
     "NoSources",
     "NotUnderstood",

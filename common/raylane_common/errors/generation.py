@@ -99,6 +99,24 @@ class VerificationFailed(GenerationError):
     code = "verification_failed"
 
 
+class InvalidAnswer(GenerationError):
+    """A run wrote an answer that is not one: it is too large, contradicts itself, or names files that do not exist.
+
+    What to do: give the answer only through `raylane_run.answer`, or rephrase the prompt.
+    """
+
+    code = "invalid_answer"
+
+
+class NoAnswer(GenerationError):
+    """The code ran, but gave no answer.
+
+    What to do: rephrase the prompt; the output of the run may say why.
+    """
+
+    code = "no_answer"
+
+
 class GenerationRefused(GenerationError):
     """The agents ended without submitting code; the message holds their reason.
 

@@ -39,6 +39,7 @@ class Rerun(BaseModel):
     job_id: JobId = Field(description="The earlier job")
     code: Code
     sources_used: tuple[AnySource, ...] = Field(min_length=1, description="The snapshot that the code reads")
+    engine: Engine = Engine.DISTRIBUTED
     generator: GeneratorName
     model: str | None = None
     interpreted_as: str = ""
@@ -50,7 +51,9 @@ class Predecessor(BaseModel):
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     job_id: JobId
-    prompts: tuple[Prompt, ...] = Field(min_length=1, max_length=20, description="The prompts so far, the first one first")
+    prompts: tuple[Prompt, ...] = Field(
+        min_length=1, max_length=20, description="The prompts so far, the first one first"
+    )
     question: str = Field(default="", description="The whole question in one prompt, if templates wrote the code")
     code: Code
     sources_used: tuple[AnySource, ...] = Field(min_length=1, description="The snapshot that the code reads")

@@ -21,6 +21,7 @@ from raylane_common.limits import (
 from raylane_common.ray.models import EndpointReport, RayHealth, RayNode, RayRun, RayVersion, Run
 from raylane_common.ray.runtime_env import check_env_vars, check_requirements
 from raylane_common.rules import Code, SubmissionId, Text, is_plain_path
+from raylane_common.wire.answer import Answer
 from raylane_common.wire.base import BaseRequest, BaseResult, JobKind, Kind, Lane, Payload, text
 
 __all__ = [
@@ -243,6 +244,11 @@ class RaySubmitResult(BaseResult):
 
     type: Literal["ray_submit"] = "ray_submit"
     run: Run
+    answer: Answer | None = Field(
+        default=None,
+        exclude_if=lambda answer: answer is None,
+        description="What the script gave to `raylane_run.answer`",
+    )
 
 
 RayRequest = (

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from raylane_common.wire.generate import CodeVersion, Usage
+    from raylane_common.wire.generate import CodeVersion, Engine, Predecessor, Usage
     from raylane_common.wire.sources import Source
 
 
@@ -19,14 +19,17 @@ if TYPE_CHECKING:
 class WritingTask:
     """The request to write one version of one job's code.
 
-    `sources` is the job's snapshot. `small` says whether the sources together are small enough for Ray's small-data
-    settings. `previous` is the version that failed, with its findings or its run; None for the first version.
+    `sources` is the job's snapshot. `chart` says whether templates draw a chart. `continues` is the job whose question
+    the prompt changes. `previous` is the version that failed, with its findings, its run or the doubt about its answer;
+    None for the first version.
     """
 
     job_id: str
     prompt: str
     sources: Sequence[Source]
-    small: bool
+    engine: Engine
+    chart: bool = True
+    continues: Predecessor | None = None
     previous: CodeVersion | None = None
 
 
@@ -34,12 +37,14 @@ class WritingTask:
 class Draft:
     """Code as the generator wrote it, before verification.
 
-    `interpreted_as` is one sentence on how the prompt was read. `usage` is the tokens of all agents; None if there is
-    no model or it does not report them.
+    `interpreted_as` is one sentence on how the prompt was read. `question` is the whole question in one prompt, which a
+    follow-up changes; only templates write it. `usage` is the tokens of all agents; None if there is no model or it
+    does not report them.
     """
 
     code: str
     interpreted_as: str
+    question: str = ""
     usage: Usage | None = None
 
 

@@ -2,41 +2,58 @@
 
 The loop is in this module, not in a prompt: write → verify → run → feed back, for at most `max_versions` versions. Each
 step is checkpointed before the next, so that the job's next attempt continues where this one ended. Verification is no
-such step: each attempt verifies the code that it runs or returns. See docs/decisions/0003, 0004 and 0024.
+such step: each attempt verifies the code that it runs or returns. See docs/decisions/0003, 0004, 0024 and 0036.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from raylane_common.errors import NoSources, RayError, RunFailed, UnsupportedFormat, VerificationFailed
+from raylane_common.errors import (
+    InvalidAnswer,
+    NoAnswer,
+    NoSources,
+    RayError,
+    RunFailed,
+    UnsupportedFormat,
+    VerificationFailed,
+)
 from raylane_common.ray.models import RunStatus
 from raylane_common.wire.generate import Checkpoint, CodeVersion, GenerateResult, GeneratorName
 from raylane_common.wire.sources import OpaqueSource
 from raylane_worker.context import Handler
-from raylane_worker.generation.generators import choose_generator, make_generator
+from raylane_worker.generation.generators import GeneratorChoice, choose_generator, make_generator
 from raylane_worker.generation.port import WritingTask
 from raylane_worker.generation.verify import verify_in_thread
 from raylane_worker.importing import import_in_thread
-from raylane_worker.run_kit import table_files
-from raylane_worker.runs.run import RunOrder, is_small, may_have_started, run_to_end, stop_run, submission_id
-from raylane_worker.runs.tables import registered_partitions, tables_of
+from raylane_worker.run_kit import source_file
+from raylane_worker.runs.answer import collect_answer
+from raylane_worker.runs.engine import choose_engine, is_small, reserved
+from raylane_worker.runs.run import RunOrder, may_have_started, run_to_end, stop_run, submission_id
+from raylane_worker.runs.tables import registered_partitions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pydantic import JsonValue
 
-    from raylane_common.ray.models import Run
-    from raylane_common.wire.generate import GenerateRequest, Usage
+    from raylane_common.wire.answer import Answer
+    from raylane_common.wire.generate import Engine, GenerateRequest, Usage
     from raylane_common.wire.sources import AnySource, Source
     from raylane_worker.context import JobContext
-    from raylane_worker.generation.generators import GeneratorChoice
     from raylane_worker.generation.port import Generator
+
+_NOT_GIVEN: Final = (
+    "the script ended without an answer; reach answer.value, answer.table, answer.chart or answer.file on every path"
+)
+_EMPTY: Final = (
+    "the answer is empty: it has no rows, or only missing values. Check the filters, the spelling of values and the "
+    "types of columns against the profile; if it really is empty, give the same answer again"
+)
 
 
 async def generate(request: GenerateRequest, ctx: JobContext) -> GenerateResult:
-    """Returns code that passed verification and, with `execute`, ran successfully.
+    """Returns code that passed verification and, with `execute`, ran successfully, with its answer.
 
     Raises `NoSources`, `SourceReplaced`, a `CatalogError`, a `GenerationError` or a `RayError`. If the last allowed
     version fails, raises its failure.
@@ -58,14 +75,13 @@ async def generate(request: GenerateRequest, ctx: JobContext) -> GenerateResult:
             state = await _write_version(generator, chosen, state, request, ctx)
         elif version.run is not None:
             return _result(state, version)
-        elif findings := await verify_in_thread(version.code, _known_sources(state.sources_used)):
+        elif findings := await verify_in_thread(version.code, _known_sources(state.sources_used), state.engine):
             await _stop_earlier_run(state, ctx)
             state = await _keep(_with_last(state, version.model_copy(update={"findings": tuple(findings)})), ctx)
         elif not request.execute:
             return _result(state, version)
         else:
-            run = await _run(version, state, request, ctx)
-            state = await _keep(_with_last(state, version.model_copy(update={"run": run})), ctx)
+            state = await _keep(await _run(version, state, request, ctx), ctx)
 
 
 async def stop_generate(request: GenerateRequest, ctx: JobContext) -> None:
@@ -85,41 +101,33 @@ async def stop_generate(request: GenerateRequest, ctx: JobContext) -> None:
 
 async def _begin(request: GenerateRequest, ctx: JobContext) -> Checkpoint:
     """Writes the sources to the checkpoint, and the code if it is given. The job uses only these from now on."""
-    if request.rerun is None:
-        return await _take_snapshot(choose_generator(ctx.resources.settings, request.generator), ctx)
-    given = request.rerun
-    sources = _known_sources(given.sources_used)
-    return await _keep(
-        Checkpoint(
-            sources_used=given.sources_used,
-            small=is_small(sources, ctx.resources.settings.ray.small_source_bytes),
-            partitions=await registered_partitions(sources, ctx),
-            generator=given.generator,
-            model=given.model,
-            interpreted_as=given.interpreted_as,
-            versions=(CodeVersion(number=1, code=given.code),),
-        ),
-        ctx,
-    )
+    if given := request.rerun:
+        state = await _snapshot(given.sources_used, given.engine, GeneratorChoice(given.generator, given.model), ctx)
+        versions = (CodeVersion(number=1, code=given.code),)
+        return await _keep(state.model_copy(update={"interpreted_as": given.interpreted_as, "versions": versions}), ctx)
+    chosen = choose_generator(ctx.resources.settings, request.generator)
+    if request.continues is not None:
+        return await _keep(await _snapshot(request.continues.sources_used, request.engine, chosen, ctx), ctx)
+    sources = await ctx.resources.sources.all(ctx.session_id)
+    return await _keep(await _snapshot(sources, request.engine, chosen, ctx), ctx)
 
 
-async def _take_snapshot(chosen: GeneratorChoice, ctx: JobContext) -> Checkpoint:
-    """Writes a snapshot of the session's sources to the checkpoint."""
-    sources = _known_sources(await ctx.resources.sources.all(ctx.session_id))
-    if not sources:
+async def _snapshot(
+    sources: Iterable[AnySource], engine: Engine | None, chosen: GeneratorChoice, ctx: JobContext
+) -> Checkpoint:
+    """Returns the checkpoint of a job that has written nothing yet. Raises `NoSources` if there are no sources."""
+    known = _known_sources(sources)
+    if not known:
         raise NoSources(
             f"session {ctx.session_id} has no sources; upload a file or select a table first",
             details={"session_id": ctx.session_id},
         )
-    return await _keep(
-        Checkpoint(
-            sources_used=sources,
-            small=is_small(sources, ctx.resources.settings.ray.small_source_bytes),
-            partitions=await registered_partitions(sources, ctx),
-            generator=chosen.name,
-            model=chosen.model,
-        ),
-        ctx,
+    return Checkpoint(
+        sources_used=known,
+        engine=choose_engine(known, engine, ctx.resources.settings.ray),
+        partitions=await registered_partitions(known, ctx),
+        generator=chosen.name,
+        model=chosen.model,
     )
 
 
@@ -133,7 +141,9 @@ async def _write_version(
         job_id=ctx.job_id,
         prompt=request.prompt,
         sources=sources,
-        small=state.small,
+        engine=state.engine,
+        chart=request.chart,
+        continues=request.continues,
         previous=state.versions[-1] if state.versions else None,
     )
     draft = await generator.write(task, ctx.text)
@@ -147,6 +157,7 @@ async def _write_version(
                 "versions": (*state.versions, version),
                 "model": chosen.model,
                 "interpreted_as": draft.interpreted_as,
+                "question": draft.question,
                 "usage": usage or state.usage,
             }
         ),
@@ -170,16 +181,22 @@ def _run_id(state: Checkpoint, ctx: JobContext) -> str:
     return submission_id(ctx.job_id, len(state.versions), ctx.record.round)
 
 
-async def _run(version: CodeVersion, state: Checkpoint, request: GenerateRequest, ctx: JobContext) -> Run:
+async def _run(version: CodeVersion, state: Checkpoint, request: GenerateRequest, ctx: JobContext) -> Checkpoint:
+    """Runs the last version. Returns the state with its run, and its answer or what is wrong with it."""
     if not may_have_started(_run_id(state, ctx), ctx):
         await ctx.resources.sources.check_current(ctx.session_id, state.sources_used)
+    sources, settings = _known_sources(state.sources_used), ctx.resources.settings.ray
+    small, kept = is_small(sources, settings), reserved(state.engine, sources, settings)
     try:
         order = RunOrder(
             version.code,
             len(state.versions),
             generated=True,
-            small=state.small,
-            files=table_files(tables_of(_known_sources(state.sources_used)), state.partitions),
+            engine=state.engine,
+            small=small,
+            described=source_file(sources, state.partitions, state.engine, small=small),
+            num_cpus=kept.num_cpus,
+            memory_bytes=kept.memory_bytes,
         )
         run = await run_to_end(order, ctx)
     except RayError as error:
@@ -189,7 +206,25 @@ async def _run(version: CodeVersion, state: Checkpoint, request: GenerateRequest
     await _clear_sources(state, request, ctx)
     # It may have read the new bytes as the snapshot says, which gives the answer of neither upload.
     await ctx.resources.sources.check_current(ctx.session_id, state.sources_used)
-    return run
+    if run.status is not RunStatus.SUCCEEDED:
+        return _with_last(state, version.model_copy(update={"run": run}))
+    answer: Answer | None = None
+    try:
+        answer = await collect_answer(run, ctx)
+        doubt = _doubt(answer, state, request)
+    except InvalidAnswer as error:
+        doubt = error.message
+    ended = _with_last(state, version.model_copy(update={"run": run, "doubt": doubt}))
+    return ended.model_copy(update={"answer": answer})
+
+
+def _doubt(answer: Answer | None, state: Checkpoint, request: GenerateRequest) -> str | None:
+    """Returns what is wrong with an answer; None if it is taken. An empty one is questioned once."""
+    if answer is None:
+        return _NOT_GIVEN
+    was_questioned = any(version.doubt == _EMPTY for version in state.versions)
+    is_last = len(state.versions) >= _allowed_versions(state, request)
+    return None if was_questioned or is_last or not answer.is_empty else _EMPTY
 
 
 async def _clear_sources(state: Checkpoint, request: GenerateRequest, ctx: JobContext) -> None:
@@ -212,7 +247,8 @@ def _known_sources(sources: Iterable[AnySource]) -> tuple[Source, ...]:
 
 
 def _has_failed(version: CodeVersion) -> bool:
-    return bool(version.findings) or (version.run is not None and version.run.status is not RunStatus.SUCCEEDED)
+    has_failed_run = version.run is not None and version.run.status is not RunStatus.SUCCEEDED
+    return bool(version.findings) or has_failed_run or version.doubt is not None
 
 
 def _allowed_versions(state: Checkpoint, request: GenerateRequest) -> int:
@@ -235,6 +271,9 @@ def _raise_if_last(version: CodeVersion, state: Checkpoint, request: GenerateReq
         details["findings"] = [finding.model_dump(mode="json") for finding in version.findings]
         raise VerificationFailed(f"version {version.number} of the code may not run: {findings}", details=details)
     details["run"] = version.run.model_dump(mode="json")
+    if version.doubt is not None:
+        kind = NoAnswer if version.doubt == _NOT_GIVEN else InvalidAnswer
+        raise kind(f"version {version.number} of {allowed} ran, but {version.doubt}", details=details)
     raise RunFailed(
         f"run {version.run.submission_id} failed with exit code {version.run.exit_code} "
         f"(version {version.number} of {allowed}); its output says why",
@@ -256,8 +295,11 @@ def _result(state: Checkpoint, version: CodeVersion) -> GenerateResult:
     return GenerateResult(
         generator=state.generator,
         model=state.model,
+        engine=state.engine,
+        answer=state.answer,
         code=version.code,
         interpreted_as=state.interpreted_as,
+        question=state.question,
         sources_used=state.sources_used,
         versions=state.versions,
         usage=state.usage,

@@ -31,8 +31,13 @@ from raylane_common.wire.ray import (
     RaySubmitRequest,
     RaySubmitResult,
 )
+from raylane_common.wire.sources import OpaqueSource
 from raylane_worker.context import Handler
+from raylane_worker.run_kit import LAUNCHER, source_file
+from raylane_worker.runs.answer import collect_answer
+from raylane_worker.runs.engine import choose_engine, is_small
 from raylane_worker.runs.run import RunOrder, run_to_end, stop_run, submission_id
+from raylane_worker.runs.tables import registered_partitions
 
 if TYPE_CHECKING:
     from raylane_common.ray.client import RayClient
@@ -89,6 +94,7 @@ async def _submit(request: RaySubmitRequest, ctx: JobContext) -> RaySubmitResult
         request.code,
         _RUN_NUMBER,
         files=request.files,
+        described=await _described_sources(request, ctx),
         env_vars=request.env_vars,
         pip=request.pip,
         num_cpus=request.num_cpus,
@@ -100,7 +106,22 @@ async def _submit(request: RaySubmitRequest, ctx: JobContext) -> RaySubmitResult
             f"run {run.submission_id} failed with exit code {run.exit_code}; its output says why",
             details={"run": run.model_dump(mode="json")},
         )
-    return RaySubmitResult(run=run)
+    return RaySubmitResult(run=run, answer=await collect_answer(run, ctx))
+
+
+async def _described_sources(request: RaySubmitRequest, ctx: JobContext) -> dict[str, str]:
+    """Returns the files that describe the session's sources to the kit, if the script uses the kit."""
+    if ctx.record.session_id is None or not any(LAUNCHER in text for text in (request.code, *request.files.values())):
+        return {}
+    stored = await ctx.resources.sources.all(ctx.record.session_id)
+    sources = [source for source in stored if not isinstance(source, OpaqueSource)]
+    settings = ctx.resources.settings.ray
+    return source_file(
+        sources,
+        await registered_partitions(sources, ctx),
+        choose_engine(sources, None, settings),
+        small=is_small(sources, settings),
+    )
 
 
 async def _cluster(client: RayClient) -> RayClusterResult:

@@ -15,6 +15,7 @@ from raylane_common.errors import RayServerError, RunNotFound, RunNotStarted, Ru
 from raylane_common.logs import get_logger
 from raylane_common.ray.models import RayLogs, RayRun, Run, RunStatus
 from raylane_common.ray.package import build_package
+from raylane_common.wire.names import Engine
 from raylane_worker.run_kit import LAUNCHER, kit_files
 from raylane_worker.runs.left import left, naming
 from raylane_worker.runs.line import wait_for_slot
@@ -22,11 +23,10 @@ from raylane_worker.runs.output import stream_output
 from raylane_worker.runs.waiting import report_waiting
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
     from pydantic import JsonValue
 
-    from raylane_common.wire.sources import Source
     from raylane_worker.context import JobContext
 
 logger = get_logger("raylane.worker")
@@ -60,16 +60,18 @@ class RunOrder:
 
     `number` distinguishes the runs of one job. `generated` says that a generator wrote the code, which then runs with
     the rule of docs/decisions/0025 for missing values; a user's code runs as Ray runs it. `small` selects Ray Data's
-    settings for small sources. `files` are text files for the directory of the code, by path. `env_vars` are added to
-    the run's environment. `pip` lists requirements that Ray installs for the run. `num_cpus` and `memory_bytes` are
-    reserved for the script itself; None means the setting.
+    settings for small sources, for the engine `distributed`. `files` are text files for the directory of the code, by
+    path; the kit is added, and `described`, the files that describe the sources to it. `env_vars` are added to the run's environment. `pip` lists requirements that Ray installs
+    for the run. `num_cpus` and `memory_bytes` are reserved for the script itself; None means the setting.
     """
 
     code: str
     number: int
     generated: bool = False
+    engine: Engine = Engine.DISTRIBUTED
     small: bool = False
     files: Mapping[str, str] = field(default_factory=dict)
+    described: Mapping[str, str] = field(default_factory=dict)
     env_vars: Mapping[str, str] = field(default_factory=dict)
     pip: Sequence[str] = ()
     num_cpus: float | None = None
@@ -82,13 +84,6 @@ def submission_id(job_id: str, number: int, round: int) -> str:
     `number` distinguishes the runs of one job. `round` is how many times the job was requeued to start over.
     """
     return f"rl-{job_id}-{number}r{round}" if round else f"rl-{job_id}-{number}"
-
-
-def is_small(sources: Iterable[Source], limit_bytes: int) -> bool:
-    """Returns whether there are sources, all their sizes are known, and the sum is at most `limit_bytes`."""
-    sizes = [source.data_bytes for source in sources]
-    known = [size for size in sizes if size is not None]
-    return bool(sizes) and len(known) == len(sizes) and sum(known) <= limit_bytes
 
 
 async def run_to_end(order: RunOrder, ctx: JobContext) -> Run:
@@ -178,7 +173,9 @@ def _was_sent(run_id: str, ctx: JobContext) -> bool:
 
 
 async def _start(run_id: str, order: RunOrder, ctx: JobContext) -> None:
-    package = build_package({**order.files, "main.py": order.code, **(kit_files() if order.generated else {})})
+    # The user's files win: a script may bring a module that is called like the kit.
+    same = {**kit_files(), **order.files, "main.py": order.code}
+    package = build_package({**order.described, **same})
     output_uri = _output_uri(run_id, ctx)
     settings = ctx.resources.settings.ray
     await ctx.progress(_SUBMITTING, run_id)
@@ -189,7 +186,7 @@ async def _start(run_id: str, order: RunOrder, ctx: JobContext) -> None:
         env_vars={
             **_QUIET,
             **(_PLAIN_PANDAS if order.generated else {}),
-            **(_SMALL_DATA if order.small else {}),
+            **(_SMALL_DATA if order.small and order.engine is Engine.DISTRIBUTED else {}),
             **order.env_vars,
             **({OUTPUT_VARIABLE: output_uri} if output_uri else {}),
         },
@@ -198,7 +195,8 @@ async def _start(run_id: str, order: RunOrder, ctx: JobContext) -> None:
             "raylane_job_id": ctx.job_id,
             "raylane_session_id": ctx.record.session_id or "",
             # `submit` uses it to recognise its own run. A run of other code with the same id is refused, not followed.
-            "raylane_package": package.name,
+            # Between two attempts the sources of a session may change, but the run is the same.
+            "raylane_package": build_package(same).name,
         },
         num_cpus=settings.entrypoint_num_cpus if order.num_cpus is None else order.num_cpus,
         memory_bytes=settings.entrypoint_memory_bytes if order.memory_bytes is None else order.memory_bytes,
