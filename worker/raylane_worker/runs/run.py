@@ -61,8 +61,9 @@ class RunOrder:
     `number` distinguishes the runs of one job. `generated` says that a generator wrote the code, which then runs with
     the rule of docs/decisions/0025 for missing values; a user's code runs as Ray runs it. `small` selects Ray Data's
     settings for small sources, for the engine `distributed`. `files` are text files for the directory of the code, by
-    path; the kit is added, and `described`, the files that describe the sources to it. `env_vars` are added to the run's environment. `pip` lists requirements that Ray installs
-    for the run. `num_cpus` and `memory_bytes` are reserved for the script itself; None means the setting.
+    path; the kit is added, and `described`, the files that describe the sources to it. `env_vars` are added to the
+    run's environment. `pip` lists requirements that Ray installs for the run. `num_cpus` and `memory_bytes` are
+    reserved for the script itself; None means the setting.
     """
 
     code: str
