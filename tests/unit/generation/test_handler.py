@@ -10,18 +10,28 @@ from typing import TYPE_CHECKING
 import pytest
 from fakeredis import FakeAsyncRedis
 
-from raylane_common.errors import ModelMisconfigured, SourceReplaced, UnsupportedFormat, VerificationFailed
+from raylane_common.errors import (
+    InvalidAnswer,
+    ModelMisconfigured,
+    NoAnswer,
+    SourceReplaced,
+    UnsupportedFormat,
+    VerificationFailed,
+)
 from raylane_common.ray.client import RayClient
 from raylane_common.ray.models import Run, RunStatus
 from raylane_common.redis.source_store import SourceStore
 from raylane_common.settings import Settings
+from raylane_common.wire.answer import Answer, AnswerValue, CellType
 from raylane_common.wire.generate import (
     Checkpoint,
     CodeVersion,
+    Engine,
     Finding,
     GenerateRequest,
     GenerateResult,
     GeneratorName,
+    Predecessor,
     Rerun,
 )
 from raylane_common.wire.sources import OpaqueSource
@@ -42,7 +52,7 @@ if TYPE_CHECKING:
 
 # The package has a function of the same name.
 HANDLER = import_module("raylane_worker.handlers.generate")
-SETTINGS = Settings.model_validate({"ray": {"small_source_bytes": 1500}})
+SETTINGS = Settings.model_validate({"ray": {"local_source_bytes": 1500, "local_source_rows": 25}})
 NEWER = OpaqueSource.model_validate({"type": "parquet", "filename": "x.parquet", "job_id": "up9"})
 AGENT = GenerateRequest(prompt="how many rows?", generator=GeneratorName.AGENT, max_versions=3)
 
@@ -89,17 +99,34 @@ async def test_a_snapshot_of_a_newer_worker_is_refused_by_name(resources: Resour
         await asked.run()
 
 
-@pytest.mark.parametrize(("uploads", "small"), [(["weather.csv"], True), (["weather.csv", "more.csv"], False)])
-async def test_the_snapshot_says_whether_the_sources_together_are_small(
-    resources: Resources, uploads: list[str], small: bool
+@pytest.mark.parametrize(
+    ("changes", "asked", "engine"),
+    [
+        ({}, None, Engine.LOCAL),
+        ({"size_bytes": 2000}, None, Engine.DISTRIBUTED),
+        ({"rows": 26}, None, Engine.DISTRIBUTED),
+        ({"rows": 26}, Engine.LOCAL, Engine.LOCAL),
+        ({}, Engine.DISTRIBUTED, Engine.DISTRIBUTED),
+    ],
+)
+async def test_the_engine_follows_from_the_sources_unless_the_request_names_one(
+    resources: Resources, changes: dict[str, int], asked: Engine | None, engine: Engine
 ) -> None:
-    sources = [a_source().model_copy(update={"filename": name}) for name in uploads]
+    source = a_source().model_copy(update=changes)
+    begun = await job(resources, source, request=GenerateRequest(prompt="how many rows", engine=asked))
+    result = await begun.run()
+    assert isinstance(result, GenerateResult)
+    assert result.engine is engine
+    assert [checkpoint.engine for checkpoint in begun.checkpoints] == [engine] * 2
+    assert begun.texts == [result.code]
+
+
+async def test_all_sources_together_choose_the_engine(resources: Resources) -> None:
+    sources = [a_source().model_copy(update={"filename": name}) for name in ("weather.csv", "more.csv")]
     asked = await job(resources, *sources, request=GenerateRequest(prompt="how many rows in weather.csv"))
     result = await asked.run()
     assert isinstance(result, GenerateResult)
-    assert [checkpoint.small for checkpoint in asked.checkpoints] == [small] * 2
-    assert ("override_num_blocks=1" in result.code) is small
-    assert asked.texts == [result.code]
+    assert result.engine is Engine.DISTRIBUTED
 
 
 async def test_one_attempt_makes_its_generator_once_and_reports_the_last_failure(
@@ -112,7 +139,7 @@ async def test_one_attempt_makes_its_generator_once_and_reports_the_last_failure
         await asked.run()
     assert writer.made == 1
     assert [task.previous and task.previous.number for task in writer.tasks] == [None, 1, 2]
-    assert [task.small for task in writer.tasks] == [True] * 3
+    assert [task.engine for task in writer.tasks] == [Engine.LOCAL] * 3
 
 
 async def test_an_attempt_that_writes_no_version_makes_no_generator(
@@ -123,14 +150,13 @@ async def test_an_attempt_that_writes_no_version_makes_no_generator(
 
     monkeypatch.setattr(HANDLER, "make_generator", make)
     asked = await job(resources, request=AGENT)
-    code = f"import ray\nray.init()\nprint(ray.data.read_csv({a_source().location!r}).count())\n"
-    verified = CodeVersion(number=1, code=code)
+    verified = CodeVersion(number=1, code=CODE)
     asked.checkpoints.append(
         Checkpoint(sources_used=(a_source(),), generator=GeneratorName.AGENT, model="m", versions=(verified,))
     )
     result = await asked.run()
     assert isinstance(result, GenerateResult)
-    assert (result.code, result.model) == (code, "m")
+    assert (result.code, result.model) == (CODE, "m")
 
 
 async def test_other_jobs_continue_while_code_is_verified(
@@ -138,7 +164,7 @@ async def test_other_jobs_continue_while_code_is_verified(
 ) -> None:
     begun, released = threading.Event(), threading.Event()
 
-    def verify(code: str, sources: object) -> list[Finding]:
+    def verify(code: str, sources: object, engine: Engine) -> list[Finding]:
         begun.set()
         assert released.wait(10), "the event loop waits for verification"
         return []
@@ -154,7 +180,12 @@ async def test_other_jobs_continue_while_code_is_verified(
     assert isinstance(await attempt, GenerateResult)
 
 
-CODE = f"import ray\nray.init()\nprint(ray.data.read_csv({a_source().location!r}).count())\n"
+CODE = f"""\
+from raylane_run import answer, read
+
+weather = read({a_source().location!r})
+answer.value("rows", weather.count())
+"""
 
 
 def rerun_of(code: str, *, execute: bool = False, source: FileSource | None = None) -> GenerateRequest:
@@ -203,3 +234,120 @@ async def test_an_answer_of_a_run_whose_file_was_uploaded_again_meanwhile_is_ref
     with pytest.raises(SourceReplaced, match=r"weather\.csv was uploaded again by job up2"):
         await asked.run()
     assert await resources.sources.all("s1") == [newer]
+
+
+FULL = Answer(items=(AnswerValue(name="rows", value=3, value_type=CellType.INTEGER),))
+EMPTY = Answer(items=(AnswerValue(name="mean", value=None, value_type=CellType.NUMBER),))
+ONLY_NOTES = Answer(notes=("no row has 'Female'; the nearest is 'female'",))
+
+
+class Runs:
+    """Runs that succeed, with these answers one after another."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *answers: Answer | InvalidAnswer | None) -> None:
+        self.orders: list[RunOrder] = []
+        self._answers = iter(answers)
+        monkeypatch.setattr(HANDLER, "run_to_end", self._run)
+        monkeypatch.setattr(HANDLER, "collect_answer", self._collect)
+
+    async def _run(self, order: RunOrder, ctx: JobContext) -> Run:
+        self.orders.append(order)
+        return Run(submission_id=f"rl-{order.number}", status=RunStatus.SUCCEEDED, endpoint="public")
+
+    async def _collect(self, run: Run, ctx: JobContext) -> Answer | None:
+        answer = next(self._answers)
+        if isinstance(answer, InvalidAnswer):
+            raise answer
+        return answer
+
+
+ASKED = AGENT.model_copy(update={"execute": True, "keep_sources": True})
+
+
+@pytest.mark.parametrize("first", [EMPTY, ONLY_NOTES, Answer(), None, InvalidAnswer("a row has 2 cells, not 3")])
+async def test_an_answer_that_is_none_goes_back_to_the_generator(
+    resources: Resources, monkeypatch: pytest.MonkeyPatch, first: Answer | InvalidAnswer | None
+) -> None:
+    writer = Writer(CODE)
+    monkeypatch.setattr(HANDLER, "make_generator", writer.make)
+    runs = Runs(monkeypatch, first, FULL)
+    result = await (await job(resources, a_source(), request=ASKED)).run()
+    assert isinstance(result, GenerateResult)
+    assert (result.answer, len(result.versions), len(runs.orders)) == (FULL, 2, 2)
+    previous = writer.tasks[1].previous
+    assert previous is not None
+    assert previous.doubt
+    assert previous.doubt == result.versions[0].doubt
+
+
+async def test_an_empty_answer_is_questioned_only_once(resources: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(HANDLER, "make_generator", Writer(CODE).make)
+    Runs(monkeypatch, EMPTY, ONLY_NOTES)
+    result = await (await job(resources, a_source(), request=ASKED)).run()
+    assert isinstance(result, GenerateResult)
+    assert (result.answer, [bool(version.doubt) for version in result.versions]) == (ONLY_NOTES, [True, False])
+
+
+async def test_the_empty_answer_of_the_last_version_is_taken(
+    resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(HANDLER, "make_generator", Writer(CODE).make)
+    Runs(monkeypatch, EMPTY)
+    only = ASKED.model_copy(update={"max_versions": 1})
+    result = await (await job(resources, a_source(), request=only)).run()
+    assert isinstance(result, GenerateResult)
+    assert result.answer == EMPTY
+
+
+async def test_a_template_is_not_asked_again(resources: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
+    Runs(monkeypatch, EMPTY)
+    request = GenerateRequest(prompt="how many rows?", execute=True, generator=GeneratorName.TEMPLATE)
+    result = await (await job(resources, a_source(), request=request)).run()
+    assert isinstance(result, GenerateResult)
+    assert (result.answer, len(result.versions)) == (EMPTY, 1)
+
+
+@pytest.mark.parametrize(
+    ("last", "error", "message"),
+    [
+        (None, NoAnswer, r"version 3 of 3 ran, but the script ended without an answer"),
+        (InvalidAnswer("a row has 2 cells"), InvalidAnswer, r"version 3 of 3 ran, but a row has 2 cells"),
+    ],
+)
+async def test_a_last_version_without_a_valid_answer_fails_the_job(
+    resources: Resources,
+    monkeypatch: pytest.MonkeyPatch,
+    last: InvalidAnswer | None,
+    error: type[Exception],
+    message: str,
+) -> None:
+    monkeypatch.setattr(HANDLER, "make_generator", Writer(CODE).make)
+    Runs(monkeypatch, None, None, last)
+    with pytest.raises(error, match=message):
+        await (await job(resources, a_source(), request=ASKED)).run()
+
+
+async def test_a_local_run_reserves_a_cpu_and_memory_for_its_sources(
+    resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(HANDLER, "make_generator", Writer(CODE).make)
+    runs = Runs(monkeypatch, FULL, FULL)
+    await (await job(resources, a_source(), request=ASKED)).run()
+    await (await job(resources, request=ASKED.model_copy(update={"engine": Engine.DISTRIBUTED}))).run()
+    local, distributed = runs.orders
+    assert (local.engine, local.num_cpus, local.memory_bytes) == (Engine.LOCAL, 1, 256 * 1024 * 1024 + 6 * 1000)
+    assert (distributed.engine, distributed.num_cpus, distributed.memory_bytes) == (Engine.DISTRIBUTED, None, None)
+
+
+async def test_a_follow_up_reads_the_snapshot_of_the_job_that_it_continues(
+    resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = Writer(CODE)
+    monkeypatch.setattr(HANDLER, "make_generator", writer.make)
+    Runs(monkeypatch, FULL)
+    earlier = Predecessor(job_id="gen", prompts=("how many rows?",), code=CODE, sources_used=(a_source(),))
+    asked = await job(resources, request=ASKED.model_copy(update={"continues": earlier}))
+    result = await asked.run()
+    assert isinstance(result, GenerateResult)
+    assert result.sources_used == (a_source(),)
+    assert [task.continues for task in writer.tasks] == [earlier]
