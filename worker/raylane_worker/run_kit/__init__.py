@@ -1,4 +1,4 @@
-"""The files that are shipped with a generated script. They run on the cluster and import nothing of Raylane."""
+"""The files that are shipped with a script: the kit, which imports nothing of Raylane, and its list of the sources."""
 
 from __future__ import annotations
 
@@ -6,14 +6,19 @@ import json
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
+from raylane_common.wire.sources import FileSource
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from raylane_common.wire.sources import Partition, TableSource
+    from pydantic import JsonValue
+
+    from raylane_common.wire.names import Engine
+    from raylane_common.wire.sources import Partition, Source, TableSource
 
 # Starts the `main.py` in the working directory, as `python -m`.
 LAUNCHER: Final = "raylane_run"
-_TABLES: Final = "tables.json"
+_SOURCES: Final = "sources.json"
 
 
 def kit_files() -> dict[str, str]:
@@ -23,20 +28,41 @@ def kit_files() -> dict[str, str]:
     return {f"{LAUNCHER}/{path.name}": path.read_text("utf-8") for path in found}
 
 
-def table_files(tables: Sequence[TableSource], partitions: Mapping[str, Sequence[Partition]]) -> dict[str, str]:
-    """Returns the file that describes these tables to the kit, by its path; none if there are no tables.
+def source_file(
+    sources: Sequence[Source], partitions: Mapping[str, Sequence[Partition]], engine: Engine, *, small: bool
+) -> dict[str, str]:
+    """Returns the file that describes these sources and the engine to the kit, by its path.
 
-    `partitions` are the registered partitions of each table that has partition keys, by the name of the table.
+    `partitions` are the registered partitions of each table that has partition keys, by the name of the table. `small`
+    says that a distributed script reads each source as one block.
     """
     described = [
-        {
-            "name": table.name,
-            "location": table.location,
-            **table.reading.model_dump(mode="json"),
-            "columns": [(column.name, column.native_type) for column in table.columns],
-            "partition_keys": [(key.name, key.native_type) for key in table.partition_keys],
-            "partitions": [(one.values, one.location, one.width) for one in partitions.get(table.name, ())],
-        }
-        for table in tables
+        _file(source) if isinstance(source, FileSource) else _table(source, partitions.get(source.name, ()))
+        for source in sources
     ]
-    return {_TABLES: json.dumps(described)} if described else {}
+    return {_SOURCES: json.dumps({"engine": engine, "small": small, "sources": described})}
+
+
+def _file(source: FileSource) -> dict[str, JsonValue]:
+    return {
+        "kind": "file",
+        "uri": source.location,
+        "name": source.name,
+        "format": source.format,
+        "location": source.readable_location,
+        "rows": source.rows,
+        "columns": [[column.name, column.native_type] for column in source.columns],
+    }
+
+
+def _table(source: TableSource, partitions: Sequence[Partition]) -> dict[str, JsonValue]:
+    return {
+        "kind": "table",
+        "uri": source.location,
+        "name": source.name,
+        "location": source.location,
+        **source.reading.model_dump(mode="json"),
+        "columns": [[column.name, column.native_type] for column in source.columns],
+        "partition_keys": [[key.name, key.native_type] for key in source.partition_keys],
+        "partitions": [[list(one.values), one.location, one.width] for one in partitions],
+    }

@@ -1,1 +1,7 @@
-"""Is shipped with a generated script, starts it, and reads tables for it. Imports nothing of Raylane."""
+"""Is shipped beside a script: gives it its sources, and takes its answer. Imports nothing of Raylane."""
+
+from .answer import answer
+from .reading import read
+from .texts import require_text
+
+__all__ = ["answer", "read", "require_text"]

@@ -10,6 +10,7 @@ from urllib.parse import quote
 from pyarrow import fs
 
 from .description import Partition, TableError
+from .filesystem import find
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 # One listing takes about 30 ms, most of which is waiting; a table may have thousands of partitions.
 _LISTINGS_AT_ONCE: Final = 32
 # Found next to the data of such tables, of which a plain reader would also read deleted and replaced rows.
+_PLAIN: Final = "/!$&'()*+,-.:;=@_~"
 _LAKES: Final = {"_delta_log": "Delta", ".hoodie": "Hudi"}
 
 
@@ -43,12 +45,6 @@ def list_files(table: Table) -> list[File]:
         return [file for listing in listings for file in listing]
 
 
-def open_file(uri: str) -> fs.NativeFile:
-    """Returns the file, open for reading at any position."""
-    files, path = fs.FileSystem.from_uri(uri)
-    return files.open_input_file(path)
-
-
 def split(files: Sequence[File], count: int) -> list[list[File]]:
     """Returns the files in their order, in at most `count` groups of about the same size."""
     total = sum(file.size for file in files)
@@ -63,7 +59,8 @@ def split(files: Sequence[File], count: int) -> list[list[File]]:
 
 
 def _list(table: Table, partition: Partition) -> list[File]:
-    files, root = fs.FileSystem.from_uri(partition.location)
+    files, root = find(partition.location)
+    scheme = partition.location.partition("//")[0]
     root = root.rstrip("/")
     found = []
     infos = files.get_file_info(fs.FileSelector(root, recursive=True, allow_not_found=True))
@@ -73,9 +70,9 @@ def _list(table: Table, partition: Partition) -> list[File]:
             problem = f"table {table.name} is a {lake} table, which cannot be read as plain files"
             raise TableError(f"{problem}: {partition.location}")
         if info.type is fs.FileType.File and info.size and not any(name.startswith(("_", ".")) for name in below):
-            found.append(File(_uri(info.path), info.size, partition))
+            found.append(File(_uri(scheme, info.path), info.size, partition))
     return found
 
 
-def _uri(path: str) -> str:
-    return "s3://" + quote(path, safe="/!$&'()*+,-.:;=@_~")
+def _uri(scheme: str, path: str) -> str:
+    return f"{scheme}//{quote(path, safe=_PLAIN)}"

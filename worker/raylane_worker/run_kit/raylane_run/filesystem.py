@@ -10,6 +10,8 @@ from urllib.parse import unquote
 from pyarrow import fs
 
 _S3: Final = "s3://"
+# What S3 answers if a bucket is in another region than the environment says.
+_OTHER_REGION: Final = "HTTP status 301"
 
 
 def find(uri: str) -> tuple[fs.FileSystem, str]:
@@ -22,12 +24,23 @@ def find(uri: str) -> tuple[fs.FileSystem, str]:
         found, path = fs.FileSystem.from_uri(uri if "://" in uri else os.path.abspath(uri))
         return found, path
     path = unquote(uri.removeprefix(_S3))
-    return _s3(path.partition("/")[0]), path
+    return _s3(path.partition("/")[0], os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")), path
+
+
+def open_file(uri: str) -> fs.NativeFile:
+    """Returns the file, open for reading at any position."""
+    files, path = find(uri)
+    try:
+        return files.open_input_file(path)
+    except OSError as error:
+        if _OTHER_REGION not in str(error):
+            raise
+        return _s3(path.partition("/")[0], None).open_input_file(path)
 
 
 @cache
-def _s3(bucket: str) -> fs.FileSystem:
-    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-    if region or os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL"):
-        return fs.S3FileSystem(region=region)
-    return fs.S3FileSystem(region=fs.resolve_s3_region(bucket))
+def _s3(bucket: str, region: str | None) -> fs.FileSystem:
+    """Returns the file system of a bucket. Without a region Arrow asks AWS for it, but not another endpoint."""
+    # Only a URI makes Arrow use the endpoint of the environment.
+    files, _ = fs.FileSystem.from_uri(f"{_S3}{bucket}?region={region}" if region else f"{_S3}{bucket}")
+    return files
