@@ -6,6 +6,7 @@ See docs/decisions/0025, 0033 and 0035.
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, Final
 
@@ -101,6 +102,15 @@ class _Datasource(Datasource):
         return tuple(name for name in self._columns if name in self._projection_map) or self._columns[-1:]
 
 
+@dataclass(frozen=True)
+class _RowGroup:
+    """A row group of a Parquet file, by its place. `size` is in bytes."""
+
+    place: int
+    rows: int
+    size: int
+
+
 class FileDatasource(_Datasource):
     """Reads the row groups of a Parquet file in parallel. A CSV is read in one task: a large one has a copy."""
 
@@ -108,16 +118,16 @@ class FileDatasource(_Datasource):
         super().__init__(f"File({source.name})", [name for name, _ in source.columns])
         self._source = source
         self._schema: pa.Schema = None
-        self._groups: list[tuple[int, int]] = []
+        self._groups: list[_RowGroup] = []
         if source.format != CSV:
             with open_parquet(source) as file:
                 self._schema = plain_schema(file.schema_arrow)
-                groups = [file.metadata.row_group(index) for index in range(file.num_row_groups)]
-                self._groups = [(one.num_rows, one.total_byte_size) for one in groups]
+                found = [file.metadata.row_group(place) for place in range(file.num_row_groups)]
+            self._groups = [_RowGroup(place, one.num_rows, one.total_byte_size) for place, one in enumerate(found)]
 
     def estimate_inmemory_data_size(self) -> int | None:
         """Returns about how many bytes the rows take in memory; None if it is not known."""
-        return sum(size for _, size in self._groups) * 2 if self._groups else None
+        return None if self._source.format == CSV else 2 * sum(group.size for group in self._groups)
 
     def get_read_tasks(
         self, parallelism: int, per_task_row_limit: int | None = None, data_context: object = None
@@ -127,12 +137,15 @@ class FileDatasource(_Datasource):
         if self._source.format == CSV:
             return [_task(partial(_read_whole, self._source, names), self._source.rows, None, per_task_row_limit)]
         schema = pa.schema([self._schema.field(name) for name in names])
-        tasks = []
-        for first, last in _shares([size for _, size in self._groups], max(1, parallelism)):
-            rows = sum(count for count, _ in self._groups[first:last])
-            read = partial(_read_some, self._source, range(first, last), names)
-            tasks.append(_task(read, rows, schema, per_task_row_limit))
-        return tasks
+        return [
+            _task(
+                partial(_read_some, self._source, [group.place for group in groups], names),
+                sum(group.rows for group in groups),
+                schema,
+                per_task_row_limit,
+            )
+            for groups in split(self._groups, max(1, parallelism))
+        ]
 
 
 class TableDatasource(_Datasource):
@@ -169,18 +182,8 @@ def _read_whole(source: FileSource, names: Sequence[str]) -> Iterator[pa.Table]:
     yield read_file(source).select(list(names))
 
 
-def _read_some(source: FileSource, groups: Sequence[int], names: Sequence[str]) -> Iterator[pa.Table]:
+def _read_some(source: FileSource, places: Sequence[int], names: Sequence[str]) -> Iterator[pa.Table]:
+    """Yields these row groups, which Ray joins to larger blocks; without any, no rows of the right types."""
     with open_parquet(source) as file:
-        yield read_groups(file, groups, names)
-
-
-def _shares(sizes: Sequence[int], count: int) -> Iterator[tuple[int, int]]:
-    """Yields at most `count` ranges of about the same size that cover all; at least one, which may be empty."""
-    total, done, first = sum(sizes), 0, 0
-    for place, size in enumerate(sizes):
-        done += size
-        if place + 1 == len(sizes) or done * count >= total * (first + 1):
-            yield first, place + 1
-            first = place + 1
-    if not sizes:
-        yield 0, 0
+        for groups in [[place] for place in places] or [[]]:
+            yield read_groups(file, groups, names)

@@ -6,14 +6,13 @@ import re
 from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
+from pyarrow import csv, parquet
 
 from .filesystem import open_file
 from .plain import plain_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from pyarrow import parquet
 
     from .sources import FileSource
 
@@ -31,8 +30,6 @@ def read_file(source: FileSource) -> pa.Table:
 
 def open_parquet(source: FileSource) -> parquet.ParquetFile:
     """Returns the open Parquet file."""
-    from pyarrow import parquet
-
     # Nanoseconds, the default for int96, end in the year 2262.
     return parquet.ParquetFile(open_file(source.location), pre_buffer=True, coerce_int96_timestamp_unit="us")
 
@@ -49,8 +46,6 @@ def _named(rows: pa.Table, source: FileSource) -> pa.Table:
 
 def _read_csv(source: FileSource) -> pa.Table:
     """Reads a CSV with pyarrow's defaults, with which the worker has compared every value, and the record's types."""
-    from pyarrow import csv
-
     types = {name: kind for name, native in source.columns if (kind := arrow_type(native)) is not None}
     convert = csv.ConvertOptions(column_types=types, strings_can_be_null=True)
     with open_file(source.location) as file:

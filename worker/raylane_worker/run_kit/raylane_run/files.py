@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 from urllib.parse import quote
 
 from pyarrow import fs
 
 from .description import Partition, TableError
-from .filesystem import find
+from .filesystem import in_its_region
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +22,14 @@ _LISTINGS_AT_ONCE: Final = 32
 # Found next to the data of such tables, of which a plain reader would also read deleted and replaced rows.
 _PLAIN: Final = "/!$&'()*+,-.:;=@_~"
 _LAKES: Final = {"_delta_log": "Delta", ".hoodie": "Hudi"}
+
+
+class _Part(Protocol):
+    @property
+    def size(self) -> int: ...
+
+
+Sized = TypeVar("Sized", bound=_Part)
 
 
 @dataclass(frozen=True)
@@ -45,25 +53,23 @@ def list_files(table: Table) -> list[File]:
         return [file for listing in listings for file in listing]
 
 
-def split(files: Sequence[File], count: int) -> list[list[File]]:
-    """Returns the files in their order, in at most `count` groups of about the same size."""
-    total = sum(file.size for file in files)
-    groups: list[list[File]] = [[]]
+def split(parts: Sequence[Sized], count: int) -> list[list[Sized]]:
+    """Returns the parts in their order, in at most `count` groups of about the same size; at least one."""
+    total = sum(part.size for part in parts)
+    groups: list[list[Sized]] = [[]]
     done = 0
-    for file in files:
+    for part in parts:
         if groups[-1] and len(groups) < count and done >= total * len(groups) / count:
             groups.append([])
-        groups[-1].append(file)
-        done += file.size
+        groups[-1].append(part)
+        done += part.size
     return groups
 
 
 def _list(table: Table, partition: Partition) -> list[File]:
-    files, root = find(partition.location)
+    root, infos = in_its_region(partition.location, _infos)
     scheme = partition.location.partition("//")[0]
-    root = root.rstrip("/")
     found = []
-    infos = files.get_file_info(fs.FileSelector(root, recursive=True, allow_not_found=True))
     for info in sorted(infos, key=lambda info: info.path):
         below = info.path[len(root) :].strip("/").split("/")
         if lake := next((_LAKES[name] for name in below if name in _LAKES), None):
@@ -72,6 +78,11 @@ def _list(table: Table, partition: Partition) -> list[File]:
         if info.type is fs.FileType.File and info.size and not any(name.startswith(("_", ".")) for name in below):
             found.append(File(_uri(scheme, info.path), info.size, partition))
     return found
+
+
+def _infos(files: fs.FileSystem, path: str) -> tuple[str, list[fs.FileInfo]]:
+    root = path.rstrip("/")
+    return root, files.get_file_info(fs.FileSelector(root, recursive=True, allow_not_found=True))
 
 
 def _uri(scheme: str, path: str) -> str:

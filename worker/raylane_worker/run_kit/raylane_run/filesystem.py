@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 from functools import cache
-from typing import Final
+from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import unquote
 
 from pyarrow import fs
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Found = TypeVar("Found")
 _S3: Final = "s3://"
 # What S3 answers if a bucket is in another region than the environment says.
 _OTHER_REGION: Final = "HTTP status 301"
@@ -29,13 +33,18 @@ def find(uri: str) -> tuple[fs.FileSystem, str]:
 
 def open_file(uri: str) -> fs.NativeFile:
     """Returns the file, open for reading at any position."""
+    return in_its_region(uri, lambda files, path: files.open_input_file(path))
+
+
+def in_its_region(uri: str, use: Callable[[fs.FileSystem, str], Found]) -> Found:
+    """Calls `use` with the file system of the URI and the path in it, again if the bucket is in another region."""
     files, path = find(uri)
     try:
-        return files.open_input_file(path)
+        return use(files, path)
     except OSError as error:
         if _OTHER_REGION not in str(error):
             raise
-        return _s3(path.partition("/")[0], None).open_input_file(path)
+        return use(_s3(path.partition("/")[0], None), path)
 
 
 @cache

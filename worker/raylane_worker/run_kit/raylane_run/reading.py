@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import gc
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .sources import LOCAL, FileSource, load_sources
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import pandas as pd
     import pyarrow as pa
 
     from .description import Table
@@ -22,19 +30,41 @@ def read(uri: str, /) -> Any:
     sources = load_sources()
     source = sources.find(uri)
     if sources.engine == LOCAL:
-        from .frames import to_frame
-
-        return to_frame(_rows(source))
+        return _frame(source)
     from .datasets import read_dataset
 
     return read_dataset(source, small=sources.small)
 
 
-def _rows(source: FileSource | Table) -> pa.Table:
+def _frame(source: FileSource | Table) -> pd.DataFrame:
+    """Reads the rows while pandas is imported, which takes longer than reading most files."""
+    with _without_collections():
+        rows_of = _reader(source)
+        with ThreadPoolExecutor(1) as thread:
+            rows = thread.submit(rows_of)
+            from .frames import to_frame
+    return to_frame(rows.result())
+
+
+@contextmanager
+def _without_collections() -> Iterator[None]:
+    """Imports in the block make no garbage: looking for it there, and once more at exit, would take 80 ms."""
+    if not gc.isenabled() or "pandas" in sys.modules:
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def _reader(source: FileSource | Table) -> Callable[[], pa.Table]:
     if isinstance(source, FileSource):
         from .file_rows import read_file
 
-        return read_file(source)
+        return partial(read_file, source)
     from .table_rows import read_table
 
-    return read_table(source)
+    return partial(read_table, source)
