@@ -1,0 +1,113 @@
+"""Frames of pandas as rows of an answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from .answer_objects import object_type
+from .answer_rows import Column, Rows, object_column, unique_names
+from .cells import cell_type, plain
+
+_DAY_S = 86_400
+
+
+def frame_rows(data: Any) -> Rows:  # pandas has no types
+    """Returns the rows of a DataFrame, a Series or an Index.
+
+    The levels of its index come first if they say something: if they have names, or are no numbers of rows.
+    """
+    if isinstance(data, pd.Index):
+        data = data.to_series(name=data.name).reset_index(drop=True)
+    if isinstance(data, pd.Series):
+        data = data.to_frame("value" if data.name is None else data.name)
+    series = [*_levels(data.index), *((_name(name), data.iloc[:, at]) for at, name in enumerate(data.columns))]
+    names = unique_names([name for name, _ in series])
+    return Rows(tuple(_column(name, one) for name, (_, one) in zip(names, series, strict=True)), len(data))
+
+
+def _name(name: object) -> str:
+    """Returns the name of a column; that of several levels has them all."""
+    return "_".join(str(one) for one in name if one != "") if isinstance(name, tuple) else str(name)
+
+
+def _levels(index: Any) -> list[tuple[str, Any]]:
+    if isinstance(index, pd.MultiIndex):
+        return [
+            (f"level_{at}" if name is None else _name(name), index.get_level_values(at).to_series())
+            for at, name in enumerate(index.names)
+        ]
+    if index.name is not None:
+        return [(_name(index.name), index.to_series())]
+    return [] if pd.api.types.is_integer_dtype(index.dtype) else [("index", index.to_series())]
+
+
+def _column(name: str, series: Any) -> Column:
+    kind = series.dtype
+    if isinstance(kind, pd.CategoricalDtype):
+        return _categories(name, series)
+    if isinstance(kind, np.dtype) and kind.kind in "biufMm":
+        return _numpy_column(name, series.to_numpy())
+    if isinstance(kind, pd.SparseDtype):
+        return _column(name, series.sparse.to_dense())
+    has_arrow = isinstance(kind, pd.DatetimeTZDtype) or hasattr(series.array, "__arrow_array__")
+    if has_arrow and not isinstance(kind, pd.PeriodDtype | pd.IntervalDtype):
+        return _extension_column(name, series)
+    return object_column(name, series.astype(object).to_numpy())
+
+
+def _numpy_column(name: str, values: Any) -> Column:
+    if values.dtype.kind == "f" and values.dtype.itemsize not in (4, 8):
+        values = values.astype(np.float32 if values.dtype.itemsize == 2 else np.float64)
+    if not values.dtype.isnative:
+        values = values.astype(values.dtype.newbyteorder("="))
+    target = pa.date32() if values.dtype == "datetime64[s]" and _are_days(values) else None
+
+    def array(start: int, stop: int) -> pa.Array:
+        found = pa.array(values[start:stop], from_pandas=True)
+        return found if target is None else found.cast(target)
+
+    kind = array(0, 0).type
+    return Column(name, cell_type(kind), kind, array)
+
+
+def _are_days(values: Any) -> bool:
+    """Returns whether all moments are the beginning of a day, as `read` gives dates."""
+    seconds = values.view("int64")
+    return bool(((seconds % _DAY_S == 0) | np.isnat(values)).all())
+
+
+def _extension_column(name: str, series: Any) -> Column:
+    values = series.array
+
+    def array(start: int, stop: int) -> pa.Array:
+        try:
+            found = pa.array(values[start:stop], from_pandas=True)
+        except UnicodeEncodeError:  # half a character
+            return object_type([""]).array(list(values[start:stop]))
+        return _whole(found)
+
+    kind = array(0, 0).type
+    return Column(name, cell_type(kind), kind, array)
+
+
+def _whole(values: Any) -> pa.Array:
+    if isinstance(values, pa.ChunkedArray):
+        chunks = [plain(chunk) for chunk in values.chunks]
+        return pa.concat_arrays(chunks) if chunks else plain(pa.array([], values.type))
+    return plain(values)
+
+
+def _categories(name: str, series: Any) -> Column:
+    codes = series.cat.codes.to_numpy()
+    known = _column(name, series.cat.categories.to_series())
+    values = known.array(0, len(series.cat.categories))
+
+    def array(start: int, stop: int) -> pa.Array:
+        chosen = codes[start:stop]
+        return values.take(pa.array(chosen, mask=chosen < 0))
+
+    return Column(name, known.cells, known.arrow, array)
