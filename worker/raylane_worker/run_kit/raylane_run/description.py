@@ -61,7 +61,7 @@ def parse_table(described: Mapping[str, Any]) -> Table:  # JSON that `raylane_wo
     for name in ("columns", "partition_keys"):
         fields[name] = tuple((column, hive) for column, hive in described[name])
     fields["partitions"] = tuple(
-        Partition(tuple(values), below if below.startswith("s3://") else location + below, width)
+        Partition(tuple(values), below if "://" in below else location + below, width)
         for values, below, width in described["partitions"]
     )
     return Table(**fields)
