@@ -76,12 +76,13 @@ class _Dataset:
 def _stand_in_for_ray() -> dict[str, types.ModuleType]:
     frame = pd.DataFrame({"date": ["2024-01-01"] * 3, "wind": [1.0, 2.0, 3.0], "weather": ["rain", "sun", "sun"]})
     module, data = types.ModuleType("ray"), types.ModuleType("ray.data")
-    for name in ("read_csv", "read_json", "read_parquet"):
-        setattr(data, name, lambda *_, **__: _Dataset(frame))
     vars(data).update(from_items=lambda items: _Dataset(pd.DataFrame(items)))
     vars(data).update(aggregate=ray.data.aggregate, expressions=ray.data.expressions)
     vars(module).update(init=lambda **_: None, data=data)
-    return {"ray": module, "ray.data": data}
+    answer = types.SimpleNamespace(**{name: lambda *_, **__: None for name in ("value", "table", "note")})
+    kit = types.ModuleType("raylane_run")
+    vars(kit).update(read=lambda *_, **__: _Dataset(frame), answer=answer)
+    return {"ray": module, "ray.data": data, "raylane_run": kit}
 
 
 def run(code: str) -> tuple[Effect, str]:

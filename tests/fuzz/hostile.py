@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 
 # All cases together take a tenth of it.
 CPU_S: Final = 30
-READ: Final = f"ray.data.read_csv({WEATHER.location!r})"
+READ: Final = f"read({WEATHER.location!r})"
 
 
 def _script(*lines: str) -> str:
-    return "\n".join(("import ray", "ray.init()", f"ds = {READ}", *lines, "print(ds.count())"))
+    start = ("import ray", "from raylane_run import answer, read", f"ds = {READ}")
+    return "\n".join((*start, *lines, "answer.value('rows', ds.count())"))
 
 
 def _columns(*names: str) -> tuple[Column, ...]:
@@ -49,8 +50,8 @@ CASES: Final[dict[str, tuple[str, Sequence[Source]]]] = {
     "many long columns": (_script(), _wide(3_000, "a" * 5_000 + "{}")),
     "a literal of letters": (_script(f"x = {'a' * 60_000!r}"), [WEATHER]),
     "a literal of dots": (_script(f"x = {'.' * 12_000!r}"), [WEATHER]),
-    "a path of angle brackets": (_script(f"ray.data.read_csv({'<bucket' * 7_000!r})"), [WEATHER]),
-    "a path of slashes": (_script(f"ray.data.read_csv({'/' * 12_000!r})"), [_table(0), WEATHER]),
+    "a path of angle brackets": (_script(f"read({'<bucket' * 7_000!r})"), [WEATHER]),
+    "a path of slashes": (_script(f"read({'/' * 12_000!r})"), [_table(0), WEATHER]),
     "joined literals": (_script("x = " + "'a' " * 3_000), [WEATHER]),
     "unknown columns of a wide file": (
         _script(*(f"ds.groupby('column number {number}')" for number in range(800))),
@@ -65,7 +66,7 @@ CASES: Final[dict[str, tuple[str, Sequence[Source]]]] = {
         _wide(5_000, "AKIAABCDEFGHIJKL{:04}"),
     ),
     "readers of many tables": (
-        _script(*(f"ray.data.read_parquet('s3://lake/sales/x{number}/')" for number in range(500))),
+        _script(*(f"read('s3://lake/sales/x{number}/')" for number in range(500))),
         [WEATHER, *map(_table, range(2_000))],
     ),
     "readers of a wide file": (_script(*[f"ds = {READ}"] * 400), _wide(10_000, "number {}")),
@@ -81,8 +82,20 @@ CASES: Final[dict[str, tuple[str, Sequence[Source]]]] = {
         _script(*[f"ds = {READ}"] * 400),
         [*(csv_source(f"{number}.csv") for number in range(2_000)), WEATHER],
     ),
+    "charts in charts": (
+        _script(f"x = {_nested('answer.chart(', ','.join(['1'] * 4_000), ')', 90)}"),
+        [WEATHER],
+    ),
+    "many charts of a wide file": (
+        _script(*(f"answer.chart('bar', data=ds, x='column {number}', y='b')" for number in range(250))),
+        _wide(10_000, "number {} of the columns"),
+    ),
+    "other readers of many files": (
+        _script(*(f"ray.data.read_csv('s3://a/{'x' * 40}{number}')" for number in range(600))),
+        [*(csv_source(f"{'y' * 40}{number}.csv") for number in range(2_000)), WEATHER],
+    ),
     "readers in readers": (
-        _script(f"x = {_nested('ray.data.read_csv([', ','.join(['1'] * 4_000), '])', 90)}"),
+        _script(f"x = {_nested('read([', ','.join(['1'] * 4_000), '])', 90)}"),
         [WEATHER],
     ),
     "filters in filters": (

@@ -75,7 +75,24 @@ _LONG_TEXT: Final = (
     "'",
 )
 _ODD_NAMES: Final = (
-    *("ray", "data", "print", "eval", "self", "cls", "input", "open", "__import__", "__class__", "_x", "getattr", "df"),
+    *(
+        "ray",
+        "data",
+        "read",
+        "answer",
+        "raylane_run",
+        "print",
+        "eval",
+        "self",
+        "cls",
+        "input",
+        "open",
+        "__import__",
+        "__class__",
+        "_x",
+        "getattr",
+        "df",
+    ),
     *(
         "ds",
         "f_builtins",
@@ -271,7 +288,9 @@ _EXPRESSIONS: Final = (
     *("(§)", "[§]", "(§,)", "{§: 1}", "{1: §}", "{§}", "f(§)", "f(a=§)", "f(*§)", "f(**§)", "(§).a", "(§)[0]", "a[§]"),
     *(
         "ds.filter(expr=§)",
-        "ray.data.read_csv(§)",
+        "read(§)",
+        "answer.table(§)",
+        "answer.chart('bar', data=ds, x=§, y='wind')",
         "ds.groupby(§)",
         "ds.map(lambda row: §)",
         "lambda: §",

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from tempfile import gettempdir
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
+from raylane_common.wire.names import Engine
 from raylane_worker.generation import verify as verification
 from raylane_worker.generation.template.generator import write
 from raylane_worker.generation.verify import verify
@@ -20,6 +21,7 @@ from tests.fuzz import hostile
 from tests.fuzz.mutate import ZOO, mutated, sources
 from tests.unit.generation.attack_corpus import ATTACKS
 from tests.unit.generation.schemas import WEATHER
+from tests.unit.generation.translated import translated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +44,10 @@ _PROMPTS: Final = (
 _TRACED: Final = 0.1
 
 
+# What is verified: a script, its sources, and the engine that would run it.
+Input: TypeAlias = "tuple[str, list[Source], Engine]"
+
+
 @dataclass
 class Fuzzer:
     """Verifies one random script after another, and remembers those that did something new."""
@@ -51,10 +57,10 @@ class Fuzzer:
     accepted: int = 0
     rules: Counter[str] = field(default_factory=Counter)
     slowest_s: float = 0
-    slowest: tuple[str, list[Source]] = ("", [])
-    problems: list[tuple[str, str, list[Source]]] = field(default_factory=list)
-    """What was wrong, with the script and the sources."""
-    slow: list[tuple[str, str, list[Source]]] = field(default_factory=list)
+    slowest: Input = ("", [], Engine.LOCAL)
+    problems: list[tuple[str, Input]] = field(default_factory=list)
+    """What was wrong, with the input."""
+    slow: list[tuple[str, Input]] = field(default_factory=list)
     """The same for what took more than 100 ms, which depends on the machine."""
 
     def __post_init__(self) -> None:
@@ -65,33 +71,34 @@ class Fuzzer:
     def step(self) -> None:
         """Verifies one script."""
         code, of = mutated(self._random, self._pool), sources(self._random)
+        one = (code, of, self._random.choice([*Engine]))
         self.verified += 1
         begun = time.thread_time()
         try:
-            found = verify(code, of)
+            found = verify(*one)
         except BaseException as error:  # whatever it is, verification promises that nothing leaves it
-            self.problems.append((f"{type(error).__name__}: {error}", code, of))
+            self.problems.append((f"{type(error).__name__}: {error}", one))
             return
-        self._measure(time.thread_time() - begun, code, of)
+        self._measure(time.thread_time() - begun, one)
         self.accepted += not found
         self.rules.update({finding.rule for finding in found})
-        self.problems += ((problem, code, of) for problem in problems_of(found))
-        if verify(code, of) != found:
-            self.problems.append(("the findings differ from time to time", code, of))
-        if self._random.random() < _TRACED and len(code) < 5_000 and self._does_something_new(code, of):
+        self.problems += ((problem, one) for problem in problems_of(found))
+        if verify(*one) != found:
+            self.problems.append(("the findings differ from time to time", one))
+        if self._random.random() < _TRACED and len(code) < 5_000 and self._does_something_new(one):
             self._pool.append(code)
 
-    def _measure(self, took_s: float, code: str, of: list[Source]) -> None:
+    def _measure(self, took_s: float, one: Input) -> None:
         """Keeps the slowest input. What seems slow is measured again, since other work may have been in the way."""
         if took_s <= self.slowest_s:
             return
-        took_s = min(took_s, *(cpu_s(code, of) for _ in range(3)))
+        took_s = min(took_s, *(cpu_s(one) for _ in range(3)))
         if took_s > self.slowest_s:
-            self.slowest_s, self.slowest = took_s, (code, of)
+            self.slowest_s, self.slowest = took_s, one
         if took_s > MAX_CPU_S:
-            self.slow.append((f"took {took_s * 1000:.0f} ms", code, of))
+            self.slow.append((f"took {took_s * 1000:.0f} ms", one))
 
-    def _does_something_new(self, code: str, of: list[Source]) -> bool:
+    def _does_something_new(self, one: Input) -> bool:
         """Returns whether verification of the code runs a line of the checks that no script ran before."""
         known = len(self._lines)
 
@@ -104,7 +111,7 @@ class Fuzzer:
         before = sys.gettrace()
         sys.settrace(trace)
         try:
-            verify(code, of)
+            verify(*one)
         finally:
             sys.settrace(before)
         return len(self._lines) > known
@@ -114,7 +121,7 @@ def seeds() -> Iterator[str]:
     """Yields scripts to begin with: of the corpora, of the template generator, and hostile ones."""
     yield from (attack.code for attack in ATTACKS)
     for corpus in sorted((Path(__file__).parents[1] / "corpus").glob("good*.json")):
-        yield from (entry["code"] for entry in json.loads(corpus.read_text("utf-8")))
+        yield from (translated(entry["code"]) for entry in json.loads(corpus.read_text("utf-8")))
     yield from (write(prompt, [WEATHER]).code for prompt in _PROMPTS)
     yield from [ZOO] * 20
     yield from (code for code, _ in hostile.CASES.values() if len(code) < 5_000)
@@ -134,10 +141,10 @@ def problems_of(found: list[Finding]) -> Iterator[str]:
         finding.model_dump_json()
 
 
-def cpu_s(code: str, of: list[Source]) -> float:
+def cpu_s(one: Input) -> float:
     """Returns how long this thread computed to verify the code."""
     begun = time.thread_time()
-    verify(code, of)
+    verify(*one)
     return time.thread_time() - begun
 
 
@@ -152,11 +159,16 @@ def main() -> int:
     while time.monotonic() < ends_at_s:
         fuzzer.step()
     options.out.mkdir(parents=True, exist_ok=True)
-    for number, (problem, code, of) in enumerate(
-        [("the slowest", *fuzzer.slowest), *fuzzer.slow, *fuzzer.problems[:20]]
+    for number, (problem, (code, of, engine)) in enumerate(
+        [("the slowest", fuzzer.slowest), *fuzzer.slow, *fuzzer.problems[:20]]
     ):
         path = options.out / f"{options.seed}-{number}.json"
-        kept = {"problem": problem, "code": code, "sources": [source.model_dump(mode="json") for source in of]}
+        kept = {
+            "problem": problem,
+            "engine": engine,
+            "code": code,
+            "sources": [source.model_dump(mode="json") for source in of],
+        }
         path.write_text(json.dumps(kept), "utf-8")
         print(f"{problem[:300]}: {path}")
     print(

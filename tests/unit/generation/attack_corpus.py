@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from raylane_common.wire.sources import ColumnType
 from tests.unit.generation.schemas import column, csv_source, table_source
+from tests.unit.generation.translated import translated
 
 _CORPUS: Final = Path(__file__).parents[2] / "corpus"
 
@@ -43,10 +44,9 @@ def _script(imports: list[str], body: str) -> str:
 
 
 def _attack(row: dict[str, Any]) -> Attack:
-    if "code" in row:
-        return Attack(**row)
-    code = _script(row.pop("imports"), row.pop("body"))
-    return Attack(**row, code=code, runs_alone=True)
+    runs_alone = "code" not in row
+    code = _script(row.pop("imports"), row.pop("body")) if runs_alone else row.pop("code")
+    return Attack(**row, code=translated(code), runs_alone=runs_alone)
 
 
 ATTACKS: Final = tuple(_attack(row) for row in json.loads((_CORPUS / "attacks.json").read_text()))

@@ -8,6 +8,7 @@ from typing import Final
 
 from raylane_common.wire.sources import ColumnType
 from tests.unit.generation.schemas import column, csv_source, table_source
+from tests.unit.generation.translated import translated
 
 _NUMBERS: Final = "order_id amount quantity price discount qty unit_price customer_id id revenue total"
 _TEXTS: Final = "region product category customer name status channel country city segment date order_date"
@@ -24,7 +25,7 @@ SOURCES: Final = (
 )
 # Each script by its name.
 SCRIPTS: Final = {
-    row["name"]: row["code"]
+    row["name"]: translated(row["code"])
     for row in json.loads((Path(__file__).parents[2] / "corpus" / "good.json").read_text(encoding="utf-8"))
 }
 # Scripts that verification refuses on purpose: the rule, and the policy.

@@ -37,17 +37,17 @@ import ray
 from ray.data.aggregate import Count, CountDistinct, Mean, Quantile, Sum
 from ray.data.datatype import DataType
 from ray.data.expressions import col, lit
+from raylane_run import answer, read
 """
 READ: Final = f"""\
-ray.init()
-ds = ray.data.read_csv({SALES.location!r}, override_num_blocks=1)
+ds = read({SALES.location!r})
 frame = ds.limit(100).to_pandas()
 """
 
 
 def script(*lines: str) -> str:
-    """A script that reads the source, runs these lines, and prints something."""
-    return "\n".join([IMPORTS + READ.rstrip(), *lines, "print(ds.count())", ""])
+    """A script that reads the source, runs these lines, and answers something."""
+    return "\n".join([IMPORTS + READ.rstrip(), *lines, "answer.value('rows', ds.count())", ""])
 
 
 def sales(expression: str) -> str:

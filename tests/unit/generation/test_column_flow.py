@@ -19,10 +19,10 @@ HEAD = f"""import ray
 import pandas as pd
 from ray.data.aggregate import AggregateFn, Count, CountDistinct, Mean, Quantile, Std, Sum
 from ray.data.expressions import col, lit
-ray.init()
-ds = ray.data.read_csv({WEATHER.location!r})
-cities = ray.data.read_csv({CITIES.location!r})
-print(ds.count())
+from raylane_run import answer, read
+ds = read({WEATHER.location!r})
+cities = read({CITIES.location!r})
+answer.table(ds)
 """
 
 
@@ -243,16 +243,17 @@ KNOWN = {
         "    return d if n == 0 else deepen(d.with_column(f'x{n}', col('wind')), n - 1)",
         "print(deepen(ds, 2).sum('x1'))",
     ),
-    "the path of a file": (
-        "x = ray.data.read_csv(" + repr(WEATHER.location) + ", include_paths=True)",
-        "print(x.unique('path'))",
+    "a chart of what was aggregated": (
+        "by = ds.groupby('weather').mean('wind')",
+        "answer.chart('bar', data=by, x='weather', y='mean(wind)', color='weather')",
     ),
-    "named columns": (
-        "from pyarrow import csv",
-        f"x = ray.data.read_csv({WEATHER.location!r}, read_options=csv.ReadOptions(column_names=['a', 'b']))",
-        "print(x.sum('b'))",
+    "a chart of unknown columns": (
+        "answer.chart('bar', data=ds.map_batches(lambda batch: batch), x='any', y='thing')",
     ),
-    "chosen columns": (f"print(ray.data.read_parquet({ORDERS.location!r}, columns=['city']).unique('city'))",),
+    "texts of a column": (
+        "from raylane_run import require_text",
+        "require_text(ds.with_column('kind', col('weather')), 'kind', 'rain')",
+    ),
 }
 
 
@@ -314,14 +315,13 @@ MISSING = {
     "in each of several places": (("print(ds.sort('a').groupby('b').mean('c').take(3))",), "a b c"),
     "of a part": (("a, b = ds.train_test_split(0.2)", "print(b.mean('gust'))"), "gust"),
     "of a union": (("print(ds.union(cities).mean('gust'))",), "gust"),
-    "among the columns to read": (
-        (f"print(ray.data.read_parquet({ORDERS.location!r}, columns=['town']).count())",),
-        "town",
+    "of a chart": (("answer.chart('bar', data=ds.groupby('weather').count(), x='weather', y='count')",), "count"),
+    "of all parts of a chart": (
+        ("answer.chart('scatter', data=ds, x='hi', y='lo', color='kind')",),
+        "hi kind lo",
     ),
-    "not among the columns that are read": (
-        (f"print(ray.data.read_parquet({ORDERS.location!r}, columns=['city']).sum('amount'))",),
-        "amount",
-    ),
+    "of a chart of a frame": (("answer.chart('line', data=ds.to_pandas(), x='day', y='wind')",), "day"),
+    "of texts": (("from raylane_run import require_text", "require_text(ds, 'kind', 'rain')"), "kind"),
 }
 
 
@@ -367,7 +367,7 @@ def test_a_name_is_reported_once_for_each_line() -> None:
 def test_only_an_unbounded_result_of_a_large_dataset_is_found(line: str, is_found: bool) -> None:
     source = table_source(size_bytes=None)
     head = HEAD.splitlines()
-    code = "\n".join([*head[:5], f"ds = ray.data.read_parquet({source.location!r})", line, "print(ds.count())"])
+    code = "\n".join([*head[:5], f"ds = read({source.location!r})", line, "answer.table(ds)"])
     assert [finding.rule for finding in verify(code, [source])] == ["unbounded"] * is_found
 
 

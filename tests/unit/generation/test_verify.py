@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from raylane_common.wire.generate import Finding
-from raylane_common.wire.sources import ColumnType
+from raylane_common.wire.sources import ColumnType, PreparedCopy
 from raylane_worker.generation.template.generator import write
 from raylane_worker.generation.verify import verify
 from tests.unit.generation.schemas import ORDERS, WEATHER, column, csv_source, table_source
@@ -18,11 +18,12 @@ if TYPE_CHECKING:
     from raylane_common.wire.sources import Source
 
 LOCATION = WEATHER.location
-READ = f"ds = ray.data.read_csv({LOCATION!r})"
+READ = f"ds = read({LOCATION!r})"
 
 
 def script(*lines: str, imports: str = "", read: str = READ) -> str:
-    return "\n".join(["import ray", *filter(None, [imports]), "ray.init()", read, *lines, "print(ds.count())", ""])
+    start = ["import ray", "from raylane_run import answer, read", *filter(None, [imports]), read]
+    return "\n".join([*start, *lines, "answer.value('rows', ds.count())", ""])
 
 
 def rules(code: str, *sources: Source) -> set[str]:
@@ -32,15 +33,15 @@ def rules(code: str, *sources: Source) -> set[str]:
 MAY_RUN = {
     "the smallest script": script(),
     "everything in main()": f"""
-import ray
 from ray.data.aggregate import Mean
+from raylane_run import answer, read
 
 def main():
-    ray.init()
-    ds = ray.data.read_csv({LOCATION!r}, override_num_blocks=1)
+    ds = read({LOCATION!r})
     groups = ds.groupby("weather").aggregate(Mean("temp_max", alias_name="mean_max")).sort("mean_max", descending=True)
     for row in groups.take(100):
         print(f"{{row['weather']:<10}} {{row['mean_max']:.4f}} °C/day")
+    answer.table(groups)
 
 if __name__ == "__main__":
     main()
@@ -60,8 +61,28 @@ if __name__ == "__main__":
         imports="import numpy as np\nimport pandas as pd",
     ),
     "aggregates by their default names": script("print(ds.groupby('weather').mean('wind').sort('mean(wind)').take(5))"),
-    "auto address": script().replace("ray.init()", "ray.init(address='auto', ignore_reinit_error=True)"),
-    "aliases": f"import ray as r\nfrom ray import data\nr.init()\nprint(data.read_csv(paths=[{LOCATION!r}]).count())",
+    "auto address": script(read=f"ray.init(address='auto', ignore_reinit_error=True)\n{READ}"),
+    "aliases": f"from raylane_run import answer as a, read as load\nds = load({LOCATION!r})\na.value('n', ds.count())",
+    "the kit as a module": (
+        f"import raylane_run as kit\nds = kit.read({LOCATION!r})\nkit.answer.table(ds.limit(5), title='Five')"
+    ),
+    "all parts of an answer": script(
+        "answer.value('rows', ds.count(), 'rows')",
+        "answer.table(ds.limit(3), 'Three')",
+        "answer.chart('scatter', data=ds, x='temp_min', y='temp_max', color='weather', title='Temperatures')",
+        "answer.file(ds, 'all of it (1).parquet')",
+        "answer.note('Days without rain are left out.')",
+    ),
+    "required text": script(
+        "require_text(ds, 'weather', 'rain', 'sun', contains=True)", imports="from raylane_run import require_text"
+    ),
+    "constants of the kit's arguments": script(
+        "KIND, NAME = 'bar', 'x'",
+        "FILE = 'x.csv'",
+        "SHAPE: str = 'line'",
+        "answer.file(ds, FILE)",
+        "answer.chart(SHAPE, data=ds, x='date', y='wind')",
+    ),
     "data that looks like a path": script(
         "ds = ds.filter(expr=col('weather') == lit('/etc/passwd'))",
         "ds = ds.filter(expr=col('weather').is_in(['https://example.com', 'your-bucket']))",
@@ -88,31 +109,36 @@ FOUND: dict[str, tuple[str, str]] = {
     "too long": ("too_long", script("#" * 70_000)),
     "nested too deeply": ("too_complex", script(f"x = {'-' * 5000}1")),
     "a long chain": ("too_complex", script(f"x = ds{'.a' * 600}")),
-    "a placeholder": ("placeholder", script(read="ds = ray.data.read_csv('s3://your-bucket/data.csv')")),
+    "a placeholder": ("placeholder", script(read="ds = read('s3://your-bucket/data.csv')")),
     "another session's path": (
         "foreign_path",
-        script(read=f"ds = ray.data.read_csv({LOCATION.replace('s-1', 's-2')!r})"),
+        script(read=f"ds = read({LOCATION.replace('s-1', 's-2')!r})"),
     ),
-    "a path with a suffix": ("foreign_path", script(read=f"ds = ray.data.read_csv({LOCATION + '/../x.csv'!r})")),
-    "one wrong path of two": ("foreign_path", script(read=f"ds = ray.data.read_csv([{LOCATION!r}, 's3://x/y.csv'])")),
-    "a path from an f-string": ("path_not_literal", script(read="ds = ray.data.read_csv(f's3://{1}/x')")),
-    "a concatenated path": ("path_not_literal", script(read="ds = ray.data.read_csv('s3:' + '//x/y')")),
-    "no path": ("path_not_literal", script(read="ds = ray.data.read_csv(**{'paths': 'x'})")),
-    "a filesystem": ("reader_argument", script(read=f"ds = ray.data.read_csv({LOCATION!r}, filesystem=ds)")),
-    "a reader as a value": ("reader_as_value", script("f = ray.data.read_csv")),
-    "a reader by another name": ("reader_as_value", script("f = read_csv", imports="from ray.data import read_csv")),
-    "the wrong reader": ("wrong_reader", script(read=f"ds = ray.data.read_parquet({LOCATION!r})")),
-    "no source read": ("nothing_read", "import ray\nray.init()\nprint(ray.data.range(5).count())"),
+    "a path with a suffix": ("foreign_path", script(read=f"ds = read({LOCATION + '/../x.csv'!r})")),
+    "two paths": ("path_not_literal", script(read=f"ds = read([{LOCATION!r}, 's3://x/y.csv'])")),
+    "a path from an f-string": ("path_not_literal", script(read="ds = read(f's3://{1}/x')")),
+    "a concatenated path": ("path_not_literal", script(read="ds = read('s3:' + '//x/y')")),
+    "no path": ("reader_argument", script(read="ds = read(**{'paths': 'x'})")),
+    "a filesystem": ("reader_argument", script(read=f"ds = read({LOCATION!r}, filesystem=ds)")),
+    "the reader as a value": ("reader_as_value", script("f = read")),
+    "the reader by another name": (
+        "reader_as_value",
+        script("f = load", imports="from raylane_run import read as load"),
+    ),
+    "a reader of Ray": ("reader_not_allowed", script(f"ray.data.read_csv({LOCATION!r})")),
+    "an imported reader": ("reader_not_allowed", script(imports="from ray.data import read_csv")),
+    "a reader of pandas": ("reader_not_allowed", script(f"pd.read_csv({LOCATION!r})", imports="import pandas as pd")),
+    "a reader of Arrow": ("reader_not_allowed", script("pq.read_table('x')", imports="import pyarrow.parquet as pq")),
+    "no source read": ("nothing_read", "import ray\nprint(ray.data.range(5).count())"),
     "a credential": ("credential", script("x = 'AKIAABCDEFGHIJKLMNOP'")),
     "requests": ("import_not_allowed", script(imports="import requests")),
     "os": ("import_not_allowed", script("print(os.environ)", imports="import os")),
     "a submodule that is not allowed": ("import_not_allowed", script(imports="from pyarrow.fs import S3FileSystem")),
     "a relative import": ("import_not_allowed", script(imports="from . import secrets")),
     "pyarrow.fs": ("name_not_allowed", script("print(pa.fs)", imports="import pyarrow as pa")),
-    "pyarrow's csv reader": ("name_not_allowed", script("csv.read_csv('x')", imports="from pyarrow import csv")),
+    "pyarrow's csv reader": ("reader_not_allowed", script("csv.read_csv('x')", imports="from pyarrow import csv")),
     "everything of a module": ("name_not_allowed", script(imports="from numpy import *")),
-    "pandas readers": ("name_not_allowed", script("pd.read_csv('x')", imports="import pandas as pd")),
-    "numpy readers": ("name_not_allowed", script("np.load('x')", imports="import numpy as np")),
+    "numpy readers": ("reader_not_allowed", script("np.load('x')", imports="import numpy as np")),
     "a module's own imports": ("name_not_allowed", script("statistics.sys.modules", imports="import statistics")),
     "another module's own imports": (
         "name_not_allowed",
@@ -121,7 +147,7 @@ FOUND: dict[str, tuple[str, str]] = {
     "ray._private": ("name_not_allowed", script("ray._private.worker.x()")),
     "ray.util": ("name_not_allowed", script("ray.util.get_node_ip_address()")),
     "ray's download expression": ("name_not_allowed", script(imports="from ray.data.expressions import download")),
-    "other readers of Ray": ("name_not_allowed", script("ray.data.read_sql('x', 'y')")),
+    "other readers of Ray": ("reader_not_allowed", script("ray.data.read_sql('x', 'y')")),
     "an alias for a module": ("name_not_allowed", script("r = ray", "r.data.read_csv('/etc/passwd')")),
     "one name for two things": ("name_bound_twice", script(imports="import json as x\nimport math as x")),
     "eval": ("builtin_not_allowed", script("eval('1')")),
@@ -150,15 +176,38 @@ FOUND: dict[str, tuple[str, str]] = {
     "a file written by Ray": ("write_not_allowed", script("ds.write_csv('s3://x/y')")),
     "a database written by Ray": ("write_not_allowed", script("ds.write_sql('x', print)")),
     "a runtime environment": ("runtime_env", script("ray.remote(runtime_env={'pip': ['x']})(print)")),
-    "no ray.init()": ("ray_init", script().replace("ray.init()", "")),
-    "two calls of ray.init()": ("ray_init", script("ray.init()")),
-    "an address": ("ray_init", script().replace("ray.init()", "ray.init(address='ray://10.0.0.1:10001')")),
-    "resources": ("ray_init", script().replace("ray.init()", "ray.init(num_cpus=4)")),
-    "a positional address": ("ray_init", script().replace("ray.init()", "ray.init('auto')")),
-    "in a loop": ("ray_init", script().replace("ray.init()", "for _ in range(2):\n    ray.init()")),
-    "in a UDF": ("ray_init", script().replace("ray.init()", "def f(x):\n    ray.init()")),
-    "too late": ("ray_init", f"import ray\n{READ}\nray.init()\nprint(ds.count())"),
-    "no output": ("no_output", script().replace("print(ds.count())", "ds.count()")),
+    "two calls of ray.init()": ("ray_init", script(read=f"ray.init()\nray.init()\n{READ}")),
+    "an address": ("ray_init", script(read=f"ray.init(address='ray://10.0.0.1:10001')\n{READ}")),
+    "resources": ("ray_init", script(read=f"ray.init(num_cpus=4)\n{READ}")),
+    "a positional address": ("ray_init", script(read=f"ray.init('auto')\n{READ}")),
+    "in a loop": ("ray_init", script(read=f"for _ in range(2):\n    ray.init()\n{READ}")),
+    "in a UDF": ("ray_init", script(read=f"def f(x):\n    ray.init()\n{READ}")),
+    "too late": ("ray_init", script("ray.init()")),
+    "no answer": ("no_answer", script().replace("answer.value('rows', ds.count())", "print(ds.count())")),
+    "only a note": ("no_answer", script().replace("answer.value('rows', ds.count())", "answer.note('none')")),
+    "the answer as a value": ("name_not_allowed", script("a = answer")),
+    "a method of the answer as a value": ("answer_as_value", script("show = answer.table")),
+    "another method of the answer": ("name_not_allowed", script("answer.open('x')")),
+    "a changed answer": ("name_not_allowed", script("answer.table = print")),
+    "a module of the kit": ("import_not_allowed", script(imports="import raylane_run.filesystem")),
+    "another name of the kit": ("name_not_allowed", script(imports="from raylane_run import filesystem")),
+    "an unknown argument": ("answer_argument", script("answer.table(ds, caption='x')")),
+    "an argument too many": ("answer_argument", script("answer.table(ds, 'title', 3)")),
+    "an argument too few": ("answer_argument", script("answer.value('total')")),
+    "an argument twice": ("answer_argument", script("answer.value('total', 3, name='x')")),
+    "unpacked arguments": ("answer_argument", script("answer.value(*['total', 3])")),
+    "named unpacked arguments": ("answer_argument", script("answer.table(ds, **{'title': 'x'})")),
+    "an unknown chart": ("chart_kind", script("answer.chart('area', data=ds, x='date', y='wind')")),
+    "a chart by a variable": ("chart_kind", script("for k in ['bar']:\n    answer.chart(k, data=ds, x='date')")),
+    "an unknown column of a chart": ("unknown_column", script("answer.chart('bar', data=ds, x='date', y='winds')")),
+    "an unknown column of texts": (
+        "unknown_column",
+        script("require_text(ds, 'wether', 'rain')", imports="from raylane_run import require_text"),
+    ),
+    "a file in a directory": ("file_name", script("answer.file(ds, '../x.csv')")),
+    "a file of another format": ("file_name", script("answer.file(ds, 'x.xlsx')")),
+    "a file without a name": ("file_name", script("answer.file(ds, '.csv')")),
+    "a file by an f-string": ("file_name", script("answer.file(ds, f'{1}.csv')")),
     "an unknown group": ("unknown_column", script("ds.groupby('wether').count()")),
     "an unknown key of several": ("unknown_column", script("ds.sort(['weather', 'when'])")),
     "an unknown aggregate": (
@@ -192,8 +241,8 @@ def test_a_finding_names_the_line_the_name_and_the_nearest_ones() -> None:
     assert (finding.rule, finding.line) == ("unknown_column", 4)
     assert "'wether'" in finding.message
     assert "nearest are 'weather'" in finding.message
-    (finding,) = verify(script(read="ds = ray.data.read_csv('s3://b/x.csv')"), [WEATHER])
-    assert finding.message == f"'s3://b/x.csv' is not the location of a source; use exactly {LOCATION!r}"
+    (finding,) = verify(script(read="ds = read('s3://b/x.csv')"), [WEATHER])
+    assert finding.message == f"'s3://b/x.csv' is not the location of a source; use read({LOCATION!r})"
 
 
 def test_findings_are_sorted_by_line_distinct_and_at_most_fifty() -> None:
@@ -208,10 +257,29 @@ def test_only_the_sessions_own_sources_may_be_read() -> None:
     assert "foreign_path" in {finding.rule for finding in verify(script(), [])}
 
 
-def test_a_name_that_must_be_encoded_can_only_be_read_by_its_encoded_path() -> None:
-    source = csv_source("a b#1.csv")
-    assert rules(script(read=f"ds = ray.data.read_csv({source.location!r})"), source) == set()
-    assert rules(script(read=f"ds = ray.data.read_csv({source.s3_uri!r})"), source) == {"foreign_path"}
+def test_a_source_is_named_as_it_was_uploaded_and_not_by_what_is_read_instead() -> None:
+    copy = PreparedCopy(s3_uri="s3://raylane/sessions/s-1/data/a b#1.csv.parquet", size_bytes=9, reasons=("large",))
+    source = csv_source("a b#1.csv", prepared=copy)
+    assert rules(script(read=f"ds = read({source.location!r})"), source) == set()
+    for wrong in (copy.s3_uri, source.readable_location, source.location.replace(" ", "%20"), "a b#1.csv", "/a/A B#1"):
+        (finding,) = verify(script(read=f"ds = read({wrong!r})"), [WEATHER, source])
+        assert (finding.rule, finding.message.partition("use ")[2]) == ("foreign_path", f"read({source.location!r})")
+
+
+@pytest.mark.parametrize("call", ["ray.data.read_csv({})", "pd.read_parquet({}, columns=['a'])", "pc.read_csv([{}])"])
+@pytest.mark.parametrize("path", [LOCATION, "seattle-weather.parquet", "data/seattle_weather.csv"])
+def test_the_finding_about_another_reader_says_what_to_write_instead(call: str, path: str) -> None:
+    code = script(call.format(repr(path)), imports="import pandas as pd\nimport pyarrow.csv as pc")
+    (finding,) = verify(code, [ORDERS, WEATHER])
+    assert (finding.rule, finding.line) == ("reader_not_allowed", 6)
+    assert f"; use read({LOCATION!r}), with 'from raylane_run import answer, read'" in finding.message
+
+
+def test_a_script_that_only_prints_is_told_how_to_answer() -> None:
+    (finding,) = verify(f"from raylane_run import read\n{READ}\nprint(ds.count())", [WEATHER])
+    assert finding.rule == "no_answer"
+    assert "what is printed is no answer" in finding.message
+    assert 'answer.value("name", number)' in finding.message
 
 
 @pytest.mark.parametrize(
@@ -227,12 +295,12 @@ def test_a_name_that_must_be_encoded_can_only_be_read_by_its_encoded_path() -> N
     ],
 )
 def test_a_table_is_read_as_a_whole(path: str, may: bool) -> None:
-    code = script(read=f"ds = ray.data.read_parquet({path!r})")
+    code = script(read=f"ds = read({path!r})")
     assert rules(code, ORDERS) == (set() if may else {"foreign_path"})
 
 
 def test_partition_keys_are_columns() -> None:
-    read = f"ds = ray.data.read_parquet({ORDERS.location!r})"
+    read = f"ds = read({ORDERS.location!r})"
     assert rules(script("ds.groupby('year')", read=read), ORDERS) == set()
     assert rules(script("ds.groupby('month')", read=read), ORDERS) == {"unknown_column"}
 
@@ -240,7 +308,7 @@ def test_partition_keys_are_columns() -> None:
 def test_only_the_columns_of_the_sources_that_are_read_are_known() -> None:
     code = script("ds.groupby('city')")
     assert rules(code, WEATHER, ORDERS) == {"unknown_column"}
-    both = script("other = ray.data.read_parquet('s3://lake/sales/orders/')", "other.groupby('city')")
+    both = script("other = read('s3://lake/sales/orders/')", "other.groupby('city')")
     assert rules(both, WEATHER, ORDERS) == set()
 
 
@@ -265,7 +333,7 @@ def test_a_name_before_the_columns_become_unknown_is_still_checked() -> None:
 @pytest.mark.parametrize("size_bytes", [None, 64 * 1024 * 1024 + 1])
 def test_an_unbounded_result_of_a_large_source_or_one_of_unknown_size_is_found(size_bytes: int | None) -> None:
     source = table_source(size_bytes=size_bytes)
-    read = f"ds = ray.data.read_parquet({source.location!r})"
+    read = f"ds = read({source.location!r})"
     for line in ("ds.take_all()", "ds.to_pandas()"):
         assert rules(script(line, read=read), source) == {"unbounded"}
     for line in ("ds.take(1000)", "ds.limit(10).to_pandas()", "ds.map_batches(lambda table: table.to_pandas())"):
@@ -302,7 +370,7 @@ def test_a_credential_is_refused_on_its_line_and_not_repeated(secret: str, line:
         "x = 'https://evil.test/?key={}'",
         "ds.groupby('{}')",
         "ds.filter(expr=col('{}') > 3)",
-        "other = ray.data.read_csv('s3://b/{}')",
+        "other = read('s3://b/{}')",
     ],
 )
 def test_no_finding_repeats_a_credential(line: str) -> None:
@@ -314,7 +382,7 @@ def test_no_finding_repeats_a_credential(line: str) -> None:
 
 def test_a_credential_in_a_column_name_or_in_data_is_no_finding() -> None:
     source = csv_source(columns=(column(AN_API_KEY, ColumnType.STRING),))
-    read = f"ds = ray.data.read_csv({source.location!r})"
+    read = f"ds = read({source.location!r})"
     assert rules(script(f"ds.groupby({AN_API_KEY!r})", read=read), source) == set()
     line = f"ds.filter(expr=col('weather') == lit({AN_API_KEY!r}))"
     assert rules(script(line, imports="from ray.data.expressions import col, lit")) == set()

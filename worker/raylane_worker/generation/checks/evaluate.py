@@ -5,13 +5,13 @@ from __future__ import annotations
 import ast
 from abc import ABC, abstractmethod
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from raylane_common.wire.names import Engine
+from raylane_worker.generation.checks.allowed.kit_names import ANSWER, READ, REQUIRE_TEXT
 from raylane_worker.generation.checks.cluster import problem_of_method
 from raylane_worker.generation.checks.datasets import Arguments, Effect, aggregate, of_dataset, of_grouped
 from raylane_worker.generation.checks.found import Found, MissingColumn
-from raylane_worker.generation.checks.readers import read_dataset
 from raylane_worker.generation.checks.scope import Scope
 from raylane_worker.generation.checks.values import (
     Dataset,
@@ -29,7 +29,6 @@ from raylane_worker.generation.checks.values import (
     join_all,
     texts,
 )
-from raylane_worker.generation.reader import READERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -48,6 +47,13 @@ _COLUMNS_PER_STEP: Final = 50
 _MAKERS: Final = frozenset(
     f"ray.data.{name}" for name in ("from_arrow", "from_items", "from_numpy", "from_pandas", "range")
 )
+# Functions of the kit that name columns: the position of the data, and those of the columns with their names.
+_NAME_COLUMNS: Final = {
+    f"{ANSWER}.chart": (1, ((2, "x"), (3, "y"), (4, "color"))),
+    REQUIRE_TEXT: (0, ((1, "column"),)),
+}
+# A source takes several times its size as rows in the driver, which shares its node with other work.
+_LARGE_BYTES: Final = 64 * 1024 * 1024
 # Methods of a frame or a dictionary that keep its columns.
 _KEEPING: Final = frozenset({"copy", "drop_duplicates", "dropna", "fillna", "head", "sample", "sort_values", "tail"})
 # Functions that return the same items, perhaps in another order.
@@ -61,12 +67,13 @@ class TooLong(Exception):
 class Evaluator(ABC):
     """Evaluates expressions as far as they are known. `Flow` adds functions and statements."""
 
-    def __init__(self, script: AstScript, locations: Locations) -> None:
-        """`locations` are those that the script may read."""
+    def __init__(self, script: AstScript, locations: Locations, engine: Engine) -> None:
+        """`locations` are those that the script may read, by this engine."""
         self.script = script
         self.found = Found()
         self.in_try = 0
         self._locations = locations
+        self._engine = engine
         self._steps = 0
         self._depth = 0
 
@@ -295,12 +302,11 @@ class Evaluator(ABC):
         return None
 
     def _call_imported(self, origin: str, call: ast.Call, arguments: Arguments) -> Value:
-        if origin in READERS:
-            dataset, chosen = read_dataset(call, arguments, self._locations)
-            if chosen is not None and dataset.columns is not None:
-                self._read(chosen, dataset.columns)
-                dataset = replace(dataset, columns=frozenset(text.value for text in chosen))
-            return dataset
+        if origin == READ:
+            return self._read_source(call)
+        if origin in _NAME_COLUMNS:
+            self._check_named(origin, arguments)
+            return None
         if origin in _MAKERS:
             return Dataset(None)
         module, _, name = origin.rpartition(".")
@@ -312,6 +318,23 @@ class Evaluator(ABC):
         if module == "ray.data.expressions":
             return Expression(frozenset())
         return None
+
+    def _read_source(self, call: ast.Call) -> Value:
+        """Returns the frame or the dataset that `read` gives."""
+        source = self._locations.source(self._locations.given_to(call) or "")
+        columns = None if source is None else self._locations.columns(source)
+        if self._engine is Engine.LOCAL:
+            return None if columns is None else Keyed(columns)
+        is_large = source is not None and (source.data_bytes is None or source.data_bytes > _LARGE_BYTES)
+        return Dataset(columns, is_large)
+
+    def _check_named(self, origin: str, arguments: Arguments) -> None:
+        """Checks the columns that a chart or `require_text` names, if those of its data are known."""
+        position, places = _NAME_COLUMNS[origin]
+        data = arguments.get(position, "data")
+        if isinstance(data, Keyed | Dataset) and data.columns is not None:
+            named = [arguments.get(place, name) for place, name in places]
+            self._read([one for one in named if isinstance(one, Text)], data.columns, is_key=isinstance(data, Keyed))
 
     def _call_method(self, receiver: Value, method: str, call: ast.Call, arguments: Arguments) -> Value:
         if isinstance(receiver, Dataset | Grouped):

@@ -32,15 +32,16 @@ from raylane_worker.generation.checks.variables import names_bound_by
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from raylane_common.wire.names import Engine
     from raylane_worker.generation.checks.datasets import Arguments
     from raylane_worker.generation.checks.found import Found
     from raylane_worker.generation.checks.locations import Locations
     from raylane_worker.generation.checks.script import AstScript
 
 
-def follow(script: AstScript, locations: Locations) -> Found:
-    """Returns what following the script finds. `locations` are those that it may read."""
-    flow = Flow(script, locations)
+def follow(script: AstScript, locations: Locations, engine: Engine) -> Found:
+    """Returns what following the script finds. `locations` are those that it may read, by this engine."""
+    flow = Flow(script, locations, engine)
     is_whole = flow.run()
     missing = [one for one in flow.found.missing if one.text.value not in flow.changes.keys]
     if flow.keys_are_uncertain or not is_whole:
@@ -54,9 +55,9 @@ class Flow(Evaluator):
     `keys_are_uncertain` says whether rows or frames may get columns in a way that is not followed.
     """
 
-    def __init__(self, script: AstScript, locations: Locations) -> None:
-        """`locations` are those that the script may read."""
-        super().__init__(script, locations)
+    def __init__(self, script: AstScript, locations: Locations, engine: Engine) -> None:
+        """`locations` are those that the script may read, by this engine."""
+        super().__init__(script, locations, engine)
         self.changes = changes_in(script)
         self.keys_are_uncertain = False
         self._shared = {

@@ -5,24 +5,31 @@ from __future__ import annotations
 import ast
 import builtins
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from raylane_common.wire.names import Engine
 from raylane_worker.generation.checks.allowed.listing import listed
-from raylane_worker.generation.checks.allowed.modules import MODULES
+from raylane_worker.generation.checks.allowed.modules import MODULES, NAMES, is_of_ray, modules_of
 from raylane_worker.generation.checks.attributes import DEFINABLE_METHODS, Attributes, check_patterns, is_definable
 from raylane_worker.generation.checks.calls import check_calls
+from raylane_worker.generation.checks.other_readers import instead_of_module, is_other_reader
 from raylane_worker.generation.checks.script import AstScript, finding_at, name_bound_by, quote
-from raylane_worker.generation.checks.variables import Variables, names_bound_by
+from raylane_worker.generation.checks.variables import names_bound_by
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from raylane_common.wire.generate import Finding
     from raylane_common.wire.sources import Source
+    from raylane_worker.generation.checks.variables import Variables
 
-# For the findings and for the prompt of the agents.
-IMPORTABLE: Final = ", ".join(sorted(MODULES))
+
+def importable(engine: Engine) -> str:
+    """Returns the modules that code for this engine may import, as a list for people and models."""
+    return ", ".join(sorted(modules_of(engine)))
+
+
+IMPORTABLE: Final = importable(Engine.DISTRIBUTED)
 _ALLOWED_BUILTINS: Final = listed(
     """
     Ellipsis False None NotImplemented True __name__ abs all any ascii bin bool bytearray bytes callable chr classmethod
@@ -35,12 +42,18 @@ _ALLOWED_BUILTINS: Final = listed(
 _BUILTINS: Final = frozenset(vars(builtins)) | listed("copyright credits exit help license quit") | _ALLOWED_BUILTINS
 # numpy and pyarrow look for these on any object, also on a row or a frame that has such a label.
 _PROTOCOL: Final = re.compile("__(array|arrow|cuda_array|dlpack)_")
+_RUNS_WITHOUT_RAY: Final = (
+    "this script runs with pandas in one process, without Ray: remove everything of Ray, since read() gives a DataFrame"
+)
+_READ_AND_ANSWER: Final = (
+    'read a source with read("its location") from raylane_run, and give a file with answer.file(data, "name.csv")'
+)
 _INSTEAD_OF: Final = {
     "dir": "name the columns or fields",
     "exit": "let the script end, or raise an exception",
     "getattr": "write x.name, or x[name] for a column",
     "input": "write the value into the script",
-    "open": "read the sources with ray.data and print the result",
+    "open": _READ_AND_ANSWER,
     "quit": "let the script end, or raise an exception",
     "setattr": "write x.name = value",
     "type": "use isinstance(x, …), type(x).__name__, or print(type(x))",
@@ -48,19 +61,25 @@ _INSTEAD_OF: Final = {
 }
 
 
-def check_names(script: AstScript, sources: Sequence[Source] = ()) -> Iterator[Finding]:
+def check_names(
+    script: AstScript, variables: Variables, sources: Sequence[Source], engine: Engine
+) -> Iterator[Finding]:
     """Yields a finding for each import, name, attribute and call that is not allowed.
 
-    `sources` are those that the script reads; their columns may be used as attributes.
+    `script` has the references of `variables`. `sources` are those that it reads; their columns may be used as
+    attributes.
     """
-    variables = Variables(script)
-    script = replace(script, references=variables.references)
     attributes = Attributes(script, sources)
     for unclear in variables.unclear():
         yield finding_at("name_bound_twice", unclear, "this name is imported as well; use two names")
-    yield from _check_imports(script, variables)
+    if engine is Engine.LOCAL:
+        yield from _check_engine(script)
+    yield from _check_imports(script, variables, engine)
     checked_by_module: set[ast.AST] = set()
     for node, origin in script.references.items():
+        if is_other_reader(origin) or (engine is Engine.LOCAL and is_of_ray(origin)):
+            checked_by_module.update(_attributes_of(node))  # there is a finding already
+            continue
         yield from _check_reference(variables, node, origin, checked_by_module)
     for node in script.nodes:
         match node:
@@ -90,20 +109,39 @@ def _rule_of(attribute: str) -> str:
     return "private_name" if attribute.startswith("_") else "method_not_allowed"
 
 
-def _check_imports(script: AstScript, variables: Variables) -> Iterator[Finding]:
+def _check_engine(script: AstScript) -> Iterator[Finding]:
+    """Finds the first use of Ray in a script for one process; the others need no finding of their own."""
+    for node in script.nodes:
+        modules = (
+            [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module or ""]
+            if isinstance(node, ast.ImportFrom)
+            else []
+        )
+        if any(map(is_of_ray, modules)):
+            yield finding_at("engine", node, _RUNS_WITHOUT_RAY)
+            return
+
+
+def _check_imports(script: AstScript, variables: Variables, engine: Engine) -> Iterator[Finding]:
+    modules = modules_of(engine)
     for node in script.nodes:
         if isinstance(node, ast.Import):
             for alias in node.names:
-                if alias.name not in MODULES:
-                    yield _not_importable(node, alias.name)
+                if alias.name not in modules and not (engine is Engine.LOCAL and is_of_ray(alias.name)):
+                    yield _not_importable(node, alias.name, engine)
         elif isinstance(node, ast.ImportFrom):
             module = "." * node.level + (node.module or "")
-            if module not in MODULES:
-                yield _not_importable(node, module)
+            if engine is Engine.LOCAL and is_of_ray(module):
+                continue
+            if module not in modules:
+                yield _not_importable(node, module, engine)
                 continue
             for alias in node.names:
-                if alias.name not in MODULES[module]:
-                    yield finding_at("name_not_allowed", node, f"{quote(f'{module}.{alias.name}')} may not be used")
+                name = f"{module}.{alias.name}"
+                if alias.name not in MODULES[module] and not is_other_reader(name):
+                    yield finding_at("name_not_allowed", node, f"{quote(name)} may not be used")
         else:
             continue
         for alias in node.names:
@@ -113,8 +151,13 @@ def _check_imports(script: AstScript, variables: Variables) -> Iterator[Finding]
                 yield finding_at("name_bound_twice", node, message)
 
 
-def _not_importable(node: ast.stmt, module: str) -> Finding:
-    return finding_at("import_not_allowed", node, f"module {quote(module)} cannot be imported; use only {IMPORTABLE}")
+def _not_importable(node: ast.stmt, module: str, engine: Engine) -> Finding:
+    if module.startswith("raylane_run."):
+        message = f"{quote(module)} cannot be imported; use only 'from raylane_run import answer, read, require_text'"
+    else:
+        others = f"use only {importable(engine)}"
+        message = f"module {quote(module)} cannot be imported{instead_of_module(module)}; {others}"
+    return finding_at("import_not_allowed", node, message)
 
 
 def _may_share_a_name(origins: set[str]) -> bool:
@@ -158,13 +201,14 @@ def _attributes_of(node: ast.AST) -> list[ast.Attribute]:
 def _problem_of(origin: list[str], written: list[str]) -> tuple[str | None, int]:
     """Returns what is wrong with `written` attributes of an imported name, and how many of them its module allows."""
     parts = [*origin, *written]
-    length = next((size for size in range(len(parts), 0, -1) if ".".join(parts[:size]) in MODULES), 0)
+    length = next((size for size in range(len(parts), 0, -1) if ".".join(parts[:size]) in NAMES), 0)
     module = ".".join(parts[:length])
     if length == 0:
         return None, len(written)
     if length == len(parts):
-        return f"the module {module!r} is used as a value; write '{module}.name'", 0
-    if parts[length] not in MODULES[module]:
+        what = "module" if module in MODULES else "object"
+        return f"the {what} {module!r} is used as a value; write '{module}.name'", 0
+    if parts[length] not in NAMES[module]:
         return f"{quote(f'{module}.{parts[length]}')} may not be used", 0
     return None, max(0, length + 1 - len(origin))
 
@@ -179,7 +223,9 @@ def _check_name(script: AstScript, variables: Variables, node: ast.Name) -> Iter
         return
     if name not in _BUILTINS:
         if name not in variables.bound and name not in variables.imported:
-            yield finding_at("undefined_name", node, f"{quote(name)} is not defined; import it, or assign it first")
+            is_of_kit = name in MODULES["raylane_run"]
+            how = f"write 'from raylane_run import {name}'" if is_of_kit else "import it, or assign it first"
+            yield finding_at("undefined_name", node, f"{quote(name)} is not defined; {how}")
     elif not variables.is_own(node) and not (name in ("getattr", "type") and _is_allowed_use(script, variables, node)):
         instead = _INSTEAD_OF.get(name, "the script may only use Ray Data")
         yield finding_at("builtin_not_allowed", node, f"{name}() is not allowed; {instead}")

@@ -224,12 +224,12 @@ def finding_at(rule: str, node: ast.AST, message: str) -> Finding:
     return Finding(rule=rule, message=message, line=line_of(node))
 
 
-def quote(text: str) -> str:
+def quote(text: str, most: int = _MAX_QUOTED_CHARACTERS) -> str:
     """Returns a literal of the script for a message: shortened, and redacted if it seems to contain a credential."""
     # Twice as long, so that no credential is cut where it could no longer be recognised.
-    text = text[: 2 * _MAX_QUOTED_CHARACTERS + 1]
+    text = text[: 2 * most + 1]
     text = text if find_credential(text) is None else redact_suspects(text)
-    return repr(text if len(text) <= _MAX_QUOTED_CHARACTERS else f"{text[:_MAX_QUOTED_CHARACTERS]}…")
+    return repr(text if len(text) <= most else f"{text[:most]}…")
 
 
 def line_of(node: ast.AST) -> int | None:

@@ -1,4 +1,4 @@
-"""Checks the structure of a script: how it starts Ray, whether it prints anything, what it asks of datasets."""
+"""Checks the structure of a script: how it starts Ray, whether it gives an answer, what it asks of datasets."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import ast
 from typing import TYPE_CHECKING, Final
 
 from raylane_common.wire.generate import Finding
+from raylane_worker.generation.checks.allowed.kit_names import ANSWERS, READ
 from raylane_worker.generation.checks.script import AstScript, finding_at, line_of, text_of
 
 if TYPE_CHECKING:
@@ -20,21 +21,21 @@ _REPEATED: Final = (
 
 # Nobody writes more, and each is compared with the first.
 _MAX_INIT_CALLS: Final = 4
-_PRINTING_FUNCTIONS: Final = frozenset({"pprint.pp", "pprint.pprint"})
-_LOGGING_METHODS: Final = frozenset({"critical", "error", "exception", "info", "log", "warning"})
-_SHOWS_LOGS: Final = "logging.basicConfig"
-_NO_ARGUMENTS: Final = "call ray.init() without arguments; Ray finds the cluster automatically"
+_GIVE_ONE: Final = 'write answer.table(result), answer.value("name", number), answer.chart(…) or answer.file(…)'
+_NO_ARGUMENTS: Final = "call ray.init() without arguments, or leave it out; Ray finds the cluster automatically"
 
 
 def check_structure(script: AstScript, found: Found) -> Iterator[Finding]:
-    """Yields findings about `ray.init()`, output, and the calls in `found` that give the driver too many rows."""
+    """Yields findings about `ray.init()`, the answer, and the calls in `found` that give the driver too many rows."""
     yield from _check_init(script)
-    outputs = [node for node in script.nodes if _is_output(script, node)]
-    if not outputs:
-        yield Finding(rule="no_output", message="the script prints nothing; print the result")
-    elif unused := _only_in_unused(script, outputs):
-        message = f"only {unused}() prints something, but the script never calls it; call it at the end"
-        yield Finding(rule="no_output", message=message)
+    answers = [call for call in script.calls if script.origin(call) in ANSWERS]
+    if not answers:
+        prints = any(isinstance(node, ast.Name) and node.id == "print" for node in script.nodes)
+        what = "only prints: what is printed is no answer" if prints else "gives no answer"
+        yield Finding(rule="no_answer", message=f"the script {what}; {_GIVE_ONE}")
+    elif unused := _only_in_unused(script, answers):
+        message = f"only {unused}() gives an answer, but the script never calls it; call it at the end"
+        yield Finding(rule="no_answer", message=message)
     for call in found.unbounded:
         method = call.func.attr if isinstance(call.func, ast.Attribute) else ""
         message = f".{method}() has no limit and the source is large; use .take(1000), or .limit(1000) before it"
@@ -43,13 +44,10 @@ def check_structure(script: AstScript, found: Found) -> Iterator[Finding]:
 
 def _check_init(script: AstScript) -> Iterator[Finding]:
     calls = [call for call in script.calls if script.origin(call) == "ray.init"]
-    if not calls:
-        message = "ray.init() is never called; call it exactly once, before anything else of Ray"
-        yield Finding(rule="ray_init", message=message)
     starting = [call for call in calls[: _MAX_INIT_CALLS + 1] if not _is_guarded(script, call)]
     second = next((call for call in starting[1:] if not _excludes(script, starting[0], call)), None)
     if second is not None or 0 < len(starting) < len(calls) or len(calls) > _MAX_INIT_CALLS:
-        message = f"ray.init() is called {len(calls)} times; call it exactly once, before anything else of Ray"
+        message = f"ray.init() is called {len(calls)} times; leave it out, since read() connects to Ray"
         yield Finding(rule="ray_init", message=message, line=line_of(second or calls[-1]))
         return
     called = _names(script, called=True) | {"__init__", "__enter__"}
@@ -65,11 +63,14 @@ def _check_init_call(script: AstScript, call: ast.Call, called: set[str]) -> Ite
         yield finding_at("ray_init", call, _NO_ARGUMENTS)
     is_passed = any(isinstance(one, ast.Lambda) or one.name not in called for one in _functions(script, call))
     if is_passed or any(isinstance(one, _REPEATED) for one in script.ancestors(call)):
-        message = "call ray.init() at the top of the script, not in a loop or in a function that the script never calls"
+        message = (
+            "leave ray.init() out, or call it at the top of the script: not in a loop, nor in a function that is never "
+            "called"
+        )
         yield finding_at("ray_init", call, message)
     elif not _is_guarded(script, call) and _is_late(script, call):
         message = (
-            "call ray.init() before anything else of Ray: otherwise Ray starts automatically, and a second start fails"
+            "leave ray.init() out, or call it before the first read(), which connects to Ray: a second start fails"
         )
         yield finding_at("ray_init", call, message)
 
@@ -111,34 +112,18 @@ def _excludes(script: AstScript, first: ast.Call, second: ast.Call) -> bool:
 
 
 def _is_late(script: AstScript, init: ast.Call) -> bool:
-    """Returns whether Ray Data is used before `init`, in the same function or both outside of functions."""
+    """Returns whether data is read before `init`, in the same function or both outside of functions."""
     scope = next(_functions(script, init), None)
     return any(
-        script.origin(call).startswith("ray.data.read_")
-        and call.lineno < init.lineno
-        and next(_functions(script, call), None) is scope
+        script.origin(call) == READ and call.lineno < init.lineno and next(_functions(script, call), None) is scope
         for call in script.calls
     )
 
 
-def _is_output(script: AstScript, node: ast.AST) -> bool:
-    """Returns whether the node prints something."""
-    match node:
-        case ast.Name(id="print", ctx=ast.Load()):
-            return True
-        case ast.Name() | ast.Attribute() if script.references.get(node) in _PRINTING_FUNCTIONS:
-            return True
-        case ast.Call(func=ast.Attribute(attr=method)):
-            is_log = method in _LOGGING_METHODS and _SHOWS_LOGS in script.references.values()
-            return is_log or method == "show" or method.startswith("write_")
-        case _:
-            return False
-
-
-def _only_in_unused(script: AstScript, outputs: Sequence[ast.AST]) -> str | None:
-    """Returns the name of a function that is never used, if all output is in such functions."""
+def _only_in_unused(script: AstScript, answers: Sequence[ast.AST]) -> str | None:
+    """Returns the name of a function that is never used, if all of these are in such functions."""
     used, unused = _names(script, called=False), None
-    for node in outputs:
+    for node in answers:
         names = [one.name for one in _functions(script, node) if not isinstance(one, ast.Lambda)]
         # Python itself calls methods such as __init__; a decorator may pass a function to something that does.
         unused = next((name for name in names if name not in used and not name.startswith("__")), None)

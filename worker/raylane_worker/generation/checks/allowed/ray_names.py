@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
-# Not listed because of what they can reach: other readers, `ray.data.expressions.download`, actors and jobs of others,
+# Not listed because of what they can reach: readers, `ray.data.expressions.download`, actors and jobs of others,
 # `runtime_env`, `util`, the internals and imports of each module.
 RAY: Final = {
     "ray": """ObjectRef __version__ available_resources cluster_resources data exceptions get init is_initialized
         method put remote shutdown wait""",
     "ray.data": """ActorPoolStrategy DataContext Dataset ExecutionOptions ExecutionResources Schema TaskPoolStrategy
         aggregate context dataset datasource datatype exceptions expressions from_arrow from_items from_numpy
-        from_pandas grouped_data range read_csv read_json read_parquet""",
+        from_pandas grouped_data range""",
     "ray.data.aggregate": """AbsMax AggregateFn AggregateFnV2 AsList Count CountDistinct Max Mean Min
         MissingValuePercentage Quantile Std Sum Unique ValueCounter VectorizedAggregateFnV2 ZeroPercentage""",
     "ray.data.block": "Block",

@@ -1,0 +1,89 @@
+"""Translates scripts of the corpora, which read with Ray's readers and print, into ones that use the kit.
+
+The corpora were written before there was a kit. What a script computes, or attacks, stays as it is.
+"""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING, Final
+
+from raylane_worker.generation.checks.script import imports_in
+from raylane_worker.generation.checks.variables import names_bound_by
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_READERS: Final = tuple(f"ray.data.{name}" for name in ("read_csv", "read_json", "read_parquet"))
+# Options of Ray's readers that changed how a file is read, which is decided by its source now.
+_OPTIONS: Final = frozenset(
+    {
+        "concurrency",
+        "convert_options",
+        "file_extensions",
+        "override_num_blocks",
+        "parse_options",
+        "partitioning",
+        "read_options",
+    }
+)
+# From a line and a column, in bytes, to another column of this line: becomes the text.
+_Edit = tuple[int, int, int, str]
+
+
+def translated(code: str) -> str:
+    """Returns the script with `read` instead of Ray's readers, and with an answer at its end.
+
+    A script that is not Python stays as it is.
+    """
+    try:
+        tree = ast.parse(code.removeprefix("\ufeff"))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return code
+    bound = {name for node in ast.walk(tree) for name in names_bound_by(node)}
+    read, answer = (f"{name}_of_kit" if name in bound else name for name in ("read", "answer"))
+    lines = code.splitlines(keepends=True)
+    for line, start, end, text in sorted(_edits(tree, read), reverse=True):
+        encoded = lines[line - 1].encode()
+        lines[line - 1] = (encoded[:start] + text.encode() + encoded[end:]).decode()
+    imported = ", ".join(
+        name if name == one else f"{name} as {one}" for name, one in (("answer", answer), ("read", read))
+    )
+    lines.insert(_lines_before_imports(tree), f"from raylane_run import {imported}\n")
+    body = "".join(lines)
+    return f"{body}{'' if body.endswith(chr(10)) else chr(10)}{answer}.value('translated', True)\n"
+
+
+def _edits(tree: ast.Module, read: str) -> Iterator[_Edit]:
+    imports = dict(imports_in(list(ast.walk(tree))))
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Attribute | ast.Name) or node.lineno != node.end_lineno:
+            continue
+        root, _, rest = ast.unparse(node).partition(".")
+        if f"{imports.get(root)}.{rest}".rstrip(".") in _READERS:
+            yield node.lineno, node.col_offset, node.end_col_offset or 0, read
+    for call in ast.walk(tree):
+        if not isinstance(call, ast.Call) or not ast.unparse(call.func).endswith(("read_csv", "read_parquet")):
+            continue
+        before: ast.expr = call.args[-1] if call.args else call.func
+        for one in call.keywords:
+            if one.arg in _OPTIONS and call.args and one.lineno == one.end_lineno == before.end_lineno:
+                yield one.lineno, before.end_col_offset or 0, one.end_col_offset or 0, ""
+            if one.arg == "columns" and call.args and call.lineno == call.end_lineno:
+                # The reader chose the columns.
+                yield one.lineno, before.end_col_offset or 0, one.end_col_offset or 0, ""
+                end = call.end_col_offset or 0
+                yield call.lineno, end, end, f".select_columns({ast.unparse(one.value)})"
+            before = one.value
+
+
+def _lines_before_imports(tree: ast.Module) -> int:
+    """Returns after how many lines an import may stand: a docstring and imports from `__future__` come first."""
+    line = 0
+    for number, node in enumerate(tree.body):
+        is_docstring = number == 0 and isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        is_future = isinstance(node, ast.ImportFrom) and node.module == "__future__"
+        if not is_docstring and not is_future:
+            break
+        line = node.end_lineno or 0
+    return line

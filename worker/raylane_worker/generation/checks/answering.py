@@ -1,0 +1,119 @@
+"""Checks how a script uses what the kit gives it: `answer` and its methods, `require_text`, and nothing that writes."""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from raylane_common.wire.names import ChartKind
+from raylane_worker.generation.checks.allowed.kit_names import ANSWER, REQUIRE_TEXT
+from raylane_worker.generation.checks.allowed.listing import listed
+from raylane_worker.generation.checks.script import AstScript, argument, finding_at, quote
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from raylane_common.wire.generate import Finding
+    from raylane_worker.generation.checks.locations import Locations
+
+
+@dataclass(frozen=True)
+class _Parameters:
+    """The parameters of a function of the kit: those by position, and those that may only be given by name.
+
+    `required` are those that a call must give. `takes_more` says whether any number of others may follow by position.
+    """
+
+    names: tuple[str, ...]
+    by_name: frozenset[str]
+    required: frozenset[str]
+    usage: str
+    takes_more: bool = False
+
+
+_FUNCTIONS: Final = {
+    f"{ANSWER}.value": _Parameters(
+        ("name", "value", "unit"), frozenset(), listed("name value"), 'answer.value("name", value, unit="km")'
+    ),
+    f"{ANSWER}.table": _Parameters(("data", "title"), frozenset(), listed("data"), 'answer.table(data, title="…")'),
+    f"{ANSWER}.chart": _Parameters(
+        ("kind", "data"),
+        listed("x y color title"),
+        listed("kind data"),
+        'answer.chart("bar", data=data, x="city", y="total", color="year", title="…")',
+    ),
+    f"{ANSWER}.file": _Parameters(("data", "name"), frozenset(), listed("data name"), 'answer.file(data, "name.csv")'),
+    f"{ANSWER}.note": _Parameters(("text",), frozenset(), listed("text"), 'answer.note("text")'),
+    REQUIRE_TEXT: _Parameters(
+        ("data", "column"),
+        listed("contains"),
+        listed("data column"),
+        'require_text(data, "city", "Paris", "Rome", contains=False)',
+        takes_more=True,
+    ),
+}
+_KINDS: Final = ", ".join(map(repr, ChartKind))
+_SUFFIXES: Final = (".parquet", ".csv", ".json")
+# A name is a part of a key in S3, and of a path where somebody keeps the file.
+_FILE_NAME: Final = re.compile(r"[^\W_][\w. +()=,@-]{0,120}")
+
+
+def check_answers(script: AstScript, locations: Locations) -> Iterator[Finding]:
+    """Yields findings about calls of the kit with other arguments, uses of it that are no calls, and writers."""
+    called = {call.func: call for call in script.calls}
+    for node, origin in script.references.items():
+        if (parameters := _FUNCTIONS.get(origin)) is None:
+            continue
+        if node not in called:
+            message = f"{_short(origin)} may only be called directly: {parameters.usage}"
+            yield finding_at("answer_as_value", node, message)
+        elif (problem := _problem_of_arguments(called[node], parameters)) is not None:
+            message = f"{_short(origin)} {problem}: {parameters.usage}"
+            yield finding_at("answer_argument", node, message)
+        else:
+            yield from _check_literals(called[node], origin, locations)
+    for call in script.calls:
+        if isinstance(call.func, ast.Attribute) and call.func.attr.startswith("write_"):
+            message = f'.{call.func.attr}() is not allowed; use answer.file(data, "name.parquet")'
+            yield finding_at("write_not_allowed", call, message)
+
+
+def _short(origin: str) -> str:
+    return origin.partition(".")[2]
+
+
+def _problem_of_arguments(call: ast.Call, parameters: _Parameters) -> str | None:
+    """Returns what is wrong with the arguments of a call; None if nothing is."""
+    is_unpacked = any(isinstance(one, ast.Starred) for one in call.args) and not parameters.takes_more
+    if is_unpacked or any(keyword.arg is None for keyword in call.keywords):
+        return "gets its arguments one by one, without * and **"
+    if len(call.args) > len(parameters.names) and not parameters.takes_more:
+        return f"takes at most {len(parameters.names)} arguments by position"
+    given = [*parameters.names[: len(call.args)], *(keyword.arg for keyword in call.keywords if keyword.arg)]
+    if twice := next((name for name in given if given.count(name) > 1), None):
+        return f"gets the argument {quote(twice)} twice"
+    if unknown := sorted({*given} - {*parameters.names} - parameters.by_name):
+        return f"has no argument {quote(unknown[0])}"
+    if missing := sorted(parameters.required.difference(given)):
+        return f"needs the argument {quote(missing[0])}"
+    return None
+
+
+def _check_literals(call: ast.Call, origin: str, locations: Locations) -> Iterator[Finding]:
+    """Checks the kind of a chart and the name of a file."""
+    if origin == f"{ANSWER}.chart":
+        kind = locations.literal(argument(call, 0, "kind"))
+        if kind is None or kind not in [*ChartKind]:
+            what = "must be a literal" if kind is None else f"cannot be {quote(kind)}"
+            yield finding_at("chart_kind", call, f"the kind of a chart {what}; write one of {_KINDS}")
+    elif origin == f"{ANSWER}.file":
+        name = locations.literal(argument(call, 1, "name"))
+        if name is None or not name.endswith(_SUFFIXES) or _FILE_NAME.fullmatch(name) is None:
+            what = "must be a literal" if name is None else f"cannot be {quote(name)}"
+            message = (
+                f"the name of a file {what}; write a name without directories that ends in "
+                f"{', '.join(_SUFFIXES)}: answer.file(data, 'cities.csv')"
+            )
+            yield finding_at("file_name", call, message)
