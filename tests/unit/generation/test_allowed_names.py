@@ -90,6 +90,8 @@ def test_no_chain_of_names_that_a_script_may_use_leads_to_a_module_a_frame_or_a_
 
 
 def _module(name: str) -> Any:
+    if name == "raylane_run":  # beside a script, it has no package around it
+        name = "raylane_worker.run_kit.raylane_run"
     top, *rest = name.split(".")
     one: Any = importlib.import_module(top)
     for part in rest:

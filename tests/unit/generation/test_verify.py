@@ -199,6 +199,9 @@ FOUND: dict[str, tuple[str, str]] = {
     "named unpacked arguments": ("answer_argument", script("answer.table(ds, **{'title': 'x'})")),
     "an unknown chart": ("chart_kind", script("answer.chart('area', data=ds, x='date', y='wind')")),
     "a chart by a variable": ("chart_kind", script("for k in ['bar']:\n    answer.chart(k, data=ds, x='date')")),
+    "a chart without y": ("answer_argument", script("answer.chart('pie', data=ds, x='weather')")),
+    "a histogram with y": ("answer_argument", script("answer.chart('histogram', data=ds, x='wind', y='wind')")),
+    "a box without y": ("answer_argument", script("answer.chart('box', data=ds, x='weather')")),
     "an unknown column of a chart": ("unknown_column", script("answer.chart('bar', data=ds, x='date', y='winds')")),
     "an unknown column of texts": (
         "unknown_column",

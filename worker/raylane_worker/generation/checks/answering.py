@@ -54,6 +54,12 @@ _FUNCTIONS: Final = {
         takes_more=True,
     ),
 }
+# The columns that a chart of each kind needs, and those that have no meaning for it.
+_AXES: Final = {
+    ChartKind.HISTOGRAM: (("x",), ("y",)),
+    ChartKind.BOX: (("y",), ()),
+}
+_X_AND_Y: Final = (("x", "y"), ())
 _KINDS: Final = ", ".join(map(repr, ChartKind))
 _SUFFIXES: Final = (".parquet", ".csv", ".json")
 # A name is a part of a key in S3, and of a path where somebody keeps the file.
@@ -108,6 +114,17 @@ def _check_literals(call: ast.Call, origin: str, locations: Locations) -> Iterat
         if kind is None or kind not in [*ChartKind]:
             what = "must be a literal" if kind is None else f"cannot be {quote(kind)}"
             yield finding_at("chart_kind", call, f"the kind of a chart {what}; write one of {_KINDS}")
+            return
+        given = {keyword.arg for keyword in call.keywords}
+        needed, useless = _AXES.get(ChartKind(kind), _X_AND_Y)
+        for axis in needed:
+            if axis not in given:
+                message = f'a {kind} chart needs the name of a column for {axis}: {axis}="…"'
+                yield finding_at("answer_argument", call, message)
+        for axis in useless:
+            if axis in given:
+                message = f"a {kind} chart has no {axis}, because it counts the rows; remove {axis}="
+                yield finding_at("answer_argument", call, message)
     elif origin == f"{ANSWER}.file":
         name = locations.literal(argument(call, 1, "name"))
         if name is None or not name.endswith(_SUFFIXES) or _FILE_NAME.fullmatch(name) is None:
