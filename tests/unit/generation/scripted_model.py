@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NoReturn, TypeAlias
 from strands.models import Model
 
 from raylane_common.settings import GenerationSettings
+from raylane_common.wire.generate import Engine
 from raylane_common.wire.sources import Column, ColumnType, FileSource
 from raylane_worker.generation.agents.generator import AgentGenerator
 from raylane_worker.generation.port import WritingTask
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from strands.types.streaming import StreamEvent
     from strands.types.tools import ToolSpec
 
-    from raylane_common.wire.generate import CodeVersion
+    from raylane_common.wire.generate import CodeVersion, Predecessor
     from raylane_common.wire.sources import Source
     from raylane_worker.generation.port import Draft
 
@@ -111,10 +112,18 @@ def csv(session: str = "sess-a", filename: str = "weather.csv") -> FileSource:
 def task(
     *sources: Source,
     prompt: str = "average temp_max by weather",
-    small: bool = True,
+    engine: Engine = Engine.LOCAL,
+    continues: Predecessor | None = None,
     previous: CodeVersion | None = None,
 ) -> WritingTask:
-    return WritingTask(job_id="job-1", prompt=prompt, sources=sources or (csv(),), small=small, previous=previous)
+    return WritingTask(
+        job_id="job-1",
+        prompt=prompt,
+        sources=sources or (csv(),),
+        engine=engine,
+        continues=continues,
+        previous=previous,
+    )
 
 
 async def say_nothing(piece: str) -> None:

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Final
 
 from strands import tool
 
+from raylane_common.wire.generate import Engine
 from raylane_worker.generation.agents.agent import make_agent
 from raylane_worker.generation.agents.briefing import clip, describe_source, load_prompt
+from raylane_worker.generation.checks.allowed.modules import MODULES
 from raylane_worker.generation.checks.cluster import MISSING_PACKAGES
-from raylane_worker.generation.checks.names import IMPORTABLE
 from raylane_worker.generation.port import Draft
 
 if TYPE_CHECKING:
@@ -27,7 +28,19 @@ CODER: Final = "code_generation_agent"
 # The longest text of a model that is kept in a record or quoted in an error. A sentence is shorter.
 MAX_SENTENCE_CHARACTERS: Final = 500
 
-_PROMPT: Final = load_prompt("code_generation", imports=IMPORTABLE, missing=", ".join(MISSING_PACKAGES))
+
+def _coder_prompt(engine: Engine) -> str:
+    """Returns the system prompt for scripts of this engine."""
+    modules = (name for name in sorted(MODULES) if engine is Engine.DISTRIBUTED or name.partition(".")[0] != "ray")
+    return load_prompt(
+        "code_generation",
+        engine=load_prompt(f"engine_{engine}").rstrip(),
+        imports=", ".join(modules),
+        missing=", ".join(MISSING_PACKAGES),
+    )
+
+
+PROMPTS: Final = {engine: _coder_prompt(engine) for engine in Engine}
 _ALREADY_SUBMITTED: Final = "The work was submitted or declined already; this call is ignored."
 
 
@@ -47,11 +60,11 @@ class Submission:
 def make_coder(task: WritingTask, model: Model, submission: Submission, *, share_samples: bool = False) -> Agent:
     """Makes the coder. Its tools know only the sources of `task`, and fill in `submission`."""
     sources = [describe_source(source, share_samples=share_samples) for source in task.sources]
-    listed = json.dumps({"small_data": task.small, "sources": sources}, ensure_ascii=False)
+    listed = json.dumps({"engine": task.engine, "sources": sources}, ensure_ascii=False)
 
     @tool(name="get_data_sources")
     async def get_data_sources() -> str:
-        """Lists the sources that the script may read: location, format, columns with types. Takes no arguments."""
+        """Lists the sources that the script may read: location, and columns with types. Takes no arguments."""
         return listed
 
     @tool(name="submit_code")
@@ -84,7 +97,7 @@ def make_coder(task: WritingTask, model: Model, submission: Submission, *, share
     return make_agent(
         model,
         CODER,
-        _PROMPT,
+        PROMPTS[task.engine],
         [get_data_sources, submit_code, cannot],
         job_id=task.job_id,
         is_done=lambda: submission.is_made,

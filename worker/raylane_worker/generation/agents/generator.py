@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Final
 
 from raylane_common.errors import GenerationRefused, ModelUnavailable
 from raylane_worker.generation.agents.agent import last_text, run_agent, total_usage
-from raylane_worker.generation.agents.briefing import clip, request_blocks
+from raylane_worker.generation.agents.briefing import clip
 from raylane_worker.generation.agents.coder import CODER, MAX_SENTENCE_CHARACTERS, Submission, make_coder
+from raylane_worker.generation.agents.request import request_blocks
 from raylane_worker.generation.agents.supervisor import Delegation, make_supervisor
 from raylane_worker.generation.agents.text_stream import TextStream
 from raylane_worker.generation.providers.errors import explain
@@ -49,15 +50,20 @@ class AgentGenerator:
         fails or `version_timeout_s` passes, and `ModelMisconfigured` if the service refuses the request.
         """
         submission, delegation, text = Submission(), Delegation(), TextStream(say)
-        coder = make_coder(task, self._model, submission, share_samples=self._settings.share_samples)
+        share_samples = self._settings.share_samples
+        coder = make_coder(task, self._model, submission, share_samples=share_samples)
 
         async def run_coder(notes: str) -> AgentResult:
-            return await run_agent(coder, request_blocks(task, notes), self._settings, text)
+            return await run_agent(
+                coder, request_blocks(task, notes, share_samples=share_samples), self._settings, text
+            )
 
         supervisor = make_supervisor(task, self._model, delegation, run_coder)
         try:
             async with asyncio.timeout(self._settings.version_timeout_s) as deadline:
-                result = await run_agent(supervisor, request_blocks(task), self._settings, text)
+                result = await run_agent(
+                    supervisor, request_blocks(task, share_samples=share_samples), self._settings, text
+                )
         except Exception as error:  # any client of any provider; `explain` returns an unknown exception unchanged
             if deadline.expired():
                 raise ModelUnavailable(
