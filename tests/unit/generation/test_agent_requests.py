@@ -97,7 +97,7 @@ def test_an_empty_answer_is_questioned() -> None:
     _, feedback = texts(task(previous=previous))
     assert feedback.startswith("Version 1 of the script ran, but its answer is in doubt:\n\nthe old code\n")
     assert f"Its answer was not taken: {EMPTY}\n" in feedback
-    for word in ("spelling", "types", "dates", "join", "answer.note"):
+    for word in ("shapes of texts", "dates", "join", "answer.note"):
         assert word in feedback
     assert "FAILED" not in feedback
     assert "failed" not in feedback

@@ -8,57 +8,79 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from raylane_common.wire.generate import Engine
 from raylane_common.wire.sources import ColumnType
-from raylane_worker.generation.agents import coder
 from raylane_worker.generation.agents.briefing import load_prompt
+from raylane_worker.generation.agents.coder import PROMPTS
 from raylane_worker.generation.checks.allowed.modules import MODULES
 from raylane_worker.generation.checks.cluster import MISSING_PACKAGES
 from raylane_worker.generation.verify import verify
-from tests.unit.generation.ray_cases import script
 from tests.unit.generation.schemas import column, csv_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PROMPT: Final = coder._PROMPT
-EXAMPLE, BETA = re.findall(r"```python\n(.*?)```", PROMPT, re.DOTALL)
-INLINE: Final = re.findall(r"`([^`\n]+)`", re.sub(r"```python\n.*?```", "", PROMPT, flags=re.DOTALL))
-# The source of the example.
+_BLOCKS: Final = {engine: re.findall(r"```python\n(.*?)```", PROMPTS[engine], re.DOTALL) for engine in Engine}
+EXAMPLES: Final = {engine: example for engine, (example, _) in _BLOCKS.items()}
+BETA: Final = _BLOCKS[Engine.LOCAL][1]
+INLINE: Final = re.findall(
+    r"`([^`\n]+)`", re.sub(r"```python\n.*?```", "", load_prompt("code_generation"), flags=re.DOTALL)
+)
+# The source of the examples.
 LAKE: Final = csv_source(
     "sales.csv",
     (
         column("city", ColumnType.STRING),
+        column("kind", ColumnType.STRING),
         column("price", ColumnType.NUMBER),
         column("amount", ColumnType.INTEGER),
     ),
     s3_uri="s3://lake/sessions/ada/csv/sales.csv",
 )
 
+each_engine = pytest.mark.parametrize("engine", Engine)
 
-def test_the_modules_in_the_prompt_and_in_the_finding_are_those_that_the_checks_allow() -> None:
-    (listed,) = re.findall(r"^- Modules: ([\w., ]+?)\. ", PROMPT, re.MULTILINE)
-    assert set(listed.split(", ")) == set(MODULES)
-    (finding,) = verify(script("import scipy.stats"), [LAKE, csv_source("sales.csv")])[:1]
+
+@each_engine
+def test_the_modules_in_the_prompt_and_in_the_finding_are_those_that_the_checks_allow(engine: Engine) -> None:
+    (listed,) = re.findall(r"^- Modules: ([\w., ]+?)\. ", PROMPTS[engine], re.MULTILINE)
+    expected = {name for name in MODULES if engine is Engine.DISTRIBUTED or name.split(".")[0] != "ray"}
+    assert set(listed.split(", ")) == expected
+    (finding,) = verify(EXAMPLES[engine] + "import scipy.stats\n", [LAKE], engine)[:1]
     assert finding.message.endswith(f"; use only {listed}")
 
 
-def test_the_prompt_names_the_packages_that_are_missing_and_nothing_is_left_to_fill_in() -> None:
-    assert f"but not {', '.join(MISSING_PACKAGES)}." in PROMPT
-    assert re.findall(r"\{(imports|missing)\}", PROMPT) == []
+@each_engine
+def test_the_prompt_names_the_packages_that_are_missing_and_nothing_is_left_to_fill_in(engine: Engine) -> None:
+    assert f"but not {', '.join(MISSING_PACKAGES)}." in PROMPTS[engine]
+    assert re.findall(r"\{(engine|imports|missing)\}", PROMPTS[engine]) == []
     assert load_prompt("supervisor").count("{") == 0
 
 
-def test_the_prompt_costs_about_2500_tokens_at_most() -> None:
+@pytest.mark.parametrize(("engine", "characters"), [(Engine.LOCAL, 8_000), (Engine.DISTRIBUTED, 10_000)])
+def test_the_prompt_costs_about_2500_tokens_at_most_and_2000_without_ray(engine: Engine, characters: int) -> None:
     """At four characters per token, which is what English and Python have."""
-    assert len(PROMPT) <= 10_000
+    assert len(PROMPTS[engine]) <= characters
 
 
-def test_the_example_passes_verification() -> None:
-    assert verify(EXAMPLE, [LAKE]) == []
+def test_each_prompt_is_about_its_own_engine() -> None:
+    local, distributed = PROMPTS[Engine.LOCAL], PROMPTS[Engine.DISTRIBUTED]
+    assert re.findall(r"\bray\.|Dataset|take_all|block", local) == []
+    assert "merge" not in distributed
+    for word in ("print(", "override_num_blocks", "read_csv", "small_data", "reader"):
+        assert word not in local + distributed
 
 
-def test_the_function_for_p_values_passes_verification() -> None:
-    assert verify(f"import math\n{BETA}\n{EXAMPLE}print(beta(1.0, 2.0, 0.5))\n", [LAKE]) == []
+@each_engine
+def test_the_example_passes_verification_and_fits_on_a_screen(engine: Engine) -> None:
+    assert verify(EXAMPLES[engine], [LAKE], engine) == []
+    assert len(EXAMPLES[engine].splitlines()) < 25
+
+
+@each_engine
+def test_the_function_for_p_values_passes_verification(engine: Engine) -> None:
+    script = f'import math\n{BETA}\n{EXAMPLES[engine]}answer.value("p", beta(1.0, 2.0, 0.5))\n'
+    assert verify(script, [LAKE], engine) == []
 
 
 # From tables of critical values: the formula's variables, and the two-sided level.

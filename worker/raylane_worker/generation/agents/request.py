@@ -48,9 +48,8 @@ _EARLIER_CODE: Final = """\
 This script answered it. It may be of another engine, or of a generator with another style; write the new one as your \
 own instructions say:"""
 _QUESTIONED: Final = """\
-Find the cause. Does a filter leave rows: spelling and capitals of texts (see the shapes in the profile), types, range \
-of dates? Do the keys of a join match? Are only missing values left? Does each way through the script give an answer? \
-If the answer really is empty, submit a script that gives it with an `answer.note` that says why; it is taken then."""
+Find the cause: the profile has the shapes of texts and the range of dates; the keys of a join may not match. If the \
+answer really is empty, say why in an `answer.note` beside it; then it is taken."""
 
 
 def request_blocks(task: WritingTask, notes: str = "", *, share_samples: bool = False) -> list[ContentBlock]:
