@@ -1,0 +1,180 @@
+"""What the prompt for the local engine says is true: each piece runs on frames that the kit reads.
+
+test_prompt_on_ray does the same for the distributed engine.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from raylane_common.wire.generate import Engine
+from raylane_worker.generation.agents.briefing import load_prompt
+from raylane_worker.run_kit import kit_files, source_file
+from tests.helpers.files import uploaded
+
+if TYPE_CHECKING:
+    from raylane_common.wire.sources import FileSource
+
+RUNNER: Final = Path(__file__).parent.parent.parent / "integration" / "prompt_runner.py"
+RESULTS: Final = "RESULTS "
+SALES: Final = """\
+city,price,amount,sold,day,at,id,key
+Köln,1.5,1,true,2020-01-01,10:30:00,9000000000000000000,a
+Köln,2.5,2,false,2020-01-02,09:00:00,9000000000000000000,
+,4.0,,true,2020-02-01,10:30:00,,b
+Bonn,,8,,,,2,
+"""
+BEGINNING: Final = """\
+import datetime
+from decimal import Decimal
+import json
+import numpy as np
+import pandas as pd
+from raylane_run import read
+frame = read({location!r})
+x = frame["price"]
+edges = [0, 2, 4]
+"""
+# What the prompt says: (piece, what it prints).
+STATEMENTS: Final = {
+    "types": (
+        "print(frame.dtypes.map(str).to_dict())",
+        (
+            "{'city': 'object', 'price': 'float64', 'amount': 'float64', 'sold': 'object', 'day': 'datetime64[s]', "
+            "'at': 'object', 'id': 'object', 'key': 'object'}"
+        ),
+    ),
+    "integers stay exact": ("print(frame['id'].sum() == 18 * 10**18 + 2, type(frame['id'][0]).__name__)", "True int"),
+    "times": ("print(frame['at'].min() == datetime.time(9), (frame['at'] < datetime.time(10)).sum())", "True 1"),
+    "a missing cell is NaN or NaT": (
+        "print(frame.isna().sum().sum(), frame['day'][3], frame['city'][2], (frame['city'] == '').any())",
+        "9 NaT nan False",
+    ),
+    "rows keep their order": ("print(frame['amount'].tolist())", "[1.0, 2.0, nan, 8.0]"),
+    "dates are compared with text": (
+        'print((frame["day"] >= "2020-01-31").tolist(), (frame["day"] >= pd.Timestamp("2020-01-31")).sum())',
+        "[False, False, True, False] 1",
+    ),
+    "a date is no timestamp": ("print((frame['day'] == datetime.date(2020, 1, 1)).any())", "False"),
+    "unequal and not are true for missing cells": (
+        "print((x < 9).sum(), (x != 1.5).sum(), (~(x < 9)).sum(), ((x != 1.5) & frame['price'].notna()).sum())",
+        "3 3 1 2",
+    ),
+    "parts of texts": (
+        'print(frame["city"].str.contains("öl", regex=False, na=False).tolist())',
+        "[True, True, False, False]",
+    ),
+    "booleans with missing values": (
+        'print((frame["sold"] == True).tolist(), frame["sold"].sum())',
+        "[True, False, True, False] 2",
+    ),
+    "groups of missing keys": (
+        "print(frame.groupby('city').ngroups, frame.groupby('city', dropna=False).ngroups)",
+        "2 3",
+    ),
+    "sums of missing values": (
+        (
+            "bonn = frame[frame['city'] == 'Bonn'].groupby('city')['price']\nprint(bonn.sum()[0:].tolist(), "
+            "bonn.sum(min_count=1).tolist())"
+        ),
+        "[0.0] [nan]",
+    ),
+    "missing keys match each other": (
+        (
+            "other = frame[['key', 'amount']]\n"
+            "print(len(frame.merge(other, on='key')), len(frame.merge(other.dropna(subset=['key']), on='key')), "
+            "len(frame.merge(other.dropna(subset=['key']), on='key', how='left', validate='many_to_one')))"
+        ),
+        "6 2 4",
+    ),
+    "months and years": (
+        'print(frame["day"].dt.strftime("%Y-%m").tolist(), frame["day"].dt.year.dtype)',
+        "['2020-01', '2020-01', '2020-02', nan] float64",
+    ),
+    "bins": (
+        (
+            'banded = frame.assign(band=pd.cut(frame["price"], edges, labels=["low", "high"]))\n'
+            "print(banded.groupby(\"band\", observed=True)['price'].sum().reset_index().values.tolist())"
+        ),
+        "[['low', 1.5], ['high', 6.5]]",
+    ),
+    "decimals": (
+        (
+            "prices = pd.Series([Decimal('1.10'), Decimal('2.20'), np.nan], dtype=object)\n"
+            "print(prices.sum(), (prices.astype(float) * x).tolist())"
+        ),
+        "3.30 [1.6500000000000001, 5.5, nan, nan]",
+    ),
+    "correlations": (
+        (
+            'ranks = frame.corr(method="spearman", numeric_only=True).rename_axis("column").reset_index()\n'
+            "print(ranks.columns.tolist(), ranks['column'].tolist(), ranks['price'].tolist())"
+        ),
+        "['column', 'price', 'amount'] ['price', 'amount'] [1.0, 1.0]",
+    ),
+    "counts of values": (
+        'print(frame["city"].value_counts(dropna=False).reset_index().values.tolist())',
+        "[['Köln', 2], [nan, 1], ['Bonn', 1]]",
+    ),
+    "what pandas and numpy have": (
+        (
+            "print([name for name in 'ffill map pivot_table'.split() if not hasattr(frame, name)],"
+            " pd.date_range('2020', periods=2, freq='ME').size, pd.date_range('2020', periods=2, freq='h').size,"
+            " hasattr(np, 'trapezoid'), np.std([1, 2]), np.std([1, 2], ddof=1) == pd.Series([1, 2]).std())\n"
+            'frame.loc[x > 2, "x"] = 1\nprint(frame["x"].sum())'
+        ),
+        "[] 2 2 True 0.5 True\n2.0",
+    ),
+    "a seed": ("print(frame.sample(2, random_state=0).equals(frame.sample(2, random_state=0)))", "True"),
+}
+
+
+def local_run(directory: Path, source: FileSource, data: dict[str, bytes], files: dict[str, str]) -> str:
+    """Runs `main.py` of the files with the kit, as the local engine does, and returns what it prints."""
+    path = directory / "data"
+    path.write_bytes(data[source.readable_location.removeprefix("s3://lake/")])
+    described = source_file([source], {}, Engine.LOCAL, small=True)
+    for name, text in {**kit_files(), **described, **files}.items():
+        target = directory / name
+        target.parent.mkdir(exist_ok=True)
+        target.write_text(text.replace(source.readable_location, str(path)) if name in described else text, "utf-8")
+    command = [sys.executable, "-m", "raylane_run"]
+    environment = {"RAYLANE_LOCAL": "1", "PATH": ""}
+    run = subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
+    return run.stdout
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str | None]]:
+    """The output and the exception of each piece; all of them in one process, since most of its time is imports."""
+    source, data = uploaded("sales.csv", SALES.encode(), bucket="lake", session_id="ada")
+    pieces = [piece for piece, _ in STATEMENTS.values()]
+    files = {
+        "main.py": RUNNER.read_text("utf-8"),
+        "pieces.json": json.dumps([BEGINNING.format(location=source.location), pieces]),
+    }
+    output = local_run(tmp_path_factory.mktemp("local"), source, data, files)
+    (line,) = [line for line in output.splitlines() if line.startswith(RESULTS)]
+    return dict(zip(STATEMENTS, json.loads(line.removeprefix(RESULTS)), strict=True))
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_what_the_prompt_says_about_pandas_is_true(name: str, results: dict[str, list[str | None]]) -> None:
+    assert results[name] == [f"{STATEMENTS[name][1]}\n", None]
+
+
+def test_each_snippet_of_the_prompt_is_in_a_piece() -> None:
+    prose = re.sub(r"```python\n.*?```", "", load_prompt("engine_local"), flags=re.DOTALL)
+    pieces = "\n".join(piece for piece, _ in STATEMENTS.values()).replace("'", '"').replace("öl", "text")
+    snippets = [
+        text.replace("2024", "2020") for text in re.findall(r"`([^`\n]*[(\[][^`\n]*)`", prose) if "…" not in text
+    ]
+    assert [text for text in snippets if text not in pieces] == []
