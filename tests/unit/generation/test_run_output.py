@@ -65,6 +65,9 @@ KeyError: 'missing'""",
   line 10, in down: return down(n + 1)
 RecursionError: maximum recursion depth exceeded""",
     "exit": "cannot answer",
+    "kit": f"""{ONLY}  line 3, in <module>: sales = read("s3://lake/sessions/ada/csv/sale.csv")
+raylane_run.sources.SourceError: no source is at 's3://lake/sessions/ada/csv/sale.csv'; the nearest ones are \
+'s3://lake/sessions/ada/csv/sales.csv'""",
 }
 
 
@@ -87,6 +90,10 @@ def test_lines_about_waiting_progress_and_other_processes_are_left_out() -> None
 2026-11-26 20:27:45,466\tWARNING resource_manager.py:820 -- The cluster is full. The job may hang forever.
 [2026-11-26 20:27:45,466 W 123 456] core_worker.cc:1: a line of another process
 (raylet) A worker died
+(autoscaler +5s) Tip: use `ray status` to view detailed cluster status.
+\x1b[36m(pid=gcs_server)\x1b[0m [2026-11-27 08:00:00,001 E 12 12] Failed to kill actor 00ff: GrpcUnavailable
+(pid=22296, ip=fd00::1) a line of another process
+(pid=22296) and its next one [repeated 3x across cluster]
 \x1b[36m(MapBatches(ratio) pid=22296)\x1b[0m Traceback (most recent call last):
 \x1b[36m(MapBatches(ratio) pid=22296, ip=10.0.0.1)\x1b[0m TypeError: not this one
 Running 0: 45%|####      | 9/20 [00:01<00:01, 9.0 row/s]
@@ -94,8 +101,11 @@ Running 0: 45%|####      | 9/20 [00:01<00:01, 9.0 row/s]
   something()
 2020-01-01 10:00:00,1 is a row of the data
 total (by pid): 3
+(pid of nobody)
 """
-    assert shorten(output, is_cut=False) == "2020-01-01 10:00:00,1 is a row of the data\ntotal (by pid): 3"
+    assert shorten(output, is_cut=False) == (
+        "2020-01-01 10:00:00,1 is a row of the data\ntotal (by pid): 3\n(pid of nobody)"
+    )
 
 
 def test_a_long_output_is_bounded_and_keeps_the_end_of_what_was_printed_and_the_exception() -> None:
@@ -111,6 +121,31 @@ def test_a_long_output_is_bounded_and_keeps_the_end_of_what_was_printed_and_the_
     assert short.endswith("long the end")
 
 
-@given(st.text(), st.booleans())
-def test_any_text_is_shortened(text: str, is_cut: bool) -> None:
-    assert len(shorten(text, is_cut=is_cut)) <= max(MAX_CHARACTERS, 2 * len(text) + 50)
+def test_a_long_message_of_the_kit_is_whole_and_one_of_others_loses_its_middle() -> None:
+    columns = ", ".join(f"'column {number}'" for number in range(150))
+    message = f"ValueError: there is no column 'total'; the data has {columns}, and that is all"
+    script = '  File "/tmp/x/main.py", line 5, in <module>\n    answer.chart("bar", data=frame, x="city", y="total")\n'
+    kit = '  File "/tmp/x/raylane_run/charts.py", line 7, in chart\n    raise ValueError(text)\n'
+    pandas = '  File "/opt/site-packages/pandas/frame.py", line 7, in get\n    raise ValueError(text)\n'
+    start = "Traceback (most recent call last):\n"
+    assert len(message) > 2_000
+    assert shorten(start + script + kit + message, is_cut=False).endswith(f"\n{message}")
+    for frames in (script + pandas, kit + script, script + kit + pandas):
+        assert " … " in shorten(start + frames + message, is_cut=False)
+
+
+@pytest.mark.parametrize("name", sorted(EXPECTED.keys() - {"exit"}))
+def test_without_what_it_printed_only_the_exceptions_are_left(name: str) -> None:
+    output = (OUTPUTS / f"{name}.txt").read_text("utf-8")
+    failures = ONLY + EXPECTED[name].partition(ONLY)[2]
+    assert shorten(f"Agnes,7\n{output}", is_cut=name in CUT, with_printed=False) == failures
+
+
+def test_a_run_without_an_exception_has_nothing_but_what_it_printed() -> None:
+    assert shorten("Agnes | 7\n", is_cut=False, with_printed=False) == ""
+
+
+@given(st.text(), st.booleans(), st.booleans())
+def test_any_text_is_shortened(text: str, is_cut: bool, with_printed: bool) -> None:
+    longest = max(MAX_CHARACTERS, 2 * len(text) + 50)
+    assert len(shorten(text, is_cut=is_cut, with_printed=with_printed)) <= longest
