@@ -10,19 +10,20 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import pytest
 
+from raylane_common.wire.answer import Answer, AnswerChart, AnswerTable, AnswerValue, ChartKind
 from raylane_common.wire.generate import Engine
 from raylane_worker.generation.agents.briefing import load_prompt
+from raylane_worker.generation.verify import verify
 from raylane_worker.run_kit import kit_files, source_file
 from tests.helpers.files import uploaded
-
-if TYPE_CHECKING:
-    from raylane_common.wire.sources import FileSource
+from tests.unit.generation.test_prompts import EXAMPLES
 
 RUNNER: Final = Path(__file__).parent.parent.parent / "integration" / "prompt_runner.py"
+LOCATION: Final = "s3://lake/sessions/ada/csv/sales.csv"
 RESULTS: Final = "RESULTS "
 SALES: Final = """\
 city,price,amount,sold,day,at,id,key
@@ -136,17 +137,68 @@ STATEMENTS: Final = {
 }
 
 
-def local_run(directory: Path, source: FileSource, data: dict[str, bytes], files: dict[str, str]) -> str:
-    """Runs `main.py` of the files with the kit, as the local engine does, and returns what it prints."""
-    path = directory / "data"
-    path.write_bytes(data[source.readable_location.removeprefix("s3://lake/")])
+# Lines for the example of either engine. A missing city and a missing price are among them.
+EXAMPLE_CSV: Final = """\
+city,kind,price,amount
+Köln,retail,1.5,2
+Köln,retail,2.5,4
+Bonn,retail,4.0,3
+,retail,1.0,1
+Bonn,retail,,5
+Bonn,retail,9.0,0
+Bonn,wholesale,0.5,100
+"""
+# What the example finds in them.
+EXAMPLE_MEAN: Final = 2.25
+EXAMPLE_ROWS: Final = (("Köln", 13.0, 2.0, 2), ("Bonn", 12.0, 4.0, 2), (None, 1.0, 1.0, 1))
+# Each line of the prompt's section about the answer.
+ANSWERS: Final = f"""\
+from raylane_run import answer, read, require_text
+
+data = read({{location!r}})
+require_text(data, "city", "Köln", "Bonn")
+require_text(data, "kind", "whole", contains=True)
+answer.value("mean price", {EXAMPLE_MEAN}, unit="EUR")
+answer.table(data, title="All rows")
+answer.chart("bar", data=data, x="city", y="price", title="Prices")
+answer.chart("line", data=data, x="amount", y="price", color="city")
+answer.chart("scatter", data=data, x="amount", y="price", color="kind")
+answer.chart("pie", data=data, x="kind", y="amount")
+answer.chart("histogram", data=data, x="price")
+answer.chart("box", data=data, y="price", color="city")
+answer.file(data, "name.parquet")
+answer.file(data, "name.csv")
+answer.file(data, "name.json")
+answer.note("Wholesale is included.")
+"""
+
+
+def run_script(directory: Path, csv: str, script: str, **files: str) -> str:
+    """Runs a script of the local engine with the kit, on one source. Returns what it prints.
+
+    `{location!r}` in the script becomes the location of the source. The answer is written into `out`.
+    """
+    source, objects = uploaded("sales.csv", csv.encode(), bucket="lake", session_id="ada")
+    (directory / "data").write_bytes(objects[source.readable_location.removeprefix("s3://lake/")])
     described = source_file([source], {}, Engine.LOCAL, small=True)
-    for name, text in {**kit_files(), **described, **files}.items():
+    local = {name: text.replace(source.readable_location, str(directory / "data")) for name, text in described.items()}
+    # The location itself is read, unless there is a copy.
+    local = {
+        name: text.replace(f'"uri": "{directory / "data"}"', f'"uri": "{source.location}"')
+        for name, text in local.items()
+    }
+    for name, text in {
+        **kit_files(),
+        **local,
+        **files,
+        "main.py": script.replace("{location!r}", repr(source.location)),
+    }.items():
         target = directory / name
         target.parent.mkdir(exist_ok=True)
-        target.write_text(text.replace(source.readable_location, str(path)) if name in described else text, "utf-8")
+        target.write_text(text, "utf-8")
+    (directory / "out").mkdir()
     command = [sys.executable, "-m", "raylane_run"]
-    environment = {"RAYLANE_LOCAL": "1", "PATH": ""}
+    environment = {"RAYLANE_OUTPUT_URI": str(directory / "out")}
     run = subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
     return run.stdout
@@ -155,13 +207,8 @@ def local_run(directory: Path, source: FileSource, data: dict[str, bytes], files
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str | None]]:
     """The output and the exception of each piece; all of them in one process, since most of its time is imports."""
-    source, data = uploaded("sales.csv", SALES.encode(), bucket="lake", session_id="ada")
-    pieces = [piece for piece, _ in STATEMENTS.values()]
-    files = {
-        "main.py": RUNNER.read_text("utf-8"),
-        "pieces.json": json.dumps([BEGINNING.format(location=source.location), pieces]),
-    }
-    output = local_run(tmp_path_factory.mktemp("local"), source, data, files)
+    pieces = json.dumps([BEGINNING.format(location=LOCATION), [piece for piece, _ in STATEMENTS.values()]])
+    output = run_script(tmp_path_factory.mktemp("local"), SALES, RUNNER.read_text("utf-8"), **{"pieces.json": pieces})
     (line,) = [line for line in output.splitlines() if line.startswith(RESULTS)]
     return dict(zip(STATEMENTS, json.loads(line.removeprefix(RESULTS)), strict=True))
 
@@ -178,3 +225,47 @@ def test_each_snippet_of_the_prompt_is_in_a_piece() -> None:
         text.replace("2024", "2020") for text in re.findall(r"`([^`\n]*[(\[][^`\n]*)`", prose) if "…" not in text
     ]
     assert [text for text in snippets if text not in pieces] == []
+
+
+def test_each_piece_passes_verification() -> None:
+    source, _ = uploaded("sales.csv", SALES.encode(), bucket="lake", session_id="ada")
+    beginning = BEGINNING.format(location=LOCATION).replace("import read", "import answer, read")
+    for piece, _ in STATEMENTS.values():
+        assert verify(f'{beginning}{piece}\nanswer.value("n", 1)\n', [source], Engine.LOCAL) == [], piece
+
+
+def test_the_example_gives_its_answer(tmp_path: Path) -> None:
+    printed = run_script(tmp_path, EXAMPLE_CSV, EXAMPLES[Engine.LOCAL])
+    assert "Retail by city" in printed
+    check_example(Answer.model_validate_json((tmp_path / "out" / "answer.json").read_bytes()))
+
+
+def check_example(answer: Answer) -> None:
+    """Checks the answer of the example of either engine."""
+    value, table, chart = answer.items
+    assert isinstance(value, AnswerValue)
+    assert (value.name, value.value) == ("mean price", EXAMPLE_MEAN)
+    assert isinstance(table, AnswerTable)
+    assert [column.name for column in table.columns] == ["city", "total", "median", "rows"]
+    assert table.rows == EXAMPLE_ROWS
+    assert isinstance(chart, AnswerChart)
+    assert (chart.kind, chart.x, chart.y, len(chart.rows)) == ("bar", "city", "total", 3)
+
+
+def test_what_the_prompt_says_about_the_answer_is_true(tmp_path: Path) -> None:
+    source, _ = uploaded("sales.csv", EXAMPLE_CSV.encode(), bucket="lake", session_id="ada")
+    assert verify(ANSWERS.replace("{location!r}", repr(LOCATION)), [source], Engine.LOCAL) == []
+    run_script(tmp_path, EXAMPLE_CSV, ANSWERS)
+    answer = Answer.model_validate_json((tmp_path / "out" / "answer.json").read_bytes())
+    assert [item.type for item in answer.items] == ["value", "table", *["chart"] * 6, *["file"] * 3]
+    assert [item.kind for item in answer.items if isinstance(item, AnswerChart)] == [*ChartKind]
+    assert {path.name for path in (tmp_path / "out").iterdir()} >= {"name.parquet", "name.csv", "name.json"}
+    assert answer.notes == ("Wholesale is included.",)
+
+
+def test_a_text_that_no_row_has_ends_the_script_with_a_note(tmp_path: Path) -> None:
+    run_script(tmp_path, EXAMPLE_CSV.replace("retail", "Retail"), EXAMPLES[Engine.LOCAL])
+    answer = Answer.model_validate_json((tmp_path / "out" / "answer.json").read_bytes())
+    assert answer.items == ()
+    (note,) = answer.notes
+    assert "'Retail'" in note

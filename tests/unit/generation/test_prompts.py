@@ -12,7 +12,7 @@ from raylane_common.wire.generate import Engine
 from raylane_common.wire.sources import ColumnType
 from raylane_worker.generation.agents.briefing import load_prompt
 from raylane_worker.generation.agents.coder import PROMPTS
-from raylane_worker.generation.checks.allowed.modules import MODULES
+from raylane_worker.generation.checks.allowed.modules import modules_of
 from raylane_worker.generation.checks.cluster import MISSING_PACKAGES
 from raylane_worker.generation.verify import verify
 from tests.unit.generation.schemas import column, csv_source
@@ -44,8 +44,7 @@ each_engine = pytest.mark.parametrize("engine", Engine)
 @each_engine
 def test_the_modules_in_the_prompt_and_in_the_finding_are_those_that_the_checks_allow(engine: Engine) -> None:
     (listed,) = re.findall(r"^- Modules: ([\w., ]+?)\. ", PROMPTS[engine], re.MULTILINE)
-    expected = {name for name in MODULES if engine is Engine.DISTRIBUTED or name.split(".")[0] != "ray"}
-    assert set(listed.split(", ")) == expected
+    assert set(listed.split(", ")) == modules_of(engine)
     (finding,) = verify(EXAMPLES[engine] + "import scipy.stats\n", [LAKE], engine)[:1]
     assert finding.message.endswith(f"; use only {listed}")
 

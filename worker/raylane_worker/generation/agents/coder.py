@@ -14,8 +14,8 @@ from strands import tool
 from raylane_common.wire.generate import Engine
 from raylane_worker.generation.agents.agent import make_agent
 from raylane_worker.generation.agents.briefing import clip, describe_source, load_prompt
-from raylane_worker.generation.checks.allowed.modules import MODULES
 from raylane_worker.generation.checks.cluster import MISSING_PACKAGES
+from raylane_worker.generation.checks.names import importable
 from raylane_worker.generation.port import Draft
 
 if TYPE_CHECKING:
@@ -31,11 +31,10 @@ MAX_SENTENCE_CHARACTERS: Final = 500
 
 def _coder_prompt(engine: Engine) -> str:
     """Returns the system prompt for scripts of this engine."""
-    modules = (name for name in sorted(MODULES) if engine is Engine.DISTRIBUTED or name.partition(".")[0] != "ray")
     return load_prompt(
         "code_generation",
         engine=load_prompt(f"engine_{engine}").rstrip(),
-        imports=", ".join(modules),
+        imports=importable(engine),
         missing=", ".join(MISSING_PACKAGES),
     )
 
