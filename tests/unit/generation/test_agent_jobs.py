@@ -1,4 +1,4 @@
-"""Jobs whose code the agents write, from the first version to the answer: a scripted model, and runs that are played."""
+"""Jobs whose code the agents write, up to the answer. The model is scripted, and the runs are played."""
 
 from __future__ import annotations
 

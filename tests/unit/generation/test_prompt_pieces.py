@@ -10,7 +10,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
@@ -18,9 +18,14 @@ from raylane_common.wire.answer import Answer, AnswerChart, AnswerTable, AnswerV
 from raylane_common.wire.generate import Engine
 from raylane_worker.generation.agents.briefing import load_prompt
 from raylane_worker.generation.verify import verify
-from raylane_worker.run_kit import kit_files, source_file
+from raylane_worker.run_kit import LAUNCHER, kit_files, source_file
 from tests.helpers.files import uploaded
 from tests.unit.generation.test_prompts import EXAMPLES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from raylane_common.wire.sources import FileSource
 
 RUNNER: Final = Path(__file__).parent.parent.parent / "integration" / "prompt_runner.py"
 LOCATION: Final = "s3://lake/sessions/ada/csv/sales.csv"
@@ -128,10 +133,10 @@ STATEMENTS: Final = {
         (
             "print([name for name in 'ffill map pivot_table'.split() if not hasattr(frame, name)],"
             " pd.date_range('2020', periods=2, freq='ME').size, pd.date_range('2020', periods=2, freq='h').size,"
-            " hasattr(np, 'trapezoid'), np.std([1, 2]), np.std([1, 2], ddof=1) == pd.Series([1, 2]).std())\n"
+            " np.trapezoid([1, 3]), np.std([1, 2]), np.std([1, 2], ddof=1) == pd.Series([1, 2]).std())\n"
             'frame.loc[x > 2, "x"] = 1\nprint(frame["x"].sum())'
         ),
-        "[] 2 2 True 0.5 True\n2.0",
+        "[] 2 2 2.0 0.5 True\n2.0",
     ),
     "a seed": ("print(frame.sample(2, random_state=0).equals(frame.sample(2, random_state=0)))", "True"),
 }
@@ -173,31 +178,29 @@ answer.note("Wholesale is included.")
 """
 
 
+def files_of(source: FileSource, objects: Mapping[str, bytes], directory: Path, engine: Engine) -> dict[str, str]:
+    """Returns the files beside a script that reads the source, whose bytes are written into the directory."""
+    path = directory / "data"
+    path.write_bytes(objects[source.readable_location.removeprefix("s3://lake/")])
+    (name, text), *_ = source_file([source], {}, engine, small=True).items()
+    described = json.loads(text)
+    described["sources"][0]["location"] = str(path)
+    return {**kit_files(), name: json.dumps(described)}
+
+
 def run_script(directory: Path, csv: str, script: str, **files: str) -> str:
-    """Runs a script of the local engine with the kit, on one source. Returns what it prints.
+    """Runs a script of the local engine on one source, as a run does. Returns what it prints.
 
     `{location!r}` in the script becomes the location of the source. The answer is written into `out`.
     """
     source, objects = uploaded("sales.csv", csv.encode(), bucket="lake", session_id="ada")
-    (directory / "data").write_bytes(objects[source.readable_location.removeprefix("s3://lake/")])
-    described = source_file([source], {}, Engine.LOCAL, small=True)
-    local = {name: text.replace(source.readable_location, str(directory / "data")) for name, text in described.items()}
-    # The location itself is read, unless there is a copy.
-    local = {
-        name: text.replace(f'"uri": "{directory / "data"}"', f'"uri": "{source.location}"')
-        for name, text in local.items()
-    }
-    for name, text in {
-        **kit_files(),
-        **local,
-        **files,
-        "main.py": script.replace("{location!r}", repr(source.location)),
-    }.items():
+    beside = files_of(source, objects, directory, Engine.LOCAL)
+    for name, text in {**beside, **files, "main.py": script.replace("{location!r}", repr(LOCATION))}.items():
         target = directory / name
         target.parent.mkdir(exist_ok=True)
         target.write_text(text, "utf-8")
     (directory / "out").mkdir()
-    command = [sys.executable, "-m", "raylane_run"]
+    command = [sys.executable, "-m", LAUNCHER]
     environment = {"RAYLANE_OUTPUT_URI": str(directory / "out")}
     run = subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
@@ -258,7 +261,7 @@ def test_what_the_prompt_says_about_the_answer_is_true(tmp_path: Path) -> None:
     run_script(tmp_path, EXAMPLE_CSV, ANSWERS)
     answer = Answer.model_validate_json((tmp_path / "out" / "answer.json").read_bytes())
     assert [item.type for item in answer.items] == ["value", "table", *["chart"] * 6, *["file"] * 3]
-    assert [item.kind for item in answer.items if isinstance(item, AnswerChart)] == [*ChartKind]
+    assert {item.kind for item in answer.items if isinstance(item, AnswerChart)} == {*ChartKind}
     assert {path.name for path in (tmp_path / "out").iterdir()} >= {"name.parquet", "name.csv", "name.json"}
     assert answer.notes == ("Wholesale is included.",)
 
