@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from raylane_common.errors import NoSources, NotUnderstood
+from raylane_common.wire.names import Engine
 from raylane_worker.generation.port import Draft
 from raylane_worker.generation.template.choose_source import parse_prompt
 from raylane_worker.generation.template.emit import emit_script
 from raylane_worker.generation.template.forms import with_forms
 from raylane_worker.generation.template.sentence import write_sentence
 from raylane_worker.generation.template.tokens import split_tokens
+from raylane_worker.generation.template.write_prompt import write_canonical
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -31,11 +33,12 @@ _MAX_TOKENS: Final = 200
 
 @dataclass(frozen=True)
 class TemplateScript:
-    """A script, one sentence on how the prompt was read, and the name of the template."""
+    """A script, one sentence on how the prompt was read, the name of the template, and the whole question as a prompt."""
 
     code: str
     interpreted_as: str
     template_id: str
+    question: str
 
 
 class TemplateGenerator:
@@ -47,12 +50,16 @@ class TemplateGenerator:
         The code depends only on the prompt and the sources, so `task.previous` is not used. Raises what the function
         `write` raises.
         """
-        script = await asyncio.to_thread(write, task.prompt, task.sources, small=task.small)
-        return Draft(code=script.code, interpreted_as=script.interpreted_as)
+        script = await asyncio.to_thread(write, task.prompt, task.sources, engine=task.engine, chart=task.chart)
+        return Draft(code=script.code, interpreted_as=script.interpreted_as, question=script.question)
 
 
-def write(prompt: str, sources: Sequence[Source], *, small: bool = False) -> TemplateScript:
-    """Returns the script that answers the prompt from one of the sources. If `small`, the script reads it as one block.
+def write(
+    prompt: str, sources: Sequence[Source], *, engine: Engine = Engine.LOCAL, chart: bool = True
+) -> TemplateScript:
+    """Returns the script that answers the prompt from one of the sources, for this engine.
+
+    It draws a chart that fits the answer, unless `chart` is false.
 
     Raises `NoSources`, `AmbiguousPrompt` (details: `choices`, prompts that have one reading), `NotUnderstood` (details:
     `unconsumed` words, `supported` forms with an example each), `NeedsModel`, `UnknownColumn` (details: `nearest`
@@ -71,9 +78,10 @@ def write(prompt: str, sources: Sequence[Source], *, small: bool = False) -> Tem
     digest = hashlib.sha256(prompt.encode(errors="surrogatepass")).hexdigest()[:16]
     header = f"# Written by Raylane's template generator: template {question.template_id}, prompt sha256:{digest}."
     return TemplateScript(
-        code=f"{header}\n{emit_script(question, small=small)}",
-        interpreted_as=write_sentence(question, small=small),
+        code=emit_script(question, header, engine=engine, chart=chart),
+        interpreted_as=write_sentence(question),
         template_id=question.template_id,
+        question=write_canonical(question),
     )
 
 

@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from raylane_worker.generation.columns import columns_of
 
 if TYPE_CHECKING:
+    from raylane_common.wire.names import ChartKind
     from raylane_common.wire.sources import Column, Source
 
-# The maximum number of rows that a script prints. More would not fit the end of the output that a record keeps.
+# The maximum number of rows that a prompt may ask for by number: as many as an answer holds itself.
 MAX_ROWS: Final = 1000
+# Quartiles require all values of a column in one process.
+_MAX_QUARTILE_BYTES: Final = 256 * 1024 * 1024
 
 # A decimal is a fraction with which whole numbers are compared.
 Value: TypeAlias = int | float | Decimal | str | bool | date | datetime
@@ -76,7 +79,7 @@ class Condition:
 
 @dataclass(frozen=True)
 class Preview:
-    """The first rows in the order of the file; without a limit, all rows up to `MAX_ROWS`."""
+    """The first rows in the order of the file; without a limit, all rows."""
 
     limit: int | None
 
@@ -130,19 +133,29 @@ class TopRows:
     descending: bool
 
 
-Operation: TypeAlias = Preview | ListColumns | Describe | CountMissing | Distinct | Aggregate | TopRows
+@dataclass(frozen=True)
+class Plot:
+    """Draws the values of rows: a histogram, a box of each group, a scatter or a line against another column."""
+
+    kind: ChartKind
+    column: Column
+    by: Column | None = None
+
+
+Operation: TypeAlias = Preview | ListColumns | Describe | CountMissing | Distinct | Aggregate | TopRows | Plot
 
 
 @dataclass(frozen=True)
 class Question:
     """One operation on one source, on the rows that meet all conditions.
 
-    `names_source` says whether the prompt names the source; it does not change the question.
+    `chart` is the kind that the prompt asks for; None: what fits the answer, if anything does. `names_source` says whether the prompt names the source; it does not change the question.
     """
 
     source: Source
     operation: Operation
     conditions: tuple[Condition, ...] = ()
+    chart: ChartKind | None = None
     names_source: bool = field(default=False, compare=False)
 
     @property
@@ -165,9 +178,18 @@ _TEMPLATE_IDS: Final[dict[type, str]] = {
     CountMissing: "nulls",
     Distinct: "distinct",
     TopRows: "top_n",
+    Plot: "plot",
 }
 
 
 def numeric_columns(source: Source) -> tuple[Column, ...]:
     """Returns the columns that hold numbers."""
     return tuple(column for column in columns_of(source) if column.type.is_numeric)
+
+
+def has_quartiles(source: Source) -> bool:
+    """Returns whether a description of the source has quartiles. It has none if the source is large or of unknown size.
+
+    This does not depend on the engine, so both give the same answer.
+    """
+    return source.data_bytes is not None and source.data_bytes <= _MAX_QUARTILE_BYTES

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 from raylane_common.wire.sources import ColumnType
 from raylane_worker.generation.template.days import compares_days, is_day
 from raylane_worker.generation.template.question import (
-    MAX_ROWS,
     Aggregate,
     Comparison,
     CountMissing,
@@ -19,6 +18,7 @@ from raylane_worker.generation.template.question import (
     Preview,
     Statistic,
     TopRows,
+    has_quartiles,
 )
 
 if TYPE_CHECKING:
@@ -45,16 +45,13 @@ _DAY_COMPARISONS: Final = {
 }
 
 
-def write_sentence(question: Question, *, small: bool) -> str:
-    """Returns one sentence on how the prompt was read, with notes on the answer.
-
-    `small` says whether the sources are small, as in `emit_script`.
-    """
+def write_sentence(question: Question) -> str:
+    """Returns one sentence on how the prompt was read, with notes on the answer."""
     sentence = _operation(question.operation)
     if question.conditions:
         rows = "" if sentence.endswith(("rows", "row")) else " over the rows"
         sentence += f"{rows} where " + " and ".join(_condition(one) for one in question.conditions)
-    return "; ".join([f"{sentence} in {question.source.name}", *_notes(question, small=small)])
+    return "; ".join([f"{sentence} in {question.source.name}", *_notes(question)])
 
 
 def _operation(operation: Operation) -> str:
@@ -115,14 +112,12 @@ def _value(value: Value) -> str:
     return str(value) if isinstance(value, date | Decimal) else repr(value)
 
 
-def _notes(question: Question, *, small: bool) -> list[str]:
+def _notes(question: Question) -> list[str]:
     operation, conditions = question.operation, question.conditions
     notes = []
-    if isinstance(operation, Preview) and operation.limit is None:
-        notes.append(f"at most {MAX_ROWS:,} are shown")
     if isinstance(operation, TopRows):
         notes.append("ties are ordered by the other columns")
-    if isinstance(operation, Describe) and not small:
+    if isinstance(operation, Describe) and not has_quartiles(question.source):
         notes.append("quartiles are left out, since the source is not known to be small")
     if any(one.column.type is ColumnType.STRING and one.values for one in conditions):
         notes.append("text is compared exactly, including case")

@@ -52,6 +52,11 @@ def write_prompts(question: Question) -> Iterator[str]:
         yield _Writer(words, quote).write(question, with_source=True)
 
 
+def write_canonical(question: Question) -> str:
+    """Returns the whole question as one prompt, with its source and with all names in quotes."""
+    return next(write_prompts(question))
+
+
 def write_example(question: Question, *, quotes: bool) -> str:
     """Returns the prompt without its source, and with names in quotes or not."""
     return _Writer(_WORDS[0], quote if quotes else str).write(question, with_source=False)

@@ -1,0 +1,122 @@
+"""Writes the statements that keep the rows of a Ray dataset that meet the conditions."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Final
+
+from raylane_common.wire.sources import ColumnType
+from raylane_worker.generation.template.days import compares_days, day_bounds
+from raylane_worker.generation.template.fractions import compares_fractions, whole_bounds
+from raylane_worker.generation.template.held import is_decimal, zone_of
+from raylane_worker.generation.template.question import Comparison
+from raylane_worker.generation.template.values import decimal_value, nearest_float, time_value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from raylane_common.wire.sources import Column
+    from raylane_worker.generation.template.builder import ScriptBuilder
+    from raylane_worker.generation.template.question import Condition, Value
+
+# More conditions are written as one statement.
+_MAX_STATEMENTS: Final = 3
+
+
+def filter_dataset(script: ScriptBuilder, dataset: str, conditions: Sequence[Condition]) -> None:
+    """Keeps the rows of the dataset called `dataset` that meet all conditions."""
+    if not conditions:
+        return
+    # Ray 2.60 puts the expression into the name of a metric, which must be ASCII.
+    if all(_is_ascii(one) for one in conditions):
+        script.import_names("ray.data.expressions", "col")
+        tests = _tests(conditions, lambda one: _expression(script, one))
+        script.add(*(f"{dataset} = {dataset}.filter(expr={test})" for test in tests))
+        return
+    script.import_module("pyarrow.compute as pc")
+    for test in _tests(conditions, lambda one: _arrow(script, one)):
+        rows = f"lambda table: table.filter({test})"
+        script.add(f"{dataset} = {dataset}.map_batches({rows}, batch_format='pyarrow', batch_size=None)")
+
+
+def _tests(conditions: Sequence[Condition], write: Callable[[Condition], str]) -> list[str]:
+    tests = [write(one) for one in conditions]
+    return tests if len(tests) <= _MAX_STATEMENTS else [" & ".join(f"({one})" for one in tests)]
+
+
+def _is_ascii(condition: Condition) -> bool:
+    return all(text.isascii() for text in (condition.column.name, *map(str, condition.values)))
+
+
+def _expression(script: ScriptBuilder, condition: Condition) -> str:
+    column = f"col({condition.column.name!r})"
+    match condition.comparison:
+        case Comparison.MISSING:
+            return f"{column}.is_null()"
+        case Comparison.PRESENT:
+            return f"{column}.is_not_null()"
+        case Comparison.CONTAINS:
+            return f"{column}.str.contains({condition.values[0]!r})"
+        case _:
+            return _comparison(script, column, condition, listing="is_in")
+
+
+def _arrow(script: ScriptBuilder, condition: Condition) -> str:
+    column = f"pc.field({condition.column.name!r})"
+    match condition.comparison:
+        case Comparison.MISSING:
+            return f"{column}.is_null()"
+        case Comparison.PRESENT:
+            return f"{column}.is_valid()"
+        case Comparison.CONTAINS:
+            return f"pc.match_substring({column}, {condition.values[0]!r})"
+        case _:
+            return _comparison(script, column, condition, listing="isin")
+
+
+def _comparison(script: ScriptBuilder, column: str, condition: Condition, *, listing: str) -> str:
+    if compares_days(condition):
+        return _bounds(script, column, condition.column, day_bounds(condition))
+    if compares_fractions(condition):
+        return _bounds(script, column, condition.column, whole_bounds(condition))
+    values = [_value(script, value, condition.column) for value in condition.values]
+    match condition.comparison:
+        case Comparison.IN:
+            return f"{column}.{listing}([{', '.join(values)}])"
+        case Comparison.BETWEEN:
+            return f"({column} >= {values[0]}) & ({column} <= {values[1]})"
+        case Comparison.EQUAL:
+            return f"{column} == {values[0]}"
+        case sign:
+            return f"{column} {sign} {values[0]}"
+
+
+def _bounds(
+    script: ScriptBuilder, code: str, column: Column, bounds: Iterable[Iterable[tuple[Comparison, Value]]]
+) -> str:
+    alternatives = [[f"({code} {sign} {_value(script, value, column)})" for sign, value in one] for one in bounds]
+    if len(alternatives) == 1:
+        return " & ".join(alternatives[0])
+    return " | ".join(f"({' & '.join(one)})" if len(one) > 1 else one[0] for one in alternatives)
+
+
+def _value(script: ScriptBuilder, value: Value, column: Column) -> str:
+    """Returns the value as code, with the type with which Arrow compares every value of the column."""
+    if is_decimal(column) or (column.type is ColumnType.INTEGER and column.native_type.startswith("decimal")):
+        # A decimal of 64 bits has no room for a sum of 128 bits.
+        return decimal_value(script, value)
+    if column.type is ColumnType.NUMBER and isinstance(value, int | float):
+        return repr(float(nearest_float(value, column)))
+    if column.type is ColumnType.TIME:
+        return time_value(script, value)
+    if isinstance(value, datetime):
+        script.import_names("datetime", "datetime")
+        written = repr(value).removeprefix("datetime.")
+        if not zone_of(column):
+            return written
+        script.import_names("datetime", "UTC")
+        return f"{written[:-1]}, tzinfo=UTC)"
+    if isinstance(value, date):
+        script.import_names("datetime", "date")
+        return repr(value).removeprefix("datetime.")
+    return repr(value)

@@ -1,0 +1,102 @@
+"""Writes the statements that keep the rows of a DataFrame that meet the conditions."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time
+from typing import TYPE_CHECKING, Final
+
+from raylane_common.wire.sources import ColumnType
+from raylane_worker.generation.template.days import compares_days, day_bounds
+from raylane_worker.generation.template.fractions import compares_fractions, whole_bounds
+from raylane_worker.generation.template.held import is_decimal, may_be_missing, zone_of
+from raylane_worker.generation.template.question import Comparison
+from raylane_worker.generation.template.values import decimal_value, nearest_float, time_value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from raylane_common.wire.sources import Column
+    from raylane_worker.generation.template.builder import ScriptBuilder
+    from raylane_worker.generation.template.question import Condition, Value
+
+# More conditions are written as one statement.
+_MAX_STATEMENTS: Final = 3
+
+
+def filter_frame(script: ScriptBuilder, frame: str, conditions: Sequence[Condition]) -> None:
+    """Keeps the rows of the DataFrame called `frame` that meet all conditions."""
+    for column in dict.fromkeys(one.column for one in conditions if one.values and _has_objects(one.column)):
+        script.add(f"{frame} = {frame}.dropna(subset=[{column.name!r}])")
+    tests = [_test(script, f"{frame}[{one.column.name!r}]", one) for one in conditions]
+    if len(tests) > _MAX_STATEMENTS:
+        tests = [" & ".join(f"({one})" for one in tests)]
+    script.add(*(f"{frame} = {frame}[{test}]" for test in tests))
+
+
+def _has_objects(column: Column) -> bool:
+    """Returns whether missing values of the column cannot be compared with its other values."""
+    return column.type is ColumnType.TIME and may_be_missing(column)
+
+
+def _test(script: ScriptBuilder, series: str, condition: Condition) -> str:
+    column, comparison = condition.column, condition.comparison
+    if compares_days(condition):
+        return _bounds(script, series, column, day_bounds(condition))
+    if compares_fractions(condition) and comparison not in (Comparison.EQUAL, Comparison.IN):
+        if comparison is Comparison.UNEQUAL:
+            return f"{series}.notna()"
+        return _bounds(script, series, column, whole_bounds(condition))
+    # No whole number is equal to a fraction.
+    values = [value for value in condition.values if not (compares_fractions(condition) and not isinstance(value, int))]
+    written = [_value(script, value, column) for value in values]
+    match comparison:
+        case Comparison.MISSING:
+            return f"{series}.isna()"
+        case Comparison.PRESENT:
+            return f"{series}.notna()"
+        case Comparison.CONTAINS:
+            return f"{series}.str.contains({written[0]}, regex=False, na=False)"
+        case Comparison.BETWEEN:
+            return f"{series}.between({written[0]}, {written[1]})"
+        case Comparison.EQUAL | Comparison.UNEQUAL if column.type is ColumnType.BOOLEAN:
+            # A missing value is neither true nor false.
+            return f"{series}.eq({(comparison is Comparison.EQUAL) is values[0]})"
+        case Comparison.IN | Comparison.EQUAL if comparison is Comparison.IN or not written:
+            listed = f"[{', '.join(written)}]"
+            if column.type in (ColumnType.DATE, ColumnType.TIMESTAMP) and not zone_of(column):
+                script.import_module("pandas as pd")
+                listed = f"pd.to_datetime({listed})"
+            return f"{series}.isin({listed})"
+        case Comparison.UNEQUAL if may_be_missing(column):
+            return f"{series}.notna() & ({series} != {written[0]})"
+        case Comparison.EQUAL:
+            return f"{series} == {written[0]}"
+        case sign:
+            return f"{series} {sign} {written[0]}"
+
+
+def _bounds(
+    script: ScriptBuilder, series: str, column: Column, bounds: Iterable[Iterable[tuple[Comparison, Value]]]
+) -> str:
+    alternatives = [[f"({series} {sign} {_value(script, value, column)})" for sign, value in one] for one in bounds]
+    if len(alternatives) == 1:
+        return " & ".join(alternatives[0])
+    return " | ".join(f"({' & '.join(one)})" if len(one) > 1 else one[0] for one in alternatives)
+
+
+def _value(script: ScriptBuilder, value: Value, column: Column) -> str:
+    """Returns the value as code that pandas compares with the column."""
+    if is_decimal(column):
+        return decimal_value(script, value)
+    if column.type is ColumnType.NUMBER and isinstance(value, int | float):
+        return repr(nearest_float(value, column))
+    if column.type is ColumnType.TIME:
+        return time_value(script, value)
+    if isinstance(value, date):
+        text = repr(value.isoformat(sep=" ") if isinstance(value, datetime) else value.isoformat())
+        if not zone_of(column):
+            return text
+        script.import_module("pandas as pd")
+        return f"pd.Timestamp({text}, tz='UTC')"
+    assert not isinstance(value, time)
+    return repr(value)

@@ -1,0 +1,34 @@
+"""Writes values as code."""
+
+from __future__ import annotations
+
+from ctypes import c_float
+from datetime import time
+from decimal import Decimal
+from math import isfinite
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from raylane_common.wire.sources import Column
+    from raylane_worker.generation.template.builder import ScriptBuilder
+    from raylane_worker.generation.template.question import Value
+
+
+def decimal_value(script: ScriptBuilder, value: Value) -> str:
+    """Returns the number as an exact decimal."""
+    script.import_names("decimal", "Decimal")
+    return f"Decimal({format(Decimal(repr(value) if isinstance(value, float) else str(value)), 'f')!r})"
+
+
+def time_value(script: ScriptBuilder, value: Value) -> str:
+    """Returns the time of day, which conditions have as text."""
+    script.import_names("datetime", "time")
+    return repr(time.fromisoformat(str(value))).removeprefix("datetime.")
+
+
+def nearest_float(number: float, column: Column) -> int | float:
+    """Returns the number as the column holds it: 0.1 is another one in 32 bits. A whole one stays as it is written."""
+    exact = float(number)
+    nearest = c_float(exact).value if column.native_type == "float" else exact
+    nearest = nearest if isfinite(nearest) else exact
+    return int(nearest) if isinstance(number, int) and int(nearest) == number else nearest
