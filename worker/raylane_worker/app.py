@@ -52,8 +52,7 @@ async def open_resources(settings: Settings, redis: Redis, lanes: Sequence[Lane]
     async with contextlib.AsyncExitStack() as stack:
         ray = await stack.enter_async_context(RayClient(settings.ray))
         resources = Resources(settings=settings, ray=ray, sources=SourceStore(redis), run_slots=RunSlots(ray))
-        if Lane.UPLOAD in lanes:
-            resources = replace(resources, storage=await stack.enter_async_context(storage_of(settings)))
+        resources = replace(resources, storage=await stack.enter_async_context(storage_of(settings)))
         if {Lane.UPLOAD, Lane.GENERATE} & set(lanes):
             resources = replace(resources, catalog=await stack.enter_async_context(catalog_of(settings)))
         yield resources
@@ -91,7 +90,7 @@ async def run(
             resources = replace(resources, current=current)
             live = LiveSettings(redis, resources.ray, current)
             await live.take()
-            sweeping = _sweep(settings, redis, resources, name)
+            sweeping = _sweep(settings, redis, resources, name) if Lane.UPLOAD in lanes else None
             workers = [lane_worker(lane, settings, redis, resources, name, handlers, stop.set) for lane in lanes]
             await _work(workers, live, sweeping, resources.run_slots, redis, settings.lanes.drain_s, ready, stop)
     finally:
@@ -156,10 +155,9 @@ def lane_worker(
     )
 
 
-def _sweep(settings: Settings, redis: Redis, resources: Resources, name: str) -> TransferSweep | None:
-    """Returns the sweep of abandoned uploads; None if this worker does not use S3."""
-    if resources.storage is None:
-        return None
+def _sweep(settings: Settings, redis: Redis, resources: Resources, name: str) -> TransferSweep:
+    """Returns the sweep of abandoned uploads."""
+    assert resources.storage is not None
     return TransferSweep(redis, resources.storage, worker=name, abandoned_s=settings.uploads.abandoned_after_s)
 
 

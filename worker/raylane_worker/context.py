@@ -68,8 +68,8 @@ class CurrentSettings:
 class Resources:
     """The resources of a worker. They are shared by all its jobs and closed when it stops.
 
-    `storage` is None outside the upload lane, and `catalog` outside that and the generate lane, because the others do
-    not use AWS.
+    `catalog` is None outside the upload and generate lanes, because the others do not use Glue. `storage` is None in
+    tests of what does not use S3.
     """
 
     settings: Settings
@@ -106,9 +106,9 @@ class JobContext:
         return self.record.session_id
 
     async def storage(self) -> Storage:
-        """Returns object storage. Raises `InternalError` outside the upload lane, and a `StorageError`."""
+        """Returns object storage. Raises a `StorageError`, and `InternalError` if the worker has none."""
         if self.resources.storage is None:
-            raise InternalError(f"a {self.record.kind} job has no storage: only the upload lane has it")
+            raise InternalError(f"a {self.record.kind} job needs storage, and this worker has none")
         return (await self.resources.storage.get()).at(self.resources.settings.storage.bucket)
 
     async def catalog(self) -> Catalog:

@@ -36,9 +36,9 @@ class AnswerFile(BaseModel):
     type: Literal["file"] = "file"
     name: str = Field(description="Its name below the output prefix of the run")
     s3_uri: str = Field(default="", description="Where it is")
-    rows: int
+    rows: int = Field(ge=0)
     columns: tuple[AnswerColumn, ...]
-    size_bytes: int = 0
+    size_bytes: int = Field(default=0, ge=0)
 
 
 class AnswerValue(BaseModel):
@@ -62,7 +62,7 @@ class AnswerTable(BaseModel):
     title: str | None = None
     columns: tuple[AnswerColumn, ...]
     rows: tuple[tuple[JsonValue, ...], ...]
-    total_rows: int
+    total_rows: int = Field(ge=0)
     file: AnswerFile | None = None
 
 
@@ -104,3 +104,34 @@ class Answer(BaseModel):
 
     items: tuple[AnswerItem, ...] = ()
     notes: tuple[str, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it has no items, or only missing values, and tables, charts and files without rows."""
+        return all(map(_is_empty, self.items))
+
+    @property
+    def schema_columns(self) -> tuple[AnswerColumn, ...]:
+        """The columns of its first table, which a follow-up may name; none if it has no table."""
+        return next((item.columns for item in self.items if isinstance(item, AnswerTable)), ())
+
+    @property
+    def files(self) -> tuple[AnswerFile, ...]:
+        """The files that the run wrote: those given as files, and those with all rows of a long table."""
+        found = (item.file if isinstance(item, AnswerTable) else item for item in self.items)
+        return tuple(file for file in found if isinstance(file, AnswerFile))
+
+
+def _is_empty(item: AnswerItem) -> bool:
+    match item:
+        case AnswerValue():
+            return item.value is None or item.value in ([], {})
+        case AnswerTable():
+            is_whole = len(item.rows) == item.total_rows
+            return is_whole and all(cell is None for row in item.rows for cell in row)
+        case AnswerChart():
+            return not item.rows
+        case AnswerFile():
+            return not item.rows
+        case _:
+            return False

@@ -1,15 +1,64 @@
-"""Placeholder until the room `answer` lands: see the brief."""
+"""Collects the answer of a run from S3, with the places and sizes of its files.
+
+A run may write anything below its output prefix, so what it wrote is checked before anybody gets it.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from raylane_common.errors import InvalidAnswer
+from raylane_common.wire.answer import Answer, AnswerFile, AnswerItem, AnswerTable
+from raylane_worker.runs.answer_document import ANSWER_NAME, MAX_BYTES, read_answer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from raylane_common.ray.models import Run
-    from raylane_common.wire.answer import Answer
     from raylane_worker.context import JobContext
+
+# Checking more takes longer than other jobs should wait for the event loop.
+_BYTES_ON_THE_LOOP: Final = 16 * 1024
 
 
 async def collect_answer(run: Run, ctx: JobContext) -> Answer | None:
-    """Returns the answer of a run that succeeded; None if it gave none. Raises `InvalidAnswer`."""
-    raise NotImplementedError
+    """Returns the answer of a run that succeeded; None if it gave none, or had no place for it.
+
+    Raises `InvalidAnswer` for what is not an answer, or names files that the run did not write, and a `StorageError`.
+    """
+    if run.output_uri is None:
+        return None
+    bucket, _, prefix = run.output_uri.removeprefix("s3://").partition("/")
+    outputs = (await ctx.storage()).at(bucket).outputs
+    found = await outputs.read(f"{prefix}{ANSWER_NAME}", MAX_BYTES)
+    if found is None:
+        return None
+    if found.data is None:
+        problem = f"it has {found.size_bytes:,} bytes; at most {MAX_BYTES:,} are allowed"
+        raise InvalidAnswer(f"its {ANSWER_NAME} is not valid: {problem}", details={"problem": problem})
+    if len(found.data) <= _BYTES_ON_THE_LOOP:
+        answer = read_answer(found.data)
+    else:
+        answer = await asyncio.to_thread(read_answer, found.data)
+    if not answer.files:
+        return answer
+    names = {file.name for file in answer.files}
+    return _with_files(answer, run.output_uri, await outputs.sizes(prefix, names))
+
+
+def _with_files(answer: Answer, uri: str, sizes: Mapping[str, int]) -> Answer:
+    """Returns the answer with the place and the size of each file. Raises `InvalidAnswer` if one does not exist."""
+
+    def placed(file: AnswerFile) -> AnswerFile:
+        if file.name not in sizes:
+            problem = f"it names a file that the run did not write: {file.name[:100]!r}"
+            raise InvalidAnswer(f"its {ANSWER_NAME} is not valid: {problem}", details={"problem": problem})
+        return file.model_copy(update={"s3_uri": f"{uri}{file.name}", "size_bytes": sizes[file.name]})
+
+    def with_file(item: AnswerItem) -> AnswerItem:
+        if isinstance(item, AnswerTable) and item.file is not None:
+            return item.model_copy(update={"file": placed(item.file)})
+        return placed(item) if isinstance(item, AnswerFile) else item
+
+    return answer.model_copy(update={"items": tuple(map(with_file, answer.items))})

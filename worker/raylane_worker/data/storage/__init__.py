@@ -17,6 +17,7 @@ from raylane_worker.data.layout import session_prefix
 from raylane_worker.data.storage.bucket import S3, Bucket
 from raylane_worker.data.storage.files import Files
 from raylane_worker.data.storage.ordered_put import in_order
+from raylane_worker.data.storage.outputs import Outputs
 from raylane_worker.data.storage.owner import name_owner
 from raylane_worker.data.storage.purge import Purged, delete_below
 from raylane_worker.data.storage.transfers import Transfers
@@ -49,6 +50,8 @@ class Storage:
         """Writes and reads files of any size."""
         self.transfers: Transfers
         """The files that producers send in parts."""
+        self.outputs: Outputs
+        """What runs wrote."""
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
@@ -67,6 +70,7 @@ class Storage:
         self._signer = signer
         self._bucket = Bucket(client, self._settings, self._aws)
         self.files, self.transfers = Files(self._bucket), Transfers(self._bucket, signer)
+        self.outputs = Outputs(self._bucket)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
