@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field, SecretStr, TypeAdapter
 from raylane_common import errors
 from raylane_common.errors import ErrorInfo, RaylaneError
 from raylane_common.settings import Settings
+from raylane_common.wire.answer import Answer
 from raylane_common.wire.generate import Checkpoint
 from raylane_common.wire.jobs import JobEvent, Progress
 from raylane_common.wire.kinds import KINDS, KnownResult
@@ -39,6 +40,7 @@ def documents() -> dict[Path, str]:
         "error": TypeAdapter(ErrorInfo),
         "progress": TypeAdapter(Progress),
         "checkpoint": TypeAdapter(Checkpoint),
+        "answer": TypeAdapter(Answer),
         "event": TypeAdapter(JobEvent),
     }
     written = {Path("settings.md"): _settings(), Path("errors.md"): _errors()}

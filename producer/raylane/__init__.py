@@ -26,6 +26,10 @@ _HOMES: Final = {
     ),
     "raylane_common.ray.models": ("RunStatus", "Run"),
     "raylane_common.settings": ("Settings",),
+    "raylane_common.wire.answer": (
+        *("Answer", "AnswerChart", "AnswerColumn", "AnswerFile", "AnswerTable", "AnswerValue", "CellType", "ChartKind"),
+        "OpaqueItem",
+    ),
     "raylane_common.wire.jobs": (
         *("Attempt", "ClusterRuns", "Enqueued", "EventType", "JobEvent", "JobList", "JobRecord", "JobStatus"),
         *("JobSummary", "LaneOverview", "NewJob", "Priority", "Progress"),

@@ -34,6 +34,15 @@ from raylane_common.errors import WorkerLost as WorkerLost
 from raylane_common.ray.models import Run as Run
 from raylane_common.ray.models import RunStatus as RunStatus
 from raylane_common.settings import Settings as Settings
+from raylane_common.wire.answer import Answer as Answer
+from raylane_common.wire.answer import AnswerChart as AnswerChart
+from raylane_common.wire.answer import AnswerColumn as AnswerColumn
+from raylane_common.wire.answer import AnswerFile as AnswerFile
+from raylane_common.wire.answer import AnswerTable as AnswerTable
+from raylane_common.wire.answer import AnswerValue as AnswerValue
+from raylane_common.wire.answer import CellType as CellType
+from raylane_common.wire.answer import ChartKind as ChartKind
+from raylane_common.wire.answer import OpaqueItem as OpaqueItem
 from raylane_common.wire.generate import *
 from raylane_common.wire.jobs import Attempt as Attempt
 from raylane_common.wire.jobs import ClusterRuns as ClusterRuns

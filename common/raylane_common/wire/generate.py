@@ -30,6 +30,11 @@ __all__ = [
     "Usage",
 ]
 
+# What version 1 wrote before there were engines says nothing of it.
+_ENGINE: Engine = Field(
+    default=Engine.DISTRIBUTED, exclude_if=lambda engine: engine is Engine.DISTRIBUTED, description="Absent: distributed"
+)
+
 
 class Rerun(BaseModel):
     """The code of an earlier `generate` job, to be verified and run again, and what that job knew about it."""
@@ -140,7 +145,7 @@ class Checkpoint(BaseModel):
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="ignore")
 
     sources_used: tuple[AnySource, ...]
-    engine: Engine = Engine.DISTRIBUTED
+    engine: Engine = _ENGINE
     partitions: dict[str, tuple[Partition, ...]] = Field(
         default_factory=dict,
         exclude_if=lambda partitions: not partitions,
@@ -163,11 +168,17 @@ class GenerateResult(BaseResult):
     type: Literal["generate"] = "generate"
     generator: GeneratorName
     model: str | None = Field(default=None, description="`provider:model_id`; None for the template generator")
-    engine: Engine = Engine.DISTRIBUTED
-    answer: Answer | None = Field(default=None, description="What the run found; None if the code was not run")
+    engine: Engine = _ENGINE
+    answer: Answer | None = Field(
+        default=None, exclude_if=lambda answer: answer is None, description="What the run found; None if there was none"
+    )
     code: str
     interpreted_as: str
-    question: str = Field(default="", description="The whole question in one prompt, if templates wrote the code")
+    question: str = Field(
+        default="",
+        exclude_if=lambda question: not question,
+        description="The whole question in one prompt, if templates wrote the code",
+    )
     sources_used: tuple[AnySource, ...]
     versions: tuple[CodeVersion, ...]
     usage: Usage | None = None
