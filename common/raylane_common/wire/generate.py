@@ -32,7 +32,9 @@ __all__ = [
 
 # What version 1 wrote before there were engines says nothing of it.
 _ENGINE: Engine = Field(
-    default=Engine.DISTRIBUTED, exclude_if=lambda engine: engine is Engine.DISTRIBUTED, description="Absent: distributed"
+    default=Engine.DISTRIBUTED,
+    exclude_if=lambda engine: engine is Engine.DISTRIBUTED,
+    description="Absent: distributed",
 )
 
 
