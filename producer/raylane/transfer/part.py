@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
-import re
-from enum import Enum
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import aiohttp
+
+from raylane.transfer.http import Outcome, Verdict, broken, refusal, stalled
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -18,42 +18,6 @@ if TYPE_CHECKING:
 
 # Small enough to notice a stall, and large enough to cost little.
 _PIECE_BYTES: Final = 256 * 1024
-_CONNECT_S: Final = 10.0
-# Error documents of S3 are shorter.
-_ANSWER_BYTES: Final = 16 * 1024
-_CODE: Final = re.compile(r"<Code>([A-Za-z0-9.]{1,64})</Code>")
-_MESSAGE: Final = re.compile(r"<Message>([^<]{1,300})</Message>")
-# With these, the same part may succeed at once, although their status is 400.
-_DAMAGED: Final = frozenset({"BadDigest", "InvalidDigest", "IncompleteBody", "RequestTimeout"})
-
-
-class Verdict(Enum):
-    """The outcome of one try to send a part."""
-
-    STORED = "stored"
-    LATER = "try again"
-    """A broken connection, a stall, a damaged part, or a server that is busy."""
-    SIGN_AGAIN = "sign again"
-    """The address is refused; perhaps it has expired."""
-    GONE = "gone"
-    """S3 no longer has the upload: it has been completed or aborted."""
-
-
-class Outcome(NamedTuple):
-    """The verdict, and the reason in words."""
-
-    verdict: Verdict
-    reason: str = ""
-
-
-def http_session(connections: int) -> aiohttp.ClientSession:
-    """Returns a session for up to `connections` parts at once. It uses no proxy, cookie or login of the environment."""
-    return aiohttp.ClientSession(
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S),
-        connector=aiohttp.TCPConnector(limit=connections),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        trust_env=False,
-    )
 
 
 def md5_of(data: bytes) -> bytes:
@@ -90,25 +54,13 @@ async def put_part(
                 "Content-MD5": base64.b64encode(md5).decode(),
             }
             async with http.put(address.url, data=pieces(), headers=headers, allow_redirects=False) as response:
-                text = (await response.content.read(_ANSWER_BYTES)).decode(errors="replace")
-                return _judge(response, text, md5)
+                if response.status == 200:
+                    return _stored(response, md5)
+                return await refusal(response, "NoSuchUpload")
     except TimeoutError:
-        return Outcome(Verdict.LATER, f"no progress for {idle_s:g} s")
+        return stalled(idle_s)
     except (aiohttp.ClientError, OSError) as error:
-        # Only the type of the error: its text may hold the address.
-        return Outcome(Verdict.LATER, f"the connection failed ({type(error).__name__})")
-
-
-def _judge(response: aiohttp.ClientResponse, text: str, md5: bytes) -> Outcome:
-    code, message = _CODE.search(text), _MESSAGE.search(text)
-    reason = " ".join(filter(None, (str(response.status), code and code[1], message and message[1])))
-    if response.status == 200:
-        return _stored(response, md5)
-    if response.status >= 500 or response.status in (408, 429) or (code and code[1] in _DAMAGED):
-        return Outcome(Verdict.LATER, reason)
-    if response.status == 404 and code and code[1] == "NoSuchUpload":
-        return Outcome(Verdict.GONE, reason)
-    return Outcome(Verdict.SIGN_AGAIN, reason)
+        return broken(error)
 
 
 def _stored(response: aiohttp.ClientResponse, md5: bytes) -> Outcome:
@@ -116,5 +68,5 @@ def _stored(response: aiohttp.ClientResponse, md5: bytes) -> Outcome:
     with_kms = response.headers.get("x-amz-server-side-encryption", "").startswith("aws:kms")
     etag = response.headers.get("ETag", "").strip('"')
     if with_kms or etag == md5.hex():
-        return Outcome(Verdict.STORED)
+        return Outcome(Verdict.DONE)
     return Outcome(Verdict.LATER, f"S3 has other bytes than were sent (ETag {etag or 'missing'})")

@@ -6,7 +6,8 @@ import asyncio
 import hashlib
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from raylane.transfer.part import Verdict, http_session, md5_of, put_part
+from raylane.transfer.http import Verdict, http_session
+from raylane.transfer.part import md5_of, put_part
 from raylane.transfer.progress import UploadProgress
 from raylane_common.backoff import Backoff
 from raylane_common.errors import InvalidRequest, StorageRejected, StorageUnavailable
@@ -117,7 +118,7 @@ class Sending:
             verdict, reason = await put_part(
                 http, address, data, md5, idle_s=self._settings.idle_timeout_s, sent=sent.piece
             )
-            if verdict is Verdict.STORED:
+            if verdict is Verdict.DONE:
                 self._addresses.forget(number)
                 return
             sent.take_back()

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 from raylane import arguments
 from raylane.transfer.addresses import Addresses
+from raylane.transfer.asking import ask
 from raylane.transfer.content import content_of
-from raylane_common.errors import JobNotFound, WaitTimeout
+from raylane_common.errors import JobNotFound
 from raylane_common.limits import MAX_UPLOAD_BYTES
 from raylane_common.settings import load_settings
 from raylane_common.wire.upload import (
@@ -107,15 +108,7 @@ class Uploader:
         return True
 
     async def _ask(self, request: StartTransferRequest | SignPartsRequest, result_type: type[ResultT]) -> ResultT:
-        """Has a worker carry out the request, and returns the result. Raises `WaitTimeout` and the job's own error."""
-        handle = await self._jobs.enqueue(request, result_type, {"priority": "high"})
-        try:
-            return await handle.result(self._settings.start_timeout_s)
-        except WaitTimeout as error:
-            await handle.cancel()
-            problem = f"no worker has started the transfer within {self._settings.start_timeout_s:g} s"
-            hint = "start a worker for the lane upload, or raise RAYLANE_UPLOADS__START_TIMEOUT_S"
-            raise WaitTimeout(f"{problem}; {hint}", details=error.details) from error
+        return await ask(self._jobs, request, result_type, timeout_s=self._settings.start_timeout_s)
 
 
 async def _transfer_id(content: Content, given: GivenFile, job_id: str | None) -> str:
