@@ -125,6 +125,15 @@ def whole_number(text: str | None) -> int | None:
     return int(text) if text and text.isascii() and text.isdecimal() and len(text) <= 16 else None
 
 
+def is_s3_uri(text: str) -> bool:
+    """Returns whether the text is an `S3Uri`: its key leaves no folder, also if something on the way decodes it."""
+    try:
+        _s3_uri(text)
+    except ValueError:
+        return False
+    return True
+
+
 def is_plain_path(path: str) -> bool:
     """Returns whether a path is relative, in POSIX form, and stays below the directory that it starts from."""
     parts = PurePosixPath(path).parts

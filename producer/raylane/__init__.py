@@ -17,7 +17,7 @@ _HOMES: Final = {
     "raylane.operator": ("Requeued",),
     "raylane.options": ("JobOptions", "new_job", "new_upload"),
     "raylane.producer": ("Producer",),
-    "raylane.transfer.progress": ("UploadProgress",),
+    "raylane.transfer.progress": ("DownloadProgress", "UploadProgress"),
     "raylane_common.errors": (
         *("CatalogError", "DependencyFailed", "ErrorInfo", "GenerationError", "InvalidRequest", "JobCancelled"),
         *("JobError", "JobExpired", "JobIdTaken", "JobNotFound", "JobNotRequeued", "JobTimeout", "NoSources"),

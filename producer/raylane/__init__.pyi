@@ -7,6 +7,7 @@ from raylane.options import JobOptions as JobOptions
 from raylane.options import new_job as new_job
 from raylane.options import new_upload as new_upload
 from raylane.producer import Producer as Producer
+from raylane.transfer.progress import DownloadProgress as DownloadProgress
 from raylane.transfer.progress import UploadProgress as UploadProgress
 from raylane_common.errors import CatalogError as CatalogError
 from raylane_common.errors import DependencyFailed as DependencyFailed

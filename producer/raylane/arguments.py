@@ -87,14 +87,14 @@ def member(field: str, enum: type[_EnumT], value: str | None) -> _EnumT | None:
         raise InvalidRequest.field(field, f"must be one of {', '.join(enum)}") from error
 
 
-def path(value: object) -> Path:
-    """Returns the value as a path. Raises `InvalidRequest` for anything else, such as bytes."""
+def path(value: object, field: str = "data") -> Path:
+    """Returns the value as a path. Raises `InvalidRequest` that names `field` for anything else, such as bytes."""
     if not isinstance(value, str | os.PathLike):
-        raise InvalidRequest.field("data", f"must be the path of a file, not {checks.type_name(value)}")
+        raise InvalidRequest.field(field, f"must be the path of a file, not {checks.type_name(value)}")
     try:
         return Path(value)
     except TypeError as error:
-        raise InvalidRequest.field("data", f"must be a path of text: {error}") from error
+        raise InvalidRequest.field(field, f"must be a path of text: {error}") from error
 
 
 def data(value: object) -> bytes:

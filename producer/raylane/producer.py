@@ -17,6 +17,7 @@ from raylane.options import Enqueuer, GivenFile, in_place_request
 from raylane.rerun import rerun_request
 from raylane.settings import SettingsActions
 from raylane.tables import TableActions
+from raylane.transfer.download import Downloader
 from raylane.transfer.upload import Uploader
 from raylane_common import checks
 from raylane_common.errors import InvalidRequest, NoSources, invalid_requests
@@ -25,14 +26,16 @@ from raylane_common.wire.generate import Engine, GenerateRequest, GenerateResult
 from raylane_common.wire.upload import PreviewResult, PurgeRequest, PurgeResult, UploadResult
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import AsyncIterator, Callable, Iterable
+    from pathlib import Path
     from types import TracebackType
-    from typing import Unpack
+    from typing import IO, Unpack
 
     from raylane.handle import JobHandle
     from raylane.options import JobOptions
     from raylane.transfer.content import Data
-    from raylane.transfer.progress import UploadProgress
+    from raylane.transfer.progress import DownloadProgress, UploadProgress
     from raylane_common.settings import RedisSettings
     from raylane_common.wire.jobs import Attempt, Enqueued, JobEvent, JobRecord, JobStatus, NewJob
     from raylane_common.wire.kinds import Result
@@ -79,6 +82,7 @@ class Producer:
         self._sources = self._backend.sources
         self._jobs = Enqueuer(self._queue)
         self._uploader = Uploader(self._queue, self._jobs, settings)
+        self._downloader = Downloader(self._queue, self._jobs, settings)
         self.tables = TableActions(self._jobs)
         self.cluster = ClusterActions(self._jobs)
         self.operator = OperatorActions(self._queue, self._backend.overview)
@@ -257,6 +261,38 @@ class Producer:
             refused = [outcome for outcome in await producer.enqueue_many([upload, question]) if outcome.error]
         """
         return await self._queue.enqueue_many(arguments.new_jobs(jobs))
+
+    async def download(
+        self,
+        job_id: str,
+        name: str,
+        to: str | os.PathLike[str] | IO[bytes],
+        *,
+        progress: Callable[[DownloadProgress], None] | None = None,
+    ) -> Path | None:
+        """Downloads a file of a job's answer from S3, and returns its path.
+
+        `name` is that of the file in the answer: one that the run wrote with `answer.file`, or the Parquet file with
+        all rows of a long table (`file.name` of the table). `to` is a path, a directory, which gets the file under its
+        own name, or a file that is open for bytes; then None is returned. `progress` is called with what was written
+        so far, many times a second.
+
+        A broken connection is continued. A file at the path is replaced when the new one is complete; an error, also a
+        killed process, leaves it as it was, and nothing beside it. What an open file has got before an error stays.
+
+        Raises `JobNotFound` if there is no such job, or its record has expired; the job's own error if it failed;
+        `WaitTimeout` if it has not ended, or no worker signs the address; `InvalidRequest` if the answer has no such
+        file, or `to` cannot be written; `AnswerFileGone` if the file was deleted from S3 or replaced since; `DiskFull`;
+        `StorageUnavailable` or `StorageRejected` if S3 does not give it.
+
+        Example:
+            job = await producer.generate("rows where amount > 5", session_id="ada", execute=True)
+            result = await job.result(timeout_s=300)
+            for file in result.answer.files:
+                print(await producer.download(job.id, file.name, "."))
+        """
+        job_id, name = arguments.job_id(job_id), checks.utf_8("name", name)
+        return await self._downloader.download(job_id, name, to, progress)
 
     async def cancel(self, job_id: str) -> JobStatus:
         """Cancels a waiting or running job, and stops its run on Ray.

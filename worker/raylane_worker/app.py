@@ -15,7 +15,7 @@ from arq.connections import ArqRedis
 from raylane_common.logs import get_logger
 from raylane_common.ray.client import RayClient
 from raylane_common.redis.connection import connect, durability_of, keys_of, queue_errors
-from raylane_common.redis.queue import LaneQueue
+from raylane_common.redis.queue import JobQueue, LaneQueue
 from raylane_common.redis.queue.heartbeats import forget_drain
 from raylane_common.redis.queue.wake import listen
 from raylane_common.redis.source_store import SourceStore
@@ -47,11 +47,17 @@ logger = get_logger("raylane.worker")
 async def open_resources(settings: Settings, redis: Redis, lanes: Sequence[Lane]) -> AsyncIterator[Resources]:
     """Opens the resources that the handlers of these lanes share, and closes them when the block ends.
 
-    `redis` is the client for the source store. Raises `InvalidRequest` for a wrong Ray address.
+    `redis` is the client for sources and records. Raises `InvalidRequest` for a wrong Ray address.
     """
     async with contextlib.AsyncExitStack() as stack:
         ray = await stack.enter_async_context(RayClient(settings.ray))
-        resources = Resources(settings=settings, ray=ray, sources=SourceStore(redis), run_slots=RunSlots(ray))
+        resources = Resources(
+            settings=settings,
+            ray=ray,
+            sources=SourceStore(redis),
+            run_slots=RunSlots(ray),
+            records=JobQueue(redis),
+        )
         resources = replace(resources, storage=await stack.enter_async_context(storage_of(settings)))
         if {Lane.UPLOAD, Lane.GENERATE} & set(lanes):
             resources = replace(resources, catalog=await stack.enter_async_context(catalog_of(settings)))

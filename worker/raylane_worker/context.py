@@ -48,6 +48,13 @@ class JobPort(Protocol):
         """Frees the job's run slot, if it has one."""
 
 
+class Records(Protocol):
+    """The records of all jobs."""
+
+    async def record(self, job_id: str) -> JobRecord:
+        """Returns a job's record. Raises `JobNotFound`, `QueueUnavailable`, and `InvalidRequest` if it is garbage."""
+
+
 class GivesWay(Exception):
     """Raised by a handler to give up its place in the lane for a while. The attempt does not count."""
 
@@ -79,6 +86,7 @@ class Resources:
     storage: FirstUse[Storage] | None = None
     catalog: FirstUse[Catalog] | None = None
     current: CurrentSettings | None = None
+    records: Records | None = None
 
     def now(self) -> Resources:
         """Returns the resources for an attempt that begins: its settings stay as they are now."""
@@ -110,6 +118,12 @@ class JobContext:
         if self.resources.storage is None:
             raise InternalError(f"a {self.record.kind} job needs storage, and this worker has none")
         return (await self.resources.storage.get()).at(self.resources.settings.storage.bucket)
+
+    async def record_of(self, job_id: str) -> JobRecord:
+        """Returns the record of any job. Raises what `Records` raises, and `InternalError` if there are none."""
+        if self.resources.records is None:
+            raise InternalError(f"a {self.record.kind} job cannot read the record of another job")
+        return await self.resources.records.record(job_id)
 
     async def catalog(self) -> Catalog:
         """Returns the table catalog. Raises a `CatalogError`, and `InternalError` in a lane that has none."""

@@ -28,10 +28,12 @@
     ├── StorageError
     │   ├── StorageUnavailable       storage_unavailable           yes
     │   │   └── StorageThrottled     storage_throttled             yes
-    │   └── StorageRejected          storage_rejected
-    │       ├── BucketNotFound       bucket_not_found
-    │       ├── StorageDenied        storage_denied
-    │       └── StorageCredentials   storage_credentials
+    │   ├── StorageRejected          storage_rejected
+    │   │   ├── BucketNotFound       bucket_not_found
+    │   │   ├── StorageDenied        storage_denied
+    │   │   └── StorageCredentials   storage_credentials
+    │   └── AnswerFileGone           answer_file_gone
+    ├── DiskFull                     disk_full
     ├── CatalogError
     │   ├── CatalogUnavailable       catalog_unavailable           yes
     │   ├── CatalogRejected          catalog_rejected
@@ -100,10 +102,12 @@ from raylane_common.errors.cluster import (
     WrongCluster,
 )
 from raylane_common.errors.data import (
+    AnswerFileGone,
     BucketNotFound,
     CatalogError,
     CatalogRejected,
     CatalogUnavailable,
+    DiskFull,
     InvalidFile,
     NoSources,
     SessionFull,
@@ -171,12 +175,14 @@ __all__ = [
     "AmbiguousColumn",
     "AmbiguousPrompt",
     "AmbiguousSource",
+    "AnswerFileGone",
     "BucketNotFound",
     "CatalogError",
     "CatalogRejected",
     "CatalogUnavailable",
     "ClusterUnsupported",
     "DependencyFailed",
+    "DiskFull",
     "EmbeddedError",
     "ErrorInfo",
     "GenerationError",

@@ -104,6 +104,24 @@ class StorageCredentials(StorageRejected):
     code = "storage_credentials"
 
 
+class AnswerFileGone(StorageError):
+    """A file of an answer is no longer on S3 as the run wrote it: it was deleted or replaced.
+
+    What to do: `raylane rerun JOB`, which computes the answer again.
+    """
+
+    code = "answer_file_gone"
+
+
+class DiskFull(RaylaneError):
+    """The machine of the producer has too little disk space for a file that is downloaded.
+
+    What to do: free some, or download the file to another place.
+    """
+
+    code = "disk_full"
+
+
 class CatalogError(RaylaneError):
     """A problem with the table catalog (Glue)."""
 

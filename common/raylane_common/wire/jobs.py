@@ -10,6 +10,7 @@ import secrets
 import time
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import islice
 from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Self, cast
 
 from pydantic import (
@@ -26,7 +27,10 @@ from pydantic import (
 
 from raylane_common.errors import ErrorInfo, InvalidRequest, RaylaneError, invalid_requests
 from raylane_common.limits import MAX_DELAY_S, MAX_STAGED_BYTES
+from raylane_common.nearest import NearestNames
+from raylane_common.ray.models import Run
 from raylane_common.rules import JobId, SessionId, UniqueKey, printable
+from raylane_common.wire.answer import Answer, AnswerFile
 from raylane_common.wire.base import BaseRequest, JobKind, Lane
 from raylane_common.wire.generate import Checkpoint
 from raylane_common.wire.kinds import KINDS, AnyResult, Request, describe, lane_of
@@ -37,6 +41,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 WIRE_VERSION: Final = 1
+
+# As many as a reader looks through.
+_MAX_LISTED_FILES: Final = 20
 
 # Beyond 2^53, the scripts and many JSON parsers do not hold a whole number exactly.
 Number = Annotated[int, Field(ge=0, lt=2**53)]
@@ -168,6 +175,29 @@ class JobRecord(JobSummary):
         default=None, description="The run, and how many characters of its output the events already hold"
     )
     traceparent: str | None = None
+
+    @property
+    def answer(self) -> Answer | None:
+        """The answer of the job's run; None if it has none."""
+        found = getattr(self.result, "answer", None)
+        return found if isinstance(found, Answer) else None
+
+    @property
+    def run(self) -> Run | None:
+        """The run that gave the answer; None if the job has no result, or ran nothing."""
+        found = getattr(self.result, "run", None)
+        return found if isinstance(found, Run) else None
+
+    def answer_file(self, name: str) -> AnswerFile:
+        """Returns a file of the answer by its name. Raises `InvalidRequest` that says which files the answer has."""
+        files = {file.name: file for file in self.answer.files} if self.answer else {}
+        if name in files:
+            return files[name]
+        nearest = NearestNames(files).find(name, 1)
+        listed = f"; its files are {', '.join(islice(files, _MAX_LISTED_FILES))}" if files else ""
+        hint = f"; did you mean {nearest[0]}?" if nearest else listed
+        problem = f"the answer of job {self.id} has no file {name!r}" if self.answer else f"job {self.id} has no answer"
+        raise InvalidRequest.field("name", problem + hint)
 
 
 class JobList(list[JobSummary]):

@@ -1,6 +1,7 @@
 """`upload` jobs: a user's file becomes an object on S3 and a source of the session.
 
-A large file does not travel through Redis: the producer sends its parts straight to S3. See docs/decisions/0032.
+A large file does not travel through Redis: the producer sends its parts straight to S3, and gets the files of an answer
+from there. See docs/decisions/0032 and 0037.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 
 from raylane_common.errors import InvalidRequest
 from raylane_common.limits import MAX_PARTS, MAX_STAGED_BYTES, MAX_UPLOAD_BYTES, NO_CONTROLS_PATTERN, SHA256_PATTERN
-from raylane_common.rules import Filename, S3Uri, SessionId, TransferId
+from raylane_common.rules import Filename, JobId, S3Uri, SessionId, Text, TransferId
 from raylane_common.wire.base import BaseRequest, BaseResult, JobKind, Kind, Lane, Payload, text
 from raylane_common.wire.reading import Reading, ReadingOptions
 from raylane_common.wire.sources import Column, PreparedCopy
 
 __all__ = [
     "AnyUploadRequest",
+    "FileUrl",
     "PartUrl",
     "PreviewRequest",
     "PreviewResult",
@@ -25,7 +27,9 @@ __all__ = [
     "PurgeResult",
     "ReadInPlaceRequest",
     "ReadingOptions",
+    "SignFilesRequest",
     "SignPartsRequest",
+    "SignedFilesResult",
     "SignedPartsResult",
     "StartTransferRequest",
     "StoredPart",
@@ -36,6 +40,8 @@ __all__ = [
 
 # One batch of addresses covers 1 GiB in parts of the usual size. Signing it takes a worker 30 ms.
 MAX_SIGNED_PARTS: Final = 128
+# An answer has few files, and a worker looks at each of them.
+MAX_SIGNED_FILES: Final = 100
 
 PartNumber = Annotated[int, Field(ge=1, le=MAX_PARTS)]
 UploadId = Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=NO_CONTROLS_PATTERN)]
@@ -120,6 +126,20 @@ class SignPartsRequest(BaseRequest):
     numbers: tuple[PartNumber, ...] = Field(min_length=1, max_length=MAX_SIGNED_PARTS)
 
 
+class SignFilesRequest(BaseRequest):
+    """Sign the addresses of files of a job's answer, from which a producer can download them."""
+
+    kind: ClassVar[JobKind] = JobKind.UPLOAD
+    needs_session: ClassVar[bool] = False
+
+    action: Literal["sign_files"] = "sign_files"
+    job_id: JobId = Field(description="The job whose answer has the files")
+    of_session: SessionId = Field(description="The session that asks; it must be the session of that job")
+    names: tuple[Text, ...] = Field(
+        min_length=1, max_length=MAX_SIGNED_FILES, description="The names of the files, as they stand in the answer"
+    )
+
+
 class ReadInPlaceRequest(BaseRequest):
     """Add an object that is already on S3 to the session's sources. It is not copied."""
 
@@ -173,6 +193,30 @@ class StoredPart(BaseModel):
     etag: str = Field(description="Without quotes: the MD5 of the part in hexadecimal, unless S3 encrypts with KMS")
 
 
+class FileUrl(BaseModel):
+    """The address of a file, and what it holds now. Whoever has the address can read the file until it expires."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
+
+    name: str
+    url: str = Field(repr=False)
+    headers: dict[str, str] = Field(
+        default_factory=dict,
+        description="Headers that the request must have, because they are signed",
+        exclude_if=lambda value: not value,
+    )
+    size_bytes: int
+    etag: str = Field(default="", description="Without quotes: another one if the object is replaced; empty: unknown")
+
+
+class SignedFilesResult(BaseResult):
+    """Addresses of files, in the order of the request. They are valid for at least `valid_s` s after it was sent."""
+
+    type: Literal["signed_files"] = "signed_files"
+    files: tuple[FileUrl, ...]
+    valid_s: int
+
+
 class SignedPartsResult(BaseResult):
     """Addresses of parts. They are valid for at least `valid_s` seconds after the request was sent."""
 
@@ -209,13 +253,19 @@ class UploadResult(BaseResult):
 
 
 AnyUploadRequest = (
-    UploadRequest | PreviewRequest | StartTransferRequest | SignPartsRequest | PurgeRequest | ReadInPlaceRequest
+    UploadRequest
+    | PreviewRequest
+    | StartTransferRequest
+    | SignPartsRequest
+    | SignFilesRequest
+    | PurgeRequest
+    | ReadInPlaceRequest
 )
-AnyUploadResult = UploadResult | PreviewResult | TransferResult | SignedPartsResult | PurgeResult
+AnyUploadResult = UploadResult | PreviewResult | TransferResult | SignedPartsResult | SignedFilesResult | PurgeResult
 
 
 def _describe(payload: Payload) -> str:
-    return text(payload, "filename", "transfer_id")
+    return text(payload, "filename", "transfer_id", "job_id")
 
 
 KIND: Final = Kind(

@@ -37,6 +37,7 @@ _EXIT_CODES: Final = {
     "job_not_found": ExitCode.NOT_FOUND,
     "run_not_found": ExitCode.NOT_FOUND,
     "table_not_found": ExitCode.NOT_FOUND,
+    "answer_file_gone": ExitCode.NOT_FOUND,
     "wait_timeout": ExitCode.TIMED_OUT,
     "queue_unavailable": ExitCode.UNAVAILABLE,
     "write_not_confirmed": ExitCode.UNAVAILABLE,

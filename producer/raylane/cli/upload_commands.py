@@ -14,7 +14,13 @@ from raylane_common.wire.names import FileFormat
 if TYPE_CHECKING:
     from raylane.cli.terminal import Terminal
     from raylane_common.wire.reading import Reading
-    from raylane_common.wire.upload import PreviewResult, SignedPartsResult, TransferResult, UploadResult
+    from raylane_common.wire.upload import (
+        PreviewResult,
+        SignedFilesResult,
+        SignedPartsResult,
+        TransferResult,
+        UploadResult,
+    )
 
 app: typer.Typer = typer.Typer()
 
@@ -89,6 +95,14 @@ def show_transfer(result: TransferResult, terminal: Terminal) -> None:
 def show_signed_parts(result: SignedPartsResult, terminal: Terminal) -> None:
     """Prints how many addresses were signed, without the addresses."""
     terminal.line(f"{len(result.urls)} addresses signed, valid for {result.valid_s} s")
+
+
+@renders("SignedFilesResult")
+def show_signed_files(result: SignedFilesResult, terminal: Terminal) -> None:
+    """Prints which files can be downloaded, without their addresses: whoever has one can read that file."""
+    for file in result.files:
+        terminal.line(f"{file.name}  {file.size_bytes} bytes")
+    terminal.line(f"{len(result.files)} addresses signed, valid for {result.valid_s} s")
 
 
 def _rows(result: UploadResult | PreviewResult) -> str:

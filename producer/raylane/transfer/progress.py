@@ -1,4 +1,4 @@
-"""The progress of an upload."""
+"""The progress of an upload or a download."""
 
 from __future__ import annotations
 
@@ -14,3 +14,10 @@ class UploadProgress(NamedTuple):
     sent_bytes: int
     total_bytes: int | None
     resumed_bytes: int = 0
+
+
+class DownloadProgress(NamedTuple):
+    """How much of a download is written."""
+
+    received_bytes: int
+    total_bytes: int

@@ -44,6 +44,11 @@ def prepared_key(session_id: str, filename: str) -> str:
     return f"{session_prefix(session_id)}data/{filename.translate(_FOR_RAY)}.parquet"
 
 
+def run_prefix(session_id: str, run_id: str) -> str:
+    """Returns how the keys of all files begin that a run of the session writes."""
+    return f"{session_prefix(session_id)}runs/{run_id}/"
+
+
 def session_prefix(session_id: str) -> str:
     """Returns how all keys of a session begin, and no key of another session."""
     return f"{SESSIONS}{session_id}/"

@@ -26,6 +26,7 @@ from raylane_common.wire.upload import (
     PurgeResult,
     ReadInPlaceRequest,
     SignedPartsResult,
+    SignFilesRequest,
     SignPartsRequest,
     StartTransferRequest,
     TransferResult,
@@ -39,7 +40,7 @@ from raylane_worker.data.preparing import Preparing
 from raylane_worker.data.scratch import scratch
 from raylane_worker.data.target import Target
 from raylane_worker.data.upload_order import Order, Superseded
-from raylane_worker.handlers import in_place
+from raylane_worker.handlers import answer_files, in_place
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -62,13 +63,16 @@ async def upload(request: AnyUploadRequest, ctx: JobContext) -> AnyUploadResult:
     """Performs the request's action.
 
     Raises `StagedBodyMissing`, `InvalidRequest` if the bytes are not those of the request, `InvalidFile`,
-    `SessionFull`, `ScratchFull`, `StorageUnavailable`, `StorageRejected` and what `JobPort` raises.
+    `SessionFull`, `ScratchFull`, `StorageUnavailable`, `StorageRejected`, what `JobPort` raises, and what
+    `answer_files.sign` raises.
     """
     match request:
         case StartTransferRequest():
             return await _start_transfer(request, ctx)
         case SignPartsRequest():
             return await _sign_parts(request, ctx)
+        case SignFilesRequest():
+            return await answer_files.sign(request, ctx)
         case PurgeRequest():
             return await _purge(ctx)
         case ReadInPlaceRequest():

@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 from raylane_worker.data.aws import OPEN_S, aws_call, client_arguments, error_code
 from raylane_worker.data.layout import session_prefix
 from raylane_worker.data.storage.bucket import S3, Bucket
+from raylane_worker.data.storage.downloads import Downloads
 from raylane_worker.data.storage.files import Files
 from raylane_worker.data.storage.ordered_put import in_order
 from raylane_worker.data.storage.outputs import Outputs
@@ -52,6 +53,8 @@ class Storage:
         """The files that producers send in parts."""
         self.outputs: Outputs
         """What runs wrote."""
+        self.downloads: Downloads
+        """The files that producers download."""
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
@@ -71,6 +74,7 @@ class Storage:
         self._bucket = Bucket(client, self._settings, self._aws)
         self.files, self.transfers = Files(self._bucket), Transfers(self._bucket, signer)
         self.outputs = Outputs(self._bucket)
+        self.downloads = Downloads(self._bucket, signer)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None

@@ -1,0 +1,65 @@
+"""Downloads a file of an answer from S3. See docs/decisions/0037."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from raylane.transfer.asking import ask
+from raylane.transfer.received import received
+from raylane.transfer.threads import in_thread
+from raylane_common.errors import InvalidRequest, RaylaneError
+from raylane_common.settings import load_settings
+from raylane_common.wire.upload import SignedFilesResult, SignFilesRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from raylane.options import Enqueuer
+    from raylane.transfer.progress import DownloadProgress
+    from raylane_common.redis.queue import JobQueue
+    from raylane_common.settings import Settings, UploadSettings
+
+
+class Downloader:
+    """Gets the files of answers to where the caller wants them."""
+
+    def __init__(self, queue: JobQueue, jobs: Enqueuer, settings: Settings | None) -> None:
+        """`settings` are read from the environment at the first download if None."""
+        self._queue = queue
+        self._jobs = jobs
+        self._given_settings = settings
+
+    async def download(
+        self, job_id: str, name: str, to: object, progress: Callable[[DownloadProgress], None] | None = None
+    ) -> Path | None:
+        """Writes the file `name` of the job's answer to a path or an open file. Returns the path.
+
+        Raises the job's own error, `WaitTimeout` if the job has not ended or no worker signs the address,
+        `JobNotFound`, `InvalidRequest`, `DiskFull`, and what `Receiving.run` raises.
+        """
+        from raylane.transfer.receiving import Receiving  # with aiohttp, which small uploads do not need
+
+        record = await self._queue.wait(job_id, 0)
+        if record.error is not None:
+            raise RaylaneError.from_info(record.error)
+        file = record.answer_file(name)
+        if record.session_id is None:
+            raise InvalidRequest.field("name", f"job {job_id} has no session, and so no files")
+        request = SignFilesRequest(job_id=job_id, of_session=record.session_id, names=(file.name,))
+
+        async def sign() -> SignedFilesResult:
+            return await ask(self._jobs, request, SignedFilesResult, timeout_s=self._settings.start_timeout_s)
+
+        opened = await in_thread(received, to, file.name)
+        try:
+            await Receiving(opened, sign, self._settings, progress).run()
+            await in_thread(opened.publish)
+        finally:
+            await in_thread(opened.close)
+        return opened.path
+
+    @cached_property
+    def _settings(self) -> UploadSettings:
+        return (self._given_settings or load_settings()).uploads
