@@ -1,4 +1,4 @@
-"""Reads a case as Raylane and Ray do, and compares all that was read with what is expected."""
+"""Reads a case as Raylane and a run do, and compares all that was read with what is expected."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING, Any, Final
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
-from pyarrow import csv
 
 from raylane_common.errors import InvalidFile, InvalidRequest
 from raylane_common.wire.reading import FileFormat
 from raylane_common.wire.sources import ColumnType
 from raylane_worker.data.prepare import read_file
+from raylane_worker.run_kit.raylane_run.file_rows import read_file as kit_read_file
+from raylane_worker.run_kit.raylane_run.frames import to_frame
+from raylane_worker.run_kit.raylane_run.sources import FileSource as KitSource
 from tests.corpus.files.model import Answers, Case, Refused, Table
+from tests.helpers import frames
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,31 +74,21 @@ def judge(case: Case, folder: Path) -> Verdict:
     if isinstance(case.expected, Refused):
         return Verdict(Outcome.WRONG, f"was read as {_shown(content)} and must be refused: {case.expected.because}")
     try:
-        found = as_ray_reads(upload.rename(path), content, folder / "copy.parquet")
+        found = as_the_kit_reads(upload.rename(path), content, folder / "copy.parquet")
     except (pa.ArrowException, OSError) as error:
-        return Verdict(Outcome.WRONG, f"Ray cannot read it: {error}")
+        return Verdict(Outcome.WRONG, f"the kit cannot read it: {error}")
     difference = _difference(case, case.expected, content, found)
     return Verdict(Outcome.WRONG if difference else Outcome.RIGHT, difference, content.warnings)
 
 
-def as_ray_reads(path: Path, content: FileContent, copy: Path) -> pa.Table:
-    """Returns the table that a run gets: the prepared copy, or the file itself through Ray's reader of CSVs.
-
-    That is pyarrow's streaming reader with blocks of 1 MiB, with missing values in text as the run kit says.
-    """
-    if content.reasons:
-        return pq.read_table(copy)
-    if content.reading.format is FileFormat.PARQUET:
-        return pq.read_table(path)
-    with (
-        pa.input_stream(str(path), compression="detect") as file,
-        csv.open_csv(
-            file,
-            read_options=csv.ReadOptions(use_threads=False),
-            convert_options=csv.ConvertOptions(strings_can_be_null=True),
-        ) as reader,
-    ):
-        return reader.read_all()
+def as_the_kit_reads(path: Path, content: FileContent, copy: Path) -> pa.Table:
+    """Returns the table that a run gets: the rows of the prepared copy, or of the file itself."""
+    is_csv = not content.reasons and content.reading.format is FileFormat.CSV
+    place = copy if content.reasons else path
+    columns = tuple((column.name, column.native_type) for column in content.columns)
+    return kit_read_file(
+        KitSource("", path.name, "csv" if is_csv else "parquet", place.absolute().as_uri(), content.rows, columns)
+    )
 
 
 def type_of(arrow: Any) -> ColumnType:
@@ -126,11 +118,13 @@ def _difference(case: Case, expected: Table, content: FileContent, found: pa.Tab
     rows = len(next(iter(expected.values())).cells)
     if content.rows != rows or found.num_rows != rows:
         return f"{content.rows} rows, in the data {found.num_rows}, and must be {rows}"
+    frame = to_frame(found)
     for name, wanted in expected.items():
-        cells = found.column(name).to_pylist()
-        for row, (cell, right) in enumerate(zip(cells, wanted.cells, strict=True), 1):
-            if not same(cell, right):
-                return f"{name} in row {row} is {cell!r} and must be {right!r}"
+        read = {"Arrow": found.column(name).to_pylist(), "pandas": frames.cells(frame[name])}
+        for library, cells in read.items():
+            for row, (cell, right) in enumerate(zip(cells, wanted.cells, strict=True), 1):
+                if not same(cell, right):
+                    return f"{name} in row {row} is {cell!r} in {library} and must be {right!r}"
     if case.warns and not any(re.search(case.warns, warning) for warning in content.warnings):
         return f"no warning has {case.warns!r}: {content.warnings}"
     return _difference_of_answers(case, expected, found) or _difference_of_profile(content, expected)

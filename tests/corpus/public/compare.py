@@ -18,7 +18,7 @@ from raylane_common.errors import RaylaneError
 from raylane_common.wire.names import ColumnType, FileFormat
 from raylane_common.wire.reading import NULL_MARKERS, Reading, ReadingOptions
 from raylane_worker.data.prepare import read_file
-from tests.corpus.files.check import as_ray_reads
+from tests.corpus.files.check import as_the_kit_reads
 from tests.corpus.public.duckdb_reads import DuckdbReads, duckdb_reads, summaries_of
 from tests.corpus.public.references import Reference, reference
 
@@ -56,7 +56,7 @@ def compare(path: Path) -> Comparison:
         except RaylaneError as error:
             result.refusal = error.message
             return result
-        found = as_ray_reads(path, content, copy)
+        found = as_the_kit_reads(path, content, copy)
     result.differences += _dialect(path, content.reading)
     try:
         other = reference(path, content.reading)

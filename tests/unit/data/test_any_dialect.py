@@ -15,7 +15,7 @@ from raylane_common.errors import RaylaneError
 from raylane_common.wire.names import ColumnType, Compression
 from raylane_common.wire.reading import NULL_MARKERS, ReadingOptions
 from raylane_worker.data.prepare import read_file
-from tests.corpus.files.check import Outcome, as_ray_reads, judge
+from tests.corpus.files.check import Outcome, as_the_kit_reads, judge
 from tests.corpus.files.dialect import Dialect, Quoting
 from tests.corpus.files.model import Case, Typed
 from tests.helpers.profiles import by_profile
@@ -170,6 +170,6 @@ def test_any_bytes_and_options_are_a_table_or_a_typed_error(data: bytes, said: R
             content = read_file(path, "file.csv", said, copy_to=copy)
         except RaylaneError:
             return
-        found = as_ray_reads(path, content, copy)
+        found = as_the_kit_reads(path, content, copy)
         assert found.num_rows == content.rows
         assert found.column_names == [column.name for column in content.columns]
