@@ -82,9 +82,13 @@ def kit(
         place(directory, objects)
         path = directory / "sources.json"
         path.write_text(described(directory, sources, partitions), "utf-8")
-        modules = {LAUNCHER: package}
-        with mock.patch.object(of_sources, "PATH", path), mock.patch.dict(sys.modules, modules):
-            yield package
+        # `patch.dict` would also forget what is imported meanwhile, and pandas cannot be imported twice.
+        sys.modules[LAUNCHER] = package
+        try:
+            with mock.patch.object(of_sources, "PATH", path):
+                yield package
+        finally:
+            del sys.modules[LAUNCHER]
 
 
 def run_script(code: str, package: Any) -> Ran:
