@@ -8,7 +8,7 @@ from typing import Final
 
 from raylane_common.wire.sources import ColumnType
 from tests.unit.generation.schemas import column, csv_source, table_source
-from tests.unit.generation.translated import translated
+from tests.unit.generation.translated import local_variant, translated
 
 _NUMBERS: Final = "order_id amount quantity price discount qty unit_price customer_id id revenue total"
 _TEXTS: Final = "region product category customer name status channel country city segment date order_date"
@@ -27,6 +27,10 @@ SOURCES: Final = (
 SCRIPTS: Final = {
     row["name"]: translated(row["code"])
     for row in json.loads((Path(__file__).parents[2] / "corpus" / "good.json").read_text(encoding="utf-8"))
+}
+# The scripts that do everything with frames, for the local engine.
+LOCAL_VARIANTS: Final = {
+    name: variant for name, code in SCRIPTS.items() if (variant := local_variant(code)) is not None
 }
 # Scripts that verification refuses on purpose: the rule, and the policy.
 REFUSED: Final = {

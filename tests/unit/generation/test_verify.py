@@ -55,7 +55,7 @@ if __name__ == "__main__":
     "a UDF with pandas and numpy": script(
         "def add(frame: pd.DataFrame) -> pd.DataFrame:",
         "    frame['log'] = np.log1p(frame['wind'])",
-        "    return frame.groupby('anything').sum() if frame.empty else frame",
+        "    return frame.groupby('wind').sum() if frame.empty else frame",
         "ds = ds.map_batches(add, batch_format='pandas')",
         "print(ds.groupby('log').count().take(5))",
         imports="import numpy as np\nimport pandas as pd",

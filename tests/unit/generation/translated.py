@@ -87,3 +87,82 @@ def _lines_before_imports(tree: ast.Module) -> int:
             break
         line = node.end_lineno or 0
     return line
+
+
+# Methods of a dataset that scripts call before `to_pandas()`, and what does the same with a frame.
+_OF_FRAMES: Final = {
+    "limit": ".head({})",
+    "select_columns": "[{}]",
+    "drop_columns": ".drop(columns={})",
+    "to_pandas": "",
+}
+
+
+def local_variant(code: str) -> str | None:
+    """Returns a translated script for the local engine, if it does everything with frames; else None."""
+    try:
+        tree = ast.parse(code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    variant = _Variant()
+    tree = ast.fix_missing_locations(variant.visit(tree))
+    return None if variant.has_datasets or not variant.has_frames else ast.unparse(tree)
+
+
+class _Variant(ast.NodeTransformer):
+    """Makes frames of the datasets of a script, and removes the start of Ray.
+
+    `has_datasets` says that a dataset is left, or something else of Ray.
+    """
+
+    def __init__(self) -> None:
+        self.has_datasets = self.has_frames = False
+        self._datasets: set[str] = set()
+
+    def visit_Import(self, node: ast.Import) -> ast.Import | None:
+        node.names = [alias for alias in node.names if alias.name != "ray"]
+        return node if node.names else None
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
+        return None if ast.unparse(node).startswith("ray.init(") else self.generic_visit(node)
+
+    def visit_Assign(self, node: ast.Assign) -> ast.AST | None:
+        if len(node.targets) == 1 and isinstance(node.targets[0], ast.Name) and _is_read(node.value):
+            self._datasets.add(node.targets[0].id)
+            return node
+        return self.generic_visit(node)
+
+    def visit_Name(self, node: ast.Name) -> ast.Name:
+        self.has_datasets |= node.id in ("ray", *self._datasets)
+        return node
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        frame = self._frame_of(node)
+        if frame is None:
+            self.has_datasets |= _is_read(node)
+            return self.generic_visit(node)
+        self.has_frames = True
+        return frame
+
+    def _frame_of(self, node: ast.Call) -> ast.expr | None:
+        """Returns the frame that a chain of methods makes of a dataset; None if it makes none."""
+        calls: list[ast.Call] = []
+        inner: ast.expr = node
+        while isinstance(inner, ast.Call) and isinstance(inner.func, ast.Attribute):
+            if inner.func.attr not in _OF_FRAMES or inner.keywords or len(inner.args) > 1:
+                return None
+            calls.append(inner)
+            inner = inner.func.value
+        is_dataset = _is_read(inner) or (isinstance(inner, ast.Name) and inner.id in self._datasets)
+        if not is_dataset or not calls or getattr(calls[0].func, "attr", "") != "to_pandas":
+            return None
+        text = ast.unparse(inner)
+        for call in reversed(calls):
+            method = call.func.attr if isinstance(call.func, ast.Attribute) else ""
+            given = ast.unparse(call.args[0]) if call.args else ""
+            text += _OF_FRAMES["limit" if method == "to_pandas" and given else method].format(given)
+        return ast.parse(text, mode="eval").body
+
+
+def _is_read(node: ast.expr) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id.startswith("read")

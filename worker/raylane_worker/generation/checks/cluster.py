@@ -84,6 +84,33 @@ NOT_OF_GROUPS: Final = {
     "transform": _GROUPS,
     "value_counts": "aggregate(ValueCounter(column))",
 }
+# The same the other way round: methods of datasets and their groups that pandas does not have.
+NOT_OF_FRAME: Final = {
+    "add_column": "assign(name=…)",
+    "drop_columns": "drop(columns=[…])",
+    "flat_map": "explode(column)",
+    "iter_batches": "the frame itself",
+    "iter_rows": 'to_dict("records")',
+    "limit": "head(n)",
+    "map_batches": "the function on the frame itself",
+    "map_groups": "apply(f) of groupby(…)",
+    "materialize": "the frame itself",
+    "num_blocks": "the frame itself",
+    "random_sample": "sample(frac=…, random_state=0)",
+    "random_shuffle": "sample(frac=1, random_state=0)",
+    "rename_columns": "rename(columns={…})",
+    "repartition": "the frame itself",
+    "schema": "dtypes",
+    "select_columns": "frame[[…]]",
+    "show": "answer.table(frame)",
+    "sort": "sort_values(columns)",
+    "take_all": 'to_dict("records")',
+    "take_batch": "head(n)",
+    "to_pandas": "the frame itself",
+    "union": "pd.concat([…])",
+    "with_column": "assign(name=…)",
+    "with_columns": "assign(name=…)",
+}
 # The methods of `interpolate` that pandas computes without scipy.
 _INTERPOLATIONS: Final = frozenset({"index", "linear", "time", "values"})
 _RANKS: Final = frozenset({"kendall", "spearman"})
@@ -109,6 +136,14 @@ def problem_of_method(method: str, *, of_groups: bool) -> tuple[str, str] | None
         return "missing_package", _missing(*_DATASET_METHODS[method])
     instead = (NOT_OF_GROUPS if of_groups else NOT_OF_DATASET).get(method)
     return None if instead is None else ("fails_on_ray", f"a dataset of Ray has no .{method}(); use {instead}")
+
+
+def problem_of_frame_method(method: str) -> tuple[str, str] | None:
+    """Returns the rule that calling this method of a frame, or of its groups, breaks, and the message."""
+    instead = NOT_OF_FRAME.get(method)
+    return (
+        None if instead is None else ("engine", f"read() gives a pandas DataFrame, without .{method}(); use {instead}")
+    )
 
 
 def _missing(package: str, instead: str) -> str:

@@ -57,14 +57,18 @@ class Arguments:
 class Effect:
     """What a method needs and gives.
 
-    `reads` are the columns that must exist, `calls` the function that gets a row or a batch with the same columns.
-    `is_unbounded` says whether the driver gets all rows.
+    `reads` are the columns that must exist, of `of` if it is given, else of the object whose method it is; `also` are
+    others, with the columns among which they must be. `calls` are functions that get `given`. `is_unbounded` says
+    whether the driver gets all rows.
     """
 
     result: Value = None
     reads: tuple[Text, ...] = ()
-    calls: Function | None = None
+    calls: tuple[Function, ...] = ()
     is_unbounded: bool = False
+    given: Value = None
+    of: Keyed | None = None
+    also: tuple[tuple[tuple[Text, ...], frozenset[str]], ...] = ()
 
 
 # Names of the columns that aggregates make by default: `sum(amount)`.
@@ -126,11 +130,13 @@ def of_dataset(dataset: Dataset, method: str, arguments: Arguments) -> Effect:
     columns = dataset.columns
     rows = None if columns is None else Keyed(columns)
     first = arguments.positional[0] if arguments.positional else None
-    function = first if isinstance(first, Function) else None
+    functions = (first,) if isinstance(first, Function) else ()
     match method:
         case "filter":
             condition = arguments.get(1, "expr")
-            return Effect(dataset, _reads(condition) if isinstance(condition, Expression) else (), function)
+            return Effect(
+                dataset, _reads(condition) if isinstance(condition, Expression) else (), functions, given=rows
+            )
         case "sort":
             return Effect(dataset, _reads(arguments.get(0, "key")))
         case "repartition":
@@ -152,7 +158,7 @@ def of_dataset(dataset: Dataset, method: str, arguments: Arguments) -> Effect:
             reads, names = _aggregates(arguments)
             return Effect(None if names is None else Keyed(names), reads)
         case "map" | "map_batches" | "flat_map":
-            return Effect(Dataset(None, dataset.is_large and method == "map"), (), function)
+            return Effect(Dataset(None, dataset.is_large and method == "map"), (), functions, given=rows)
         case "take" | "iter_rows" | "iter_batches":
             return Effect(Many.of(rows))
         case "take_all":
@@ -174,7 +180,7 @@ def _with_other_columns(dataset: Dataset, method: str, arguments: Arguments) -> 
     columns = dataset.columns
     reads: tuple[Text, ...] = ()
     made: frozenset[str] | None = None
-    calls: Function | None = None
+    calls: tuple[Function, ...] = ()
     match method:
         case "select_columns" | "drop_columns":
             cols = arguments.get(0, "cols")
@@ -196,7 +202,7 @@ def _with_other_columns(dataset: Dataset, method: str, arguments: Arguments) -> 
         case "add_column" | "with_column":
             name = arguments.get(0, "col" if method == "add_column" else "column_name")
             value = arguments.get(1, "fn" if method == "add_column" else "expr")
-            reads, calls = _reads(value), value if isinstance(value, Function) else None
+            reads, calls = _reads(value), (value,) if isinstance(value, Function) else ()
             made = columns | {name.value} if columns is not None and isinstance(name, Text) else None
         case "with_columns":
             mappings = arguments.positional or [arguments.get(0, "exprs")]
@@ -213,7 +219,8 @@ def _with_other_columns(dataset: Dataset, method: str, arguments: Arguments) -> 
                     made |= {f"{name}_{number}" for name in made for number in range(1, len(known) + 1)}
         case _:
             return Effect()
-    return Effect(replace(dataset, columns=made), reads, calls)
+    rows = None if columns is None else Keyed(columns)
+    return Effect(replace(dataset, columns=made), reads, calls, given=rows)
 
 
 def of_grouped(grouped: Grouped, method: str, arguments: Arguments) -> Effect:
@@ -221,7 +228,8 @@ def of_grouped(grouped: Grouped, method: str, arguments: Arguments) -> Effect:
     columns, keys = grouped.dataset.columns, grouped.keys
     if method == "map_groups":
         first = arguments.get(0, "fn")
-        return Effect(Dataset(None), (), first if isinstance(first, Function) else None)
+        rows = None if columns is None else Keyed(columns)
+        return Effect(Dataset(None), (), (first,) if isinstance(first, Function) else (), given=rows)
     if method == "with_column":
         return _with_other_columns(grouped.dataset, method, arguments)
     names: frozenset[str] | None = None

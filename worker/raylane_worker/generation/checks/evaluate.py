@@ -5,21 +5,25 @@ from __future__ import annotations
 import ast
 from abc import ABC, abstractmethod
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from raylane_common.wire.names import Engine
 from raylane_worker.generation.checks.allowed.kit_names import ANSWER, READ, REQUIRE_TEXT
-from raylane_worker.generation.checks.cluster import problem_of_method
+from raylane_worker.generation.checks.cluster import problem_of_frame_method, problem_of_method
 from raylane_worker.generation.checks.datasets import Arguments, Effect, aggregate, of_dataset, of_grouped
 from raylane_worker.generation.checks.found import Found, MissingColumn
+from raylane_worker.generation.checks.frames import is_mask, of_frame, of_groups, of_pandas, of_series
 from raylane_worker.generation.checks.scope import Scope
 from raylane_worker.generation.checks.values import (
     Dataset,
     Expression,
+    FrameGroups,
     Function,
     Grouped,
     Items,
     Keyed,
+    Labelled,
     Many,
     Mapping,
     Text,
@@ -54,8 +58,6 @@ _NAME_COLUMNS: Final = {
 }
 # A source takes several times its size as rows in the driver, which shares its node with other work.
 _LARGE_BYTES: Final = 64 * 1024 * 1024
-# Methods of a frame or a dictionary that keep its columns.
-_KEEPING: Final = frozenset({"copy", "drop_duplicates", "dropna", "fillna", "head", "sample", "sort_values", "tail"})
 # Functions that return the same items, perhaps in another order.
 _REORDERING: Final = frozenset({"iter", "list", "reversed", "set", "sorted", "tuple"})
 
@@ -259,8 +261,18 @@ class Evaluator(ABC):
         match value, node.slice:
             case Keyed(), _:
                 names = texts(key) or ()
-                self._read(names, value.columns, is_key=True)
-                return Keyed(frozenset(name.value for name in names)) if names and isinstance(key, Items) else None
+                self._read(names, value.names, is_key=True)
+                if is_mask(node.slice):
+                    return value
+                chosen = frozenset(name.value for name in names)
+                return replace(value, columns=chosen) if names and isinstance(key, Items) else None
+            case FrameGroups(), _:
+                names = texts(key) or ()
+                self._read(names, value.frame.names, is_key=True)
+                if not names:
+                    return None
+                chosen = frozenset(name.value for name in names)
+                return replace(value, selected=chosen, is_series=isinstance(key, Text))
             case Items(items=items), ast.Constant(value=int(position)) if -len(items) <= position < len(items):
                 return items[position]
             case Many(), ast.Slice():
@@ -317,6 +329,10 @@ class Evaluator(ABC):
             return Expression(frozenset({column} if isinstance(column, Text) else ()))
         if module == "ray.data.expressions":
             return Expression(frozenset())
+        if module == "pandas":
+            self.step(sum(map(_width, arguments.values)) // _COLUMNS_PER_STEP)
+            effect = of_pandas(name, arguments)
+            return None if effect is None else self._apply(effect, None, call, is_key=True)
         return None
 
     def _read_source(self, call: ast.Call) -> Value:
@@ -332,11 +348,16 @@ class Evaluator(ABC):
         """Checks the columns that a chart or `require_text` names, if those of its data are known."""
         position, places = _NAME_COLUMNS[origin]
         data = arguments.get(position, "data")
-        if isinstance(data, Keyed | Dataset) and data.columns is not None:
+        columns = (
+            data.names if isinstance(data, Labelled) else data.columns if isinstance(data, Keyed | Dataset) else None
+        )
+        if columns is not None:
             named = [arguments.get(place, name) for place, name in places]
-            self._read([one for one in named if isinstance(one, Text)], data.columns, is_key=isinstance(data, Keyed))
+            is_key = not isinstance(data, Dataset)
+            self._read([one for one in named if isinstance(one, Text)], columns, is_key=is_key)
 
     def _call_method(self, receiver: Value, method: str, call: ast.Call, arguments: Arguments) -> Value:
+        self.step(sum(map(_width, (receiver, *arguments.values))) // _COLUMNS_PER_STEP)
         if isinstance(receiver, Dataset | Grouped):
             problem = problem_of_method(method, of_groups=isinstance(receiver, Grouped))
             if problem is not None:
@@ -344,7 +365,6 @@ class Evaluator(ABC):
                 return None
         match receiver:
             case Dataset():
-                self.step(len(receiver.columns or ()) // _COLUMNS_PER_STEP)
                 effect = of_dataset(receiver, method, arguments)
                 return self._apply(effect, receiver.columns, call)
             case Grouped():
@@ -353,7 +373,12 @@ class Evaluator(ABC):
             case Expression():
                 return self._united([receiver, *(one for one in arguments.values if isinstance(one, Expression))])
             case Keyed():
-                return receiver if method in _KEEPING else None
+                return self._call_method_of_frame(receiver, method, call, arguments)
+            case FrameGroups(frame=frame):
+                self._note_method_of_ray(method, call)
+                return self._apply(of_groups(receiver, method, arguments), frame.names, call, is_key=True)
+            case Labelled():
+                return of_series(receiver, method, arguments)
             case Mapping(items=pairs) if method == "items":
                 return Items.of([Items.of(pair) for pair in pairs])
             case Mapping(items=pairs) if method == "values":
@@ -363,11 +388,27 @@ class Evaluator(ABC):
             case _:
                 return None
 
-    def _apply(self, effect: Effect, columns: frozenset[str] | None, call: ast.Call) -> Value:
+    def _call_method_of_frame(self, frame: Keyed, method: str, call: ast.Call, arguments: Arguments) -> Value:
+        self._note_method_of_ray(method, call)
+        if method == "pipe" and arguments.positional and isinstance(arguments.positional[0], Function):
+            rest = Arguments([frame, *arguments.positional[1:]], arguments.named, arguments.is_complete)
+            return self.call_function(arguments.positional[0], rest)
+        return self._apply(of_frame(frame, method, arguments, call), frame.names, call, is_key=True)
+
+    def _note_method_of_ray(self, method: str, call: ast.Call) -> None:
+        """Notes a method of Ray's datasets that is called on a frame or its groups, which have none of this name."""
+        if self._engine is Engine.LOCAL and (problem := problem_of_frame_method(method)) is not None:
+            self.found.absent.append((call, *problem))
+
+    def _apply(self, effect: Effect, columns: frozenset[str] | None, call: ast.Call, *, is_key: bool = False) -> Value:
+        if effect.of is not None:
+            columns = effect.of.names
         if columns is not None:
-            self._read(effect.reads, columns)
-        if effect.calls is not None:
-            self.call_function(effect.calls, Arguments([None if columns is None else Keyed(columns)], {}, False))
+            self._read(effect.reads, columns, is_key=is_key)
+        for names, others in effect.also:
+            self._read(names, others, is_key=is_key)
+        for function in effect.calls:
+            self.call_function(function, Arguments([effect.given], {}, False))
         if effect.is_unbounded:
             self.found.unbounded.append(call)
         return effect.result
@@ -388,3 +429,22 @@ class Evaluator(ABC):
         if name == "next":
             return item_of(first)
         return None
+
+
+def _width(value: Value) -> int:
+    """Returns how many names of columns a value has: about how long it takes to compute with them."""
+    match value:
+        case Dataset(columns=columns):
+            return len(columns or ())
+        case Grouped(dataset=dataset):
+            return len(dataset.columns or ())
+        case Keyed(columns=columns):
+            return len(columns)
+        case FrameGroups(frame=frame):
+            return len(frame.columns)
+        case Labelled(names=names):
+            return len(names)
+        case Items(items=items):
+            return sum(len(item.columns) for item in items if isinstance(item, Keyed))
+        case _:
+            return 0

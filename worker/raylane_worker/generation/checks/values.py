@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import reduce
+from functools import cached_property, reduce
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -105,9 +105,38 @@ class Grouped:
 
 @dataclass(frozen=True)
 class Keyed:
-    """A row, a batch or a frame: it is indexed by the names of its columns."""
+    """A row, a batch or a frame: it is indexed by the names of its columns.
+
+    `index` are the names that the index of a frame may have: some methods take them like columns.
+    """
 
     columns: frozenset[str]
+    index: frozenset[str] = frozenset()
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """The names of columns and those of the index."""
+        return self.columns | self.index if self.index else self.columns
+
+
+@dataclass(frozen=True)
+class FrameGroups:
+    """The groups of a frame by the columns `keys`; None if these are not known.
+
+    `selected` are the columns that were chosen from the groups; None if none were. `is_series` says that it was one.
+    """
+
+    frame: Keyed
+    keys: frozenset[str] | None
+    selected: frozenset[str] | None = None
+    is_series: bool = False
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A series. `names` are those that it and the levels of its index may have."""
+
+    names: frozenset[str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +148,21 @@ class Function:
 
 
 # None is a value of which nothing is known.
-Value = Text | Items | Mapping | Many | Expression | Aggregate | Dataset | Grouped | Keyed | Function | None
+Value = (
+    Text
+    | Items
+    | Mapping
+    | Many
+    | Expression
+    | Aggregate
+    | Dataset
+    | Grouped
+    | Keyed
+    | FrameGroups
+    | Labelled
+    | Function
+    | None
+)
 
 
 def _size(value: Value) -> int:
@@ -135,7 +178,7 @@ def join(one: Value, other: Value) -> Value:
             both = None if one.columns is None or other.columns is None else one.columns | other.columns
             return Dataset(both, one.is_large and other.is_large)
         case Keyed(), Keyed():
-            return Keyed(one.columns | other.columns)
+            return Keyed(one.columns | other.columns, one.index | other.index)
         case Many(), Many():
             return Many.of(join(one.item, other.item))
         case _:
@@ -166,6 +209,8 @@ def item_of(value: Value) -> Value:
             return join_all(items)
         case Many(item=item):
             return item
+        case FrameGroups(frame=frame, is_series=False):
+            return Items.of([None, frame])
         case _:
             return None
 
