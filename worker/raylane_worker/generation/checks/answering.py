@@ -35,12 +35,12 @@ class _Parameters:
 
 _FUNCTIONS: Final = {
     f"{ANSWER}.value": _Parameters(
-        ("name", "value", "unit"), frozenset(), listed("name value"), 'answer.value("name", value, unit="km")'
+        ("name", "x", "unit"), frozenset(), listed("name x"), 'answer.value("name", number, unit="km")'
     ),
     f"{ANSWER}.table": _Parameters(("data", "title"), frozenset(), listed("data"), 'answer.table(data, title="…")'),
     f"{ANSWER}.chart": _Parameters(
-        ("kind", "data"),
-        listed("x y color title"),
+        ("kind", "data", "x", "y", "color", "title"),
+        frozenset(),
         listed("kind data"),
         'answer.chart("bar", data=data, x="city", y="total", color="year", title="…")',
     ),
@@ -61,9 +61,9 @@ _AXES: Final = {
 }
 _X_AND_Y: Final = (("x", "y"), ())
 _KINDS: Final = ", ".join(map(repr, ChartKind))
-_SUFFIXES: Final = (".parquet", ".csv", ".json")
-# A name is a part of a key in S3, and of a path where somebody keeps the file.
-_FILE_NAME: Final = re.compile(r"[^\W_][\w. +()=,@-]{0,120}")
+# The same names as the kit takes. Those of tables, and of the answer itself, are taken.
+FILE_NAME: Final = re.compile(r"[^\s./\\:\x00-\x1f\x7f][^/\\:\x00-\x1f\x7f]{0,199}\.(parquet|csv|json)")
+RESERVED: Final = re.compile(r"answer\.json|table-\d+\.parquet")
 
 
 def check_answers(script: AstScript, locations: Locations) -> Iterator[Finding]:
@@ -115,22 +115,26 @@ def _check_literals(call: ast.Call, origin: str, locations: Locations) -> Iterat
             what = "must be a literal" if kind is None else f"cannot be {quote(kind)}"
             yield finding_at("chart_kind", call, f"the kind of a chart {what}; write one of {_KINDS}")
             return
-        given = {keyword.arg for keyword in call.keywords}
         needed, useless = _AXES.get(ChartKind(kind), _X_AND_Y)
         for axis in needed:
-            if axis not in given:
+            if not _is_given(call, axis):
                 message = f'a {kind} chart needs the name of a column for {axis}: {axis}="…"'
                 yield finding_at("answer_argument", call, message)
         for axis in useless:
-            if axis in given:
+            if _is_given(call, axis):
                 message = f"a {kind} chart has no {axis}, because it counts the rows; remove {axis}="
                 yield finding_at("answer_argument", call, message)
     elif origin == f"{ANSWER}.file":
         name = locations.literal(argument(call, 1, "name"))
-        if name is None or not name.endswith(_SUFFIXES) or _FILE_NAME.fullmatch(name) is None:
+        if name is None or FILE_NAME.fullmatch(name) is None or RESERVED.fullmatch(name):
             what = "must be a literal" if name is None else f"cannot be {quote(name)}"
             message = (
-                f"the name of a file {what}; write a name without directories that ends in "
-                f"{', '.join(_SUFFIXES)}: answer.file(data, 'cities.csv')"
+                f"the name of a file {what}; write one without directories that ends in .parquet, .csv or .json: "
+                "answer.file(data, 'cities.csv')"
             )
             yield finding_at("file_name", call, message)
+
+
+def _is_given(call: ast.Call, axis: str) -> bool:
+    node = argument(call, _FUNCTIONS[f"{ANSWER}.chart"].names.index(axis), axis)
+    return node is not None and not (isinstance(node, ast.Constant) and node.value is None)

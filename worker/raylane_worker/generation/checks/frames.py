@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 _KEEPING: Final = listed(
     """
     abs asfreq astype bfill clip convert_dtypes copy cummax cummin cumsum diff drop_duplicates dropna ffill fillna
-    filter head infer_objects interpolate isin isna isnull map mask nlargest notna notnull nsmallest pct_change rank replace
-    round sample select_dtypes sort_index sort_values tail to_pandas truncate where
+    filter head infer_objects interpolate isin isna isnull map mask nlargest notna notnull nsmallest pct_change rank
+    replace round sample select_dtypes sort_index sort_values tail to_pandas truncate where
     """
 )
 # Those that read columns, with the position and the name of the argument that names them.
