@@ -50,7 +50,7 @@ class Agents:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, resources: Resources, *answers: Answer) -> None:
         self.orders: list[RunOrder] = []
-        self.model = ScriptedModel([])
+        self.model = ScriptedModel([], supervisor=[[("code_generation_agent", {})]])
         self._resources = resources
         self._answers = iter(answers)
         monkeypatch.setattr(HANDLER, "make_generator", self._make)
@@ -120,7 +120,7 @@ async def test_an_old_reader_gets_a_finding_that_names_the_new_one(
     feedback = agents.model.asked("code")[-1][0]["content"][1]["text"]
     for finding in old.findings:
         assert finding.message in feedback
-    assert 'read("' in feedback
+    assert f"read({LOCATION!r})" in feedback
 
 
 async def test_an_empty_answer_is_questioned_once_and_then_taken(

@@ -5,11 +5,8 @@ test_prompt_on_ray does the same for the distributed engine.
 
 from __future__ import annotations
 
-import json
 import re
-import subprocess
-import sys
-from pathlib import Path
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -18,18 +15,14 @@ from raylane_common.wire.answer import Answer, AnswerChart, AnswerTable, AnswerV
 from raylane_common.wire.generate import Engine
 from raylane_worker.generation.agents.briefing import load_prompt
 from raylane_worker.generation.verify import verify
-from raylane_worker.run_kit import LAUNCHER, kit_files, source_file
 from tests.helpers.files import uploaded
+from tests.helpers.kit import Ran, kit, run_script
 from tests.unit.generation.test_prompts import EXAMPLES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from raylane_common.wire.sources import FileSource
 
-RUNNER: Final = Path(__file__).parent.parent.parent / "integration" / "prompt_runner.py"
 LOCATION: Final = "s3://lake/sessions/ada/csv/sales.csv"
-RESULTS: Final = "RESULTS "
 SALES: Final = """\
 city,price,amount,sold,day,at,id,key
 Köln,1.5,1,true,2020-01-01,10:30:00,9000000000000000000,a
@@ -37,14 +30,14 @@ Köln,2.5,2,false,2020-01-02,09:00:00,9000000000000000000,
 ,4.0,,true,2020-02-01,10:30:00,,b
 Bonn,,8,,,,2,
 """
-BEGINNING: Final = """\
+BEGINNING: Final = f"""\
 import datetime
 from decimal import Decimal
 import json
 import numpy as np
 import pandas as pd
 from raylane_run import read
-frame = read({location!r})
+frame = read({LOCATION!r})
 x = frame["price"]
 edges = [0, 2, 4]
 """
@@ -160,7 +153,7 @@ EXAMPLE_ROWS: Final = (("Köln", 13.0, 2.0, 2), ("Bonn", 12.0, 4.0, 2), (None, 1
 ANSWERS: Final = f"""\
 from raylane_run import answer, read, require_text
 
-data = read({{location!r}})
+data = read({LOCATION!r})
 require_text(data, "city", "Köln", "Bonn")
 require_text(data, "kind", "whole", contains=True)
 answer.value("mean price", {EXAMPLE_MEAN}, unit="EUR")
@@ -178,47 +171,25 @@ answer.note("Wholesale is included.")
 """
 
 
-def files_of(source: FileSource, objects: Mapping[str, bytes], directory: Path, engine: Engine) -> dict[str, str]:
-    """Returns the files beside a script that reads the source, whose bytes are written into the directory."""
-    path = directory / "data"
-    path.write_bytes(objects[source.readable_location.removeprefix("s3://lake/")])
-    (name, text), *_ = source_file([source], {}, engine, small=True).items()
-    described = json.loads(text)
-    described["sources"][0]["location"] = str(path)
-    return {**kit_files(), name: json.dumps(described)}
-
-
-def run_script(directory: Path, csv: str, script: str, **files: str) -> str:
-    """Runs a script of the local engine on one source, as a run does. Returns what it prints.
-
-    `{location!r}` in the script becomes the location of the source. The answer is written into `out`.
-    """
+@cache
+def upload(csv: str) -> tuple[FileSource, dict[str, bytes]]:
+    """Returns the source that the lines make, and its objects by their URIs."""
     source, objects = uploaded("sales.csv", csv.encode(), bucket="lake", session_id="ada")
-    beside = files_of(source, objects, directory, Engine.LOCAL)
-    for name, text in {**beside, **files, "main.py": script.replace("{location!r}", repr(LOCATION))}.items():
-        target = directory / name
-        target.parent.mkdir(exist_ok=True)
-        target.write_text(text, "utf-8")
-    (directory / "out").mkdir()
-    command = [sys.executable, "-m", LAUNCHER]
-    environment = {"RAYLANE_OUTPUT_URI": str(directory / "out")}
-    run = subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, check=False)
-    assert run.returncode == 0, run.stdout + run.stderr
-    return run.stdout
+    return source, {f"s3://lake/{key}": data for key, data in objects.items()}
 
 
-@pytest.fixture(scope="module")
-def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str | None]]:
-    """The output and the exception of each piece; all of them in one process, since most of its time is imports."""
-    pieces = json.dumps([BEGINNING.format(location=LOCATION), [piece for piece, _ in STATEMENTS.values()]])
-    output = run_script(tmp_path_factory.mktemp("local"), SALES, RUNNER.read_text("utf-8"), **{"pieces.json": pieces})
-    (line,) = [line for line in output.splitlines() if line.startswith(RESULTS)]
-    return dict(zip(STATEMENTS, json.loads(line.removeprefix(RESULTS)), strict=True))
+def ran(csv: str, script: str) -> Ran:
+    """Runs a script of the local engine on a source of these lines, as the launcher does."""
+    source, objects = upload(csv)
+    with kit(objects, [source]) as package:
+        return run_script(script, package)
 
 
 @pytest.mark.parametrize("name", STATEMENTS)
-def test_what_the_prompt_says_about_pandas_is_true(name: str, results: dict[str, list[str | None]]) -> None:
-    assert results[name] == [f"{STATEMENTS[name][1]}\n", None]
+def test_what_the_prompt_says_about_pandas_is_true(name: str) -> None:
+    piece, printed = STATEMENTS[name]
+    run = ran(SALES, BEGINNING + piece)
+    assert (run.error, run.output) == (None, f"{printed}\n")
 
 
 def test_each_snippet_of_the_prompt_is_in_a_piece() -> None:
@@ -231,16 +202,17 @@ def test_each_snippet_of_the_prompt_is_in_a_piece() -> None:
 
 
 def test_each_piece_passes_verification() -> None:
-    source, _ = uploaded("sales.csv", SALES.encode(), bucket="lake", session_id="ada")
-    beginning = BEGINNING.format(location=LOCATION).replace("import read", "import answer, read")
+    source, _ = upload(SALES)
+    beginning = BEGINNING.replace("import read", "import answer, read")
     for piece, _ in STATEMENTS.values():
         assert verify(f'{beginning}{piece}\nanswer.value("n", 1)\n', [source], Engine.LOCAL) == [], piece
 
 
-def test_the_example_gives_its_answer(tmp_path: Path) -> None:
-    printed = run_script(tmp_path, EXAMPLE_CSV, EXAMPLES[Engine.LOCAL])
-    assert "Retail by city" in printed
-    check_example(Answer.model_validate_json((tmp_path / "out" / "answer.json").read_bytes()))
+def test_the_example_gives_its_answer() -> None:
+    run = ran(EXAMPLE_CSV, EXAMPLES[Engine.LOCAL])
+    assert "Retail by city" in run.output
+    assert run.answer is not None, run.error
+    check_example(run.answer)
 
 
 def check_example(answer: Answer) -> None:
@@ -255,20 +227,21 @@ def check_example(answer: Answer) -> None:
     assert (chart.kind, chart.x, chart.y, len(chart.rows)) == ("bar", "city", "total", 3)
 
 
-def test_what_the_prompt_says_about_the_answer_is_true(tmp_path: Path) -> None:
-    source, _ = uploaded("sales.csv", EXAMPLE_CSV.encode(), bucket="lake", session_id="ada")
-    assert verify(ANSWERS.replace("{location!r}", repr(LOCATION)), [source], Engine.LOCAL) == []
-    run_script(tmp_path, EXAMPLE_CSV, ANSWERS)
-    answer = Answer.model_validate_json((tmp_path / "out" / "answer.json").read_bytes())
-    assert [item.type for item in answer.items] == ["value", "table", *["chart"] * 6, *["file"] * 3]
-    assert {item.kind for item in answer.items if isinstance(item, AnswerChart)} == {*ChartKind}
-    assert {path.name for path in (tmp_path / "out").iterdir()} >= {"name.parquet", "name.csv", "name.json"}
-    assert answer.notes == ("Wholesale is included.",)
+def test_what_the_prompt_says_about_the_answer_is_true() -> None:
+    source, _ = upload(EXAMPLE_CSV)
+    assert verify(ANSWERS, [source], Engine.LOCAL) == []
+    run = ran(EXAMPLE_CSV, ANSWERS)
+    assert run.answer is not None, run.error
+    items = run.answer.items
+    assert [item.type for item in items] == ["value", "table", *["chart"] * 6, *["file"] * 3]
+    assert {item.kind for item in items if isinstance(item, AnswerChart)} == {*ChartKind}
+    assert run.files.keys() == {"name.parquet", "name.csv", "name.json"}
+    assert run.answer.notes == ("Wholesale is included.",)
 
 
-def test_a_text_that_no_row_has_ends_the_script_with_a_note(tmp_path: Path) -> None:
-    run_script(tmp_path, EXAMPLE_CSV.replace("retail", "Retail"), EXAMPLES[Engine.LOCAL])
-    answer = Answer.model_validate_json((tmp_path / "out" / "answer.json").read_bytes())
-    assert answer.items == ()
-    (note,) = answer.notes
+def test_a_text_that_no_row_has_ends_the_script_with_a_note() -> None:
+    run = ran(EXAMPLE_CSV.replace("retail", "Retail"), EXAMPLES[Engine.LOCAL])
+    assert run.answer is not None, run.error
+    assert run.answer.items == ()
+    (note,) = run.answer.notes
     assert "'Retail'" in note
