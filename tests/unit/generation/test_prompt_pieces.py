@@ -5,7 +5,9 @@ test_prompt_on_ray does the same for the distributed engine.
 
 from __future__ import annotations
 
+import io
 import re
+from contextlib import redirect_stdout
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
@@ -20,6 +22,8 @@ from tests.helpers.kit import Ran, kit, run_script
 from tests.unit.generation.test_prompts import EXAMPLES
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from raylane_common.wire.sources import FileSource
 
 LOCATION: Final = "s3://lake/sessions/ada/csv/sales.csv"
@@ -30,14 +34,14 @@ Köln,2.5,2,false,2020-01-02,09:00:00,9000000000000000000,
 ,4.0,,true,2020-02-01,10:30:00,,b
 Bonn,,8,,,,2,
 """
-BEGINNING: Final = f"""\
+IMPORTS: Final = """\
 import datetime
 from decimal import Decimal
 import json
 import numpy as np
 import pandas as pd
-from raylane_run import read
-frame = read({LOCATION!r})
+"""
+NAMES: Final = """\
 x = frame["price"]
 edges = [0, 2, 4]
 """
@@ -185,11 +189,21 @@ def ran(csv: str, script: str) -> Ran:
         return run_script(script, package)
 
 
+@pytest.fixture(scope="module")
+def frame() -> pd.DataFrame:
+    """What `read` returns."""
+    source, objects = upload(SALES)
+    with kit(objects, [source]) as package:
+        return package.read(LOCATION)
+
+
 @pytest.mark.parametrize("name", STATEMENTS)
-def test_what_the_prompt_says_about_pandas_is_true(name: str) -> None:
+def test_what_the_prompt_says_about_pandas_is_true(name: str, frame: pd.DataFrame) -> None:
     piece, printed = STATEMENTS[name]
-    run = ran(SALES, BEGINNING + piece)
-    assert (run.error, run.output) == (None, f"{printed}\n")
+    output = io.StringIO()
+    with redirect_stdout(output):
+        exec(compile(f"{IMPORTS}{NAMES}{piece}", name, "exec"), {"frame": frame.copy()})
+    assert output.getvalue() == f"{printed}\n"
 
 
 def test_each_snippet_of_the_prompt_is_in_a_piece() -> None:
@@ -203,7 +217,7 @@ def test_each_snippet_of_the_prompt_is_in_a_piece() -> None:
 
 def test_each_piece_passes_verification() -> None:
     source, _ = upload(SALES)
-    beginning = BEGINNING.replace("import read", "import answer, read")
+    beginning = f"{IMPORTS}from raylane_run import answer, read\nframe = read({LOCATION!r})\n{NAMES}"
     for piece, _ in STATEMENTS.values():
         assert verify(f'{beginning}{piece}\nanswer.value("n", 1)\n', [source], Engine.LOCAL) == [], piece
 
