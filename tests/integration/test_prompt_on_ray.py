@@ -1,4 +1,4 @@
-"""What the agents' prompt and the checks say about Ray is true on a real Ray."""
+"""What the agents' prompt for the distributed engine and the checks say about Ray is true on a real Ray."""
 
 from __future__ import annotations
 
@@ -12,10 +12,13 @@ import pytest
 from raylane_common.ray.client import RayClient
 from raylane_common.ray.package import build_package
 from raylane_common.ray.settings import RaySettings
-from raylane_worker.generation.checks.cluster import NOT_OF_DATASET, NOT_OF_GROUPS
-from raylane_worker.generation.checks.operators import RENAMED, RENAMED_TEXT, RENAMED_TIME
+from raylane_common.wire.answer import Answer
+from raylane_common.wire.generate import Engine
+from raylane_worker.generation.agents.briefing import load_prompt
 from raylane_worker.run_kit import LAUNCHER, kit_files
 from tests.helpers import profiles
+from tests.helpers.kit import described, place
+from tests.unit.generation.prompt_statements import ANSWERS, DISTRIBUTED, EXAMPLE_CSV
 from tests.unit.generation.ray_cases import (
     FAILS_ON_RAY,
     FINE_ON_RAY,
@@ -29,7 +32,8 @@ from tests.unit.generation.ray_cases import (
     WRONG_ON_RAY,
     sales,
 )
-from tests.unit.generation.test_prompts import BETA, EXAMPLE, LAKE, PROMPT
+from tests.unit.generation.test_prompt_pieces import check_answers, check_example, upload
+from tests.unit.generation.test_prompts import BETA, EXAMPLES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,10 +52,10 @@ ENVIRONMENT: Final = {
 }
 
 
-# Other statements of the prompt: (piece, what it prints).
 def operations() -> str:
     """A piece that prints what the prompt lists and Ray does not have."""
-    lines = PROMPT.partition("# Operations\n")[2].splitlines()[:4]
+    prose = load_prompt("engine_distributed").partition("# Operations\n")[2]
+    lines = [line for line in prose.splitlines() if re.match("- (Methods|After|Aggregates|Expressions)", line)]
     lists = [re.findall(r"`((?:[\w.]+(?:\([^)]*\))? ){3,}[^`]*)`", line) for line in lines]
     names = [re.sub(r"\([^()]*(\(\))?\)", " ", " ".join(texts)).split() for texts in lists]
     assert [len(one) > 7 for one in names] == [True] * 4
@@ -64,20 +68,25 @@ def operations() -> str:
 
 
 async def run(head: EmbeddedRay, directory: Path, pieces: Sequence[str]) -> list[list[str | None]]:
-    """Runs all pieces in one driver: starting one takes longer than most of them."""
-    path = directory / "sales.csv"
-    path.write_text(SALES_CSV, encoding="utf-8")
-    beginning = (IMPORTS + READ).replace(SALES.location, str(path))
+    """Runs all pieces in one driver, with the kit: starting one takes longer than most of them.
+
+    What they answer is written into `out` in the directory.
+    """
+    lake, objects = upload(EXAMPLE_CSV)
+    place(directory, {**objects, SALES.location: SALES_CSV.encode()})
     files: dict[str, str | bytes] = {
         **kit_files(),
+        "sources.json": described(directory, [SALES, lake], engine=Engine.DISTRIBUTED),
         "main.py": RUNNER.read_bytes(),
-        "pieces.json": json.dumps([beginning, pieces]),
+        "pieces.json": json.dumps([IMPORTS + READ, pieces]),
     }
+    (directory / "out").mkdir()
+    environment = {**ENVIRONMENT, "RAYLANE_OUTPUT_URI": str(directory / "out")}
     settings = RaySettings.model_validate({"private_url": head.url, "token": head.token, "poll_interval_s": 0.5})
     async with RayClient(settings) as client:
         package = build_package(files)
         await client.submit(
-            submission_id="prompt", entrypoint=f"python -m {LAUNCHER}", package=package, env_vars=ENVIRONMENT
+            submission_id="prompt", entrypoint=f"python -m {LAUNCHER}", package=package, env_vars=environment
         )
         await client.wait("prompt", timeout_s=500)
         logs = (await client.logs("prompt", max_bytes=8 * 1024 * 1024)).text
@@ -90,8 +99,8 @@ async def run(head: EmbeddedRay, directory: Path, pieces: Sequence[str]) -> list
 async def test_what_the_prompt_and_the_checks_say_about_ray_is_true(ray_head: EmbeddedRay, tmp_path: Path) -> None:
     """What would only cost a run if it were not true is left to the deep profile."""
     is_deep = profiles.PROFILE is profiles.Profile.DEEP
-    example = EXAMPLE.replace("ray.init()\n", "").replace(LAKE.location, str(tmp_path / "sales.csv"))
-    right = [example, f"{BETA}print(round(beta(2, 2, 0.25), 6))", *(piece for piece, _ in STATEMENTS.values())]
+    beta = f"{BETA}print(round(beta(2, 2, 0.25), 6))"
+    right = [EXAMPLES[Engine.DISTRIBUTED], ANSWERS, beta, *(piece for piece, _ in DISTRIBUTED.values())]
     pairs = WRONG_ON_RAY.items() if is_deep else ()
     wrong = [sales(line) for pair in pairs for line in pair]
     fine = FINE_ON_RAY if is_deep else ()
@@ -99,11 +108,15 @@ async def test_what_the_prompt_and_the_checks_say_about_ray_is_true(ray_head: Em
     fails = (*FAILS_ON_RAY, *TEXT_NOT_ASCII, *packages) if is_deep else ()
     results = iter(await run(ray_head, tmp_path, [*right, operations(), *wrong, *fine, *fails]))
 
-    output, error = next(results)
-    assert error is None
-    assert str(output).splitlines()[:2] == ["rows: 4 of 4 cities: 2", "mean price: 2.67 standard deviation: 1.26"]
+    for name in ("the example", "all answers"):
+        output, error = next(results)
+        assert error is None, name
+        assert output
+    answer = Answer.model_validate_json((tmp_path / "out" / "answer.json").read_bytes())
+    check_example(answer.items[:3])
+    check_answers(answer.items[3:], answer.notes, {path.name for path in (tmp_path / "out").iterdir()})
     assert next(results) == ["0.15625\n", None]
-    for name, (_, printed) in STATEMENTS.items():
+    for name, (_, printed) in DISTRIBUTED.items():
         assert next(results) == [f"{printed}\n", None], name
     output, error = next(results)
     assert error is None
