@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
+from raylane_worker.generation.template.values import quoted
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -19,7 +21,7 @@ _STANDARD: Final = frozenset({"datetime", "decimal"})
 class ScriptBuilder:
     """Collects the parts of a script. Every name, value and path in a statement must be written with `repr`.
 
-    `compact` writes what has many parts on one line, however long.
+    If `compact`, what has many parts stands on one line, however long.
     """
 
     def __init__(self, *, compact: bool = False) -> None:
@@ -46,7 +48,14 @@ class ScriptBuilder:
 
     def mapping(self, items: Sequence[tuple[str, str]], before: str = "", ending: str = "") -> str:
         """Returns a dictionary of names and code between `before` and `ending`, with one item per line if it is long."""
-        return self._brackets(f"{before}{{", [f"{name!r}: {code}" for name, code in items], f"}}{ending}")
+        return self._brackets(f"{before}{{", [f"{quoted(name)}: {code}" for name, code in items], f"}}{ending}")
+
+    def chain(self, before: str, start: str, calls: Sequence[str]) -> str:
+        """Returns `start` with the calls of methods after it, one on each line if they are long."""
+        line = f"{before}{start}{''.join(calls)}"
+        if self.compact or len(line) <= _WIDTH or not calls:
+            return line
+        return f"{before}(\n    {start}\n" + "".join(f"    {call}\n" for call in calls) + ")"
 
     def _brackets(self, opening: str, parts: Sequence[str], closing: str) -> str:
         line = f"{opening}{', '.join(parts)}{closing}"
@@ -59,7 +68,7 @@ class ScriptBuilder:
         standard = _imports(self._modules & _STANDARD, {k: v for k, v in self._names.items() if k in _STANDARD})
         others = _imports(self._modules - _STANDARD, {k: v for k, v in self._names.items() if k not in _STANDARD})
         parts = ["\n".join(standard), "\n".join(others), "\n".join(self._statements)]
-        return "\n\n".join(part for part in parts if part) + "\n"
+        return ("\n" if self.compact else "\n\n").join(part for part in parts if part) + "\n"
 
 
 def build(header: str, write: Callable[[ScriptBuilder], None]) -> str:

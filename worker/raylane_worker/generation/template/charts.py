@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from raylane_common.wire.names import ChartKind
 from raylane_common.wire.sources import ColumnType
 from raylane_worker.generation.template.question import Plot, Statistic
+from raylane_worker.generation.template.values import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -95,8 +96,8 @@ def _places(plot: Plot) -> list[tuple[str, str]]:
 
 
 def _call(script: ScriptBuilder, kind: ChartKind, data: str, places: Sequence[tuple[str, str]]) -> str:
-    arguments = [f"{place}={name!r}" for place, name in places]
-    return f"answer.chart({str(kind)!r}, data={data}, {', '.join(arguments)})"
+    arguments = [f"{place}={quoted(name)}" for place, name in places]
+    return f"answer.chart({quoted(kind)}, data={data}, {', '.join(arguments)})"
 
 
 def is_ordered(column: Column) -> bool:

@@ -12,6 +12,7 @@ from raylane_worker.generation.template.emit_distributed import add_distributed
 from raylane_worker.generation.template.emit_local import add_local
 from raylane_worker.generation.template.labels import variable_name
 from raylane_worker.generation.template.question import Comparison, CountMissing, ListColumns
+from raylane_worker.generation.template.values import listed, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +36,7 @@ def emit_script(question: Question, header: str, *, engine: Engine, chart: bool)
             return
         name = variable_name(question.source)
         script.import_names("raylane_run", "read")
-        script.add(f"{name} = read({question.source.location!r})")
+        script.add(f"{name} = read({quoted(question.source.location)})")
         _require_texts(script, name, question)
         _note_missing_words(script, name, question)
         add = add_local if engine is Engine.LOCAL else add_distributed
@@ -47,8 +48,11 @@ def emit_script(question: Question, header: str, *, engine: Engine, chart: bool)
 def _list_columns(script: ScriptBuilder, question: Question) -> None:
     script.import_module("pandas as pd")
     columns = columns_of(question.source)
-    script.add(f"names = {[column.name for column in columns]!r}", f"types = {[_type(column) for column in columns]!r}")
-    script.add("answer.table(pd.DataFrame({'column': names, 'type': types}))")
+    script.add(
+        f"names = {listed(column.name for column in columns)}",
+        f"types = {listed(map(_type, columns))}",
+        'answer.table(pd.DataFrame({"column": names, "type": types}))',
+    )
 
 
 def _type(column: Column) -> str:
@@ -60,17 +64,18 @@ def _require_texts(script: ScriptBuilder, name: str, question: Question) -> None
     calls = [*dict.fromkeys(_required(question))]
     if calls:
         script.import_names("raylane_run", "require_text")
-    if len(calls) <= _MAX_REQUIRED:
+    if len(calls) <= (1 if script.compact else _MAX_REQUIRED):
         for column, texts, contains in calls:
-            listed = ", ".join(map(repr, (column, *texts)))
-            script.add(f"require_text({name}, {listed}{', contains=True' if contains else ''})")
+            arguments = ", ".join(map(quoted, (column, *texts)))
+            script.add(f"require_text({name}, {arguments}{', contains=True' if contains else ''})")
         return
-    for contains in (False, True):
-        if pairs := [(column, text) for column, texts, is_part in calls if is_part is contains for text in texts]:
-            script.add(
-                f"for column, text in {pairs!r}:",
-                f"    require_text({name}, column, text{', contains=True' if contains else ''})",
-            )
+    required = [
+        f"({quoted(column)}, {quoted(text)}, {contains})" for column, texts, contains in calls for text in texts
+    ]
+    script.add(
+        f"for column, text, is_part in [{', '.join(required)}]:",
+        f"    require_text({name}, column, text, contains=is_part)",
+    )
 
 
 def _required(question: Question) -> Iterator[tuple[str, tuple[str, ...], bool]]:
@@ -87,4 +92,4 @@ def _note_missing_words(script: ScriptBuilder, name: str, question: Question) ->
         found += question.operation.columns
     if names := [*dict.fromkeys(one.name for one in found if one.type is ColumnType.STRING)]:
         script.import_names("raylane_run", "note_missing_words")
-        script.add(f"note_missing_words({name}, {', '.join(map(repr, names))})")
+        script.add(f"note_missing_words({name}, {', '.join(map(quoted, names))})")

@@ -1,7 +1,7 @@
 """What is known of the values of a column, and therefore how pandas holds them in a run.
 
 The kit gives whole numbers as int64; as float64 if some are missing; and as Python's integers if digits would be lost.
-See docs/decisions/0025.
+See docs/decisions/0025 and 0035.
 """
 
 from __future__ import annotations
@@ -40,11 +40,6 @@ def is_wide(column: Column) -> bool:
 def is_decimal(column: Column) -> bool:
     """Returns whether the column has exact decimals, such as amounts of money."""
     return column.type is ColumnType.NUMBER and column.native_type.startswith("decimal")
-
-
-def is_short_float(column: Column) -> bool:
-    """Returns whether the column has floats of fewer than 64 bits, which must not be added as such."""
-    return column.type is ColumnType.NUMBER and not (is_decimal(column) or column.native_type == "double")
 
 
 def zone_of(column: Column) -> str | None:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 # The names that scripts use themselves.
 _TAKEN: Final = frozenset(
-    "aggregates answer col counts date datetime decimal found groups keep lit missing name names note_missing_words pa"
-    " pc pd read require_text result rows statistics table text time times".split()
+    "aggregates answer col counts date datetime decimal found groups is_part label keep lit missing name names note_missing_words pa"
+    " pc pd read require_text result rows statistics table text time times value".split()
 )
 _MAX_CHARACTERS: Final = 30
 

@@ -10,7 +10,7 @@ from raylane_worker.generation.template.days import compares_days, day_bounds
 from raylane_worker.generation.template.fractions import compares_fractions, whole_bounds
 from raylane_worker.generation.template.held import is_decimal, zone_of
 from raylane_worker.generation.template.question import Comparison
-from raylane_worker.generation.template.values import decimal_value, nearest_float, time_value
+from raylane_worker.generation.template.values import decimal_value, nearest_float, quoted, time_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -30,18 +30,19 @@ def filter_dataset(script: ScriptBuilder, dataset: str, conditions: Sequence[Con
     # Ray 2.60 puts the expression into the name of a metric, which must be ASCII.
     if all(_is_ascii(one) for one in conditions):
         script.import_names("ray.data.expressions", "col")
-        tests = _tests(conditions, lambda one: _expression(script, one))
+        tests = _tests(script, conditions, lambda one: _expression(script, one))
         script.add(*(f"{dataset} = {dataset}.filter(expr={test})" for test in tests))
         return
     script.import_module("pyarrow.compute as pc")
-    for test in _tests(conditions, lambda one: _arrow(script, one)):
+    for test in _tests(script, conditions, lambda one: _arrow(script, one)):
         rows = f"lambda table: table.filter({test})"
-        script.add(f"{dataset} = {dataset}.map_batches({rows}, batch_format='pyarrow', batch_size=None)")
+        script.add(f'{dataset} = {dataset}.map_batches({rows}, batch_format="pyarrow", batch_size=None)')
 
 
-def _tests(conditions: Sequence[Condition], write: Callable[[Condition], str]) -> list[str]:
+def _tests(script: ScriptBuilder, conditions: Sequence[Condition], write: Callable[[Condition], str]) -> list[str]:
     tests = [write(one) for one in conditions]
-    return tests if len(tests) <= _MAX_STATEMENTS else [" & ".join(f"({one})" for one in tests)]
+    most = 1 if script.compact else _MAX_STATEMENTS
+    return tests if len(tests) <= most else [" & ".join(f"({one})" for one in tests)]
 
 
 def _is_ascii(condition: Condition) -> bool:
@@ -49,27 +50,27 @@ def _is_ascii(condition: Condition) -> bool:
 
 
 def _expression(script: ScriptBuilder, condition: Condition) -> str:
-    column = f"col({condition.column.name!r})"
+    column = f"col({quoted(condition.column.name)})"
     match condition.comparison:
         case Comparison.MISSING:
             return f"{column}.is_null()"
         case Comparison.PRESENT:
             return f"{column}.is_not_null()"
         case Comparison.CONTAINS:
-            return f"{column}.str.contains({condition.values[0]!r})"
+            return f"{column}.str.contains({quoted(str(condition.values[0]))})"
         case _:
             return _comparison(script, column, condition, listing="is_in")
 
 
 def _arrow(script: ScriptBuilder, condition: Condition) -> str:
-    column = f"pc.field({condition.column.name!r})"
+    column = f"pc.field({quoted(condition.column.name)})"
     match condition.comparison:
         case Comparison.MISSING:
             return f"{column}.is_null()"
         case Comparison.PRESENT:
             return f"{column}.is_valid()"
         case Comparison.CONTAINS:
-            return f"pc.match_substring({column}, {condition.values[0]!r})"
+            return f"pc.match_substring({column}, {quoted(str(condition.values[0]))})"
         case _:
             return _comparison(script, column, condition, listing="isin")
 
@@ -119,4 +120,4 @@ def _value(script: ScriptBuilder, value: Value, column: Column) -> str:
     if isinstance(value, date):
         script.import_names("datetime", "date")
         return repr(value).removeprefix("datetime.")
-    return repr(value)
+    return quoted(value) if isinstance(value, str) else repr(value)

@@ -10,7 +10,7 @@ from raylane_worker.generation.template.days import compares_days, day_bounds
 from raylane_worker.generation.template.fractions import compares_fractions, whole_bounds
 from raylane_worker.generation.template.held import is_decimal, may_be_missing, zone_of
 from raylane_worker.generation.template.question import Comparison
-from raylane_worker.generation.template.values import decimal_value, nearest_float, time_value
+from raylane_worker.generation.template.values import decimal_value, listed, nearest_float, quoted, time_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -25,10 +25,10 @@ _MAX_STATEMENTS: Final = 3
 
 def filter_frame(script: ScriptBuilder, frame: str, conditions: Sequence[Condition]) -> None:
     """Keeps the rows of the DataFrame called `frame` that meet all conditions."""
-    for column in dict.fromkeys(one.column for one in conditions if one.values and _has_objects(one.column)):
-        script.add(f"{frame} = {frame}.dropna(subset=[{column.name!r}])")
-    tests = [_test(script, f"{frame}[{one.column.name!r}]", one) for one in conditions]
-    if len(tests) > _MAX_STATEMENTS:
+    if present := dict.fromkeys(one.column.name for one in conditions if one.values and _has_objects(one.column)):
+        script.add(f"{frame} = {frame}.dropna(subset={listed(present)})")
+    tests = [_test(script, f"{frame}[{quoted(one.column.name)}]", one) for one in conditions]
+    if len(tests) > (1 if script.compact else _MAX_STATEMENTS):
         tests = [" & ".join(f"({one})" for one in tests)]
     script.add(*(f"{frame} = {frame}[{test}]" for test in tests))
 
@@ -62,11 +62,11 @@ def _test(script: ScriptBuilder, series: str, condition: Condition) -> str:
             # A missing value is neither true nor false.
             return f"{series}.eq({(comparison is Comparison.EQUAL) is values[0]})"
         case Comparison.IN | Comparison.EQUAL if comparison is Comparison.IN or not written:
-            listed = f"[{', '.join(written)}]"
+            several = f"[{', '.join(written)}]"
             if column.type in (ColumnType.DATE, ColumnType.TIMESTAMP) and not zone_of(column):
                 script.import_module("pandas as pd")
-                listed = f"pd.to_datetime({listed})"
-            return f"{series}.isin({listed})"
+                several = f"pd.to_datetime({several})"
+            return f"{series}.isin({several})"
         case Comparison.UNEQUAL if may_be_missing(column):
             return f"{series}.notna() & ({series} != {written[0]})"
         case Comparison.EQUAL:
@@ -93,10 +93,10 @@ def _value(script: ScriptBuilder, value: Value, column: Column) -> str:
     if column.type is ColumnType.TIME:
         return time_value(script, value)
     if isinstance(value, date):
-        text = repr(value.isoformat(sep=" ") if isinstance(value, datetime) else value.isoformat())
+        text = quoted(value.isoformat(sep=" ") if isinstance(value, datetime) else value.isoformat())
         if not zone_of(column):
             return text
         script.import_module("pandas as pd")
-        return f"pd.Timestamp({text}, tz='UTC')"
+        return f'pd.Timestamp({text}, tz="UTC")'
     assert not isinstance(value, time)
-    return repr(value)
+    return quoted(value) if isinstance(value, str) else repr(value)

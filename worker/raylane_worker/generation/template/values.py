@@ -9,15 +9,35 @@ from math import isfinite
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from raylane_common.wire.sources import Column
     from raylane_worker.generation.template.builder import ScriptBuilder
     from raylane_worker.generation.template.question import Value
 
 
+def quoted(text: str) -> str:
+    """Returns the text as code, between double quotes if it has none."""
+    written = repr(text)
+    return written if '"' in written else f'"{written[1:-1]}"'
+
+
+def listed(texts: Iterable[str]) -> str:
+    """Returns a list of the texts as code."""
+    return f"[{', '.join(map(quoted, texts))}]"
+
+
+def one_or_list(texts: Iterable[str]) -> str:
+    """Returns the only text as code, or a list of them."""
+    found = [*texts]
+    return quoted(found[0]) if len(found) == 1 else listed(found)
+
+
 def decimal_value(script: ScriptBuilder, value: Value) -> str:
     """Returns the number as an exact decimal."""
     script.import_names("decimal", "Decimal")
-    return f"Decimal({format(Decimal(repr(value) if isinstance(value, float) else str(value)), 'f')!r})"
+    exact = Decimal(repr(value) if isinstance(value, float) else str(value))
+    return f"Decimal({quoted(format(exact, 'f'))})"
 
 
 def time_value(script: ScriptBuilder, value: Value) -> str:

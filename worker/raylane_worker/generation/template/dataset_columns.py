@@ -1,0 +1,81 @@
+"""How Ray must hold a column so that an aggregate of it, or grouping by it, is exact and keeps its type."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from raylane_common.wire.sources import ColumnType
+from raylane_worker.generation.template.held import is_decimal, may_be_missing, sum_may_overflow, unit_of, zone_of
+from raylane_worker.generation.template.question import Statistic
+from raylane_worker.generation.template.values import quoted
+
+if TYPE_CHECKING:
+    from raylane_common.wire.sources import Column
+    from raylane_worker.generation.template.builder import ScriptBuilder
+
+_AVERAGES: Final = (Statistic.MEAN, Statistic.MEDIAN, Statistic.STD)
+_EXTREMES: Final = (Statistic.MIN, Statistic.MAX)
+_FLOAT: Final = "DataType.float64()"
+_INT64: Final = "DataType.int64()"
+
+
+def cast(script: ScriptBuilder, column: str, data_type: str) -> str:
+    """Returns an expression that casts the column, given as code, to a type of Ray."""
+    script.import_names("ray.data.expressions", "col")
+    script.import_names("ray.data.datatype", "DataType")
+    return f"col({column}).cast({data_type}, safe=False)"
+
+
+def for_statistic(script: ScriptBuilder, statistic: Statistic, column: Column) -> str:
+    """Returns the expression that Ray must aggregate instead of the column; "" for the column itself."""
+    name = quoted(column.name)
+    if statistic in _EXTREMES and loses_digits(column):
+        return cast(script, name, _INT64)
+    if statistic in _AVERAGES and is_averaged_as_float(column):
+        return cast(script, name, _FLOAT)
+    if statistic is Statistic.SUM and column.type is ColumnType.INTEGER and sum_may_overflow(column):
+        # A sum of 64 bits overflows silently.
+        script.import_module("pyarrow as pa")
+        return cast(script, name, "DataType.from_arrow(pa.decimal128(38, 0))")
+    return ""
+
+
+def for_key(script: ScriptBuilder, column: Column) -> str:
+    """Returns the expression by which Ray must group instead of the column; "" for the column itself."""
+    return cast(script, quoted(column.name), _INT64) if is_key_of_numbers(column) else ""
+
+
+def is_averaged_as_float(column: Column) -> bool:
+    """Returns whether Ray cannot average the numbers as they are: decimals, and integers whose sum may overflow."""
+    return is_decimal(column) or (column.type is ColumnType.INTEGER and sum_may_overflow(column))
+
+
+def to_float(script: ScriptBuilder, column: str) -> str:
+    """Returns the expression of the column, given as code, as floats."""
+    return cast(script, column, _FLOAT)
+
+
+def is_key_of_numbers(column: Column) -> bool:
+    """Returns whether Ray cannot group by the times as such: it cannot if some are missing."""
+    return column.type is ColumnType.TIMESTAMP and may_be_missing(column)
+
+
+def loses_digits(column: Column) -> bool:
+    """Returns whether Ray's extremes of the times lose their zone or their nanoseconds."""
+    return column.type is ColumnType.TIMESTAMP and (zone_of(column) is not None or unit_of(column) == "ns")
+
+
+def as_times(script: ScriptBuilder, name: str, column: Column) -> str:
+    """Returns the expression that makes the numbers in the column `name` times again, as in `column`."""
+    script.import_module("pyarrow as pa")
+    zone = zone_of(column)
+    arguments = ", ".join(map(quoted, (unit_of(column), *([zone] if zone else []))))
+    return cast(script, quoted(name), f"DataType.from_arrow(pa.timestamp({arguments}))")
+
+
+def as_time(script: ScriptBuilder, value: str, column: Column) -> str:
+    """Returns the code that makes a single number, given as code, a time again."""
+    script.import_module("pandas as pd")
+    zone = zone_of(column)
+    made = f"pd.to_datetime({value}, unit={quoted(unit_of(column))}{', utc=True' if zone else ''})"
+    return made if zone in (None, "UTC") else f"{made}.tz_convert({quoted(zone)})"
