@@ -47,13 +47,13 @@ class ScriptBuilder:
         return self._brackets(f"{function}(", arguments, f"){ending}")
 
     def mapping(self, items: Sequence[tuple[str, str]], before: str = "", ending: str = "") -> str:
-        """Returns a dictionary of names and code between `before` and `ending`, with one item per line if it is long."""
+        """Returns a dictionary of names and code between `before` and `ending`, one item on each line if it is long."""
         return self._brackets(f"{before}{{", [f"{quoted(name)}: {code}" for name, code in items], f"}}{ending}")
 
     def chain(self, before: str, start: str, calls: Sequence[str]) -> str:
         """Returns `start` with the calls of methods after it, one on each line if they are long."""
         line = f"{before}{start}{''.join(calls)}"
-        if self.compact or len(line) <= _WIDTH or not calls:
+        if self.compact or len(line) <= _WIDTH or len(calls) < 2:
             return line
         return f"{before}(\n    {start}\n" + "".join(f"    {call}\n" for call in calls) + ")"
 

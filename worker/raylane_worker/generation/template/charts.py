@@ -97,7 +97,7 @@ def _places(plot: Plot) -> list[tuple[str, str]]:
 
 def _call(script: ScriptBuilder, kind: ChartKind, data: str, places: Sequence[tuple[str, str]]) -> str:
     arguments = [f"{place}={quoted(name)}" for place, name in places]
-    return f"answer.chart({quoted(kind)}, data={data}, {', '.join(arguments)})"
+    return f"answer.chart({quoted(str(kind))}, data={data}, {', '.join(arguments)})"
 
 
 def is_ordered(column: Column) -> bool:

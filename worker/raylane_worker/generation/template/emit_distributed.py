@@ -194,9 +194,8 @@ def _describe(script: ScriptBuilder, name: str, question: Question, columns: Seq
         + (f" if {name}.count(){otherwise}" if _may_be_empty(question) else ""),
         f"statistics = {listed(calls)}",
         'rows = [[found.get(f"{one} {name}") for one in statistics] for name in names]',
-        'result = pd.DataFrame(rows, columns=statistics, dtype="float64").astype({"count": "int64"})',
-        'result.insert(0, "column", names)',
-        "answer.table(result)",
+        'result = pd.DataFrame(rows, index=names, columns=statistics, dtype="float64")',
+        'answer.table(result.rename_axis("column").reset_index().astype({"count": "int64"}))',
     )
 
 

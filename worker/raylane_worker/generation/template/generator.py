@@ -33,7 +33,7 @@ _MAX_TOKENS: Final = 200
 
 @dataclass(frozen=True)
 class TemplateScript:
-    """A script, one sentence on how the prompt was read, the name of the template, and the whole question as a prompt."""
+    """A script, one sentence on how the prompt was read, the name of the template, and the question as one prompt."""
 
     code: str
     interpreted_as: str

@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from raylane_worker.generation.template.question import Measure
 
 # The names that scripts use themselves.
-_TAKEN: Final = frozenset(
-    "aggregates answer col counts date datetime decimal found groups is_part label keep lit missing name names note_missing_words pa"
-    " pc pd read require_text result rows statistics table text time times value".split()
-)
+_WORDS: Final = """
+aggregates answer col counts date datetime decimal found groups is_part label lit name names note_missing_words numbers
+pa pc pd ray read require_text result rows statistics table text time times types value
+"""
+_TAKEN: Final = frozenset(_WORDS.split())
 _MAX_CHARACTERS: Final = 30
 
 

@@ -149,7 +149,8 @@ Operation: TypeAlias = Preview | ListColumns | Describe | CountMissing | Distinc
 class Question:
     """One operation on one source, on the rows that meet all conditions.
 
-    `chart` is the kind that the prompt asks for; None: what fits the answer, if anything does. `names_source` says whether the prompt names the source; it does not change the question.
+    `chart` is the kind that the prompt asks for; None: what fits the answer, if anything does. `names_source` says
+    whether the prompt names the source; it does not change the question.
     """
 
     source: Source

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, time
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Final
 
 from raylane_common.wire.sources import ColumnType
@@ -98,5 +98,4 @@ def _value(script: ScriptBuilder, value: Value, column: Column) -> str:
             return text
         script.import_module("pandas as pd")
         return f'pd.Timestamp({text}, tz="UTC")'
-    assert not isinstance(value, time)
     return quoted(value) if isinstance(value, str) else repr(value)

@@ -6,6 +6,7 @@ from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
+from raylane_common.wire.names import ChartKind
 from raylane_common.wire.sources import ColumnType
 from raylane_worker.generation.template.days import compares_days, is_day
 from raylane_worker.generation.template.question import (
@@ -15,6 +16,7 @@ from raylane_worker.generation.template.question import (
     Describe,
     Distinct,
     ListColumns,
+    Plot,
     Preview,
     Statistic,
     TopRows,
@@ -72,12 +74,22 @@ def _operation(operation: Operation) -> str:
         case TopRows(limit=limit, column=column, descending=descending):
             rows = "row" if limit == 1 else f"{limit} rows"
             return f"The {rows} with the {_extreme(descending)} {column.name!r}"
+        case Plot(kind=kind, column=column, by=by):
+            return _plot(kind, column, by)
         case Aggregate(measures=measures, keys=keys, top=top, descending=descending):
             what = " and the ".join(_measure(measure) for measure in measures)
             if top:
                 groups = "group" if top == 1 else f"{top} groups"
                 return f"The {groups} by {_names(keys)} with the {_extreme(descending)} {what}"
             return f"The {what}" + (f" for each {_names(keys)}" if keys else "")
+
+
+def _plot(kind: ChartKind, column: Column, by: Column | None) -> str:
+    match kind:
+        case ChartKind.SCATTER | ChartKind.LINE if by:
+            return f"A {kind} chart of {column.name!r} against {by.name!r}"
+        case _:
+            return f"A {kind} chart of {column.name!r}" + (f" for each {by.name!r}" if by else "")
 
 
 def _extreme(descending: bool) -> str:

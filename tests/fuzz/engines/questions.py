@@ -1,0 +1,147 @@
+"""Random questions about a table, of every form that has the types for it."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+from hypothesis import strategies as st
+
+from raylane_common.errors import RaylaneError
+from raylane_common.wire.sources import ColumnType
+from raylane_worker.generation.template.question import (
+    Aggregate,
+    Comparison,
+    Condition,
+    CountMissing,
+    Describe,
+    Distinct,
+    Measure,
+    Preview,
+    Question,
+    Statistic,
+    TopRows,
+)
+from raylane_worker.generation.template.type_check import check_types
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from raylane_common.wire.sources import Column
+    from raylane_worker.generation.template.question import Operation, Value
+    from tests.fuzz.engines.tables import Table
+
+_ORDERED: Final = (ColumnType.DATE, ColumnType.TIME, ColumnType.TIMESTAMP)
+
+
+@st.composite
+def questions(draw: st.DrawFn, table: Table) -> Question:
+    """Questions that the template generator accepts."""
+    columns = table.source.columns
+    operation = draw(_operations(columns))
+    chosen = draw(st.lists(st.sampled_from(columns), max_size=2)) if draw(st.booleans()) else []
+    conditions = tuple(draw(_conditions(table, column)) for column in chosen)
+    question = Question(table.source, operation, conditions)
+    try:
+        check_types(question)
+    except RaylaneError:
+        return Question(table.source, Preview(3), conditions)
+    return question
+
+
+def _operations(columns: Sequence[Column]) -> st.SearchStrategy[Operation]:
+    column = st.sampled_from(columns)
+    several = st.lists(column, min_size=1, max_size=2, unique=True).map(tuple)
+    numbers = [one for one in columns if one.type.is_numeric]
+    ordered = [one for one in columns if one.type.is_numeric or one.type in _ORDERED]
+    limit = st.integers(1, 4)
+    forms: list[st.SearchStrategy[Operation]] = [
+        st.builds(Preview, st.none() | limit),
+        st.builds(CountMissing, several),
+        st.builds(Distinct, several),
+        st.builds(Aggregate, _measures(columns)),
+        *[st.builds(Aggregate, _measures(columns), several)] * 4,
+        *[st.builds(Aggregate, _ranks(columns), several, limit, st.booleans())] * 2,
+    ]
+    if numbers:
+        forms.append(st.builds(Describe, st.lists(st.sampled_from(numbers), min_size=1, unique=True).map(tuple)))
+    if ordered:
+        forms += [st.builds(TopRows, limit, st.sampled_from(ordered), st.booleans())] * 2
+    return st.one_of(forms)
+
+
+def _measures(columns: Sequence[Column]) -> st.SearchStrategy[tuple[Measure, ...]]:
+    return st.lists(_measure(columns), min_size=1, max_size=4, unique=True).map(tuple)
+
+
+def _ranks(columns: Sequence[Column]) -> st.SearchStrategy[tuple[Measure, ...]]:
+    """Measures that rank groups. Deviations are computed in different ways, so they are not ranked by."""
+    return _measure(columns).filter(lambda one: one.statistic is not Statistic.STD).map(lambda one: (one,))
+
+
+@st.composite
+def _measure(draw: st.DrawFn, columns: Sequence[Column]) -> Measure:
+    column = draw(st.sampled_from(columns))
+    if column.type.is_numeric:
+        statistics = [one for one in Statistic if one is not Statistic.ROWS]
+    elif column.type in _ORDERED:
+        statistics = [Statistic.MIN, Statistic.MAX, Statistic.DISTINCT]
+    else:
+        statistics = [Statistic.DISTINCT]
+    statistic = draw(st.sampled_from([*statistics, Statistic.ROWS]))
+    return Measure(statistic, None if statistic is Statistic.ROWS else column)
+
+
+@st.composite
+def _conditions(draw: st.DrawFn, table: Table, column: Column) -> Condition:
+    index = [one.name for one in table.source.columns].index(column.name)
+    present = [value for value in table.data.column(index).to_pylist() if value is not None]
+    comparisons = [Comparison.MISSING, Comparison.PRESENT]
+    if present:
+        comparisons += [Comparison.EQUAL, Comparison.UNEQUAL, Comparison.IN] * 2
+        if column.type is ColumnType.STRING:
+            comparisons.append(Comparison.CONTAINS)
+        elif column.type is not ColumnType.BOOLEAN:
+            comparisons += [Comparison.GREATER, Comparison.GREATER_EQUAL, Comparison.LESS, Comparison.LESS_EQUAL]
+            comparisons.append(Comparison.BETWEEN)
+    comparison = draw(st.sampled_from(comparisons))
+    if comparison in (Comparison.MISSING, Comparison.PRESENT):
+        return Condition(column, comparison)
+    values = st.sampled_from(present).flatmap(lambda value: _value(column, value))
+    match comparison:
+        case Comparison.BETWEEN:
+            return Condition(column, comparison, tuple(sorted((draw(values), draw(values)), key=_place)))
+        case Comparison.IN:
+            return Condition(column, comparison, tuple(draw(st.lists(values, min_size=1, max_size=2, unique=True))))
+        case Comparison.CONTAINS:
+            return Condition(column, comparison, (str(draw(values))[:2] or "a",))
+        case _:
+            return Condition(column, comparison, (draw(values),))
+
+
+def _place(value: Any) -> Any:
+    """Returns what a bound is sorted by: a day is its beginning."""
+    is_day = isinstance(value, date) and not isinstance(value, datetime)
+    return datetime.combine(value, time()) if is_day else value
+
+
+def _value(column: Column, value: Any) -> st.SearchStrategy[Value]:
+    """Values as conditions have them: that of a row, and for some types one near it."""
+    match column.type:
+        case ColumnType.INTEGER:
+            whole = int(value)
+            return st.sampled_from([whole, whole, Decimal(whole) + Decimal("0.5")] if abs(whole) < 100 else [whole])
+        case ColumnType.NUMBER:
+            return st.sampled_from([float(value), float(value) + 0.25, int(value)])
+        case ColumnType.TIME:
+            return st.just(value.isoformat())
+        case ColumnType.TIMESTAMP:
+            moment: datetime = value.replace(tzinfo=None) if value.tzinfo is None else _in_utc(value)
+            return st.sampled_from([moment, moment, moment.date()])
+        case _:
+            return st.just(value)
+
+
+def _in_utc(moment: datetime) -> datetime:
+    return (moment - (moment.utcoffset() or (moment - moment))).replace(tzinfo=None)

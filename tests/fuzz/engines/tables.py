@@ -1,0 +1,133 @@
+"""Random tables of every type that a source can have, as a Parquet file and in DuckDB."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+from hypothesis import strategies as st
+from pyarrow import csv, parquet
+
+from tests.helpers.files import uploaded
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from raylane_common.wire.sources import FileSource
+
+_LARGE: Final = 9 * 10**18
+_NOON: Final = datetime(2024, 1, 31, 12)
+# Sums of these floats are exact in any order, so groups that are equal are equal in every engine.
+_VALUES: Final[dict[pa.DataType, Sequence[Any]]] = {
+    pa.int64(): (0, 1, 2, 2, 3, -4, 100),
+    pa.int32(): (0, 7, -7, 2**31 - 1),
+    pa.uint64(): (0, 1, 2**63, 2**64 - 1),
+    pa.decimal128(38, 0): (Decimal(5), Decimal(10) ** 25, -(Decimal(10) ** 25), Decimal(2**63)),
+    pa.float64(): (0.0, -0.0, 0.5, 1.25, -3.75, 2.0, 1000.0, float("nan")),
+    pa.float32(): (0.0, 0.5, 1.25, -3.75),
+    pa.decimal128(10, 2): (Decimal("1.50"), Decimal("-0.25"), Decimal("10.00"), Decimal("0.00")),
+    pa.string(): ("a", "b", "B", "größe", "Z", "a,b", "", "it's", "x" * 30, "😀", "NA"),
+    pa.bool_(): (True, False),
+    pa.date32(): (date(2024, 1, 30), date(2024, 1, 31), date(1969, 12, 31), date(9999, 12, 31)),
+    pa.timestamp("s"): (_NOON, datetime(2024, 1, 31), datetime(1969, 12, 31, 23, 59, 59)),
+    pa.timestamp("us"): (_NOON, datetime(2024, 1, 31), datetime(2024, 1, 31, 12, 0, 0, 5), datetime(9999, 1, 1)),
+    pa.timestamp("ns"): (_NOON, datetime(2024, 1, 31), datetime(1999, 12, 31, 23, 59, 59, 999999)),
+    pa.timestamp("us", "UTC"): (_NOON.replace(tzinfo=UTC), datetime(2024, 2, 1, tzinfo=UTC)),
+    pa.timestamp("us", "Europe/Berlin"): (
+        _NOON.replace(tzinfo=UTC),
+        datetime(2024, 7, 31, 22, 30, tzinfo=UTC),
+        datetime(2024, 10, 27, 0, 30, tzinfo=UTC),
+        datetime(2024, 10, 27, 1, 30, tzinfo=UTC),
+    ),
+    pa.time64("us"): (time(10, 30), time(11), time(23, 59, 59, 5), time()),
+    pa.time32("s"): (time(10, 30), time(11)),
+}
+# Of these the sums need more than 64 bits, or a float would lose digits.
+_LARGE_VALUES: Final = (_LARGE, _LARGE, _LARGE - 1, -_LARGE, 2**53, 2**53 + 1, 1)
+_NAMES: Final = ("a", "b", "total sales", "größe", 'say "hi"', "it's", "count", "column", "a_2", "mean(a)", "rows")
+# The types that a CSV can hold as they are.
+_OF_CSV: Final = (pa.int64(), pa.float64(), pa.string(), pa.bool_(), pa.date32(), pa.timestamp("us"))
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table: its source, the objects of the source by URI, and the same rows in DuckDB as `t`.
+
+    The columns of `t` are `c0`, `c1` and so on, and `r`, the number of the row.
+    """
+
+    source: FileSource
+    objects: Mapping[str, bytes]
+    data: pa.Table
+
+    def connect(self) -> duckdb.DuckDBPyConnection:
+        """Returns a database with the table."""
+        rows = self.data.rename_columns([f"c{index}" for index in range(self.data.num_columns)])
+        found = duckdb.connect()
+        found.execute("SET TimeZone = 'UTC'")
+        found.register("v", rows.append_column("r", pa.array(range(rows.num_rows), pa.int64())))
+        found.execute("CREATE TABLE t AS FROM v")
+        return found
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> Table:
+    """Tables of up to 12 rows and 5 columns. One in four comes from a CSV."""
+    is_csv = draw(st.integers(0, 3)) == 0
+    rows = draw(st.integers(0, 12).filter(lambda count: count or not is_csv))
+    names = draw(st.lists(st.sampled_from(_NAMES), min_size=1, max_size=5, unique=True))
+    kinds = [draw(st.sampled_from(_OF_CSV if is_csv else [*_VALUES])) for _ in names]
+    columns = {name: pa.array(draw(_cells(kind, rows)), kind) for name, kind in zip(names, kinds, strict=True)}
+    return make_table(pa.table(columns), "csv" if is_csv else "parquet", keeps_profile=draw(st.integers(0, 3)) > 0)
+
+
+def _cells(kind: pa.DataType, rows: int) -> st.SearchStrategy[list[Any]]:
+    values = st.sampled_from(_VALUES[kind])
+    if kind == pa.int64():
+        values = st.one_of(values, values, st.sampled_from(_LARGE_VALUES))
+    if kind == pa.string():
+        values = st.sampled_from(("a", "b", "B", "größe")) | values
+    missing = st.sampled_from([0, 0, 1, 4])
+    cells = missing.flatmap(lambda share: st.one_of(*[values] * max(1, 4 - share), *[st.none()] * share))
+    return st.lists(cells, min_size=rows, max_size=rows)
+
+
+def make_table(data: pa.Table, suffix: str, *, keeps_profile: bool = True) -> Table:
+    """Returns the table of a file with these rows. Without profiles, nothing is known of its values."""
+    written = io.BytesIO()
+    if suffix == "csv":
+        csv.write_csv(data, written)
+    else:
+        parquet.write_table(data, written)
+    source, objects = uploaded(f"t.{suffix}", written.getvalue(), bucket="b", session_id="s")
+    if not keeps_profile:
+        columns = tuple(column.model_copy(update={"profile": None}) for column in source.columns)
+        source = source.model_copy(update={"columns": columns})
+    held = data if suffix == "parquet" else _as_read(data)
+    return Table(source, {f"s3://b/{key}": stored for key, stored in objects.items()}, _without_nan(held))
+
+
+def _as_read(data: pa.Table) -> pa.Table:
+    """Returns the rows of a CSV: an empty text and a null marker are missing."""
+    for index, field in enumerate(data.schema):
+        if field.type == pa.string():
+            texts = data.column(index)
+            missing = pc.is_in(texts, value_set=pa.array(["", "NA"]))
+            data = data.set_column(index, field.name, pc.if_else(missing, None, texts))
+    return data
+
+
+def _without_nan(data: pa.Table) -> pa.Table:
+    for index, field in enumerate(data.schema):
+        if pa.types.is_floating(field.type):
+            values = pc.add(data.column(index).cast(pa.float64()), 0.0)
+            data = data.set_column(index, field.name, pc.if_else(pc.is_nan(values), None, values))
+    return data
+
+
