@@ -50,25 +50,27 @@ def questions(draw: st.DrawFn, table: Table) -> Question:
     return question
 
 
-def _operations(columns: Sequence[Column]) -> st.SearchStrategy[Operation]:
-    column = st.sampled_from(columns)
-    several = st.lists(column, min_size=1, max_size=2, unique=True).map(tuple)
+@st.composite
+def _operations(draw: st.DrawFn, columns: Sequence[Column]) -> Operation:
+    several = st.lists(st.sampled_from(columns), min_size=1, max_size=2, unique=True).map(tuple)
     numbers = [one for one in columns if one.type.is_numeric]
     ordered = [one for one in columns if one.type.is_numeric or one.type in _ORDERED]
     limit = st.integers(1, 4)
-    forms: list[st.SearchStrategy[Operation]] = [
-        st.builds(Preview, st.none() | limit),
-        st.builds(CountMissing, several),
-        st.builds(Distinct, several),
-        st.builds(Aggregate, _measures(columns)),
-        *[st.builds(Aggregate, _measures(columns), several)] * 4,
-        *[st.builds(Aggregate, _ranks(columns), several, limit, st.booleans())] * 2,
-    ]
+    forms: dict[str, st.SearchStrategy[Operation]] = {
+        "groups": st.builds(Aggregate, _measures(columns), several),
+        "values": st.builds(Aggregate, _measures(columns)),
+        "top groups": st.builds(Aggregate, _ranks(columns), several, limit, st.booleans()),
+        "distinct": st.builds(Distinct, several),
+        "missing": st.builds(CountMissing, several),
+        "preview": st.builds(Preview, st.none() | limit),
+    }
     if numbers:
-        forms.append(st.builds(Describe, st.lists(st.sampled_from(numbers), min_size=1, unique=True).map(tuple)))
+        chosen = st.lists(st.sampled_from(numbers), min_size=1, unique=True).map(tuple)
+        forms["describe"] = st.builds(Describe, chosen)
     if ordered:
-        forms += [st.builds(TopRows, limit, st.sampled_from(ordered), st.booleans())] * 2
-    return st.one_of(forms)
+        forms["top rows"] = st.builds(TopRows, limit, st.sampled_from(ordered), st.booleans())
+    weighted = ["groups", "groups", "values", *forms]
+    return draw(forms[draw(st.sampled_from(weighted))])
 
 
 def _measures(columns: Sequence[Column]) -> st.SearchStrategy[tuple[Measure, ...]]:

@@ -68,7 +68,7 @@ def expected(question: Question, table: Table) -> Expected | None:
     rows = f"FROM t WHERE {where}"
 
     def ask(selected: Sequence[tuple[str, str]], rest: str) -> pa.Table:
-        found = database.execute(f"SELECT {', '.join(code for _, code in selected)} {rest}").to_arrow_table()
+        found = database.sql(f"SELECT {', '.join(code for _, code in selected)} {rest}").to_arrow_table()
         return found.rename_columns([name for name, _ in selected])
 
     everything = [(name, code) for name, code in at.items()]
@@ -164,7 +164,7 @@ def _has_unknown_text(conditions: Iterable[Condition], at: dict[str, str], datab
         code = at[one.column.name]
         for value in one.values:
             test = f"contains({code}, ?)" if one.comparison is Comparison.CONTAINS else f"{code} = ?"
-            if database.execute(f"SELECT count(*) FROM t WHERE {test}", [value]).fetchone() == (0,):
+            if database.execute(f"SELECT count(*) FROM t WHERE {test}", [value]).fetchall() == [(0,)]:
                 return True
     return False
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from hypothesis import strategies as st
 from pyarrow import csv, parquet
 
+from raylane_common.wire.sources import ColumnType
 from tests.helpers.files import uploaded
 
 if TYPE_CHECKING:
@@ -62,8 +63,8 @@ class Table:
     The columns of `t` are `c0`, `c1` and so on, and `r`, the number of the row.
     """
 
-    source: FileSource
-    objects: Mapping[str, bytes]
+    source: FileSource = field(repr=False)
+    objects: Mapping[str, bytes] = field(repr=False)
     data: pa.Table
 
     def connect(self) -> duckdb.DuckDBPyConnection:
@@ -81,7 +82,8 @@ def tables(draw: st.DrawFn) -> Table:
     """Tables of up to 12 rows and 5 columns. One in four comes from a CSV."""
     is_csv = draw(st.integers(0, 3)) == 0
     rows = draw(st.integers(0, 12).filter(lambda count: count or not is_csv))
-    names = draw(st.lists(st.sampled_from(_NAMES), min_size=1, max_size=5, unique=True))
+    # A row of one empty cell is an empty line, which is no row.
+    names = draw(st.lists(st.sampled_from(_NAMES), min_size=2, max_size=5, unique=True))
     kinds = [draw(st.sampled_from(_OF_CSV if is_csv else [*_VALUES])) for _ in names]
     columns = {name: pa.array(draw(_cells(kind, rows)), kind) for name, kind in zip(names, kinds, strict=True)}
     return make_table(pa.table(columns), "csv" if is_csv else "parquet", keeps_profile=draw(st.integers(0, 3)) > 0)
@@ -109,25 +111,26 @@ def make_table(data: pa.Table, suffix: str, *, keeps_profile: bool = True) -> Ta
     if not keeps_profile:
         columns = tuple(column.model_copy(update={"profile": None}) for column in source.columns)
         source = source.model_copy(update={"columns": columns})
-    held = data if suffix == "parquet" else _as_read(data)
+    held = data if suffix == "parquet" else _as_read(data, [column.type for column in source.columns])
     return Table(source, {f"s3://b/{key}": stored for key, stored in objects.items()}, _without_nan(held))
 
 
-def _as_read(data: pa.Table) -> pa.Table:
-    """Returns the rows of a CSV: an empty text and a null marker are missing."""
-    for index, field in enumerate(data.schema):
+def _as_read(data: pa.Table, kinds: Sequence[ColumnType]) -> pa.Table:
+    """Returns the rows of a CSV: an empty text and a null marker are missing, and whole numbers are integers."""
+    for index, (field, kind) in enumerate(zip(data.schema, kinds, strict=True)):
         if field.type == pa.string():
             texts = data.column(index)
             missing = pc.is_in(texts, value_set=pa.array(["", "NA"]))
             data = data.set_column(index, field.name, pc.if_else(missing, None, texts))
+        elif kind is ColumnType.INTEGER and field.type == pa.float64():
+            data = data.set_column(index, field.name, _without_nan(data).column(index).cast(pa.int64()))
     return data
 
 
 def _without_nan(data: pa.Table) -> pa.Table:
+    """Returns the rows with null for NaN, and zeros of one sign."""
     for index, field in enumerate(data.schema):
         if pa.types.is_floating(field.type):
             values = pc.add(data.column(index).cast(pa.float64()), 0.0)
             data = data.set_column(index, field.name, pc.if_else(pc.is_nan(values), None, values))
     return data
-
-
