@@ -16,7 +16,7 @@ from raylane_common.ray.client import RayClient
 from raylane_common.ray.settings import RaySettings
 from raylane_common.redis.source_store import SourceStore
 from raylane_common.settings import Settings
-from raylane_common.wire.generate import Checkpoint, GenerateRequest, GenerateResult, GeneratorName, Usage
+from raylane_common.wire.generate import Checkpoint, Engine, GenerateRequest, GenerateResult, GeneratorName, Usage
 from raylane_common.wire.sources import Column, ColumnType, FileSource
 from raylane_worker.context import Resources
 from raylane_worker.generation.agents.generator import AgentGenerator
@@ -33,8 +33,12 @@ if TYPE_CHECKING:
 
 
 S3_URI = "s3://bucket/sessions/sess-a/csv/täglich 1.csv"
-LOCATION = "s3://bucket/sessions/sess-a/csv/t%C3%A4glich%201.csv"
-CODE = f'import ray\n\nray.init()\nprint(ray.data.read_csv("{LOCATION}").count())\n'
+CODE = f"""\
+from raylane_run import answer, read
+
+rows = read({S3_URI!r})
+answer.value("rows", len(rows))
+"""
 SECRET = "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY"
 
 
@@ -86,7 +90,7 @@ async def ignore_text(piece: str) -> None:
 
 
 async def write(settings: Settings) -> tuple[str, Usage | None]:
-    task = WritingTask("job-1", "how many rows?", (a_source(),), small=True)
+    task = WritingTask("job-1", "how many rows?", (a_source(),), Engine.LOCAL)
     model = await asyncio.to_thread(make_model, settings.generation.model or "", settings)
     assert isinstance(model, BedrockModel)
     try:
@@ -106,11 +110,11 @@ async def test_the_tool_gives_the_agents_the_exact_location(bedrock: BedrockStub
     assert specs(supervisor).keys() == {"code_generation_agent"}
     assert specs(first).keys() == {"get_data_sources", "submit_code", "cannot"}
     assert specs(first)["get_data_sources"].get("properties", {}) == {}
-    assert "ray.init()" in str(first["system"])
+    assert "The engine is local" in str(first["system"])
     assert first["messages"][0]["content"][0] == {"text": "how many rows?"}
     result = second["messages"][-1]["content"][0]["toolResult"]
     listed = json.loads(result["content"][0]["text"])
-    assert [source["location"] for source in listed["sources"]] == [LOCATION]
+    assert [source["location"] for source in listed["sources"]] == [S3_URI]
     assert "sess-b" not in result["content"][0]["text"]
 
 
@@ -123,7 +127,10 @@ async def test_followers_receive_the_text_and_the_result_names_the_model_that_wr
         resources = Resources(settings=settings(bedrock), ray=ray, sources=SourceStore(redis), run_slots=RunSlots(ray))
         job = Job(GenerateRequest(prompt="how many rows?", generator=GeneratorName.AGENT), resources, Cut())
         begun = Checkpoint(
-            sources_used=(a_source(),), generator=GeneratorName.AGENT, model="bedrock:set-before-the-job-was-put-back"
+            sources_used=(a_source(),),
+            engine=Engine.LOCAL,
+            generator=GeneratorName.AGENT,
+            model="bedrock:set-before-the-job-was-put-back",
         )
         job.checkpoints.append(begun)
         result = await job.run()

@@ -11,7 +11,7 @@ import pytest
 
 from raylane_common.errors import GenerationError
 from raylane_common.settings import Settings
-from raylane_common.wire.generate import CodeVersion, Finding, GeneratorName
+from raylane_common.wire.generate import CodeVersion, Engine, Finding, GeneratorName
 from raylane_worker.generation.generators import GeneratorChoice, choose_generator, make_generator
 from raylane_worker.generation.providers.models import DEFAULT_MODEL
 from raylane_worker.generation.template.generator import TemplateGenerator, write
@@ -56,10 +56,10 @@ def test_the_template_generator_needs_no_model() -> None:
     assert isinstance(template(), TemplateGenerator)
 
 
-@pytest.mark.parametrize("small", [True, False])
-async def test_the_template_generator_writes_the_script_of_its_template(small: bool) -> None:
-    draft = await template().write(task(small=small), say_nothing)
-    script = write("average temp_max by weather", [csv()], small=small)
+@pytest.mark.parametrize("engine", Engine)
+async def test_the_template_generator_writes_the_script_of_its_template(engine: Engine) -> None:
+    draft = await template().write(task(engine=engine), say_nothing)
+    script = write("average temp_max by weather", [csv()], engine=engine)
     assert (draft.code, draft.interpreted_as) == (script.code, script.interpreted_as)
     assert "s3://bucket/sessions/sess-a/csv/weather.csv" in draft.code
     assert draft.usage is None
@@ -126,7 +126,7 @@ port = SimpleNamespace(
 sources = SimpleNamespace(all=lambda session_id: answer([source]))
 context = JobContext(record, port, Resources(settings=Settings(), ray=None, sources=sources, run_slots=None))
 result = asyncio.run(HANDLERS[request.kind].run(request, context))
-assert "ds.aggregate(" in result.code, result.code
+assert "answer.value(" in result.code, result.code
 print(sorted({"strands", "boto3", "ray"} & set(sys.modules)))
 """
 
