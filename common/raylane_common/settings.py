@@ -274,7 +274,7 @@ class GenerationSettings(_Section):
     share_samples: bool = Field(
         default=False,
         description="Whether the profile of an upload keeps the most frequent texts of each column, and the model "
-        "sees them",
+        "sees them and what runs print",
     )
 
 
