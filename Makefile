@@ -10,7 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # two cores busy, because tests wait more than they compute.
 PYTEST := $(BIN)/python -m pytest -n 4 --dist loadgroup
 
-.PHONY: demo test test-fast test-busy chaos chaos-short fuzz corpus corpus-public check bench-queue bench-ray bench-upload soak clean
+.PHONY: demo test test-fast test-busy chaos chaos-short fuzz corpus corpus-public check bench-answer bench-queue bench-ray bench-upload soak clean
 
 demo: .venv/.stamp
 	@$(BIN)/raylane-worker demo
@@ -62,6 +62,9 @@ check: .venv/.stamp
 	$(BIN)/lint-imports
 	$(BIN)/deptry .
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
+
+bench-answer: .venv/.stamp
+	$(BIN)/python -m tests.bench.answer
 
 bench-queue: .venv/.stamp
 	$(BIN)/python -m tests.bench

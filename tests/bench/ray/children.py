@@ -8,6 +8,7 @@ import os
 import select
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from tests.bench.processes import LOGS, ROOT, BenchError
@@ -84,16 +85,28 @@ class Child:
         except OSError as error:
             raise self._gone() from error
 
-    def receive(self, timeout_s: float = START_S) -> Any:
-        """Reads one line from it. Raises `BenchError` if none comes within `timeout_s`, or it is gone."""
+    def receive(self, timeout_s: float = START_S, *, while_runs: Child | None = None) -> Any:
+        """Reads one line from it.
+
+        Raises `BenchError` if none comes within `timeout_s`, or if it is gone or the other process, which it needs.
+        """
         stdout = self._process.stdout
         assert stdout is not None
-        if not select.select([stdout], [], [], timeout_s)[0]:
-            raise BenchError(f"{self.name}: no answer within {timeout_s:g} s")
+        give_up_s = time.monotonic() + timeout_s
+        while not select.select([stdout], [], [], 1)[0]:
+            if while_runs is not None:
+                while_runs.check()
+            if time.monotonic() > give_up_s:
+                raise BenchError(f"{self.name}: no answer within {timeout_s:g} s")
         line = stdout.readline()
         if not line:
             raise self._gone()
         return json.loads(line)
+
+    def check(self) -> None:
+        """Raises `BenchError` if it has ended."""
+        if self._process.poll() is not None:
+            raise self._gone()
 
     @property
     def _log(self) -> Path:

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Final
 from raylane_common.settings import StorageSettings
 from raylane_worker.data.storage import Storage
 from raylane_worker.embedded import embedded_moto, embedded_valkey
+from tests.bench.files import GIB, KIB, MIB, data_file
 from tests.bench.processes import OUT
 from tests.bench.report import Target, target_lines
 from tests.bench.upload.children import KEYS
@@ -36,30 +37,11 @@ if TYPE_CHECKING:
 
 Figures = dict[str, Any]
 
-KIB, MIB, GIB = 1024, 1024**2, 1024**3
 SIZES: Final = {"1 KiB": KIB, "1 MiB": MIB, "64 MiB": 64 * MIB, "1 GiB": GIB}
 QUICK: Final = {"1 KiB": KIB, "1 MiB": MIB, "64 MiB": 64 * MIB}
 LARGE: Final = {"5 GiB": 5 * GIB}
 DATA: Final = OUT / "upload-data"
 BUCKET: Final = "bench"
-CITIES: Final = ("oslo", "bergen", "paris", "lyon", "rome", "milan", "kyoto", "osaka")
-
-
-def data_file(size_bytes: int) -> Path:
-    """Returns a CSV of about this size, made once."""
-    path = DATA / f"{size_bytes}.csv"
-    if not path.exists():
-        rows = "".join(
-            f"{number},{CITIES[number % 8]},{number * 7 % 1000}.{number % 10},2024-01-{number % 28 + 1:02}\n"
-            for number in range(40_000)
-        ).encode()
-        with path.open("wb") as file:
-            file.write(b"id,city,amount,day\n")
-            while file.tell() + len(rows) <= size_bytes:
-                file.write(rows)
-            left = rows[: max(0, size_bytes - file.tell())]
-            file.write(left[: left.rfind(b"\n") + 1])
-    return path
 
 
 def child(name: str, *arguments: str, environment: dict[str, str] | None = None) -> Figures:
@@ -150,7 +132,7 @@ async def against(server: str, url: str, redis_url: str, sizes: dict[str, int], 
     async with Workers(settings, logs) as workers:
         worker = await workers.start()
         for name, size_bytes in sizes.items():
-            path, rounds = data_file(size_bytes), "40" if size_bytes <= KIB else "5" if size_bytes <= MIB else "1"
+            path, rounds = data_file(DATA, size_bytes), "40" if size_bytes <= KIB else "5" if size_bytes <= MIB else "1"
             print(f"{server}: {name}", file=sys.stderr, flush=True)
             before = process_figures(worker.pid)
             async with watched_readers(worker.pid) as readers:
@@ -185,7 +167,7 @@ def reading(size: str, size_bytes: int, notes: list[str]) -> list[Figures]:
         to = DATA / f"{name}.parquet"
         print(f"reading {size}: {name}", file=sys.stderr, flush=True)
         try:
-            figures = child(name, str(data_file(size_bytes)), str(to))
+            figures = child(name, str(data_file(DATA, size_bytes)), str(to))
         except RuntimeError as error:
             notes.append(str(error))
             continue
@@ -197,7 +179,7 @@ def reading(size: str, size_bytes: int, notes: list[str]) -> list[Figures]:
 def on_ray(size: str, size_bytes: int, notes: list[str]) -> list[Figures]:
     """Returns how long a group-by takes over the CSV and over its prepared copy."""
     found = []
-    for kind, path in (("csv", data_file(size_bytes)), ("parquet", DATA / "prepare.parquet")):
+    for kind, path in (("csv", data_file(DATA, size_bytes)), ("parquet", DATA / "prepare.parquet")):
         if not path.exists():
             notes.append(f"group-by over {kind}: there is no {path.name}, since the file needs no prepared copy")
             continue
