@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from raylane_common.wire.names import Engine
 from raylane_worker.generation.checks.allowed.kit_names import ANSWER, READ, REQUIRE_TEXT
+from raylane_worker.generation.checks.allowed.modules import is_of_ray
 from raylane_worker.generation.checks.cluster import problem_of_frame_method, problem_of_method
 from raylane_worker.generation.checks.datasets import Arguments, Effect, aggregate, of_dataset, of_grouped
 from raylane_worker.generation.checks.found import Found, MissingColumn
@@ -318,6 +319,8 @@ class Evaluator(ABC):
             return self._read_source(call)
         if origin in _NAME_COLUMNS:
             self._check_named(origin, arguments)
+            return None
+        if self._engine is Engine.LOCAL and is_of_ray(origin):
             return None
         if origin in _MAKERS:
             return Dataset(None)

@@ -283,9 +283,12 @@ def _made(arguments: Arguments) -> Value:
         return None
     rows = data.items if isinstance(data, Items) else (data,)
     known = [one for one in rows if isinstance(one, Mapping)]
-    if not known or len(known) < len(rows):
+    values = [] if isinstance(data, Items) else [value for one in known for _, value in one.items]
+    # A series would bring its index, with a name.
+    if not known or len(known) < len(rows) or not all(isinstance(one, Items | Labelled | Many) for one in values):
         return None
-    return Keyed(frozenset(name.value for one in known for name, _ in one.items))
+    index = frozenset[str]().union(*(one.names for one in values if isinstance(one, Labelled)))
+    return Keyed(frozenset(name.value for one in known for name, _ in one.items), index)
 
 
 def _series(groups: FrameGroups, names: frozenset[str]) -> Labelled | None:

@@ -8,6 +8,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from raylane_common.wire.names import Engine
+from raylane_worker.generation.checks.allowed.kit_names import OBJECTS
 from raylane_worker.generation.checks.allowed.listing import listed
 from raylane_worker.generation.checks.allowed.modules import MODULES, NAMES, is_of_ray, modules_of
 from raylane_worker.generation.checks.attributes import DEFINABLE_METHODS, Attributes, check_patterns, is_definable
@@ -206,8 +207,10 @@ def _problem_of(origin: list[str], written: list[str]) -> tuple[str | None, int]
     if length == 0:
         return None, len(written)
     if length == len(parts):
-        what = "module" if module in MODULES else "object"
-        return f"the {what} {module!r} is used as a value; write '{module}.name'", 0
+        if module in OBJECTS:
+            names = " or ".join(f".{name}(…)" for name in sorted(OBJECTS[module]))
+            return f"{module.rpartition('.')[2]} may not be used as a value; call one of its functions: {names}", 0
+        return f"the module {module!r} is used as a value; write '{module}.name'", 0
     if parts[length] not in NAMES[module]:
         return f"{quote(f'{module}.{parts[length]}')} may not be used", 0
     return None, max(0, length + 1 - len(origin))

@@ -6,6 +6,7 @@ import ast
 from typing import TYPE_CHECKING, Final
 
 from raylane_common.wire.generate import Finding
+from raylane_common.wire.names import Engine
 from raylane_worker.generation.checks.allowed.kit_names import ANSWERS, READ
 from raylane_worker.generation.checks.script import AstScript, finding_at, line_of, text_of
 
@@ -25,9 +26,10 @@ _GIVE_ONE: Final = 'write answer.table(result), answer.value("name", number), an
 _NO_ARGUMENTS: Final = "call ray.init() without arguments, or leave it out; Ray finds the cluster automatically"
 
 
-def check_structure(script: AstScript, found: Found) -> Iterator[Finding]:
+def check_structure(script: AstScript, found: Found, engine: Engine) -> Iterator[Finding]:
     """Yields findings about `ray.init()`, the answer, and the calls in `found` that give the driver too many rows."""
-    yield from _check_init(script)
+    if engine is Engine.DISTRIBUTED:
+        yield from _check_init(script)
     answers = [call for call in script.calls if script.origin(call) in ANSWERS]
     if not answers:
         prints = any(isinstance(node, ast.Name) and node.id == "print" for node in script.nodes)
