@@ -1,4 +1,4 @@
-"""Runs many scripts as one run of a `generate` job on a real Ray: starting a driver takes longer than most of them."""
+"""Runs many scripts of the distributed engine as one run on a real Ray: starting a driver takes longest."""
 
 from __future__ import annotations
 
@@ -12,18 +12,21 @@ from raylane_common.ray.client import RayClient
 from raylane_common.redis.connection import connect
 from raylane_common.redis.source_store import SourceStore
 from raylane_common.settings import Settings
+from raylane_common.wire.answer import Answer
+from raylane_common.wire.names import Engine
 from raylane_common.wire.ray import RaySubmitRequest
 from raylane_worker.context import Resources
 from raylane_worker.embedded import aws_environment, embedded_ray
-from raylane_worker.run_kit import table_files
+from raylane_worker.run_kit import source_file
 from raylane_worker.run_slots import RunSlots
 from raylane_worker.runs.run import RunOrder, run_to_end
 from tests.helpers.handler_harness import Cut, Job
+from tests.helpers.kit import Ran
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from raylane_common.wire.sources import Partition, TableSource
+    from raylane_common.wire.sources import Partition, Source
 
 RUN_TIMEOUT_S = 600.0
 _RUNNER = Path(__file__).with_name("ray_script_runner.py")
@@ -32,27 +35,27 @@ _RESULTS = "RESULTS "
 
 @dataclass(frozen=True)
 class Batch:
-    """Scripts, and the tables that they read."""
+    """Scripts, and the sources that they read."""
 
     codes: Sequence[str]
-    tables: Sequence[TableSource] = ()
+    sources: Sequence[Source] = ()
     partitions: Mapping[str, Sequence[Partition]] = field(default_factory=dict)
 
 
-async def run_batches(
-    batches: Sequence[Batch], s3_url: str, *, timeout_s: float = RUN_TIMEOUT_S
-) -> list[list[tuple[str, str | None]]]:
-    """Returns for each batch what each script printed, and its traceback or None.
+async def run_batches(batches: Sequence[Batch], s3_url: str, *, timeout_s: float = RUN_TIMEOUT_S) -> list[list[Ran]]:
+    """Returns for each batch what became of each script.
 
     The scripts get the environment that generated code gets for small data.
     """
     code = _RUNNER.read_text("utf-8")
-    files = table_files(
-        [table for batch in batches for table in batch.tables],
+    described = source_file(
+        _unique(batches),
         {name: found for batch in batches for name, found in batch.partitions.items()},
+        Engine.DISTRIBUTED,
+        small=True,
     )
     codes = json.dumps([script for batch in batches for script in batch.codes])
-    order = RunOrder(code, 1, generated=True, small=True, files={"scripts.json": codes, **files})
+    order = RunOrder(code, 1, generated=True, small=True, files={"scripts.json": codes}, described=described)
     async with embedded_ray(env=aws_environment(s3_url)) as head:
         ray = {"private_url": head.url, "token": head.token, "run_timeout_s": timeout_s}
         settings = Settings.model_validate({"ray": ray})
@@ -66,4 +69,16 @@ async def run_batches(
     lines = [line for line in logs.splitlines() if line.startswith(_RESULTS)]
     assert len(lines) == 1, logs[-3000:]
     results = iter(json.loads(lines[0].removeprefix(_RESULTS)))
-    return [[(output, error) for output, error in islice(results, len(batch.codes))] for batch in batches]
+    return [[_ran(*one) for one in islice(results, len(batch.codes))] for batch in batches]
+
+
+def _unique(batches: Sequence[Batch]) -> list[Source]:
+    found: dict[str, Source] = {}
+    for source in (source for batch in batches for source in batch.sources):
+        other = found.setdefault(source.location, source)
+        assert other == source, f"two sources are at {source.location}"
+    return [*found.values()]
+
+
+def _ran(output: str, error: str | None, answer: str | None) -> Ran:
+    return Ran(output, None if answer is None else Answer.model_validate_json(answer), error, {})

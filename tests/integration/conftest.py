@@ -23,13 +23,12 @@ if TYPE_CHECKING:
 
     from raylane_common.redis.queue import LaneQueue
     from raylane_worker.embedded import EmbeddedMoto
+    from tests.helpers.kit import Ran
 
 
 @pytest.fixture(scope="session")
-def _results_on_ray(
-    request: pytest.FixtureRequest, moto: EmbeddedMoto, weather: Path
-) -> dict[str, list[tuple[str, str | None]]]:
-    """What the scripts of each module print, by its name. All run in one driver, because starting one takes longest."""
+def _results_on_ray(request: pytest.FixtureRequest, moto: EmbeddedMoto, weather: Path) -> dict[str, list[Ran]]:
+    """What became of the scripts of each module, by its name. All run in one driver: starting one takes longest."""
     modules = dict.fromkeys(item.module for item in request.session.items if isinstance(item, pytest.Function))
     batches = {module.__name__: module.batch(moto, weather) for module in modules if hasattr(module, "batch")}
     printed = asyncio.run(run_batches([*batches.values()], moto.url))
@@ -37,10 +36,8 @@ def _results_on_ray(
 
 
 @pytest.fixture(scope="module")
-def results_on_ray(
-    request: pytest.FixtureRequest, _results_on_ray: dict[str, list[tuple[str, str | None]]]
-) -> list[tuple[str, str | None]]:
-    """What the scripts of the module's `batch(moto, weather)` print, and their tracebacks or None."""
+def results_on_ray(request: pytest.FixtureRequest, _results_on_ray: dict[str, list[Ran]]) -> list[Ran]:
+    """What became of the scripts of the module's `batch(moto, weather)`."""
     return _results_on_ray[request.module.__name__]
 
 

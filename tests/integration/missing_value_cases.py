@@ -12,6 +12,8 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 PEOPLE: Final = """\
 name,age,fare,sex,cabin,alive,seen,region
@@ -129,12 +131,11 @@ import json
 
 import numpy as np
 import pandas as pd
-import ray
+from raylane_run import read
 
 {function}
 
-ray.init()
-ds = ray.data.read_csv({uri!r}, override_num_blocks=1)
+ds = read({uri!r})
 tasks = ds.map_batches(answers, batch_format="pandas", batch_size=None)
 print(json.dumps({{
     "map_batches": [row["answer"] for row in tasks.take_all()],
@@ -147,7 +148,7 @@ print(json.dumps({{
     ],
 }}))
 """
-# A table of two files, and so of two blocks, with NaN, large integers and zeros of both signs.
+# A file of two row groups, with NaN, large integers and zeros of both signs.
 BLOCKS: Final[dict[str, dict[str, list[Any]]]] = {
     "a": {"x": [1.0, math.nan, 3.0], "n": [9 * 10**18, 1, None], "zero": [0.0, -0.0, 1.0], "k": ["u", "u", "v"]},
     "b": {"x": [10.0, 20.0], "n": [9 * 10**18, 2], "zero": [0.0, -0.0], "k": ["u", None]},
@@ -157,14 +158,12 @@ NAN_SCRIPT: Final = """\
 import json
 
 import pyarrow as pa
-import ray
+from raylane_run import read
 from ray.data.aggregate import Count, CountDistinct, Mean, Quantile, Std, Sum
 from ray.data.datatype import DataType
 from ray.data.expressions import col
 
-ray.init()
-ray.data.DataContext.get_current().use_datasource_v2 = False
-ds = ray.data.read_parquet({uri!r}, file_extensions=None)
+ds = read({uri!r}).repartition(2)
 made = ds.map_batches(lambda batch: {{"x": batch["x"] - 1, "list": [[1.0]] * len(batch["x"])}})
 exact = ds.with_column("n", col("n").cast(DataType.from_arrow(pa.decimal128(38, 0))))
 print(json.dumps({{
@@ -188,6 +187,24 @@ print(json.dumps({{
     "exact": int(exact.sum("n")),
 }}))
 """
+
+
+def blocks_as_parquet() -> bytes:
+    """Returns a file with the blocks as its row groups."""
+    file = io.BytesIO()
+    tables = [
+        pa.table(
+            {
+                "x": pa.array(one["x"], pa.float64(), from_pandas=False),
+                **{name: one[name] for name in one if name != "x"},
+            }
+        )
+        for one in BLOCKS.values()
+    ]
+    with pq.ParquetWriter(file, tables[0].schema) as writer:
+        for table in tables:
+            writer.write_table(table)
+    return file.getvalue()
 
 
 def nan_by_pandas() -> dict[str, Any]:

@@ -154,13 +154,12 @@ FILES: Final[dict[str, tuple[bytes, Prompts]]] = {
 # What the briefing of the agents says about times, decimals and prepared copies.
 AGENT_SCRIPT: Final = """\
 import pyarrow as pa
-import ray
+from raylane_run import read
 from ray.data.aggregate import Sum
 from ray.data.datatype import DataType
 from ray.data.expressions import col, lit
 
-ray.init()
-sales = ray.data.read_parquet({uri!r}, override_num_blocks=1)
+sales = read({uri!r})
 sales = sales.with_column("at", col("at").cast(DataType.from_arrow(pa.string())).str.replace_regex(r"\\.0+$", ""))
 late = sales.filter(expr=col("at") > lit("10:30:00"))
 by_time = late.groupby("at").aggregate(Sum("amount", alias_name="amount"))

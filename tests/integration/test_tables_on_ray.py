@@ -1,9 +1,10 @@
-"""Tables of the catalog, read by a run on a real Ray: every kind that Hive has, with Hive's answer."""
+"""Tables of the catalog, read by the kit in both engines: every kind that Hive has, with Hive's answer."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import re
 import uuid
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -13,11 +14,9 @@ import pytest
 from raylane_common.wire.tables import TableRef
 from raylane_worker.data.catalog import Catalog
 from raylane_worker.generation.columns import columns_of
-from raylane_worker.generation.reader import reader_of
-from raylane_worker.generation.template.generator import write
-from raylane_worker.generation.verify import verify
 from tests.helpers.aws import aws_settings, glue, s3
-from tests.helpers.printed import table
+from tests.helpers.frames import rows
+from tests.helpers.kit import kit
 from tests.helpers.ray_scripts import RUN_TIMEOUT_S, Batch
 from tests.integration.table_cases import BUCKET, ELSEWHERE, Case, cases, partition_entry
 
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 
     from raylane_common.wire.sources import Partition, TableSource
     from raylane_worker.embedded import EmbeddedMoto
+    from tests.helpers.kit import Ran
 
 pytestmark = [
     pytest.mark.ray,
@@ -39,29 +39,20 @@ pytestmark = [
 CASES = dict(cases())
 ROWS = """\
 import json
-import ray
-ray.init()
-ds = {reader}({location!r}, override_num_blocks=1).materialize()
+from raylane_run import read
+ds = read({location!r}).materialize()
 names = {names!r}
 rows = [[row[name] for name in names] for row in ds.take_all()]
 print(json.dumps([rows, ds.schema().names, ds.num_blocks()], default=str))
 """
-WRONG = {
-    "two tables": "ray.data.read_parquet([{location!r}, {location!r}]).count()",
-    "paths": "ray.data.read_parquet({location!r}, include_paths=True).count()",
-    "an unknown column": "ray.data.read_parquet({location!r}, columns=['none']).count()",
-}
-PROMPTS: dict[str, tuple[str, list[list[object]]]] = {
-    "how many rows": ("registered_partitions", [[3]]),
-    "sum of id by year": ("registered_partitions", [[2020, 1], [2021, 2], ["null", 16]]),
-    "count where day >= 2021-01-01": ("registered_partitions", [[1]]),
-    "count where code = '01'": ("registered_partitions", [[1]]),
-    "count where s = 'NA'": ("bad_numbers", [[1]]),
-    "sum of m": ("bad_numbers", [["0.01"]]),
-    "count rows by b": ("bad_numbers", [["False", 1], ["True", 1], ["null", 3]]),
-    "missing values in n": ("bad_numbers", [["n", 3, 60]]),
-    "how many rows of no_files": ("no_files", [[0]]),
-    "max t": ("dates_and_timestamps", [["2020-01-05 10:00:00.123456"]]),
+# By the name of the table: what the script does with the dataset `ds`, and what that prints.
+PARTS = {
+    "parquet_of_several_schemas": (
+        "ds.select_columns(['price', 'id']).take_all()",
+        [[None, 1], [2.0, 2], [None, None]],
+    ),
+    "registered_partitions": ("ds.select_columns(['code']).take_all()", [["01"], ["x"], [None]]),
+    "bad_numbers": ("[{'rows': ds.count()}]", [[5]]),
 }
 
 
@@ -100,8 +91,13 @@ class Tables:
 
 
 def read_all(source: TableSource) -> str:
-    names = [column.name for column in columns_of(source)]
-    return ROWS.format(reader=reader_of(source), location=source.location, names=names)
+    return ROWS.format(location=source.location, names=[column.name for column in columns_of(source)])
+
+
+def read_part(source: TableSource, part: str) -> str:
+    # The `/` at the end of a location may be missing.
+    start = f"import json\nfrom raylane_run import read\nds = read({source.location.rstrip('/')!r})\n"
+    return f"{start}print(json.dumps([list(row.values()) for row in {part}]))\n"
 
 
 @cache
@@ -112,62 +108,49 @@ def tables_at(url: str) -> Tables:
 
 
 def batch(moto: EmbeddedMoto, _: Path) -> Batch:
-    """A script for each case, each wrong call and each prompt."""
+    """A script for each case, and for each part."""
     tables = tables_at(moto.url)
-    some = tables.sources["registered_partitions"]
-    wrong = [f"import ray\nray.init()\n{call.format(location=some.location)}\n" for call in WRONG.values()]
-    codes = [read_all(source) for source in tables.sources.values()] + wrong
-    for prompt, (name, _rows) in PROMPTS.items():
-        code = write(prompt.partition(" of no_files")[0], [tables.sources[name]], small=True).code
-        assert verify(code, [tables.sources[name]]) == []
-        codes.append(code)
+    codes = [read_all(source) for source in tables.sources.values()]
+    codes += [read_part(tables.sources[name], part) for name, (part, _) in PARTS.items()]
     return Batch(codes, [*tables.sources.values()], tables.partitions)
 
 
-class Outputs:
-    """What the script of each case, each wrong call and each prompt printed, and the traceback or None."""
-
-    def __init__(self, tables: Tables, results: list[tuple[str, str | None]]) -> None:
-        printed = iter(results)
-        self.tables = tables
-        self.cases = {name: next(printed) for name in CASES}
-        self.wrong = {name: next(printed) for name in WRONG}
-        self.prompts = {prompt: next(printed) for prompt in PROMPTS}
-
-
 @pytest.fixture(scope="module")
-def outputs(moto: EmbeddedMoto, results_on_ray: list[tuple[str, str | None]]) -> Outputs:
-    return Outputs(tables_at(moto.url), results_on_ray)
+def on_ray(results_on_ray: list[Ran]) -> dict[str, Ran]:
+    """What became of the scripts, by the name of the table, and of the part."""
+    return dict(zip([*CASES, *(f"part of {name}" for name in PARTS)], results_on_ray, strict=True))
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_run_reads_a_table_as_hive_does(name: str, outputs: Outputs) -> None:
-    expected, (output, error) = CASES[name].rows, outputs.cases[name]
+def test_a_run_reads_a_table_as_hive_does(name: str, on_ray: dict[str, Ran], moto: EmbeddedMoto) -> None:
+    expected, ran = CASES[name].rows, on_ray[name]
     if isinstance(expected, str):
-        assert error is not None
-        assert expected in error
+        assert ran.error is not None
+        assert expected in ran.error
         return
-    assert error is None, error
-    names = [column.name for column in columns_of(outputs.tables.sources[name])]
-    assert json.loads(output) == [json.loads(json.dumps(expected, default=str)), names, 1]
+    assert ran.error is None, ran.error
+    names = [column.name for column in columns_of(tables_at(moto.url).sources[name])]
+    assert json.loads(ran.output) == [json.loads(json.dumps(expected, default=str)), names, 1]
 
 
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("two tables", "read one table at a time"),
-        ("paths", "include_paths does not apply to a table"),
-        ("an unknown column", "has no column none"),
-    ],
-)
-def test_what_the_kit_cannot_do_is_an_error(name: str, expected: str, outputs: Outputs) -> None:
-    _, error = outputs.wrong[name]
-    assert error is not None
-    assert expected in error
+@pytest.mark.parametrize("name", PARTS)
+def test_a_run_reads_the_columns_that_it_needs(name: str, on_ray: dict[str, Ran]) -> None:
+    ran = on_ray[f"part of {name}"]
+    assert ran.error is None, ran.error
+    assert json.loads(ran.output) == PARTS[name][1]
 
 
-@pytest.mark.parametrize("prompt", PROMPTS)
-def test_code_of_a_template_reads_a_table_by_its_location_alone(prompt: str, outputs: Outputs) -> None:
-    output, error = outputs.prompts[prompt]
-    assert error is None, error
-    assert table(output) == [[str(cell) for cell in row] for row in PROMPTS[prompt][1]]
+@pytest.mark.parametrize("name", CASES)
+def test_a_local_script_reads_a_table_as_hive_does(name: str, moto: EmbeddedMoto) -> None:
+    tables, case = tables_at(moto.url), CASES[name]
+    source = tables.sources[name]
+    objects = {f"s3://{BUCKET}/{name}/{key}": body for key, body in case.objects.items()}
+    objects |= {f"s3://{ELSEWHERE}/{key}": body for key, body in case.elsewhere.items()}
+    with kit(objects, [source], tables.partitions) as package:
+        if isinstance(case.rows, str):
+            with pytest.raises(ValueError, match=re.escape(case.rows)):
+                package.read(source.location)
+            return
+        frame = package.read(source.location)
+    assert [*frame.columns] == [column.name for column in columns_of(source)]
+    assert rows(frame) == case.rows

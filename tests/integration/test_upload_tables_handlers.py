@@ -26,6 +26,7 @@ from raylane_common.redis.connection import connect
 from raylane_common.redis.source_store import SourceStore
 from raylane_common.settings import GenerationSettings, RedisSettings, Settings
 from raylane_common.wire.jobs import JobRecord, JobStatus, NewJob, Progress
+from raylane_common.wire.names import Engine
 from raylane_common.wire.reading import SerDe, TableReading
 from raylane_common.wire.sources import Column, ColumnType, FileSource, Partition, TableSource
 from raylane_common.wire.tables import (
@@ -51,7 +52,7 @@ from raylane_worker.context import CurrentSettings, JobContext, Resources
 from raylane_worker.first_use import catalog_of, storage_of
 from raylane_worker.handlers.tables import tables
 from raylane_worker.handlers.upload import upload
-from raylane_worker.run_kit import table_files
+from raylane_worker.run_kit import source_file
 from raylane_worker.run_slots import RunSlots
 from raylane_worker.runs.tables import registered_partitions
 from tests.helpers.aws import aws_settings, closed, glue, own_bucket, s3
@@ -380,8 +381,8 @@ async def test_a_job_asks_for_the_partitions_that_are_registered_when_it_begins(
     assert await registered_partitions(sources, harness.job(request)) == {
         f"{database}.keyed": (Partition(values=("2020",), location="2020/"),)
     }
-    files = table_files(sources, {})
-    assert [one["name"] for one in json.loads(files["tables.json"])] == [source.name for source in sources]
+    [text] = source_file(sources, {}, Engine.LOCAL, small=True).values()
+    assert [one["name"] for one in json.loads(text)["sources"]] == [source.name for source in sources]
 
 
 async def test_two_tables_at_one_location_are_refused_since_code_could_not_tell_them_apart(harness: Harness) -> None:

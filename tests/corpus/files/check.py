@@ -87,7 +87,7 @@ def as_the_kit_reads(path: Path, content: FileContent, copy: Path) -> pa.Table:
     place = copy if content.reasons else path
     columns = tuple((column.name, column.native_type) for column in content.columns)
     return kit_read_file(
-        KitSource("", path.name, "csv" if is_csv else "parquet", place.absolute().as_uri(), content.rows, columns)
+        KitSource(path.name, "csv" if is_csv else "parquet", place.absolute().as_uri(), content.rows, columns)
     )
 
 

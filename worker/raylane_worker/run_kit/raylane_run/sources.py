@@ -29,7 +29,6 @@ class FileSource:
     `columns` are pairs of a name and an Arrow type, as the record of the source has them.
     """
 
-    uri: str
     name: str
     format: str
     location: str
@@ -65,15 +64,13 @@ def load_sources(path: Path | None = None) -> Sources:
         described = json.loads(place.read_text("utf-8"))
     except FileNotFoundError:
         raise SourceError(f"{place} is missing: it lists the sources, and belongs beside main.py") from None
-    sources = [_parse(one) for one in described["sources"]]
-    by_uri = {one.location if isinstance(one, Table) else one.uri: one for one in sources}
+    by_uri = {one["uri"]: _parse(one) for one in described["sources"]}
     return Sources(described["engine"], bool(described["small"]), by_uri)
 
 
 def _parse(described: Mapping[str, Any]) -> FileSource | Table:  # JSON that `raylane_worker.run_kit` wrote
-    fields = {name: value for name, value in described.items() if name != "kind"}
+    fields = {name: value for name, value in described.items() if name not in ("kind", "uri")}
     if described["kind"] == "table":
-        del fields["uri"]
         return parse_table(fields)
     return FileSource(**fields | {"columns": tuple((name, native) for name, native in described["columns"])})
 
