@@ -23,7 +23,8 @@ Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 
 # Other programs read numbers of JSON as floats, which hold these integers exactly.
 _SAFE_INTEGER: Final = 2**53
-_SAFE_DIGITS: Final = 16
+# Digits and the sign of any such integer.
+_SHORT_DIGITS: Final = 17
 # The worker refuses an answer that is nested much deeper.
 _MAX_DEPTH: Final = 20
 _UNITS: Final = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
@@ -87,7 +88,8 @@ def to_cells(values: pa.Array, kind: str) -> list[Json]:
     if is_text(values.type) and kind == "nested":
         return [None if one is None else json.loads(one) for one in values.to_pylist()]
     if is_text(values.type) and kind == "integer":
-        return [int(one) if one is not None and len(one) < _SAFE_DIGITS else one for one in values.to_pylist()]
+        texts = values.to_pylist()
+        return [whole(int(one)) if one is not None and len(one) <= _SHORT_DIGITS else one for one in texts]
     return _CELLS[cell_type(values.type)](values)
 
 
