@@ -262,6 +262,21 @@ class Producer:
         """
         return await self._queue.enqueue_many(arguments.new_jobs(jobs))
 
+    @overload
+    async def download(
+        self,
+        job_id: str,
+        name: str,
+        to: str | os.PathLike[str],
+        *,
+        progress: Callable[[DownloadProgress], None] | None = None,
+    ) -> Path: ...
+
+    @overload
+    async def download(
+        self, job_id: str, name: str, to: IO[bytes], *, progress: Callable[[DownloadProgress], None] | None = None
+    ) -> None: ...
+
     async def download(
         self,
         job_id: str,

@@ -26,8 +26,9 @@ _OWN_FILES: Final = "/proc/self/fd"
 class Received(Protocol):
     """What takes the bytes of a download, in order. Every method may block."""
 
-    path: Path | None
-    """The file; None if the caller has opened it."""
+    @property
+    def path(self) -> Path | None:
+        """The file; None if the caller has opened it."""
 
     def reserve(self, size_bytes: int) -> None:
         """Raises `DiskFull` if there is no room for this many bytes."""
@@ -63,7 +64,7 @@ class NewFile:
 
     def __init__(self, path: Path, directory: int) -> None:
         """`directory` is the open directory of the file. It is closed with the file."""
-        self.path: Path | None = path
+        self.path: Path = path
         self._final = path.name
         self._directory = directory
         self._unfinished: str | None = None
@@ -162,7 +163,7 @@ class NewFile:
 class _OpenFile:
     """A file that belongs to the caller. What arrived before an error stays in it."""
 
-    path: Path | None = None
+    path: None = None
 
     def __init__(self, opened: IO[bytes]) -> None:
         self._opened = opened

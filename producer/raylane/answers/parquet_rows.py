@@ -1,0 +1,59 @@
+"""The rows of a table of an answer that are in its Parquet file."""
+
+from __future__ import annotations
+
+from typing import IO, TYPE_CHECKING, Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from raylane.answers.arrow_cells import cells
+from raylane_common.errors import InvalidAnswer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pydantic import JsonValue
+
+    from raylane_common.wire.answer import AnswerFile
+
+# About this many bytes of Arrow are converted at once. As objects of Python they take several times as many.
+_BATCH_BYTES: Final = 4 * 1024 * 1024
+_MAX_ROWS: Final = 16 * 1024
+# Read at once of each column; otherwise a whole row group is in memory.
+_BUFFER_BYTES: Final = 1024 * 1024
+
+
+class ParquetRows:
+    """The rows of an open Parquet file, a few MiB at a time. The run has written it, so nothing of it is believed."""
+
+    def __init__(self, opened: IO[bytes], described: AnswerFile) -> None:
+        """`described` is what the answer says about the file. Raises `InvalidAnswer` if the file is another one."""
+        self._described = described
+        try:
+            self._file = pq.ParquetFile(opened, buffer_size=_BUFFER_BYTES)
+        except (pa.ArrowException, OSError) as error:
+            raise self._invalid(str(error)) from error
+        names = self._file.schema_arrow.names
+        if names != [column.name for column in described.columns]:
+            raise self._invalid(f"it has the columns {', '.join(names[:20])}")
+
+    def batches(self) -> Iterator[Sequence[Sequence[JsonValue]]]:
+        """Yields the next rows, each with its cells. Raises `InvalidAnswer` if the file cannot be read further."""
+        about = self._file.metadata
+        groups = [about.row_group(index) for index in range(about.num_row_groups)]
+        row_bytes = max((group.total_byte_size / max(1, group.num_rows) for group in groups), default=1)
+        size = max(1, min(_MAX_ROWS, int(_BATCH_BYTES / max(1, row_bytes))))
+        try:
+            for batch in self._file.iter_batches(batch_size=size):
+                columns = [
+                    cells(values, column.type)
+                    for values, column in zip(batch.columns, self._described.columns, strict=True)
+                ]
+                yield list(zip(*columns, strict=True))
+        except (pa.ArrowException, OSError, ValueError) as error:
+            raise self._invalid(str(error)) from error
+
+    def _invalid(self, problem: str) -> InvalidAnswer:
+        name = self._described.name
+        return InvalidAnswer(f"{name} is not the Parquet file that the answer describes: {problem}")
