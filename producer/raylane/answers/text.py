@@ -1,0 +1,53 @@
+"""An answer as text for people: values, tables, files, then notes and charts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from raylane.answers.bars import bar_lines
+from raylane.answers.cells import shown
+from raylane.answers.tables import table_lines
+from raylane_common.safe_text import safe_line
+from raylane_common.wire.answer import AnswerChart, AnswerFile, AnswerTable, AnswerValue
+
+if TYPE_CHECKING:
+    from raylane.answers.layout import Layout
+    from raylane_common.wire.answer import Answer, AnswerItem
+
+
+def answer_lines(answer: Answer, layout: Layout, *, charts: bool) -> list[str]:
+    """Returns the lines of an answer, each safe to print. Charts that can be drawn as text are, if `charts` is set."""
+    parts: list[list[str]] = []
+    follows_value = False
+    for item in answer.items:
+        is_value = isinstance(item, AnswerValue)
+        lines = _item_lines(item, layout)
+        if is_value and follows_value:
+            parts[-1] += lines
+        elif lines:
+            parts.append(lines)
+        follows_value = is_value
+    if not parts:
+        parts.append(["no answer"])
+    if answer.notes:
+        parts.append([f"note: {safe_line(note)}" for note in answer.notes])
+    if charts:
+        parts += filter(None, (bar_lines(item, layout) for item in answer.items if isinstance(item, AnswerChart)))
+    return [line for number, part in enumerate(parts) for line in (*([""] if number else []), *part)]
+
+
+def _item_lines(item: AnswerItem, layout: Layout) -> list[str]:
+    match item:
+        case AnswerValue():
+            unit = f" {safe_line(item.unit)}" if item.unit else ""
+            return [f"{safe_line(item.name)}: {shown(item.value, item.value_type)}{unit}"]
+        case AnswerTable():
+            title = [safe_line(item.title)] if item.title else []
+            return [*title, *table_lines(item, layout)]
+        case AnswerFile():
+            rows = f"{item.rows} row{'' if item.rows == 1 else 's'}"
+            return [f"file: {safe_line(item.name)}  {rows}, {item.size_bytes} bytes  {safe_line(item.s3_uri)}".rstrip()]
+        case AnswerChart():
+            return []
+        case _:
+            return [f"a {safe_line(item.type)} that a newer version wrote; upgrade to see it"]
