@@ -68,7 +68,9 @@ def _labelled(chart: AnswerChart) -> list[tuple[str, str, float | None]] | None:
             ", ".join(shown(cell, each.type) for cell, each in zip(cells, along, strict=True))
             for cells in zip(*(each.cells for each in along), strict=True)
         ]
-    return [(label, shown(cell, measured.type), number(cell)) for label, cell in zip(labels, measured.cells, strict=True)]
+    return [
+        (label, shown(cell, measured.type), number(cell)) for label, cell in zip(labels, measured.cells, strict=True)
+    ]
 
 
 def _bars(values: Sequence[float | None], room: int, *, blocks: bool) -> list[str]:

@@ -25,4 +25,3 @@ def clip(text: str, columns: int, cut: str) -> str:
             break
         end = span_end
     return text[:end] + cut
-
