@@ -2,6 +2,7 @@
 
     RaylaneError                     code                          retryable
     ├── InvalidRequest               invalid_request
+    ├── MissingPackage               missing_package
     ├── QueueError
     │   ├── QueueUnavailable         queue_unavailable             yes
     │   │   ├── ClusterUnsupported   cluster_unsupported
@@ -168,6 +169,7 @@ from raylane_common.errors.queue import (
 )
 from raylane_common.errors.requests import (
     InvalidRequest,
+    MissingPackage,
     invalid_requests,
 )
 
@@ -199,6 +201,7 @@ __all__ = [
     "JobNotRequeued",
     "JobTimeout",
     "LeaseLost",
+    "MissingPackage",
     "ModelMisconfigured",
     "ModelUnavailable",
     "NeedsModel",

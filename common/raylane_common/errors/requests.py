@@ -1,4 +1,4 @@
-"""The error for an invalid request, argument or setting."""
+"""The errors for an invalid request, argument or setting, and for a package that is not installed."""
 
 from __future__ import annotations
 
@@ -35,6 +35,15 @@ class InvalidRequest(RaylaneError):
         parts = [str(part) for part in first["loc"] if not str(part).startswith(("[key]", "tagged-union["))]
         field = ".".join(parts) or "request"
         return cls.field(field, describe_finding(first))
+
+
+class MissingPackage(RaylaneError):
+    """What was asked for needs a package that is not installed here.
+
+    What to do: install it as the message says. Nothing was lost.
+    """
+
+    code = "missing_package"
 
 
 @contextmanager

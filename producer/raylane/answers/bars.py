@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from raylane.answers.layout import Layout
+    from raylane.answers.series import Series
     from raylane_common.wire.answer import AnswerChart
 
 MAX_BARS: Final = 20
@@ -52,24 +53,36 @@ def _labelled(chart: AnswerChart) -> list[tuple[str, str, float | None]] | None:
     """Returns the label, the value as text and the value of each bar; None if the chart has no bars."""
     if chart.kind not in _WITH_BARS:
         return None
+    color = named(chart, chart.color)
     if chart.kind is ChartKind.HISTOGRAM:
-        start, end, measured = bins(chart)
-        labels = [
+        found = bins(chart)
+        if found is None:
+            return None
+        start, end, measured = found
+        ranges = [
             f"{shown(low, start.type)} to {shown(high, end.type)}"
             for low, high in zip(start.cells, end.cells, strict=True)
         ]
+        labels = _joined(ranges, color)
     else:
-        found = named(chart, chart.y)
-        along = [each for each in (named(chart, name) for name in dict.fromkeys((chart.x, chart.color))) if each]
-        if found is None or not along or found.type not in NUMERIC:
+        along, by_name = named(chart, chart.x), named(chart, chart.y)
+        if by_name is None or by_name.type not in NUMERIC or (along or color) is None:
             return None
-        measured = found
-        labels = [
-            ", ".join(shown(cell, each.type) for cell, each in zip(cells, along, strict=True))
-            for cells in zip(*(each.cells for each in along), strict=True)
-        ]
+        measured = by_name
+        labels = _joined([""] * len(measured.cells), along)
+        labels = labels if chart.color == chart.x else _joined(labels, color)
     return [
         (label, shown(cell, measured.type), number(cell)) for label, cell in zip(labels, measured.cells, strict=True)
+    ]
+
+
+def _joined(labels: list[str], series: Series | None) -> list[str]:
+    """Returns the labels with the cell of the series behind each."""
+    if series is None:
+        return labels
+    return [
+        ", ".join(filter(None, (label, shown(cell, series.type))))
+        for label, cell in zip(labels, series.cells, strict=True)
     ]
 
 

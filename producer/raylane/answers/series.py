@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from raylane_common.wire.names import CellType, ChartKind
+from raylane_common.wire.names import ChartKind
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
-    from raylane_common.wire.answer import AnswerChart, AnswerColumn
+    from raylane_common.wire.answer import AnswerChart
+    from raylane_common.wire.names import CellType
 
-_STATISTICS = 5
-"""The last columns of a box plot: min, q1, median, q3, max."""
+# The last columns of a box plot: min, q1, median, q3, max.
+_STATISTICS: Final = 5
 
 
 @dataclass(frozen=True)
@@ -26,29 +27,24 @@ class Series:
 
 
 def named(chart: AnswerChart, name: str | None) -> Series | None:
-    """Returns the column with this name; None for None. Raises `ValueError` if the chart has no such column."""
-    if name is None:
+    """Returns the column with this name; None if the chart has no such column."""
+    numbers = [number for number, column in enumerate(chart.columns) if column.name == name]
+    return _series(chart, numbers[0]) if numbers else None
+
+
+def bins(chart: AnswerChart) -> tuple[Series, Series, Series] | None:
+    """Returns the starts, the ends and the counts of a histogram's bins; None if it has fewer columns."""
+    if len(chart.columns) < 3:
         return None
-    for number, column in enumerate(chart.columns):
-        if column.name == name:
-            return _series(chart, number, column)
-    raise ValueError(f"the chart has no column {name!r}")
+    return _series(chart, 0), _series(chart, 1), _series(chart, 2)
 
 
-def bins(chart: AnswerChart) -> tuple[Series, Series, Series]:
-    """Returns the starts, the ends and the counts of a histogram's bins. Raises `ValueError` if it has others."""
-    if len(chart.columns) != 3:
-        raise ValueError("a histogram has the columns start, end and count")
-    start, end, count = (_series(chart, number, column) for number, column in enumerate(chart.columns))
-    return start, end, count
-
-
-def boxes(chart: AnswerChart) -> tuple[list[Series], list[Series]]:
-    """Returns the groups and the five statistics of a box plot. Raises `ValueError` if it has fewer."""
-    if len(chart.columns) < _STATISTICS:
-        raise ValueError("a box plot has the columns min, q1, median, q3 and max")
-    found = [_series(chart, number, column) for number, column in enumerate(chart.columns)]
-    return found[:-_STATISTICS], found[-_STATISTICS:]
+def statistics(chart: AnswerChart) -> list[Series] | None:
+    """Returns the minima, quartiles and maxima of a box plot; None if it has fewer columns."""
+    count = len(chart.columns)
+    if count < _STATISTICS:
+        return None
+    return [_series(chart, number) for number in range(count - _STATISTICS, count)]
 
 
 def title_of(chart: AnswerChart) -> str:
@@ -57,9 +53,10 @@ def title_of(chart: AnswerChart) -> str:
         return chart.title
     if chart.kind is ChartKind.HISTOGRAM:
         return f"distribution of {chart.x}" if chart.x else "distribution"
-    measured, along = chart.y, chart.x or chart.color
-    return f"{measured} by {along}" if measured and along else str(measured or along or chart.kind)
+    along = chart.x or chart.color
+    return f"{chart.y} by {along}" if chart.y and along else chart.y or along or chart.kind
 
 
-def _series(chart: AnswerChart, number: int, column: AnswerColumn) -> Series:
+def _series(chart: AnswerChart, number: int) -> Series:
+    column = chart.columns[number]
     return Series(column.name, column.type, tuple(row[number] for row in chart.rows))

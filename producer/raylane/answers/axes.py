@@ -1,0 +1,158 @@
+"""The axes of a chart: which scale fits the type of a column, and its cells as a chart library takes them.
+
+Charts name their fields by themselves and get texts only as values and titles, so that no name or cell can be read as
+anything else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from typing import TYPE_CHECKING, Final, Literal
+
+from raylane.answers.cells import NUMERIC, number, shown
+from raylane_common.safe_text import safe_line
+from raylane_common.wire.names import CellType
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pydantic import JsonValue
+
+    from raylane.answers.series import Series
+
+Spec = dict[str, "JsonValue"]
+
+_TEMPORAL: Final = frozenset((CellType.DATE, CellType.TIMESTAMP, CellType.TIME))
+_MAX_LABEL: Final = 60
+_EPOCH: Final = datetime(1970, 1, 1)
+# From here on, digits are no longer read at a glance.
+_LARGE: Final = 1e9
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One axis, or the colors, of a chart: what its cells are for the chart, and the scale on which they stand."""
+
+    field: str
+    title: str
+    type: Literal["quantitative", "temporal", "ordinal"]
+    values: list[float | str | None]
+    labels: tuple[str, ...] = ()
+    """The different values of an ordinal axis, in the order of the rows."""
+    format: str | None = None
+    is_whole: bool = False
+
+    def channel(self, **more: JsonValue) -> Spec:
+        """Returns how Vega-Lite encodes this axis, without its labels and lines."""
+        scale: Spec = {}
+        if self.type == "ordinal":
+            scale["domain"] = [*self.labels]
+        elif self.type == "temporal":
+            # Otherwise a day begins when it begins where the chart is drawn.
+            scale["type"] = "utc"
+        return {"field": self.field, "type": self.type, "title": self.title, "scale": scale, **more}
+
+    def position(self, *, is_across: bool, from_zero: bool = False) -> Spec:
+        """Returns the encoding as a position, with its axis; `is_across` says that the axis lies below the chart."""
+        axis: Spec = {"labelOverlap": "greedy"}
+        if self.format is not None:
+            axis["format"] = self.format
+        if self.is_whole:
+            axis["tickMinStep"] = 1
+        if self.type == "ordinal":
+            is_short = sum(len(label) + 2 for label in self.labels) * 7 < 520
+            axis |= {"labelAngle": 0 if is_short or not is_across else -45}
+        channel = self.channel(axis=axis)
+        scale = channel["scale"]
+        if self.type == "quantitative" and isinstance(scale, dict):
+            scale["zero"] = from_zero
+        return channel
+
+
+def measured(name: str, series: Series) -> Axis:
+    """Returns the axis of amounts or times; of texts if the cells are neither."""
+    if series.type in NUMERIC:
+        return _quantitative(name, series)
+    return _temporal(name, series) or labelled(name, series)
+
+
+def labelled(name: str, series: Series) -> Axis:
+    """Returns the axis with one place for each different cell, in the order of the rows."""
+    labels = _labels(series)
+    found = [labels[_key(cell)] for cell in series.cells]
+    return Axis(name, _title(series), "ordinal", [*found], labels=tuple(dict.fromkeys(found)))
+
+
+def _quantitative(name: str, series: Series) -> Axis:
+    values = [number(cell) for cell in series.cells]
+    largest = max((abs(value) for value in values if value is not None), default=0.0)
+    is_whole = series.type is CellType.INTEGER
+    form = ".3~e" if largest >= _LARGE else "d" if is_whole and largest < 10_000 else None
+    return Axis(name, _title(series), "quantitative", [*values], format=form, is_whole=is_whole)
+
+
+def _temporal(name: str, series: Series) -> Axis | None:
+    """Returns the axis of times, as milliseconds; None if a cell is no time that a calendar has."""
+    if series.type not in _TEMPORAL:
+        return None
+    try:
+        times = [None if cell is None else _time(cell) for cell in series.cells]
+    except ValueError:
+        return None
+    title = _title(series)
+    if any(each is not None and each.tzinfo is not None for each in times) and not _in_order(times):
+        times = [None if each is None else each.astimezone(UTC) for each in times]
+        title += " (UTC)"
+    # Without their zone: a chart shows the day and the hour that the cells name.
+    values = [None if each is None else _milliseconds(each.replace(tzinfo=None)) for each in times]
+    form = "%H:%M" if series.type is CellType.TIME else None
+    return Axis(name, title, "temporal", [*values], format=form)
+
+
+def _in_order(times: Sequence[datetime | None]) -> bool:
+    """Returns whether the clocks of all zones show the times in the order in which they were."""
+    known = sorted((each for each in times if each is not None), key=lambda each: each.timestamp())
+    walls = [each.replace(tzinfo=None) for each in known]
+    return walls == sorted(walls)
+
+
+def _time(cell: JsonValue) -> datetime:
+    text = str(cell)
+    if "T" in text or " " in text:
+        return datetime.fromisoformat(text)
+    if ":" in text:
+        return datetime.combine(_EPOCH, time.fromisoformat(text))
+    return datetime.combine(date.fromisoformat(text), time())
+
+
+def _milliseconds(moment: datetime) -> float:
+    return (moment - _EPOCH).total_seconds() * 1000
+
+
+def _labels(series: Series) -> dict[object, str]:
+    """Returns a label for each different cell. No two are the same, even if their texts look the same."""
+    labels: dict[object, str] = {}
+    taken: set[str] = set()
+    for cell in series.cells:
+        key = _key(cell)
+        if key in labels:
+            continue
+        text = shown(cell, series.type)
+        text = text if len(text) <= _MAX_LABEL else f"{text[: _MAX_LABEL - 1]}…"
+        label, copy = text, 1
+        while label in taken:
+            copy += 1
+            label = f"{text} ({copy})"
+        taken.add(label)
+        labels[key] = label
+    return labels
+
+
+def _key(cell: JsonValue) -> object:
+    return repr(cell) if isinstance(cell, dict | list) else (type(cell), cell)
+
+
+def _title(series: Series) -> str:
+    unit = " (s)" if series.type is CellType.DURATION else ""
+    return safe_line(series.title) + unit
