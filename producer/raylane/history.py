@@ -1,4 +1,4 @@
-"""A session's history: its jobs with their code and runs, built from the jobs' records."""
+"""A session's history: its jobs with their code, runs and answers, built from the jobs' records."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from raylane_common.errors import ErrorInfo
 from raylane_common.ray.models import Run
 from raylane_common.wire import kinds
+from raylane_common.wire.answer import Answer
 from raylane_common.wire.generate import GenerateResult
 from raylane_common.wire.jobs import JobStatus
 from raylane_common.wire.ray import RaySubmitResult
@@ -33,6 +34,7 @@ class HistoryEntry(BaseModel):
     what: str = Field(description="Filename, tables, prompt or submission id; empty for a kind of a newer version")
     code: str | None = Field(default=None, description="The code that the job was given, or the last version it wrote")
     run: Run | None = Field(default=None, description="The run of that code, with the tail of its output")
+    answer: Answer | None = Field(default=None, description="What that run found")
     error: ErrorInfo | None = None
 
     @property
@@ -64,6 +66,7 @@ class HistoryEntry(BaseModel):
             what=kinds.describe(record.kind, record.payload) or (run.submission_id if run else ""),
             code=_code(record),
             run=run,
+            answer=record.answer,
             error=record.error,
         )
 

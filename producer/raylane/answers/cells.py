@@ -55,19 +55,12 @@ def exact(value: JsonValue) -> str:
             return "true" if value else "false"
         case str():
             return value
-        case float():
-            return repr(value) if math.isfinite(value) else exact_infinity(value)
-        case int():
-            return str(value)
+        case float() if not math.isfinite(value):
+            return "" if math.isnan(value) else _not_finite(value)
+        case float() | int():
+            return repr(value)
         case _:
             return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-def exact_infinity(value: float) -> str:
-    """Returns an infinite number as answers write it; NaN is no value."""
-    if math.isnan(value):
-        return ""
-    return "Infinity" if value > 0 else "-Infinity"
 
 
 def number(value: JsonValue) -> float | None:
@@ -84,7 +77,7 @@ def number(value: JsonValue) -> float | None:
 
 def _number(value: float) -> str:
     if not math.isfinite(value):
-        return exact_infinity(value) or NULL
+        return _not_finite(value)
     value += 0.0  # no -0
     short = f"{value:.15g}" if abs(value) >= 1e9 else f"{value:.12g}"
     if float(short) == value:
@@ -100,10 +93,14 @@ def _number(value: float) -> str:
 
 def _duration(seconds: float) -> str:
     if not math.isfinite(seconds):
-        return exact_infinity(seconds) or NULL
+        return _not_finite(seconds)
     # Python's floats have more digits than a clock; microseconds are what most have.
     whole, micro_s = divmod(round(abs(seconds) * 1_000_000), 1_000_000)
     days, rest = divmod(whole, _DAY_S)
     clock = f"{rest // 3600:02}:{rest // 60 % 60:02}:{rest % 60:02}"
     fraction = f".{micro_s:06}".rstrip("0").rstrip(".")
     return f"{'-' if seconds < 0 else ''}{f'{days} d ' if days else ''}{clock}{fraction}"
+
+
+def _not_finite(value: float) -> str:
+    return NULL if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"

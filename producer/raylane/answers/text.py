@@ -1,10 +1,9 @@
-"""An answer as text for people: values, tables, files, then notes and charts."""
+"""An answer as text for people: values, tables and files, then the notes. Charts are drawn elsewhere."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from raylane.answers.bars import bar_lines
 from raylane.answers.cells import shown
 from raylane.answers.tables import table_lines
 from raylane_common.safe_text import safe_line
@@ -15,8 +14,8 @@ if TYPE_CHECKING:
     from raylane_common.wire.answer import Answer, AnswerItem
 
 
-def answer_lines(answer: Answer, layout: Layout, *, charts: bool) -> list[str]:
-    """Returns the lines of an answer, each safe to print. Charts that can be drawn as text are, if `charts` is set."""
+def answer_lines(answer: Answer, layout: Layout) -> list[str]:
+    """Returns the lines of an answer, each safe to print."""
     parts: list[list[str]] = []
     follows_value = False
     for item in answer.items:
@@ -31,8 +30,6 @@ def answer_lines(answer: Answer, layout: Layout, *, charts: bool) -> list[str]:
         parts.append(["no answer"])
     if answer.notes:
         parts.append([f"note: {safe_line(note)}" for note in answer.notes])
-    if charts:
-        parts += filter(None, (bar_lines(item, layout) for item in answer.items if isinstance(item, AnswerChart)))
     return [line for number, part in enumerate(parts) for line in (*([""] if number else []), *part)]
 
 

@@ -6,14 +6,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from raylane.cli import parameters, reading_options, runner, sending
-from raylane.cli.render import renders, show_code_and_run
+from raylane.cli import answer_options, parameters, reading_options, runner, sending
+from raylane.cli.answers import show_result
 from raylane.cli.upload_commands import show_warnings
 from raylane_common.limits import MAX_CODE_VERSIONS
-from raylane_common.wire.names import GeneratorName
+from raylane_common.wire.names import Engine, GeneratorName
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from raylane.cli.terminal import Terminal
+    from raylane.handle import JobHandle
     from raylane.producer import Producer
     from raylane_common.wire.generate import GenerateResult
 
@@ -28,6 +31,19 @@ MaxVersions = Annotated[
     int,
     typer.Option("--max-versions", metavar=f"1-{MAX_CODE_VERSIONS}", help="Maximum number of versions to write."),
 ]
+EngineName = Annotated[
+    Engine | None,
+    typer.Option("--engine", help="How the code computes. Default: by the size of the sources.", show_default=False),
+]
+Continues = Annotated[
+    str | None,
+    typer.Option(
+        "--continues",
+        metavar="JOB",
+        help='Change the question of this job, as in "only 2024", on the sources that it had read.',
+        show_default=False,
+    ),
+]
 KeepSources = Annotated[bool, typer.Option("--keep-sources", help="Keep the session's sources after the run.")]
 
 
@@ -40,6 +56,8 @@ def run(
     generator: Generator = None,
     max_versions: MaxVersions = MAX_CODE_VERSIONS,
     keep_sources: KeepSources = False,
+    engine: EngineName = None,
+    answer: answer_options.AnswerOptions = answer_options.ANSWER,
     reading: reading_options.ReadingOptions = reading_options.READING,
     jobs: parameters.JobsOptions = parameters.JOBS,
     waiting: parameters.WaitOptions = parameters.WAIT,
@@ -54,9 +72,10 @@ def run(
         from raylane_common.wire.generate import GenerateRequest
 
         session_id = runner.require_session(session)
+        answer.check(waits=waiting.wait)
         # Checked before the upload, so that an invalid request stores nothing.
         with invalid_requests():
-            GenerateRequest(prompt=prompt, generator=generator, max_versions=max_versions)
+            GenerateRequest(prompt=prompt, generator=generator, max_versions=max_versions, engine=engine)
         until = runner.deadline(waiting.timeout_s)
         upload_options = jobs.options()
         if jobs.job_id is not None:
@@ -65,13 +84,15 @@ def run(
             upload = await producer.upload(
                 file, session_id=session_id, reading=reading.options(), progress=progress, **upload_options
             )
-        answer = await producer.generate(
+        job = await producer.generate(
             prompt,
             session_id=session_id,
             execute=True,
             generator=generator,
             max_versions=max_versions,
             keep_sources=keep_sources,
+            engine=engine,
+            chart=not answer.no_chart,
             job_id=jobs.job_id,
             after=[upload],
             expires_s=jobs.expires_s,
@@ -79,9 +100,9 @@ def run(
         )
         if waiting.wait:
             # Messages name this job even while the upload is shown.
-            terminal.job_id = answer.id
+            terminal.job_id = job.id
             show_warnings(await runner.wait_for_result(producer, upload, until, terminal), terminal)
-        await runner.show_result_or_id(producer, answer, waiting, until, terminal)
+        await runner.show_result_or_id(producer, job, waiting, until, terminal, _shown_with(answer))
 
     runner.execute(command, waiting)
 
@@ -95,38 +116,53 @@ def generate(
     generator: Generator = None,
     max_versions: MaxVersions = MAX_CODE_VERSIONS,
     keep_sources: KeepSources = False,
+    engine: EngineName = None,
+    continues: Continues = None,
+    answer: answer_options.AnswerOptions = answer_options.ANSWER,
     job: parameters.OneJobOptions = parameters.ONE_JOB,
     waiting: parameters.WaitOptions = parameters.NO_WAIT,
 ) -> None:
     """Write code that answers the prompt from the session's sources."""
-    runner.execute_job(
-        lambda producer: producer.generate(
+
+    async def enqueue(producer: Producer) -> JobHandle[GenerateResult]:
+        answer.check(waits=waiting.wait, runs=execute)
+        return await producer.generate(
             prompt,
             session_id=runner.require_session(session),
             execute=execute,
             generator=generator,
             max_versions=max_versions,
             keep_sources=keep_sources,
+            engine=engine,
+            chart=not answer.no_chart,
+            continues=continues,
             **job.options(),
-        ),
-        waiting,
-    )
+        )
+
+    runner.execute_job(enqueue, waiting, _shown_with(answer))
 
 
 @app.command()
 @parameters.grouped
 def rerun(
     job: parameters.Job,
+    answer: answer_options.AnswerOptions = answer_options.ANSWER,
     options: parameters.OneJobOptions = parameters.ONE_JOB,
     waiting: parameters.WaitOptions = parameters.NO_WAIT,
 ) -> None:
     """Run the code of a generate job again, on the sources that the job had read."""
-    runner.execute_job(lambda producer: producer.rerun(job, **options.options()), waiting)
+
+    async def enqueue(producer: Producer) -> JobHandle[GenerateResult]:
+        answer.check(waits=waiting.wait)
+        return await producer.rerun(job, **options.options())
+
+    runner.execute_job(enqueue, waiting, _shown_with(answer))
 
 
-@renders("GenerateResult")
-def show_generated(result: GenerateResult, terminal: Terminal) -> None:
-    """Prints how the prompt was read, the code, and its run."""
-    terminal.line(f"read as: {result.interpreted_as}")
-    terminal.line(f"written by: {result.model or result.generator}, version {len(result.versions)}")
-    show_code_and_run(result.code, result.run, terminal)
+def _shown_with(
+    options: answer_options.AnswerOptions,
+) -> Callable[[Producer, str, GenerateResult, Terminal], Awaitable[None]]:
+    async def show(producer: Producer, job_id: str, result: GenerateResult, terminal: Terminal) -> None:
+        await show_result(producer, job_id, result, terminal, options)
+
+    return show

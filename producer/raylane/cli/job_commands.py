@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import raylane
-from raylane.cli import parameters, process, render, runner
+from raylane.cli import answer_options, parameters, process, render, runner
+from raylane.cli.answers import show_job, show_result
 from raylane.cli.terminal import event_line
 
 if TYPE_CHECKING:
@@ -20,8 +21,12 @@ app: typer.Typer = typer.Typer()
 
 @app.command()
 @parameters.grouped
-def status(job: parameters.Job, output: parameters.OutputOptions = parameters.OUTPUT) -> None:
-    """Show the current state of a job."""
+def status(
+    job: parameters.Job,
+    shown: answer_options.ShownOptions = answer_options.SHOWN,
+    output: parameters.OutputOptions = parameters.OUTPUT,
+) -> None:
+    """Show the current state of a job, and its answer."""
 
     async def command(producer: Producer, terminal: Terminal) -> None:
         record = await producer.record(job)
@@ -29,25 +34,31 @@ def status(job: parameters.Job, output: parameters.OutputOptions = parameters.OU
             terminal.models(record)
         else:
             render.show_record(record, terminal)
+            show_job(record, terminal, shown)
 
     runner.execute(command, output)
 
 
 @app.command()
 @parameters.grouped
-def result(job: parameters.Job, waiting: parameters.WaitOptions = parameters.NO_WAIT) -> None:
-    """Print a job's result, or the error that ended it.
+def result(
+    job: parameters.Job,
+    answer: answer_options.ExportOptions = answer_options.EXPORT,
+    waiting: parameters.WaitOptions = parameters.NO_WAIT,
+) -> None:
+    """Print a job's result, or the error that ended it. Write its chart, tables and files.
 
     If the job has not ended, the exit code is 4; with --wait the command waits for it.
     """
 
     async def command(producer: Producer, terminal: Terminal) -> None:
+        answer.check()
         if waiting.wait:
             await runner.show_events(producer, job, runner.deadline(waiting.timeout_s), terminal)
         record = await producer.record(job)
         if not record.status.is_final:
             raise raylane.WaitTimeout(f"job {job} is {record.status}; use --wait", details={"job_id": job})
-        render.show(await producer.result(job), terminal)
+        await show_result(producer, job, await producer.result(job), terminal, answer)
 
     runner.execute(command, waiting)
 

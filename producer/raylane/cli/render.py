@@ -9,7 +9,6 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-import raylane
 from raylane.cli.terminal import progress_line
 from raylane_common.wire.names import Priority
 
@@ -58,7 +57,7 @@ def show_sources(sources: Sequence[AnySource], terminal: Terminal) -> None:
 
 
 def show_record(record: JobRecord, terminal: Terminal) -> None:
-    """Prints the current state of a job, and the code that it wrote or ran."""
+    """Prints the current state of a job."""
     facts = {
         "job": record.id,
         "kind": record.kind,
@@ -81,19 +80,13 @@ def show_record(record: JobRecord, terminal: Terminal) -> None:
     for name, value in facts.items():
         if value:
             terminal.line(f"{name:<9} {value}")
-    entry = raylane.HistoryEntry.from_record(record)
-    show_code_and_run(entry.code, entry.run, terminal)
 
 
-def show_code_and_run(code: str | None, run: Run | None, terminal: Terminal) -> None:
-    """Prints the code and its run; either may be None."""
-    if code is not None:
-        terminal.line("")
-        terminal.line("--- code")
-        terminal.text(code.rstrip())
-    if run is not None:
-        terminal.line("")
-        show_run(run, terminal)
+def show_code(code: str, terminal: Terminal) -> None:
+    """Prints the code of a job."""
+    terminal.line("")
+    terminal.line("--- code")
+    terminal.text(code.rstrip())
 
 
 def show_run(run: Run, terminal: Terminal) -> None:

@@ -64,12 +64,16 @@ def execute(command: Callable[[Producer, Terminal], Awaitable[None]], options: O
         raise typer.Exit(ExitCode.FAILED) from error
 
 
-def execute_job(enqueue: Callable[[Producer], Awaitable[JobHandle[ResultT]]], options: WaitOptions) -> None:
-    """Enqueues one job. Prints its result if the command waits for it, else its id."""
+def execute_job(
+    enqueue: Callable[[Producer], Awaitable[JobHandle[ResultT]]],
+    options: WaitOptions,
+    show: Callable[[Producer, str, ResultT, Terminal], Awaitable[None]] | None = None,
+) -> None:
+    """Enqueues one job. Prints its result, with `show` if given, if the command waits for it; else prints its id."""
 
     async def command(producer: Producer, terminal: Terminal) -> None:
         handle = await enqueue(producer)
-        await show_result_or_id(producer, handle, options, deadline(options.timeout_s), terminal)
+        await show_result_or_id(producer, handle, options, deadline(options.timeout_s), terminal, show)
 
     execute(command, options)
 
@@ -89,13 +93,25 @@ def execute_upload(
 
 
 async def show_result_or_id(
-    producer: Producer, handle: JobHandle[ResultT], options: WaitOptions, until: float | None, terminal: Terminal
+    producer: Producer,
+    handle: JobHandle[ResultT],
+    options: WaitOptions,
+    until: float | None,
+    terminal: Terminal,
+    show: Callable[[Producer, str, ResultT, Terminal], Awaitable[None]] | None = None,
 ) -> None:
-    """Prints the job's result if the command waits for it, else its id. `until` is a `deadline`."""
-    if options.wait:
-        render.show(await wait_for_result(producer, handle, until, terminal), terminal)
-    else:
+    """Prints the job's result, with `show` if given, if the command waits for it; else prints its id.
+
+    `until` is a `deadline`.
+    """
+    if not options.wait:
         terminal.job(handle.id)
+        return
+    result = await wait_for_result(producer, handle, until, terminal)
+    if show is None:
+        render.show(result, terminal)
+    else:
+        await show(producer, handle.id, result, terminal)
 
 
 async def wait_for_result(

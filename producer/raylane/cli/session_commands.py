@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from raylane.cli import parameters, runner
+from raylane.cli.answers import show_entry
 from raylane.cli.profiles import show_profile
-from raylane.cli.render import renders, show_code_and_run, show_sources, time_text
+from raylane.cli.render import renders, show_sources, time_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -106,7 +107,7 @@ def restore(job: parameters.Job, output: parameters.OutputOptions = parameters.O
 def history(
     session: parameters.Session = None,
     limit: parameters.Limit = 50,
-    full: Annotated[bool, typer.Option("--full", help="Show the code and the output of each job.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Show the answer, the code and the output of each job.")] = False,
     output: parameters.OutputOptions = parameters.OUTPUT,
 ) -> None:
     """List the session's jobs, newest first."""
@@ -145,5 +146,5 @@ def _show_history(entries: Sequence[HistoryEntry], terminal: Terminal, *, full: 
         terminal.table(columns, [row])
         if entry.error:
             terminal.line(f"error: {entry.error.message} [{entry.error.code}]")
-        show_code_and_run(entry.code, entry.run, terminal)
+        show_entry(entry, terminal)
         terminal.line("")

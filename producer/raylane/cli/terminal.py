@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Final, TextIO
 
 import typer
 
@@ -13,6 +14,7 @@ from raylane_common.safe_text import safe_json, safe_line, safe_lines, safe_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from pydantic import BaseModel, JsonValue
 
@@ -20,13 +22,20 @@ if TYPE_CHECKING:
     from raylane_common.wire.jobs import JobEvent, Progress
 
 
+_PIECE_BYTES: Final = 1024 * 1024
+
+
 class OutputError(Exception):
     """Stdout cannot be written, for a reason such as a full disk."""
 
 
 def _print(text: str, end: str = "\n") -> None:
+    _write(text + end)
+
+
+def _write(content: str | bytes) -> None:
     try:
-        typer.echo(text + end, nl=False)
+        typer.echo(content, nl=False)
     except BrokenPipeError:
         raise
     except OSError as error:
@@ -53,6 +62,19 @@ class Terminal:
         """What to print if the command is interrupted before it has a job."""
         self._line_is_open = False
 
+    @property
+    def width(self) -> int | None:
+        """The columns of stdout; None if it is no terminal."""
+        return shutil.get_terminal_size().columns if _is_terminal(sys.stdout) else None
+
+    def can_show(self, text: str) -> bool:
+        """Returns whether the encoding of stdout has these characters."""
+        try:
+            text.encode(getattr(sys.stdout, "encoding", None) or "ascii")
+        except UnicodeEncodeError:
+            return False
+        return True
+
     def line(self, text: str) -> None:
         """Prints one line of a result."""
         self._end_line()
@@ -69,6 +91,22 @@ class Terminal:
         shown = safe_text(text)
         _print(shown, end="")
         self._line_is_open = not shown.endswith("\n") if shown else self._line_is_open
+
+    def picture(self, sequence: str) -> None:
+        """Prints a picture, which is a sequence of controls that we have made."""
+        self._end_line()
+        _print(sequence)
+
+    def copy(self, file: Path) -> None:
+        """Copies a file to stdout, byte by byte; to a terminal, its lines made safe."""
+        self._end_line()
+        with file.open("rb") as opened:
+            if _is_terminal(sys.stdout):
+                for line in opened:
+                    _print("\n".join(safe_lines(line.decode(errors="replace").rstrip("\n"))))
+                return
+            while piece := opened.read(_PIECE_BYTES):
+                _write(piece)
 
     def note(self, text: str) -> None:
         """Prints a message that is not part of the result, on stderr. Its further lines are indented."""

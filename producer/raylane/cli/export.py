@@ -1,0 +1,154 @@
+"""Writes the charts, tables and files of an answer where a command was told to, and opens them."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import typer
+
+import raylane
+from raylane.cli.answer_options import STDOUT, ExportOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from raylane.cli.answer_options import AnswerOptions
+    from raylane.cli.terminal import Terminal
+    from raylane.producer import Producer
+    from raylane_common.wire.answer import Answer, AnswerChart, AnswerTable
+
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+
+
+async def export(
+    producer: Producer, job_id: str, answer: Answer | None, terminal: Terminal, options: AnswerOptions
+) -> None:
+    """Writes and opens what the options ask for, and notes each file.
+
+    Raises `InvalidRequest` if the answer does not have it or a file cannot be written, `MissingPackage`, and what
+    `Producer.download` raises.
+    """
+    written = _write_charts(answer, terminal, options)
+    if isinstance(options, ExportOptions):
+        written += await _write_tables(producer, job_id, answer, terminal, options)
+        if options.files is not None:
+            await _save_files(producer, job_id, answer, Path(options.files), terminal)
+    if options.open_file:
+        await _open(producer, job_id, answer, written, terminal)
+
+
+def _write_charts(answer: Answer | None, terminal: Terminal, options: AnswerOptions) -> list[Path]:
+    if options.chart is None:
+        return []
+    charts = _charts(answer)
+    if not charts:
+        raise raylane.InvalidRequest.field("chart", "the answer has no chart")
+    if options.chart == STDOUT:
+        return []
+    first = Path(options.chart)
+    paths = [
+        first if number == 1 else first.with_stem(f"{first.stem}-{number}") for number in range(1, len(charts) + 1)
+    ]
+    for chart, path in zip(charts, paths, strict=True):
+        _write(path, _picture(chart, path))
+        terminal.note(f"chart written to {path}")
+    return paths
+
+
+def _picture(chart: AnswerChart, path: Path) -> bytes:
+    from raylane.answers.drawing import png, svg
+
+    return png(chart) if path.suffix.lower() == ".png" else svg(chart).encode()
+
+
+async def _write_tables(
+    producer: Producer, job_id: str, answer: Answer | None, terminal: Terminal, options: ExportOptions
+) -> list[Path]:
+    if options.csv is None and options.parquet is None:
+        return []
+    from raylane.cli.saving import save_csv, save_parquet
+
+    table = _table(answer, options.table)
+    written: list[Path] = []
+    if options.csv == STDOUT:
+        with tempfile.TemporaryDirectory(prefix="raylane-") as directory:
+            terminal.copy(await save_csv(producer, job_id, table, Path(directory) / "table.csv", terminal))
+    elif options.csv is not None:
+        written.append(await save_csv(producer, job_id, table, Path(options.csv), terminal))
+    if options.parquet is not None:
+        written.append(await save_parquet(producer, job_id, table, Path(options.parquet), terminal))
+    return written
+
+
+async def _save_files(
+    producer: Producer, job_id: str, answer: Answer | None, directory: Path, terminal: Terminal
+) -> None:
+    from raylane.cli.saving import save_file
+
+    if not answer or not answer.files:
+        raise raylane.InvalidRequest.field("files", "the answer has no files")
+    for file in answer.files:
+        await save_file(producer, job_id, file.name, directory / file.name, terminal)
+
+
+async def _open(
+    producer: Producer, job_id: str, answer: Answer | None, written: Sequence[Path], terminal: Terminal
+) -> None:
+    """Opens what was written, or else the chart or the table in a temporary file."""
+    if not written:
+        from raylane.cli.saving import save_csv
+
+        directory = Path(tempfile.mkdtemp(prefix="raylane-"))
+        if charts := _charts(answer):
+            written = [directory / "chart.svg"]
+            _write(written[0], _picture(charts[0], written[0]))
+        else:
+            written = [await save_csv(producer, job_id, _table(answer, 1), directory / "table.csv", terminal)]
+    for path in written:
+        if path.suffix.lower() == ".csv" and _has_formulas(answer):
+            terminal.note(f"{path} is not opened: texts in it begin like formulas, which a spreadsheet would run")
+        elif typer.launch(str(path.absolute())):
+            terminal.note(f"no viewer opened {path}")
+        else:
+            terminal.note(f"opened {path}")
+
+
+def _charts(answer: Answer | None) -> list[AnswerChart]:
+    from raylane_common.wire.answer import AnswerChart
+
+    return [item for item in answer.items if isinstance(item, AnswerChart)] if answer else []
+
+
+def _table(answer: Answer | None, number: int) -> AnswerTable:
+    from raylane_common.wire.answer import AnswerTable
+
+    tables = [item for item in answer.items if isinstance(item, AnswerTable)] if answer else []
+    if number <= len(tables):
+        return tables[number - 1]
+    if not tables:
+        raise raylane.InvalidRequest.field("table", "the answer has no table")
+    count = f"{len(tables)} tables" if len(tables) > 1 else "one table"
+    raise raylane.InvalidRequest.field("table", f"there is no table {number}, because the answer has {count}")
+
+
+def _has_formulas(answer: Answer | None) -> bool:
+    """Returns whether a text of a table begins like a formula. Texts of files that were not read may as well."""
+    from raylane_common.wire.answer import AnswerTable
+
+    tables = [item for item in answer.items if isinstance(item, AnswerTable)] if answer else []
+    texts = (cell for table in tables for row in table.rows for cell in row if isinstance(cell, str))
+    return any(table.file is not None for table in tables) or any(text.startswith(_FORMULA) for text in texts)
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Writes a file. If that fails, an older file is still there. Raises `InvalidRequest` and `DiskFull`."""
+    from raylane.transfer.received import NewFile
+
+    file = NewFile.opened(path, path.name)
+    try:
+        file.write(content)
+        file.publish()
+    finally:
+        file.close()
