@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -10,9 +9,9 @@ import pytest
 
 from raylane_common.errors import NoSources, NotUnderstood, RunFailed
 from raylane_common.ray.models import EndpointState, RunStatus
-from raylane_common.wire.generate import GeneratorName
+from raylane_common.wire.generate import Engine, GeneratorName
 from tests.acceptance.conftest import TIMEOUT_S
-from tests.helpers.printed import table
+from tests.helpers.answer_parts import numbers, value
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
 
     from raylane import Producer
+    from raylane_common.wire.generate import GenerateResult
     from tests.acceptance.conftest import System
 
 pytestmark = pytest.mark.timeout(300)
@@ -42,16 +42,17 @@ async def test_a_csv_and_a_sentence_become_a_run_whose_answer_is_right(
     stages = list(dict.fromkeys([event.progress.stage async for event in generating.follow() if event.progress]))
     result = await generating.result(TIMEOUT_S)
     assert stages == ["generating", "verifying", "submitting", "running"]
-    # Its dates are written as 2012/01/31, which Ray takes for text.
+    # Its dates are written as 2012/01/31, which Ray takes for text, but code names the file that was uploaded.
     assert uploaded.prepared is not None
-    assert f"'{uploaded.prepared.s3_uri}'" in result.code
+    assert f"read({uploaded.s3_uri!r})" in result.code
+    assert len(result.code.splitlines()) < 25
+    assert result.engine is Engine.LOCAL
     assert (result.generator, result.model, result.usage) == (GeneratorName.TEMPLATE, None, None)
     assert result.run is not None
     assert (result.run.status, result.run.exit_code, result.run.endpoint) == (RunStatus.SUCCEEDED, 0, "public")
 
     expected = pd.read_csv(weather).groupby("weather")["temp_max"].mean()
-    printed = {row[0]: float(row[1]) for row in table(result.run.output_tail)}
-    assert printed == pytest.approx(expected.to_dict(), rel=1e-5)
+    assert numbers(result) == pytest.approx(expected.to_dict())
 
     assert [source.name for source in await producer.sources("main")] == ["seattle-weather.csv"]
     (generated, upload) = await producer.history("main")
@@ -76,13 +77,12 @@ async def test_a_silent_private_endpoint_is_noticed_once_and_not_waited_for_agai
 async def test_runs_of_two_sessions_read_and_clear_their_own_file_of_the_same_name_and_restore_puts_it_back(
     producer: Producer, s3: S3Client
 ) -> None:
-    async def ask(session_id: str) -> str:
+    async def ask(session_id: str) -> GenerateResult:
         asking = await producer.generate("how many rows", session_id=session_id, execute=True)
         result = await asking.result(TIMEOUT_S)
         assert f"s3://raylane/sessions/{session_id}/csv/same.csv" in result.code
         assert await producer.sources(session_id) == []
-        assert result.run is not None
-        return result.run.output_tail
+        return result
 
     data = {"left": "n\n" + "1\n" * 11, "right": "n\n" + "1\n" * 22}
     left, _ = [
@@ -94,7 +94,7 @@ async def test_runs_of_two_sessions_read_and_clear_their_own_file_of_the_same_na
     right = await ask("right")
     with pytest.raises(RunFailed) as caught:
         await failing.result(TIMEOUT_S)
-    assert re.search(r"\b22\b", right)
+    assert value(right) == 22
     run = caught.value.details["run"]
     assert isinstance(run, dict)
     assert "Traceback" in str(run["output_tail"])
@@ -107,7 +107,7 @@ async def test_runs_of_two_sessions_read_and_clear_their_own_file_of_the_same_na
     await producer.restore(failing.id)
     assert [source.name for source in await producer.sources("left")] == ["same.csv"]
     await s3.put_object(Bucket=left.bucket, Key=left.key, Body=data["left"].encode())
-    assert re.search(r"\b11\b", await ask("left"))
+    assert value(await ask("left")) == 11
 
 
 async def test_reset_forgets_the_session_and_a_prompt_without_sources_is_refused(producer: Producer) -> None:
@@ -160,6 +160,4 @@ async def test_a_selected_glue_table_is_read_by_a_run(
     asking = await producer.generate("max of temp_max by weather", session_id="glue", execute=True)
     result = await asking.result(TIMEOUT_S)
     assert "s3://raylane/lake/weather/" in result.code
-    assert result.run is not None
-    printed = {row[0]: float(row[1]) for row in table(result.run.output_tail)}
-    assert printed == pytest.approx(pd.read_csv(weather).groupby("weather")["temp_max"].max().to_dict())
+    assert numbers(result) == pytest.approx(pd.read_csv(weather).groupby("weather")["temp_max"].max().to_dict())

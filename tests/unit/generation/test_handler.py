@@ -135,7 +135,7 @@ async def test_one_attempt_makes_its_generator_once_and_reports_the_last_failure
     writer = Writer("print(1)\n")
     monkeypatch.setattr(HANDLER, "make_generator", writer.make)
     asked = await job(resources, a_source(), request=AGENT)
-    with pytest.raises(VerificationFailed, match="version 3 of the code may not run: .*the script reads no source"):
+    with pytest.raises(VerificationFailed, match=r"version 3 of the code may not run: .*the script reads no source"):
         await asked.run()
     assert writer.made == 1
     assert [task.previous and task.previous.number for task in writer.tasks] == [None, 1, 2]
