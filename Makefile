@@ -13,7 +13,7 @@ PYTEST := $(BIN)/python -m pytest -n 4 --dist loadgroup
 .PHONY: demo test test-fast test-busy chaos chaos-short fuzz corpus corpus-public check bench-answer bench-queue bench-ray bench-upload soak clean
 
 demo: .venv/.stamp
-	@$(BIN)/raylane-worker demo
+	@$(BIN)/raylane-worker demo --out build/demo
 
 # All that proves what we promise, within ten minutes on two cores.
 test: .venv/.stamp

@@ -44,7 +44,7 @@ async def test_a_csv_and_a_sentence_become_a_run_whose_answer_is_right(
     assert stages == ["generating", "verifying", "submitting", "running"]
     # Its dates are written as 2012/01/31, which Ray takes for text, but code names the file that was uploaded.
     assert uploaded.prepared is not None
-    assert f"read({uploaded.s3_uri!r})" in result.code
+    assert f'read("{uploaded.s3_uri}")' in result.code
     assert len(result.code.splitlines()) < 25
     assert result.engine is Engine.LOCAL
     assert (result.generator, result.model, result.usage) == (GeneratorName.TEMPLATE, None, None)

@@ -140,12 +140,16 @@ def drain(
 
 
 @app.command()
-def demo() -> None:
-    """Upload a CSV, ask a question about it, and compute the answer on Ray, all on this machine. Takes a minute."""
+def demo(
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIRECTORY", file_okay=False, help="Where the chart of the answer stays.")
+    ] = Path(),
+) -> None:
+    """Upload a CSV, ask questions about it, and compute the answers on Ray, all on this machine. Takes half a minute."""
     log_to_stderr(LogLevel.WARNING)
     from raylane_worker.cli.demo import run_demo
 
-    _run(run_demo(write=_TERMINAL.text))
+    _run(run_demo(out, write=_TERMINAL.text))
 
 
 def _parse_lanes(text: str) -> list[Lane]:

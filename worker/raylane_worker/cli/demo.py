@@ -8,10 +8,12 @@ from __future__ import annotations
 import asyncio
 import os
 import shlex
+import shutil
 import sys
 from contextlib import asynccontextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 from raylane_common.errors import EmbeddedError
@@ -24,26 +26,39 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
 _CSV: Final = "seattle-weather.csv"
+_CHART: Final = "temp_max.svg"
+_ASK: Final = ("generate", "--session", "demo", "--run", "--wait")
 _UPLOAD: Final = ("upload", _CSV, "--session", "demo", "--wait")
-_GENERATE: Final = ("generate", "average temp_max by weather", "--session", "demo", "--run", "--wait")
+_GENERATE: Final = (*_ASK, "average temp_max by weather", "--job-id", "first", "--code", "--chart", _CHART)
+_FOLLOW_UP: Final = (*_ASK, "now only where wind > 3", "--continues", "first", "--no-chart")
 _STATUS: Final = ("ray", "status")
 
 
-async def run_demo(*, write: Callable[[str], None]) -> None:
-    """Starts the servers and a worker, runs the commands, and stops everything.
+async def run_demo(out: Path, *, write: Callable[[str], None]) -> None:
+    """Starts the servers and a worker, runs the commands, and stops everything. The chart stays in the directory `out`.
 
     Raises `EmbeddedError` if a server does not start or a command fails.
     """
-    data = _data_directory()
+    data = _data_directory() / _CSV
     write("Starting Valkey, S3 with Glue, and Ray on this machine (10 to 30 s) …")
     async with SilentEndpoint() as dead, EmbeddedStack() as stack:
         settings = _isolated(stack.settings_env(private_ray_url=dead.url))
-        async with _worker(settings):
-            await _raylane(_UPLOAD, data, write)
-            await _raylane(_GENERATE, data, write)
-            write("\nThe private address of Ray accepts no connection. Only the first call waited for it:")
-            await _raylane(_STATUS, data, write)
-    write("\nEverything has stopped.")
+        with TemporaryDirectory(prefix="raylane-demo-") as name:
+            directory = Path(name)
+            await asyncio.to_thread(shutil.copy, data, directory)
+            async with _worker(settings):
+                await _raylane(_UPLOAD, directory, write)
+                await _raylane(_GENERATE, directory, write)
+                await _raylane(_FOLLOW_UP, directory, write)
+                write("\nThe private address of Ray accepts no connection. Only the first call waited for it:")
+                await _raylane(_STATUS, directory, write)
+            await asyncio.to_thread(_keep_chart, directory / _CHART, out)
+    write(f"\nThe chart is in {out / _CHART}. Everything has stopped.")
+
+
+def _keep_chart(chart: Path, out: Path) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    shutil.copy(chart, out)
 
 
 async def _raylane(arguments: Sequence[str], directory: Path, write: Callable[[str], None]) -> None:
