@@ -92,6 +92,12 @@ def test_what_a_run_printed_is_told_only_if_samples_are_shared(share_samples: bo
     assert ("Agnes" in feedback) is share_samples
 
 
+def test_a_failed_run_without_an_exception_says_so() -> None:
+    failed = CodeVersion(number=1, code="", run=run("Agnes | 5\nKilled\n"))
+    _, feedback = texts(task(previous=failed))
+    assert feedback.endswith("exit code 1\nIts output has no exception.")
+
+
 def test_an_empty_answer_is_questioned() -> None:
     previous = CodeVersion(number=1, code="the old code", doubt=EMPTY, run=run("", RunStatus.SUCCEEDED))
     _, feedback = texts(task(previous=previous))
@@ -128,6 +134,10 @@ def test_what_a_follow_up_continues_comes_before_its_prompt_as_data() -> None:
 def test_the_whole_question_is_told_if_templates_wrote_the_code() -> None:
     asked = earlier("mean wind", "by weather").model_copy(update={"question": "mean wind by weather"})
     assert told(texts(task(continues=asked))[0])["in_one_prompt"] == "mean wind by weather"
+
+
+def test_an_answer_without_a_table_has_no_columns_to_tell() -> None:
+    assert "answer_columns" not in told(texts(task(continues=earlier("how many?", columns=())))[0])
 
 
 def test_names_of_columns_that_come_from_cells_are_not_told() -> None:
