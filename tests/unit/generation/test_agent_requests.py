@@ -149,6 +149,8 @@ def test_names_of_columns_that_come_from_cells_are_not_told() -> None:
     assert [one["name"] for one in answered["answer_columns"]] == [*columns[:4]]  # type: ignore[attr-defined]  # JSON
     assert answered["answer_columns_left_out"] == 2
     assert "Agnes" not in history
+    history, _ = texts(task(continues=earlier("pivot", code=code, columns=columns)), share_samples=True)
+    assert "Agnes" in history
 
 
 def test_of_many_long_prompts_the_first_and_the_newest_are_told() -> None:

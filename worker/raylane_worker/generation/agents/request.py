@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from raylane_common.ray.models import RunStatus
@@ -16,14 +17,13 @@ from raylane_worker.generation.agents.run_output import shorten
 from raylane_worker.generation.columns import columns_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from pydantic import JsonValue
     from strands.types.content import ContentBlock
 
     from raylane_common.wire.answer import AnswerColumn
     from raylane_common.wire.generate import CodeVersion, Predecessor
-    from raylane_common.wire.sources import AnySource
     from raylane_worker.generation.port import WritingTask
 
 # Together less than a fifth of the default `max_total_tokens`, at four characters per token.
@@ -57,11 +57,11 @@ def request_blocks(task: WritingTask, notes: str = "", *, share_samples: bool = 
 
     The prompt is a block of its own, word for word. What it continues comes before it. What was wrong with the previous
     version and the supervisor's notes, if there are any, follow in separate blocks. With `share_samples`, the output of
-    a run is told with what it printed.
+    a run is told with what it printed, and the columns of an earlier answer also if their names come from cells.
     """
     blocks: list[ContentBlock] = []
     if task.continues is not None:
-        blocks.append({"text": _history(task.continues)})
+        blocks.append({"text": _history(task.continues, share_samples)})
     blocks.append({"text": task.prompt})
     if task.previous is not None:
         blocks.append({"text": _feedback(task.previous, share_samples)})
@@ -70,8 +70,9 @@ def request_blocks(task: WritingTask, notes: str = "", *, share_samples: bool = 
     return blocks
 
 
-def _history(earlier: Predecessor) -> str:
+def _history(earlier: Predecessor, share_samples: bool) -> str:
     """Returns what was asked and answered so far."""
+    code = clip(earlier.code, _MAX_EARLIER_CODE_CHARACTERS)
     prompts, left_out = _bounded(earlier.prompts)
     told: dict[str, JsonValue] = {"prompts": [*prompts]}
     if left_out:
@@ -80,12 +81,14 @@ def _history(earlier: Predecessor) -> str:
         told["in_one_prompt"] = clip(earlier.question, _MAX_PROMPTS_CHARACTERS)
     if earlier.interpreted_as:
         told["read_as"] = clip(earlier.interpreted_as, _MAX_MESSAGE_CHARACTERS)
-    columns = [one for one in earlier.columns if _is_no_cell(one.name, earlier.code, earlier.sources_used)]
+    sources = [source for source in earlier.sources_used if not isinstance(source, OpaqueSource)]
+    names = {column.name for source in sources for column in columns_of(source)}
+    columns = (one for one in earlier.columns if share_samples or _is_no_cell(one.name, code, names))
+    described = [_describe(column) for column in islice(columns, _MAX_COLUMNS)]
     if earlier.columns:
-        told["answer_columns"] = [_describe(column) for column in columns[:_MAX_COLUMNS]]
-    if others := len(earlier.columns) - len(columns[:_MAX_COLUMNS]):
+        told["answer_columns"] = [*described]
+    if others := len(earlier.columns) - len(described):
         told["answer_columns_left_out"] = others
-    code = clip(earlier.code, _MAX_EARLIER_CODE_CHARACTERS)
     return "\n\n".join([_CONTINUES, json.dumps(told, ensure_ascii=False), _EARLIER_CODE, code])
 
 
@@ -105,11 +108,10 @@ def _bounded(prompts: Sequence[str]) -> tuple[list[str], int]:
     return [first, *reversed(kept)], len(others) - len(kept)
 
 
-def _is_no_cell(name: str, code: str, sources: Sequence[AnySource]) -> bool:
-    """Returns whether the name of a column does not come from the cells, as it does after a pivot."""
-    names = {column.name for source in sources if not isinstance(source, OpaqueSource) for column in columns_of(source)}
+def _is_no_cell(name: str, code: str, names: Collection[str]) -> bool:
+    """Returns whether the name of a column does not come from cells, as it does after a pivot. `names` are sources'."""
     inner = _AGGREGATE.fullmatch(name)
-    return name in names or name in code or (inner is not None and inner["column"] in names | {""})
+    return name in names or name in code or (inner is not None and (inner["column"] in names or not inner["column"]))
 
 
 def _describe(column: AnswerColumn) -> dict[str, JsonValue]:
