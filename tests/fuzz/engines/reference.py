@@ -71,7 +71,7 @@ def expected(question: Question, table: Table) -> Expected | None:
         found = database.sql(f"SELECT {', '.join(code for _, code in selected)} {rest}").to_arrow_table()
         return found.rename_columns([name for name, _ in selected])
 
-    everything = [(name, code) for name, code in at.items()]
+    everything = list(at.items())
     match question.operation:
         case Preview(limit=limit):
             found = ask(everything, f"{rows} ORDER BY r{f' LIMIT {limit}' if limit else ''}")

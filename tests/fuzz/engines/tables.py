@@ -117,20 +117,20 @@ def make_table(data: pa.Table, suffix: str, *, keeps_profile: bool = True) -> Ta
 
 def _as_read(data: pa.Table, kinds: Sequence[ColumnType]) -> pa.Table:
     """Returns the rows of a CSV: an empty text and a null marker are missing, and whole numbers are integers."""
-    for index, (field, kind) in enumerate(zip(data.schema, kinds, strict=True)):
-        if field.type == pa.string():
+    for index, (held, kind) in enumerate(zip(data.schema, kinds, strict=True)):
+        if held.type == pa.string():
             texts = data.column(index)
             missing = pc.is_in(texts, value_set=pa.array(["", "NA"]))
-            data = data.set_column(index, field.name, pc.if_else(missing, None, texts))
-        elif kind is ColumnType.INTEGER and field.type == pa.float64():
-            data = data.set_column(index, field.name, _without_nan(data).column(index).cast(pa.int64()))
+            data = data.set_column(index, held.name, pc.if_else(missing, None, texts))
+        elif kind is ColumnType.INTEGER and held.type == pa.float64():
+            data = data.set_column(index, held.name, _without_nan(data).column(index).cast(pa.int64()))
     return data
 
 
 def _without_nan(data: pa.Table) -> pa.Table:
     """Returns the rows with null for NaN, and zeros of one sign."""
-    for index, field in enumerate(data.schema):
-        if pa.types.is_floating(field.type):
+    for index, held in enumerate(data.schema):
+        if pa.types.is_floating(held.type):
             values = pc.add(data.column(index).cast(pa.float64()), 0.0)
-            data = data.set_column(index, field.name, pc.if_else(pc.is_nan(values), None, values))
+            data = data.set_column(index, held.name, pc.if_else(pc.is_nan(values), None, values))
     return data

@@ -65,18 +65,29 @@ def add_chart(
     shown = shown_measure(operation.measures)
     if kind is None or shown is None:
         return
-    most = MAX_CHART_ROWS if kind is ChartKind.LINE else _MAX_BARS
-    size = _size(operation)
+    most, size = _most(kind), _size(operation)
     if question.chart is None and size is not None and size > most and not question.conditions:
         return
     places = [("x", operation.keys[0].name), ("y", labels[shown])]
     if len(operation.keys) > 1:
         places.append(("color", operation.keys[1].name))
     line = _call(script, kind, data, places)
-    if question.chart is None and (size is None or size > most):
+    if may_be_too_long(question, operation):
         script.add(f"if {count} <= {most}:", f"    {line}")
     else:
         script.add(line)
+
+
+def may_be_too_long(question: Question, operation: Aggregate) -> bool:
+    """Returns whether the script must look how many groups there are before it draws a chart nobody asked for."""
+    kind, size = chart_of(operation, question.chart), _size(operation)
+    if kind is None or question.chart is not None or shown_measure(operation.measures) is None:
+        return False
+    return size is None or (size > _most(kind) and bool(question.conditions))
+
+
+def _most(kind: ChartKind) -> int:
+    return MAX_CHART_ROWS if kind is ChartKind.LINE else _MAX_BARS
 
 
 def _size(operation: Aggregate) -> int | None:

@@ -29,8 +29,11 @@ def cast(script: ScriptBuilder, column: str, data_type: str) -> str:
 def for_statistic(script: ScriptBuilder, statistic: Statistic, column: Column) -> str:
     """Returns the expression that Ray must aggregate instead of the column; "" for the column itself."""
     name = quoted(column.name)
-    if statistic in _EXTREMES and loses_digits(column):
+    if statistic in _EXTREMES and has_no_extremes(column):
         return cast(script, name, _INT64)
+    if statistic is Statistic.DISTINCT and column.native_type.startswith("decimal"):
+        # Ray does not add up sets of decimals of different lengths.
+        return cast(script, name, "DataType.string()")
     if statistic in _AVERAGES and is_averaged_as_float(column):
         return cast(script, name, _FLOAT)
     if statistic is Statistic.SUM and column.type is ColumnType.INTEGER and sum_may_overflow(column):
@@ -60,9 +63,13 @@ def is_key_of_numbers(column: Column) -> bool:
     return column.type is ColumnType.TIMESTAMP and may_be_missing(column)
 
 
-def loses_digits(column: Column) -> bool:
-    """Returns whether Ray's extremes of the times lose their zone or their nanoseconds."""
-    return column.type is ColumnType.TIMESTAMP and (zone_of(column) is not None or unit_of(column) == "ns")
+def has_no_extremes(column: Column) -> bool:
+    """Returns whether Ray has no extremes of the times as such.
+
+    They lose their zone or their nanoseconds, and are no times in groups of which one has no values.
+    """
+    is_plain = zone_of(column) is None and unit_of(column) != "ns" and not may_be_missing(column)
+    return column.type is ColumnType.TIMESTAMP and not is_plain
 
 
 def as_times(script: ScriptBuilder, name: str, column: Column) -> str:

@@ -31,12 +31,12 @@ def emit_script(question: Question, header: str, *, engine: Engine, chart: bool)
 
     def write(script: ScriptBuilder) -> None:
         script.import_names("raylane_run", "answer")
-        if isinstance(question.operation, ListColumns):
-            _list_columns(script, question)
-            return
         name = variable_name(question.source)
         script.import_names("raylane_run", "read")
         script.add(f"{name} = read({quoted(question.source.location)})")
+        if isinstance(question.operation, ListColumns):
+            _list_columns(script, name, question, engine)
+            return
         _require_texts(script, name, question)
         _note_missing_words(script, name, question)
         add = add_local if engine is Engine.LOCAL else add_distributed
@@ -45,11 +45,15 @@ def emit_script(question: Question, header: str, *, engine: Engine, chart: bool)
     return build(header, write)
 
 
-def _list_columns(script: ScriptBuilder, question: Question) -> None:
+def _list_columns(script: ScriptBuilder, name: str, question: Question, engine: Engine) -> None:
     script.import_module("pandas as pd")
     columns = columns_of(question.source)
+    # Ray knows no columns of a file without rows.
+    names = (
+        f"{name}.columns" if engine is Engine.LOCAL else f"{name}.columns() or {listed(one.name for one in columns)}"
+    )
     script.add(
-        f"names = {listed(column.name for column in columns)}",
+        f"names = {names}",
         f"types = {listed(map(_type, columns))}",
         'answer.table(pd.DataFrame({"column": names, "type": types}))',
     )

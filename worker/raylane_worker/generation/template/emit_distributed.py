@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from raylane_common.wire.sources import ColumnType, FileSource
 from raylane_worker.generation.columns import columns_of
 from raylane_worker.generation.template import dataset_columns
-from raylane_worker.generation.template.charts import MAX_CHART_ROWS, add_chart, cuts_rows
+from raylane_worker.generation.template.charts import MAX_CHART_ROWS, add_chart, cuts_rows, may_be_too_long
 from raylane_worker.generation.template.emit_local import add_values
 from raylane_worker.generation.template.held import may_be_missing
 from raylane_worker.generation.template.labels import measure_labels
@@ -25,7 +25,7 @@ from raylane_worker.generation.template.question import (
     TopRows,
     has_quartiles,
 )
-from raylane_worker.generation.template.rows_distributed import filter_dataset
+from raylane_worker.generation.template.rows_distributed import filter_dataset, is_ascii
 from raylane_worker.generation.template.values import listed, one_or_list, quoted
 
 if TYPE_CHECKING:
@@ -54,9 +54,9 @@ def add_distributed(script: ScriptBuilder, name: str, question: Question, *, cha
     filter_dataset(script, name, [*question.conditions, *_present(question)])
     match question.operation:
         case Preview(limit=limit):
-            script.add(f"answer.table({name if limit is None else f'{name}.limit({limit})'})")
+            _rows(script, name, question, [] if limit is None else [f".limit({limit})"])
         case TopRows() as top:
-            _top_rows(script, name, top, columns_of(question.source))
+            _rows(script, name, question, _ranked(top, columns_of(question.source)))
         case Describe(columns=columns):
             _describe(script, name, question, columns)
         case CountMissing(columns=columns):
@@ -100,7 +100,7 @@ def _values(script: ScriptBuilder, name: str, question: Question, operation: Agg
         value = f"found[{quoted(label)}]"
         if may_be_empty:
             value = f"found.get({quoted(label)}{', 0' if measure.statistic in _COUNTS else ''})"
-        if _has_lost_digits(measure) and measure.column:
+        if measure.column and _is_number_of_time(measure):
             value = dataset_columns.as_time(script, value, measure.column)
         values.append(value)
     add_values(script, labels, values)
@@ -122,17 +122,33 @@ def _groups(script: ScriptBuilder, name: str, question: Question, operation: Agg
         calls = [f".sort({listed([labels[0], *keys])}{descending})", f".limit({operation.top})"]
     times = [(key.name, key) for key in operation.keys if dataset_columns.is_key_of_numbers(key)]
     for measure, label in zip(operation.measures, labels, strict=True):
-        if _has_lost_digits(measure) and measure.column:
+        if measure.column and _is_number_of_time(measure, operation.keys):
             times.append((label, measure.column))
     for label, column in times:
         calls.append(f".with_column({quoted(label)}, {dataset_columns.as_times(script, label, column)})")
-    script.add(script.chain("result = ", "groups", [*calls, ".materialize()"]), "answer.table(result)")
+    script.add(script.chain("result = ", "groups", [*calls, ".materialize()"]))
+    may_be_empty = _may_be_empty(question)
+    if may_be_empty or (chart and may_be_too_long(question, operation)):
+        script.add("rows = result.count()")
+    if may_be_empty:
+        _name_columns(script, [*keys, *labels])
+    script.add("answer.table(result)")
     if chart:
-        add_chart(script, question, operation, labels, count="result.count()")
+        add_chart(script, question, operation, labels, count="rows")
 
 
-def _has_lost_digits(measure: Measure) -> bool:
-    return bool(measure.column and measure.statistic in _EXTREMES and dataset_columns.loses_digits(measure.column))
+def _name_columns(script: ScriptBuilder, names: Sequence[str]) -> None:
+    """Gives the result its columns if it has no rows: Ray then knows none."""
+    script.import_module("pandas as pd")
+    script.add("if not rows:", f"    result = pd.DataFrame(columns={listed(names)})")
+
+
+def _is_number_of_time(measure: Measure, keys: Sequence[Column] = ()) -> bool:
+    """Returns whether the measure is a number that must become a time again."""
+    column = measure.column
+    if column is None or measure.statistic not in _EXTREMES:
+        return False
+    return dataset_columns.has_no_extremes(column) or (column in keys and dataset_columns.is_key_of_numbers(column))
 
 
 def _aggregates(
@@ -159,11 +175,24 @@ def _aggregates(
     return aggregates
 
 
-def _top_rows(script: ScriptBuilder, name: str, operation: TopRows, columns: Sequence[Column]) -> None:
+def _rows(script: ScriptBuilder, name: str, question: Question, calls: Sequence[str]) -> None:
+    """Adds the rows of the dataset called `name`, after these calls."""
+    if not all(map(is_ascii, question.conditions)):
+        script.add(script.chain("result = ", name, [*calls, ".materialize()"]))
+        script.add("rows = result.count()")
+        _name_columns(script, [column.name for column in columns_of(question.source)])
+    elif len(calls) > 1:
+        script.add(script.chain("result = ", name, calls))
+    else:
+        script.add(f"answer.table({name}{''.join(calls)})")
+        return
+    script.add("answer.table(result)")
+
+
+def _ranked(operation: TopRows, columns: Sequence[Column]) -> list[str]:
     others = [one.name for one in columns if one.type is not ColumnType.OTHER and one != operation.column]
     descending = f", descending={[True, *([False] * len(others))]}" if operation.descending else ""
-    order = f".sort({listed([operation.column.name, *others])}{descending})"
-    script.add(script.chain("result = ", name, [order, f".limit({operation.limit})"]), "answer.table(result)")
+    return [f".sort({one_or_list([operation.column.name, *others])}{descending})", f".limit({operation.limit})"]
 
 
 def _describe(script: ScriptBuilder, name: str, question: Question, columns: Sequence[Column]) -> None:
@@ -183,7 +212,7 @@ def _describe(script: ScriptBuilder, name: str, question: Question, columns: Seq
         script.add(f"    {name} = {name}.with_column(name, {dataset_columns.to_float(script, 'name')})")
     aggregates = [f'{call}, alias_name=f"{said} {{name}}")' for said, call in calls.items()]
     if script.compact:
-        script.add(f"aggregates = [one for name in names for one in ({', '.join(aggregates)})]")
+        script.add(f"aggregates = [made for name in names for made in ({', '.join(aggregates)})]")
     else:
         script.add("aggregates = []", "for name in names:", "    aggregates += [")
         script.add(*(f"        {one}," for one in aggregates), "    ]")

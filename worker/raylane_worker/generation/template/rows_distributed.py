@@ -28,7 +28,7 @@ def filter_dataset(script: ScriptBuilder, dataset: str, conditions: Sequence[Con
     if not conditions:
         return
     # Ray 2.60 puts the expression into the name of a metric, which must be ASCII.
-    if all(_is_ascii(one) for one in conditions):
+    if all(is_ascii(one) for one in conditions):
         script.import_names("ray.data.expressions", "col")
         tests = _tests(script, conditions, lambda one: _expression(script, one))
         script.add(*(f"{dataset} = {dataset}.filter(expr={test})" for test in tests))
@@ -45,7 +45,8 @@ def _tests(script: ScriptBuilder, conditions: Sequence[Condition], write: Callab
     return tests if len(tests) <= most else [" & ".join(f"({one})" for one in tests)]
 
 
-def _is_ascii(condition: Condition) -> bool:
+def is_ascii(condition: Condition) -> bool:
+    """Returns whether Ray can filter by the condition."""
     return all(text.isascii() for text in (condition.column.name, *map(str, condition.values)))
 
 

@@ -62,11 +62,10 @@ def _test(script: ScriptBuilder, series: str, condition: Condition) -> str:
             # A missing value is neither true nor false.
             return f"{series}.eq({(comparison is Comparison.EQUAL) is values[0]})"
         case Comparison.IN | Comparison.EQUAL if comparison is Comparison.IN or not written:
-            several = f"[{', '.join(written)}]"
-            if column.type in (ColumnType.DATE, ColumnType.TIMESTAMP) and not zone_of(column):
+            if isinstance(values[0] if values else None, date) and not zone_of(column):
                 script.import_module("pandas as pd")
-                several = f"pd.to_datetime({several})"
-            return f"{series}.isin({several})"
+                written = [f"pd.Timestamp({one})" for one in written]
+            return f"{series}.isin([{', '.join(written)}])"
         case Comparison.UNEQUAL if may_be_missing(column):
             return f"{series}.notna() & ({series} != {written[0]})"
         case Comparison.EQUAL:
