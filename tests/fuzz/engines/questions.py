@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
@@ -139,11 +139,11 @@ def _value(column: Column, value: Any) -> st.SearchStrategy[Value]:
         case ColumnType.TIME:
             return st.just(value.isoformat())
         case ColumnType.TIMESTAMP:
-            moment: datetime = value.replace(tzinfo=None) if value.tzinfo is None else _in_utc(value)
+            moment = datetime.fromisoformat(_in_utc(value).isoformat())
             return st.sampled_from([moment, moment, moment.date()])
         case _:
             return st.just(value)
 
 
 def _in_utc(moment: datetime) -> datetime:
-    return (moment - (moment.utcoffset() or (moment - moment))).replace(tzinfo=None)
+    return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
