@@ -46,6 +46,10 @@ class TokenCursor:
         """Returns whether one of the phrases follows, after `skip` tokens."""
         return bool(match_phrases(phrases, self.tokens, self.position + skip))
 
+    def has_ahead(self, word: str) -> bool:
+        """Returns whether the word, without quotes, is one of those that follow."""
+        return any(token.key == word for token in self.tokens[self.position :])
+
     def take(self, phrases: str, role: Role = Role.FIXED) -> bool:
         """Takes one of the phrases that follow, the longest first. Returns whether it took one."""
         return self._take_one_of(match_phrases(phrases, self.tokens, self.position), role)

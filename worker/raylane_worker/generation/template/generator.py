@@ -15,10 +15,12 @@ from raylane_common.wire.names import Engine
 from raylane_worker.generation.port import Draft
 from raylane_worker.generation.template.choose_source import parse_prompt
 from raylane_worker.generation.template.emit import emit_script
+from raylane_worker.generation.template.follow_up import about, parse_follow_up
 from raylane_worker.generation.template.forms import with_forms
+from raylane_worker.generation.template.question import Plot
+from raylane_worker.generation.template.readings import write_question
 from raylane_worker.generation.template.sentence import write_sentence
 from raylane_worker.generation.template.tokens import split_tokens
-from raylane_worker.generation.template.write_prompt import write_canonical
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -50,16 +52,27 @@ class TemplateGenerator:
         The code depends only on the prompt and the sources, so `task.previous` is not used. Raises what the function
         `write` raises.
         """
-        script = await asyncio.to_thread(write, task.prompt, task.sources, engine=task.engine, chart=task.chart)
+        earlier = None
+        if task.continues is not None:
+            earlier = task.continues.question or task.continues.prompts[-1]
+        script = await asyncio.to_thread(
+            write, task.prompt, task.sources, engine=task.engine, chart=task.chart, earlier=earlier
+        )
         return Draft(code=script.code, interpreted_as=script.interpreted_as, question=script.question)
 
 
 def write(
-    prompt: str, sources: Sequence[Source], *, engine: Engine = Engine.LOCAL, chart: bool = True
+    prompt: str,
+    sources: Sequence[Source],
+    *,
+    engine: Engine = Engine.LOCAL,
+    chart: bool = True,
+    earlier: str | None = None,
 ) -> TemplateScript:
     """Returns the script that answers the prompt from one of the sources, for this engine.
 
-    It draws a chart that fits the answer, unless `chart` is false.
+    It draws a chart that fits the answer, unless `chart` is false. `earlier` is the whole earlier question in one
+    prompt, if this is a follow-up: then the prompt may also change a part of it.
 
     Raises `NoSources`, `AmbiguousPrompt` (details: `choices`, prompts that have one reading), `NotUnderstood` (details:
     `unconsumed` words, `supported` forms with an example each), `NeedsModel`, `UnknownColumn` (details: `nearest`
@@ -74,14 +87,22 @@ def write(
             details={"unconsumed": [token.text for token in tokens[_MAX_TOKENS:]]},
         )
         raise with_forms(too_long, sources[0])
-    question = parse_prompt(tokens, sources, ending)
+    if earlier is None:
+        question = parse_prompt(tokens, sources, ending)
+    else:
+        question = parse_follow_up(tokens, sources, ending, earlier=earlier)
+    if isinstance(question.operation, Plot) and not chart:
+        raise NotUnderstood(
+            "the prompt asks only for a chart, and charts are switched off; leave out the option --no-chart",
+            details={"unconsumed": []},
+        )
     digest = hashlib.sha256(prompt.encode(errors="surrogatepass")).hexdigest()[:16]
     header = f"# Written by Raylane's template generator: template {question.template_id}, prompt sha256:{digest}."
     return TemplateScript(
         code=emit_script(question, header, engine=engine, chart=chart),
         interpreted_as=write_sentence(question),
         template_id=question.template_id,
-        question=write_canonical(question),
+        question=write_question(about(question.source, (), sources), question),
     )
 
 

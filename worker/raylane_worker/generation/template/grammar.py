@@ -5,10 +5,13 @@ Each `take` may take or leave what follows, so a parser reads one of several way
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from raylane_worker.generation.columns import columns_of
 from raylane_worker.generation.template import phrases
+from raylane_worker.generation.template.chart_grammar import parse_plot, parse_rows_as, take_kind, take_kind_of
+from raylane_worker.generation.template.charts import with_chart
 from raylane_worker.generation.template.conditions import parse_conditions
 from raylane_worker.generation.template.prompt import Role
 from raylane_worker.generation.template.question import (
@@ -29,6 +32,7 @@ from raylane_worker.generation.template.question import (
 )
 
 if TYPE_CHECKING:
+    from raylane_common.wire.names import ChartKind
     from raylane_common.wire.sources import Column
     from raylane_worker.generation.template.name_cursor import NameCursor
 
@@ -47,19 +51,46 @@ def parse_question(cursor: NameCursor) -> Question:
     Raises `NotUnderstood` (details: the tokens that are left), `UnknownColumn`, `AmbiguousColumn`, `TypeMismatch`,
     `UnknownSource`, `AmbiguousSource`.
     """
-    operation = _parse_operation(cursor)
+    drawing = _Drawing()
+    operation = _parse_operation(cursor, drawing)
     conditions: tuple[Condition, ...] = ()
     while not cursor.at_end:
         if not conditions and cursor.take("where|, where"):
             conditions = parse_conditions(cursor)
         elif isinstance(operation, Aggregate) and not operation.keys and cursor.take(phrases.BY):
             operation = Aggregate(operation.measures, cursor.take_columns())
-        elif not cursor.take_source():
+        elif operation == _NO_LIMIT_GIVEN and (plot := parse_rows_as(cursor)):
+            operation = plot
+        elif not drawing.take_end(cursor) and not cursor.take_source():
             _parse_ending(cursor)
     conditions += tuple(cursor.implied)
     if operation == _NO_LIMIT_GIVEN:
         operation = Preview(None if conditions else _DEFAULT_ROWS)
-    return Question(cursor.source, operation, conditions, names_source=cursor.has_named_source)
+    question = Question(cursor.source, operation, conditions, drawing.kind, names_source=cursor.has_named_source)
+    return with_chart(question) if drawing.is_wanted else question
+
+
+@dataclass
+class _Drawing:
+    """What the prompt says about a chart of the answer: that there should be one, and of which kind."""
+
+    is_wanted: bool = False
+    kind: ChartKind | None = None
+
+    def take_beginning(self, cursor: NameCursor) -> None:
+        """Takes "plot" or "a bar chart of", if the prompt begins so."""
+        self.is_wanted = cursor.take(phrases.DRAW, Role.WORD)
+        self.kind = take_kind_of(cursor)
+        self.is_wanted |= self.kind is not None or cursor.take(phrases.CHART_OF, Role.WORD)
+
+    def take_end(self, cursor: NameCursor) -> bool:
+        """Takes "as a line chart". Returns whether it follows."""
+        if self.kind is None and (kind := take_kind(cursor)):
+            self.kind = kind
+        elif not cursor.take(phrases.AS_CHART):
+            return False
+        self.is_wanted = True
+        return True
 
 
 def _parse_ending(cursor: NameCursor) -> None:
@@ -68,12 +99,17 @@ def _parse_ending(cursor: NameCursor) -> None:
     cursor.refuse("put a text value between quotes" if cursor.is_after_text else "")
 
 
-def _parse_operation(cursor: NameCursor) -> Operation:
+def _parse_operation(cursor: NameCursor, drawing: _Drawing) -> Operation:
     while cursor.take_courtesy(phrases.POLITE):
         pass
     to_show = cursor.take_courtesy(phrases.SHOW)
     while cursor.take_courtesy(phrases.POLITE):
         pass
+    drawing.take_beginning(cursor)
+    while drawing.is_wanted and cursor.take_courtesy(phrases.POLITE):
+        pass
+    if (plot := parse_plot(cursor, is_drawn=drawing.is_wanted)) is not None:
+        return plot
     for form in (_parse_listing, _parse_missing, _parse_distinct, _parse_count):
         if (operation := form(cursor)) is not None:
             cursor.take_courtesy(phrases.TAIL)
@@ -116,7 +152,7 @@ def _parse_top(cursor: NameCursor) -> Operation | None:
     descending = cursor.take(phrases.TOP)
     if not descending and not cursor.take(phrases.BOTTOM):
         return None
-    limit = _parse_limit(cursor)
+    limit = parse_limit(cursor)
     if limit is None:
         cursor.refuse("expected a number of rows")
     cursor.take(_ROWS, Role.WORD)
@@ -142,10 +178,10 @@ def _parse_preview(cursor: NameCursor) -> Preview | None:
     if cursor.take(phrases.FIRST_ROW, Role.WORD):
         return Preview(1)
     if cursor.take_before_number(phrases.HEAD) or cursor.take(phrases.HEAD, Role.WORD):
-        limit = _parse_limit(cursor)
+        limit = parse_limit(cursor)
         cursor.take(phrases.ROWS if limit is None else _ROWS, Role.WORD)
         return _NO_LIMIT_GIVEN if limit is None else Preview(limit)
-    if (limit := _parse_limit(cursor)) is not None:
+    if (limit := parse_limit(cursor)) is not None:
         if not cursor.take(_ROWS, Role.WORD):
             cursor.refuse("expected 'rows'")
         return Preview(limit)
@@ -154,7 +190,8 @@ def _parse_preview(cursor: NameCursor) -> Preview | None:
     return _NO_LIMIT_GIVEN if cursor.take(f"{phrases.ROWS}|data", Role.WORD) else None
 
 
-def _parse_limit(cursor: NameCursor) -> int | None:
+def parse_limit(cursor: NameCursor) -> int | None:
+    """Takes a number of rows or groups. Returns None if none follows."""
     limit = cursor.take_number()
     if limit is not None and not 1 <= limit <= MAX_ROWS:
         cursor.position -= 1
@@ -167,7 +204,7 @@ def _parse_measures(cursor: NameCursor) -> tuple[Measure, ...]:
     measures: list[Measure] = []
     has_more = True
     while has_more:
-        statistics = _guess_statistics(cursor) or _parse_statistics(cursor)
+        statistics = _guess_statistics(cursor) or parse_statistics(cursor)
         columns = [cursor.take_column()]
         has_more = False
         while not has_more and cursor.take_and():
@@ -193,7 +230,8 @@ def _guess_statistics(cursor: NameCursor) -> list[Statistic]:
     return [guesses[choice - 1]]
 
 
-def _parse_statistics(cursor: NameCursor) -> list[Statistic]:
+def parse_statistics(cursor: NameCursor) -> list[Statistic]:
+    """Takes one or more statistics, as in "min and max"."""
     found: list[Statistic] = []
     while True:
         statistic = next((one for names, one in phrases.STATISTICS if cursor.take(names)), None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import product
 from typing import Final
 
+from raylane_common.wire.names import ChartKind
 from raylane_worker.generation.template.question import Statistic
 
 
@@ -69,6 +70,57 @@ OPERATIONS: Final = "|".join(
 )
 # May precede such a column: "how many lines by file", where `lines` is a column.
 COUNT_PREFIX: Final = "how many|count|count of|number of|total number of"
+
+# Before an operation, to draw its answer.
+DRAW: Final = "plot|draw|chart|graph|visualise|visualize"
+CHART_OF: Final = _combine("chart|a chart|graph|a graph|plot|a plot", "of")
+_CHART: Final = "chart|graph|plot"
+_KINDS: Final = {
+    ChartKind.LINE: _combine("line", _CHART),
+    ChartKind.BAR: f"{_combine('bar|column', _CHART)}|barplot",
+    ChartKind.PIE: _combine("pie", "chart|graph"),
+}
+# "a bar chart of", "as a bar chart", "as bars".
+CHARTS_OF: Final = tuple(
+    (f"{_combine(said, 'of|for|showing')}|{_combine('a|the', said, 'of|for|showing')}", kind)
+    for kind, said in _KINDS.items()
+)
+_SHORT: Final = {ChartKind.LINE: "line", ChartKind.BAR: "bar", ChartKind.PIE: "pie"}
+AS_CHARTS: Final = tuple(
+    (f"{_combine('as|in|with', 'a', f'{said}|{_SHORT[kind]}')}|{_combine('as', f'{said}s|{_SHORT[kind]}s')}", kind)
+    for kind, said in _KINDS.items()
+)
+A_CHARTS: Final = tuple((f"{said}|{_combine('a', said)}", kind) for kind, said in _KINDS.items())
+AS_CHART: Final = _combine("as|in|with", "a", _CHART)
+_HISTOGRAM: Final = "histogram|distribution histogram"
+_BOX: Final = f"boxplot|{_combine('box|box-and-whisker', 'plot|chart|diagram')}|box-plot"
+_SCATTER: Final = f"scatterplot|{_combine('scatter', _CHART)}|scatter-plot|scatter"
+HISTOGRAM: Final = f"{_HISTOGRAM}|{_combine('a|the', _HISTOGRAM)}"
+BOX: Final = f"{_BOX}|{_combine('a|the', _BOX)}"
+SCATTER: Final = f"{_SCATTER}|{_combine('a|the', _SCATTER)}"
+AS_HISTOGRAM: Final = _combine("as|in", "a", _HISTOGRAM)
+AS_BOX: Final = _combine("as|in", "a", _BOX)
+AS_SCATTER: Final = _combine("as|in", "a", _SCATTER)
+AGAINST: Final = "against|versus|vs"
+OVER: Final = "over"
+
+# In a follow-up, which changes an earlier question.
+NOW: Final = (
+    "now|and now|then|and then|but|please|kindly|ok|okay|,|show|show me|show it|give me|make it|make that|draw it"
+    "|plot it|what about|how about|and what about|the same|the same but|do it|i want|it"
+)
+ALSO: Final = "also|and also|and"
+ONLY: Final = "only|just|but only|only rows|only those|only the rows|just the rows"
+ALL_AGAIN: Final = "for all rows|with all rows|all rows again|everything again"
+OVERALL: Final = "overall|in total|without groups|not grouped"
+ROW_COUNT: Final = f"count|counts|number of rows|how many|{COUNT_ROWS}"
+LARGEST_FIRST: Final = f"{_combine('largest|highest|most', 'first')}|descending|in descending order"
+SMALLEST_FIRST: Final = f"{_combine('smallest|lowest|fewest|least', 'first')}|ascending|in ascending order"
+# Not values, because they more likely belong to a change that was not understood.
+NOT_VALUES: Final = (
+    "conditions|condition|filters|filter|groups|the|a|an|of|by|in|for|and|or|not|no|than|to|with|without|first|last"
+    "|missing|null|empty|where"
+)
 
 NUMBERS: Final = {
     "one": 1,

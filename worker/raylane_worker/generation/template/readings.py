@@ -5,9 +5,10 @@ See docs/decisions/0026.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from raylane_common.errors import AmbiguousPrompt, GenerationError, NeedsModel, NotUnderstood
 from raylane_worker.generation.template import phrases
@@ -43,19 +44,27 @@ class Reading:
     is_guess: bool
 
 
-def find_question(prompt: Prompt) -> Question:
-    """Returns the only question that the prompt may ask about its source.
+Parser: TypeAlias = Callable[[NameCursor], "Question"]
+
+
+def find_question(prompt: Prompt, parse: Parser = parse_question) -> Question:
+    """Returns the only question that the prompt may ask about its source. `parse` reads it in one way.
 
     Raises `AmbiguousPrompt` (details: `choices`, prompts with one reading each), `NotUnderstood` (details: the tokens
     that are left), `NeedsModel`, `UnknownColumn`, `AmbiguousColumn`, `TypeMismatch`, `UnknownSource`,
     `AmbiguousSource`.
     """
-    readings, refusal = _all_readings(prompt)
+    readings, refusal = _all_readings(prompt, parse)
     if (question := _only_question(readings)) is not None:
         return question
     if not readings:
-        raise _needs_model(prompt) or refusal
+        raise refusal
     raise _ambiguous(prompt, readings)
+
+
+def write_question(prompt: Prompt, question: Question) -> str:
+    """Returns the whole question as one prompt about the source of `prompt`, with no other reading if there is one."""
+    return next(_writable(prompt, [question]), None) or next(write_prompts(question))
 
 
 def _only_question(readings: Iterable[Reading]) -> Question | None:
@@ -63,7 +72,7 @@ def _only_question(readings: Iterable[Reading]) -> Question | None:
     return certain.pop() if len(certain) == 1 and certain == {one.question for one in readings} else None
 
 
-def _all_readings(prompt: Prompt) -> tuple[list[Reading], GenerationError]:
+def _all_readings(prompt: Prompt, parse: Parser = parse_question) -> tuple[list[Reading], GenerationError]:
     """Returns the readings, and the refusal of the run that came furthest."""
     readings: list[Reading] = []
     refusal: GenerationError = NotUnderstood("the prompt cannot be read")
@@ -73,7 +82,7 @@ def _all_readings(prompt: Prompt) -> tuple[list[Reading], GenerationError]:
         runs += 1
         cursor = NameCursor(prompt, choices)
         try:
-            question = parse_question(cursor)
+            question = parse(cursor)
             check_types(question)
         except GenerationError as error:
             # After the same words, an error about a column says more than that its name is expected.
@@ -88,7 +97,7 @@ def _all_readings(prompt: Prompt) -> tuple[list[Reading], GenerationError]:
             "the prompt can be read in too many ways; put the names of its columns between quotes",
             details={"unconsumed": words},
         )
-    return readings, refusal
+    return readings, _needs_model(prompt, rank[0]) or refusal
 
 
 def _shadowed(cursor: NameCursor) -> Iterator[str]:
@@ -105,9 +114,10 @@ def _shadowed(cursor: NameCursor) -> Iterator[str]:
                 yield join_tokens(cursor.tokens[start : start + match.length])
 
 
-def _needs_model(prompt: Prompt) -> NeedsModel | None:
+def _needs_model(prompt: Prompt, start: int) -> NeedsModel | None:
+    """Returns the refusal of a word that no template can do, if one is not understood from `start` on."""
     for position, token in enumerate(prompt.tokens):
-        if token.key in phrases.NEEDS_MODEL.split("|") and not prompt.columns_at(position):
+        if position >= start and token.key in phrases.NEEDS_MODEL.split("|") and not prompt.columns_at(position):
             return NeedsModel(
                 f"the template generator cannot handle {token.text!r}; configure a model, or use a supported form",
                 details={"word": token.text},

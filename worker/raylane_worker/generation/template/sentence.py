@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from raylane_common.wire.names import ChartKind
 from raylane_common.wire.sources import ColumnType
+from raylane_worker.generation.template.charts import MAX_CHART_ROWS, cuts_rows
 from raylane_worker.generation.template.days import compares_days, is_day
 from raylane_worker.generation.template.question import (
     Aggregate,
@@ -36,6 +37,12 @@ _STATISTIC_NAMES: Final = {
     Statistic.STD: "sample standard deviation (n - 1)",
     Statistic.DISTINCT: "number of distinct values",
 }
+_PLOT_NAMES: Final = {
+    ChartKind.HISTOGRAM: "histogram",
+    ChartKind.BOX: "box plot",
+    ChartKind.SCATTER: "scatter plot",
+    ChartKind.LINE: "line chart",
+}
 _DAY_COMPARISONS: Final = {
     Comparison.EQUAL: "on",
     Comparison.UNEQUAL: "not on",
@@ -53,6 +60,8 @@ def write_sentence(question: Question) -> str:
     if question.conditions:
         rows = "" if sentence.endswith(("rows", "row")) else " over the rows"
         sentence += f"{rows} where " + " and ".join(_condition(one) for one in question.conditions)
+    if question.chart and not isinstance(question.operation, Plot):
+        sentence += f", as a {question.chart} chart,"
     return "; ".join([f"{sentence} in {question.source.name}", *_notes(question)])
 
 
@@ -85,11 +94,10 @@ def _operation(operation: Operation) -> str:
 
 
 def _plot(kind: ChartKind, column: Column, by: Column | None) -> str:
-    match kind:
-        case ChartKind.SCATTER | ChartKind.LINE if by:
-            return f"A {kind} chart of {column.name!r} against {by.name!r}"
-        case _:
-            return f"A {kind} chart of {column.name!r}" + (f" for each {by.name!r}" if by else "")
+    what = f"A {_PLOT_NAMES[kind]} of {column.name!r}"
+    if by is None:
+        return what
+    return f"{what} {'for each' if kind is ChartKind.BOX else 'against'} {by.name!r}"
 
 
 def _extreme(descending: bool) -> str:
@@ -127,6 +135,8 @@ def _value(value: Value) -> str:
 def _notes(question: Question) -> list[str]:
     operation, conditions = question.operation, question.conditions
     notes = []
+    if cuts_rows(question):
+        notes.append(f"at most {MAX_CHART_ROWS:,} rows are drawn, the first ones")
     if isinstance(operation, TopRows):
         notes.append("ties are ordered by the other columns")
     if isinstance(operation, Describe) and not has_quartiles(question.source):

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from raylane_common.errors import AmbiguousColumn, TypeMismatch
+from raylane_common.wire.names import ChartKind
 from raylane_common.wire.sources import ColumnType, FileSource
 from raylane_worker.generation.columns import columns_of
 from raylane_worker.generation.template.question import (
@@ -13,6 +14,7 @@ from raylane_worker.generation.template.question import (
     Comparison,
     Describe,
     Distinct,
+    Plot,
     Statistic,
     TopRows,
 )
@@ -45,6 +47,8 @@ def check_types(question: Question) -> None:
             _require(column, _is_ordered(column), "rank rows; only numbers and dates can")
         case Aggregate():
             _check_aggregate(question.operation)
+        case Plot():
+            _check_plot(question.operation)
         case _:
             pass
 
@@ -89,6 +93,18 @@ def _check_aggregate(operation: Aggregate) -> None:
     first = operation.measures[0]
     if operation.top and first.column and first.statistic in (Statistic.MIN, Statistic.MAX):
         _require(first.column, first.column.type.is_numeric, "rank groups; only numbers can")
+
+
+def _check_plot(plot: Plot) -> None:
+    what = f"be drawn as a {plot.kind} chart; only numbers can"
+    if plot.kind is ChartKind.SCATTER:
+        _require(plot.column, _is_ordered(plot.column), "be drawn as points; only numbers, dates and times can")
+    else:
+        _require(plot.column, plot.column.type.is_numeric, what)
+    if plot.by and plot.kind is ChartKind.BOX:
+        _require(plot.by, plot.by.type is not ColumnType.OTHER, "be grouped by")
+    elif plot.by:
+        _require(plot.by, _is_ordered(plot.by), "place what is drawn; only numbers, dates and times can")
 
 
 def _is_ordered(column: Column) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Final
 
+from raylane_common.wire.names import ChartKind
 from raylane_worker.generation.columns import columns_of
 from raylane_worker.generation.template.question import (
     Aggregate,
@@ -15,6 +16,7 @@ from raylane_worker.generation.template.question import (
     Distinct,
     ListColumns,
     Measure,
+    Plot,
     Preview,
     Statistic,
     TopRows,
@@ -50,11 +52,6 @@ def write_prompts(question: Question) -> Iterator[str]:
     """
     for words in _WORDS:
         yield _Writer(words, quote).write(question, with_source=True)
-
-
-def write_canonical(question: Question) -> str:
-    """Returns the whole question as one prompt, with its source and with all names in quotes."""
-    return next(write_prompts(question))
 
 
 def write_example(question: Question, *, quotes: bool) -> str:
@@ -98,6 +95,8 @@ class _Writer:
             parts.append(f"in {quote(question.source.name)}")
         if question.conditions:
             parts.append("where " + " and ".join(map(self._condition, question.conditions)))
+        if question.chart and not isinstance(question.operation, Plot):
+            parts.append(f"as a {question.chart} chart")
         return " ".join(parts)
 
     def _operation(self, operation: Operation, source: Source) -> str:
@@ -117,6 +116,13 @@ class _Writer:
                 return f"{words.missing} of {self._names(columns)}"
             case Distinct(columns=columns):
                 return f"{words.distinct} {self._names(columns)}"
+            case Plot(kind=ChartKind.HISTOGRAM, column=column):
+                return f"histogram of {self.name(column.name)}"
+            case Plot(kind=ChartKind.BOX, column=column, by=by):
+                return f"box plot of {self.name(column.name)}" + (f" by {self.name(by.name)}" if by else "")
+            case Plot(kind=kind, column=column, by=by):
+                place = "over" if kind is ChartKind.LINE else "against"
+                return f"plot {self.name(column.name)} {place} {self.name(by.name if by else '')}"
             case TopRows(limit=limit, column=column, descending=descending):
                 return f"{'top' if descending else 'bottom'} {limit} by {self.name(column.name)}"
             case Aggregate(measures=(Measure(column=None),), keys=()):
