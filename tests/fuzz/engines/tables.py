@@ -77,6 +77,19 @@ class Table:
         return found
 
 
+    def moved(self, number: int) -> Table:
+        """Returns the same table as a source of another session."""
+
+        def move(uri: str) -> str:
+            return uri.replace("/sessions/s/", f"/sessions/s{number}/")
+
+        source = self.source.model_copy(update={"s3_uri": move(self.source.s3_uri)})
+        if source.prepared:
+            copy = source.prepared.model_copy(update={"s3_uri": move(source.prepared.s3_uri)})
+            source = source.model_copy(update={"prepared": copy})
+        return Table(source, {move(uri): stored for uri, stored in self.objects.items()}, self.data)
+
+
 @st.composite
 def tables(draw: st.DrawFn) -> Table:
     """Tables of up to 12 rows and 5 columns. One in four comes from a CSV."""
