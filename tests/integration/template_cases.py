@@ -13,7 +13,6 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from raylane_common.wire.names import Engine
 from raylane_common.wire.reading import SerDe, TableReading
 from raylane_common.wire.sources import Column, ColumnType, FileSource, Partition, Source, TableSource
 from raylane_worker.generation.template.generator import write
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from raylane_common.wire.names import Engine
     from tests.helpers.kit import Ran
 
 BUCKET = "templates"
@@ -352,5 +352,3 @@ def template_cases(weather: Path) -> list[Case]:
     cases += [Case(found, prompt, right) for found, of in tables().values() for prompt, right in of.items()]
     table_of_blocks, prompts = blocks()
     return cases + [Case(table_of_blocks, prompt, right) for prompt, right in prompts.items()]
-
-

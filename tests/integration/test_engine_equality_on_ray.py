@@ -1,4 +1,4 @@
-"""Both engines give the same answers to random questions, and they are those of DuckDB; the distributed one on a real Ray.
+"""Both engines give the answers of DuckDB to random questions; the distributed one on a real Ray.
 
 Every second dataset has several blocks, as that of a large source.
 """
@@ -17,6 +17,7 @@ from raylane_worker.generation.template.values import quoted
 from tests.fuzz.engines.compare import difference, engine_difference
 from tests.fuzz.engines.pairs import draw_pairs
 from tests.fuzz.engines.reference import expected
+from tests.fuzz.engines.tables import BUCKET
 from tests.helpers import profiles
 from tests.helpers.aws import s3
 from tests.helpers.kit import kit, run_script
@@ -38,7 +39,7 @@ pytestmark = [
     pytest.mark.xdist_group("generated_code"),
 ]
 
-BUCKET = "b"
+
 PAIRS = profiles.by_profile(fast=20, ci=20, deep=250)
 
 

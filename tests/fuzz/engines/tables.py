@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from raylane_common.wire.sources import FileSource
 
+BUCKET: Final = "equality"
 _LARGE: Final = 9 * 10**18
 _NOON: Final = datetime(2024, 1, 31, 12)
 # Sums of these floats are exact in any order, so groups that are equal are equal in every engine.
@@ -76,7 +77,6 @@ class Table:
         found.execute("CREATE TABLE t AS FROM v")
         return found
 
-
     def moved(self, number: int) -> Table:
         """Returns the same table as a source of another session."""
 
@@ -120,12 +120,12 @@ def make_table(data: pa.Table, suffix: str, *, keeps_profile: bool = True) -> Ta
         csv.write_csv(data, written)
     else:
         parquet.write_table(data, written)
-    source, objects = uploaded(f"t.{suffix}", written.getvalue(), bucket="b", session_id="s")
+    source, objects = uploaded(f"t.{suffix}", written.getvalue(), bucket=BUCKET, session_id="s")
     if not keeps_profile:
         columns = tuple(column.model_copy(update={"profile": None}) for column in source.columns)
         source = source.model_copy(update={"columns": columns})
     held = data if suffix == "parquet" else _as_read(data, [column.type for column in source.columns])
-    return Table(source, {f"s3://b/{key}": stored for key, stored in objects.items()}, _without_nan(held))
+    return Table(source, {f"s3://{BUCKET}/{key}": stored for key, stored in objects.items()}, _without_nan(held))
 
 
 def _as_read(data: pa.Table, kinds: Sequence[ColumnType]) -> pa.Table:
