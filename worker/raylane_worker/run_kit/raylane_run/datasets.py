@@ -17,14 +17,14 @@ import ray.data
 from ray.data.block import BlockMetadata
 from ray.data.datasource import Datasource, ReadTask
 
-from .file_rows import CSV, open_parquet, read_file, read_groups
+from .file_rows import CSV, open_parquet, read_file, read_groups, schema_of_record
 from .files import list_files, split
 from .plain import plain_schema
 from .sources import FileSource
 from .table_rows import read_blocks, schema_of, types_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from ray.data.grouped_data import GroupedData
 
@@ -83,7 +83,8 @@ class _Datasource(Datasource):
 
     def __init__(self, name: str, columns: Sequence[str]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Ray's own
-        self._name = name
+        # Ray makes a label of a metric of it, which must be ASCII.
+        self._name = name.encode("ascii", "backslashreplace").decode()
         self._columns = tuple(columns)
         self._projection_map: dict[str, str] | None = None
 
@@ -95,11 +96,13 @@ class _Datasource(Datasource):
         """Returns whether Ray may say which columns it needs."""
         return True
 
-    def _wanted(self) -> tuple[str, ...]:
+    def _wanted(self) -> dict[str, str]:
+        """Returns the columns that Ray needs, in its order, and their new names, which only old versions give."""
         if self._projection_map is None:
-            return self._columns
+            return {name: name for name in self._columns}
+        found = {name: new for name, new in self._projection_map.items() if name in self._columns}
         # A count needs no column, but a block without one has no rows.
-        return tuple(name for name in self._columns if name in self._projection_map) or self._columns[-1:]
+        return found or {name: name for name in self._columns[-1:]}
 
 
 @dataclass(frozen=True)
@@ -117,9 +120,10 @@ class FileDatasource(_Datasource):
     def __init__(self, source: FileSource) -> None:
         super().__init__(f"File({source.name})", [name for name, _ in source.columns])
         self._source = source
-        self._schema: pa.Schema = None
         self._groups: list[_RowGroup] = []
-        if source.format != CSV:
+        if source.format == CSV:
+            self._schema = plain_schema(schema_of_record(source))
+        else:
             with open_parquet(source) as file:
                 self._schema = plain_schema(file.schema_arrow)
                 found = [file.metadata.row_group(place) for place in range(file.num_row_groups)]
@@ -133,16 +137,19 @@ class FileDatasource(_Datasource):
         self, parallelism: int, per_task_row_limit: int | None = None, data_context: object = None
     ) -> list[ReadTask]:
         """Returns at most `parallelism` tasks. The other arguments are Ray's own."""
-        names = self._wanted()
-        if self._source.format == CSV:
-            return [_task(partial(_read_whole, self._source, names), self._source.rows, None, per_task_row_limit)]
+        wanted = self._wanted()
+        names = tuple(wanted)
         schema = pa.schema([self._schema.field(name) for name in names])
+        if self._source.format == CSV:
+            read = partial(_read_whole, self._source, names)
+            return [_task(read, wanted, per_task_row_limit, schema, self._source.rows)]
         return [
             _task(
                 partial(_read_some, self._source, [group.place for group in groups], names),
-                sum(group.rows for group in groups),
-                schema,
+                wanted,
                 per_task_row_limit,
+                schema,
+                sum(group.rows for group in groups),
             )
             for groups in split(self._groups, max(1, parallelism))
         ]
@@ -164,18 +171,31 @@ class TableDatasource(_Datasource):
         self, parallelism: int, per_task_row_limit: int | None = None, data_context: object = None
     ) -> list[ReadTask]:
         """Returns at most `parallelism` tasks. The other arguments are Ray's own."""
-        types = types_of(self._table, self._wanted())
+        wanted = self._wanted()
+        types = types_of(self._table, tuple(wanted))
         return [
-            _task(partial(read_blocks, self._table, group, types), None, schema_of(types), per_task_row_limit)
+            _task(partial(read_blocks, self._table, group, types), wanted, per_task_row_limit, schema_of(types))
             for group in split(self._files, max(1, parallelism))
         ]
 
 
 def _task(
-    read: Callable[[], Iterable[pa.Table]], rows: int | None, schema: pa.Schema | None, limit: int | None
+    read: Callable[[], Iterable[pa.Table]],
+    names: Mapping[str, str],
+    limit: int | None,
+    schema: pa.Schema,
+    rows: int | None = None,
 ) -> ReadTask:
+    """Returns a task that reads tables with the columns `names` and gives them their new names."""
     known = BlockMetadata(num_rows=rows, size_bytes=None, input_files=None, exec_stats=None)
-    return ReadTask(read, known, schema=schema, per_task_row_limit=limit)
+    new = [*names.values()]
+    renamed = schema.empty_table().rename_columns(new).schema
+    return ReadTask(partial(_renamed, read, new), known, schema=renamed, per_task_row_limit=limit)
+
+
+def _renamed(read: Callable[[], Iterable[pa.Table]], names: list[str]) -> Iterator[pa.Table]:
+    for table in read():
+        yield table.rename_columns(names)
 
 
 def _read_whole(source: FileSource, names: Sequence[str]) -> Iterator[pa.Table]:

@@ -44,19 +44,20 @@ def _named(rows: pa.Table, source: FileSource) -> pa.Table:
     return rows.select([name for name, _ in source.columns])
 
 
+def schema_of_record(source: FileSource) -> pa.Schema:
+    """Returns the types that the record has."""
+    return pa.schema([(name, arrow_type(native)) for name, native in source.columns])
+
+
 def _read_csv(source: FileSource) -> pa.Table:
     """Reads a CSV with pyarrow's defaults, with which the worker has compared every value, and the record's types."""
-    types = {name: kind for name, native in source.columns if (kind := arrow_type(native)) is not None}
-    convert = csv.ConvertOptions(column_types=types, strings_can_be_null=True)
+    convert = csv.ConvertOptions(column_types=schema_of_record(source), strings_can_be_null=True)
     with open_file(source.location) as file:
         return _named(csv.read_csv(file, convert_options=convert), source)
 
 
-def arrow_type(native: str) -> pa.DataType | None:
-    """Returns the type with this name in Arrow; None if it has parameters that are not understood."""
+def arrow_type(native: str) -> pa.DataType:
+    """Returns the type with this name in Arrow, which is one that Arrow gives to a column of a CSV."""
     if match := _WITH_ZONE.fullmatch(native):
         return pa.timestamp(match[1], match[2])
-    try:
-        return pa.type_for_alias(native)
-    except ValueError:
-        return None
+    return pa.type_for_alias(native)
