@@ -193,13 +193,8 @@ def blocks_as_parquet() -> bytes:
     """Returns a file with the blocks as its row groups."""
     file = io.BytesIO()
     tables = [
-        pa.table(
-            {
-                "x": pa.array(one["x"], pa.float64(), from_pandas=False),
-                **{name: one[name] for name in one if name != "x"},
-            }
-        )
-        for one in BLOCKS.values()
+        pa.table({name: pa.array(values, from_pandas=False) for name, values in columns.items()})
+        for columns in BLOCKS.values()
     ]
     with pq.ParquetWriter(file, tables[0].schema) as writer:
         for table in tables:

@@ -292,7 +292,7 @@ def _parquets() -> Iterator[tuple[str, Case]]:
                 u=pa.array([2**64 - 1, None, 1], pa.uint64()),
                 none=pa.nulls(3),
                 d64=pa.array([date(2020, 1, 1), None, None], pa.date64()),
-                m=pa.array([[("k", 1)], None, []], pa.map_(pa.string(), pa.int64())),
+                m=pa.array([[("k", 1)], None, [("l", None)]], pa.map_(pa.string(), pa.int64())),
                 half=pa.array([0.5, None, 1.5], pa.float32()).cast(pa.float16()),
             ),
             {
@@ -301,7 +301,7 @@ def _parquets() -> Iterator[tuple[str, Case]]:
                 "u": ("object", [2**64 - 1, MISSING, 1]),
                 "none": ("object", [MISSING] * 3),
                 "d64": ("datetime64[s]", [date(2020, 1, 1), MISSING, MISSING]),
-                "m": ("object", [{"k": 1}, MISSING, {}]),
+                "m": ("object", [{"k": 1}, MISSING, {"l": None}]),
                 "half": ("float64", [0.5, MISSING, 1.5]),
             },
             is_copied=True,

@@ -39,7 +39,7 @@ from typing import Any
 from raylane_run import read
 
 {inspect.getsource(plain)}
-ds = read({{uri!r}}).materialize()
+ds = read(URI).materialize()
 rows = [plain(list(row.values())) for row in ds.take_all()]
 print(json.dumps([ds.schema().names, rows, ds.num_blocks()]))
 """
@@ -49,7 +49,11 @@ PIECES = {
     "the order is kept": ("print([row['x'] for row in ds.repartition(3).take_all()])", "[1.0, None, 3.0, 10.0, 20.0]"),
     "a count reads no column": ("print(ds.count(), ds.limit(2).count())", "5 2"),
     "columns are chosen": ("print(ds.select_columns(['k']).unique('k'))", "['u', 'v', None]"),
-    "a source is read twice": ("print(read({uri!r}).union(ds).count())", "10"),
+    "columns are renamed": (
+        "print(ds.rename_columns({'k': 'x', 'x': 'k'}).select_columns(['k', 'zero']).take(1))",
+        "[{'k': 1.0, 'zero': 0.0}]",
+    ),
+    "a source is read twice": ("print(read(URI).union(ds).count())", "10"),
     "a text that no row has": (
         "require_text(ds, 'k', 'U', 'u')\nprint('not reached')",
         "Note: No value of 'k' is 'U'; did you mean 'u'?",
@@ -58,7 +62,7 @@ PIECES = {
 }
 WRONG = {
     "an unknown source": ("read('s3://read/sessions/s/csv/block.parquet')", "the nearest ones are 's3://read/"),
-    "a column that is not there": ("require_text(read({uri!r}), 'none', 'x')", "KeyError: 'none'"),
+    "a column that is not there": ("require_text(read(URI), 'none', 'x')", "KeyError: 'none'"),
 }
 
 
@@ -70,7 +74,8 @@ def stored() -> tuple[dict[str, FileSource], dict[str, bytes]]:
         BLOCKS: missing_value_cases.blocks_as_parquet(),
         SALES: prepared_cases.FILES[SALES][0],
     }
-    sources, objects = {}, {}
+    sources: dict[str, FileSource] = {}
+    objects: dict[str, bytes] = {}
     for name, case in CASES.items():
         sources[name], found = case.upload()
         objects |= {uri.removeprefix(f"s3://{BUCKET}/"): body for uri, body in found.items()}
@@ -84,15 +89,12 @@ def scripts() -> dict[str, str]:
     """Returns all scripts by name."""
     sources, _ = stored()
     uris = {name: source.location for name, source in sources.items()}
-    start = "from raylane_run import read, require_text\n"
+    start = f"from raylane_run import read, require_text\nURI = {uris[BLOCKS]!r}\nds = read(URI)\n"
     pieces = {name: code for name, (code, _) in (PIECES | WRONG).items()}
     asking = missing_value_cases.SCRIPT.format(function=missing_value_cases.function(), uri=uris[PEOPLE])
     return {
-        **{name: ROWS.format(uri=uris[name]) for name in CASES},
-        **{
-            name: f"{start}ds = read({uris[BLOCKS]!r})\n{code.format(uri=uris[BLOCKS])}"
-            for name, code in pieces.items()
-        },
+        **{name: f"URI = {uris[name]!r}\n{ROWS}" for name in CASES},
+        **{name: f"{start}ds = read({uris[BLOCKS]!r})\n{code}" for name, code in pieces.items()},
         PEOPLE: asking,
         BLOCKS: missing_value_cases.NAN_SCRIPT.format(uri=uris[BLOCKS]),
         SALES: prepared_cases.AGENT_SCRIPT.format(uri=uris[SALES]),
