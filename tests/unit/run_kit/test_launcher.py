@@ -88,8 +88,8 @@ def test_a_local_script_runs_anywhere_without_the_launcher(directory: Path, tmp_
 
 def test_only_reading_imports_what_is_slow_to_import(directory: Path) -> None:
     shows = "import sys\nprint(sorted({'pandas', 'pyarrow', 'numpy', 'ray'} & sys.modules.keys()))\n"
-    ran = run(directory, f"import raylane_run\n{shows}{READ}{shows}")
-    assert ran.stdout.splitlines() == ["[]", "['numpy', 'pandas', 'pyarrow']"]
+    ran = run(directory, f"import raylane_run\n{shows}{READ}{shows}import gc\nprint(gc.isenabled())\n")
+    assert ran.stdout.splitlines() == ["[]", "['numpy', 'pandas', 'pyarrow']", "True"]
 
 
 def test_a_kit_without_its_list_of_sources_says_so(directory: Path) -> None:

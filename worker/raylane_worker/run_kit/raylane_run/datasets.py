@@ -19,6 +19,7 @@ from ray.data.datasource import Datasource, ReadTask
 
 from .file_rows import CSV, open_parquet, read_file, read_groups, schema_of_record
 from .files import list_files, split
+from .filesystem import size_of
 from .plain import plain_schema
 from .sources import FileSource
 from .table_rows import read_blocks, schema_of, types_of
@@ -123,15 +124,17 @@ class FileDatasource(_Datasource):
         self._groups: list[_RowGroup] = []
         if source.format == CSV:
             self._schema = plain_schema(schema_of_record(source))
+            self._bytes = size_of(source.location)
         else:
             with open_parquet(source) as file:
                 self._schema = plain_schema(file.schema_arrow)
                 found = [file.metadata.row_group(place) for place in range(file.num_row_groups)]
             self._groups = [_RowGroup(place, one.num_rows, one.total_byte_size) for place, one in enumerate(found)]
+            self._bytes = sum(group.size for group in self._groups)
 
     def estimate_inmemory_data_size(self) -> int | None:
-        """Returns about how many bytes the rows take in memory; None if it is not known."""
-        return None if self._source.format == CSV else 2 * sum(group.size for group in self._groups)
+        """Returns about how many bytes the rows take in memory. Ray would make 200 blocks of one without a size."""
+        return 2 * self._bytes
 
     def get_read_tasks(
         self, parallelism: int, per_task_row_limit: int | None = None, data_context: object = None

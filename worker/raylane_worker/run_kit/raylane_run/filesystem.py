@@ -36,6 +36,11 @@ def open_file(uri: str) -> fs.NativeFile:
     return in_its_region(uri, lambda files, path: files.open_input_file(path))
 
 
+def size_of(uri: str) -> int:
+    """Returns the size of the file in bytes."""
+    return in_its_region(uri, lambda files, path: int(files.get_file_info(path).size))
+
+
 def in_its_region(uri: str, use: Callable[[fs.FileSystem, str], Found]) -> Found:
     """Calls `use` with the file system of the URI and the path in it, again if the bucket is in another region."""
     files, path = find(uri)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -27,36 +26,36 @@ def read(uri: str, /) -> Any:
     values and the order of the rows are those of the source. Raises `SourceError` if the job has no such source, and
     `TableError` or Arrow's errors if it cannot be read.
     """
-    sources = load_sources()
-    source = sources.find(uri)
-    if sources.engine == LOCAL:
-        return _frame(source)
-    from .datasets import read_dataset
+    source = (sources := load_sources()).find(uri)
+    with _without_collections():
+        if sources.engine == LOCAL:
+            return _frame(source)
+        from .datasets import read_dataset
 
-    return read_dataset(source, small=sources.small)
+        return read_dataset(source, small=sources.small)
 
 
 def _frame(source: FileSource | Table) -> pd.DataFrame:
     """Reads the rows while pandas is imported, which takes longer than reading most files."""
-    with _without_collections():
-        rows_of = _reader(source)
-        with ThreadPoolExecutor(1) as thread:
-            rows = thread.submit(rows_of)
-            from .frames import to_frame
+    rows_of = _reader(source)
+    with ThreadPoolExecutor(1) as thread:
+        rows = thread.submit(rows_of)
+        from .frames import to_frame
     return to_frame(rows.result())
 
 
 @contextmanager
 def _without_collections() -> Iterator[None]:
-    """Imports in the block make no garbage: looking for it there, and once more at exit, would take 80 ms."""
-    if not gc.isenabled() or "pandas" in sys.modules:
-        yield
-        return
+    """Imports make no garbage: looking for it among what they make, and once more at exit, would take 80 ms.
+
+    The launcher has stopped it already, because a script may import pandas before it reads.
+    """
     gc.disable()
     try:
         yield
     finally:
-        gc.freeze()
+        if not gc.get_freeze_count():
+            gc.freeze()
         gc.enable()
 
 
