@@ -7,7 +7,7 @@ import tempfile
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pyarrow as pa
@@ -15,10 +15,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from raylane_common.wire.answer import AnswerTable
 from tests.helpers import answers
 from tests.helpers.answers import decoded, expected
 from tests.helpers.profiles import by_profile
+
+if TYPE_CHECKING:
+    from raylane_common.wire.answer import AnswerTable
 
 _TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 _DAYS = st.integers((date.min - date(1970, 1, 1)).days, (date.max - date(1970, 1, 1)).days)
@@ -124,7 +126,7 @@ def _given(data: Any) -> AnswerTable:
         return answers.table(answers.given(Path(directory), lambda answer: answer.table(data), patch))
 
 
-@settings(max_examples=by_profile(fast=50, ci=500, deep=20_000))
+@settings(max_examples=by_profile(fast=50, ci=300, deep=20_000))
 @given(_columns())
 def test_cells_of_an_arrow_table_are_its_values(column: pa.ChunkedArray) -> None:
     table = _given(pa.table({"column": column}))
@@ -203,7 +205,7 @@ _PANDAS: dict[str, tuple[st.SearchStrategy[list[Any]], Any, str, Any]] = {
 
 
 @pytest.mark.parametrize("name", _PANDAS)
-@settings(max_examples=by_profile(fast=5, ci=25, deep=1000))
+@settings(max_examples=by_profile(fast=5, ci=15, deep=1000))
 @given(st.data())
 def test_cells_of_a_frame_are_its_values(name: str, data: st.DataObject) -> None:
     make, series, kind, read = _PANDAS[name]

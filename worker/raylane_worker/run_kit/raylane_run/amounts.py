@@ -24,7 +24,7 @@ _SECONDS: Final = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 class Amounts:
     """The finite values of a column, and the number of each value's group.
 
-    `labels` has the cells of each group, in the order in which they appear; one empty list without grouping.
+    `labels` has the cells of each group, in the order in which they appear; one empty list without labels.
     `left_out` is how many values are infinite.
     """
 
@@ -35,6 +35,8 @@ class Amounts:
 
     def groups(self) -> Iterator[Any]:
         """Yields where in `values` those of each group are."""
+        if not self.labels:
+            return
         order = np.argsort(self.codes, kind="stable")
         ends = np.cumsum(np.bincount(self.codes, minlength=len(self.labels)))
         yield from np.split(order, ends[:-1])
@@ -54,13 +56,13 @@ def read_amounts(rows: Rows, name: str, labels: Sequence[str]) -> Amounts:
         left_out += int((is_valid & np.isinf(found)).sum())
         values.append(found[is_finite])
         codes.append(_codes([one.filter(pa.array(is_finite)) for one in label_arrays], kinds, known, cells))
-    if not labels and values:
-        cells = [[]]
+    if not labels:
+        cells = [[]] if any(map(len, values)) else []
         codes = [np.zeros(len(one), np.int64) for one in values]
     empty = _numbers(chosen.columns[0].array(0, 0))
     return Amounts(
         np.concatenate([empty, *values]),
-        np.concatenate([np.zeros(0, np.int64), *codes]) if codes else np.zeros(0, np.int64),
+        np.concatenate([np.zeros(0, np.int64), *codes]),
         cells,
         left_out,
     )
@@ -108,10 +110,11 @@ def bins_of(values: Any) -> tuple[list[float], Any]:
         low, high = low - 0.5, high + 0.5
     parts = np.linspace(0, 1, _count(len(values)) + 1)
     # Not the difference of both, which may be larger than a float.
-    edges = np.unique(low * (1 - parts) + high * parts)
+    edges = np.unique(np.clip(low * (1 - parts) + high * parts, low, high))
     edges[0], edges[-1] = low, high
     if len(edges) == 1:
-        edges = np.array([low, np.nextafter(low, math.inf)])
+        # So large that a half changes nothing.
+        edges = np.sort([low, np.nextafter(low, 0)])
     found = np.searchsorted(edges, values, side="right") - 1
     return edges.tolist(), np.clip(found, 0, len(edges) - 2)
 

@@ -24,6 +24,7 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 _MAX_DIGITS: Final = 76
 _SHORT_DIGITS: Final = 38
 _MISSING_NAMES: Final = ("NAType", "NaTType")
+_ARROW_UNITS: Final = ("s", "ms", "us", "ns")
 _OTHER: Final = "other"
 
 
@@ -46,7 +47,7 @@ class ObjectType:
 def to_value(value: Any) -> tuple[str, Json]:
     """Returns the type and the cell of a single value. Raises `TypeError` for an object that is no value."""
     if isinstance(value, pa.Scalar) or (_is_numpy_scalar(value) and value.dtype.kind in "Mm"):
-        values = plain(pa.array([value]))
+        values = plain(pa.array([value if isinstance(value, pa.Scalar) else _in_unit_of_arrow(value)]))
         kind = cell_type(values.type)
         return kind, to_cells(values, kind)[0]
     if not is_missing(value) and _kind(type(value)) == _OTHER:
@@ -237,6 +238,14 @@ def _moment(value: Any) -> datetime:
     if _is_numpy_scalar(value):
         value = value.astype("datetime64[us]").item()
     return value if isinstance(value, datetime) else datetime.combine(value, time())
+
+
+def _in_unit_of_arrow(value: Any) -> Any:
+    """Returns a moment or a duration of NumPy, which may count minutes or months, as Arrow takes it."""
+    kind, _, unit = value.dtype.str.lstrip("<>=").rstrip("]").partition("[")
+    if unit in _ARROW_UNITS:
+        return value
+    return value.astype(f"{kind}[{'D' if kind == 'M8' and unit in 'YMWD' else 's'}]")
 
 
 def _microseconds(value: Any) -> int:
