@@ -203,6 +203,8 @@ def test_bins_of_odd_numbers_hold_them_all(tmp_path: Path, monkeypatch: pytest.M
         ("bar", {"x": "many", "y": "v"}, "column 'many' is of type nested"),
         ("bar", {"x": "label", "y": ["v", "v"]}, "y must be the name of one column, not a list"),
         ("pie", {"x": "label", "y": "v"}, "column 'v' has negative values"),
+        ("box", {"x": "v", "y": "v"}, "column 'v' is both what is counted and what divides it"),
+        ("histogram", {"x": "v", "color": "v"}, "column 'v' is both what is counted and what divides it"),
         ("area", {"x": "label", "y": "v"}, "there is no chart 'area'; the kinds are bar, line"),
     ],
 )
@@ -229,3 +231,16 @@ def test_a_chart_of_too_many_rows_says_what_to_do(tmp_path: Path, monkeypatch: p
 def test_a_chart_without_data_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValueError, match="bar chart: data= is missing"):
         _drawn(tmp_path, monkeypatch, "bar", None, x="x", y="y")
+
+
+@pytest.mark.parametrize("empty", [[None, None], [], pd.Series([None, None], dtype="datetime64[s]"), [math.nan] * 2])
+@pytest.mark.parametrize("kind", ["bar", "line", "scatter", "pie", "histogram", "box"])
+def test_a_column_without_a_value_fits_every_axis(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, empty: Any
+) -> None:
+    frame = pd.DataFrame({"a": empty, "b": empty})
+    frame["b"] = frame["b"].astype(object)
+    axes = {"x": "a"} if kind == "histogram" else {"x": "a", "y": "b"}
+    drawn = _drawn(tmp_path, monkeypatch, kind, frame, **axes)
+
+    assert {cell for row in drawn.rows for cell in row} <= {None}

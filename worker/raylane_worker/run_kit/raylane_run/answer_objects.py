@@ -227,11 +227,18 @@ def _timestamp_type(values: Sequence[Any]) -> ObjectType:
     if None in zones and len(zones) > 1:
         # Moments and local times are not of one kind.
         return ObjectType("string", pa.large_string(), _each(lambda one: _moment(one).isoformat()))
+    if found and all(_is_day_of_read(one) for one in found):
+        return ObjectType("date", pa.date32(), _each(lambda one: one.date()))
     zone = zones.pop() if len(zones) == 1 else "UTC" if zones else None
     if any(getattr(one, "nanosecond", 0) for one in found):
         convert = _each(lambda one: _microseconds(one) * 1000 + getattr(one, "nanosecond", 0))
         return ObjectType("timestamp", pa.timestamp("ns", zone), convert)
     return ObjectType("timestamp", pa.timestamp("us", zone), _each(_microseconds))
+
+
+def _is_day_of_read(moment: Any) -> bool:
+    """Returns whether a moment is a date, as the minimum of a column of dates that `read` gives is one in pandas."""
+    return getattr(moment, "unit", "") == "s" and moment.tzinfo is None and moment.time() == time()
 
 
 def _moment(value: Any) -> datetime:

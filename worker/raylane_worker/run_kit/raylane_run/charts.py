@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
+import pyarrow as pa
 
 from .amounts import bins_of, read_amounts, whole_bins
-from .answer_rows import Rows, rows_of, unique_names
+from .answer_rows import Column, Rows, rows_of, unique_names
 from .cells import Json, number, whole
 
 MAX_ROWS: Final = 5000
@@ -69,11 +70,13 @@ def chart_data(kind: str, data: Any, x: str | None, y: str | None, color: str | 
             raise ValueError(f"{kind} chart: {axis}= is missing; give the name of a column")
     if y is not None and not needs.y:
         raise ValueError(f"{kind} chart: y= has no meaning, because the chart counts the rows; leave it out")
+    if needs.is_computed and (y or x) in (x if y else None, color):
+        raise ValueError(f"{kind} chart: column {y or x!r} is both what is counted and what divides it")
     names = [name for name in dict.fromkeys((x, y, color)) if name is not None]
     rows = rows_of(data, stop=None if needs.is_computed else MAX_ROWS, columns=names)
     for axis, name, types in (("x", x, needs.x), ("y", y, needs.y), ("color", color, _LABELS)):
         if name is not None:
-            _check_column(kind, rows, axis, name, types)
+            rows = _checked(kind, rows, axis, name, types)
     rows = rows.only(names)
     match kind:
         case "histogram":
@@ -86,15 +89,20 @@ def chart_data(kind: str, data: Any, x: str | None, y: str | None, color: str | 
             return _plain(kind, rows, y)
 
 
-def _check_column(kind: str, rows: Rows, axis: str, name: str, types: tuple[str, ...]) -> None:
+def _checked(kind: str, rows: Rows, axis: str, name: str, types: tuple[str, ...]) -> Rows:
+    """Returns the rows with a column `name` that the axis takes. One without any value becomes one of numbers."""
     known = [column.name for column in rows.columns]
     if name not in known:
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(map(repr, known[:20]))}"
         raise ValueError(f"{kind} chart: the data has no column {name!r} for {axis}; {hint}")
-    found = rows.column(name).cells
-    if found not in types:
-        raise ValueError(f"{kind} chart: column {name!r} is of type {found}, but {axis} takes {', '.join(types)}")
+    found = rows.column(name)
+    if found.cells in types:
+        return rows
+    if any(array.null_count < len(array) for (array,) in rows.only([name]).batches()):
+        raise ValueError(f"{kind} chart: column {name!r} is of type {found.cells}, but {axis} takes {', '.join(types)}")
+    empty = Column(name, "number", pa.float64(), lambda start, stop: pa.nulls(stop - start, pa.float64()))
+    return Rows(tuple(empty if column is found else column for column in rows.columns), rows.total)
 
 
 def _plain(kind: str, rows: Rows, y: str | None) -> ChartData:
