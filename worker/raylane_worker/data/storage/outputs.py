@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
     from raylane_worker.data.storage.bucket import Bucket
 
-# S3 lists 1,000 objects on a page. A run that wrote more objects than this has not only written its answer.
+# S3 lists at most this many objects on a page.
+_PAGE_OBJECTS: Final = 1000
+# A run that wrote more objects than this has not only written its answer.
 _MAX_PAGES: Final = 10
 
 
@@ -51,7 +53,7 @@ class Outputs:
         """
         found: dict[str, int] = {}
         pages = self._bucket.client.get_paginator("list_objects_v2").paginate(
-            Bucket=self._bucket.name, Prefix=prefix, Delimiter="/"
+            Bucket=self._bucket.name, Prefix=prefix, Delimiter="/", PaginationConfig={"PageSize": _PAGE_OBJECTS}
         )
         iterator = pages.__aiter__()
         for _ in range(_MAX_PAGES):

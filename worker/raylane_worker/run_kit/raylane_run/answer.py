@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 from .printing import cell_text, line_text, show, table_text
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .answer_rows import Rows
     from .cells import Json
 
@@ -165,7 +167,7 @@ class Answer:
         self._is_written = True
         notes = json.dumps(self._notes, ensure_ascii=False)
         document = f'{{"items": [{", ".join(self._items)}], "notes": {notes}}}'
-        _write_bytes(prefix, document.encode())
+        _write_file(prefix, _ANSWER_NAME, lambda stream: stream.write(document.encode()))
 
     def _inline(self, rows: Rows) -> list[list[Json]]:
         """Returns the first rows, as many as the answer itself holds."""
@@ -207,8 +209,7 @@ class Answer:
             return False
         from .answer_files import write_rows
 
-        with _opened(prefix, name) as stream:
-            write_rows(rows, name.rpartition(".")[2], stream)
+        _write_file(prefix, name, lambda stream: write_rows(rows, name.rpartition(".")[2], stream))
         return True
 
     def _write_at_exit(self) -> None:
@@ -263,18 +264,17 @@ def _output_uri() -> str | None:
     return uri if uri and os.environ.get(_LOCAL_VARIABLE, "") in ("", "0") else None
 
 
-def _opened(prefix: str, name: str) -> Any:  # a file of pyarrow, which has no types
+def _write_file(prefix: str, name: str, write: Callable[[Any], object]) -> None:  # to a file of pyarrow, untyped
+    """Lets `write` fill a file below the prefix, again if the bucket is in another region."""
     from . import filesystem
 
-    files, path = filesystem.find(prefix)
-    if files.type_name == "local":
-        files.create_dir(path)
-    return files.open_output_stream(f"{path.rstrip('/')}/{name}")
+    def fill(files: Any, directory: str) -> None:
+        if files.type_name == "local":
+            files.create_dir(directory)
+        with files.open_output_stream(f"{directory.rstrip('/')}/{name}") as stream:
+            write(stream)
 
-
-def _write_bytes(prefix: str, data: bytes) -> None:
-    with _opened(prefix, _ANSWER_NAME) as stream:
-        stream.write(data)
+    filesystem.in_its_region(prefix, fill)
 
 
 answer: Final = Answer()
