@@ -418,6 +418,15 @@ def test_the_bytes_of_an_answer_are_bounded(given: Given) -> None:
     assert len(given.read().items) == 52
 
 
+def test_the_lists_of_an_answer_are_bounded(given: Given) -> None:
+    given.answer.table(pd.DataFrame({"brackets": ["[{" * 5000] * 100, "lists": [[[]] * 5000] * 100}))
+    for _ in range(12):
+        given.answer.table(pd.DataFrame({"lists": [[[]] * 500] * 100}))
+    found = given.read()
+
+    assert [0 < len(table(found, at).rows) < 100 for at in range(13)] == [True] * 13
+
+
 def test_the_parts_of_an_answer_are_bounded(given: Given) -> None:
     for number in range(1000):
         given.answer.value(f"n{number}", number)

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 ANSWER_NAME: Final = "answer.json"
 MAX_BYTES: Final = 4 * 1024 * 1024
 """A longer document is not an answer."""
+# What a list or an object costs in memory and in Python's search for cycles, which holds up the event loop.
+_BRACKET_BYTES: Final = 32
 _MAX_ITEMS: Final = 1000
 _MAX_COLUMNS: Final = 5000
 _MAX_TITLE: Final = 300
@@ -55,6 +57,8 @@ def read_answer(document: bytes) -> Answer:
     """
     if len(document) > MAX_BYTES:
         _refuse(f"it has more than {MAX_BYTES // 1024**2} MiB")
+    if (document.count(b"[") + document.count(b"{")) * _BRACKET_BYTES > MAX_BYTES:
+        _refuse(f"it has more than {MAX_BYTES // _BRACKET_BYTES:,} lists and objects")
     parsed = _parsed(document)
     if not isinstance(parsed, dict):
         _refuse("it is not a JSON object")

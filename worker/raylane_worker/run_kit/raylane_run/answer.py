@@ -29,6 +29,7 @@ _INLINE_BYTES: Final = 1024 * 1024
 _SMALL_BYTES: Final = 64 * 1024
 # The worker reads no more.
 _MAX_BYTES: Final = 3 * 1024 * 1024
+_BRACKET_BYTES: Final = 32
 _MAX_ITEMS: Final = 1000
 _VALUE_BYTES: Final = 64 * 1024
 _TITLE_CHARACTERS: Final = 300
@@ -175,7 +176,7 @@ class Answer:
         found: list[list[Json]] = []
         taken = 0
         for row in rows.cells(_INLINE_ROWS):
-            size = len(json.dumps(row, ensure_ascii=False).encode()) + 2
+            size = _size(json.dumps(row, ensure_ascii=False))
             if taken + size > allowed:
                 break
             taken += size
@@ -194,7 +195,7 @@ class Answer:
         self._write_at_exit()
 
     def _grow(self, text: str) -> None:
-        size = len(text.encode()) + 2
+        size = _size(text)
         if self._bytes + size > _MAX_BYTES:
             limit = f"{_MAX_BYTES // 1024**2} MiB"
             raise ValueError(
@@ -224,6 +225,11 @@ class Answer:
     def _finish_at_exit(self) -> None:
         if not hasattr(sys, "last_type"):  # which is set if the script ends with an exception
             self.finish()
+
+
+def _size(text: str) -> int:
+    """Returns what a part of the answer counts: its bytes, and memory for each list and object."""
+    return len(text.encode()) + 2 + (text.count("[") + text.count("{")) * _BRACKET_BYTES
 
 
 def _single(name: str, x: Any) -> Any:
