@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.ipc
 
-from .answer_rows import Rows, arrow_rows
+from .answer_rows import Rows, arrow_rows, joined
+from .cells import has_plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,6 +43,16 @@ def _empty(data: Any, names: Sequence[str]) -> pa.Table:
     return pa.schema(list(known.items())).empty_table()
 
 
+def _plain_block(block: pa.Table) -> pa.Table:
+    """Returns the block without what only concerns its storage, which may differ from block to block."""
+    columns = [
+        # A column without a value takes the type that it has in other blocks.
+        joined(column) if has_plain(column.type) and not pa.types.is_null(column.type) else column
+        for column in block.columns
+    ]
+    return pa.table(columns, names=block.column_names)
+
+
 class _Blocks:
     """Blocks of a dataset, in memory or, if they are many, in files, which Arrow maps into memory."""
 
@@ -56,6 +67,7 @@ class _Blocks:
     def add(self, block: pa.Table) -> None:
         if not block.num_rows:
             return
+        block = _plain_block(block)
         self.rows += block.num_rows
         self._bytes += block.nbytes
         self._waiting.append(block)

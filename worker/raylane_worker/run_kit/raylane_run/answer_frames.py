@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from .answer_objects import object_type
-from .answer_rows import Column, Rows, object_column, unique_names
+from .answer_rows import Column, Rows, joined, object_column, unique_names
 from .cells import cell_type, plain
 
 _DAY_S = 86_400
@@ -88,17 +88,10 @@ def _extension_column(name: str, series: Any) -> Column:
             found = pa.array(values[start:stop], from_pandas=True)
         except UnicodeEncodeError:  # half a character
             return object_type([""]).array(list(values[start:stop]))
-        return _whole(found)
+        return joined(found) if isinstance(found, pa.ChunkedArray) else plain(found)
 
     kind = array(0, 0).type
     return Column(name, cell_type(kind), kind, array)
-
-
-def _whole(values: Any) -> pa.Array:
-    if isinstance(values, pa.ChunkedArray):
-        chunks = [plain(chunk) for chunk in values.chunks]
-        return pa.concat_arrays(chunks) if chunks else plain(pa.array([], values.type))
-    return plain(values)
 
 
 def _categories(name: str, series: Any) -> Column:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 
 from .answer_objects import object_type
-from .cells import Json, cell_type, check_depth, depth, plain, to_cells, type_name, whole_text
+from .cells import Json, cell_type, check_depth, depth, has_plain, plain, to_cells, type_name, whole_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -116,30 +116,24 @@ def object_column(name: str, values: Sequence[Any]) -> Column:
     return Column(name, kind.cells, kind.arrow, lambda start, stop: kind.array(values[start:stop]))
 
 
+def joined(values: pa.ChunkedArray) -> pa.Array:
+    """Returns the plain values as one array. Each chunk may have a dictionary of its own."""
+    chunks = [plain(chunk) for chunk in values.chunks]
+    if len(chunks) == 1:
+        return chunks[0]
+    return pa.concat_arrays(chunks) if chunks else plain(pa.array([], values.type))
+
+
 def _arrow_column(name: str, values: pa.ChunkedArray) -> Column:
-    if not _has_plain(values.type):
+    if not has_plain(values.type):
         return object_column(name, values.to_pylist())
     check_depth(name, depth(values.type))
 
     def array(start: int, stop: int) -> pa.Array:
-        chunks = values.slice(start, stop - start).chunks
-        if len(chunks) == 1:
-            return plain(chunks[0])
-        # Chunks of a dictionary may have different ones.
-        found = [plain(chunk) for chunk in chunks]
-        return pa.concat_arrays(found) if found else plain(pa.array([], values.type))
+        return joined(values.slice(start, stop - start))
 
     example = array(0, 0)
     return Column(name, cell_type(example.type), example.type, array)
-
-
-def _has_plain(kind: pa.DataType) -> bool:
-    """Returns whether Arrow can convert the values of this type. The others are converted one by one."""
-    try:
-        plain(pa.nulls(0, kind))
-    except (ValueError, pa.ArrowNotImplementedError):
-        return False
-    return getattr(kind, "extension_name", "") != "ray.data.arrow_pickled_object"
 
 
 def _other_rows(data: Any) -> Rows:

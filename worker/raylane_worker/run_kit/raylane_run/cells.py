@@ -258,7 +258,22 @@ def _without_extension(values: pa.Array) -> pa.Array:
         return values.cast(pa.bool_())
     if name == "arrow.uuid":
         return pa.array([None if one is None else str(one) for one in values.to_pylist()], pa.string())
+    if (shape := getattr(values.type, "shape", None)) and not values.null_count:
+        inner = values.storage.flatten()
+        for length in reversed(shape):
+            inner = pa.FixedSizeListArray.from_arrays(inner, length)
+        return inner
     return plain(values.storage)
+
+
+def has_plain(kind: pa.DataType) -> bool:
+    """Returns whether `plain` takes values of this type. Those of others are converted one by one."""
+    try:
+        plain(pa.nulls(0, kind))
+    except (ValueError, pa.ArrowNotImplementedError):
+        return False
+    name = getattr(kind, "extension_name", "")
+    return name != "ray.data.arrow_pickled_object" and "variable_shaped" not in name
 
 
 def _split(count: int, per_s: int) -> tuple[int, int]:
