@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from raylane.testing.memory.worker import MemoryWorker
 from raylane_common.wire.answer import Answer, AnswerFile
+from raylane_common.wire.jobs import JobRecord, JobStatus
 from raylane_worker.data.layout import run_prefix
 from tests.helpers.aws import s3
 from tests.unit.producer.samples import GENERATED, RUN
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-    from raylane import Producer
     from raylane_common.wire.answer import AnswerItem
     from tests.helpers.door import Door
 
@@ -44,18 +44,26 @@ async def answered(
     return job.id
 
 
-async def forged(producer: Producer, redis: Redis, *items: AnswerItem, session_id: str = "ada") -> str:
-    """Makes a job with these items as its answer, whatever they say."""
-    job = await producer.generate("?", session_id=session_id, execute=True)
-    await end(redis, job.id, *items)
-    return job.id
-
-
 async def end(redis: Redis, job_id: str, *items: AnswerItem) -> None:
     """Ends the job with an answer, as a worker does."""
     run = RUN.model_copy(update={"submission_id": run_of(job_id)})
     result = GENERATED.model_copy(update={"run": run, "answer": Answer(items=items)})
     await MemoryWorker(redis).end(job_id, result)
+
+
+def answer_record(job_id: str, *items: AnswerItem, session_id: str | None = "ada") -> JobRecord:
+    """Returns the record of a job that has succeeded with these items as its answer."""
+    run = RUN.model_copy(update={"submission_id": run_of(job_id)})
+    return JobRecord(
+        id=job_id,
+        v=1,
+        kind="generate",
+        lane="generate",
+        session_id=session_id,
+        status=JobStatus.SUCCEEDED,
+        enqueued_at=1,
+        result=GENERATED.model_copy(update={"run": run, "answer": Answer(items=items)}),
+    )
 
 
 def file_of(name: str, s3_uri: str, size_bytes: int = 0) -> AnswerFile:

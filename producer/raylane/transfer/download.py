@@ -13,7 +13,7 @@ from raylane_common.settings import load_settings
 from raylane_common.wire.upload import SignedFilesResult, SignFilesRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from raylane.options import Enqueuer
@@ -37,12 +37,10 @@ class Downloader:
         """Writes the file `name` of the job's answer to a path or an open file. Returns the path.
 
         Raises the job's own error, `WaitTimeout` if the job has not ended or no worker signs the address,
-        `JobNotFound`, `InvalidRequest`, `DiskFull`, and what `Receiving.run` raises.
+        `JobNotFound`, `InvalidRequest`, `DiskFull`, and what `receive` raises.
         """
-        from raylane.transfer.receiving import Receiving  # with aiohttp, which small uploads do not need
-
         record = await self._queue.wait(job_id, 0)
-        if record.error is not None:
+        if record.result is None and record.error is not None:
             raise RaylaneError.from_info(record.error)
         file = record.answer_file(name)
         if record.session_id is None:
@@ -52,14 +50,31 @@ class Downloader:
         async def sign() -> SignedFilesResult:
             return await ask(self._jobs, request, SignedFilesResult, timeout_s=self._settings.start_timeout_s)
 
-        opened = await in_thread(received, to, file.name)
-        try:
-            await Receiving(opened, sign, self._settings, progress).run()
-            await in_thread(opened.publish)
-        finally:
-            await in_thread(opened.close)
-        return opened.path
+        return await receive(to, file.name, sign, self._settings, progress)
 
     @cached_property
     def _settings(self) -> UploadSettings:
         return (self._given_settings or load_settings()).uploads
+
+
+async def receive(
+    to: object,
+    name: str,
+    sign: Callable[[], Awaitable[SignedFilesResult]],
+    settings: UploadSettings,
+    progress: Callable[[DownloadProgress], None] | None = None,
+) -> Path | None:
+    """Writes a file to a path or an open file; returns the path. `sign` asks for its address.
+
+    Raises what `Receiving.run` raises, and `InvalidRequest` before it asks if the file cannot be written.
+    """
+    from raylane.transfer.receiving import Receiving  # with aiohttp, which small uploads do not need
+
+    # Not in a thread: a cancelled task would not get the file that it has to close.
+    opened = received(to, name)
+    try:
+        await Receiving(opened, sign, settings, progress).run()
+        await in_thread(opened.publish)
+    finally:
+        await in_thread(opened.close)
+    return opened.path

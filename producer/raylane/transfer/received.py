@@ -173,16 +173,23 @@ class _OpenFile:
 
     def write(self, data: bytes) -> None:
         """See `Received`. A broken pipe is raised as it is."""
-        rest = memoryview(data)
+        rest = data
         try:
             while rest:
-                written = self._opened.write(rest)
-                # What is not like the files of Python may say nothing, and has taken all.
-                rest = rest[len(rest) if written is None else written :]
+                rest = rest[self._write_some(rest) :]
         except BrokenPipeError:
             raise
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, TypeError) as error:
             raise _cannot_write(None, error) from error
+
+    def _write_some(self, data: bytes) -> int:
+        """Returns how many bytes the file has taken. Anything else than a file may say nothing, and has taken all."""
+        taken = cast("int | None", self._opened.write(data))
+        if taken is None and not isinstance(self._opened, io.RawIOBase):
+            return len(data)
+        if not taken:
+            raise ValueError("it takes no more bytes")
+        return taken
 
     def publish(self) -> None:
         """The caller closes the file."""
@@ -202,7 +209,7 @@ def _unfinished_name() -> str:
     return _UNFINISHED.format(secrets.token_hex(8))
 
 
-def _cannot_write(path: Path | None, error: OSError | ValueError) -> DiskFull | InvalidRequest:
+def _cannot_write(path: Path | None, error: OSError | ValueError | TypeError) -> DiskFull | InvalidRequest:
     # Quoted, because a name may contain bytes that are not text and cannot be printed.
     name = "the open file" if path is None else repr(str(path))
     reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
