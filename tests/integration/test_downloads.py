@@ -7,14 +7,19 @@ import io
 import os
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from typer.testing import CliRunner
 
 from raylane import DownloadProgress, Producer
+from raylane.cli.app import app
 from raylane.options import new_job
 from raylane.testing.memory.worker import MemoryWorker
 from raylane_common.errors import AnswerFileGone, InvalidRequest, JobNotFound, NotUnderstood, WaitTimeout
 from raylane_common.settings import Settings
-from raylane_common.wire.answer import AnswerTable
+from raylane_common.wire.answer import AnswerColumn, AnswerFile, AnswerTable
+from raylane_common.wire.names import CellType
 from raylane_common.wire.upload import SignedFilesResult, SignFilesRequest
 from tests.helpers.answered import answered, delete, end, file_of, key_of, put
 from tests.helpers.aws import own_bucket
@@ -56,14 +61,37 @@ async def test_files_of_an_answer_arrive_byte_for_byte(door: Door, redis: Redis,
     assert [entry.action for entry in await door.producer.history("ada")] == ["generate"], "no download is in it"
 
 
-async def test_the_file_of_a_long_table_is_found_by_its_name(door: Door, redis: Redis, tmp_path: Path) -> None:
+async def test_the_command_line_writes_all_rows_of_a_long_table(
+    door: Door, redis: Redis, valkey: EmbeddedValkey, tmp_path: Path
+) -> None:
+    rows, written = [(number, f"row {number}") for number in range(40_000)], io.BytesIO()
+    pq.write_table(pa.table({"n": [n for n, _ in rows], "text": [text for _, text in rows]}), written)
+    parquet = written.getvalue()
     job = await door.producer.generate("?", session_id="ada", execute=True)
     key = key_of(job.id, "table-1.parquet")
-    await put(door, key, b"rows")
-    file = file_of("table-1.parquet", f"s3://{door.bucket}/{key}", 4)
-    await end(redis, job.id, AnswerTable(columns=(), rows=(), total_rows=5000, file=file))
-    path = await door.producer.download(job.id, "table-1.parquet", tmp_path)
-    assert path.read_bytes() == b"rows"
+    await put(door, key, parquet)
+    columns = (AnswerColumn(name="n", type=CellType.INTEGER), AnswerColumn(name="text", type=CellType.STRING))
+    file = AnswerFile(
+        name="table-1.parquet",
+        s3_uri=f"s3://{door.bucket}/{key}",
+        rows=len(rows),
+        columns=columns,
+        size_bytes=len(parquet),
+    )
+    await end(redis, job.id, AnswerTable(columns=columns, rows=tuple(rows[:2]), total_rows=len(rows), file=file))
+    lines = ["n,text", *(f"{number},row {number}" for number, _ in rows)]
+    for arguments in (["--csv", "all.csv", "--parquet", "all.parquet"], ["--files", "."], ["--csv", "-"]):
+        shown = await asyncio.to_thread(
+            CliRunner().invoke,
+            app,
+            ["result", job.id, *(str(tmp_path / each) if each[0] != "-" else each for each in arguments)],
+            env={"RAYLANE_REDIS__URL": valkey.url},
+        )
+        assert shown.exit_code == 0, shown.output
+    assert shown.stdout.splitlines() == lines
+    assert (tmp_path / "all.csv").read_text(encoding="utf-8").splitlines() == lines
+    assert (tmp_path / "all.parquet").read_bytes() == (tmp_path / "table-1.parquet").read_bytes() == parquet
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["all.csv", "all.parquet", "table-1.parquet"]
 
 
 async def test_a_file_that_is_no_longer_there_says_what_to_do(door: Door, redis: Redis, tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ async def save_file(producer: Producer, job_id: str, name: str, to: Path, termin
 
     Raises what `Producer.download` raises.
     """
-    with _shown(terminal, name) as progress:
+    with shown(terminal, name) as progress:
         return await producer.download(job_id, name, to, progress=progress)
 
 
@@ -68,7 +68,7 @@ async def save_csv(producer: Producer, job_id: str, table: AnswerTable, to: Path
         else:
             # Without a name, so that nothing is left of it, and where the result needs room as well.
             with tempfile.TemporaryFile(dir=file.path.parent) as parquet:
-                with _shown(terminal, table.file.name) as progress:
+                with shown(terminal, table.file.name) as progress:
                     await producer.download(job_id, table.file.name, parquet, progress=progress)
                 await _write_rows(rows_of(parquet, table.file), table.total_rows, file, terminal)
     return file.path
@@ -106,7 +106,7 @@ async def _writing(to: Path, name: str) -> AsyncIterator[NewFile]:
 
 
 @contextmanager
-def _shown(terminal: Terminal, name: str) -> Iterator[Callable[[DownloadProgress], None]]:
+def shown(terminal: Terminal, name: str) -> Iterator[Callable[[DownloadProgress], None]]:
     """Yields the function to call with each progress. At the end of a large download, prints how long it took."""
     received: DownloadProgress | None = None
     began_s = shown_s = time.monotonic()
@@ -117,15 +117,15 @@ def _shown(terminal: Terminal, name: str) -> Iterator[Callable[[DownloadProgress
             received, now_s = progress, time.monotonic()
             if now_s - shown_s >= _EVERY_S:
                 shown_s = now_s
-                show(f"receiving {_progress_text(name, progress, now_s - began_s)}")
+                show(f"receiving {progress_text(name, progress, now_s - began_s)}")
 
         yield note
     if received is not None and received.total_bytes >= _MIB:
         took_s = time.monotonic() - began_s
-        terminal.note(f"received {_progress_text(name, received, took_s)}, in {took_s:.1f} s")
+        terminal.note(f"received {progress_text(name, received, took_s)}, in {took_s:.1f} s")
 
 
-def _progress_text(name: str, progress: DownloadProgress, took_s: float) -> str:
+def progress_text(name: str, progress: DownloadProgress, took_s: float) -> str:
     """Returns how much has come and how fast, such as "table-1.parquet: 12.0 of 40.2 MiB, 85 MiB/s"."""
     unit, unit_name = (2**30, "GiB") if progress.total_bytes >= 2**30 else (_MIB, "MiB")
     rate = f", {progress.received_bytes / took_s / _MIB:.0f} MiB/s" if took_s > 0 else ""
