@@ -105,3 +105,11 @@ def test_a_ray_without_a_switch_for_plain_pandas_ends_the_run(directory: Path) -
     ran = run(directory, f"import ray\nray.__version__ = '2.56.0'\n{READ}")
     assert (ran.returncode, ran.stdout) == (1, "")
     assert ran.stderr.endswith("upgrade the cluster to 2.56.1 or newer\n")
+
+
+def test_everything_that_was_printed_arrives_and_no_thread_is_waited_for(directory: Path) -> None:
+    waiting = "import threading\nthreading.Thread(target=threading.Event().wait).start()\n"
+    code = f"{COUNT}{waiting}import sys\nsys.stderr.write('e')\nprint('x' * 100_000, end='')\n"
+    ran = run(directory, code, RAYLANE_OUTPUT_URI=str(directory / "out"))
+    assert (ran.stdout, ran.stderr, ran.returncode) == (f"ages: 1\n{'x' * 100_000}", "e", 0)
+    assert answer_of(directory)["items"]

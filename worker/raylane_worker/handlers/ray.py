@@ -106,12 +106,17 @@ async def _submit(request: RaySubmitRequest, ctx: JobContext) -> RaySubmitResult
             f"run {run.submission_id} failed with exit code {run.exit_code}; its output says why",
             details={"run": run.model_dump(mode="json")},
         )
-    return RaySubmitResult(run=run, answer=await collect_answer(run, ctx))
+    return RaySubmitResult(run=run, answer=await collect_answer(run, ctx) if _uses_kit(request) else None)
+
+
+def _uses_kit(request: RaySubmitRequest) -> bool:
+    """Returns whether the script can read sources and give an answer. Any other one needs neither S3 nor the catalog."""
+    return any(LAUNCHER in text for text in (request.code, *request.files.values()))
 
 
 async def _described_sources(request: RaySubmitRequest, ctx: JobContext) -> dict[str, str]:
     """Returns the files that describe the session's sources to the kit, if the script uses the kit."""
-    if ctx.record.session_id is None or not any(LAUNCHER in text for text in (request.code, *request.files.values())):
+    if ctx.record.session_id is None or not _uses_kit(request):
         return {}
     stored = await ctx.resources.sources.all(ctx.record.session_id)
     sources = [source for source in stored if not isinstance(source, OpaqueSource)]
