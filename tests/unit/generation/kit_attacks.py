@@ -12,7 +12,8 @@ SECRET: Final = "s3://raylane/sessions/s-2/csv/secret.csv"
 
 def script(body: str) -> str:
     """A script that is accepted without the body."""
-    start = "import functools\nimport operator\nimport raylane_run\nfrom raylane_run import answer, read, require_text"
+    imports = "import functools\nimport operator\nimport raylane_run"
+    start = f"{imports}\nfrom raylane_run import answer, note_missing_words, read, require_text"
     return f"{start}\ndata = read({LOCATION!r})\n{body}\nanswer.value('done', True)\n"
 
 
@@ -76,6 +77,7 @@ AS_VALUE: Final = (
     "x = read if data is None else None",
     "print(read)",
     "check = require_text",
+    "check = note_missing_words",
     "data.pipe(require_text, 'weather', 'rain')",
 )
 # What the kit's objects and modules hold.
@@ -253,5 +255,7 @@ ARGUMENTS: Final = (
     "require_text(data, 'weather', 'rain', file='x')",
     "require_text(data, **{'column': 'weather'})",
     "require_text(data)",
+    "note_missing_words(data, path='x')",
+    "note_missing_words()",
 )
 ATTACKS: Final = (*AS_VALUE, *INSIDE, *CHANGED, *ARGUMENTS)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from raylane_common.wire.generate import Finding
 
 HEAD = """import pandas as pd
-from raylane_run import answer, read, require_text
+from raylane_run import answer, note_missing_words, read, require_text
 df = read("s3://lake/sessions/ada/csv/weather.csv")
 sales = read("s3://lake/sessions/ada/csv/sales.csv")
 people = read("s3://lake/sessions/ada/csv/customers.csv")
@@ -144,6 +144,7 @@ KNOWN = {
     "dropped columns of a variable": ("cols = ['wind', 'date']", "d = df.drop(columns=cols)", "print(d['weather'])"),
     "a change in place": ("df.rename(columns={'wind': 'w'}, inplace=True)", "print(df['w'])"),
     "an index that is renamed": ("df.index.name = 'row'", draw("df", "row")),
+    "missing words": ("note_missing_words(df.assign(kind=df['weather']), 'kind', 'weather')", "note_missing_words(df)"),
     "texts": ("require_text(df.assign(kind=df['weather']), 'kind', 'rain')",),
     "a helper for any frame": (
         "def total(frame, key, value):",
@@ -217,6 +218,7 @@ MISSING = {
     "in frames one below the other": (("print(pd.concat([df, sales])['gust'])",), "gust"),
     "in resampling": (("print(df.resample('W', on='day')['wind'].mean())",), "day"),
     "of texts": (("require_text(df, 'kind', 'rain')",), "kind"),
+    "of missing words": (("note_missing_words(df, 'weather', 'kind')",), "kind"),
 }
 
 

@@ -1,4 +1,4 @@
-"""Checks how a script uses what the kit gives it: `answer` and its methods, `require_text`, and nothing that writes."""
+"""Checks how a script uses what the kit gives it besides `read`, and that nothing else writes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from raylane_common.wire.names import ChartKind
-from raylane_worker.generation.checks.allowed.kit_names import ANSWER, REQUIRE_TEXT
+from raylane_worker.generation.checks.allowed.kit_names import ANSWER, NOTE_MISSING_WORDS, REQUIRE_TEXT
 from raylane_worker.generation.checks.allowed.listing import listed
 from raylane_worker.generation.checks.script import AstScript, argument, finding_at, quote
 
@@ -46,6 +46,9 @@ _FUNCTIONS: Final = {
     ),
     f"{ANSWER}.file": _Parameters(("data", "name"), frozenset(), listed("data name"), 'answer.file(data, "name.csv")'),
     f"{ANSWER}.note": _Parameters(("text",), frozenset(), listed("text"), 'answer.note("text")'),
+    NOTE_MISSING_WORDS: _Parameters(
+        ("data",), frozenset(), listed("data"), 'note_missing_words(data, "city", "name")', takes_more=True
+    ),
     REQUIRE_TEXT: _Parameters(
         ("data", "column"),
         listed("contains"),

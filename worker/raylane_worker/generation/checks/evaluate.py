@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from raylane_common.wire.names import Engine
-from raylane_worker.generation.checks.allowed.kit_names import ANSWER, READ, REQUIRE_TEXT
+from raylane_worker.generation.checks.allowed.kit_names import ANSWER, NOTE_MISSING_WORDS, READ, REQUIRE_TEXT
 from raylane_worker.generation.checks.allowed.modules import is_of_ray
 from raylane_worker.generation.checks.cluster import problem_of_frame_method, problem_of_method
 from raylane_worker.generation.checks.datasets import Arguments, Effect, aggregate, of_dataset, of_grouped
@@ -317,6 +317,9 @@ class Evaluator(ABC):
     def _call_imported(self, origin: str, call: ast.Call, arguments: Arguments) -> Value:
         if origin == READ:
             return self._read_source(call)
+        if origin == NOTE_MISSING_WORDS:
+            self._check_columns(arguments.get(0, "data"), arguments.positional[1:])
+            return None
         if origin in _NAME_COLUMNS:
             self._check_named(origin, arguments)
             return None
@@ -350,12 +353,13 @@ class Evaluator(ABC):
     def _check_named(self, origin: str, arguments: Arguments) -> None:
         """Checks the columns that a chart or `require_text` names, if those of its data are known."""
         position, places = _NAME_COLUMNS[origin]
-        data = arguments.get(position, "data")
+        self._check_columns(arguments.get(position, "data"), [arguments.get(place, name) for place, name in places])
+
+    def _check_columns(self, data: Value, named: Sequence[Value]) -> None:
         columns = (
-            data.names if isinstance(data, Labelled) else data.columns if isinstance(data, Keyed | Dataset) else None
+            data.columns if isinstance(data, Dataset) else data.names if isinstance(data, Keyed | Labelled) else None
         )
         if columns is not None:
-            named = [arguments.get(place, name) for place, name in places]
             is_key = not isinstance(data, Dataset)
             self._read([one for one in named if isinstance(one, Text)], columns, is_key=is_key)
 

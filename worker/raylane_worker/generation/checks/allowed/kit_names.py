@@ -6,9 +6,10 @@ from typing import Final
 
 from raylane_worker.generation.checks.allowed.listing import listed
 
-KIT: Final = {"raylane_run": "answer read require_text"}
+KIT: Final = {"raylane_run": "answer note_missing_words read require_text"}
 READ: Final = "raylane_run.read"
 REQUIRE_TEXT: Final = "raylane_run.require_text"
+NOTE_MISSING_WORDS: Final = "raylane_run.note_missing_words"
 ANSWER: Final = "raylane_run.answer"
 # What gives a part of the answer. `note` only explains it.
 GIVES: Final = listed("chart file table value")
