@@ -82,6 +82,20 @@ CASES: Final[dict[str, tuple[str, Sequence[Source]]]] = {
         _script(*[f"ds = {READ}"] * 400),
         [*(csv_source(f"{number}.csv") for number in range(2_000)), WEATHER],
     ),
+    "merges of wide frames": (
+        _script(
+            "import pandas as pd", "x = ds.to_pandas()", *["x = x.merge(x, on='number 7')", "y = pd.merge(x, x)"] * 200
+        ),
+        _wide(10_000, "number {}"),
+    ),
+    "frames below wide frames": (
+        _script("import pandas as pd", "x = ds.to_pandas()", *[f"y = pd.concat([{'x, ' * 20}])"] * 100),
+        _wide(10_000, "number {}"),
+    ),
+    "groups of a wide frame": (
+        _script("x = ds.to_pandas()", *["x = x.groupby('number 7').mean().reset_index().assign(a=1)"] * 300),
+        _wide(10_000, "number {}"),
+    ),
     "charts in charts": (
         _script(f"x = {_nested('answer.chart(', ','.join(['1'] * 4_000), ')', 90)}"),
         [WEATHER],

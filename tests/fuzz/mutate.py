@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from raylane_common.wire.reading import SerDe, TableReading
 from raylane_common.wire.sources import ColumnType
+from tests.unit.generation import local_corpus
 from tests.unit.generation.schemas import ORDERS, WEATHER, column, csv_source, table_source
 
 if TYPE_CHECKING:
@@ -337,6 +338,7 @@ _READ: Final[tuple[Source, ...]] = (
     ORDERS,
     csv_source(s3_uri="s3://raylane/sessions/s1/csv/seattle-weather.csv"),
     *(csv_source(name, s3_uri=f"s3://raylane/sessions/s/csv/{name}") for name in ("sales.csv", "customers.csv")),
+    *local_corpus.SOURCES,
 )
 
 

@@ -19,6 +19,7 @@ from raylane_worker.generation.template.generator import write
 from raylane_worker.generation.verify import verify
 from tests.fuzz import hostile
 from tests.fuzz.mutate import ZOO, mutated, sources
+from tests.unit.generation import kit_attacks, local_corpus
 from tests.unit.generation.attack_corpus import ATTACKS
 from tests.unit.generation.schemas import WEATHER
 from tests.unit.generation.translated import translated
@@ -122,7 +123,9 @@ def seeds() -> Iterator[str]:
     yield from (attack.code for attack in ATTACKS)
     for corpus in sorted((Path(__file__).parents[1] / "corpus").glob("good*.json")):
         yield from (translated(entry["code"]) for entry in json.loads(corpus.read_text("utf-8")))
-    yield from (write(prompt, [WEATHER]).code for prompt in _PROMPTS)
+    yield from local_corpus.SCRIPTS.values()
+    yield from map(kit_attacks.script, kit_attacks.ATTACKS)
+    yield from (write(prompt, [WEATHER], engine=engine).code for prompt in _PROMPTS for engine in Engine)
     yield from [ZOO] * 20
     yield from (code for code, _ in hostile.CASES.values() if len(code) < 5_000)
 

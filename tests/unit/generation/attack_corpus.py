@@ -56,6 +56,12 @@ ACCEPTED: Final[dict[str, str]] = json.loads((_CORPUS / "accepted_attacks.json")
 KNOWN_LIMITS: Final = frozenset({"argument-series-label-added"})
 
 
+def local_code(attack: Attack) -> str:
+    """Returns the script of an attack without the start of Ray, and with frames, where it has datasets."""
+    code = attack.code.replace("import ray\n", "", 1).replace("ray.init()\n", "", 1)
+    return code.replace(".to_pandas()", "")
+
+
 def by_family() -> dict[str, list[Attack]]:
     """Returns the attacks of each family."""
     families: defaultdict[str, list[Attack]] = defaultdict(list)

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from raylane_common.wire.names import Engine
 from raylane_worker.generation.verify import verify
 from tests.helpers.profiles import by_profile, seed
-from tests.unit.generation.attack_corpus import ACCEPTED, ATTACKS, KNOWN_LIMITS, SOURCES, by_family
+from tests.unit.generation.attack_corpus import ACCEPTED, ATTACKS, KNOWN_LIMITS, SOURCES, by_family, local_code
 
 if TYPE_CHECKING:
     from tests.unit.generation.attack_corpus import Attack
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
 def test_no_attack_of_a_family_is_accepted_without_a_reason(attacks: list[Attack]) -> None:
     accepted = {attack.name for attack in attacks if not verify(attack.code, SOURCES)}
     assert accepted == {attack.name for attack in attacks if attack.name in ACCEPTED}
+
+
+def test_no_attack_is_accepted_for_the_local_engine_that_is_refused_for_the_other() -> None:
+    accepted = {attack.name for attack in ATTACKS if not verify(local_code(attack), SOURCES, Engine.LOCAL)}
+    assert accepted - ACCEPTED.keys() == {"del-global"}  # which deletes the name of Ray, that is not there any more
 
 
 def test_no_accepted_attack_reached_what_it_was_after_when_it_ran() -> None:

@@ -200,6 +200,10 @@ FOUND: dict[str, tuple[str, str]] = {
     "an unknown chart": ("chart_kind", script("answer.chart('area', data=ds, x='date', y='wind')")),
     "a chart by a variable": ("chart_kind", script("for k in ['bar']:\n    answer.chart(k, data=ds, x='date')")),
     "a chart without y": ("answer_argument", script("answer.chart('pie', data=ds, x='weather')")),
+    "a chart of several columns": (
+        "answer_argument",
+        script("answer.chart('line', data=ds, x='date', y=['temp_min', 'temp_max'])"),
+    ),
     "a histogram with y": ("answer_argument", script("answer.chart('histogram', data=ds, x='wind', y='wind')")),
     "a box without y": ("answer_argument", script("answer.chart('box', data=ds, x='weather')")),
     "an unknown column of a chart": ("unknown_column", script("answer.chart('bar', data=ds, x='date', y='winds')")),
@@ -276,6 +280,14 @@ def test_the_finding_about_another_reader_says_what_to_write_instead(call: str, 
     (finding,) = verify(code, [ORDERS, WEATHER])
     assert (finding.rule, finding.line) == ("reader_not_allowed", 6)
     assert f"; use read({LOCATION!r}), with 'from raylane_run import answer, read'" in finding.message
+
+
+@pytest.mark.parametrize(
+    "line", ["ds.write_parquet('s3://b/x')", "ds.to_pandas().to_csv('x.csv')", "ds.to_pandas().to_parquet('x')"]
+)
+def test_the_finding_about_a_writer_names_what_gives_a_file(line: str) -> None:
+    (finding,) = verify(script(line), [WEATHER])
+    assert "use answer.file(data, " in finding.message
 
 
 def test_a_script_that_only_prints_is_told_how_to_answer() -> None:

@@ -118,6 +118,12 @@ def _check_literals(call: ast.Call, origin: str, locations: Locations) -> Iterat
             what = "must be a literal" if kind is None else f"cannot be {quote(kind)}"
             yield finding_at("chart_kind", call, f"the kind of a chart {what}; write one of {_KINDS}")
             return
+        for axis in ("x", "y", "color"):
+            if isinstance(_axis(call, axis), ast.List | ast.Tuple | ast.Set | ast.Dict):
+                message = (
+                    f"{axis} of a chart is the name of one column; bring several into rows with melt, and use color"
+                )
+                yield finding_at("answer_argument", call, message)
         needed, useless = _AXES.get(ChartKind(kind), _X_AND_Y)
         for axis in needed:
             if not _is_given(call, axis):
@@ -138,6 +144,10 @@ def _check_literals(call: ast.Call, origin: str, locations: Locations) -> Iterat
             yield finding_at("file_name", call, message)
 
 
+def _axis(call: ast.Call, axis: str) -> ast.expr | None:
+    return argument(call, _FUNCTIONS[f"{ANSWER}.chart"].names.index(axis), axis)
+
+
 def _is_given(call: ast.Call, axis: str) -> bool:
-    node = argument(call, _FUNCTIONS[f"{ANSWER}.chart"].names.index(axis), axis)
+    node = _axis(call, axis)
     return node is not None and not (isinstance(node, ast.Constant) and node.value is None)

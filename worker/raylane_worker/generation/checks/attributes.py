@@ -80,6 +80,9 @@ class Attributes:
         """Returns what is wrong with reading or setting the attribute at this place; None if nothing is."""
         if node.attr in _SETTINGS_SET and self._has_settings and not isinstance(node.ctx, ast.Load):
             return f".{node.attr} of Ray's settings may not be set; use another name"
+        parent = self.script.parents.get(node)
+        if node.attr.startswith("write_") and isinstance(parent, ast.Call) and parent.func is node:
+            return None  # which has a finding of its own
         return None if self._is_own_private(node) else self.problem_of(node.attr)
 
     def _is_own_private(self, node: ast.Attribute) -> bool:

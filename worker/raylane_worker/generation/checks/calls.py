@@ -228,8 +228,8 @@ def _check_method(script: AstScript, bindings: Bindings, call: ast.Call) -> Iter
     if (allowed := TEXT_METHODS.get(method)) is not None:
         if call.args or any(one.arg not in allowed for one in call.keywords):
             message = (
-                f".{method}() may write a file; call it without a path and print the text, with no arguments but "
-                f"{', '.join(sorted(allowed))}, by name"
+                f".{method}() may write a file; use answer.file(data, 'name.csv') or answer.table(data), or call it "
+                f"without a path, with no arguments but {', '.join(sorted(allowed))}, by name"
             )
             yield finding_at("method_not_allowed", call, message)
     elif method == "from_arrays" and origin not in _MAY_BE_BUILT_FROM_ARRAYS:

@@ -31,7 +31,7 @@ MISSING_PACKAGES: Final = (
     "torch",
 )
 
-_AS_TEXT: Final = "print(frame.to_string(index=False))"
+_AS_TEXT: Final = "use answer.table(frame)"
 # Methods that need a package for any arguments: (package, what to do instead). Plots and others are not allowed at all.
 _METHODS: Final = {"to_latex": ("jinja2", _AS_TEXT), "to_markdown": ("tabulate", _AS_TEXT)}
 # The same for methods of a dataset, whose names mean something else on other objects.

@@ -418,6 +418,7 @@ class Evaluator(ABC):
             self.call_function(function, Arguments([effect.given], {}, False))
         if effect.is_unbounded:
             self.found.unbounded.append(call)
+        self.step(_width(effect.result) // _COLUMNS_PER_STEP)
         return effect.result
 
     def _read(self, names: Sequence[Text], columns: frozenset[str], *, is_key: bool = False) -> None:

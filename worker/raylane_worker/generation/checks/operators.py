@@ -155,7 +155,7 @@ def _check_aggregate(call: ast.Call, name: str, marks: Marks) -> Iterator[Findin
 
 def _check_method(call: ast.Call, method: str) -> Iterator[Finding]:
     if method == "round" and (call.args or call.keywords):
-        message = "round() of an expression has no argument; round the number when you print it"
+        message = "round() of an expression has no argument; round the number that you answer"
         yield finding_at(FAILS, call, message)
     elif method == "cast" and _is_plain_type(argument(call, 0, "target_type")):
         message = "cast takes a DataType; write .cast(DataType.float64()) with DataType from ray.data.datatype"

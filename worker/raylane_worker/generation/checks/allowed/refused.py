@@ -7,11 +7,11 @@ from typing import Final
 _USE_COLUMN: Final = "; for a column or a field of this name write x['{name}'], or choose another name"
 
 _REASONS: Final = {
-    "writes a file; print the result instead": """
+    "writes a file; use answer.file(data, 'name.parquet')": """
         dump dumps savefig to_clipboard to_excel to_feather to_gbq to_hdf to_iceberg to_orc to_parquet
         to_pickle to_sql to_stata to_typst to_xml tofile write_table""",
     "runs text as code; use an expression or a boolean mask": "eval query",
-    "needs a package that the cluster does not have; print numbers instead": """
+    "needs a package that the cluster does not have; use answer.chart(kind, data=…, x=…, y=…)": """
         boxplot hist online plot sparse style to_cudf_type to_xarray""",
     "leaves the data of this run; use take(), iter_rows(), iter_batches() or to_pandas()": """
         deserialize_lineage get_internal_block_refs has_serializable_lineage iter_internal_ref_bundles
@@ -24,7 +24,7 @@ _REASONS: Final = {
         from_dlpack from_ray_exception from_storage from_substrait get_context getfield handlers makeRecord manager
         memory_manager mro obj owner_address redis_shard_hash removeFilter removeHandler resolved_filesystem
         set_state setfield tensor_transport to_device to_reader to_substrait to_tensor with_metadata wrap_array""",
-    "reaches the code or the variables of other functions; return or print the value itself": """
+    "reaches the code or the variables of other functions; return the value itself": """
         ag_await ag_code ag_frame ag_running ag_suspended co_argcount co_cellvars co_code co_consts
         co_filename co_firstlineno co_flags co_freevars co_kwonlyargcount co_lines co_lnotab co_name
         co_names co_nlocals co_positions co_posonlyargcount co_qualname co_stacksize co_varnames cr_await
