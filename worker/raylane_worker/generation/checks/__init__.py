@@ -1,6 +1,6 @@
 """The static checks that code must pass before it may run. See docs/decisions/0004.
 
-- `script` parses a script. `compiles` and `structure` check it as a whole: whether it is Python, starts Ray at most once
+- `script` parses a script. `compiles` and `structure` check it as a whole: that it is Python, starts Ray at most once,
   and gives an answer.
 - `reading` checks what it reads, with `locations` and `other_readers`; `answering` what it gives to the kit; `literals`
   that no text is a credential (decisions 24 and 38).

@@ -1,4 +1,7 @@
-"""Checks how a script uses what the kit gives it besides `read`, and that nothing else writes."""
+"""Checks how a script uses what the kit gives it besides `read`, and that nothing else writes.
+
+See docs/decisions/0038.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """What pandas' methods of frames, groups and series need and give: the columns that they read and those that they make.
 
 The columns of a result are all that it may have, and names of its index are among them. So a column that is not there
-surely is missing, and one that is there may be.
+surely is missing, and one that is there may be. See docs/decisions/0038.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Checks that a script reads only the session's sources, with `read` of the kit, by literal locations."""
+"""Checks that a script reads only the session's sources, with `read` of the kit, by literal locations.
+
+See docs/decisions/0038.
+"""
 
 from __future__ import annotations
 
