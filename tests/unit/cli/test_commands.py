@@ -126,9 +126,25 @@ async def test_run_shows_the_warnings_about_the_file(cli: Cli, worker: ScriptedW
     assert "warning: odd quotes" in ran.stderr
 
 
-async def test_run_uploads_generates_and_shows_code_endpoint_and_output(
-    cli: Cli, worker: ScriptedWorker, csv: str
-) -> None:
+SHOWN = [
+    "city | mean(temp)",
+    "-----+-----------",
+    "Oslo |          3",
+    "(1 row)",
+    "",
+    "rows: 1",
+    "",
+    "note: One row has no city.",
+    "",
+    "read as: mean of temp",
+    "written by template (engine local, version 1, run rl-gen-1, 3.1 s on Ray)",
+]
+CODE = ["", "--- code", "print('mean')"]
+LOG = ["", "--- rl-gen-1: SUCCEEDED on public, exit code 0", "mean 3.0"]
+BARS = ["mean(temp) by city", f"Oslo | {'█' * 91} 3"]
+
+
+async def test_run_uploads_generates_and_shows_the_answer(cli: Cli, worker: ScriptedWorker, csv: str) -> None:
     worker.outcomes |= {"upload": UPLOADED, "generate": GENERATED}
     ran = await cli("run", csv, "mean of temp", "--job-id", "mine", RAYLANE_SESSION="s1")
     assert ran.exit_code == 0, ran.output
@@ -136,16 +152,8 @@ async def test_run_uploads_generates_and_shows_code_endpoint_and_output(
     assert (uploading.id, uploading.session_id) == ("mine-upload", "s1")
     assert (generating.id, generating.session_id) == ("mine", "s1")
     assert (generating.payload["prompt"], generating.payload["execute"]) == ("mean of temp", True)
-    assert ran.stdout.splitlines() == [
-        "read as: mean of temp",
-        "written by: template, version 1",
-        "",
-        "--- code",
-        "print('mean')",
-        "",
-        "--- rl-gen-1: SUCCEEDED on public, exit code 0",
-        "mean 3.0",
-    ]
+    assert ran.stdout.splitlines() == SHOWN
+    assert "the answer has a chart: raylane result mine --chart FILE.svg" in ran.stderr
 
 
 async def test_run_without_waiting_prints_the_id_of_the_generate_job(
@@ -253,8 +261,13 @@ async def test_status_result_and_follow_show_a_job(cli: Cli, worker: ScriptedWor
     status = await cli("status", "gen")
     facts = dict(line.split(maxsplit=1) for line in status.stdout.split("\n\n")[0].splitlines())
     assert (facts["job"], facts["session"], facts["status"], facts["attempt"]) == ("gen", "s1", "succeeded", "1 of 3")
-    assert "print('mean')" in status.stdout
-    assert "mean 3.0" in (await cli("result", "gen")).stdout
+    assert status.stdout.endswith("\n".join(["", *SHOWN, ""]))
+    assert (await cli("result", "gen")).stdout.splitlines() == SHOWN
+    for command in ("status", "result"):
+        assert (await cli(command, "gen", "--code")).stdout.endswith("\n".join(["", *SHOWN, *CODE, ""])[1:])
+        assert (await cli(command, "gen", "--log")).stdout.endswith("\n".join(["", *SHOWN, *LOG, ""])[1:])
+    assert (await cli("result", "gen", "--no-chart")).stderr == ""
+    assert (await cli("result", "gen", "--chart", "-")).stdout.splitlines() == [*SHOWN[:8], "", *BARS, *SHOWN[8:]]
     followed = await cli("follow", "gen")
     assert followed.exit_code == 0
     events = [line.split(maxsplit=1) for line in followed.stdout.splitlines()]
@@ -332,8 +345,7 @@ async def test_history_is_a_table_and_full_adds_the_code(cli: Cli, worker: Scrip
     assert uploaded.split()[2:] == ["gen-upload", "upload", "succeeded", "temps.csv"]
     assert len((await cli("history", "-s", "s1", "--limit", "1")).stdout.splitlines()) == 2
     full = await cli("history", "-s", "s1", "--full")
-    assert "print('mean')" in full.stdout
-    assert "mean 3.0" in full.stdout
+    assert "\n".join([*SHOWN[:8], *CODE, *LOG]) in full.stdout
 
 
 async def test_json_is_one_document_that_reads_back_as_the_same_value(

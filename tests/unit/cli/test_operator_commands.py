@@ -192,7 +192,7 @@ async def test_a_search_that_ended_at_its_limit_says_so(cli: Cli, script: str, m
 async def test_follow_prints_generated_text_as_it_arrives(cli: Cli, worker: ScriptedWorker) -> None:
     worker.outcomes["generate"] = GENERATED
     worker.texts = ["import", " ray\n", "print(\x1b[1m1", ")"]
-    ran = await cli("generate", "count", "-s", "s1", "--job-id", "j", "--wait")
+    ran = await cli("generate", "count", "-s", "s1", "--job-id", "j", "--wait", "--no-chart")
     assert [line.split(maxsplit=1)[1] for line in ran.stderr.splitlines()] == [
         "queued",
         "running",

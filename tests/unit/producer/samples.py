@@ -5,7 +5,17 @@ from __future__ import annotations
 from typing import Final
 
 from raylane_common.ray.models import Run, RunStatus
+from raylane_common.wire.answer import (
+    Answer,
+    AnswerChart,
+    AnswerColumn,
+    AnswerTable,
+    AnswerValue,
+    CellType,
+    ChartKind,
+)
 from raylane_common.wire.generate import Checkpoint, CodeVersion, GenerateResult, GeneratorName
+from raylane_common.wire.names import Engine
 from raylane_common.wire.reading import Reading, SerDe, TableReading
 from raylane_common.wire.sources import Column, ColumnType, FileSource, TableSource
 from raylane_common.wire.upload import PreviewResult, UploadResult
@@ -54,12 +64,28 @@ RUN: Final = Run(
     endpoint="public",
     exit_code=0,
     output_tail="mean 3.0\n",
+    started_at_ms=1795334676336,
+    ended_at_ms=1795334679436,
 )
 FAILED_RUN: Final = RUN.model_copy(
     update={"status": RunStatus.FAILED, "exit_code": 1, "output_tail": "Traceback\nKeyError: 'tmp'\n"}
 )
+_BY_CITY: Final = (
+    AnswerColumn(name="city", type=CellType.STRING, native_type="string"),
+    AnswerColumn(name="mean(temp)", type=CellType.NUMBER, native_type="double"),
+)
+ANSWER: Final = Answer(
+    items=(
+        AnswerTable(columns=_BY_CITY, rows=(("Oslo", 3.0),), total_rows=1),
+        AnswerValue(name="rows", value=1, value_type=CellType.INTEGER),
+        AnswerChart(kind=ChartKind.BAR, x="city", y="mean(temp)", columns=_BY_CITY, rows=(("Oslo", 3.0),)),
+    ),
+    notes=("One row has no city.",),
+)
 GENERATED: Final = GenerateResult(
     generator=GeneratorName.TEMPLATE,
+    engine=Engine.LOCAL,
+    answer=ANSWER,
     code="print('mean')\n",
     interpreted_as="mean of temp",
     sources_used=(CSV,),
