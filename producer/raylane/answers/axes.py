@@ -43,18 +43,20 @@ class Axis:
     format: str | None = None
     is_whole: bool = False
 
-    def channel(self, **more: JsonValue) -> Spec:
+    def channel(self, **scale: JsonValue) -> Spec:
         """Returns how Vega-Lite encodes this axis, without its labels and lines."""
-        scale: Spec = {}
         if self.type == "ordinal":
             scale["domain"] = [*self.labels]
         elif self.type == "temporal":
             # Otherwise a day begins when it begins where the chart is drawn.
             scale["type"] = "utc"
-        return {"field": self.field, "type": self.type, "title": self.title, "scale": scale, **more}
+        return {"field": self.field, "type": self.type, "title": self.title, "scale": scale}
 
-    def position(self, *, is_across: bool, from_zero: bool = False) -> Spec:
-        """Returns the encoding as a position, with its axis; `is_across` says that the axis lies below the chart."""
+    def position(self, *, is_across: bool, from_zero: bool = False, padding: float = 0.0) -> Spec:
+        """Returns the encoding as a position, with its axis.
+
+        `is_across` says that the axis lies below the chart; `padding` is the space at its ends in pixels.
+        """
         axis: Spec = {"labelOverlap": "greedy"}
         if self.format is not None:
             axis["format"] = self.format
@@ -63,11 +65,12 @@ class Axis:
         if self.type == "ordinal":
             is_short = sum(len(label) + 2 for label in self.labels) * 7 < 520
             axis |= {"labelAngle": 0 if is_short or not is_across else -45}
-        channel = self.channel(axis=axis)
-        scale = channel["scale"]
-        if self.type == "quantitative" and isinstance(scale, dict):
+        scale: Spec = {}
+        if self.type == "quantitative":
             scale["zero"] = from_zero
-        return channel
+        if padding:
+            scale["padding"] = padding
+        return {**self.channel(**scale), "axis": axis}
 
 
 def measured(name: str, series: Series) -> Axis:

@@ -14,13 +14,14 @@ class Layout:
     """How wide and long a text may be, and of which characters.
 
     `width` is in columns of a terminal; None means that nothing is cut. `max_rows` limits the rows of a table.
-    `blocks` says whether the output can show characters such as `█` and `…`. `export` is the command that has all rows.
+    `blocks` says whether the output can show characters such as `█` and `…`. `command` is the one that writes
+    a table to a file.
     """
 
     width: int | None = None
     max_rows: int | None = None
     blocks: bool = True
-    export: str = "--csv FILE"
+    command: str = "raylane result JOB"
 
     @property
     def cut(self) -> str:

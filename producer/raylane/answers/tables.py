@@ -24,10 +24,11 @@ _MIN_HEADER: Final = 8
 _BETWEEN: Final = " | "
 
 
-def table_lines(table: AnswerTable, layout: Layout) -> list[str]:
-    """Returns the lines of a table. Columns that do not fit are left out and named below it.
+def table_lines(table: AnswerTable, layout: Layout, number: int = 1) -> list[str]:
+    """Returns the lines of a table, which is the first or the given one of its answer.
 
-    A single row that is too wide is shown as one line for each column.
+    Columns that do not fit are left out and named below it. A single row that is too wide is shown as one line for each
+    column.
     """
     rows = table.rows if layout.max_rows is None else table.rows[: layout.max_rows]
     header = [safe_line(column.name) for column in table.columns]
@@ -37,20 +38,20 @@ def table_lines(table: AnswerTable, layout: Layout) -> list[str]:
     natural = [max(1, *map(cell_len, column)) for column in zip(header, *body, strict=True)]
     widths = natural
     if layout.width is not None:
-        minimums = [_minimum(number, types, header, body) for number in range(len(types))]
+        minimums = [_minimum(at, types, header, body) for at in range(len(types))]
         widths = _fitting(natural, minimums, layout.width)
         if len(widths) < len(natural) and len(body) == 1:
             lines = _record(header, types, body[0], layout)
-            return [*lines, _footer(table, len(rows), (), layout, has_null=has_null)]
+            return [*lines, _footer(table, len(rows), (), layout, number, has_null=has_null)]
     lines = _grid(header, types, body, widths, layout) if header else []
-    return [*lines, _footer(table, len(rows), header[len(widths) :], layout, has_null=has_null)]
+    return [*lines, _footer(table, len(rows), header[len(widths) :], layout, number, has_null=has_null)]
 
 
-def _minimum(number: int, types: Sequence[CellType], header: Sequence[str], body: Sequence[Sequence[str]]) -> int:
-    cells = max([1, *(cell_len(row[number]) for row in body)])
-    if types[number] in _MAY_BE_CUT:
-        return min(max(cells, cell_len(header[number])), _MIN_TEXT)
-    return max(cells, min(cell_len(header[number]), _MIN_HEADER))
+def _minimum(at: int, types: Sequence[CellType], header: Sequence[str], body: Sequence[Sequence[str]]) -> int:
+    cells = max([1, *(cell_len(row[at]) for row in body)])
+    if types[at] in _MAY_BE_CUT:
+        return min(max(cells, cell_len(header[at])), _MIN_TEXT)
+    return max(cells, min(cell_len(header[at]), _MIN_HEADER))
 
 
 def _fitting(natural: Sequence[int], minimums: Sequence[int], width: int) -> list[int]:
@@ -105,7 +106,9 @@ def _record(header: Sequence[str], types: Sequence[CellType], row: Sequence[str]
     ]
 
 
-def _footer(table: AnswerTable, shown_rows: int, left_out: Sequence[str], layout: Layout, *, has_null: bool) -> str:
+def _footer(
+    table: AnswerTable, shown_rows: int, left_out: Sequence[str], layout: Layout, number: int, *, has_null: bool
+) -> str:
     more = table.total_rows - shown_rows
     parts = [f"{layout.cut} {_count(more, 'more row')}"] if more else [_count(table.total_rows, "row")]
     if left_out:
@@ -114,10 +117,11 @@ def _footer(table: AnswerTable, shown_rows: int, left_out: Sequence[str], layout
     if has_null:
         parts.append(f"{NULL}: no value")
     if more or left_out:
-        parts.append(f"{layout.export} has all")
+        which = f" --table {number}" if number > 1 else ""
+        parts.append(f"{layout.command}{which} --csv FILE has all")
     text = "; ".join(parts)
     return text if more else f"({text})"
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+def _count(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"

@@ -18,9 +18,11 @@ def answer_lines(answer: Answer, layout: Layout) -> list[str]:
     """Returns the lines of an answer, each safe to print."""
     parts: list[list[str]] = []
     follows_value = False
+    tables = 0
     for item in answer.items:
         is_value = isinstance(item, AnswerValue)
-        lines = _item_lines(item, layout)
+        tables += isinstance(item, AnswerTable)
+        lines = _item_lines(item, layout, tables)
         if is_value and follows_value:
             parts[-1] += lines
         elif lines:
@@ -33,14 +35,14 @@ def answer_lines(answer: Answer, layout: Layout) -> list[str]:
     return [line for number, part in enumerate(parts) for line in (*([""] if number else []), *part)]
 
 
-def _item_lines(item: AnswerItem, layout: Layout) -> list[str]:
+def _item_lines(item: AnswerItem, layout: Layout, tables: int) -> list[str]:
     match item:
         case AnswerValue():
             unit = f" {safe_line(item.unit)}" if item.unit else ""
             return [f"{safe_line(item.name)}: {shown(item.value, item.value_type)}{unit}"]
         case AnswerTable():
             title = [safe_line(item.title)] if item.title else []
-            return [*title, *table_lines(item, layout)]
+            return [*title, *table_lines(item, layout, tables)]
         case AnswerFile():
             rows = f"{item.rows} row{'' if item.rows == 1 else 's'}"
             return [f"file: {safe_line(item.name)}  {rows}, {item.size_bytes} bytes  {safe_line(item.s3_uri)}".rstrip()]

@@ -140,7 +140,7 @@ def _layout(job_id: str, terminal: Terminal) -> Layout:
         width=terminal.width,
         max_rows=None if terminal.width is None else MAX_ROWS,
         blocks=terminal.can_show("█▏…"),
-        export=f"raylane result {job_id} --csv FILE",
+        command=f"raylane result {job_id}",
     )
 
 
