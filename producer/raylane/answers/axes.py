@@ -6,6 +6,7 @@ anything else.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING, Final, Literal
@@ -25,6 +26,7 @@ Spec = dict[str, "JsonValue"]
 
 _TEMPORAL: Final = frozenset((CellType.DATE, CellType.TIMESTAMP, CellType.TIME))
 _MAX_LABEL: Final = 60
+_MAX_LABELS: Final = 100
 _EPOCH: Final = datetime(1970, 1, 1)
 # From here on, digits are no longer read at a glance.
 _LARGE: Final = 1e9
@@ -57,14 +59,17 @@ class Axis:
 
         `is_across` says that the axis lies below the chart; `padding` is the space at its ends in pixels.
         """
-        axis: Spec = {"labelOverlap": "greedy"}
+        axis: Spec = {"labelOverlap": "greedy", "labelSeparation": 6}
         if self.format is not None:
             axis["format"] = self.format
         if self.is_whole:
             axis["tickMinStep"] = 1
         if self.type == "ordinal":
             is_short = sum(len(label) + 2 for label in self.labels) * 7 < 520
-            axis |= {"labelAngle": 0 if is_short or not is_across else -45}
+            axis["labelAngle"] = 0 if is_short or not is_across else -45
+            # Whether labels overlap takes a time that grows with the square of their number.
+            if len(self.labels) > _MAX_LABELS:
+                axis["values"] = [*self.labels[:: math.ceil(len(self.labels) / _MAX_LABELS)]]
         scale: Spec = {}
         if self.type == "quantitative":
             scale["zero"] = from_zero

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from raylane.answers.axes import Axis, Spec, labelled, measured
-from raylane.answers.frame import HEIGHT, beside, color_channel, color_of, height_of, lies, whole
+from raylane.answers.frame import HEIGHT, WIDTH, beside, color_channel, color_of, height_of, lies, whole
 from raylane.answers.series import Series, bins, named, statistics
 from raylane_common.errors import InvalidRequest
 from raylane_common.safe_text import safe_line
@@ -184,7 +184,8 @@ def _box(chart: AnswerChart) -> Spec:
         }
 
     middle: Spec = {second: median.position(is_across=is_lying) | {"title": title}, "color": {"value": "white"}}
-    size = _box_size(boxes)
+    height = height_of(boxes) if is_lying else HEIGHT
+    size = _box_size(height if is_lying else WIDTH, boxes)
     view: Spec = {
         "encoding": place,
         "layer": [
@@ -193,7 +194,6 @@ def _box(chart: AnswerChart) -> Spec:
             {"mark": {"type": "tick", "thickness": 2, "size": size}, "encoding": middle},
         ],
     }
-    height = height_of(boxes) if is_lying else HEIGHT
     axes = (along, low, q1, median, q3, high, color, places)
     return whole(chart, axes, view, needs=(low, q1, median, q3, high), height=height)
 
@@ -214,8 +214,9 @@ def _misfit(chart: AnswerChart, missing: str) -> InvalidRequest:
     return InvalidRequest.field("chart", f"the answer's {chart.kind} chart has no column for {missing}")
 
 
-def _box_size(boxes: int) -> int:
-    return max(4, min(60, 360 // max(1, boxes)))
+def _box_size(room: int, boxes: int) -> int:
+    """Returns the width in pixels of boxes that do not overlap; a fifth of the room is for the axis and its labels."""
+    return max(2, min(60, int(room * 0.8 * 0.7 / max(1, boxes))))
 
 
 def _bar_width(along: Axis) -> float:
