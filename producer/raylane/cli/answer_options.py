@@ -56,10 +56,12 @@ class AnswerOptions(ShownOptions):
     chart: Chart = None
     open_file: Open = False
 
-    def check(self, *, waits: bool = True, runs: bool = True) -> None:
+    def check(self, *, as_json: bool, waits: bool = True, runs: bool = True) -> None:
         """Raises `InvalidRequest` if the options contradict each other or the command, before it does anything."""
         if self.chart is not None and self.no_chart:
             raise raylane.InvalidRequest.field("chart", "cannot be combined with --no-chart")
+        if self.chart == STDOUT and as_json:
+            raise raylane.InvalidRequest.field("chart", "must be a file if --json prints to stdout")
         if self.chart not in (None, STDOUT) and Path(str(self.chart)).suffix.lower() not in _PICTURES:
             raise raylane.InvalidRequest.field("chart", f"{self.chart!r} must end with .svg or .png, or be -")
         for name, is_given in (("chart", self.chart is not None), ("open", self.open_file)):
@@ -78,11 +80,11 @@ class ExportOptions(AnswerOptions):
     table: Table = 1
     files: Files = None
 
-    def check(self, *, waits: bool = True, runs: bool = True) -> None:
+    def check(self, *, as_json: bool, waits: bool = True, runs: bool = True) -> None:
         """Raises `InvalidRequest` if the options contradict each other."""
-        super().check(waits=waits, runs=runs)
-        if self.csv == STDOUT and self.chart == STDOUT:
-            raise raylane.InvalidRequest.field("csv", "only one of --csv and --chart can be -")
+        super().check(as_json=as_json, waits=waits, runs=runs)
+        if self.csv == STDOUT and (as_json or self.chart == STDOUT):
+            raise raylane.InvalidRequest.field("csv", "must be a file if --json or --chart prints to stdout")
         if self.parquet == STDOUT:
             raise raylane.InvalidRequest.field("parquet", "must be a file; only CSV can be printed")
         if self.files is not None and not Path(self.files).is_dir():

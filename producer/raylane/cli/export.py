@@ -36,7 +36,8 @@ async def export(
         if options.files is not None:
             await _save_files(producer, job_id, answer, Path(options.files), terminal)
     if options.open_file:
-        await _open(producer, job_id, answer, written, terminal)
+        number = options.table if isinstance(options, ExportOptions) else 1
+        await _open(producer, job_id, answer, number, written, terminal)
 
 
 def _write_charts(answer: Answer | None, terminal: Terminal, options: AnswerOptions) -> list[Path]:
@@ -53,7 +54,7 @@ def _write_charts(answer: Answer | None, terminal: Terminal, options: AnswerOpti
     ]
     for chart, path in zip(charts, paths, strict=True):
         _write(path, _picture(chart, path))
-        terminal.note(f"chart written to {path}")
+        terminal.note(f"chart written to {_shown(path)}")
     return paths
 
 
@@ -79,6 +80,8 @@ async def _write_tables(
         written.append(await save_csv(producer, job_id, table, Path(options.csv), terminal))
     if options.parquet is not None:
         written.append(await save_parquet(producer, job_id, table, Path(options.parquet), terminal))
+    for path in written:
+        terminal.note(f"table written to {_shown(path)}")
     return written
 
 
@@ -90,29 +93,32 @@ async def _save_files(
     if not answer or not answer.files:
         raise raylane.InvalidRequest.field("files", "the answer has no files")
     for file in answer.files:
-        await save_file(producer, job_id, file.name, directory / file.name, terminal)
+        path = await save_file(producer, job_id, file.name, directory, terminal)
+        terminal.note(f"file written to {_shown(path)}")
 
 
 async def _open(
-    producer: Producer, job_id: str, answer: Answer | None, written: Sequence[Path], terminal: Terminal
+    producer: Producer, job_id: str, answer: Answer | None, number: int, written: Sequence[Path], terminal: Terminal
 ) -> None:
-    """Opens what was written, or else the chart or the table in a temporary file."""
+    """Opens what was written; if nothing was, the chart or the table with this number in a temporary file."""
     if not written:
-        from raylane.cli.saving import save_csv
-
         directory = Path(tempfile.mkdtemp(prefix="raylane-"))
         if charts := _charts(answer):
             written = [directory / "chart.svg"]
             _write(written[0], _picture(charts[0], written[0]))
         else:
-            written = [await save_csv(producer, job_id, _table(answer, 1), directory / "table.csv", terminal)]
+            from raylane.cli.saving import save_csv
+
+            table = _table(answer, number)
+            written = [await save_csv(producer, job_id, table, directory / "table.csv", terminal)]
     for path in written:
-        if path.suffix.lower() == ".csv" and _has_formulas(answer):
-            terminal.note(f"{path} is not opened: texts in it begin like formulas, which a spreadsheet would run")
+        if path.suffix.lower() == ".csv" and _has_formulas(_table(answer, number)):
+            reason = "texts in it begin like formulas, which a spreadsheet would run"
+            terminal.note(f"{_shown(path)} is not opened: {reason}")
         elif typer.launch(str(path.absolute())):
-            terminal.note(f"no viewer opened {path}")
+            terminal.note(f"no viewer opened {_shown(path)}")
         else:
-            terminal.note(f"opened {path}")
+            terminal.note(f"opened {_shown(path)}")
 
 
 def _charts(answer: Answer | None) -> list[AnswerChart]:
@@ -133,13 +139,16 @@ def _table(answer: Answer | None, number: int) -> AnswerTable:
     raise raylane.InvalidRequest.field("table", f"there is no table {number}, because the answer has {count}")
 
 
-def _has_formulas(answer: Answer | None) -> bool:
-    """Returns whether a text of a table begins like a formula. Texts of files that were not read may as well."""
-    from raylane_common.wire.answer import AnswerTable
+def _has_formulas(table: AnswerTable) -> bool:
+    """Returns whether a text of the table begins like a formula. Texts of a file that was not read may as well."""
+    texts = (cell for row in table.rows for cell in row if isinstance(cell, str))
+    return table.file is not None or any(text.startswith(_FORMULA) for text in texts)
 
-    tables = [item for item in answer.items if isinstance(item, AnswerTable)] if answer else []
-    texts = (cell for table in tables for row in table.rows for cell in row if isinstance(cell, str))
-    return any(table.file is not None for table in tables) or any(text.startswith(_FORMULA) for text in texts)
+
+def _shown(path: Path) -> str:
+    """Returns the path as a user would write it here."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def _write(path: Path, content: bytes) -> None:

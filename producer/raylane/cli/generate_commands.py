@@ -72,7 +72,7 @@ def run(
         from raylane_common.wire.generate import GenerateRequest
 
         session_id = runner.require_session(session)
-        answer.check(waits=waiting.wait)
+        answer.check(as_json=waiting.as_json, waits=waiting.wait)
         # Checked before the upload, so that an invalid request stores nothing.
         with invalid_requests():
             GenerateRequest(prompt=prompt, generator=generator, max_versions=max_versions, engine=engine)
@@ -125,7 +125,7 @@ def generate(
     """Write code that answers the prompt from the session's sources."""
 
     async def enqueue(producer: Producer) -> JobHandle[GenerateResult]:
-        answer.check(waits=waiting.wait, runs=execute)
+        answer.check(as_json=waiting.as_json, waits=waiting.wait, runs=execute)
         return await producer.generate(
             prompt,
             session_id=runner.require_session(session),
@@ -153,7 +153,7 @@ def rerun(
     """Run the code of a generate job again, on the sources that the job had read."""
 
     async def enqueue(producer: Producer) -> JobHandle[GenerateResult]:
-        answer.check(waits=waiting.wait)
+        answer.check(as_json=waiting.as_json, waits=waiting.wait)
         return await producer.rerun(job, **options.options())
 
     runner.execute_job(enqueue, waiting, _shown_with(answer))

@@ -52,7 +52,7 @@ def result(
     """
 
     async def command(producer: Producer, terminal: Terminal) -> None:
-        answer.check()
+        answer.check(as_json=waiting.as_json)
         if waiting.wait:
             await runner.show_events(producer, job, runner.deadline(waiting.timeout_s), terminal)
         record = await producer.record(job)
