@@ -322,7 +322,7 @@ async def test_a_last_version_without_a_valid_answer_fails_the_job(
     message: str,
 ) -> None:
     monkeypatch.setattr(HANDLER, "make_generator", Writer(CODE).make)
-    Runs(monkeypatch, None, None, last)
+    Runs(monkeypatch, None, Answer(), last)
     with pytest.raises(error, match=message):
         await (await job(resources, a_source(), request=ASKED)).run()
 

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import signal
 import socket
-from pathlib import Path  # noqa: TC003  # typer reads the annotations at run time
+from pathlib import Path  # typer reads the annotations at run time
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import typer

@@ -220,7 +220,7 @@ async def _run(version: CodeVersion, state: Checkpoint, request: GenerateRequest
 
 def _doubt(answer: Answer | None, state: Checkpoint, request: GenerateRequest) -> str | None:
     """Returns what is wrong with an answer; None if it is taken. An empty one is questioned once."""
-    if answer is None:
+    if answer is None or not (answer.items or answer.notes):
         return _NOT_GIVEN
     was_questioned = any(version.doubt == _EMPTY for version in state.versions)
     is_last = len(state.versions) >= _allowed_versions(state, request)
