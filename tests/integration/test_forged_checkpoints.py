@@ -41,7 +41,11 @@ if TYPE_CHECKING:
 # The package has a function of the same name.
 HANDLER = import_module("raylane_worker.handlers.generate")
 EVIL: Final = "import os\nprint(os.environ)\n"
-GOOD: Final = f"import ray\nray.init()\nprint(ray.data.read_csv({a_source().location!r}).count())\n"
+GOOD: Final = f"""\
+from raylane_run import answer, read
+
+answer.value("rows", read({a_source().location!r}).count())
+"""
 RUN: Final = "rl-job1-1"
 
 
@@ -134,7 +138,7 @@ async def test_a_run_of_code_that_is_no_longer_accepted_is_stopped_before_the_ne
     accepting = HANDLER.verify_in_thread
     job = harness.job(AGENT)
 
-    async def accept(code: str, sources: object) -> list[Finding]:
+    async def accept(code: str, sources: object, engine: object) -> list[Finding]:
         return []
 
     monkeypatch.setattr(HANDLER, "verify_in_thread", accept)

@@ -42,7 +42,7 @@ async def test_an_object_becomes_a_source_and_is_not_copied(redis: Redis, moto: 
         (source,) = await harness.resources.sources.all("s1")
         assert isinstance(source, FileSource)
         assert (source.s3_uri, source.filename) == (f"s3://{lake}/in/2024 é/s.csv", "sales.csv")
-        assert source.location == f"s3://{lake}/in/2024%20%C3%A9/s.csv"
+        assert source.readable_location == f"s3://{lake}/in/2024%20%C3%A9/s.csv"
         assert "Contents" not in await client.list_objects_v2(Bucket=storage.bucket)
         for key, problem in (
             ("in/none.csv", "there is no object"),

@@ -190,7 +190,7 @@ async def test_only_generated_code_gets_the_kit_and_plain_pandas(harness: Harnes
     await attempt
     [package] = harness.ray.packages.values()
     with zipfile.ZipFile(io.BytesIO(package)) as archive:
-        assert sorted(archive.namelist()) == sorted(["main.py", *kit_files()])
+        assert sorted(archive.namelist()) == sorted(["main.py", "sources.json", *kit_files()])
     assert (harness.ray.jobs[RUN]["entrypoint"], variable(harness)) == ("python -m raylane_run", "0")
 
 

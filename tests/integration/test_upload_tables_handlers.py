@@ -227,7 +227,7 @@ async def test_an_odd_filename_keeps_its_name_in_the_key(harness: Harness, moto:
     assert result.s3_uri == f"s3://{result.bucket}/sessions/s1/csv/{filename}"
     (source,) = await harness.resources.sources.all("s1")
     assert isinstance(source, FileSource)
-    assert source.location.endswith("/50%25%20off,%20DES=+1%20%23%C3%A9%20%E6%97%A5%E6%9C%AC.csv")
+    assert source.readable_location.endswith("/50%25%20off,%20DES=+1%20%23%C3%A9%20%E6%97%A5%E6%9C%AC.csv")
 
 
 @pytest.mark.parametrize(

@@ -145,7 +145,7 @@ def demo(
         Path, typer.Option("--out", metavar="DIRECTORY", file_okay=False, help="Where the chart of the answer stays.")
     ] = Path(),
 ) -> None:
-    """Upload a CSV, ask questions about it, and compute the answers on Ray, all on this machine. Takes half a minute."""
+    """Upload a CSV, ask questions about it, and compute the answers on Ray, all on this machine."""
     log_to_stderr(LogLevel.WARNING)
     from raylane_worker.cli.demo import run_demo
 

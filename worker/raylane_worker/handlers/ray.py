@@ -6,6 +6,7 @@ id, and before a run is deleted the record says that it existed.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, assert_never
 
 from raylane_common.errors import InvalidRequest, RayError, RunFailed, RunNotFound
@@ -33,7 +34,7 @@ from raylane_common.wire.ray import (
 )
 from raylane_common.wire.sources import OpaqueSource
 from raylane_worker.context import Handler
-from raylane_worker.run_kit import LAUNCHER, source_file
+from raylane_worker.run_kit import source_file
 from raylane_worker.runs.answer import collect_answer
 from raylane_worker.runs.engine import choose_engine, is_small
 from raylane_worker.runs.run import RunOrder, run_to_end, stop_run, submission_id
@@ -94,31 +95,25 @@ async def _submit(request: RaySubmitRequest, ctx: JobContext) -> RaySubmitResult
         request.code,
         _RUN_NUMBER,
         files=request.files,
-        described=await _described_sources(request, ctx),
         env_vars=request.env_vars,
         pip=request.pip,
         num_cpus=request.num_cpus,
         memory_bytes=request.memory_bytes,
     )
+    if order.uses_kit:
+        order = replace(order, described=await _described_sources(ctx))
     run = await run_to_end(order, ctx)
     if run.status is not RunStatus.SUCCEEDED:
         raise RunFailed(
             f"run {run.submission_id} failed with exit code {run.exit_code}; its output says why",
             details={"run": run.model_dump(mode="json")},
         )
-    return RaySubmitResult(run=run, answer=await collect_answer(run, ctx) if _uses_kit(request) else None)
+    return RaySubmitResult(run=run, answer=await collect_answer(run, ctx) if order.uses_kit else None)
 
 
-def _uses_kit(request: RaySubmitRequest) -> bool:
-    """Returns whether the script can read sources and give an answer. Any other one needs neither S3 nor the catalog."""
-    return any(LAUNCHER in text for text in (request.code, *request.files.values()))
-
-
-async def _described_sources(request: RaySubmitRequest, ctx: JobContext) -> dict[str, str]:
-    """Returns the files that describe the session's sources to the kit, if the script uses the kit."""
-    if ctx.record.session_id is None or not _uses_kit(request):
-        return {}
-    stored = await ctx.resources.sources.all(ctx.record.session_id)
+async def _described_sources(ctx: JobContext) -> dict[str, str]:
+    """Returns the files that describe the session's sources to the kit."""
+    stored = await ctx.resources.sources.all(ctx.record.session_id) if ctx.record.session_id else []
     sources = [source for source in stored if not isinstance(source, OpaqueSource)]
     settings = ctx.resources.settings.ray
     return source_file(

@@ -61,9 +61,9 @@ class RunOrder:
     `number` distinguishes the runs of one job. `generated` says that a generator wrote the code, which then runs with
     the rule of docs/decisions/0025 for missing values; a user's code runs as Ray runs it. `small` selects Ray Data's
     settings for small sources, for the engine `distributed`. `files` are text files for the directory of the code, by
-    path; the kit is added, and `described`, the files that describe the sources to it. `env_vars` are added to the
-    run's environment. `pip` lists requirements that Ray installs for the run. `num_cpus` and `memory_bytes` are
-    reserved for the script itself; None means the setting.
+    path. If the code uses the kit, that is added, and `described`, the files that describe the sources to it.
+    `env_vars` are added to the run's environment. `pip` lists requirements that Ray installs for the run. `num_cpus`
+    and `memory_bytes` are reserved for the script itself; None means the setting.
     """
 
     code: str
@@ -77,6 +77,11 @@ class RunOrder:
     pip: Sequence[str] = ()
     num_cpus: float | None = None
     memory_bytes: int | None = None
+
+    @property
+    def uses_kit(self) -> bool:
+        """Whether the code can read sources and give an answer. Any other code needs neither S3 nor the catalog."""
+        return self.generated or any(LAUNCHER in text for text in (self.code, *self.files.values()))
 
 
 def submission_id(job_id: str, number: int, round: int) -> str:
@@ -175,7 +180,7 @@ def _was_sent(run_id: str, ctx: JobContext) -> bool:
 
 async def _start(run_id: str, order: RunOrder, ctx: JobContext) -> None:
     # The user's files win: a script may bring a module that is called like the kit.
-    same = {**kit_files(), **order.files, "main.py": order.code}
+    same = {**(kit_files() if order.uses_kit else {}), **order.files, "main.py": order.code}
     package = build_package({**order.described, **same})
     output_uri = _output_uri(run_id, ctx)
     settings = ctx.resources.settings.ray
