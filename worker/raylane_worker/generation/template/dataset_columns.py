@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from raylane_common.wire.sources import ColumnType
-from raylane_worker.generation.template.held import is_decimal, may_be_missing, sum_may_overflow, unit_of, zone_of
+from raylane_worker.generation.template.held import has_decimals, may_be_missing, sum_may_overflow, unit_of, zone_of
 from raylane_worker.generation.template.question import Statistic
 from raylane_worker.generation.template.values import quoted
 
@@ -31,7 +31,7 @@ def for_statistic(script: ScriptBuilder, statistic: Statistic, column: Column) -
     name = quoted(column.name)
     if statistic in _EXTREMES and has_no_extremes(column):
         return cast(script, name, _INT64)
-    if statistic is Statistic.DISTINCT and column.native_type.startswith("decimal"):
+    if statistic is Statistic.DISTINCT and has_decimals(column):
         # Ray does not add up sets of decimals of different lengths.
         return cast(script, name, "DataType.string()")
     if statistic in _AVERAGES and is_averaged_as_float(column):
@@ -50,7 +50,7 @@ def for_key(script: ScriptBuilder, column: Column) -> str:
 
 def is_averaged_as_float(column: Column) -> bool:
     """Returns whether Ray cannot average the numbers as they are: decimals, and integers whose sum may overflow."""
-    return is_decimal(column) or (column.type is ColumnType.INTEGER and sum_may_overflow(column))
+    return has_decimals(column) or (column.type is ColumnType.INTEGER and sum_may_overflow(column))
 
 
 def to_float(script: ScriptBuilder, column: str) -> str:

@@ -31,10 +31,15 @@ def sum_may_overflow(column: Column) -> bool:
 
 def is_wide(column: Column) -> bool:
     """Returns whether one of the whole numbers may need more than 64 bits."""
-    if column.type is not ColumnType.INTEGER or not column.native_type.startswith(("decimal", "uint64")):
+    if column.type is not ColumnType.INTEGER or not has_decimals(column):
         return False
     low, high = (column.profile.min, column.profile.max) if column.profile else (None, None)
     return not (isinstance(low, int) and isinstance(high, int) and _INT64[0] <= low <= high <= _INT64[1])
+
+
+def has_decimals(column: Column) -> bool:
+    """Returns whether a dataset holds the numbers as decimals, whole or not."""
+    return column.native_type.startswith(("decimal", "uint64"))
 
 
 def is_decimal(column: Column) -> bool:
