@@ -29,7 +29,7 @@ def cast(script: ScriptBuilder, column: str, data_type: str) -> str:
 def for_statistic(script: ScriptBuilder, statistic: Statistic, column: Column) -> str:
     """Returns the expression that Ray must aggregate instead of the column; "" for the column itself."""
     name = quoted(column.name)
-    if statistic in _EXTREMES and has_no_extremes(column):
+    if statistic in _EXTREMES and becomes_number(column):
         return cast(script, name, _INT64)
     if statistic is Statistic.DISTINCT and has_decimals(column):
         # Ray does not add up sets of decimals of different lengths.
@@ -45,7 +45,7 @@ def for_statistic(script: ScriptBuilder, statistic: Statistic, column: Column) -
 
 def for_key(script: ScriptBuilder, column: Column) -> str:
     """Returns the expression by which Ray must group instead of the column; "" for the column itself."""
-    return cast(script, quoted(column.name), _INT64) if is_key_of_numbers(column) else ""
+    return cast(script, quoted(column.name), _INT64) if becomes_number(column) else ""
 
 
 def is_averaged_as_float(column: Column) -> bool:
@@ -58,15 +58,10 @@ def to_float(script: ScriptBuilder, column: str) -> str:
     return cast(script, column, _FLOAT)
 
 
-def is_key_of_numbers(column: Column) -> bool:
-    """Returns whether Ray cannot group by the times as such: it cannot if some are missing."""
-    return column.type is ColumnType.TIMESTAMP and may_be_missing(column)
+def becomes_number(column: Column) -> bool:
+    """Returns whether times must become numbers to be grouped by, or to be compared in groups.
 
-
-def has_no_extremes(column: Column) -> bool:
-    """Returns whether Ray has no extremes of the times as such.
-
-    They lose their zone or their nanoseconds, and are no times in groups of which one has no values.
+    Ray cannot group by times if some are missing, and its groups lose the zone and the nanoseconds of times.
     """
     is_plain = zone_of(column) is None and unit_of(column) != "ns" and not may_be_missing(column)
     return column.type is ColumnType.TIMESTAMP and not is_plain

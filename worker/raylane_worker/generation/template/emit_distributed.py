@@ -120,9 +120,9 @@ def _groups(script: ScriptBuilder, name: str, question: Question, operation: Agg
     if operation.top:
         descending = f", descending={[True, *([False] * len(keys))]}" if operation.descending else ""
         calls = [f".sort({listed([labels[0], *keys])}{descending})", f".limit({operation.top})"]
-    times = [(key.name, key) for key in operation.keys if dataset_columns.is_key_of_numbers(key)]
+    times = [(key.name, key) for key in operation.keys if dataset_columns.becomes_number(key)]
     for measure, label in zip(operation.measures, labels, strict=True):
-        if measure.column and _is_number_of_time(measure, operation.keys):
+        if measure.column and _is_number_of_time(measure):
             times.append((label, measure.column))
     for label, column in times:
         calls.append(f".with_column({quoted(label)}, {dataset_columns.as_times(script, label, column)})")
@@ -143,12 +143,10 @@ def _name_columns(script: ScriptBuilder, names: Sequence[str]) -> None:
     script.add("if not rows:", f"    result = pd.DataFrame(columns={listed(names)})")
 
 
-def _is_number_of_time(measure: Measure, keys: Sequence[Column] = ()) -> bool:
+def _is_number_of_time(measure: Measure) -> bool:
     """Returns whether the measure is a number that must become a time again."""
     column = measure.column
-    if column is None or measure.statistic not in _EXTREMES:
-        return False
-    return dataset_columns.has_no_extremes(column) or (column in keys and dataset_columns.is_key_of_numbers(column))
+    return column is not None and measure.statistic in _EXTREMES and dataset_columns.becomes_number(column)
 
 
 def _aggregates(
