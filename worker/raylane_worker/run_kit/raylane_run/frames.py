@@ -20,10 +20,14 @@ _FLOAT_LIMIT: Final = 2**53
 
 
 def to_frame(table: pa.Table) -> pd.DataFrame:
-    """Returns the rows of a table with plain types as a frame."""
-    columns = [_series(table.column(index)) for index in range(table.num_columns)]
-    frame = pd.DataFrame(dict(enumerate(columns)), index=pd.RangeIndex(table.num_rows))
-    frame.columns = pd.Index(table.column_names, dtype=object)
+    """Returns the rows of a table with plain types as a frame.
+
+    Each column of Arrow is given up once it is converted, if the caller keeps no reference to the table.
+    """
+    names, count, columns = table.column_names, table.num_rows, table.columns[::-1]
+    del table
+    frame = pd.DataFrame({place: _series(columns.pop()) for place in range(len(names))}, index=pd.RangeIndex(count))
+    frame.columns = pd.Index(names, dtype=object)
     return frame
 
 
@@ -35,13 +39,13 @@ def _series(values: pa.ChunkedArray) -> pd.Series:
     if types.is_int64(kind) or (types.is_decimal(kind) and kind.scale == 0):
         return _integers(values)
     if types.is_float64(kind) or types.is_duration(kind):
-        return pd.Series(values.to_numpy())
+        return _numpy(values)
     if types.is_boolean(kind):
-        return _objects(values) if values.null_count else pd.Series(values.to_numpy())
+        return _objects(values) if values.null_count else _numpy(values)
     if types.is_date32(kind):
-        return pd.Series(values.cast(pa.timestamp("s")).to_numpy())
+        return _numpy(values.cast(pa.timestamp("s")))
     if types.is_timestamp(kind):
-        utc = pd.Series(values.cast(pa.timestamp(kind.unit)).to_numpy())
+        utc = _numpy(values.cast(pa.timestamp(kind.unit)))
         return utc if kind.tz is None else utc.dt.tz_localize("UTC").dt.tz_convert(kind.tz)
     if types.is_time(kind):
         # Python's times have microseconds.
@@ -57,7 +61,7 @@ def _integers(values: pa.ChunkedArray) -> pd.Series:
     if largest > limit or (largest * len(values) >= _INT64_LIMIT and _magnitude(values) >= _INT64_LIMIT):
         return _object_series((None if value is None else int(value) for value in values.to_pylist()), len(values))
     # numpy has no missing integers, so pyarrow makes them NaN.
-    return pd.Series(values.cast(pa.int64()).to_numpy())
+    return _numpy(values.cast(pa.int64()))
 
 
 def _magnitude(values: pa.ChunkedArray) -> int:
@@ -65,22 +69,32 @@ def _magnitude(values: pa.ChunkedArray) -> int:
     return int(pc.sum(pc.abs(values.cast(pa.decimal128(38, 0)))).as_py())
 
 
+def _numpy(values: pa.ChunkedArray) -> pd.Series:
+    array = values.to_numpy()
+    # One chunk is not copied, and belongs to Arrow.
+    return pd.Series(array if array.flags.writeable else array.copy(), copy=False)
+
+
 def _objects(values: pa.ChunkedArray) -> pd.Series:
-    """Returns Python's objects, each different one once, and NaN for null."""
-    encoded = pa.chunked_array(values.dictionary_encode().chunks or [], type=pa.dictionary(pa.int32(), values.type))
-    encoded = encoded.unify_dictionaries()
+    """Returns Python's objects, with NaN for null. If values repeat, each different one is made once."""
+    first = values.chunk(0) if values.num_chunks else values
+    if len(first.unique()) > len(first) / 2:
+        objects = values.to_numpy()
+        objects[values.is_null().to_numpy()] = np.nan
+        return pd.Series(objects, dtype=object, copy=False)
+    encoded = values.dictionary_encode()
     different = encoded.chunk(0).dictionary.to_pylist() if encoded.num_chunks else []
     objects = np.empty(len(different) + 1, dtype=object)
     objects[:-1], objects[-1] = different, np.nan
     places = [chunk.indices.fill_null(len(different)).to_numpy() for chunk in encoded.chunks]
-    return pd.Series(objects[np.concatenate(places)] if places else objects[:0], dtype=object)
+    return pd.Series(objects[np.concatenate(places)] if places else objects[:0], dtype=object, copy=False)
 
 
 def _object_series(values: Iterable[Any], count: int) -> pd.Series:
     objects = np.empty(count, dtype=object)
     for index, value in enumerate(values):
         objects[index] = np.nan if value is None else value
-    return pd.Series(objects, dtype=object)
+    return pd.Series(objects, dtype=object, copy=False)
 
 
 def _python(value: Any, kind: pa.DataType) -> Any:  # whatever the type holds

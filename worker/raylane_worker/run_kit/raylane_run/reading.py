@@ -39,9 +39,9 @@ def _frame(source: FileSource | Table) -> pd.DataFrame:
     """Reads the rows while pandas is imported, which takes longer than reading most files."""
     rows_of = _reader(source)
     with ThreadPoolExecutor(1) as thread:
-        rows = thread.submit(rows_of)
+        rows = [thread.submit(rows_of)]
         from .frames import to_frame
-    return to_frame(rows.result())
+    return to_frame(rows.pop().result())
 
 
 @contextmanager
