@@ -103,6 +103,14 @@ def _lazy_cases() -> Iterator[tuple[str, Case]]:
         ),
     )
     yield (
+        "numbers_that_are_none",
+        Case(
+            lazy({"x": "double", "y": "float"}),
+            {"a": b"NaN,1\n-0.0,NaN\n-Infinity,0.5\n"},
+            [[None, 1.0], [0.0, None], [float("-inf"), 0.5]],
+        ),
+    )
+    yield (
         "ragged_rows",
         Case(
             lazy({"a": "string", "b": "int"}),

@@ -53,6 +53,8 @@ PARTS = {
     ),
     "registered_partitions": ("ds.select_columns(['code']).take_all()", [["01"], ["x"], [None]]),
     "bad_numbers": ("[{'rows': ds.count()}]", [[5]]),
+    # NaN would be a value here, and would drop its block from a mean.
+    "numbers_that_are_none": ("[{'known': len(ds.unique('y', True)), 'mean': ds.mean('y')}]", [[2, 0.75]]),
 }
 
 

@@ -19,6 +19,7 @@ from .json_rows import read_objects
 from .lazy_simple import read_cells
 from .lines import decompressed, read_lines
 from .open_csv import read_quoted
+from .plain import plain_table
 from .text_values import from_text
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def read_blocks(table: Table, files: Sequence[File], types: Mapping[str, HiveTyp
     for file in files:
         try:
             for rows in _read_file(table, file, types):
-                waiting.append(rows.select(schema.names).cast(schema))
+                waiting.append(plain_table(rows.select(schema.names).cast(schema)))
                 if sum(one.nbytes for one in waiting) >= _BLOCK_BYTES:
                     yield pa.concat_tables(waiting)
                     waiting = []
