@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 import pyarrow.ipc
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 # Blocks wait in this many bytes of memory before they go to a file.
-_MEMORY_BYTES = 64 * 1024 * 1024
+_MEMORY_BYTES: Final = 32 * 1024 * 1024
 
 
 def dataset_rows(data: Any, stop: int | None, columns: Sequence[str] | None) -> Rows:  # Ray is not imported here
@@ -61,8 +60,6 @@ class _Blocks:
         self._bytes = 0
         self._waiting: list[pa.Table] = []
         self._files: list[pa.Table] = []
-        # Removed when the process ends, however it ends.
-        self._directory: tempfile.TemporaryDirectory[str] | None = None
 
     def add(self, block: pa.Table) -> None:
         if not block.num_rows:
@@ -85,8 +82,6 @@ class _Blocks:
             raise ValueError(f"the blocks of the dataset have different types: {error}") from error
 
     def _spill(self) -> None:
-        if self._directory is None:
-            self._directory = tempfile.TemporaryDirectory(prefix="raylane-answer-")
         groups: list[list[pa.Table]] = []
         for block in self._waiting:
             if groups and groups[-1][0].schema.equals(block.schema):
@@ -94,9 +89,10 @@ class _Blocks:
             else:
                 groups.append([block])
         for group in groups:
-            path = Path(self._directory.name, f"{len(self._files)}.arrow")
-            with pa.ipc.new_file(str(path), group[0].schema) as file:
-                for block in group:
-                    file.write_table(block)
-            self._files.append(pa.ipc.open_file(pa.memory_map(str(path))).read_all())
+            # The system keeps the content of a removed file as long as it is mapped.
+            with tempfile.NamedTemporaryFile(prefix="raylane-answer-") as file:
+                with pa.ipc.new_file(file.name, group[0].schema) as writer:
+                    for block in group:
+                        writer.write_table(block)
+                self._files.append(pa.ipc.open_file(pa.memory_map(file.name)).read_all())
         self._waiting, self._bytes = [], 0
