@@ -1,6 +1,7 @@
 """Collects the answer of a run from S3, with the places and sizes of its files.
 
 A run may write anything below its output prefix, so what it wrote is checked before anybody gets it.
+See docs/decisions/0039.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Takes the answer of a script: prints it for people, and writes it below the output prefix of the run for programs.
 
 The script says `from raylane_run import answer` and calls its methods. docs/wire-format.md describes `answer.json`.
+See docs/decisions/0039.
 """
 
 from __future__ import annotations
