@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from raylane_common.wire.names import Engine
 from raylane_worker.generation.checks.cluster import NOT_OF_FRAME
 from raylane_worker.generation.verify import verify
+from tests.fuzz import frames as fuzz
+from tests.helpers import profiles
 from tests.unit.generation.local_corpus import SOURCES, objects
 from tests.unit.generation.schemas import column, csv_source
 
@@ -145,6 +148,15 @@ KNOWN = {
     "a change in place": ("df.rename(columns={'wind': 'w'}, inplace=True)", "print(df['w'])"),
     "an index that is renamed": ("df.index.name = 'row'", draw("df", "row")),
     "missing words": ("note_missing_words(df.assign(kind=df['weather']), 'kind', 'weather')", "note_missing_words(df)"),
+    "a series that is renamed": (
+        "s = df.groupby('weather')['wind'].mean()",
+        "s.index.name = 'kind'",
+        "s.name = 'mean'",
+        draw("s", "kind"),
+        draw("s.reset_index()", "mean"),
+    ),
+    "sizes by name": ("r = df.groupby('weather').agg('size').reset_index(name='n')", draw("r", "n")),
+    "two indexes": ("r = df.reset_index().reset_index()", draw("r", "level_0")),
     "texts": ("require_text(df.assign(kind=df['weather']), 'kind', 'rain')",),
     "a helper for any frame": (
         "def total(frame, key, value):",
@@ -233,8 +245,19 @@ def test_the_message_names_the_columns_at_this_point() -> None:
     (finding,) = found("r = df.groupby('weather').agg(top=('wind', 'max')).reset_index()", "print(r['topp'])")
     assert finding.line == 8
     assert finding.message == (
-        "there is no column 'topp' here; the nearest are 'top'; the columns are 'index', 'top', 'weather'"
+        "there is no column 'topp' here; the nearest are 'top'; the columns are 'index', 'level_0', 'top', 'weather'"
     )
+
+
+def test_no_random_program_that_runs_has_a_finding_about_a_column() -> None:
+    random, known = Random(profiles.seed()), fuzz.frames()
+    ran = 0
+    for _ in range(profiles.by_profile(fast=10, ci=40, deep=2_000)):
+        lines, error = fuzz.program(random, known)
+        if error is None:
+            ran += 1
+            assert fuzz.found_in(lines) == [], lines
+    assert ran > 5
 
 
 @pytest.mark.parametrize("method", sorted(NOT_OF_FRAME))

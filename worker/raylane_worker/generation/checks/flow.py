@@ -16,9 +16,11 @@ from raylane_worker.generation.checks.evaluate import Evaluator, TooLong
 from raylane_worker.generation.checks.scope import Scope, Written
 from raylane_worker.generation.checks.script import name_bound_by
 from raylane_worker.generation.checks.values import (
+    FrameGroups,
     Function,
     Items,
     Keyed,
+    Labelled,
     Many,
     Mapping,
     Value,
@@ -97,7 +99,8 @@ class Flow(Evaluator):
     def _steady(self, name: str, value: Value) -> Value:
         if name in self._shared:
             return None
-        is_indexed = isinstance(value, Keyed) or (isinstance(value, Many) and isinstance(value.item, Keyed))
+        one = value.item if isinstance(value, Many) else value
+        is_indexed = isinstance(one, Keyed | Labelled | FrameGroups)
         if is_indexed and name in self.changes.freely:
             self.keys_are_uncertain = True
             return None

@@ -75,8 +75,8 @@ def of_frame(frame: Keyed, method: str, arguments: Arguments, call: ast.Call) ->
         case "set_index":
             return Effect(replace(frame, index=frame.index.union(text.value for text in reads)), reads)
         case "reset_index" | "describe":
-            is_known = not {"level", "names"} & arguments.named.keys() and arguments.is_complete
-            return Effect(Keyed(frame.names | {"index"}) if is_known else None)
+            is_known = not {"level", "name", "names"} & arguments.named.keys() and arguments.is_complete
+            return Effect(Keyed(frame.names | {"index", "level_0"}) if is_known else None)
         case "assign":
             made = replace(frame, columns=columns.union(arguments.named)) if arguments.is_complete else None
             functions = tuple(one for one in arguments.named.values() if isinstance(one, Function))
