@@ -44,6 +44,7 @@ chaos-short: .venv/.stamp
 # Ten minutes of random scripts for verification: no exception, and none that takes more than 100 ms.
 fuzz: .venv/.stamp
 	$(BIN)/python -m tests.fuzz.verify --minutes 10
+	$(BIN)/python -m tests.fuzz.frames
 	$(BIN)/python -m tests.fuzz.template
 
 # Every file of the corpus, with what it means: how many are read right, refused, and wrong.

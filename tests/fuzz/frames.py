@@ -146,6 +146,7 @@ _STEPS: Final = (
     "§.squeeze()",
     "§ if len(§) > 5 else §.assign(%=1)",
 )
+# What a loop deletes shows that it had a round.
 _STATEMENTS: Final = (
     "§['%'] = 1",
     "§['%'] = §['$']",
@@ -158,9 +159,9 @@ _STATEMENTS: Final = (
     "§.rename(columns={'$': '%'}, inplace=True)",
     "§.name = '%'",
     "del §['$']",
-    "for key, part in §.groupby('$'):\n    part['$']",
-    "for row in §.to_dict('records'):\n    row['$']",
-    "for index, row in §.iterrows():\n    row['$']",
+    "for key, part in §.groupby('$'):\n    part['$']\ndel key, part",
+    "for row in §.to_dict('records'):\n    row['$']\ndel row",
+    "for index, row in §.iterrows():\n    row['$']\ndel row",
     "§.apply(lambda row: row['$'], axis=1)",
     "§['$']",
     "§.groupby('$').size()",
@@ -186,6 +187,8 @@ def program(random: Random, known: Mapping[str, pd.DataFrame]) -> tuple[str, str
         line = _filled(random, random.choice(_STEPS if is_step else _STATEMENTS), frame, _names(random, scope[frame]))
         line = f"x{len(frames)} = {line}" if is_step else line
         error = _failure(line, scope)
+        if is_step and error is None and not len(scope[f"x{len(frames)}"]):
+            continue  # nothing would look at the columns of rows that there are not
         if error is not None and random.random() < 0.95:
             continue
         lines.append(line)

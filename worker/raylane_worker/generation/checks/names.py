@@ -30,7 +30,6 @@ def importable(engine: Engine) -> str:
     return ", ".join(sorted(modules_of(engine)))
 
 
-IMPORTABLE: Final = importable(Engine.DISTRIBUTED)
 _ALLOWED_BUILTINS: Final = listed(
     """
     Ellipsis False None NotImplemented True __name__ abs all any ascii bin bool bytearray bytes callable chr classmethod
