@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from raylane_common.errors import MissingPackage
 
@@ -16,33 +16,38 @@ if TYPE_CHECKING:
 
 _KITTY_TERMS: Final = ("xterm-kitty", "xterm-ghostty")
 _KITTY_PROGRAMS: Final = ("kitty", "ghostty", "WezTerm")
+_SIXEL_TERMS: Final = ("contour", "foot", "mlterm", "yaft")
+_SIXEL_PROGRAMS: Final = ("contour", "iTerm.app", "mintty")
 _KITTY_CHUNK: Final = 4096
 _MAX_COLUMNS: Final = 80
 
 
 def picture(chart: AnswerChart, terminal: Terminal) -> str | None:
     """Returns the controls that show the chart; None if the terminal takes no pictures, or nothing here can draw."""
-    if terminal.width is None or not takes_kitty_pictures(os.environ):
+    protocol = picture_protocol(os.environ)
+    if terminal.width is None or protocol is None:
         return None
     from raylane.answers.drawing import png
+    from raylane.answers.sixel import sixels
 
     try:
-        image = png(chart)
+        if protocol == "sixel":
+            return sixels(png(chart, scale=1.0))
+        return "".join(_kitty(png(chart), min(terminal.width, _MAX_COLUMNS)))
     except MissingPackage:
         return None  # bars need no package
-    return "".join(_kitty(image, min(terminal.width, _MAX_COLUMNS)))
 
 
-def takes_kitty_pictures(environment: Mapping[str, str]) -> bool:
-    """Returns whether the terminal says that it takes pictures as kitty does; a multiplexer would not pass them on."""
-    term = environment.get("TERM", "")
+def picture_protocol(environment: Mapping[str, str]) -> Literal["kitty", "sixel"] | None:
+    """Returns the protocol for pictures that the terminal has, as far as its names say; a multiplexer has none."""
+    term, program = environment.get("TERM", ""), environment.get("TERM_PROGRAM", "")
     if "TMUX" in environment or "STY" in environment or term.startswith(("screen", "tmux")):
-        return False
-    return (
-        "KITTY_WINDOW_ID" in environment
-        or term in _KITTY_TERMS
-        or environment.get("TERM_PROGRAM", "") in _KITTY_PROGRAMS
-    )
+        return None
+    if "KITTY_WINDOW_ID" in environment or term in _KITTY_TERMS or program in _KITTY_PROGRAMS:
+        return "kitty"
+    if term.startswith(_SIXEL_TERMS) or "sixel" in term or program in _SIXEL_PROGRAMS:
+        return "sixel"
+    return None
 
 
 def _kitty(image: bytes, columns: int) -> Iterator[str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from raylane.cli.pictures import takes_kitty_pictures
+from raylane.cli.pictures import picture_protocol
 from raylane_common.errors import RunFailed
 from raylane_common.wire.answer import Answer, CellType
 from raylane_common.wire.generate import CodeVersion
@@ -302,18 +302,29 @@ async def test_without_the_package_for_pictures_the_terminal_shows_bars(
     assert "pip install 'raylane[charts]'" in (await cli("result", "j", "--chart", "c.svg")).stderr
 
 
+@pytest.mark.usefixtures("on_terminal")
+async def test_a_terminal_that_takes_sixels_shows_them(cli: Cli, worker: ScriptedWorker) -> None:
+    await generated(cli, worker, GENERATED)
+    ran = await cli("result", "j", TERM="foot", COLUMNS="60")
+    assert ran.exit_code == 0, ran.output
+    assert '\x1bP0;1;0q"1;1;640;400#0;2;' in ran.stdout
+
+
 @pytest.mark.parametrize(
-    ("environment", "takes"),
+    ("environment", "protocol"),
     [
-        ({"TERM": "xterm-kitty"}, True),
-        ({"TERM": "xterm-256color", "KITTY_WINDOW_ID": "3"}, True),
-        ({"TERM_PROGRAM": "WezTerm"}, True),
-        ({"TERM": "xterm-256color"}, False),
-        ({"TERM": "tmux-256color", "KITTY_WINDOW_ID": "3"}, False),
-        ({"KITTY_WINDOW_ID": "3", "TMUX": "/tmp/tmux"}, False),
-        ({"KITTY_WINDOW_ID": "3", "STY": "1.pts"}, False),
-        ({}, False),
+        ({"TERM": "xterm-kitty"}, "kitty"),
+        ({"TERM": "xterm-256color", "KITTY_WINDOW_ID": "3"}, "kitty"),
+        ({"TERM_PROGRAM": "WezTerm"}, "kitty"),
+        ({"TERM": "foot-extra"}, "sixel"),
+        ({"TERM": "xterm-sixel"}, "sixel"),
+        ({"TERM": "xterm", "TERM_PROGRAM": "mintty"}, "sixel"),
+        ({"TERM": "xterm-256color"}, None),
+        ({"TERM": "tmux-256color", "KITTY_WINDOW_ID": "3"}, None),
+        ({"KITTY_WINDOW_ID": "3", "TMUX": "/tmp/tmux"}, None),
+        ({"KITTY_WINDOW_ID": "3", "STY": "1.pts"}, None),
+        ({}, None),
     ],
 )
-def test_only_terminals_that_say_so_take_pictures(environment: dict[str, str], takes: bool) -> None:
-    assert takes_kitty_pictures(environment) is takes
+def test_only_terminals_that_say_so_take_pictures(environment: dict[str, str], protocol: str | None) -> None:
+    assert picture_protocol(environment) == protocol
