@@ -9,6 +9,7 @@ import base64
 import json
 import math
 from datetime import date
+from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
@@ -102,6 +103,7 @@ def _dates(values: Any) -> list[JsonValue]:
     return [None if one is None else _day(one) for one in days]
 
 
+@lru_cache(maxsize=4096)  # most tables have few different days
 def _day(days: int) -> str:
     """Returns a day of the calendar, which repeats itself after 400 years. Far years have a sign and six digits."""
     cycles, rest = divmod(days + _EPOCH_DAY - 1, _CYCLE_DAYS)

@@ -23,14 +23,18 @@ def csv_header(names: Sequence[str]) -> bytes:
 
 def csv_lines(rows: Iterable[Sequence[JsonValue]]) -> bytes:
     """Returns one line for each row. A cell without a value is empty."""
-    return b"".join(_line([exact(cell) for cell in row]) for row in rows)
+    return b"".join(map(_line, rows))
 
 
-def _line(cells: Sequence[str]) -> bytes:
+def _line(cells: Sequence[JsonValue]) -> bytes:
     line = ",".join(map(_field, cells))
     # Readers skip an empty line, which a row of one empty cell would be.
     return ((line or '""') + "\n").encode("utf-8", "replace")
 
 
-def _field(text: str) -> str:
-    return '"' + text.replace('"', '""') + '"' if _NEEDS_QUOTES.search(text) else text
+def _field(cell: JsonValue) -> str:
+    text = cell if isinstance(cell, str) else exact(cell)
+    # Numbers have nothing to quote, and are most of the cells.
+    if isinstance(cell, int | float) or not _NEEDS_QUOTES.search(text):
+        return text
+    return '"' + text.replace('"', '""') + '"'

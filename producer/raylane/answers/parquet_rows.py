@@ -40,19 +40,23 @@ class ParquetRows:
 
     def batches(self) -> Iterator[Sequence[Sequence[JsonValue]]]:
         """Yields the next rows, each with its cells. Raises `InvalidAnswer` if the file cannot be read further."""
-        about = self._file.metadata
-        groups = [about.row_group(index) for index in range(about.num_row_groups)]
-        row_bytes = max((group.total_byte_size / max(1, group.num_rows) for group in groups), default=1)
-        size = max(1, min(_MAX_ROWS, int(_BATCH_BYTES / max(1, row_bytes))))
         try:
-            for batch in self._file.iter_batches(batch_size=size):
-                columns = [
-                    cells(values, column.type)
-                    for values, column in zip(batch.columns, self._described.columns, strict=True)
-                ]
-                yield list(zip(*columns, strict=True))
+            for index in range(self._file.num_row_groups):
+                # One reader for all groups keeps the buffers of each to the end, and threads have their own memory.
+                for batch in self._file.iter_batches(self._batch_rows(index), row_groups=[index], use_threads=False):
+                    columns = [
+                        cells(values, column.type)
+                        for values, column in zip(batch.columns, self._described.columns, strict=True)
+                    ]
+                    yield list(zip(*columns, strict=True))
         except (pa.ArrowException, OSError, ValueError) as error:
             raise self._invalid(str(error)) from error
+
+    def _batch_rows(self, index: int) -> int:
+        """Returns how many rows of a row group are read at once."""
+        group = self._file.metadata.row_group(index)
+        row_bytes: int = max(1, group.total_byte_size // max(1, group.num_rows))
+        return max(1, min(_MAX_ROWS, _BATCH_BYTES // row_bytes))
 
     def _invalid(self, problem: str) -> InvalidAnswer:
         name = self._described.name

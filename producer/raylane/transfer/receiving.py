@@ -30,7 +30,6 @@ _USED_FRACTION: Final = 0.8
 _MOST_REFUSALS: Final = 3
 _FIRST_PAUSE_S: Final = 0.2
 _LONGEST_PAUSE_S: Final = 10.0
-# Of an object that was written in parts, it ends with their number.
 _MD5: Final = re.compile(r"[0-9a-f]{32}")
 
 
@@ -50,8 +49,8 @@ class Receiving:
         self._settings = settings
         self._progress = progress
         self._received_bytes = 0
-        self._md5 = hashlib.md5(usedforsecurity=False)
-        self._has_md5 = True
+        # Of an object that was written in parts, the ETag is no MD5, and there is nothing to compare with.
+        self._md5: hashlib._Hash | None = None
 
     async def run(self) -> None:
         """Writes the whole file.
@@ -61,6 +60,8 @@ class Receiving:
         writing raise.
         """
         file, use_until = await self._signed()
+        if _MD5.fullmatch(file.etag):
+            self._md5 = hashlib.md5(usedforsecurity=False)
         await in_thread(self._to.reserve, file.size_bytes)
         pauses = Backoff(first_s=_FIRST_PAUSE_S, cap_s=_LONGEST_PAUSE_S, jitter=1.0)
         until, refusals = _now() + self._settings.give_up_s, 0
@@ -108,15 +109,17 @@ class Receiving:
                 self._received_bytes += len(data)
                 if self._progress is not None:
                     self._progress(DownloadProgress(self._received_bytes, file.size_bytes))
-        self._has_md5 &= not rest.is_encrypted
+        if rest.is_encrypted:
+            self._md5 = None
         return rest.outcome
 
     def _keep(self, data: bytes) -> None:
-        self._md5.update(data)
+        if self._md5 is not None:
+            self._md5.update(data)
         self._to.write(data)
 
     def _check(self, file: FileUrl) -> None:
-        if self._has_md5 and _MD5.fullmatch(file.etag) and self._md5.hexdigest() != file.etag and file.size_bytes:
+        if self._md5 is not None and self._md5.hexdigest() != file.etag and self._received_bytes:
             raise StorageUnavailable(f"{file.name} has arrived damaged (MD5 is not {file.etag}); download it again")
 
 
