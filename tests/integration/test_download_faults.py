@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from raylane_worker.embedded import EmbeddedMoto
 
 DATA = os.urandom(2 * 1024 * 1024 + 5)
-NAME, KEY = "table-1.parquet", "sessions/ada/runs/rl-1/table-1.parquet"
+NAME = "it's.parquet"
+KEY = f"sessions/ada/runs/rl-1/{NAME}"
 HALF = len(DATA) // 2
 # These end with the whole file.
 PASSING = [fault for fault in Get if fault is not Get.DAMAGED]
@@ -43,7 +44,7 @@ class Shelf:
 
     def __init__(self, storage: Storage, client: S3Client, proxy: GetProxy) -> None:
         self.proxy = proxy
-        self.signed = 0
+        self.addresses: list[str] = []
         self._storage = storage
         self._client = client
 
@@ -65,8 +66,9 @@ class Shelf:
         settings = UploadSettings.model_validate(uploads)
 
         async def sign() -> SignedFilesResult:
-            self.signed += 1
-            return SignedFilesResult(files=(await self.sign(),), valid_s=settings.url_ttl_s)
+            file = await self.sign()
+            self.addresses.append(file.url)
+            return SignedFilesResult(files=(file,), valid_s=settings.url_ttl_s)
 
         await receive(to, NAME, sign, settings, progress)
 
@@ -106,7 +108,7 @@ async def test_a_download_continues_where_it_broke(shelf: Shelf, target: Path) -
     assert {each.get("Authorization") for each in headers} == {None}, "the address is all that S3 gets"
     assert {each["Accept-Encoding"] for each in headers} == {"identity"}
     assert len({each["If-Match"] for each in headers}) == 1
-    assert shelf.signed == 2
+    assert len(shelf.addresses) == 2
 
 
 async def test_a_server_that_falls_silent_is_asked_again(shelf: Shelf, target: Path) -> None:
@@ -154,7 +156,7 @@ async def test_addresses_that_expire_meanwhile_are_signed_again(
     shelf.proxy.faults = [Get.CUT, Get.CUT]
     await shelf.download(target)
     assert target.read_bytes() == DATA
-    assert shelf.signed == 1 + 3
+    assert len(shelf.addresses) == 1 + 3
 
 
 async def changed_meanwhile(shelf: Shelf, target: Path, change: Callable[[], Awaitable[None]]) -> None:
@@ -164,6 +166,14 @@ async def changed_meanwhile(shelf: Shelf, target: Path, change: Callable[[], Awa
 
     shelf.proxy.faults, shelf.proxy.before = [Get.CUT], before
     await shelf.download(target)
+
+
+async def test_an_address_reaches_s3_letter_by_letter_as_it_was_signed(shelf: Shelf, target: Path) -> None:
+    signed = shelf.addresses
+    await shelf.download(target)
+    assert [shelf.proxy.url + each.raw_path for each in shelf.proxy.received] == signed
+    assert "%27" in signed[0]
+    assert "%2Fs3%2Faws4_request" in signed[0]
 
 
 async def test_a_file_that_is_replaced_meanwhile_is_never_mixed(shelf: Shelf, target: Path) -> None:

@@ -7,6 +7,7 @@ from enum import Enum
 from typing import Final, NamedTuple
 
 import aiohttp
+from yarl import URL
 
 _CONNECT_S: Final = 10.0
 # Error documents of S3 are shorter.
@@ -49,6 +50,11 @@ def http_session(connections: int) -> aiohttp.ClientSession:
         auto_decompress=False,
         trust_env=False,
     )
+
+
+def as_signed(address: str) -> URL:
+    """Returns the address as it was signed. Otherwise aiohttp decodes what it may, and servers may compare letters."""
+    return URL(address, encoded=True)
 
 
 async def refusal(response: aiohttp.ClientResponse, *gone: str) -> Outcome:

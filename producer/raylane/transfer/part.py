@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import aiohttp
 
-from raylane.transfer.http import Outcome, Verdict, broken, refusal, stalled
+from raylane.transfer.http import Outcome, Verdict, as_signed, broken, refusal, stalled
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -53,7 +53,8 @@ async def put_part(
                 "Content-Length": str(len(data)),
                 "Content-MD5": base64.b64encode(md5).decode(),
             }
-            async with http.put(address.url, data=pieces(), headers=headers, allow_redirects=False) as response:
+            url = as_signed(address.url)
+            async with http.put(url, data=pieces(), headers=headers, allow_redirects=False) as response:
                 if response.status == 200:
                     return _stored(response, md5)
                 return await refusal(response, "NoSuchUpload")

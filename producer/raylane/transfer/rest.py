@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import aiohttp
 
-from raylane.transfer.http import Outcome, Verdict, broken, refusal, stalled
+from raylane.transfer.http import Outcome, Verdict, as_signed, broken, refusal, stalled
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -67,7 +67,8 @@ class Rest:
         conditions = {"If-Match": f'"{self._file.etag}"'} if self._file.etag else {}
         if self._start:
             conditions["Range"] = f"bytes={self._start}-"
-        return await self._http.get(self._file.url, headers=self._file.headers | conditions, allow_redirects=False)
+        headers = self._file.headers | conditions
+        return await self._http.get(as_signed(self._file.url), headers=headers, allow_redirects=False)
 
     async def _unwanted_bytes(self, response: aiohttp.ClientResponse) -> int | None:
         """Returns how many bytes of the answer come before those that are missing; None if it has none of them."""
