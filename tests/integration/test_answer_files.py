@@ -89,6 +89,16 @@ async def test_an_address_is_for_producers_and_names_the_object_that_is_there(de
     assert "Signature" not in repr(file)
 
 
+async def test_an_address_names_the_account_that_must_own_the_bucket(moto: EmbeddedMoto) -> None:
+    owned = own_bucket().model_copy(update={"bucket_owner": "123456789012"})
+    async with s3(moto.url) as client, Storage(owned, aws_settings(moto.url)) as storage:
+        await client.put_object(Bucket=owned.bucket, Key="k", Body=b"1")
+        file = await storage.downloads.sign("k", "k", 60)
+    assert file is not None
+    assert file.headers == {"x-amz-expected-bucket-owner": "123456789012"}
+    assert "SignedHeaders=host%3Bx-amz-expected-bucket-owner" in file.url
+
+
 async def test_files_are_signed_in_the_order_of_the_request(desk: Desk) -> None:
     items = [file_of(name, await desk.put(key_of("job", name))) for name in ("a", "b", "c")]
     desk.answer("job", *items)
