@@ -8,7 +8,8 @@ from collections import namedtuple
 from datetime import date
 from decimal import Decimal
 from functools import reduce
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,9 +19,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.helpers.answers import Given, file, table, types, value
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -345,3 +343,75 @@ def test_a_file_name_is_given_once(given: Given) -> None:
     given.answer.file({"a": 1}, "a.csv")
     with pytest.raises(ValueError, match=r"file name 'a\.csv' is taken"):
         given.answer.file({"a": 1}, "a.csv")
+
+
+ODD: dict[str, tuple[Any, str, list[Any]]] = {
+    "bytes and text": ([b"a", "b"], "string", ["YQ==", "b"]),
+    "numbers of any library": ([np.int64(3), math.nan, np.float32(0.5), 1], "number", [3.0, None, 0.5, 1.0]),
+    "moments of NumPy": (
+        [np.datetime64("2024-01-01"), np.datetime64("NaT")],
+        "timestamp",
+        ["2024-01-01T00:00:00", None],
+    ),
+    "two zones": (
+        [pd.Timestamp("2024-01-01", tz="UTC"), pd.Timestamp("2024-01-01", tz="Europe/Berlin")],
+        "timestamp",
+        ["2024-01-01T00:00:00+00:00", "2023-12-31T23:00:00+00:00"],
+    ),
+    "decimals that are no numbers": (
+        [Decimal("NaN"), Decimal("sNaN"), Decimal("-Infinity"), Decimal("1.5")],
+        "decimal",
+        [None, None, "-Infinity", "1.5"],
+    ),
+    "decimals with exponents": ([Decimal("1E+2"), Decimal("1E-2")], "decimal", ["100.00", "0.01"]),
+    "decimals beyond all": ([Decimal("1E+1000000"), Decimal(1)], "decimal", ["1E+1000000", "1"]),
+    "objects": ([Path("/a"), None], "string", ["/a", None]),
+    "sets and tuples": ([{1}, (2, None), Row(3, "x")], "nested", [[1], [2, None], [3, "x"]]),
+    "keys that are no text": ([{1: 2, None: 3, date(2024, 1, 1): 4}], "nested", [{"1": 2, "null": 3, "2024-01-01": 4}]),
+    "arrays in cells": ([np.array([[1.5], [math.nan]]), []], "nested", [[[1.5], [None]], []]),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_odd_objects_in_a_column(given: Given, name: str) -> None:
+    values, kind, cells = ODD[name]
+    given.answer.table(pd.DataFrame({"c": pd.Series(values, dtype=object)}))
+    found = table(given.read())
+
+    assert (types(found.columns), [row[0] for row in found.rows]) == ([kind], cells)
+
+
+ARROW: dict[str, tuple[pa.Array, str, list[Any]]] = {
+    "views of lists": (pa.array([[1], None, [2, 3]], pa.list_view(pa.int64())), "nested", [[1], None, [2, 3]]),
+    "run ends": (pa.RunEndEncodedArray.from_arrays([2, 3], ["a", None]), "string", ["a", "a", None]),
+    "tensors": (
+        pa.FixedShapeTensorArray.from_numpy_ndarray(np.arange(8).reshape(2, 2, 2)),
+        "nested",
+        [[[0, 1], [2, 3]], [[4, 5], [6, 7]]],
+    ),
+    "unions": (
+        pa.UnionArray.from_sparse(pa.array([0, 1], pa.int8()), [pa.array([1, 2]), pa.array(["a", "b"])]),
+        "string",
+        ["1", "b"],
+    ),
+    "intervals": (pa.array([(1, 2, 3)], pa.month_day_nano_interval()), "nested", [[1, 2, 3]]),
+    "UUIDs": (pa.array([b"0" * 16], pa.uuid()), "string", ["30303030-3030-3030-3030-303030303030"]),
+    "far dates": (pa.array([2**31 - 1], pa.int32()).view(pa.date32()), "date", ["+5881580-07-11"]),
+    "far moments": (
+        pa.array([2**40], pa.int64()).view(pa.timestamp("s", "Europe/Berlin")),
+        "timestamp",
+        ["+036812-02-20T00:36:16+00:00"],
+    ),
+    "structures without fields": (pa.array([{}, None], pa.struct([])), "nested", [{}, None]),
+}
+
+
+@pytest.mark.parametrize("name", ARROW)
+def test_odd_types_of_arrow(given: Given, name: str) -> None:
+    values, kind, cells = ARROW[name]
+    given.answer.table(pa.table({"c": values}))
+    given.answer.file(pa.table({"c": values}), "all.parquet")
+    found = table(given.read())
+
+    assert (types(found.columns), [row[0] for row in found.rows]) == ([kind], cells)
+    assert pq.read_table(given.directory / "all.parquet").num_rows == len(values)

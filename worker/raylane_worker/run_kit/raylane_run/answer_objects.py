@@ -23,6 +23,9 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 # What Arrow's decimals hold.
 _MAX_DIGITS: Final = 76
 _SHORT_DIGITS: Final = 38
+# Decimals with more digits before or after the point have an exponent. The worker reads no longer integers.
+_WRITTEN_DIGITS: Final = 1000
+_MAX_BITS: Final = 13_280
 _MISSING_NAMES: Final = ("NAType", "NaTType")
 _ARROW_UNITS: Final = ("s", "ms", "us", "ns")
 _OTHER: Final = "other"
@@ -30,14 +33,23 @@ _OTHER: Final = "other"
 
 @dataclass(frozen=True)
 class ObjectType:
-    """What a column of objects holds: the type of its cells, that of its Arrow array, and how to make one."""
+    """What a column of objects holds: the type of its cells, that of its Arrow array, and how to make one.
+
+    `is_uniform` says that Arrow can convert the objects itself, which is ten times faster.
+    """
 
     cells: str
     arrow: pa.DataType
     convert: Callable[[Sequence[Any]], list[Any]]  # values of any type become those that Arrow takes
+    is_uniform: bool = False
 
     def array(self, values: Sequence[Any]) -> pa.Array:
         """Returns some of the objects as an array."""
+        if self.is_uniform:
+            try:
+                return pa.array(values, self.arrow, from_pandas=True)
+            except (UnicodeEncodeError, pa.ArrowException):  # such as half a character; each value is converted then
+                pass
         converted = self.convert(values)
         if self.cells in ("timestamp", "duration"):
             return pa.array(converted, pa.int64()).cast(self.arrow)
@@ -69,13 +81,13 @@ def object_type(values: Sequence[Any], name: str = "value") -> ObjectType:
         kinds.discard("number")
     match sorted(kinds):
         case ["integer"]:
-            return _integer_type(values)
+            return _integer_type(values, name)
         case ["decimal"] | ["decimal", "integer"]:
             return _decimal_type(values)
         case ["number"] | ["integer", "number"] | ["decimal", "number"] | ["decimal", "integer", "number"]:
             return ObjectType("number", pa.float64(), _each(_to_float))
         case ["boolean"]:
-            return ObjectType("boolean", pa.bool_(), _each(bool))
+            return ObjectType("boolean", pa.bool_(), _each(bool), is_uniform=True)
         case ["binary"]:
             return ObjectType("binary", pa.large_binary(), _each(bytes))
         case ["date"]:
@@ -89,7 +101,8 @@ def object_type(values: Sequence[Any], name: str = "value") -> ObjectType:
         case ["nested"]:
             return ObjectType("nested", pa.large_string(), _each(lambda one: _dumped(one, name)))
         case _:
-            return ObjectType("string", pa.large_string(), _each(lambda one: _text(one, name)))
+            as_text = _each(lambda one: _text(one, name))
+            return ObjectType("string", pa.large_string(), as_text, is_uniform=kinds <= {"string"})
 
 
 def is_missing(value: Any) -> bool:
@@ -184,14 +197,16 @@ def _to_float(value: Any) -> float:
         return math.inf if value > 0 else -math.inf
 
 
-def _integer_type(values: Sequence[Any]) -> ObjectType:
+def _integer_type(values: Sequence[Any], name: str) -> ObjectType:
     whole = [operator.index(one) for one in values if not is_missing(one)]
     low, high = min(whole, default=0), max(whole, default=0)
     convert = _each(operator.index)
     if low >= -(2**63) and high < 2**63:
-        return ObjectType("integer", pa.int64(), convert)
+        return ObjectType("integer", pa.int64(), convert, is_uniform=True)
     if low >= 0 and high < 2**64:
         return ObjectType("integer", pa.uint64(), convert)
+    if max(-low, high).bit_length() > _MAX_BITS:
+        raise ValueError(f"an integer of {name!r} has more than 4,000 digits; give its logarithm, or a text")
     return _digits_type("integer", len(str(max(-low, high))), 0, _each(lambda one: decimal.Decimal(int(one))))
 
 
@@ -201,7 +216,8 @@ def _decimal_type(values: Sequence[Any]) -> ObjectType:
     scale = max((-int(one.as_tuple().exponent) for one in finite), default=0)
     scale = max(scale, 0)
     digits = max((one.adjusted() + 1 for one in finite), default=1)
-    kind = "integer" if scale == 0 and len(finite) == len(found) else "decimal"
+    is_whole = scale == 0 and digits <= _WRITTEN_DIGITS and len(finite) == len(found)
+    kind = "integer" if is_whole else "decimal"
     if len(finite) < len(found):
         return ObjectType(kind, pa.large_string(), _each(_decimal_text))
     return _digits_type(kind, max(digits, 1) + scale, scale, _each(decimal.Decimal))
@@ -218,7 +234,7 @@ def _digits_type(kind: str, digits: int, scale: int, convert: Callable[[Sequence
 def _decimal_text(value: Any) -> str:
     number_ = decimal.Decimal(value)
     # Written out, a number such as 1E+1000000 would have a million digits.
-    return format(number_, "f") if number_.is_finite() and abs(number_.adjusted()) < 1000 else str(number_)
+    return format(number_, "f") if number_.is_finite() and abs(number_.adjusted()) < _WRITTEN_DIGITS else str(number_)
 
 
 def _timestamp_type(values: Sequence[Any]) -> ObjectType:

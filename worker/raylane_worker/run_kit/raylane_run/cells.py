@@ -161,6 +161,8 @@ def _dates(values: pa.Array) -> list[Json]:
 def _times(values: pa.Array) -> list[Json]:
     per_s = _UNITS[values.type.unit]
     whole = values.view(pa.int32() if values.type.bit_width == 32 else pa.int64()).to_pylist()
+    if any(one is not None and not 0 <= one < 86_400 * per_s for one in whole):
+        raise ValueError("a time of day is not between 00:00 and 24:00; give it as a duration")
     return [None if one is None else _clock(*_split(one, per_s)) for one in whole]
 
 
@@ -207,11 +209,12 @@ def _inner(values: pa.Array) -> list[Json]:
 
 def _spans(values: pa.Array) -> list[tuple[int, int] | None]:
     """Returns where the items of each list begin and end."""
-    ends = values.offsets.to_pylist()
-    return [
-        (ends[index], ends[index + 1]) if is_valid else None
-        for index, is_valid in enumerate(values.is_valid().to_pylist())
-    ]
+    starts, is_valid = values.offsets.to_pylist(), values.is_valid().to_pylist()
+    if pa.types.is_list_view(values.type) or pa.types.is_large_list_view(values.type):
+        ends = [start + size for start, size in zip(starts, values.sizes.to_pylist(), strict=True)]
+    else:
+        ends = starts[1:]
+    return [(start, end) if known else None for start, end, known in zip(starts, ends, is_valid, strict=False)]
 
 
 def _key(key: Json) -> str:
@@ -238,18 +241,11 @@ def plain(values: pa.Array) -> pa.Array:
         return values.cast(pa.large_binary())
     if pa.types.is_null(kind):
         return values.cast(pa.string())
-    if is_list_view(kind):
-        return values.cast(pa.large_list(kind.value_field))
     if isinstance(kind, pa.BaseExtensionType):
         return _without_extension(values)
     if pa.types.is_union(kind) or pa.types.is_interval(kind):
         raise ValueError(f"an answer cannot hold values of type {kind}; convert them first")
     return values
-
-
-def is_list_view(kind: pa.DataType) -> bool:
-    """Returns whether the lists of a type may lie in any order."""
-    return bool(pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind))
 
 
 def _without_extension(values: pa.Array) -> pa.Array:
