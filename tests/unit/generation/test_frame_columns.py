@@ -155,6 +155,10 @@ KNOWN = {
         draw("s", "kind"),
         draw("s.reset_index()", "mean"),
     ),
+    "a name of the index that rename leaves": (
+        "r = df.groupby('weather')[['wind']].max().rename(columns={'weather': 'kind'})",
+        "print(r.groupby('weather').max(), r.reset_index()['weather'])",
+    ),
     "sizes by name": ("r = df.groupby('weather').agg('size').reset_index(name='n')", draw("r", "n")),
     "two indexes": ("r = df.reset_index().reset_index()", draw("r", "level_0")),
     "texts": ("require_text(df.assign(kind=df['weather']), 'kind', 'rain')",),

@@ -153,9 +153,9 @@ def of_series(series: Labelled, method: str, arguments: Arguments) -> Value:
         case "reset_index" | "to_frame":
             name = arguments.get(1 if method == "reset_index" else 0, "name")
             if isinstance(name, Text):
-                return Keyed(names | {name.value})
+                return Keyed(names | {name.value}, names)
             is_named = arguments.has(1 if method == "reset_index" else 0, "name") or "names" in arguments.named
-            return None if is_named or not arguments.is_complete else Keyed(names | _UNNAMED)
+            return None if is_named or not arguments.is_complete else Keyed(names | _UNNAMED, names)
         case "sort_values" | "sort_index" | "head" | "tail" | "nlargest" | "nsmallest" | "round" | "fillna" | "dropna":
             return series
         case "rename" if arguments.positional and isinstance(name := arguments.positional[0], Text):
@@ -177,7 +177,8 @@ def of_pandas(function: str, arguments: Arguments) -> Effect | None:
             is_whole = isinstance(parts, Items) and len(known) == len(parts.items) > 0
             is_plain = arguments.is_complete and not {"keys", "names"} & arguments.named.keys()
             columns = frozenset[str]().union(*(one.names for one in known))
-            return Effect(Keyed(columns | {"index"}) if is_whole and is_plain else None)
+            index = frozenset[str]().union(*(one.index for one in known))
+            return Effect(Keyed(columns | {"index"}, index) if is_whole and is_plain else None)
         case "merge":
             left = arguments.get(0, "left")
             return _merged(left, arguments.get(1, "right"), arguments, first=2) if isinstance(left, Keyed) else None
@@ -239,7 +240,8 @@ def _merged(frame: Keyed, other: Value, arguments: Arguments, *, first: int, is_
     if right is not None and suffixes is not None and arguments.is_complete:
         both = frame.names & right
         renamed = {f"{name}{suffix}" for name in both for suffix in suffixes}
-        made = Keyed(frame.names | right | renamed | {"_merge", "index"}, frame.index)
+        index = frame.index | (other.index if isinstance(other, Keyed) else right)
+        made = Keyed(frame.names | right | renamed | {"_merge", "index"}, index)
     others = (*(() if is_join else on), *(texts(arguments.named.get("right_on")) or ()))
     checked = ((others, right),) if right is not None else ()
     return Effect(made, (*on, *left), of=frame, also=checked)
@@ -300,7 +302,7 @@ def _of_each(groups: FrameGroups) -> Value:
     if groups.keys is None:
         return None
     columns = groups.frame.names if groups.selected is None else groups.selected
-    return (Labelled if groups.is_series else Keyed)(columns.union(groups.keys))
+    return Labelled(columns | groups.keys) if groups.is_series else Keyed(columns | groups.keys, groups.keys)
 
 
 def _aggregated(groups: FrameGroups, first: Value, arguments: Arguments) -> Effect:
@@ -323,5 +325,5 @@ def _aggregated(groups: FrameGroups, first: Value, arguments: Arguments) -> Effe
                 return Effect(_of_each(groups))
             case _:
                 pass
-    made = None if names is None or groups.keys is None else Keyed(frozenset(names).union(groups.keys))
+    made = None if names is None or groups.keys is None else Keyed(groups.keys.union(names), groups.keys)
     return Effect(made, tuple(one for one in reads if isinstance(one, Text)))
