@@ -128,10 +128,10 @@ _STEPS: Final = (
     "§.filter(items=['$', '$'])",
     "§.pipe(lambda d: d.assign(%=d['$']))",
     "§.pipe(lambda d, by: d.groupby(by).size().reset_index(name='%'), '$')",
-    "pd.DataFrame({'$': [1, 2], '%': [3, 4]})",
+    "pd.DataFrame({'$': [1, 2, 3, 4], '%': [5, 6, 7, 8]})",
     "pd.DataFrame({'low': §.groupby('$')['$'].min(), '%': 1}).reset_index()",
     "pd.DataFrame({'low': §['$'], '%': §['$']})",
-    "pd.DataFrame([{'$': 1, '%': 2}, {'extra': 3}])",
+    "pd.DataFrame([{'$': 1, '%': 2}, {'extra': 3}, {'extra': 4}, {'extra': 5}])",
     "pd.DataFrame(§.to_dict('records'))",
     "pd.DataFrame([{'%': row['$']} for row in §.to_dict('records')])",
     "pd.DataFrame([{'%': key, 'n': len(part)} for key, part in §.groupby('$')])",
@@ -187,8 +187,8 @@ def program(random: Random, known: Mapping[str, pd.DataFrame]) -> tuple[str, str
         line = _filled(random, random.choice(_STEPS if is_step else _STATEMENTS), frame, _names(random, scope[frame]))
         line = f"x{len(frames)} = {line}" if is_step else line
         error = _failure(line, scope)
-        if is_step and error is None and not len(scope[f"x{len(frames)}"]):
-            continue  # nothing would look at the columns of rows that there are not
+        if is_step and error is None and not _says_something(scope[f"x{len(frames)}"]):
+            continue
         if error is not None and random.random() < 0.95:
             continue
         lines.append(line)
@@ -196,6 +196,14 @@ def program(random: Random, known: Mapping[str, pd.DataFrame]) -> tuple[str, str
             return "\n".join(lines), error
         frames += [f"x{len(frames)}"] * is_step
     return "\n".join(lines), None
+
+
+def _says_something(made: Any) -> bool:
+    """Returns whether using a wrong name of a column of this frame surely raises.
+
+    Nothing looks at the columns of rows that there are not, and pandas takes as many names as there are rows for labels.
+    """
+    return isinstance(made, pd.DataFrame | pd.Series) and len(made) > 3
 
 
 def _names(random: Random, frame: Any) -> list[str]:

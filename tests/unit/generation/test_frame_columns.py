@@ -159,6 +159,11 @@ KNOWN = {
         "r = df.groupby('weather')[['wind']].max().rename(columns={'weather': 'kind'})",
         "print(r.groupby('weather').max(), r.reset_index()['weather'])",
     ),
+    "a merge of assigned columns": (
+        "sales['total'] = sales['amount'] * 2",
+        "m = sales.merge(sales, on='order_id', suffixes=('_of_one', '_of_other'))",
+        "print(m['total_of_other'], sales.merge(sales, on='city')['total_y'])",
+    ),
     "sizes by name": ("r = df.groupby('weather').agg('size').reset_index(name='n')", draw("r", "n")),
     "two indexes": ("r = df.reset_index().reset_index()", draw("r", "level_0")),
     "texts": ("require_text(df.assign(kind=df['weather']), 'kind', 'rain')",),

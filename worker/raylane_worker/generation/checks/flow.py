@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from raylane_worker.generation.checks.changes import changes_in
 from raylane_worker.generation.checks.evaluate import Evaluator, TooLong
@@ -40,15 +40,24 @@ if TYPE_CHECKING:
     from raylane_worker.generation.checks.locations import Locations
     from raylane_worker.generation.checks.script import AstScript
 
+# Nobody writes suffixes of more parts.
+_MAX_PARTS: Final = 9
+
 
 def follow(script: AstScript, locations: Locations, engine: Engine) -> Found:
     """Returns what following the script finds. `locations` are those that it may read, by this engine."""
     flow = Flow(script, locations, engine)
     is_whole = flow.run()
-    missing = [one for one in flow.found.missing if one.text.value not in flow.changes.keys]
+    missing = [one for one in flow.found.missing if not _may_be_made_of(one.text.value, flow.changes.keys)]
     if flow.keys_are_uncertain or not is_whole:
         missing = [one for one in missing if not one.is_key]
     return replace(flow.found, missing=missing)
+
+
+def _may_be_made_of(name: str, keys: frozenset[str]) -> bool:
+    """Returns whether the name is one of the keys, or one with a suffix, as `merge` adds one such as `_x`."""
+    parts = name.split("_", _MAX_PARTS)
+    return name in keys or any("_".join(parts[:count]) in keys for count in range(1, len(parts)))
 
 
 class Flow(Evaluator):
