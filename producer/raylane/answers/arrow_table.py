@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from raylane_common.wire.answer import AnswerColumn, AnswerTable
 
 # What a column says that cannot have the type that fits its cells, such as a date in the year 12024.
-_NO_SUCH_VALUE: Final = (pa.ArrowException, ValueError, OverflowError, DecimalException)
+_NO_SUCH_VALUE: Final = (pa.ArrowException, ValueError, TypeError, OverflowError, DecimalException)
 _UNIT: Final = re.compile(r"\w+\[(s|ms|us|ns)(?:, tz=(.+))?\]")
 _DECIMAL: Final = re.compile(r"decimal(?:32|64|128|256)\((\d+), (-?\d+)\)")
 _DEFAULT_UNIT: Final = "us"
@@ -87,7 +87,7 @@ def _times(cells: Sequence[JsonValue], native_type: str) -> Any:
     unit, _ = _unit_and_zone(native_type)
     kind = pa.time32(unit) if unit in ("s", "ms") else pa.time64(unit)
     width = pa.int32() if kind.bit_width == 32 else pa.int64()
-    return _each(cells, lambda cell: _count(cell, _PER_S[unit]), width).view(kind)
+    return _each(cells, lambda cell: _count(str(cell), _PER_S[unit]), width).view(kind)
 
 
 def _count(text: str, per_s: int) -> int:

@@ -32,11 +32,13 @@ class ParquetRows:
         self._described = described
         try:
             self._file = pq.ParquetFile(opened, buffer_size=_BUFFER_BYTES)
-        except (pa.ArrowException, OSError) as error:
+            names = self._file.schema_arrow.names
+        except (pa.ArrowException, OSError, ValueError) as error:
             raise self._invalid(str(error)) from error
-        names = self._file.schema_arrow.names
         if names != [column.name for column in described.columns]:
             raise self._invalid(f"it has the columns {', '.join(names[:20])}")
+        if self._file.metadata.num_rows != described.rows:
+            raise self._invalid(f"it has {self._file.metadata.num_rows:,} rows")
 
     def batches(self) -> Iterator[Sequence[Sequence[JsonValue]]]:
         """Yields the next rows, each with its cells. Raises `InvalidAnswer` if the file cannot be read further."""

@@ -138,18 +138,25 @@ def test_what_no_type_can_hold_is_text() -> None:
         ("date", "date32[day]"),
         ("integer", "int64"),
         ("decimal", "decimal128(5, 2)"),
+        ("decimal", ""),
         ("nested", "list<item: int64>"),
     ]
-    cells = [["+012024-01-31", "9" * 50, "Infinity", [1, {"a": None}]]]
+    cells = [["+012024-01-31", "9" * 50, "Infinity", "-Infinity", [1, {"a": None}]]]
     table = AnswerTable.model_validate(
         {
-            "columns": [{"name": kind, "type": kind, "native_type": native} for kind, native in columns],
+            "columns": [{"name": kind + native[:1], "type": kind, "native_type": native} for kind, native in columns],
             "rows": cells,
             "total_rows": 1,
         }
     )
     assert pq.read_table(io.BytesIO(parquet_bytes(table))).to_pylist() == [
-        {"date": "+012024-01-31", "integer": "9" * 50, "decimal": "Infinity", "nested": '[1,{"a":null}]'}
+        {
+            "dated": "+012024-01-31",
+            "integeri": "9" * 50,
+            "decimald": "Infinity",
+            "decimal": "-Infinity",
+            "nestedl": '[1,{"a":null}]',
+        }
     ]
 
 
@@ -199,9 +206,28 @@ def test_a_file_that_the_answer_does_not_describe_is_an_error(content: bytes, pr
         read(content, table)
 
 
+@given(st.data())
+def test_any_damage_to_a_file_is_told_or_changes_only_cells(data: st.DataObject) -> None:
+    table, parquet = written(pa.table({"ä": [1, 2, 3] * 50, "b": [["x"], None, []] * 50}))
+    damaged = bytearray(parquet)
+    for _ in range(data.draw(st.integers(1, 4))):
+        damaged[data.draw(st.integers(0, len(damaged) - 1))] ^= data.draw(st.integers(1, 255))
+    try:
+        found = read(bytes(damaged), table)
+    except InvalidAnswer:
+        return
+    csv_lines(found)
+
+
+def test_a_file_with_fewer_rows_than_the_answer_says_is_an_error() -> None:
+    table, parquet = written(pa.table({"a": [1, 2]}))
+    with pytest.raises(InvalidAnswer, match="it has 2 rows"):
+        read(parquet, table.model_copy(update={"total_rows": 3}))
+
+
 def test_batches_are_small_whatever_the_file_says() -> None:
     _, parquet = written(pa.table({"a": list(range(100_000))}))
-    described = AnswerFile(name="t", rows=1, columns=(AnswerColumn(name="a", type="integer"),))
+    described = AnswerFile(name="t", rows=100_000, columns=(AnswerColumn(name="a", type="integer"),))
     sizes = [len(batch) for batch in ParquetRows(io.BytesIO(parquet), described).batches()]
     assert sum(sizes) == 100_000
     assert max(sizes) <= 16 * 1024
