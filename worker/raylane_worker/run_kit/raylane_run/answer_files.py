@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
@@ -37,6 +38,7 @@ def _write_parquet(rows: Rows, stream: Any) -> None:
             writer.write_table(pa.Table.from_arrays(written, schema=schema))
 
 
+@cache
 def _fits_parquet(kind: pa.DataType) -> bool:
     try:
         pq.ParquetWriter(io.BytesIO(), pa.schema([("column", kind)])).close()

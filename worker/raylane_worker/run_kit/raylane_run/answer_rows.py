@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 MAX_COLUMNS: Final = 5000
 # About this many bytes of the rows are converted at once.
 _BATCH_BYTES: Final = 16 * 1024 * 1024
+# The first rows may be all that is needed, and may be long.
+_FIRST_CELLS: Final = 16 * 1024
 _FIRST_BATCH: Final = 256
 _MAX_BATCH: Final = 256 * 1024
 _TAKES: Final = "a DataFrame, a Series, an Arrow table, a Ray Dataset, or a list of rows as dicts"
@@ -48,11 +50,11 @@ class Rows:
     def batches(self, stop: int | None = None) -> Iterator[list[pa.Array]]:
         """Yields the columns' arrays for all rows, or those before `stop`, a few MiB at a time."""
         end = self.total if stop is None else min(stop, self.total)
-        start, size = 0, _FIRST_BATCH
+        start, size = 0, max(1, min(_FIRST_BATCH, _FIRST_CELLS // len(self.columns)))
         while start < end:
             arrays = [column.array(start, min(start + size, end)) for column in self.columns]
             yield arrays
-            found = len(arrays[0]) if arrays else size
+            found = len(arrays[0])
             start += found
             taken = sum(one.nbytes for one in arrays) or 1
             size = max(1, min(_MAX_BATCH, size * 8, found * _BATCH_BYTES // taken))
