@@ -16,6 +16,7 @@ from tests.faults.processes import Workers
 from tests.faults.server import Server
 from tests.faults.warehouse import Warehouse
 from tests.helpers import queue_keys
+from tests.helpers.answering_ray import AnsweringRay
 from tests.helpers.claims import immortal_keys
 from tests.helpers.profiles import seed
 from tests.helpers.queue_keys import keys
@@ -72,9 +73,9 @@ async def _nothing_is_left(server: Server, redis: Redis) -> AsyncIterator[None]:
 
 
 @pytest.fixture
-def cluster() -> FakeRay:
+def cluster(moto: EmbeddedMoto) -> FakeRay:
     """A fake Ray cluster whose runs last until the test ends them."""
-    return FakeRay()
+    return AnsweringRay(s3_url=moto.url)
 
 
 @pytest.fixture

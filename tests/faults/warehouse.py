@@ -41,8 +41,9 @@ class Warehouse:
         return built
 
     async def objects(self) -> dict[str, bytes]:
-        """Returns all objects in the bucket by key."""
+        """Returns all objects in the bucket by key, without what runs wrote."""
         async with s3(self.url) as client:
             pages = client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket)
             found = [entry["Key"] async for page in pages for entry in page.get("Contents", ())]
+            found = [key for key in found if "/runs/" not in key]
             return {key: await (await client.get_object(Bucket=self.bucket, Key=key))["Body"].read() for key in found}
