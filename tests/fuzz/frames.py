@@ -201,7 +201,7 @@ def program(random: Random, known: Mapping[str, pd.DataFrame]) -> tuple[str, str
 def _says_something(made: Any) -> bool:
     """Returns whether using a wrong name of a column of this frame surely raises.
 
-    Nothing looks at the columns of rows that there are not, and pandas takes as many names as there are rows for labels.
+    Nothing looks at the columns of no rows, and pandas takes as many names as there are rows for labels of them.
     """
     return isinstance(made, pd.DataFrame | pd.Series) and len(made) > 3
 

@@ -15,11 +15,11 @@ from tests.unit.generation.schemas import WEATHER
 if TYPE_CHECKING:
     from pathlib import Path
 
-CODE = f"""import ray
-ray.init()
-ds = ray.data.read_csv({WEATHER.location!r})
+CODE = f"""import ray.data
+from raylane_run import answer, read
+ds = read({WEATHER.location!r})
 if ds.count():
-    print(ds.count())
+    answer.value("rows", ds.count())
 """
 BOM = codecs.BOM_UTF8.decode()
 
