@@ -119,7 +119,7 @@ async def test_a_server_that_falls_silent_is_asked_again(shelf: Shelf, target: P
 
 @pytest.mark.chaos
 async def test_faults_in_any_order_never_leave_half_a_file(shelf: Shelf, target: Path) -> None:
-    for number in range(by_profile(fast=1, ci=3, deep=500)):
+    for number in range(by_profile(fast=1, ci=3, deep=150)):
         target.write_bytes(b"old")
         faults = [Get.CUT, *Random(f"{seed()} {number}").choices(PASSING, k=6)]
         shelf.proxy.faults = [*faults]
