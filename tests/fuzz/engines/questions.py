@@ -135,7 +135,9 @@ def _value(column: Column, value: Any) -> st.SearchStrategy[Value]:
             whole = int(value)
             return st.sampled_from([whole, whole, Decimal(whole) + Decimal("0.5")] if abs(whole) < 100 else [whole])
         case ColumnType.NUMBER:
-            return st.sampled_from([float(value), float(value) + 0.25, int(value)])
+            # DuckDB compares longer decimals with whole numbers only.
+            is_short = abs(value) < 10**9
+            return st.sampled_from([float(value), float(value) + 0.25, int(value)] if is_short else [int(value)])
         case ColumnType.TIME:
             return st.just(value.isoformat())
         case ColumnType.TIMESTAMP:

@@ -14,13 +14,12 @@ import pyarrow.compute as pc
 from hypothesis import strategies as st
 from pyarrow import csv, parquet
 
-from raylane_common.wire.sources import ColumnType
+from raylane_common.wire.reading import SerDe, TableReading
+from raylane_common.wire.sources import Column, ColumnType, Source, TableSource
 from tests.helpers.files import uploaded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    from raylane_common.wire.sources import FileSource
 
 BUCKET: Final = "equality"
 _LARGE: Final = 9 * 10**18
@@ -34,6 +33,8 @@ _VALUES: Final[dict[pa.DataType, Sequence[Any]]] = {
     pa.float64(): (0.0, -0.0, 0.5, 1.25, -3.75, 2.0, 1000.0, float("nan")),
     pa.float32(): (0.0, 0.5, 1.25, -3.75),
     pa.decimal128(10, 2): (Decimal("1.50"), Decimal("-0.25"), Decimal("10.00"), Decimal("0.00")),
+    pa.decimal128(10, 0): (Decimal(0), Decimal(7), Decimal(-7), Decimal(9_999_999_999)),
+    pa.decimal128(38, 3): (Decimal("1.500"), Decimal(10) ** 30, Decimal("-0.001")),
     pa.string(): ("a", "b", "B", "größe", "Z", "a,b", "", "it's", "x" * 30, "😀", "NA"),
     pa.bool_(): (True, False),
     pa.date32(): (date(2024, 1, 30), date(2024, 1, 31), date(1969, 12, 31), date(9999, 12, 31)),
@@ -53,6 +54,21 @@ _VALUES: Final[dict[pa.DataType, Sequence[Any]]] = {
 # Of these the sums need more than 64 bits, or a float would lose digits.
 _LARGE_VALUES: Final = (_LARGE, _LARGE, _LARGE - 1, -_LARGE, 2**53, 2**53 + 1, 1)
 _NAMES: Final = ("a", "b", "total sales", "größe", 'say "hi"', "it's", "count", "column", "a_2", "mean(a)", "rows")
+# The types that a table of the catalog can have, as Hive calls them.
+_OF_HIVE: Final = {
+    pa.int64(): (ColumnType.INTEGER, "bigint"),
+    pa.int32(): (ColumnType.INTEGER, "int"),
+    pa.float64(): (ColumnType.NUMBER, "double"),
+    pa.float32(): (ColumnType.NUMBER, "float"),
+    pa.decimal128(10, 2): (ColumnType.NUMBER, "decimal(10,2)"),
+    pa.decimal128(10, 0): (ColumnType.NUMBER, "decimal"),
+    pa.decimal128(38, 0): (ColumnType.NUMBER, "decimal(38)"),
+    pa.decimal128(38, 3): (ColumnType.NUMBER, "decimal(38, 3)"),
+    pa.string(): (ColumnType.STRING, "string"),
+    pa.bool_(): (ColumnType.BOOLEAN, "boolean"),
+    pa.date32(): (ColumnType.DATE, "date"),
+    pa.timestamp("us"): (ColumnType.TIMESTAMP, "timestamp"),
+}
 # The types that a CSV can hold as they are.
 _OF_CSV: Final = (pa.int64(), pa.float64(), pa.string(), pa.bool_(), pa.date32(), pa.timestamp("us"))
 
@@ -64,7 +80,7 @@ class Table:
     The columns of `t` are `c0`, `c1` and so on, and `r`, the number of the row.
     """
 
-    source: FileSource = field(repr=False)
+    source: Source = field(repr=False)
     objects: Mapping[str, bytes] = field(repr=False)
     data: pa.Table
 
@@ -83,23 +99,28 @@ class Table:
         def move(uri: str) -> str:
             return uri.replace("/sessions/s/", f"/sessions/s{number}/")
 
-        source = self.source.model_copy(update={"s3_uri": move(self.source.s3_uri)})
-        if source.prepared:
-            copy = source.prepared.model_copy(update={"s3_uri": move(source.prepared.s3_uri)})
-            source = source.model_copy(update={"prepared": copy})
+        source = self.source
+        if isinstance(source, TableSource):
+            source = source.model_copy(update={"location": move(source.location), "table": f"t{number}"})
+        else:
+            copy = source.prepared and source.prepared.model_copy(update={"s3_uri": move(source.prepared.s3_uri)})
+            source = source.model_copy(update={"s3_uri": move(source.s3_uri), "prepared": copy})
         return Table(source, {move(uri): stored for uri, stored in self.objects.items()}, self.data)
 
 
 @st.composite
 def tables(draw: st.DrawFn) -> Table:
-    """Tables of up to 12 rows and 5 columns. One in four comes from a CSV."""
-    is_csv = draw(st.integers(0, 3)) == 0
-    rows = draw(st.integers(0, 12).filter(lambda count: count or not is_csv))
+    """Tables of up to 12 rows and 5 columns: half of them Parquet files, the others CSVs and tables of the catalog."""
+    kind = draw(st.sampled_from(("parquet", "parquet", "csv", "table")))
+    rows = draw(st.integers(1 if kind == "csv" else 0, 12))
     # A row of one empty cell is an empty line, which is no row.
     names = draw(st.lists(st.sampled_from(_NAMES), min_size=2, max_size=5, unique=True))
-    kinds = [draw(st.sampled_from(_OF_CSV if is_csv else [*_VALUES])) for _ in names]
-    columns = {name: pa.array(draw(_cells(kind, rows)), kind) for name, kind in zip(names, kinds, strict=True)}
-    return make_table(pa.table(columns), "csv" if is_csv else "parquet", keeps_profile=draw(st.integers(0, 3)) > 0)
+    types = {"csv": _OF_CSV, "table": [*_OF_HIVE], "parquet": [*_VALUES]}[kind]
+    kinds = [draw(st.sampled_from(types)) for _ in names]
+    columns = {name: pa.array(draw(_cells(one, rows)), one) for name, one in zip(names, kinds, strict=True)}
+    if kind == "table":
+        return make_table_of_catalog(pa.table(columns))
+    return make_file(pa.table(columns), kind, keeps_profile=draw(st.integers(0, 3)) > 0)
 
 
 def _cells(kind: pa.DataType, rows: int) -> st.SearchStrategy[list[Any]]:
@@ -113,7 +134,32 @@ def _cells(kind: pa.DataType, rows: int) -> st.SearchStrategy[list[Any]]:
     return st.lists(cells, min_size=rows, max_size=rows)
 
 
-def make_table(data: pa.Table, suffix: str, *, keeps_profile: bool = True) -> Table:
+def make_table_of_catalog(data: pa.Table) -> Table:
+    """Returns a table of the catalog with these rows, in two files."""
+    # Hive has names in lower case only.
+    data = data.rename_columns([name.lower() for name in data.column_names])
+    location = f"s3://{BUCKET}/sessions/s/t/"
+    objects = {}
+    for number, part in enumerate((data.slice(0, 5), data.slice(5))):
+        written = io.BytesIO()
+        parquet.write_table(part, written)
+        objects[f"{location}part-{number}.parquet"] = written.getvalue()
+    columns = tuple(
+        Column(name=held.name, type=_OF_HIVE[held.type][0], native_type=_OF_HIVE[held.type][1]) for held in data.schema
+    )
+    source = TableSource(
+        database="lake",
+        table="t",
+        location=location,
+        reading=TableReading(serde=SerDe.PARQUET),
+        columns=columns,
+        size_bytes=sum(map(len, objects.values())),
+        job_id="j",
+    )
+    return Table(source, objects, _without_nan(data))
+
+
+def make_file(data: pa.Table, suffix: str, *, keeps_profile: bool = True) -> Table:
     """Returns the table of a file with these rows. Without profiles, nothing is known of its values."""
     written = io.BytesIO()
     if suffix == "csv":

@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from raylane_common.wire.sources import ColumnType
-from raylane_worker.generation.template.held import has_decimals, may_be_missing, sum_may_overflow, unit_of, zone_of
+from raylane_worker.generation.template.held import (
+    has_decimals,
+    is_whole,
+    may_be_missing,
+    sum_may_overflow,
+    unit_of,
+    zone_of,
+)
 from raylane_worker.generation.template.question import Statistic
 from raylane_worker.generation.template.values import quoted
 
@@ -36,7 +43,7 @@ def for_statistic(script: ScriptBuilder, statistic: Statistic, column: Column) -
         return cast(script, name, "DataType.string()")
     if statistic in _AVERAGES and is_averaged_as_float(column):
         return cast(script, name, _FLOAT)
-    if statistic is Statistic.SUM and column.type is ColumnType.INTEGER and sum_may_overflow(column):
+    if statistic is Statistic.SUM and is_whole(column) and sum_may_overflow(column):
         # A sum of 64 bits overflows silently.
         script.import_module("pyarrow as pa")
         return cast(script, name, "DataType.from_arrow(pa.decimal128(38, 0))")
@@ -50,7 +57,7 @@ def for_key(script: ScriptBuilder, column: Column) -> str:
 
 def is_averaged_as_float(column: Column) -> bool:
     """Returns whether Ray cannot average the numbers as they are: decimals, and integers whose sum may overflow."""
-    return has_decimals(column) or (column.type is ColumnType.INTEGER and sum_may_overflow(column))
+    return has_decimals(column) or (is_whole(column) and sum_may_overflow(column))
 
 
 def to_float(script: ScriptBuilder, column: str) -> str:

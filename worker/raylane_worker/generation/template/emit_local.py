@@ -15,7 +15,7 @@ from raylane_worker.generation.template.frame_forms import (
     in_form,
     with_whole_numbers,
 )
-from raylane_worker.generation.template.held import may_be_missing
+from raylane_worker.generation.template.held import is_decimal, is_wide, may_be_missing, sum_may_be_long
 from raylane_worker.generation.template.labels import measure_labels
 from raylane_worker.generation.template.question import (
     Aggregate,
@@ -49,6 +49,8 @@ _METHODS: Final = {
     Statistic.MAX: "max()",
     Statistic.DISTINCT: "nunique()",
 }
+# As many as Arrow's longest decimals have.
+_LONG_SUM_DIGITS: Final = 76
 # More values are given in a loop.
 MAX_VALUES: Final = 8
 
@@ -56,6 +58,9 @@ MAX_VALUES: Final = 8
 def add_local(script: ScriptBuilder, name: str, question: Question, *, chart: bool) -> None:
     """Adds what answers the question from the DataFrame called `name`."""
     filter_frame(script, name, question.conditions)
+    if isinstance(question.operation, Aggregate) and any(map(_is_long_sum, question.operation.measures)):
+        script.import_names("decimal", "getcontext")
+        script.add(f"getcontext().prec = {_LONG_SUM_DIGITS}")
     columns = columns_of(question.source)
     match question.operation:
         case Preview(limit=limit):
@@ -87,6 +92,14 @@ def add_local(script: ScriptBuilder, name: str, question: Question, *, chart: bo
             _groups(script, name, question, aggregate, chart=chart)
         case _:
             raise NotImplementedError(question.operation)
+
+
+def _is_long_sum(measure: Measure) -> bool:
+    """Returns whether Python's decimals would round the sum: they have 28 digits."""
+    column = measure.column
+    if column is None or measure.statistic is not Statistic.SUM or not (is_wide(column) or is_decimal(column)):
+        return False
+    return sum_may_be_long(column)
 
 
 def add_values(script: ScriptBuilder, labels: Sequence[str], values: Sequence[str]) -> None:

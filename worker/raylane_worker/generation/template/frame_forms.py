@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from raylane_common.wire.sources import ColumnType
 from raylane_worker.generation.columns import columns_of
-from raylane_worker.generation.template.held import is_decimal, is_wide, may_be_missing, sum_may_overflow
+from raylane_worker.generation.template.held import is_decimal, is_whole, is_wide, may_be_missing, sum_may_overflow
 from raylane_worker.generation.template.labels import measure_labels
 from raylane_worker.generation.template.question import Statistic
 from raylane_worker.generation.template.values import listed, quoted
@@ -33,7 +33,7 @@ class Form(Enum):
     EXACT = '.astype("Int64").astype(object)'
     """Python's integers, whose sum does not overflow."""
     DECIMAL = '.map(Decimal, na_action="ignore")'
-    """Python's decimals, which pandas does not take for floats."""
+    """Python's decimals, which pandas does not take for floats, of numbers that need more than 64 bits."""
 
 
 _TYPES: Final = {Form.WHOLE: "Int64", Form.TRUTH: "boolean", Form.FLOAT: "float64"}
@@ -41,14 +41,14 @@ _TYPES: Final = {Form.WHOLE: "Int64", Form.TRUTH: "boolean", Form.FLOAT: "float6
 
 def form_for(statistic: Statistic, column: Column) -> Form:
     """Returns how pandas must hold the column for the statistic."""
-    if column.type is ColumnType.NUMBER:
-        return Form.FLOAT if is_decimal(column) and statistic in _AVERAGES else Form.AS_READ
-    if column.type is not ColumnType.INTEGER:
+    if is_decimal(column):
+        return Form.FLOAT if statistic in _AVERAGES else Form.AS_READ
+    if not is_whole(column):
         return Form.AS_READ
     if statistic in _AVERAGES:
         return Form.FLOAT if sum_may_overflow(column) else Form.AS_READ
     if is_wide(column):
-        return Form.DECIMAL if statistic in _EXTREMES else Form.AS_READ
+        return Form.AS_READ if statistic is Statistic.DISTINCT else Form.DECIMAL
     if sum_may_overflow(column):
         return Form.EXACT if statistic is Statistic.SUM else Form.WHOLE
     return Form.WHOLE if may_be_missing(column) and statistic is not Statistic.DISTINCT else Form.AS_READ
@@ -58,7 +58,7 @@ def form_of_key(column: Column) -> Form:
     """Returns how pandas must hold a key, so that groups are sorted and keep their type."""
     if is_decimal(column) or is_wide(column):
         return Form.DECIMAL
-    if column.type is ColumnType.INTEGER and (may_be_missing(column) or sum_may_overflow(column)):
+    if is_whole(column) and (may_be_missing(column) or sum_may_overflow(column)):
         return Form.WHOLE
     if column.type is ColumnType.BOOLEAN and may_be_missing(column):
         return Form.TRUTH
@@ -102,11 +102,7 @@ def add_forms(script: ScriptBuilder, frame: str, source: Source, operation: Aggr
 
 def with_whole_numbers(frame: str, columns: Iterable[Column]) -> str:
     """Returns the code of the frame with whole numbers as such also where some are missing."""
-    names = [
-        column.name
-        for column in columns
-        if column.type is ColumnType.INTEGER and may_be_missing(column) and not is_wide(column)
-    ]
+    names = [column.name for column in columns if is_whole(column) and may_be_missing(column) and not is_wide(column)]
     if not names:
         return frame
     if len(names) == 1:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from raylane_common.wire.sources import ColumnType
 from raylane_worker.generation.template.days import compares_days, day_bounds
 from raylane_worker.generation.template.fractions import compares_fractions, whole_bounds
-from raylane_worker.generation.template.held import is_decimal, zone_of
+from raylane_worker.generation.template.held import has_decimals, zone_of
 from raylane_worker.generation.template.question import Comparison
 from raylane_worker.generation.template.values import decimal_value, nearest_float, quoted, time_value
 
@@ -104,7 +104,7 @@ def _bounds(
 
 def _value(script: ScriptBuilder, value: Value, column: Column) -> str:
     """Returns the value as code, with the type with which Arrow compares every value of the column."""
-    if is_decimal(column) or (column.type is ColumnType.INTEGER and column.native_type.startswith("decimal")):
+    if has_decimals(column):
         # A decimal of 64 bits has no room for a sum of 128 bits.
         return decimal_value(script, value)
     if column.type is ColumnType.NUMBER and isinstance(value, int | float):
