@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from raylane_common.wire.sources import ColumnType
 from raylane_worker.generation.template.days import compares_days, day_bounds
 from raylane_worker.generation.template.fractions import compares_fractions, whole_bounds
-from raylane_worker.generation.template.held import is_decimal, may_be_missing, zone_of
+from raylane_worker.generation.template.held import is_decimal, is_whole, may_be_missing, zone_of
 from raylane_worker.generation.template.question import Comparison
 from raylane_worker.generation.template.values import decimal_value, listed, nearest_float, quoted, time_value
 
@@ -87,7 +87,7 @@ def _value(script: ScriptBuilder, value: Value, column: Column) -> str:
     """Returns the value as code that pandas compares with the column."""
     if is_decimal(column):
         return decimal_value(script, value)
-    if column.type is ColumnType.NUMBER and isinstance(value, int | float):
+    if column.type is ColumnType.NUMBER and not is_whole(column) and isinstance(value, int | float):
         return repr(nearest_float(value, column))
     if column.type is ColumnType.TIME:
         return time_value(script, value)
