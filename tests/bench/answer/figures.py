@@ -36,6 +36,8 @@ _WORKER: Final = ("-P", "-c", "from raylane_worker.cli import main; main()", "ru
 _SMALL: Final = "average temp_max by weather"
 _LARGE: Final = "average amount by city"
 _START_S: Final = 60.0
+# A warm run is started, has imported everything, and leaves the cores to what is measured.
+_WARM_S: Final = 8.0
 _ASK_S: Final = 900.0
 
 
@@ -110,6 +112,7 @@ class Bench:
         self.notes: list[str] = []
         self._sizes = sizes
         self._with_before = with_before
+        self._environment: dict[str, str] = {}
         self._open = ExitStack()
         self._began_s = time.monotonic()
 
@@ -128,6 +131,7 @@ class Bench:
             bare = Child("bare", [sys.executable, "-m", "tests.bench.answer.bare"], says=says)
             self._bare = stack.enter_context(bare)
             environment = embedded.settings_env() | {"RAYLANE_GENERATION__GENERATOR": "template"}
+            self._environment, self._background = environment, background
             self._ours = Version("ours", environment, stack)
             self._before: Version | None = None
             if self._with_before:
@@ -143,17 +147,25 @@ class Bench:
     def run(self) -> Figures:
         """Returns the figures. What could not be measured is None, and a note says why."""
         found = self._in_turn()
+        warm = self._warm()
         local, distributed, earlier = found[LOCAL], found[DISTRIBUTED], found["before"]
         return {
             "bare_s": self._bare_s["ours"],
             "local_s": local.median_s,
             "distributed_s": distributed.median_s,
+            "warm_s": warm.median_s,
             "before_s": earlier.median_s,
             "outside_ray_s": local.outside_ray_s,
             "parts": {
                 LOCAL: medians(local.parts),
                 DISTRIBUTED: medians(distributed.parts),
-                "bare": {"polled_as_ours": self._bare_s["ours"], "as_its_cli": self._bare_s["cli"], "ray": self._ray_s},
+                "warm": medians(warm.parts),
+                "bare": {
+                    "polled_as_ours": self._bare_s["ours"],
+                    "as_its_cli": self._bare_s["cli"],
+                    "ray": self._ray_s,
+                    "beside_warm": median(self._beside_warm_s),
+                },
             },
             "sizes": {case.name: self._case(case) for case in self._sizes.cases},
         }
@@ -183,6 +195,26 @@ class Bench:
         self._ray_s = median(each["ray_s"] for each in bare["ours"])
         return found
 
+    def _warm(self) -> Asked:
+        """Asks a worker that keeps a warm run, in turn with bare jobs."""
+        found, self._beside_warm_s = Asked(), list[float]()
+        with ExitStack() as stack:
+            valkey, leave = self._background.enter_closable(embedded_valkey())
+            stack.callback(leave)
+            warm = {"RAYLANE_REDIS__URL": valkey.url, "RAYLANE_RAY__WARM_RUNS": "1"}
+            version = Version("warm", self._environment | warm, stack)
+            self._take("upload", lambda: version.upload(_small_file(), "small"))
+            for number in range(self._sizes.rounds + 1):
+                self._say(f"warm, round {number} of {self._sizes.rounds}")
+                time.sleep(_WARM_S)
+                bare = self._bare_job("ours")
+                self._ask(found, version, _SMALL, "small", LOCAL)
+                if number:
+                    self._beside_warm_s.append(bare["took_s"])
+                else:
+                    found = Asked()
+        return found
+
     def _case(self, case: Case) -> Figures:
         session = case.name.replace(" ", "-")
         uploaded = self._take(
@@ -204,7 +236,7 @@ class Bench:
         moments = self._take(what, lambda: version.ask(question, session, engine))
         if moments is not None:
             asked.moments.append(moments)
-            if version is self._ours:
+            if version is not self._before:
                 asked.parts.append(parts(moments, self._trace(moments["run_id"])))
 
     def _trace(self, run_id: str) -> Figures | None:

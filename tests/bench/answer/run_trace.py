@@ -82,7 +82,7 @@ def _process_began_s() -> float:
     return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + ticks / os.sysconf("SC_CLK_TCK")
 
 
-if sys.platform == "linux" and {_KIT, "main.py"} & set(sys.orig_argv):
+if sys.platform == "linux" and {_KIT, f"{_KIT}.warm", "main.py"} & set(sys.orig_argv):
     _trace = _Trace()
     sys.addaudithook(_trace.heard)
     atexit.register(_trace.write)
