@@ -85,6 +85,8 @@ class RealisticRay(FakeRay):
     ends_at_poll: int | None = None
     stops_to_ignore: int = 0
     exit_code: int = 0
+    on_poll: Callable[[str], None] | None = None
+    """Called with the submission id of a run before it is polled."""
     polls: dict[str, int] = field(default_factory=dict)
     _tasks: set[asyncio.Task[web.StreamResponse]] = field(default_factory=set)
 
@@ -113,6 +115,8 @@ class RealisticRay(FakeRay):
 
     async def _job(self, submission_id: str) -> web.Response:
         self.polls[submission_id] = self.polls.get(submission_id, 0) + 1
+        if self.on_poll is not None:
+            self.on_poll(submission_id)
         if self.ends_at_poll is not None and self.polls[submission_id] >= self.ends_at_poll:
             self.finish(submission_id, exit_code=self.exit_code)
         return await super()._job(submission_id)

@@ -9,6 +9,7 @@ from raylane.testing import Break
 from raylane_common.errors import RunExists, RunFailed, RunNotFound, RunStopped, RunTimeout
 from raylane_common.wire.generate import GenerateRequest, GenerateResult
 from raylane_common.wire.ray import RayDeleteRequest, RayDeleteResult, RaySubmitRequest, RaySubmitResult
+from raylane_worker.runs import named
 from raylane_worker.runs import run as runs
 from tests.helpers.handler_harness import Harness, Job, a_source, open_harness
 from tests.helpers.waiting import until
@@ -135,7 +136,7 @@ async def test_a_requeued_job_has_another_run(harness: Harness) -> None:
 
 
 def test_the_longest_submission_id_is_short_enough_for_ray() -> None:
-    assert len(runs.submission_id("j" * 56, 5, 99)) == 64
+    assert len(named.submission_id("j" * 56, 5, 99)) == 64
 
 
 @pytest.mark.parametrize("broken", [Break.CUT_AFTER, Break.NEVER_ANSWERS])

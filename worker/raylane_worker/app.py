@@ -28,6 +28,7 @@ from raylane_worker.handlers import HANDLERS
 from raylane_worker.lanes.worker import LaneWorker
 from raylane_worker.live_settings import LiveSettings
 from raylane_worker.run_slots import RunSlots
+from raylane_worker.runs.warm import WarmRuns
 from raylane_worker.startup import check
 from raylane_worker.sweeping import TransferSweep
 from raylane_worker.telemetry.logs import keep_content_private
@@ -93,12 +94,15 @@ async def run(
             await asyncio.to_thread(remove_left, settings.uploads.scratch_dir)
         async with open_resources(settings, redis, lanes) as resources:
             current = CurrentSettings(settings)
-            resources = replace(resources, current=current)
+            resources = replace(resources, current=current, warm=_warm_runs(resources, current, lanes))
             live = LiveSettings(redis, resources.ray, current)
             await live.take()
             sweeping = _sweep(settings, redis, resources, name) if Lane.UPLOAD in lanes else None
             workers = [lane_worker(lane, settings, redis, resources, name, handlers, stop.set) for lane in lanes]
-            await _work(workers, live, sweeping, resources.run_slots, redis, settings.lanes.drain_s, ready, stop)
+            async with contextlib.AsyncExitStack() as stack:
+                if resources.warm is not None:
+                    await stack.enter_async_context(resources.warm)
+                await _work(workers, live, sweeping, resources.run_slots, redis, settings.lanes.drain_s, ready, stop)
     finally:
         await redis.aclose()
 
@@ -165,6 +169,13 @@ def _sweep(settings: Settings, redis: Redis, resources: Resources, name: str) ->
     """Returns the sweep of abandoned uploads."""
     assert resources.storage is not None
     return TransferSweep(redis, resources.storage, worker=name, abandoned_s=settings.uploads.abandoned_after_s)
+
+
+def _warm_runs(resources: Resources, current: CurrentSettings, lanes: Sequence[Lane]) -> WarmRuns | None:
+    """Returns the runs that this worker starts ahead of time; None without the lane that uses them."""
+    if Lane.GENERATE not in lanes or resources.storage is None:
+        return None
+    return WarmRuns(resources.ray, current, resources.storage)
 
 
 async def _work(

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from raylane_worker.data.storage import Storage
     from raylane_worker.first_use import FirstUse
     from raylane_worker.run_slots import RunSlots
+    from raylane_worker.runs.warm import WarmRuns
 
 
 class JobPort(Protocol):
@@ -75,7 +76,8 @@ class CurrentSettings:
 class Resources:
     """The resources of a worker. They are shared by all its jobs and closed when it stops.
 
-    `catalog` is None outside the upload and generate lanes, because the others do not use Glue. `storage` is None in
+    `catalog` is None outside the upload and generate lanes, because the others do not use Glue, and `warm` outside the
+    generate lane. `storage` is None in
     tests of what does not use S3.
     """
 
@@ -86,6 +88,7 @@ class Resources:
     storage: FirstUse[Storage] | None = None
     catalog: FirstUse[Catalog] | None = None
     current: CurrentSettings | None = None
+    warm: WarmRuns | None = None
     records: Records | None = None
 
     def now(self) -> Resources:

@@ -141,6 +141,14 @@ class RaySettings(_Section):
         default=5_000_000, ge=0, description="Up to this total number of rows of the sources, the same"
     )
 
+    warm_runs: int = Field(
+        default=0,
+        ge=0,
+        le=100,
+        description="Runs that each worker starts ahead of time, for local scripts with small sources. Each "
+        "keeps a CPU while it waits; a worker starts at most one for two CPUs of the cluster",
+    )
+
     @field_validator("private_url", "public_url")
     @classmethod
     def _http_address(cls, value: str | None) -> str | None:

@@ -27,6 +27,7 @@ NAMES: Final = (
     *_ADDRESSES,
     "ray.new_cluster",
     "ray.max_runs",
+    "ray.warm_runs",
     "storage.bucket",
     "sessions.max_sources",
     "sessions.max_bytes",

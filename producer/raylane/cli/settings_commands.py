@@ -22,8 +22,8 @@ Name = Annotated[
     str,
     typer.Argument(
         metavar="NAME",
-        help="ray.private_url, ray.public_url, ray.new_cluster, ray.max_runs, storage.bucket, sessions.max_sources, "
-        "sessions.max_bytes or uploads.part_bytes.",
+        help="ray.private_url, ray.public_url, ray.new_cluster, ray.max_runs, ray.warm_runs, storage.bucket, "
+        "sessions.max_sources, sessions.max_bytes or uploads.part_bytes.",
         show_default=False,
     ),
 ]

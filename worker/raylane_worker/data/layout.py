@@ -14,6 +14,8 @@ SESSIONS: Final = "sessions/"
 """How the keys of all sessions begin."""
 TRANSFERS: Final = "transfers/"
 """How the keys of all transfers begin."""
+WARM: Final = "warm/"
+"""How the keys of all scripts begin that warm runs wait for."""
 
 # For Ray, a '?' ends the name, and it may drop a ';'. With '%', no two names have the same key.
 _FOR_RAY: Final = str.maketrans({character: f"%{ord(character):02X}" for character in "%?;"})
@@ -52,6 +54,11 @@ def run_prefix(session_id: str, run_id: str) -> str:
 def session_prefix(session_id: str) -> str:
     """Returns how all keys of a session begin, and no key of another session."""
     return f"{SESSIONS}{session_id}/"
+
+
+def warm_key(run_id: str) -> str:
+    """Returns the key at which a warm run finds its script."""
+    return f"{WARM}{run_id}.json"
 
 
 def transfer_key(transfer_id: str) -> str:

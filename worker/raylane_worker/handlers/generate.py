@@ -29,7 +29,8 @@ from raylane_worker.importing import import_in_thread
 from raylane_worker.run_kit import source_file
 from raylane_worker.runs.answer import collect_answer
 from raylane_worker.runs.engine import choose_engine, is_small, reserved
-from raylane_worker.runs.run import RunOrder, may_have_started, run_to_end, stop_run, submission_id
+from raylane_worker.runs.named import submission_id
+from raylane_worker.runs.run import RunOrder, may_have_started, run_to_end, stop_run
 from raylane_worker.runs.tables import registered_partitions
 
 if TYPE_CHECKING:

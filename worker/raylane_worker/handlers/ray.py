@@ -37,7 +37,8 @@ from raylane_worker.context import Handler
 from raylane_worker.run_kit import source_file
 from raylane_worker.runs.answer import collect_answer
 from raylane_worker.runs.engine import choose_engine, is_small
-from raylane_worker.runs.run import RunOrder, run_to_end, stop_run, submission_id
+from raylane_worker.runs.named import submission_id
+from raylane_worker.runs.run import RunOrder, run_to_end, stop_run
 from raylane_worker.runs.tables import registered_partitions
 
 if TYPE_CHECKING:

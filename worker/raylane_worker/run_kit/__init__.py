@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 # Starts the `main.py` in the working directory, as `python -m`.
 LAUNCHER: Final = "raylane_run"
+WARM_LAUNCHER: Final = "raylane_run.warm"
+"""Waits for a script, and starts it."""
+WARM_UNUSED: Final = 75
+"""Its exit code if no script came."""
 _SOURCES: Final = "sources.json"
 
 

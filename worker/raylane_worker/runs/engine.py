@@ -47,11 +47,16 @@ def reserved(engine: Engine, sources: Sequence[Source], settings: RaySettings) -
     A local script gets one CPU, and memory for its sources; if the catalog does not know their size, for as much as
     `local_source_bytes` allows.
     """
-    cpus, memory = settings.entrypoint_num_cpus, settings.entrypoint_memory_bytes
     if engine is Engine.DISTRIBUTED:
-        return Reserved(cpus, memory)
+        return Reserved(settings.entrypoint_num_cpus, settings.entrypoint_memory_bytes)
     size = sum(settings.local_source_bytes if one.data_bytes is None else one.data_bytes for one in sources)
-    return Reserved(1 if cpus is None else cpus, _BASE_BYTES + _GROWTH * size if memory is None else memory)
+    return reserved_for(size, settings)
+
+
+def reserved_for(size_bytes: int, settings: RaySettings) -> Reserved:
+    """Returns what Ray reserves for a local script whose sources have this size."""
+    cpus, memory = settings.entrypoint_num_cpus, settings.entrypoint_memory_bytes
+    return Reserved(1 if cpus is None else cpus, _BASE_BYTES + _GROWTH * size_bytes if memory is None else memory)
 
 
 def _is_within(sources: Sequence[Source], limit_bytes: int) -> bool:

@@ -1,26 +1,30 @@
 """One run on Ray: ships the code, submits it, follows the run until it ends, and collects its output.
 
-The submission id follows from the job. So an attempt that takes over from a dead worker finds the run that this worker
-started, and does not start a second one. See docs/decisions/0007.
+The submission id follows from the job or is in its record. So an attempt that takes over from a dead worker finds the
+run that this worker started, and does not start a second one. See docs/decisions/0007 and 0040.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from raylane_common.errors import RayServerError, RunNotFound, RunNotStarted, RunStopped, RunTimeout
+from raylane_common.errors import RayServerError, RunNotFound, RunNotStarted, RunStopped, RunTimeout, StorageError
 from raylane_common.logs import get_logger
 from raylane_common.ray.models import RayLogs, RayRun, Run, RunStatus
 from raylane_common.ray.package import build_package
 from raylane_common.wire.names import Engine
 from raylane_worker.run_kit import LAUNCHER, kit_files
+from raylane_worker.runs import variables
 from raylane_worker.runs.left import left, naming
 from raylane_worker.runs.line import wait_for_slot
+from raylane_worker.runs.named import RUNNING, SUBMITTING, NamedRun, submission_id
 from raylane_worker.runs.output import stream_output
 from raylane_worker.runs.waiting import report_waiting
+from raylane_worker.runs.warm import is_unused
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -28,12 +32,12 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
     from raylane_worker.context import JobContext
+    from raylane_worker.runs.warm import WarmRun
 
 logger = get_logger("raylane.worker")
 
 # A result stays in Redis for days. Errors and final figures are at the end of what a run prints.
 OUTPUT_TAIL_BYTES: Final = 16 * 1024
-OUTPUT_VARIABLE: Final = "RAYLANE_OUTPUT_URI"
 # Ray takes about 4 s to stop a run, and ignores a stop while the run's supervisor is still starting.
 _STOP_TIMEOUT_S: Final = 15.0
 # An interrupted submission may still reach Ray, and Ray takes up to 5 s for the first one of a cluster.
@@ -42,16 +46,6 @@ _LATE_RUN_S: Final = 10.0
 _LAST_OUTPUT_S: Final = 5.0
 # The message of a failed run repeats up to 20,000 characters of its log.
 _MESSAGE_CHARACTERS: Final = 2000
-_SUBMITTING: Final = "submitting"
-_RUNNING: Final = "running"
-
-# Otherwise Ray's own progress messages fill the end of the output. Its warnings and errors stay.
-_QUIET: Final = {"RAY_LOGGER_LEVEL": "warning", "RAY_DATA_LOG_LEVEL": "WARNING"}
-# Ray's default shuffle starts actors, which takes 15 s for one block of data; this one takes 0.1 s.
-_SMALL_DATA: Final = {"RAY_DATA_DEFAULT_SHUFFLE_STRATEGY": "sort_shuffle_pull_based"}
-# Since 2.56 Ray gives pandas code columns of Arrow. There `age > 30` is missing and not false where the age is missing,
-# so its mean is another number, and many functions of numpy raise. Generated code is written for columns of numpy.
-_PLAIN_PANDAS: Final = {"RAY_DATA_ENABLE_ARROW_BACKED_PANDAS_CONVERSION": "0"}
 
 
 @dataclass(frozen=True)
@@ -84,14 +78,6 @@ class RunOrder:
         return self.generated or any(LAUNCHER in text for text in (self.code, *self.files.values()))
 
 
-def submission_id(job_id: str, number: int, round: int) -> str:
-    """Returns the run's id on the cluster. It is the same in every attempt, but different in each `round`.
-
-    `number` distinguishes the runs of one job. `round` is how many times the job was requeued to start over.
-    """
-    return f"rl-{job_id}-{number}r{round}" if round else f"rl-{job_id}-{number}"
-
-
 async def run_to_end(order: RunOrder, ctx: JobContext) -> Run:
     """Ships and starts the code unless its run already exists. Returns the run once it is SUCCEEDED or FAILED.
 
@@ -100,59 +86,62 @@ async def run_to_end(order: RunOrder, ctx: JobContext) -> Run:
     stopping the run, `RunStopped` if somebody else stopped it, `RunLost`, and what `RayClient` raises. If this
     coroutine is cancelled, the run continues: the job's next attempt follows it, or `stop_run` stops it.
     """
-    ray, settings = ctx.resources.ray, ctx.resources.settings.ray
-    run_id = submission_id(ctx.job_id, order.number, ctx.record.round)
-    if not _was_accepted(run_id, ctx):
-        async with naming(run_id, was_sent=_was_sent(run_id, ctx)):
+    named = NamedRun.of(submission_id(ctx.job_id, order.number, ctx.record.round), ctx)
+    handed_over_at_ms: int | None = None
+    if not named.was_accepted and not named.is_warm:
+        async with naming(named.run_id, was_sent=named.was_sent):
             await wait_for_slot(ctx)
-            await _start(run_id, order, ctx)
-    overdue = False
-    async with naming(run_id, was_sent=True), _followed(run_id, ctx):
-        try:
-            async with asyncio.timeout(settings.run_timeout_s) as deadline:
-                job = await ray.wait(run_id, accepted=True)
-        except TimeoutError:
-            if not deadline.expired():
-                raise
-            overdue = True
-            job = (await ray.stop(run_id, timeout_s=_STOP_TIMEOUT_S)).run
-        except RunNotStarted:
-            # Otherwise the run may start later, when no job waits for it.
-            await ray.ask_to_stop(run_id)
-            raise
-        run = await _collect(run_id, job, ctx)
+            warm = None if named.was_sent else await _warm_run(order, ctx)
+            if warm is None:
+                await _start(named.run_id, order, ctx)
+            else:
+                named = NamedRun(named.own_id, warm.submission_id)
+                handed_over_at_ms = int(time.time() * 1000)
+                await _hand_over(warm, named, order, ctx)
+    run, overdue = await _follow(named, ctx)
+    if named.is_warm:
+        was_handed_over = handed_over_at_ms is not None
+        if _left_warm(run, ctx, was_handed_over=was_handed_over):
+            async with naming(named.own_id, was_sent=False):
+                await _start(named.own_id, order, ctx)
+            run, overdue = await _follow(NamedRun(named.own_id, named.own_id), ctx)
+        else:
+            # Ray's own start is that of the wait.
+            run = run.model_copy(update={"started_at_ms": handed_over_at_ms})
     if run.status is RunStatus.SUCCEEDED:
         return run
     details: dict[str, JsonValue] = {"run": run.model_dump(mode="json")}
     # The previous attempt may have stopped an overdue run and then died before it could raise.
-    if overdue or (run.status is RunStatus.STOPPED and _lasted_s(run) >= settings.run_timeout_s):
+    timeout_s = ctx.resources.settings.ray.run_timeout_s
+    if overdue or (run.status is RunStatus.STOPPED and _lasted_s(run) >= timeout_s):
         stopped = "was stopped" if run.status.is_final else "was asked to stop"
         raise RunTimeout(
-            f"run {run_id} took longer than {settings.run_timeout_s:g} s (ray.run_timeout_s) and {stopped}",
-            details=details if run.status.is_final else details | left(run_id),
+            f"run {run.submission_id} took longer than {timeout_s:g} s (ray.run_timeout_s) and {stopped}",
+            details=details if run.status.is_final else details | left(run.submission_id),
         )
     if run.status is RunStatus.STOPPED:
-        raise RunStopped(f"run {run_id} was stopped before it ended", details=details)
+        raise RunStopped(f"run {run.submission_id} was stopped before it ended", details=details)
     return run
 
 
-def may_have_started(run_id: str, ctx: JobContext) -> bool:
-    """Returns whether an earlier attempt may have submitted the run."""
-    return _was_accepted(run_id, ctx) or _was_sent(run_id, ctx)
+def may_have_started(own_id: str, ctx: JobContext) -> bool:
+    """Returns whether an earlier attempt may have submitted the run with this id, or given its code to a warm run."""
+    named = NamedRun.of(own_id, ctx)
+    return named.was_accepted or named.was_sent
 
 
-async def stop_run(run_id: str, ctx: JobContext) -> RayRun | None:
-    """Stops a run that a cancelled job may have started. Returns its final state, or None if Ray has no such run.
+async def stop_run(own_id: str, ctx: JobContext) -> RayRun | None:
+    """Stops a run that a cancelled job may have started. Returns its final state, or None if nothing has run.
 
     Raises the last `RayError` if Ray still fails after 15 s, and `RayServerError` if the run has not ended by then.
     Both name the run.
     """
-    progress = ctx.record.progress
-    submitting = progress is not None and progress.stage == _SUBMITTING
+    named = NamedRun.of(own_id, ctx)
+    run_id = named.run_id
     try:
         async with naming(run_id, was_sent=True):
             stop = await ctx.resources.ray.stop(
-                run_id, timeout_s=_STOP_TIMEOUT_S, appear_timeout_s=_LATE_RUN_S if submitting else 0
+                run_id, timeout_s=_STOP_TIMEOUT_S, appear_timeout_s=_LATE_RUN_S if named.was_sent else 0
             )
     except RunNotFound:
         return None
@@ -163,19 +152,38 @@ async def stop_run(run_id: str, ctx: JobContext) -> RayRun | None:
             retryable=False,
             details={"status": stop.run.status, **left(run_id)},
         )
-    return stop.run
+    return None if named.is_warm and is_unused(stop.run.status, stop.run.driver_exit_code) else stop.run
 
 
-def _was_accepted(run_id: str, ctx: JobContext) -> bool:
-    """Returns whether Ray confirmed the run to an earlier attempt. Such a run must not be submitted again."""
-    progress = ctx.record.progress
-    return progress is not None and progress.stage == _RUNNING and progress.message.split(" ", 1)[0] == run_id
+async def _warm_run(order: RunOrder, ctx: JobContext) -> WarmRun | None:
+    """Returns a run that waits for a script such as this one; None if there is none."""
+    is_plain = order.generated and order.engine is Engine.LOCAL and not (order.files or order.env_vars or order.pip)
+    warm = ctx.resources.warm
+    return await warm.take(order.num_cpus, order.memory_bytes) if is_plain and warm is not None else None
 
 
-def _was_sent(run_id: str, ctx: JobContext) -> bool:
-    """Returns whether an earlier attempt may have submitted the run."""
-    progress = ctx.record.progress
-    return progress is not None and progress.stage == _SUBMITTING and progress.message == run_id
+async def _hand_over(warm: WarmRun, named: NamedRun, order: RunOrder, ctx: JobContext) -> None:
+    assert ctx.resources.warm is not None
+    output_uri = _output_uri(named.run_id, ctx)
+    # From now on every attempt follows this run, which has the code or ends without it.
+    await ctx.progress(SUBMITTING, named.label)
+    try:
+        await ctx.resources.warm.hand_over(
+            warm, {**order.described, "main.py": order.code}, {variables.OUTPUT: output_uri} if output_uri else {}
+        )
+    except StorageError as error:
+        logger.warning("job %s: %s may not get its code: %s", ctx.job_id, named.run_id, error)
+    await ctx.progress(RUNNING, f"{named.label} in a warm run")
+
+
+def _left_warm(run: Run, ctx: JobContext, *, was_handed_over: bool) -> bool:
+    """Lets the script of a warm run that has ended be deleted. Returns whether the run has ended without it."""
+    unused, warm = is_unused(run.status, run.exit_code), ctx.resources.warm
+    if warm is not None:
+        warm.ended(run.submission_id)
+        if unused and was_handed_over:
+            warm.was_unused(run.submission_id)
+    return unused
 
 
 async def _start(run_id: str, order: RunOrder, ctx: JobContext) -> None:
@@ -184,17 +192,17 @@ async def _start(run_id: str, order: RunOrder, ctx: JobContext) -> None:
     package = build_package({**order.described, **same})
     output_uri = _output_uri(run_id, ctx)
     settings = ctx.resources.settings.ray
-    await ctx.progress(_SUBMITTING, run_id)
+    await ctx.progress(SUBMITTING, run_id)
     submission = await ctx.resources.ray.submit(
         submission_id=run_id,
         entrypoint=f"python -m {LAUNCHER}" if order.generated else "python main.py",
         package=package,
         env_vars={
-            **_QUIET,
-            **(_PLAIN_PANDAS if order.generated else {}),
-            **(_SMALL_DATA if order.small and order.engine is Engine.DISTRIBUTED else {}),
+            **variables.QUIET,
+            **(variables.PLAIN_PANDAS if order.generated else {}),
+            **(variables.SMALL_DATA if order.small and order.engine is Engine.DISTRIBUTED else {}),
             **order.env_vars,
-            **({OUTPUT_VARIABLE: output_uri} if output_uri else {}),
+            **({variables.OUTPUT: output_uri} if output_uri else {}),
         },
         pip=order.pip,
         metadata={
@@ -207,7 +215,7 @@ async def _start(run_id: str, order: RunOrder, ctx: JobContext) -> None:
         num_cpus=settings.entrypoint_num_cpus if order.num_cpus is None else order.num_cpus,
         memory_bytes=settings.entrypoint_memory_bytes if order.memory_bytes is None else order.memory_bytes,
     )
-    await ctx.progress(_RUNNING, f"{run_id} via the {submission.endpoint} endpoint")
+    await ctx.progress(RUNNING, f"{run_id} via the {submission.endpoint} endpoint")
 
 
 def _output_uri(run_id: str, ctx: JobContext) -> str | None:
@@ -217,15 +225,36 @@ def _output_uri(run_id: str, ctx: JobContext) -> str | None:
     return f"s3://{bucket}/sessions/{session_id}/runs/{run_id}/" if session_id else None
 
 
+async def _follow(named: NamedRun, ctx: JobContext) -> tuple[Run, bool]:
+    """Returns the run once it has ended, and whether it was overdue and therefore stopped."""
+    ray, run_id = ctx.resources.ray, named.run_id
+    overdue = False
+    async with naming(run_id, was_sent=True), _followed(named, ctx):
+        try:
+            async with asyncio.timeout(ctx.resources.settings.ray.run_timeout_s) as deadline:
+                job = await ray.wait(run_id, accepted=True)
+        except TimeoutError:
+            if not deadline.expired():
+                raise
+            overdue = True
+            job = (await ray.stop(run_id, timeout_s=_STOP_TIMEOUT_S)).run
+        except RunNotStarted:
+            # Otherwise the run may start later, when no job waits for it.
+            await ray.ask_to_stop(run_id)
+            raise
+        return await _collect(run_id, job, ctx), overdue
+
+
 @asynccontextmanager
-async def _followed(run_id: str, ctx: JobContext) -> AsyncIterator[None]:
+async def _followed(named: NamedRun, ctx: JobContext) -> AsyncIterator[None]:
     """Shows the job's followers during the block what the run prints and waits for.
 
     Streams the output for up to 5 s after the block unless it raised.
     """
+    run_id = named.run_id
 
     async def report(what: str) -> None:
-        await ctx.progress(_RUNNING, f"{run_id} {what}")
+        await ctx.progress(RUNNING, f"{named.label} {what}")
 
     streaming = asyncio.create_task(stream_output(run_id, ctx), name=f"output of {run_id}")
     reporting = asyncio.create_task(report_waiting(ctx.resources.ray, run_id, report), name=f"waiting of {run_id}")

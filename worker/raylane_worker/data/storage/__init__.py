@@ -21,6 +21,7 @@ from raylane_worker.data.storage.ordered_put import in_order
 from raylane_worker.data.storage.outputs import Outputs
 from raylane_worker.data.storage.owner import name_owner
 from raylane_worker.data.storage.purge import Purged, delete_below
+from raylane_worker.data.storage.scripts import Scripts
 from raylane_worker.data.storage.transfers import Transfers
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ class Storage:
         """What runs wrote."""
         self.downloads: Downloads
         """The files that producers download."""
+        self.scripts: Scripts
+        """What warm runs wait for."""
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
@@ -75,6 +78,7 @@ class Storage:
         self.files, self.transfers = Files(self._bucket), Transfers(self._bucket, signer)
         self.outputs = Outputs(self._bucket)
         self.downloads = Downloads(self._bucket, signer)
+        self.scripts = Scripts(self._bucket)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None

@@ -1,6 +1,7 @@
 """Runs `main.py` as `python -m raylane_run`."""
 
-from .launcher import run_main
+from .launcher import end, run_main
 
 if __name__ == "__main__":
     run_main()
+    end()

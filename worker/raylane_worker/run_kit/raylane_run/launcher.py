@@ -11,7 +11,7 @@ from typing import NoReturn
 from . import answer
 
 
-def run_main() -> NoReturn:
+def run_main() -> None:
     """Runs the script in the working directory. Raises what the script raises, without writing an answer."""
     # Until the script reads; see `reading.py`.
     gc.disable()
@@ -22,10 +22,9 @@ def run_main() -> NoReturn:
         if end.code not in (None, 0):
             raise
     answer.finish()
-    _end()
 
 
-def _end() -> NoReturn:
+def end() -> NoReturn:
     """Ends the process at once: otherwise Ray waits for half a second, and Python takes down each module and thread."""
     ray = sys.modules.get("ray")
     if ray is not None:

@@ -12,7 +12,7 @@ from .description import Table, parse_table
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-PATH: Final = Path(__file__).parent.parent / "sources.json"
+PATH = Path(__file__).parent.parent / "sources.json"
 LOCAL: Final = "local"
 DISTRIBUTED: Final = "distributed"
 _MAX_NAMED: Final = 3
