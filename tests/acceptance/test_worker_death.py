@@ -31,13 +31,20 @@ print("ended")
 
 
 @asynccontextmanager
-async def worker(system: System, redis_url: str, log: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+async def worker(
+    system: System, redis_url: str, log: Path, *, lanes: str = "ray", warm_runs: int = 0
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    settings = {
+        "RAYLANE_REDIS__URL": redis_url,
+        "RAYLANE_LANES__LEASE_S": "3",
+        "RAYLANE_RAY__WARM_RUNS": str(warm_runs),
+    }
     with log.open("ab") as output:
         process = await asyncio.create_subprocess_exec(
-            *bound(BIN / "raylane-worker", "run", "--lanes", "ray"),
+            *bound(BIN / "raylane-worker", "run", "--lanes", lanes),
             stdout=output,
             stderr=output,
-            env=system.process_environment() | {"RAYLANE_REDIS__URL": redis_url, "RAYLANE_LANES__LEASE_S": "3"},
+            env=system.process_environment() | settings,
         )
     try:
         yield process
