@@ -1,4 +1,4 @@
-"""Files that are read from a prepared copy, and what prompts about them must print. The double of Ray answers all."""
+"""Files that are read from a prepared copy, and the answers to prompts about them."""
 
 from __future__ import annotations
 
@@ -143,9 +143,9 @@ FILES: Final[dict[str, tuple[bytes, Prompts]]] = {
             "count where at = 2020-01-01": [[3]],
             "count where at > '2020-01-01 10:00'": [[2]],
             "count rows by at": [
-                ["2020-01-01 10:00:00", 2],
-                ["2020-01-01 10:00:00.500000", 1],
-                ["2020-01-02 10:00:00", 1],
+                ["2020-01-01T10:00:00", 2],
+                ["2020-01-01T10:00:00.500000", 1],
+                ["2020-01-02T10:00:00", 1],
             ],
         },
     ),

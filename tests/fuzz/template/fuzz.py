@@ -6,10 +6,10 @@ must be that intent. The others are phrasings with words deleted or replaced, an
 
 from __future__ import annotations
 
-import math
 import re
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from datetime import date
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -27,22 +27,23 @@ from tests.fuzz.template.prompts import (
 )
 from tests.fuzz.template.sentences import read_sentence
 from tests.fuzz.template.tables import make_tables
-from tests.helpers.printed import table as printed_table
-from tests.helpers.ray_double import run_script
+from tests.helpers.kit import kit, run_script
+from tests.helpers.typed_rows import rows, same
 
 if TYPE_CHECKING:
     from tests.fuzz.template.tables import Table
+    from tests.helpers.kit import Ran
 
 
 @dataclass
 class Counts:
-    """What became of the prompts. `scripts` are those that were accepted, with their table and what they printed."""
+    """What became of the prompts. `ran` is the number of those whose script ran."""
 
     seed: int
     prompts: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
-    scripts: list[tuple[Table, str, str]] = field(default_factory=list)
+    ran: int = 0
 
     def report(self) -> str:
         accepted = {kind: number for kind, number in self.prompts.items() if kind.startswith("accepted")}
@@ -56,67 +57,75 @@ def fuzz(prompts: int, seed: int) -> Counts:
     """Tries that many prompts over 50 tables."""
     chance, counts = Random(seed), Counts(seed)
     tables = make_tables(chance)
-    for number in range(prompts):
-        table = tables[number % len(tables)]
-        intent = draw_intent(chance, table)
-        phrase = write_phrase(chance, intent)
-        match number % 5:
-            case 0 | 1:
-                _try(counts, "phrases", phrase, table, intent)
-            case 2:
-                _try(counts, "phrases that leave words out", write_loose_phrase(chance, intent), table, intent)
-            case 3:
-                word = chance.choice(CHANGING + KEEPING)
-                changed = insert_word(chance, phrase, word)
-                _try(counts, "phrases with another word", changed, table, intent if word in KEEPING else None, word)
-            case _:
-                other = write_phrase(chance, draw_intent(chance, table))
-                _try(counts, "soups", soup(chance, table, [phrase, other]), table)
+    objects = {uri: data for table in tables for uri, data in table.objects.items()}
+    with kit(objects, [table.source for table in tables]) as package:
+        for number in range(prompts):
+            table = tables[number % len(tables)]
+            intent = draw_intent(chance, table)
+            phrase = write_phrase(chance, intent)
+            attempt = _Attempt(counts, table, package)
+            match number % 5:
+                case 0 | 1:
+                    attempt.ask("phrases", phrase, intent)
+                case 2:
+                    attempt.ask("phrases that leave words out", write_loose_phrase(chance, intent), intent)
+                case 3:
+                    word = chance.choice(CHANGING + KEEPING)
+                    changed = insert_word(chance, phrase, word)
+                    attempt.ask("phrases with another word", changed, intent if word in KEEPING else None, word)
+                case _:
+                    other = write_phrase(chance, draw_intent(chance, table))
+                    attempt.ask("soups", soup(chance, table, [phrase, other]))
     return counts
 
 
-def _try(counts: Counts, kind: str, prompt: str, table: Table, intent: Intent | None = None, word: str = "") -> None:
-    counts.prompts[kind] += 1
-    try:
-        draft = write(prompt, [table.source], small=True)
-    except RaylaneError as error:
-        counts.refused[error.code] += 1
-        return
-    counts.prompts[f"accepted {kind}"] += 1
-    described = f"{prompt!r} on {table.types}: {draft.interpreted_as!r}"
-    stated = read_sentence(draft.interpreted_as)
-    if intent is not None and _plain(stated) != _plain(intent):
-        counts.wrong.append(f"{described} instead of {intent}")
-        return
-    if word in CHANGING and not re.search(rf"\b{re.escape(word)}\b", draft.interpreted_as):
-        counts.wrong.append(f"{described} without {word!r}")
-        return
-    output = run_script(draft.code, {table.source.location: table.data})
-    counts.scripts.append((table, draft.code, output))
-    if problem := _problem(output, stated, table):
-        counts.wrong.append(f"{described}: {problem}")
+@dataclass(frozen=True)
+class _Attempt:
+    """A prompt about a table. `package` is the kit, which has all tables."""
+
+    counts: Counts
+    table: Table
+    package: Any  # a module
+
+    def ask(self, kind: str, prompt: str, intent: Intent | None = None, word: str = "") -> None:
+        """Writes the script, compares its reading with the intent, runs it, and compares its answer with DuckDB's."""
+        counts, table = self.counts, self.table
+        counts.prompts[kind] += 1
+        try:
+            draft = write(prompt, [table.source])
+        except RaylaneError as error:
+            counts.refused[error.code] += 1
+            return
+        counts.prompts[f"accepted {kind}"] += 1
+        described = f"{prompt!r} on {table.types}: {draft.interpreted_as!r}"
+        stated = read_sentence(draft.interpreted_as)
+        if intent is not None and _plain(stated) != _plain(intent):
+            counts.wrong.append(f"{described} instead of {intent}")
+            return
+        if word in CHANGING and not re.search(rf"\b{re.escape(word)}\b", draft.interpreted_as):
+            counts.wrong.append(f"{described} without {word!r}")
+            return
+        counts.ran += 1
+        if problem := _problem(run_script(draft.code, self.package), stated, table):
+            counts.wrong.append(f"{described}: {problem}")
 
 
-def _problem(output: str, stated: Intent, table: Table) -> str:
-    """Returns what is wrong with the printed answer; "" if nothing is."""
+def _problem(ran: Ran, stated: Intent, table: Table) -> str:
+    """Returns what is wrong with the answer; "" if nothing is."""
+    if ran.answer is None:
+        return f"the script failed: {ran.error}"
     if has_unknown_text(stated, table):
-        return "" if "No value of" in output and "-\n" not in output else f"a text is unknown, but it prints {output}"
-    expected = answer(stated, table)
-    rows = printed_table(output)
-    if stated.kind == "columns":
-        rows = [row[:1] for row in rows]
-    matches = len(rows) == len(expected) and all(
-        len(row) == len(cells) and all(map(_same, row, cells)) for row, cells in zip(rows, expected, strict=True)
-    )
-    return "" if matches else f"DuckDB has {expected}, it prints {output}"
+        is_explained = not ran.answer.items and "No value of" in "".join(ran.answer.notes)
+        return "" if is_explained else f"a text is unknown, but it answers {ran.answer}"
+    expected = [[_cell(cell) for cell in row] for row in answer(stated, table)]
+    found = [row[:1] if stated.kind == "columns" else row for row in rows(ran.answer)]
+    matches = bool(ran.answer.items) and len(found) == len(expected) and all(map(same, found, expected))
+    return "" if matches else f"DuckDB has {expected}, it answers {found}"
 
 
-def _same(text: str, value: Any) -> bool:
-    if value is None:
-        return text == "null"
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return text != "null" and math.isclose(float(text), value, rel_tol=1e-5, abs_tol=1e-6)
-    return text == str(value).replace("|", "\\|")
+def _cell(value: Any) -> Any:
+    """Returns a value as answers have it; a date or a timestamp as text."""
+    return value.isoformat() if isinstance(value, date) else value
 
 
 def _plain(intent: Intent) -> Intent:

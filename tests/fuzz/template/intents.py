@@ -93,8 +93,7 @@ def answer(intent: Intent, table: Table) -> list[list[Any]]:
                 for one in intent.measures
             ]
             if not intent.keys:
-                is_empty = ask(f"SELECT count(*) {rows}") == [[0]] and intent.measures != (Measure(ROWS),)
-                return [] if is_empty else ask(f"SELECT {', '.join(found)} {rows}")
+                return ask(f"SELECT {', '.join(found)} {rows}")
             keys = ", ".join(at[name] for name in intent.keys)
             groups = f"SELECT {keys}, {', '.join(found)} {rows} GROUP BY {keys}"
             if not intent.limit:

@@ -72,10 +72,10 @@ _POOL: Final = tuple(dict.fromkeys(name for names in _CHOSEN for name in names))
 
 @dataclass(frozen=True)
 class Table:
-    """A table with its source, its CSV, and the same CSV in DuckDB as `t`, whose columns are `c0`, `c1` and so on."""
+    """A table with its source and its objects by URI, and in DuckDB as `t`, whose columns are `c0`, `c1` and so on."""
 
     source: FileSource
-    data: bytes
+    objects: dict[str, bytes]
     types: dict[str, str]
     rows: list[list[Cell]]
     database: duckdb.DuckDBPyConnection
@@ -87,10 +87,10 @@ class Table:
 def make_tables(chance: Random, number: int = 50) -> list[Table]:
     """Returns the chosen tables, and tables with names drawn from all of them."""
     drawn = [chance.sample(_POOL, chance.randint(2, 7)) for _ in range(max(0, number - len(_CHOSEN)))]
-    return [_make_table(chance, names) for names in (*_CHOSEN, *drawn)[:number]]
+    return [_make_table(chance, names, f"s{one}") for one, names in enumerate((*_CHOSEN, *drawn)[:number])]
 
 
-def _make_table(chance: Random, names: Sequence[str]) -> Table:
+def _make_table(chance: Random, names: Sequence[str], session_id: str) -> Table:
     kinds = ["BIGINT", "VARCHAR", *(chance.choice([*VALUES, "BIGINT", "VARCHAR"]) for _ in names)][: len(names)]
     chance.shuffle(kinds)
     types = dict(zip(names, kinds, strict=True))
@@ -102,13 +102,11 @@ def _make_table(chance: Random, names: Sequence[str]) -> Table:
     data = output.getvalue().encode()
     # Names like 5 and 1,000 are values for the reader, if nobody says where the header is.
     options = ReadingOptions(header_line=1)
-    source, objects = uploaded(FILENAME, data, bucket="fuzz", session_id="s", options=options)
-    # What a script reads: the file, or its prepared copy.
-    data = [*objects.values()][-1]
+    source, objects = uploaded(FILENAME, data, bucket="fuzz", session_id=session_id, options=options)
     database = duckdb.connect()
     database.execute(f"CREATE TABLE t ({', '.join(f'c{one} {kind}' for one, kind in enumerate(kinds))})")
     database.executemany(f"INSERT INTO t VALUES ({', '.join('?' * len(kinds))})", rows)
-    return Table(source, data, types, rows, database)
+    return Table(source, {f"s3://fuzz/{key}": body for key, body in objects.items()}, types, rows, database)
 
 
 def _written(cell: Cell) -> str:
