@@ -27,7 +27,16 @@ Spec = dict[str, "JsonValue"]
 _TEMPORAL: Final = frozenset((CellType.DATE, CellType.TIMESTAMP, CellType.TIME))
 _MAX_LABEL: Final = 60
 _MAX_LABELS: Final = 100
+# A title that is one of these, or a color that is the first one, is looked up as a function or a signal, and the chart
+# is not drawn. The others are what every object of JavaScript has.
+_RESERVED: Final = frozenset(
+    (
+        *("if", "constructor", "hasOwnProperty", "isPrototypeOf", "propertyIsEnumerable", "toLocaleString", "toString"),
+        *("valueOf", "__defineGetter__", "__defineSetter__", "__lookupGetter__", "__lookupSetter__", "__proto__"),
+    )
+)
 _EPOCH: Final = datetime(1970, 1, 1)
+_EPOCH_UTC: Final = _EPOCH.replace(tzinfo=UTC)
 # From here on, digits are no longer read at a glance.
 _LARGE: Final = 1e9
 
@@ -92,6 +101,11 @@ def labelled(name: str, series: Series) -> Axis:
     return Axis(name, _title(series), "ordinal", [*found], labels=tuple(dict.fromkeys(found)))
 
 
+def literal(text: str) -> str:
+    """Returns a text as a chart may hold it: none that Vega takes for a name of its own language."""
+    return f"{text} " if text in _RESERVED else text
+
+
 def _quantitative(name: str, series: Series) -> Axis:
     values = [number(cell) for cell in series.cells]
     largest = max((abs(value) for value in values if value is not None), default=0.0)
@@ -108,21 +122,26 @@ def _temporal(name: str, series: Series) -> Axis | None:
         times = [None if cell is None else _time(cell) for cell in series.cells]
     except ValueError:
         return None
-    title = _title(series)
-    if any(each is not None and each.tzinfo is not None for each in times) and not _in_order(times):
-        times = [None if each is None else each.astimezone(UTC) for each in times]
-        title += " (UTC)"
+    instants = [None if each is None else _milliseconds(each) for each in times]
     # Without their zone: a chart shows the day and the hour that the cells name.
-    values = [None if each is None else _milliseconds(each.replace(tzinfo=None)) for each in times]
+    walls = [None if each is None else _milliseconds(each.replace(tzinfo=None)) for each in times]
+    title = _title(series)
+    is_ordered = _in_order(walls, instants)
     form = "%H:%M" if series.type is CellType.TIME else None
-    return Axis(name, title, "temporal", [*values], format=form)
+    return Axis(
+        name,
+        title if is_ordered else f"{title} (UTC)",
+        "temporal",
+        [*(walls if is_ordered else instants)],
+        format=form,
+    )
 
 
-def _in_order(times: Sequence[datetime | None]) -> bool:
+def _in_order(walls: Sequence[float | None], instants: Sequence[float | None]) -> bool:
     """Returns whether the clocks of all zones show the times in the order in which they were."""
-    known = sorted((each for each in times if each is not None), key=lambda each: each.timestamp())
-    walls = [each.replace(tzinfo=None) for each in known]
-    return walls == sorted(walls)
+    known = [(now, wall) for now, wall in zip(instants, walls, strict=True) if now is not None and wall is not None]
+    ordered = [wall for _, wall in sorted(known)]
+    return ordered == sorted(ordered)
 
 
 def _time(cell: JsonValue) -> datetime:
@@ -135,7 +154,8 @@ def _time(cell: JsonValue) -> datetime:
 
 
 def _milliseconds(moment: datetime) -> float:
-    return (moment - _EPOCH).total_seconds() * 1000
+    """Returns the milliseconds since 1970; a time without a zone is in UTC."""
+    return (moment - (_EPOCH if moment.tzinfo is None else _EPOCH_UTC)).total_seconds() * 1000
 
 
 def _labels(series: Series) -> dict[object, str]:
@@ -146,7 +166,7 @@ def _labels(series: Series) -> dict[object, str]:
         key = _key(cell)
         if key in labels:
             continue
-        text = shown(cell, series.type)
+        text = literal(shown(cell, series.type))
         text = text if len(text) <= _MAX_LABEL else f"{text[: _MAX_LABEL - 1]}…"
         label, copy = text, 1
         while label in taken:
@@ -163,4 +183,4 @@ def _key(cell: JsonValue) -> object:
 
 def _title(series: Series) -> str:
     unit = " (s)" if series.type is CellType.DURATION else ""
-    return safe_line(series.title) + unit
+    return literal(safe_line(series.title) + unit)

@@ -17,6 +17,7 @@ NUMERIC: Final = frozenset((CellType.INTEGER, CellType.NUMBER, CellType.DECIMAL,
 """The types whose cells are numbers, and so are aligned on the right."""
 
 _DAY_S: Final = 86_400
+_LONG_S: Final = 1e12
 
 
 def shown(value: JsonValue, cell_type: CellType) -> str:
@@ -94,6 +95,8 @@ def _number(value: float) -> str:
 def _duration(seconds: float) -> str:
     if not math.isfinite(seconds):
         return _not_finite(seconds)
+    if seconds and not 0.001 <= abs(seconds) < _LONG_S:
+        return f"{shown(seconds, CellType.NUMBER)} s"  # no clock shows it
     # Python's floats have more digits than a clock; microseconds are what most have.
     whole, micro_s = divmod(round(abs(seconds) * 1_000_000), 1_000_000)
     days, rest = divmod(whole, _DAY_S)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from raylane.answers.axes import Axis, Spec, labelled
+from raylane.answers.axes import Axis, Spec, labelled, literal
 from raylane.answers.series import named, title_of
 from raylane_common.safe_text import safe_line
 from raylane_common.wire.names import CellType
@@ -60,7 +60,7 @@ def whole(
         without += bool(missing)
         if all(axis is breaks for axis in missing):
             rows.append({axis.field: axis.values[row] for axis in axes if axis is not None})
-    title: Spec = {"text": safe_line(title_of(chart))}
+    title: Spec = {"text": literal(safe_line(title_of(chart)))}
     if without:
         verb = "has" if without == 1 else "have"
         title["subtitle"] = f"{without} of {len(chart.rows)} rows {verb} no value to draw"

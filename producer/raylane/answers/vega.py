@@ -6,7 +6,7 @@ import json
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
-from raylane.answers.axes import Axis, Spec, labelled, measured
+from raylane.answers.axes import Axis, Spec, labelled, literal, measured
 from raylane.answers.frame import HEIGHT, WIDTH, beside, color_channel, color_of, height_of, lies, whole
 from raylane.answers.series import Series, bins, named, statistics
 from raylane_common.errors import InvalidRequest
@@ -173,7 +173,7 @@ def _box(chart: AnswerChart) -> Spec:
     if places := beside(along, color):
         place[f"{first}Offset"] = places.channel()
         boxes *= len(places.labels)
-    title = safe_line(chart.y) if chart.y else median.title
+    title = literal(safe_line(chart.y)) if chart.y else median.title
     colors = color_channel(color, legend=chart.color != chart.x)
 
     def layer(mark: Spec, start: Axis, end: Axis) -> Spec:

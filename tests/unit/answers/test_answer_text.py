@@ -86,6 +86,8 @@ def test_an_answer_without_items_says_so() -> None:
         ("10:30:00", CellType.TIME, "10:30:00"),
         (90061.5, CellType.DURATION, "1 d 01:01:01.5"),
         (-1, CellType.DURATION, "-00:00:01"),
+        (5e-7, CellType.DURATION, "5e-07 s"),
+        (1.5e302, CellType.DURATION, "1.5e+302 s"),
         ("aGk=", CellType.BINARY, "aGk="),
         ({"a": [1, None, "é"]}, CellType.NESTED, '{"a": [1, null, "é"]}'),
         ("a\tb\nc", CellType.STRING, "a\\tb\\nc"),

@@ -58,6 +58,7 @@ NAMES = [
     "</text><script>",
     "a\nb",
     "",
+    "if",
 ]
 TEXTS = [*NAMES, HOSTILE, "null", "http://127.0.0.1:1/x.png", "'+alert(1)+'", "{{x}}", "a" * 500]
 
@@ -190,6 +191,17 @@ def test_names_and_texts_of_any_kind_are_drawn_as_marks() -> None:
         assert lengths[-1] / lengths[0] == pytest.approx(len(TEXTS), rel=0.01)
 
 
+@pytest.mark.parametrize(
+    "name", ["if", "constructor", "toString", "valueOf", "hasOwnProperty", "__proto__", "__lookupGetter__", "width"]
+)
+def test_names_of_the_language_of_charts_are_texts(name: str) -> None:
+    types = {name: CellType.STRING, "y": CellType.NUMBER}
+    for kind in (ChartKind.BAR, ChartKind.PIE, ChartKind.LINE):
+        texts = svg(chart(kind, types, [(name, 1.0), ("b", 2.0)], x=name, y="y", color=name, title=name))
+        assert len(re.findall(rf">(?:33.3% )?{name} ?</text>", texts)) >= 2
+    assert svg(chart(ChartKind.BAR, {"x": CellType.STRING, name: CellType.NUMBER}, [("a", 1.0)], x="x", y=name))
+
+
 @pytest.mark.parametrize("series", [["__proto__", "constructor"], ["toString", HOSTILE], [None, "null"]])
 def test_series_of_any_name_are_lines_of_their_own(series: list[JsonValue]) -> None:
     rows = [(at, at * (number + 1), name) for number, name in enumerate(series) for at in range(3)]
@@ -275,6 +287,13 @@ def test_cells_that_look_the_same_have_labels_of_their_own() -> None:
             ["2024-10-27T02:30:00+02:00", "2024-10-27T02:10:00+01:00"],
             ["2024-10-27T00:30:00", "2024-10-27T01:10:00"],
             "x (UTC)",
+        ),
+        # An hour that has no year in UTC, beside one without a zone.
+        (
+            CellType.TIMESTAMP,
+            ["0001-01-01T00:00:00+14:00", "9999-12-31T23:00:00"],
+            ["0001-01-01T00:00:00", "9999-12-31T23:00:00"],
+            "x",
         ),
         (CellType.TIME, ["10:30:00"], ["1970-01-01T10:30:00"], "x"),
     ],
