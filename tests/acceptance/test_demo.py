@@ -13,7 +13,6 @@ import pytest
 from raylane_worker.embedded import guard
 from tests.acceptance.conftest import BIN
 from tests.helpers.bound import bound
-from tests.helpers.printed import table
 from tests.helpers.waiting import until
 
 README = Path(__file__).parents[2] / "README.md"
@@ -23,6 +22,7 @@ VARYING = {
     r"127\.0\.0\.1:\d+": "ADDRESS",
     r"\bin \d+ s\b": "",  # the next probe of the dead address; empty while it is being probed
     r"\d[\d.]* ms": "LATENCY",
+    r"[\d.]+ s on Ray": "SECONDS on Ray",
     r"no (answer|connection) within [\d.]+ s": "NO ANSWER",
 }
 # On a busy machine, Ray's own processes may write to the output of a run.
@@ -37,7 +37,7 @@ async def test_the_demo_prints_the_transcript_of_the_readme_and_leaves_no_proces
     weather: Path, tmp_path: Path
 ) -> None:
     demo = await asyncio.create_subprocess_exec(
-        *bound(BIN / "raylane-worker", "demo"),
+        *bound(BIN / "raylane-worker", "demo", "--out", "build/demo"),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         cwd=tmp_path,
@@ -52,10 +52,17 @@ async def test_the_demo_prints_the_transcript_of_the_readme_and_leaves_no_proces
     assert demo.returncode == 0, printed
     assert len(seen) > 10, "Ray alone has more processes than this"
     await until(lambda: not guard.living(seen))
-    assert list(tmp_path.iterdir()) == []
+    (chart,) = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert chart == tmp_path / "build" / "demo" / "temp_max.svg"
+    assert chart.read_text(encoding="utf-8").startswith("<svg")
 
     expected = pd.read_csv(weather).groupby("weather")["temp_max"].mean()
-    assert {row[0]: float(row[1]) for row in table(printed)} == pytest.approx(expected.to_dict(), rel=1e-5)
+    first = re.search(r"^weather \| mean.*?^\(5 rows\)$", printed, re.MULTILINE | re.DOTALL)
+    assert first is not None
+    means = {
+        name.strip(): float(mean) for name, mean in re.findall(r"^(\w+) +\| +([\d.]+)$", first.group(), re.MULTILINE)
+    }
+    assert means == pytest.approx(expected.to_dict(), rel=1e-5)
     assert len(LOG_LINE.findall(printed)) == 1, "the worker warns once that the private address is down"
     _assert_shows(_transcript_of_the_readme(), OF_RAY.sub("", LOG_LINE.sub("", printed)))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import shutil
 import sys
@@ -40,4 +41,6 @@ async def test_the_example_of_the_readme_prints_the_answer(system: System, weath
     lines = stdout.decode().splitlines()
     assert lines[0] == "queued"
     assert "running" in lines
-    assert re.search(r"^sun +\| +19\.362745$", stdout.decode(), re.MULTILINE)
+    items = [json.loads(line) for line in lines if line.startswith('{"type"')]
+    assert [item["type"] for item in items] == ["table", "chart"]
+    assert dict(items[0]["rows"])["sun"] == pytest.approx(19.362745)
