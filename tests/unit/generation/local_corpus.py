@@ -110,9 +110,8 @@ def objects() -> dict[str, bytes]:
         )
         for number in range(1, _CUSTOMERS + 1)
     ]
-    return {
-        source.s3_uri: _csv(source, rows) for source, rows in zip(SOURCES, (weather, sales, customers), strict=True)
-    }
+    tables: list[Iterable[tuple[object, ...]]] = [weather, sales, customers]
+    return {source.s3_uri: _csv(source, rows) for source, rows in zip(SOURCES, tables, strict=True)}
 
 
 def _degrees(random: Random, days: int) -> tuple[object, ...]:
