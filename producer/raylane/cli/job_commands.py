@@ -10,6 +10,7 @@ import raylane
 from raylane.cli import answer_options, parameters, process, render, runner
 from raylane.cli.answers import show_job, show_result
 from raylane.cli.terminal import event_line
+from raylane_common.wire.names import JobKind
 
 if TYPE_CHECKING:
     from raylane.cli.terminal import Terminal
@@ -53,9 +54,11 @@ def result(
 
     async def command(producer: Producer, terminal: Terminal) -> None:
         answer.check(as_json=waiting.as_json)
-        if waiting.wait:
-            await runner.show_events(producer, job, runner.deadline(waiting.timeout_s), terminal)
         record = await producer.record(job)
+        if waiting.wait:
+            output = record.kind != JobKind.GENERATE
+            await runner.show_events(producer, job, runner.deadline(waiting.timeout_s), terminal, output=output)
+            record = await producer.record(job)
         if not record.status.is_final:
             raise raylane.WaitTimeout(f"job {job} is {record.status}; use --wait", details={"job_id": job})
         await show_result(producer, job, await producer.result(job), terminal, answer)

@@ -102,12 +102,12 @@ async def show_result_or_id(
 ) -> None:
     """Prints the job's result, with `show` if given, if the command waits for it; else prints its id.
 
-    `until` is a `deadline`.
+    `until` is a `deadline`. A result that `show` prints has an answer, so the output of its run is not shown before it.
     """
     if not options.wait:
         terminal.job(handle.id)
         return
-    result = await wait_for_result(producer, handle, until, terminal)
+    result = await wait_for_result(producer, handle, until, terminal, output=show is None)
     if show is None:
         render.show(result, terminal)
     else:
@@ -115,17 +115,25 @@ async def show_result_or_id(
 
 
 async def wait_for_result(
-    producer: Producer, handle: JobHandle[ResultT], until: float | None, terminal: Terminal
+    producer: Producer, handle: JobHandle[ResultT], until: float | None, terminal: Terminal, *, output: bool = True
 ) -> ResultT:
-    """Shows the job's events until it ends, and returns its result. Raises `WaitTimeout` or the job's own error."""
-    await show_events(producer, handle.id, until, terminal)
+    """Shows the job's events until it ends, and returns its result. Raises `WaitTimeout` or the job's own error.
+
+    The `output` of its run is shown as well, unless that is not wanted.
+    """
+    await show_events(producer, handle.id, until, terminal, output=output)
     return await handle.result()
 
 
-async def show_events(producer: Producer, job_id: str, until: float | None, terminal: Terminal) -> None:
-    """Shows the job's events until it ends. Raises `WaitTimeout` at `until`, a `deadline`, and `JobNotFound`."""
+async def show_events(
+    producer: Producer, job_id: str, until: float | None, terminal: Terminal, *, output: bool
+) -> None:
+    """Shows the job's events, with the `output` of its run or without, until it ends.
+
+    Raises `WaitTimeout` at `until`, a `deadline`, and `JobNotFound`.
+    """
     terminal.job_id = terminal.job_id or job_id
-    with terminal.progress(job_id) as show_event:
+    with terminal.progress(job_id, output=output) as show_event:
         async with time_limit(terminal.job_id, until):
             async for event in producer.follow(job_id):
                 show_event(event)

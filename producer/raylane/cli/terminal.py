@@ -177,13 +177,14 @@ class Terminal:
             yield lambda line: status.update(Text(safe_line(line)))
 
     @contextmanager
-    def progress(self, job_id: str) -> Iterator[Callable[[JobEvent], None]]:
+    def progress(self, job_id: str, *, output: bool) -> Iterator[Callable[[JobEvent], None]]:
         """Shows a job's events on stderr: as one status line on a terminal, else line by line.
 
-        The output of a run is printed above the status line. Generated text is not shown, because the result has it.
+        The `output` of a run is printed above the status line, if it is wanted. Generated text is not shown, because
+        the result has it.
         """
         if not _is_terminal(sys.stderr):
-            yield lambda event: _show_event(event, job_id, self.note, self.note)
+            yield lambda event: _show_event(event, job_id, self.note, self.note if output else None)
             return
         from rich.console import Console
         from rich.text import Text
@@ -194,7 +195,7 @@ class Terminal:
                 event,
                 job_id,
                 lambda line: status.update(Text(safe_line(line))),
-                lambda line: console.print(Text(safe_text(line))),
+                (lambda line: console.print(Text(safe_text(line)))) if output else None,
             )
 
 
@@ -224,12 +225,14 @@ def progress_line(progress: Progress) -> str:
     return " ".join(word.strip() for word in words if word.strip())
 
 
-def _show_event(event: JobEvent, job_id: str, status: Callable[[str], None], printed: Callable[[str], None]) -> None:
-    if event.line is not None:
-        for line in safe_lines(event.line):
+def _show_event(
+    event: JobEvent, job_id: str, status: Callable[[str], None], printed: Callable[[str], None] | None
+) -> None:
+    if event.line is not None or event.type == "gap":
+        if printed is None:
+            return
+        for line in [event_line(event)] if event.line is None else safe_lines(event.line):
             printed(f"{job_id}  {line}")
-    elif event.type == "gap":
-        printed(f"{job_id}  {event_line(event)}")
     elif event.text is None:
         status(f"{job_id}  {event_line(event)}")
 

@@ -79,6 +79,19 @@ async def test_a_job_of_an_older_worker_shows_the_output_of_its_run(cli: Cli, wo
     ]
 
 
+async def test_the_output_of_a_run_is_shown_only_when_asked_for(cli: Cli, worker: ScriptedWorker) -> None:
+    worker.outcomes["generate"] = GENERATED
+    worker.log_lines = ["(raylet) a line of Ray"]
+    ran = await cli("generate", "mean", "-s", "s1", "--run", "--wait", "--job-id", "j")
+    waited = await cli("result", "j", "--wait")
+    for each in (ran, waited):
+        assert "succeeded" in each.stderr
+        assert "a line of Ray" not in each.output
+        assert "mean 3.0" not in each.output
+    assert "mean 3.0" in (await cli("rerun", "j", "--wait", "--log")).stdout
+    assert "a line of Ray" in (await cli("follow", "j")).stdout
+
+
 async def test_a_failed_run_shows_the_end_of_its_output(cli: Cli, worker: ScriptedWorker) -> None:
     await generated(cli, worker, RunFailed("it broke", details={"run": FAILED_RUN.model_dump(mode="json")}))
     for command in ("result", "status"):

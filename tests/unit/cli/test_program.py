@@ -139,12 +139,15 @@ async def test_without_its_packages_the_program_says_what_to_install() -> None:
     assert err == b"The raylane command needs more packages: pip install 'raylane[cli]'\n"
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["ray", "--help"], ["--version"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["run", "--help"], ["result", "--help"], ["ray", "--help"], ["--version"]], ids=" ".join
+)
 async def test_help_and_version_load_nothing_heavy(arguments: list[str]) -> None:
     code = (
         "import sys\nfrom raylane.cli.app import run_app\n"
         f"try: run_app({arguments!r})\nexcept SystemExit as end: assert not end.code\n"
-        "heavy = {'pydantic_settings', 'redis', 'arq', 'raylane_common.wire.base', 'raylane_common.settings'}\n"
+        "heavy = {'pydantic_settings', 'redis', 'arq', 'pyarrow', 'vl_convert', 'raylane.answers'}\n"
+        "heavy |= {'raylane_common.wire.base', 'raylane_common.settings'}\n"
         "print(sorted(heavy & set(sys.modules)), file=sys.stderr)"
     )
     process = await asyncio.create_subprocess_exec(
