@@ -110,10 +110,10 @@ def _footer(
     table: AnswerTable, shown_rows: int, left_out: Sequence[str], layout: Layout, number: int, *, has_null: bool
 ) -> str:
     more = table.total_rows - shown_rows
-    parts = [f"{layout.cut} {_count(more, 'more row')}"] if more else [_count(table.total_rows, "row")]
+    parts = [f"{layout.cut} {count_of(more, 'more row')}"] if more else [count_of(table.total_rows, "row")]
     if left_out:
         names = clip(", ".join(left_out), layout.width or 0, layout.cut)
-        parts.append(f"{_count(len(left_out), 'more column')}: {names}")
+        parts.append(f"{count_of(len(left_out), 'more column')}: {names}")
     if has_null:
         parts.append(f"{NULL}: no value")
     if more or left_out:
@@ -123,5 +123,6 @@ def _footer(
     return text if more else f"({text})"
 
 
-def _count(count: int, noun: str) -> str:
+def count_of(count: int, noun: str) -> str:
+    """Returns a number of things, such as "3 rows"."""
     return f"{count} {noun}{'' if count == 1 else 's'}"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from raylane.answers.cells import shown
-from raylane.answers.tables import table_lines
+from raylane.answers.series import title_of
+from raylane.answers.tables import count_of, table_lines
 from raylane_common.safe_text import safe_line
 from raylane_common.wire.answer import AnswerChart, AnswerFile, AnswerTable, AnswerValue
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def answer_lines(answer: Answer, layout: Layout) -> list[str]:
-    """Returns the lines of an answer, each safe to print."""
+    """Returns the lines of an answer, each safe to print; none for an answer of charts alone."""
     parts: list[list[str]] = []
     follows_value = False
     tables = 0
@@ -28,11 +29,16 @@ def answer_lines(answer: Answer, layout: Layout) -> list[str]:
         elif lines:
             parts.append(lines)
         follows_value = is_value
-    if not parts:
+    if not answer.items:
         parts.append(["no answer"])
     if answer.notes:
         parts.append([f"note: {safe_line(note)}" for note in answer.notes])
     return [line for number, part in enumerate(parts) for line in (*([""] if number else []), *part)]
+
+
+def chart_line(chart: AnswerChart) -> str:
+    """Returns what a chart shows, on one line, for where it is not drawn."""
+    return f"{chart.kind} chart: {safe_line(title_of(chart))} ({count_of(len(chart.rows), 'row')})"
 
 
 def _item_lines(item: AnswerItem, layout: Layout, tables: int) -> list[str]:
@@ -44,8 +50,8 @@ def _item_lines(item: AnswerItem, layout: Layout, tables: int) -> list[str]:
             title = [safe_line(item.title)] if item.title else []
             return [*title, *table_lines(item, layout, tables)]
         case AnswerFile():
-            rows = f"{item.rows} row{'' if item.rows == 1 else 's'}"
-            return [f"file: {safe_line(item.name)}  {rows}, {item.size_bytes} bytes  {safe_line(item.s3_uri)}".rstrip()]
+            size = f"{count_of(item.rows, 'row')}, {item.size_bytes} bytes"
+            return [f"file: {safe_line(item.name)}  {size}  {safe_line(item.s3_uri)}".rstrip()]
         case AnswerChart():
             return []
         case _:

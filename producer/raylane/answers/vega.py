@@ -81,7 +81,8 @@ def _line(chart: AnswerChart) -> Spec:
     if along.type == "ordinal":
         # Otherwise the line goes through the texts in the order of the alphabet.
         encoding["order"] = {"field": _ROW, "type": "quantitative"}
-    mark: Spec = {"type": "line", "point": len(x.cells) <= _POINTS, "invalid": "break-paths-show-domains"}
+    mark: Spec = {"type": "line", "invalid": "break-paths-show-domains"}
+    mark |= {"point": True} if len(x.cells) <= _POINTS else {"strokeWidth": 1.2}
     return whole(
         chart,
         (along, amount, color, _rows(chart)),

@@ -37,8 +37,7 @@ async def show_result(
     elif isinstance(result, GenerateResult):
         show_generated(job_id, result, terminal, options)
     else:
-        if answer is not None:
-            show_answer(job_id, answer, terminal, options)
+        if answer is not None and show_answer(job_id, answer, terminal, options):
             terminal.line("")
         show(result, terminal)
     await export(producer, job_id, answer, terminal, options)
@@ -53,18 +52,18 @@ def show_job(record: JobRecord, terminal: Terminal, options: ShownOptions) -> No
         terminal.line("")
         show_generated(record.id, record.result, terminal, options)
     else:
-        _show_entry(HistoryEntry.from_record(record), terminal, code=options.code)
+        _show_entry(HistoryEntry.from_record(record), terminal, code=options.code, is_one_of_many=False)
 
 
 def show_entry(entry: HistoryEntry, terminal: Terminal) -> None:
     """Prints the answer, the code and the run of a job in the history."""
-    _show_entry(entry, terminal, code=True)
+    _show_entry(entry, terminal, code=True, is_one_of_many=True)
 
 
-def _show_entry(entry: HistoryEntry, terminal: Terminal, *, code: bool) -> None:
+def _show_entry(entry: HistoryEntry, terminal: Terminal, *, code: bool, is_one_of_many: bool) -> None:
     if entry.answer is not None:
         terminal.line("")
-        show_answer(entry.job_id, entry.answer, terminal, SHOWN)
+        show_answer(entry.job_id, entry.answer, terminal, SHOWN, is_one_of_many=is_one_of_many)
     if code and entry.code is not None:
         show_code(entry.code, terminal)
     if entry.run is not None:
@@ -81,8 +80,8 @@ def show_generate_result(result: GenerateResult, terminal: Terminal) -> None:
 def show_generated(job_id: str, result: GenerateResult, terminal: Terminal, options: ShownOptions) -> None:
     """Prints the answer, then what it answers. Code that was not run is printed, because it is the result."""
     if result.answer is not None:
-        show_answer(job_id, result.answer, terminal, options)
-        terminal.line("")
+        if show_answer(job_id, result.answer, terminal, options):
+            terminal.line("")
     elif result.run is not None and not options.log:
         show_run(result.run, terminal)  # an older worker has only the output
         terminal.line("")
@@ -97,24 +96,33 @@ def show_generated(job_id: str, result: GenerateResult, terminal: Terminal, opti
         show_run(result.run, terminal)
 
 
-def show_answer(job_id: str, answer: Answer, terminal: Terminal, options: ShownOptions) -> None:
-    """Prints an answer. Charts are drawn on a terminal, or if asked for; else a note says how to get them."""
-    from raylane.answers.text import answer_lines
+def show_answer(
+    job_id: str, answer: Answer, terminal: Terminal, options: ShownOptions, *, is_one_of_many: bool = False
+) -> bool:
+    """Prints an answer; returns whether that was anything.
+
+    Charts are drawn on a terminal, or if asked for; else a note says how to get them, unless there are many answers.
+    """
+    from raylane.answers.text import answer_lines, chart_line
     from raylane_common.wire.answer import AnswerChart
 
     layout = _layout(job_id, terminal)
-    for line in answer_lines(answer, layout):
-        terminal.line(line)
-
+    lines = answer_lines(answer, layout)
     charts = [item for item in answer.items if isinstance(item, AnswerChart)]
-    wanted = options.chart if isinstance(options, AnswerOptions) else None
-    if isinstance(options, AnswerOptions) and options.no_chart:
-        return
-    if wanted == STDOUT or (wanted is None and terminal.width is not None):
-        charts = [chart for chart in charts if not _draw(chart, layout, terminal)]
-    if charts and wanted is None:
-        noun = "a chart" if len(charts) == 1 else f"{len(charts)} charts"
-        terminal.note(f"the answer has {noun}: raylane result {job_id} --chart FILE.svg")
+    wanted, is_hidden = (options.chart, options.no_chart) if isinstance(options, AnswerOptions) else (None, False)
+    is_drawn = wanted == STDOUT or (wanted is None and terminal.width is not None)
+    for line in lines:
+        terminal.line(line)
+    left = 0
+    for number, chart in enumerate(charts if not is_hidden else ()):
+        if lines or number:
+            terminal.line("")
+        if not (is_drawn and _draw(chart, layout, terminal)):
+            terminal.line(chart_line(chart))
+            left += 1
+    if left and wanted is None and not is_one_of_many:
+        terminal.note(f"raylane result {job_id} --chart FILE.svg draws {'it' if left == 1 else 'them'}")
+    return bool(lines or (charts and not is_hidden))
 
 
 def _draw(chart: AnswerChart, layout: Layout, terminal: Terminal) -> bool:
@@ -122,15 +130,13 @@ def _draw(chart: AnswerChart, layout: Layout, terminal: Terminal) -> bool:
     from raylane.answers.bars import bar_lines
     from raylane.cli.pictures import picture
 
-    drawn = picture(chart, terminal)
-    lines = [] if drawn else bar_lines(chart, layout)
-    if drawn or lines:
-        terminal.line("")
-    if drawn:
+    if drawn := picture(chart, terminal):
         terminal.picture(drawn)
+        return True
+    lines = bar_lines(chart, layout)
     for line in lines:
         terminal.line(line)
-    return bool(drawn or lines)
+    return bool(lines)
 
 
 def _layout(job_id: str, terminal: Terminal) -> Layout:

@@ -53,8 +53,15 @@ async def test_an_answer_fits_the_terminal(cli: Cli, worker: ScriptedWorker, wid
     assert ran.exit_code == 0, ran.output
     golden = (GOLDEN / f"answer-{width}.txt").read_text(encoding="utf-8").split("\n\nrows by year\n")[0]
     facts = "read as: mean of temp\nwritten by template (engine local, version 1, run rl-gen-1, 3.1 s on Ray)\n"
-    assert ran.stdout == f"{golden}\n\n{facts}"
-    assert ran.stderr == "the answer has a chart: raylane result j --chart FILE.svg\n"
+    assert ran.stdout == f"{golden}\n\nline chart: n by at (72 rows)\n\n{facts}"
+    assert ran.stderr == "raylane result j --chart FILE.svg draws it\n"
+
+
+async def test_an_answer_may_be_a_chart_alone(cli: Cli, worker: ScriptedWorker) -> None:
+    await generated(cli, worker, GENERATED.model_copy(update={"answer": Answer(items=(PIE,))}))
+    assert (await cli("result", "j")).stdout.startswith("pie chart: rows by weather (5 rows)\n\nread as: ")
+    assert (await cli("result", "j", "--chart", "-")).stdout.startswith("rows by weather\nrain    | █")
+    assert (await cli("result", "j", "--no-chart")).stdout.startswith("read as: ")
 
 
 async def test_code_comes_only_when_asked_for_or_when_it_was_not_run(cli: Cli, worker: ScriptedWorker) -> None:

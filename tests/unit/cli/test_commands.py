@@ -136,6 +136,8 @@ SHOWN = [
     "",
     "note: One row has no city.",
     "",
+    "bar chart: mean(temp) by city (1 row)",
+    "",
     "read as: mean of temp",
     "written by template (engine local, version 1, run rl-gen-1, 3.1 s on Ray)",
 ]
@@ -153,7 +155,7 @@ async def test_run_uploads_generates_and_shows_the_answer(cli: Cli, worker: Scri
     assert (generating.id, generating.session_id) == ("mine", "s1")
     assert (generating.payload["prompt"], generating.payload["execute"]) == ("mean of temp", True)
     assert ran.stdout.splitlines() == SHOWN
-    assert "the answer has a chart: raylane result mine --chart FILE.svg" in ran.stderr
+    assert "raylane result mine --chart FILE.svg draws it" in ran.stderr
 
 
 async def test_run_without_waiting_prints_the_id_of_the_generate_job(
@@ -267,7 +269,7 @@ async def test_status_result_and_follow_show_a_job(cli: Cli, worker: ScriptedWor
         assert (await cli(command, "gen", "--code")).stdout.endswith("\n".join(["", *SHOWN, *CODE, ""])[1:])
         assert (await cli(command, "gen", "--log")).stdout.endswith("\n".join(["", *SHOWN, *LOG, ""])[1:])
     assert (await cli("result", "gen", "--no-chart")).stderr == ""
-    assert (await cli("result", "gen", "--chart", "-")).stdout.splitlines() == [*SHOWN[:8], "", *BARS, *SHOWN[8:]]
+    assert (await cli("result", "gen", "--chart", "-")).stdout.splitlines() == [*SHOWN[:9], *BARS, *SHOWN[10:]]
     followed = await cli("follow", "gen")
     assert followed.exit_code == 0
     events = [line.split(maxsplit=1) for line in followed.stdout.splitlines()]
@@ -345,7 +347,8 @@ async def test_history_is_a_table_and_full_adds_the_code(cli: Cli, worker: Scrip
     assert uploaded.split()[2:] == ["gen-upload", "upload", "succeeded", "temps.csv"]
     assert len((await cli("history", "-s", "s1", "--limit", "1")).stdout.splitlines()) == 2
     full = await cli("history", "-s", "s1", "--full")
-    assert "\n".join([*SHOWN[:8], *CODE, *LOG]) in full.stdout
+    assert "\n".join([*SHOWN[:10], *CODE, *LOG]) in full.stdout
+    assert full.stderr == ""
 
 
 async def test_json_is_one_document_that_reads_back_as_the_same_value(
