@@ -29,9 +29,8 @@ def parse_prompt(tokens: Sequence[Token], sources: Sequence[Source], ending: str
     `ending` is the punctuation that is attached to the last token. Raises what `find_question` raises, with the
     supported forms, and `AmbiguousSource` if the prompt may be about several sources.
     """
-    names = NameIndex([pair for source in sources for pair in _names_of(source)])
-    mentioned = list({source.name: source for source in _mentioned_sources(tokens, names)}.values())
-    candidates = mentioned or sources
+    names = source_names(sources)
+    candidates = mentioned_sources(tokens, names) or sources
     try:
         return _parse([Prompt(tokens, source, names, ending) for source in candidates], sources)
     except GenerationError as error:
@@ -65,6 +64,11 @@ def _refusal(prompt: Prompt) -> GenerationError | None:
     return None
 
 
+def source_names(sources: Sequence[Source]) -> NameIndex[Source]:
+    """Returns the index of what the sources may be called."""
+    return NameIndex([pair for source in sources for pair in _names_of(source)])
+
+
 def _names_of(source: Source) -> Iterator[tuple[str, Source]]:
     yield source.name, source
     short = source.table if isinstance(source, TableSource) else source.filename.rpartition(".")[0]
@@ -72,8 +76,12 @@ def _names_of(source: Source) -> Iterator[tuple[str, Source]]:
         yield short, source
 
 
+def mentioned_sources(tokens: Sequence[Token], names: NameIndex[Source]) -> list[Source]:
+    """Returns the sources that the prompt names: after a preposition or a noun, or by a name with a dot."""
+    return [*{source.name: source for source in _mentioned_sources(tokens, names)}.values()]
+
+
 def _mentioned_sources(tokens: Sequence[Token], names: NameIndex[Source]) -> Iterator[Source]:
-    """Yields the sources that the prompt names: after a preposition or a noun, or by a name with a dot."""
     position = 0
     while position < len(tokens):
         match = names.find(tokens, position)

@@ -8,6 +8,7 @@ from raylane_common.wire.names import Engine
 from raylane_common.wire.sources import ColumnType
 from raylane_worker.generation.columns import columns_of
 from raylane_worker.generation.template.builder import build
+from raylane_worker.generation.template.charts import is_drawn
 from raylane_worker.generation.template.emit_distributed import add_distributed
 from raylane_worker.generation.template.emit_local import add_local
 from raylane_worker.generation.template.labels import variable_name
@@ -27,7 +28,7 @@ _MAX_REQUIRED: Final = 2
 
 
 def emit_script(question: Question, header: str, *, engine: Engine, chart: bool) -> str:
-    """Returns the script with the header as its first line. `chart` says whether it may draw one."""
+    """Returns the script with the header as its first line. `chart` says whether it draws one that fits."""
 
     def write(script: ScriptBuilder) -> None:
         script.import_names("raylane_run", "answer")
@@ -40,7 +41,7 @@ def emit_script(question: Question, header: str, *, engine: Engine, chart: bool)
         _require_texts(script, name, question)
         _note_missing_words(script, name, question)
         add = add_local if engine is Engine.LOCAL else add_distributed
-        add(script, name, question, chart=chart)
+        add(script, name, question, chart=is_drawn(question, automatic=chart))
 
     return build(header, write)
 

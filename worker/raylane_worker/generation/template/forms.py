@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from raylane_common.errors import AmbiguousPrompt, GenerationError, NeedsModel, NotUnderstood, UnknownColumn
+from raylane_common.wire.names import ChartKind
 from raylane_common.wire.sources import ColumnType
 from raylane_worker.generation.columns import columns_of
 from raylane_worker.generation.template.names import NameIndex
@@ -18,6 +20,7 @@ from raylane_worker.generation.template.question import (
     Distinct,
     ListColumns,
     Measure,
+    Plot,
     Preview,
     Question,
     Statistic,
@@ -33,7 +36,6 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
     from raylane_common.wire.sources import Source
-    from raylane_worker.generation.template.question import Operation
 
 _ROWS = Measure(Statistic.ROWS)
 
@@ -45,7 +47,7 @@ def with_forms(error: GenerationError, source: Source) -> GenerationError:
     forms = list(_forms(source))
     supported: list[JsonValue] = [{"form": form, "example": example} for form, example in forms]
     message = error.message
-    if isinstance(error, NotUnderstood | NeedsModel):
+    if isinstance(error, NotUnderstood | NeedsModel) and not error.details.get("fits"):
         message += f"; it understands prompts such as {', '.join(repr(example) for _, example in forms)}"
     return type(error)(message, details={**error.details, "supported": supported})
 
@@ -53,8 +55,7 @@ def with_forms(error: GenerationError, source: Source) -> GenerationError:
 def _forms(source: Source) -> Iterator[tuple[str, str]]:
     """Yields each form that the source's columns allow, with an example."""
     prompt = Prompt([], source, NameIndex([(source.name, source)]))
-    for form, operation, conditions in _examples(source):
-        question = Question(source, operation, conditions)
+    for form, question in _examples(source):
         for written in (
             write_example(question, quotes=False),
             write_example(question, quotes=True),
@@ -72,26 +73,32 @@ def _means(prompt: Prompt, question: Question) -> bool:
         return False
 
 
-def _examples(source: Source) -> Iterator[tuple[str, Operation, tuple[Condition, ...]]]:
+def _examples(source: Source) -> Iterator[tuple[str, Question]]:
     columns, numbers = columns_of(source), numeric_columns(source)
     keys = [one for one in columns if one.type in (ColumnType.STRING, ColumnType.BOOLEAN)]
-    yield "preview", Preview(5), ()
-    yield "count", Aggregate((_ROWS,)), ()
-    yield "columns", ListColumns(), ()
-    yield "missing values", CountMissing(columns), ()
+    ask, count = partial(Question, source), Aggregate((_ROWS,))
+    yield "preview", ask(Preview(5))
+    yield "count", ask(count)
+    yield "columns", ask(ListColumns())
+    yield "missing values", ask(CountMissing(columns))
     if numbers:
         first, last = numbers[0], numbers[-1]
         mean, greatest = Measure(Statistic.MEAN, first), Measure(Statistic.MAX, last)
-        yield "describe", Describe(numbers[:2]), ()
+        yield "describe", ask(Describe(numbers[:2]))
         statistics = "sum, average, median, min, max, standard deviation, count distinct"
-        yield statistics, Aggregate((mean, greatest)), ()
-        yield "top or bottom rows", TopRows(5, first, descending=True), ()
-        yield "filter, after any of these", Aggregate((_ROWS,)), (Condition(first, Comparison.BETWEEN, (1, 20)),)
+        yield statistics, ask(Aggregate((mean, greatest)))
+        yield "top or bottom rows", ask(TopRows(5, first, descending=True))
+        yield "filter, after any of these", ask(count, (Condition(first, Comparison.BETWEEN, (1, 20)),))
     for key in keys[:1]:
-        yield "distinct values", Distinct((key,)), ()
-        yield "grouped, by one or more columns", Aggregate((_ROWS,), (key,)), ()
+        yield "distinct values", ask(Distinct((key,)))
+        yield "grouped, by one or more columns", ask(Aggregate((_ROWS,), (key,)))
         if key.type is ColumnType.STRING:
-            yield "filter by text", Aggregate((_ROWS,)), (Condition(key, Comparison.EQUAL, ("a text",)),)
+            yield "filter by text", ask(count, (Condition(key, Comparison.EQUAL, ("a text",)),))
         if numbers:
-            yield "statistics of groups", Aggregate((Measure(Statistic.MEAN, numbers[0]),), (key,)), ()
-            yield "top or bottom groups", Aggregate((Measure(Statistic.MEAN, numbers[0]),), (key,), 3), ()
+            yield "statistics of groups", ask(Aggregate((mean,), (key,)))
+            yield "top or bottom groups", ask(Aggregate((mean,), (key,), 3))
+        yield "chart of groups: bar, line, pie or scatter", ask(Aggregate((_ROWS,), (key,)), chart=ChartKind.PIE)
+    if numbers:
+        yield "histogram, or box plot", ask(Plot(ChartKind.HISTOGRAM, first))
+        if first != last:
+            yield "scatter plot, or line", ask(Plot(ChartKind.SCATTER, last, first))

@@ -17,17 +17,15 @@ from raylane_worker.generation.template.choose_source import parse_prompt
 from raylane_worker.generation.template.emit import emit_script
 from raylane_worker.generation.template.follow_up import about, parse_follow_up
 from raylane_worker.generation.template.forms import with_forms
-from raylane_worker.generation.template.question import Plot
 from raylane_worker.generation.template.readings import write_question
 from raylane_worker.generation.template.sentence import write_sentence
-from raylane_worker.generation.template.tokens import split_tokens
+from raylane_worker.generation.template.tokens import split_prompt
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from raylane_common.wire.sources import Source
     from raylane_worker.generation.port import WritingTask
-    from raylane_worker.generation.template.tokens import Token
 
 # Far more than any form needs; it bounds the time that parsing takes.
 _MAX_TOKENS: Final = 200
@@ -52,9 +50,9 @@ class TemplateGenerator:
         The code depends only on the prompt and the sources, so `task.previous` is not used. Raises what the function
         `write` raises.
         """
-        earlier = None
+        earlier: Sequence[str] = ()
         if task.continues is not None:
-            earlier = task.continues.question or task.continues.prompts[-1]
+            earlier = [task.continues.question] if task.continues.question else task.continues.prompts
         script = await asyncio.to_thread(
             write, task.prompt, task.sources, engine=task.engine, chart=task.chart, earlier=earlier
         )
@@ -67,12 +65,13 @@ def write(
     *,
     engine: Engine = Engine.LOCAL,
     chart: bool = True,
-    earlier: str | None = None,
+    earlier: Sequence[str] = (),
 ) -> TemplateScript:
     """Returns the script that answers the prompt from one of the sources, for this engine.
 
-    It draws a chart that fits the answer, unless `chart` is false. `earlier` is the whole earlier question in one
-    prompt, if this is a follow-up: then the prompt may also change a part of it.
+    It draws a chart that fits the answer, unless `chart` is false; one that the prompt asks for is always drawn.
+    `earlier` are the prompts before this one, if it is a follow-up: then it may also change parts of the question that
+    the last of them asks.
 
     Raises `NoSources`, `AmbiguousPrompt` (details: `choices`, prompts that have one reading), `NotUnderstood` (details:
     `unconsumed` words, `supported` forms with an example each), `NeedsModel`, `UnknownColumn` (details: `nearest`
@@ -80,22 +79,17 @@ def write(
     """
     if not sources:
         raise NoSources("the session has no sources; upload a file or select a table first")
-    tokens, ending = _tokens(prompt)
+    tokens, ending = split_prompt(prompt)
     if len(tokens) > _MAX_TOKENS:
         too_long = NotUnderstood(
             f"the prompt has {len(tokens)} words; the template generator accepts at most {_MAX_TOKENS}",
             details={"unconsumed": [token.text for token in tokens[_MAX_TOKENS:]]},
         )
         raise with_forms(too_long, sources[0])
-    if earlier is None:
-        question = parse_prompt(tokens, sources, ending)
-    else:
+    if earlier:
         question = parse_follow_up(tokens, sources, ending, earlier=earlier)
-    if isinstance(question.operation, Plot) and not chart:
-        raise NotUnderstood(
-            "the prompt asks only for a chart, and charts are switched off; leave out the option --no-chart",
-            details={"unconsumed": []},
-        )
+    else:
+        question = parse_prompt(tokens, sources, ending)
     digest = hashlib.sha256(prompt.encode(errors="surrogatepass")).hexdigest()[:16]
     header = f"# Written by Raylane's template generator: template {question.template_id}, prompt sha256:{digest}."
     return TemplateScript(
@@ -104,12 +98,3 @@ def write(
         template_id=question.template_id,
         question=write_question(about(question.source, (), sources), question),
     )
-
-
-def _tokens(prompt: str) -> tuple[list[Token], str]:
-    """Returns the tokens without the punctuation at the end, and that punctuation if it is attached to the last one."""
-    tokens = split_tokens(prompt)
-    ending: list[Token] = []
-    while tokens and tokens[-1].key in {"?", ".", "!"}:
-        ending.insert(0, tokens.pop())
-    return tokens, ending[0].text if ending and ending[0].attached else ""

@@ -5,14 +5,15 @@ Each `take` may take or leave what follows, so a parser reads one of several way
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from raylane_common.wire.names import ChartKind
 from raylane_worker.generation.columns import columns_of
 from raylane_worker.generation.template import phrases
-from raylane_worker.generation.template.chart_grammar import parse_plot, parse_rows_as, take_kind, take_kind_of
-from raylane_worker.generation.template.charts import with_chart
+from raylane_worker.generation.template.chart_grammar import ChartWords, parse_plot, parse_rows_as
 from raylane_worker.generation.template.conditions import parse_conditions
+from raylane_worker.generation.template.fitting_charts import check_chart
 from raylane_worker.generation.template.prompt import Role
 from raylane_worker.generation.template.question import (
     MAX_ROWS,
@@ -21,9 +22,11 @@ from raylane_worker.generation.template.question import (
     CountMissing,
     Describe,
     Distinct,
+    Drawing,
     ListColumns,
     Measure,
     Operation,
+    Plot,
     Preview,
     Question,
     Statistic,
@@ -32,7 +35,6 @@ from raylane_worker.generation.template.question import (
 )
 
 if TYPE_CHECKING:
-    from raylane_common.wire.names import ChartKind
     from raylane_common.wire.sources import Column
     from raylane_worker.generation.template.name_cursor import NameCursor
 
@@ -51,8 +53,8 @@ def parse_question(cursor: NameCursor) -> Question:
     Raises `NotUnderstood` (details: the tokens that are left), `UnknownColumn`, `AmbiguousColumn`, `TypeMismatch`,
     `UnknownSource`, `AmbiguousSource`.
     """
-    drawing = _Drawing()
-    operation = _parse_operation(cursor, drawing)
+    words = ChartWords()
+    operation = _parse_operation(cursor, words)
     conditions: tuple[Condition, ...] = ()
     while not cursor.at_end:
         if not conditions and cursor.take("where|, where"):
@@ -61,54 +63,40 @@ def parse_question(cursor: NameCursor) -> Question:
             operation = Aggregate(operation.measures, cursor.take_columns())
         elif operation == _NO_LIMIT_GIVEN and (plot := parse_rows_as(cursor)):
             operation = plot
-        elif not drawing.take_end(cursor) and not cursor.take_source():
+        elif not words.take_end(cursor) and not cursor.take_source():
             _parse_ending(cursor)
     conditions += tuple(cursor.implied)
     if operation == _NO_LIMIT_GIVEN:
         operation = Preview(None if conditions else _DEFAULT_ROWS)
-    question = Question(cursor.source, operation, conditions, drawing.kind, names_source=cursor.has_named_source)
-    return with_chart(question) if drawing.is_wanted else question
+    question = with_chart(Question(cursor.source, operation, conditions, names_source=cursor.has_named_source), words)
+    check_chart(question)
+    return question
 
 
-@dataclass
-class _Drawing:
-    """What the prompt says about a chart of the answer: that there should be one, and of which kind."""
-
-    is_wanted: bool = False
-    kind: ChartKind | None = None
-
-    def take_beginning(self, cursor: NameCursor) -> None:
-        """Takes "plot" or "a bar chart of", if the prompt begins so."""
-        self.is_wanted = cursor.take(phrases.DRAW, Role.WORD)
-        self.kind = take_kind_of(cursor)
-        self.is_wanted |= self.kind is not None or cursor.take(phrases.CHART_OF, Role.WORD)
-
-    def take_end(self, cursor: NameCursor) -> bool:
-        """Takes "as a line chart". Returns whether it follows."""
-        if self.kind is None and (kind := take_kind(cursor)):
-            self.kind = kind
-        elif not cursor.take(phrases.AS_CHART):
-            return False
-        self.is_wanted = True
-        return True
+def with_chart(question: Question, words: ChartWords) -> Question:
+    """Returns the question with the chart that the words ask for, if it is not that already."""
+    is_that = isinstance(question.operation, Plot) and words.chart in (question.operation.kind, Drawing.FITTING)
+    return replace(question, chart=None if is_that else words.chart)
 
 
 def _parse_ending(cursor: NameCursor) -> None:
     if cursor.take_courtesy("please|, please") and cursor.at_end:
         return
+    if any(map(cursor.has_ahead, phrases.CHART_WORDS)):
+        cursor.refuse(f"the kinds of charts are {', '.join(ChartKind)}")
     cursor.refuse("put a text value between quotes" if cursor.is_after_text else "")
 
 
-def _parse_operation(cursor: NameCursor, drawing: _Drawing) -> Operation:
+def _parse_operation(cursor: NameCursor, words: ChartWords) -> Operation:
     while cursor.take_courtesy(phrases.POLITE):
         pass
     to_show = cursor.take_courtesy(phrases.SHOW)
     while cursor.take_courtesy(phrases.POLITE):
         pass
-    drawing.take_beginning(cursor)
-    while drawing.is_wanted and cursor.take_courtesy(phrases.POLITE):
+    words.take_beginning(cursor)
+    while words.chart is not None and cursor.take_courtesy(phrases.POLITE):
         pass
-    if (plot := parse_plot(cursor, is_drawn=drawing.is_wanted)) is not None:
+    if (plot := parse_plot(cursor, words)) is not None:
         return plot
     for form in (_parse_listing, _parse_missing, _parse_distinct, _parse_count):
         if (operation := form(cursor)) is not None:
@@ -242,6 +230,7 @@ def parse_statistics(cursor: NameCursor) -> list[Statistic]:
             cursor.take_courtesy(phrases.VALUES)
         if cursor.is_at_column() or not cursor.take_and():
             return found
+        cursor.take("the")
 
 
 def _is_at_statistic(cursor: NameCursor) -> bool:

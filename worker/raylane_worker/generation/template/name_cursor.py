@@ -25,7 +25,7 @@ from raylane_worker.generation.template.tokens import join_tokens
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
-    from raylane_common.wire.sources import Column
+    from raylane_common.wire.sources import Column, Source
     from raylane_worker.generation.template.choices import Choices
     from raylane_worker.generation.template.tokens import Token
 
@@ -41,9 +41,14 @@ class NameCursor(TokenCursor):
 
     def __init__(self, prompt: Prompt, choices: Choices) -> None:
         super().__init__(prompt, choices)
-        self.has_named_source = False
+        self.named_source: Source | None = None
         self.is_guess = False
         self.implied: list[Condition] = []
+
+    @property
+    def has_named_source(self) -> bool:
+        """Whether the prompt names a source."""
+        return self.named_source is not None
 
     def is_at_operation_name(self) -> bool:
         """Returns whether a column follows whose name begins like an operation, such as `total sales` or `count`.
@@ -137,7 +142,7 @@ class NameCursor(TokenCursor):
                 details={"sources": names},
             )
         self._advance(match.length, Role.NAME, is_source=True)
-        self.has_named_source = True
+        self.named_source = match.things[0]
         # "orders table" is one name, but in "orders.csv data" the last word may be a value.
         has_noun |= "." not in written and self.take_courtesy(SOURCE_NOUN)
         has_noun |= has_article and written in SOURCE_NOUN.split("|")

@@ -75,52 +75,73 @@ COUNT_PREFIX: Final = "how many|count|count of|number of|total number of"
 DRAW: Final = "plot|draw|chart|graph|visualise|visualize"
 CHART_OF: Final = _combine("chart|a chart|graph|a graph|plot|a plot", "of")
 _CHART: Final = "chart|graph|plot"
+CHART_WORDS: Final = tuple(_CHART.split("|"))
 _KINDS: Final = {
-    ChartKind.LINE: _combine("line", _CHART),
-    ChartKind.BAR: f"{_combine('bar|column', _CHART)}|barplot",
-    ChartKind.PIE: _combine("pie", "chart|graph"),
+    ChartKind.LINE: f"{_combine('line', _CHART)}|line",
+    ChartKind.BAR: f"{_combine('bar|column', _CHART)}|barplot|bar",
+    ChartKind.PIE: f"{_combine('pie', _CHART)}|pie",
+    ChartKind.SCATTER: f"{_combine('scatter', _CHART)}|scatterplot|scatter-plot|scatter",
+    ChartKind.HISTOGRAM: "histogram",
+    ChartKind.BOX: f"{_combine('box|box-and-whisker', 'plot|chart|diagram')}|boxplot|box-plot",
 }
-# "a bar chart of", "as a bar chart", "as bars".
+
+
+def _and_plural(names: str) -> str:
+    return f"{names}|{'|'.join(f'{name}s' for name in names.split('|'))}"
+
+
+# "a bar chart of", of the answer.
 CHARTS_OF: Final = tuple(
-    (f"{_combine(said, 'of|for|showing')}|{_combine('a|the', said, 'of|for|showing')}", kind)
-    for kind, said in _KINDS.items()
+    (_combine(f"{said}|{_combine('a|the', said)}", "of|for|showing"), kind)
+    for kind, names in _KINDS.items()
+    if kind in (ChartKind.LINE, ChartKind.BAR, ChartKind.PIE)
+    for said in ["|".join(name for name in names.split("|") if name not in ("line", "bar"))]
 )
-_SHORT: Final = {ChartKind.LINE: "line", ChartKind.BAR: "bar", ChartKind.PIE: "pie"}
+# "as a bar chart", "as bars".
 AS_CHARTS: Final = tuple(
-    (f"{_combine('as|in|with', 'a', f'{said}|{_SHORT[kind]}')}|{_combine('as', f'{said}s|{_SHORT[kind]}s')}", kind)
-    for kind, said in _KINDS.items()
+    (f"{_combine('as|in|with', 'a', names)}|{_combine('as', _and_plural(names))}", kind)
+    for kind, names in _KINDS.items()
 )
-A_CHARTS: Final = tuple((f"{said}|{_combine('a', said)}", kind) for kind, said in _KINDS.items())
-AS_CHART: Final = _combine("as|in|with", "a", _CHART)
-_HISTOGRAM: Final = "histogram|distribution histogram"
-_BOX: Final = f"boxplot|{_combine('box|box-and-whisker', 'plot|chart|diagram')}|box-plot"
-_SCATTER: Final = f"scatterplot|{_combine('scatter', _CHART)}|scatter-plot|scatter"
-HISTOGRAM: Final = f"{_HISTOGRAM}|{_combine('a|the', _HISTOGRAM)}"
-BOX: Final = f"{_BOX}|{_combine('a|the', _BOX)}"
-SCATTER: Final = f"{_SCATTER}|{_combine('a|the', _SCATTER)}"
-AS_HISTOGRAM: Final = _combine("as|in", "a", _HISTOGRAM)
-AS_BOX: Final = _combine("as|in", "a", _BOX)
-AS_SCATTER: Final = _combine("as|in", "a", _SCATTER)
+# "a bar chart", "bars".
+A_CHARTS: Final = tuple((f"{_combine('a', names)}|{_and_plural(names)}", kind) for kind, names in _KINDS.items())
+AS_CHART: Final = f"{_combine('as|in|with', 'a', _CHART)}|as chart"
+NO_CHART: Final = (
+    f"{_combine('without|without a|without the|without any|with no|no', _CHART)}|as a table|as table|only the table"
+)
+# All that may end a prompt about its chart.
+CHART_ENDS: Final = "|".join((NO_CHART, AS_CHART, *(said for said, _ in AS_CHARTS)))
+HISTOGRAM: Final = f"{_combine('histogram|a histogram|the histogram', 'of|for')}|distribution of|the distribution of"
+BOX: Final = _combine(f"{_KINDS[ChartKind.BOX]}|{_combine('a|the', _KINDS[ChartKind.BOX])}", "of|for")
+SCATTER: Final = _combine(f"{_KINDS[ChartKind.SCATTER]}|{_combine('a|the', _KINDS[ChartKind.SCATTER])}", "of|for")
 AGAINST: Final = "against|versus|vs"
 OVER: Final = "over"
 
 # In a follow-up, which changes an earlier question.
 NOW: Final = (
-    "now|and now|then|and then|but|please|kindly|ok|okay|,|show|show me|show it|give me|make it|make that|draw it"
-    "|plot it|what about|how about|and what about|the same|the same but|do it|i want|it"
+    "now|and now|then|and then|but|please|kindly|ok|okay|yes|no|,|show|show me|show it|give me|make it|make that"
+    "|draw it|plot it|what about|how about|the same|the same but|do it|i want|it|use|change it to|change to|switch to"
 )
-ALSO: Final = "also|and also|and"
-ONLY: Final = "only|just|but only|only rows|only those|only the rows|just the rows"
-ALL_AGAIN: Final = "for all rows|with all rows|all rows again|everything again"
-OVERALL: Final = "overall|in total|without groups|not grouped"
+AND: Final = "and|, and"
+ALSO: Final = "also|and also|, and also|as well as|plus"
+ONLY: Final = "only|just|only for|just for|only rows|only those|only the rows|just the rows"
+ALL_AGAIN: Final = (
+    "for all rows|with all rows|all rows again|everything again|unfiltered"
+    f"|{_combine('without|drop|remove|without the|drop the|remove the', 'condition|conditions|filter|filters')}"
+    f"|{_combine('no', 'condition|conditions|filter|filters')}"
+)
+WITHOUT_ON: Final = _combine("without|drop|remove", "the condition on|the conditions on|the filter on")
+OVERALL: Final = "overall|in total|without groups|not grouped|ungrouped|no groups"
+ALL_GROUPS: Final = "all groups|all of them"
 ROW_COUNT: Final = f"count|counts|number of rows|how many|{COUNT_ROWS}"
-LARGEST_FIRST: Final = f"{_combine('largest|highest|most', 'first')}|descending|in descending order"
-SMALLEST_FIRST: Final = f"{_combine('smallest|lowest|fewest|least', 'first')}|ascending|in ascending order"
+LARGEST_FIRST: Final = _combine("largest|highest|most", "first")
+SMALLEST_FIRST: Final = _combine("smallest|lowest|fewest|least", "first")
 # Not values, because they more likely belong to a change that was not understood.
 NOT_VALUES: Final = (
     "conditions|condition|filters|filter|groups|the|a|an|of|by|in|for|and|or|not|no|than|to|with|without|first|last"
-    "|missing|null|empty|where"
+    f"|missing|null|empty|where|since|from|before|after|until|between|per|as|only|just|also|instead|top|bottom|{NOW}"
 )
+# May follow a value without quotes. Another word would be a part of something that is not understood.
+AFTER_VALUE: Final = ",|and|or|but|as|instead|please|again"
 
 NUMBERS: Final = {
     "one": 1,
@@ -148,7 +169,7 @@ NAME_BOUNDARY: Final = (
 
 # Words that ask for something that no template can do.
 NEEDS_MODEL: Final = (
-    "plot|chart|graph|histogram|visualise|visualize|draw|predict|prediction|forecast|train|classify|cluster"
+    "predict|prediction|forecast|train|classify|cluster"
     "|regression|correlate|correlation|correlations|clean|cleanse|impute|deduplicate|dedupe|normalise|normalize|pivot"
     "|join|merge|combine|enrich|trend|trends|explain|why|insight|insights|anomaly|anomalies|outlier|outliers|analyse"
     "|analyze|compare|recommend|summarise|summarize|translate|percentage|percent|ratio|growth"

@@ -62,6 +62,10 @@ class Prompt:
         other.tokens, other.ending, other._found = split_tokens(text), "", {}
         return other
 
+    def about(self, source: Source) -> Prompt:
+        """Returns the same prompt about another source."""
+        return Prompt(self.tokens, source, self.sources, self.ending)
+
     def columns_at(self, position: int) -> tuple[NameMatch[Column], ...]:
         """Returns the names of columns that begin at the position, the longest first."""
         if position not in self._found:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from raylane_common.wire.sources import ColumnType
 from raylane_worker.generation.columns import columns_of
 
 if TYPE_CHECKING:
@@ -50,6 +51,15 @@ class Comparison(StrEnum):
     BETWEEN = "between"
     MISSING = "is missing"
     PRESENT = "is not missing"
+
+
+class Drawing(Enum):
+    """What a prompt says about a chart if it names no kind."""
+
+    FITTING = auto()
+    """The answer has a chart of the kind that fits it."""
+    NOTHING = auto()
+    """The answer has no chart."""
 
 
 @dataclass(frozen=True)
@@ -149,14 +159,14 @@ Operation: TypeAlias = Preview | ListColumns | Describe | CountMissing | Distinc
 class Question:
     """One operation on one source, on the rows that meet all conditions.
 
-    `chart` is the kind that the prompt asks for; None: what fits the answer, if anything does. `names_source` says
-    whether the prompt names the source; it does not change the question.
+    `chart` is what the prompt says about a chart of the answer; None: nothing, so one is drawn if one fits.
+    `names_source` says whether the prompt names the source; it does not change the question.
     """
 
     source: Source
     operation: Operation
     conditions: tuple[Condition, ...] = ()
-    chart: ChartKind | None = None
+    chart: ChartKind | Drawing | None = None
     names_source: bool = field(default=False, compare=False)
 
     @property
@@ -181,6 +191,16 @@ _TEMPLATE_IDS: Final[dict[type, str]] = {
     TopRows: "top_n",
     Plot: "plot",
 }
+
+
+def is_ordered(column: Column) -> bool:
+    """Returns whether the values of the column are numbers, dates or times."""
+    return column.type.is_numeric or column.type in (ColumnType.DATE, ColumnType.TIME, ColumnType.TIMESTAMP)
+
+
+def is_temporal(column: Column) -> bool:
+    """Returns whether the values of the column are dates, with or without a time."""
+    return column.type in (ColumnType.DATE, ColumnType.TIMESTAMP)
 
 
 def numeric_columns(source: Source) -> tuple[Column, ...]:

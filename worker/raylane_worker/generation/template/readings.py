@@ -44,6 +44,18 @@ class Reading:
     is_guess: bool
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """The only question that a prompt may ask, or the error that says most: of the reading that came furthest.
+
+    `position` is the token to which it came.
+    """
+
+    question: Question | None
+    error: GenerationError
+    position: int
+
+
 Parser: TypeAlias = Callable[[NameCursor], "Question"]
 
 
@@ -54,17 +66,26 @@ def find_question(prompt: Prompt, parse: Parser = parse_question) -> Question:
     that are left), `NeedsModel`, `UnknownColumn`, `AmbiguousColumn`, `TypeMismatch`, `UnknownSource`,
     `AmbiguousSource`.
     """
-    readings, refusal = _all_readings(prompt, parse)
-    if (question := _only_question(readings)) is not None:
-        return question
-    if not readings:
-        raise refusal
-    raise _ambiguous(prompt, readings)
+    outcome = read_prompt(prompt, parse)
+    if outcome.question is None:
+        raise outcome.error
+    return outcome.question
+
+
+def read_prompt(prompt: Prompt, parse: Parser = parse_question) -> Outcome:
+    """Returns what `find_question` returns or raises. Raises `NotUnderstood` for a prompt with too many readings."""
+    readings, refusal, position = _all_readings(prompt, parse)
+    question = _only_question(readings)
+    if question is None and readings:
+        return Outcome(None, ambiguous(prompt, dict.fromkeys(one.question for one in readings), readings), position)
+    return Outcome(question, refusal, position)
 
 
 def write_question(prompt: Prompt, question: Question) -> str:
     """Returns the whole question as one prompt about the source of `prompt`, with no other reading if there is one."""
-    return next(_writable(prompt, [question]), None) or next(write_prompts(question))
+    return next(
+        (one for one in write_prompts(question) if _means(prompt, one, question)), next(write_prompts(question))
+    )
 
 
 def _only_question(readings: Iterable[Reading]) -> Question | None:
@@ -72,8 +93,8 @@ def _only_question(readings: Iterable[Reading]) -> Question | None:
     return certain.pop() if len(certain) == 1 and certain == {one.question for one in readings} else None
 
 
-def _all_readings(prompt: Prompt, parse: Parser = parse_question) -> tuple[list[Reading], GenerationError]:
-    """Returns the readings, and the refusal of the run that came furthest."""
+def _all_readings(prompt: Prompt, parse: Parser = parse_question) -> tuple[list[Reading], GenerationError, int]:
+    """Returns the readings, and the refusal of the run that came furthest, with the token to which it came."""
     readings: list[Reading] = []
     refusal: GenerationError = NotUnderstood("the prompt cannot be read")
     rank = (-1, False)
@@ -97,7 +118,7 @@ def _all_readings(prompt: Prompt, parse: Parser = parse_question) -> tuple[list[
             "the prompt can be read in too many ways; put the names of its columns between quotes",
             details={"unconsumed": words},
         )
-    return readings, _needs_model(prompt, rank[0]) or refusal
+    return readings, _needs_model(prompt, rank[0]) or refusal, rank[0]
 
 
 def _shadowed(cursor: NameCursor) -> Iterator[str]:
@@ -125,8 +146,8 @@ def _needs_model(prompt: Prompt, start: int) -> NeedsModel | None:
     return None
 
 
-def _ambiguous(prompt: Prompt, readings: Sequence[Reading]) -> AmbiguousPrompt:
-    questions = dict.fromkeys(one.question for one in readings)
+def ambiguous(prompt: Prompt, questions: Iterable[Question], readings: Sequence[Reading] = ()) -> AmbiguousPrompt:
+    """Returns the error of a prompt that may ask each of the questions (details: `choices`, a prompt for each)."""
     choices: list[JsonValue] = [*islice(_writable(prompt, questions), _MAX_CHOICES)]
     shadowed: list[JsonValue] = [*sorted({name for one in readings for name in one.shadowed})]
     reason = f", because {' and '.join(map(repr, shadowed))} may be a column" if shadowed else ""
@@ -141,6 +162,14 @@ def _writable(prompt: Prompt, questions: Iterable[Question]) -> Iterator[str]:
     """Yields a prompt for each question that has no other reading. Names with control characters have none."""
     for question in questions:
         for written in write_prompts(question):
-            if written.isprintable() and _only_question(_all_readings(prompt.rewritten(written))[0]) == question:
+            if written.isprintable() and _means(prompt, written, question):
                 yield written
                 break
+
+
+def _means(prompt: Prompt, written: str, question: Question) -> bool:
+    try:
+        readings, *_ = _all_readings(prompt.rewritten(written))
+    except NotUnderstood:  # it has too many readings
+        return False
+    return _only_question(readings) == question

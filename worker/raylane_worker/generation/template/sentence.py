@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Final
 
 from raylane_common.wire.names import ChartKind
 from raylane_common.wire.sources import ColumnType
-from raylane_worker.generation.template.charts import MAX_CHART_ROWS, cuts_rows
+from raylane_worker.generation.template.charts import MAX_CHART_ROWS, chart_of, cuts_rows
 from raylane_worker.generation.template.days import compares_days, is_day
+from raylane_worker.generation.template.fitting_charts import PLOT_NAMES, grouped
 from raylane_worker.generation.template.question import (
     Aggregate,
     Comparison,
     CountMissing,
     Describe,
     Distinct,
+    Drawing,
     ListColumns,
     Plot,
     Preview,
@@ -37,12 +39,6 @@ _STATISTIC_NAMES: Final = {
     Statistic.STD: "sample standard deviation (n - 1)",
     Statistic.DISTINCT: "number of distinct values",
 }
-_PLOT_NAMES: Final = {
-    ChartKind.HISTOGRAM: "histogram",
-    ChartKind.BOX: "box plot",
-    ChartKind.SCATTER: "scatter plot",
-    ChartKind.LINE: "line chart",
-}
 _DAY_COMPARISONS: Final = {
     Comparison.EQUAL: "on",
     Comparison.UNEQUAL: "not on",
@@ -60,9 +56,18 @@ def write_sentence(question: Question) -> str:
     if question.conditions:
         rows = "" if sentence.endswith(("rows", "row")) else " over the rows"
         sentence += f"{rows} where " + " and ".join(_condition(one) for one in question.conditions)
-    if question.chart and not isinstance(question.operation, Plot):
-        sentence += f", as a {question.chart} chart,"
+    sentence += _chart(question)
     return "; ".join([f"{sentence} in {question.source.name}", *_notes(question)])
+
+
+def _chart(question: Question) -> str:
+    groups = grouped(question.operation)
+    if question.chart is Drawing.NOTHING:
+        return ", without a chart,"
+    if question.chart is None or groups is None:
+        return ""
+    kind = chart_of(groups, question.chart)
+    return f", as a {PLOT_NAMES[kind]}," if kind else ""
 
 
 def _operation(operation: Operation) -> str:
@@ -94,7 +99,7 @@ def _operation(operation: Operation) -> str:
 
 
 def _plot(kind: ChartKind, column: Column, by: Column | None) -> str:
-    what = f"A {_PLOT_NAMES[kind]} of {column.name!r}"
+    what = f"A {PLOT_NAMES[kind]} of {column.name!r}"
     if by is None:
         return what
     return f"{what} {'for each' if kind is ChartKind.BOX else 'against'} {by.name!r}"

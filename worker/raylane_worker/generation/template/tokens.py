@@ -79,6 +79,15 @@ def split_tokens(text: str) -> list[Token]:
     return tokens
 
 
+def split_prompt(text: str) -> tuple[list[Token], str]:
+    """Returns the tokens without the punctuation at the end, and that punctuation if it is attached to the last one."""
+    tokens = split_tokens(text)
+    ending: list[Token] = []
+    while tokens and tokens[-1].key in {"?", ".", "!"}:
+        ending.insert(0, tokens.pop())
+    return tokens, ending[0].text if ending and ending[0].attached else ""
+
+
 def join_tokens(tokens: Iterable[Token]) -> str:
     """Returns the tokens as a person would write them."""
     return " ".join(repr(token.text) if token.quoted else token.text for token in tokens)

@@ -17,6 +17,7 @@ from raylane_worker.generation.template.question import (
     Plot,
     Statistic,
     TopRows,
+    is_ordered,
 )
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def check_types(question: Question) -> None:
             for column in columns:
                 _require(column, column.type is not ColumnType.OTHER, "be compared")
         case TopRows(column=column):
-            _require(column, _is_ordered(column), "rank rows; only numbers and dates can")
+            _require(column, is_ordered(column), "rank rows; only numbers and dates can")
         case Aggregate():
             _check_aggregate(question.operation)
         case Plot():
@@ -85,7 +86,7 @@ def _check_aggregate(operation: Aggregate) -> None:
         if statistic is Statistic.DISTINCT:
             _require(column, column.type is not ColumnType.OTHER, "be compared")
         elif statistic in (Statistic.MIN, Statistic.MAX):
-            _require(column, _is_ordered(column), f"have a {statistic}; only numbers and dates can")
+            _require(column, is_ordered(column), f"have a {statistic}; only numbers and dates can")
         else:
             _require(column, column.type.is_numeric, f"have a {statistic}; only numbers can")
     for key in operation.keys:
@@ -96,19 +97,21 @@ def _check_aggregate(operation: Aggregate) -> None:
 
 
 def _check_plot(plot: Plot) -> None:
-    what = f"be drawn as a {plot.kind} chart; only numbers can"
+    what = "be drawn so; only numbers can"
+    if plot.column.type in (ColumnType.STRING, ColumnType.BOOLEAN):
+        what += f", but 'bar chart of {plot.column.name}' shows how often each value occurs"
     if plot.kind is ChartKind.SCATTER:
-        _require(plot.column, _is_ordered(plot.column), "be drawn as points; only numbers, dates and times can")
+        _require(plot.column, is_ordered(plot.column), "be drawn as points; only numbers, dates and times can")
     else:
         _require(plot.column, plot.column.type.is_numeric, what)
+    if plot.by == plot.column:
+        raise TypeMismatch(
+            f"column {plot.column.name!r} cannot be drawn against itself", details={"column": plot.column.name}
+        )
     if plot.by and plot.kind is ChartKind.BOX:
         _require(plot.by, plot.by.type is not ColumnType.OTHER, "be grouped by")
     elif plot.by:
-        _require(plot.by, _is_ordered(plot.by), "place what is drawn; only numbers, dates and times can")
-
-
-def _is_ordered(column: Column) -> bool:
-    return column.type.is_numeric or column.type in (ColumnType.DATE, ColumnType.TIME, ColumnType.TIMESTAMP)
+        _require(plot.by, is_ordered(plot.by), "place what is drawn; only numbers, dates and times can")
 
 
 def _require(column: Column, fits: bool, what: str) -> None:

@@ -14,6 +14,7 @@ from raylane_worker.generation.template.question import (
     CountMissing,
     Describe,
     Distinct,
+    Drawing,
     ListColumns,
     Measure,
     Plot,
@@ -38,11 +39,14 @@ _STATISTICS: Final = {
     Statistic.DISTINCT: "count distinct",
 }
 
+_QUOTES: Final = ("''", '""', "``", "\u201c\u201d", "\u2018\u2019")
+_CHARTS: Final[dict[ChartKind | Drawing, str]] = {Drawing.FITTING: "as a chart", Drawing.NOTHING: "without a chart"}
+
 
 def quote(text: str) -> str:
     """Returns the text between quotes that it does not contain, as a prompt may write a name or value."""
-    mark = next((mark for mark in "'\"`" if mark not in text), "'")
-    return f"{mark}{text}{mark}"
+    marks = next((marks for marks in _QUOTES if not set(marks) & set(text)), _QUOTES[0])
+    return f"{marks[0]}{text}{marks[1]}"
 
 
 def write_prompts(question: Question) -> Iterator[str]:
@@ -68,6 +72,8 @@ class _Words:
     columns: str
     describe: str
     distinct: str
+    is_plain: bool = False
+    """Whether a chart of rows is written as people write it, although words of it may be names."""
 
     @property
     def row(self) -> str:
@@ -75,7 +81,7 @@ class _Words:
 
 
 _WORDS: Final = (
-    _Words("rows", "missing values", "columns", "describe", "distinct"),
+    _Words("rows", "missing values", "columns", "describe", "distinct", is_plain=True),
     _Words("records", "null values", "column names", "summary statistics of", "unique"),
     _Words("entries", "missing data", "column types", "descriptive statistics of", "different"),
     _Words("observations", "nulls", "schema", "a summary of", "distinct"),
@@ -95,8 +101,8 @@ class _Writer:
             parts.append(f"in {quote(question.source.name)}")
         if question.conditions:
             parts.append("where " + " and ".join(map(self._condition, question.conditions)))
-        if question.chart and not isinstance(question.operation, Plot):
-            parts.append(f"as a {question.chart} chart")
+        if question.chart is not None:
+            parts.append(_CHARTS.get(question.chart) or f"as a {question.chart} chart")
         return " ".join(parts)
 
     def _operation(self, operation: Operation, source: Source) -> str:
@@ -116,13 +122,8 @@ class _Writer:
                 return f"{words.missing} of {self._names(columns)}"
             case Distinct(columns=columns):
                 return f"{words.distinct} {self._names(columns)}"
-            case Plot(kind=ChartKind.HISTOGRAM, column=column):
-                return f"histogram of {self.name(column.name)}"
-            case Plot(kind=ChartKind.BOX, column=column, by=by):
-                return f"box plot of {self.name(column.name)}" + (f" by {self.name(by.name)}" if by else "")
-            case Plot(kind=kind, column=column, by=by):
-                place = "over" if kind is ChartKind.LINE else "against"
-                return f"plot {self.name(column.name)} {place} {self.name(by.name if by else '')}"
+            case Plot() as plot:
+                return self._plot(plot)
             case TopRows(limit=limit, column=column, descending=descending):
                 return f"{'top' if descending else 'bottom'} {limit} by {self.name(column.name)}"
             case Aggregate(measures=(Measure(column=None),), keys=()):
@@ -132,6 +133,16 @@ class _Writer:
                 if top:
                     return f"{'top' if descending else 'bottom'} {top} {self._names(keys)} by {what}"
                 return f"{what} by {self._names(keys)}" if keys else what
+
+    def _plot(self, plot: Plot) -> str:
+        name, by = self.name(plot.column.name), self.name(plot.by.name) if plot.by else ""
+        if plot.kind in (ChartKind.HISTOGRAM, ChartKind.BOX):
+            said = "histogram" if plot.kind is ChartKind.HISTOGRAM else "box plot"
+            return (f"{said} of {name}" if self.words.is_plain else f"{name} as a {said}") + (f" by {by}" if by else "")
+        place = f"{name} {'over' if plot.kind is ChartKind.LINE else 'against'} {by}"
+        if self.words.is_plain:
+            return f"plot {place}"
+        return f"{place} as a {'line chart' if plot.kind is ChartKind.LINE else 'scatter plot'}"
 
     def _measure(self, measure: Measure) -> str:
         if measure.column is None:
