@@ -90,8 +90,9 @@ def _take_instead(cursor: NameCursor, *, is_also: bool) -> _Old | None:
         return None
     if is_also:
         cursor.refuse("say 'also', or 'instead'")
-    if not cursor.take("of"):
+    if not cursor.is_next("of"):
         return _ALL
+    cursor.expect("of")
     cursor.take("the")
     if cursor.take(phrases.ROW_COUNT):
         return _Old(statistics=[Statistic.ROWS])
