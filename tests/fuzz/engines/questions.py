@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from raylane_worker.generation.template.question import Operation, Value
     from tests.fuzz.engines.tables import Table
 
+_MANY_MEASURES: Final = 40
+_MANY_CONDITIONS: Final = 9
 _ORDERED: Final = (ColumnType.DATE, ColumnType.TIME, ColumnType.TIMESTAMP)
 
 
@@ -47,6 +50,23 @@ def questions(draw: st.DrawFn, table: Table) -> Question:
         check_types(question)
     except RaylaneError:
         return Question(table.source, Preview(3), conditions)
+    return question
+
+
+@st.composite
+def long_questions(draw: st.DrawFn, table: Table) -> Question:
+    """Questions with many statistics and conditions."""
+    columns = table.source.columns
+    operation = draw(_operations(columns))
+    if isinstance(operation, Aggregate) and not operation.top:
+        measures = draw(st.lists(_measure(columns), min_size=1, max_size=_MANY_MEASURES, unique=True))
+        operation = replace(operation, measures=tuple(measures))
+    chosen = draw(st.lists(st.sampled_from(columns), max_size=_MANY_CONDITIONS))
+    question = Question(table.source, operation, tuple(draw(_conditions(table, column)) for column in chosen))
+    try:
+        check_types(question)
+    except RaylaneError:
+        return Question(table.source, Preview(3), question.conditions)
     return question
 
 
