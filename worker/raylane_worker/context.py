@@ -77,8 +77,7 @@ class Resources:
     """The resources of a worker. They are shared by all its jobs and closed when it stops.
 
     `catalog` is None outside the upload and generate lanes, because the others do not use Glue, and `warm` outside the
-    generate lane. `storage` is None in
-    tests of what does not use S3.
+    generate lane. `storage` is None in tests of what does not use S3.
     """
 
     settings: Settings
