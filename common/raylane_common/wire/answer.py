@@ -6,6 +6,7 @@ docs/wire-format.md says how each type of cell is written.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
@@ -16,6 +17,10 @@ from raylane_common.wire.names import ChartKind as ChartKind
 MAX_INLINE_ROWS: Final = 1000
 """Rows of a table that an answer holds itself. All rows of a longer table are in its file."""
 MAX_CHART_ROWS: Final = 5000
+FILE_NAME: Final = re.compile(r"[^\s./\\:\x00-\x1f\x7f][^/\\:\x00-\x1f\x7f]{0,199}\.(parquet|csv|json)")
+"""The names that a file of an answer may have. The kit has the same rule, because it imports nothing of Raylane."""
+RESERVED_FILE_NAME: Final = re.compile(r"answer\.json|table-\d+\.parquet")
+"""The names that the kit gives to files itself."""
 
 
 class AnswerColumn(BaseModel):
@@ -109,11 +114,6 @@ class Answer(BaseModel):
     def is_empty(self) -> bool:
         """Whether it has no items, or only missing values, and tables, charts and files without rows."""
         return all(map(_is_empty, self.items))
-
-    @property
-    def schema_columns(self) -> tuple[AnswerColumn, ...]:
-        """The columns of its first table, which a follow-up may name; none if it has no table."""
-        return next((item.columns for item in self.items if isinstance(item, AnswerTable)), ())
 
     @property
     def files(self) -> tuple[AnswerFile, ...]:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from raylane_common.errors import InvalidAnswer
-from raylane_common.wire.answer import Answer, OpaqueItem
+from raylane_common.wire.answer import Answer, AnswerTable, OpaqueItem
 from raylane_worker.runs.answer_document import MAX_BYTES, read_answer
 from tests.helpers.profiles import by_profile
 
@@ -47,7 +47,8 @@ def test_a_right_answer_is_read() -> None:
     assert [item.type for item in answer.items] == ["table", "table", "value", "chart", "chart", "chart", "file"]
     assert [file.name for file in answer.files] == ["table-1.parquet", "all rows.csv"]
     assert answer.notes == ("a note",)
-    assert answer.schema_columns[1].native_type == "int64"
+    assert isinstance(answer.items[0], AnswerTable)
+    assert answer.items[0].columns[1].native_type == "int64"
     assert not answer.is_empty
 
 

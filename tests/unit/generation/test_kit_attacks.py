@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from raylane_common.wire.answer import FILE_NAME, RESERVED_FILE_NAME
 from raylane_common.wire.names import Engine
-from raylane_worker.generation.checks import answering
 from raylane_worker.generation.verify import verify
 from raylane_worker.run_kit.raylane_run import answer
 from tests.unit.generation.kit_attacks import ATTACKS, script
@@ -41,5 +41,5 @@ def test_each_finding_about_the_kit_says_what_to_do(engine: Engine) -> None:
 
 def test_the_kit_takes_the_names_of_files_that_verification_takes() -> None:
     kit = vars(__import__(type(answer).__module__, fromlist=["answer"]))
-    assert answering.FILE_NAME.pattern == kit["_FILE_NAME"].pattern
-    assert answering.RESERVED.pattern == kit["_RESERVED"].pattern
+    assert FILE_NAME.pattern == kit["_FILE_NAME"].pattern
+    assert RESERVED_FILE_NAME.pattern == kit["_RESERVED"].pattern

@@ -290,6 +290,11 @@ def test_the_finding_about_a_writer_names_what_gives_a_file(line: str) -> None:
     assert "use answer.file(data, " in finding.message
 
 
+def test_the_finding_about_an_unknown_chart_names_those_that_there_are() -> None:
+    (finding,) = verify(script("answer.chart('area', data=ds, x='date', y='wind')"), [WEATHER])
+    assert "'bar', 'line', 'scatter', 'histogram', 'pie', 'box'" in finding.message
+
+
 def test_a_script_that_only_prints_is_told_how_to_answer() -> None:
     (finding,) = verify(f"from raylane_run import read\n{READ}\nprint(ds.count())", [WEATHER])
     assert finding.rule == "no_answer"

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from raylane_common.errors import InvalidAnswer
 from raylane_common.wire.answer import (
+    FILE_NAME,
     MAX_CHART_ROWS,
     MAX_INLINE_ROWS,
     Answer,
@@ -41,7 +42,6 @@ _MAX_ITEMS: Final = 1000
 _MAX_COLUMNS: Final = 5000
 _MAX_TITLE: Final = 300
 _MAX_NOTE: Final = 2000
-_FILE_NAME: Final = re.compile(r"[^\s./\\:\x00-\x1f\x7f][^/\\:\x00-\x1f\x7f]{0,199}\.(?:parquet|csv|json)")
 # What JSON writes for half of a character, which no UTF-8 can hold; most documents have nothing like it.
 _MAY_BE_HALF: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 _AMOUNTS: Final = (CellType.INTEGER, CellType.NUMBER, CellType.DECIMAL, CellType.DURATION)
@@ -197,7 +197,7 @@ def _check_table(table: AnswerTable, what: str) -> None:
 
 
 def _check_file(file: AnswerFile, what: str) -> None:
-    if not _FILE_NAME.fullmatch(file.name) or file.name == ANSWER_NAME:
+    if not FILE_NAME.fullmatch(file.name) or file.name == ANSWER_NAME:
         _refuse(f"{what} names a file that no answer writes: {file.name[:100]!r}")
     if file.rows < 0:
         _refuse(f"{what} has a file of {file.rows:,} rows")

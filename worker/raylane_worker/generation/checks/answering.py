@@ -6,10 +6,10 @@ See docs/decisions/0038.
 from __future__ import annotations
 
 import ast
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from raylane_common.wire.answer import FILE_NAME, RESERVED_FILE_NAME
 from raylane_common.wire.names import ChartKind
 from raylane_worker.generation.checks.allowed.kit_names import ANSWER, NOTE_MISSING_WORDS, REQUIRE_TEXT
 from raylane_worker.generation.checks.allowed.listing import listed
@@ -66,10 +66,7 @@ _AXES: Final = {
     ChartKind.BOX: (("y",), ()),
 }
 _X_AND_Y: Final = (("x", "y"), ())
-_KINDS: Final = ", ".join(map(repr, ChartKind))
-# The same names as the kit takes. Those of tables, and of the answer itself, are taken.
-FILE_NAME: Final = re.compile(r"[^\s./\\:\x00-\x1f\x7f][^/\\:\x00-\x1f\x7f]{0,199}\.(parquet|csv|json)")
-RESERVED: Final = re.compile(r"answer\.json|table-\d+\.parquet")
+_KINDS: Final = ", ".join(repr(str(kind)) for kind in ChartKind)
 
 
 def check_answers(script: AstScript, locations: Locations) -> Iterator[Finding]:
@@ -138,7 +135,7 @@ def _check_literals(call: ast.Call, origin: str, locations: Locations) -> Iterat
                 yield finding_at("answer_argument", call, message)
     elif origin == f"{ANSWER}.file":
         name = locations.literal(argument(call, 1, "name"))
-        if name is None or FILE_NAME.fullmatch(name) is None or RESERVED.fullmatch(name):
+        if name is None or FILE_NAME.fullmatch(name) is None or RESERVED_FILE_NAME.fullmatch(name):
             what = "must be a literal" if name is None else f"cannot be {quote(name)}"
             message = (
                 f"the name of a file {what}; write one without directories that ends in .parquet, .csv or .json: "

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from raylane_worker.generation.template.question import Aggregate
 
 _AVERAGES: Final = (Statistic.MEAN, Statistic.MEDIAN, Statistic.STD)
-_EXTREMES: Final = (Statistic.MIN, Statistic.MAX)
 
 
 class Form(Enum):
