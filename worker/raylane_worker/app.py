@@ -94,14 +94,15 @@ async def run(
             await asyncio.to_thread(remove_left, settings.uploads.scratch_dir)
         async with open_resources(settings, redis, lanes) as resources:
             current = CurrentSettings(settings)
-            resources = replace(resources, current=current, warm=_warm_runs(resources, current, lanes))
+            warm = _warm_runs(resources, current, lanes)
+            resources = replace(resources, current=current, warm=warm)
             live = LiveSettings(redis, resources.ray, current)
             await live.take()
             sweeping = _sweep(settings, redis, resources, name) if Lane.UPLOAD in lanes else None
             workers = [lane_worker(lane, settings, redis, resources, name, handlers, stop.set) for lane in lanes]
             async with contextlib.AsyncExitStack() as stack:
-                if resources.warm is not None:
-                    await stack.enter_async_context(resources.warm)
+                if warm is not None:
+                    await stack.enter_async_context(warm)
                 await _work(workers, live, sweeping, resources.run_slots, redis, settings.lanes.drain_s, ready, stop)
     finally:
         await redis.aclose()

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from raylane_worker.data.storage import Storage
     from raylane_worker.first_use import FirstUse
     from raylane_worker.run_slots import RunSlots
-    from raylane_worker.runs.warm import WarmRuns
 
 
 class JobPort(Protocol):
@@ -56,6 +55,33 @@ class Records(Protocol):
         """Returns a job's record. Raises `JobNotFound`, `QueueUnavailable`, and `InvalidRequest` if it is garbage."""
 
 
+class TakenRun(Protocol):
+    """A warm run that a job has taken. It runs one script."""
+
+    @property
+    def submission_id(self) -> str:
+        """Its id on the cluster."""
+
+    async def hand_over(self, files: Mapping[str, str], variables: Mapping[str, str]) -> None:
+        """Gives the run its script: `main.py` and other `files`, and `variables` for its environment.
+
+        Raises a `StorageError`, after which the run may have the script all the same.
+        """
+
+
+class WarmPort(Protocol):
+    """The warm runs of this worker, as a job uses them."""
+
+    async def take(self, num_cpus: float | None, memory_bytes: int | None) -> TakenRun | None:
+        """Returns a run that has reserved this much; None if there is none. Raises a `RayError`."""
+
+    def ended(self, run_id: str) -> None:
+        """Takes note that a run that had a script has ended."""
+
+    def was_unused(self, run_id: str) -> None:
+        """Takes note that a run ended without the script that it was given."""
+
+
 class GivesWay(Exception):
     """Raised by a handler to give up its place in the lane for a while. The attempt does not count."""
 
@@ -87,7 +113,7 @@ class Resources:
     storage: FirstUse[Storage] | None = None
     catalog: FirstUse[Catalog] | None = None
     current: CurrentSettings | None = None
-    warm: WarmRuns | None = None
+    warm: WarmPort | None = None
     records: Records | None = None
 
     def now(self) -> Resources:

@@ -31,8 +31,7 @@ if TYPE_CHECKING:
 
     from pydantic import JsonValue
 
-    from raylane_worker.context import JobContext
-    from raylane_worker.runs.warm import WarmRun
+    from raylane_worker.context import JobContext, TakenRun
 
 logger = get_logger("raylane.worker")
 
@@ -155,21 +154,20 @@ async def stop_run(own_id: str, ctx: JobContext) -> RayRun | None:
     return None if named.is_warm and is_unused(stop.run.status, stop.run.driver_exit_code) else stop.run
 
 
-async def _warm_run(order: RunOrder, ctx: JobContext) -> WarmRun | None:
+async def _warm_run(order: RunOrder, ctx: JobContext) -> TakenRun | None:
     """Returns a run that waits for a script such as this one; None if there is none."""
     is_plain = order.generated and order.engine is Engine.LOCAL and not (order.files or order.env_vars or order.pip)
     warm = ctx.resources.warm
     return await warm.take(order.num_cpus, order.memory_bytes) if is_plain and warm is not None else None
 
 
-async def _hand_over(warm: WarmRun, named: NamedRun, order: RunOrder, ctx: JobContext) -> None:
-    assert ctx.resources.warm is not None
+async def _hand_over(warm: TakenRun, named: NamedRun, order: RunOrder, ctx: JobContext) -> None:
     output_uri = _output_uri(named.run_id, ctx)
     # From now on every attempt follows this run, which has the code or ends without it.
     await ctx.progress(SUBMITTING, named.label)
     try:
-        await ctx.resources.warm.hand_over(
-            warm, {**order.described, "main.py": order.code}, {variables.OUTPUT: output_uri} if output_uri else {}
+        await warm.hand_over(
+            {**order.described, "main.py": order.code}, {variables.OUTPUT: output_uri} if output_uri else {}
         )
     except StorageError as error:
         logger.warning("job %s: %s may not get its code: %s", ctx.job_id, named.run_id, error)

@@ -56,6 +56,7 @@ class WarmRun:
 
     submission_id: str
     cluster: str | None
+    storage: FirstUse[Storage]
     bucket: str
     secret: str
     submitted_at_s: float
@@ -64,6 +65,14 @@ class WarmRun:
     def key(self) -> str:
         """The key of its script."""
         return warm_key(self.submission_id)
+
+    async def hand_over(self, files: Mapping[str, str], variables: Mapping[str, str]) -> None:
+        """Gives the run its script: `main.py` and other `files`, and `variables` for its environment.
+
+        Raises a `StorageError`, after which the run may have the script all the same.
+        """
+        script = json.dumps({"variables": dict(variables), "files": dict(files)})
+        await (await self.storage.get()).at(self.bucket).scripts.put(self.key, f"{self.secret}\n{script}".encode())
 
 
 class WarmRuns:
@@ -97,14 +106,6 @@ class WarmRuns:
             if run.cluster == cluster and time.monotonic() - run.submitted_at_s < _OFFERED_S:
                 return run
         return None
-
-    async def hand_over(self, run: WarmRun, files: Mapping[str, str], variables: Mapping[str, str]) -> None:
-        """Gives the run its script: `main.py` and other `files`, and `variables` for its environment.
-
-        Raises a `StorageError`, after which the run may have the script all the same.
-        """
-        script = json.dumps({"variables": dict(variables), "files": dict(files)})
-        await (await self._storage.get()).at(run.bucket).scripts.put(run.key, f"{run.secret}\n{script}".encode())
 
     def ended(self, run_id: str) -> None:
         """Takes note that a run that had a script has ended. The script is deleted soon."""
@@ -192,6 +193,7 @@ class WarmRuns:
         run = WarmRun(
             f"rl-warm-{secrets.token_hex(16)}",
             cluster,
+            self._storage,
             settings.storage.bucket,
             secrets.token_hex(16),
             time.monotonic(),
