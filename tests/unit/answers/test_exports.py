@@ -21,8 +21,8 @@ from raylane.answers.csv_text import csv_header, csv_lines
 from raylane.answers.parquet_rows import ParquetRows
 from raylane_common.errors import InvalidAnswer
 from raylane_common.wire.answer import AnswerColumn, AnswerFile, AnswerTable
+from raylane_worker.run_kit.raylane_run.answer_columns import arrow_rows
 from raylane_worker.run_kit.raylane_run.answer_files import write_rows
-from raylane_worker.run_kit.raylane_run.answer_rows import arrow_rows
 from tests.helpers.profiles import by_profile
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from .cells import Json, to_cells
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from .answer_rows import Rows
+    from .answer_columns import Rows
 
 _MAX_BINS: Final = 50
 _SECONDS: Final = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}

@@ -18,7 +18,7 @@ from .printing import cell_text, line_text, show, table_text
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .answer_rows import Rows
+    from .answer_columns import Rows
     from .cells import Json
 
 _OUTPUT_VARIABLE: Final = "RAYLANE_OUTPUT_URI"

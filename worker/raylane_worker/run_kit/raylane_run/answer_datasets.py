@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 import pyarrow.ipc
 
-from .answer_rows import Rows, arrow_rows, joined
+from .answer_columns import Rows, arrow_rows, joined
 from .cells import has_plain
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from .cells import to_cells
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .answer_rows import Column, Rows
+    from .answer_columns import Column, Rows
 
 FORMATS: Final = ("parquet", "csv", "json")
 

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from .answer_columns import Column, Rows, joined, object_column, unique_names
 from .answer_objects import object_type
-from .answer_rows import Column, Rows, joined, object_column, unique_names
 from .cells import cell_type, plain
 
 _DAY_S = 86_400

@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 
 from .amounts import bins_of, read_amounts, whole_bins
-from .answer_rows import Column, Rows, rows_of, unique_names
+from .answer_columns import Column, Rows, unique_names
+from .answer_rows import rows_of
 from .cells import Json, number, whole
 
 MAX_ROWS: Final = 5000

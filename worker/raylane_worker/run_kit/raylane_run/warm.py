@@ -68,7 +68,7 @@ def script_of(data: bytes, key_hash: str) -> dict[str, Any] | None:
 def _import() -> None:
     # As in `reading.py`.
     gc.disable()
-    from . import answer_files, answer_objects, answer_rows, charts, file_rows, frames, table_rows  # noqa: F401
+    from . import answer_files, answer_frames, answer_rows, charts, file_rows, frames, table_rows  # noqa: F401
 
     gc.freeze()
     gc.enable()
