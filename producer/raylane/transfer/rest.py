@@ -31,7 +31,7 @@ class Rest:
         self._idle_s = idle_s
         self.outcome: Outcome = Outcome(Verdict.LATER, "S3 has sent less than the file has")
         """How the request ended; known after the last piece."""
-        self.is_encrypted = False
+        self.is_encrypted: bool = False
         """Whether the ETag cannot be the MD5 of the file, because S3 encrypts it with a key of KMS."""
 
     async def pieces(self) -> AsyncGenerator[bytes]:
