@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from raylane_common.wire.sources import ColumnType
 from raylane_worker.generation.template.days import compares_days, day_bounds
 from raylane_worker.generation.template.fractions import compares_fractions, whole_bounds
 from raylane_worker.generation.template.held import has_decimals, zone_of
+from raylane_worker.generation.template.operands import decimal_value, time_value, within
 from raylane_worker.generation.template.question import Comparison
-from raylane_worker.generation.template.values import decimal_value, nearest_float, quoted, time_value
+from raylane_worker.generation.template.values import nearest_float, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from raylane_common.wire.sources import Column
     from raylane_worker.generation.template.builder import ScriptBuilder
@@ -77,11 +79,12 @@ def _arrow(script: ScriptBuilder, condition: Condition) -> str:
 
 
 def _comparison(script: ScriptBuilder, column: str, condition: Condition, *, listing: str) -> str:
+    write = partial(_value, script, condition.column)
     if compares_days(condition):
-        return _bounds(script, column, condition.column, day_bounds(condition))
+        return within(column, day_bounds(condition), write)
     if compares_fractions(condition):
-        return _bounds(script, column, condition.column, whole_bounds(condition))
-    values = [_value(script, value, condition.column) for value in condition.values]
+        return within(column, whole_bounds(condition), write)
+    values = [*map(write, condition.values)]
     match condition.comparison:
         case Comparison.IN:
             return f"{column}.{listing}([{', '.join(values)}])"
@@ -93,16 +96,7 @@ def _comparison(script: ScriptBuilder, column: str, condition: Condition, *, lis
             return f"{column} {sign} {values[0]}"
 
 
-def _bounds(
-    script: ScriptBuilder, code: str, column: Column, bounds: Iterable[Iterable[tuple[Comparison, Value]]]
-) -> str:
-    alternatives = [[f"({code} {sign} {_value(script, value, column)})" for sign, value in one] for one in bounds]
-    if len(alternatives) == 1:
-        return " & ".join(alternatives[0])
-    return " | ".join(f"({' & '.join(one)})" if len(one) > 1 else one[0] for one in alternatives)
-
-
-def _value(script: ScriptBuilder, value: Value, column: Column) -> str:
+def _value(script: ScriptBuilder, column: Column, value: Value) -> str:
     """Returns the value as code, with the type with which Arrow compares every value of the column."""
     if has_decimals(column):
         # A decimal of 64 bits has no room for a sum of 128 bits.

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from raylane_common.wire.sources import ColumnType
 from raylane_worker.generation.template.days import compares_days, day_bounds
 from raylane_worker.generation.template.fractions import compares_fractions, whole_bounds
 from raylane_worker.generation.template.held import is_decimal, is_whole, may_be_missing, zone_of
+from raylane_worker.generation.template.operands import decimal_value, time_value, within
 from raylane_worker.generation.template.question import Comparison
-from raylane_worker.generation.template.values import decimal_value, listed, nearest_float, quoted, time_value
+from raylane_worker.generation.template.values import listed, nearest_float, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from raylane_common.wire.sources import Column
     from raylane_worker.generation.template.builder import ScriptBuilder
@@ -40,15 +42,16 @@ def _has_objects(column: Column) -> bool:
 
 def _test(script: ScriptBuilder, series: str, condition: Condition) -> str:
     column, comparison = condition.column, condition.comparison
+    write = partial(_value, script, column)
     if compares_days(condition):
-        return _bounds(script, series, column, day_bounds(condition))
+        return within(series, day_bounds(condition), write)
     if compares_fractions(condition) and comparison not in (Comparison.EQUAL, Comparison.IN):
         if comparison is Comparison.UNEQUAL:
             return f"{series}.notna()"
-        return _bounds(script, series, column, whole_bounds(condition))
+        return within(series, whole_bounds(condition), write)
     # No whole number is equal to a fraction.
     values = [value for value in condition.values if not (compares_fractions(condition) and not isinstance(value, int))]
-    written = [_value(script, value, column) for value in values]
+    written = [*map(write, values)]
     match comparison:
         case Comparison.MISSING:
             return f"{series}.isna()"
@@ -74,16 +77,7 @@ def _test(script: ScriptBuilder, series: str, condition: Condition) -> str:
             return f"{series} {sign} {written[0]}"
 
 
-def _bounds(
-    script: ScriptBuilder, series: str, column: Column, bounds: Iterable[Iterable[tuple[Comparison, Value]]]
-) -> str:
-    alternatives = [[f"({series} {sign} {_value(script, value, column)})" for sign, value in one] for one in bounds]
-    if len(alternatives) == 1:
-        return " & ".join(alternatives[0])
-    return " | ".join(f"({' & '.join(one)})" if len(one) > 1 else one[0] for one in alternatives)
-
-
-def _value(script: ScriptBuilder, value: Value, column: Column) -> str:
+def _value(script: ScriptBuilder, column: Column, value: Value) -> str:
     """Returns the value as code that pandas compares with the column."""
     if is_decimal(column):
         return decimal_value(script, value)

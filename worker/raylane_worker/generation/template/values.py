@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from ctypes import c_float
-from datetime import time
-from decimal import Decimal
 from math import isfinite
 from typing import TYPE_CHECKING
 
@@ -12,8 +10,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from raylane_common.wire.sources import Column
-    from raylane_worker.generation.template.builder import ScriptBuilder
-    from raylane_worker.generation.template.question import Value
 
 
 def quoted(text: str) -> str:
@@ -31,19 +27,6 @@ def one_or_list(texts: Iterable[str]) -> str:
     """Returns the only text as code, or a list of them."""
     found = [*texts]
     return quoted(found[0]) if len(found) == 1 else listed(found)
-
-
-def decimal_value(script: ScriptBuilder, value: Value) -> str:
-    """Returns the number as an exact decimal."""
-    script.import_names("decimal", "Decimal")
-    exact = Decimal(repr(value) if isinstance(value, float) else str(value))
-    return f"Decimal({quoted(format(exact, 'f'))})"
-
-
-def time_value(script: ScriptBuilder, value: Value) -> str:
-    """Returns the time of day, which conditions have as text."""
-    script.import_names("datetime", "time")
-    return repr(time.fromisoformat(str(value))).removeprefix("datetime.")
 
 
 def nearest_float(number: float, column: Column) -> int | float:
