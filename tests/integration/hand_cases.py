@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 from datetime import time
+from decimal import Decimal
 from functools import cache
 from itertools import product
 from typing import TYPE_CHECKING, Final
@@ -129,6 +130,7 @@ def hand_cases() -> Iterator[Case]:
             f"count where x {condition}",
             [[count]],
         )
+    yield from _decimals()
     doubled = b",total  sum,n,n\nx,1,2,3\n"
     # A name as the file has it, unless it is another column's.
     yield Case("doubled.csv", doubled, "sum of `total  sum` by ''", [["x", 1]])
@@ -155,6 +157,26 @@ def _texts() -> Iterator[Case]:
     }
     for prompt, row in answers.items():
         yield Case("tanks.csv", tanks, prompt, [row], (_WORDS,))
+
+
+def _decimals() -> Iterator[Case]:
+    amounts = pa.array(map(Decimal, ["1.10", "2.50", "99999999999999999999.99"]), pa.decimal128(38, 2))
+    data = _parquet(x=pa.concat_arrays([amounts, pa.nulls(1, amounts.type)]))
+    counts = {
+        "= 99999999999999999999.99": 1,
+        "= 1.1": 1,
+        "= 1.105": 0,
+        "!= 99999999999999999999.99": 2,
+        "!= 1.105": 3,
+        "> 99999999999999999999.985": 1,
+        "> 99999999999999999999.991": 0,
+        "< 1.105": 1,
+        "<= 1e-30": 0,
+        "in (1.10, 2.505, 99999999999999999999.99)": 2,
+        "between 1.095 and 99999999999999999999.98": 2,
+    }
+    for condition, count in counts.items():
+        yield Case("decimals.parquet", data, f"count where x {condition}", [[count]])
 
 
 def times_of(unit: str) -> bytes:

@@ -15,6 +15,7 @@ TIMES = csv_source(
         column("moment", ColumnType.TIMESTAMP, "timestamp[us]"),
         column("n", ColumnType.INTEGER, "int64"),
         column("wei", ColumnType.INTEGER, "decimal128(38, 0)"),
+        column("price", ColumnType.NUMBER, "decimal128(38, 2)"),
     )
 )
 
@@ -36,6 +37,7 @@ TIMES = csv_source(
         ("n > 9223372036854775807.5", "cannot hold a number of more than 64 bits"),
         ("n > 1e9999999999999999999", "cannot hold"),
         ("wei > 1e38", "cannot hold a number of more than 38 digits"),
+        ("price > 1e36", "cannot hold a number of more than 36 digits before the point"),
     ],
 )
 def test_a_value_that_would_be_compared_as_another_one_is_refused(condition: str, problem: str) -> None:
@@ -48,3 +50,7 @@ def test_a_reading_says_numbers_and_times_as_they_were_written() -> None:
     said = write("count where n > 2.50 and at between 9:05 and 10:30:00.5 and wei > 1e30", [TIMES]).interpreted_as
     assert "'n' > 2.50 and 'at' is between '09:05:00' and '10:30:00.500000'" in said
     assert "'wei' > 1000000000000000000000000000000" in said
+    assert (
+        "'price' = 99999999999999999999.990"
+        in write("count where price = 99999999999999999999.990", [TIMES]).interpreted_as
+    )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from raylane_common.errors import TypeMismatch
 from raylane_common.wire.sources import Column, ColumnType
+from raylane_worker.generation.template.held import has_decimals, scale_of
 from raylane_worker.generation.template.question import Comparison, Condition, Value
 from raylane_worker.generation.template.tokens import split_tokens
 
@@ -47,9 +48,9 @@ _NOT_TEXT: Final = (
     "|null|missing|none|empty|except|without|with"
 )
 _BOOLEANS: Final = {"true": True, "yes": True, "false": False, "no": False}
-# The ranges of Arrow's int64 and of decimals of 128 bits, the types of whole numbers.
+# The range of Arrow's int64, and the digits of its decimals of 128 bits: the types of exact numbers.
 _INT64: Final = (-(2**63), 2**63 - 1)
-_DECIMAL: Final = (1 - 10**38, 10**38 - 1)
+_DECIMAL_DIGITS: Final = 38
 
 
 def parse_conditions(cursor: NameCursor) -> tuple[Condition, ...]:
@@ -171,7 +172,8 @@ def _to_number(token: Token, column: Column) -> int | float | Decimal:
         raise _mismatch(
             column, f"is a number and cannot be compared with {token.text!r}; write digits only, as in 1500.5"
         )
-    if column.type is ColumnType.NUMBER and set(token.text) & set(".eE"):
+    scale = scale_of(column)
+    if scale is None and set(token.text) & set(".eE"):
         number = float(token.number)
         if isinf(number):
             raise _mismatch(column, f"cannot hold {token.text!r}")
@@ -180,10 +182,10 @@ def _to_number(token: Token, column: Column) -> int | float | Decimal:
         exact = Decimal(token.number)
     except InvalidOperation:  # an exponent that no decimal has
         raise _mismatch(column, f"cannot hold {token.text!r}") from None
-    is_decimal = column.native_type.startswith("decimal")
-    low, high = _DECIMAL if is_decimal else _INT64
-    if not low <= exact <= high:
-        raise _mismatch(column, f"cannot hold a number of more than {'38 digits' if is_decimal else '64 bits'}")
+    digits = _DECIMAL_DIGITS - (scale or 0) if has_decimals(column) else None
+    if not (_INT64[0] <= exact <= _INT64[1] if digits is None else abs(exact) < 10**digits):
+        most = "64 bits" if digits is None else f"{digits} digits{' before the point' if scale else ''}"
+        raise _mismatch(column, f"cannot hold a number of more than {most}")
     return int(exact) if exact == exact.to_integral_value() else exact
 
 

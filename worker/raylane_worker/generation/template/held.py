@@ -40,6 +40,13 @@ def is_decimal(column: Column) -> bool:
     return column.type is ColumnType.NUMBER and decimal is not None and decimal[1] > 0
 
 
+def scale_of(column: Column) -> int | None:
+    """Returns the number of digits after the point that the numbers of a column have at most; None for floats."""
+    if decimal := _decimal(column):
+        return decimal[1]
+    return 0 if column.type is ColumnType.INTEGER else None
+
+
 def has_decimals(column: Column) -> bool:
     """Returns whether a dataset holds the numbers as decimals, whole or not."""
     return _decimal(column) is not None or column.native_type == "uint64"

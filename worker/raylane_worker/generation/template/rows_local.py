@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from raylane_common.wire.sources import ColumnType
 from raylane_worker.generation.template.days import compares_days, day_bounds
-from raylane_worker.generation.template.fractions import compares_fractions, whole_bounds
+from raylane_worker.generation.template.fractions import compares_fractions, is_fraction, whole_bounds
 from raylane_worker.generation.template.held import is_decimal, is_whole, may_be_missing, zone_of
 from raylane_worker.generation.template.operands import decimal_value, time_value, within
 from raylane_worker.generation.template.question import Comparison
@@ -50,7 +50,7 @@ def _test(script: ScriptBuilder, series: str, condition: Condition) -> str:
             return f"{series}.notna()"
         return within(series, whole_bounds(condition), write)
     # No whole number is equal to a fraction.
-    values = [value for value in condition.values if not (compares_fractions(condition) and not isinstance(value, int))]
+    values = [value for value in condition.values if not is_fraction(value, column)]
     written = [*map(write, values)]
     match comparison:
         case Comparison.MISSING:
