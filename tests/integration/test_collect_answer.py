@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, cast
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from pyarrow import fs
 
-from raylane_common.errors import InvalidAnswer, StorageRejected, StorageUnavailable
+from raylane_common.errors import InvalidAnswer, StorageError, StorageRejected, StorageUnavailable
 from raylane_common.ray.models import Run, RunStatus
 from raylane_common.settings import Settings
 from raylane_common.wire.answer import AnswerFile, AnswerTable
@@ -28,7 +30,7 @@ from raylane_worker.runs.answer_document import read_answer
 from tests.helpers.aws import ORDER, aws_settings, closed, own_bucket
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from raylane_common.settings import StorageSettings
     from raylane_common.wire.answer import Answer
@@ -67,6 +69,16 @@ async def _collected(url: str, bucket: StorageSettings, **aws: Any) -> AsyncIter
         # Nothing else of a context is used.
         resources = cast("Any", Resources)(settings, None, None, None, storage=storage)
         yield Collected(JobContext(cast("Any", None), cast("Any", None), resources), await storage.get())
+
+
+@asynccontextmanager
+async def _collected_from(s3: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> AsyncIterator[Collected]:
+    """A run whose storage answers each request like this."""
+    app = web.Application()
+    app.router.add_route("*", "/{key:.*}", s3)
+    server = TestServer(app)
+    async with server, _collected(str(server.make_url("")), own_bucket(create=False), max_tries=1) as found:
+        yield found
 
 
 @pytest.fixture
@@ -182,6 +194,59 @@ async def test_s3_that_does_not_answer_can_be_asked_again() -> None:
     async with _collected(closed(), own_bucket(create=False)) as run:
         with pytest.raises(StorageUnavailable):
             await run.answer()
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (403, "<Error><Code>AccessDenied</Code></Error>"),
+        (404, ""),
+        (404, "<html>not found</html>"),
+        (404, "<Error><Code>NoSuchBucket</Code></Error>"),
+        (500, ""),
+        (503, "<Error><Code>SlowDown</Code></Error>"),
+    ],
+)
+async def test_what_is_not_known_to_be_missing_is_an_error_after_which_the_job_continues(
+    status: int, body: str
+) -> None:
+    # The run has succeeded: without its answer the job must not, and its code must not run again.
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(status=status, text=body, content_type="application/xml")
+
+    async with _collected_from(answer) as run:
+        with pytest.raises(StorageError) as error:
+            await run.answer()
+    assert error.value.outside_job
+    assert error.value.retryable == (status >= 500)
+
+
+async def test_an_answer_that_is_cut_off_can_be_asked_for_again() -> None:
+    async def cut(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Length": "40"})
+        await response.prepare(request)
+        await response.write(b'{"items": []}')
+        assert request.transport is not None
+        request.transport.close()
+        return response
+
+    async with _collected_from(cut) as run:
+        with pytest.raises(StorageUnavailable):
+            await run.answer()
+
+
+async def test_an_answer_is_found_after_the_bucket_was_changed(moto: EmbeddedMoto) -> None:
+    before, after = own_bucket(), own_bucket()
+    allowed = (before.bucket, "no-such-bucket", after.bucket)
+    async with _collected(moto.url, before) as first:
+        await first.write("a.csv", b"n\n1\n")
+        await first.write_answer({"type": "file", "name": "a.csv", "rows": 1, "columns": COLUMNS})
+        async with _collected(moto.url, after.model_copy(update={"allowed_buckets": allowed})) as then:
+            answer = await then.answer()
+            assert await then.answer(f"s3://{after.bucket}/sessions/ada/runs/rl-j2-1/") is None
+
+    assert answer is not None
+    assert [file.s3_uri for file in answer.files] == [f"{first.uri}a.csv"]
 
 
 async def test_a_bucket_that_does_not_exist_is_named(moto: EmbeddedMoto) -> None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from raylane_common.errors import InvalidAnswer
+from raylane_common.errors import InvalidAnswer, StorageError, StorageRejected
+from raylane_common.logs import get_logger
 from raylane_common.wire.answer import Answer, AnswerFile, AnswerItem, AnswerTable
 from raylane_worker.runs.answer_document import ANSWER_NAME, MAX_BYTES, read_answer
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
     from raylane_common.ray.models import Run
     from raylane_worker.context import JobContext
+    from raylane_worker.data.storage.outputs import Outputs, SmallObject
+
+logger = get_logger("raylane.worker")
 
 # Checking more takes longer than other jobs should wait for the event loop.
 _BYTES_ON_THE_LOOP: Final = 16 * 1024
@@ -27,14 +31,24 @@ async def collect_answer(run: Run, ctx: JobContext) -> Answer | None:
     """Returns the answer of a run that succeeded; None if it gave none, or had no place for it.
 
     Raises `InvalidAnswer` for what is not an answer, or names files that the run did not write, and a `StorageError`.
+    After the latter, another attempt or `raylane retry` finds the same run and collects its answer.
     """
     if run.output_uri is None:
         return None
-    bucket, _, prefix = run.output_uri.removeprefix("s3://").partition("/")
-    outputs = (await ctx.storage()).at(bucket).outputs
-    found = await outputs.read(f"{prefix}{ANSWER_NAME}", MAX_BYTES)
-    if found is None:
+    try:
+        return await _collect(run.output_uri, ctx)
+    except StorageError as error:
+        # The run has succeeded, so a job that starts over would run its code again.
+        error.outside_job = True
+        raise
+
+
+async def _collect(output_uri: str, ctx: JobContext) -> Answer | None:
+    bucket, _, prefix = output_uri.removeprefix("s3://").partition("/")
+    place = await _find(bucket, prefix, ctx)
+    if place is None:
         return None
+    bucket, outputs, found = place
     if found.data is None:
         problem = f"it has {found.size_bytes:,} bytes; at most {MAX_BYTES:,} are allowed"
         raise InvalidAnswer(f"its {ANSWER_NAME} is not valid: {problem}", details={"problem": problem})
@@ -45,7 +59,27 @@ async def collect_answer(run: Run, ctx: JobContext) -> Answer | None:
     if not answer.files:
         return answer
     names = {file.name for file in answer.files}
-    return _with_files(answer, run.output_uri, await outputs.sizes(prefix, names))
+    return _with_files(answer, f"s3://{bucket}/{prefix}", await outputs.sizes(prefix, names))
+
+
+async def _find(bucket: str, prefix: str, ctx: JobContext) -> tuple[str, Outputs, SmallObject] | None:
+    """Returns the bucket that has the answer, and what is there; None if none has it."""
+    storage, key = await ctx.storage(), f"{prefix}{ANSWER_NAME}"
+    outputs = storage.at(bucket).outputs
+    found = await outputs.read(key, MAX_BYTES)
+    if found is not None:
+        return bucket, outputs, found
+    # An earlier attempt may have started the run before `storage.bucket` was changed.
+    for other in ctx.resources.settings.storage.allowed_buckets:
+        outputs = storage.at(other).outputs
+        try:
+            found = None if other == bucket else await outputs.read(key, MAX_BYTES)
+        except StorageRejected as error:
+            logger.warning("%s may be in bucket %s, which cannot be read: %s", key, other, error)
+            continue
+        if found is not None:
+            return other, outputs, found
+    return None
 
 
 def _with_files(answer: Answer, uri: str, sizes: Mapping[str, int]) -> Answer:

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, Literal, TypedDict
 
 from aiobotocore.config import AioConfig
+from aiohttp import ClientError as HttpError
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, IncompleteReadError
 from botocore.exceptions import ConnectionError as AwsConnectionError
 from botocore.parsers import ResponseParserError
@@ -84,7 +85,8 @@ async def aws_call(service: Service, action: str, limit_s: float) -> AsyncIterat
         raise from_answer(service, action, error) from error
     except TimeoutError as error:
         raise no_answer(service, action, error, limit_s if limit.expired() else None) from error
-    except (AwsConnectionError, HTTPClientError, IncompleteReadError, ResponseParserError) as error:
+    # While a body is read, aiobotocore passes on what aiohttp raises.
+    except (AwsConnectionError, HTTPClientError, HttpError, IncompleteReadError, ResponseParserError) as error:
         raise no_answer(service, action, error) from error
     # botocore raises a plain ValueError if the endpoint is not a URL.
     except (BotoCoreError, ValueError, RecursionError) as error:

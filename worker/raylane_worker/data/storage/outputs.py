@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from botocore.exceptions import ClientError
 
 from raylane_worker.data.aws import error_code
-from raylane_worker.data.storage.bucket import GONE
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from raylane_worker.data.storage.bucket import Bucket
 
+# An answer with status 404 and no such code is not from S3 but, for example, from a proxy.
+_NO_OBJECT: Final = "NoSuchKey"
 # S3 lists at most this many objects on a page.
 _PAGE_OBJECTS: Final = 1000
 # A run that wrote more objects than this has not only written its answer.
@@ -39,7 +40,7 @@ class Outputs:
             try:
                 answer = await self._bucket.client.get_object(Bucket=self._bucket.name, Key=key)
             except ClientError as error:
-                if error_code(error) in GONE:
+                if error_code(error) == _NO_OBJECT:
                     return None
                 raise
             async with answer["Body"] as body:
