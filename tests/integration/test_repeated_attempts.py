@@ -129,6 +129,16 @@ async def test_other_code_under_the_same_id_is_refused_and_not_followed(harness:
     assert harness.ray.submissions == 1
 
 
+async def test_a_run_is_followed_after_a_deploy_with_another_kit(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    again = QUESTION.model_copy(update={"keep_sources": True})
+    await harness.job(again).run()
+    monkeypatch.setattr(runs, "kit_files", lambda: {"raylane_run/__init__.py": "# of another version"})
+    assert run_of(await harness.job(again).run()) == RUN
+    assert harness.ray.submissions == 1
+
+
 async def test_a_requeued_job_has_another_run(harness: Harness) -> None:
     assert run_of(await harness.job(SCRIPT).run()) == RUN
     assert run_of(await harness.job(SCRIPT, round=1).run()) == f"{RUN}r1"

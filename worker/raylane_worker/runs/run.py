@@ -186,8 +186,8 @@ def _left_warm(run: Run, ctx: JobContext, *, was_handed_over: bool) -> bool:
 
 async def _start(run_id: str, order: RunOrder, ctx: JobContext) -> None:
     # The user's files win: a script may bring a module that is called like the kit.
-    same = {**(kit_files() if order.uses_kit else {}), **order.files, "main.py": order.code}
-    package = build_package({**order.described, **same})
+    own = {**order.files, "main.py": order.code}
+    package = build_package({**order.described, **(kit_files() if order.uses_kit else {}), **own})
     output_uri = _output_uri(run_id, ctx)
     settings = ctx.resources.settings.ray
     await ctx.progress(SUBMITTING, run_id)
@@ -207,8 +207,8 @@ async def _start(run_id: str, order: RunOrder, ctx: JobContext) -> None:
             "raylane_job_id": ctx.job_id,
             "raylane_session_id": ctx.record.session_id or "",
             # `submit` uses it to recognise its own run. A run of other code with the same id is refused, not followed.
-            # Between two attempts the sources of a session may change, but the run is the same.
-            "raylane_package": build_package(same).name,
+            # Between two attempts the sources of a session may change, and a deploy the kit, but the run is the same.
+            "raylane_package": build_package(own).name,
         },
         num_cpus=settings.entrypoint_num_cpus if order.num_cpus is None else order.num_cpus,
         memory_bytes=settings.entrypoint_memory_bytes if order.memory_bytes is None else order.memory_bytes,
