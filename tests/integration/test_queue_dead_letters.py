@@ -18,7 +18,7 @@ from raylane_common.errors import (
 )
 from raylane_common.wire.base import JobKind
 from raylane_common.wire.generate import Checkpoint, CodeVersion, GeneratorName, Usage
-from raylane_common.wire.jobs import JobStatus, NewJob
+from raylane_common.wire.jobs import JobStatus, NewJob, Progress
 from raylane_common.wire.sources import FileSource
 from raylane_common.wire.upload import UploadRequest
 from tests.helpers import queue_keys
@@ -240,6 +240,30 @@ async def test_a_job_that_was_not_at_fault_continues_where_it_was(
     await queue.requeue("j")
     again = (await take(lane)).record
     assert (again.checkpoint, again.round, again.attempt) == (CHECKPOINT, 0, 1)
+
+
+async def test_a_job_that_continues_knows_which_run_may_have_its_code(queue: JobQueue, lane: LaneQueue) -> None:
+    await queue.enqueue(a_job(id="j"))
+    lease = await take(lane)
+    await lease.progress(Progress(stage="running", message="rl-warm-1 for rl-j-1 in a warm run"))
+    await end(lane, lease.failed(TRANSIENT))
+
+    await queue.requeue("j")
+
+    # The run may be lost by now, and then it is started again.
+    found = (await take(lane)).record.progress
+    assert found == Progress(stage="submitting", message="rl-warm-1 for rl-j-1 in a warm run")
+
+
+async def test_a_job_that_begins_anew_has_no_run(queue: JobQueue, lane: LaneQueue) -> None:
+    await queue.enqueue(a_job(id="j"))
+    lease = await take(lane)
+    await lease.progress(Progress(stage="running", message="rl-j-1 via the public endpoint"))
+    await end(lane, lease.failed(PERMANENT))
+
+    await queue.requeue("j")
+
+    assert (await take(lane)).record.progress is None
 
 
 async def test_a_job_whose_worker_died_continues_where_it_was(redis: Redis, queue: JobQueue, lane: LaneQueue) -> None:

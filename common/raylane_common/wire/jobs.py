@@ -49,6 +49,12 @@ _MAX_LISTED_FILES: Final = 20
 Number = Annotated[int, Field(ge=0, lt=2**53)]
 
 
+SUBMITTING: Final = "submitting"
+"""The stage of a job whose run may exist, or may have its code."""
+RUNNING: Final = "running"
+"""The stage of a job whose run exists and has its code."""
+
+
 class Progress(BaseModel):
     """How far a running job is. `done` and `total` count `unit`s, if there is something to count."""
 

@@ -9,13 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 
+from raylane_common.wire.jobs import RUNNING, SUBMITTING
+
 if TYPE_CHECKING:
     from raylane_worker.context import JobContext
 
-SUBMITTING: Final = "submitting"
-"""The stage of a job whose run may exist, or may have its code."""
-RUNNING: Final = "running"
-"""The stage of a job whose run exists and has its code."""
 _FOR: Final = "for"
 
 

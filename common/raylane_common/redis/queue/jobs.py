@@ -28,7 +28,7 @@ from raylane_common.redis.queue.reader import SharedReader
 from raylane_common.redis.queue.scripts import Scripts, calls
 from raylane_common.rules import printable
 from raylane_common.wire.base import JobKind
-from raylane_common.wire.jobs import Attempt, Enqueued, JobEvent, JobRecord, JobStatus, NewJob
+from raylane_common.wire.jobs import RUNNING, SUBMITTING, Attempt, Enqueued, JobEvent, JobRecord, JobStatus, NewJob
 from raylane_common.wire.kinds import lane_of
 
 if TYPE_CHECKING:
@@ -137,6 +137,7 @@ class JobQueue:
             finished_at=record.finished_at or 0,
             starts_over=_starts_over(record),
             checkpoint=_new_checkpoint(record),
+            progress=_kept_progress(record),
         )
         if reply.verdict == "missing":
             raise job_not_found(job_id)
@@ -247,6 +248,18 @@ def _new_checkpoint(record: JobRecord) -> str | None:
     if record.checkpoint is None or not _starts_over(record):
         return None
     return record.checkpoint.model_copy(update={"versions": (), "usage": None}).model_dump_json()
+
+
+def _kept_progress(record: JobRecord) -> str | None:
+    """Returns the progress of a job that continues, as JSON: it names the run that may have the job's code.
+
+    The run may be lost by now, as with its cluster, and then is started again: the caller has asked for that.
+    """
+    progress = record.progress
+    if progress is None or _starts_over(record):
+        return None
+    stage = SUBMITTING if progress.stage == RUNNING else progress.stage
+    return progress.model_copy(update={"stage": stage}).model_dump_json(exclude_none=True)
 
 
 def _wait_timeout(job_id: str, timeout_s: float) -> WaitTimeout:

@@ -244,14 +244,21 @@ class RequeueReply(NamedTuple):
 
 
 async def requeue(
-    scripts: Scripts, job_id: str, *, finished_at: int, starts_over: bool, checkpoint: str | None
+    scripts: Scripts,
+    job_id: str,
+    *,
+    finished_at: int,
+    starts_over: bool,
+    checkpoint: str | None,
+    progress: str | None,
 ) -> RequeueReply:
     """Puts a failed or cancelled job back into its lane, unless `finished_at` (epoch ms) has changed in the record.
 
     If it `starts_over`, its runs get new ids. A `checkpoint` (JSON) replaces the one in the record; None keeps it.
+    `progress` (JSON) replaces that of the record; None removes it.
     Raises `WriteNotConfirmed` if the server does not confirm it in time.
     """
-    arguments: list[Argument] = [job_id, finished_at, int(starts_over), checkpoint or ""]
+    arguments: list[Argument] = [job_id, finished_at, int(starts_over), checkpoint or "", progress or ""]
     [answer] = await scripts.run_confirmed(
         "requeue", [arguments], doing="requeue a job", is_refusal=lambda reply: cast("list[str]", reply)[0] != "ok"
     )

@@ -1,6 +1,6 @@
 -- Puts a failed or cancelled job back into its lane, with attempt 0 and without its error and worker.
 -- ARGV: id, finished_at as the caller read it, 1 to start over or 0 to continue,
---       checkpoint to keep ('': the one in the record)
+--       checkpoint to keep ('': the one in the record), progress to keep ('': none)
 -- An upload that names a transfer has no staged bytes: its parts are on S3. Nor has a request without a checksum.
 -- Returns {'ok'}, {'missing'}, {'changed'} (since the caller read it), {'body'} (the staged bytes are gone), or
 -- {'unique' or 'dependency', id of the job that prevents it}.
@@ -35,6 +35,7 @@ if ARGV[3] == '1' then
   redis.call('HDEL', record, 'started_at')
 end
 if ARGV[4] ~= '' then redis.call('HSET', record, 'checkpoint', ARGV[4]) end
+if ARGV[5] ~= '' then redis.call('HSET', record, 'progress', ARGV[5]) end
 redis.call('HSET', record, 'attempt', 0, 'at', now)
 -- The stream's counter continues. Followers of the new round must not take the events removed here for a gap.
 local info, cleared = redis.pcall('XINFO', 'STREAM', record .. EVENTS), 0
