@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 
-from raylane_common.wire.jobs import RUNNING, SUBMITTING
+from raylane_common.wire.jobs import RUNNING as RUNNING
+from raylane_common.wire.jobs import SUBMITTING as SUBMITTING
 
 if TYPE_CHECKING:
     from raylane_worker.context import JobContext
