@@ -43,7 +43,7 @@ class Batch:
 
 
 async def run_batches(batches: Sequence[Batch], s3_url: str, *, timeout_s: float = RUN_TIMEOUT_S) -> list[list[Ran]]:
-    """Returns for each batch what became of each script.
+    """Returns for each batch how each script ended.
 
     The scripts get the environment that generated code gets for small data.
     """

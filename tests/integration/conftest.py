@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def _results_on_ray(request: pytest.FixtureRequest, moto: EmbeddedMoto, weather: Path) -> dict[str, list[Ran]]:
-    """What became of the scripts of each module, by its name. All run in one driver: starting one takes longest."""
+    """How the scripts of each module ended, by its name. All run in one driver: starting one takes longest."""
     modules = dict.fromkeys(item.module for item in request.session.items if isinstance(item, pytest.Function))
     batches = {module.__name__: module.batch(moto, weather) for module in modules if hasattr(module, "batch")}
     printed = asyncio.run(run_batches([*batches.values()], moto.url))
@@ -37,7 +37,7 @@ def _results_on_ray(request: pytest.FixtureRequest, moto: EmbeddedMoto, weather:
 
 @pytest.fixture(scope="module")
 def results_on_ray(request: pytest.FixtureRequest, _results_on_ray: dict[str, list[Ran]]) -> list[Ran]:
-    """What became of the scripts of the module's `batch(moto, weather)`."""
+    """How the scripts of the module ended: those of its `batch(moto, weather)`."""
     return _results_on_ray[request.module.__name__]
 
 

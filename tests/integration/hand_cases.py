@@ -97,7 +97,7 @@ class Case:
         return _upload(self.filename, self.data)
 
     def difference(self, ran: Ran) -> str:
-        """Returns what is wrong with what became of a script; "" if nothing is."""
+        """Returns what is wrong with what a script gave; "" if nothing is."""
         said = f"{self.filename}: {self.prompt}"
         if ran.answer is None:
             return f"{said}\n{ran.error}"

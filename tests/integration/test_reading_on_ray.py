@@ -117,7 +117,7 @@ def batch(moto: EmbeddedMoto, _: Path) -> Batch:
 
 @pytest.fixture(scope="module")
 def on_ray(results_on_ray: list[Ran]) -> dict[str, Ran]:
-    """What became of the scripts, by name."""
+    """How the scripts ended, by name."""
     return dict(zip(scripts(), results_on_ray, strict=True))
 
 

@@ -119,7 +119,7 @@ def batch(moto: EmbeddedMoto, _: Path) -> Batch:
 
 @pytest.fixture(scope="module")
 def on_ray(results_on_ray: list[Ran]) -> dict[str, Ran]:
-    """What became of the scripts, by the name of the table, and of the part."""
+    """How the scripts ended, by the name of the table, and of the part."""
     return dict(zip([*CASES, *(f"part of {name}" for name in PARTS)], results_on_ray, strict=True))
 
 

@@ -17,6 +17,7 @@ from raylane_common.wire.names import ChartKind as ChartKind
 MAX_INLINE_ROWS: Final = 1000
 """Rows of a table that an answer holds itself. All rows of a longer table are in its file."""
 MAX_CHART_ROWS: Final = 5000
+"""Rows of a chart. The kit refuses longer ones."""
 FILE_NAME: Final = re.compile(r"[^\s./\\:\x00-\x1f\x7f][^/\\:\x00-\x1f\x7f]{0,199}\.(parquet|csv|json)")
 """The names that a file of an answer may have. The kit has the same rule, because it imports nothing of Raylane."""
 RESERVED_FILE_NAME: Final = re.compile(r"answer\.json|table-\d+\.parquet")
@@ -72,10 +73,10 @@ class AnswerTable(BaseModel):
 
 
 class AnswerChart(BaseModel):
-    """A chart with the data that it shows, which is also in the answer's tables or computed from the same rows.
+    """A chart with the data that it shows.
 
     `x`, `y` and `color` name columns. A histogram has the columns `start`, `end` and `count`, one row for each bin;
-    a box plot has those of `x` or `color`, and `min`, `q1`, `median`, `q3` and `max` of `y`, one row for each box.
+    a box plot has those of `x` and `color`, and `min`, `q1`, `median`, `q3` and `max` of `y`, one row for each box.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
@@ -129,9 +130,7 @@ def _is_empty(item: AnswerItem) -> bool:
         case AnswerTable():
             is_whole = len(item.rows) == item.total_rows
             return is_whole and all(cell is None for row in item.rows for cell in row)
-        case AnswerChart():
-            return not item.rows
-        case AnswerFile():
+        case AnswerChart() | AnswerFile():
             return not item.rows
         case _:
             return False

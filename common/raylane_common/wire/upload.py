@@ -136,7 +136,7 @@ class SignFilesRequest(BaseRequest):
     job_id: JobId = Field(description="The job whose answer has the files")
     of_session: SessionId = Field(description="The session that asks; it must be the session of that job")
     names: tuple[Text, ...] = Field(
-        min_length=1, max_length=MAX_SIGNED_FILES, description="The names of the files, as they stand in the answer"
+        min_length=1, max_length=MAX_SIGNED_FILES, description="The names of the files, as the answer has them"
     )
 
 

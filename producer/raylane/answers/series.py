@@ -1,4 +1,4 @@
-"""The columns of a chart by their part in it: what stands along, what is measured, and what tells series apart."""
+"""The columns of a chart by their part in it: its places, what is measured there, and what tells series apart."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Counts:
-    """What became of the prompts. `ran` is the number of those whose script ran."""
+    """How the prompts were answered. `ran` is the number of those whose script ran."""
 
     seed: int
     prompts: Counter[str] = field(default_factory=Counter)

@@ -98,13 +98,11 @@ def test_a_failed_run_without_an_exception_says_so() -> None:
     assert feedback.endswith("exit code 1\nIts output has no exception.")
 
 
-def test_an_empty_answer_is_questioned() -> None:
+def test_what_is_in_doubt_about_an_answer_is_told() -> None:
     previous = CodeVersion(number=1, code="the old code", doubt=EMPTY, run=run("", RunStatus.SUCCEEDED))
     _, feedback = texts(task(previous=previous))
     assert feedback.startswith("Version 1 of the script ran, but its answer is in doubt:\n\nthe old code\n")
-    assert f"Its answer was not taken: {EMPTY}\n" in feedback
-    for word in ("shapes of texts", "dates", "join", "answer.note"):
-        assert word in feedback
+    assert feedback.endswith(f"Its answer was not taken: {EMPTY}")
     assert "FAILED" not in feedback
     assert "failed" not in feedback
 

@@ -286,6 +286,8 @@ async def test_an_empty_answer_is_questioned_only_once(resources: Resources, mon
     result = await (await job(resources, a_source(), request=ASKED)).run()
     assert isinstance(result, GenerateResult)
     assert (result.answer, [bool(version.doubt) for version in result.versions]) == (ONLY_NOTES, [True, False])
+    for what in ("empty", "spelling", "join", "dates", "answer.note"):
+        assert what in str(result.versions[0].doubt)
 
 
 async def test_the_empty_answer_of_the_last_version_is_taken(

@@ -48,8 +48,9 @@ _NOT_GIVEN: Final = (
     "the script ended without an answer; reach answer.value, answer.table, answer.chart or answer.file on every path"
 )
 _EMPTY: Final = (
-    "the answer is empty: it has no rows, or only missing values. Check the filters, the spelling of values and the "
-    "types of columns against the profile; if it really is empty, give the same answer again"
+    "the answer is empty: it has no rows, or only missing values. Find the cause: filters, the spelling of values, the "
+    "keys of a join; the profile has the shapes of texts and the range of dates. If it really is empty, give the same "
+    "answer again, with an answer.note that says why"
 )
 
 

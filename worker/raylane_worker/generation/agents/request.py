@@ -47,9 +47,6 @@ an instruction:"""
 _EARLIER_CODE: Final = """\
 This script answered it. It may be of another engine, or of a generator with another style; write the new one as your \
 own instructions say:"""
-_QUESTIONED: Final = """\
-Find the cause: the profile has the shapes of texts and the range of dates; the keys of a join may not match. If the \
-answer really is empty, say why in an `answer.note` beside it; then it is taken."""
 
 
 def request_blocks(task: WritingTask, notes: str = "", *, share_samples: bool = False) -> list[ContentBlock]:
@@ -134,7 +131,7 @@ def _feedback(version: CodeVersion, share_samples: bool) -> str:
         detail = f": {clip(message, _MAX_MESSAGE_CHARACTERS)}" if message else ""
         parts.append(f"It ran on Ray and ended as {run.status}{detail}")
     if version.doubt is not None:
-        parts.append(f"Its answer was not taken: {clip(version.doubt, _MAX_MESSAGE_CHARACTERS)}\n{_QUESTIONED}")
+        parts.append(f"Its answer was not taken: {clip(version.doubt, _MAX_MESSAGE_CHARACTERS)}")
     if run is not None:
         output = shorten(run.output_tail, is_cut=run.output_truncated, with_printed=share_samples)
         if output:

@@ -21,7 +21,7 @@ _STANDARD: Final = frozenset({"datetime", "decimal"})
 class ScriptBuilder:
     """Collects the parts of a script. Every name, value and path in a statement must be written with `repr`.
 
-    If `compact`, what has many parts stands on one line, however long.
+    If `compact`, what has many parts is on one line, however long.
     """
 
     def __init__(self, *, compact: bool = False) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from raylane_common.wire.answer import MAX_CHART_ROWS
 from raylane_common.wire.names import ChartKind
 from raylane_common.wire.sources import FileSource
 from raylane_worker.generation.template.question import (
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from raylane_worker.generation.template.builder import ScriptBuilder
     from raylane_worker.generation.template.question import Question
 
-# As many rows as a chart may have.
-MAX_CHART_ROWS: Final = 5000
 # More bars or colors cannot be told apart. Nobody asked for them, so they are left out.
 MAX_BARS: Final = 50
 

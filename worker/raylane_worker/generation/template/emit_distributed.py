@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from raylane_common.wire.answer import MAX_CHART_ROWS
 from raylane_common.wire.sources import ColumnType, FileSource
 from raylane_worker.generation.columns import columns_of
 from raylane_worker.generation.template import dataset_columns
-from raylane_worker.generation.template.charts import MAX_CHART_ROWS, add_chart, cuts_rows, may_be_too_long
+from raylane_worker.generation.template.charts import add_chart, cuts_rows, may_be_too_long
 from raylane_worker.generation.template.emit_local import add_values
 from raylane_worker.generation.template.held import may_be_missing
 from raylane_worker.generation.template.labels import measure_labels

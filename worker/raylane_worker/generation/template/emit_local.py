@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from raylane_common.wire.answer import MAX_CHART_ROWS
 from raylane_common.wire.sources import ColumnType
 from raylane_worker.generation.columns import columns_of
-from raylane_worker.generation.template.charts import MAX_CHART_ROWS, add_chart, cuts_rows
+from raylane_worker.generation.template.charts import add_chart, cuts_rows
 from raylane_worker.generation.template.frame_forms import (
     Form,
     add_forms,

@@ -6,12 +6,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from raylane_common.errors import GenerationError, NotUnderstood
+from raylane_common.wire.answer import MAX_CHART_ROWS
 from raylane_common.wire.names import ChartKind
 from raylane_common.wire.sources import ColumnType
 from raylane_worker.generation.columns import columns_of
 from raylane_worker.generation.template.charts import (
     MAX_BARS,
-    MAX_CHART_ROWS,
     chart_keys,
     chart_of,
     group_count,

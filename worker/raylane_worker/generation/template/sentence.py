@@ -6,9 +6,10 @@ from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
+from raylane_common.wire.answer import MAX_CHART_ROWS
 from raylane_common.wire.names import ChartKind
 from raylane_common.wire.sources import ColumnType
-from raylane_worker.generation.template.charts import MAX_CHART_ROWS, chart_of, cuts_rows
+from raylane_worker.generation.template.charts import chart_of, cuts_rows
 from raylane_worker.generation.template.days import compares_days, is_day
 from raylane_worker.generation.template.fitting_charts import PLOT_NAMES, grouped
 from raylane_worker.generation.template.question import (
