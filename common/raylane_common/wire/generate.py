@@ -65,7 +65,7 @@ class Predecessor(BaseModel):
     code: Code
     sources_used: tuple[AnySource, ...] = Field(min_length=1, description="The snapshot that the code reads")
     interpreted_as: str = ""
-    columns: tuple[AnswerColumn, ...] = Field(default=(), description="The columns of the answer's tables")
+    columns: tuple[AnswerColumn, ...] = Field(default=(), description="The columns of the answer's first table")
 
 
 class GenerateRequest(BaseRequest):

@@ -47,26 +47,26 @@ def cells(values: Any, cell_type: CellType | None = None) -> list[JsonValue]:  #
     return _texts(values.cast(pa.string()))
 
 
-def _is_text(kind: Any) -> bool:
+def _is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
-def _is_bytes(kind: Any) -> bool:
+def _is_bytes(kind: pa.DataType) -> bool:
     is_ = pa.types
     return bool(is_.is_binary(kind) or is_.is_large_binary(kind) or is_.is_fixed_size_binary(kind))
 
 
-def _is_list(kind: Any) -> bool:
+def _is_list(kind: pa.DataType) -> bool:
     is_ = pa.types
     return bool(is_.is_list(kind) or is_.is_large_list(kind) or is_.is_fixed_size_list(kind))
 
 
-def _plain(values: Any) -> list[JsonValue]:
+def _plain(values: pa.Array) -> list[JsonValue]:
     found: list[JsonValue] = values.to_pylist()
     return found
 
 
-def _texts(values: Any) -> list[JsonValue]:
+def _texts(values: pa.Array) -> list[JsonValue]:
     try:
         return _plain(values)
     except UnicodeDecodeError:  # Parquet does not say which bytes a text has
@@ -74,7 +74,7 @@ def _texts(values: Any) -> list[JsonValue]:
         return [None if one is None else one.decode("utf-8", "replace") for one in raw]
 
 
-def _integers(values: Any) -> list[JsonValue]:
+def _integers(values: pa.Array) -> list[JsonValue]:
     return [one if one is None or abs(one) <= _SAFE_INTEGER else str(one) for one in map(_whole, values.to_pylist())]
 
 
@@ -82,13 +82,13 @@ def _whole(value: Any) -> int | None:
     return None if value is None else int(value)
 
 
-def _decimals(values: Any) -> list[JsonValue]:
+def _decimals(values: pa.Array) -> list[JsonValue]:
     if values.type.scale <= 0:
         return _integers(values)
     return [None if one is None else format(one, "f") for one in values.to_pylist()]
 
 
-def _numbers(values: Any) -> list[JsonValue]:
+def _numbers(values: pa.Array) -> list[JsonValue]:
     return [None if one is None else _number(float(one)) for one in values.to_pylist()]
 
 
@@ -98,7 +98,7 @@ def _number(value: float) -> JsonValue:
     return None if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
-def _dates(values: Any) -> list[JsonValue]:
+def _dates(values: pa.Array) -> list[JsonValue]:
     days = values.cast(pa.date32()).view(pa.int32()).to_pylist()
     return [None if one is None else _day(one) for one in days]
 
@@ -112,7 +112,7 @@ def _day(days: int) -> str:
     return f"{year:04d}{found:-%m-%d}" if 1 <= year <= 9999 else f"{year:+07d}{found:-%m-%d}"
 
 
-def _times(values: Any) -> list[JsonValue]:
+def _times(values: pa.Array) -> list[JsonValue]:
     per_s = _PER_S[values.type.unit]
     counts = values.view(pa.int32() if values.type.bit_width == 32 else pa.int64()).to_pylist()
     return [None if one is None else _clock(one // per_s, one % per_s, per_s) for one in counts]
@@ -127,14 +127,14 @@ def _clock(seconds: int, rest: int, per_s: int) -> str:
     return f"{text}.{nanoseconds:09d}" if nanoseconds % 1000 else f"{text}.{nanoseconds // 1000:06d}"
 
 
-def _timestamps(values: Any) -> list[JsonValue]:
+def _timestamps(values: pa.Array) -> list[JsonValue]:
     per_s = _PER_S[values.type.unit]
     utc = values.view(pa.int64()).to_pylist()
     shifts = [None] * len(utc) if values.type.tz is None else _shifts(values, per_s)
     return [None if one is None else _moment(one, shift, per_s) for one, shift in zip(utc, shifts, strict=True)]
 
 
-def _shifts(values: Any, per_s: int) -> list[int | None]:
+def _shifts(values: pa.Array, per_s: int) -> list[int | None]:
     """Returns by how many seconds the clocks of the zone are ahead. An unknown zone is UTC, the same moment."""
     try:
         local = pc.local_timestamp(values)
@@ -156,16 +156,16 @@ def _offset(seconds: int) -> str:
     return f"{text}:{rest:02d}" if rest else text
 
 
-def _durations(values: Any) -> list[JsonValue]:
+def _durations(values: pa.Array) -> list[JsonValue]:
     per_s = _PER_S[values.type.unit]
     return [None if one is None else one / per_s for one in values.view(pa.int64()).to_pylist()]
 
 
-def _bytes(values: Any) -> list[JsonValue]:
+def _bytes(values: pa.Array) -> list[JsonValue]:
     return [None if one is None else base64.b64encode(one).decode() for one in values.to_pylist()]
 
 
-def _structs(values: Any) -> list[JsonValue]:
+def _structs(values: pa.Array) -> list[JsonValue]:
     fields = [(field.name, cells(column)) for field, column in zip(values.type, values.flatten(), strict=True)]
     return [
         {name: column[index] for name, column in fields} if is_valid else None
@@ -173,12 +173,12 @@ def _structs(values: Any) -> list[JsonValue]:
     ]
 
 
-def _lists(values: Any) -> list[JsonValue]:
+def _lists(values: pa.Array) -> list[JsonValue]:
     inner = iter(cells(values.flatten()))
     return [None if size is None else list(islice(inner, size)) for size in pc.list_value_length(values).to_pylist()]
 
 
-def _maps(values: Any) -> list[JsonValue]:
+def _maps(values: pa.Array) -> list[JsonValue]:
     entries = values.cast(pa.list_(pa.struct([("key", values.type.key_type), ("value", values.type.item_type)])))
     return list(map(_object, _lists(entries)))
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from raylane_common.wire.answer import AnswerColumn, AnswerTable
 
+    _Maker = Callable[[Sequence[JsonValue], str], pa.Array]
+
 # What a column says that cannot have the type that fits its cells, such as a date in the year 12024.
 _NO_SUCH_VALUE: Final = (pa.ArrowException, ValueError, TypeError, OverflowError, DecimalException)
 _UNIT: Final = re.compile(r"\w+\[(s|ms|us|ns)(?:, tz=(.+))?\]")
@@ -40,7 +42,7 @@ def parquet_bytes(table: AnswerTable) -> bytes:
     return file.getvalue()
 
 
-def _array(cells: Sequence[JsonValue], column: AnswerColumn) -> Any:  # pyarrow has no types
+def _array(cells: Sequence[JsonValue], column: AnswerColumn) -> pa.Array:
     for make in _MAKERS.get(column.type, ()):
         try:
             return make(cells, column.native_type)
@@ -49,41 +51,41 @@ def _array(cells: Sequence[JsonValue], column: AnswerColumn) -> Any:  # pyarrow 
     return pa.array([None if cell is None else exact(cell) for cell in cells], pa.string())
 
 
-def _each(cells: Sequence[JsonValue], convert: Callable[[Any], object], kind: Any = None) -> Any:
+def _each(cells: Sequence[JsonValue], convert: Callable[[Any], object], kind: pa.DataType | None = None) -> pa.Array:
     return pa.array([None if cell is None else convert(cell) for cell in cells], kind)
 
 
-def _integers(cells: Sequence[JsonValue], native_type: str) -> Any:
+def _integers(cells: Sequence[JsonValue], native_type: str) -> pa.Array:
     kind = native_type if re.fullmatch(r"u?int\d+", native_type) else "int64"
     return _each(cells, int, pa.type_for_alias(kind))
 
 
-def _long_integers(cells: Sequence[JsonValue], _: str) -> Any:
+def _long_integers(cells: Sequence[JsonValue], _: str) -> pa.Array:
     return _each(cells, lambda cell: Decimal(str(cell)), pa.decimal128(38, 0))
 
 
-def _numbers(cells: Sequence[JsonValue], native_type: str) -> Any:
+def _numbers(cells: Sequence[JsonValue], native_type: str) -> pa.Array:
     return _each(cells, float, pa.float32() if native_type == "float" else pa.float64())
 
 
-def _decimals(cells: Sequence[JsonValue], native_type: str) -> Any:
+def _decimals(cells: Sequence[JsonValue], native_type: str) -> pa.Array:
     found = _DECIMAL.fullmatch(native_type)
     return _each(cells, Decimal, pa.decimal128(int(found[1]), int(found[2])) if found else None)
 
 
-def _booleans(cells: Sequence[JsonValue], _: str) -> Any:
+def _booleans(cells: Sequence[JsonValue], _: str) -> pa.Array:
     return _each(cells, lambda cell: cell, pa.bool_())
 
 
-def _texts(cells: Sequence[JsonValue]) -> Any:
+def _texts(cells: Sequence[JsonValue]) -> pa.Array:
     return _each(cells, str, pa.string())
 
 
-def _dates(cells: Sequence[JsonValue], _: str) -> Any:
+def _dates(cells: Sequence[JsonValue], _: str) -> pa.Array:
     return _texts(cells).cast(pa.date32())
 
 
-def _times(cells: Sequence[JsonValue], native_type: str) -> Any:
+def _times(cells: Sequence[JsonValue], native_type: str) -> pa.Array:
     unit, _ = _unit_and_zone(native_type)
     kind = pa.time32(unit) if unit in ("s", "ms") else pa.time64(unit)
     width = pa.int32() if kind.bit_width == 32 else pa.int64()
@@ -101,21 +103,23 @@ def _count(text: str, per_s: int) -> int:
     return count
 
 
-def _timestamps(cells: Sequence[JsonValue], native_type: str) -> Any:
+def _timestamps(cells: Sequence[JsonValue], native_type: str) -> pa.Array:
     unit, zone = _unit_and_zone(native_type)
     return _texts(cells).cast(pa.timestamp(unit, zone))
 
 
-def _finer(make: Callable[[Sequence[JsonValue], str], Any], name: str) -> Callable[[Sequence[JsonValue], str], Any]:
+def _finer(
+    make: Callable[[Sequence[JsonValue], str], pa.Array], name: str
+) -> Callable[[Sequence[JsonValue], str], pa.Array]:
     return lambda cells, _: make(cells, f"{name}[ns]")
 
 
-def _durations(cells: Sequence[JsonValue], native_type: str) -> Any:
+def _durations(cells: Sequence[JsonValue], native_type: str) -> pa.Array:
     unit, _ = _unit_and_zone(native_type)
     return _each(cells, lambda cell: round(float(cell) * _PER_S[unit]), pa.int64()).view(pa.duration(unit))
 
 
-def _binary(cells: Sequence[JsonValue], _: str) -> Any:
+def _binary(cells: Sequence[JsonValue], _: str) -> pa.Array:
     return _each(cells, lambda cell: base64.b64decode(cell, validate=True), pa.binary())
 
 
@@ -124,7 +128,7 @@ def _unit_and_zone(native_type: str) -> tuple[str, str | None]:
     return (found[1], found[2]) if found else (_DEFAULT_UNIT, None)
 
 
-_MAKERS: Final[dict[CellType, tuple[Callable[[Sequence[JsonValue], str], Any], ...]]] = {
+_MAKERS: Final[dict[CellType, tuple[_Maker, ...]]] = {
     CellType.INTEGER: (_integers, _long_integers),
     CellType.NUMBER: (_numbers,),
     CellType.DECIMAL: (_decimals,),

@@ -15,7 +15,7 @@ T = TypeVar("T")
 async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Runs the function in a thread and returns its result. If this task is cancelled, the function ends first.
 
-    Otherwise it would go on with a file that its caller has closed, whose number may be that of another file by then.
+    Otherwise it would still use a file that its caller has closed, whose number may be that of another file by then.
     """
     running = asyncio.ensure_future(asyncio.to_thread(function, *args, **kwargs))
     cancelled: asyncio.CancelledError | None = None

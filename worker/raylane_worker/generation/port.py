@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from raylane_common.wire.generate import CodeVersion, Engine, Predecessor, Usage
+    from raylane_common.wire.generate import CodeVersion, Predecessor, Usage
+    from raylane_common.wire.names import Engine
     from raylane_common.wire.sources import Source
 
 

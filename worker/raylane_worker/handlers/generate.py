@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
     from raylane_common.wire.answer import Answer
-    from raylane_common.wire.generate import Engine, GenerateRequest, Usage
+    from raylane_common.wire.generate import GenerateRequest, Usage
+    from raylane_common.wire.names import Engine
     from raylane_common.wire.sources import AnySource, Source
     from raylane_worker.context import JobContext
     from raylane_worker.generation.port import Generator

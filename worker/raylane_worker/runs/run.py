@@ -51,10 +51,10 @@ _MESSAGE_CHARACTERS: Final = 2000
 class RunOrder:
     """Code to run as `main.py`, and what it needs.
 
-    `number` distinguishes the runs of one job. `generated` says that a generator wrote the code, which then runs with
-    the rule of docs/decisions/0025 for missing values; a user's code runs as Ray runs it. `small` selects Ray Data's
-    settings for small sources, for the engine `distributed`. `files` are text files for the directory of the code, by
-    path. If the code uses the kit, that is added, and `described`, the files that describe the sources to it.
+    `number` distinguishes the runs of one job. `generated` says that a generator wrote the code: the kit starts it, and
+    pandas code gets columns of NumPy (docs/decisions/0025); a user's code runs as Ray runs it. `small` selects Ray
+    Data's settings for small sources, for the engine `distributed`. `files` are text files for the directory of the
+    code, by path. If the code uses the kit, that is added, and `described`, the files that describe the sources to it.
     `env_vars` are added to the run's environment. `pip` lists requirements that Ray installs for the run. `num_cpus`
     and `memory_bytes` are reserved for the script itself; None means the setting.
     """

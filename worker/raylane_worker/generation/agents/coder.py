@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from strands import tool
 
-from raylane_common.wire.generate import Engine
+from raylane_common.wire.names import Engine
 from raylane_worker.generation.agents.agent import make_agent
 from raylane_worker.generation.agents.briefing import clip, describe_source, load_prompt
 from raylane_worker.generation.checks.cluster import MISSING_PACKAGES
