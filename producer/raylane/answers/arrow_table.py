@@ -108,9 +108,7 @@ def _timestamps(cells: Sequence[JsonValue], native_type: str) -> pa.Array:
     return _texts(cells).cast(pa.timestamp(unit, zone))
 
 
-def _finer(
-    make: Callable[[Sequence[JsonValue], str], pa.Array], name: str
-) -> Callable[[Sequence[JsonValue], str], pa.Array]:
+def _finer(make: _Maker, name: str) -> _Maker:
     return lambda cells, _: make(cells, f"{name}[ns]")
 
 
