@@ -1,4 +1,4 @@
-"""Makes what a follow-up must know of the job that it continues."""
+"""Makes what a follow-up must know of the job that it continues. See docs/decisions/0042."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Reads a follow-up: a prompt that changes parts of an earlier question, such as "now only 2024" or "by city".
 
-A prompt that is a whole question of its own is one. See docs/decisions/0026.
+A prompt that is a whole question of its own is one. See docs/decisions/0042.
 """
 
 from __future__ import annotations
