@@ -76,7 +76,7 @@ def kit(
 ) -> Iterator[Any]:
     """Yields the package `raylane_run`, which reads these sources, and is importable by that name."""
     package = importlib.import_module(_PACKAGE)
-    of_sources = importlib.import_module(f"{_PACKAGE}.sources")
+    of_sources, of_types = (importlib.import_module(f"{_PACKAGE}.{name}") for name in ("sources", "held_types"))
     with TemporaryDirectory() as made:
         directory = Path(made)
         place(directory, objects)
@@ -88,6 +88,7 @@ def kit(
             with mock.patch.object(of_sources, "PATH", path):
                 yield package
         finally:
+            of_types.forget()
             del sys.modules[LAUNCHER]
 
 

@@ -13,6 +13,7 @@ from raylane_worker.generation.template.generator import write
 from raylane_worker.generation.verify import verify
 from tests.fuzz.template.fuzz import fuzz
 from tests.helpers import profiles
+from tests.helpers.answers import table
 from tests.helpers.kit import kit, run_script
 from tests.helpers.typed_rows import rows
 from tests.integration.hand_cases import BUCKET, ZONES, Case, hand_cases
@@ -60,6 +61,26 @@ def test_a_number_can_be_copied_from_an_answer_into_a_condition(written: str) ->
     [count] = ran_locally([Case("numbers.csv", data, f"count where y = {shown(one, CellType.NUMBER)}", None)])
     assert count.answer is not None
     assert rows(count.answer) == [[1]]
+
+
+@pytest.mark.parametrize("condition", ["{} is missing", "n = 3"])
+def test_a_column_without_values_has_the_type_that_it_has_in_the_source(condition: str) -> None:
+    data = b"n,ok,text,big,day,at\n1,true,a,12345678901234567,2024-01-31,10:30\n2,,,,,\n"
+    names = ("ok", "text", "big", "day", "at")
+    prompts = [
+        f"{form.format(name)} where {condition.format(name)}" for name in names for form in ("rows", "count by {}")
+    ]
+    found = ran_locally([Case("gaps.csv", data, prompt, None) for prompt in prompts])
+    types = {column.name: column.type for ran in found if ran.answer for column in table(ran.answer).columns}
+    assert types == {
+        "n": "integer",
+        "ok": "boolean",
+        "text": "string",
+        "big": "integer",
+        "day": "date",
+        "at": "time",
+        "rows": "integer",
+    }
 
 
 @pytest.mark.chaos

@@ -10,7 +10,8 @@ import pyarrow as pa
 
 from .answer_columns import Column, Rows, joined, object_column, unique_names
 from .answer_objects import object_type
-from .cells import cell_type, plain
+from .cells import cell_type, has_plain, plain
+from .held_types import held_type
 
 _DAY_S = 86_400
 
@@ -47,6 +48,8 @@ def _levels(index: Any) -> list[tuple[str, Any]]:
 
 def _column(name: str, series: Any) -> Column:
     kind = series.dtype
+    if (column := _without_values(name, series)) is not None:
+        return column
     if isinstance(kind, pd.CategoricalDtype):
         return _categories(name, series)
     if isinstance(kind, np.dtype) and kind.kind in "biufMm":
@@ -57,6 +60,22 @@ def _column(name: str, series: Any) -> Column:
     if has_arrow and not isinstance(kind, pd.PeriodDtype | pd.IntervalDtype):
         return _extension_column(name, series)
     return object_column(name, series.astype(object).to_numpy())
+
+
+def _without_values(name: str, series: Any) -> Column | None:
+    """Returns a column that has no values, with the type that it had in its source.
+
+    Missing objects do not say what they could be, and pandas makes floats of them when it groups by them.
+    """
+    kind = held_type(name)
+    if kind is None or series.dtype not in ("object", "float64") or not has_plain(kind) or series.notna().any():
+        return None
+
+    def array(start: int, stop: int) -> pa.Array:
+        return plain(pa.nulls(stop - start, kind))
+
+    plain_kind = array(0, 0).type
+    return Column(name, cell_type(plain_kind), plain_kind, array)
 
 
 def _numpy_column(name: str, values: Any) -> Column:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from .held_types import remember
 from .sources import LOCAL, FileSource, load_sources
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def _frame(source: FileSource | Table) -> pd.DataFrame:
     with ThreadPoolExecutor(1) as thread:
         rows = [thread.submit(rows_of)]
         from .frames import to_frame
+    remember(rows[0].result().schema)
     return to_frame(rows.pop().result())
 
 
