@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, cast
 
@@ -55,9 +56,13 @@ class Collected:
     async def write_answer(self, *items: object) -> None:
         await self.write("answer.json", json.dumps({"items": items}).encode())
 
-    async def answer(self, uri: str | None = "") -> Answer | None:
+    async def answer(self, uri: str | None = "", *, started_at_ms: int | None = None) -> Answer | None:
         run = Run(
-            submission_id=RUN, status=RunStatus.SUCCEEDED, endpoint="private", output_uri=self.uri if uri == "" else uri
+            submission_id=RUN,
+            status=RunStatus.SUCCEEDED,
+            endpoint="private",
+            output_uri=self.uri if uri == "" else uri,
+            started_at_ms=started_at_ms,
         )
         return await collect_answer(run, self._ctx)
 
@@ -125,6 +130,15 @@ async def test_an_answer_that_is_too_large_is_not_read(run: Collected) -> None:
 
     with pytest.raises(InvalidAnswer, match="it has 4,194,305 bytes; at most 4,194,304 are allowed"):
         await run.answer()
+
+
+async def test_an_answer_of_an_earlier_job_with_the_same_id_is_not_that_of_this_run(run: Collected) -> None:
+    await run.write_answer({"type": "value", "name": "v", "value": 1, "value_type": "integer"})
+    now_ms, minute_ms = int(time.time() * 1000), 60_000
+
+    assert await run.answer(started_at_ms=now_ms + 15 * minute_ms) is None
+    # The clocks of S3 and of the cluster may differ.
+    assert await run.answer(started_at_ms=now_ms + 5 * minute_ms) is not None
 
 
 async def test_an_empty_object_is_no_answer(run: Collected) -> None:

@@ -85,6 +85,11 @@ def test_a_right_answer_is_read() -> None:
         (json.dumps({"notes": ["n"] * 1001}).encode(), "notes has 1,001 entries"),
         (json.dumps({"items": [VALUE] * 1001}).encode(), "items has 1,001 entries"),
         (b" " * (MAX_BYTES + 1), "more than 4 MiB"),
+        (
+            b'{"items": [{"type": "value", "name": "v", "value_type": "nested", "value": [%s]}]}'
+            % b",".join([b"9e15"] * 250_000),
+            "its numbers take more than 4 MiB in full",
+        ),
         (b'{"items": [' + b"0," * 1_000_000 + b"0]}", "items has 1,000,001 entries"),
     ],
     ids=lambda one: repr(one)[:40],

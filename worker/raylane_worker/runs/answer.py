@@ -25,6 +25,8 @@ logger = get_logger("raylane.worker")
 
 # Checking more takes longer than other jobs should wait for the event loop.
 _BYTES_ON_THE_LOOP: Final = 16 * 1024
+# The clocks of S3 and of the cluster may differ by this much. A record, with the id of its run, is kept for longer.
+_CLOCKS_DIFFER_MS: Final = 10 * 60 * 1000
 
 
 async def collect_answer(run: Run, ctx: JobContext) -> Answer | None:
@@ -36,19 +38,22 @@ async def collect_answer(run: Run, ctx: JobContext) -> Answer | None:
     if run.output_uri is None:
         return None
     try:
-        return await _collect(run.output_uri, ctx)
+        return await _collect(run, run.output_uri, ctx)
     except StorageError as error:
         # The run has succeeded, so a job that starts over would run its code again.
         error.outside_job = True
         raise
 
 
-async def _collect(output_uri: str, ctx: JobContext) -> Answer | None:
+async def _collect(run: Run, output_uri: str, ctx: JobContext) -> Answer | None:
     bucket, _, prefix = output_uri.removeprefix("s3://").partition("/")
     place = await _find(bucket, prefix, ctx)
     if place is None:
         return None
     bucket, outputs, found = place
+    if run.started_at_ms is not None and found.written_at_ms < run.started_at_ms - _CLOCKS_DIFFER_MS:
+        # An earlier job of the session had the same id, and its run wrote it.
+        return None
     if found.data is None:
         problem = f"it has {found.size_bytes:,} bytes; at most {MAX_BYTES:,} are allowed"
         raise InvalidAnswer(f"its {ANSWER_NAME} is not valid: {problem}", details={"problem": problem})

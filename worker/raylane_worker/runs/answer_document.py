@@ -38,6 +38,8 @@ MAX_BYTES: Final = 4 * 1024 * 1024
 """A longer document is not an answer."""
 # What a list or an object costs in memory and in Python's search for cycles, which holds up the event loop.
 _BRACKET_BYTES: Final = 32
+# How much longer records may write an answer than its document does: 9e15 is 9000000000000000.0 there.
+_MAX_GROWTH: Final = 6
 _MAX_ITEMS: Final = 1000
 _MAX_COLUMNS: Final = 5000
 _MAX_TITLE: Final = 300
@@ -68,7 +70,10 @@ def read_answer(document: bytes) -> Answer:
         if not isinstance(note, str) or len(note) > _MAX_NOTE:
             _refuse(f"note {number} is not a text of at most {_MAX_NOTE:,} characters")
     read = tuple(_item(one, f"item {number}") for number, one in enumerate(items, 1))
-    return Answer(items=read, notes=tuple(str(note) for note in notes))
+    answer = Answer(items=read, notes=tuple(str(note) for note in notes))
+    if len(document) * _MAX_GROWTH > MAX_BYTES and len(answer.model_dump_json()) > MAX_BYTES:
+        _refuse(f"its numbers take more than {MAX_BYTES // 1024**2} MiB in full")
+    return answer
 
 
 def _parsed(document: bytes) -> JsonValue:

@@ -22,9 +22,13 @@ _MAX_PAGES: Final = 10
 
 
 class SmallObject(NamedTuple):
-    """An object of `size_bytes` bytes. `data` is None if that is more than was asked for."""
+    """An object of `size_bytes` bytes, written at `written_at_ms` by the clock of S3 (epoch milliseconds).
+
+    `data` is None if it is larger than was asked for.
+    """
 
     size_bytes: int
+    written_at_ms: int
     data: bytes | None
 
 
@@ -45,7 +49,8 @@ class Outputs:
                 raise
             async with answer["Body"] as body:
                 size_bytes = answer["ContentLength"]
-                return SmallObject(size_bytes, None if size_bytes > max_bytes else await body.read())
+                data = None if size_bytes > max_bytes else await body.read()
+                return SmallObject(size_bytes, int(answer["LastModified"].timestamp() * 1000), data)
 
     async def sizes(self, prefix: str, names: Collection[str]) -> dict[str, int]:
         """Returns the size in bytes of each of the objects right below `prefix`, which ends in '/'.
