@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from raylane.producer import Producer
     from raylane_common.wire.answer import Answer, AnswerChart, AnswerTable
 
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+# Where semicolons separate lists, a spreadsheet makes a cell of each part. In Japanese, wide signs count as well.
+_FORMULA: Final = re.compile(r"(?:^|[;\t\r\n])\s*[=+@\-\uff1d\uff0b\uff20\uff0d]|^[\t\r]")
 
 
 async def export(
@@ -141,8 +143,15 @@ def _table(answer: Answer | None, number: int) -> AnswerTable:
 
 def _has_formulas(table: AnswerTable) -> bool:
     """Returns whether a text of the table begins like a formula. Texts of a file that was not read may as well."""
-    texts = (cell for row in table.rows for cell in row if isinstance(cell, str))
-    return table.file is not None or any(text.startswith(_FORMULA) for text in texts)
+    from raylane.answers.cells import exact
+    from raylane_common.wire.names import CellType
+
+    # A decimal below 0 is no formula, although an answer has it as a text.
+    may_be = [column.type in (CellType.STRING, CellType.NESTED) for column in table.columns]
+    cells = (cell for row in table.rows for cell, is_text in zip(row, may_be, strict=True) if is_text)
+    texts = [column.name for column in table.columns]
+    texts += (cell if isinstance(cell, str) else exact(cell) for cell in cells)
+    return table.file is not None or any(map(_FORMULA.search, texts))
 
 
 def _shown(path: Path) -> str:

@@ -22,6 +22,8 @@ from tests.unit.answers.test_answer_text import GOLDEN
 from tests.unit.producer.samples import CSV_BYTES, FAILED_RUN, GENERATED, RUN, UPLOADED
 
 if TYPE_CHECKING:
+    from pydantic import JsonValue
+
     from tests.unit.cli.conftest import Cli, ScriptedWorker
 
 ALL_KINDS = GENERATED.model_copy(update={"answer": ANSWER})
@@ -288,11 +290,26 @@ async def test_the_chart_is_opened(cli: Cli, worker: ScriptedWorker, opened: lis
     assert "no viewer opened c.png" in ran.stderr
 
 
-@pytest.mark.parametrize(("cell", "is_opened"), [("plain", True), ("=1+1", False), ("@x", False), ("1-1", True)])
+@pytest.mark.parametrize(
+    ("name", "kind", "cell", "is_opened"),
+    [
+        ("x", CellType.STRING, "plain", True),
+        ("x", CellType.STRING, "1-1", True),
+        ("x", CellType.STRING, "=1+1", False),
+        ("x", CellType.STRING, "@x", False),
+        ("x", CellType.STRING, " =1+1", False),
+        ("x", CellType.STRING, "\uff1d1+1", False),
+        ("x", CellType.STRING, "Rome;=cmd|' /C calc'!A0", False),
+        ("x", CellType.NESTED, ["a;=1+1"], False),
+        ("=1+1", CellType.STRING, "plain", False),
+        ("x", CellType.DECIMAL, "-1.50", True),
+        ("x", CellType.INTEGER, None, True),
+    ],
+)
 async def test_a_table_is_opened_unless_a_spreadsheet_would_run_it(
-    cli: Cli, worker: ScriptedWorker, opened: list[str], cell: str, is_opened: bool
+    cli: Cli, worker: ScriptedWorker, opened: list[str], name: str, kind: CellType, cell: JsonValue, is_opened: bool
 ) -> None:
-    answer = Answer(items=(table({"x": CellType.STRING}, [(cell,)]),))
+    answer = Answer(items=(table({name: kind}, [(cell,)]),))
     await generated(cli, worker, GENERATED.model_copy(update={"answer": answer}))
     ran = await cli("result", "j", "--open")
     assert len(opened) == is_opened
