@@ -57,6 +57,14 @@ def test_a_script_that_ends_well_leaves_its_answer(directory: Path) -> None:
     assert [item["value"] for item in answer_of(directory)["items"]] == [1]
 
 
+@pytest.mark.parametrize("command", [(), ("main.py",)], ids=["launcher", "script"])
+def test_a_script_whose_answer_cannot_be_written_does_not_end_well(directory: Path, command: tuple[str, ...]) -> None:
+    (directory / "file").touch()
+    ran = run(directory, COUNT, *command, RAYLANE_OUTPUT_URI=str(directory / "file" / "out"))
+    assert (ran.stdout, ran.returncode) == ("ages: 1\n", 1)
+    assert "NotADirectoryError" in ran.stderr
+
+
 def test_a_script_with_nothing_to_say_leaves_an_empty_answer(directory: Path) -> None:
     ran = run(directory, "raise SystemExit\n", RAYLANE_OUTPUT_URI=str(directory / "out"))
     assert (ran.stdout, ran.stderr, ran.returncode) == ("", "", 0)

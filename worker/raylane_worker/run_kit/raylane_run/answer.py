@@ -11,6 +11,7 @@ import json
 import os
 import re
 import sys
+import traceback
 from typing import TYPE_CHECKING, Any, Final
 
 from .printing import cell_text, line_text, show, table_text
@@ -224,8 +225,16 @@ class Answer:
         self._writes_at_exit = True
 
     def _finish_at_exit(self) -> None:
-        if not hasattr(sys, "last_type"):  # which is set if the script ends with an exception
+        if hasattr(sys, "last_type"):  # which is set if the script ends with an exception
+            return
+        try:
             self.finish()
+        except Exception:
+            # Python prints what is raised here and ends well, so the run would succeed without its answer.
+            traceback.print_exc()
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(1)
 
 
 def _size(text: str) -> int:
