@@ -139,6 +139,17 @@ async def test_a_run_is_followed_after_a_deploy_with_another_kit(
     assert harness.ray.submissions == 1
 
 
+@BOTH
+@pytest.mark.parametrize("exit_code", [-9, 137])
+async def test_a_script_that_was_killed_gets_a_hint_about_memory(
+    harness: Harness, request_: Request, exit_code: int
+) -> None:
+    harness.ray.exit_code = exit_code
+    with pytest.raises(RunFailed, match=r"ran out of memory; .*reserve more memory") as error:
+        await harness.job(request_).run()
+    assert ("--engine distributed" in error.value.message) is (request_ is QUESTION)
+
+
 async def test_a_requeued_job_has_another_run(harness: Harness) -> None:
     assert run_of(await harness.job(SCRIPT).run()) == RUN
     assert run_of(await harness.job(SCRIPT, round=1).run()) == f"{RUN}r1"

@@ -29,6 +29,7 @@ from raylane_worker.importing import import_in_thread
 from raylane_worker.run_kit import source_file
 from raylane_worker.runs.answer import collect_answer
 from raylane_worker.runs.engine import choose_engine, is_small, reserved
+from raylane_worker.runs.failed import reason
 from raylane_worker.runs.named import submission_id
 from raylane_worker.runs.run import RunOrder, may_have_started, run_to_end, stop_run
 from raylane_worker.runs.tables import registered_partitions
@@ -279,7 +280,7 @@ def _raise_if_last(version: CodeVersion, state: Checkpoint, request: GenerateReq
         raise kind(f"version {version.number} of {allowed} ran, but {version.doubt}", details=details)
     raise RunFailed(
         f"run {version.run.submission_id} failed with exit code {version.run.exit_code} "
-        f"(version {version.number} of {allowed}); its output says why",
+        f"(version {version.number} of {allowed}); {reason(version.run, state.engine)}",
         details=details,
     )
 

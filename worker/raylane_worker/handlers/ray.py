@@ -37,6 +37,7 @@ from raylane_worker.context import Handler
 from raylane_worker.run_kit import source_file
 from raylane_worker.runs.answer import collect_answer
 from raylane_worker.runs.engine import choose_engine, is_small
+from raylane_worker.runs.failed import reason
 from raylane_worker.runs.named import submission_id
 from raylane_worker.runs.run import RunOrder, run_to_end, stop_run
 from raylane_worker.runs.tables import registered_partitions
@@ -106,7 +107,7 @@ async def _submit(request: RaySubmitRequest, ctx: JobContext) -> RaySubmitResult
     run = await run_to_end(order, ctx)
     if run.status is not RunStatus.SUCCEEDED:
         raise RunFailed(
-            f"run {run.submission_id} failed with exit code {run.exit_code}; its output says why",
+            f"run {run.submission_id} failed with exit code {run.exit_code}; {reason(run)}",
             details={"run": run.model_dump(mode="json")},
         )
     return RaySubmitResult(run=run, answer=await collect_answer(run, ctx) if order.uses_kit else None)
