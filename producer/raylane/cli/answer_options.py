@@ -64,6 +64,7 @@ class AnswerOptions(ShownOptions):
             raise raylane.InvalidRequest.field("chart", "must be a file if --json prints to stdout")
         if self.chart not in (None, STDOUT) and Path(str(self.chart)).suffix.lower() not in _PICTURES:
             raise raylane.InvalidRequest.field("chart", f"{self.chart!r} must end with .svg or .png, or be -")
+        _check_place("chart", self.chart)
         for name, is_given in (("chart", self.chart is not None), ("open", self.open_file)):
             if is_given and not runs:
                 raise raylane.InvalidRequest.field(name, "needs an answer; add --run")
@@ -88,7 +89,18 @@ class ExportOptions(AnswerOptions):
         if self.parquet == STDOUT:
             raise raylane.InvalidRequest.field("parquet", "must be a file; only CSV can be printed")
         if self.files is not None and not Path(self.files).is_dir():
-            raise raylane.InvalidRequest.field("files", f"{self.files!r} is not a directory")
+            raise raylane.InvalidRequest.field("files", f"{self.files!r} is not a directory; make it first")
+        _check_place("csv", self.csv)
+        _check_place("parquet", self.parquet)
+        if self.table != 1 and not (self.csv or self.parquet or self.open_file):
+            raise raylane.InvalidRequest.field("table", "needs --csv, --parquet or --open")
+
+
+def _check_place(name: str, file: str | None) -> None:
+    """Raises `InvalidRequest` if there is no directory for the file."""
+    if file in (None, STDOUT) or (directory := Path(str(file)).parent).is_dir():
+        return
+    raise raylane.InvalidRequest.field(name, f"{str(directory)!r} is not a directory; make it first")
 
 
 SHOWN: Final = ShownOptions()

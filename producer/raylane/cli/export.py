@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -13,7 +14,7 @@ import raylane
 from raylane.cli.answer_options import STDOUT, ExportOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from raylane.cli.answer_options import AnswerOptions
     from raylane.cli.terminal import Terminal
@@ -55,9 +56,21 @@ def _write_charts(answer: Answer | None, terminal: Terminal, options: AnswerOpti
         first if number == 1 else first.with_stem(f"{first.stem}-{number}") for number in range(1, len(charts) + 1)
     ]
     for chart, path in zip(charts, paths, strict=True):
-        _write(path, _picture(chart, path))
+        with _option("chart"):
+            _write(path, _picture(chart, path))
         terminal.note(f"chart written to {_shown(path)}")
     return paths
+
+
+@contextmanager
+def _option(name: str) -> Iterator[None]:
+    """Names the option in the error of a file that cannot be written. There is no option called `to`."""
+    try:
+        yield
+    except raylane.InvalidRequest as error:
+        if error.details.get("field") != "to":
+            raise
+        raise raylane.InvalidRequest.field(name, error.message.removeprefix("to: ")) from error
 
 
 def _picture(chart: AnswerChart, path: Path) -> bytes:
@@ -79,9 +92,11 @@ async def _write_tables(
         with tempfile.TemporaryDirectory(prefix="raylane-") as directory:
             terminal.copy(await save_csv(producer, job_id, table, Path(directory) / "table.csv", terminal))
     elif options.csv is not None:
-        written.append(await save_csv(producer, job_id, table, Path(options.csv), terminal))
+        with _option("csv"):
+            written.append(await save_csv(producer, job_id, table, Path(options.csv), terminal))
     if options.parquet is not None:
-        written.append(await save_parquet(producer, job_id, table, Path(options.parquet), terminal))
+        with _option("parquet"):
+            written.append(await save_parquet(producer, job_id, table, Path(options.parquet), terminal))
     for path in written:
         terminal.note(f"table written to {_shown(path)}")
     return written
@@ -95,7 +110,8 @@ async def _save_files(
     if not answer or not answer.files:
         raise raylane.InvalidRequest.field("files", "the answer has no files")
     for file in answer.files:
-        path = await save_file(producer, job_id, file.name, directory, terminal)
+        with _option("files"):
+            path = await save_file(producer, job_id, file.name, directory, terminal)
         terminal.note(f"file written to {_shown(path)}")
 
 
