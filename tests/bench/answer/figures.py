@@ -14,6 +14,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final, Self
 
+import boto3  # type: ignore[import-untyped]  # it has no types
+from botocore.config import Config
+
 from raylane_worker.embedded import EmbeddedStack, embedded_valkey
 from tests.bench.answer import before
 from tests.bench.answer.parts import median, medians, outside_ray_s, parts, total_s
@@ -35,6 +38,7 @@ _HERE: Final = Path(__file__).parent
 _WORKER: Final = ("-P", "-c", "from raylane_worker.cli import main; main()", "run", "--log-level", "warning")
 _SMALL: Final = "average temp_max by weather"
 _LARGE: Final = "average amount by city"
+_BUCKET: Final = "bench-data"
 _START_S: Final = 60.0
 # A warm run is started, has imported everything, and leaves the cores to what is measured.
 _WARM_S: Final = 8.0
@@ -91,7 +95,7 @@ class Version:
         asker = Child(f"{name}-asker", [sys.executable, "-P", str(_HERE / "asker.py")], env=environment)
         self._asker = stack.enter_context(asker)
 
-    def upload(self, path: Path, session: str) -> Figures:
+    def upload(self, path: Path | str, session: str) -> Figures:
         return self._order({"do": "upload", "path": str(path), "session": session})
 
     def ask(self, question: str, session: str, engine: str | None) -> Figures:
@@ -130,7 +134,10 @@ class Bench:
             says: JsonValue = {"url": embedded.ray.url, "token": embedded.ray.token}
             bare = Child("bare", [sys.executable, "-m", "tests.bench.answer.bare"], says=says)
             self._bare = stack.enter_context(bare)
-            environment = embedded.settings_env() | {"RAYLANE_GENERATION__GENERATOR": "template"}
+            environment = embedded.settings_env() | {
+                "RAYLANE_GENERATION__GENERATOR": "template",
+                "RAYLANE_STORAGE__READABLE": json.dumps([_BUCKET]),
+            }
             self._environment, self._background = environment, background
             self._ours = Version("ours", environment, stack)
             self._before: Version | None = None
@@ -219,7 +226,7 @@ class Bench:
         session = case.name.replace(" ", "-")
         uploaded = self._take(
             f"upload of {case.name}",
-            lambda: self._ours.upload(data_file(self._directory, case.size_bytes), session),
+            lambda: self._ours.upload(self._on_s3(data_file(self._directory, case.size_bytes)), session),
         )
         asked = {engine: Asked() for engine in case.rounds}
         if uploaded is not None:
@@ -230,6 +237,22 @@ class Bench:
         figures: Figures = {f"{engine}_s": each.median_s for engine, each in asked.items()}
         figures |= {f"{engine}_parts": medians(each.parts) for engine, each in asked.items()}
         return figures | {"upload_s": uploaded and uploaded["took_s"], "rows": uploaded and uploaded["rows"]}
+
+    def _on_s3(self, path: Path) -> str:
+        """Puts the file on S3 and returns its URI: the server takes minutes to join the parts of a large upload."""
+        s3 = boto3.client(
+            "s3",
+            endpoint_url=self._environment["RAYLANE_AWS__ENDPOINT_URL"],
+            region_name=self._environment["RAYLANE_AWS__REGION"],
+            aws_access_key_id=self._environment["RAYLANE_AWS__ACCESS_KEY_ID"],
+            aws_secret_access_key=self._environment["RAYLANE_AWS__SECRET_ACCESS_KEY"],
+            config=Config(read_timeout=_ASK_S, retries={"max_attempts": 0}),
+        )
+        s3.create_bucket(Bucket=_BUCKET)
+        with path.open("rb") as file:
+            s3.put_object(Bucket=_BUCKET, Key=path.name, Body=file)
+        path.unlink()
+        return f"s3://{_BUCKET}/{path.name}"
 
     def _ask(self, asked: Asked, version: Version, question: str, session: str, engine: str | None) -> None:
         what = f"{question!r}, {engine or before.COMMIT}"

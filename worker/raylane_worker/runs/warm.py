@@ -14,7 +14,7 @@ import secrets
 import time
 from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NoReturn, Self
 
 from raylane_common.errors import InvalidRequest, RayError, RunNotFound, StorageError
@@ -56,9 +56,9 @@ class WarmRun:
 
     submission_id: str
     cluster: str | None
-    storage: FirstUse[Storage]
+    storage: FirstUse[Storage] = field(repr=False)
     bucket: str
-    secret: str
+    secret: str = field(repr=False)
     submitted_at_s: float
 
     @property
