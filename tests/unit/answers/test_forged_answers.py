@@ -98,7 +98,7 @@ def test_what_is_no_document_is_refused(data: bytes, problem: str) -> None:
     with pytest.raises(InvalidAnswer) as error:
         read_answer(data)
 
-    assert error.value.message.startswith("its answer.json is not valid: ")
+    assert error.value.message.startswith("the run's answer.json is not valid: ")
     assert problem in error.value.message
     assert len(error.value.message) < 400
 

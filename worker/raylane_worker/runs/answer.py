@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from raylane_common.errors import InvalidAnswer, StorageError, StorageRejected
+from raylane_common.errors import StorageError, StorageRejected
 from raylane_common.logs import get_logger
 from raylane_common.wire.answer import Answer, AnswerFile, AnswerItem, AnswerTable
-from raylane_worker.runs.answer_document import ANSWER_NAME, MAX_BYTES, read_answer
+from raylane_worker.runs.answer_document import ANSWER_NAME, MAX_BYTES, invalid_answer, read_answer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,8 +55,7 @@ async def _collect(run: Run, output_uri: str, ctx: JobContext) -> Answer | None:
         # An earlier job of the session had the same id, and its run wrote it.
         return None
     if found.data is None:
-        problem = f"it has {found.size_bytes:,} bytes; at most {MAX_BYTES:,} are allowed"
-        raise InvalidAnswer(f"its {ANSWER_NAME} is not valid: {problem}", details={"problem": problem})
+        raise invalid_answer(f"it has {found.size_bytes:,} bytes; at most {MAX_BYTES:,} are allowed")
     if len(found.data) <= _BYTES_ON_THE_LOOP:
         answer = read_answer(found.data)
     else:
@@ -92,8 +91,7 @@ def _with_files(answer: Answer, uri: str, sizes: Mapping[str, int]) -> Answer:
 
     def placed(file: AnswerFile) -> AnswerFile:
         if file.name not in sizes:
-            problem = f"it names a file that the run did not write: {file.name[:100]!r}"
-            raise InvalidAnswer(f"its {ANSWER_NAME} is not valid: {problem}", details={"problem": problem})
+            raise invalid_answer(f"it names a file that the run did not write: {file.name[:100]!r}")
         return file.model_copy(update={"s3_uri": f"{uri}{file.name}", "size_bytes": sizes[file.name]})
 
     def with_file(item: AnswerItem) -> AnswerItem:

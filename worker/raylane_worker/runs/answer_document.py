@@ -226,5 +226,10 @@ def _check_chart(chart: AnswerChart, what: str) -> None:
             _refuse(f"{what}, a {chart.kind} chart, needs numbers in {name[:100]!r}")
 
 
+def invalid_answer(problem: str) -> InvalidAnswer:
+    """Returns the error for an answer with this problem."""
+    return InvalidAnswer(f"the run's {ANSWER_NAME} is not valid: {problem}", details={"problem": problem})
+
+
 def _refuse(problem: str) -> NoReturn:
-    raise InvalidAnswer(f"its {ANSWER_NAME} is not valid: {problem}", details={"problem": problem})
+    raise invalid_answer(problem)
