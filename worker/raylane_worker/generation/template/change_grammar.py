@@ -53,7 +53,10 @@ def parse_change(cursor: NameCursor, before: Question) -> Question:
     question = before
     changed: list[str] = []
     while not cursor.at_end:
-        if cursor.take_courtesy(phrases.NOW) or (not changed and cursor.take("instead")):
+        if cursor.take_courtesy(phrases.NOW):
+            continue
+        # "instead of a" names what is replaced, so it is no courtesy.
+        if not changed and not cursor.is_next("of", skip=1) and cursor.take("instead"):
             continue
         name, question = _parse_one(cursor, question)
         if name in changed and name != "rows":

@@ -248,11 +248,15 @@ def as_plot(question: Question, kind: ChartKind, column: Column | None = None) -
     """
     columns: tuple[Column, ...] = ()
     match question.operation:
+        case TopRows() | Aggregate(top=int()):
+            refuse(
+                "the earlier question ranks rows or groups, and a chart of values shows all rows; ask a whole question"
+            )
         case Aggregate(measures=measures):
             columns = tuple(dict.fromkeys(one.column for one in measures if one.column is not None))
         case Describe(columns=columns):
             pass
-        case Plot(column=found) | TopRows(column=found):
+        case Plot(column=found):
             columns = (found,)
         case _:
             pass

@@ -118,7 +118,7 @@ OVER: Final = "over"
 
 # In a follow-up, which changes an earlier question.
 NOW: Final = (
-    "now|and now|then|and then|but|please|kindly|ok|okay|yes|no|,|show|show me|show it|give me|make it|make that"
+    "now|and now|then|and then|but|please|kindly|ok|okay|yes|no ,|,|show|show me|show it|give me|make it|make that"
     "|draw it|plot it|what about|how about|the same|the same but|do it|i want|it|use|change it to|change to|switch to"
 )
 AND: Final = "and|, and"

@@ -145,21 +145,27 @@ def _exclude(one: Condition, other: Condition) -> bool:
 
 def _range(condition: Condition) -> tuple[_Place, _Place] | None:
     """Returns the bounds of a condition on numbers, dates or times; None if it is another one."""
-    places = [_Place(0, _comparable(value)) for value in condition.values]
+    if not is_ordered(condition.column) or not condition.values:
+        return None
+    low = _Place(0, _comparable(condition.values[0], time.min))
+    # A day that times are compared with is the whole day.
+    high = _Place(0, _comparable(condition.values[-1], time.max))
     match condition.comparison:
-        case _ if not is_ordered(condition.column):
-            return None
         case Comparison.EQUAL | Comparison.BETWEEN:
-            return places[0], places[-1]
-        case Comparison.GREATER | Comparison.GREATER_EQUAL:
-            return places[0], _LAST
-        case Comparison.LESS | Comparison.LESS_EQUAL:
-            return _FIRST, places[0]
+            return low, high
+        case Comparison.GREATER:
+            return high, _LAST
+        case Comparison.GREATER_EQUAL:
+            return low, _LAST
+        case Comparison.LESS:
+            return _FIRST, low
+        case Comparison.LESS_EQUAL:
+            return _FIRST, high
         case _:
             return None
 
 
-def _comparable(value: Value) -> Value:
+def _comparable(value: Value, clock: time) -> Value:
     if isinstance(value, date) and not isinstance(value, datetime):
-        return datetime.combine(value, time())
+        return datetime.combine(value, clock)
     return value

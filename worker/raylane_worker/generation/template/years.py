@@ -32,7 +32,8 @@ def parse_years(cursor: NameCursor, question: Question, *, only: bool) -> Condit
     """
     has_year_word = cursor.take("the year|in the year|for the year|the years|in the years")
     bound = next((one for word, one in _BOUNDS if not has_year_word and cursor.take(word)), None)
-    is_range = bound is None and cursor.take("from|between")
+    is_between = bound is None and cursor.take("between")
+    is_range = is_between or (bound is None and cursor.take("from"))
     has_preposition = bound is not None or is_range or has_year_word or cursor.take("in|for")
     first = _take_year(cursor)
     if first is None:
@@ -40,10 +41,8 @@ def parse_years(cursor: NameCursor, question: Question, *, only: bool) -> Condit
             cursor.refuse()
         return None
     years = [first]
-    if bound is None and cursor.take("and" if is_range else "to|until|through"):
+    if bound is None and cursor.take("and" if is_between else "to|until|through"):
         is_range = True
-        years.append(_expect_year(cursor))
-    elif is_range and cursor.take("to|until|through"):
         years.append(_expect_year(cursor))
     else:
         while bound is None and not is_range and cursor.take(", and|,|and|or"):
