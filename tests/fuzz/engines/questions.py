@@ -44,7 +44,7 @@ def questions(draw: st.DrawFn, table: Table) -> Question:
     columns = table.source.columns
     operation = draw(_operations(columns))
     chosen = draw(st.lists(st.sampled_from(columns), max_size=2)) if draw(st.booleans()) else []
-    conditions = tuple(draw(_conditions(table, column)) for column in chosen)
+    conditions = tuple(draw(conditions_on(table, column)) for column in chosen)
     question = Question(table.source, operation, conditions)
     try:
         check_types(question)
@@ -62,7 +62,7 @@ def long_questions(draw: st.DrawFn, table: Table) -> Question:
         measures = draw(st.lists(_measure(columns), min_size=1, max_size=_MANY_MEASURES, unique=True))
         operation = replace(operation, measures=tuple(measures))
     chosen = draw(st.lists(st.sampled_from(columns), max_size=_MANY_CONDITIONS))
-    question = Question(table.source, operation, tuple(draw(_conditions(table, column)) for column in chosen))
+    question = Question(table.source, operation, tuple(draw(conditions_on(table, column)) for column in chosen))
     try:
         check_types(question)
     except RaylaneError:
@@ -116,7 +116,8 @@ def _measure(draw: st.DrawFn, columns: Sequence[Column]) -> Measure:
 
 
 @st.composite
-def _conditions(draw: st.DrawFn, table: Table, column: Column) -> Condition:
+def conditions_on(draw: st.DrawFn, table: Table, column: Column) -> Condition:
+    """Conditions on the column, with values that it has or nearly has."""
     index = [one.name for one in table.source.columns].index(column.name)
     present = [value for value in table.data.column(index).to_pylist() if value is not None]
     comparisons = [Comparison.MISSING, Comparison.PRESENT]

@@ -117,13 +117,14 @@ def tables(draw: st.DrawFn) -> Table:
     names = draw(st.lists(st.sampled_from(_NAMES), min_size=2, max_size=5, unique=True))
     types = {"csv": _OF_CSV, "table": [*_OF_HIVE], "parquet": [*_VALUES]}[kind]
     kinds = [draw(st.sampled_from(types)) for _ in names]
-    columns = {name: pa.array(draw(_cells(one, rows)), one) for name, one in zip(names, kinds, strict=True)}
+    columns = {name: pa.array(draw(cells(one, rows)), one) for name, one in zip(names, kinds, strict=True)}
     if kind == "table":
         return make_table_of_catalog(pa.table(columns))
     return make_file(pa.table(columns), kind, keeps_profile=draw(st.integers(0, 3)) > 0)
 
 
-def _cells(kind: pa.DataType, rows: int) -> st.SearchStrategy[list[Any]]:
+def cells(kind: pa.DataType, rows: int) -> st.SearchStrategy[list[Any]]:
+    """Values of a column, of which some may be missing."""
     values = st.sampled_from(_VALUES[kind])
     if kind == pa.int64():
         values = st.one_of(values, values, st.sampled_from(_LARGE_VALUES))

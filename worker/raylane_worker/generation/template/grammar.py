@@ -35,6 +35,8 @@ from raylane_worker.generation.template.question import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from raylane_common.wire.sources import Column
     from raylane_worker.generation.template.name_cursor import NameCursor
 
@@ -101,6 +103,8 @@ def _parse_operation(cursor: NameCursor, words: ChartWords) -> Operation:
     for form in (_parse_listing, _parse_missing, _parse_distinct, _parse_count):
         if (operation := form(cursor)) is not None:
             cursor.take_courtesy(phrases.TAIL)
+            if isinstance(operation, Aggregate) and cursor.take_and():
+                return Aggregate(_distinct((*operation.measures, *_parse_measures(cursor))))
             return operation
     found = _parse_top(cursor) or _parse_preview(cursor)
     if found is None and to_show and (cursor.at_end or cursor.choose(2)):
@@ -188,21 +192,30 @@ def parse_limit(cursor: NameCursor) -> int | None:
 
 
 def _parse_measures(cursor: NameCursor) -> tuple[Measure, ...]:
-    """Parses statistics of columns: `average a`, `min and max of a`, `average a and b`, `average a and max b`."""
+    """Parses statistics: `average a`, `min and max of a`, `average a and b`, `average a and number of rows`."""
     measures: list[Measure] = []
     has_more = True
     while has_more:
+        if cursor.take_noun(phrases.COUNT_ROWS):
+            measures.append(Measure(Statistic.ROWS))
+            has_more = cursor.take_and()
+            continue
         statistics = _guess_statistics(cursor) or parse_statistics(cursor)
         columns = [cursor.take_column()]
         has_more = False
         while not has_more and cursor.take_and():
             # With a column named max, "and max" may begin another statistic, or name this column.
-            has_more = _is_at_statistic(cursor) and (not cursor.is_at_column() or not cursor.choose(2))
+            is_more = _is_at_statistic(cursor) or cursor.is_next(phrases.COUNT_ROWS)
+            has_more = is_more and (not cursor.is_at_column() or not cursor.choose(2))
             if not has_more:
                 columns.append(cursor.take_column())
         measures += [Measure(statistic, column) for column in columns for statistic in statistics]
         if len(measures) > _MAX_STATISTICS:
             cursor.refuse(f"at most {_MAX_STATISTICS} statistics can be asked for at once")
+    return _distinct(measures)
+
+
+def _distinct(measures: Iterable[Measure]) -> tuple[Measure, ...]:
     return tuple(dict.fromkeys(measures))
 
 
