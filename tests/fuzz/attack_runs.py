@@ -77,6 +77,8 @@ def _stand_in_for_ray() -> dict[str, types.ModuleType]:
     frame = pd.DataFrame({"date": ["2024-01-01"] * 3, "wind": [1.0, 2.0, 3.0], "weather": ["rain", "sun", "sun"]})
     module, data = types.ModuleType("ray"), types.ModuleType("ray.data")
     vars(data).update(from_items=lambda items: _Dataset(pd.DataFrame(items)))
+    # An attack on names may be after a reader of Ray.
+    vars(data).update(read_csv=lambda *args, **options: _Dataset(frame))
     vars(data).update(aggregate=ray.data.aggregate, expressions=ray.data.expressions)
     vars(module).update(init=lambda **_: None, data=data)
     answer = types.SimpleNamespace(**{name: lambda *_, **__: None for name in ("value", "table", "note")})

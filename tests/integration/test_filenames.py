@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from pyarrow import csv, fs, parquet
 
 from raylane_common.errors import InvalidRequest
+from raylane_common.wire.names import Engine
 from raylane_common.wire.reading import Reading
 from raylane_common.wire.sources import Column, ColumnType, FileSource, PreparedCopy, TableFormat
 from raylane_worker.data.layout import original_key, prepared_key
@@ -90,8 +91,8 @@ def written(names: list[str], folder: Path) -> Iterator[tuple[int, Path, bytes]]
 
 
 def read(source: FileSource) -> list[object]:
-    """Returns the first column of what Arrow, and so Ray, reads at the location of the source."""
-    filesystem, path = fs.FileSystem.from_uri(source.location)
+    """Returns the first column of what Arrow, and so the kit, reads where the bytes of the source are."""
+    filesystem, path = fs.FileSystem.from_uri(source.readable_location)
     with filesystem.open_input_file(path) as file:
         found = parquet.read_table(file) if source.format is TableFormat.PARQUET else csv.read_csv(file)
     return list(found.column("n").to_pylist())
@@ -141,15 +142,15 @@ def test_every_name_has_locations_of_its_own_which_code_names_and_ray_opens(name
     names = [one for one in alike(name) if not REFUSED.search(one)]
     assume(names)
     sources = [source_of(one, prepared=prepared) for one in names for prepared in (False, True)]
-    assert len({source.location for source in sources}) == len(sources)
+    assert len({source.readable_location for source in sources}) == len(sources)
     for source in sources:
         uri = source.prepared.s3_uri if source.prepared else source.s3_uri
         if source.prepared:
             assert uri.partition("?")[0].endswith(".parquet"), "Ray skips all other files"
         if source.prepared or not reasons_at_sight(Path(__file__), uri, Reading(), ["n"], ["n"], 2**40):
-            assert as_ray_opens(source.location) == uri.removeprefix("s3://")
-    code = write("first 5 rows", sources[:1]).code
-    assert verify(code, sources[:1]) == []
+            assert as_ray_opens(source.readable_location) == uri.removeprefix("s3://")
+    code = write("first 5 rows", sources[:1], engine=Engine.LOCAL).code
+    assert verify(code, sources[:1], Engine.LOCAL) == []
     assert sources[0].location in [node.value for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Constant)]
 
 

@@ -99,11 +99,11 @@ async def test_reset_removes_the_session_and_no_other(redis: Redis) -> None:
     assert await store.all("b") == [csv("1.csv")]
 
 
-def test_the_location_of_an_unusual_name_is_percent_encoded_and_of_an_ordinary_one_is_not() -> None:
-    assert csv("DES=+1,2.csv").location == "s3://b/sessions/s/csv/DES=+1,2.csv"
-    odd = csv("my data 100%.csv")
-    assert odd.s3_uri == "s3://b/sessions/s/csv/my data 100%.csv"
-    assert odd.location == "s3://b/sessions/s/csv/my%20data%20100%25.csv"
+def test_code_names_the_uploaded_file_and_arrow_gets_an_encoded_location() -> None:
+    plain, odd = csv("DES=+1,2.csv"), csv("my data 100%.csv")
+    assert plain.readable_location == plain.location == "s3://b/sessions/s/csv/DES=+1,2.csv"
+    assert odd.location == odd.s3_uri == "s3://b/sessions/s/csv/my data 100%.csv"
+    assert odd.readable_location == "s3://b/sessions/s/csv/my%20data%20100%25.csv"
 
 
 async def test_sources_expire(redis: Redis) -> None:
