@@ -38,6 +38,8 @@ _HERE: Final = Path(__file__).parent
 _WORKER: Final = ("-P", "-c", "from raylane_worker.cli import main; main()", "run", "--log-level", "warning")
 _SMALL: Final = "average temp_max by weather"
 _LARGE: Final = "average amount by city"
+# The earlier version does not know this setting.
+_READABLE: Final = "RAYLANE_STORAGE__READABLE"
 _BUCKET: Final = "bench-data"
 _START_S: Final = 60.0
 # A warm run is started, has imported everything, and leaves the cores to what is measured.
@@ -136,7 +138,7 @@ class Bench:
             self._bare = stack.enter_context(bare)
             environment = embedded.settings_env() | {
                 "RAYLANE_GENERATION__GENERATOR": "template",
-                "RAYLANE_STORAGE__READABLE": json.dumps([_BUCKET]),
+                _READABLE: json.dumps([_BUCKET]),
             }
             self._environment, self._background = environment, background
             self._ours = Version("ours", environment, stack)
@@ -144,7 +146,8 @@ class Bench:
             if self._with_before:
                 # Its own Redis, because the two versions do not share one.
                 url = background.enter(embedded_valkey()).url
-                self._before = self._before_at(environment | {"RAYLANE_REDIS__URL": url}, stack)
+                known = {name: value for name, value in environment.items() if name != _READABLE}
+                self._before = self._before_at(known | {"RAYLANE_REDIS__URL": url}, stack)
             self._open = stack.pop_all()
         return self
 
