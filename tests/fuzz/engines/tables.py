@@ -120,11 +120,7 @@ def tables(draw: st.DrawFn) -> Table:
     columns = {name: pa.array(draw(cells(one, rows)), one) for name, one in zip(names, kinds, strict=True)}
     if kind == "table":
         return make_table_of_catalog(pa.table(columns))
-    made = pa.table(columns)
-    # Only files have unsigned numbers, and every upload has a profile. Without it, nothing says whether pandas holds
-    # such numbers with gaps as floats.
-    has_unsigned = pa.uint64() in made.schema.types
-    return make_file(made, kind, keeps_profile=has_unsigned or draw(st.integers(0, 3)) > 0)
+    return make_file(pa.table(columns), kind, keeps_profile=draw(st.integers(0, 3)) > 0)
 
 
 def cells(kind: pa.DataType, rows: int) -> st.SearchStrategy[list[Any]]:

@@ -65,7 +65,7 @@ def add_local(script: ScriptBuilder, name: str, question: Question, *, chart: bo
     columns = columns_of(question.source)
     match question.operation:
         case Preview(limit=limit):
-            shown = with_whole_numbers(name if limit is None else f"{name}.head({limit})", columns)
+            shown = with_whole_numbers(script, name if limit is None else f"{name}.head({limit})", columns)
             script.add(f"answer.table({shown})")
         case TopRows() as top:
             _top_rows(script, name, top, columns)
@@ -179,7 +179,7 @@ def _top_rows(script: ScriptBuilder, name: str, operation: TopRows, columns: Seq
         ascending = f", ascending={[False, *([True] * len(others))]}" if others else ", ascending=False"
     order = f".sort_values({one_or_list([ranked.name, *others])}{ascending})"
     script.add(script.chain("result = ", name, [*present, order, f".head({operation.limit})"]))
-    script.add(f"answer.table({with_whole_numbers('result', columns)})")
+    script.add(f"answer.table({with_whole_numbers(script, 'result', columns)})")
 
 
 def _describe(script: ScriptBuilder, name: str, source: Source, columns: Sequence[Column]) -> None:

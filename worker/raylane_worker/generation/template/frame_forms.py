@@ -99,11 +99,17 @@ def add_forms(script: ScriptBuilder, frame: str, source: Source, operation: Aggr
     return places
 
 
-def with_whole_numbers(frame: str, columns: Iterable[Column]) -> str:
+def with_whole_numbers(script: ScriptBuilder, frame: str, columns: Iterable[Column]) -> str:
     """Returns the code of the frame with whole numbers as such also where some are missing."""
-    names = [column.name for column in columns if is_whole(column) and may_be_missing(column) and not is_wide(column)]
-    if not names:
-        return frame
+    whole = [column for column in columns if is_whole(column) and may_be_missing(column)]
+    wide = [column.name for column in whole if is_wide(column)]
+    names = [column.name for column in whole if not is_wide(column)]
     if len(names) == 1:
-        return f'{frame}.astype({{{quoted(names[0])}: "Int64"}})'
-    return f'{frame}.astype(dict.fromkeys({listed(names)}, "Int64"))'
+        frame = f'{frame}.astype({{{quoted(names[0])}: "Int64"}})'
+    elif names:
+        frame = f'{frame}.astype(dict.fromkeys({listed(names)}, "Int64"))'
+    if not wide:
+        return frame
+    # Those that pandas holds as floats, because they are small, would look like numbers with a fraction.
+    exact = [(name, in_form(script, f"lambda rows: rows[{quoted(name)}]", Form.DECIMAL)) for name in wide]
+    return script.mapping(exact, f"{frame}.assign(**", ")")
