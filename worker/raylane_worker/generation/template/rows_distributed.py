@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -15,7 +16,7 @@ from raylane_worker.generation.template.question import Comparison
 from raylane_worker.generation.template.values import nearest_float, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from raylane_common.wire.sources import Column
     from raylane_worker.generation.template.builder import ScriptBuilder
@@ -32,17 +33,17 @@ def filter_dataset(script: ScriptBuilder, dataset: str, conditions: Sequence[Con
     # Ray 2.60 puts the expression into the name of a metric, which must be ASCII.
     if all(is_ascii(one) for one in conditions):
         script.import_names("ray.data.expressions", "col")
-        tests = _tests(script, conditions, lambda one: _expression(script, one))
+        tests = _tests(script, _OF_RAY, conditions)
         script.add(*(f"{dataset} = {dataset}.filter(expr={test})" for test in tests))
         return
     script.import_module("pyarrow.compute as pc")
-    for test in _tests(script, conditions, lambda one: _arrow(script, one)):
+    for test in _tests(script, _OF_ARROW, conditions):
         rows = f"lambda table: table.filter({test})"
         script.add(f'{dataset} = {dataset}.map_batches({rows}, batch_format="pyarrow", batch_size=None)')
 
 
-def _tests(script: ScriptBuilder, conditions: Sequence[Condition], write: Callable[[Condition], str]) -> list[str]:
-    tests = [write(one) for one in conditions]
+def _tests(script: ScriptBuilder, words: _Words, conditions: Sequence[Condition]) -> list[str]:
+    tests = [_test(script, words, one) for one in conditions]
     most = 1 if script.compact else _MAX_STATEMENTS
     return tests if len(tests) <= most else [" & ".join(f"({one})" for one in tests)]
 
@@ -52,30 +53,32 @@ def is_ascii(condition: Condition) -> bool:
     return all(text.isascii() for text in (condition.column.name, *map(str, condition.values)))
 
 
-def _expression(script: ScriptBuilder, condition: Condition) -> str:
-    column = f"col({quoted(condition.column.name)})"
+@dataclass(frozen=True)
+class _Words:
+    """How a library names a column, and the tests that no operator makes."""
+
+    column: str
+    is_present: str
+    is_in: str
+    contains: str
+    """With places for the column and the text."""
+
+
+_OF_RAY: Final = _Words("col", "is_not_null", "is_in", "{}.str.contains({})")
+_OF_ARROW: Final = _Words("pc.field", "is_valid", "isin", "pc.match_substring({}, {})")
+
+
+def _test(script: ScriptBuilder, words: _Words, condition: Condition) -> str:
+    column = f"{words.column}({quoted(condition.column.name)})"
     match condition.comparison:
         case Comparison.MISSING:
             return f"{column}.is_null()"
         case Comparison.PRESENT:
-            return f"{column}.is_not_null()"
+            return f"{column}.{words.is_present}()"
         case Comparison.CONTAINS:
-            return f"{column}.str.contains({quoted(str(condition.values[0]))})"
+            return words.contains.format(column, quoted(str(condition.values[0])))
         case _:
-            return _comparison(script, column, condition, listing="is_in")
-
-
-def _arrow(script: ScriptBuilder, condition: Condition) -> str:
-    column = f"pc.field({quoted(condition.column.name)})"
-    match condition.comparison:
-        case Comparison.MISSING:
-            return f"{column}.is_null()"
-        case Comparison.PRESENT:
-            return f"{column}.is_valid()"
-        case Comparison.CONTAINS:
-            return f"pc.match_substring({column}, {quoted(str(condition.values[0]))})"
-        case _:
-            return _comparison(script, column, condition, listing="isin")
+            return _comparison(script, column, condition, listing=words.is_in)
 
 
 def _comparison(script: ScriptBuilder, column: str, condition: Condition, *, listing: str) -> str:
