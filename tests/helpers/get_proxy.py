@@ -11,6 +11,8 @@ import aiohttp
 from aiohttp import web
 from yarl import URL
 
+from tests.helpers.faulty_s3 import s3_error, served
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
@@ -60,17 +62,8 @@ class GetProxy:
     @asynccontextmanager
     async def serve(self) -> AsyncIterator[GetProxy]:
         """Serves on a free port until the block ends."""
-        app = web.Application()
-        app.router.add_get("/{path:.*}", self._handle)
-        runner = web.AppRunner(app, shutdown_timeout=0.1)
-        async with aiohttp.ClientSession(auto_decompress=False) as self._http:
-            await runner.setup()
-            try:
-                await web.TCPSite(runner, "127.0.0.1", 0).start()
-                self.url = "http://{}:{}".format(*runner.addresses[0][:2])
-                yield self
-            finally:
-                await runner.cleanup()
+        async with aiohttp.ClientSession(auto_decompress=False) as self._http, served(self._handle) as self.url:
+            yield self
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         self.received.append(request)
@@ -82,9 +75,9 @@ class GetProxy:
             case Get.SILENT:
                 await asyncio.Event().wait()
             case Get.BUSY:
-                return _error(503, "SlowDown")
+                return s3_error(503, "SlowDown")
             case Get.EXPIRED:
-                return _error(403, "AccessDenied")
+                return s3_error(403, "AccessDenied")
             case Get.MOVED:
                 return web.Response(status=307, headers={"Location": "http://127.0.0.1:9/"})
         status, headers, body = await self._forward(request, whole=fault is Get.WHOLE)
@@ -123,8 +116,3 @@ class GetProxy:
         async with self._http.get(url, headers=headers) as answer:
             kept = {name: answer.headers[name] for name in ("ETag", "Content-Range") if name in answer.headers}
             return answer.status, kept, await answer.read()
-
-
-def _error(status: int, code: str) -> web.Response:
-    text = f"<Error><Code>{code}</Code><Message>as the test wants</Message></Error>"
-    return web.Response(status=status, text=text, content_type="application/xml")

@@ -14,6 +14,8 @@ import aiohttp
 from aiohttp import web
 from yarl import URL
 
+from tests.helpers.faulty_s3 import s3_error, served
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
@@ -63,17 +65,8 @@ class S3Proxy:
     @asynccontextmanager
     async def serve(self) -> AsyncIterator[S3Proxy]:
         """Serves on a free port until the block ends."""
-        app = web.Application(client_max_size=0)
-        app.router.add_route("*", "/{path:.*}", self._handle)
-        runner = web.AppRunner(app, shutdown_timeout=0.1)
-        async with aiohttp.ClientSession(auto_decompress=False) as self._http:
-            await runner.setup()
-            try:
-                await web.TCPSite(runner, "127.0.0.1", 0).start()
-                self.url = "http://{}:{}".format(*runner.addresses[0][:2])
-                yield self
-            finally:
-                await runner.cleanup()
+        async with aiohttp.ClientSession(auto_decompress=False) as self._http, served(self._handle) as self.url:
+            yield self
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         self.received.append(request)
@@ -92,17 +85,17 @@ class S3Proxy:
                 await request.content.read(1024)
                 return self._reset(request)
             case Fault.BUSY:
-                return _error(503, "SlowDown")
+                return s3_error(503, "SlowDown")
             case Fault.BROKEN:
-                return _error(500, "InternalError")
+                return s3_error(500, "InternalError")
             case Fault.EXPIRED:
-                return _error(403, "AccessDenied")
+                return s3_error(403, "AccessDenied")
         body = await request.read()
         if fault in (Fault.DAMAGE, Fault.DAMAGE_UNNOTICED):
             body = body[:-1] + bytes([body[-1] ^ 1])
         md5 = hashlib.md5(body).digest()
         if fault is not Fault.DAMAGE_UNNOTICED and base64.b64decode(request.headers["Content-MD5"]) != md5:
-            return _error(400, "BadDigest")
+            return s3_error(400, "BadDigest")
         if fault is Fault.LOSE:
             return web.Response(headers={"ETag": f'"{md5.hex()}"'})
         answer = await self._forward(request, body)
@@ -128,8 +121,3 @@ class S3Proxy:
         assert request.transport is not None
         request.transport.abort()
         return web.Response()
-
-
-def _error(status: int, code: str) -> web.Response:
-    text = f"<Error><Code>{code}</Code><Message>as the test wants</Message></Error>"
-    return web.Response(status=status, text=text, content_type="application/xml")
