@@ -23,9 +23,18 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.timeout(300)
 
 
-async def ask(producer: Producer, prompt: str, session_id: str, **options: object) -> JobHandle[GenerateResult]:
-    kept = {"execute": True, "keep_sources": True} | options
-    return await producer.generate(prompt, session_id=session_id, **kept)  # type: ignore[arg-type]  # a test's own
+async def ask(
+    producer: Producer,
+    prompt: str,
+    session_id: str,
+    *,
+    keep_sources: bool = True,
+    engine: Engine | None = None,
+    continues: JobHandle[GenerateResult] | str | None = None,
+) -> JobHandle[GenerateResult]:
+    return await producer.generate(
+        prompt, session_id=session_id, execute=True, keep_sources=keep_sources, engine=engine, continues=continues
+    )
 
 
 async def test_both_engines_give_the_same_table_chart_and_value(producer: Producer, weather: Path) -> None:

@@ -23,6 +23,8 @@ from tests.unit.answers.samples import ANSWER, BAR, BOXES, CHARTS, HISTOGRAM, LI
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
+    from raylane_common.wire.answer import AnswerChart
+
 GOLDEN = Path(__file__).parent / "golden"
 
 
@@ -167,16 +169,16 @@ def test_a_clipped_text_fits(text: str, columns: int) -> None:
 
 
 @pytest.mark.parametrize("drawn", [BOXES, SCATTER, chart(ChartKind.BAR, {"x": CellType.STRING}, [], x="x", y="x")])
-def test_charts_without_bars_have_no_lines(drawn: object) -> None:
-    assert bar_lines(drawn, layout(80)) == []  # type: ignore[arg-type]  # each is a chart
+def test_charts_without_bars_have_no_lines(drawn: AnswerChart) -> None:
+    assert bar_lines(drawn, layout(80)) == []
 
 
 @pytest.mark.parametrize("drawn", [BAR, LINE, PIE, HISTOGRAM])
 @pytest.mark.parametrize("width", [30, 60, 200])
-def test_bars_fit_and_have_the_length_of_their_values(drawn: object, width: int) -> None:
-    lines = bar_lines(drawn, layout(width))  # type: ignore[arg-type]  # each is a chart
+def test_bars_fit_and_have_the_length_of_their_values(drawn: AnswerChart, width: int) -> None:
+    lines = bar_lines(drawn, layout(width))
     assert all(cell_len(line) <= width for line in lines)
-    assert len(lines) in (0, 1 + len(drawn.rows))  # type: ignore[attr-defined]
+    assert len(lines) in (0, 1 + len(drawn.rows))
 
 
 @given(st.lists(st.floats(allow_nan=False) | st.none(), min_size=1, max_size=20), st.booleans())

@@ -24,6 +24,8 @@ from tests.unit.producer.samples import CSV_BYTES, FAILED_RUN, GENERATED, RUN, U
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
+    from raylane_common.errors import RaylaneError
+    from raylane_common.wire.kinds import Result
     from tests.unit.cli.conftest import Cli, ScriptedWorker
 
 ALL_KINDS = GENERATED.model_copy(update={"answer": ANSWER})
@@ -41,9 +43,9 @@ def on_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("raylane.cli.terminal._is_terminal", lambda stream: stream is sys.stdout)
 
 
-async def generated(cli: Cli, worker: ScriptedWorker, result: object = ALL_KINDS) -> None:
+async def generated(cli: Cli, worker: ScriptedWorker, result: Result | RaylaneError = ALL_KINDS) -> None:
     """Makes the job `j` with this result."""
-    worker.outcomes["generate"] = result  # type: ignore[assignment]
+    worker.outcomes["generate"] = result
     await cli("generate", "mean", "-s", "s1", "--run", "--wait", "--no-chart", "--job-id", "j")
 
 
