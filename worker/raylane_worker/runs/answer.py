@@ -67,7 +67,10 @@ async def _collect(run: Run, output_uri: str, ctx: JobContext) -> Answer | None:
 
 
 async def _find(bucket: str, prefix: str, ctx: JobContext) -> tuple[str, Outputs, SmallObject] | None:
-    """Returns the bucket that has the answer, and what is there; None if none has it."""
+    """Returns the bucket in which the answer is, the outputs of runs there, and the answer; None if there is none.
+
+    Raises a `StorageError`. An earlier bucket that refuses is left out with a warning.
+    """
     storage, key = await ctx.storage(), f"{prefix}{ANSWER_NAME}"
     outputs = storage.at(bucket).outputs
     found = await outputs.read(key, MAX_BYTES)

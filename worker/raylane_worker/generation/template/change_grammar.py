@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _Old:
-    """What a part stands instead of. None: of all that is there; nothing at all: it is added."""
+    """What a part replaces. None: all that is there; nothing at all: it is added."""
 
     columns: Sequence[Column] | None = None
     statistics: Sequence[Statistic] | None = None

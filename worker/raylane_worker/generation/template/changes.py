@@ -115,7 +115,7 @@ def with_statistics(
 ) -> Question:
     """Returns the question with other statistics: of these columns, or of its own ones if there are none.
 
-    They stand instead of the `replaced` ones, which may be none, or of all if None. Raises `NotUnderstood` if the
+    They take the place of those `replaced`, which may be none, or of all if None. Raises `NotUnderstood` if the
     question has no statistics, or none of a column.
     """
     operation = _aggregate(question.operation)

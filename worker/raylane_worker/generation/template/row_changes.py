@@ -37,8 +37,8 @@ _LAST: Final = _Place(1)
 def parse_rows(cursor: NameCursor, question: Question, *, added: bool) -> Question | None:
     """Takes a change of the rows. Returns the changed question, or None if no such change follows.
 
-    `added` says that the conditions stay that are there. Otherwise a new one stands instead of those on its column,
-    unless both are met together, as with a lower and an upper bound. If both may be meant, the cursor chooses.
+    `added` says that the present conditions stay. Otherwise a new one replaces those on its column, unless rows can
+    meet both, as with a lower and an upper bound. If both may be meant, the cursor chooses.
     """
     if cursor.take(phrases.ALL_AGAIN):
         return _without_conditions(question, question.conditions)
