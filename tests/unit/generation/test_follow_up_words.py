@@ -37,3 +37,9 @@ def test_the_last_day_of_a_range_is_a_whole_day_when_conditions_are_compared() -
     earlier = "how many rows where at between 2012-01-01 and 2012-12-31"
     with pytest.raises(AmbiguousPrompt):
         write("only where at > '2012-12-31 12:00:00'", [source], earlier=[earlier])
+
+
+def test_a_condition_that_the_earlier_question_repeats_is_kept_as_it_is() -> None:
+    earlier = "average temp_max where wind > 3 and wind > 3"
+    question = write("and where weather = rain", [WEATHER], earlier=[earlier]).question
+    assert question.endswith("where 'wind' > 3 and 'wind' > 3 and 'weather' = 'rain'")

@@ -116,7 +116,7 @@ def _with_conditions(cursor: NameCursor, question: Question, new: Sequence[Condi
             cursor.refuse(f"no row meets both conditions on {one.column.name!r}; name all its values at once")
         if added or all(_stays(cursor, one, other) for other in others):
             kept.append(one)
-    return replace(question, conditions=tuple(dict.fromkeys((*kept, *new))))
+    return replace(question, conditions=(*kept, *(one for one in new if one not in kept)))
 
 
 def _stays(cursor: NameCursor, old: Condition, new: Condition) -> bool:
