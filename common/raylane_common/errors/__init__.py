@@ -3,6 +3,11 @@
     RaylaneError                     code                          retryable
     ├── InvalidRequest               invalid_request
     ├── MissingPackage               missing_package
+    ├── AccessError
+    │   ├── Unauthenticated          unauthenticated
+    │   ├── Forbidden                forbidden
+    │   ├── TooManyRequests          too_many_requests             yes
+    │   └── RequestTooLarge          request_too_large
     ├── QueueError
     │   ├── QueueUnavailable         queue_unavailable             yes
     │   │   ├── ClusterUnsupported   cluster_unsupported
@@ -80,6 +85,13 @@
 
 from __future__ import annotations
 
+from raylane_common.errors.access import (
+    AccessError,
+    Forbidden,
+    RequestTooLarge,
+    TooManyRequests,
+    Unauthenticated,
+)
 from raylane_common.errors.base import (
     ErrorInfo,
     RaylaneError,
@@ -174,6 +186,7 @@ from raylane_common.errors.requests import (
 )
 
 __all__ = [
+    "AccessError",
     "AmbiguousColumn",
     "AmbiguousPrompt",
     "AmbiguousSource",
@@ -187,6 +200,7 @@ __all__ = [
     "DiskFull",
     "EmbeddedError",
     "ErrorInfo",
+    "Forbidden",
     "GenerationError",
     "GenerationRefused",
     "InternalError",
@@ -218,6 +232,7 @@ __all__ = [
     "RayServerError",
     "RayUnreachable",
     "RaylaneError",
+    "RequestTooLarge",
     "RunExists",
     "RunFailed",
     "RunLost",
@@ -239,7 +254,9 @@ __all__ = [
     "SubmitOutcomeUnknown",
     "TableChanged",
     "TableNotFound",
+    "TooManyRequests",
     "TypeMismatch",
+    "Unauthenticated",
     "UnknownColumn",
     "UnknownError",
     "UnknownSource",

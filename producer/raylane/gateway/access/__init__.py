@@ -1,0 +1,1 @@
+"""Who a caller of the gateway is, what the caller may do, and how often."""

@@ -1,0 +1,47 @@
+"""A caller and its rights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from raylane_common.errors import Forbidden
+
+
+class Right(StrEnum):
+    """What a caller may do."""
+
+    ASK = "ask"
+    """Enqueue and cancel jobs of its sessions, and change their sources."""
+    READ = "read"
+    """Read jobs, events, answers, sources and history of its sessions."""
+    OPERATE = "operate"
+    """See and change what belongs to no session: lanes, dead letters, settings, the cluster, jobs of all sessions."""
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Whoever sends a request. `sessions` are prefixes of the session ids that it may use; "" is a prefix of all."""
+
+    name: str
+    rights: frozenset[Right]
+    sessions: tuple[str, ...]
+
+    def may(self, right: Right, session_id: str | None) -> bool:
+        """Returns whether the caller has the right in this session. None: for what belongs to no session."""
+        if session_id is None:
+            return Right.OPERATE in self.rights
+        return right in self.rights and session_id.startswith(self.sessions)
+
+    def require(self, right: Right, session_id: str | None) -> None:
+        """Raises `Forbidden` if the caller does not have the right in this session."""
+        if self.may(right, session_id):
+            return
+        if session_id is None:
+            raise Forbidden(f"{self.name} may not do this: it needs the right {Right.OPERATE}")
+        raise Forbidden(f"{self.name} does not have the right {right} in session {session_id}")
+
+
+ANYONE: Final = Caller("anyone", frozenset(Right), ("",))
+"""The caller of a gateway without tokens, which only serves a loopback address."""

@@ -1,0 +1,54 @@
+"""What every endpoint is given: the gateway's parts, and the caller of the request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import Depends, Request
+
+from raylane.gateway.access.authentication import Authentication
+from raylane.gateway.access.caller import Caller, Right
+from raylane.producer import Producer
+from raylane_common.errors import JobNotFound
+from raylane_common.settings import Settings
+
+if TYPE_CHECKING:
+    from raylane_common.wire.jobs import JobRecord
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """The parts of one gateway."""
+
+    settings: Settings
+    producer: Producer
+    authentication: Authentication
+
+    async def job(self, caller: Caller, right: Right, job_id: str) -> JobRecord:
+        """Returns the record of a job in which the caller has the right.
+
+        Raises `JobNotFound`, also if the caller may not read the job, so that nobody learns which ids exist;
+        `Forbidden` if the caller may read it but does not have the right.
+        """
+        record = await self.producer.record(job_id)
+        if not caller.may(Right.READ, record.session_id) and not caller.may(right, record.session_id):
+            raise JobNotFound(f"there is no job {job_id}, or its record has expired", details={"job_id": job_id})
+        caller.require(right, record.session_id)
+        return record
+
+
+def _gateway_of(request: Request) -> Gateway:
+    gateway = request.app.state.gateway
+    assert isinstance(gateway, Gateway)
+    return gateway
+
+
+GatewayDep = Annotated[Gateway, Depends(_gateway_of)]
+
+
+async def _caller_of(request: Request, gateway: GatewayDep) -> Caller:
+    return await gateway.authentication.caller_of(request)
+
+
+CallerDep = Annotated[Caller, Depends(_caller_of)]

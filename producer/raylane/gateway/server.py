@@ -1,0 +1,20 @@
+"""Runs the gateway until it is told to stop."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from raylane.gateway.app import create_app
+
+if TYPE_CHECKING:
+    from raylane_common.settings import Settings
+
+
+def serve(settings: Settings) -> None:
+    """Serves HTTP at `settings.gateway.host` and `port` until SIGINT or SIGTERM."""
+    config = uvicorn.Config(
+        create_app(settings), settings.gateway.host, settings.gateway.port, log_config=None, server_header=False
+    )
+    uvicorn.Server(config).run()
