@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from raylane import Producer
+from raylane import Producer, TableSource
 from raylane_worker.embedded import guard
 from tests.acceptance.conftest import BIN
 from tests.helpers.bound import bound
@@ -41,10 +41,14 @@ async def test_dev_prints_its_addresses_takes_jobs_and_stops_on_ctrl_c(tmp_path:
         url = re.search(r"export RAYLANE_REDIS__URL=(\S+)", printed)
         assert url is not None
         assert re.search(r"S3, Glue http://127\.0\.0\.1:\d+", printed)
-        assert re.search(r"Ray +http://127\.0\.0\.1:\d+", printed)
+        assert re.search(r"Ray +http://127\.0\.0\.1:\d+  token [0-9a-f]{48}\n", printed)
         async with Producer(redis_url=url.group(1)) as producer:
             status = await (await producer.cluster.status()).result(60)
             assert status.endpoint == "private"
+            assert [source.name for source in await producer.sources("sample")] == ["seattle-weather.csv"]
+            selected = await (await producer.tables.select("sample", [("sample", "stocks")])).result(60)
+            [stocks] = [source for source in selected.sources if isinstance(source, TableSource)]
+            assert [column.name for column in stocks.columns] == ["symbol", "date", "price"]
         members = guard.members({dev.pid})
         assert len(members) > 10
         dev.send_signal(signal.SIGINT)

@@ -11,7 +11,6 @@ import shlex
 import shutil
 import sys
 from contextlib import asynccontextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
@@ -21,14 +20,14 @@ from raylane_common.settings import Settings
 from raylane_common.wire.base import Lane
 from raylane_worker.app import run
 from raylane_worker.embedded import EmbeddedStack, SilentEndpoint
+from raylane_worker.embedded.samples import SAMPLE_FILE, sample_file
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
-_CSV: Final = "seattle-weather.csv"
 _CHART: Final = "temp_max.svg"
 _ASK: Final = ("generate", "--session", "demo", "--run", "--wait")
-_UPLOAD: Final = ("upload", _CSV, "--session", "demo", "--wait")
+_UPLOAD: Final = ("upload", SAMPLE_FILE, "--session", "demo", "--wait")
 _GENERATE: Final = (*_ASK, "average temp_max by weather", "--job-id", "first", "--code", "--chart", _CHART)
 _FOLLOW_UP: Final = (*_ASK, "now only where wind > 3", "--continues", "first", "--no-chart")
 _STATUS: Final = ("ray", "status")
@@ -39,7 +38,7 @@ async def run_demo(out: Path, *, write: Callable[[str], None]) -> None:
 
     Raises `EmbeddedError` if a server does not start or a command fails.
     """
-    data = _data_directory() / _CSV
+    data = sample_file()
     write("Starting Valkey, S3 with Glue, and Ray on this machine (10 to 30 s) …")
     async with SilentEndpoint() as dead, EmbeddedStack() as stack:
         settings = _isolated(stack.settings_env(private_ray_url=dead.url))
@@ -104,11 +103,3 @@ def _isolated(env: dict[str, str]) -> Settings:
         del os.environ[name]
     os.environ.update(env)
     return Settings(_env_file=None)
-
-
-def _data_directory() -> Path:
-    # Not imported, because the package would load pandas.
-    spec = find_spec("vega_datasets")
-    if spec is None or spec.origin is None:
-        raise EmbeddedError("the demo's data is missing; pip install 'raylane[embedded]'", details={"part": "demo"})
-    return Path(spec.origin).parent / "_data"

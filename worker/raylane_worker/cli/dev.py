@@ -1,23 +1,37 @@
-"""`raylane-worker dev`: the embedded servers and a worker in one process, until Ctrl-C."""
+"""`raylane-worker dev`: the embedded servers with sample data and a worker in one process, until Ctrl-C."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from raylane import Producer
 from raylane_common.settings import load_settings
 from raylane_common.wire.base import Lane
 from raylane_worker.app import run, stop_on_signals
 from raylane_worker.embedded import EmbeddedStack
+from raylane_worker.embedded.samples import (
+    SAMPLE_DATABASE,
+    SAMPLE_FILE,
+    SAMPLE_TABLE,
+    create_sample_table,
+    sample_file,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from raylane_common.settings import Settings
+
+_SESSION: Final = "sample"
+# Reading the sample takes a second; a loaded machine gets more.
+_UPLOAD_TIMEOUT_S: Final = 120
+
 
 async def run_dev(directory: Path | None, *, write: Callable[[str], None]) -> None:
-    """Starts the servers, writes their addresses, and works until SIGINT or SIGTERM.
+    """Starts the servers, loads the sample data, writes what to type, and works until SIGINT or SIGTERM.
 
     Keeps data and logs in `directory` if it is given. Raises `EmbeddedError` if a server does not start, and
     `InvalidRequest` if the settings of this machine conflict with those of the servers.
@@ -31,8 +45,38 @@ async def run_dev(directory: Path | None, *, write: Callable[[str], None]) -> No
         settings = load_settings()
         write(f"  Redis    {stack.valkey.url}")
         write(f"  S3, Glue {stack.moto.url}")
-        write(f"  Ray      {env['RAYLANE_RAY__PRIVATE_URL']}")
-        write(f"In another terminal:\n  export RAYLANE_REDIS__URL={stack.valkey.url}")
-        write("  raylane run FILE.csv 'how many rows' --session me\nCtrl-C stops everything.")
-        await run(settings, list(Lane), ready=asyncio.Event(), stop=stop)
+        write(f"  Ray      {env['RAYLANE_RAY__PRIVATE_URL']}  token {env['RAYLANE_RAY__TOKEN']}")
+        ready = asyncio.Event()
+        working = asyncio.create_task(run(settings, list(Lane), ready=ready, stop=stop))
+        greeting = asyncio.create_task(_greet(settings, stack.valkey.url, ready, write))
+        try:
+            await asyncio.wait({working, greeting}, return_when=asyncio.FIRST_COMPLETED)
+            if greeting.done():
+                greeting.result()
+            await working
+        finally:
+            stop.set()
+            greeting.cancel()
+            await asyncio.gather(working, greeting, return_exceptions=True)
     write("Everything has stopped.")
+
+
+async def _greet(settings: Settings, redis_url: str, ready: asyncio.Event, write: Callable[[str], None]) -> None:
+    await ready.wait()
+    await _load_samples(settings)
+    write(f"Session {_SESSION} has {SAMPLE_FILE}, and the catalog has the table {SAMPLE_DATABASE}.{SAMPLE_TABLE}.")
+    write(f"In another terminal:\n  export RAYLANE_REDIS__URL={redis_url} RAYLANE_SESSION={_SESSION}")
+    write("  raylane generate 'average temp_max by weather' --run --wait --keep-sources")
+    write(f"  raylane tables select {SAMPLE_DATABASE}.{SAMPLE_TABLE} --wait")
+    write(f"  raylane generate 'average price by symbol in {SAMPLE_TABLE}' --run --wait")
+    write("  raylane run YOUR-FILE.csv 'how many rows'")
+    write("Ctrl-C stops everything.")
+
+
+async def _load_samples(settings: Settings) -> None:
+    # A data directory of an earlier run has the sources of the session, but S3 and the catalog begin empty.
+    async with Producer(settings) as producer:
+        await producer.reset(_SESSION)
+        upload = await producer.upload(await asyncio.to_thread(sample_file), session_id=_SESSION)
+        await upload.result(timeout_s=_UPLOAD_TIMEOUT_S)
+    await create_sample_table(settings)
