@@ -10,7 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # two cores busy, because tests wait more than they compute.
 PYTEST := $(BIN)/python -m pytest -n 4 --dist loadgroup
 
-.PHONY: demo test test-fast test-busy chaos chaos-short fuzz corpus corpus-public check bench-answer bench-queue bench-ray bench-upload soak clean
+.PHONY: demo docs test test-fast test-busy chaos chaos-short fuzz corpus corpus-public check bench-answer bench-queue bench-ray bench-upload soak clean
 
 demo: .venv/.stamp
 	@$(BIN)/raylane-worker demo --out build/demo
@@ -63,6 +63,11 @@ check: .venv/.stamp
 	$(BIN)/lint-imports
 	$(BIN)/deptry .
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
+	$(BIN)/zensical build --clean --strict
+
+# The documentation as a site, below build/site.
+docs: .venv/.stamp
+	$(BIN)/zensical build --clean --strict
 
 bench-answer: .venv/.stamp
 	$(BIN)/python -m tests.bench.answer

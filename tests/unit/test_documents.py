@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -30,3 +31,10 @@ def test_every_link_of_a_page_leads_somewhere(page: str) -> None:
 def test_the_way_of_a_job_is_on_the_page_of_the_architecture() -> None:
     page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
     assert len(FILE.findall(page)) > 15
+
+
+def test_every_page_is_in_the_navigation_of_the_site() -> None:
+    with (ROOT / "zensical.toml").open("rb") as file:
+        navigation = repr(tomllib.load(file)["project"]["nav"])
+    missing = [page.name for page in (ROOT / "docs").glob("*.md") if f"'{page.name}'" not in navigation]
+    assert not missing

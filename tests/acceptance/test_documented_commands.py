@@ -1,0 +1,76 @@
+"""Every command in a `console` block of the documentation runs, and prints what the page shows."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from tests.acceptance.conftest import TIMEOUT_S
+from tests.acceptance.documented_world import job_id, prepared
+from tests.helpers.bound import bound
+from tests.helpers.documented import assert_shows, steps
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tests.acceptance.conftest import System
+
+ROOT: Final = Path(__file__).parents[2]
+_PAGES: Final = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTED: Final = [page.relative_to(ROOT).as_posix() for page in _PAGES if steps(page)]
+# How they begin, and why.
+NOT_RUN: Final = {
+    "make demo": "test_demo.py runs it",
+    "make test": "that is this run",
+    "raylane-worker dev": "test_dev.py runs it",
+    "pip install": "it would change this machine",
+    "docker ": "it needs a Docker engine",
+    "kubectl ": "it needs a cluster",
+    "raylane settings set ray.": "the other tests share this worker",
+    "raylane dead show": "test_08_the_operators_view.py has a dead letter",
+    "raylane dead requeue JOB": "test_08_the_operators_view.py has a dead letter",
+    "raylane retry": "test_07_cancel_and_requeue.py has a cancelled job",
+}
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("name", DOCUMENTED)
+async def test_the_commands_of_a_page_print_what_it_shows(name: str, system: System, tmp_path: Path) -> None:
+    page = ROOT / name
+    replaced = {
+        r"redis://127\.0\.0\.1:6379/0": system.env["RAYLANE_REDIS__URL"],
+        r"\bJOB\b": job_id(page),
+    }
+    async with prepared(system, page, tmp_path) as env:
+        for step in steps(page):
+            if reason := next((why for begin, why in NOT_RUN.items() if step.command.startswith(begin)), None):
+                print(f"not run: {step.command} ({reason})")
+                continue
+            command = step.command
+            for pattern, value in replaced.items():
+                command = re.sub(pattern, value, command)
+            code, printed = await _run(command, tmp_path, env)
+            assert code == 0, f"$ {command}\n{printed}"
+            if step.shown:
+                assert_shows(step.shown, printed)
+
+
+async def _run(command: str, directory: Path, env: Mapping[str, str]) -> tuple[int | None, str]:
+    """Runs the command in a shell. What it exports is there for the next command."""
+    kept = directory / ".environment"
+    script = f"[ -f {kept} ] && . {kept}\n{command}\ncode=$?\nexport -p > {kept}\nexit $code"
+    process = await asyncio.create_subprocess_exec(
+        *bound("/bin/bash", "-c", script),
+        cwd=directory,
+        env=dict(env),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    printed, _ = await asyncio.wait_for(process.communicate(), TIMEOUT_S)
+    return process.returncode, printed.decode()
