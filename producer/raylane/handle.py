@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from raylane import arguments
-from raylane_common.errors import InternalError
+from raylane_common.errors import InternalError, InvalidRequest
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -16,20 +16,31 @@ if TYPE_CHECKING:
 ResultT_co = TypeVar("ResultT_co", covariant=True)
 
 
-class JobHandle(Generic[ResultT_co]):
+class AnyHandle(Generic[ResultT_co]):
+    """What the handles of `raylane` and `raylane.sync` have in common: the id of a job, and the class of its result."""
+
+    def __init__(self, job_id: str, result_type: type[ResultT_co]) -> None:
+        """`result_type` is the class of the result that the job returns if it succeeds."""
+        self.id: str = job_id
+        self._result_type = result_type
+
+    def __repr__(self) -> str:
+        return f"JobHandle({self.id!r})"
+
+
+class JobHandle(AnyHandle[ResultT_co]):
     """One job.
 
     Every method raises `JobNotFound` if its record has expired, and `QueueUnavailable` if Redis does not answer.
     """
 
-    def __init__(self, queue: JobQueue, job_id: str, result_type: type[ResultT_co]) -> None:
-        """`Producer` makes handles. `result_type` is the class of the result that the job returns if it succeeds."""
+    def __init__(
+        self, queue: JobQueue, job_id: str, result_type: type[ResultT_co], *, is_claimed: bool = False
+    ) -> None:
+        """`Producer` makes handles. `is_claimed` says that a caller has named the class, and may be wrong."""
+        super().__init__(job_id, result_type)
         self._queue = queue
-        self._result_type = result_type
-        self.id = job_id
-
-    def __repr__(self) -> str:
-        return f"JobHandle({self.id!r})"
+        self._is_claimed = is_claimed
 
     async def result(self, timeout_s: float | None = None) -> ResultT_co:
         """Returns the job's result once the job has succeeded.
@@ -43,13 +54,13 @@ class JobHandle(Generic[ResultT_co]):
             print(result.code)
         """
         found = await self._queue.result(self.id, timeout_s)
-        if not isinstance(found, self._result_type):
-            raise InternalError(
-                f"job {self.id} returned a {type(found).__name__} instead of a {self._result_type.__name__}; "
-                "check that the producer and the workers have the same version of Raylane",
-                details={"job_id": self.id},
-            )
-        return found
+        if isinstance(found, self._result_type):
+            return found
+        other = f"job {self.id} returned a {type(found).__name__} instead of a {self._result_type.__name__}"
+        if self._is_claimed:
+            raise InvalidRequest.field("result_type", other)
+        hint = "check that the producer and the workers have the same version of Raylane"
+        raise InternalError(f"{other}; {hint}", details={"job_id": self.id})
 
     async def wait(self, timeout_s: float | None = None) -> JobRecord:
         """Returns the record once the job has ended, even if it failed. Raises `WaitTimeout` after `timeout_s` seconds.

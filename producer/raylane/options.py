@@ -8,7 +8,7 @@ from dataclasses import KW_ONLY, dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypedDict, TypeVar
 
 from raylane import arguments
-from raylane.handle import JobHandle
+from raylane.handle import AnyHandle, JobHandle
 from raylane_common import checks
 from raylane_common.errors import InvalidRequest, invalid_requests
 from raylane_common.limits import MAX_STAGED_BYTES
@@ -37,7 +37,7 @@ class JobOptions(TypedDict, total=False):
     """The idempotency key: an id that is used again with the same request makes no second job; with another request it
     raises `JobIdTaken`."""
 
-    after: Iterable[str | NewJob | JobHandle[object]] | None
+    after: Iterable[str | NewJob | AnyHandle[object]] | None
     """The jobs that must succeed first: up to 100 ids, handles or new jobs. If one of them fails or is cancelled, this
     job fails with `DependencyFailed`."""
 

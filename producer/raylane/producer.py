@@ -12,6 +12,7 @@ from raylane.backend import RedisBackend
 from raylane.cluster import ClusterActions
 from raylane.follow_up import predecessor
 from raylane.history import HistoryEntry
+from raylane.job_actions import JobActions
 from raylane.operator import OperatorActions
 from raylane.options import Enqueuer, GivenFile, in_place_request
 from raylane.rerun import rerun_request
@@ -26,19 +27,16 @@ from raylane_common.wire.generate import Engine, GenerateRequest, GenerateResult
 from raylane_common.wire.upload import PreviewResult, PurgeRequest, PurgeResult, UploadResult
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import AsyncIterator, Callable, Iterable
-    from pathlib import Path
+    from collections.abc import Callable, Iterable
     from types import TracebackType
-    from typing import IO, Unpack
+    from typing import Unpack
 
-    from raylane.handle import JobHandle
+    from raylane.handle import AnyHandle, JobHandle
     from raylane.options import JobOptions
     from raylane.transfer.content import Data
-    from raylane.transfer.progress import DownloadProgress, UploadProgress
+    from raylane.transfer.progress import UploadProgress
     from raylane_common.settings import RedisSettings
-    from raylane_common.wire.jobs import Attempt, Enqueued, JobEvent, JobRecord, JobStatus, NewJob
-    from raylane_common.wire.kinds import Result
+    from raylane_common.wire.jobs import Enqueued, NewJob
     from raylane_common.wire.reading import ReadingOptions
     from raylane_common.wire.sources import AnySource
 
@@ -46,7 +44,7 @@ if TYPE_CHECKING:
 _ON_S3: Final = "s3://"
 
 
-class Producer:
+class Producer(JobActions):
     """Enqueues jobs and reads their records: `async with Producer() as producer`.
 
     `tables` has the actions on the catalog, `cluster` on the Ray cluster, `operator` on the whole queue, and `settings`
@@ -78,14 +76,13 @@ class Producer:
         if backend is None:
             backend = RedisBackend.connect(_redis_settings(settings, redis_url))
         self._backend = checks.instance("backend", RedisBackend, backend, "; pass RedisBackend(client)")
-        self._queue = self._backend.queue
         self._sources = self._backend.sources
-        self._jobs = Enqueuer(self._queue)
-        self._uploader = Uploader(self._queue, self._jobs, settings)
-        self._downloader = Downloader(self._queue, self._jobs, settings)
+        self._jobs = Enqueuer(self._backend.queue)
+        self._uploader = Uploader(self._backend.queue, self._jobs, settings)
+        super().__init__(self._backend.queue, Downloader(self._backend.queue, self._jobs, settings))
         self.tables = TableActions(self._jobs)
         self.cluster = ClusterActions(self._jobs)
-        self.operator = OperatorActions(self._queue, self._backend.overview)
+        self.operator = OperatorActions(self._backend.queue, self._backend.overview)
         self.settings = SettingsActions(self._backend.settings, settings)
 
     async def __aenter__(self) -> Self:
@@ -198,7 +195,7 @@ class Producer:
         keep_sources: bool = False,
         engine: Engine | str | None = None,
         chart: bool = True,
-        continues: JobHandle[GenerateResult] | str | None = None,
+        continues: AnyHandle[GenerateResult] | str | None = None,
         **options: Unpack[JobOptions],
     ) -> JobHandle[GenerateResult]:
         """Writes code that answers a prompt from the sources of a session, and runs it on Ray if `execute` is set.
@@ -261,130 +258,6 @@ class Producer:
             refused = [outcome for outcome in await producer.enqueue_many([upload, question]) if outcome.error]
         """
         return await self._queue.enqueue_many(arguments.new_jobs(jobs))
-
-    @overload
-    async def download(
-        self,
-        job_id: str,
-        name: str,
-        to: str | os.PathLike[str],
-        *,
-        progress: Callable[[DownloadProgress], None] | None = None,
-    ) -> Path: ...
-
-    @overload
-    async def download(
-        self, job_id: str, name: str, to: IO[bytes], *, progress: Callable[[DownloadProgress], None] | None = None
-    ) -> None: ...
-
-    async def download(
-        self,
-        job_id: str,
-        name: str,
-        to: str | os.PathLike[str] | IO[bytes],
-        *,
-        progress: Callable[[DownloadProgress], None] | None = None,
-    ) -> Path | None:
-        """Downloads a file of a job's answer from S3, and returns its path.
-
-        `name` is that of the file in the answer: one that the run wrote with `answer.file`, or the Parquet file with
-        all rows of a long table (`file.name` of the table). `to` is a path, a directory, which gets the file under its
-        own name, or a file that is open for bytes; then None is returned. `progress` is called with what was written
-        so far, many times a second.
-
-        A broken connection is continued. A file at the path is replaced when the new one is complete; an error, also a
-        killed process, leaves it as it was, and nothing beside it. What an open file has got before an error stays.
-
-        Raises `JobNotFound` if there is no such job, or its record has expired; the job's own error if it failed;
-        `WaitTimeout` if it has not ended, or no worker signs the address; `InvalidRequest` if the answer has no such
-        file, or `to` cannot be written; `AnswerFileGone` if the file was deleted from S3 or replaced since; `DiskFull`;
-        `StorageUnavailable` or `StorageRejected` if S3 does not give it.
-
-        Example:
-            job = await producer.generate("rows where amount > 5", session_id="ada", execute=True)
-            result = await job.result(timeout_s=300)
-            for file in result.answer.files:
-                print(await producer.download(job.id, file.name, "."))
-        """
-        job_id, name = arguments.job_id(job_id), checks.utf_8("name", name)
-        return await self._downloader.download(job_id, name, to, progress)
-
-    async def cancel(self, job_id: str) -> JobStatus:
-        """Cancels a waiting or running job, and stops its run on Ray.
-
-        Returns `cancelled`, or `running` while its worker stops it; call `wait` to wait for that. A job that has ended
-        does not change, and its status is returned. Raises `JobNotFound`.
-
-        Example:
-            job = await producer.generate("sum of amount", session_id="ada", execute=True)
-            status = await producer.cancel(job.id)
-            print(status)
-        """
-        return await self._queue.cancel(arguments.job_id(job_id))
-
-    async def requeue(self, job_id: str) -> None:
-        """Puts a failed or cancelled job back into the queue, with its full number of attempts and without its events.
-
-        A dead letter continues where it stopped; any other job starts over with the sources that it had read. Raises
-        `JobNotFound`. Raises `JobNotRequeued` if the job has not failed or been cancelled, if a job that it comes after
-        has, if another job holds its unique key, or if it is an upload whose bytes are gone (only dead letters keep
-        them).
-
-        Example:
-            for letter in await producer.operator.dead_letters(code="storage_unavailable"):
-                await producer.requeue(letter.id)
-            print(await producer.operator.dead_letters())
-        """
-        await self._queue.requeue(arguments.job_id(job_id))
-
-    async def attempts(self, job_id: str) -> list[Attempt]:
-        """Returns the job's attempts that did not succeed, oldest first. Raises `JobNotFound`."""
-        return await self._queue.attempts(arguments.job_id(job_id))
-
-    async def record(self, job_id: str) -> JobRecord:
-        """Returns the job's record: its status, progress, result and error as they are now. Raises `JobNotFound`.
-
-        Example:
-            job = await producer.generate("sum of amount", session_id="ada")
-            record = await producer.record(job.id)
-            print(record.status, record.progress)
-        """
-        return await self._queue.record(arguments.job_id(job_id))
-
-    async def wait(self, job_id: str, timeout_s: float | None = None) -> JobRecord:
-        """Returns the job's record once the job has ended, even if it failed.
-
-        Waits at most `timeout_s` seconds, or without limit if None. Raises `WaitTimeout` if the job has not ended by
-        then (the job continues), and `JobNotFound`.
-
-        Example:
-            job = await producer.generate("sum of amount", session_id="ada")
-            record = await producer.wait(job.id, timeout_s=300)
-            print(record.status, record.error)
-        """
-        return await self._queue.wait(arguments.job_id(job_id), timeout_s)
-
-    async def result(self, job_id: str, timeout_s: float | None = None) -> Result:
-        """Returns the job's result once the job has succeeded. Raises the job's own error, and what `wait` raises.
-
-        Example:
-            job = await producer.generate("sum of amount", session_id="ada")
-            result = await producer.result(job.id, timeout_s=300)
-            print(result.type)
-        """
-        return await self._queue.result(arguments.job_id(job_id), timeout_s)
-
-    def follow(self, job_id: str, *, after: str = "0") -> AsyncIterator[JobEvent]:
-        """Yields the job's events up to the one that ends it. Raises `JobNotFound`.
-
-        `after` is the `id` of the last event seen, to continue after a disconnect; "0" yields all events.
-
-        Example:
-            job = await producer.generate("sum of amount", session_id="ada")
-            async for event in producer.follow(job.id):
-                print(event.id, event.status or event.progress or event.text or event.line)
-        """
-        return self._queue.follow(arguments.job_id(job_id), after=arguments.event_id(after))
 
     async def sources(self, session_id: str) -> list[AnySource]:
         """Returns the session's present sources, sorted by type and name; an empty list for an unknown session.

@@ -15,6 +15,7 @@ import raylane
 import raylane.ray
 from raylane.cluster import ClusterActions
 from raylane.handle import JobHandle
+from raylane.job_actions import JobActions
 from raylane.operator import OperatorActions
 from raylane.options import new_job, new_upload
 from raylane.producer import Producer
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     from raylane_common.wire.kinds import Result
 
 SHOWN: Final = (
-    *(Producer, JobHandle, TableActions, ClusterActions, OperatorActions, SettingsActions),
+    *(Producer, JobActions, JobHandle, TableActions, ClusterActions, OperatorActions, SettingsActions),
     *(new_job, new_upload),
 )
 # What a service calls daily.
