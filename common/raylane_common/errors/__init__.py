@@ -8,6 +8,11 @@
     │   ├── Forbidden                forbidden
     │   ├── TooManyRequests          too_many_requests             yes
     │   └── RequestTooLarge          request_too_large
+    ├── HttpError
+    │   ├── NotFound                 not_found
+    │   ├── MethodNotAllowed         method_not_allowed
+    │   ├── NotAcceptable            not_acceptable
+    │   └── UnsupportedMediaType     unsupported_media_type
     ├── QueueError
     │   ├── QueueUnavailable         queue_unavailable             yes
     │   │   ├── ClusterUnsupported   cluster_unsupported
@@ -168,6 +173,13 @@ from raylane_common.errors.generation import (
     UnknownSource,
     VerificationFailed,
 )
+from raylane_common.errors.http import (
+    HttpError,
+    MethodNotAllowed,
+    NotAcceptable,
+    NotFound,
+    UnsupportedMediaType,
+)
 from raylane_common.errors.queue import (
     ClusterUnsupported,
     JobIdTaken,
@@ -203,6 +215,7 @@ __all__ = [
     "Forbidden",
     "GenerationError",
     "GenerationRefused",
+    "HttpError",
     "InternalError",
     "InvalidAnswer",
     "InvalidFile",
@@ -215,6 +228,7 @@ __all__ = [
     "JobNotRequeued",
     "JobTimeout",
     "LeaseLost",
+    "MethodNotAllowed",
     "MissingPackage",
     "ModelMisconfigured",
     "ModelUnavailable",
@@ -222,6 +236,8 @@ __all__ = [
     "NoAnswer",
     "NoCode",
     "NoSources",
+    "NotAcceptable",
+    "NotFound",
     "NotUnderstood",
     "QueueError",
     "QueueUnavailable",
@@ -261,6 +277,7 @@ __all__ = [
     "UnknownError",
     "UnknownSource",
     "UnsupportedFormat",
+    "UnsupportedMediaType",
     "VerificationFailed",
     "WaitTimeout",
     "WorkerLost",

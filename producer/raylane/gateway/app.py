@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from importlib import import_module
-from pkgutil import iter_modules
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from fastapi import FastAPI
 
 import raylane
-from raylane.gateway import original, routes
 from raylane.gateway.access.authentication import Authentication
 from raylane.gateway.context import Gateway
-from raylane.gateway.problems import answer_error
+from raylane.gateway.inclusion import routers
+from raylane.gateway.openapi import EVERYWHERE, describe
+from raylane.gateway.problems import answer_errors
 from raylane.producer import Producer
-from raylane_common.errors import RaylaneError
 from raylane_common.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+_DESCRIPTION: Final = """\
+Asynchronous jobs that turn data and a sentence into an answer that was computed on Ray.
+
+Enqueue a job, follow its events, and read its answer in the format that you accept. Errors are problem documents
+(RFC 9457) with a stable `code`. Times are epoch milliseconds."""
 
 
 def create_app(settings: Settings | None = None, *, producer: Producer | None = None) -> FastAPI:
@@ -34,17 +38,29 @@ def create_app(settings: Settings | None = None, *, producer: Producer | None = 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         if producer is not None:
-            app.state.gateway = Gateway(settings, producer, authentication)
             yield
             return
         async with Producer(settings) as own:
             app.state.gateway = Gateway(settings, own, authentication)
             yield
 
-    app = FastAPI(title="Raylane", version=raylane.__version__, lifespan=lifespan)
-    app.add_exception_handler(RaylaneError, answer_error)
-    # Each module of these packages has its endpoints in `router`.
-    for package in (routes, original):
-        for module in iter_modules(package.__path__):
-            app.include_router(import_module(f"{package.__name__}.{module.name}").router)
+    app = FastAPI(
+        title="Raylane",
+        version=raylane.__version__,
+        description=_DESCRIPTION,
+        lifespan=lifespan,
+        # The pages of the framework load their scripts from the network.
+        docs_url=None,
+        redoc_url=None,
+        # An upload would be sent twice.
+        redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
+    )
+    if producer is not None:
+        app.state.gateway = Gateway(settings, producer, authentication)
+    answer_errors(app)
+    app.state.routers = routers()
+    for router in app.state.routers:
+        app.include_router(router, responses=EVERYWHERE)
+    describe(app)
     return app

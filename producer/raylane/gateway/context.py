@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Depends, Request
@@ -10,7 +11,7 @@ from fastapi import Depends, Request
 from raylane.gateway.access.authentication import Authentication
 from raylane.gateway.access.caller import Caller, Right
 from raylane.producer import Producer
-from raylane_common.errors import JobNotFound
+from raylane_common.redis.queue.events import job_not_found
 from raylane_common.settings import Settings
 
 if TYPE_CHECKING:
@@ -24,16 +25,18 @@ class Gateway:
     settings: Settings
     producer: Producer
     authentication: Authentication
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the server is told to stop: whatever waits for a job ends then, so that its client can come again."""
 
     async def job(self, caller: Caller, right: Right, job_id: str) -> JobRecord:
         """Returns the record of a job in which the caller has the right.
 
-        Raises `JobNotFound`, also if the caller may not read the job, so that nobody learns which ids exist;
-        `Forbidden` if the caller may read it but does not have the right.
+        Raises `JobNotFound`, also if the caller may not read the job and in the same words, so that nobody learns which
+        ids exist; `Forbidden` if the caller may read it but does not have the right.
         """
         record = await self.producer.record(job_id)
         if not caller.may(Right.READ, record.session_id) and not caller.may(right, record.session_id):
-            raise JobNotFound(f"there is no job {job_id}, or its record has expired", details={"job_id": job_id})
+            raise job_not_found(job_id)
         caller.require(right, record.session_id)
         return record
 

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
-from fastapi.responses import JSONResponse
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
 
+from raylane.gateway.inclusion import routes_of
 from raylane_common import errors
+from raylane_common.errors.findings import describe_finding
+from raylane_common.logs import get_logger
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
     from starlette.requests import Request
 
 MEDIA_TYPE: Final = "application/problem+json"
+
+logger = get_logger("raylane.gateway")
 
 # The most special class decides.
 _STATUS_OF: Final[dict[type[errors.RaylaneError], HTTPStatus]] = {
@@ -21,12 +31,42 @@ _STATUS_OF: Final[dict[type[errors.RaylaneError], HTTPStatus]] = {
     errors.Forbidden: HTTPStatus.FORBIDDEN,
     errors.TooManyRequests: HTTPStatus.TOO_MANY_REQUESTS,
     errors.RequestTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    errors.NotFound: HTTPStatus.NOT_FOUND,
+    errors.MethodNotAllowed: HTTPStatus.METHOD_NOT_ALLOWED,
+    errors.NotAcceptable: HTTPStatus.NOT_ACCEPTABLE,
+    errors.UnsupportedMediaType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     errors.JobNotFound: HTTPStatus.NOT_FOUND,
     errors.JobIdTaken: HTTPStatus.CONFLICT,
     errors.JobNotRequeued: HTTPStatus.CONFLICT,
+    errors.NoCode: HTTPStatus.CONFLICT,
+    errors.NoSources: HTTPStatus.CONFLICT,
+    errors.SourceReplaced: HTTPStatus.CONFLICT,
+    errors.AnswerFileGone: HTTPStatus.GONE,
     errors.QueueUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
-    errors.WaitTimeout: HTTPStatus.GATEWAY_TIMEOUT,
+    errors.StorageUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.WaitTimeout: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.StorageRejected: HTTPStatus.BAD_GATEWAY,
+    errors.DiskFull: HTTPStatus.INSUFFICIENT_STORAGE,
+    errors.MissingPackage: HTTPStatus.NOT_IMPLEMENTED,
 }
+# What a client waits that is told to come again, and not when.
+_RETRY_AFTER_S: Final = 2
+
+
+class Problem(BaseModel):
+    """What went wrong, and what to do about it. `code` is stable; see docs/errors.md for all of them."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
+
+    type: str = Field(description="urn:raylane:error: and the code", examples=["urn:raylane:error:job_not_found"])
+    title: str = Field(description="The status in words", examples=["Not Found"])
+    status: int = Field(examples=[404])
+    detail: str = Field(description="For people", examples=["there is no job 1, or its record has expired"])
+    code: str = Field(examples=["job_not_found"])
+    retryable: bool = Field(description="Whether the same request may succeed if it is sent again")
+    details: dict[str, JsonValue] = Field(
+        default_factory=dict, description="For programs, such as the `field` that is wrong"
+    )
 
 
 def status_of(error: errors.RaylaneError) -> HTTPStatus:
@@ -35,16 +75,84 @@ def status_of(error: errors.RaylaneError) -> HTTPStatus:
     return next(found, HTTPStatus.UNPROCESSABLE_ENTITY)
 
 
-async def answer_error(_request: Request, error: Exception) -> JSONResponse:
-    """Returns the problem document of an error that an endpoint raised."""
+def problem_of(error: errors.RaylaneError, status: HTTPStatus | None = None) -> Problem:
+    """Returns the problem document of an error; `status` is that of the error if None."""
+    info, status = error.info(), status or status_of(error)
+    return Problem(
+        type=f"urn:raylane:error:{info.code}",
+        title=status.phrase,
+        status=status.value,
+        detail=info.message,
+        code=info.code,
+        retryable=info.retryable,
+        details=info.details,
+    )
+
+
+def problem_response(error: errors.RaylaneError, status: HTTPStatus | None = None) -> Response:
+    """Returns the answer to a request that ended with this error; `status` is that of the error if None."""
+    problem = problem_of(error, status)
+    headers: dict[str, str] = {}
+    if error.retry_after_s is not None:
+        headers["Retry-After"] = str(math.ceil(error.retry_after_s))
+    elif problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        headers["Retry-After"] = str(_RETRY_AFTER_S)
+    if problem.status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"
+    return Response(problem.model_dump_json(), problem.status, headers, MEDIA_TYPE)
+
+
+def answer_errors(app: FastAPI) -> None:
+    """Makes the app answer every error with a problem document."""
+    app.add_exception_handler(errors.RaylaneError, _answer_error)
+    app.add_exception_handler(RequestValidationError, _answer_validation)
+    app.add_exception_handler(HTTPException, _answer_http)
+    app.add_exception_handler(Exception, _answer_bug)
+
+
+async def _answer_error(_request: Request, error: Exception) -> Response:
     assert isinstance(error, errors.RaylaneError)
-    info, status = error.info(), status_of(error)
-    body = {
-        "type": f"urn:raylane:error:{info.code}",
-        "title": status.phrase,
-        "status": status.value,
-        "detail": info.message,
-        **info.model_dump(mode="json", exclude={"message"}),
-    }
-    headers = {} if error.retry_after_s is None else {"Retry-After": str(int(error.retry_after_s + 1))}
-    return JSONResponse(body, status, headers, MEDIA_TYPE)
+    return problem_response(error)
+
+
+async def _answer_validation(_request: Request, error: Exception) -> Response:
+    """Answers for a parameter in the path, the query or a header that breaks a rule."""
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    place = [str(part) for part in first["loc"] if part not in ("path", "query", "header", "body")]
+    return problem_response(errors.InvalidRequest.field(".".join(place) or "request", describe_finding(first)))
+
+
+async def _answer_http(request: Request, error: Exception) -> Response:
+    """Answers for what the framework refuses by itself: unknown addresses and methods."""
+    assert isinstance(error, HTTPException)
+    path = request.url.path
+    match error.status_code:
+        case HTTPStatus.NOT_FOUND:
+            return problem_response(errors.NotFound(f"there is nothing at {path}"))
+        case HTTPStatus.METHOD_NOT_ALLOWED:
+            allowed = ", ".join(_methods_of(request))
+            problem = errors.MethodNotAllowed(f"{path} does not take {request.method}, but {allowed}")
+            response = problem_response(problem)
+            response.headers["Allow"] = allowed
+            return response
+        case _:
+            refused = errors.InvalidRequest(str(error.detail))
+            return problem_response(refused, HTTPStatus(error.status_code))
+
+
+async def _answer_bug(request: Request, error: Exception) -> Response:
+    """Answers for an error that nobody expected. Its text may hold what the caller must not see."""
+    logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    bug = errors.InternalError("the gateway has a bug; its log says more")
+    return problem_response(bug, HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def _methods_of(request: Request) -> list[str]:
+    """Returns all methods that the address takes. The framework names those of the first route alone."""
+    return sorted(
+        method
+        for route in routes_of(request.app)
+        if route.path_regex.fullmatch(request.url.path)
+        for method in route.methods or ()
+    )

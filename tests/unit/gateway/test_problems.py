@@ -2,22 +2,130 @@
 
 from __future__ import annotations
 
-import httpx
+from typing import TYPE_CHECKING
+from unittest.mock import patch
 
-from raylane.gateway.access.authentication import Authentication
-from raylane.gateway.app import create_app
-from raylane.gateway.context import Gateway
-from raylane.testing import MemoryProducer
-from raylane_common.settings import Settings
+import pytest
+
+from raylane_common.errors import QueueUnavailable
+
+if TYPE_CHECKING:
+    import httpx
+
+    from raylane.testing import MemoryProducer
+
+JSON = {"Content-Type": "application/json"}
 
 
-async def test_a_missing_job_is_a_problem_document() -> None:
-    settings = Settings(_env_file=None)
-    async with MemoryProducer() as producer:
-        app = create_app(settings, producer=producer)
-        app.state.gateway = Gateway(settings, producer, Authentication(settings.gateway))
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway") as client:
-            answer = await client.get("/v1/jobs/none")
+async def test_a_missing_job_is_a_problem_document(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/v1/jobs/none")
     assert answer.status_code == 404
     assert answer.headers["content-type"] == "application/problem+json"
-    assert answer.json()["code"] == "job_not_found"
+    assert answer.json() == {
+        "type": "urn:raylane:error:job_not_found",
+        "title": "Not Found",
+        "status": 404,
+        "detail": "no job none: it was never enqueued, or its record has expired",
+        "code": "job_not_found",
+        "retryable": False,
+        "details": {"job_id": "none"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        (b"", "body: must be JSON in UTF-8"),
+        (b"{", "body: must be JSON in UTF-8"),
+        (b"\xff", "body: must be JSON in UTF-8"),
+        (b'{"kind": "\xff"}', "body: must be JSON in UTF-8"),
+        (b"[" * 100_000, "body: must be JSON in UTF-8"),
+        (b'{"a":' * 100_000, "body: must be JSON in UTF-8"),
+        (b"null", "body: must be an object"),
+        (b"[]", "body: must be an object"),
+        (b'{"kind": "other"}', "body: must have one of 'generate', 'upload', 'tables', 'ray' as its 'kind'"),
+        (b'{"kind": "generate"}', "session_id: is missing"),
+        (b'{"kind": "upload", "session_id": "ada", "request": {}}', "request: must have a 'action'"),
+        (b'{"kind": "upload", "session_id": "ada", "request": 5}', "request: must be"),
+        (
+            b'{"kind": "upload", "session_id": "ada", "request": {"action": "in_place", "s3_uri": "x"}}',
+            "request.s3_uri: must look like s3://bucket/key",
+        ),
+        (
+            b'{"kind": "tables", "session_id": "ada", "request": {"action": "select", "tables": [{"table": "t"}]}}',
+            "request.tables.0.database: is missing",
+        ),
+        (b'{"kind": "generate", "session_id": "a\\u0000", "request": {"prompt": "count"}}', "session_id: must be"),
+        (b'{"kind": "generate", "session_id": "ada", "request": {"prompt": "\\ud800"}}', "body: must be JSON"),
+        (b'{"kind": "generate", "session_id": "ada", "request": {"prompt": "count"}, "x": 1}', "x: is not a known"),
+        (
+            b'{"kind": "generate", "session_id": "ada", "request": {"prompt": "count", "execute": "yes"}}',
+            "request.execute: must be true or false",
+        ),
+        (
+            b'{"kind": "generate", "session_id": "ada", "request": {"prompt": "count"}, "delay_s": NaN}',
+            "delay_s: must be",
+        ),
+        (
+            b'{"kind": "generate", "session_id": "ada", "request": {"prompt": "count"}, "delay_s": 1e999}',
+            "delay_s: must be",
+        ),
+        (
+            b'{"kind": "generate", "session_id": "ada", "request": {"prompt": "count"}, "max_attempts": '
+            + b"9" * 5000
+            + b"}",
+            "body: must be JSON in UTF-8: number out of range",
+        ),
+        (b'{"kind": "tables", "request": {"action": "select", "tables": []}}', "request.tables: must not be empty"),
+    ],
+)
+async def test_a_body_that_breaks_a_rule_is_refused_with_its_field(
+    body: bytes, detail: str, client: httpx.AsyncClient, producer: MemoryProducer
+) -> None:
+    answer = await client.post("/v1/jobs", content=body, headers=JSON)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+    assert detail in answer.json()["detail"]
+    assert producer.enqueued == []
+
+
+@pytest.mark.parametrize("headers", [{}, {"Content-Type": "text/plain"}, {"Content-Type": "multipart/form-data"}])
+async def test_a_body_of_another_type_is_refused(headers: dict[str, str], client: httpx.AsyncClient) -> None:
+    answer = await client.post("/v1/jobs", content=b"{}", headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")
+
+
+async def test_an_unknown_address_and_another_method_are_problem_documents(client: httpx.AsyncClient) -> None:
+    unknown = await client.get("/v1/job")
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "not_found")
+    other = await client.delete("/v1/jobs")
+    assert (other.status_code, other.json()["code"]) == (405, "method_not_allowed")
+    assert other.headers["allow"] == "POST"
+
+
+@pytest.mark.parametrize("job_id", ["%00", "a%00b", "%ff", "x" * 57, "é", "-a"])
+async def test_an_id_that_no_job_can_have_is_refused(job_id: str, client: httpx.AsyncClient) -> None:
+    answer = await client.get(f"/v1/jobs/{job_id}")
+    assert (answer.status_code, answer.json()["details"]) == (422, {"field": "job_id"})
+
+
+@pytest.mark.parametrize("wait_s", ["x", "-1", "nan", "1e99", "9" * 5000])
+async def test_a_parameter_that_breaks_a_rule_is_refused_with_its_name(wait_s: str, client: httpx.AsyncClient) -> None:
+    answer = await client.get("/v1/jobs/none", params={"wait_s": wait_s})
+    assert (answer.status_code, answer.json()["details"]) == (422, {"field": "wait_s"})
+
+
+async def test_a_redis_that_is_away_is_unavailable_for_now(client: httpx.AsyncClient, producer: MemoryProducer) -> None:
+    with patch.object(producer, "record", side_effect=QueueUnavailable("Redis does not answer")):
+        answer = await client.get("/v1/jobs/any")
+    assert (answer.status_code, answer.json()["code"]) == (503, "queue_unavailable")
+    assert int(answer.headers["retry-after"]) > 0
+
+
+async def test_a_bug_tells_the_caller_nothing_of_it(
+    client: httpx.AsyncClient, producer: MemoryProducer, caplog: pytest.LogCaptureFixture
+) -> None:
+    with patch.object(producer, "record", side_effect=ZeroDivisionError("secret")):
+        answer = await client.get("/v1/jobs/any")
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
+    assert "secret" not in answer.text
+    assert "ZeroDivisionError: secret" in caplog.text

@@ -1,0 +1,109 @@
+"""Bodies of requests: JSON that is checked strictly, and bytes that are passed on as they arrive.
+
+The framework reads JSON more freely than JSON is: `"yes"` for true, `"5"` for 5, and no limit on depth.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
+
+from fastapi import Request
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic_core import from_json
+from starlette.requests import ClientDisconnect
+
+from raylane_common.errors import InvalidRequest, RequestTooLarge, UnsupportedMediaType
+from raylane_common.errors.findings import describe_finding
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from pydantic import JsonValue
+    from pydantic_core import ErrorDetails
+
+BodyT = TypeVar("BodyT", bound=BaseModel)
+JSON: Final = "application/json"
+# Bodies with these types are not a file, although they may hold one.
+_FORMS: Final = ("multipart/form-data", "application/x-www-form-urlencoded")
+
+
+class JsonBody(Generic[BodyT]):
+    """A dependency that reads the body as JSON of one model: `body: Annotated[Model, Depends(JsonBody(Model))]`."""
+
+    def __init__(self, model: type[BodyT], *, optional: bool = False) -> None:
+        """With `optional`, no body is the same as `{}`."""
+        self.model = model
+        self.optional = optional
+        self._adapter: TypeAdapter[BodyT] = TypeAdapter(model)
+
+    async def __call__(self, request: Request) -> BodyT:
+        """Returns the body. Raises `UnsupportedMediaType` if it is not JSON, and `InvalidRequest`."""
+        content = await request.body()
+        if not content and self.optional:
+            content = b"{}"
+        elif (found := media_type_of(request)) != JSON:
+            raise UnsupportedMediaType(f"the body must be JSON: send Content-Type: {JSON}, not {found or 'none'}")
+        try:
+            return self._adapter.validate_json(content, strict=True)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            if first["type"] == "json_invalid":
+                raise InvalidRequest.field("body", f"must be JSON in UTF-8: {first['ctx']['error']}") from error
+            raise InvalidRequest.field(_place(first, content), describe_finding(first)) from error
+
+
+def _place(finding: ErrorDetails, content: bytes) -> str:
+    """Returns the path of the wrong field in the body. pydantic's own also names the models that it has chosen."""
+    value: JsonValue = from_json(content)
+    *outer, last = finding["loc"] or ("",)
+    names: list[str] = []
+    for part in outer:
+        if isinstance(value, dict) and part in value:
+            value = value[str(part)]
+        elif isinstance(value, list) and isinstance(part, int):
+            value = value[part]
+        else:
+            continue
+        names.append(str(part))
+    is_field = finding["type"] == "missing" or isinstance(value, list) or (isinstance(value, dict) and last in value)
+    return ".".join([*names, str(last)] if is_field else names) or "body"
+
+
+def media_type_of(request: Request) -> str:
+    """Returns the type of the body without its parameters, in lower case; '' if the request does not say it."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+async def pieces_of(request: Request, limit_bytes: int) -> AsyncIterator[bytes]:
+    """Yields the body as it arrives. A client is only read as fast as the pieces are taken.
+
+    Raises `RequestTooLarge`, `UnsupportedMediaType` for a form, and `InvalidRequest` if the client stops half way.
+    """
+    check_upload(request, limit_bytes)
+    received_bytes = 0
+    try:
+        async for piece in request.stream():
+            received_bytes += len(piece)
+            if received_bytes > limit_bytes:
+                raise _too_large(limit_bytes)
+            if piece:
+                yield piece
+    except ClientDisconnect as error:
+        raise InvalidRequest.field("body", "ended before it was complete; send it again") from error
+
+
+def check_upload(request: Request, limit_bytes: int) -> None:
+    """Raises `RequestTooLarge` and `UnsupportedMediaType` as far as the headers tell, before the body is read."""
+    if media_type_of(request) in _FORMS:
+        raise UnsupportedMediaType(
+            "the body must be the file itself, not a form: with curl, use -T FILE or --data-binary @FILE "
+            "-H 'Content-Type: application/octet-stream'"
+        )
+    length = request.headers.get("content-length", "")
+    if length.isascii() and length.isdecimal() and (len(length) > 18 or int(length) > limit_bytes):
+        raise _too_large(limit_bytes)
+
+
+def _too_large(limit_bytes: int) -> RequestTooLarge:
+    hint = "upload it in parts, or raise RAYLANE_GATEWAY__MAX_UPLOAD_BYTES"
+    return RequestTooLarge(f"the body must not exceed {limit_bytes} bytes; {hint}")
