@@ -7,7 +7,9 @@
     │   ├── Unauthenticated          unauthenticated
     │   ├── Forbidden                forbidden
     │   ├── TooManyRequests          too_many_requests             yes
-    │   └── RequestTooLarge          request_too_large
+    │   ├── RequestTooLarge          request_too_large
+    │   ├── ForeignRequest           foreign_request
+    │   └── KeysUnavailable          keys_unavailable              yes
     ├── HttpError
     │   ├── NotFound                 not_found
     │   ├── MethodNotAllowed         method_not_allowed
@@ -93,6 +95,8 @@ from __future__ import annotations
 from raylane_common.errors.access import (
     AccessError,
     Forbidden,
+    ForeignRequest,
+    KeysUnavailable,
     RequestTooLarge,
     TooManyRequests,
     Unauthenticated,
@@ -213,6 +217,7 @@ __all__ = [
     "EmbeddedError",
     "ErrorInfo",
     "Forbidden",
+    "ForeignRequest",
     "GenerationError",
     "GenerationRefused",
     "HttpError",
@@ -227,6 +232,7 @@ __all__ = [
     "JobNotFound",
     "JobNotRequeued",
     "JobTimeout",
+    "KeysUnavailable",
     "LeaseLost",
     "MethodNotAllowed",
     "MissingPackage",

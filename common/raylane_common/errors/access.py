@@ -44,3 +44,26 @@ class RequestTooLarge(AccessError):
     """
 
     code = "request_too_large"
+
+
+class ForeignRequest(AccessError):
+    """The request came through a name or a web page that the gateway does not serve.
+
+    A gateway without tokens takes requests to a loopback name (`localhost`, `127.0.0.1`) only, and no writes from pages
+    of other origins: such a page could reach it through the browser of somebody on this machine.
+
+    What to do: use `http://127.0.0.1:PORT`; name the page's origin in `RAYLANE_GATEWAY__CORS_ORIGINS`; or set
+    `RAYLANE_GATEWAY__TOKENS_FILE`, so that callers need a token.
+    """
+
+    code = "foreign_request"
+
+
+class KeysUnavailable(AccessError):
+    """The keys that sign JWTs cannot be read, so it is not known whether the token is right. Known keys still work.
+
+    What to do: send the request again; the operator checks `RAYLANE_GATEWAY__JWKS_URL`.
+    """
+
+    code = "keys_unavailable"
+    retryable_by_default = True

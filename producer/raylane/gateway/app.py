@@ -9,6 +9,7 @@ from fastapi import FastAPI
 
 import raylane
 from raylane.gateway.access.authentication import Authentication
+from raylane.gateway.access.middleware import add_access
 from raylane.gateway.context import Gateway
 from raylane.gateway.inclusion import routers
 from raylane.gateway.openapi import EVERYWHERE, describe
@@ -59,6 +60,7 @@ def create_app(settings: Settings | None = None, *, producer: Producer | None = 
     if producer is not None:
         app.state.gateway = Gateway(settings, producer, authentication)
     answer_errors(app)
+    add_access(app, settings.gateway, authentication)
     app.state.routers = routers()
     for router in app.state.routers:
         app.include_router(router, responses=EVERYWHERE)

@@ -35,6 +35,8 @@ _STATUS_OF: Final[dict[type[errors.RaylaneError], HTTPStatus]] = {
     errors.MethodNotAllowed: HTTPStatus.METHOD_NOT_ALLOWED,
     errors.NotAcceptable: HTTPStatus.NOT_ACCEPTABLE,
     errors.UnsupportedMediaType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    errors.ForeignRequest: HTTPStatus.FORBIDDEN,
+    errors.KeysUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.JobNotFound: HTTPStatus.NOT_FOUND,
     errors.JobIdTaken: HTTPStatus.CONFLICT,
     errors.JobNotRequeued: HTTPStatus.CONFLICT,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
+from raylane.gateway.access.foreign import check_listening
 from raylane.gateway.app import create_app
 
 if TYPE_CHECKING:
@@ -13,7 +14,11 @@ if TYPE_CHECKING:
 
 
 def serve(settings: Settings) -> None:
-    """Serves HTTP at `settings.gateway.host` and `port` until SIGINT or SIGTERM."""
+    """Serves HTTP at `settings.gateway.host` and `port` until SIGINT or SIGTERM.
+
+    Raises `InvalidRequest` if everybody could reach a gateway that asks for no token.
+    """
+    check_listening(settings.gateway)
     config = uvicorn.Config(
         create_app(settings), settings.gateway.host, settings.gateway.port, log_config=None, server_header=False
     )

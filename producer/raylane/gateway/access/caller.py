@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
+from raylane.gateway.access.rights import Right as Right
 from raylane_common.errors import Forbidden
 
-
-class Right(StrEnum):
-    """What a caller may do."""
-
-    ASK = "ask"
-    """Enqueue and cancel jobs of its sessions, and change their sources."""
-    READ = "read"
-    """Read jobs, events, answers, sources and history of its sessions."""
-    OPERATE = "operate"
-    """See and change what belongs to no session: lanes, dead letters, settings, the cluster, jobs of all sessions."""
+ALL_SESSIONS: Final = "*"
+"""How files and claims write the prefix of all sessions, so that an empty text never means all of them."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,143 @@
+"""What every request passes before its endpoint: who sends it, how often, and how much.
+
+The caller is known before a byte of the body is read. See docs/decisions/0044.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import HTTPConnection
+
+from raylane.gateway.access.authentication import CALLER, Authentication, bearer_token
+from raylane.gateway.access.bodies import BodyLimit
+from raylane.gateway.access.exchange import Exchange
+from raylane.gateway.access.failures import Failures
+from raylane.gateway.access.foreign import ForeignRequests
+from raylane.gateway.access.headers import SecurityHeaders
+from raylane.gateway.access.limits import Limits
+from raylane_common.errors import RaylaneError, Unauthenticated
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Collection
+
+    from starlette.applications import Starlette
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from raylane.gateway.access.caller import Caller
+    from raylane_common.settings import GatewaySettings
+
+PUBLIC_PATHS: Final = frozenset({"/", "/docs", "/health", "/livez", "/openapi.json", "/readyz", "/redoc"})
+"""Paths that tell nothing about jobs, for which nobody needs a token. Every other path needs one."""
+
+# RFC 6455, 7.4.1.
+_POLICY_VIOLATION: Final = 1008
+_METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+_REQUEST_HEADERS: Final = ("Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "Last-Event-ID")
+_ANSWER_HEADERS: Final = ("Content-Disposition", "ETag", "Link", "Location", "Retry-After")
+
+
+def add_access(
+    app: Starlette, settings: GatewaySettings, authentication: Authentication, public: Collection[str] = PUBLIC_PATHS
+) -> None:
+    """Puts everything that this room does before the app: headers, CORS, callers, limits.
+
+    `public` are the paths for which nobody needs a token.
+    """
+    layers = _layers(settings, authentication, public)
+    # The last one that is added is the first one that a request meets.
+    for layer in reversed(layers):
+        app.add_middleware(layer)
+
+
+def guarded(
+    app: ASGIApp, settings: GatewaySettings, authentication: Authentication, public: Collection[str] = ()
+) -> ASGIApp:
+    """Returns any ASGI app behind the same layers. It finds the caller with `authentication.caller_of`."""
+    for layer in reversed(_layers(settings, authentication, public)):
+        app = layer(app)
+    return app
+
+
+def _layers(
+    settings: GatewaySettings, authentication: Authentication, public: Collection[str]
+) -> list[Callable[[ASGIApp], ASGIApp]]:
+    """Returns the layers, the outermost first."""
+    cors = partial(
+        CORSMiddleware,
+        allow_origins=settings.cors_origins,
+        allow_methods=_METHODS,
+        allow_headers=_REQUEST_HEADERS,
+        expose_headers=_ANSWER_HEADERS,
+    )
+    access = partial(Access, settings=settings, authentication=authentication, public=public)
+    return [SecurityHeaders, *([cors] if settings.cors_origins else []), access]
+
+
+class Access:
+    """An ASGI middleware: lets in callers, each within its limits."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        settings: GatewaySettings,
+        authentication: Authentication,
+        public: Collection[str] = PUBLIC_PATHS,
+    ) -> None:
+        self._app = app
+        self._settings = settings
+        self._authentication = authentication
+        self._public = frozenset(public)
+        self._foreign = ForeignRequests(settings)
+        self._failures = Failures(settings.failures_per_minute)
+        self._limits = Limits(settings)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one connection. A WebSocket is refused, because nothing here checks who opens it."""
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
+            return
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        exchange = Exchange(scope, receive, send)
+        try:
+            caller = await self._caller_of(HTTPConnection(scope))
+            with self._limits.serving(caller) as is_stream:
+                exchange.before_piece = BodyLimit(scope, self._settings)
+                exchange.before_answer.append(_streams_are(is_stream))
+                await exchange.run(self._app)
+        except RaylaneError as error:
+            await exchange.refuse(error)
+
+    async def _caller_of(self, connection: HTTPConnection) -> Caller | None:
+        """Returns the caller, and leaves it for the endpoint; None for a public path. Raises `AccessError`."""
+        self._foreign.check(connection)
+        if connection.scope["path"] in self._public:
+            return None
+        if self._authentication.is_open:
+            return await self._authentication.caller_of(connection)
+        token = bearer_token(connection)
+        address = connection.client.host if connection.client else ""
+        self._failures.check(address, token)
+        try:
+            caller = await self._authentication.holder_of(token)
+        except Unauthenticated:
+            self._failures.failed(address)
+            raise
+        self._failures.accepted(address, token)
+        connection.scope[CALLER] = caller
+        return caller
+
+
+def _streams_are(is_stream: Callable[[], None]) -> Callable[[Message], Awaitable[None]]:
+    """Returns what calls `is_stream` if an answer begins that is a stream of events."""
+
+    async def look(message: Message) -> None:
+        headers = dict(message.get("headers", ()))
+        if headers.get(b"content-type", b"").startswith(b"text/event-stream"):
+            is_stream()
+
+    return look
