@@ -40,7 +40,7 @@ from raylane_common.ray.models import (
     RunStatus,
     Submission,
 )
-from raylane_common.ray.observe import RayCounters, RayObserver
+from raylane_common.ray.observe import Happening, RayCounters, RayObserver
 from raylane_common.ray.package import Package, build_package
 from raylane_common.ray.settings import RayEndpointSettings, RaySettings
 
@@ -48,6 +48,7 @@ __all__ = [
     "ClusterStatus",
     "EndpointReport",
     "EndpointState",
+    "Happening",
     "LogPiece",
     "Package",
     "RayAuth",

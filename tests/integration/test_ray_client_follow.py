@@ -24,6 +24,7 @@ from raylane_common.errors import (
 from raylane_common.ray import lifecycle, tail, transport
 from raylane_common.ray.client import RayClient
 from raylane_common.ray.models import RunStatus
+from raylane_common.ray.observe import Happening
 from raylane_common.ray.package import build_package
 from raylane_common.ray.settings import RaySettings
 from tests.helpers.profiles import by_profile
@@ -330,10 +331,10 @@ async def test_what_happens_is_counted() -> None:
         for _ in range(3):
             await at.client.version()
         counts = at.client.counters.counts
-        assert counts['requests{endpoint="public",operation="version",outcome="ok"}'] == 3
-        assert counts['down{endpoint="private"}'] == counts['up{endpoint="public"}'] == 1
-        assert counts['probe{endpoint="private"}'] == counts['probe{endpoint="public"}'] == 1
-        assert at.client.counters.seconds['request_seconds{endpoint="public",operation="version"}'] > 0
+        assert counts[Happening("request", "public", "version", "ok")] == 3
+        assert counts[Happening("down", "private")] == counts[Happening("up", "public")] == 1
+        assert counts[Happening("probe", "private")] == counts[Happening("probe", "public")] == 1
+        assert at.client.counters.seconds["public", "version"] > 0
         [_, public] = at.client.endpoints()
         assert public.latency_ms is not None
 

@@ -16,6 +16,7 @@ from ray.job_submission import JobSubmissionClient
 from raylane_common.errors import RayAuth, RayRejected, RunExists, RunNotFound, SubmitOutcomeUnknown
 from raylane_common.ray.client import RayClient
 from raylane_common.ray.models import RunStatus
+from raylane_common.ray.observe import Happening
 from raylane_common.ray.package import build_package
 from raylane_common.ray.settings import RaySettings
 from raylane_common.redis.source_store import SourceStore
@@ -169,7 +170,7 @@ async def test_a_submission_whose_answer_is_lost_runs_once(head: EmbeddedRay, tm
                 client.submit(submission_id="rl-lost-1", entrypoint=f"echo once >> {ran}", metadata={"a": "1"})
             )
             # The version, and what the head itself knows of the job, is still answered.
-            lost = 'requests{endpoint="private",operation="submit",outcome="lost"}'
+            lost = Happening("request", "private", "submit", "lost")
             await until(lambda: submitting.done() or client.counters.counts.get(lost, 0) >= 1)
             assert client.counters.counts.get(lost, 0) >= 1
         finally:

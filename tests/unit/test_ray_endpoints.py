@@ -13,7 +13,7 @@ from raylane_common.ray.answers import Answer, FaultKind, PathFault
 from raylane_common.ray.endpoints import Endpoints
 from raylane_common.ray.health import Endpoint, Health
 from raylane_common.ray.models import EndpointState
-from raylane_common.ray.observe import RayCounters
+from raylane_common.ray.observe import Happening, RayCounters
 from raylane_common.ray.probing import VERSION, Pin, Prober, Timing
 from raylane_common.ray.transport import Request, Transport
 from tests.helpers.waiting import until
@@ -365,7 +365,7 @@ async def test_a_path_that_answers_is_probed_at_growing_intervals(world: type[Wo
     await until(lambda: both.asked["private"] >= 4)
     watch.close()
     assert both.states() == [UP, UNKNOWN]
-    assert both.counters.counts['doubt{endpoint="private"}'] == both.asked["private"] - 1
+    assert both.counters.counts[Happening("doubt", "private")] == both.asked["private"] - 1
 
 
 async def test_when_no_path_answers_no_endpoint_is_put_down(world: type[World]) -> None:

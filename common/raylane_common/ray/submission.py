@@ -151,6 +151,7 @@ async def submit(
                 check(answer, f"run {new.submission_id}")
                 if not isinstance(answer.data, dict) or answer.data.get("submission_id") != new.submission_id:
                     raise unexpected(answer, "`submission_id`")
+                observer.happened("submit", answer.endpoint)
                 return Submission(submission_id=new.submission_id, endpoint=answer.endpoint)
             problem, retry_after_s = "Ray says that the submission id exists, but does not know such a run", None
         job = await _look_up(calls, new.submission_id, deadline, problem, look_timeout_s)
@@ -160,6 +161,7 @@ async def submit(
                     f"Ray already has another run with the id {new.submission_id}; choose a new id",
                     details={"submission_id": new.submission_id, "status": job.status},
                 )
+            observer.happened("submit", job.endpoint)
             return Submission(submission_id=new.submission_id, endpoint=job.endpoint)
     observer.happened("submit_unknown")
     raise _unknown(new.submission_id, problem, retry_after_s)
