@@ -44,6 +44,10 @@ class OperatorActions:
         """
         return await self._overview.lanes()
 
+    async def ping(self) -> None:
+        """Returns once Redis answers. Raises `QueueUnavailable` if it does not."""
+        await self._overview.ping()
+
     async def cluster_runs(self) -> list[ClusterRuns]:
         """Returns how many run slots each Ray cluster has, how many are taken, and how many jobs wait for one.
 

@@ -19,6 +19,8 @@ from raylane_common.redis.queue import JobQueue, LaneQueue
 from raylane_common.redis.queue.heartbeats import forget_drain
 from raylane_common.redis.queue.wake import listen
 from raylane_common.redis.source_store import SourceStore
+from raylane_common.telemetry.metrics import NO_METRICS
+from raylane_common.telemetry.ray import RayMetrics, endpoint_readings
 from raylane_common.wire.base import Lane
 from raylane_common.wire.kinds import lane_of
 from raylane_worker.context import CurrentSettings, Resources
@@ -32,6 +34,7 @@ from raylane_worker.runs.warm import WarmRuns
 from raylane_worker.startup import check
 from raylane_worker.sweeping import TransferSweep
 from raylane_worker.telemetry.logs import keep_content_private
+from raylane_worker.telemetry.report import reporting
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -39,25 +42,31 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from raylane_common.settings import LaneSettings, Settings
+    from raylane_common.telemetry.metrics import Metrics
     from raylane_worker.context import Handlers
 
 logger = get_logger("raylane.worker")
 
 
 @contextlib.asynccontextmanager
-async def open_resources(settings: Settings, redis: Redis, lanes: Sequence[Lane]) -> AsyncIterator[Resources]:
+async def open_resources(
+    settings: Settings, redis: Redis, lanes: Sequence[Lane], metrics: Metrics = NO_METRICS
+) -> AsyncIterator[Resources]:
     """Opens the resources that the handlers of these lanes share, and closes them when the block ends.
 
-    `redis` is the client for sources and records. Raises `InvalidRequest` for a wrong Ray address.
+    `redis` is the client for sources and records. `metrics` counts what they do. Raises `InvalidRequest` for a wrong
+    Ray address.
     """
     async with contextlib.AsyncExitStack() as stack:
-        ray = await stack.enter_async_context(RayClient(settings.ray))
+        ray = await stack.enter_async_context(RayClient(settings.ray, observer=RayMetrics(metrics)))
+        metrics.read(lambda: endpoint_readings(ray.endpoints()))
         resources = Resources(
             settings=settings,
             ray=ray,
             sources=SourceStore(redis),
             run_slots=RunSlots(ray),
             records=JobQueue(redis),
+            metrics=metrics,
         )
         resources = replace(resources, storage=await stack.enter_async_context(storage_of(settings)))
         if {Lane.UPLOAD, Lane.GENERATE} & set(lanes):
@@ -78,12 +87,14 @@ async def run(
     Sets `ready` once the lanes take jobs; returns without that if `stop` is set while the settings are checked. Tests
     and benchmarks replace the handler table with `handlers`. Raises `QueueUnavailable` if Redis does not answer at the
     start; later the worker waits until Redis is back. Raises what `startup.check` raises for settings that the jobs of
-    these lanes could not use.
+    these lanes could not use, and what `telemetry.report.reporting` raises.
     """
     keep_content_private()
     name = f"{socket.gethostname()}-{os.getpid()}"
     redis = connect(settings.redis)
-    try:
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(redis.aclose)
+        report = await stack.enter_async_context(reporting(settings, redis))
         with queue_errors("start the worker"):
             await durability_of(redis).check(redis)
         await forget_drain(redis, name)
@@ -92,20 +103,20 @@ async def run(
             return
         if Lane.UPLOAD in lanes:
             await asyncio.to_thread(remove_left, settings.uploads.scratch_dir)
-        async with open_resources(settings, redis, lanes) as resources:
-            current = CurrentSettings(settings)
-            warm = _warm_runs(resources, current, lanes)
-            resources = replace(resources, current=current, warm=warm)
-            live = LiveSettings(redis, resources.ray, current)
-            await live.take()
-            sweeping = _sweep(settings, redis, resources, name) if Lane.UPLOAD in lanes else None
-            workers = [lane_worker(lane, settings, redis, resources, name, handlers, stop.set) for lane in lanes]
-            async with contextlib.AsyncExitStack() as stack:
-                if warm is not None:
-                    await stack.enter_async_context(warm)
-                await _work(workers, live, sweeping, resources.run_slots, redis, settings.lanes.drain_s, ready, stop)
-    finally:
-        await redis.aclose()
+        resources = await stack.enter_async_context(open_resources(settings, redis, lanes, report.metrics))
+        current = CurrentSettings(settings)
+        warm = _warm_runs(resources, current, lanes)
+        resources = replace(resources, current=current, warm=warm)
+        live = LiveSettings(redis, resources.ray, current)
+        await live.take()
+        sweeping = _sweep(settings, redis, resources, name) if Lane.UPLOAD in lanes else None
+        workers = [lane_worker(lane, settings, redis, resources, name, handlers, stop.set) for lane in lanes]
+        if warm is not None:
+            await stack.enter_async_context(warm)
+        for worker in workers:
+            report.metrics.read(worker.readings)
+        report.working({worker.lane_queue.lane: worker.why_not_ready for worker in workers})
+        await _work(workers, live, sweeping, resources.run_slots, redis, settings.lanes.drain_s, ready, stop)
 
 
 async def _checked(settings: Settings, lanes: Sequence[Lane], stop: asyncio.Event) -> bool:

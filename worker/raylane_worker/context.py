@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from raylane_common.errors import InternalError
+from raylane_common.telemetry.metrics import NO_METRICS
 from raylane_common.wire.base import JobKind
 from raylane_common.wire.jobs import JobRecord, Progress
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from raylane_common.redis.queue.scripts.calls import RunSlot
     from raylane_common.redis.source_store import SourceStore
     from raylane_common.settings import Settings
+    from raylane_common.telemetry.metrics import Metrics
     from raylane_common.wire.generate import Checkpoint
     from raylane_common.wire.kinds import Result
     from raylane_worker.data.catalog import Catalog
@@ -115,6 +117,7 @@ class Resources:
     current: CurrentSettings | None = None
     warm: WarmPort | None = None
     records: Records | None = None
+    metrics: Metrics = NO_METRICS
 
     def now(self) -> Resources:
         """Returns the resources for an attempt that begins: its settings stay as they are now."""

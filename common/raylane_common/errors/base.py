@@ -83,6 +83,11 @@ class RaylaneError(Exception):
         )
 
     @staticmethod
+    def is_known(code: str) -> bool:
+        """Returns whether an error of this version has the code."""
+        return code in RaylaneError._by_code
+
+    @staticmethod
     def from_info(info: ErrorInfo) -> RaylaneError:
         """Returns the typed error for a wire form; an `UnknownError` if a newer version added its code."""
         known = RaylaneError._by_code.get(info.code)

@@ -14,6 +14,12 @@ class TelemetrySettings(Section):
 
     host: str = Field(default="127.0.0.1", description="Address of a worker's `/metrics`, `/livez` and `/readyz`")
     port: int | None = Field(default=None, ge=0, le=65535, description="Its port; 0 for any free one, unset for none")
+    target_wait_s: float = Field(
+        default=30.0,
+        gt=0,
+        le=86400,
+        description="How long a job may wait for a worker, for the metric `raylane_queue_wanted_workers`",
+    )
     log_format: Literal["auto", "text", "json"] = Field(
         default="auto", description="How log lines are written; `auto`: text on a terminal, else JSON"
     )

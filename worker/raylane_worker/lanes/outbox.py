@@ -34,7 +34,7 @@ _LARGEST_CONFIRMATION: Final = 2000
 @dataclass(frozen=True)
 class _Pending:
     outcome: AttemptOutcome
-    written: asyncio.Future[None]
+    written: asyncio.Future[bool]
     give_up_at_s: float
     is_repeated: bool
 
@@ -53,8 +53,8 @@ class Outbox:
         self._confirmer: asyncio.Task[None] | None = None
         queue.on_answer = self._server_answered
 
-    def add(self, outcome: AttemptOutcome, *, is_repeated: bool = False) -> asyncio.Future[None]:
-        """Starts writing the outcome. The future is done once the outcome is written, refused or given up.
+    def add(self, outcome: AttemptOutcome, *, is_repeated: bool = False) -> asyncio.Future[bool]:
+        """Starts writing the outcome. The future says whether it is written; else it was refused or given up.
 
         `is_repeated` says that it was written before, to a server that may have lost it.
         """
@@ -66,9 +66,9 @@ class Outbox:
             self._writer = asyncio.create_task(self._write_all(), name=f"outbox of {self._queue.lane}")
         return pending.written
 
-    async def write(self, outcome: AttemptOutcome) -> None:
-        """Writes the outcome and waits until it is written, refused or given up."""
-        await asyncio.shield(self.add(outcome))
+    async def write(self, outcome: AttemptOutcome) -> bool:
+        """Writes the outcome. Returns whether it is written; else it was refused or given up."""
+        return await asyncio.shield(self.add(outcome))
 
     async def close(self, timeout_s: float) -> None:
         """Waits up to `timeout_s` for pending outcomes. If one is not written, its job runs again after the lease."""
@@ -98,7 +98,7 @@ class Outbox:
                 self._written.add(pending.outcome, now_s)
             elif not pending.is_repeated:
                 logger.warning("job %s: outcome dropped; another worker has the job", pending.outcome.job_id)
-            self._remove(pending)
+            self._remove(pending, is_written=was_accepted)
         if self._queue.needs_confirmation and self._confirmer is None:
             self._confirmer = asyncio.create_task(self._confirm_all(), name=f"confirmation of {self._queue.lane}")
 
@@ -152,15 +152,15 @@ class Outbox:
         for pending in batch:
             if not error.retryable or now_s > pending.give_up_at_s:
                 logger.error("job %s: outcome could not be written: %s", pending.outcome.job_id, error)
-                self._remove(pending)
+                self._remove(pending, is_written=False)
         if error.retryable:
             self._problems.warning(f"lane {self._queue.lane}: outcomes wait for Redis", error)
             await asyncio.sleep(self._pauses.next_s())
 
-    def _remove(self, pending: _Pending) -> None:
+    def _remove(self, pending: _Pending, *, is_written: bool) -> None:
         self._pending.remove(pending)
         if not pending.written.done():
-            pending.written.set_result(None)
+            pending.written.set_result(is_written)
 
 
 async def _end(task: asyncio.Task[None] | None, deadline_s: float) -> None:

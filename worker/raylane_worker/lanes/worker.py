@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import time
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from arq.worker import Worker, func
@@ -17,17 +18,20 @@ from arq.worker import Worker, func
 from raylane_common.errors import QueueUnavailable
 from raylane_common.logs import get_logger
 from raylane_common.redis.connection import keys_of, queue_errors
+from raylane_common.telemetry.definitions import PLACES, PLACES_TAKEN
+from raylane_common.telemetry.metrics import Reading
 from raylane_worker.lanes.attempts import AttemptRunner
 from raylane_worker.lanes.leases import HeldLeases
 from raylane_worker.lanes.outbox import Outbox
 from raylane_worker.lanes.recurring import Recurring
+from raylane_worker.telemetry.jobs import JobMetrics
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from arq.connections import ArqRedis
 
-    from raylane_common.redis.queue import LaneQueue, Lease
+    from raylane_common.redis.queue import AttemptOutcome, LaneQueue, Lease
     from raylane_common.settings import LaneSettings, LanesSettings
     from raylane_common.wire.base import JobKind, RetryPolicy
     from raylane_worker.context import Handlers, Resources
@@ -86,6 +90,7 @@ class LaneWorker(Worker):
         self._poll_s = min(lanes.poll_s, queue.lease_s * 0.4)
         self._leases = HeldLeases(queue)
         self._outbox = Outbox(queue)
+        self._metrics = JobMetrics(resources.metrics, queue.lane, handlers)
         self._problems = Recurring(logger)
         self._janitor = queue.janitor()
         self._wake = asyncio.Event()
@@ -136,6 +141,19 @@ class LaneWorker(Worker):
         with contextlib.suppress(QueueUnavailable):
             await self.lane_queue.stop_beating()
 
+    def readings(self) -> Iterator[Reading]:
+        """Yields how many jobs this lane can run at once, and how many run now."""
+        yield Reading(PLACES, self.max_jobs, (self.lane_queue.lane,))
+        yield Reading(PLACES_TAKEN, sum(not task.done() for task in self.tasks.values()), (self.lane_queue.lane,))
+
+    async def why_not_ready(self) -> str | None:
+        """Returns why this lane takes no jobs, or None."""
+        if not self.allow_pick_jobs:
+            return "draining"
+        if time.monotonic() - self.lane_queue.answered_at_s < BEAT_EVERY_S * _BEATS_UNTIL_DEAD:
+            return None
+        return "has claimed no jobs and renewed no leases for a while"
+
     async def heart_beat(self) -> None:
         """Sends a heartbeat and lets the janitor sweep. Replaces arq's health key and cron jobs, which are not used."""
         if await self.lane_queue.beat(ttl_s=BEAT_EVERY_S * _BEATS_UNTIL_DEAD):
@@ -178,7 +196,7 @@ class LaneWorker(Worker):
         claim = await self.lane_queue.claim(free)
         for outcome in claim.unreadable:
             logger.warning("job %s: its record cannot be read: %s", outcome.job_id, outcome.value)
-            self._outbox.add(outcome)
+            self._write(outcome, "", 0.0)
         for lease in claim.leases:
             self._start(lease)
         if claim.next_due_s is None or len(claim.leases) >= free:
@@ -193,20 +211,29 @@ class LaneWorker(Worker):
 
     async def _run(self, lease: Lease) -> None:
         """Runs one attempt, and holds its lease until the outcome is written."""
-        record = lease.record
+        record, started_s = lease.record, time.monotonic()
+        self._metrics.started(lease)
         logger.debug("job %s: %s, attempt %d of %s", record.id, record.kind, record.attempt, record.max_attempts)
         with self._leases.hold(lease) as held:
             try:
                 outcome = await self._attempts.run(lease, held)
             except asyncio.CancelledError:
                 logger.info("job %s: returned to the queue because the worker is stopping", record.id)
-                self._outbox.add(lease.returned())
+                self._write(lease.returned(), record.kind, time.monotonic() - started_s)
                 raise
-            held.attempt_ended = True
-            if outcome is not None:
-                self.jobs_complete += outcome.verdict == "succeeded"
-                self.jobs_failed += outcome.verdict in ("failed", "dead", "retry")
-                await self._outbox.write(outcome)
+            held.attempt_ended, elapsed_s = True, time.monotonic() - started_s
+            if outcome is None:
+                self._metrics.ended(record.kind, None, elapsed_s)
+                return
+            self.jobs_complete += outcome.verdict == "succeeded"
+            self.jobs_failed += outcome.verdict in ("failed", "dead", "retry")
+            await asyncio.shield(self._write(outcome, record.kind, elapsed_s))
+
+    def _write(self, outcome: AttemptOutcome, kind: str, elapsed_s: float) -> asyncio.Future[bool]:
+        """Starts writing the outcome of an attempt, which is counted once it is written."""
+        written = self._outbox.add(outcome)
+        written.add_done_callback(lambda done: self._metrics.ended(kind, outcome if done.result() else None, elapsed_s))
+        return written
 
     async def run_job(self, job_id: str, score: int) -> NoReturn:
         """Raises `AssertionError`. `_run` replaces this method of arq, which the main loop never calls."""

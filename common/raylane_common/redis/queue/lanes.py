@@ -5,6 +5,7 @@ See docs/decisions/0001 and 0006.
 
 from __future__ import annotations
 
+import time
 import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -59,8 +60,8 @@ class LaneQueue:
         many jobs of one session may run at once; 0 means no limit. The records of ended jobs are kept for
         `result_ttl_s` seconds, those of dead letters for `dead_ttl_s` seconds.
 
-        `server` is the run id of the server that answered last, which changes with each start and with a failover.
-        `on_answer` is called after each claim and renewal.
+        `server` is the run id of the server that answered last, which changes with each start and with a failover, and
+        `answered_at_s` the time of that by the monotonic clock. `on_answer` is called after each claim and renewal.
         """
         self.lane = lane
         self.lease_s = lease_s
@@ -73,6 +74,7 @@ class LaneQueue:
         self._retention = Retention(int(result_ttl_s * 1000), int(dead_ttl_s * 1000))
         self._token = uuid.uuid4().hex
         self.server = ""
+        self.answered_at_s = float("-inf")
         self.on_answer: Callable[[], None] = lambda: None
 
     @property
@@ -99,13 +101,13 @@ class LaneQueue:
         self._token = uuid.uuid4().hex
         leases: list[Lease] = []
         unreadable: list[AttemptOutcome] = []
-        for job_id, fields in reply.jobs:
+        for job_id, fields, waited_ms in reply.jobs:
             try:
                 record = JobRecord.from_hash(job_id, fields)
             except InvalidRequest as error:
                 unreadable.append(AttemptOutcome(job_id, token, "failed", error.info().model_dump_json()))
             else:
-                leases.append(Lease(self._redis, self._scripts, record, token))
+                leases.append(Lease(self._redis, self._scripts, record, token, waited_ms=waited_ms))
         next_due_s = None if reply.next_due_ms is None else reply.next_due_ms / 1000
         return Claim(leases, next_due_s, unreadable)
 
@@ -129,6 +131,7 @@ class LaneQueue:
 
     def _note_server(self, server: str) -> None:
         self.server = server
+        self.answered_at_s = time.monotonic()
         self.on_answer()
 
     async def beat(self, ttl_s: float) -> bool:

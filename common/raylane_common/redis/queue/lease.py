@@ -31,13 +31,18 @@ if TYPE_CHECKING:
 class Lease:
     """A worker's right to one job. `token` proves it.
 
+    `waited_s` is how long the job has waited for its first start; None if this is not the first.
+
     Every write raises `LeaseLost` once another worker owns the job. Every asynchronous method raises `QueueUnavailable`
     when Redis does not answer in time.
     """
 
-    def __init__(self, redis: Redis, scripts: Scripts, record: JobRecord, token: str) -> None:
+    def __init__(
+        self, redis: Redis, scripts: Scripts, record: JobRecord, token: str, *, waited_ms: int | None = None
+    ) -> None:
         self.record = record
         self.token = token
+        self.waited_s = None if waited_ms is None else max(0, waited_ms) / 1000
         self._redis = redis
         self._keys = keys_of(redis)
         self._scripts = scripts

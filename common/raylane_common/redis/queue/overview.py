@@ -52,6 +52,11 @@ class QueueOverview:
             now_ms = seconds * 1000 + micros // 1000
             return [await self._lane(lane, now_ms) for lane in Lane]
 
+    async def ping(self) -> None:
+        """Returns once Redis answers."""
+        with queue_errors("answer"):
+            await self._redis.ping()
+
     async def cluster_runs(self) -> list[ClusterRuns]:
         """Returns how many run slots of each Ray cluster are taken. A cluster without runs may be missing."""
         with queue_errors("look at the run slots", self._keys.run_limits):

@@ -6,7 +6,7 @@ Every function raises `QueueUnavailable` when Redis does not answer in time. See
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, NewType, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, NewType, cast
 
 from raylane_common.redis.queue.scripts import DEAD_TTL_MS, Argument, Scripts
 from raylane_common.wire.jobs import WIRE_VERSION
@@ -91,14 +91,15 @@ def _enqueue_reply(reply: int | list[str]) -> EnqueueReply:
 
 
 class ClaimReply(NamedTuple):
-    """The claimed jobs as id and record, and the milliseconds until the next job is due (None if there is none).
+    """The claimed jobs, and the milliseconds until the next job is due (None if there is none).
 
-    `server` is the server's run id, which changes with each start.
+    Each job is its id, its record, and how many milliseconds it has waited; None if it has started before. `server` is
+    the server's run id, which changes with each start.
     """
 
     server: str
     next_due_ms: int | None
-    jobs: list[tuple[str, dict[str, str]]]
+    jobs: list[tuple[str, dict[str, str], int | None]]
 
 
 async def claim(
@@ -122,12 +123,15 @@ async def claim(
     kinds = [part for item in max_attempts.items() for part in item]
     arguments = [lane, worker, token, limit, lease_ms, per_session, retention.ended_ms, retention.dead_ms, *kinds]
     answer = await scripts.run("claim", arguments, doing="claim jobs")
-    server, next_due_ms, *rows = cast("list[int | str | tuple[str, list[str]]]", answer)
+    server, next_due_ms, *rows = cast("list[int | str | list[Any]]", answer)
     due_ms = cast("int", next_due_ms)
     return ClaimReply(
         cast("str", server),
         None if due_ms < 0 else due_ms,
-        [(job_id, _pairs(flat)) for job_id, flat in cast("list[tuple[str, list[str]]]", rows)],
+        [
+            (job_id, _pairs(flat), waited[0] if waited else None)
+            for job_id, flat, *waited in cast("list[tuple[str, list[str], int]]", rows)
+        ],
     )
 
 

@@ -2,7 +2,8 @@
 -- lease ran out.
 -- ARGV: lane, worker, token, limit, lease_ms, jobs of one session at once (0 for any number), result_ttl_ms, dead_ttl_ms,
 --       then for each kind: kind, max_attempts
--- Returns {id of the server, ms until the next job is due or -1, {id, record as a flat list}, ...}.
+-- Returns {id of the server, ms until the next job is due or -1, {id, record as a flat list, waited_ms}, ...}.
+-- waited_ms: from enqueueing, or the time at which the job was due, until now; missing if this is not its first start.
 write_when_full()
 local lane, worker, token, limit, lease_ms = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local per_session = tonumber(ARGV[6])
@@ -129,7 +130,7 @@ local function take(id, score)
   claimed[#claimed + 1] = id
   -- If a field occurs twice in the list, the reader takes the last value.
   for i = 1, #changes do flat[#flat + 1] = changes[i] end
-  reply[#reply + 1] = {id, flat}
+  reply[#reply + 1] = {id, flat, not job.started_at and now - math.max(job.enqueued_at or now, job.at or 0) or nil}
 end
 
 local looked_at, more = 0, true
