@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from contextlib import asynccontextmanager
+import sys
+from contextlib import asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-import aiohttp
 import pytest
 
 from raylane import Producer
-from raylane.testing import Address, FakeRay
-from raylane_common.errors import InvalidRequest, JobCancelled, RunNotFound, StorageRejected, StorageUnavailable
+from raylane_common.errors import (
+    InternalError,
+    InvalidRequest,
+    JobCancelled,
+    MissingPackage,
+    RunNotFound,
+    StorageRejected,
+    StorageUnavailable,
+)
 from raylane_common.settings import Settings
+from raylane_common.telemetry import queue
 from raylane_common.wire.base import JobKind, Lane
 from raylane_common.wire.ray import RayDeleteRequest, RayDeleteResult
 from raylane_worker.app import run
@@ -37,16 +44,18 @@ RETRIES = {"ray": {"max_attempts": 2, "backoff_base_s": 0.01, "backoff_cap_s": 0
 async def working(
     valkey: EmbeddedValkey,
     caplog: pytest.LogCaptureFixture,
-    lanes: list[Lane],
     handlers: Handlers = HANDLERS,
+    *,
+    taken: list[Lane] | None = None,
+    stop: asyncio.Event | None = None,
     **settings: Any,
 ) -> AsyncIterator[str]:
-    """Runs a worker with metrics at a free port; yields its address."""
+    """Runs a worker of the ray lane, or those `taken`, with metrics at a free port; yields its address."""
     caplog.set_level("INFO", logger="raylane")
     given = {"redis": {"url": valkey.url}, "telemetry": {"port": 0}, "retries": RETRIES} | settings
-    ready, stop = asyncio.Event(), asyncio.Event()
+    ready, stop = asyncio.Event(), stop or asyncio.Event()
     running = asyncio.create_task(
-        run(Settings.model_validate(given), lanes, ready=ready, stop=stop, handlers=handlers)
+        run(Settings.model_validate(given), taken or [Lane.RAY], ready=ready, stop=stop, handlers=handlers)
     )
     try:
         await asyncio.wait({running, asyncio.ensure_future(ready.wait())}, return_when=asyncio.FIRST_COMPLETED)
@@ -92,7 +101,7 @@ async def test_the_counts_of_a_worker_are_those_of_its_jobs(
 ) -> None:
     script = Script()
     async with (
-        working(valkey, caplog, [Lane.RAY], script.handlers) as url,
+        working(valkey, caplog, script.handlers) as url,
         Producer(redis_url=valkey.url) as producer,
     ):
         before = await scrape(url)
@@ -103,12 +112,10 @@ async def test_the_counts_of_a_worker_are_those_of_its_jobs(
         jobs = [await producer.cluster.delete(name) for name in names]
         await until(lambda: "waits" in script.calls)
         await jobs[-1].cancel()
-        for job, expected in zip(jobs, [None] * 4 + [StorageRejected, StorageUnavailable, Exception, JobCancelled], strict=True):
-            if expected is None:
+        errors = [None] * 4 + [StorageRejected, StorageUnavailable, InternalError, JobCancelled]
+        for job, error in zip(jobs, errors, strict=True):
+            with pytest.raises(error) if error else nullcontext():
                 await job.result(30)
-            else:
-                with pytest.raises(expected):
-                    await job.result(30)
 
         async def all_are_counted() -> bool:
             return sum((await scrape(url)).of("raylane_jobs_ended_total").values()) == len(jobs)
@@ -120,7 +127,87 @@ async def test_the_counts_of_a_worker_are_those_of_its_jobs(
     assert ended == {"succeeded": 4, "failed": 1, "dead": 2, "cancelled": 1}
     attempts = {dict(labels)["outcome"]: value for labels, value in found.of("raylane_attempts_total").items()}
     assert attempts == {"succeeded": 4, "failed": 3, "cancelled": 1, "retried": 2, "returned": 0, "lost": 0}
-    errors = {dict(labels)["code"]: value for labels, value in found.of("raylane_job_errors_total").items()}
-    assert errors == {"storage_rejected": 1, "storage_unavailable": 2, "internal_error": 1, "run_not_found": 1}
+    codes = {dict(labels)["code"]: value for labels, value in found.of("raylane_job_errors_total").items()}
+    assert codes == {"storage_rejected": 1, "storage_unavailable": 2, "internal_error": 1, "run_not_found": 1}
     assert found("raylane_job_wait_seconds_count", lane="ray", kind="ray") == len(jobs)
     assert found("raylane_attempt_seconds_count", lane="ray", kind="ray") == len(script.calls) == sum(attempts.values())
+
+
+async def test_the_queue_is_counted_as_it_is_now(
+    redis: Redis, valkey: EmbeddedValkey, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue, "KEPT_S", 0.0)
+    script = Script()
+    lanes = {"ray": {"concurrency": 1}}
+    async with (
+        working(valkey, caplog, script.handlers, lanes=lanes) as url,
+        Producer(redis_url=valkey.url) as producer,
+    ):
+        await producer.cluster.delete("waits")
+        await until(lambda: script.calls == ["waits"])
+        await producer.cluster.delete("ok")
+        await producer.cluster.delete("ok", delay_s=600)
+        found = await scrape(url)
+        jobs = found.of("raylane_queue_jobs").items()
+        states = {dict(labels)["state"]: value for labels, value in jobs if ("lane", "ray") in labels}
+        assert states == {"waiting": 0, "scheduled": 1, "queued": 1, "parked": 0, "running": 1, "dead": 0}
+        assert found("raylane_queue_workers", lane="ray") == 1
+        assert found("raylane_queue_workers", lane="upload") == 0
+        assert found("raylane_queue_up") == 1
+        oldest_s = found("raylane_queue_oldest_seconds", lane="ray")
+        assert oldest_s is not None
+        assert 0 <= oldest_s < 60
+        assert found("raylane_queue_oldest_seconds", lane="upload") == 0
+        # One worker runs one job at a time, and each of the two jobs wants a place.
+        assert found("raylane_queue_wanted_workers", lane="ray") == 2
+        assert (found("raylane_lane_places", lane="ray"), found("raylane_lane_places_taken", lane="ray")) == (1, 1)
+        script.release.set()
+
+
+async def test_a_worker_is_ready_while_its_lanes_take_jobs(
+    redis: Redis, valkey: EmbeddedValkey, caplog: pytest.LogCaptureFixture
+) -> None:
+    script, stop = Script(), asyncio.Event()
+    async with (
+        working(valkey, caplog, script.handlers, stop=stop) as url,
+        Producer(redis_url=valkey.url) as producer,
+    ):
+        assert await probe(url, "/livez") == (200, {"live": True})
+
+        async def is_ready() -> bool:
+            return await probe(url, "/readyz") == (
+                200,
+                {"ready": True, "checks": {"worker": "ok", "redis": "ok", "lane ray": "ok"}},
+            )
+
+        await until(is_ready)
+        await producer.cluster.delete("waits")
+        await until(lambda: bool(script.calls))
+        stop.set()
+
+        async def is_draining() -> bool:
+            status, document = await probe(url, "/readyz")
+            return status == 503 and document["checks"]["lane ray"] == "draining" and not document["ready"]
+
+        await until(is_draining)
+        assert (await probe(url, "/livez"))[0] == 200
+        script.release.set()
+
+
+async def test_a_port_without_the_package_stops_the_worker_at_its_start(
+    redis: Redis, valkey: EmbeddedValkey, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "prometheus_client", None)
+    with pytest.raises(MissingPackage, match=r"pip install 'raylane\[metrics\]'"):
+        async with working(valkey, caplog):
+            pass
+
+
+async def test_a_port_that_is_taken_is_named(
+    redis: Redis, valkey: EmbeddedValkey, caplog: pytest.LogCaptureFixture
+) -> None:
+    taken = {"host": "127.0.0.1", "port": valkey.port}
+    with pytest.raises(InvalidRequest, match=r"telemetry.port: cannot listen at 127.0.0.1, port \d+") as caught:
+        async with working(valkey, caplog, telemetry=taken):
+            pass
+    assert caught.value.details["field"] == "telemetry.port"
