@@ -32,7 +32,7 @@ _HOMES: Final = {
     ),
     "raylane_common.wire.jobs": (
         *("Attempt", "ClusterRuns", "Enqueued", "EventType", "JobEvent", "JobList", "JobRecord", "JobStatus"),
-        *("JobSummary", "LaneOverview", "NewJob", "Priority", "Progress"),
+        *("JobSummary", "LaneOverview", "LaneWorkers", "NewJob", "Priority", "Progress"),
     ),
     "raylane_common.wire.sources": ("Column", "ColumnType", "FileSource", "OpaqueSource", "TableFormat", "TableSource"),
 }

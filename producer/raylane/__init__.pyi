@@ -55,6 +55,7 @@ from raylane_common.wire.jobs import JobRecord as JobRecord
 from raylane_common.wire.jobs import JobStatus as JobStatus
 from raylane_common.wire.jobs import JobSummary as JobSummary
 from raylane_common.wire.jobs import LaneOverview as LaneOverview
+from raylane_common.wire.jobs import LaneWorkers as LaneWorkers
 from raylane_common.wire.jobs import NewJob as NewJob
 from raylane_common.wire.jobs import Priority as Priority
 from raylane_common.wire.jobs import Progress as Progress

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from raylane_common.redis.queue import JobQueue
-    from raylane_common.wire.jobs import JobEvent, JobRecord, JobStatus
+    from raylane_common.wire.jobs import JobEvent, JobRecord, JobStatus, LaneWorkers
 
 ResultT_co = TypeVar("ResultT_co", covariant=True)
 
@@ -91,6 +91,20 @@ class JobHandle(AnyHandle[ResultT_co]):
             print(record.status, record.progress)
         """
         return await self._queue.record(self.id)
+
+    async def workers(self) -> LaneWorkers:
+        """Returns the job's lane, the living workers that take its jobs, and whether one of them runs this job.
+
+        If there are none, the job waits until one is started. A worker that has died without a word counts as living
+        for up to 15 s.
+
+        Example:
+            job = await producer.generate("sum of amount", session_id="ada")
+            taken_by = await job.workers()
+            if not taken_by.workers:
+                print(f"no worker takes the lane {taken_by.lane}; the job waits")
+        """
+        return await self._queue.workers(self.id)
 
     def follow(self, *, after: str = "0") -> AsyncIterator[JobEvent]:
         """Yields the job's events up to the one that ends it.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from raylane.transfer.download import Downloader
     from raylane.transfer.progress import DownloadProgress
     from raylane_common.redis.queue import JobQueue
-    from raylane_common.wire.jobs import Attempt, JobEvent, JobRecord, JobStatus
+    from raylane_common.wire.jobs import Attempt, JobEvent, JobRecord, JobStatus, LaneWorkers
     from raylane_common.wire.kinds import Result
 
 ResultT = TypeVar("ResultT", bound=BaseResult)
@@ -74,6 +74,10 @@ class JobActions:
             print(record.status, record.progress)
         """
         return await self._queue.record(arguments.job_id(job_id))
+
+    async def workers(self, job_id: str) -> LaneWorkers:
+        """Returns who takes the job: see `JobHandle.workers`. Raises `JobNotFound`."""
+        return await self._queue.workers(arguments.job_id(job_id))
 
     async def wait(self, job_id: str, timeout_s: float | None = None) -> JobRecord:
         """Returns the job's record once the job has ended, even if it failed.

@@ -64,14 +64,16 @@ class OperatorActions:
         session_id: str | None = None,
         kind: JobKind | str | None = None,
         limit: int = 50,
+        looks: bool = False,
     ) -> JobList:
         """Returns up to `limit` jobs (1 to 1000) of all sessions, newest first.
 
         A `JobSummary` has no request, result and checkpoint; `Producer.record` returns those. `status`, `session_id`
         and `kind` are filters; None matches all jobs. With `session_id`, the session's history is searched. Otherwise
         the search covers the last 20,000 jobs of each lane and status, and the last 10,000 of each lane that have
-        ended. The list's `complete` is False if there are more. Raises `InvalidRequest` for a filter that no job can
-        match.
+        ended. The list's `complete` is False if there are more. Jobs that only look at the cluster or the catalog, such
+        as `producer.cluster.status()`, are left out unless `looks` is set; they are kept for ten minutes. Raises
+        `InvalidRequest` for a filter that no job can match.
 
         Example:
             for job in await producer.operator.jobs(status="running", kind="generate"):
@@ -82,6 +84,7 @@ class OperatorActions:
             session_id=None if session_id is None else arguments.session_id(session_id),
             kind=arguments.member("kind", JobKind, kind),
             limit=arguments.limit(limit),
+            looks=looks,
         )
 
     async def dead_letters(

@@ -67,7 +67,16 @@ class Hostile:
         self._of_lanes = [
             of_lane(lane.value)
             for lane in Lane
-            for of_lane in (keys.queue, keys.schedule, keys.waiting, keys.parked, keys.running, keys.ended, keys.dead)
+            for of_lane in (
+                keys.queue,
+                keys.schedule,
+                keys.waiting,
+                keys.parked,
+                keys.running,
+                keys.ended,
+                keys.looks,
+                keys.dead,
+            )
         ] + [queue_keys.expiring(lane.value) for lane in Lane]
 
     async def write(self, redis: Redis, count: int) -> None:

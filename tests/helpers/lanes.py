@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from arq.connections import ArqRedis
 
@@ -82,8 +82,14 @@ async def worker(
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
+class Work(ListDatabasesRequest):
+    """The smallest request, as a job that is listed: no look."""
+
+    is_look: ClassVar[bool] = False
+
+
 def a_job(**fields: Any) -> NewJob:
-    return NewJob(request=ListDatabasesRequest(), **fields)
+    return NewJob(request=Work(), **fields)
 
 
 async def succeed(request: Any, ctx: JobContext) -> DatabasesResult:

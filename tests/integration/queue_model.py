@@ -44,12 +44,20 @@ class Job:
     is_parked: bool = False
     has_body: bool = False
     code: str | None = None
-    is_dead: bool = False
+    is_at_fault: bool = True
     failures: list[tuple[int, str]] = field(default_factory=list)
 
     @property
     def id(self) -> str:
         return self.new.id
+
+    @property
+    def is_look(self) -> bool:
+        return self.new.request.is_look
+
+    @property
+    def is_dead(self) -> bool:
+        return not self.is_at_fault and not self.is_look
 
     @property
     def is_live(self) -> bool:
@@ -185,10 +193,10 @@ class LaneModel:
             return False
         if self.holder_of(job.new) is not None or any(self._failed(other) for other in job.new.after):
             return False
-        continues = job.is_dead
+        continues = not job.is_at_fault
         job.round += not continues
         job.has_begun = continues and job.has_begun
-        job.attempt, job.place, job.code, job.is_dead = 0, place, None, False
+        job.attempt, job.place, job.code, job.is_at_fault = 0, place, None, True
         job.start, job.wrote_last, job.cancel_requested = "any time", None, False
         job.must_wait = job.has_not_been_due = False
         job.status = JobStatus.QUEUED
@@ -257,7 +265,7 @@ class LaneModel:
 
     def _end(self, job: Job, status: JobStatus, code: str | None = None, *, dead: bool = False) -> None:
         waiting = self._those_after(job)
-        job.status, job.code, job.is_dead = status, code, dead
+        job.status, job.code, job.is_at_fault = status, code, not dead
         job.has_body = job.has_body and dead
         self._leave(job)
         for other in waiting:

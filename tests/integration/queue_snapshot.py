@@ -107,7 +107,8 @@ class Snapshot:
             assert self._scored(key) == _sorted(job for job in jobs if job.status is status and not job.is_parked)
         assert self._scored(keys.parked(LANE)) == _sorted(job for job in jobs if job.is_parked)
         assert self._scored(keys.dead(LANE)) == _sorted(job for job in jobs if job.is_dead)
-        assert self._scored(keys.ended(LANE)) == _sorted(job for job in jobs if not job.is_live)
+        assert self._scored(keys.ended(LANE)) == _sorted(job for job in jobs if not job.is_live and not job.is_look)
+        assert self._scored(keys.looks(LANE)) == _sorted(job for job in jobs if not job.is_live and job.is_look)
         for job in jobs:
             assert self.values.get(queue_keys.lease(job.id), job.token) == job.token
 

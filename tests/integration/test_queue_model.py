@@ -37,7 +37,7 @@ from raylane_common.wire.jobs import JobStatus, NewJob, Priority
 from raylane_common.wire.tables import ListDatabasesRequest, ListTablesRequest
 from raylane_common.wire.upload import UploadRequest
 from tests.helpers import queue_keys
-from tests.helpers.lanes import DONE, lane_queue
+from tests.helpers.lanes import DONE, Work, lane_queue
 from tests.helpers.profiles import by_profile
 from tests.helpers.queue_keys import keys
 from tests.integration.queue_model import DEFAULT_ATTEMPTS, PER_SESSION, Job, LaneModel, Outcome, ids
@@ -121,6 +121,7 @@ ends = st.tuples(one_of(held), outcomes, st.booleans(), st.booleans())
 options = st.fixed_dictionaries(
     {
         "kind": st.sampled_from([JobKind.TABLES, JobKind.TABLES, JobKind.UPLOAD]),
+        "is_look": st.sampled_from([None, None, True]),
         "session_id": st.sampled_from(["a", None, "a", "b"]),
         "priority": rarely(Priority.HIGH, Priority.LOW),
         "max_attempts": rarely(1, 2, one_in=2),
@@ -178,11 +179,12 @@ class QueueMachine(RuleBasedStateMachine):
             fields = described(options)
             fields["after"] = [self.used_ids[-back] for back in fields.get("after", []) if back <= len(self.used_ids)]
             fields["id"] = f"j{len(self.used_ids):03}"
+            is_look = fields.pop("is_look", False)
             if fields.pop("kind") is JobKind.UPLOAD and "session_id" in fields:
                 fields["request"] = UploadRequest(filename="a.csv", size_bytes=4, sha256="0" * 64)
                 fields["body"] = b"a,b\n"
             else:
-                fields["request"] = ListDatabasesRequest()
+                fields["request"] = ListDatabasesRequest() if is_look else Work()
             self.used_ids.append(fields["id"])
             jobs.append(NewJob(**fields))
         self._enqueue(jobs)
@@ -193,7 +195,7 @@ class QueueMachine(RuleBasedStateMachine):
         if job_id in self.ghosts:
             return
         known = self.model.jobs.get(job_id)
-        fields = described(options | {"kind": None, "after": None, "id": job_id})
+        fields = described(options | {"kind": None, "is_look": None, "after": None, "id": job_id})
         fields["request"] = ListTablesRequest(database="d") if is_changed or known is None else known.new.request
         if known is not None:
             fields["session_id"] = known.new.session_id
@@ -342,7 +344,7 @@ class QueueMachine(RuleBasedStateMachine):
         for key in self.run(self.redis.keys(f"*:{job_id}*")):
             if self.run(self.redis.pttl(key)) <= left_ms + 1000:
                 self.run(self.redis.delete(key))
-        for key in (keys.ended(LANE), keys.dead(LANE)):
+        for key in (keys.ended(LANE), keys.looks(LANE), keys.dead(LANE)):
             self.run(self.redis.zrem(key, job_id))
         self.model.vanish(job_id)
 

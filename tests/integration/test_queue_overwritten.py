@@ -44,6 +44,7 @@ OF_A_LANE: dict[str, str] = {
     "running": keys.running("upload"),
     "expiring": queue_keys.expiring("upload"),
     "ended": keys.ended("upload"),
+    "looks": keys.looks("upload"),
     "dead": keys.dead("upload"),
     "workers": keys.workers("upload"),
 }
@@ -97,12 +98,14 @@ async def test_an_overwritten_key_of_a_lane_is_named_to_whoever_reads_it(
 ) -> None:
     key = OF_A_LANE[name]
     await overwrite(redis, key)
-    readings: list[Awaitable[object]] = [overview.lanes()]
+    readings: list[Awaitable[object]] = [] if name == "looks" else [overview.lanes()]
     match name:
         case "workers":
             readings += [living_workers(redis, "host"), lane.stop_beating()]
         case "dead":
             readings += [overview.dead()]
+        case "looks":
+            readings += [overview.jobs(looks=True)]
         case _:
             readings += [overview.jobs()]
     for reading in readings:

@@ -26,7 +26,7 @@ from raylane_common.wire.generate import Checkpoint, GenerateRequest
 from raylane_common.wire.jobs import JobStatus
 from raylane_common.wire.ray import RayStatusRequest
 from raylane_common.wire.sources import Column, ColumnType, FileSource
-from raylane_common.wire.tables import ListDatabasesRequest
+from raylane_common.wire.tables import SelectTablesRequest
 from raylane_common.wire.upload import UploadRequest
 from raylane_worker.app import run
 from raylane_worker.context import Handler
@@ -125,7 +125,7 @@ async def do_what_a_handler_may(request: Any, ctx: JobContext) -> DatabasesResul
         await asyncio.Event().wait()
     if isinstance(request, GenerateRequest) and ctx.record.attempt == 1:
         raise StorageUnavailable("try again")
-    if isinstance(request, ListDatabasesRequest):
+    if isinstance(request, SelectTablesRequest):
         raise InternalError("a dead letter")
     return DONE
 
@@ -147,7 +147,7 @@ async def be_a_producer(producer: Producer) -> None:
     await until(lambda: _has_status(producer, later.id, JobStatus.RUNNING))
     await producer.cancel(later.id)
 
-    dead = await producer.tables.databases()
+    dead = await producer.tables.select("s", [("shop", "orders")])
     assert (await dead.wait(timeout_s=60)).status is JobStatus.FAILED
     assert [record.id for record in await producer.operator.dead_letters()] == [dead.id]
     assert [requeued.error for requeued in await producer.operator.requeue_dead()] == [None]
@@ -156,7 +156,7 @@ async def be_a_producer(producer: Producer) -> None:
     assert await producer.operator.jobs(session_id="s")
 
     assert await producer.restore(generate.id) == await producer.sources("s") == [SOURCE]
-    assert len(await producer.history("s")) == 2
+    assert len(await producer.history("s")) == 3
     assert await producer.reset("s") == 1
 
 

@@ -31,9 +31,9 @@ async def test_a_job_given_up_for_an_outside_reason_is_a_dead_letter(producer: M
 
     A job that is at fault, such as one for a table that does not exist, is not kept.
     """
-    outage = await producer.tables.databases()
+    outage = await producer.tables.select("ada", [("shop", "orders")])
     await producer.fail(outage.id, CatalogUnavailable("Glue does not answer"))
-    mistake = await producer.tables.list("shpo")
+    mistake = await producer.tables.select("ada", [("shpo", "orders")])
     await producer.fail(mistake.id, TableNotFound("there is no database shpo"))
 
     assert [job.id for job in await producer.operator.dead_letters()] == [outage.id]
@@ -41,12 +41,22 @@ async def test_a_job_given_up_for_an_outside_reason_is_a_dead_letter(producer: M
 
 async def test_dead_letters_are_requeued_together(producer: MemoryProducer) -> None:
     """Once the cause is fixed, `requeue_dead` puts all dead letters back, or those of a kind, code or session."""
-    job = await producer.tables.databases()
+    job = await producer.tables.select("ada", [("shop", "orders")])
     await producer.fail(job.id, CatalogUnavailable("Glue does not answer"))
 
     [requeued] = await producer.operator.requeue_dead(code="catalog_unavailable")
     assert (requeued.id, requeued.error) == (job.id, None)
     assert await producer.operator.dead_letters() == []
+
+
+async def test_a_look_is_not_listed(producer: MemoryProducer) -> None:
+    """A job that only looks at the cluster or the catalog fills no list, and its record is kept for ten minutes."""
+    look = await producer.tables.databases()
+    await producer.fail(look.id, CatalogUnavailable("Glue does not answer"))
+
+    assert await producer.operator.jobs() == []
+    assert await producer.operator.dead_letters() == []
+    assert [job.id for job in await producer.operator.jobs(looks=True)] == [look.id]
 
 
 async def test_some_settings_change_while_workers_run(

@@ -63,3 +63,6 @@ async def test_enqueueing_the_request_again_writes_the_golden_fields(path: Path,
     for name in ("v", "kind", "lane", "session_id"):
         assert written.get(name) == golden.get(name)
     assert json.loads(written["payload"]).items() >= json.loads(golden["payload"]).items()
+    # Records from before there were looks have no such field, whatever their request is.
+    assert (written.get("look") == "1") is parse_request(old).is_look
+    assert golden.get("look") in (None, written.get("look"))

@@ -16,7 +16,7 @@ from redis.exceptions import ResponseError
 from raylane_common.errors import InvalidRequest
 from raylane_common.redis.queue import JobQueue, LaneQueue, QueueOverview
 from raylane_common.redis.queue.batches import outcome_of
-from raylane_common.redis.queue.scripts import source
+from raylane_common.redis.queue.scripts import LOOK_TTL_MS, source
 from raylane_common.redis.queue.scripts.calls import EnqueueReply
 from raylane_common.wire.jobs import JobStatus, NewJob, parse_request
 from raylane_common.wire.tables import ListDatabasesRequest
@@ -84,6 +84,20 @@ async def test_a_job_with_a_session_is_in_its_history_after_the_commands_on_the_
         await redis.execute_command(*command)  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
     assert [record.id for record in await queue.history("s1")] == [ID]
     assert [job.id for job in await QueueOverview(redis).jobs(session_id="s1")] == [ID]
+
+
+async def test_one_more_command_on_the_page_makes_the_job_a_look(
+    redis: Redis, queue: JobQueue, lane: LaneQueue
+) -> None:
+    await enqueue_by_hand(redis)
+    for command in commands_on_the_page(2):
+        await redis.execute_command(*command)  # type: ignore[no-untyped-call]  # as above
+    overview = QueueOverview(redis)
+    assert (await overview.jobs(), [job.id for job in await overview.jobs(looks=True)]) == ([], [ID])
+    lease = await take(lane)
+    await end(lane, lease.failed(TRANSIENT))
+    assert (await overview.jobs(), await overview.dead()) == ([], [])
+    assert await redis.pttl(keys.job(ID)) <= LOOK_TTL_MS
 
 
 async def test_the_commands_run_twice_are_one_job_that_runs_once(
@@ -191,6 +205,7 @@ async def test_the_script_writes_groups_with_and_without_options(redis: Redis, l
         ({"max_attempts": [3]}, "max_attempts", "must be a whole number"),
         ({"unique": 1}, "unique", "must be text"),
         ({"traceparent": {}}, "traceparent", "must be text"),
+        ({"look": 1}, "look", "must be true or false"),
         ("{", "options", "must be a JSON object"),
         ('"high"', "options", "must be a JSON object"),
         ('["high"]', "1", "is not known"),

@@ -35,6 +35,8 @@ _SETTINGS: Final = "raylane:settings"
 _SETTINGS_CHANGED: Final = "raylane:settings:changed"
 
 _ENDED: Final = "raylane:ended:"
+# Below `ended`, so that the ACL rules of a server that was set up for an older version allow it.
+_LOOKS: Final = "raylane:ended:looks:"
 _DEAD: Final = "raylane:dead:"
 _CLAIM: Final = "raylane:claim:"
 _PULSE: Final = "raylane:pulse:"
@@ -120,6 +122,10 @@ class Keys:
         """A job's attempts that did not succeed, oldest first: a list of JSON."""
         return f"{self._start}{_JOB}{job_id}{ATTEMPTS}"
 
+    def lease(self, job_id: str) -> str:
+        """A worker's right to a running job: a string, the owner's token, that expires unless it is renewed."""
+        return f"{self._start}{_ARQ_LEASE}{job_id}"
+
     def queue(self, lane: str) -> str:
         """Jobs ready to run, scored by rank (the epoch ms of readiness, moved by the priority): a sorted set."""
         return f"{self._start}{_QUEUE}{lane}"
@@ -143,6 +149,10 @@ class Keys:
     def ended(self, lane: str) -> str:
         """Jobs that have ended, scored by the epoch ms of their end: a sorted set."""
         return f"{self._start}{_ENDED}{lane}"
+
+    def looks(self, lane: str) -> str:
+        """Looks that have ended in the last minutes, scored by the epoch ms of their end: a sorted set."""
+        return f"{self._start}{_LOOKS}{lane}"
 
     def dead(self, lane: str) -> str:
         """Dead letters, scored by the epoch ms of their failure: a sorted set."""

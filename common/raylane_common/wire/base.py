@@ -17,12 +17,16 @@ from raylane_common.wire.names import Lane as Lane
 
 
 class BaseRequest(BaseModel):
-    """The base of every request: its kind of job, and whether it needs a session."""
+    """The base of every request: its kind of job, whether it needs a session, and whether it only looks at something.
+
+    A look changes nothing and can be repeated, so its job is kept for minutes and not listed. See docs/decisions/0050.
+    """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     kind: ClassVar[JobKind]
     needs_session: ClassVar[bool] = True
+    is_look: ClassVar[bool] = False
 
 
 class BaseResult(BaseModel):

@@ -138,6 +138,7 @@ class JobSummary(BaseModel):
     at: Number | None = Field(default=None, description="Epoch ms at which it may start at the earliest")
     expires_at: Number | None = Field(default=None, description="Epoch ms by which it must have started")
     unique: str | None = None
+    look: bool = Field(default=False, description="Whether it only looks at the cluster or the catalog")
     cancel_requested_at: Number | None = None
     what: str = Field(default="", description="The request in a few words: filename, tables, prompt or submission id")
 
@@ -293,6 +294,18 @@ class LaneOverview:
     oldest_s: float | None
     ended_per_s: float
     workers: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class LaneWorkers:
+    """A job's lane, and the living workers that take its jobs. `is_held` says whether a worker runs the job now.
+
+    If there are no workers and none runs the job, it waits until one is started.
+    """
+
+    lane: str
+    workers: tuple[str, ...]
+    is_held: bool = False
 
 
 @dataclass(frozen=True)

@@ -57,39 +57,43 @@ class _ClusterRequest(BaseRequest):
     needs_session: ClassVar[bool] = False
 
 
-class RayStatusRequest(_ClusterRequest):
+class _ClusterLook(_ClusterRequest):
+    is_look: ClassVar[bool] = True
+
+
+class RayStatusRequest(_ClusterLook):
     """Ask the cluster for its version, and the client for the state of its endpoints."""
 
     action: Literal["status"] = "status"
 
 
-class RayEndpointsRequest(_ClusterRequest):
+class RayEndpointsRequest(_ClusterLook):
     """Show each address of the cluster as the worker sees it, even if the cluster does not answer."""
 
     action: Literal["endpoints"] = "endpoints"
 
 
-class RayClusterRequest(_ClusterRequest):
+class RayClusterRequest(_ClusterLook):
     """Ask for the cluster's health, nodes and use of resources."""
 
     action: Literal["cluster"] = "cluster"
 
 
-class RayRunsRequest(_ClusterRequest):
+class RayRunsRequest(_ClusterLook):
     """List the cluster's runs, newest first."""
 
     action: Literal["runs"] = "runs"
     limit: int = Field(default=100, ge=1, le=500)
 
 
-class RayRunRequest(_ClusterRequest):
+class RayRunRequest(_ClusterLook):
     """Look at one run."""
 
     action: Literal["run"] = "run"
     submission_id: SubmissionId
 
 
-class RayLogsRequest(_ClusterRequest):
+class RayLogsRequest(_ClusterLook):
     """Read what a run printed."""
 
     action: Literal["logs"] = "logs"

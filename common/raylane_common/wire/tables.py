@@ -33,6 +33,7 @@ class Listing(BaseRequest):
 
     kind: ClassVar[JobKind] = JobKind.TABLES
     needs_session: ClassVar[bool] = False
+    is_look: ClassVar[bool] = True
 
     pattern: str | None = Field(
         default=None,

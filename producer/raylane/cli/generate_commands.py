@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from raylane.cli import answer_options, parameters, reading_options, runner, sending
+from raylane.cli import answer_options, awaiting, parameters, reading_options, runner
 from raylane.cli.answers import show_result
 from raylane.cli.upload_commands import show_warnings
 from raylane_common.limits import MAX_CODE_VERSIONS
@@ -76,14 +76,17 @@ def run(
         # Checked before the upload, so that an invalid request stores nothing.
         with invalid_requests():
             GenerateRequest(prompt=prompt, generator=generator, max_versions=max_versions, engine=engine)
-        until = runner.deadline(waiting.timeout_s)
+        until = awaiting.deadline(waiting.timeout_s)
         upload_options = jobs.options()
         if jobs.job_id is not None:
             upload_options["job_id"] = f"{jobs.job_id}-upload"
-        with sending.shown(terminal) as progress:
-            upload = await producer.upload(
+        upload = await awaiting.send(
+            producer,
+            terminal,
+            lambda progress: producer.upload(
                 file, session_id=session_id, reading=reading.options(), progress=progress, **upload_options
-            )
+            ),
+        )
         job = await producer.generate(
             prompt,
             session_id=session_id,
@@ -101,8 +104,10 @@ def run(
         if waiting.wait:
             # Messages name this job even while the upload is shown.
             terminal.job_id = job.id
-            show_warnings(await runner.wait_for_result(producer, upload, until, terminal), terminal)
-        await runner.show_result_or_id(producer, job, waiting, until, terminal, _shown_with(answer))
+            show_warnings(await awaiting.wait_for_result(producer, upload, until, terminal), terminal)
+        else:
+            await awaiting.note_missing_workers(producer, [upload.id], terminal)
+        await awaiting.show_result_or_id(producer, job, waiting, until, terminal, _shown_with(answer))
 
     runner.execute(command, waiting)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import raylane
-from raylane.cli import answer_options, parameters, process, render, runner
+from raylane.cli import answer_options, awaiting, parameters, process, render, runner
 from raylane.cli.answers import show_job, show_result
 from raylane.cli.terminal import event_line
 from raylane_common.wire.names import JobKind
@@ -57,7 +57,7 @@ def result(
         record = await producer.record(job)
         if waiting.wait:
             output = record.kind != JobKind.GENERATE
-            await runner.show_events(producer, job, runner.deadline(waiting.timeout_s), terminal, output=output)
+            await awaiting.show_events(producer, job, awaiting.deadline(waiting.timeout_s), terminal, output=output)
             record = await producer.record(job)
         if not record.status.is_final:
             raise raylane.WaitTimeout(f"job {job} is {record.status}; use --wait", details={"job_id": job})
@@ -83,7 +83,7 @@ def follow(
 
     async def command(producer: Producer, terminal: Terminal) -> None:
         terminal.job_id = job
-        async with runner.time_limit(job, runner.deadline(timeout)):
+        async with awaiting.watched(producer, job, terminal), awaiting.time_limit(job, awaiting.deadline(timeout)):
             async for event in producer.follow(job, after=after):
                 _show_event(event, terminal)
         error = (await producer.record(job)).error

@@ -71,12 +71,15 @@ def jobs(
     session: parameters.OnlySession = None,
     kind: parameters.OnlyKind = None,
     limit: parameters.Limit = 50,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also those that only look at Ray or the catalog, of the last ten minutes.")
+    ] = False,
     output: parameters.OutputOptions = parameters.OUTPUT,
 ) -> None:
     """List jobs of all sessions, newest first."""
 
     async def command(producer: Producer, terminal: Terminal) -> None:
-        found = await producer.operator.jobs(status=state, session_id=session, kind=kind, limit=limit)
+        found = await producer.operator.jobs(status=state, session_id=session, kind=kind, limit=limit, looks=everything)
         _show_found(found, _show_jobs, terminal)
 
     runner.execute(command, output)

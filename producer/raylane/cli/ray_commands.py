@@ -63,7 +63,7 @@ SubmissionId = Annotated[str, typer.Argument(metavar="ID", help="The run's submi
 @parameters.grouped
 def status(job_id: parameters.JobId = None, waiting: parameters.WaitOptions = parameters.WAIT) -> None:
     """Show the cluster's version and the state of its endpoints."""
-    runner.execute_job(lambda producer: producer.cluster.status(job_id=job_id), waiting)
+    runner.execute_look(lambda producer: producer.cluster.status(job_id=job_id), waiting)
 
 
 @renders("RayStatusResult")
@@ -77,7 +77,7 @@ def show_status(result: RayStatusResult, terminal: Terminal) -> None:
 @parameters.grouped
 def endpoints(job_id: parameters.JobId = None, waiting: parameters.WaitOptions = parameters.WAIT) -> None:
     """Show each endpoint of the cluster: state, latency, next probe, last error."""
-    runner.execute_job(lambda producer: producer.cluster.endpoints(job_id=job_id), waiting)
+    runner.execute_look(lambda producer: producer.cluster.endpoints(job_id=job_id), waiting)
 
 
 @renders("RayEndpointsResult")
@@ -107,7 +107,7 @@ def _show_endpoints(endpoints: Sequence[EndpointReport], terminal: Terminal) -> 
 @parameters.grouped
 def cluster(job_id: parameters.JobId = None, waiting: parameters.WaitOptions = parameters.WAIT) -> None:
     """Show the cluster's health, nodes and use of resources."""
-    runner.execute_job(lambda producer: producer.cluster.cluster(job_id=job_id), waiting)
+    runner.execute_look(lambda producer: producer.cluster.cluster(job_id=job_id), waiting)
 
 
 @renders("RayClusterResult")
@@ -148,7 +148,7 @@ def runs(
     waiting: parameters.WaitOptions = parameters.WAIT,
 ) -> None:
     """List the cluster's runs, newest first."""
-    runner.execute_job(lambda producer: producer.cluster.runs(limit=limit, job_id=job_id), waiting)
+    runner.execute_look(lambda producer: producer.cluster.runs(limit=limit, job_id=job_id), waiting)
 
 
 @renders("RayRunsResult")
@@ -167,7 +167,7 @@ def run(
     waiting: parameters.WaitOptions = parameters.WAIT,
 ) -> None:
     """Show one run."""
-    runner.execute_job(lambda producer: producer.cluster.run(submission_id, job_id=job_id), waiting)
+    runner.execute_look(lambda producer: producer.cluster.run(submission_id, job_id=job_id), waiting)
 
 
 @renders("RayRunResult")
@@ -240,7 +240,7 @@ def logs(
     waiting: parameters.WaitOptions = parameters.WAIT,
 ) -> None:
     """Print the output of a run."""
-    runner.execute_job(lambda producer: producer.cluster.logs(submission_id, job_id=job_id), waiting)
+    runner.execute_look(lambda producer: producer.cluster.logs(submission_id, job_id=job_id), waiting)
 
 
 @renders("RayLogsResult")

@@ -38,7 +38,7 @@ def databases(
     waiting: parameters.WaitOptions = parameters.WAIT,
 ) -> None:
     """List the catalog's databases."""
-    runner.execute_job(
+    runner.execute_look(
         lambda producer: producer.tables.databases(pattern=pattern, limit=limit, cursor=cursor, job_id=job_id), waiting
     )
 
@@ -62,7 +62,7 @@ def list_tables(
     waiting: parameters.WaitOptions = parameters.WAIT,
 ) -> None:
     """List the tables of a database."""
-    runner.execute_job(
+    runner.execute_look(
         lambda producer: producer.tables.list(database, pattern=pattern, limit=limit, cursor=cursor, job_id=job_id),
         waiting,
     )

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pydantic import BaseModel, JsonValue
+    from rich.status import Status
 
     from raylane_common.errors import ErrorInfo
     from raylane_common.wire.jobs import JobEvent, Progress
@@ -61,6 +62,7 @@ class Terminal:
         self.interrupted = "interrupted"
         """What to print if the command is interrupted before it has a job."""
         self._line_is_open = False
+        self._print_above: Callable[[str], None] | None = None
 
     @property
     def width(self) -> int | None:
@@ -111,7 +113,11 @@ class Terminal:
     def note(self, text: str) -> None:
         """Prints a message that is not part of the result, on stderr. Its further lines are indented."""
         self._end_line()
-        typer.echo("\n  ".join(safe_lines(text)), err=True)
+        shown = "\n  ".join(safe_lines(text))
+        if self._print_above is None:
+            typer.echo(shown, err=True)
+        else:
+            self._print_above(shown)
 
     def models(self, *models: BaseModel, many: bool = False) -> None:
         """Prints one model as JSON, or with `many` all models as one JSON list."""
@@ -170,33 +176,51 @@ class Terminal:
         if not _is_terminal(sys.stderr):
             yield lambda _: None
             return
-        from rich.console import Console
         from rich.text import Text
 
-        with Console(stderr=True).status("") as status:
+        with self._status("") as (status, _):
             yield lambda line: status.update(Text(safe_line(line)))
 
     @contextmanager
-    def progress(self, job_id: str, *, output: bool) -> Iterator[Callable[[JobEvent], None]]:
+    def progress(self, job_id: str, *, output: bool, talks: bool = True) -> Iterator[Callable[[JobEvent], None]]:
         """Shows a job's events on stderr: as one status line on a terminal, else line by line.
 
         The `output` of a run is printed above the status line, if it is wanted. Generated text is not shown, because
-        the result has it.
+        the result has it. Unless it `talks`, nothing is shown line by line.
         """
+        if not _is_terminal(sys.stderr) and not talks:
+            yield lambda _: None
+            return
         if not _is_terminal(sys.stderr):
             yield lambda event: _show_event(event, job_id, self.note, self.note if output else None)
             return
-        from rich.console import Console
         from rich.text import Text
 
-        console = Console(stderr=True)
-        with console.status(Text(f"{job_id}  waiting")) as status:
+        with self._status(f"{job_id}  waiting") as (status, above):
             yield lambda event: _show_event(
                 event,
                 job_id,
                 lambda line: status.update(Text(safe_line(line))),
-                (lambda line: console.print(Text(safe_text(line)))) if output else None,
+                (lambda line: above(safe_text(line))) if output else None,
             )
+
+    @contextmanager
+    def _status(self, text: str) -> Iterator[tuple[Status, Callable[[str], None]]]:
+        """Yields a line that changes, and what prints above it. Notes are printed there, too."""
+        from rich.console import Console
+        from rich.text import Text
+
+        console = Console(stderr=True)
+
+        def print_above(line: str) -> None:
+            console.print(Text(line))
+
+        with console.status(Text(text)) as status:
+            self._print_above = print_above
+            try:
+                yield status, print_above
+            finally:
+                self._print_above = None
 
 
 def event_line(event: JobEvent) -> str:

@@ -32,7 +32,7 @@ TIMEOUT_S = 60
 
 async def test_ctrl_c_leaves_the_job_and_names_the_next_commands(redis: Redis, valkey: EmbeddedValkey) -> None:
     process = await asyncio.create_subprocess_exec(
-        *[RAYLANE, "ray", "status", "--job-id", "j", "--redis-url", valkey.url],
+        *[RAYLANE, "generate", "count", "-s", "s1", "--wait", "--job-id", "j", "--redis-url", valkey.url],
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )

@@ -47,7 +47,8 @@ class ClaimedJob:
 
 
 async def claim_all(redis: Redis, lane: str) -> list[ClaimedJob]:
-    """Claims all jobs that are due in the lane, as worker `w`."""
+    """Claims all jobs that are due in the lane, as the living worker `w`."""
     attempts = {kind.value: 3 for kind in JobKind}
     queue = LaneQueue(redis, lane, worker="w", lease_s=10, max_attempts=attempts, result_ttl_s=60)
+    await queue.beat(ttl_s=60)
     return [ClaimedJob(queue, lease) for lease in (await queue.claim(100)).leases]

@@ -64,7 +64,7 @@ async def test_a_job_that_comes_after_a_cancelled_job_fails(memory: MemoryProduc
 
 
 async def test_a_job_may_come_after_one_that_has_ended(memory: MemoryProducer) -> None:
-    good, bad = await memory.tables.databases(), await memory.tables.databases()
+    good, bad = await memory.tables.databases(), await memory.tables.select("s1", [("shop", "orders")])
     await memory.succeed(good.id, DONE)
     await memory.fail(bad.id, InternalError("oops"))
     assert await _status(memory, (await memory.cluster.status(after=[good])).id) is JobStatus.QUEUED

@@ -214,7 +214,7 @@ async def test_lanes_and_jobs_show_which_job_is_in_which_state(memory: MemoryPro
     await memory.start(running.id)
     queued = await producer.generate("sum", session_id="s2")
     waiting = await producer.generate("mean", session_id="s1", after=[running])
-    scheduled = await producer.tables.databases(delay_s=60)
+    scheduled = await producer.tables.select("s2", [("shop", "orders")], delay_s=60)
     failed = await producer.upload_bytes(CSV_BYTES, filename="a.csv", session_id="s1")
     await memory.fail(failed.id, InvalidFile("no header"))
     upload, generate, ray = await producer.operator.lanes()

@@ -213,7 +213,7 @@ async def test_concurrent_tasks_get_one_answer_for_each_job() -> None:
 async def test_a_job_that_is_put_back_is_answered_again() -> None:
     answers: list[Result | RaylaneError] = [StorageUnavailable("no"), StorageUnavailable("no"), DATABASES]
     async with MemoryProducer(lambda _: answers.pop(0)) as producer:
-        await producer.tables.databases(job_id="j")
+        await producer.tables.select("s1", [("shop", "orders")], job_id="j")
         assert [outcome.error for outcome in await producer.operator.requeue_dead()] == [None]
         await producer.requeue("j")
         assert await producer.result("j") == DATABASES

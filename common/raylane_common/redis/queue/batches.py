@@ -69,6 +69,8 @@ def _options(job: NewJob, traceparent: str) -> str:
     options: dict[str, object] = {}
     if traceparent:
         options["traceparent"] = traceparent
+    if job.request.is_look:
+        options["look"] = True
     if job.max_attempts is not None:
         options["max_attempts"] = job.max_attempts
     if job.after:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from raylane_common.redis.connection import keys_of, queue_errors
+from raylane_common.redis.queue.events import job_not_found
 from raylane_common.redis.queue.scripts import Scripts, calls
+from raylane_common.rules import printable
 from raylane_common.wire.base import Lane
+from raylane_common.wire.jobs import LaneWorkers
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -28,6 +31,22 @@ async def living_workers(redis: Redis, host: str) -> dict[str, list[str]]:
             if worker.rpartition("-")[0] == host:
                 found.setdefault(worker, []).append(lane)
     return dict(sorted(found.items()))
+
+
+async def workers_of(redis: Redis, job_id: str) -> LaneWorkers:
+    """Returns who takes the job. Raises `JobNotFound` and `QueueUnavailable`."""
+    keys = keys_of(redis)
+    with queue_errors("look for workers"):
+        async with redis.pipeline(transaction=False) as pipe:
+            pipe.time()
+            pipe.hget(keys.job(job_id), "lane")
+            pipe.exists(keys.lease(job_id))
+            (seconds, _), lane, leases = await pipe.execute()
+    if lane is None:
+        raise job_not_found(job_id)
+    with queue_errors("look for workers", keys.workers(lane)):
+        living = await redis.zrangebyscore(keys.workers(lane), seconds * 1000, "+inf")
+    return LaneWorkers(printable(lane), tuple(sorted(map(printable, living))), is_held=bool(leases))
 
 
 async def ask_to_drain(redis: Redis, worker: str) -> None:

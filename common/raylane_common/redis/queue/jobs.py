@@ -24,6 +24,7 @@ from raylane_common.errors import (
 from raylane_common.redis.connection import keys_of, owned_key, queue_errors, readable
 from raylane_common.redis.queue.batches import groups_of, outcome_of, parts_of
 from raylane_common.redis.queue.events import BEGIN, EventReader, job_not_found
+from raylane_common.redis.queue.heartbeats import workers_of
 from raylane_common.redis.queue.reader import SharedReader
 from raylane_common.redis.queue.scripts import Scripts, calls
 from raylane_common.rules import printable
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from raylane_common.redis.queue.scripts.calls import PackedJobs
+    from raylane_common.wire.jobs import LaneWorkers
     from raylane_common.wire.kinds import Result
 
 # A record may hold a megabyte of code and output.
@@ -197,6 +199,10 @@ class JobQueue:
             missing = "a result" if record.status is JobStatus.SUCCEEDED else "an error"
             raise _unreadable(job_id, f"it has {record.status} without {missing}", {"job_id": job_id})
         raise RaylaneError.from_info(record.error)
+
+    async def workers(self, job_id: str) -> LaneWorkers:
+        """Returns the job's lane, its living workers, and whether one runs the job. Raises `JobNotFound`."""
+        return await workers_of(self._redis, job_id)
 
     async def follow(self, job_id: str, *, after: str = BEGIN) -> AsyncIterator[JobEvent]:
         """Yields the job's events, from the one after the id `after` to the one that ends the job.

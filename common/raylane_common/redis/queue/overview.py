@@ -78,11 +78,12 @@ class QueueOverview:
         session_id: str | None = None,
         kind: JobKind | None = None,
         limit: int = 50,
+        looks: bool = False,
     ) -> JobList:
         """Returns up to `limit` jobs that match all filters, newest first.
 
         The jobs of a session are those of its history. Otherwise the search covers the last 20,000 jobs of each state
-        in each lane; the list says if there are more. Unreadable records are left out.
+        in each lane; the list says if there are more. Unreadable records are left out, and looks unless `looks` is set.
         """
         if session_id is not None:
             sets = {self._keys.session_jobs(session_id): None}
@@ -90,11 +91,11 @@ class QueueOverview:
             sets = dict.fromkeys(
                 set_of(self._keys, lane)
                 for state in ([status] if status else JobStatus)
-                for set_of in _SETS[state]
+                for set_of in (*_SETS[state], *((Keys.looks,) if looks and state.is_final else ()))
                 for lane in ([lane_of(kind)] if kind else Lane)
             )
         wanted = {"status": status, "session_id": session_id, "kind": kind}
-        return await self._search.newest(sets, wanted, limit=limit, most=_MOST_SEARCHED)
+        return await self._search.newest(sets, wanted, limit=limit, most=_MOST_SEARCHED, looks=looks)
 
     async def dead(
         self,

@@ -35,26 +35,33 @@ class JobSearch:
         self._keys = keys_of(redis)
 
     async def newest(
-        self, sets: Iterable[str], wanted: Mapping[str, str | None], *, limit: int, most: int | None
+        self,
+        sets: Iterable[str],
+        wanted: Mapping[str, str | None],
+        *,
+        limit: int,
+        most: int | None,
+        looks: bool = False,
     ) -> JobList:
         """Returns up to `limit` jobs of the `sets`, newest first; unreadable records are left out.
 
         `wanted` has the values that fields of a job must have, and the code for `error`; None matches any value. Only
-        the `most` ids with the highest scores of each set are searched; None searches all.
+        the `most` ids with the highest scores of each set are searched; None searches all. Looks are left out unless
+        `looks` is set.
         """
         given = {name: value for name, value in wanted.items() if value is not None}
         found: dict[str, JobSummary] = {}
         complete = True
         with queue_errors("look for jobs"):
             for name in sets:
-                jobs, all_seen = await self._of_set(name, given, limit, most)
+                jobs, all_seen = await self._of_set(name, given, limit, most, looks=looks)
                 found |= {job.id: job for job in jobs}
                 complete = complete and all_seen
             newest = sorted(found.values(), key=lambda job: job.finished_at or job.enqueued_at, reverse=True)
             return JobList(await self._described(newest[:limit]), complete=complete)
 
     async def _of_set(
-        self, name: str, wanted: Mapping[str, str], limit: int, most: int | None
+        self, name: str, wanted: Mapping[str, str], limit: int, most: int | None, *, looks: bool
     ) -> tuple[list[JobSummary], bool]:
         """Returns up to `limit` jobs of one set, and False if it stopped at `most` before it had looked at all ids."""
         found: list[JobSummary] = []
@@ -72,7 +79,7 @@ class JobSearch:
             while job_ids and len(found) < limit:
                 missing = limit - len(found)
                 rows = await self._rows(job_ids[:missing], _FIELDS, wanted)
-                found += [job for row in rows if (job := _summary(*row)) is not None]
+                found += [job for row in rows if (job := _summary(*row)) is not None and (looks or not job.look)]
                 job_ids = job_ids[missing:]
         return found, True
 

@@ -27,6 +27,8 @@ EVENTS_MAX: Final = 1000
 # A week for a user to read a result; a month for an operator to look at what failed.
 ENDED_TTL_MS: Final = 7 * 24 * 3600 * 1000
 DEAD_TTL_MS: Final = 30 * 24 * 3600 * 1000
+# A look is read at once by whoever asked; ten minutes are enough to come back after a broken connection.
+LOOK_TTL_MS: Final = 10 * 60 * 1000
 # Far more than a job's code, sources and result need. A worker would have to hold and parse a larger record.
 RECORD_MAX_BYTES: Final = 16 * 1024 * 1024
 
@@ -58,6 +60,7 @@ _NUMBERS: Final = {
     "EVENTS_MAX": EVENTS_MAX,
     "ENDED_MS": ENDED_TTL_MS,
     "DEAD_MS": DEAD_TTL_MS,
+    "LOOK_MS": LOOK_TTL_MS,
     "RECORD_MAX": RECORD_MAX_BYTES,
 }
 # What is prepended to a script, in this order. A script that changes no job's status needs only the first part, and

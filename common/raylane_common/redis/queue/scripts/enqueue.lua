@@ -4,7 +4,8 @@
 --         number of jobs, kind, lane, session ('' for none), options ('' or a JSON object, for all jobs of the group),
 --         then for each job: id, payload (JSON), body ('' for none)
 -- Options: after (list of job ids), at_ms, delay_ms, expires_ms, max_attempts (whole numbers),
---          priority ('high', 'normal' or 'low'), unique, traceparent (text)
+--          priority ('high', 'normal' or 'low'), unique, traceparent (text),
+--          look (true: the job only looks at the cluster or the catalog, and is not listed)
 -- Returns for each job, in the order of ARGV:
 --   1                          it was written
 --   0                          it was there already: same id, kind, session and payload
@@ -35,13 +36,16 @@ local function read_options(text)
       if value ~= 'normal' and not head_start_ms[value] then return "must be 'high', 'normal' or 'low'" end
     elseif name == 'unique' or name == 'traceparent' then
       if type(value) ~= 'string' then return 'must be text' end
+    elseif name == 'look' then
+      if type(value) ~= 'boolean' then return 'must be true or false' end
     elseif name == 'at_ms' or name == 'delay_ms' or name == 'expires_ms' or name == 'max_attempts' then
       -- Beyond 2^53 Lua's numbers are no longer exact.
       if type(value) ~= 'number' or value < 0 or value >= 2 ^ 53 or value % 1 ~= 0 then
         return 'must be a whole number, not below 0'
       end
     else
-      return 'is not known; known are after, at_ms, delay_ms, expires_ms, max_attempts, priority, traceparent and unique'
+      return 'is not known; known are after, at_ms, delay_ms, expires_ms, look, max_attempts, priority, traceparent '
+        .. 'and unique'
     end
   end
   local is_json, options = pcall(cjson.decode, text)
@@ -57,13 +61,15 @@ end
 local function group_of(kind, lane, session, options)
   local at = options.delay_ms and now + options.delay_ms or options.at_ms
   local job = {lane = lane, kind = kind, session_id = session ~= '' and session, attempt = 0, enqueued_at = now, at = at,
-    priority = options.priority, unique = options.unique, expires_at = options.expires_ms and now + options.expires_ms}
+    priority = options.priority, unique = options.unique, look = options.look,
+    expires_at = options.expires_ms and now + options.expires_ms}
   local fields = {'status', '', 'payload', '', 'v', ARGV[1], 'kind', kind, 'lane', lane, 'attempt', '0',
     'enqueued_at', string.format('%d', now)}
   if job.session_id then append(fields, 'session_id', session) end
   for _, name in ipairs({'max_attempts', 'traceparent', 'priority', 'unique'}) do
     if options[name] then append(fields, name, options[name]) end
   end
+  if options.look then append(fields, 'look', '1') end
   if at then append(fields, 'at', at) end
   if job.expires_at then append(fields, 'expires_at', job.expires_at) end
   if options.after then append(fields, 'after', cjson.encode(options.after)) end
@@ -97,7 +103,7 @@ local function write(group, id, payload, body)
   redis.call('SET', ARQ_JOB .. id, group.arq_copy)
   if group.holder then redis.call('SET', group.holder, id) end
   if job.expires_at then redis.call('ZADD', EXPIRING .. job.lane, job.expires_at, id) end
-  if job.session_id then
+  if job.session_id and not job.look then
     history[job.session_id] = history[job.session_id] or {}
     append(history[job.session_id], at_us, id)
   end

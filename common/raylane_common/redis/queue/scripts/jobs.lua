@@ -1,7 +1,7 @@
 -- Prepended to every script that changes the status of a job, after run_slots.lua: the steps that several of them
 -- share.
 local ttl = {ended = ENDED_MS, dead = DEAD_MS}
-local woken, ended_lanes, dead_lanes = {}, {}, {}
+local woken, ended_lanes, look_lanes, dead_lanes = {}, {}, {}, {}
 -- The set of each status that is not final.
 local sets = {running = RUNNING, scheduled = SCHEDULE, waiting = WAITING, queued = QUEUE}
 
@@ -139,9 +139,11 @@ local function waiter(other, id)
 end
 
 -- Writes the end of one job: its outcome, its last event, and when its keys expire. The parameters are those of
--- `conclude`.
+-- `conclude`. A look is soon forgotten and never a dead letter: whoever wants to know looks again.
 local function write_end(id, job, status, field, value, is_dead)
+  is_dead = is_dead and not job.look
   local record, events, kept_ms = JOB .. id, JOB .. id .. EVENTS, is_dead and ttl.dead or ttl.ended
+  if job.look then kept_ms = math.min(LOOK_MS, ttl.ended) end
   leave(id, job)
   redis.call('HDEL', record, 'error', 'slot', 'dependents', 'cancel_requested_at')
   redis.call('HSET', record, 'status', status, field, value, 'finished_at', now)
@@ -166,8 +168,8 @@ local function write_end(id, job, status, field, value, is_dead)
     if job.attempt ~= 1 or job.at or field == 'error' then redis.call('PEXPIRE', record .. ATTEMPTS, kept_ms) end
     redis.call('DEL', ARQ_JOB .. id, ARQ_LEASE .. id, record .. BODY)
   end
-  redis.call('ZADD', ENDED .. job.lane, now, id)
-  ended_lanes[job.lane] = true
+  redis.call('ZADD', (job.look and LOOKS or ENDED) .. job.lane, now, id)
+  if job.look then look_lanes[job.lane] = true else ended_lanes[job.lane] = true end
 end
 
 -- Frees what a job holds: its deadline, its unique key, its session's slot and its run slot.
@@ -319,6 +321,7 @@ end
 -- Called at the end of a script: announces new work, and sets the time to live of the sets of ended jobs, once per
 -- lane.
 local function publish()
+  for lane in pairs(look_lanes) do redis.call('PEXPIRE', LOOKS .. lane, LOOK_MS) end
   for lane in pairs(ended_lanes) do redis.call('PEXPIRE', ENDED .. lane, ttl.ended) end
   for lane in pairs(dead_lanes) do redis.call('PEXPIRE', DEAD .. lane, ttl.dead) end
   for lane, id in pairs(woken) do redis.call('PUBLISH', WAKE .. lane, id) end

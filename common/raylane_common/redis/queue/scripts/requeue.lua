@@ -48,6 +48,7 @@ own('XTRIM', record .. EVENTS, 'MAXLEN', 0)
 redis.call('DEL', record .. AFTER)
 redis.call('ZREM', DEAD .. job.lane, id)
 redis.call('ZREM', ENDED .. job.lane, id)
+redis.call('ZREM', LOOKS .. job.lane, id)
 job.status, job.attempt, job.at = 'queued', 0, now
 redis.call('SET', ARQ_JOB .. id, string.format('{"t":null,"f":"%s","a":[],"k":{},"et":%d}', job.kind, now))
 if job.unique then redis.call('SET', UNIQUE .. job.kind .. ':' .. job.unique, id) end

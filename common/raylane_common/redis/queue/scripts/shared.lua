@@ -20,10 +20,10 @@ local function write_when_full()
 end
 
 local fields_of_job = {'status', 'lane', 'kind', 'session_id', 'attempt', 'max_attempts', 'enqueued_at', 'at', 'priority',
-  'expires_at', 'unique', 'slot', 'dependents', 'owner', 'worker', 'started_at', 'cancel_requested_at', 'run_slot',
+  'expires_at', 'unique', 'look', 'slot', 'dependents', 'owner', 'worker', 'started_at', 'cancel_requested_at', 'run_slot',
   'run_line'}
 
-local sets_of_lane = {QUEUE, SCHEDULE, WAITING, PARKED, RUNNING, EXPIRING, ENDED, DEAD}
+local sets_of_lane = {QUEUE, SCHEDULE, WAITING, PARKED, RUNNING, EXPIRING, ENDED, LOOKS, DEAD}
 local types = {}
 
 -- Returns nil if the lane can be used, and else an error that names a set of the lane that holds another type. `needed`
@@ -61,7 +61,7 @@ end
 -- reads the record as it is, and fails the job if a field is wrong.
 local function clean(job, lane)
   job.lane = lane or (job.lane and #job.lane <= 64 and string.match(job.lane, '^[%w_-]+$')) or 'none'
-  job.kind, job.attempt = job.kind or '', whole(job.attempt) or 0
+  job.kind, job.attempt, job.look = job.kind or '', whole(job.attempt) or 0, job.look == '1'
   for _, name in ipairs({'max_attempts', 'enqueued_at', 'at', 'expires_at'}) do job[name] = whole(job[name]) end
   return job
 end

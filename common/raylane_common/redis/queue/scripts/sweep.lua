@@ -134,6 +134,7 @@ end
 
 redis.call('ZREMRANGEBYRANK', ENDED .. lane, 0, -1 - tonumber(ARGV[7]))
 redis.call('ZREMRANGEBYSCORE', ENDED .. lane, '-inf', now - ttl.ended)
+redis.call('ZREMRANGEBYSCORE', LOOKS .. lane, '-inf', now - LOOK_MS)
 redis.call('ZREMRANGEBYSCORE', DEAD .. lane, '-inf', now - ttl.dead)
 publish()
 return repaired
