@@ -137,5 +137,6 @@ def retry(job: parameters.Job, output: parameters.OutputOptions = parameters.OUT
     async def command(producer: Producer, terminal: Terminal) -> None:
         await producer.requeue(job)
         terminal.job(job)
+        await awaiting.note_missing_workers(producer, [job], terminal)
 
     runner.execute(command, output)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 import raylane
-from raylane.cli import parameters, runner
+from raylane.cli import awaiting, parameters, runner
 from raylane.cli.process import ExitCode
 from raylane.cli.render import show_record, time_text
 from raylane_common.wire.names import JobStatus
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 app: typer.Typer = typer.Typer()
 dead: typer.Typer = typer.Typer(help="List dead letters, and requeue them.", no_args_is_help=True)
 app.add_typer(dead, name="dead")
+
+# Of all lanes there are three, and neighbours are mostly in the same one.
+_LOOKED_AT: Final = 10
 
 State = Annotated[JobStatus | None, typer.Option("--state", help="Only with this status.", show_default=False)]
 
@@ -200,9 +203,12 @@ def requeue(
         if job is not None:
             await producer.requeue(job)
             terminal.job(job)
+            await awaiting.note_missing_workers(producer, [job], terminal)
             return
         outcomes = await producer.operator.requeue_dead(kind=kind, code=code, session_id=session)
         _show_requeued(outcomes, terminal)
+        requeued = [outcome.id for outcome in outcomes if outcome.error is None]
+        await awaiting.note_missing_workers(producer, requeued[:_LOOKED_AT], terminal)
         if any(outcome.error for outcome in outcomes):
             raise typer.Exit(ExitCode.FAILED)
 

@@ -167,6 +167,7 @@ async def test_a_failed_job_wherever_it_is_shown(cli: Cli) -> None:
         ),
         *(["history", "-s", "s1"], ["history", "-s", "s1", "--full"], ["dead", "show", "j"], ["dead", "show", "up"]),
         ["retry", "j"],
+        ["result", "j", "--wait"],
     ):
         check(await cli(*arguments), quotes=arguments[0] != "retry")
     for arguments in (["status", "j"], ["result", "j"], ["jobs"], ["history", "-s", "s1"], ["dead", "show", "up"]):
