@@ -33,6 +33,7 @@ class HistoryEntry(BaseModel):
     finished_at: int | None = None
     what: str = Field(description="Filename, tables, prompt or submission id; empty for a kind of a newer version")
     code: str | None = Field(default=None, description="The code that the job was given, or the last version it wrote")
+    was_given: bool = Field(default=False, description="Whether the caller gave the code, or it is an earlier job's")
     run: Run | None = Field(default=None, description="The run of that code, with the tail of its output")
     answer: Answer | None = Field(default=None, description="What that run found")
     error: ErrorInfo | None = None
@@ -65,6 +66,7 @@ class HistoryEntry(BaseModel):
             finished_at=record.finished_at,
             what=kinds.describe(record.kind, record.payload) or (run.submission_id if run else ""),
             code=_code(record),
+            was_given="code" in record.payload or "rerun" in record.payload,
             run=run,
             answer=record.answer,
             error=record.error,
@@ -76,7 +78,8 @@ def _code(record: JobRecord) -> str | None:
         return record.result.code
     if record.checkpoint and record.checkpoint.versions:
         return record.checkpoint.versions[-1].code
-    return _text(record.payload.get("code"))
+    given = record.payload.get("rerun", record.payload)
+    return _text(given.get("code")) if isinstance(given, dict) else None
 
 
 def _run(record: JobRecord) -> Run | None:

@@ -15,7 +15,7 @@ from raylane.history import HistoryEntry
 from raylane.job_actions import JobActions
 from raylane.operator import OperatorActions
 from raylane.options import Enqueuer, GivenFile, in_place_request
-from raylane.rerun import rerun_request
+from raylane.rerun import given_code_request, rerun_request
 from raylane.settings import SettingsActions
 from raylane.tables import TableActions
 from raylane.transfer.download import Downloader
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 # How text that names an object on S3 begins; any other text is the path of a file.
 _ON_S3: Final = "s3://"
+# Among so many of a session's jobs, newest first, the sources of given code are looked for.
+_EARLIER_JOBS: Final = 50
 
 
 class Producer(JobActions):
@@ -244,6 +246,31 @@ class Producer(JobActions):
         """
         record = await self.record(earlier_id)
         return await self._jobs.enqueue(rerun_request(record), GenerateResult, options, session_id=record.session_id)
+
+    async def run_code(
+        self, code: str, *, session_id: str, engine: Engine | str | None = None, **options: Unpack[JobOptions]
+    ) -> JobHandle[GenerateResult]:
+        """Verifies code of the caller that reads sources of a session, and runs it on Ray. None is written.
+
+        `code` is a script as a generator would write it, for example the code of an earlier job, changed by hand: it
+        reads with `read` and answers with `answer` of `raylane_run`. It reads the sources of `session_id` whose
+        location it names, also those that have left the session since the job that read them last. The sources of the
+        session stay as they are. `engine` is `local` or `distributed`; None means that of the earlier job, or by the
+        size of the sources.
+
+        Raises `NoSources` if there are none. The job fails with `VerificationFailed` if the code may not run. For any
+        other script see `cluster.submit`.
+
+        Example:
+            job = await producer.generate("sum of amount by region", session_id="ada")
+            code = (await job.result(timeout_s=300)).code
+            again = await producer.run_code(code.replace("region", "city"), session_id="ada")
+            print((await again.result(timeout_s=300)).answer.items[0].rows)
+        """
+        present = await self.sources(session_id)
+        earlier = await self._queue.history(session_id, limit=_EARLIER_JOBS)
+        request = given_code_request(code, engine, present, earlier)
+        return await self._jobs.enqueue(request, GenerateResult, options, session_id=session_id)
 
     async def enqueue_many(self, jobs: Iterable[NewJob]) -> list[Enqueued]:
         """Enqueues a batch in a few round trips. Returns one outcome per job, in the same order.

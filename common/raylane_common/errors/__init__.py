@@ -3,6 +3,7 @@
     RaylaneError                     code                          retryable
     ├── InvalidRequest               invalid_request
     ├── MissingPackage               missing_package
+    ├── NotOffered                   not_offered
     ├── AccessError
     │   ├── Unauthenticated          unauthenticated
     │   ├── Forbidden                forbidden
@@ -198,6 +199,7 @@ from raylane_common.errors.queue import (
 from raylane_common.errors.requests import (
     InvalidRequest,
     MissingPackage,
+    NotOffered,
     invalid_requests,
 )
 
@@ -244,6 +246,7 @@ __all__ = [
     "NoSources",
     "NotAcceptable",
     "NotFound",
+    "NotOffered",
     "NotUnderstood",
     "QueueError",
     "QueueUnavailable",

@@ -46,6 +46,15 @@ class MissingPackage(RaylaneError):
     code = "missing_package"
 
 
+class NotOffered(RaylaneError):
+    """The original app could do this, and Raylane cannot. Nothing was done.
+
+    What to do: use what the message names instead.
+    """
+
+    code = "not_offered"
+
+
 @contextmanager
 def invalid_requests() -> Iterator[None]:
     """Turns pydantic's `ValidationError` inside the block into an `InvalidRequest` about the first wrong field."""

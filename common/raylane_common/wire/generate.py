@@ -39,14 +39,21 @@ _ENGINE: Engine = Field(
 
 
 class Rerun(BaseModel):
-    """The code of an earlier `generate` job, to be verified and run again, and what that job knew about it."""
+    """Code that is there already, to be verified and run: an earlier job's, perhaps changed since, or the caller's own.
+
+    The other fields are what the earlier job knew about it.
+    """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
-    job_id: JobId = Field(description="The earlier job")
+    job_id: JobId | None = Field(
+        default=None,
+        exclude_if=lambda job_id: job_id is None,
+        description="The earlier job; absent if the caller wrote the code",
+    )
     code: Code
     sources_used: tuple[AnySource, ...] = Field(min_length=1, description="The snapshot that the code reads")
-    engine: Engine = Engine.DISTRIBUTED
+    engine: Engine | None = Field(default=Engine.DISTRIBUTED, description="null: by the size of the sources")
     generator: GeneratorName
     model: str | None = None
     interpreted_as: str = ""
@@ -189,7 +196,8 @@ class GenerateResult(BaseResult):
 
 def _describe(payload: Payload) -> str:
     prompt, rerun = text(payload, "prompt"), payload.get("rerun")
-    return f"{prompt} (again, as in {text(rerun, 'job_id')})" if isinstance(rerun, dict) else prompt
+    earlier = text(rerun, "job_id") if isinstance(rerun, dict) else ""
+    return f"{prompt} (again, as in {earlier})" if earlier else prompt
 
 
 KIND: Final = Kind(

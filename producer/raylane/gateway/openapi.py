@@ -31,9 +31,10 @@ _MEANINGS: Final = {
     422: "A field is wrong, which `details.field` names; or the job failed",
     429: "Too many requests; `Retry-After` says when to come again",
     500: "The gateway has a bug",
-    501: "A package is not installed where the gateway runs",
+    501: "Not offered, or it needs a package that is not installed where the gateway runs",
     502: "Object storage refused what the gateway asked for",
     503: "Redis, object storage or all workers are away; try again after `Retry-After`",
+    504: "The job has not ended in time, and continues",
     507: "The gateway's disk is full",
 }
 Responses = dict[int | str, dict[str, Any]]

@@ -27,6 +27,7 @@ logger = get_logger("raylane.gateway")
 # The most special class decides.
 _STATUS_OF: Final[dict[type[errors.RaylaneError], HTTPStatus]] = {
     errors.InvalidRequest: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.NotOffered: HTTPStatus.NOT_IMPLEMENTED,
     errors.Unauthenticated: HTTPStatus.UNAUTHORIZED,
     errors.Forbidden: HTTPStatus.FORBIDDEN,
     errors.TooManyRequests: HTTPStatus.TOO_MANY_REQUESTS,

@@ -1,0 +1,156 @@
+"""How the endpoints of the original app answer: failures in its form, and jobs that the request waits for.
+
+See docs/decisions/0045.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
+
+from fastapi import Query
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from raylane import arguments
+from raylane.gateway.enqueueing import url_of
+from raylane.gateway.openapi import problems
+from raylane.gateway.problems import problem_response
+from raylane.gateway.waiting import ended
+from raylane_common.errors import InvalidRequest, RaylaneError, WaitTimeout
+from raylane_common.errors.findings import describe_finding
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from raylane.gateway.context import Gateway
+    from raylane.handle import JobHandle, ResultT_co
+
+TAG: Final = "original app"
+
+# A job has ended, or is about to, when its result is read.
+_READ_S: Final = 5.0
+
+
+class FailureAnswer(BaseModel):
+    """What the original app says of a request that failed, with the code and the details of our error.
+
+    Some endpoints add the other fields of their answer, and `job_id` and `url` if there is a job.
+    """
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="allow")
+
+    success: bool = False
+    error: str = Field(description="For people")
+    error_code: str = Field(description="Stable; see docs/errors.md", examples=["no_sources"])
+    retryable: bool = False
+    details: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+class Failure(Exception):
+    """An error, with the status and the other fields of its answer. By default, the status is that of the error."""
+
+    def __init__(self, error: RaylaneError, status: HTTPStatus | None = None, **more: JsonValue) -> None:
+        super().__init__(error.message)
+        self.error = error
+        self.status = status
+        self.more = more
+
+
+class OriginalRoute(APIRoute):
+    """A route whose errors are answered in the original app's form."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Returns the handler of the route, which raises no `RaylaneError`."""
+        handle = super().get_route_handler()
+
+        async def answer(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except Failure as failure:
+                return _answer(failure)
+            except RaylaneError as error:
+                return _answer(Failure(error))
+            except RequestValidationError as error:
+                first = error.errors()[0]
+                field = ".".join(str(part) for part in first["loc"][1:])
+                return _answer(Failure(InvalidRequest.field(field, describe_finding(first))))
+
+        return answer
+
+
+def _answer(failure: Failure) -> JSONResponse:
+    # Status and headers of an error are the same in both forms.
+    problem = problem_response(failure.error, failure.status)
+    info = failure.error.info()
+    body = FailureAnswer(error=info.message, error_code=info.code, retryable=info.retryable, details=info.details)
+    headers = {name: value for name, value in problem.headers.items() if not name.startswith("content-")}
+    return JSONResponse({**body.model_dump(mode="json"), **failure.more}, problem.status_code, headers)
+
+
+def failures(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Returns the description of these errors, and of those of every endpoint, for the `responses` of a router.
+
+    What is refused before the endpoint is reached, such as a caller without a token, is a problem document.
+    """
+    described = problems(400, 401, 403, 413, 415, 422, 429, 503, *statuses)
+    return {status: {**each, "model": FailureAnswer} for status, each in described.items()}
+
+
+class SessionBody(BaseModel):
+    """The body of a request that names its session. Unknown fields are ignored, as the original app does."""
+
+    session_id: str
+
+    def checked_session(self) -> str:
+        """Returns the session id as it is. Raises `InvalidRequest` if it is malformed."""
+        return arguments.session_id(self.session_id)
+
+
+Wait = Annotated[
+    float | None,
+    Query(
+        ge=0,
+        le=3600,
+        description="Seconds to wait for the job, as far as the gateway allows, which is the default. With 0, the "
+        "answer is 202 with the job's id and the address of its record",
+    ),
+]
+
+
+class Started(BaseModel):
+    """The answer to a request that does not wait: the job, and the address of its record."""
+
+    job_id: str
+    status: str
+    url: str
+    session_id: str
+
+
+async def started(job: JobHandle[object], session_id: str) -> JSONResponse:
+    """Returns the answer to a request that does not wait for its job."""
+    record = await job.record()
+    answer = Started(job_id=job.id, status=record.status, url=url_of(job.id), session_id=session_id)
+    return JSONResponse(answer.model_dump(), HTTPStatus.ACCEPTED, {"Location": answer.url})
+
+
+async def result_of(
+    job: JobHandle[ResultT_co], gateway: Gateway, wait_s: float | None = None, **more: JsonValue
+) -> ResultT_co:
+    """Returns the result of the job, for which it waits at most `wait_s`, or as long as the gateway allows.
+
+    Raises `Failure`, with `more` in its answer: 422 with the job's error if it failed, and 504 if it has not ended.
+    """
+    more |= {"job_id": job.id, "url": url_of(job.id)}
+    record = await ended(gateway, job.id, gateway.settings.gateway.wait_timeout_s if wait_s is None else wait_s)
+    if record is None:
+        problem = WaitTimeout(f"job {job.id} has not ended yet, and continues; read it at {url_of(job.id)}")
+        raise Failure(problem, HTTPStatus.GATEWAY_TIMEOUT, **more)
+    if record.error is not None:
+        raise Failure(RaylaneError.from_info(record.error), HTTPStatus.UNPROCESSABLE_ENTITY, **more)
+    return await job.result(_READ_S)

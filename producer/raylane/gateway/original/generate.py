@@ -1,0 +1,77 @@
+"""`POST /generate`: a sentence becomes code."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+
+from raylane.gateway.access.caller import Right
+from raylane.gateway.bodies import JsonBody
+from raylane.gateway.context import CallerDep, GatewayDep
+from raylane.gateway.original._answers import (
+    TAG,
+    OriginalRoute,
+    SessionBody,
+    Started,
+    Wait,
+    failures,
+    result_of,
+    started,
+)
+from raylane.gateway.original._output import NO_OUTPUT, without_rays_lines
+
+router = APIRouter(route_class=OriginalRoute, tags=[TAG], responses=failures(504))
+
+
+class GenerateBody(SessionBody):
+    """A question about the session's sources. With `execute`, the code also runs, as in older versions of the app."""
+
+    prompt: str
+    execute: bool = False
+
+
+class Generated(BaseModel):
+    """Code that passed verification, and, with `execute`, ran. `iterations` is how many versions were written."""
+
+    success: Literal[True] = True
+    code: str
+    error: None = None
+    session_id: str
+    iterations: int
+    job_id: str
+
+
+class GeneratedAndRan(Generated):
+    """The same, with what the run printed."""
+
+    auto_executed: Literal[True] = True
+    execution_result: str
+
+
+@router.post(
+    "/generate",
+    name="original_generate",
+    response_model=Generated | GeneratedAndRan,
+    responses={202: {"model": Started}},
+)
+async def generate(
+    gateway: GatewayDep,
+    caller: CallerDep,
+    body: Annotated[GenerateBody, Depends(JsonBody(GenerateBody))],
+    wait: Wait = None,
+) -> Generated | JSONResponse:
+    """Writes code that answers the prompt, and waits for it. Nothing runs without `execute`."""
+    session_id = body.checked_session()
+    caller.require(Right.ASK, session_id)
+    job = await gateway.producer.generate(body.prompt, session_id=session_id, execute=body.execute)
+    if wait == 0:
+        return await started(job, session_id)
+    found = await result_of(job, gateway, wait, code=None, session_id=session_id, iterations=None)
+    answer = Generated(code=found.code, session_id=session_id, iterations=len(found.versions), job_id=job.id)
+    if found.run is None:
+        return answer
+    printed = without_rays_lines(found.run.output_tail) or NO_OUTPUT
+    return GeneratedAndRan(**answer.model_dump(), execution_result=printed)

@@ -1,0 +1,83 @@
+"""The table catalog: `GET /glue/databases` and `GET /glue/tables/{database}`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Literal
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from raylane.gateway.access.caller import Right
+from raylane.gateway.context import CallerDep, GatewayDep
+from raylane.gateway.original._answers import TAG, OriginalRoute, failures, result_of
+
+if TYPE_CHECKING:
+    from raylane_common.wire.tables import TableSummary
+
+router = APIRouter(route_class=OriginalRoute, tags=[TAG], responses=failures(504))
+
+_PAGE: Final = 1000
+# As many as the original app shows.
+_SHOWN_COLUMNS: Final = 5
+
+
+class Databases(BaseModel):
+    """The names of all databases."""
+
+    success: Literal[True] = True
+    databases: list[str]
+
+
+class TableColumn(BaseModel):
+    """A column, with its type as the catalog names it."""
+
+    name: str
+    type: str
+
+
+class Table(BaseModel):
+    """A table with its first five columns. `location` is empty if it has none."""
+
+    name: str
+    location: str
+    columns: list[TableColumn]
+
+
+class Tables(BaseModel):
+    """All tables of a database."""
+
+    success: Literal[True] = True
+    tables: list[Table]
+
+
+@router.get("/glue/databases", name="original_databases")
+async def databases(gateway: GatewayDep, caller: CallerDep) -> Databases:
+    """Lists all databases of the catalog."""
+    caller.require(Right.OPERATE, None)
+    names: list[str] = []
+    cursor: str | None = None
+    while True:
+        page = await result_of(await gateway.producer.tables.databases(limit=_PAGE, cursor=cursor), gateway)
+        names += page.databases
+        cursor = page.next_cursor
+        if cursor is None:
+            return Databases(databases=names)
+
+
+@router.get("/glue/tables/{database}", name="original_tables")
+async def tables(database: str, gateway: GatewayDep, caller: CallerDep) -> Tables:
+    """Lists all tables of a database."""
+    caller.require(Right.OPERATE, None)
+    found: list[Table] = []
+    cursor: str | None = None
+    while True:
+        page = await result_of(await gateway.producer.tables.list(database, limit=_PAGE, cursor=cursor), gateway)
+        found += map(_shown, page.tables)
+        cursor = page.next_cursor
+        if cursor is None:
+            return Tables(tables=found)
+
+
+def _shown(table: TableSummary) -> Table:
+    columns = [TableColumn(name=one.name, type=one.native_type) for one in table.columns[:_SHOWN_COLUMNS]]
+    return Table(name=table.table, location=table.location or "", columns=columns)

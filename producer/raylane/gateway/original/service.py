@@ -1,0 +1,99 @@
+"""The gateway itself: `GET /`, `GET /health`, `GET /claude-models`."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Literal
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel
+
+import raylane
+from raylane.gateway.access.caller import Right
+from raylane.gateway.context import CallerDep, GatewayDep
+from raylane.gateway.original._addresses import shown
+from raylane.gateway.original._answers import TAG, OriginalRoute, failures
+from raylane.gateway.original.not_offered import NOT_OFFERED
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+router = APIRouter(route_class=OriginalRoute, tags=[TAG], responses=failures())
+
+
+class Index(BaseModel):
+    """What this is, and what it can be asked."""
+
+    message: str
+    version: str
+    openapi: str
+    endpoints: dict[str, str]
+
+
+class Health(BaseModel):
+    """That Redis answers. The addresses are for operators; the original app's own services do not exist here."""
+
+    status: Literal["healthy"] = "healthy"
+    supervisor_agent_arn: None = None
+    ray_private_ip: str | None = None
+    ray_public_ip: str | None = None
+    s3_bucket: str | None = None
+    mcp_gateway_url: None = None
+    timestamp: float
+
+
+class Model(BaseModel):
+    """A model that can write code."""
+
+    id: str
+    name: str
+
+
+class Models(BaseModel):
+    """The model that is configured; none if templates write the code."""
+
+    models: list[Model]
+
+
+@router.get("/", name="original_index")
+async def index(request: Request, gateway: GatewayDep, caller: CallerDep) -> Index:
+    """Names the product, its documentation and its endpoints."""
+    return Index(
+        message="Raylane: data and a sentence become an answer that was computed on Ray",
+        version=raylane.__version__,
+        openapi=request.app.openapi_url or "",
+        endpoints=_endpoints(request.app),
+    )
+
+
+@router.get("/health", name="original_health")
+async def health(gateway: GatewayDep, caller: CallerDep) -> Health:
+    """Says that the gateway and Redis work. Raises `QueueUnavailable` if Redis does not answer."""
+    at_run_time = await gateway.producer.settings.all()
+    if not caller.may(Right.OPERATE, None):
+        return Health(timestamp=time.time())
+    own = gateway.settings
+    return Health(
+        ray_private_ip=shown(at_run_time.get("ray.private_url", own.ray.private_url)),
+        ray_public_ip=shown(at_run_time.get("ray.public_url", own.ray.public_url)),
+        s3_bucket=at_run_time.get("storage.bucket", own.storage.bucket),
+        timestamp=time.time(),
+    )
+
+
+@router.get("/claude-models", name="original_models")
+async def models(gateway: GatewayDep, caller: CallerDep) -> Models:
+    """Lists the model with which the gateway is configured. A job cannot choose another one."""
+    model = gateway.settings.generation.model
+    return Models(models=[Model(id=model, name=model.rpartition(":")[2])] if model else [])
+
+
+def _endpoints(app: FastAPI) -> dict[str, str]:
+    """Returns for each path its methods, and what the first of them does, without those that are not offered."""
+    found: dict[str, str] = {}
+    for path, operations in app.openapi()["paths"].items():
+        offered = {method.upper(): one for method, one in operations.items() if NOT_OFFERED not in one.get("tags", ())}
+        if offered:
+            said = next(iter(offered.values())).get("description", "").partition("\n")[0].rstrip(".")
+            found[path] = f"{'/'.join(offered)} - {said}"
+    return found
