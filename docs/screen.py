@@ -61,7 +61,7 @@ async def record(command: str, directory: Path, env: Mapping[str, str]) -> list[
     process = await asyncio.create_subprocess_exec(
         *("/bin/sh", "-c", command),
         cwd=directory,
-        env={**env, "RAYLANE_SESSION": "screen", "TERM": "xterm-256color", "COLORTERM": "truecolor"},
+        env={**_without_size(env), "RAYLANE_SESSION": "screen", "TERM": "xterm-256color", "COLORTERM": "truecolor"},
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
@@ -71,6 +71,11 @@ async def record(command: str, directory: Path, env: Mapping[str, str]) -> list[
     if await process.wait():
         raise RuntimeError("\n".join(screen.display).rstrip())
     return [_text(screen, row) for row in range(screen.cursor.y)]
+
+
+def _without_size(env: Mapping[str, str]) -> dict[str, str]:
+    """Returns the environment without a size of the terminal that is not ours."""
+    return {name: value for name, value in env.items() if name not in ("COLUMNS", "LINES")}
 
 
 def _drain(descriptor: int, stream: pyte.ByteStream) -> None:
