@@ -102,17 +102,31 @@ class JobActions:
         """
         return await self._queue.result(arguments.job_id(job_id), timeout_s)
 
-    def follow(self, job_id: str, *, after: str = "0") -> AsyncIterator[JobEvent]:
+    def follow(self, job_id: str, *, after: str | None = "0") -> AsyncIterator[JobEvent]:
         """Yields the job's events up to the one that ends it. Raises `JobNotFound`.
 
-        `after` is the `id` of the last event seen, to continue after a disconnect; "0" yields all events.
+        `after` is the `id` of the last event seen, to continue after a disconnect; "0" yields all events, and None only
+        those that are added from now on.
 
         Example:
             job = await producer.generate("sum of amount", session_id="ada")
             async for event in producer.follow(job.id):
                 print(event.id, event.status or event.progress or event.text or event.line)
         """
-        return self._queue.follow(arguments.job_id(job_id), after=arguments.event_id(after))
+        position = None if after is None else arguments.event_id(after)
+        return self._queue.follow(arguments.job_id(job_id), after=position)
+
+    async def events(self, job_id: str, *, after: str = "0") -> list[JobEvent]:
+        """Returns the job's events up to now, without waiting for others. Only the last 1,000 or so are kept.
+
+        `after` is the `id` of the last event seen; "0" returns all. Raises `JobNotFound`.
+
+        Example:
+            job = await producer.generate("sum of amount", session_id="ada", execute=True)
+            printed = [event.line for event in await producer.events(job.id) if event.line]
+            print(printed[-20:])
+        """
+        return await self._queue.events(arguments.job_id(job_id), after=arguments.event_id(after))
 
     @overload
     async def download(

@@ -267,3 +267,38 @@ async def test_followers_see_the_enqueueing_once_whether_they_come_before_or_aft
     seen = await everything(queue, "j")
     assert (seen[0], contents(seen)) == (first, ["queued", "running", "succeeded"])
     assert contents(await everything(queue, "j", after=first.id)) == ["running", "succeeded"]
+
+
+async def test_events_up_to_now_are_read_without_waiting(queue: JobQueue, lane: LaneQueue) -> None:
+    await queue.enqueue(a_job(id="j"))
+    assert contents(await queue.events("j")) == ["queued"]
+    lease = await take(lane)
+    for number in range(450):
+        await lease.log(f"line {number}")
+    events = await queue.events("j")
+    assert contents(events) == ["queued", "running", *(f"line {number}" for number in range(450))]
+    assert contents(await queue.events("j", after=events[-2].id)) == ["line 449"]
+    with pytest.raises(JobNotFound):
+        await queue.events("unknown")
+
+
+async def test_a_follower_may_leave_out_what_has_happened(queue: JobQueue, lane: LaneQueue) -> None:
+    await queue.enqueue(a_job(id="j"))
+    lease = await take(lane)
+    await lease.log("old")
+    seen: list[str] = []
+
+    async def follow() -> None:
+        async for event in queue.follow("j", after=None):
+            seen.extend(contents([event]))
+
+    async def has_begun() -> bool:
+        await lease.log("new")
+        return "new" in seen
+
+    following = asyncio.create_task(follow())
+    await until(has_begun)
+    await end(lane, lease.succeeded(DONE))
+    await following
+    assert set(seen) == {"new", "succeeded"}
+    assert await everything(queue, "j", after=None) == []

@@ -133,6 +133,22 @@ class EventReader:
             if job.status in _FINAL and not job.cut:
                 return
 
+    async def so_far(self, job_id: str, after: str) -> list[JobEvent]:
+        """Returns the events after the id `after` that are kept now. Raises what `until_end` raises."""
+        events: list[JobEvent] = []
+        position = _Position(after, 0 if _order(after) == (0, 0) else None)
+        while True:
+            job = await self._look(job_id, position)
+            position = position.at_least(job.cleared)
+            if gap := job.gap(position):
+                events.append(gap)
+                position = _Position(gap.id, job.dropped)
+            for event in job.events:
+                events.append(event)
+                position = position.after(event)
+            if not job.cut:
+                return events
+
     async def _look(self, job_id: str, position: _Position | None) -> _Job:
         """Returns the job's status and its events after `position`, as they are at one moment. Raises `JobNotFound`."""
         stream = self._keys.job_events(job_id)

@@ -204,14 +204,18 @@ class JobQueue:
         """Returns the job's lane, its living workers, and whether one runs the job. Raises `JobNotFound`."""
         return await workers_of(self._redis, job_id)
 
-    async def follow(self, job_id: str, *, after: str = BEGIN) -> AsyncIterator[JobEvent]:
+    async def follow(self, job_id: str, *, after: str | None = BEGIN) -> AsyncIterator[JobEvent]:
         """Yields the job's events, from the one after the id `after` to the one that ends the job.
 
-        After a disconnect, pass the `id` of the last event seen. Raises `JobNotFound`, and `InvalidRequest` if `after`
-        is not an event id.
+        After a disconnect, pass the `id` of the last event seen. None leaves out all events up to now. Raises
+        `JobNotFound`, and `InvalidRequest` if `after` is not an event id.
         """
         async for event in self._events.until_end(job_id, after=after):
             yield event
+
+    async def events(self, job_id: str, *, after: str = BEGIN) -> list[JobEvent]:
+        """Returns the job's events up to now that are kept, from the one after the id `after`. Raises as `follow`."""
+        return await self._events.so_far(job_id, after)
 
     async def history(self, session_id: str, *, limit: int = 50) -> list[JobRecord]:
         """Returns the session's jobs, newest first, without those whose record has expired or cannot be read."""
