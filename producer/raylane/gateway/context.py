@@ -10,8 +10,8 @@ from fastapi import Depends, Request
 
 from raylane.gateway.access.authentication import Authentication
 from raylane.gateway.access.caller import Caller, Right
+from raylane.gateway.access.jobs import job_of
 from raylane.producer import Producer
-from raylane_common.redis.queue.events import job_not_found
 from raylane_common.settings import Settings
 
 if TYPE_CHECKING:
@@ -34,11 +34,7 @@ class Gateway:
         Raises `JobNotFound`, also if the caller may not read the job and in the same words, so that nobody learns which
         ids exist; `Forbidden` if the caller may read it but does not have the right.
         """
-        record = await self.producer.record(job_id)
-        if not caller.may(Right.READ, record.session_id) and not caller.may(right, record.session_id):
-            raise job_not_found(job_id)
-        caller.require(right, record.session_id)
-        return record
+        return await job_of(self.producer, caller, right, job_id)
 
 
 def _gateway_of(request: Request) -> Gateway:
