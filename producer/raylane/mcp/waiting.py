@@ -1,0 +1,71 @@
+"""Waits for a job for a bounded time, and tells its stages. Cancelling the wait leaves the job alone."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from typing import TYPE_CHECKING, cast
+
+from raylane_common.safe_text import safe_line
+from raylane_common.wire.jobs import EventType, JobStatus
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from raylane.mcp.call import Call
+    from raylane_common.wire.jobs import JobEvent, JobRecord
+
+_WAITS_FOR_WORKER = (JobStatus.QUEUED, JobStatus.SCHEDULED)
+
+
+async def wait_for(call: Call, job_id: str, wait_s: float, *, is_new: bool) -> JobRecord:
+    """Returns the record of the job once it has ended, or as it is after `wait_s` seconds.
+
+    Tells each stage that the job enters; those before this call only if the job `is_new`. Raises `JobNotFound`.
+    """
+    limit_s = min(wait_s, call.scope.wait_timeout_s)
+    if limit_s > 0:
+        try:
+            async with asyncio.timeout(limit_s):
+                await _tell_until_end(call, job_id, is_new=is_new)
+        except TimeoutError:
+            pass  # it continues, and the record says how far it is
+    return await call.producer.record(job_id)
+
+
+async def next_step(call: Call, record: JobRecord) -> str:
+    """Returns what to do about a job that has not ended, and whether any worker could run it."""
+    if record.status in _WAITS_FOR_WORKER and record.attempt == 0:
+        lanes = {lane.lane: lane.workers for lane in await call.producer.operator.lanes()}
+        if not lanes.get(record.lane):
+            return (
+                f"no worker takes jobs of the lane {record.lane} now, so the job waits: "
+                f"start one with `raylane-worker run`, then call wait with job_id {record.id}"
+            )
+    return f"it continues: call wait with job_id {record.id}, or cancel to stop it"
+
+
+async def _tell_until_end(call: Call, job_id: str, *, is_new: bool) -> None:
+    told = ""
+    events = call.producer.follow(job_id, after="0" if is_new else None)
+    async with aclosing(cast("AsyncGenerator[JobEvent]", events)) as following:
+        async for event in following:
+            stage = stage_of(event)
+            if stage and stage != told:
+                told = stage
+                await call.tell(stage)
+
+
+def stage_of(event: JobEvent) -> str:
+    """Returns on one line what an event says of the state of its job; '' if it is about something else."""
+    if event.type is EventType.STATUS and event.status is not None:
+        again = f" (attempt {event.attempt})" if event.attempt is not None and event.attempt > 1 else ""
+        return f"{event.status}{again}"
+    if event.progress is None:
+        return ""
+    progress = event.progress
+    words = [progress.stage if not progress.message else f"{progress.stage}: {progress.message}"]
+    if progress.done is not None:
+        total = "" if progress.total is None else f"/{progress.total}"
+        words.append(f"{progress.done}{total} {progress.unit or ''}".rstrip())
+    return safe_line(", ".join(words))

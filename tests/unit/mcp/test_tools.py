@@ -1,0 +1,276 @@
+"""The tools of the MCP server, called by a real client: arguments, results, errors and rights."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from raylane.gateway.access.caller import Caller, Right
+from raylane.mcp.tools import TOOLS
+from raylane_common.errors import NotUnderstood
+from raylane_common.wire.jobs import JobStatus, Progress
+from tests.helpers.mcp_results import call, images, refused, said
+from tests.helpers.waiting import until
+from tests.unit.producer.samples import COLUMNS, CSV, GENERATED, RUN, TABLE, UPLOADED
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from raylane.testing import MemoryProducer
+    from tests.unit.mcp.conftest import Answers, Connect
+
+pytestmark = pytest.mark.timeout(60)
+READER = Caller("reader", frozenset({Right.READ}), ("ada",))
+
+
+@pytest.mark.parametrize("mode", ["legacy", "auto"])
+async def test_a_question_is_answered_with_its_table_value_and_chart(
+    connect: Connect, answers: Answers, producer: MemoryProducer, mode: str
+) -> None:
+    answers.by_kind = {"upload": UPLOADED, "generate": GENERATED}
+    async with connect(mode=mode) as client:
+        uploaded = await call(
+            client, "upload_text", session_id="ada", filename="temps.csv", content="city,temp\nOslo,3"
+        )
+        assert uploaded["ended"]
+        [source] = uploaded["data"]["sources"]
+        assert [column["name"] for column in source["columns"]] == [column.name for column in COLUMNS]
+        asked = await call(client, "ask", session_id="ada", question="average temp by city")
+    assert asked["status"] == "succeeded"
+    assert asked["data"]["read_as"] == "mean of temp"
+    table, value, chart = asked["data"]["answer"]["items"]
+    assert table["rows"] == [["Oslo", 3.0]]
+    assert (value["name"], value["value"]) == ("rows", 1)
+    assert (chart["kind"], chart["x"], chart["rows"]) == ("bar", "city", 1)
+    assert asked["data"]["answer"]["notes"] == ["One row has no city."]
+    job = producer.enqueued[-1]
+    assert (job.request.execute, job.request.keep_sources) == (True, True)  # type: ignore[attr-defined]
+
+
+async def test_a_call_tells_the_stages_and_gives_the_id_of_a_job_that_takes_longer(
+    connect: Connect, producer: MemoryProducer
+) -> None:
+    told: list[tuple[float, str | None]] = []
+
+    async def note(progress: float, total: float | None, message: str | None) -> None:
+        told.append((progress, message))
+
+    async with connect() as client:
+        asking = asyncio.create_task(
+            client.call_tool("ask", {"session_id": "ada", "question": "count", "wait_s": 30}, progress_callback=note)
+        )
+        await until(lambda: bool(producer.enqueued))
+        job_id = producer.enqueued[0].id
+        await producer.tell(job_id, progress=Progress(stage="writing", message="version 1", done=1, total=3, unit="x"))
+        await until(lambda: len(told) == 3)
+        pending = await call(client, "wait", job_id=job_id, wait_s=0)
+        assert (pending["ended"], pending["status"]) == (False, "running")
+        assert f"wait with job_id {job_id}" in pending["next"]
+        await producer.succeed(job_id, GENERATED)
+        result = await asking
+    assert result.structured_content["job_id"] == job_id
+    assert told[:3] == [(1, "queued"), (2, "running"), (3, "writing: version 1, 1/3 x")]
+
+
+async def test_a_job_without_a_worker_says_so(connect: Connect) -> None:
+    async with connect() as client:
+        asked = await call(client, "ask", session_id="ada", question="count", wait_s=0)
+    assert "no worker takes jobs of the lane generate" in asked["next"]
+
+
+async def test_the_same_key_makes_one_job_and_another_request_with_it_is_refused(
+    connect: Connect, producer: MemoryProducer
+) -> None:
+    async with connect() as client:
+        asked = {"session_id": "ada", "question": "count", "wait_s": 0, "idempotency_key": "k1"}
+        first = await call(client, "ask", **asked)
+        assert await call(client, "ask", **asked) == first
+        assert len(producer.enqueued) == 1
+        other = await call(client, "ask", **asked | {"session_id": "bob"})
+        assert other["job_id"] != first["job_id"]
+        code, text = await refused(client, "ask", **asked | {"question": "sum of temp"})
+    assert code == "job_id_taken"
+    assert "the idempotency_key 'k1' belongs to another call of ask in this session" in text
+
+
+async def test_an_answer_is_read_in_parts(connect: Connect, answers: Answers) -> None:
+    [table, *_] = GENERATED.answer.items  # type: ignore[union-attr]
+    rows = tuple((f"city {number}", float(number)) for number in range(1000))
+    long = table.model_copy(update={"rows": rows, "total_rows": 5000})
+    answer = GENERATED.answer.model_copy(update={"items": (long,)})  # type: ignore[union-attr]
+    answers.by_kind = {"generate": GENERATED.model_copy(update={"answer": answer})}
+    async with connect() as client:
+        asked = await call(client, "ask", session_id="ada", question="temp by city")
+        [first] = asked["data"]["answer"]["items"]
+        assert (len(first["rows"]), first["total_rows"]) == (20, 5000)
+        assert "rows 21 to 1000: get_answer with table=1, first_row=21" in first["rest"]
+        assert "rows 1001 to 5000" in first["rest"]
+        read = await call(client, "get_answer", job_id=asked["job_id"], table=1, first_row=990, max_rows=100)
+        [last] = read["data"]["items"]
+        assert [row[1] for row in last["rows"]] == [float(number) for number in range(989, 1000)]
+        code, text = await refused(client, "get_answer", job_id=asked["job_id"], table=2)
+    assert (code, "table: must be at most 1" in text) == ("invalid_request", True)
+
+
+async def test_a_chart_is_a_picture_and_a_specification(connect: Connect, answers: Answers) -> None:
+    answers.by_kind = {"generate": GENERATED}
+    async with connect() as client:
+        asked = await call(client, "ask", session_id="ada", question="average temp by city")
+        result = await client.call_tool("get_chart", {"job_id": asked["job_id"]})
+        [image] = images(result)
+        specification = result.structured_content["data"]["vega_lite"]
+        resource = await client.read_resource(result.structured_content["vega_lite_at"])
+    assert base64.b64decode(image.data).startswith(b"\x89PNG")
+    assert specification["mark"]["type"] == "bar"
+    assert resource.contents[0].mime_type == "application/vnd.vegalite.v6+json"
+
+
+async def test_code_and_log_of_a_job(connect: Connect, answers: Answers, producer: MemoryProducer) -> None:
+    async with connect() as client:
+        asked = await call(client, "ask", session_id="ada", question="count", wait_s=0)
+        job_id = asked["job_id"]
+        await producer.tell(job_id, line="first line\nsecond line")
+        running = await call(client, "get_log", job_id=job_id, max_lines=1)
+        assert (running["data"]["lines"], running["complete"]) == (["second line"], False)
+        code, text = await refused(client, "get_code", job_id=job_id)
+        assert (code, "has no code" in text) == ("invalid_request", True)
+        await producer.succeed(job_id, GENERATED)
+        listed = await call(client, "get_code", job_id=job_id)
+        assert (listed["data"]["code"], listed["version"]) == (GENERATED.code, 1)
+        printed = await call(client, "get_log", job_id=job_id)
+    assert printed["data"]["lines"] == RUN.output_tail.splitlines()
+    assert printed["complete"]
+
+
+async def test_a_job_that_failed_is_an_error_with_its_code_and_what_to_do(connect: Connect, answers: Answers) -> None:
+    answers.by_kind = {"generate": NotUnderstood("no column 'tmp'; did you mean 'temp'?")}
+    async with connect() as client:
+        result = await client.call_tool("ask", {"session_id": "ada", "question": "mean of tmp"})
+    assert result.is_error
+    text = said(result)
+    assert text.startswith("error [not_understood]\n")
+    assert "--- data MARK\nno column 'tmp'; did you mean 'temp'?\n--- end of data MARK" in text
+    assert "What to do: " in text
+    assert result.meta is not None
+    assert f"job_id: {result.meta['raylane/error']['job_id']}" in text
+
+
+async def test_cancel_stops_the_job_and_giving_up_a_call_does_not(connect: Connect, producer: MemoryProducer) -> None:
+    async with connect() as client:
+        asking = asyncio.create_task(client.call_tool("ask", {"session_id": "ada", "question": "count", "wait_s": 60}))
+        await until(lambda: bool(producer.enqueued))
+        job_id = producer.enqueued[0].id
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+        assert (await producer.record(job_id)).status is JobStatus.QUEUED
+        cancelled = await call(client, "cancel", job_id=job_id)
+        assert cancelled["status"] == "cancelled"
+        assert (await refused(client, "wait", job_id=job_id))[0] == "job_cancelled"
+
+
+async def test_sources_are_listed_with_their_columns_and_removed(connect: Connect, producer: MemoryProducer) -> None:
+    await producer.put_sources("ada", CSV, TABLE)
+    async with connect() as client:
+        listed = await call(client, "list_sources", session_id="ada")
+        assert [source["name"] for source in listed["data"]["sources"]] == ["temps.csv", "shop.orders"]
+        assert listed["data"]["sources"][0]["columns"][1] == {"name": "temp", "type": "integer"}
+        await call(client, "remove_source", session_id="ada", name="temps.csv")
+        listed = await call(client, "list_sources", session_id="ada")
+    assert [source["name"] for source in listed["data"]["sources"]] == ["shop.orders"]
+
+
+async def test_tables_are_named_in_a_list_also_if_the_client_writes_it_as_text(
+    connect: Connect, producer: MemoryProducer
+) -> None:
+    async with connect() as client:
+        for tables in (["shop.orders", "shop.items"], '["shop.orders", "shop.items"]'):
+            await call(client, "add_tables", session_id="ada", tables=tables, wait_s=0)
+        assert (await refused(client, "add_tables", session_id="ada", tables=["orders"]))[0] == "invalid_request"
+    first, second = producer.enqueued
+    assert first.request == second.request
+
+
+async def test_a_server_of_one_session_takes_no_other(connect: Connect, producer: MemoryProducer) -> None:
+    foreign = await producer.generate("count", session_id="bob")
+    async with connect(session_id="ada") as client:
+        tools = {tool.name: tool for tool in (await client.list_tools()).tools}
+        assert all("session_id" not in tool.input_schema["properties"] for tool in tools.values())
+        asked = await call(client, "ask", question="count", wait_s=0)
+        assert asked["session_id"] == "ada"
+        code, text = await refused(client, "list_sources", session_id="bob")
+        assert (code, "serves session ada alone" in text) == ("invalid_request", True)
+        for tool in ("wait", "cancel", "get_answer", "get_chart", "get_code", "get_log"):
+            assert (await refused(client, tool, job_id=foreign.id))[0] == "job_not_found"
+        assert (await refused(client, "ask", question="only 2024", continues=foreign.id))[0] == "job_not_found"
+
+
+async def test_a_caller_does_only_what_its_rights_allow(connect: Connect, producer: MemoryProducer) -> None:
+    own = await producer.generate("count", session_id="ada")
+    foreign = await producer.generate("count", session_id="bob")
+    async with connect(caller=READER) as client:
+        await call(client, "list_jobs", session_id="ada")
+        await call(client, "wait", job_id=own.id, wait_s=0)
+        assert (await refused(client, "list_jobs", session_id="bob"))[0] == "forbidden"
+        assert (await refused(client, "ask", session_id="ada", question="count"))[0] == "forbidden"
+        assert (await refused(client, "upload_text", session_id="ada", filename="a.csv", content="a\n1"))[
+            0
+        ] == "forbidden"
+        assert (await refused(client, "cancel", job_id=own.id))[0] == "forbidden"
+        _, unknown = await refused(client, "wait", job_id="unknown")
+        for tool in ("wait", "cancel", "get_answer", "get_chart", "get_code", "get_log"):
+            code, text = await refused(client, tool, job_id=foreign.id)
+            assert code == "job_not_found"
+            assert text.replace(foreign.id, "unknown") == unknown
+
+
+@pytest.mark.parametrize(
+    ("tool", "wrong", "field"),
+    [
+        ("ask", {"question": "count"}, "session_id"),
+        ("ask", {"session_id": "../x", "question": "count"}, "session_id"),
+        ("ask", {"session_id": "ada", "question": "  "}, "prompt"),
+        ("ask", {"session_id": "ada", "question": "count", "engine": "fast"}, "engine"),
+        ("ask", {"session_id": "ada", "question": "count", "wait_s": -1}, "wait_s"),
+        ("ask", {"session_id": "ada", "question": "count", "prompt": "x"}, "prompt"),
+        ("wait", {"job_id": "a/b"}, "job_id"),
+        ("get_answer", {"job_id": "a", "first_row": 0}, "first_row"),
+        ("upload_text", {"session_id": "ada", "filename": "../a.csv", "content": "a"}, "filename"),
+        ("add_s3_object", {"session_id": "ada", "s3_uri": "/etc/passwd"}, "s3_uri"),
+    ],
+)
+async def test_a_wrong_argument_is_named(connect: Connect, tool: str, wrong: dict[str, Any], field: str) -> None:
+    async with connect() as client:
+        code, text = await refused(client, tool, **wrong)
+    assert code == "invalid_request"
+    assert f"{field}: " in text
+
+
+async def test_only_files_below_the_directories_are_uploaded(
+    connect: Connect, producer: MemoryProducer, tmp_path: Path
+) -> None:
+    allowed, outside = tmp_path / "data", tmp_path / "secret.csv"
+    allowed.mkdir()
+    (allowed / "temps.csv").write_text("city,temp\nOslo,3\n")
+    outside.write_text("key\n1\n")
+    (allowed / "link.csv").symlink_to(outside)
+    async with connect(directories=(allowed,)) as client:
+        await call(client, "upload_file", session_id="ada", path="temps.csv", wait_s=0)
+        await call(client, "upload_file", session_id="ada", path=str(allowed / "temps.csv"), wait_s=0)
+        for path in ("../secret.csv", str(outside), "link.csv", "~/secret.csv", "a\0b"):
+            code, text = await refused(client, "upload_file", session_id="ada", path=path)
+            assert (code, "path: " in text) == ("invalid_request", True)
+    assert len(producer.enqueued) == 2
+    async with connect() as client:
+        assert "upload_file" not in {tool.name for tool in (await client.list_tools()).tools}
+
+
+def test_every_tool_has_a_schema_that_needs_no_other_document() -> None:
+    for tool in TOOLS.values():
+        listed = tool.listed(has_session=False)
+        assert listed.input_schema["type"] == "object"
+        assert listed.input_schema["additionalProperties"] is False
+        assert listed.output_schema is not None
+        assert listed.output_schema["type"] == "object"
