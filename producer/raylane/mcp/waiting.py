@@ -7,15 +7,13 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, cast
 
 from raylane_common.safe_text import safe_line
-from raylane_common.wire.jobs import EventType, JobStatus
+from raylane_common.wire.jobs import EventType
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from raylane.mcp.call import Call
     from raylane_common.wire.jobs import JobEvent, JobRecord
-
-_WAITS_FOR_WORKER = (JobStatus.QUEUED, JobStatus.SCHEDULED)
 
 
 async def wait_for(call: Call, job_id: str, wait_s: float, *, is_new: bool) -> JobRecord:
@@ -35,13 +33,12 @@ async def wait_for(call: Call, job_id: str, wait_s: float, *, is_new: bool) -> J
 
 async def next_step(call: Call, record: JobRecord) -> str:
     """Returns what to do about a job that has not ended, and whether any worker could run it."""
-    if record.status in _WAITS_FOR_WORKER and record.attempt == 0:
-        lanes = {lane.lane: lane.workers for lane in await call.producer.operator.lanes()}
-        if not lanes.get(record.lane):
-            return (
-                f"no worker takes jobs of the lane {record.lane} now, so the job waits: "
-                f"start one with `raylane-worker run`, then call wait with job_id {record.id}"
-            )
+    takers = await call.producer.workers(record.id)
+    if not takers.workers and not takers.is_held:
+        return (
+            f"no worker takes jobs of the lane {takers.lane} now, so the job waits: "
+            f"start one with `raylane-worker run`, then call wait with job_id {record.id}"
+        )
     return f"it continues: call wait with job_id {record.id}, or cancel to stop it"
 
 
