@@ -89,7 +89,7 @@ async def run(
     start; later the worker waits until Redis is back. Raises what `startup.check` raises for settings that the jobs of
     these lanes could not use, and what `telemetry.report.reporting` raises.
     """
-    keep_content_private()
+    keep_content_private(except_traces=settings.telemetry.trace_content)
     name = f"{socket.gethostname()}-{os.getpid()}"
     redis = connect(settings.redis)
     async with contextlib.AsyncExitStack() as stack:

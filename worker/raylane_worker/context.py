@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from raylane_common.errors import InternalError
+from raylane_common.telemetry import tracing
 from raylane_common.telemetry.metrics import NO_METRICS
 from raylane_common.wire.base import JobKind
 from raylane_common.wire.jobs import JobRecord, Progress
@@ -176,6 +177,7 @@ class JobContext:
         `stage` names the step, and `message` describes it. If there is something to count, `done` of `total` things of
         the kind `unit` are complete.
         """
+        tracing.event(stage, {"done": done, "total": total, "unit": unit}, {"message": message})
         await self.port.progress(Progress(stage=stage, message=message, done=done, total=total, unit=unit))
 
     async def log(self, lines: str, *, position: str = "") -> None:

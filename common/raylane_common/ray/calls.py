@@ -15,6 +15,7 @@ from raylane_common.ray.health import Endpoint, Health
 from raylane_common.ray.probing import Pin, Prober
 from raylane_common.ray.rounds import Rounds
 from raylane_common.ray.transport import Transport
+from raylane_common.telemetry import tracing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 # A proxy that swallows websocket handshakes costs this much for each try, so less than a call's whole deadline.
 _HANDSHAKE_S: Final = 5.0
+# A run is looked at several times a second, for all its followers at once: that is no step of any trace.
+_LOOKS: Final = ("job", "tasks", "cluster")
 
 
 class Deadline:
@@ -74,6 +77,17 @@ class Calls:
         Each endpoint gets one try, in order of preference. There are further rounds while the cluster may still answer.
         See docs/decisions/0007 and 0017.
         """
+        if request.operation in _LOOKS:
+            return await self._exchange(request, deadline, repeatable=repeatable)
+        attributes = {"http.request.method": request.method, "raylane.ray.operation": request.operation}
+        with tracing.span(f"ray {request.operation}", attributes, kind="client", detail=True) as span:
+            answer = await self._exchange(request, deadline, repeatable=repeatable)
+            span.set({"raylane.ray.endpoint": answer.endpoint, "http.response.status_code": answer.status})
+            if not answer.is_ok:
+                span.failed(str(answer.status))
+            return answer
+
+    async def _exchange(self, request: Request, deadline: Deadline, *, repeatable: bool) -> Answer:
         endpoints, rounds, started_s = self._endpoints, Rounds(), time.monotonic()
         refusal: Answer | None = None
         while (left_s := deadline.left_s) > 0:
@@ -109,6 +123,8 @@ class Calls:
                     await self._confirm(endpoints, endpoint, deadline)
             except PathFault as fault:
                 rounds.faults[endpoint.name] = fault
+                if request.operation not in _LOOKS:
+                    tracing.event("path fault", {"raylane.ray.endpoint": endpoint.name, "error.type": fault.kind.value})
                 endpoints.health.failed(endpoint, fault)
                 # Sent, and the answer lost: Ray may have taken it. Only the caller can find out, by the submission id.
                 if not (repeatable or fault.nothing_sent):

@@ -23,3 +23,7 @@ class TelemetrySettings(Section):
     log_format: Literal["auto", "text", "json"] = Field(
         default="auto", description="How log lines are written; `auto`: text on a terminal, else JSON"
     )
+    trace_content: bool = Field(
+        default=False,
+        description="Let spans hold prompts, code, names of files and messages of errors, which may quote data",
+    )

@@ -11,7 +11,7 @@ from typer.exceptions import TyperException
 
 import raylane
 from raylane import cli
-from raylane.cli import process
+from raylane.cli import process, traced
 from raylane.cli.terminal import Terminal
 from raylane.cli.usage import SafeGroup
 
@@ -56,11 +56,13 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def main_options(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     """Defines the options before the command. `--help` shows the text of `app`, not this one."""
+    traced.command = context.invoked_subcommand or ""
 
 
 def run_app(arguments: Sequence[str]) -> int:

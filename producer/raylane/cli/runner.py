@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 import typer
 
 import raylane
-from raylane.cli import awaiting, process
+from raylane.cli import awaiting, process, traced
 from raylane.cli.process import ExitCode
 from raylane.cli.terminal import OutputError, Terminal
 
@@ -34,11 +34,13 @@ def execute(command: Callable[[Producer, Terminal], Awaitable[None]], options: O
     async def with_producer() -> None:
         for warning in process.variable_warnings():
             terminal.note(warning)
-        async with raylane.Producer(redis_url=options.redis_url) as producer:
-            await command(producer, terminal)
+        with traced.command_span():
+            async with raylane.Producer(redis_url=options.redis_url) as producer:
+                await command(producer, terminal)
 
     try:
-        process.run_interruptible(with_producer())
+        with traced.spans_sent(terminal):
+            process.run_interruptible(with_producer())
     except KeyboardInterrupt:
         job_id = terminal.job_id
         terminal.note(

@@ -14,6 +14,7 @@ from raylane.gateway.context import Gateway
 from raylane.gateway.inclusion import routers
 from raylane.gateway.openapi import EVERYWHERE, describe
 from raylane.gateway.problems import answer_errors
+from raylane.gateway.traced import NO_OTHER_SPANS, TracedRequests
 from raylane.producer import Producer
 from raylane_common.settings import Settings, load_settings
 
@@ -56,11 +57,14 @@ def create_app(settings: Settings | None = None, *, producer: Producer | None = 
         # An upload would be sent twice.
         redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name,
+        telemetry=NO_OTHER_SPANS,
     )
     if producer is not None:
         app.state.gateway = Gateway(settings, producer, authentication)
     answer_errors(app)
     add_access(app, settings.gateway, authentication)
+    # Around all others, so that a request that they refuse is a span, too.
+    app.add_middleware(TracedRequests)
     app.state.routers = routers()
     for router in app.state.routers:
         app.include_router(router, responses=EVERYWHERE)

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import uvicorn
 
 from raylane.gateway.access.foreign import check_listening
 from raylane.gateway.app import create_app
+from raylane_common.logs import get_logger
+from raylane_common.telemetry.sending import spans_sent
 
 if TYPE_CHECKING:
     from raylane_common.settings import Settings
+
+logger = get_logger("raylane.gateway")
+
+# A gateway that has stopped waits no longer for a collector that is away.
+_LAST_SPANS_S: Final = 5.0
 
 
 def serve(settings: Settings) -> None:
@@ -22,4 +29,7 @@ def serve(settings: Settings) -> None:
     config = uvicorn.Config(
         create_app(settings), settings.gateway.host, settings.gateway.port, log_config=None, server_header=False
     )
-    uvicorn.Server(config).run()
+    with spans_sent(
+        "raylane-gateway", flush_s=_LAST_SPANS_S, report=logger.warning, content=settings.telemetry.trace_content
+    ):
+        uvicorn.Server(config).run()

@@ -15,14 +15,17 @@ from raylane.cli.process import ExitCode, exit_code, run_interruptible, variable
 from raylane.cli.terminal import Terminal
 from raylane.cli.usage import SafeGroup
 from raylane_common.errors import InvalidRequest, RaylaneError
+from raylane_common.logs import get_logger
 from raylane_common.redis.connection import connect
 from raylane_common.redis.queue.heartbeats import ask_to_drain, living_workers
 from raylane_common.settings import load_settings
+from raylane_common.telemetry.sending import spans_sent
 from raylane_common.wire.base import Lane
 from raylane_worker.telemetry.logs import LogLevel, log_to_stderr
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
+    from contextlib import AbstractContextManager
 
     from redis.asyncio import Redis
 
@@ -30,8 +33,13 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
+logger = get_logger("raylane.worker")
+
 # Short compared to a drain, which takes seconds, but still only five commands per second.
 _DRAIN_POLL_S: Final = 0.2
+
+# A worker that has stopped waits no longer for a collector that is away.
+_LAST_SPANS_S: Final = 5.0
 
 _TERMINAL: Final = Terminal(as_json=False)
 
@@ -71,7 +79,8 @@ def run(
             asyncio.get_running_loop().remove_signal_handler(signal.SIGTERM)
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
-    _run(work())
+    with _traces(settings):
+        _run(work())
 
 
 @app.command()
@@ -83,10 +92,11 @@ def dev(
 ) -> None:
     """Run real servers (Redis, S3, Glue, Ray) and a worker on this machine. Ctrl-C stops them."""
     log_to_stderr(log_level)
-    _checked_settings()
+    settings = _checked_settings()
     from raylane_worker.cli.dev import run_dev
 
-    _run(run_dev(directory, write=_TERMINAL.text))
+    with _traces(settings):
+        _run(run_dev(directory, write=_TERMINAL.text))
 
 
 @app.command()
@@ -170,6 +180,13 @@ def _checked_settings() -> Settings:
         return load_settings()
     except InvalidRequest as error:
         raise _failure(error) from error
+
+
+def _traces(settings: Settings) -> AbstractContextManager[None]:
+    """Sends the spans of the block, if an exporter is configured."""
+    return spans_sent(
+        "raylane-worker", flush_s=_LAST_SPANS_S, report=logger.warning, content=settings.telemetry.trace_content
+    )
 
 
 async def _with_redis(settings: Settings, work: Callable[[Redis], Awaitable[_T]]) -> _T:

@@ -19,6 +19,7 @@ from raylane_common.errors import (
     VerificationFailed,
 )
 from raylane_common.ray.models import RunStatus
+from raylane_common.telemetry import tracing
 from raylane_common.wire.generate import Checkpoint, CodeVersion, GenerateResult, GeneratorName
 from raylane_common.wire.sources import OpaqueSource
 from raylane_worker.context import Handler
@@ -39,8 +40,9 @@ if TYPE_CHECKING:
 
     from pydantic import JsonValue
 
+    from raylane_common.telemetry.tracing import Attributes
     from raylane_common.wire.answer import Answer
-    from raylane_common.wire.generate import GenerateRequest, Usage
+    from raylane_common.wire.generate import Finding, GenerateRequest, Usage
     from raylane_common.wire.names import Engine
     from raylane_common.wire.sources import AnySource, Source
     from raylane_worker.context import JobContext
@@ -79,7 +81,7 @@ async def generate(request: GenerateRequest, ctx: JobContext) -> GenerateResult:
             state = await _write_version(generator, chosen, state, request, ctx)
         elif version.run is not None:
             return _result(state, version)
-        elif findings := await verify_in_thread(version.code, _known_sources(state.sources_used), state.engine):
+        elif findings := await _verify(version, state):
             await _stop_earlier_run(state, ctx)
             state = await _keep(_with_last(state, version.model_copy(update={"findings": tuple(findings)})), ctx)
         elif not request.execute:
@@ -150,7 +152,22 @@ async def _write_version(
         continues=request.continues,
         previous=state.versions[-1] if state.versions else None,
     )
-    draft = await generator.write(task, ctx.text)
+    attributes: Attributes = {
+        "raylane.version": number,
+        "raylane.generator": chosen.name,
+        "gen_ai.request.model": chosen.model,
+    }
+    with tracing.span("write version", attributes) as span:
+        span.set_content({"raylane.prompt": request.prompt})
+        draft = await generator.write(task, ctx.text)
+        span.set_content({"raylane.code": draft.code})
+        if draft.usage is not None:
+            span.set(
+                {
+                    "gen_ai.usage.input_tokens": draft.usage.input_tokens,
+                    "gen_ai.usage.output_tokens": draft.usage.output_tokens,
+                }
+            )
     await ctx.text(draft.code)
     await ctx.progress("verifying", f"version {number}", done=number, total=allowed, unit="versions")
     version = CodeVersion(number=number, code=draft.code)
@@ -167,6 +184,15 @@ async def _write_version(
         ),
         ctx,
     )
+
+
+async def _verify(version: CodeVersion, state: Checkpoint) -> list[Finding]:
+    with tracing.span("verify version", {"raylane.version": version.number}) as span:
+        findings = await verify_in_thread(version.code, _known_sources(state.sources_used), state.engine)
+        if findings:
+            span.set({"raylane.rules": [finding.rule for finding in findings]})
+            span.failed("findings")
+        return findings
 
 
 async def _stop_earlier_run(state: Checkpoint, ctx: JobContext) -> None:

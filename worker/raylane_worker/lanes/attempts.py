@@ -19,6 +19,7 @@ from raylane_common.errors import (
     RaylaneError,
 )
 from raylane_common.logs import get_logger
+from raylane_common.redis.queue import spans
 from raylane_common.wire.base import JobKind
 from raylane_common.wire.jobs import parse_request
 from raylane_common.wire.kinds import lane_of
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from raylane_common.redis.queue import AttemptOutcome, Lease
+    from raylane_common.telemetry.tracing import Span
     from raylane_common.wire.base import RetryPolicy
     from raylane_common.wire.kinds import Request
     from raylane_worker.context import Handlers, Resources
@@ -62,6 +64,12 @@ class AttemptRunner:
 
         Raises `asyncio.CancelledError` if the worker stops.
         """
+        with spans.attempting(lease.record) as span:
+            outcome = await self._run(lease, held, span)
+            span.set({"raylane.job.outcome": outcome.verdict if outcome is not None else "lost"})
+            return outcome
+
+    async def _run(self, lease: Lease, held: HeldLease, span: Span) -> AttemptOutcome | None:
         record = lease.record
         if record.cancel_requested_at is not None:
             # The job is already being cancelled. With the reason set, a renewal does not interrupt the clean-up.
@@ -80,6 +88,7 @@ class AttemptRunner:
             logger.debug("job %s: gives way to other jobs of its lane", record.id)
             return lease.returned(delay_s=wait.delay_s)
         except RaylaneError as error:
+            span.failed(error.code, error.message)
             if self._is_final(lease, error):
                 await self._stop_what_is_left(lease, error)
             return self._failed(lease, error)

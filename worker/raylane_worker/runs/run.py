@@ -16,6 +16,7 @@ from raylane_common.errors import RayServerError, RunNotFound, RunNotStarted, Ru
 from raylane_common.logs import get_logger
 from raylane_common.ray.models import RayLogs, RayRun, Run, RunStatus
 from raylane_common.ray.package import build_package
+from raylane_common.telemetry import tracing
 from raylane_common.wire.names import Engine
 from raylane_worker.run_kit import LAUNCHER, kit_files
 from raylane_worker.runs import variables
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from pydantic import JsonValue
 
+    from raylane_common.telemetry.tracing import Span
     from raylane_worker.context import JobContext, TakenRun
 
 logger = get_logger("raylane.worker")
@@ -86,10 +88,19 @@ async def run_to_end(order: RunOrder, ctx: JobContext) -> Run:
     coroutine is cancelled, the run continues: the job's next attempt follows it, or `stop_run` stops it.
     """
     named = NamedRun.of(submission_id(ctx.job_id, order.number, ctx.record.round), ctx)
+    with tracing.span("run", {"raylane.run.number": order.number, "raylane.run.engine": order.engine}) as span:
+        run, overdue = await _started_and_followed(named, order, ctx)
+        _tell_end(run, ctx, span)
+        return _good(run, ctx, overdue=overdue)
+
+
+async def _started_and_followed(named: NamedRun, order: RunOrder, ctx: JobContext) -> tuple[Run, bool]:
+    """Returns the run once it has ended, and whether it was overdue and therefore stopped."""
     handed_over_at_ms: int | None = None
     if not named.was_accepted and not named.is_warm:
         async with naming(named.run_id, was_sent=named.was_sent):
-            await wait_for_slot(ctx)
+            with tracing.span("run slot"):
+                await wait_for_slot(ctx)
             warm = None if named.was_sent else await _warm_run(order, ctx)
             if warm is None:
                 await _start(named.run_id, order, ctx)
@@ -103,10 +114,33 @@ async def run_to_end(order: RunOrder, ctx: JobContext) -> Run:
         if _left_warm(run, ctx, was_handed_over=was_handed_over):
             async with naming(named.own_id, was_sent=False):
                 await _start(named.own_id, order, ctx)
-            run, overdue = await _follow(NamedRun(named.own_id, named.own_id), ctx)
-        else:
-            # Ray's own start is that of the wait.
-            run = run.model_copy(update={"started_at_ms": handed_over_at_ms})
+            return await _follow(NamedRun(named.own_id, named.own_id), ctx)
+        # Ray's own start is that of the wait.
+        run = run.model_copy(update={"started_at_ms": handed_over_at_ms})
+    return run, overdue
+
+
+def _tell_end(run: Run, ctx: JobContext, span: Span) -> None:
+    """Says in the log and in the trace how the run has ended."""
+    span.set(
+        {
+            "raylane.run.submission_id": run.submission_id,
+            "raylane.run.status": run.status,
+            "raylane.run.exit_code": run.exit_code,
+            "raylane.ray.endpoint": run.endpoint,
+        }
+    )
+    ended = f"ended as {run.status}" if run.status.is_final else f"is {run.status} and was asked to stop"
+    lasted_s, trace_id = _lasted_s(run), tracing.trace_id()
+    if lasted_s:
+        ended += f" after {lasted_s:.1f} s"
+    if trace_id:
+        ended += f", trace {trace_id}"
+    logger.info("job %s: run %s %s", ctx.job_id, run.submission_id, ended)
+
+
+def _good(run: Run, ctx: JobContext, *, overdue: bool) -> Run:
+    """Returns the run if it has succeeded or failed by itself. Raises `RunTimeout` or `RunStopped`."""
     if run.status is RunStatus.SUCCEEDED:
         return run
     details: dict[str, JsonValue] = {"run": run.model_dump(mode="json")}
@@ -165,10 +199,10 @@ async def _hand_over(warm: TakenRun, named: NamedRun, order: RunOrder, ctx: JobC
     output_uri = _output_uri(named.run_id, ctx)
     # From now on every attempt follows this run, which has the code or ends without it.
     await ctx.progress(SUBMITTING, named.label)
+    environment = {**variables.trace(), **({variables.OUTPUT: output_uri} if output_uri else {})}
     try:
-        await warm.hand_over(
-            {**order.described, "main.py": order.code}, {variables.OUTPUT: output_uri} if output_uri else {}
-        )
+        with tracing.span("run submit", {"raylane.run.is_warm": True}):
+            await warm.hand_over({**order.described, "main.py": order.code}, environment)
     except StorageError as error:
         logger.warning("job %s: %s may not get its code: %s", ctx.job_id, named.run_id, error)
     await ctx.progress(RUNNING, f"{named.label} in a warm run")
@@ -190,29 +224,33 @@ async def _start(run_id: str, order: RunOrder, ctx: JobContext) -> None:
     package = build_package({**order.described, **(kit_files() if order.uses_kit else {}), **own})
     output_uri = _output_uri(run_id, ctx)
     settings = ctx.resources.settings.ray
+    env_vars = {
+        **variables.QUIET,
+        **(variables.PLAIN_PANDAS if order.generated else {}),
+        **(variables.SMALL_DATA if order.small and order.engine is Engine.DISTRIBUTED else {}),
+        **variables.trace(),
+        **order.env_vars,
+        **({variables.OUTPUT: output_uri} if output_uri else {}),
+    }
     await ctx.progress(SUBMITTING, run_id)
-    submission = await ctx.resources.ray.submit(
-        submission_id=run_id,
-        entrypoint=f"python -m {LAUNCHER}" if order.generated else "python main.py",
-        package=package,
-        env_vars={
-            **variables.QUIET,
-            **(variables.PLAIN_PANDAS if order.generated else {}),
-            **(variables.SMALL_DATA if order.small and order.engine is Engine.DISTRIBUTED else {}),
-            **order.env_vars,
-            **({variables.OUTPUT: output_uri} if output_uri else {}),
-        },
-        pip=order.pip,
-        metadata={
-            "raylane_job_id": ctx.job_id,
-            "raylane_session_id": ctx.record.session_id or "",
-            # `submit` uses it to recognise its own run. A run of other code with the same id is refused, not followed.
-            # Between two attempts the sources of a session may change, and a deploy the kit, but the run is the same.
-            "raylane_package": build_package(own).name,
-        },
-        num_cpus=settings.entrypoint_num_cpus if order.num_cpus is None else order.num_cpus,
-        memory_bytes=settings.entrypoint_memory_bytes if order.memory_bytes is None else order.memory_bytes,
-    )
+    with tracing.span("run submit", {"raylane.run.package_bytes": len(package.data)}):
+        submission = await ctx.resources.ray.submit(
+            submission_id=run_id,
+            entrypoint=f"python -m {LAUNCHER}" if order.generated else "python main.py",
+            package=package,
+            env_vars=env_vars,
+            pip=order.pip,
+            metadata={
+                "raylane_job_id": ctx.job_id,
+                "raylane_session_id": ctx.record.session_id or "",
+                # `submit` uses it to recognise its own run. A run of other code with the same id is refused, not
+                # followed. Between two attempts the sources of a session may change, and a deploy the kit, but the run
+                # is the same.
+                "raylane_package": build_package(own).name,
+            },
+            num_cpus=settings.entrypoint_num_cpus if order.num_cpus is None else order.num_cpus,
+            memory_bytes=settings.entrypoint_memory_bytes if order.memory_bytes is None else order.memory_bytes,
+        )
     await ctx.progress(RUNNING, f"{run_id} via the {submission.endpoint} endpoint")
 
 
@@ -228,19 +266,21 @@ async def _follow(named: NamedRun, ctx: JobContext) -> tuple[Run, bool]:
     ray, run_id = ctx.resources.ray, named.run_id
     overdue = False
     async with naming(run_id, was_sent=True), _followed(named, ctx):
-        try:
-            async with asyncio.timeout(ctx.resources.settings.ray.run_timeout_s) as deadline:
-                job = await ray.wait(run_id, accepted=True)
-        except TimeoutError:
-            if not deadline.expired():
+        with tracing.span("run wait"):
+            try:
+                async with asyncio.timeout(ctx.resources.settings.ray.run_timeout_s) as deadline:
+                    job = await ray.wait(run_id, accepted=True)
+            except TimeoutError:
+                if not deadline.expired():
+                    raise
+                overdue = True
+                job = (await ray.stop(run_id, timeout_s=_STOP_TIMEOUT_S)).run
+            except RunNotStarted:
+                # Otherwise the run may start later, when no job waits for it.
+                await ray.ask_to_stop(run_id)
                 raise
-            overdue = True
-            job = (await ray.stop(run_id, timeout_s=_STOP_TIMEOUT_S)).run
-        except RunNotStarted:
-            # Otherwise the run may start later, when no job waits for it.
-            await ray.ask_to_stop(run_id)
-            raise
-        return await _collect(run_id, job, ctx), overdue
+        with tracing.span("run collect"):
+            return await _collect(run_id, job, ctx), overdue
 
 
 @asynccontextmanager
@@ -254,8 +294,12 @@ async def _followed(named: NamedRun, ctx: JobContext) -> AsyncIterator[None]:
     async def report(what: str) -> None:
         await ctx.progress(RUNNING, f"{named.label} {what}")
 
-    streaming = asyncio.create_task(stream_output(run_id, ctx), name=f"output of {run_id}")
-    reporting = asyncio.create_task(report_waiting(ctx.resources.ray, run_id, report), name=f"waiting of {run_id}")
+    # Both ask Ray again and again, which is no step of the run.
+    beside = tracing.apart()
+    streaming = asyncio.create_task(stream_output(run_id, ctx), name=f"output of {run_id}", context=beside)
+    reporting = asyncio.create_task(
+        report_waiting(ctx.resources.ray, run_id, report), name=f"waiting of {run_id}", context=beside
+    )
     try:
         yield
         reporting.cancel()

@@ -63,8 +63,10 @@ def log_to_stderr(level: LogLevel) -> None:
     logging.getLogger("raylane").setLevel(level.upper())
 
 
-def keep_content_private() -> None:
+def keep_content_private(*, except_traces: bool = False) -> None:
     """Keeps prompts, code and data out of logs and traces, even if the root logger is at DEBUG.
+
+    With `except_traces`, the spans of agents hold them, as the setting `telemetry.trace_content` allows.
 
     Changes the levels of other libraries' loggers and an environment variable that strands reads when it makes its
     tracer. Call it once at the start of a process, before the first model is made.
@@ -74,5 +76,5 @@ def keep_content_private() -> None:
     for name in _CLIENT_LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)
     tokens = os.environ.get(_OTEL_OPT_IN, "")
-    if _REDACT_ALL not in tokens:
+    if _REDACT_ALL not in tokens and not except_traces:
         os.environ[_OTEL_OPT_IN] = ",".join(filter(None, (tokens, _REDACT_ALL)))

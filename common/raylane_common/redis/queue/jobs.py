@@ -22,12 +22,14 @@ from raylane_common.errors import (
     WriteNotConfirmed,
 )
 from raylane_common.redis.connection import keys_of, owned_key, queue_errors, readable
+from raylane_common.redis.queue import spans
 from raylane_common.redis.queue.batches import groups_of, outcome_of, parts_of
 from raylane_common.redis.queue.events import BEGIN, EventReader, job_not_found
 from raylane_common.redis.queue.heartbeats import workers_of
 from raylane_common.redis.queue.reader import SharedReader
 from raylane_common.redis.queue.scripts import Scripts, calls
 from raylane_common.rules import printable
+from raylane_common.telemetry import tracing
 from raylane_common.wire.base import JobKind
 from raylane_common.wire.jobs import RUNNING, SUBMITTING, Attempt, Enqueued, JobEvent, JobRecord, JobStatus, NewJob
 from raylane_common.wire.kinds import lane_of
@@ -67,23 +69,30 @@ class JobQueue:
         """Stores the job and puts it into its lane, in one round trip; returns its id.
 
         Enqueueing the same id and request again changes nothing. If an unfinished job of the same kind holds the unique
-        key, returns that job's id. `traceparent` is the W3C trace context to store. Raises `JobIdTaken` if the id
-        belongs to another request, `InvalidRequest` if a job in `after` does not exist, and `WriteNotConfirmed`.
+        key, returns that job's id. `traceparent` is the W3C trace context that the job belongs to; '' means the present
+        one. Raises `JobIdTaken` if the id belongs to another request, `InvalidRequest` if a job in `after` does not
+        exist, and `WriteNotConfirmed`.
         """
-        try:
-            [outcome] = await self._write([job], [calls.pack_jobs(groups_of([job], traceparent))])
-        except WriteNotConfirmed as error:
-            raise WriteNotConfirmed(f"job {job.id}: {error.message}", details={"job_id": job.id}) from error
-        if outcome.error is not None:
-            raise outcome.error
-        return outcome.id
+        with spans.enqueueing([job], traceparent):
+            try:
+                packed = [calls.pack_jobs(groups_of([job], tracing.current()))]
+                [outcome] = await self._write([job], packed)
+            except WriteNotConfirmed as error:
+                raise WriteNotConfirmed(f"job {job.id}: {error.message}", details={"job_id": job.id}) from error
+            if outcome.error is not None:
+                raise outcome.error
+            return outcome.id
 
     async def enqueue_many(self, jobs: Sequence[NewJob], *, traceparent: str = "") -> list[Enqueued]:
         """Stores the jobs in order, each in one atomic step; returns one outcome per job, in the same order.
 
         A job may come after an earlier one of the same call. An outcome holds the error that `enqueue` would raise. If
-        that is `QueueUnavailable`, enqueue the job again with the same id.
+        that is `QueueUnavailable`, enqueue the job again with the same id. `traceparent` is as for `enqueue`.
         """
+        with spans.enqueueing(jobs, traceparent):
+            return await self._enqueue_many(jobs, tracing.current())
+
+    async def _enqueue_many(self, jobs: Sequence[NewJob], traceparent: str) -> list[Enqueued]:
         outcomes: list[Enqueued] = []
         parts = parts_of(jobs, confirmed=self._scripts.needs_confirmation)
         part = next(parts, [])
@@ -133,18 +142,19 @@ class JobQueue:
             raise _unreadable(job_id, f"lane: {record.kind} jobs belong in another lane", {"field": "lane"})
         if record.status not in (JobStatus.FAILED, JobStatus.CANCELLED):
             raise _not_requeued(job_id, f"is {record.status}; only a failed or cancelled job can be requeued")
-        reply = await calls.requeue(
-            self._scripts,
-            job_id,
-            finished_at=record.finished_at or 0,
-            starts_over=_starts_over(record),
-            checkpoint=_new_checkpoint(record),
-            progress=_kept_progress(record),
-        )
-        if reply.verdict == "missing":
-            raise job_not_found(job_id)
-        if reply.verdict != "ok":
-            raise _not_requeued(job_id, _REFUSALS[reply.verdict].format(reply.other))
+        with spans.requeueing(record):
+            reply = await calls.requeue(
+                self._scripts,
+                job_id,
+                finished_at=record.finished_at or 0,
+                starts_over=_starts_over(record),
+                checkpoint=_new_checkpoint(record),
+                progress=_kept_progress(record),
+            )
+            if reply.verdict == "missing":
+                raise job_not_found(job_id)
+            if reply.verdict != "ok":
+                raise _not_requeued(job_id, _REFUSALS[reply.verdict].format(reply.other))
 
     async def attempts(self, job_id: str) -> list[Attempt]:
         """Returns the job's attempts that did not succeed, oldest first.

@@ -5,12 +5,12 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Final, Self, TypedDict
 
-from aiobotocore.session import get_session
 from botocore.exceptions import ClientError
 
 from raylane_common.errors import CatalogRejected, CatalogUnavailable, TableChanged, TableNotFound, UnsupportedFormat
 from raylane_common.wire.tables import TableRef
 from raylane_worker.data.aws import OPEN_S, Service, aws_call, client_arguments, deadline_s, error_code
+from raylane_worker.data.aws.spans import traced_session
 from raylane_worker.data.catalog.entries import check_apart, summarize, to_partition, to_source
 from raylane_worker.data.catalog.pages import PAGE_SIZE, collect
 
@@ -51,7 +51,7 @@ class Catalog:
 
     async def __aenter__(self) -> Self:
         async with aws_call(_GLUE, "open the Glue client", OPEN_S):
-            client = get_session().create_client("glue", **client_arguments(self._aws))
+            client = traced_session().create_client("glue", **client_arguments(self._aws))
             self._client = await self._stack.enter_async_context(client)
         return self
 

@@ -9,10 +9,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Self
 
 from aiobotocore.config import AioConfig
-from aiobotocore.session import get_session
 from botocore.exceptions import ClientError
 
 from raylane_worker.data.aws import OPEN_S, aws_call, client_arguments, error_code
+from raylane_worker.data.aws.spans import traced_session
 from raylane_worker.data.layout import session_prefix
 from raylane_worker.data.storage.bucket import S3, Bucket
 from raylane_worker.data.storage.downloads import Downloads
@@ -164,6 +164,6 @@ async def _client(aws: AwsSettings, storage: StorageSettings) -> AsyncIterator[S
     arguments = client_arguments(aws, storage.addressing_style)
     # Without it, botocore signs addresses for other endpoints with the old version 2, which newer servers refuse.
     arguments["config"] = arguments["config"].merge(AioConfig(signature_version="s3v4"))
-    async with get_session().create_client("s3", **arguments) as client:
+    async with traced_session().create_client("s3", **arguments) as client:
         name_owner(client, storage)
         yield client

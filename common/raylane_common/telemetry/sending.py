@@ -1,0 +1,57 @@
+"""Sends the spans of a process of ours, if the usual variables of OpenTelemetry name an exporter.
+
+A program that uses Raylane as a library sets up OpenTelemetry itself, or does not. See docs/tracing.md.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from raylane_common.telemetry import tracing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+_ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+_NONE: Final = "none"
+
+
+def exporters(environ: Mapping[str, str] | None = None) -> tuple[str, ...]:
+    """Returns the names of the exporters that the variables ask for; none if traces are off."""
+    environ = os.environ if environ is None else environ
+    if environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+        return ()
+    named = [name.strip() for name in environ.get("OTEL_TRACES_EXPORTER", "").split(",") if name.strip()]
+    if named:
+        return tuple(name for name in dict.fromkeys(named) if name != _NONE)
+    return ("otlp",) if any(environ.get(name, "").strip() for name in _ENDPOINTS) else ()
+
+
+@contextmanager
+def spans_sent(service: str, *, flush_s: float, report: Callable[[str], None], content: bool = False) -> Iterator[None]:
+    """Sends the spans of the block, in a thread of its own, if the variables ask for that.
+
+    `service` is the name of this process unless the variables say otherwise. At the end, spans are sent for up to
+    `flush_s` seconds more. `report` is told, at most once a minute and from any thread, what keeps them from being
+    sent, also that a package is missing. `content` lets spans hold prompts, code and data.
+    """
+    tracing.allow_content(content)
+    names = exporters()
+    if not names:
+        yield
+        return
+    try:
+        from raylane_common.telemetry.provider import Sending
+    except ModuleNotFoundError as error:
+        if not (error.name or "").startswith("opentelemetry"):
+            raise
+        report(f"traces are not sent, because {error.name} is missing: pip install 'raylane[tracing]'")
+        yield
+        return
+    sending = Sending.start(service, names, report)
+    try:
+        yield
+    finally:
+        sending.stop(flush_s)

@@ -1,0 +1,142 @@
+"""A command sends its spans to a collector, if there is one, and does its work in any case."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from raylane_common.redis.queue import JobQueue
+from raylane_common.telemetry.sending import exporters
+from tests.helpers.bound import bound
+from tests.helpers.collector import Collector, chain
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from redis.asyncio import Redis
+
+    from raylane_worker.embedded import EmbeddedValkey
+
+CONTEXT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+MAIN = "from raylane.cli import main; main()"
+NO_SDK = f"import sys; sys.modules['opentelemetry.sdk'] = None; {MAIN}"
+LOADED = f"""
+import atexit, sys
+atexit.register(lambda: print([name for name in sys.modules if name.startswith("opentelemetry")], file=sys.stderr))
+{MAIN}
+"""
+ENQUEUE = ("ray", "status", "--no-wait", "--json")
+
+
+@pytest.fixture
+async def collector() -> AsyncIterator[Collector]:
+    async with Collector() as opened:
+        yield opened
+
+
+@pytest.mark.parametrize(
+    ("environ", "names"),
+    [
+        ({}, ()),
+        ({"OTEL_SERVICE_NAME": "x", "OTEL_TRACES_SAMPLER": "always_on"}, ()),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": ""}, ()),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4318"}, ("otlp",)),
+        ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://c:4318/v1/traces"}, ("otlp",)),
+        ({"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "http://c:4318"}, ()),
+        ({"OTEL_TRACES_EXPORTER": "otlp, console,otlp"}, ("otlp", "console")),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4318", "OTEL_TRACES_EXPORTER": "none"}, ()),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4318", "OTEL_SDK_DISABLED": "True"}, ()),
+    ],
+)
+def test_the_usual_variables_say_whether_spans_are_sent(environ: dict[str, str], names: tuple[str, ...]) -> None:
+    assert exporters(environ) == names
+
+
+async def test_a_command_is_a_span_below_its_shell_script(
+    valkey: EmbeddedValkey, redis: Redis, collector: Collector
+) -> None:
+    job_id, notes = await _enqueued(valkey, **collector.env, TRACEPARENT=CONTEXT, OTEL_SERVICE_NAME="nightly")
+    assert notes == ""
+    spans = collector.trace(CONTEXT[3:35])
+    assert chain(spans, "enqueue ray") == ["enqueue ray", "raylane ray"]
+    assert {span.service for span in spans} == {"nightly"}
+    [command] = [span for span in spans if span.name == "raylane ray"]
+    assert command.parent_id == CONTEXT[36:52]
+    [sent] = [span for span in spans if span.name == "enqueue ray"]
+    record = await JobQueue(redis).record(job_id)
+    assert record.traceparent == f"00-{sent.trace_id}-{sent.span_id}-01"
+
+
+async def test_without_an_exporter_the_context_goes_through_and_nothing_is_loaded(
+    valkey: EmbeddedValkey, redis: Redis
+) -> None:
+    job_id, notes = await _enqueued(valkey, program=LOADED, TRACEPARENT=CONTEXT)
+    assert notes == "[]\n"
+    assert (await JobQueue(redis).record(job_id)).traceparent == CONTEXT
+
+
+async def test_what_is_not_sampled_is_not_sent(valkey: EmbeddedValkey, redis: Redis, collector: Collector) -> None:
+    job_id, notes = await _enqueued(valkey, **collector.env, OTEL_TRACES_SAMPLER="always_off")
+    assert (notes, collector.spans) == ("", [])
+    context = (await JobQueue(redis).record(job_id)).traceparent
+    assert context is not None
+    assert int(context[-2:], 16) & 1 == 0
+
+
+async def test_a_collector_that_is_away_costs_one_line(valkey: EmbeddedValkey, redis: Redis) -> None:
+    async with Collector() as gone:
+        pass
+    _, notes = await _enqueued(valkey, **gone.env)
+    assert notes.startswith("warning: traces are not sent: ")
+    assert notes.count("\n") == 1
+
+
+async def test_a_collector_that_refuses_costs_one_line(
+    valkey: EmbeddedValkey, redis: Redis, collector: Collector
+) -> None:
+    collector.status = 401
+    _, notes = await _enqueued(valkey, **collector.env)
+    assert notes.startswith("warning: traces are not sent: ")
+    assert "401" in notes
+    assert notes.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("program", "variables", "hint"),
+    [
+        (NO_SDK, {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}, "pip install 'raylane[tracing]'"),
+        (
+            MAIN,
+            {"OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"},
+            "pip install opentelemetry-exporter-otlp-proto-grpc",
+        ),
+        (MAIN, {"OTEL_TRACES_EXPORTER": "zipkins"}, "there is no exporter zipkins: check OTEL_TRACES_EXPORTER"),
+    ],
+)
+async def test_a_missing_package_is_named_and_the_command_goes_on(
+    valkey: EmbeddedValkey, redis: Redis, program: str, variables: dict[str, str], hint: str
+) -> None:
+    _, notes = await _enqueued(valkey, program=program, **variables)
+    assert notes.startswith("warning: traces are not sent")
+    assert hint in notes
+    assert notes.count("\n") == 1
+
+
+async def _enqueued(valkey: EmbeddedValkey, *, program: str = MAIN, **variables: str) -> tuple[str, str]:
+    """Enqueues a job by the command line. Returns its id, and what the command wrote to stderr."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("RAYLANE_", "OTEL_"))}
+    process = await asyncio.create_subprocess_exec(
+        *bound(sys.executable, "-c", program, *ENQUEUE),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=kept | {"RAYLANE_REDIS__URL": valkey.url} | variables,
+    )
+    printed, notes = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode == 0, notes.decode()
+    return str(json.loads(printed)["job_id"]), notes.decode()
