@@ -35,7 +35,10 @@ PUBLIC_PATHS: Final = frozenset({"/", "/docs", "/health", "/livez", "/openapi.js
 # RFC 6455, 7.4.1.
 _POLICY_VIOLATION: Final = 1008
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
-_REQUEST_HEADERS: Final = ("Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "Last-Event-ID")
+_REQUEST_HEADERS: Final = (
+    *("Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "Last-Event-ID"),
+    "Traceparent",
+)
 _ANSWER_HEADERS: Final = ("Content-Disposition", "ETag", "Link", "Location", "Retry-After")
 
 
