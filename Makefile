@@ -10,7 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # two cores busy, because tests wait more than they compute.
 PYTEST := $(BIN)/python -m pytest -n 4 --dist loadgroup
 
-.PHONY: demo docs test test-fast test-busy chaos chaos-short fuzz corpus corpus-public check bench-answer bench-queue bench-ray bench-upload soak clean
+.PHONY: demo docs test test-fast test-busy chaos chaos-short fuzz corpus corpus-public check bench-answer bench-queue bench-ray bench-upload bench-wheel soak clean
 
 demo: .venv/.stamp
 	@$(BIN)/raylane-worker demo --out build/demo
@@ -80,6 +80,10 @@ bench-ray: .venv/.stamp
 
 bench-upload: .venv/.stamp
 	$(BIN)/python -m tests.bench.upload
+
+# Each extra in an empty environment of each Python that is here.
+bench-wheel: .venv/.stamp
+	$(BIN)/python -m tests.bench.wheel
 
 # Half an hour at 100 jobs a second.
 soak: .venv/.stamp

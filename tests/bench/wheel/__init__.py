@@ -1,0 +1,1 @@
+"""The built wheel with each extra, in empty environments."""
