@@ -1,5 +1,7 @@
 """Writes the generated parts of the documentation: `settings.md`, `errors.md` and the JSON Schemas under `wire/`.
 
+Afterwards `generate_sync.py` writes `raylane.sync`.
+
 Run as `python docs/generate.py`; `tests/wire/test_documentation.py` fails when the result is not what is checked in.
 """
 
@@ -7,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import runpy
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -125,3 +128,4 @@ if __name__ == "__main__":
     for path, text in documents().items():
         (DOCS / path).parent.mkdir(exist_ok=True)
         (DOCS / path).write_text(text)
+    runpy.run_path(str(DOCS / "generate_sync.py"), run_name="__main__")

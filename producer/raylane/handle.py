@@ -22,7 +22,7 @@ class AnyHandle(Generic[ResultT_co]):
     def __init__(self, job_id: str, result_type: type[ResultT_co]) -> None:
         """`result_type` is the class of the result that the job returns if it succeeds."""
         self.id: str = job_id
-        self._result_type = result_type
+        self.result_type: type[ResultT_co] = result_type
 
     def __repr__(self) -> str:
         return f"JobHandle({self.id!r})"
@@ -54,9 +54,9 @@ class JobHandle(AnyHandle[ResultT_co]):
             print(result.code)
         """
         found = await self._queue.result(self.id, timeout_s)
-        if isinstance(found, self._result_type):
+        if isinstance(found, self.result_type):
             return found
-        other = f"job {self.id} returned a {type(found).__name__} instead of a {self._result_type.__name__}"
+        other = f"job {self.id} returned a {type(found).__name__} instead of a {self.result_type.__name__}"
         if self._is_claimed:
             raise InvalidRequest.field("result_type", other)
         hint = "check that the producer and the workers have the same version of Raylane"

@@ -114,7 +114,7 @@ async def test_an_example_runs(name: str, tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("RAYLANE_RAY__ALLOWED_HOSTS", '["10.0.0.5", "ray.example.org"]')
     (tmp_path / "sales.csv").write_bytes(CSV_BYTES)
-    async with MemoryProducer(_answer) as producer:
+    async with MemoryProducer(answer_for_examples) as producer:
         await producer.put_sources("ada", CSV, TABLE)
         await producer.tables.databases(job_id="dead")
         await producer.settings.set("ray.private_url", "http://10.0.0.5:8265")
@@ -140,7 +140,7 @@ async def _run(example: str, names: dict[str, Any]) -> None:
     await running
 
 
-def _answer(job: NewJob) -> Result | RaylaneError | None:
+def answer_for_examples(job: NewJob) -> Result | RaylaneError | None:
     if job.id == "dead":
         return StorageUnavailable("S3 did not answer")
     if isinstance(job.request, GenerateRequest) and job.request.execute:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import weakref
 from typing import TYPE_CHECKING, Any, Final
 
 from redis.asyncio import ConnectionPool
 
+from raylane_common.inherited import keep_forever
 from raylane_common.redis.retrying import RetryingConnection
 from raylane_common.redis.topology import Primary, check_plain, check_primary
 
@@ -66,6 +68,13 @@ class _LoopConnections:
         for connection in (*self.idle, *self.in_use):
             connection.abandon()
 
+    def leave_to_parent(self) -> None:
+        """Gives up the connections in a forked child."""
+        for connection in (*self.idle, *self.in_use):
+            keep_forever(connection._writer)
+        keep_forever(self)
+        self.abandon()
+
     def _cut(self) -> None:
         for connection in (*self.idle, *self.in_use):
             connection.cut()
@@ -93,7 +102,7 @@ class RetryingPool(ConnectionPool):
         self._directory = directory
         self._process = os.getpid()
         self._by_loop: dict[asyncio.AbstractEventLoop, _LoopConnections] = {}
-        self._inherited: list[_LoopConnections] = []
+        _pools.add(self)
 
     async def get_connection(self, command_name: Any = None, *keys: Any, **options: Any) -> AbstractConnection:
         """Returns a connection that is not known to be dead, without waiting for it to connect."""
@@ -134,6 +143,15 @@ class RetryingPool(ConnectionPool):
         await self._enter(asyncio.get_running_loop())
         await self._by_loop[asyncio.get_running_loop()].close(in_use=inuse_connections)
 
+    def leave_to_parent(self) -> None:
+        """Gives up all connections in a forked child, whose parent goes on using them. Else does nothing."""
+        if self._process == os.getpid():
+            return
+        inherited, self._by_loop = list(self._by_loop.values()), {}
+        self._process = os.getpid()
+        for connections in inherited:
+            connections.leave_to_parent()
+
     def _new_connection(self, owner: _LoopConnections) -> RetryingConnection:
         connection: RetryingConnection = self.make_connection()  # type: ignore[no-untyped-call]  # as above
         connection.owner = owner
@@ -141,13 +159,7 @@ class RetryingPool(ConnectionPool):
 
     async def _enter(self, loop: asyncio.AbstractEventLoop) -> None:
         """Prepares for a process or a loop that the pool has not served yet."""
-        if self._process != os.getpid():
-            # This is a forked child. The parent continues to use the connections. Their objects are kept here, because
-            # their finalizers would use the parent's loop.
-            self._inherited += self._by_loop.values()
-            self._process, self._by_loop = os.getpid(), {}
-            for inherited in self._inherited:
-                inherited.abandon()
+        self.leave_to_parent()
         # The keys are copied first, because a loop in another thread may change the dictionary.
         for ended in [known for known in list(self._by_loop) if known.is_closed()]:
             connections = self._by_loop.pop(ended, None)
@@ -156,3 +168,16 @@ class RetryingPool(ConnectionPool):
         if loop not in self._by_loop:
             self._by_loop[loop] = _LoopConnections(self.keys, self._directory())
             await self._by_loop[loop].open()
+
+
+# A child that only ends would finalize the connections of its parent.
+_pools: Final[weakref.WeakSet[RetryingPool]] = weakref.WeakSet()
+
+
+def _leave_all_to_parent() -> None:
+    for pool in list(_pools):
+        pool.leave_to_parent()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_all_to_parent)

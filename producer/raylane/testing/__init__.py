@@ -29,16 +29,18 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from raylane.testing.memory.producer import MemoryProducer
+    from raylane.testing.memory.sync import SyncMemoryProducer
     from raylane.testing.ray.address import Address, Break
     from raylane.testing.ray.fake import FakeRay
 
-__all__ = ["Address", "Break", "FakeRay", "MemoryProducer"]
+__all__ = ["Address", "Break", "FakeRay", "MemoryProducer", "SyncMemoryProducer"]
 
 _HOMES: Final = {
     "Address": "raylane.testing.ray.address",
     "Break": "raylane.testing.ray.address",
     "FakeRay": "raylane.testing.ray.fake",
     "MemoryProducer": "raylane.testing.memory.producer",
+    "SyncMemoryProducer": "raylane.testing.memory.sync",
 }
 
 if not TYPE_CHECKING:  # or a type checker would accept any name

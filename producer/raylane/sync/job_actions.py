@@ -1,0 +1,178 @@
+"""What a producer does with one job, by its id. Every method is one of `Producer`.
+
+Written by docs/generate_sync.py from job_actions.py.
+"""
+
+from __future__ import annotations
+
+from typing import IO, TYPE_CHECKING, TypeVar, overload
+
+from raylane.producer import Producer as AsyncProducer
+from raylane.sync.calls import Call
+from raylane.sync.handle import JobHandle
+from raylane.sync.twin import Twin
+from raylane_common.wire.base import BaseResult
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from raylane.transfer.progress import DownloadProgress
+    from raylane_common.wire.jobs import Attempt, JobEvent, JobRecord, JobStatus, LaneWorkers
+    from raylane_common.wire.kinds import Result
+
+ResultT = TypeVar("ResultT", bound=BaseResult)
+
+
+class JobActions(Twin[AsyncProducer]):
+    """Actions on one job, by its id."""
+
+    def cancel(self, job_id: str) -> JobStatus:
+        """Cancels a waiting or running job, and stops its run on Ray.
+
+        Returns `cancelled`, or `running` while its worker stops it; call `wait` to wait for that. A job that has ended
+        does not change, and its status is returned. Raises `JobNotFound`.
+
+        Example:
+            job = producer.generate("sum of amount", session_id="ada", execute=True)
+            status = producer.cancel(job.id)
+            print(status)
+        """
+        return self._call(self._async.cancel, job_id)
+
+    def requeue(self, job_id: str) -> None:
+        """Puts a failed or cancelled job back into the queue, with its full number of attempts and without its events.
+
+        A dead letter continues where it stopped; any other job starts over with the sources that it had read. Raises
+        `JobNotFound`. Raises `JobNotRequeued` if the job has not failed or been cancelled, if a job that it comes after
+        has, if another job holds its unique key, or if it is an upload whose bytes are gone (only dead letters keep
+        them).
+
+        Example:
+            for letter in producer.operator.dead_letters(code="storage_unavailable"):
+                producer.requeue(letter.id)
+            print(producer.operator.dead_letters())
+        """
+        self._call(self._async.requeue, job_id)
+
+    def attempts(self, job_id: str) -> list[Attempt]:
+        """Returns the job's attempts that did not succeed, oldest first. Raises `JobNotFound`."""
+        return self._call(self._async.attempts, job_id)
+
+    def record(self, job_id: str) -> JobRecord:
+        """Returns the job's record: its status, progress, result and error as they are now. Raises `JobNotFound`.
+
+        Example:
+            job = producer.generate("sum of amount", session_id="ada")
+            record = producer.record(job.id)
+            print(record.status, record.progress)
+        """
+        return self._call(self._async.record, job_id)
+
+    def workers(self, job_id: str) -> LaneWorkers:
+        """Returns who takes the job: see `JobHandle.workers`. Raises `JobNotFound`."""
+        return self._call(self._async.workers, job_id)
+
+    def wait(self, job_id: str, timeout_s: float | None = None) -> JobRecord:
+        """Returns the job's record once the job has ended, even if it failed.
+
+        Waits at most `timeout_s` seconds, or without limit if None. Raises `WaitTimeout` if the job has not ended by
+        then (the job continues), and `JobNotFound`.
+
+        Example:
+            job = producer.generate("sum of amount", session_id="ada")
+            record = producer.wait(job.id, timeout_s=300)
+            print(record.status, record.error)
+        """
+        return self._call(self._async.wait, job_id, timeout_s)
+
+    def result(self, job_id: str, timeout_s: float | None = None) -> Result:
+        """Returns the job's result once the job has succeeded. Raises the job's own error, and what `wait` raises.
+
+        Example:
+            job = producer.generate("sum of amount", session_id="ada")
+            result = producer.result(job.id, timeout_s=300)
+            print(result.type)
+        """
+        return self._call(self._async.result, job_id, timeout_s)
+
+    def follow(self, job_id: str, *, after: str = "0") -> Iterator[JobEvent]:
+        """Yields the job's events up to the one that ends it. Raises `JobNotFound`.
+
+        `after` is the `id` of the last event seen, to continue after a disconnect; "0" yields all events.
+
+        Example:
+            job = producer.generate("sum of amount", session_id="ada")
+            for event in producer.follow(job.id):
+                print(event.id, event.status or event.progress or event.text or event.line)
+        """
+        return self._events(lambda after: self._async.follow(job_id, after=after), after)
+
+    @overload
+    def download(
+        self,
+        job_id: str,
+        name: str,
+        to: str | os.PathLike[str],
+        *,
+        progress: Callable[[DownloadProgress], None] | None = None,
+    ) -> Path: ...
+
+    @overload
+    def download(
+        self, job_id: str, name: str, to: IO[bytes], *, progress: Callable[[DownloadProgress], None] | None = None
+    ) -> None: ...
+
+    def download(
+        self,
+        job_id: str,
+        name: str,
+        to: str | os.PathLike[str] | IO[bytes],
+        *,
+        progress: Callable[[DownloadProgress], None] | None = None,
+    ) -> Path | None:
+        """Downloads a file of a job's answer from S3, and returns its path.
+
+        `name` is that of the file in the answer: one that the run wrote with `answer.file`, or the Parquet file with
+        all rows of a long table (`file.name` of the table). `to` is a path, a directory, which gets the file under its
+        own name, or a file that is open for bytes; then None is returned. `progress` is called with what was written
+        so far, many times a second.
+
+        A broken connection is continued. A file at the path is replaced when the new one is complete; an error, also a
+        killed process, leaves it as it was, and nothing beside it. What an open file has got before an error stays.
+
+        Raises `JobNotFound` if there is no such job, or its record has expired; the job's own error if it failed;
+        `WaitTimeout` if it has not ended, or no worker signs the address; `InvalidRequest` if the answer has no such
+        file, or `to` cannot be written; `AnswerFileGone` if the file was deleted from S3 or replaced since; `DiskFull`;
+        `StorageUnavailable` or `StorageRejected` if S3 does not give it.
+
+        Example:
+            job = producer.generate("rows where amount > 5", session_id="ada", execute=True)
+            result = job.result(timeout_s=300)
+            for file in result.answer.files:
+                print(producer.download(job.id, file.name, "."))
+        """
+        call = Call(self._use)
+        return call.run(lambda: self._async.download(job_id, name, to, progress=call.latest(progress)))
+
+    @overload
+    def job(self, job_id: str) -> JobHandle[Result]: ...
+
+    @overload
+    def job(self, job_id: str, result_type: type[ResultT]) -> JobHandle[ResultT]: ...
+
+    def job(self, job_id: str, result_type: type[ResultT] | None = None) -> JobHandle[ResultT] | JobHandle[Result]:
+        """Returns a handle on a job by its id, which another process may have enqueued and stored.
+
+        `result_type` is the class of the job's result, such as `GenerateResult`; None means any. Raises `JobNotFound`,
+        and `InvalidRequest` if the job returns results of other classes.
+
+        Example:
+            job_id = producer.generate("sum of amount", session_id="ada").id
+            job = producer.job(job_id, GenerateResult)
+            print(job.result(timeout_s=300).code)
+        """
+        if result_type is None:
+            return JobHandle(self._call(self._async.job, job_id), self._use)
+        return JobHandle(self._call(lambda: self._async.job(job_id, result_type)), self._use)

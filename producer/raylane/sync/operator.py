@@ -1,0 +1,102 @@
+"""Actions on the whole queue, as `producer.operator`: lanes, jobs of all sessions, dead letters.
+
+Written by docs/generate_sync.py from operator.py.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from raylane.operator import OperatorActions as AsyncOperatorActions
+from raylane.operator import Requeued
+from raylane.sync.twin import Twin
+
+if TYPE_CHECKING:
+    from raylane_common.wire.base import JobKind
+    from raylane_common.wire.jobs import ClusterRuns, JobList, JobStatus, LaneOverview
+
+
+class OperatorActions(Twin[AsyncOperatorActions]):
+    """Actions on the whole queue, as `producer.operator`. Actions on one job are methods of `Producer`."""
+
+    def lanes(self) -> list[LaneOverview]:
+        """Returns all lanes: the number of jobs in each state, how many end per second, and the workers.
+
+        Example:
+            for lane in producer.operator.lanes():
+                print(lane.lane, lane.queued, lane.running, lane.workers)
+        """
+        return self._call(self._async.lanes)
+
+    def ping(self) -> None:
+        """Returns once Redis answers. Raises `QueueUnavailable` if it does not."""
+        self._call(self._async.ping)
+
+    def cluster_runs(self) -> list[ClusterRuns]:
+        """Returns how many run slots each Ray cluster has, how many are taken, and how many jobs wait for one.
+
+        Example:
+            for runs in producer.operator.cluster_runs():
+                print(runs.cluster, runs.taken, runs.limit, runs.waiting)
+        """
+        return self._call(self._async.cluster_runs)
+
+    def jobs(
+        self,
+        *,
+        status: JobStatus | str | None = None,
+        session_id: str | None = None,
+        kind: JobKind | str | None = None,
+        limit: int = 50,
+        looks: bool = False,
+    ) -> JobList:
+        """Returns up to `limit` jobs (1 to 1000) of all sessions, newest first.
+
+        A `JobSummary` has no request, result and checkpoint; `Producer.record` returns those. `status`, `session_id`
+        and `kind` are filters; None matches all jobs. With `session_id`, the session's history is searched. Otherwise
+        the search covers the last 20,000 jobs of each lane and status, and the last 10,000 of each lane that have
+        ended. The list's `complete` is False if there are more. Jobs that only look at the cluster or the catalog, such
+        as `producer.cluster.status()`, are left out unless `looks` is set; they are kept for ten minutes. Raises
+        `InvalidRequest` for a filter that no job can match.
+
+        Example:
+            for job in producer.operator.jobs(status="running", kind="generate"):
+                print(job.id, job.session_id, job.progress)
+        """
+        return self._call(self._async.jobs, status=status, session_id=session_id, kind=kind, limit=limit, looks=looks)
+
+    def dead_letters(
+        self,
+        *,
+        kind: JobKind | str | None = None,
+        code: str | None = None,
+        session_id: str | None = None,
+        limit: int = 50,
+    ) -> JobList:
+        """Returns up to `limit` dead letters (1 to 1000), newest first.
+
+        A dead letter is a job that failed although it was not at fault: its attempts are used up, Raylane has a bug, or
+        it came after a job that is a dead letter. Dead letters are kept for `dead_ttl_s` (30 days by default). `kind`,
+        `code` (of the error) and `session_id` are filters; None matches all. The last 20,000 of each lane are searched;
+        the list's `complete` is False if there are more.
+
+        Example:
+            for job in producer.operator.dead_letters(code="storage_unavailable"):
+                print(job.id, job.error)
+        """
+        return self._call(self._async.dead_letters, kind=kind, code=code, session_id=session_id, limit=limit)
+
+    def requeue_dead(
+        self, *, kind: JobKind | str | None = None, code: str | None = None, session_id: str | None = None
+    ) -> list[Requeued]:
+        """Requeues dead letters, at most the newest 10,000 of them. Returns one outcome per job.
+
+        `kind`, `code` (of the error) and `session_id` are filters; None matches all. Older jobs are requeued first, but
+        always after the jobs that they depend on. A problem with one job is in the `error` of its outcome and does not
+        stop the others.
+
+        Example:
+            for requeued in producer.operator.requeue_dead(code="storage_unavailable"):
+                print(requeued.id, requeued.error)
+        """
+        return self._call(self._async.requeue_dead, kind=kind, code=code, session_id=session_id)
