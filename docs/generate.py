@@ -1,4 +1,4 @@
-"""Writes the generated parts of the documentation: `settings.md`, `errors.md` and the JSON Schemas under `wire/`.
+"""Writes the generated parts of the documentation: the pages of the reference, and the JSON Schemas under `wire/`.
 
 Afterwards `generate_sync.py` writes `raylane.sync`.
 
@@ -14,6 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, Field, SecretStr, TypeAdapter
+from references.cli import cli_page
+from references.http import http_page
+from references.python import python_page
 
 from raylane_common import errors
 from raylane_common.errors import ErrorInfo, RaylaneError
@@ -47,6 +50,7 @@ def documents() -> dict[Path, str]:
         "event": TypeAdapter(JobEvent),
     }
     written = {Path("settings.md"): _settings(), Path("errors.md"): _errors()}
+    written |= {Path("cli.md"): cli_page(), Path("http.md"): http_page(), Path("python.md"): python_page()}
     for name, adapter in schemas.items():
         schema = json.dumps(adapter.json_schema(mode="serialization"), indent=2, sort_keys=True)
         written[Path("wire") / f"{name}.schema.json"] = schema + "\n"

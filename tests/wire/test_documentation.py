@@ -19,6 +19,8 @@ DOCS = Path(__file__).parents[2] / "docs"
 def generator(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     for name in [name for name in os.environ if name.startswith("RAYLANE_")]:
         monkeypatch.delenv(name)
+    # As if it was run as a program.
+    monkeypatch.syspath_prepend(DOCS)
     spec = importlib.util.spec_from_file_location("generate", DOCS / "generate.py")
     assert spec is not None
     assert spec.loader is not None

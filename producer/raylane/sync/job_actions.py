@@ -97,10 +97,11 @@ class JobActions(Twin[AsyncProducer]):
         """
         return self._call(self._async.result, job_id, timeout_s)
 
-    def follow(self, job_id: str, *, after: str = "0") -> Iterator[JobEvent]:
+    def follow(self, job_id: str, *, after: str | None = "0") -> Iterator[JobEvent]:
         """Yields the job's events up to the one that ends it. Raises `JobNotFound`.
 
-        `after` is the `id` of the last event seen, to continue after a disconnect; "0" yields all events.
+        `after` is the `id` of the last event seen, to continue after a disconnect; "0" yields all events, and None only
+        those that are added from now on.
 
         Example:
             job = producer.generate("sum of amount", session_id="ada")
@@ -108,6 +109,18 @@ class JobActions(Twin[AsyncProducer]):
                 print(event.id, event.status or event.progress or event.text or event.line)
         """
         return self._events(lambda after: self._async.follow(job_id, after=after), after)
+
+    def events(self, job_id: str, *, after: str = "0") -> list[JobEvent]:
+        """Returns the job's events up to now, without waiting for others. Only the last 1,000 or so are kept.
+
+        `after` is the `id` of the last event seen; "0" returns all. Raises `JobNotFound`.
+
+        Example:
+            job = producer.generate("sum of amount", session_id="ada", execute=True)
+            printed = [event.line for event in producer.events(job.id) if event.line]
+            print(printed[-20:])
+        """
+        return self._call(self._async.events, job_id, after=after)
 
     @overload
     def download(
