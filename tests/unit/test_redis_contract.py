@@ -47,6 +47,7 @@ OVERRIDDEN = [
     (RetryingConnection, AbstractConnection, "disconnect"),
     (RetryingConnection, AbstractConnection, "send_packed_command"),
     (RetryingConnection, AbstractConnection, "read_response"),
+    (TcpConnection, Connection, "_connect"),
     (TlsConnection, Connection, "_connection_arguments"),
     (TlsConnection, Connection, "_connect"),
     (TlsConnection, Connection, "read_response"),
@@ -58,6 +59,7 @@ OVERRIDDEN = [
 # What redis-py's client takes from a pool. `set_retry` is only called when a caller replaces the retries.
 POOL = {"connection_kwargs", "get_encoder", "get_connection", "release", "disconnect", "set_retry"}
 OURS = {"owner", "abandon", "cut", "_asked_at_s", "_opened_by", "_open", "_failed", "_say_hello", "_tls"}
+OURS |= {"_is_first_try", "_has_tried"}
 PRIVATE = {"_reader", "_writer", "_host_error", "_socket_is_empty", "_connect", "_connection_arguments"}
 
 
@@ -100,7 +102,9 @@ def attributes_of_class(theirs: type) -> set[str]:
 
 def test_our_attributes_are_not_redis_pys() -> None:
     assert OURS & (attributes_of_class(Connection) | attributes_of_class(UnixDomainSocketConnection)) == set()
-    assert {"keys", "_directory", "_process", "_by_loop", "_inherited"} & attributes_of_class(ConnectionPool) == set()
+    assert {"keys", "_directory", "_contact", "_process", "_by_loop", "_inherited"} & attributes_of_class(
+        ConnectionPool
+    ) == set()
 
 
 def test_the_private_names_that_are_used_are_these_and_exist() -> None:
@@ -108,7 +112,7 @@ def test_the_private_names_that_are_used_are_these_and_exist() -> None:
     used |= {"_connect", "_connection_arguments"}
     private = {name for name in used if re.match(r"_[a-z]", name)}
     own = {*OURS, "_process", "_by_loop", "_inherited", "_until_loop_ends", "_close_when_loop_ends", "_enter"}
-    own |= {"_new_connection", "_give_up_s", "_keys", "_directory", "_cut"}
+    own |= {"_new_connection", "_give_up_s", "_keys", "_directory", "_contact", "_cut"}
     assert private - own == PRIVATE
     opened = Connection()
     assert (opened._reader, opened._writer) == (None, None)

@@ -91,7 +91,8 @@ async def run(
     """
     keep_content_private(except_traces=settings.telemetry.trace_content)
     name = f"{socket.gethostname()}-{os.getpid()}"
-    redis = connect(settings.redis)
+    # An orchestrator may start the worker together with its server.
+    redis = connect(settings.redis, is_patient=True)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(redis.aclose)
         report = await stack.enter_async_context(reporting(settings, redis))

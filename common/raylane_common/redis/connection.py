@@ -24,11 +24,13 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from raylane_common.errors import ClusterUnsupported, InvalidRequest, QueueUnavailable
+from raylane_common.redis.contact import FirstContact, explained
 from raylane_common.redis.durability import Durability
 from raylane_common.redis.keys import Keys
 from raylane_common.redis.pool import RetryingPool
 from raylane_common.redis.replies import (
     RETRYABLE,
+    NoContact,
     Parser,
     SentinelLoginRefused,
     TemporaryRefusal,
@@ -65,8 +67,10 @@ _SENTINEL_LOGIN: Final = "RAYLANE_REDIS__SENTINEL_USERNAME and RAYLANE_REDIS__SE
 _TLS: Final = "RAYLANE_REDIS__CA_FILE, RAYLANE_REDIS__CLIENT_CERT_FILE and RAYLANE_REDIS__TLS_VERIFY"
 
 
-def connect(settings: RedisSettings) -> Redis:
+def connect(settings: RedisSettings, *, is_patient: bool = False) -> Redis:
     """Returns a client that decodes text, retries commands during short outages, and gives up after `give_up_s`.
+
+    If the server cannot be reached before it has answered once, the client gives up at once, unless it `is_patient`.
 
     It connects at its first command; close it with `aclose()`. A blocking command (XREAD) must block for less than
     `socket_timeout_s`. Forked children and several event loops may share one client: each gets its own connections, and
@@ -95,6 +99,7 @@ def connect(settings: RedisSettings) -> Redis:
         keys,
         Durability(settings),
         partial(_directory, settings, url, keys, partial(url.connection, **options), login),
+        FirstContact(is_patient=is_patient),
         connection_class=url.connection,
         socket_timeout=settings.socket_timeout_s,
         health_check_interval=_HEALTH_CHECK_S,
@@ -199,6 +204,8 @@ def _explain(error: Exception, doing: str, key: str) -> tuple[str, bool]:
         return f"no TLS connection to Redis to {doing}: {tls}; check {_TLS}", False
     said = _said(error)
     match error.__cause__ if isinstance(error, RetriesExhausted) else error:
+        case NoContact() as no_contact:
+            return f"cannot {doing}: {explained(no_contact)}", True
         case WrongTopology():
             return f"RAYLANE_REDIS__URL cannot be used to {doing}: {said}", False
         case SentinelLoginRefused():

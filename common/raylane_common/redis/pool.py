@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from redis.asyncio.connection import AbstractConnection
 
+    from raylane_common.redis.contact import FirstContact
     from raylane_common.redis.durability import Durability
     from raylane_common.redis.keys import Keys
     from raylane_common.redis.replies import Hello
@@ -35,10 +36,11 @@ _KEPT_IDLE_S: Final = 60.0
 class _LoopConnections:
     """The connections of one event loop. They are closed when the loop ends."""
 
-    def __init__(self, keys: Keys, directory: Directory | None) -> None:
+    def __init__(self, keys: Keys, directory: Directory | None, contact: FirstContact) -> None:
         self.idle: list[RetryingConnection] = []
         self.in_use: set[RetryingConnection] = set()
         self.primary = None if directory is None else Primary(directory, self._cut)
+        self.contact = contact
         self._keys = keys
         self._until_loop_ends = self._close_when_loop_ends()
 
@@ -93,13 +95,19 @@ class RetryingPool(ConnectionPool):
     """
 
     def __init__(
-        self, keys: Keys, durability: Durability, directory: Callable[[], Directory | None], **options: Any
+        self,
+        keys: Keys,
+        durability: Durability,
+        directory: Callable[[], Directory | None],
+        contact: FirstContact,
+        **options: Any,
     ) -> None:
         """`directory` returns what knows the address of the primary; None if it is among the `options`."""
         super().__init__(**options)
         self.keys = keys
         self.durability = durability
         self._directory = directory
+        self._contact = contact
         self._process = os.getpid()
         self._by_loop: dict[asyncio.AbstractEventLoop, _LoopConnections] = {}
         _pools.add(self)
@@ -166,7 +174,7 @@ class RetryingPool(ConnectionPool):
             if connections is not None:
                 connections.abandon()
         if loop not in self._by_loop:
-            self._by_loop[loop] = _LoopConnections(self.keys, self._directory())
+            self._by_loop[loop] = _LoopConnections(self.keys, self._directory(), self._contact)
             await self._by_loop[loop].open()
 
 

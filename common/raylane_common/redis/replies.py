@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from redis.asyncio.connection import DefaultParser
 from redis.exceptions import AuthenticationError, NoPermissionError, OutOfMemoryError, RedisError, ResponseError
@@ -64,12 +64,26 @@ class WrongTopology(RedisError):
     """The URL does not say what the server is: one server, a sentinel, or a node of a cluster."""
 
 
+class NoContact(RedisConnectionError):
+    """A client that never had a connection got none from `address`.
+
+    `problem` says why: nothing could be opened (and the cause is the error of the system), the server closed every
+    connection without a word, or it does not speak TLS.
+    """
+
+    def __init__(self, address: str, problem: Literal["unreachable", "cut", "plain"]) -> None:
+        super().__init__(address)
+        self.address = address
+        self.problem = problem
+
+
 RETRYABLE: Final = (RedisConnectionError, RedisTimeoutError, OSError)
 
 
 def is_permanent(error: BaseException) -> bool:
     """Returns whether a retry cannot fix `error`."""
-    return not isinstance(error, RETRYABLE) or isinstance(error, AuthenticationError) or tls_error(error) is not None
+    is_final = isinstance(error, AuthenticationError | NoContact)
+    return not isinstance(error, RETRYABLE) or is_final or tls_error(error) is not None
 
 
 def tls_error(error: BaseException | None) -> ssl.SSLError | None:

@@ -15,16 +15,27 @@ from redis.asyncio.connection import AbstractConnection, Connection, UnixDomainS
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.connection import HiredisRespSerializer
+from redis.exceptions import AuthenticationError, ResponseError
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from raylane_common.backoff import Backoff
-from raylane_common.redis.replies import OTHER_SCHEMES, RETRYABLE, Address, Hello, Moved, WrongTopology, is_permanent
+from raylane_common.redis.contact import FIRST_HANDSHAKE_S, opening, speaks_plainly
+from raylane_common.redis.replies import (
+    OTHER_SCHEMES,
+    RETRYABLE,
+    Address,
+    Hello,
+    Moved,
+    NoContact,
+    WrongTopology,
+    is_permanent,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
 
+    from raylane_common.redis.contact import FirstContact
     from raylane_common.redis.topology import Primary
 
 T = TypeVar("T")
@@ -98,6 +109,7 @@ class Owner(Protocol):
     """The connections that a connection belongs to."""
 
     primary: Primary | None
+    contact: FirstContact
 
     def check(self, hello: Hello) -> None:
         """Raises an error if the server is not what the URL says."""
@@ -137,14 +149,26 @@ class RetryingConnection(AbstractConnection):
             await self.retry.call_with_retry(self._open, lambda _: self.disconnect(nowait=True))
 
     async def _open(self) -> None:
-        primary = self.owner.primary if self.owner is not None else None
-        if primary is not None:
-            self.host, self.port = await primary.locate()
+        owner = self.owner
+        primary = owner.primary if owner is not None else None
+        try:
+            if primary is not None:
+                self.host, self.port = await primary.locate()
+        except RedisConnectionError as error:
+            if owner is not None:
+                owner.contact.failed(error, str(error))
+            raise
         try:
             await super().connect()  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
         except RETRYABLE as error:
             await self._failed(error)
+            if owner is not None and primary is None:
+                owner.contact.failed(error, self._host_error())
+            if isinstance(error, AuthenticationError) and owner is not None:
+                raise type(error)(f"at {self._host_error()}: {error}") from error
             raise
+        if owner is not None:
+            owner.contact.made()
         if primary is not None and primary.address != (self.host, self.port):
             await self.disconnect(nowait=True)
             raise RedisConnectionError(f"the primary has moved from {self._host_error()}")
@@ -265,22 +289,38 @@ def _as_bytes(arg: Any) -> Any:
 class TcpConnection(RetryingConnection, Connection):
     """A connection over TCP."""
 
+    async def _connect(self) -> None:
+        with opening():
+            await super()._connect()  # type: ignore[no-untyped-call]  # as above
+
 
 class TlsConnection(TcpConnection):
     """A connection over TLS. `tls` returns the context and is called whenever a connection is opened."""
+
+    _has_tried = False
 
     def __init__(self, *, tls: Callable[[], ssl.SSLContext], **options: Any) -> None:
         super().__init__(**options)
         self._tls = tls
 
     def _connection_arguments(self) -> Mapping[str, Any]:
-        return {**super()._connection_arguments(), "ssl": self._tls()}
+        limits = {"ssl_handshake_timeout": FIRST_HANDSHAKE_S} if self._is_first_try() else {}
+        return {**super()._connection_arguments(), "ssl": self._tls(), **limits}
+
+    def _is_first_try(self) -> bool:
+        return self.owner is not None and self.owner.contact.is_open and not self._has_tried
 
     async def _connect(self) -> None:
         try:
-            await super()._connect()  # type: ignore[no-untyped-call]  # as above
+            await super()._connect()
         except ssl.SSLError as error:
             raise RedisConnectionError(str(error)) from error
+        except ConnectionAbortedError:
+            if self._is_first_try() and await speaks_plainly(self.host, self.port):
+                raise NoContact(self._host_error(), "plain") from None
+            raise
+        finally:
+            self._has_tried = True
 
     async def read_response(self, *arguments: Any, **options: Any) -> Any:
         """Reads like a TCP connection. With TLS 1.3, a server that rejects our certificate says so only here."""
@@ -299,5 +339,6 @@ class UnixConnection(RetryingConnection, UnixDomainSocketConnection):
 
     async def _connect(self) -> None:
         # redis-py's own method would log in here, and then a second time.
-        async with asyncio.timeout(self.socket_connect_timeout):
-            self._reader, self._writer = await asyncio.open_unix_connection(self.path)
+        with opening():
+            async with asyncio.timeout(self.socket_connect_timeout):
+                self._reader, self._writer = await asyncio.open_unix_connection(self.path)

@@ -15,6 +15,7 @@ from redis.crc import key_slot
 from redis.exceptions import AuthenticationError, RedisError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from raylane_common.redis.contact import Unreachable, is_unreachable
 from raylane_common.redis.replies import (
     OTHER_SCHEMES,
     Address,
@@ -80,7 +81,8 @@ class Directory(ABC):
         if all(is_permanent(error) for error in errors.values()):
             raise next(iter(errors.values()))
         problems = "; ".join(f"{server}: {error}" for server, error in errors.items())
-        raise RedisConnectionError(f"no server knows where the primary is ({problems})")
+        kind = Unreachable if all(is_unreachable(error) for error in errors.values()) else RedisConnectionError
+        raise kind(f"no server knows where the primary is ({problems})")
 
     @abstractmethod
     def _read(self, server: Address, answer: object) -> Address:
