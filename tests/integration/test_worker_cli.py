@@ -49,8 +49,10 @@ async def test_without_redis_it_says_so_and_exits_with_69() -> None:
     limits = {"RAYLANE_REDIS__GIVE_UP_S": "2", "RAYLANE_REDIS__SOCKET_TIMEOUT_S": "2"}
     code, _, stderr = await ended(await start("run", RAYLANE_REDIS__URL="redis://127.0.0.1:1/0", **limits))
     assert code == 69
-    assert stderr.startswith("error: Redis did not answer while trying to start the worker")
-    assert "RAYLANE_REDIS__URL" in stderr
+    at_once, at_last = stderr.splitlines()
+    assert "WARNING raylane.redis: Redis cannot be reached at 127.0.0.1:1: nothing listens there" in at_once
+    assert at_last.startswith("error: Redis did not answer while trying to start the worker")
+    assert "RAYLANE_REDIS__URL" in at_last
     assert "Traceback" not in stderr
 
 
