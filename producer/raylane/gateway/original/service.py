@@ -9,7 +9,6 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
 import raylane
-from raylane.gateway.access.caller import Right
 from raylane.gateway.context import CallerDep, GatewayDep
 from raylane.gateway.original._addresses import shown
 from raylane.gateway.original._answers import TAG, OriginalRoute, failures
@@ -31,7 +30,7 @@ class Index(BaseModel):
 
 
 class Health(BaseModel):
-    """That Redis answers. The addresses are for operators; the original app's own services do not exist here."""
+    """That Redis answers. A gateway with tokens shows no addresses. The original app's services do not exist here."""
 
     status: Literal["healthy"] = "healthy"
     supervisor_agent_arn: None = None
@@ -56,8 +55,8 @@ class Models(BaseModel):
 
 
 @router.get("/", name="original_index")
-async def index(request: Request, gateway: GatewayDep, caller: CallerDep) -> Index:
-    """Names the product, its documentation and its endpoints."""
+async def index(request: Request) -> Index:
+    """Names the product and its endpoints. Needs no token."""
     return Index(
         message="Raylane: data and a sentence become an answer that was computed on Ray",
         version=raylane.__version__,
@@ -67,10 +66,10 @@ async def index(request: Request, gateway: GatewayDep, caller: CallerDep) -> Ind
 
 
 @router.get("/health", name="original_health")
-async def health(gateway: GatewayDep, caller: CallerDep) -> Health:
-    """Says that the gateway and Redis work. Raises `QueueUnavailable` if Redis does not answer."""
+async def health(gateway: GatewayDep) -> Health:
+    """Says that the gateway and Redis work, or answers 503. Needs no token."""
     at_run_time = await gateway.producer.settings.all()
-    if not caller.may(Right.OPERATE, None):
+    if not gateway.authentication.is_open:
         return Health(timestamp=time.time())
     own = gateway.settings
     return Health(

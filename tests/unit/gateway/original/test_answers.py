@@ -27,9 +27,12 @@ from raylane_common.wire.tables import (
     TablesResult,
     TableSummary,
 )
+from tests.helpers.gateways import client_of, gateway_settings, write_callers
 from tests.unit.producer.samples import COLUMNS, CSV, FAILED_RUN, GENERATED, RUN, TABLE, UPLOADED
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.unit.gateway.original.conftest import App
 
 KIT: Final = f'from raylane_run import answer, read\nanswer.value("rows", len(read("{CSV.s3_uri}")))\n'
@@ -298,12 +301,15 @@ async def test_the_index_names_the_endpoints_that_are_offered(app: App) -> None:
     assert "/spark/generate" not in index["endpoints"]
 
 
-async def test_health_shows_addresses_to_operators_only(app: App) -> None:
+async def test_health_shows_addresses_unless_there_are_tokens(app: App, tmp_path: Path) -> None:
     health = (await app.http.get("/health")).json()
     assert (health["status"], health["ray_private_ip"], health["s3_bucket"]) == ("healthy", "10.0.0.5", "raylane")
-    app.let_in(ASKER)
-    health = (await app.http.get("/health")).json()
-    assert (health["status"], health["ray_private_ip"], health["s3_bucket"]) == ("healthy", None, None)
+    callers = write_callers(tmp_path / "callers.json", ada={"rights": ["read"], "sessions": ["s1"]})
+    async with client_of(gateway_settings(tokens_file=callers)) as client:
+        health = (await client.get("/health")).json()
+        assert (health["status"], health["ray_private_ip"], health["s3_bucket"]) == ("healthy", None, None)
+        assert (await client.get("/")).status_code == 200
+        assert (await client.get("/claude-models")).status_code == 401
 
 
 async def test_the_models_are_those_that_are_configured(app: App) -> None:
