@@ -21,6 +21,7 @@ from raylane_worker.embedded import REGION, EmbeddedStack, SilentEndpoint
 from tests.helpers import aws
 from tests.helpers.bedrock import BedrockStub
 from tests.helpers.bound import bound
+from tests.helpers.gateway_process import gateway_process
 from tests.helpers.servers import LEAVE
 from tests.helpers.waiting import until
 
@@ -92,6 +93,13 @@ async def _system(directory: Path) -> AsyncIterator[System]:
 async def _all_lanes_alive(redis: Redis, worker: asyncio.subprocess.Process) -> bool:
     assert worker.returncode is None, "the worker has ended; see its log"
     return sum(map(len, (await living_workers(redis, socket.gethostname())).values())) == 3
+
+
+@pytest.fixture(scope="session")
+def gateway(system: System, background: Background, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Returns the address of a gateway without tokens, which all tests of the system share."""
+    log = tmp_path_factory.mktemp("gateway") / "gateway.log"
+    return background.enter(gateway_process(system.process_environment(), log))
 
 
 @pytest.fixture

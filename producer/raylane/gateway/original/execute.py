@@ -22,11 +22,10 @@ from raylane.gateway.original._answers import (
     result_of,
     started,
 )
-from raylane.gateway.original._output import NO_OUTPUT, without_rays_lines
+from raylane.gateway.original._output import NO_OUTPUT, all_printed_by
 from raylane_common.errors import InvalidRequest
 from raylane_common.ray.models import Run
 from raylane_common.wire.generate import GenerateResult
-from raylane_common.wire.jobs import EventType
 from raylane_common.wire.ray import RaySubmitResult
 
 if TYPE_CHECKING:
@@ -82,9 +81,9 @@ async def execute(
     except Failure as failure:
         details = failure.error.details
         if "run" in details:
-            failure.more["output"] = await _printed(Run.model_validate(details["run"]), job)
+            failure.more["output"] = await all_printed_by(Run.model_validate(details["run"]), job)
         raise
-    output = NO_OUTPUT if found.run is None else await _printed(found.run, job) or NO_OUTPUT
+    output = NO_OUTPUT if found.run is None else await all_printed_by(found.run, job) or NO_OUTPUT
     return Executed(output=output, session_id=session_id, job_id=job.id)
 
 
@@ -94,16 +93,3 @@ async def _started(
     if _KIT not in code and caller.may(Right.OPERATE, None):
         return await gateway.producer.cluster.submit(code, session_id=session_id)
     return await gateway.producer.run_code(code, session_id=session_id)
-
-
-async def _printed(run: Run, job: JobHandle[object]) -> str:
-    """Returns all that the run printed, as far as it is kept: the job's events have more of it than the run."""
-    if not run.output_truncated:
-        return without_rays_lines(run.output_tail)
-    lines: list[str] = []
-    async for event in job.follow():
-        if event.line is not None:
-            lines.append(event.line)
-        elif event.type == EventType.GAP:
-            lines.append("… (some lines are no longer kept)")
-    return without_rays_lines("\n".join(lines))

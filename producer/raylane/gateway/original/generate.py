@@ -21,7 +21,7 @@ from raylane.gateway.original._answers import (
     result_of,
     started,
 )
-from raylane.gateway.original._output import NO_OUTPUT, without_rays_lines
+from raylane.gateway.original._output import NO_OUTPUT, printed_by
 
 router = APIRouter(route_class=OriginalRoute, tags=[TAG], responses=failures(504))
 
@@ -73,5 +73,4 @@ async def generate(
     answer = Generated(code=found.code, session_id=session_id, iterations=len(found.versions), job_id=job.id)
     if found.run is None:
         return answer
-    printed = without_rays_lines(found.run.output_tail) or NO_OUTPUT
-    return GeneratedAndRan(**answer.model_dump(), execution_result=printed)
+    return GeneratedAndRan(**answer.model_dump(), execution_result=printed_by(found.run) or NO_OUTPUT)

@@ -13,7 +13,7 @@ from raylane.gateway.access.caller import Caller, Right
 from raylane.gateway.bodies import JsonBody
 from raylane.gateway.context import CallerDep, Gateway, GatewayDep
 from raylane.gateway.original._answers import TAG, OriginalRoute, failures, result_of
-from raylane.gateway.original._output import NO_OUTPUT, without_rays_lines
+from raylane.gateway.original._output import NO_OUTPUT, printed_by
 from raylane_common.errors import InvalidRequest
 from raylane_common.ray.models import RunStatus
 from raylane_common.wire.jobs import JobStatus
@@ -173,7 +173,7 @@ def _execution(entry: HistoryEntry) -> Execution | None:
         return None
     if entry.run is not None:
         succeeded = entry.status is JobStatus.SUCCEEDED and entry.run.status is RunStatus.SUCCEEDED
-        result = without_rays_lines(entry.run.output_tail) or (NO_OUTPUT if succeeded else "")
+        result = printed_by(entry.run) or (NO_OUTPUT if succeeded else "")
     elif entry.was_given:
         succeeded, result = False, ""
     else:

@@ -154,18 +154,6 @@ async def test_a_script_that_fails_brings_what_it_printed(app: App) -> None:
     assert answer["output"] == "Traceback\nKeyError: 'tmp'"
 
 
-async def test_output_that_is_longer_than_the_run_keeps_comes_from_the_events(app: App) -> None:
-    cut = RUN.model_copy(update={"output_tail": "the end\n", "output_truncated": True})
-    started = await app.http.post("/execute?wait=0", json={"code": HELLO, "session_id": "s1"})
-    job_id = started.json()["job_id"]
-    await app.producer.tell(job_id, line="the beginning\n\nthe middle")
-    await app.producer.tell(job_id, line="the end")
-    app.outcomes["RaySubmitRequest"] = RaySubmitResult(run=cut)
-    await app.producer.succeed(job_id, RaySubmitResult(run=cut))
-    history = (await app.http.get("/history/s1")).json()
-    assert history["execution_results"][0]["result"] == "the end"
-
-
 async def test_selected_tables_replace_those_that_were_selected_before(app: App) -> None:
     other = TABLE.model_copy(update={"table": "items", "location": "s3://warehouse/items/"})
     await app.producer.put_sources("s1", other, CSV)
