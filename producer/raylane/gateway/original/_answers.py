@@ -98,7 +98,7 @@ def failures(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
     What is refused before the endpoint is reached, such as a caller without a token, is a problem document.
     """
-    described = problems(400, 401, 403, 413, 415, 422, 429, 503, *statuses)
+    described = problems(400, 401, 403, 413, 422, 429, 503, *statuses)
     return {status: {**each, "model": FailureAnswer} for status, each in described.items()}
 
 

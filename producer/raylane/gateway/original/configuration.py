@@ -106,7 +106,7 @@ async def get_settings(gateway: GatewayDep, caller: CallerDep) -> SettingsAnswer
     return _answer(gateway, await gateway.producer.settings.all())
 
 
-@router.post("/settings", name="original_update_settings")
+@router.post("/settings", name="original_update_settings", responses=failures(415))
 async def update_settings(
     gateway: GatewayDep, caller: CallerDep, body: Annotated[SettingsBody, Depends(JsonBody(SettingsBody))]
 ) -> Updated:

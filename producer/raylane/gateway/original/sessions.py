@@ -23,7 +23,7 @@ from raylane_common.wire.sources import FileSource, OpaqueSource, TableSource
 if TYPE_CHECKING:
     from raylane.history import HistoryEntry
 
-router = APIRouter(route_class=OriginalRoute, tags=[TAG], responses=failures(504))
+router = APIRouter(route_class=OriginalRoute, tags=[TAG], responses=failures())
 
 # The records of all of them are read at once, and each may hold up to 1 MiB of code.
 _MAX_HISTORY: Final = 200
@@ -95,7 +95,7 @@ class History(BaseModel):
     execution_results: list[Execution]
 
 
-@router.post("/sessions/{session_id}/select-tables", name="original_select_tables")
+@router.post("/sessions/{session_id}/select-tables", name="original_select_tables", responses=failures(415, 504))
 async def select_tables(
     session_id: str,
     gateway: GatewayDep,
