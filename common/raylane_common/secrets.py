@@ -38,6 +38,7 @@ _KEYS: Final = {
         r"(?i:AccountKey|SharedAccessKey)=[A-Za-z0-9+/]{20,}={0,2}|(?i:SharedAccessSignature)(?:=|\s+sr=)[\w%&=.+/-]{8,}"
         r"|\w[\w.~]{2}\dQ~[\w.~-]{31,34}"
     ),
+    "a gateway token": r"raylane_tk_[\w-]{43}",
     "a JSON web token": r"eyJ[\w-]{10,}\.(?:eyJ[\w-]{10,}\.[\w-]*|[\w-]*\.[\w-]{10,}(?:\.[\w-]*)*)",
     "a bearer token": r"(?i:bearer)\s+(?=[\w.~+/=-]*\d)[\w.~+/=-]{16,}",
     # Base64 of `user:password`: it is padded, or its case changes within a word.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from raylane_common.redis.audit import AuditLog
 from raylane_common.redis.connection import connect
 from raylane_common.redis.queue import JobQueue, QueueOverview
 from raylane_common.redis.settings_store import SettingsStore
@@ -19,7 +20,7 @@ _LONGEST_BLOCK_S: Final = 5.0
 
 
 class RedisBackend:
-    """Queue, overview, sources and settings on one Redis client."""
+    """Queue, overview, sources, settings and audit on one Redis client."""
 
     def __init__(self, redis: Redis, *, queue: JobQueue | None = None, owned: bool = False) -> None:
         """`redis` must decode text. `aclose` closes it only if it is `owned`.
@@ -31,6 +32,7 @@ class RedisBackend:
         self.overview: QueueOverview = QueueOverview(redis)
         self.sources: SourceStore = SourceStore(redis)
         self.settings: SettingsStore = SettingsStore(redis)
+        self.audit: AuditLog = AuditLog(redis)
         self._owned = owned
 
     @classmethod

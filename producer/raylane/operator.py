@@ -1,4 +1,4 @@
-"""Actions on the whole queue, as `producer.operator`: lanes, jobs of all sessions, dead letters."""
+"""Actions on the whole queue, as `producer.operator`: lanes, jobs of all sessions, dead letters, the audit."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from raylane_common.wire.base import JobKind
 from raylane_common.wire.jobs import JobStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
+    from raylane_common.redis.audit import AuditLog
     from raylane_common.redis.queue import JobQueue, QueueOverview
+    from raylane_common.wire.audit import AuditEntry
     from raylane_common.wire.jobs import ClusterRuns, JobList, LaneOverview
 
 # All of them are held in memory, to sort them.
@@ -31,9 +33,10 @@ class Requeued(NamedTuple):
 class OperatorActions:
     """Actions on the whole queue, as `producer.operator`. Actions on one job are methods of `Producer`."""
 
-    def __init__(self, queue: JobQueue, overview: QueueOverview) -> None:
+    def __init__(self, queue: JobQueue, overview: QueueOverview, audit: AuditLog) -> None:
         self._queue = queue
         self._overview = overview
+        self._audit = audit
 
     async def lanes(self) -> list[LaneOverview]:
         """Returns all lanes: the number of jobs in each state, how many end per second, and the workers.
@@ -126,6 +129,26 @@ class OperatorActions:
         # Sorting by time is not enough: a job fails in the same millisecond as the job that it waited for.
         graph = {job_id: found.keys() & set(job.after) for job_id, job in found.items()}
         return [await self._requeue(job_id) for job_id in _in_order(graph)]
+
+    async def audit(self, *, limit: int = 50, before: str | None = None) -> list[AuditEntry]:
+        """Returns up to `limit` writes of the gateway's callers (1 to 1000), newest first.
+
+        `before` is the `id` of the last entry of the page before. Entries are kept for `gateway.audit_ttl_s`, and at
+        most `gateway.audit_entries` of them. Raises `InvalidRequest`.
+
+        Example:
+            for entry in await producer.operator.audit():
+                print(entry.at_ms, entry.caller, entry.method, entry.route, entry.status)
+        """
+        return await self._audit.entries(limit=arguments.limit(limit), before=before)
+
+    async def add_to_audit(self, entries: Sequence[AuditEntry], *, keep: int, ttl_s: int) -> None:
+        """Adds writes to the audit, as the gateway does, and removes the oldest ones.
+
+        About `keep` entries remain, each for `ttl_s` seconds. Raises `QueueUnavailable`, and `InvalidRequest` if
+        another program has overwritten the audit.
+        """
+        await self._audit.add(entries, keep=keep, ttl_s=ttl_s)
 
     async def _dead(
         self,

@@ -17,7 +17,7 @@ def documented_rules(prefix: str = "") -> dict[str, list[str]]:
 
 
 def _prefixed(rule: str, prefix: str, text: str) -> str:
-    start = re.match(r"%R~|~|&", rule)
+    start = re.match(r"%[RW]~|~|&", rule)
     if not prefix or start is None:
         return rule
     kind = start[0]

@@ -21,6 +21,7 @@ from raylane_common.redis.queue.scripts import Name, source
 from raylane_common.redis.queue.scripts.calls import FileUpload
 from raylane_common.redis.source_store import SourceStore
 from raylane_common.settings import RedisSettings, SessionsSettings, Settings
+from raylane_common.wire.audit import AuditEntry
 from raylane_common.wire.base import JobKind, Lane, RetryPolicy
 from raylane_common.wire.generate import Checkpoint, GenerateRequest
 from raylane_common.wire.jobs import JobStatus
@@ -158,6 +159,10 @@ async def be_a_producer(producer: Producer) -> None:
     assert await producer.restore(generate.id) == await producer.sources("s") == [SOURCE]
     assert len(await producer.history("s")) == 3
     assert await producer.reset("s") == 1
+    await producer.operator.add_to_audit([AUDITED], keep=10, ttl_s=60)
+
+
+AUDITED = AuditEntry(at_ms=1, caller="ada", method="POST", route="/v1/jobs", status=202)
 
 
 async def be_an_operator(producer: Producer, caplog: pytest.LogCaptureFixture) -> None:
@@ -168,6 +173,7 @@ async def be_an_operator(producer: Producer, caplog: pytest.LogCaptureFixture) -
     await until(lambda: "settings changed: ray.max_runs=3" in caplog.text)
     await producer.settings.unset("ray.max_runs")
     await until(lambda: "settings changed: none" in caplog.text)
+    assert [entry.caller for entry in await producer.operator.audit()] == ["ada"]
 
 
 async def _has_status(producer: Producer, job_id: str, status: JobStatus) -> bool:
@@ -225,10 +231,10 @@ async def test_the_documented_users_can_do_all_that_they_are_for_and_little_else
         async with asyncio.timeout(60):
             await (be_a_producer(producer) if user == PRODUCER else be_an_operator(producer, caplog))
     used = {name.removeprefix("cmdstat_") for name in await admin.info("commandstats")}
-    for user, granted in rules.items():
-        rights = {rule.removeprefix("+") for rule in granted if rule.startswith("+")}
+    for present in (user, WORKER):
+        rights = {rule.removeprefix("+") for rule in rules[present] if rule.startswith("+")}
         # Needed for a database other than 0, and for a connection that was idle.
-        assert rights - used - called_by_scripts(user) - {"select", "ping"} == set()
+        assert rights - used - called_by_scripts(present) - {"select", "ping"} == set()
 
 
 def called_by_scripts(user: str) -> set[str]:
@@ -247,14 +253,14 @@ def test_every_command_of_the_scripts_is_granted(rules: dict[str, list[str]]) ->
 
 def test_every_key_of_the_scripts_is_granted_and_hardly_any_other(rules: dict[str, list[str]]) -> None:
     # Steps that only workers take, and keys that no script reads.
-    of_workers, read_by_python = {"raylane:pulse:", "raylane:replaced:"}, {"raylane:workers:"}
+    of_workers, read_by_python = {"raylane:pulse:", "raylane:replaced:"}, {"raylane:workers:", "raylane:audit"}
     expected = {
         PRODUCER: (of_workers, read_by_python),
         OPERATOR: (of_workers, read_by_python),
         WORKER: (set[str](), {"raylane:settings", "raylane:settings:changed", "raylane:cancel:"}),
     }
     for user, rules_of_user in rules.items():
-        granted = {re.sub("^(%R~|~|&)", "", rule).removesuffix("*") for rule in rules_of_user if rule[0] in "%~&"}
+        granted = {re.sub("^(%[RW]~|~|&)", "", rule).removesuffix("*") for rule in rules_of_user if rule[0] in "%~&"}
         scripts = "".join(source(script, "") for script in SCRIPTS[user])
         used = set(re.findall("'((?:raylane|arq):[a-z:-]*)'", scripts))
         missing = {key for key in used if not key.startswith(tuple(granted))}
@@ -302,9 +308,16 @@ FORBIDDEN = {
         "SET raylane:settings x",
         "HGETALL raylane:settings",
         "PUBLISH raylane:settings:changed ray.private_url",
+        "XREVRANGE raylane:audit + -",
     ),
     OPERATOR: OF_WORKERS,
-    WORKER: ("HSET raylane:settings a b", "HDEL raylane:settings a", "DEL raylane:settings", "SET raylane:settings x"),
+    WORKER: (
+        "XADD raylane:audit * a b",
+        "HSET raylane:settings a b",
+        "HDEL raylane:settings a",
+        "DEL raylane:settings",
+        "SET raylane:settings x",
+    ),
 }
 
 

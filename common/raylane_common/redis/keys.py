@@ -34,6 +34,8 @@ _RUN_GIVES_WAY: Final = "raylane:runs:gives-way:"
 _SETTINGS: Final = "raylane:settings"
 _SETTINGS_CHANGED: Final = "raylane:settings:changed"
 
+_AUDIT: Final = "raylane:audit"
+
 _ENDED: Final = "raylane:ended:"
 # Below `ended`, so that the ACL rules of a server that was set up for an older version allow it.
 _LOOKS: Final = "raylane:ended:looks:"
@@ -105,6 +107,11 @@ class Keys:
     def settings_changed(self) -> str:
         """The channel that announces changes of settings: each message is a name."""
         return f"{self._start}{_SETTINGS_CHANGED}"
+
+    @property
+    def audit(self) -> str:
+        """The writes of the gateway's callers: a stream."""
+        return f"{self._start}{_AUDIT}"
 
     def job(self, job_id: str) -> str:
         """A job's record: a hash."""

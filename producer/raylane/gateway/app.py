@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from fastapi import FastAPI
 
 import raylane
+from raylane.gateway.access.audit import AuditTrail
 from raylane.gateway.access.authentication import Authentication
 from raylane.gateway.access.middleware import add_access
 from raylane.gateway.context import Gateway
@@ -36,13 +37,15 @@ def create_app(settings: Settings | None = None, *, producer: Producer | None = 
     """
     settings = settings or load_settings()
     authentication = Authentication(settings.gateway)
+    audit = AuditTrail(settings.gateway)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         if producer is not None:
-            yield
+            async with audit.writing_to(producer.operator):
+                yield
             return
-        async with Producer(settings) as own:
+        async with Producer(settings) as own, audit.writing_to(own.operator):
             app.state.gateway = Gateway(settings, own, authentication)
             yield
 
@@ -62,7 +65,7 @@ def create_app(settings: Settings | None = None, *, producer: Producer | None = 
     if producer is not None:
         app.state.gateway = Gateway(settings, producer, authentication)
     answer_errors(app)
-    add_access(app, settings.gateway, authentication)
+    add_access(app, settings.gateway, authentication, audit)
     # Around all others, so that a request that they refuse is a span, too.
     app.add_middleware(TracedRequests)
     app.state.routers = routers()

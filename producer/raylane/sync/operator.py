@@ -1,4 +1,4 @@
-"""Actions on the whole queue, as `producer.operator`: lanes, jobs of all sessions, dead letters.
+"""Actions on the whole queue, as `producer.operator`: lanes, jobs of all sessions, dead letters, the audit.
 
 Written by docs/generate_sync.py from operator.py.
 """
@@ -12,6 +12,9 @@ from raylane.operator import Requeued
 from raylane.sync.twin import Twin
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from raylane_common.wire.audit import AuditEntry
     from raylane_common.wire.base import JobKind
     from raylane_common.wire.jobs import ClusterRuns, JobList, JobStatus, LaneOverview
 
@@ -100,3 +103,23 @@ class OperatorActions(Twin[AsyncOperatorActions]):
                 print(requeued.id, requeued.error)
         """
         return self._call(self._async.requeue_dead, kind=kind, code=code, session_id=session_id)
+
+    def audit(self, *, limit: int = 50, before: str | None = None) -> list[AuditEntry]:
+        """Returns up to `limit` writes of the gateway's callers (1 to 1000), newest first.
+
+        `before` is the `id` of the last entry of the page before. Entries are kept for `gateway.audit_ttl_s`, and at
+        most `gateway.audit_entries` of them. Raises `InvalidRequest`.
+
+        Example:
+            for entry in producer.operator.audit():
+                print(entry.at_ms, entry.caller, entry.method, entry.route, entry.status)
+        """
+        return self._call(self._async.audit, limit=limit, before=before)
+
+    def add_to_audit(self, entries: Sequence[AuditEntry], *, keep: int, ttl_s: int) -> None:
+        """Adds writes to the audit, as the gateway does, and removes the oldest ones.
+
+        About `keep` entries remain, each for `ttl_s` seconds. Raises `QueueUnavailable`, and `InvalidRequest` if
+        another program has overwritten the audit.
+        """
+        self._call(self._async.add_to_audit, entries, keep=keep, ttl_s=ttl_s)

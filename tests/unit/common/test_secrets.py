@@ -65,6 +65,7 @@ CREDENTIALS = {
     f"https://x.blob.core.windows.net/a?sv=1&sig={A_KEY}%3D": "a signed URL",
     f"https://b.s3.amazonaws.com/k?partNumber=1&Signature={A_KEY}%3D&Expires=1": "a signed URL",
     f"https://b.s3.amazonaws.com/k?X-Amz-Signature={HEX * 4}": "a signed URL",
+    "raylane_tk_" + "a-1_B" * 8 + "c2D": "a gateway token",
     "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJl": "a JSON web token",
     f"eyJhbGciOiJkaXIi.{A_KEY}.{A_KEY}.{A_KEY}.{A_KEY}": "a JSON web token",
     f"eyJ1c2VyX2lkIjo1.{A_KEY}.{A_KEY}": "a JSON web token",

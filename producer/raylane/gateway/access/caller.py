@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from raylane.gateway.access.rights import Right as Right
+from raylane.gateway.access.seen import note_session
 from raylane_common.errors import Forbidden
 
 ALL_SESSIONS: Final = "*"
@@ -27,7 +28,9 @@ class Caller:
         return right in self.rights and session_id.startswith(self.sessions)
 
     def require(self, right: Right, session_id: str | None) -> None:
-        """Raises `Forbidden` if the caller does not have the right in this session."""
+        """Raises `Forbidden` if the caller does not have the right in this session. The audit notes the session."""
+        if session_id is not None:
+            note_session(session_id)
         if self.may(right, session_id):
             return
         if session_id is None:

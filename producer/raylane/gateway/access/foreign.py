@@ -6,6 +6,7 @@ read the answers too ("DNS rebinding"). The `Host` and `Origin` of such requests
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from raylane_common.errors import ForeignRequest, InvalidRequest
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
     from raylane_common.settings import GatewaySettings
 
+# A name, or an IPv6 address in brackets, and a port.
+_HOST: Final = re.compile(r"(?:\[([0-9a-f:.]+)\]|([a-z0-9._-]+))(?::[0-9]*)?")
 READING_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 """The methods that change nothing."""
 
@@ -77,6 +80,5 @@ class ForeignRequests:
 
 def _name_of(host: str) -> str:
     """Returns a `Host` without its port, and without the brackets of an IPv6 address."""
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.partition(":")[0]
+    found = _HOST.fullmatch(host)
+    return found[1] or found[2] if found else ""

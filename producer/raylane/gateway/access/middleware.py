@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import HTTPConnection
 
+from raylane.gateway.access.audit import entry_of
 from raylane.gateway.access.authentication import CALLER, Authentication, bearer_token
 from raylane.gateway.access.bodies import BodyLimit
 from raylane.gateway.access.exchange import Exchange
@@ -18,6 +19,7 @@ from raylane.gateway.access.failures import Failures
 from raylane.gateway.access.foreign import ForeignRequests
 from raylane.gateway.access.headers import SecurityHeaders
 from raylane.gateway.access.limits import Limits
+from raylane.gateway.access.seen import SEEN, Seen
 from raylane_common.errors import RaylaneError, Unauthenticated
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from raylane.gateway.access.audit import AuditTrail
     from raylane.gateway.access.caller import Caller
     from raylane_common.settings import GatewaySettings
 
@@ -34,6 +37,7 @@ PUBLIC_PATHS: Final = frozenset({"/", "/docs", "/health", "/livez", "/openapi.js
 
 # RFC 6455, 7.4.1.
 _POLICY_VIOLATION: Final = 1008
+_BUG: Final[Message] = {"type": "http.response.start", "status": 500}
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 _REQUEST_HEADERS: Final = (
     *("Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "Last-Event-ID"),
@@ -42,14 +46,9 @@ _REQUEST_HEADERS: Final = (
 _ANSWER_HEADERS: Final = ("Content-Disposition", "ETag", "Link", "Location", "Retry-After")
 
 
-def add_access(
-    app: Starlette, settings: GatewaySettings, authentication: Authentication, public: Collection[str] = PUBLIC_PATHS
-) -> None:
-    """Puts everything that this room does before the app: headers, CORS, callers, limits.
-
-    `public` are the paths for which nobody needs a token.
-    """
-    layers = _layers(settings, authentication, public)
+def add_access(app: Starlette, settings: GatewaySettings, authentication: Authentication, audit: AuditTrail) -> None:
+    """Puts everything that this room does before the app: headers, CORS, callers, limits, and the audit."""
+    layers = _layers(settings, authentication, PUBLIC_PATHS, audit)
     # The last one that is added is the first one that a request meets.
     for layer in reversed(layers):
         app.add_middleware(layer)
@@ -58,14 +57,17 @@ def add_access(
 def guarded(
     app: ASGIApp, settings: GatewaySettings, authentication: Authentication, public: Collection[str] = ()
 ) -> ASGIApp:
-    """Returns any ASGI app behind the same layers. It finds the caller with `authentication.caller_of`."""
-    for layer in reversed(_layers(settings, authentication, public)):
+    """Returns any ASGI app behind the same layers, without audit. It calls `authentication.caller_of` for the caller.
+
+    `public` are the paths for which nobody needs a token.
+    """
+    for layer in reversed(_layers(settings, authentication, public, None)):
         app = layer(app)
     return app
 
 
 def _layers(
-    settings: GatewaySettings, authentication: Authentication, public: Collection[str]
+    settings: GatewaySettings, authentication: Authentication, public: Collection[str], audit: AuditTrail | None
 ) -> list[Callable[[ASGIApp], ASGIApp]]:
     """Returns the layers, the outermost first."""
     cors = partial(
@@ -75,7 +77,7 @@ def _layers(
         allow_headers=_REQUEST_HEADERS,
         expose_headers=_ANSWER_HEADERS,
     )
-    access = partial(Access, settings=settings, authentication=authentication, public=public)
+    access = partial(Access, settings=settings, authentication=authentication, public=public, audit=audit)
     return [SecurityHeaders, *([cors] if settings.cors_origins else []), access]
 
 
@@ -87,12 +89,14 @@ class Access:
         app: ASGIApp,
         settings: GatewaySettings,
         authentication: Authentication,
-        public: Collection[str] = PUBLIC_PATHS,
+        public: Collection[str],
+        audit: AuditTrail | None,
     ) -> None:
         self._app = app
         self._settings = settings
         self._authentication = authentication
         self._public = frozenset(public)
+        self._audit = audit
         self._foreign = ForeignRequests(settings)
         self._failures = Failures(settings.failures_per_minute)
         self._limits = Limits(settings)
@@ -111,9 +115,31 @@ class Access:
             with self._limits.serving(caller) as is_stream:
                 exchange.before_piece = BodyLimit(scope, self._settings)
                 exchange.before_answer.append(_streams_are(is_stream))
-                await exchange.run(self._app)
+                await self._run(exchange, caller)
         except RaylaneError as error:
             await exchange.refuse(error)
+
+    async def _run(self, exchange: Exchange, caller: Caller | None) -> None:
+        """Lets the app answer, and notes the request in the audit when its answer begins."""
+        audit, seen = self._audit, Seen()
+        if audit is None or caller is None:
+            await exchange.run(self._app)
+            return
+
+        async def note(answer: Message) -> None:
+            entry = entry_of(exchange.scope, answer, caller, seen)
+            if entry is not None:
+                await audit.note(entry)
+
+        exchange.before_answer.append(note)
+        SEEN.set(seen)
+        try:
+            await exchange.run(self._app)
+        except Exception:
+            if exchange.status is None:
+                # Starlette answers for it, outside of this layer.
+                await note(_BUG)
+            raise
 
     async def _caller_of(self, connection: HTTPConnection) -> Caller | None:
         """Returns the caller, and leaves it for the endpoint; None for a public path. Raises `AccessError`."""
