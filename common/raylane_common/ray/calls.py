@@ -53,6 +53,7 @@ class Calls:
         self._transport = Transport()
         self._observer = observer
         self._pin = Pin()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._endpoints = self._build(settings)
 
     def reports(self) -> tuple[EndpointReport, ...]:
@@ -77,6 +78,7 @@ class Calls:
         Each endpoint gets one try, in order of preference. There are further rounds while the cluster may still answer.
         See docs/decisions/0007 and 0017.
         """
+        self._enter_loop()
         if request.operation in _LOOKS:
             return await self._exchange(request, deadline, repeatable=repeatable)
         attributes = {"http.request.method": request.method, "raylane.ray.operation": request.operation}
@@ -138,6 +140,7 @@ class Calls:
 
     async def confirm_identity(self) -> None:
         """Makes sure, before code is sent, that the endpoint in use still leads to the cluster first seen."""
+        self._enter_loop()
         await self._endpoints.confirm_identity()
 
     @property
@@ -150,6 +153,7 @@ class Calls:
 
         Raises `PathFault` if the connection breaks, and what `exchange` raises if there is none.
         """
+        self._enter_loop()
         endpoints, faults = self._endpoints, dict[str, PathFault]()
         endpoint = await endpoints.choose(faults, deadline.left_s)
         if endpoint is None:
@@ -175,9 +179,19 @@ class Calls:
             self._observer.request(endpoint.name, "tail", outcome, time.monotonic() - started)
 
     async def aclose(self) -> None:
-        """Ends the probes, then closes the connections."""
+        """Ends the probes, then closes the connections. Does nothing in another event loop than that of the calls."""
+        if self._loop not in (None, asyncio.get_running_loop()):
+            return
         await self._endpoints.aclose()
         await self._transport.aclose()
+
+    def _enter_loop(self) -> None:
+        """Raises `InvalidRequest` in another event loop than that of the first call: connections belong to a loop."""
+        running = asyncio.get_running_loop()
+        if self._loop not in (None, running):
+            problem = "it belongs to the event loop of its first call, and this is another one"
+            raise InvalidRequest.field("client", f"{problem}; make one RayClient for each event loop")
+        self._loop = running
 
     def _build(self, settings: RaySettings) -> Endpoints:
         endpoints = [Endpoint(address) for address in configured(settings)]

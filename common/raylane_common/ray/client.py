@@ -45,7 +45,9 @@ _ESCAPED_BYTES: Final = 6
 
 
 class RayClient:
-    """Runs on one Ray cluster. Tasks of one event loop may share a client; close it with `aclose()`.
+    """Runs on one Ray cluster. Close it with `aclose()`.
+
+    Tasks of one event loop may share a client. A call in another loop raises `InvalidRequest`.
 
     Opens no connection before the first call. Each call has one deadline over all addresses: `ray.request_timeout_s`,
     or `ray.submit_timeout_s` for packages, `submit` and `logs`. Every call raises `RayUnreachable` if no address

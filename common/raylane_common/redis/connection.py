@@ -142,7 +142,8 @@ def durability_of(redis: Redis) -> Durability:
 def queue_errors(doing: str, key: str = "") -> Iterator[None]:
     """Turns redis-py's errors inside the block into `QueueUnavailable`, which says what failed and what to do.
 
-    A server that is not what the URL says raises `ClusterUnsupported`. `doing` completes the sentence "Redis refused
+    A server that is not what the URL says raises `ClusterUnsupported`, and a client of another event loop
+    `InvalidRequest`. `doing` completes the sentence "Redis refused
     to …". `key` is the key of a lane that the block uses: if it holds another type of value, the error names it.
     """
     try:
@@ -151,6 +152,12 @@ def queue_errors(doing: str, key: str = "") -> Iterator[None]:
         problem, retryable = _explain(error, doing, key or _key_in(error))
         kind = ClusterUnsupported if isinstance(error, WrongTopology) else QueueUnavailable
         raise kind(problem, retryable=retryable, details={"doing": doing}) from error
+    except RuntimeError as error:
+        # The words of asyncio and of redis-py. Clients that `connect` made have connections for each loop.
+        if re.search(r"different (event )?loop|event loop is closed", str(error), re.IGNORECASE) is None:
+            raise
+        hint = "pass a URL instead of a client, whose connections belong to one event loop"
+        raise InvalidRequest.field("redis", f"the client cannot {doing} in this event loop; {hint}") from error
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from raylane.backend import RedisBackend
 from raylane.producer import Producer
+from raylane.testing.memory.pool import LoopPool
 from raylane.testing.memory.queue import MemoryQueue
 from raylane.testing.memory.worker import MemoryWorker
 from raylane_common import checks
@@ -40,7 +41,7 @@ class MemoryProducer(Producer):
         It returns the job's result, its error, or None to leave the job in the queue. It is called again for a job that
         is requeued.
         """
-        redis = FakeAsyncRedis(server=FakeServer(), decode_responses=True)
+        redis = FakeAsyncRedis(server=FakeServer(), decode_responses=True, connection_pool_class=LoopPool)
         self._worker = MemoryWorker(redis)
         self._memory = MemoryQueue(redis, self._worker, answer)
         super().__init__(backend=RedisBackend(redis, queue=self._memory, owned=True))

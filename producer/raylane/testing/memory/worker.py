@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
+from weakref import WeakKeyDictionary
 
 from raylane_common.errors import JobCancelled, LeaseLost, RaylaneError, SourceReplaced
 from raylane_common.redis.connection import keys_of
@@ -48,7 +49,8 @@ class MemoryWorker:
         self._queue = JobQueue(redis)
         self._sources = SourceStore(redis)
         self._leases: dict[str, Lease] = {}
-        self._claiming = asyncio.Lock()
+        # A lock belongs to the loop in which somebody has waited for it.
+        self._claiming: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
         max_attempts = {kind.value: entry.retry.max_attempts for kind, entry in KINDS.items()}
         self._lanes = {
             lane.value: LaneQueue(
@@ -64,7 +66,7 @@ class MemoryWorker:
 
     async def start(self, job_id: str) -> Lease:
         """Starts an attempt of the job unless one is running. Raises `JobNotFound`, or `LeaseLost` if it cannot."""
-        async with self._claiming:
+        async with self._claiming.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
             record = await self._queue.record(job_id)
             if record.status is not JobStatus.RUNNING:
                 self._leases[job_id] = await self._claim(record)
