@@ -107,7 +107,7 @@ def data(value: object) -> bytes:
         case str():
             return checks.utf_8("data", value).encode()
         case _:
-            hint = "pass what its read() returns" if hasattr(value, "read") else "for a file use upload"
+            hint = "open files are for upload" if hasattr(value, "read") else "paths and open files are for upload"
             raise InvalidRequest.field("data", f"must be bytes or text, not {checks.type_name(value)}; {hint}")
 
 

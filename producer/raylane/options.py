@@ -116,7 +116,7 @@ class GivenFile:
         if self.filename is not None:
             return self
         if name is None:
-            raise InvalidRequest.field("filename", "required, because the data has no name")
+            raise InvalidRequest.field("filename", "required, because bytes have no name; pass filename='sales.csv'")
         return replace(self, filename=name)
 
     def staged(self, content: bytes) -> NewJob:

@@ -17,6 +17,8 @@ from raylane_common.errors import InvalidRequest
 
 # How much of the beginning and the end of a file distinguishes it from others of the same name and size.
 _FINGERPRINT_BYTES: Final = 1024 * 1024
+# A path on Linux has at most 4,096 bytes; content that was taken for one would fill the screen.
+_LONGEST_NAME: Final = 300
 # How much of an open file is read at once.
 _PIECE_BYTES: Final = 1024 * 1024
 
@@ -63,7 +65,7 @@ def content_of(data: Data) -> Content:
             return _Stream(data)
     if hasattr(data, "read"):
         return _open_file(data)
-    expected = "a path, bytes, an open file or an async iterator of bytes"
+    expected = "a path, bytes, an open file or an iterator of bytes (an async one unless in raylane.sync)"
     raise InvalidRequest.field("data", f"must be {expected}, not {checks.type_name(data)}")
 
 
@@ -117,14 +119,15 @@ class _File:
     def opened(cls, path: Path) -> _File:
         """Opens the file. Raises `InvalidRequest` if that is not possible, or if it is not a regular file."""
         # Quoted, because a file name may contain bytes that are not text and cannot be printed.
-        name = repr(str(path))
+        name = _shortened(repr(str(path)))
+        hint = "; text is the path of a file, and upload_bytes takes content" if _is_content(path) else ""
         try:
             if not path.is_file():
                 problem = "is not a regular file" if path.exists() else "does not exist"
-                raise InvalidRequest.field("data", f"{name} {problem}")
+                raise InvalidRequest.field("data", f"{name} {problem}{hint}")
             return cls(os.open(path, os.O_RDONLY), path.name, owned=True)
         except OSError as error:
-            raise InvalidRequest.field("data", f"{name} cannot be read: {error.strerror}") from error
+            raise InvalidRequest.field("data", f"{name} cannot be read: {error.strerror}{hint}") from error
 
     async def whole(self, limit: int) -> bytes | None:
         """See `Content`."""
@@ -216,6 +219,15 @@ class _Stream:
 
     def close(self) -> None:
         """The stream belongs to the caller."""
+
+
+def _is_content(path: Path) -> bool:
+    """Returns whether the text looks like the content of a file: no path has lines, and few have a comma."""
+    return any(sign in str(path) for sign in "\n\r,;")
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…"
 
 
 def _open_file(opened: object) -> Content:
