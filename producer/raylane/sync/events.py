@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from raylane.sync.background import entered
 from raylane.sync.calls import Call
@@ -13,16 +13,22 @@ if TYPE_CHECKING:
     from raylane.sync.background import Background
     from raylane_common.wire.jobs import JobEvent
 
-    Follow = Callable[[str], AsyncIterator[JobEvent]]
+# The id of an event, or also None where that has a meaning.
+AfterT = TypeVar("AfterT")
 
 
-def events_of(user: object, follow: Follow, after: str) -> Generator[JobEvent, None, None]:
+def events_of(
+    user: object, follow: Callable[[AfterT], AsyncIterator[JobEvent]], after: AfterT
+) -> Generator[JobEvent, None, None]:
     """Yields the events of a job. `follow` yields those after the event with this id. Raises what it raises."""
     return _events(user, follow, follow(after), after)
 
 
 def _events(
-    user: object, follow: Follow, stream: AsyncIterator[JobEvent], seen: str
+    user: object,
+    follow: Callable[[AfterT], AsyncIterator[JobEvent]],
+    stream: AsyncIterator[JobEvent],
+    seen: AfterT,
 ) -> Generator[JobEvent, None, None]:
     served_by: Background | None = None
     try:
@@ -35,7 +41,7 @@ def _events(
                 event = Call(user).run(_next, stream)
             if event is None:
                 return
-            seen = event.id
+            seen = cast("AfterT", event.id)
             yield event
     finally:
         if served_by is not None:

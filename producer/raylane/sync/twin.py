@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Generic, ParamSpec, TypeVar
 from raylane.handle import AnyHandle
 from raylane.sync.background import entered, finish
 from raylane.sync.calls import Call
-from raylane.sync.events import events_of
+from raylane.sync.events import AfterT, events_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -51,7 +51,7 @@ class Twin(Generic[AsyncT]):
     def _call(self, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
         return Call(self._use).run(function, *args, **kwargs)
 
-    def _events(self, follow: Callable[[str], AsyncIterator[JobEvent]], after: str) -> Iterator[JobEvent]:
+    def _events(self, follow: Callable[[AfterT], AsyncIterator[JobEvent]], after: AfterT) -> Iterator[JobEvent]:
         return events_of(self._use, follow, after)
 
 
