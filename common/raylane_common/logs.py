@@ -6,6 +6,9 @@ import logging
 
 from raylane_common.safe_text import safe_line
 
+# Without it, Python prints warnings to stderr in programs that have not set up logging.
+logging.getLogger("raylane").addHandler(logging.NullHandler())
+
 
 def get_logger(name: str) -> logging.Logger:
     """Returns the logger of this name, whose text arguments are made safe before any handler sees them."""

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import json
 import logging
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +14,8 @@ import pytest
 from raylane_common.errors import InternalError
 from raylane_common.logs import get_logger
 from raylane_common.ray.answers import FaultKind, PathFault
-from raylane_worker.telemetry.logs import SafeFormatter, keep_content_private
+from raylane_common.telemetry.logs import SafeFormatter
+from raylane_worker.telemetry.logs import keep_content_private
 from tests.helpers.hostile_text import FORGED, HOSTILE, is_safe
 
 if TYPE_CHECKING:
@@ -38,9 +41,9 @@ KEY = "AKIAABCDEFGHIJKLMNOP"
 LOGGED = f"""
 import asyncio, logging, warnings
 from raylane_common.logs import get_logger
-from raylane_worker.telemetry.logs import LogLevel, log_to_stderr
+from raylane_common.telemetry.logs import LogLevel, log_to_stderr
 from tests.helpers.hostile_text import HOSTILE
-log_to_stderr(LogLevel.INFO)
+log_to_stderr(LogLevel.INFO, "text")
 get_logger("raylane.worker").info("settings changed: %s", HOSTILE)
 logging.getLogger("aiohttp.access").warning("GET %s {KEY}", HOSTILE)
 logging.getLogger("botocore").warning(HOSTILE)
@@ -57,6 +60,31 @@ async def main():
     asyncio.get_running_loop().call_exception_handler({{"message": HOSTILE, "exception": OSError(HOSTILE)}})
 asyncio.run(main())
 """
+
+# The same in JSON, within an attempt, and with what else goes wrong: arguments that do not fit, an object that has no
+# text, an exception that nobody catches, structlog, a thread, a session that looks like a key.
+LOGGED_AS_JSON = LOGGED.replace('LogLevel.INFO, "text"', "LogLevel.INFO").replace(
+    "async def main():",
+    f"""
+import structlog, threading
+from raylane_common.telemetry.ids import bound
+class NoText:
+    def __str__(self): raise ValueError("{KEY}")
+with bound(job_id="j1", session_id="{KEY}", attempt=2):
+    logging.getLogger("botocore").warning("%d", "{KEY}")
+    logging.getLogger("botocore").warning("%s", NoText())
+    theirs = structlog.get_logger("their.code")
+    theirs.warning("kept %s", "this", rows=3, share=float("nan"), api_key="hunter22", who=HOSTILE)
+    try:
+        raise OSError(HOSTILE)
+    except OSError:
+        theirs.exception("their bug", message="another")
+many = {{"raylane_fields": {{"n" + str(i): HOSTILE for i in range(900)}}}}
+logging.getLogger("arq").warning("x" * 100_000 + " {KEY}", extra=many)
+thread = threading.Thread(target=lambda: 1 / 0, name=HOSTILE)
+thread.start(); thread.join()
+async def main():""",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -120,6 +148,46 @@ def test_a_worker_logs_each_message_on_one_line_without_credentials() -> None:
         ("ERROR", "asyncio"),
     ]
     assert done.stderr.count("\n  KeyError: ") == 1
+
+
+def test_elsewhere_each_line_is_a_json_object_without_credentials_whatever_is_logged() -> None:
+    program = f"{LOGGED_AS_JSON}\nraise RuntimeError(HOSTILE)\n"
+    done = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 1
+    assert done.stderr.isascii()
+    assert KEY not in done.stderr
+    assert "hunter22" not in done.stderr
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert [(line["level"], line["logger"]) for line in lines] == [
+        ("info", "raylane.worker"),
+        ("warning", "aiohttp.access"),
+        ("warning", "botocore"),
+        ("error", "raylane.queue"),
+        ("warning", "arq"),
+        ("warning", "py.warnings"),
+        ("warning", "botocore"),
+        ("warning", "botocore"),
+        ("warning", "their.code"),
+        ("error", "their.code"),
+        ("warning", "arq"),
+        ("critical", "raylane.process"),
+        ("error", "asyncio"),
+        ("critical", "raylane.process"),
+    ]
+    assert max(map(len, done.stderr.splitlines())) < 16 * 1024
+    for line in lines:
+        assert all(is_safe(text) for text in line.values() if isinstance(text, str)), line
+        assert "\n" not in line["message"]
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["time"])
+    wrong, without_text, theirs, bug = lines[6:10]
+    assert wrong["message"].endswith("logged a line that cannot be written: TypeError")
+    assert without_text["message"].endswith("logged a line that cannot be written: ValueError")
+    assert (theirs["message"], theirs["rows"], theirs["share"], theirs["api_key"]) == ("kept this", 3, "nan", "***")
+    assert (theirs["job_id"], theirs["session_id"], theirs["attempt"]) == ("j1", "***", "2")
+    assert bug["message"] == "their bug"
+    assert "OSError: " in bug["exception"]
+    assert "job_id" not in lines[0]
+    assert "\n  RuntimeError: " in lines[-1]["exception"]
 
 
 def test_the_traceback_that_another_handler_has_stored_is_not_used() -> None:

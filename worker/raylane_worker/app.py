@@ -19,6 +19,7 @@ from raylane_common.redis.queue import JobQueue, LaneQueue
 from raylane_common.redis.queue.heartbeats import forget_drain
 from raylane_common.redis.queue.wake import listen
 from raylane_common.redis.source_store import SourceStore
+from raylane_common.telemetry.ids import bind
 from raylane_common.telemetry.metrics import NO_METRICS
 from raylane_common.telemetry.ray import RayMetrics, endpoint_readings
 from raylane_common.wire.base import Lane
@@ -91,6 +92,7 @@ async def run(
     """
     keep_content_private(except_traces=settings.telemetry.trace_content)
     name = f"{socket.gethostname()}-{os.getpid()}"
+    bind(worker=name)
     # An orchestrator may start the worker together with its server.
     redis = connect(settings.redis, is_patient=True)
     async with contextlib.AsyncExitStack() as stack:

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 from raylane import Producer, new_job
 from raylane_common.settings import Settings
+from raylane_common.telemetry.logs import LogLevel, log_to_stderr
 from raylane_common.wire.base import JobKind, Lane
 from raylane_common.wire.ray import RayDeleteRequest, RayDeleteResult
 from raylane_worker.app import run, stop_on_signals
 from raylane_worker.context import Handler
-from raylane_worker.telemetry.logs import LogLevel, log_to_stderr
 from tests.bench import driver, work
 
 if TYPE_CHECKING:

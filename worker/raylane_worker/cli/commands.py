@@ -19,9 +19,9 @@ from raylane_common.logs import get_logger
 from raylane_common.redis.connection import connect
 from raylane_common.redis.queue.heartbeats import ask_to_drain, living_workers
 from raylane_common.settings import load_settings
+from raylane_common.telemetry.logs import LogLevel, log_to_stderr
 from raylane_common.telemetry.sending import spans_sent
 from raylane_common.wire.base import Lane
-from raylane_worker.telemetry.logs import LogLevel, log_to_stderr
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
@@ -62,9 +62,9 @@ def run(
     log_level: LogLevelOption = LogLevel.INFO,
 ) -> None:
     """Run jobs until SIGTERM or Ctrl-C. Running jobs then have lanes.drain_s to end; the rest return to the queue."""
-    log_to_stderr(log_level)
     chosen = _parse_lanes(lanes)
     settings = _checked_settings()
+    log_to_stderr(log_level, settings.telemetry.log_format)
 
     async def work() -> None:
         from raylane_worker.app import run as run_worker
@@ -91,8 +91,8 @@ def dev(
     log_level: LogLevelOption = LogLevel.INFO,
 ) -> None:
     """Run real servers (Redis, S3, Glue, Ray) and a worker on this machine. Ctrl-C stops them."""
-    log_to_stderr(log_level)
     settings = _checked_settings()
+    log_to_stderr(log_level, settings.telemetry.log_format)
     from raylane_worker.cli.dev import run_dev
 
     with _traces(settings):
@@ -156,7 +156,7 @@ def demo(
     ] = Path(),
 ) -> None:
     """Upload a CSV, ask questions about it, and compute the answers on Ray, all on this machine."""
-    log_to_stderr(LogLevel.WARNING)
+    log_to_stderr(LogLevel.WARNING, "text")
     from raylane_worker.cli.demo import run_demo
 
     _run(run_demo(out, write=_TERMINAL.text))

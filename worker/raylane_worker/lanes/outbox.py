@@ -6,6 +6,7 @@ See docs/decisions/0006 and 0015.
 from __future__ import annotations
 
 import asyncio
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -44,6 +45,8 @@ class Outbox:
 
     def __init__(self, queue: LaneQueue) -> None:
         self._queue = queue
+        # The tasks serve all jobs, so what they log must not have the ids of the one that starts them.
+        self._context = copy_context()
         self._pending: list[_Pending] = []
         self._writer: asyncio.Task[None] | None = None
         self._problems = Recurring(logger)
@@ -63,7 +66,9 @@ class Outbox:
         self._pending.append(pending)
         if self._writer is None:
             # The task starts in the next round of the loop, so all outcomes of this round are in one batch.
-            self._writer = asyncio.create_task(self._write_all(), name=f"outbox of {self._queue.lane}")
+            self._writer = asyncio.create_task(
+                self._write_all(), name=f"outbox of {self._queue.lane}", context=self._context.copy()
+            )
         return pending.written
 
     async def write(self, outcome: AttemptOutcome) -> bool:
@@ -100,7 +105,9 @@ class Outbox:
                 logger.warning("job %s: outcome dropped; another worker has the job", pending.outcome.job_id)
             self._remove(pending, is_written=was_accepted)
         if self._queue.needs_confirmation and self._confirmer is None:
-            self._confirmer = asyncio.create_task(self._confirm_all(), name=f"confirmation of {self._queue.lane}")
+            self._confirmer = asyncio.create_task(
+                self._confirm_all(), name=f"confirmation of {self._queue.lane}", context=self._context.copy()
+            )
 
     def _server_answered(self) -> None:
         """Writes outcomes again if the server was restarted or replaced by another one: it may not have them."""

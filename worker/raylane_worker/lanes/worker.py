@@ -19,6 +19,7 @@ from raylane_common.errors import QueueUnavailable
 from raylane_common.logs import get_logger
 from raylane_common.redis.connection import keys_of, queue_errors
 from raylane_common.telemetry.definitions import PLACES, PLACES_TAKEN
+from raylane_common.telemetry.ids import bind
 from raylane_common.telemetry.metrics import Reading
 from raylane_worker.lanes.attempts import AttemptRunner
 from raylane_worker.lanes.leases import HeldLeases
@@ -212,6 +213,7 @@ class LaneWorker(Worker):
     async def _run(self, lease: Lease) -> None:
         """Runs one attempt, and holds its lease until the outcome is written."""
         record, started_s = lease.record, time.monotonic()
+        bind(job_id=record.id, session_id=record.session_id, lane=self.lane_queue.lane, attempt=record.attempt)
         self._metrics.started(lease)
         logger.debug("job %s: %s, attempt %d of %s", record.id, record.kind, record.attempt, record.max_attempts)
         with self._leases.hold(lease) as held:
