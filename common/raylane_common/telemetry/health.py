@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 # Below the time limit of a probe, which is often a few seconds, so that it learns the reason.
 _LIMIT_S: Final = 2.0
 # However many ask, Redis gets one PING in this time.
-_KEPT_S: Final = 1.0
+KEPT_S: Final = 1.0
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Health:
     async def report(self) -> Report:
         """Returns whether every check is passed now, or was so a second ago. Takes up to 2 s. Never raises."""
         if self._asking is None:
-            if time.monotonic() - self._asked_at_s < _KEPT_S:
+            if time.monotonic() - self._asked_at_s < KEPT_S:
                 return self._report
             self._asking = asyncio.create_task(self._ask(), name="check whether the process is ready")
         # A probe that goes away must not end the checks of another.

@@ -13,6 +13,7 @@ from raylane.gateway.access.authentication import Authentication
 from raylane.gateway.access.middleware import add_access
 from raylane.gateway.context import Gateway
 from raylane.gateway.inclusion import routers
+from raylane.gateway.measured import add_telemetry
 from raylane.gateway.openapi import EVERYWHERE, describe
 from raylane.gateway.problems import answer_errors
 from raylane.gateway.traced import NO_OTHER_SPANS, TracedRequests
@@ -66,6 +67,7 @@ def create_app(settings: Settings | None = None, *, producer: Producer | None = 
         app.state.gateway = Gateway(settings, producer, authentication)
     answer_errors(app)
     add_access(app, settings.gateway, authentication, audit)
+    add_telemetry(app, settings)
     # Around all others, so that a request that they refuse is a span, too.
     app.add_middleware(TracedRequests)
     app.state.routers = routers()

@@ -9,6 +9,7 @@ import uvicorn
 from raylane.gateway.access.foreign import check_listening
 from raylane.gateway.app import create_app
 from raylane_common.logs import get_logger
+from raylane_common.telemetry.logs import LogLevel, log_to_stderr
 from raylane_common.telemetry.sending import spans_sent
 
 if TYPE_CHECKING:
@@ -26,8 +27,15 @@ def serve(settings: Settings) -> None:
     Raises `InvalidRequest` if everybody could reach a gateway that asks for no token.
     """
     check_listening(settings.gateway)
+    log_to_stderr(LogLevel.INFO, settings.telemetry.log_format)
     config = uvicorn.Config(
-        create_app(settings), settings.gateway.host, settings.gateway.port, log_config=None, server_header=False
+        create_app(settings),
+        settings.gateway.host,
+        settings.gateway.port,
+        log_config=None,
+        # `measured` logs each request, without its query.
+        access_log=False,
+        server_header=False,
     )
     with spans_sent(
         "raylane-gateway", flush_s=_LAST_SPANS_S, report=logger.warning, content=settings.telemetry.trace_content
