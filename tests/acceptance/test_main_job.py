@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -70,8 +71,10 @@ async def test_a_silent_private_endpoint_is_noticed_once_and_not_waited_for_agai
         assert status.endpoint == "public"
     states = {endpoint.name: endpoint.state for endpoint in status.endpoints}
     assert states == {"private": EndpointState.DOWN, "public": EndpointState.UP}
-    warnings = [line for line in system.worker_log.read_text().splitlines() if "WARNING" in line and "private" in line]
+    lines = [json.loads(line) for line in system.worker_log.read_text().splitlines()]
+    warnings = [line for line in lines if line["level"] == "warning" and "private" in line["message"]]
     assert len(warnings) == 1, warnings
+    assert "job_id" not in warnings[0]
 
 
 async def test_runs_of_two_sessions_read_and_clear_their_own_file_of_the_same_name_and_restore_puts_it_back(
