@@ -25,7 +25,8 @@ MAX_LISTED: Final = 1000
 _session_id: TypeAdapter[str] = TypeAdapter(SessionId)
 _job_id: TypeAdapter[str] = TypeAdapter(JobId)
 # Redis also accepts milliseconds without a sequence number: "0" is the start of every stream.
-_EVENT_ID: Final = re.compile(r"([0-9]{1,19})(?:-([0-9]{1,19}))?")
+_EVENT_ID: Final = re.compile(r"([0-9]{1,19})(?:-([0-9]{1,20}))?")
+_HIGHEST_PART: Final = 2**64 - 1
 _EnumT = TypeVar("_EnumT", bound=StrEnum)
 
 
@@ -52,7 +53,7 @@ def job_id(value: object) -> str:
 def event_id(value: object) -> str:
     """Returns the event id with both of its parts: "0" becomes "0-0". Raises `InvalidRequest` if it is malformed."""
     found = _EVENT_ID.fullmatch(str(value))
-    if found is None:
+    if found is None or int(found[2] or 0) > _HIGHEST_PART:
         raise InvalidRequest.field("after", "must be the id of an event, such as 1795334676336-0, or 0 for all events")
     return f"{found[1]}-{found[2] or 0}"
 

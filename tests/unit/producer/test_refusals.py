@@ -108,7 +108,7 @@ async def test_a_bad_job_id_is_refused_by_every_method_that_takes_one(producer: 
 
 
 @pytest.mark.parametrize(
-    "after", ["", "x", "-1", "1-", "$", "1-1 ", "1-1\n", " 0", "1-1-1", "1.5", "9" * 20, True]
+    "after", ["", "x", "-1", "1-", "$", "1-1 ", "1-1\n", " 0", "1-1-1", "1.5", "9" * 20, f"0-{2**64}", True]
 )
 def test_a_bad_event_id_is_refused(producer: Producer, after: Any) -> None:
     with pytest.raises(InvalidRequest, match=r"^after: must be the id of an event"):
@@ -123,6 +123,10 @@ def test_a_bad_event_id_is_refused(producer: Producer, after: Any) -> None:
 )
 def test_an_event_id_without_its_sequence_number_is_accepted(after: Any, both_parts: str) -> None:
     assert arguments.event_id(after) == both_parts
+
+
+def test_the_highest_id_is_accepted_which_events_before_a_gap_have() -> None:
+    assert arguments.event_id(f"5-{2**64 - 1}") == f"5-{2**64 - 1}"
 
 
 @pytest.mark.parametrize("limit", [-1, 0, 1001, None, "5"])
