@@ -6,6 +6,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from raylane import arguments
+from raylane_common import checks
 from raylane_common.errors import InvalidRequest, JobNotFound, JobNotRequeued, RaylaneError
 from raylane_common.wire.base import JobKind
 from raylane_common.wire.jobs import JobStatus
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from raylane_common.redis.audit import AuditLog
     from raylane_common.redis.queue import JobQueue, QueueOverview
     from raylane_common.wire.audit import AuditEntry
+    from raylane_common.redis.queue.pages import JobPage
     from raylane_common.wire.jobs import ClusterRuns, JobList, LaneOverview
 
 # All of them are held in memory, to sort them.
@@ -88,6 +90,35 @@ class OperatorActions:
             kind=arguments.member("kind", JobKind, kind),
             limit=arguments.limit(limit),
             looks=looks,
+        )
+
+    async def page(
+        self,
+        *,
+        status: JobStatus | str | None = None,
+        session_id: str | None = None,
+        kind: JobKind | str | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> JobPage:
+        """Returns a page of up to `limit` jobs (1 to 1000), latest first. The filters are those of `jobs`.
+
+        `cursor` is the `next_cursor` of the page before, which leads to the next jobs whatever was enqueued since. The
+        jobs of a session have the order in which they were enqueued, those of all sessions that of their end, or of
+        their beginning if they have not ended. Raises `InvalidRequest` for a cursor that no page has given.
+
+        Example:
+            page = await producer.operator.page(session_id="ada", limit=100)
+            print([job.id for job in page.jobs])
+            if page.next_cursor:
+                page = await producer.operator.page(session_id="ada", limit=100, cursor=page.next_cursor)
+        """
+        return await self._overview.page(
+            status=arguments.member("status", JobStatus, status),
+            session_id=None if session_id is None else arguments.session_id(session_id),
+            kind=arguments.member("kind", JobKind, kind),
+            limit=arguments.limit(limit),
+            cursor=None if cursor is None else checks.utf_8("cursor", cursor),
         )
 
     async def dead_letters(

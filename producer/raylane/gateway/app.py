@@ -15,7 +15,7 @@ from raylane.gateway.context import Gateway
 from raylane.gateway.inclusion import routers
 from raylane.gateway.measured import add_telemetry
 from raylane.gateway.openapi import EVERYWHERE, describe
-from raylane.gateway.problems import answer_errors
+from raylane.gateway.refusals import answer_errors
 from raylane.gateway.traced import NO_OTHER_SPANS, TracedRequests
 from raylane.producer import Producer
 from raylane_common.settings import Settings, load_settings

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from raylane_common.redis.connection import keys_of, queue_errors
 from raylane_common.redis.keys import Keys
+from raylane_common.redis.queue.pages import JobPage, JobPages
 from raylane_common.redis.queue.search import JobSearch
 from raylane_common.redis.replies import WrongType
 from raylane_common.rules import printable, whole_number
@@ -44,6 +45,7 @@ class QueueOverview:
         self._redis = redis
         self._keys = keys_of(redis)
         self._search = JobSearch(redis)
+        self._pages = JobPages(redis, self._search)
 
     async def lanes(self) -> list[LaneOverview]:
         """Returns how many jobs each lane has in each state now, and its living workers."""
@@ -96,6 +98,29 @@ class QueueOverview:
             )
         wanted = {"status": status, "session_id": session_id, "kind": kind}
         return await self._search.newest(sets, wanted, limit=limit, most=_MOST_SEARCHED, looks=looks)
+
+    async def page(
+        self,
+        *,
+        status: JobStatus | None = None,
+        session_id: str | None = None,
+        kind: JobKind | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> JobPage:
+        """Returns up to `limit` jobs that match all filters and come after the `cursor`, the `next_cursor` of a page.
+
+        Of all sessions, the search covers what `jobs` covers. Raises `InvalidRequest` for a wrong cursor.
+        """
+        lanes = [lane_of(kind)] if kind else list(Lane)
+        if session_id is not None:
+            by_score, unfinished = [self._keys.session_jobs(session_id)], []
+        else:
+            sets = {set_of for state in ([status] if status else JobStatus) for set_of in _SETS[state]}
+            by_score = [self._keys.ended(lane) for lane in lanes if Keys.ended in sets]
+            unfinished = [set_of(self._keys, lane) for set_of in sets - {Keys.ended} for lane in lanes]
+        wanted = {"status": status, "session_id": session_id, "kind": kind}
+        return await self._pages.read(by_score, unfinished, wanted, limit=limit, cursor=cursor, most=_MOST_SEARCHED)
 
     async def dead(
         self,

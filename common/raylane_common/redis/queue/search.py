@@ -60,6 +60,22 @@ class JobSearch:
             newest = sorted(found.values(), key=lambda job: job.finished_at or job.enqueued_at, reverse=True)
             return JobList(await self._described(newest[:limit]), complete=complete)
 
+    async def fields(
+        self, job_ids: Sequence[str], names: list[str], wanted: Mapping[str, str]
+    ) -> list[tuple[str, dict[str, str]]]:
+        """Returns the ids of those jobs that match, with the named fields of their records."""
+        with queue_errors("look for jobs"):
+            return await self._rows(job_ids, names, wanted)
+
+    async def summaries(self, job_ids: Sequence[str]) -> list[JobSummary]:
+        """Returns the jobs in the same order, without those whose record has expired or cannot be read."""
+        found: list[JobSummary] = []
+        with queue_errors("look for jobs"):
+            for start in range(0, len(job_ids), _PAGE):
+                rows = await self._rows(job_ids[start : start + _PAGE], _FIELDS, {})
+                found += [job for row in rows if (job := _summary(*row)) is not None]
+            return await self._described(found)
+
     async def _of_set(
         self, name: str, wanted: Mapping[str, str], limit: int, most: int | None, *, looks: bool
     ) -> tuple[list[JobSummary], bool]:

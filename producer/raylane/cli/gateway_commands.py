@@ -1,0 +1,78 @@
+"""`raylane gateway`: serves HTTP in front of the queue."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+import raylane
+from raylane.cli import process
+from raylane.cli.terminal import Terminal
+
+if TYPE_CHECKING:
+    from raylane_common.settings import Settings
+
+app: typer.Typer = typer.Typer()
+
+
+@app.command()
+def gateway(
+    host: Annotated[
+        str | None,
+        typer.Option("--host", metavar="ADDRESS", help="Address to listen at. Default: 127.0.0.1.", show_default=False),
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option("--port", metavar="0-65535", help="Port; 0 for any free one. Default: 8000.", show_default=False),
+    ] = None,
+    redis_url: Annotated[
+        str | None,
+        typer.Option(
+            "--redis-url",
+            "--redis",
+            envvar="RAYLANE_REDIS__URL",
+            metavar="URL",
+            help="URL of Redis.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Serve HTTP in front of the queue until SIGTERM or Ctrl-C. /openapi.json describes it."""
+    terminal = Terminal(as_json=False)
+    try:
+        for warning in process.variable_warnings():
+            terminal.note(warning)
+        _serve(_settings(host, port, redis_url), terminal)
+    except KeyboardInterrupt:
+        raise typer.Exit(process.ExitCode.INTERRUPTED) from None
+    except raylane.RaylaneError as error:
+        terminal.error(error.info())
+        raise typer.Exit(process.exit_code(error.info())) from error
+
+
+def _settings(host: str | None, port: int | None, redis_url: str | None) -> Settings:
+    """Returns the settings of this process with what the options say. Raises `InvalidRequest`."""
+    from pydantic import SecretStr
+
+    from raylane_common.errors import invalid_requests
+    from raylane_common.settings import GatewaySettings, load_settings
+
+    settings = load_settings()
+    given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+    with invalid_requests():
+        gateway = GatewaySettings.model_validate(settings.gateway.model_dump() | given)
+    redis = settings.redis
+    if redis_url is not None:
+        redis = redis.model_copy(update={"url": SecretStr(redis_url)})
+    return settings.model_copy(update={"gateway": gateway, "redis": redis})
+
+
+def _serve(settings: Settings, terminal: Terminal) -> None:
+    try:
+        from raylane.gateway.server import serve
+    except ModuleNotFoundError as error:
+        from raylane_common.errors import MissingPackage
+
+        raise MissingPackage("raylane gateway needs more packages: pip install 'raylane[gateway]'") from error
+    serve(settings, lambda url: terminal.line(f"listening at {url}"))
