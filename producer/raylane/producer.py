@@ -143,6 +143,7 @@ class Producer(JobActions):
         self,
         data: Data,
         *,
+        session_id: str | None = None,
         filename: str | None = None,
         reading: ReadingOptions | None = None,
         progress: Callable[[UploadProgress], None] | None = None,
@@ -151,7 +152,7 @@ class Producer(JobActions):
         """Reads a file as an upload would, without storing it.
 
         The arguments and errors are those of `upload`, but `data` cannot name an object on S3. The parts of a large
-        file are removed from S3 once they have been read.
+        file are removed from S3 once they have been read. A `session_id` only says to whom the job belongs.
 
         Example:
             preview = await producer.preview("sales.csv")
@@ -161,7 +162,8 @@ class Producer(JobActions):
         if isinstance(data, str) and data.startswith(_ON_S3):
             problem = f"{data} is already on S3, where it cannot be previewed; upload it, or preview a local copy"
             raise InvalidRequest.field("data", problem)
-        given = GivenFile(options, session_id=None, filename=filename, reading=reading, is_preview=True)
+        session_id = None if session_id is None else arguments.session_id(session_id)
+        given = GivenFile(options, session_id=session_id, filename=filename, reading=reading, is_preview=True)
         return await self._jobs.put(await self._uploader.job_for(data, given, progress), PreviewResult)
 
     async def upload_bytes(

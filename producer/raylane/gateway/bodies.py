@@ -12,7 +12,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import from_json
 from starlette.requests import ClientDisconnect
 
-from raylane_common.errors import InvalidRequest, RequestTooLarge, UnsupportedMediaType
+from raylane_common.errors import InvalidRequest, UnsupportedMediaType
 from raylane_common.errors.findings import describe_finding
 
 if TYPE_CHECKING:
@@ -74,36 +74,19 @@ def media_type_of(request: Request) -> str:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-async def pieces_of(request: Request, limit_bytes: int) -> AsyncIterator[bytes]:
+async def pieces_of(request: Request) -> AsyncIterator[bytes]:
     """Yields the body as it arrives. A client is only read as fast as the pieces are taken.
 
-    Raises `RequestTooLarge`, `UnsupportedMediaType` for a form, and `InvalidRequest` if the client stops half way.
+    Raises `UnsupportedMediaType` for a form, and `InvalidRequest` if the client stops half way.
     """
-    check_upload(request, limit_bytes)
-    received_bytes = 0
-    try:
-        async for piece in request.stream():
-            received_bytes += len(piece)
-            if received_bytes > limit_bytes:
-                raise _too_large(limit_bytes)
-            if piece:
-                yield piece
-    except ClientDisconnect as error:
-        raise InvalidRequest.field("body", "ended before it was complete; send it again") from error
-
-
-def check_upload(request: Request, limit_bytes: int) -> None:
-    """Raises `RequestTooLarge` and `UnsupportedMediaType` as far as the headers tell, before the body is read."""
     if media_type_of(request) in _FORMS:
         raise UnsupportedMediaType(
             "the body must be the file itself, not a form: with curl, use -T FILE or --data-binary @FILE "
             "-H 'Content-Type: application/octet-stream'"
         )
-    length = request.headers.get("content-length", "")
-    if length.isascii() and length.isdecimal() and (len(length) > 18 or int(length) > limit_bytes):
-        raise _too_large(limit_bytes)
-
-
-def _too_large(limit_bytes: int) -> RequestTooLarge:
-    hint = "upload it in parts, or raise RAYLANE_GATEWAY__MAX_UPLOAD_BYTES"
-    return RequestTooLarge(f"the body must not exceed {limit_bytes} bytes; {hint}")
+    try:
+        async for piece in request.stream():
+            if piece:
+                yield piece
+    except ClientDisconnect as error:
+        raise InvalidRequest.field("body", "ended before it was complete; send it again") from error

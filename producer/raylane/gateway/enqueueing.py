@@ -98,7 +98,7 @@ async def _options(
 ) -> JobOptions:
     for job_id in body.after:
         try:
-            await gateway.job(caller, Right.READ, job_id)
+            await gateway.job(caller, Right.ASK, job_id)
         except JobNotFound as error:
             # In the words of the queue, which would tell whether the job of another session exists, and how it ends.
             raise InvalidRequest.field("after", f"no job {job_id}: it was never enqueued, or has expired") from error

@@ -12,7 +12,7 @@ from raylane_common.backoff import Backoff
 from raylane_common.errors import QueueUnavailable, RaylaneError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator
+    from collections.abc import AsyncGenerator
 
     from raylane.gateway.context import Gateway
     from raylane_common.wire.jobs import JobEvent
@@ -41,7 +41,7 @@ async def has_event_after(gateway: Gateway, job_id: str, after: str) -> bool:
 
 async def event_stream(
     gateway: Gateway, job_id: str, after: str, *, keep_alive_s: float = _KEEP_ALIVE_S
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes, None]:
     """Yields the events after the id `after` to the one that ends the job, and a comment if nothing happens.
 
     While Redis is away the stream stays open, and then continues where it was: a browser would not come back after an

@@ -32,7 +32,7 @@ _MEANINGS: Final = {
     429: "Too many requests; `Retry-After` says when to come again",
     500: "The gateway has a bug",
     501: "Not offered, or it needs a package that is not installed where the gateway runs",
-    502: "Object storage refused what the gateway asked for",
+    502: "The cluster, the catalog or object storage cannot be reached, or has refused",
     503: "Redis, object storage or all workers are away; try again after `Retry-After`",
     504: "The job has not ended in time, and continues",
     507: "The gateway's disk is full",

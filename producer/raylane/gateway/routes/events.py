@@ -12,6 +12,7 @@ from raylane.gateway.access.caller import Right
 from raylane.gateway.context import CallerDep, GatewayDep
 from raylane.gateway.event_stream import HEADERS, MEDIA_TYPE, event_stream, has_event_after
 from raylane.gateway.openapi import Responses, problems
+from raylane.gateway.streaming import Streamed
 from raylane_common.rules import JobId
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -59,4 +60,4 @@ async def follow_job(
     position = arguments.event_id(last_event_id or after)
     if record.status.is_final and not await has_event_after(gateway, job_id, position):
         return Response(status_code=204)
-    return StreamingResponse(event_stream(gateway, job_id, position), media_type=MEDIA_TYPE, headers=HEADERS)
+    return Streamed(event_stream(gateway, job_id, position), MEDIA_TYPE, HEADERS)

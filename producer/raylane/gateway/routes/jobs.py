@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar
 
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict
+from starlette.requests import Request
 from starlette.responses import Response
 
 from raylane.gateway.access.caller import Right
@@ -58,12 +59,14 @@ async def enqueue_job(
 
 
 @router.get("/{job_id}", responses=problems(404), summary="Get a job's record")
-async def get_job(job_id: JobId, gateway: GatewayDep, caller: CallerDep, wait_s: WaitS = 0) -> JobRecord:
+async def get_job(
+    job_id: JobId, request: Request, gateway: GatewayDep, caller: CallerDep, wait_s: WaitS = 0
+) -> JobRecord:
     """Returns the record of a job as it is now, or when the job ends if that is within `wait_s` seconds."""
     record = await gateway.job(caller, Right.READ, job_id)
     if record.status.is_final or not wait_s:
         return record
-    return await ended(gateway, job_id, wait_s) or await gateway.producer.record(job_id)
+    return await ended(gateway, job_id, wait_s, request) or await gateway.producer.record(job_id)
 
 
 @router.post("/{job_id}/cancel", responses=problems(404), summary="Cancel a job")
