@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -20,10 +20,13 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
     from starlette.requests import HTTPConnection
 
+    from raylane_common.wire.jobs import NewJob
+
 ADA = Caller("ada", frozenset({Right.ASK, Right.READ}), ("ada",))
 BOB = Caller("bob", frozenset({Right.ASK, Right.READ}), ("bob",))
 READER = Caller("reader", frozenset({Right.READ}), ("ada",))
 OPERATOR = Caller("operator", frozenset({Right.OPERATE}), ())
+Outcomes = dict[type, Any]  # a result or an error, by the class of the request
 _CALLERS = {caller.name: caller for caller in (ADA, BOB, READER, OPERATOR)}
 
 
@@ -39,22 +42,36 @@ def as_(caller: Caller) -> dict[str, str]:
     return {"X-Caller": caller.name}
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def settings() -> Settings:
-    return Settings.model_validate({"gateway": {"wait_timeout_s": 0.05}})
+    return Settings.model_validate({"gateway": {"wait_timeout_s": 0.05, "requests_per_minute": 0}})
+
+
+@pytest.fixture(scope="session")
+def shared_app(settings: Settings) -> FastAPI:
+    """Assembling it takes longer than most tests."""
+    return create_app(settings)
 
 
 @pytest.fixture
-async def producer() -> AsyncIterator[MemoryProducer]:
-    async with MemoryProducer() as opened:
+def outcomes() -> Outcomes:
+    """How jobs end as soon as they may start; none as long as it is empty."""
+    return {}
+
+
+@pytest.fixture
+async def producer(outcomes: Outcomes) -> AsyncIterator[MemoryProducer]:
+    def end(job: NewJob) -> Any:
+        return next((found for kind, found in outcomes.items() if isinstance(job.request, kind)), None)
+
+    async with MemoryProducer(end) as opened:
         yield opened
 
 
 @pytest.fixture
-def app(settings: Settings, producer: MemoryProducer) -> FastAPI:
-    made = create_app(settings, producer=producer)
-    made.state.gateway = Gateway(settings, producer, Named(settings.gateway))
-    return made
+def app(shared_app: FastAPI, settings: Settings, producer: MemoryProducer) -> FastAPI:
+    shared_app.state.gateway = Gateway(settings, producer, Named(settings.gateway))
+    return shared_app
 
 
 @pytest.fixture
