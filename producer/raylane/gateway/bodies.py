@@ -5,11 +5,11 @@ The framework reads JSON more freely than JSON is: `"yes"` for true, `"5"` for 5
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from fastapi import Request
 from pydantic import BaseModel, TypeAdapter, ValidationError
-from pydantic_core import from_json
 from starlette.requests import ClientDisconnect
 
 from raylane_common.errors import InvalidRequest, UnsupportedMediaType
@@ -54,7 +54,7 @@ class JsonBody(Generic[BodyT]):
 
 def _place(finding: ErrorDetails, content: bytes) -> str:
     """Returns the path of the wrong field in the body. pydantic's own also names the models that it has chosen."""
-    value: JsonValue = from_json(content)
+    value: JsonValue = json.loads(content)
     *outer, last = finding["loc"] or ("",)
     names: list[str] = []
     for part in outer:

@@ -14,6 +14,7 @@ from raylane.sync.twin import Twin
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from raylane_common.redis.queue.pages import JobPage
     from raylane_common.wire.audit import AuditEntry
     from raylane_common.wire.base import JobKind
     from raylane_common.wire.jobs import ClusterRuns, JobList, JobStatus, LaneOverview
@@ -67,6 +68,29 @@ class OperatorActions(Twin[AsyncOperatorActions]):
                 print(job.id, job.session_id, job.progress)
         """
         return self._call(self._async.jobs, status=status, session_id=session_id, kind=kind, limit=limit, looks=looks)
+
+    def page(
+        self,
+        *,
+        status: JobStatus | str | None = None,
+        session_id: str | None = None,
+        kind: JobKind | str | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> JobPage:
+        """Returns a page of up to `limit` jobs (1 to 1000), latest first. The filters are those of `jobs`.
+
+        `cursor` is the `next_cursor` of the page before, which leads to the next jobs whatever was enqueued since. The
+        jobs of a session have the order in which they were enqueued, those of all sessions that of their end, or of
+        their beginning if they have not ended. Raises `InvalidRequest` for a cursor that no page has given.
+
+        Example:
+            page = producer.operator.page(session_id="ada", limit=100)
+            print([job.id for job in page.jobs])
+            if page.next_cursor:
+                page = producer.operator.page(session_id="ada", limit=100, cursor=page.next_cursor)
+        """
+        return self._call(self._async.page, status=status, session_id=session_id, kind=kind, limit=limit, cursor=cursor)
 
     def dead_letters(
         self,

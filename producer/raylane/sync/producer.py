@@ -89,6 +89,7 @@ class Producer(OpenProducer):
         self,
         data: Data,
         *,
+        session_id: str | None = None,
         filename: str | None = None,
         reading: ReadingOptions | None = None,
         progress: Callable[[UploadProgress], None] | None = None,
@@ -97,7 +98,7 @@ class Producer(OpenProducer):
         """Reads a file as an upload would, without storing it.
 
         The arguments and errors are those of `upload`, but `data` cannot name an object on S3. The parts of a large
-        file are removed from S3 once they have been read.
+        file are removed from S3 once they have been read. A `session_id` only says to whom the job belongs.
 
         Example:
             preview = producer.preview("sales.csv")
@@ -109,6 +110,7 @@ class Producer(OpenProducer):
             call.run(
                 self._async.preview,
                 call.pieces(data),
+                session_id=session_id,
                 filename=filename,
                 reading=reading,
                 progress=call.latest(progress),
