@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from raylane_common.redis.audit import AuditLog
     from raylane_common.redis.queue import JobQueue, QueueOverview
-    from raylane_common.wire.audit import AuditEntry
     from raylane_common.redis.queue.pages import JobPage
+    from raylane_common.wire.audit import AuditEntry
     from raylane_common.wire.jobs import ClusterRuns, JobList, LaneOverview
 
 # All of them are held in memory, to sort them.

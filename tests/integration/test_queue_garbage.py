@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-    from raylane_common.redis.queue import JobQueue, LaneQueue, QueueOverview
+    from raylane_common.redis.audit import AuditLog
+from raylane_common.redis.queue import JobQueue, LaneQueue, QueueOverview
 
 # --- keys of one job or session ------------------------------------------------------------------------------------
 
@@ -337,7 +338,8 @@ async def test_a_job_with_a_broken_list_of_dependencies_can_be_requeued_and_fail
         await queue.requeue("a")
     await write(redis, "a", after='["b"]')
     await write(redis, "b", after='["a"]')
-    requeued = await OperatorActions(queue, _AllDead(queue)).requeue_dead()  # type: ignore[arg-type]  # its dead() only
+    operator = OperatorActions(queue, _AllDead(queue), AuditLog(redis))  # type: ignore[arg-type]  # its dead() only
+    requeued = await operator.requeue_dead()
     assert sorted((each.id, each.error.code if each.error else "") for each in requeued) == [
         ("a", "job_not_requeued"),
         ("b", "job_not_requeued"),
