@@ -1,0 +1,109 @@
+"""Serves an ASGI app at an address until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+import uvicorn
+
+from raylane.gateway.access.foreign import check_listening
+from raylane_common.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import FrameType
+
+    from starlette.types import ASGIApp
+
+    from raylane_common.settings import GatewaySettings
+
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+# What waits for a job ends at once. This is for answers that are being sent.
+_SHUTDOWN_S: Final = 10
+
+
+def serve_app(
+    app: ASGIApp, settings: GatewaySettings, *, on_stop: Callable[[], None], announce: Callable[[str], None]
+) -> None:
+    """Serves the app at `settings.host` and `port` until SIGINT or SIGTERM.
+
+    `announce` is called with the address as soon as it answers, and `on_stop` when the server begins to stop: what
+    waits for a job must then end. Raises `InvalidRequest` if everybody could reach a server that asks for no token, or
+    if it cannot listen at the address.
+    """
+    check_listening(settings)
+    with _listen(settings) as listening:
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            lifespan="on",
+            timeout_graceful_shutdown=_SHUTDOWN_S,
+        )
+        _Server(config, on_stop, lambda: announce(_url_of(listening))).run([listening])
+
+
+class _Server(uvicorn.Server):
+    """Tells the app when it begins to stop; otherwise it would wait for requests that wait for jobs."""
+
+    def __init__(self, config: uvicorn.Config, on_stop: Callable[[], None], announce: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_stop = on_stop
+        self._announce = announce
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begins to serve."""
+        await super().startup(sockets)
+        if self.started:
+            self._announce()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Ends what waits, and then serves the other requests to their end."""
+        self._on_stop()
+        await super().shutdown(sockets)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begins to stop; the second Ctrl-C stops at once.
+
+        The method of the class would not do: a library of event streams replaces it by one that cuts every stream.
+        """
+        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self.should_exit = True
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Stops at a signal, and does not repeat it afterwards: a server that was told to stop has not failed."""
+        if sys.platform == "win32":
+            with super().capture_signals():
+                yield
+            return
+        loop = asyncio.get_running_loop()
+        for each in _SIGNALS:
+            loop.add_signal_handler(each, self.handle_exit, each, None)
+        try:
+            yield
+        finally:
+            for each in _SIGNALS:
+                loop.remove_signal_handler(each)
+
+
+def _listen(settings: GatewaySettings) -> socket.socket:
+    try:
+        found = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, *_, address = found[0]
+        return socket.create_server(address[:2], family=family)
+    except OSError as error:
+        place = f"{settings.host}:{settings.port}"
+        problem = f"{place} cannot be listened at: {error.strerror or error}; choose another --host or --port"
+        raise InvalidRequest.field("gateway.port", problem) from error
+
+
+def _url_of(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
