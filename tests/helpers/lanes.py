@@ -12,8 +12,9 @@ from raylane_common.redis.connection import keys_of
 from raylane_common.redis.queue import LaneQueue
 from raylane_common.redis.queue.wake import listen
 from raylane_common.settings import LaneSettings, LanesSettings, Settings
-from raylane_common.wire.base import JobKind, RetryPolicy
+from raylane_common.wire.base import JobKind, Lane, RetryPolicy
 from raylane_common.wire.jobs import NewJob
+from raylane_common.wire.kinds import lane_of
 from raylane_common.wire.tables import DatabasesResult, ListDatabasesRequest
 from raylane_worker.context import Handler, Resources
 from raylane_worker.lanes.worker import LaneWorker
@@ -23,9 +24,10 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
+    from raylane_common.wire.kinds import Result
     from raylane_worker.context import JobContext
 
-    Run = Callable[[Any, JobContext], Awaitable[DatabasesResult]]
+    Run = Callable[[Any, JobContext], Awaitable[Result]]
     CleanUp = Callable[[Any, JobContext], Awaitable[None]]
 
 DONE = DatabasesResult(databases=("sales",))
@@ -33,12 +35,18 @@ LANES = LanesSettings.model_validate({"lease_s": 2, "poll_s": 0.2})
 
 
 def lane_queue(
-    redis: Redis, *, name: str = "w1", max_attempts: int = 3, per_session: int = 0, **more: Any
+    redis: Redis,
+    *,
+    of: Lane = Lane.UPLOAD,
+    name: str = "w1",
+    max_attempts: int = 3,
+    per_session: int = 0,
+    **more: Any,
 ) -> LaneQueue:
-    """Returns the upload lane as a worker sees it."""
+    """Returns a lane as a worker sees it."""
     options = {"lease_s": LANES.lease_s, "result_ttl_s": 3600} | more
     kinds = {kind.value: max_attempts for kind in JobKind}
-    return LaneQueue(redis, "upload", worker=name, max_attempts=kinds, per_session=per_session, **options)
+    return LaneQueue(redis, of, worker=name, max_attempts=kinds, per_session=per_session, **options)
 
 
 @asynccontextmanager
@@ -46,31 +54,33 @@ async def worker(
     redis: Redis,
     run: Run,
     *,
+    of: Lane = Lane.UPLOAD,
     drain_s: float = 0,
     name: str = "w1",
     max_attempts: int = 3,
     cleanups: Mapping[JobKind, CleanUp] | None = None,
     **lane: Any,
 ) -> AsyncIterator[LaneWorker]:
-    """Runs a worker of the upload lane that handles every job with `run`; `lane` changes the lane's settings."""
+    """Runs a worker of one lane that handles every job with `run`; `lane` changes the lane's settings."""
     settings = LaneSettings(**{"concurrency": 5, "timeout_s": 30, "per_session": 0} | lane)
     policy = RetryPolicy(max_attempts=max_attempts, backoff_base_s=0.01, backoff_cap_s=0.02)
-    handlers = {kind: Handler(run, (cleanups or {}).get(kind)) for kind in (JobKind.TABLES, JobKind.UPLOAD)}
+    kinds = [kind for kind in JobKind if lane_of(kind) is of]
+    handlers = {kind: Handler(run, (cleanups or {}).get(kind)) for kind in kinds}
     running = LaneWorker(
-        lane_queue(redis, name=name, max_attempts=max_attempts, per_session=settings.per_session),
+        lane_queue(redis, of=of, name=name, max_attempts=max_attempts, per_session=settings.per_session),
         ArqRedis(redis.connection_pool),
         handlers,
         # The handlers of these tests use no resources.
         Resources(Settings(), None, None, None),  # type: ignore[arg-type]  # as above
         lane=settings,
         lanes=LANES,
-        retries={JobKind.UPLOAD: policy, JobKind.TABLES: policy},
+        retries=dict.fromkeys(kinds, policy),
         on_drain=lambda: None,
     )
     keys = keys_of(redis)
     channels: dict[str, Callable[[str], None]] = {
-        keys.wake("upload"): running.wake,
-        keys.cancel("upload"): running.cancel,
+        keys.wake(of): running.wake,
+        keys.cancel(of): running.cancel,
     }
     tasks = [asyncio.create_task(running.async_run()), asyncio.create_task(listen(redis, channels))]
     try:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 import raylane
 from raylane.cli import parameters, process
 from raylane.cli.terminal import Terminal
+
+if TYPE_CHECKING:
+    from raylane_common.settings import Settings
 
 app: typer.Typer = typer.Typer()
 
@@ -29,31 +32,80 @@ Files = Annotated[
     typer.Option(
         "--files",
         metavar="DIRECTORY",
-        help="Files from below it may be uploaded. May be repeated. Default: the working directory.",
+        help="Files from below it may be uploaded, without --http. May be repeated. Default: the working directory.",
         show_default=False,
     ),
+]
+Http = Annotated[bool, typer.Option("--http", help="Serve many clients over HTTP, not one over stdin and stdout.")]
+Host = Annotated[
+    str | None,
+    typer.Option("--host", metavar="ADDRESS", help="With --http: address to listen at.", show_default=False),
+]
+Port = Annotated[
+    int | None,
+    typer.Option("--port", metavar="0-65535", help="With --http: port; 0 for any free one.", show_default=False),
 ]
 
 
 @app.command("mcp")
-def serve_mcp(session: Session = None, files: Files = None, redis_url: parameters.RedisUrl = None) -> None:
-    """Serve a client with a language model: the Model Context Protocol, over stdin and stdout."""
+def serve_mcp(
+    session: Session = None,
+    files: Files = None,
+    http: Http = False,
+    host: Host = None,
+    port: Port = None,
+    redis_url: parameters.RedisUrl = None,
+) -> None:
+    """Serve clients with a language model: the Model Context Protocol, over stdin and stdout, or HTTP."""
     terminal = Terminal(as_json=False)
     try:
         for warning in process.variable_warnings():
             terminal.note(warning)
-        _serve(session, files or [], redis_url)
+        _check(files, host, port, http=http)
+        _serve(_settings(host, port, redis_url), session, files, terminal, http=http)
     except raylane.RaylaneError as error:
         terminal.error(error.info())
         raise typer.Exit(process.exit_code(error.info())) from error
 
 
-def _serve(session: str | None, files: list[Path], redis_url: str | None) -> None:
+def _check(files: list[Path] | None, host: str | None, port: int | None, *, http: bool) -> None:
+    if http and files:
+        raise raylane.InvalidRequest.field("--files", "not with --http: a server elsewhere has other files")
+    given = {"--host": host, "--port": port}
+    if not http and (name := next((name for name, value in given.items() if value is not None), None)):
+        raise raylane.InvalidRequest.field(name, "only with --http")
+
+
+def _settings(host: str | None, port: int | None, redis_url: str | None) -> Settings:
+    """Returns the settings of this process with what the options say. Raises `InvalidRequest`."""
+    from pydantic import SecretStr
+
+    from raylane_common.errors import invalid_requests
+    from raylane_common.settings import GatewaySettings, load_settings
+
+    settings = load_settings()
+    given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+    with invalid_requests():
+        gateway = GatewaySettings.model_validate(settings.gateway.model_dump() | given)
+    redis = settings.redis
+    if redis_url is not None:
+        redis = redis.model_copy(update={"url": SecretStr(redis_url)})
+    return settings.model_copy(update={"gateway": gateway, "redis": redis})
+
+
+def _serve(
+    settings: Settings, session: str | None, files: list[Path] | None, terminal: Terminal, *, http: bool
+) -> None:
     from raylane_common.errors import MissingPackage
-    from raylane_common.settings import load_settings
 
     try:
-        from raylane.mcp.command import serve_stdio
+        if http:
+            from raylane.mcp.http import serve_http
+        else:
+            from raylane.mcp.stdio import serve_stdio
     except ModuleNotFoundError as error:
         raise MissingPackage("raylane mcp needs more packages: pip install 'raylane[mcp]'") from error
-    serve_stdio(load_settings(), session, files, redis_url)
+    if http:
+        serve_http(settings, session, lambda url: terminal.note(f"listening at {url}"))
+    else:
+        serve_stdio(settings, session, files or ())

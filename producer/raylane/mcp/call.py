@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from raylane.gateway.access.jobs import job_of
@@ -31,6 +32,7 @@ class Scope:
     session_id: str | None = None
     directories: tuple[Path, ...] | None = None
     wait_timeout_s: float = 300.0
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from raylane_common.safe_text import safe_line
 from raylane_common.wire.jobs import EventType
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Coroutine
 
     from raylane.mcp.call import Call
     from raylane_common.wire.jobs import JobEvent, JobRecord
@@ -25,10 +25,23 @@ async def wait_for(call: Call, job_id: str, wait_s: float, *, is_new: bool) -> J
     if limit_s > 0:
         try:
             async with asyncio.timeout(limit_s):
-                await _tell_until_end(call, job_id, is_new=is_new)
+                await _until_stopping(call, _tell_until_end(call, job_id, is_new=is_new))
         except TimeoutError:
             pass  # it continues, and the record says how far it is
     return await call.producer.record(job_id)
+
+
+async def _until_stopping(call: Call, work: Coroutine[None, None, None]) -> None:
+    """Awaits `work`, but not once the server is told to stop. Raises what `work` raises."""
+    working, stopping = asyncio.create_task(work), asyncio.create_task(call.scope.stopping.wait())
+    try:
+        await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            working.result()
+    finally:
+        working.cancel()
+        stopping.cancel()
+        await asyncio.gather(working, stopping, return_exceptions=True)
 
 
 async def next_step(call: Call, record: JobRecord) -> str:
