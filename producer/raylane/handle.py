@@ -106,14 +106,15 @@ class JobHandle(AnyHandle[ResultT_co]):
         """
         return await self._queue.workers(self.id)
 
-    def follow(self, *, after: str = "0") -> AsyncIterator[JobEvent]:
+    def follow(self, *, after: str | None = "0") -> AsyncIterator[JobEvent]:
         """Yields the job's events up to the one that ends it.
 
-        `after` is the `id` of the last event seen, to continue after a disconnect; "0" yields all events.
+        `after` is the `id` of the last event seen, to continue after a disconnect; "0" yields all events, and None only
+        those that are added from now on.
 
         Example:
             job = await producer.generate("sum of amount", session_id="ada")
             async for event in job.follow():
                 print(event.id, event.status or event.progress or event.text or event.line)
         """
-        return self._queue.follow(self.id, after=arguments.event_id(after))
+        return self._queue.follow(self.id, after=None if after is None else arguments.event_id(after))

@@ -80,10 +80,11 @@ class JobHandle(HandleTwin[ResultT_co]):
         """
         return self._call(self._async.workers)
 
-    def follow(self, *, after: str = "0") -> Iterator[JobEvent]:
+    def follow(self, *, after: str | None = "0") -> Iterator[JobEvent]:
         """Yields the job's events up to the one that ends it.
 
-        `after` is the `id` of the last event seen, to continue after a disconnect; "0" yields all events.
+        `after` is the `id` of the last event seen, to continue after a disconnect; "0" yields all events, and None only
+        those that are added from now on.
 
         Example:
             job = producer.generate("sum of amount", session_id="ada")
