@@ -9,6 +9,7 @@ import pytest
 
 from raylane.operator import OperatorActions
 from raylane_common.errors import ErrorInfo, InvalidRequest, RaylaneError
+from raylane_common.redis.audit import AuditLog
 from raylane_common.redis.queue.scripts import RECORD_MAX_BYTES
 from raylane_common.wire.jobs import JobStatus
 from tests.helpers import queue_keys
@@ -35,8 +36,7 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-    from raylane_common.redis.audit import AuditLog
-from raylane_common.redis.queue import JobQueue, LaneQueue, QueueOverview
+    from raylane_common.redis.queue import JobQueue, LaneQueue, QueueOverview
 
 # --- keys of one job or session ------------------------------------------------------------------------------------
 
