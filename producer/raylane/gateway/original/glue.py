@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
 from raylane.gateway.access.caller import Right
 from raylane.gateway.context import CallerDep, GatewayDep
 from raylane.gateway.original._answers import TAG, OriginalRoute, failures, result_of
+from raylane_common.rules import SessionId
 
 if TYPE_CHECKING:
     from raylane_common.wire.tables import TableSummary
 
 router = APIRouter(route_class=OriginalRoute, tags=[TAG], responses=failures(504))
 
+ForSession = Annotated[
+    SessionId | None, Query(description="The session for which the caller looks; without it, `operate` is needed")
+]
 _PAGE: Final = 1000
 # As many as the original app shows.
 _SHOWN_COLUMNS: Final = 5
@@ -51,9 +55,9 @@ class Tables(BaseModel):
 
 
 @router.get("/glue/databases", name="original_databases")
-async def databases(gateway: GatewayDep, caller: CallerDep) -> Databases:
+async def databases(gateway: GatewayDep, caller: CallerDep, session_id: ForSession = None) -> Databases:
     """Lists all databases of the catalog."""
-    caller.require(Right.OPERATE, None)
+    caller.require(Right.ASK, session_id)
     names: list[str] = []
     cursor: str | None = None
     while True:
@@ -65,9 +69,9 @@ async def databases(gateway: GatewayDep, caller: CallerDep) -> Databases:
 
 
 @router.get("/glue/tables/{database}", name="original_tables")
-async def tables(database: str, gateway: GatewayDep, caller: CallerDep) -> Tables:
+async def tables(database: str, gateway: GatewayDep, caller: CallerDep, session_id: ForSession = None) -> Tables:
     """Lists all tables of a database."""
-    caller.require(Right.OPERATE, None)
+    caller.require(Right.ASK, session_id)
     found: list[Table] = []
     cursor: str | None = None
     while True:

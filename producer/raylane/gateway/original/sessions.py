@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from fastapi import APIRouter, Depends
@@ -27,6 +26,8 @@ router = APIRouter(route_class=OriginalRoute, tags=[TAG], responses=failures())
 
 # The records of all of them are read at once, and each may hold up to 1 MiB of code.
 _MAX_HISTORY: Final = 200
+# Of one request to select or deselect some.
+_MAX_TABLES: Final = 100
 _FRAMEWORK: Final = "ray"
 
 
@@ -115,8 +116,8 @@ async def select_tables(
     kept = {source.name for source in wanted}
     before = [source for source in await gateway.producer.sources(session_id) if isinstance(source, TableSource)]
     gone = [(source.database, source.table) for source in before if source.name not in kept]
-    if gone:
-        await result_of(await tables.deselect(session_id, gone), gateway)
+    for start in range(0, len(gone), _MAX_TABLES):
+        await result_of(await tables.deselect(session_id, gone[start : start + _MAX_TABLES]), gateway)
     return Selected(
         selected_tables=[
             SelectedTable(database=source.database, table=source.table, location=source.location) for source in wanted
@@ -157,8 +158,12 @@ async def _remove(
     caller.require(Right.ASK, session_id)
     for source in await gateway.producer.sources(session_id):
         if isinstance(source, types):
-            with suppress(InvalidRequest):  # another request, or the end of a run, has removed it
+            try:
                 await gateway.producer.remove(session_id, source.name)
+            except InvalidRequest:
+                # Usually another request, or the end of a run, has removed it.
+                if source in await gateway.producer.sources(session_id):
+                    raise
 
 
 def _conversation(entry: HistoryEntry) -> Conversation | None:

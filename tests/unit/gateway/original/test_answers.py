@@ -261,6 +261,14 @@ async def test_the_cluster_is_shown_with_rays_own_names(app: App) -> None:
     assert (await app.http.get("/ray/jobs/rl-x-1/logs")).json()["logs"] == "hi\n"
 
 
+async def test_a_caller_sees_the_catalog_for_its_own_session(app: App) -> None:
+    app.outcomes["ListDatabasesRequest"] = DatabasesResult(databases=("a",))
+    app.let_in(ASKER)
+    assert (await app.http.get("/glue/databases?session_id=s1")).json()["databases"] == ["a"]
+    assert (await app.http.get("/glue/databases?session_id=other")).status_code == 403
+    assert (await app.http.get("/glue/databases")).status_code == 403
+
+
 async def test_a_cluster_that_does_not_answer_is_disconnected(app: App) -> None:
     endpoint = EndpointReport(name="private", url="http://10.0.0.5:8265", state=EndpointState.DOWN)
     app.outcomes["RayStatusRequest"] = RayUnreachable("no address answers", retryable=False)
