@@ -208,6 +208,13 @@ async def test_given_code_is_verified_and_no_generator_is_needed(
         await (await job(resources, request=rerun_of("import os\n"))).run()
 
 
+async def test_code_of_the_caller_gets_the_engine_by_the_size_of_its_sources(resources: Resources) -> None:
+    own = Rerun(code=CODE, sources_used=(a_source(),), engine=None, generator=GeneratorName.AUTO)
+    result = await (await job(resources, request=GenerateRequest(prompt="run the given code", rerun=own))).run()
+    assert isinstance(result, GenerateResult)
+    assert (result.engine, result.generator) == (Engine.LOCAL, GeneratorName.AUTO)
+
+
 async def test_code_does_not_run_on_a_file_that_was_uploaded_again(resources: Resources) -> None:
     older = a_source().model_copy(update={"enqueued_ms": 5})
     newer = a_source("up2").model_copy(update={"enqueued_ms": 7})
