@@ -10,8 +10,9 @@ import typer
 
 import raylane
 from raylane.cli import awaiting, parameters, runner
+from raylane.cli.columns import fact, key, text
 from raylane.cli.process import ExitCode
-from raylane.cli.render import show_record, time_text
+from raylane.cli.render import show_record, time_cell, time_text
 from raylane_common.wire.names import JobStatus
 
 if TYPE_CHECKING:
@@ -53,7 +54,10 @@ def lanes(output: parameters.OutputOptions = parameters.OUTPUT) -> None:
 
 def _show_lanes(lanes: Sequence[LaneOverview], terminal: Terminal) -> None:
     """Prints one line per lane. `queued` includes `parked`; `ended/s` is the rate of the last minute."""
-    columns = ["lane", "waiting", "scheduled", "queued", "parked", "running", "dead", "oldest", "ended/s", "workers"]
+    columns = [
+        *(key("lane"), fact("waiting", 5), fact("scheduled", 6), fact("queued", 1), fact("parked", 8)),
+        *(fact("running", 2), fact("dead", 4), fact("oldest", 3), fact("ended/s", 7), text("workers", 2)),
+    ]
     rows = [
         [
             lane.lane,
@@ -100,10 +104,13 @@ def _show_found(jobs: JobList, show: Callable[[JobList, Terminal], None], termin
 
 
 def _show_jobs(jobs: JobList, terminal: Terminal) -> None:
-    columns = ["enqueued", "job", "kind", "session", "status", "attempt", "what"]
+    columns = [
+        *(fact("enqueued", 4), key("job"), fact("kind", 1), fact("session", 3), key("status")),
+        *(fact("attempt", 5), text("what", 2)),
+    ]
     rows = [
         [
-            time_text(job.enqueued_at),
+            time_cell(job.enqueued_at, terminal),
             job.id,
             job.kind,
             job.session_id or "",
@@ -135,10 +142,13 @@ def list_dead(
 
 
 def _show_dead(jobs: JobList, terminal: Terminal) -> None:
-    columns = ["failed", "job", "kind", "session", "attempts", "error"]
+    columns = [
+        *(fact("failed", 3), key("job"), fact("kind", 2), fact("session", 4), fact("attempts", 5)),
+        text("error", 1),
+    ]
     rows = [
         [
-            time_text(job.finished_at),
+            time_cell(job.finished_at, terminal),
             job.id,
             job.kind,
             job.session_id or "",
@@ -225,7 +235,7 @@ def _show_requeued(outcomes: list[Requeued], terminal: Terminal) -> None:
         )
     elif outcomes:
         rows = [[job_id, f"{error.message} [{error.code}]" if error else "requeued"] for job_id, error in outcomes]
-        terminal.table(["job", "outcome"], rows)
+        terminal.table([key("job"), text("outcome", 1, wraps=True)], rows)
     else:
         terminal.note("no such jobs")
 

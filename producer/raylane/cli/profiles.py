@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from raylane.cli.columns import fact, key, text
+
 if TYPE_CHECKING:
     from raylane.cli.terminal import Terminal
     from raylane_common.wire.sources import AnySource, Column
 
-_HEADER: Final = ("column", "type", "missing", "distinct", "min", "max", "mean", "order", "text", "written as")
+_HEADER: Final = (
+    *(key("column"), fact("type", 1), fact("missing", 2), text("distinct", 3), text("min", 4), text("max", 5)),
+    *(fact("mean", 7), fact("order", 8), text("text", 6), text("written as", 9)),
+)
 
 
 def show_profile(source: AnySource, terminal: Terminal) -> None:

@@ -9,7 +9,8 @@ import typer
 
 import raylane
 from raylane.cli import parameters, runner
-from raylane.cli.render import renders, show_run, time_text
+from raylane.cli.columns import fact, key, text
+from raylane.cli.render import renders, show_run, time_cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -100,7 +101,11 @@ def _show_endpoints(endpoints: Sequence[EndpointReport], terminal: Terminal) -> 
         ]
         for each in endpoints
     ]
-    terminal.table(["endpoint", "url", "state", "latency", "next probe", "last error"], rows)
+    columns = [
+        *(key("endpoint"), text("url", 2), key("state"), fact("latency", 3), fact("next probe", 4)),
+        text("last error", 1),
+    ]
+    terminal.table(columns, rows)
 
 
 @app.command()
@@ -126,7 +131,7 @@ def show_cluster(result: RayClusterResult, terminal: Terminal) -> None:
         ]
         for node in result.nodes
     ]
-    terminal.table(["node", "address", "role", "state", "resources"], rows)
+    terminal.table([key("node"), key("address"), fact("role", 2), key("state"), text("resources", 1, wraps=True)], rows)
     if result.status:
         terminal.text(result.status.strip())
 
@@ -181,13 +186,13 @@ def _show_runs(runs: Sequence[RayRun], terminal: Terminal) -> None:
         [
             run.submission_id or run.job_id or "",
             run.status,
-            time_text(run.start_time_ms),
+            time_cell(run.start_time_ms, terminal),
             run.entrypoint,
             run.message or "",
         ]
         for run in runs
     ]
-    terminal.table(["run", "status", "started", "entrypoint", "message"], rows)
+    terminal.table([key("run"), key("status"), fact("started", 2), text("entrypoint", 3), text("message", 1)], rows)
 
 
 @app.command()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from raylane.cli.columns import fact, key, text
 from raylane.cli.terminal import progress_line
 from raylane_common.wire.names import Priority
 
@@ -51,7 +52,8 @@ def show_sources(sources: Sequence[AnySource], terminal: Terminal) -> None:
         terminal.models(*sources, many=True)
     elif sources:
         rows = [[source.name, source.type, *_shape(source)] for source in sources]
-        terminal.table(["source", "type", "rows", "columns", "location"], rows)
+        columns = [key("source"), fact("type", 4), fact("rows", 3), text("columns", 2), text("location", 1)]
+        terminal.table(columns, rows)
     else:
         terminal.note("no sources; upload a file or select a table")
 
@@ -113,6 +115,17 @@ def time_text(epoch_ms: int | None) -> str:
         return datetime.fromtimestamp(epoch_ms / 1000).astimezone().isoformat(" ", "seconds")
     except (ValueError, OverflowError, OSError):  # another program has written it
         return str(epoch_ms)
+
+
+def time_cell(epoch_ms: int | None, terminal: Terminal) -> str:
+    """Returns a time for a table. On a terminal it is short: only the time of day if that was today."""
+    if epoch_ms is None or terminal.width is None:
+        return time_text(epoch_ms)
+    try:
+        time = datetime.fromtimestamp(epoch_ms / 1000)  # in the zone of whoever reads it
+    except (ValueError, OverflowError, OSError):
+        return str(epoch_ms)
+    return f"{time:%H:%M:%S}" if time.date() == datetime.now().date() else f"{time:%Y-%m-%d %H:%M}"
 
 
 def _shape(source: AnySource) -> tuple[str, str, str]:

@@ -8,8 +8,9 @@ import typer
 
 from raylane.cli import parameters, runner
 from raylane.cli.answers import show_entry
+from raylane.cli.columns import fact, key, text
 from raylane.cli.profiles import show_profile
-from raylane.cli.render import renders, show_sources, time_text
+from raylane.cli.render import renders, show_sources, time_cell
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -126,10 +127,13 @@ def _show_history(entries: Sequence[HistoryEntry], terminal: Terminal, *, full: 
     if not entries:
         terminal.note("no history")
         return
-    columns = ["at", "job", "action", "status", "endpoint", "exit code", "what"]
+    columns = [
+        *(fact("at", 3), key("job"), fact("action", 2), key("status"), fact("endpoint", 5), fact("exit code", 4)),
+        text("what", 1),
+    ]
     rows = [
         [
-            time_text(entry.at),
+            time_cell(entry.at, terminal),
             entry.job_id,
             entry.action if entry.action == entry.kind else f"{entry.kind} {entry.action}",
             entry.status,

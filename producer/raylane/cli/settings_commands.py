@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from raylane.cli import parameters, runner
+from raylane.cli.columns import key, text
 
 if TYPE_CHECKING:
     from raylane.cli.terminal import Terminal
@@ -73,6 +74,8 @@ async def _show(producer: Producer, terminal: Terminal) -> None:
     if terminal.as_json:
         terminal.json(dict(values))
     elif values:
-        terminal.table(["name", "value"], [[name, value] for name, value in sorted(values.items())])
+        terminal.table(
+            [key("name"), text("value", 1, wraps=True)], [[name, value] for name, value in sorted(values.items())]
+        )
     else:
         terminal.note("nothing is set; workers use the settings that they were started with")

@@ -8,6 +8,7 @@ import typer
 
 import raylane
 from raylane.cli import parameters, runner
+from raylane.cli.columns import key, text
 from raylane.cli.render import columns_text, renders, show_sources
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def show_tables(result: TablesResult, terminal: Terminal) -> None:
         [table.table, columns_text(table.columns), table.location or "", table.reason or "yes"]
         for table in result.tables
     ]
-    terminal.table(["table", "columns", "location", "selectable"], rows)
+    terminal.table([key("table"), text("columns", 3), text("location", 2), text("selectable", 1)], rows)
     _show_next(result.next_cursor, terminal)
 
 

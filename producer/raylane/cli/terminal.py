@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, TextIO
 
 import typer
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel, JsonValue
     from rich.status import Status
 
+    from raylane.cli.columns import Column
     from raylane_common.errors import ErrorInfo
     from raylane_common.wire.jobs import JobEvent, Progress
 
@@ -146,24 +149,30 @@ class Terminal:
         for line in _run_output(error.details):
             self.note(line)
 
-    def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Prints a table. Cells are never cut: they wrap on a terminal, and stay on one line elsewhere."""
-        lines = [[" ".join(safe_lines(cell)).replace("\t", " ") for cell in line] for line in (columns, *rows)]
-        if _is_terminal(sys.stdout):
-            from rich.console import Console
-            from rich.table import Table
-            from rich.text import Text
+    def table(self, columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
+        """Prints a table. On a terminal it is made to fit, and a note names the columns that had no room.
 
-            table = Table()
-            for name in lines[0]:
-                table.add_column(Text(name), overflow="fold")
-            for line in lines[1:]:
-                table.add_row(*map(Text, line))
-            Console().print(table)
+        Elsewhere every cell is printed in full, because a program may read it.
+        """
+        self._end_line()
+        columns = [replace(column, title=_on_one_line(column.title)) for column in columns]
+        cells = [[_on_one_line(cell) for cell in row] for row in rows]
+        width = self.width
+        if width is None:
+            whole = [[column.title for column in columns], *cells]
+            widths = [max(map(len, column)) for column in zip(*whole, strict=True)]
+            for row in whole:
+                _print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
             return
-        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-        for line in lines:
-            _print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+        from raylane.cli.fitting import fitted
+
+        table = fitted(columns, cells, width, "…" if self.can_show("…") else "...")
+        for line in table.head:
+            _print(line if os.environ.get("NO_COLOR") else typer.style(line, bold=True))
+        for line in table.lines:
+            _print(line)
+        if table.hidden:
+            self.note(f"not shown in {width} columns: {', '.join(table.hidden)}")
 
     def _end_line(self) -> None:
         if self._line_is_open:
@@ -221,6 +230,10 @@ class Terminal:
                 yield status, print_above
             finally:
                 self._print_above = None
+
+
+def _on_one_line(text: str) -> str:
+    return " ".join(safe_lines(text)).replace("\t", " ")
 
 
 def event_line(event: JobEvent) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from raylane.cli import parameters, reading_options, runner
+from raylane.cli.columns import text
 from raylane.cli.render import columns_text, renders
 from raylane_common.wire.names import FileFormat
 
@@ -113,7 +114,7 @@ def _show_content(result: UploadResult | PreviewResult, terminal: Terminal) -> N
     terminal.line(reading_text(result.reading))
     terminal.line(columns_text(result.columns))
     terminal.line("")
-    terminal.table([column.name for column in result.columns], result.preview)
+    terminal.table([text(column.name, rank) for rank, column in enumerate(result.columns, 1)], result.preview)
 
 
 def reading_text(reading: Reading) -> str:

@@ -80,7 +80,7 @@ async def test_on_a_terminal_the_program_shows_its_progress_and_the_result(
     assert plain != shown
     assert "up  " in plain
     assert UPLOADED.s3_uri in plain
-    assert "┃ city ┃ temp ┃" in plain
+    assert "city  temp\r\nOslo  3" in plain
 
 
 async def test_a_closed_pipe_causes_no_traceback(redis: Redis, valkey: EmbeddedValkey) -> None:
