@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from raylane.cli import parameters, runner
-from raylane.cli.render import time_text
+from raylane.cli.columns import fact, key, text
+from raylane.cli.render import time_cell
 
 if TYPE_CHECKING:
     from raylane.cli.terminal import Terminal
@@ -35,7 +36,7 @@ def audit(
         elif found:
             rows = [
                 [
-                    time_text(entry.at_ms),
+                    time_cell(entry.at_ms, terminal),
                     entry.caller,
                     f"{entry.method} {entry.route}",
                     entry.session_id or "",
@@ -44,7 +45,11 @@ def audit(
                 ]
                 for entry in found
             ]
-            terminal.table(["time", "caller", "request", "session", "job", "status"], rows)
+            columns = [
+                *(key("time"), fact("caller", 1), text("request", 2), fact("session", 4), fact("job", 3)),
+                key("status"),
+            ]
+            terminal.table(columns, rows)
             if len(found) == limit:
                 terminal.note(f"older ones: raylane audit --before {found[-1].id}")
         else:
