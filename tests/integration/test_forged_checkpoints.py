@@ -108,7 +108,7 @@ class Writer:
 @pytest.fixture
 def writer(monkeypatch: pytest.MonkeyPatch) -> Writer:
     made = Writer()
-    monkeypatch.setattr(HANDLER, "make_generator", lambda chosen, settings: made)
+    monkeypatch.setattr(HANDLER, "make_generator", lambda chosen, settings, metrics: made)
     chosen = GeneratorChoice(GeneratorName.AGENT, "m")
     monkeypatch.setattr(HANDLER, "choose_generator", lambda settings, wanted: chosen)
     return made

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import sys
 from contextlib import asynccontextmanager, nullcontext
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from raylane import Producer
+from raylane.testing import Address, FakeRay
 from raylane_common.errors import (
     InternalError,
     InvalidRequest,
@@ -21,22 +23,27 @@ from raylane_common.errors import (
 )
 from raylane_common.settings import Settings
 from raylane_common.telemetry import queue
+from raylane_common.telemetry.definitions import WORKER_METRICS
 from raylane_common.wire.base import JobKind, Lane
 from raylane_common.wire.ray import RayDeleteRequest, RayDeleteResult
 from raylane_worker.app import run
 from raylane_worker.context import Handler
+from raylane_worker.embedded import HOST, REGION
 from raylane_worker.handlers import HANDLERS
+from tests.helpers.aws import aws_settings, closed, own_bucket
+from tests.helpers.bedrock import BedrockStub, answer, tool_result
 from tests.helpers.scrape import address_in, probe, scrape
 from tests.helpers.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
 
     from redis.asyncio import Redis
 
     from raylane_worker.context import Handlers, JobContext
-    from raylane_worker.embedded import EmbeddedValkey
+    from raylane_worker.embedded import EmbeddedMoto, EmbeddedValkey
 
+MODEL = "bedrock:amazon.nova-pro-v1:0"
 RETRIES = {"ray": {"max_attempts": 2, "backoff_base_s": 0.01, "backoff_cap_s": 0.02}}
 
 
@@ -48,11 +55,11 @@ async def working(
     *,
     taken: list[Lane] | None = None,
     stop: asyncio.Event | None = None,
-    **settings: Any,
+    settings: Mapping[str, Any] = MappingProxyType({}),
 ) -> AsyncIterator[str]:
     """Runs a worker of the ray lane, or those `taken`, with metrics at a free port; yields its address."""
     caplog.set_level("INFO", logger="raylane")
-    given = {"redis": {"url": valkey.url}, "telemetry": {"port": 0}, "retries": RETRIES} | settings
+    given = {"redis": {"url": valkey.url}, "telemetry": {"port": 0}, "retries": RETRIES, **settings}
     ready, stop = asyncio.Event(), stop or asyncio.Event()
     running = asyncio.create_task(
         run(Settings.model_validate(given), taken or [Lane.RAY], ready=ready, stop=stop, handlers=handlers)
@@ -140,7 +147,7 @@ async def test_the_queue_is_counted_as_it_is_now(
     script = Script()
     lanes = {"ray": {"concurrency": 1}}
     async with (
-        working(valkey, caplog, script.handlers, lanes=lanes) as url,
+        working(valkey, caplog, script.handlers, settings={"lanes": lanes}) as url,
         Producer(redis_url=valkey.url) as producer,
     ):
         await producer.cluster.delete("waits")
@@ -208,6 +215,71 @@ async def test_a_port_that_is_taken_is_named(
 ) -> None:
     taken = {"host": "127.0.0.1", "port": valkey.port}
     with pytest.raises(InvalidRequest, match=r"telemetry.port: cannot listen at 127.0.0.1, port \d+") as caught:
-        async with working(valkey, caplog, telemetry=taken):
+        async with working(valkey, caplog, settings={"telemetry": taken}):
             pass
     assert caught.value.details["field"] == "telemetry.port"
+
+
+CODE = """\
+from raylane_run import answer, read
+
+rows = read("{uri}")
+answer.value("rows", len(rows))
+"""
+
+
+async def test_every_metric_of_a_worker_is_exposed_and_counts_what_the_jobs_did(
+    redis: Redis, valkey: EmbeddedValkey, moto: EmbeddedMoto, caplog: pytest.LogCaptureFixture
+) -> None:
+    small, large = b"a,b\n1,2\n", b"a,b\n" + b"1,2\n" * 500
+    ray, bucket = FakeRay(), own_bucket()
+
+    def write_code(body: dict[str, Any]) -> list[bytes]:
+        if tool_result(body) is None:
+            return answer(tool=("get_data_sources", {}))
+        code = CODE.format(uri=f"s3://{bucket.bucket}/sessions/s/csv/small.csv")
+        return answer(tool=("submit_code", {"code": code, "interpreted_as": "all rows"}))
+
+    async with Address(ray) as public, BedrockStub(code_agent=write_code) as bedrock:
+        settings = {
+            "storage": bucket.model_dump(),
+            "aws": aws_settings(moto.url).model_dump(),
+            "ray": {"private_url": closed(), "public_url": public.url, "warm_runs": 0, "allowed_hosts": [HOST]},
+            "generation": {"model": MODEL, "model_endpoint_url": bedrock.url, "model_region": REGION},
+        }
+        of_producer = {"redis": {"url": valkey.url}, "uploads": {"staged_bytes": 100}}
+        async with (
+            working(valkey, caplog, taken=list(Lane), settings=settings) as url,
+            Producer(Settings.model_validate(of_producer)) as producer,
+        ):
+            for name, data in (("small.csv", small), ("large.csv", large)):
+                await (await producer.upload(data, filename=name, session_id="s")).result(60)
+            await (await producer.tables.databases()).result(60)
+            with pytest.raises(RunNotFound):
+                await (await producer.cluster.delete("none")).result(60)
+            asking = await producer.generate("how many rows", session_id="s", execute=True)
+            await until(lambda: bool(ray.jobs))
+            found = await scrape(url)
+            await asking.cancel()
+            with pytest.raises(JobCancelled):
+                await asking.result(60)
+
+    types = {metric.name.removesuffix("_total"): metric.kind for group in WORKER_METRICS.values() for metric in group}
+    assert {name: kind for name, kind in found.types.items() if name.startswith("raylane_")} == types
+    shown = found.labels()
+    for metric in (metric for group in WORKER_METRICS.values() for metric in group):
+        name = f"{metric.name}_count" if metric.kind == "histogram" else metric.name
+        assert shown[name] == {frozenset(metric.labels)}, name
+    assert found("raylane_s3_sent_bytes_total", operation="PutObject") == len(small)
+    assert found("raylane_s3_received_bytes_total", operation="GetObject") == len(large)
+    assert found("raylane_aws_requests_total", service="glue", operation="GetDatabases", outcome="ok") == 1
+    assert found("raylane_model_calls_total", model=MODEL, outcome="ok") == len(bedrock.requests) == 3
+    assert found("raylane_model_tokens_total", model=MODEL, kind="input") == 300
+    assert found("raylane_model_tokens_total", model=MODEL, kind="output") == 60
+    assert found("raylane_ray_endpoint_up", endpoint="private") == 0
+    assert found("raylane_ray_endpoint_up", endpoint="public") == 1
+    assert found("raylane_job_errors_total", lane="ray", kind="ray", code="run_not_found") == 1
+    assert found("raylane_ray_failovers_total", endpoint="public") == 1
+    assert found("raylane_ray_submissions_total", outcome="accepted") == ray.submissions == 1
+    [slots] = found.of("raylane_run_slots_taken").items()
+    assert slots == (frozenset({("cluster", ray.session_name)}), 1)

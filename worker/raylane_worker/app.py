@@ -69,9 +69,9 @@ async def open_resources(
             records=JobQueue(redis),
             metrics=metrics,
         )
-        resources = replace(resources, storage=await stack.enter_async_context(storage_of(settings)))
+        resources = replace(resources, storage=await stack.enter_async_context(storage_of(settings, metrics)))
         if {Lane.UPLOAD, Lane.GENERATE} & set(lanes):
-            resources = replace(resources, catalog=await stack.enter_async_context(catalog_of(settings)))
+            resources = replace(resources, catalog=await stack.enter_async_context(catalog_of(settings, metrics)))
         yield resources
 
 

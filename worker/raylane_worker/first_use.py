@@ -6,6 +6,7 @@ import asyncio
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
+from raylane_common.telemetry.metrics import NO_METRICS
 from raylane_worker.importing import import_in_thread
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from raylane_common.settings import Settings
+    from raylane_common.telemetry.metrics import Metrics
     from raylane_worker.data.catalog import Catalog
     from raylane_worker.data.storage import Storage
 
@@ -52,23 +54,23 @@ class FirstUse(Generic[T]):
             return self._opened
 
 
-def storage_of(settings: Settings) -> FirstUse[Storage]:
+def storage_of(settings: Settings, metrics: Metrics = NO_METRICS) -> FirstUse[Storage]:
     """Returns the storage of these settings, not opened yet. `get` raises what opening `Storage` raises."""
 
     def make() -> Storage:
         from raylane_worker.data.storage import Storage
 
-        return Storage(settings.storage, settings.aws)
+        return Storage(settings.storage, settings.aws, metrics)
 
     return FirstUse(make)
 
 
-def catalog_of(settings: Settings) -> FirstUse[Catalog]:
+def catalog_of(settings: Settings, metrics: Metrics = NO_METRICS) -> FirstUse[Catalog]:
     """Returns the catalog of these settings, not opened yet. `get` raises what opening `Catalog` raises."""
 
     def make() -> Catalog:
         from raylane_worker.data.catalog import Catalog
 
-        return Catalog(settings.aws)
+        return Catalog(settings.aws, metrics)
 
     return FirstUse(make)

@@ -149,11 +149,12 @@ MODEL_TOKENS: Final = Metric(
 AWS_REQUESTS: Final = Metric(
     "counter",
     "raylane_aws_requests_total",
-    "Operations on S3 and Glue with all their tries: ok, refused (the service answered with an error) or failed",
+    "Operations on S3 and Glue, each with all its tries: ok, not_found, conflict, throttled, refused or failed (no "
+    "answer, or an error of the service)",
     ("service", "operation", "outcome"),
 )
 S3_SENT: Final = Metric(
-    "counter", "raylane_s3_sent_bytes_total", "Bytes in the bodies of requests to S3 that succeeded", ("operation",)
+    "counter", "raylane_s3_sent_bytes_total", "Bytes of objects that were written to S3", ("operation",)
 )
 S3_RECEIVED: Final = Metric(
     "counter", "raylane_s3_received_bytes_total", "Bytes of objects that were read from S3", ("operation",)

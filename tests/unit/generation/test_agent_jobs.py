@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from strands.types.content import Messages
 
+    from raylane_common.telemetry.metrics import Metrics
     from raylane_worker.context import JobContext
     from raylane_worker.generation.generators import GeneratorChoice
     from raylane_worker.runs.run import RunOrder
@@ -70,7 +71,7 @@ class Agents:
         assert isinstance(result, GenerateResult)
         return job, result
 
-    def _make(self, chosen: GeneratorChoice, settings: Settings) -> AgentGenerator:
+    def _make(self, chosen: GeneratorChoice, settings: Settings, metrics: Metrics) -> AgentGenerator:
         return AgentGenerator(self.model, settings.generation)
 
     async def _run(self, order: RunOrder, ctx: JobContext) -> Run:

@@ -44,6 +44,7 @@ from tests.helpers.waiting import until
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
+    from raylane_common.telemetry.metrics import Metrics
     from raylane_common.wire.sources import AnySource, FileSource
     from raylane_worker.context import JobContext
     from raylane_worker.generation.generators import GeneratorChoice
@@ -76,7 +77,7 @@ class Writer:
         self.tasks: list[WritingTask] = []
         self.made = 0
 
-    def make(self, chosen: GeneratorChoice, settings: Settings) -> Generator:
+    def make(self, chosen: GeneratorChoice, settings: Settings, metrics: Metrics) -> Generator:
         self.made += 1
         return self
 
@@ -145,7 +146,7 @@ async def test_one_attempt_makes_its_generator_once_and_reports_the_last_failure
 async def test_an_attempt_that_writes_no_version_makes_no_generator(
     resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def make(chosen: GeneratorChoice, settings: Settings) -> Generator:
+    def make(chosen: GeneratorChoice, settings: Settings, metrics: Metrics) -> Generator:
         raise ModelMisconfigured("no model")
 
     monkeypatch.setattr(HANDLER, "make_generator", make)

@@ -8,12 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from raylane_common.telemetry.metrics import NO_METRICS
 from raylane_common.wire.generate import GeneratorName
 from raylane_worker.generation.providers.models import DEFAULT_MODEL, make_model
 from raylane_worker.generation.template.generator import TemplateGenerator
 
 if TYPE_CHECKING:
     from raylane_common.settings import Settings
+    from raylane_common.telemetry.metrics import Metrics
     from raylane_worker.generation.port import Generator
 
 
@@ -38,13 +40,17 @@ def choose_generator(settings: Settings, requested: GeneratorName | None) -> Gen
     return GeneratorChoice(name, settings.generation.model or DEFAULT_MODEL)
 
 
-def make_generator(chosen: GeneratorChoice, settings: Settings) -> Generator:
+def make_generator(chosen: GeneratorChoice, settings: Settings, metrics: Metrics = NO_METRICS) -> Generator:
     """Makes the generator. For `agent` this blocks for a second or two: call it in a thread.
+
+    `metrics` counts the calls of its model.
 
     Raises `ModelMisconfigured` if the model's client cannot be made from the settings.
     """
     if chosen.name is GeneratorName.TEMPLATE:
         return TemplateGenerator()
     from raylane_worker.generation.agents.generator import AgentGenerator
+    from raylane_worker.generation.agents.measured import ModelMetrics
 
-    return AgentGenerator(make_model(chosen.model or DEFAULT_MODEL, settings), settings.generation)
+    name = chosen.model or DEFAULT_MODEL
+    return AgentGenerator(make_model(name, settings), settings.generation, ModelMetrics(metrics, name))

@@ -77,7 +77,8 @@ async def generate(request: GenerateRequest, ctx: JobContext) -> GenerateResult:
             # Each attempt chooses the model again, because the settings may have changed.
             chosen = choose_generator(ctx.resources.settings, state.generator)
             if generator is None:
-                generator = await import_in_thread(make_generator, chosen, ctx.resources.settings)
+                resources = ctx.resources
+                generator = await import_in_thread(make_generator, chosen, resources.settings, resources.metrics)
             state = await _write_version(generator, chosen, state, request, ctx)
         elif version.run is not None:
             return _result(state, version)

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Final, Self, TypedDict
 from botocore.exceptions import ClientError
 
 from raylane_common.errors import CatalogRejected, CatalogUnavailable, TableChanged, TableNotFound, UnsupportedFormat
+from raylane_common.telemetry.metrics import NO_METRICS
 from raylane_common.wire.tables import TableRef
 from raylane_worker.data.aws import OPEN_S, Service, aws_call, client_arguments, deadline_s, error_code
+from raylane_worker.data.aws.counted import count_calls
 from raylane_worker.data.aws.spans import traced_session
 from raylane_worker.data.catalog.entries import check_apart, summarize, to_partition, to_source
 from raylane_worker.data.catalog.pages import PAGE_SIZE, collect
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from types_aiobotocore_glue.type_defs import TableTypeDef
 
     from raylane_common.settings import AwsSettings
+    from raylane_common.telemetry.metrics import Metrics
     from raylane_common.wire.sources import Column, Partition, TableSource
     from raylane_common.wire.tables import Listing, TableSummary
 
@@ -44,8 +47,10 @@ class Catalog:
     and `CatalogRejected`, which says what to change, if Glue refuses the request.
     """
 
-    def __init__(self, aws: AwsSettings) -> None:
+    def __init__(self, aws: AwsSettings, metrics: Metrics = NO_METRICS) -> None:
+        """`metrics` counts the requests."""
         self._aws = aws
+        self._metrics = metrics
         self._stack = AsyncExitStack()
         self._client: GlueClient
 
@@ -53,6 +58,7 @@ class Catalog:
         async with aws_call(_GLUE, "open the Glue client", OPEN_S):
             client = traced_session().create_client("glue", **client_arguments(self._aws))
             self._client = await self._stack.enter_async_context(client)
+            count_calls(self._client, self._metrics)
         return self
 
     async def __aexit__(

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Self
 from aiobotocore.config import AioConfig
 from botocore.exceptions import ClientError
 
+from raylane_common.telemetry.metrics import NO_METRICS
 from raylane_worker.data.aws import OPEN_S, aws_call, client_arguments, error_code
+from raylane_worker.data.aws.counted import count_calls
 from raylane_worker.data.aws.spans import traced_session
 from raylane_worker.data.layout import session_prefix
 from raylane_worker.data.storage.bucket import S3, Bucket
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
 
     from raylane_common.settings import AwsSettings, StorageSettings
+    from raylane_common.telemetry.metrics import Metrics
     from raylane_worker.data.storage.ordered_put import Condition
     from raylane_worker.data.target import Target
 
@@ -42,9 +45,11 @@ class Storage:
     `StorageRejected`, which says what to change, if S3 refuses the request.
     """
 
-    def __init__(self, settings: StorageSettings, aws: AwsSettings) -> None:
+    def __init__(self, settings: StorageSettings, aws: AwsSettings, metrics: Metrics = NO_METRICS) -> None:
+        """`metrics` counts the requests and the bytes."""
         self._settings = settings
         self._aws = aws
+        self._metrics = metrics
         self._stack = AsyncExitStack()
         self._bucket: Bucket
         self._signer: S3Client
@@ -63,6 +68,7 @@ class Storage:
         async with AsyncExitStack() as stack:
             async with aws_call(S3, "open the S3 client", OPEN_S):
                 client = signer = await stack.enter_async_context(_client(self._aws, self._settings))
+                count_calls(client, self._metrics)
                 if self._aws.public_endpoint_url is not None:
                     reached = self._aws.model_copy(update={"endpoint_url": self._aws.public_endpoint_url})
                     signer = await stack.enter_async_context(_client(reached, self._settings))
@@ -74,7 +80,7 @@ class Storage:
 
     def _use(self, client: S3Client, signer: S3Client) -> None:
         self._signer = signer
-        self._bucket = Bucket(client, self._settings, self._aws)
+        self._bucket = Bucket(client, self._settings, self._aws, self._metrics)
         self.files, self.transfers = Files(self._bucket), Transfers(self._bucket, signer)
         self.outputs = Outputs(self._bucket)
         self.downloads = Downloads(self._bucket, signer)
@@ -94,7 +100,7 @@ class Storage:
         """Returns another bucket over the same client, which is closed with this one."""
         if bucket == self.bucket:
             return self
-        other = Storage(self._settings.model_copy(update={"bucket": bucket}), self._aws)
+        other = Storage(self._settings.model_copy(update={"bucket": bucket}), self._aws, self._metrics)
         other._use(self._bucket.client, self._signer)
         return other
 

@@ -14,6 +14,8 @@ from raylane_common.errors import (
     StorageThrottled,
     StorageUnavailable,
 )
+from raylane_common.telemetry.definitions import S3_RECEIVED
+from raylane_common.telemetry.metrics import NO_METRICS
 from raylane_worker.data.aws import Service, aws_call, deadline_s
 from raylane_worker.data.storage.owner import signed_headers
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
 
     from raylane_common.settings import AwsSettings, StorageSettings
+    from raylane_common.telemetry.metrics import Metrics
 
 Put = Callable[[], Awaitable[None]]
 """Makes what was sent an object, in one step."""
@@ -56,6 +59,7 @@ class Bucket:
     client: S3Client
     storage: StorageSettings
     aws: AwsSettings
+    metrics: Metrics = NO_METRICS
 
     @property
     def name(self) -> str:
@@ -76,6 +80,10 @@ class Bucket:
     def signed_headers(self) -> dict[str, str]:
         """The headers of every request with a signed address."""
         return signed_headers(self.name, self.storage)
+
+    def received(self, data: bytes) -> None:
+        """Counts bytes of an object that were read."""
+        self.metrics.add(S3_RECEIVED, "GetObject", by=len(data))
 
     def call(self, action: str, size_bytes: int = 0) -> AbstractAsyncContextManager[None]:
         """Turns what the client raises inside the block into errors that say what could not be done: the `action`.

@@ -164,6 +164,7 @@ class Files:
             while True:
                 async with self._bucket.call(action):
                     piece = await body.read(_READ_BYTES)
+                self._bucket.received(piece)
                 # One hop to a thread for each megabyte, not for each packet.
                 gathered += piece
                 if gathered and (not piece or len(gathered) >= _READ_BYTES):

@@ -50,6 +50,7 @@ class Outputs:
             async with answer["Body"] as body:
                 size_bytes = answer["ContentLength"]
                 data = None if size_bytes > max_bytes else await body.read()
+                self._bucket.received(data or b"")
                 return SmallObject(size_bytes, int(answer["LastModified"].timestamp() * 1000), data)
 
     async def sizes(self, prefix: str, names: Collection[str]) -> dict[str, int]:

@@ -11,9 +11,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from raylane_common.errors import GenerationRefused, ModelUnavailable
+from raylane_common.telemetry.metrics import NO_METRICS
 from raylane_worker.generation.agents.agent import last_text, run_agent, total_usage
 from raylane_worker.generation.agents.briefing import clip
 from raylane_worker.generation.agents.coder import CODER, MAX_SENTENCE_CHARACTERS, Submission, make_coder
+from raylane_worker.generation.agents.measured import ModelMetrics
 from raylane_worker.generation.agents.request import request_blocks
 from raylane_worker.generation.agents.supervisor import Delegation, make_supervisor
 from raylane_worker.generation.agents.text_stream import TextStream
@@ -39,9 +41,11 @@ _HINTS: Final = {
 class AgentGenerator:
     """Writes code with two agents on one model, within the limits of the settings."""
 
-    def __init__(self, model: Model, settings: GenerationSettings) -> None:
+    def __init__(self, model: Model, settings: GenerationSettings, metrics: ModelMetrics | None = None) -> None:
+        """`metrics` counts the calls of the model."""
         self._model = model
         self._settings = settings
+        self._metrics = metrics or ModelMetrics(NO_METRICS, "")
 
     async def write(self, task: WritingTask, say: Callable[[str], Awaitable[None]]) -> Draft:
         """Makes the agents write one version of the code. Passes what the model says to `say`, in pieces.
@@ -59,6 +63,8 @@ class AgentGenerator:
             )
 
         supervisor = make_supervisor(task, self._model, delegation, run_coder)
+        for agent in (supervisor, coder):
+            self._metrics.watch(agent)
         try:
             async with asyncio.timeout(self._settings.version_timeout_s) as deadline:
                 result = await run_agent(
@@ -75,6 +81,7 @@ class AgentGenerator:
             # A client's thread may still be reading and stops at this signal. strands clears it when an agent returns.
             supervisor.cancel()
             coder.cancel()
+            self._metrics.used(total_usage(supervisor, coder))
         if delegation.error is not None:
             raise self._explain(delegation.error) from None
         if submission.draft is not None:
