@@ -186,7 +186,7 @@ def _imports(tree: ast.Module, used: set[str], twin: Twin) -> Iterator[str]:
     """Yields the imports of the names that the generated class uses, and of those that its source module defines."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from (f"import {alias.name}" for alias in node.names)
+            yield from (f"import {ast.unparse(alias)}" for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module != "__future__":
             for alias in node.names:
                 if alias.name in _OTHER_IMPORTS:

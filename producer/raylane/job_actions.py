@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeVar, cast, overload
 
 from raylane import arguments
 from raylane.handle import JobHandle
+from raylane.whole_tables import whole_table
 from raylane_common import checks
 from raylane_common.errors import InvalidRequest
 from raylane_common.wire.base import BaseResult, JobKind
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import IO
 
+    import pandas as pd
+
+    from raylane.handle import AnyHandle
     from raylane.transfer.download import Downloader
     from raylane.transfer.progress import DownloadProgress
     from raylane_common.redis.queue import JobQueue
@@ -174,6 +178,31 @@ class JobActions:
         """
         job_id, name = arguments.job_id(job_id), checks.utf_8("name", name)
         return await self._downloader.download(job_id, name, to, progress)
+
+    async def to_pandas(
+        self,
+        job: AnyHandle[object] | str,
+        table: int = 1,
+        *,
+        progress: Callable[[DownloadProgress], None] | None = None,
+    ) -> pd.DataFrame:
+        """Returns all rows of a table of a job's answer as a frame of pandas.
+
+        `job` is a handle or an id, and `table` counts from 1. A table of up to 1,000 rows is in the answer; a longer
+        one is downloaded, and `progress` is called with what was received so far. Without tables, the frame has one row
+        with the values of the answer. docs/notebooks.md has the types of the columns.
+
+        Raises `MissingPackage` without pandas, and pyarrow for long tables; `InvalidRequest` if the job has no answer
+        or no such table; and what `download` raises.
+
+        Example:
+            job = await producer.generate("rows where amount > 5", session_id="ada", execute=True)
+            await job.wait(timeout_s=300)
+            frame = await producer.to_pandas(job)
+            print(frame.dtypes)
+        """
+        record = await self._queue.wait(arguments.job_id(job if isinstance(job, str) else getattr(job, "id", job)), 0)
+        return await whole_table(record, table, self._downloader, progress)
 
     @overload
     async def job(self, job_id: str) -> JobHandle[Result]: ...

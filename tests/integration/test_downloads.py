@@ -7,12 +7,13 @@ import io
 import os
 from typing import TYPE_CHECKING
 
+import pandas
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from raylane import DownloadProgress, Producer
+from raylane import DownloadProgress, GenerateResult, JobHandle, Producer, sync
 from raylane.cli.app import app
 from raylane.options import new_job
 from raylane.testing.memory.worker import MemoryWorker
@@ -61,24 +62,29 @@ async def test_files_of_an_answer_arrive_byte_for_byte(door: Door, redis: Redis,
     assert [entry.action for entry in await door.producer.history("ada")] == ["generate"], "no download is in it"
 
 
-async def test_the_command_line_writes_all_rows_of_a_long_table(
-    door: Door, redis: Redis, valkey: EmbeddedValkey, tmp_path: Path
-) -> None:
+async def long_table(door: Door, redis: Redis) -> tuple[JobHandle[GenerateResult], list[tuple[int, str]]]:
+    """A job with a table of 40,000 rows, of which its answer has two."""
     rows, written = [(number, f"row {number}") for number in range(40_000)], io.BytesIO()
     pq.write_table(pa.table({"n": [n for n, _ in rows], "text": [text for _, text in rows]}), written)
-    parquet = written.getvalue()
     job = await door.producer.generate("?", session_id="ada", execute=True)
     key = key_of(job.id, "table-1.parquet")
-    await put(door, key, parquet)
+    await put(door, key, written.getvalue())
     columns = (AnswerColumn(name="n", type=CellType.INTEGER), AnswerColumn(name="text", type=CellType.STRING))
     file = AnswerFile(
         name="table-1.parquet",
         s3_uri=f"s3://{door.bucket}/{key}",
         rows=len(rows),
         columns=columns,
-        size_bytes=len(parquet),
+        size_bytes=len(written.getvalue()),
     )
     await end(redis, job.id, AnswerTable(columns=columns, rows=tuple(rows[:2]), total_rows=len(rows), file=file))
+    return job, rows
+
+
+async def test_the_command_line_writes_all_rows_of_a_long_table(
+    door: Door, redis: Redis, valkey: EmbeddedValkey, tmp_path: Path
+) -> None:
+    job, rows = await long_table(door, redis)
     lines = ["n,text", *(f"{number},row {number}" for number, _ in rows)]
     for arguments in (["--csv", "all.csv", "--parquet", "all.parquet"], ["--files", "."], ["--csv", "-"]):
         shown = await asyncio.to_thread(
@@ -90,8 +96,22 @@ async def test_the_command_line_writes_all_rows_of_a_long_table(
         assert shown.exit_code == 0, shown.output
     assert shown.stdout.splitlines() == lines
     assert (tmp_path / "all.csv").read_text(encoding="utf-8").splitlines() == lines
-    assert (tmp_path / "all.parquet").read_bytes() == (tmp_path / "table-1.parquet").read_bytes() == parquet
+    assert (tmp_path / "all.parquet").read_bytes() == (tmp_path / "table-1.parquet").read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["all.csv", "all.parquet", "table-1.parquet"]
+
+
+async def test_all_rows_of_a_long_table_become_a_frame(door: Door, redis: Redis, valkey: EmbeddedValkey) -> None:
+    job, rows = await long_table(door, redis)
+    reports: list[DownloadProgress] = []
+    frame = await door.producer.to_pandas(job, progress=reports.append)
+    assert frame.to_dict("split")["data"] == [list(row) for row in rows]
+    assert reports[-1].received_bytes == reports[-1].total_bytes > 0
+    with pytest.raises(InvalidRequest, match=r"producer\.to_pandas\(job\) gets all"):
+        (await job.result()).answer.to_pandas()  # type: ignore[union-attr]  # there is one
+    with sync.Producer(redis_url=valkey.url) as blocking:
+        pandas.testing.assert_frame_equal(await asyncio.to_thread(blocking.to_pandas, job.id), frame)
+    with pytest.raises(InvalidRequest, match="table: there is no table 2, because the answer has one table"):
+        await door.producer.to_pandas(job, 2)
 
 
 async def test_a_file_that_is_no_longer_there_says_what_to_do(door: Door, redis: Redis, tmp_path: Path) -> None:
@@ -140,6 +160,10 @@ async def test_what_is_wrong_is_told_before_a_worker_is_asked(
             await producer.download(job.id, "a.csv", tmp_path / "missing" / "x")
         failed = await producer.generate("?", session_id="ada")
         await worker.end(failed.id, NotUnderstood("no"))
+        with pytest.raises(NotUnderstood):
+            await producer.to_pandas(failed)
+        with pytest.raises(InvalidRequest, match="table: the answer has no table"):
+            await producer.to_pandas(job.id)
         with pytest.raises(NotUnderstood):
             await producer.download(failed.id, "a.csv", tmp_path / "x")
         assert [found.kind for found in await producer.operator.jobs()] == ["generate"] * 2

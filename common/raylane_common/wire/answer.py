@@ -7,12 +7,16 @@ docs/wire-format.md says how each type of cell is written.
 from __future__ import annotations
 
 import re
-from typing import Annotated, ClassVar, Final, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from raylane_common.errors import InvalidRequest
 from raylane_common.wire.names import CellType as CellType
 from raylane_common.wire.names import ChartKind as ChartKind
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MAX_INLINE_ROWS: Final = 1000
 """Rows of a table that an answer holds itself. All rows of a longer table are in its file."""
@@ -71,6 +75,20 @@ class AnswerTable(BaseModel):
     total_rows: int = Field(ge=0)
     file: AnswerFile | None = None
 
+    def to_pandas(self, *, partial: bool = False) -> pd.DataFrame:
+        """Returns the table as a frame of pandas.
+
+        Raises `InvalidRequest` if the answer does not hold all rows, unless its first ones are enough (`partial`), and
+        `MissingPackage` without the extra `[pandas]`.
+        """
+        from raylane_common.wire.frames import frame_of  # with pandas
+
+        if len(self.rows) < self.total_rows and not partial:
+            held = f"the answer holds {len(self.rows):,} of {self.total_rows:,} rows"
+            hint = "producer.to_pandas(job) gets all, and to_pandas(partial=True) gives these"
+            raise InvalidRequest.field("partial", f"{held}; {hint}")
+        return frame_of(self.columns, self.rows)
+
 
 class AnswerChart(BaseModel):
     """A chart with the data that it shows.
@@ -89,6 +107,12 @@ class AnswerChart(BaseModel):
     color: str | None = None
     columns: tuple[AnswerColumn, ...]
     rows: tuple[tuple[JsonValue, ...], ...]
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Returns what the chart shows as a frame. Raises `MissingPackage` without the extra `[pandas]`."""
+        from raylane_common.wire.frames import frame_of  # with pandas
+
+        return frame_of(self.columns, self.rows)
 
 
 class OpaqueItem(BaseModel):
@@ -121,6 +145,39 @@ class Answer(BaseModel):
         """The files that the run wrote: those given as files, and those with all rows of a long table."""
         found = (item.file if isinstance(item, AnswerTable) else item for item in self.items)
         return tuple(file for file in found if isinstance(file, AnswerFile))
+
+    @property
+    def tables(self) -> tuple[AnswerTable, ...]:
+        """The tables, in their order."""
+        return tuple(item for item in self.items if isinstance(item, AnswerTable))
+
+    def table(self, number: int = 1) -> AnswerTable:
+        """Returns one of the tables, counted from 1. Raises `InvalidRequest` that says how many there are."""
+        tables = self.tables
+        if isinstance(number, int) and 1 <= number <= len(tables):
+            return tables[number - 1]
+        if not tables:
+            raise InvalidRequest.field("table", "the answer has no table")
+        count = f"{len(tables)} tables" if len(tables) > 1 else "one table"
+        raise InvalidRequest.field("table", f"there is no table {number}, because the answer has {count}")
+
+    def to_pandas(self, table: int = 1, *, partial: bool = False) -> pd.DataFrame:
+        """Returns one of the tables, counted from 1, as a frame of pandas. Without tables, one row with the values.
+
+        Raises what `AnswerTable.to_pandas` raises, and `InvalidRequest` if the answer has no such table.
+
+        Example:
+            job = await producer.generate("mean of amount by region", session_id="ada", execute=True)
+            result = await job.result(timeout_s=300)
+            print(result.answer.to_pandas())
+        """
+        values = [item for item in self.items if isinstance(item, AnswerValue)]
+        if table != 1 or not values or self.tables:
+            return self.table(table).to_pandas(partial=partial)
+        from raylane_common.wire.frames import frame_of  # with pandas
+
+        columns = [AnswerColumn(name=item.name, type=item.value_type) for item in values]
+        return frame_of(columns, [[item.value for item in values]])
 
 
 def _is_empty(item: AnswerItem) -> bool:

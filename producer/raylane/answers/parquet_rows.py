@@ -54,6 +54,13 @@ class ParquetRows:
         except (pa.ArrowException, OSError, ValueError) as error:
             raise self._invalid(str(error)) from error
 
+    def table(self) -> pa.Table:
+        """Returns all rows at once, as Arrow has them. Raises `InvalidAnswer` if the file cannot be read."""
+        try:
+            return self._file.read(use_threads=False)
+        except (pa.ArrowException, OSError, ValueError) as error:
+            raise self._invalid(str(error)) from error
+
     def _batch_rows(self, index: int) -> int:
         """Returns how many rows of a row group are read at once."""
         group = self._file.metadata.row_group(index)

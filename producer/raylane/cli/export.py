@@ -146,15 +146,9 @@ def _charts(answer: Answer | None) -> list[AnswerChart]:
 
 
 def _table(answer: Answer | None, number: int) -> AnswerTable:
-    from raylane_common.wire.answer import AnswerTable
-
-    tables = [item for item in answer.items if isinstance(item, AnswerTable)] if answer else []
-    if number <= len(tables):
-        return tables[number - 1]
-    if not tables:
+    if answer is None:
         raise raylane.InvalidRequest.field("table", "the answer has no table")
-    count = f"{len(tables)} tables" if len(tables) > 1 else "one table"
-    raise raylane.InvalidRequest.field("table", f"there is no table {number}, because the answer has {count}")
+    return answer.table(number)
 
 
 def _has_formulas(table: AnswerTable) -> bool:

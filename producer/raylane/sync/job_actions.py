@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    import pandas as pd
+
+    from raylane.handle import AnyHandle
     from raylane.transfer.progress import DownloadProgress
     from raylane_common.wire.jobs import Attempt, JobEvent, JobRecord, JobStatus, LaneWorkers
     from raylane_common.wire.kinds import Result
@@ -168,6 +171,31 @@ class JobActions(Twin[AsyncProducer]):
         """
         call = Call(self._use)
         return call.run(lambda: self._async.download(job_id, name, to, progress=call.latest(progress)))
+
+    def to_pandas(
+        self,
+        job: AnyHandle[object] | str,
+        table: int = 1,
+        *,
+        progress: Callable[[DownloadProgress], None] | None = None,
+    ) -> pd.DataFrame:
+        """Returns all rows of a table of a job's answer as a frame of pandas.
+
+        `job` is a handle or an id, and `table` counts from 1. A table of up to 1,000 rows is in the answer; a longer
+        one is downloaded, and `progress` is called with what was received so far. Without tables, the frame has one row
+        with the values of the answer. docs/notebooks.md has the types of the columns.
+
+        Raises `MissingPackage` without pandas, and pyarrow for long tables; `InvalidRequest` if the job has no answer
+        or no such table; and what `download` raises.
+
+        Example:
+            job = producer.generate("rows where amount > 5", session_id="ada", execute=True)
+            job.wait(timeout_s=300)
+            frame = producer.to_pandas(job)
+            print(frame.dtypes)
+        """
+        call = Call(self._use)
+        return call.run(self._async.to_pandas, job, table, progress=call.latest(progress))
 
     @overload
     def job(self, job_id: str) -> JobHandle[Result]: ...
