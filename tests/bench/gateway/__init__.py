@@ -1,0 +1,1 @@
+"""Measures the gateway under many clients at once."""
