@@ -31,6 +31,10 @@ PREFIX_PATTERN: Final = r"^[A-Za-z0-9._-]{0,64}$"
 # A job's id becomes part of its runs' submission ids, for which Ray allows 64 of these characters.
 JOB_ID_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,55}$"
 SUBMISSION_ID_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
+# Names stand in messages, logs and the audit. Those of JWTs have a colon, so no other caller can take one of them.
+CALLER_NAME_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,99}$"
+# How a session's id begins; written as * for all sessions, so that an empty text never means all of them.
+SESSION_PREFIX_PATTERN: Final = r"^([A-Za-z0-9][A-Za-z0-9._-]{0,127}|\*)$"
 ENV_NAME_PATTERN: Final = r"^[A-Za-z_][A-Za-z0-9_]*$"
 ENDPOINT_NAME_PATTERN: Final = r"^[a-z][a-z0-9_-]{0,31}$"
 NO_CONTROLS_PATTERN: Final = r"^[^\x00-\x1f\x7f]+$"
@@ -45,6 +49,8 @@ IN_WORDS: Final = {
     PREFIX_PATTERN: "at most 64 letters, digits, '.', '_' and '-'",
     JOB_ID_PATTERN: "1 to 56 letters, digits, '_' and '-', the first a letter or digit",
     SUBMISSION_ID_PATTERN: "1 to 64 letters, digits, '_' and '-', the first a letter or digit",
+    CALLER_NAME_PATTERN: "1 to 100 letters, digits, '.', '_', '-' and '@', the first a letter or digit",
+    SESSION_PREFIX_PATTERN: "the beginning of session ids: letters, digits, '.', '_' and '-'; or * for all sessions",
     ENV_NAME_PATTERN: "letters, digits and '_', the first no digit",
     ENDPOINT_NAME_PATTERN: "1 to 32 lower-case letters, digits, '_' and '-', the first a letter",
     NO_CONTROLS_PATTERN: "text without control characters",

@@ -79,6 +79,17 @@ class JobActions:
         """
         return await self._queue.record(arguments.job_id(job_id))
 
+    async def session_of(self, job_id: str) -> str | None:
+        """Returns the session of the job; None if it belongs to none. Raises `JobNotFound`.
+
+        For a service that has to know whose job it is before it reads the record.
+
+        Example:
+            job = await producer.generate("sum of amount", session_id="ada")
+            print(await producer.session_of(job.id))
+        """
+        return await self._queue.session_of(arguments.job_id(job_id))
+
     async def workers(self, job_id: str) -> LaneWorkers:
         """Returns who takes the job: see `JobHandle.workers`. Raises `JobNotFound`."""
         return await self._queue.workers(arguments.job_id(job_id))

@@ -1,4 +1,4 @@
-"""`raylane gateway`: serves HTTP in front of the queue."""
+"""`raylane gateway`: serves HTTP in front of the queue. `raylane gateway token` makes tokens for its callers."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import raylane
-from raylane.cli import process
+from raylane.cli import gateway_tokens, process
 from raylane.cli.terminal import Terminal
 
 if TYPE_CHECKING:
     from raylane_common.settings import Settings
 
-app: typer.Typer = typer.Typer()
+app: typer.Typer = typer.Typer(name="gateway", invoke_without_command=True)
+app.command()(gateway_tokens.token)
 
 
-@app.command()
+@app.callback()
 def gateway(
+    ctx: typer.Context,
     host: Annotated[
         str | None,
         typer.Option("--host", metavar="ADDRESS", help="Address to listen at. Default: 127.0.0.1.", show_default=False),
@@ -39,6 +41,8 @@ def gateway(
     ] = None,
 ) -> None:
     """Serve HTTP in front of the queue until SIGTERM or Ctrl-C. /openapi.json describes it."""
+    if ctx.invoked_subcommand is not None:
+        return
     terminal = Terminal(as_json=False)
     try:
         for warning in process.variable_warnings():

@@ -19,6 +19,7 @@ from raylane.gateway.refusals import answer_errors
 from raylane.gateway.traced import NO_OTHER_SPANS, TracedRequests
 from raylane.producer import Producer
 from raylane_common.settings import Settings, load_settings
+from raylane_common.telemetry.definitions import GATEWAY_AUDIT_LOST
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -38,7 +39,6 @@ def create_app(settings: Settings | None = None, *, producer: Producer | None = 
     """
     settings = settings or load_settings()
     authentication = Authentication(settings.gateway)
-    audit = AuditTrail(settings.gateway)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -63,6 +63,7 @@ def create_app(settings: Settings | None = None, *, producer: Producer | None = 
         generate_unique_id_function=lambda route: route.name,
         telemetry=NO_OTHER_SPANS,
     )
+    audit = AuditTrail(settings.gateway, lambda: app.state.telemetry.metrics.add(GATEWAY_AUDIT_LOST))
     if producer is not None:
         app.state.gateway = Gateway(settings, producer, authentication)
     answer_errors(app)

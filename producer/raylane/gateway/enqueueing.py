@@ -135,8 +135,8 @@ async def _question(gateway: Gateway, asked: Question, session_id: str) -> Gener
         request = GenerateRequest.model_validate(asked.model_dump(exclude={"continues"}))
     if asked.continues is None:
         return request
-    earlier = await gateway.producer.record(asked.continues)
-    if earlier.session_id != session_id:
+    if await gateway.producer.session_of(asked.continues) != session_id:
         # As for a job that does not exist: what other sessions have is nobody's business.
         raise job_not_found(asked.continues)
+    earlier = await gateway.producer.record(asked.continues)
     return request.model_copy(update={"continues": predecessor(earlier, session_id)})

@@ -73,6 +73,17 @@ class JobActions(Twin[AsyncProducer]):
         """
         return self._call(self._async.record, job_id)
 
+    def session_of(self, job_id: str) -> str | None:
+        """Returns the session of the job; None if it belongs to none. Raises `JobNotFound`.
+
+        For a service that has to know whose job it is before it reads the record.
+
+        Example:
+            job = producer.generate("sum of amount", session_id="ada")
+            print(producer.session_of(job.id))
+        """
+        return self._call(self._async.session_of, job_id)
+
     def workers(self, job_id: str) -> LaneWorkers:
         """Returns who takes the job: see `JobHandle.workers`. Raises `JobNotFound`."""
         return self._call(self._async.workers, job_id)

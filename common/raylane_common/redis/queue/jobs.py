@@ -178,6 +178,21 @@ class JobQueue:
             fields = await cast("Awaitable[dict[str, str]]", self._redis.hgetall(key))
         return _record(job_id, fields)
 
+    async def session_of(self, job_id: str) -> str | None:
+        """Returns the session of the job; None if it belongs to none. Raises `JobNotFound`.
+
+        It takes the same time for every job, however large its record is.
+        """
+        key = self._keys.job(job_id)
+        with queue_errors("read a record"), owned_key(f"the record of job {job_id}", "record", key):
+            async with self._redis.pipeline(transaction=False) as pipe:
+                pipe.exists(key)
+                pipe.hget(key, "session_id")
+                exists, session_id = await pipe.execute()
+        if not exists:
+            raise job_not_found(job_id)
+        return None if session_id is None else printable(session_id)
+
     async def wait(self, job_id: str, timeout_s: float | None = None) -> JobRecord:
         """Returns the record once the job has ended. Waits at most `timeout_s` seconds, or without limit if None.
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from raylane.gateway.access.web_tokens import WebTokens
     from raylane_common.settings import GatewaySettings
 
-# Where the middleware leaves the caller in the ASGI scope of a request.
+# Where the middleware leaves the caller in the ASGI scope of a request; None if the request needs none.
 CALLER: Final = "raylane.caller"
 _HOW: Final = "send the header Authorization: Bearer TOKEN"
 
@@ -40,6 +40,9 @@ class Authentication:
         known = connection.scope.get(CALLER)
         if isinstance(known, Caller):
             return known
+        if CALLER in connection.scope:
+            # Nobody counts wrong tokens here, so none is looked at.
+            raise Unauthenticated(f"this needs a caller, and the request has no token; {_HOW}")
         return await self.holder_of(bearer_token(connection))
 
     async def holder_of(self, token: str) -> Caller:

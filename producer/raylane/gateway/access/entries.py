@@ -12,11 +12,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 from raylane.gateway.access.caller import ALL_SESSIONS, Caller
 from raylane.gateway.access.rights import Right
 from raylane_common.errors import InvalidRequest
-from raylane_common.limits import SHA256_PATTERN
+from raylane_common.limits import CALLER_NAME_PATTERN, SESSION_PREFIX_PATTERN, SHA256_PATTERN
 
-# Names stand in messages, in logs and in the audit. Those of JWTs have a colon, so no entry can take one of them.
-NAME_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,99}$"
-PREFIX_PATTERN: Final = r"^([A-Za-z0-9][A-Za-z0-9._-]{0,127}|\*)$"
 # Far more than anybody keeps in a file. A larger one is some other file.
 _MAX_BYTES: Final = 8 * 1024 * 1024
 
@@ -26,10 +23,10 @@ class CallerEntry(BaseModel):
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
-    name: Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
+    name: Annotated[str, StringConstraints(pattern=CALLER_NAME_PATTERN)]
     sha256: Annotated[str, StringConstraints(pattern=SHA256_PATTERN)]
     rights: tuple[Right, ...] = Field(min_length=1)
-    sessions: tuple[Annotated[str, StringConstraints(pattern=PREFIX_PATTERN)], ...] = ()
+    sessions: tuple[Annotated[str, StringConstraints(pattern=SESSION_PREFIX_PATTERN)], ...] = ()
     expires: AwareDatetime | None = None
 
     @property

@@ -18,8 +18,9 @@ async def job_of(producer: Producer, caller: Caller, right: Right, job_id: str) 
     Raises `JobNotFound`, also if the caller may not read the job, so that nobody learns which ids exist; `Forbidden` if
     the caller may read it but does not have the right.
     """
-    record = await producer.record(job_id)
-    if not caller.may(Right.READ, record.session_id) and not caller.may(right, record.session_id):
+    # Whoever may not read the record must not learn of it by the time that reading it takes.
+    session_id = await producer.session_of(job_id)
+    if not caller.may(Right.READ, session_id) and not caller.may(right, session_id):
         raise job_not_found(job_id)
-    caller.require(right, record.session_id)
-    return record
+    caller.require(right, session_id)
+    return await producer.record(job_id)

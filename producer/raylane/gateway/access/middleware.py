@@ -145,6 +145,7 @@ class Access:
         """Returns the caller, and leaves it for the endpoint; None for a public path. Raises `AccessError`."""
         self._foreign.check(connection)
         if connection.scope["path"] in self._public:
+            connection.scope[CALLER] = None
             return None
         if self._authentication.is_open:
             return await self._authentication.caller_of(connection)

@@ -9,10 +9,11 @@ import jwt
 from jwt.algorithms import has_crypto
 
 from raylane.gateway.access.caller import Caller
-from raylane.gateway.access.entries import PREFIX_PATTERN, prefixes
+from raylane.gateway.access.entries import prefixes
 from raylane.gateway.access.jwks import Keys
 from raylane.gateway.access.rights import Right
 from raylane_common.errors import MissingPackage, Unauthenticated
+from raylane_common.limits import SESSION_PREFIX_PATTERN
 from raylane_common.safe_text import safe_line
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ class WebTokens:
     def _prefixes(self, claims: dict[str, object]) -> tuple[str, ...]:
         claim = self._settings.jwt_sessions_claim
         words = self._words(claims, claim)
-        if not all(re.fullmatch(PREFIX_PATTERN, word) for word in words):
+        if not all(re.fullmatch(SESSION_PREFIX_PATTERN, word) for word in words):
             raise Unauthenticated(f"the claim {claim} of the token must hold prefixes of session ids, or * for all")
         return prefixes(words)
 
