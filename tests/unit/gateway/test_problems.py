@@ -115,7 +115,7 @@ async def test_a_parameter_that_breaks_a_rule_is_refused_with_its_name(wait_s: s
 
 
 async def test_a_redis_that_is_away_is_unavailable_for_now(client: httpx.AsyncClient, producer: MemoryProducer) -> None:
-    with patch.object(producer, "record", side_effect=QueueUnavailable("Redis does not answer")):
+    with patch.object(producer, "session_of", side_effect=QueueUnavailable("Redis does not answer")):
         answer = await client.get("/v1/jobs/any")
     assert (answer.status_code, answer.json()["code"]) == (503, "queue_unavailable")
     assert int(answer.headers["retry-after"]) > 0
@@ -124,7 +124,7 @@ async def test_a_redis_that_is_away_is_unavailable_for_now(client: httpx.AsyncCl
 async def test_a_bug_tells_the_caller_nothing_of_it(
     client: httpx.AsyncClient, producer: MemoryProducer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with patch.object(producer, "record", side_effect=ZeroDivisionError("secret")):
+    with patch.object(producer, "session_of", side_effect=ZeroDivisionError("secret")):
         answer = await client.get("/v1/jobs/any")
     assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
     assert "secret" not in answer.text
