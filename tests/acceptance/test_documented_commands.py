@@ -30,6 +30,7 @@ NOT_RUN: Final = {
     "pip install": "it would change this machine",
     "docker ": "it needs a Docker engine",
     "kubectl ": "it needs a cluster",
+    "raylane gateway": "the tests share a gateway",
     "raylane settings set ray.": "the other tests share this worker",
     "raylane dead show": "test_08_the_operators_view.py has a dead letter",
     "raylane dead requeue JOB": "test_08_the_operators_view.py has a dead letter",
@@ -41,10 +42,13 @@ NOT_RUN: Final = {
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", DOCUMENTED)
-async def test_the_commands_of_a_page_print_what_it_shows(name: str, system: System, tmp_path: Path) -> None:
+async def test_the_commands_of_a_page_print_what_it_shows(
+    name: str, system: System, gateway: str, tmp_path: Path
+) -> None:
     page = ROOT / name
     replaced = {
         r"redis://127\.0\.0\.1:6379/0": system.env["RAYLANE_REDIS__URL"],
+        r"http://(127\.0\.0\.1|localhost):8000": gateway,
         r"\bJOB\b": job_id(page),
     }
     async with prepared(system, page, tmp_path) as env:
@@ -62,9 +66,9 @@ async def test_the_commands_of_a_page_print_what_it_shows(name: str, system: Sys
 
 
 async def _run(command: str, directory: Path, env: Mapping[str, str]) -> tuple[int | None, str]:
-    """Runs the command in a shell. What it exports is there for the next command."""
+    """Runs the command in a shell. Its variables are there for the next command."""
     kept = directory / ".environment"
-    script = f"[ -f {kept} ] && . {kept}\n{command}\ncode=$?\nexport -p > {kept}\nexit $code"
+    script = f"set -a\n[ -f {kept} ] && . {kept}\n{command}\ncode=$?\nexport -p > {kept}\nexit $code"
     process = await asyncio.create_subprocess_exec(
         *bound("/bin/bash", "-c", script),
         cwd=directory,

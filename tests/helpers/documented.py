@@ -21,6 +21,7 @@ VARYING = {
     r"[\d.]+ s on Ray": "SECONDS on Ray",
     r"\b\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|\+00:00)?": "TIME",
     r"\b1[6-9]\d{11}\b": "EPOCH",
+    r"\bEPOCH-\d+": "EVENT",
 }
 
 
