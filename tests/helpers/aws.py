@@ -48,7 +48,7 @@ def aws_settings(url: str, **changes: Any) -> AwsSettings:
 
 def share_session(patch: pytest.MonkeyPatch) -> None:
     """Makes each `Storage` of a test use the session of all tests, which has loaded the description of S3 already."""
-    patch.setattr(storage, "get_session", lambda: _SESSION)
+    patch.setattr(storage, "traced_session", lambda: _SESSION)
 
 
 def own_bucket(*, create: bool = True) -> StorageSettings:
