@@ -120,7 +120,7 @@ async def test_an_example_runs(name: str, tmp_path: Path, monkeypatch: pytest.Mo
         await producer.settings.set("ray.private_url", "http://10.0.0.5:8265")
         names = {public: getattr(raylane, public) for public in raylane.__all__}
         names |= {"producer": producer, "data": CSV_BYTES.decode()}
-        await _run(EXAMPLES[name], names)
+        await run_example(EXAMPLES[name], names)
 
 
 @pytest.mark.parametrize("name", RAY_EXAMPLES)
@@ -130,14 +130,15 @@ async def test_an_example_of_the_ray_client_runs(name: str) -> None:
     ray.on_start = ray.end
     async with Address(ray) as address, RayClient(RaySettings(private_url=address.url)) as client:
         names = {public: getattr(raylane.ray, public) for public in raylane.ray.__all__}
-        await _run(RAY_EXAMPLES[name], names | {"client": client})
+        await run_example(RAY_EXAMPLES[name], names | {"client": client})
     assert list(ray.jobs) == ["report-7"]
 
 
-async def _run(example: str, names: dict[str, Any]) -> None:
+async def run_example(example: str, names: dict[str, Any]) -> None:
     code: CodeType = compile(example, "<example>", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     running: Any = eval(code, names)
-    await running
+    if running is not None:  # it awaits something
+        await running
 
 
 def answer_for_examples(job: NewJob) -> Result | RaylaneError | None:

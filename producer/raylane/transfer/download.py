@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from raylane.transfer.progress import DownloadProgress
     from raylane_common.redis.queue import JobQueue
     from raylane_common.settings import Settings, UploadSettings
+    from raylane_common.wire.answer import AnswerFile
 
 
 class Downloader:
@@ -39,18 +40,27 @@ class Downloader:
         Raises the job's own error, `WaitTimeout` if the job has not ended or no worker signs the address,
         `JobNotFound`, `InvalidRequest`, `DiskFull`, and what `receive` raises.
         """
+        file, session_id = await self.find(job_id, name)
+        request = SignFilesRequest(job_id=job_id, of_session=session_id, names=(file.name,))
+
+        async def sign() -> SignedFilesResult:
+            return await ask(self._jobs, request, SignedFilesResult, timeout_s=self._settings.start_timeout_s)
+
+        return await receive(to, file.name, sign, self._settings, progress)
+
+    async def find(self, job_id: str, name: str) -> tuple[AnswerFile, str]:
+        """Returns the file `name` of the job's answer, and the job's session.
+
+        Raises the job's own error, `WaitTimeout` if the job has not ended, `JobNotFound`, and `InvalidRequest` if there
+        is no such file.
+        """
         record = await self._queue.wait(job_id, 0)
         if record.result is None and record.error is not None:
             raise RaylaneError.from_info(record.error)
         file = record.answer_file(name)
         if record.session_id is None:
             raise InvalidRequest.field("name", f"job {job_id} has no session, and so no files")
-        request = SignFilesRequest(job_id=job_id, of_session=record.session_id, names=(file.name,))
-
-        async def sign() -> SignedFilesResult:
-            return await ask(self._jobs, request, SignedFilesResult, timeout_s=self._settings.start_timeout_s)
-
-        return await receive(to, file.name, sign, self._settings, progress)
+        return file, record.session_id
 
     @cached_property
     def _settings(self) -> UploadSettings:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from raylane.backend import RedisBackend
 from raylane.producer import Producer
+from raylane.testing.memory.files import MemoryDownloader, MemoryUploader
 from raylane.testing.memory.pool import LoopPool
 from raylane.testing.memory.queue import MemoryQueue
 from raylane.testing.memory.worker import MemoryWorker
@@ -22,6 +23,8 @@ except ImportError as _error:
     raise ImportError("raylane.testing.MemoryProducer needs fakeredis: pip install 'raylane[testing]'") from _error
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from raylane.testing.memory.queue import Answer
     from raylane_common.wire.jobs import NewJob, Progress
     from raylane_common.wire.kinds import Result
@@ -45,6 +48,8 @@ class MemoryProducer(Producer):
         self._worker = MemoryWorker(redis)
         self._memory = MemoryQueue(redis, self._worker, answer)
         super().__init__(backend=RedisBackend(redis, queue=self._memory, owned=True))
+        self._files = MemoryDownloader(self._memory, self._jobs)
+        self._downloader, self._uploader = self._files, MemoryUploader(self._memory, self._jobs, None)
 
     @property
     def enqueued(self) -> list[NewJob]:
@@ -74,14 +79,16 @@ class MemoryProducer(Producer):
         """
         await self._worker.tell(job_id, progress, line, text)
 
-    async def succeed(self, job_id: str, result: Result) -> None:
+    async def succeed(self, job_id: str, result: Result, *, files: Mapping[str, bytes] | None = None) -> None:
         """Ends the job with a result; starts it first if necessary. Raises what `start` raises.
 
-        The sources of the session change as they do with a real worker: an `UploadResult` or `SelectedTablesResult`
-        adds some; a `GenerateResult` with a run removes those it used unless the job keeps them.
+        `make_upload_result` and the like make results. `files` has the contents of files of the answer, by name, for
+        `download`. The sources of the session change as they do with a real worker: an `UploadResult` or
+        `SelectedTablesResult` adds some; a `GenerateResult` with a run removes those it used unless the job keeps them.
         """
         if not isinstance(result, BaseResult):
             raise InvalidRequest.field("result", f"must be a result, not {checks.type_name(result)}")
+        self._files.keep(job_id, result, files)
         await self._worker.end(job_id, result)
         await self._memory.answer_all()
 

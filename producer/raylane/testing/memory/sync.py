@@ -8,6 +8,8 @@ from raylane.sync import Producer
 from raylane.testing.memory.producer import MemoryProducer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from raylane.testing.memory.queue import Answer
     from raylane_common.errors import RaylaneError
     from raylane_common.wire.jobs import NewJob, Progress
@@ -45,9 +47,9 @@ class SyncMemoryProducer(Producer):
         """Adds events of a running job; starts the job first if necessary. Raises what `start` raises."""
         self._call(self._memory.tell, job_id, progress=progress, line=line, text=text)
 
-    def succeed(self, job_id: str, result: Result) -> None:
+    def succeed(self, job_id: str, result: Result, *, files: Mapping[str, bytes] | None = None) -> None:
         """Ends the job with a result; starts it first if necessary. Raises what `start` raises."""
-        self._call(self._memory.succeed, job_id, result)
+        self._call(self._memory.succeed, job_id, result, files=files)
 
     def fail(self, job_id: str, error: RaylaneError) -> None:
         """Ends the job with the error of its last attempt, or as cancelled. Raises what `start` raises."""
