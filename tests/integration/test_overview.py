@@ -74,6 +74,20 @@ async def test_the_oldest_is_the_one_that_comes_next(redis: Redis, queue: JobQue
     assert oldest_s >= 90
 
 
+async def test_a_job_is_no_older_than_the_time_at_which_it_could_start(
+    redis: Redis, queue: JobQueue, lane: LaneQueue, overview: QueueOverview
+) -> None:
+    await queue.enqueue_many([a_job(id="a")])
+    now_ms = (await queue.record("a")).enqueued_at
+    for name in ("at", "started_at"):
+        await redis.hdel(keys.job("a"), "at", "started_at")  # type: ignore[misc]  # as above
+        changes = {"enqueued_at": str(now_ms - 90_000), name: str(now_ms)}
+        await redis.hset(keys.job("a"), mapping=changes)  # type: ignore[misc]  # as above
+        oldest_s = (await upload_lane(overview)).oldest_s
+        assert oldest_s is not None
+        assert oldest_s < 60
+
+
 async def test_only_jobs_that_ended_in_the_last_minute_count_for_the_rate(
     redis: Redis, queue: JobQueue, lane: LaneQueue, overview: QueueOverview
 ) -> None:

@@ -16,6 +16,7 @@ from raylane.backend import RedisBackend
 from raylane.options import new_job
 from raylane_common.errors import InternalError, QueueUnavailable, StorageUnavailable
 from raylane_common.redis.connection import keys_of
+from raylane_common.redis.queue import QueueOverview
 from raylane_common.redis.queue.heartbeats import ask_to_drain, living_workers
 from raylane_common.redis.queue.scripts import Name, source
 from raylane_common.redis.queue.scripts.calls import FileUpload
@@ -196,6 +197,10 @@ async def be_a_worker(settings: Settings) -> AsyncIterator[None]:
             await store.claim("w", FileUpload(SOURCE.filename, SOURCE.job_id, 0, 1), SessionsSettings())
             await store.put("w", [SOURCE])
             assert await store.clear("w", await store.all("w")) == 1
+            # For its metrics.
+            overview = QueueOverview(client)
+            assert len(await overview.lanes()) == len(Lane)
+            await overview.cluster_runs()
             await until(lambda: _swept(client))
             [name] = await living_workers(client, socket.gethostname())
             await ask_to_drain(client, name)

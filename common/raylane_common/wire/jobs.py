@@ -280,8 +280,8 @@ class Enqueued:
 class LaneOverview:
     """One lane as an operator sees it: how many jobs are in each state, and how fast they end.
 
-    `queued` includes the `parked` jobs, which wait for a slot of their session. `oldest_s` is the age in seconds of the
-    job that is next in line. `ended_per_s` is the rate over the last minute.
+    `queued` includes the `parked` jobs, which wait for a slot of their session. `oldest_s` is for how many
+    seconds the job that is next in line could have run already. `ended_per_s` is the rate over the last minute.
     """
 
     lane: str

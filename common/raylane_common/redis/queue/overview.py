@@ -147,7 +147,7 @@ class QueueOverview:
             pipe.zrangebyscore(self._keys.workers(lane), now_ms, "+inf")
             pipe.zrange(self._keys.queue(lane), 0, 0)
             waiting, scheduled, queued, parked, running, dead, ended, workers, head = await pipe.execute()
-        since = await self._enqueued_at(head[0]) if head else None
+        since = await self._ready_at(head[0]) if head else None
         return LaneOverview(
             lane=lane,
             waiting=waiting,
@@ -161,8 +161,15 @@ class QueueOverview:
             workers=tuple(sorted(map(printable, workers))),
         )
 
-    async def _enqueued_at(self, job_id: str) -> int | None:
+    async def _ready_at(self, job_id: str) -> int | None:
+        """Returns since when (epoch ms) a queued job could run; None if that is unknown.
+
+        A job whose attempt has failed was ready again some time after that attempt had started.
+        """
+        names = ["enqueued_at", "at", "started_at"]
         try:
-            return whole_number(await self._redis.hget(self._keys.job(job_id), "enqueued_at"))  # type: ignore[misc]  # redis-py's sync/async union
+            enqueued_at, *later = await self._redis.hmget(self._keys.job(job_id), names)  # type: ignore[misc]  # redis-py's sync/async union
         except WrongType:
             return None
+        known = whole_number(enqueued_at)
+        return None if known is None else max(known, *(whole_number(each) or 0 for each in later))
