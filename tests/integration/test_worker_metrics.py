@@ -21,10 +21,12 @@ from raylane_common.errors import (
     StorageRejected,
     StorageUnavailable,
 )
+from raylane_common.redis.queue import JobQueue, LaneQueue
 from raylane_common.settings import Settings
 from raylane_common.telemetry import queue
 from raylane_common.telemetry.definitions import WORKER_METRICS
 from raylane_common.wire.base import JobKind, Lane
+from raylane_common.wire.jobs import NewJob
 from raylane_common.wire.ray import RayDeleteRequest, RayDeleteResult
 from raylane_worker.app import run
 from raylane_worker.context import Handler
@@ -138,6 +140,35 @@ async def test_the_counts_of_a_worker_are_those_of_its_jobs(
     assert codes == {"storage_rejected": 1, "storage_unavailable": 2, "internal_error": 1, "run_not_found": 1}
     assert found("raylane_job_wait_seconds_count", lane="ray", kind="ray") == len(jobs)
     assert found("raylane_attempt_seconds_count", lane="ray", kind="ray") == len(script.calls) == sum(attempts.values())
+
+
+async def test_jobs_that_end_without_an_attempt_are_counted_once_by_whoever_finds_them(
+    redis: Redis, valkey: EmbeddedValkey, caplog: pytest.LogCaptureFixture
+) -> None:
+    queue = JobQueue(redis)
+    request = RayDeleteRequest(submission_id="ok")
+    dead = LaneQueue(redis, "ray", worker="dead", lease_s=0.1, max_attempts={}, result_ttl_s=3600)
+    await queue.enqueue(NewJob(request=request, id="lost", max_attempts=1))
+    await dead.claim(1)
+    await queue.enqueue_many(
+        [
+            NewJob(request=request, id="expired", expires_s=0.001),
+            NewJob(request=RayDeleteRequest(submission_id="fails"), id="first"),
+            NewJob(request=request, id="second", after=("first",)),
+            NewJob(request=request, id="third", after=("second",)),
+        ]
+    )
+    async with working(valkey, caplog, Script().handlers) as url:
+
+        async def all_have_ended() -> bool:
+            return sum((await scrape(url)).of("raylane_jobs_ended_total").values()) == 5
+
+        await until(all_have_ended)
+        found = await scrape(url)
+    outcomes = {dict(labels)["outcome"]: value for labels, value in found.of("raylane_jobs_ended_total").items()}
+    assert outcomes == {"succeeded": 0, "failed": 4, "dead": 1, "cancelled": 0}
+    codes = {dict(labels)["code"]: value for labels, value in found.of("raylane_job_errors_total").items()}
+    assert codes == {"worker_lost": 1, "expired": 1, "storage_rejected": 1, "dependency_failed": 2}
 
 
 async def test_the_queue_is_counted_as_it_is_now(

@@ -29,13 +29,14 @@ LOOP_LAG: Final = Metric(
 JOBS_ENDED: Final = Metric(
     "counter",
     "raylane_jobs_ended_total",
-    "Jobs that this worker ended: succeeded, failed, dead (failed, and now a dead letter) or cancelled",
+    "Jobs that ended in this worker: succeeded, failed, dead (failed, and now a dead letter) or cancelled. Also those "
+    "that it found expired, lost with their worker or failed with another job. Not those cancelled before they began",
     ("lane", "kind", "outcome"),
 )
 JOB_ERRORS: Final = Metric(
     "counter",
     "raylane_job_errors_total",
-    "Errors of attempts of this worker by their code, whether the job gets another attempt or not",
+    "Errors of attempts and jobs in this worker by their code, whether the job gets another attempt or not",
     ("lane", "kind", "code"),
 )
 JOB_WAIT: Final = Metric(

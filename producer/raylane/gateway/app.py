@@ -68,7 +68,7 @@ def create_app(settings: Settings | None = None, *, producer: Producer | None = 
         app.state.gateway = Gateway(settings, producer, authentication)
     answer_errors(app)
     add_access(app, settings.gateway, authentication, audit)
-    add_telemetry(app, settings)
+    add_telemetry(app, settings, audit)
     # Around all others, so that a request that they refuse is a span, too.
     app.add_middleware(TracedRequests)
     app.state.routers = routers()

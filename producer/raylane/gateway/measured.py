@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from raylane.gateway.access.audit import AuditTrail
     from raylane_common.settings import Settings
 
 logger = get_logger("raylane.gateway")
@@ -53,7 +54,7 @@ _LONGEST_PATH: Final = 200
 class GatewayTelemetry:
     """The metrics of one gateway. They are off without the extra `[metrics]`."""
 
-    def __init__(self, app: Starlette, settings: Settings) -> None:
+    def __init__(self, app: Starlette, settings: Settings, audit: AuditTrail) -> None:
         """The producer of the `app` is used once it is there."""
         self.metrics: Metrics = NO_METRICS
         self.streams = 0
@@ -65,17 +66,18 @@ class GatewayTelemetry:
         )
         with suppress(MissingPackage):
             self.metrics = PrometheusMetrics()
-        self.metrics.expect(GATEWAY_AUDIT_LOST)
+        self._audit = audit
         for source in (build, self.look.readings, self._readings):
             self.metrics.read(source)
 
     def _readings(self) -> Iterator[Reading]:
         yield Reading(GATEWAY_STREAMS, self.streams)
+        yield Reading(GATEWAY_AUDIT_LOST, self._audit.lost)
 
 
-def add_telemetry(app: Starlette, settings: Settings) -> None:
+def add_telemetry(app: Starlette, settings: Settings, audit: AuditTrail) -> None:
     """Counts and logs the requests of the app, whose `state.telemetry` has the metrics."""
-    app.state.telemetry = GatewayTelemetry(app, settings)
+    app.state.telemetry = GatewayTelemetry(app, settings, audit)
     app.add_middleware(MeasuredRequests, telemetry=app.state.telemetry)
 
 

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from raylane_common.redis.queue import AttemptOutcome, LaneQueue, Lease
     from raylane_common.settings import LaneSettings, LanesSettings
     from raylane_common.wire.base import JobKind, RetryPolicy
+    from raylane_common.wire.jobs import JobRecord
     from raylane_worker.context import Handlers, Resources
 
 logger = get_logger("raylane.worker")
@@ -92,6 +93,7 @@ class LaneWorker(Worker):
         self._leases = HeldLeases(queue)
         self._outbox = Outbox(queue)
         self._metrics = JobMetrics(resources.metrics, queue.lane, handlers)
+        queue.on_ends = self._metrics.ended_without_attempt
         self._problems = Recurring(logger)
         self._janitor = queue.janitor()
         self._wake = asyncio.Event()
@@ -197,7 +199,7 @@ class LaneWorker(Worker):
         claim = await self.lane_queue.claim(free)
         for outcome in claim.unreadable:
             logger.warning("job %s: its record cannot be read: %s", outcome.job_id, outcome.value)
-            self._write(outcome, "", 0.0)
+            self._write(outcome, None, 0.0)
         for lease in claim.leases:
             self._start(lease)
         if claim.next_due_s is None or len(claim.leases) >= free:
@@ -221,20 +223,20 @@ class LaneWorker(Worker):
                 outcome = await self._attempts.run(lease, held)
             except asyncio.CancelledError:
                 logger.info("job %s: returned to the queue because the worker is stopping", record.id)
-                self._write(lease.returned(), record.kind, time.monotonic() - started_s)
+                self._write(lease.returned(), record, time.monotonic() - started_s)
                 raise
             held.attempt_ended, elapsed_s = True, time.monotonic() - started_s
             if outcome is None:
-                self._metrics.ended(record.kind, None, elapsed_s)
+                self._metrics.ended(record, None, elapsed_s)
                 return
             self.jobs_complete += outcome.verdict == "succeeded"
             self.jobs_failed += outcome.verdict in ("failed", "dead", "retry")
-            await asyncio.shield(self._write(outcome, record.kind, elapsed_s))
+            await asyncio.shield(self._write(outcome, record, elapsed_s))
 
-    def _write(self, outcome: AttemptOutcome, kind: str, elapsed_s: float) -> asyncio.Future[bool]:
+    def _write(self, outcome: AttemptOutcome, job: JobRecord | None, elapsed_s: float) -> asyncio.Future[bool]:
         """Starts writing the outcome of an attempt, which is counted once it is written."""
         written = self._outbox.add(outcome)
-        written.add_done_callback(lambda done: self._metrics.ended(kind, outcome if done.result() else None, elapsed_s))
+        written.add_done_callback(lambda done: self._metrics.ended(job, outcome if done.result() else None, elapsed_s))
         return written
 
     async def run_job(self, job_id: str, score: int) -> NoReturn:

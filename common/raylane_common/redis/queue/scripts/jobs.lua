@@ -2,6 +2,8 @@
 -- share.
 local ttl = {ended = ENDED_MS, dead = DEAD_MS}
 local woken, ended_lanes, look_lanes, dead_lanes = {}, {}, {}, {}
+-- For metrics: lane, kind, outcome and code of the error of each job that this script has ended.
+local ends = {}
 -- The set of each status that is not final.
 local sets = {running = RUNNING, scheduled = SCHEDULE, waiting = WAITING, queued = QUEUE}
 
@@ -170,6 +172,8 @@ local function write_end(id, job, status, field, value, is_dead)
   end
   redis.call('ZADD', (job.look and LOOKS or ENDED) .. job.lane, now, id)
   if job.look then look_lanes[job.lane] = true else ended_lanes[job.lane] = true end
+  local code = field == 'error' and string.match(value, '^{"code":"([%w_]+)"') or ''
+  ends[#ends + 1] = {job.lane, job.kind, is_dead and 'dead' or status, code}
 end
 
 -- Frees what a job holds: its deadline, its unique key, its session's slot and its run slot.
