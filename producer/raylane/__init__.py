@@ -30,9 +30,11 @@ _HOMES: Final = {
         *("Answer", "AnswerChart", "AnswerColumn", "AnswerFile", "AnswerTable", "AnswerValue", "CellType", "ChartKind"),
         "OpaqueItem",
     ),
+    "raylane_common.wire.checks": ("Check", "CheckState"),
     "raylane_common.wire.jobs": (
         *("Attempt", "ClusterRuns", "Enqueued", "EventType", "JobEvent", "JobList", "JobRecord", "JobStatus"),
         *("JobSummary", "LaneOverview", "LaneWorkers", "NewJob", "Priority", "Progress"),
+        *("WorkerAbout", "WorkerOverview"),
     ),
     "raylane_common.wire.sources": ("Column", "ColumnType", "FileSource", "OpaqueSource", "TableFormat", "TableSource"),
 }

@@ -44,6 +44,8 @@ from raylane_common.wire.answer import AnswerValue as AnswerValue
 from raylane_common.wire.answer import CellType as CellType
 from raylane_common.wire.answer import ChartKind as ChartKind
 from raylane_common.wire.answer import OpaqueItem as OpaqueItem
+from raylane_common.wire.checks import Check as Check
+from raylane_common.wire.checks import CheckState as CheckState
 from raylane_common.wire.generate import *
 from raylane_common.wire.jobs import Attempt as Attempt
 from raylane_common.wire.jobs import ClusterRuns as ClusterRuns
@@ -59,6 +61,8 @@ from raylane_common.wire.jobs import LaneWorkers as LaneWorkers
 from raylane_common.wire.jobs import NewJob as NewJob
 from raylane_common.wire.jobs import Priority as Priority
 from raylane_common.wire.jobs import Progress as Progress
+from raylane_common.wire.jobs import WorkerAbout as WorkerAbout
+from raylane_common.wire.jobs import WorkerOverview as WorkerOverview
 from raylane_common.wire.kinds import *
 from raylane_common.wire.ray import *
 from raylane_common.wire.sources import Column as Column

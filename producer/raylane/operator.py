@@ -6,6 +6,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from raylane import arguments
+from raylane.doctor.examination import examine
 from raylane_common import checks
 from raylane_common.errors import InvalidRequest, JobNotFound, JobNotRequeued, RaylaneError
 from raylane_common.wire.base import JobKind
@@ -15,11 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
+    from raylane.options import Enqueuer
     from raylane_common.redis.audit import AuditLog
     from raylane_common.redis.queue import JobQueue, QueueOverview
     from raylane_common.redis.queue.pages import JobPage
     from raylane_common.wire.audit import AuditEntry
-    from raylane_common.wire.jobs import ClusterRuns, JobList, LaneOverview
+    from raylane_common.wire.checks import Check
+    from raylane_common.wire.jobs import ClusterRuns, JobList, LaneOverview, WorkerOverview
 
 # All of them are held in memory, to sort them.
 _MAX_REQUEUED: Final = 10_000
@@ -35,10 +38,11 @@ class Requeued(NamedTuple):
 class OperatorActions:
     """Actions on the whole queue, as `producer.operator`. Actions on one job are methods of `Producer`."""
 
-    def __init__(self, queue: JobQueue, overview: QueueOverview, audit: AuditLog) -> None:
+    def __init__(self, queue: JobQueue, overview: QueueOverview, audit: AuditLog, jobs: Enqueuer) -> None:
         self._queue = queue
         self._overview = overview
         self._audit = audit
+        self._jobs = jobs
 
     async def lanes(self) -> list[LaneOverview]:
         """Returns all lanes: the number of jobs in each state, how many end per second, and the workers.
@@ -52,6 +56,28 @@ class OperatorActions:
     async def ping(self) -> None:
         """Returns once Redis answers. Raises `QueueUnavailable` if it does not."""
         await self._overview.ping()
+
+    async def workers(self) -> list[WorkerOverview]:
+        """Returns the living workers of all lanes, with their versions.
+
+        Example:
+            for worker in await producer.operator.workers():
+                print(worker.name, worker.lanes, worker.about.version if worker.about else "unknown")
+        """
+        return await self._overview.workers()
+
+    async def examine(self, *, timeout_s: float = 10.0) -> list[Check]:
+        """Checks everything that jobs need, and says what to do: what `raylane doctor` prints.
+
+        Redis and its clock, the workers and their versions; and through a worker of each lane, S3, the catalog, the
+        model and each address of Ray. All of it ends within `timeout_s` seconds, whatever hangs. What fails is a
+        result, not an error.
+
+        Example:
+            for check in await producer.operator.examine():
+                print(check.state, check.area, check.message, check.hint)
+        """
+        return await examine(self._jobs, self._overview, timeout_s)
 
     async def cluster_runs(self) -> list[ClusterRuns]:
         """Returns how many run slots each Ray cluster has, how many are taken, and how many jobs wait for one.

@@ -84,7 +84,7 @@ class Producer(JobActions):
         super().__init__(self._backend.queue, Downloader(self._backend.queue, self._jobs, settings))
         self.tables = TableActions(self._jobs)
         self.cluster = ClusterActions(self._jobs)
-        self.operator = OperatorActions(self._backend.queue, self._backend.overview, self._backend.audit)
+        self.operator = OperatorActions(self._backend.queue, self._backend.overview, self._backend.audit, self._jobs)
         self.settings = SettingsActions(self._backend.settings, settings)
 
     async def __aenter__(self) -> Self:

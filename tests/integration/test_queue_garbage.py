@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from raylane.operator import OperatorActions
+from raylane.options import Enqueuer
 from raylane_common.errors import ErrorInfo, InvalidRequest, RaylaneError
 from raylane_common.redis.audit import AuditLog
 from raylane_common.redis.queue.scripts import RECORD_MAX_BYTES
@@ -338,7 +339,8 @@ async def test_a_job_with_a_broken_list_of_dependencies_can_be_requeued_and_fail
         await queue.requeue("a")
     await write(redis, "a", after='["b"]')
     await write(redis, "b", after='["a"]')
-    operator = OperatorActions(queue, _AllDead(queue), AuditLog(redis))  # type: ignore[arg-type]  # its dead() only
+    audit, jobs = AuditLog(redis), Enqueuer(queue)
+    operator = OperatorActions(queue, _AllDead(queue), audit, jobs)  # type: ignore[arg-type]  # its dead() only
     requeued = await operator.requeue_dead()
     assert sorted((each.id, each.error.code if each.error else "") for each in requeued) == [
         ("a", "job_not_requeued"),

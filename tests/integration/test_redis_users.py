@@ -168,6 +168,8 @@ AUDITED = AuditEntry(at_ms=1, caller="ada", method="POST", route="/v1/jobs", sta
 
 async def be_an_operator(producer: Producer, caplog: pytest.LogCaptureFixture) -> None:
     await be_a_producer(producer)
+    checks = await producer.operator.examine(timeout_s=20)
+    assert [check for check in checks if check.area == "Redis" and check.state == "not_tried"] == []
     await producer.settings.set("ray.max_runs", "3")
     assert await producer.settings.all() == {"ray.max_runs": "3"}
     # A busy worker that reads the settings only after both changes finds none, and logs none.

@@ -142,10 +142,10 @@ async def test_a_request_to_drain_does_not_stop_the_next_worker_of_that_name(
 
     beat = LaneQueue.beat
 
-    async def counted(queue: LaneQueue, ttl_s: float) -> bool:
+    async def counted(queue: LaneQueue, ttl_s: float, about: str = "") -> bool:
         nonlocal beats
         beats += 1
-        return await beat(queue, ttl_s)
+        return await beat(queue, ttl_s, about)
 
     monkeypatch.setattr(LaneQueue, "beat", counted)
     # In containers every worker has the same process id, and one may be killed before it has drained.

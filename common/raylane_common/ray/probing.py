@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from raylane_common.ray.addresses import Address
+    from raylane_common.ray.answers import Answer
     from raylane_common.ray.observe import RayObserver
     from raylane_common.ray.transport import Transport
 
@@ -33,7 +34,7 @@ PROBE_TIMEOUT_S: Final = 3.0
 IDENTITY_TRUST_S: Final = 10.0
 
 VERSION: Final = Request("version", "GET", "/api/version", key="ray_version")
-_AUTHENTICATION: Final = Request("version", "GET", "/api/authentication_mode", key="authentication_mode")
+AUTHENTICATION: Final = Request("version", "GET", "/api/authentication_mode", key="authentication_mode")
 
 logger = get_logger("raylane.ray")
 
@@ -180,7 +181,12 @@ class Prober:
         raise PathFault(FaultKind.NOT_RAY, f"not Ray: {problem.message}", retry_after_s=problem.retry_after_s)
 
     async def _authentication_mode(self, address: Address) -> str:
-        answer = await self._transport.send(address, _AUTHENTICATION, asyncio.timeout(PROBE_TIMEOUT_S))
-        mode = answer.data.get("authentication_mode") if isinstance(answer.data, dict) else None
-        # A Ray without this route is older than authentication itself.
-        return mode if isinstance(mode, str) else NO_AUTHENTICATION
+        answer = await self._transport.send(address, AUTHENTICATION, asyncio.timeout(PROBE_TIMEOUT_S))
+        return mode_of(answer)
+
+
+def mode_of(answer: Answer) -> str:
+    """Returns how a cluster authenticates callers, from its answer to `AUTHENTICATION`."""
+    mode = answer.data.get("authentication_mode") if isinstance(answer.data, dict) else None
+    # A Ray without this route is older than authentication itself.
+    return mode if isinstance(mode, str) else NO_AUTHENTICATION

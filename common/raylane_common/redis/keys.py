@@ -45,6 +45,8 @@ _PULSE: Final = "raylane:pulse:"
 _WAKE: Final = "raylane:wake:"
 _CANCEL: Final = "raylane:cancel:"
 _WORKERS: Final = "raylane:workers:"
+# Below `workers`, for the same reason as above.
+_ABOUT: Final = "raylane:workers:about:"
 _DRAIN: Final = "raylane:drain:"
 _JANITOR: Final = "raylane:janitor:"
 _REPLACED: Final = "raylane:replaced:"
@@ -176,6 +178,10 @@ class Keys:
     def workers(self, lane: str) -> str:
         """A lane's living workers, scored by the epoch ms at which each counts as dead: a sorted set."""
         return f"{self._start}{_WORKERS}{lane}"
+
+    def worker_about(self, worker: str) -> str:
+        """What a living worker says of itself: a string of JSON that lives as long as a heartbeat."""
+        return f"{self._start}{_ABOUT}{worker}"
 
     def reader(self, token: str) -> str:
         """Ends the blocking read of a producer when it gets an entry: a stream with a short time to live."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
 from raylane_common.telemetry import tracing
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 _ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 _NONE: Final = "none"
+_NEEDED: Final = ("opentelemetry", "opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http")
 
 
 def exporters(environ: Mapping[str, str] | None = None) -> tuple[str, ...]:
@@ -27,6 +29,18 @@ def exporters(environ: Mapping[str, str] | None = None) -> tuple[str, ...]:
     if named:
         return tuple(name for name in dict.fromkeys(named) if name != _NONE)
     return ("otlp",) if any(environ.get(name, "").strip() for name in _ENDPOINTS) else ()
+
+
+def missing_package() -> str | None:
+    """Returns what the exporters that the variables ask for need and is not installed; None if all is there."""
+    return next((name for name in _NEEDED if exporters() and not _is_installed(name)), None)
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        return find_spec(name) is not None
+    except ModuleNotFoundError:  # it is inside of one that is missing
+        return False
 
 
 @contextmanager

@@ -5,7 +5,7 @@ See docs/decisions/0010 and 0011.
 
 from __future__ import annotations
 
-from typing import ClassVar, Final, Literal
+from typing import ClassVar, Final, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -14,6 +14,7 @@ from raylane_common.ray.models import Run
 from raylane_common.rules import Code, JobId, Prompt
 from raylane_common.wire.answer import Answer, AnswerColumn
 from raylane_common.wire.base import BaseRequest, BaseResult, JobKind, Kind, Lane, Payload, text
+from raylane_common.wire.checks import ChecksRequest, ChecksResult
 from raylane_common.wire.names import Engine, GeneratorName
 from raylane_common.wire.sources import AnySource, Partition
 
@@ -22,6 +23,7 @@ __all__ = [
     "CodeVersion",
     "Engine",
     "Finding",
+    "GenerateChecksRequest",
     "GenerateRequest",
     "GenerateResult",
     "GeneratorName",
@@ -84,6 +86,8 @@ class GenerateRequest(BaseRequest):
 
     kind: ClassVar[JobKind] = JobKind.GENERATE
 
+    # Left out of the JSON, because older workers know no action of this kind.
+    action: Literal["generate"] = Field(default="generate", exclude=True)
     prompt: Prompt
     execute: bool = False
     generator: GeneratorName | None = Field(default=None, description="None: the worker's setting")
@@ -194,6 +198,16 @@ class GenerateResult(BaseResult):
     run: Run | None = None
 
 
+class GenerateChecksRequest(ChecksRequest):
+    """Look at the model, S3, the catalog and the addresses of Ray."""
+
+    kind: ClassVar[JobKind] = JobKind.GENERATE
+
+
+AnyGenerateRequest = GenerateRequest | GenerateChecksRequest
+AnyGenerateResult = GenerateResult | ChecksResult
+
+
 def _describe(payload: Payload) -> str:
     prompt, rerun = text(payload, "prompt"), payload.get("rerun")
     earlier = text(rerun, "job_id") if isinstance(rerun, dict) else ""
@@ -203,7 +217,8 @@ def _describe(payload: Payload) -> str:
 KIND: Final = Kind(
     name=JobKind.GENERATE,
     lane=Lane.GENERATE,
-    requests=(GenerateRequest,),
-    results=(GenerateResult,),
+    requests=get_args(AnyGenerateRequest),
+    results=get_args(AnyGenerateResult),
     describe=_describe,
+    default_action="generate",
 )

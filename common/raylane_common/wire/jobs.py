@@ -308,6 +308,24 @@ class LaneWorkers:
     is_held: bool = False
 
 
+class WorkerAbout(BaseModel):
+    """What a worker says of itself with each heartbeat."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="ignore")
+
+    version: str = Field(max_length=100)
+    started_at: Number = Field(description="Epoch ms by the worker's clock")
+
+
+@dataclass(frozen=True)
+class WorkerOverview:
+    """A living worker, its lanes, and what it says of itself; None if it is older than the first that says anything."""
+
+    name: str
+    lanes: tuple[str, ...]
+    about: WorkerAbout | None
+
+
 @dataclass(frozen=True)
 class ClusterRuns:
     """The run slots of one Ray cluster. `cluster` is the name of its session.

@@ -22,8 +22,8 @@ __all__ += tables.__all__
 __all__ += generate.__all__
 __all__ += ray.__all__
 
-Request = upload.AnyUploadRequest | tables.TablesRequest | generate.GenerateRequest | ray.RayRequest
-KnownResult = upload.AnyUploadResult | tables.AnyTablesResult | generate.GenerateResult | ray.AnyRayResult
+Request = upload.AnyUploadRequest | tables.TablesRequest | generate.AnyGenerateRequest | ray.RayRequest
+KnownResult = upload.AnyUploadResult | tables.AnyTablesResult | generate.AnyGenerateResult | ray.AnyRayResult
 Result = KnownResult | OpaqueResult
 AnyResult = Annotated[
     Annotated[KnownResult, Field(discriminator="type")] | OpaqueResult, Field(union_mode="left_to_right")

@@ -23,8 +23,10 @@ from raylane_common.ray.runtime_env import check_env_vars, check_requirements
 from raylane_common.rules import Code, SubmissionId, Text, is_plain_path
 from raylane_common.wire.answer import Answer
 from raylane_common.wire.base import BaseRequest, BaseResult, JobKind, Kind, Lane, Payload, text
+from raylane_common.wire.checks import ChecksRequest, ChecksResult
 
 __all__ = [
+    "RayChecksRequest",
     "RayClusterRequest",
     "RayClusterResult",
     "RayDeleteRequest",
@@ -255,6 +257,12 @@ class RaySubmitResult(BaseResult):
     )
 
 
+class RayChecksRequest(ChecksRequest):
+    """Look at each address of the cluster, and at S3."""
+
+    kind: ClassVar[JobKind] = JobKind.RAY
+
+
 RayRequest = (
     RayStatusRequest
     | RayEndpointsRequest
@@ -265,6 +273,7 @@ RayRequest = (
     | RayStopRequest
     | RayDeleteRequest
     | RaySubmitRequest
+    | RayChecksRequest
 )
 AnyRayResult = (
     RayStatusResult
@@ -276,6 +285,7 @@ AnyRayResult = (
     | RayStopResult
     | RayDeleteResult
     | RaySubmitResult
+    | ChecksResult
 )
 
 

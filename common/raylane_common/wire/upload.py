@@ -14,11 +14,13 @@ from raylane_common.errors import InvalidRequest
 from raylane_common.limits import MAX_PARTS, MAX_STAGED_BYTES, MAX_UPLOAD_BYTES, NO_CONTROLS_PATTERN, SHA256_PATTERN
 from raylane_common.rules import Filename, JobId, S3Uri, SessionId, Text, TransferId
 from raylane_common.wire.base import BaseRequest, BaseResult, JobKind, Kind, Lane, Payload, text
+from raylane_common.wire.checks import ChecksRequest, ChecksResult
 from raylane_common.wire.reading import Reading, ReadingOptions
 from raylane_common.wire.sources import Column, PreparedCopy
 
 __all__ = [
     "AnyUploadRequest",
+    "ChecksResult",
     "FileUrl",
     "PartUrl",
     "PreviewRequest",
@@ -34,6 +36,7 @@ __all__ = [
     "StartTransferRequest",
     "StoredPart",
     "TransferResult",
+    "UploadChecksRequest",
     "UploadRequest",
     "UploadResult",
 ]
@@ -252,6 +255,12 @@ class UploadResult(BaseResult):
     warnings: tuple[str, ...] = ()
 
 
+class UploadChecksRequest(ChecksRequest):
+    """Look at S3, the catalog and the credentials."""
+
+    kind: ClassVar[JobKind] = JobKind.UPLOAD
+
+
 AnyUploadRequest = (
     UploadRequest
     | PreviewRequest
@@ -260,8 +269,11 @@ AnyUploadRequest = (
     | SignFilesRequest
     | PurgeRequest
     | ReadInPlaceRequest
+    | UploadChecksRequest
 )
-AnyUploadResult = UploadResult | PreviewResult | TransferResult | SignedPartsResult | SignedFilesResult | PurgeResult
+AnyUploadResult = (
+    UploadResult | PreviewResult | TransferResult | SignedPartsResult | SignedFilesResult | PurgeResult | ChecksResult
+)
 
 
 def _describe(payload: Payload) -> str:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from raylane_common.redis.queue.pages import JobPage
     from raylane_common.wire.audit import AuditEntry
     from raylane_common.wire.base import JobKind
-    from raylane_common.wire.jobs import ClusterRuns, JobList, JobStatus, LaneOverview
+    from raylane_common.wire.checks import Check
+    from raylane_common.wire.jobs import ClusterRuns, JobList, JobStatus, LaneOverview, WorkerOverview
 
 
 class OperatorActions(Twin[AsyncOperatorActions]):
@@ -35,6 +36,28 @@ class OperatorActions(Twin[AsyncOperatorActions]):
     def ping(self) -> None:
         """Returns once Redis answers. Raises `QueueUnavailable` if it does not."""
         self._call(self._async.ping)
+
+    def workers(self) -> list[WorkerOverview]:
+        """Returns the living workers of all lanes, with their versions.
+
+        Example:
+            for worker in producer.operator.workers():
+                print(worker.name, worker.lanes, worker.about.version if worker.about else "unknown")
+        """
+        return self._call(self._async.workers)
+
+    def examine(self, *, timeout_s: float = 10.0) -> list[Check]:
+        """Checks everything that jobs need, and says what to do: what `raylane doctor` prints.
+
+        Redis and its clock, the workers and their versions; and through a worker of each lane, S3, the catalog, the
+        model and each address of Ray. All of it ends within `timeout_s` seconds, whatever hangs. What fails is a
+        result, not an error.
+
+        Example:
+            for check in producer.operator.examine():
+                print(check.state, check.area, check.message, check.hint)
+        """
+        return self._call(self._async.examine, timeout_s=timeout_s)
 
     def cluster_runs(self) -> list[ClusterRuns]:
         """Returns how many run slots each Ray cluster has, how many are taken, and how many jobs wait for one.

@@ -61,6 +61,11 @@ def warm_key(run_id: str) -> str:
     return f"{WARM}{run_id}.json"
 
 
+def trial_key(name: str) -> str:
+    """Returns the key of an object that is written to see whether that works: below the sessions, but in none."""
+    return f"{SESSIONS}_trial/{name}"
+
+
 def transfer_key(transfer_id: str) -> str:
     """Returns the key at which the parts of a transfer are put together, until the file has been checked."""
     return f"{TRANSFERS}{transfer_id}"

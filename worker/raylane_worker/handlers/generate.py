@@ -7,7 +7,7 @@ such step: each attempt verifies the code that it runs or returns. See docs/deci
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, assert_never
 
 from raylane_common.errors import (
     InvalidAnswer,
@@ -20,9 +20,17 @@ from raylane_common.errors import (
 )
 from raylane_common.ray.models import RunStatus
 from raylane_common.telemetry import tracing
-from raylane_common.wire.generate import Checkpoint, CodeVersion, GenerateResult, GeneratorName
+from raylane_common.wire.generate import (
+    Checkpoint,
+    CodeVersion,
+    GenerateChecksRequest,
+    GenerateRequest,
+    GenerateResult,
+    GeneratorName,
+)
 from raylane_common.wire.sources import OpaqueSource
 from raylane_worker.context import Handler
+from raylane_worker.doctor.examine import examine
 from raylane_worker.generation.generators import GeneratorChoice, choose_generator, make_generator
 from raylane_worker.generation.port import WritingTask
 from raylane_worker.generation.verify import verify_in_thread
@@ -42,7 +50,7 @@ if TYPE_CHECKING:
 
     from raylane_common.telemetry.tracing import Attributes
     from raylane_common.wire.answer import Answer
-    from raylane_common.wire.generate import Finding, GenerateRequest, Usage
+    from raylane_common.wire.generate import AnyGenerateRequest, AnyGenerateResult, Finding, Usage
     from raylane_common.wire.names import Engine
     from raylane_common.wire.sources import AnySource, Source
     from raylane_worker.context import JobContext
@@ -56,6 +64,23 @@ _EMPTY: Final = (
     "keys of a join; the profile has the shapes of texts and the range of dates. If it really is empty, give the same "
     "answer again, with an answer.note that says why"
 )
+
+
+async def handle(request: AnyGenerateRequest, ctx: JobContext) -> AnyGenerateResult:
+    """Performs the request's action. Raises what `generate` raises."""
+    match request:
+        case GenerateRequest():
+            return await generate(request, ctx)
+        case GenerateChecksRequest():
+            return await examine(request, ctx)
+        case _:
+            assert_never(request)
+
+
+async def clean_up(request: AnyGenerateRequest, ctx: JobContext) -> None:
+    """Stops what a cancelled job may have started. Raises what `stop_generate` raises."""
+    if isinstance(request, GenerateRequest):
+        await stop_generate(request, ctx)
 
 
 async def generate(request: GenerateRequest, ctx: JobContext) -> GenerateResult:
@@ -338,4 +363,4 @@ def _result(state: Checkpoint, version: CodeVersion) -> GenerateResult:
     )
 
 
-HANDLER: Final = Handler(generate, clean_up=stop_generate)
+HANDLER: Final = Handler(handle, clean_up=clean_up)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, assert_never
 from raylane_common.errors import InvalidRequest, RayError, RunFailed, RunNotFound
 from raylane_common.ray.models import RayRun, RunStatus
 from raylane_common.wire.ray import (
+    RayChecksRequest,
     RayClusterRequest,
     RayClusterResult,
     RayDeleteRequest,
@@ -34,6 +35,7 @@ from raylane_common.wire.ray import (
 )
 from raylane_common.wire.sources import OpaqueSource
 from raylane_worker.context import Handler
+from raylane_worker.doctor.examine import examine
 from raylane_worker.run_kit import source_file
 from raylane_worker.runs.answer import collect_answer
 from raylane_worker.runs.engine import choose_engine, is_small
@@ -82,6 +84,8 @@ async def ray(request: RayRequest, ctx: JobContext) -> AnyRayResult:
             return await _cluster(client)
         case RaySubmitRequest():
             return await _submit(request, ctx)
+        case RayChecksRequest():
+            return await examine(request, ctx)
         case _:
             assert_never(request)
 

@@ -30,6 +30,7 @@ from raylane_common.wire.upload import (
     SignPartsRequest,
     StartTransferRequest,
     TransferResult,
+    UploadChecksRequest,
     UploadRequest,
     UploadResult,
 )
@@ -40,6 +41,7 @@ from raylane_worker.data.preparing import Preparing
 from raylane_worker.data.scratch import scratch
 from raylane_worker.data.target import Target
 from raylane_worker.data.upload_order import Order, Superseded
+from raylane_worker.doctor.examine import examine
 from raylane_worker.handlers import answer_files, in_place
 
 if TYPE_CHECKING:
@@ -81,6 +83,8 @@ async def upload(request: AnyUploadRequest, ctx: JobContext) -> AnyUploadResult:
             return await _store_read(file, object_, ctx)
         case UploadRequest() | PreviewRequest():
             return await _read(request, ctx)
+        case UploadChecksRequest():
+            return await examine(request, ctx)
         case _:
             assert_never(request)
 

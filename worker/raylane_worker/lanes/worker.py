@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import json
 import time
+from importlib import metadata
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from arq.worker import Worker, func
@@ -21,6 +22,7 @@ from raylane_common.redis.connection import keys_of, queue_errors
 from raylane_common.telemetry.definitions import PLACES, PLACES_TAKEN
 from raylane_common.telemetry.ids import bind
 from raylane_common.telemetry.metrics import Reading
+from raylane_common.wire.jobs import WorkerAbout
 from raylane_worker.lanes.attempts import AttemptRunner
 from raylane_worker.lanes.leases import HeldLeases
 from raylane_worker.lanes.outbox import Outbox
@@ -88,6 +90,8 @@ class LaneWorker(Worker):
         self.lane_queue = queue
         self._attempts = AttemptRunner(handlers, resources, timeout_s=lane.timeout_s, retries=retries)
         self._on_drain = on_drain
+        started_at = int(time.time() * 1000)
+        self._about = WorkerAbout(version=metadata.version("raylane"), started_at=started_at).model_dump_json()
         # Below 0.6 of a lease: after a longer pause between claims, jobs.lua assumes that Redis was unavailable.
         self._poll_s = min(lanes.poll_s, queue.lease_s * 0.4)
         self._leases = HeldLeases(queue)
@@ -159,7 +163,7 @@ class LaneWorker(Worker):
 
     async def heart_beat(self) -> None:
         """Sends a heartbeat and lets the janitor sweep. Replaces arq's health key and cron jobs, which are not used."""
-        if await self.lane_queue.beat(ttl_s=BEAT_EVERY_S * _BEATS_UNTIL_DEAD):
+        if await self.lane_queue.beat(BEAT_EVERY_S * _BEATS_UNTIL_DEAD, self._about):
             self._on_drain()
         await self._janitor.sweep()
 

@@ -139,9 +139,12 @@ class LaneQueue:
         self.answered_at_s = time.monotonic()
         self.on_answer()
 
-    async def beat(self, ttl_s: float) -> bool:
-        """Sends a heartbeat, valid for `ttl_s` seconds; returns whether an operator asked the worker to drain."""
-        return await calls.beat(self._scripts, self.lane, self._worker, int(ttl_s * 1000))
+    async def beat(self, ttl_s: float, about: str = "") -> bool:
+        """Sends a heartbeat, valid for `ttl_s` seconds; returns whether an operator asked the worker to drain.
+
+        `about` is what the worker says of itself: the JSON of `WorkerAbout`.
+        """
+        return await calls.beat(self._scripts, self.lane, self._worker, int(ttl_s * 1000), about)
 
     async def stop_beating(self) -> None:
         """Removes the worker's heartbeat, so that a worker that has stopped no longer counts as alive."""

@@ -7,20 +7,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, cast
 
+from pydantic import ValidationError
+
 from raylane_common.redis.connection import keys_of, queue_errors
+from raylane_common.redis.facts import clock_of, facts_of
 from raylane_common.redis.keys import Keys
 from raylane_common.redis.queue.pages import JobPage, JobPages
 from raylane_common.redis.queue.search import JobSearch
 from raylane_common.redis.replies import WrongType
 from raylane_common.rules import printable, whole_number
 from raylane_common.wire.base import JobKind, Lane
-from raylane_common.wire.jobs import ClusterRuns, JobList, JobStatus, LaneOverview
+from raylane_common.wire.jobs import ClusterRuns, JobList, JobStatus, LaneOverview, WorkerAbout, WorkerOverview
 from raylane_common.wire.kinds import lane_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from redis.asyncio import Redis
+
+    from raylane_common.redis.facts import ClockReading, ServerFacts
 
 # A minute smooths out single jobs and still shows a change in load.
 _RATE_OVER_MS: Final = 60_000
@@ -53,6 +58,33 @@ class QueueOverview:
             seconds, micros = await self._redis.time()
             now_ms = seconds * 1000 + micros // 1000
             return [await self._lane(lane, now_ms) for lane in Lane]
+
+    async def workers(self) -> list[WorkerOverview]:
+        """Returns the living workers, with their lanes and versions."""
+        lanes: dict[str, list[str]] = {}
+        with queue_errors("look for workers"):
+            seconds, micros = await self._redis.time()
+            now_ms = seconds * 1000 + micros // 1000
+            for lane in Lane:
+                for worker in await self._redis.zrangebyscore(self._keys.workers(lane), now_ms, "+inf"):
+                    lanes.setdefault(worker, []).append(lane.value)
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for worker in lanes:
+                    pipe.get(self._keys.worker_about(worker))
+                told = await pipe.execute(raise_on_error=False)
+        found = [
+            WorkerOverview(printable(worker), tuple(its), _about(text))
+            for (worker, its), text in zip(lanes.items(), told, strict=True)
+        ]
+        return sorted(found, key=lambda worker: worker.name)
+
+    async def server(self) -> ServerFacts:
+        """Returns what the server says of itself. Not every user may ask."""
+        return await facts_of(self._redis)
+
+    async def clock(self) -> ClockReading:
+        """Compares the server's clock with ours."""
+        return await clock_of(self._redis)
 
     async def ping(self) -> None:
         """Returns once Redis answers."""
@@ -173,3 +205,11 @@ class QueueOverview:
             return None
         known = whole_number(enqueued_at)
         return None if known is None else max(known, *(whole_number(each) or 0 for each in later))
+
+
+def _about(text: object) -> WorkerAbout | None:
+    """Returns what a worker says; None if it says nothing, or another program has overwritten it."""
+    try:
+        return WorkerAbout.model_validate_json(text) if isinstance(text, str) else None
+    except ValidationError:
+        return None

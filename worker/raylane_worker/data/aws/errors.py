@@ -32,7 +32,7 @@ Reason = Literal[
 class Service:
     """An AWS service, and the errors that its failures become. `by_reason` has more exact ones for some of them."""
 
-    name: Literal["s3", "glue"]
+    name: Literal["s3", "glue", "sts"]
     unavailable: type[RaylaneError]
     rejected: type[RaylaneError]
     by_reason: Mapping[Reason, type[RaylaneError]] = field(default_factory=dict)

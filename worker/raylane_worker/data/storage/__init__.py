@@ -25,6 +25,7 @@ from raylane_worker.data.storage.owner import name_owner
 from raylane_worker.data.storage.purge import Purged, delete_below
 from raylane_worker.data.storage.scripts import Scripts
 from raylane_worker.data.storage.transfers import Transfers
+from raylane_worker.data.storage.trial import try_out
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -130,6 +131,10 @@ class Storage:
 
         async with self._bucket.call(f"write {self.bucket}/{key}", len(data)):
             await in_order(client, self.bucket, key, order, write)
+
+    async def trial(self, name: str) -> None:
+        """Writes, reads and deletes a small object called `name`."""
+        await try_out(self._bucket, name)
 
     async def purge(self, session_id: str) -> Purged:
         """Deletes all objects of a session. Safe to repeat."""

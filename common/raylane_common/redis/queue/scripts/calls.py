@@ -332,9 +332,12 @@ async def mend(
     return cast("list[str]", await scripts.run("mend", arguments, doing="restore stray jobs"))
 
 
-async def beat(scripts: Scripts, lane: str, worker: str, ttl_ms: int) -> bool:
-    """Records a worker's heartbeat, which is valid for `ttl_ms`; returns whether the worker was asked to drain."""
-    return bool(await scripts.run("beat", [lane, worker, ttl_ms], doing="send a heartbeat"))
+async def beat(scripts: Scripts, lane: str, worker: str, ttl_ms: int, about: str = "") -> bool:
+    """Records a worker's heartbeat, which is valid for `ttl_ms`; returns whether the worker was asked to drain.
+
+    `about` is JSON that describes the worker.
+    """
+    return bool(await scripts.run("beat", [lane, worker, ttl_ms, about], doing="send a heartbeat"))
 
 
 async def ask_to_drain(scripts: Scripts, worker: str, ttl_ms: int) -> None:

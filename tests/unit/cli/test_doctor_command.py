@@ -1,0 +1,75 @@
+"""`raylane doctor` as a command: its exit codes, and what it says when not even the settings are right."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from raylane_common.redis.queue import LaneQueue
+from raylane_common.telemetry import sending
+from raylane_common.wire.base import Lane
+
+if TYPE_CHECKING:
+    import pytest
+    from redis.asyncio import Redis
+
+    from tests.unit.cli.conftest import Cli
+
+
+async def test_a_problem_is_exit_code_1_and_says_what_to_do(cli: Cli) -> None:
+    result = await cli("doctor")
+    assert result.exit_code == 1
+    lines = result.stdout.splitlines()
+    assert lines[0].split() == ["ok", "settings", "every", "RAYLANE_", "variable", "here", "is", "known"]
+    [found] = [number for number, line in enumerate(lines) if "no worker runs" in line]
+    assert lines[found].startswith("problem    workers")
+    assert lines[found + 1].strip() == "-> start one: raylane-worker run"
+
+
+async def test_json_is_one_document_with_all_checks(cli: Cli) -> None:
+    result = await cli("doctor", "--json")
+    assert result.exit_code == 1
+    document = json.loads(result.stdout)
+    assert document["ok"] is False
+    assert {"area": "workers", "state": "problem"}.items() <= document["checks"][-1].items()
+    assert result.stderr == ""
+
+
+async def test_warnings_alone_are_exit_code_0(cli: Cli, redis: Redis) -> None:
+    for lane in Lane:
+        queue = LaneQueue(redis, lane, worker="host-1", lease_s=2, max_attempts={}, result_ttl_s=3600)
+        await queue.beat(60)
+    result = await cli("doctor", "--timeout", "1", RAYLANE_REDIS_URL="redis://nowhere")
+    assert result.exit_code == 0, result.stdout
+    assert "warning    settings  RAYLANE_REDIS_URL is not a setting; did you mean RAYLANE_REDIS__URL?" in result.stdout
+    assert "are busy, so what its jobs use was not checked" in result.stdout
+
+
+async def test_a_wrong_setting_is_told_once_and_nothing_else_is_tried(cli: Cli) -> None:
+    for wrong in ({"RAYLANE_REDIS__ULR": "x"}, {"RAYLANE_RAY__PRIVATE_URL": "ray:8265"}):
+        result = await cli("doctor", **wrong)
+        assert result.exit_code == 1
+        [name] = wrong
+        assert result.stdout.count(name) == 1
+        assert "problem    settings" in result.stdout
+        assert "not tried  Redis" in result.stdout
+
+
+async def test_a_redis_that_is_away_is_told_with_its_address_setting(cli: Cli) -> None:
+    result = await cli("doctor", "--timeout", "1", "--redis-url", "redis://127.0.0.1:1/0")
+    assert result.exit_code == 1
+    assert "problem    Redis" in result.stdout
+    assert "RAYLANE_REDIS__URL" in result.stdout
+    assert "not tried  workers" in result.stdout
+
+
+async def test_an_exporter_without_its_package_is_a_warning(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sending, "_NEEDED", ("no_such_package.at_all",))
+    result = await cli("doctor", OTEL_TRACES_EXPORTER="otlp", OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:1")
+    assert "warning    traces" in result.stdout
+    assert "-> pip install 'raylane[tracing]'" in result.stdout
+    assert "traces" not in (await cli("doctor")).stdout
+
+
+async def test_a_wrong_limit_is_a_usage_error(cli: Cli) -> None:
+    assert (await cli("doctor", "--timeout", "0")).exit_code == 2
