@@ -298,7 +298,8 @@ async def test_a_worker_that_knows_no_checks_and_a_busy_one_are_no_problems(redi
     async def refuse(request: Any, ctx: JobContext) -> DatabasesResult:
         raise InvalidRequest.field("action", "must be one of upload, preview")
 
-    async with worker(redis, refuse):
+    async with worker(redis, refuse) as running:
+        await running.heart_beat()
         checks = await producer.operator.examine(timeout_s=PATIENT_S)
     assert (NOT_TRIED, "the worker of the lane upload is older and knows no checks") in found(checks, "workers")
 
@@ -309,7 +310,8 @@ async def test_a_worker_that_knows_no_checks_and_a_busy_one_are_no_problems(redi
         await asyncio.Event().wait()
         raise AssertionError
 
-    async with worker(redis, hang, concurrency=1):
+    async with worker(redis, hang, concurrency=1) as running:
+        await running.heart_beat()
         await producer._backend.queue.enqueue(a_job())
         await asyncio.wait_for(started.wait(), PATIENT_S)
         checks = await producer.operator.examine(timeout_s=2)

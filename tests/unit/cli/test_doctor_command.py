@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
+from raylane.cli import traced
 from raylane_common.redis.queue import LaneQueue
 from raylane_common.telemetry import sending
 from raylane_common.wire.base import Lane
@@ -65,6 +67,8 @@ async def test_a_redis_that_is_away_is_told_with_its_address_setting(cli: Cli) -
 
 async def test_an_exporter_without_its_package_is_a_warning(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sending, "_NEEDED", ("no_such_package.at_all",))
+    # It would set up OpenTelemetry for all tests of this process.
+    monkeypatch.setattr(traced, "spans_sent", lambda _: nullcontext())
     result = await cli("doctor", OTEL_TRACES_EXPORTER="otlp", OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:1")
     assert "warning    traces" in result.stdout
     assert "-> pip install 'raylane[tracing]'" in result.stdout
