@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
+    from raylane.gateway.access.audit import AuditTrail
     from raylane.gateway.access.caller import Caller, Right
     from raylane.producer import Producer
     from raylane_common.wire.jobs import JobRecord
@@ -25,7 +26,8 @@ class Scope:
 
     With a `session_id`, it serves this session alone, and no tool takes another one. `directories` are those from below
     which files may be uploaded; None if the server does not run where its client does. `wait_timeout_s` is the longest
-    that a call waits for a job.
+    that a call waits for a job. Once `stopping` is set, no call waits any longer. The `audit`, if there is one, notes
+    every call that may change something.
     """
 
     producer: Producer
@@ -33,6 +35,14 @@ class Scope:
     directories: tuple[Path, ...] | None = None
     wait_timeout_s: float = 300.0
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    audit: AuditTrail | None = None
+
+
+@dataclass(slots=True)
+class About:
+    """The job that a call turned out to be about, for the audit."""
+
+    job_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -42,6 +52,7 @@ class Call:
     scope: Scope
     caller: Caller
     tell: Callable[[str], Awaitable[None]]
+    about: About = field(default_factory=About)
 
     @property
     def producer(self) -> Producer:
@@ -57,6 +68,7 @@ class Call:
 
     async def job(self, right: Right, job_id: str) -> JobRecord:
         """Returns the record of a job in which the caller has the right. Raises `JobNotFound`, `Forbidden`."""
+        self.about.job_id = self.about.job_id or job_id
         record = await job_of(self.producer, self.caller, right, job_id)
         if self.scope.session_id not in (None, record.session_id):
             raise job_not_found(job_id)

@@ -7,7 +7,7 @@ for a client. See docs/decisions/0046.
 from __future__ import annotations
 
 import secrets
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING, Final
 
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
@@ -21,6 +21,7 @@ from starlette.requests import Request
 from starlette.routing import Route
 
 from raylane import arguments
+from raylane.gateway.access.audit import AuditTrail
 from raylane.gateway.access.authentication import Authentication
 from raylane.gateway.access.middleware import guarded
 from raylane.gateway.listening import serve_app
@@ -54,10 +55,11 @@ def serve_http(settings: Settings, session_id: str | None, announce: Callable[[s
     if everybody could reach a server that asks for no token, or if it cannot listen at the address.
     """
     session_id = None if session_id is None else arguments.session_id(session_id)
-    served = Served(Producer(settings), session_id, wait_timeout_s=settings.gateway.wait_timeout_s)
+    gateway = settings.gateway
+    served = Served(Producer(settings), session_id, wait_timeout_s=gateway.wait_timeout_s, audit=AuditTrail(gateway))
     serve_app(
-        create_app(served, settings.gateway),
-        settings.gateway,
+        create_app(served, gateway),
+        gateway,
         on_stop=served.stopping.set,
         announce=lambda address: announce(f"{address}{PATH}"),
     )
@@ -94,7 +96,8 @@ def create_app(served: Served, settings: GatewaySettings) -> ASGIApp:
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        async with served.producer, manager.run():
+        auditing = nullcontext() if served.audit is None else served.audit.writing_to(served.producer.operator)
+        async with served.producer, auditing, manager.run():
             yield
 
     app = Starlette(routes=[Route(PATH, endpoint=_Endpoint(manager))], lifespan=lifespan)

@@ -45,6 +45,7 @@ async def outcome_of(
     call: Call, job_id: str, wait_s: float, kind: type[OutcomeT], *, is_new: bool = True
 ) -> Reply[OutcomeT]:
     """Waits for a job and returns its outcome as a `kind`. Raises `JobFailure` if it failed, or if waiting failed."""
+    call.about.job_id = job_id
     try:
         record = await wait_for(call, job_id, wait_s, is_new=is_new)
         if record.error is not None and record.status.is_final:

@@ -127,6 +127,29 @@ class SourceList(WithData):
     data: SourcesData
 
 
+class TableLine(ToolResult):
+    """One table of the catalog."""
+
+    name: str = Field(description="database.table, as add_tables takes it")
+    columns: list[str] = Field(description="Names and types of its columns")
+    more_columns: int | None = Field(default=None, exclude_if=_absent, description="Columns that are not listed here")
+    unsupported: str | None = Field(default=None, exclude_if=_absent, description="Why it cannot be added, if so")
+
+
+class CatalogData(ToolResult):
+    """Databases of the catalog, or tables of one of them."""
+
+    databases: list[str] = Field(default_factory=list)
+    tables: list[TableLine] = Field(default_factory=list)
+
+
+class CatalogListing(WithData):
+    """One page of the catalog."""
+
+    next_cursor: str | None = Field(default=None, description="For the next page; null after the last")
+    data: CatalogData
+
+
 class JobLine(ToolResult):
     """One job. `what` is its question, or the name of its file."""
 

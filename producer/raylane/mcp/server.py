@@ -7,6 +7,7 @@ exception a client sees. See docs/decisions/0046.
 from __future__ import annotations
 
 from contextlib import nullcontext
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from mcp.server.lowlevel import Server
@@ -23,6 +24,7 @@ from mcp.types import (
 )
 
 import raylane
+from raylane.mcp.auditing import audited
 from raylane.mcp.call import Call
 from raylane.mcp.failures import defect, error_result
 from raylane.mcp.outcomes import JobFailure
@@ -131,15 +133,23 @@ def create_server(
 
 
 async def _result(tool: Tool[Any, Any], call: Call, arguments: Any) -> CallToolResult:  # Any: of this tool
-    try:
-        return _shown(await tool.run(call, arguments))
-    except JobFailure as failure:
-        return error_result(failure.error, failure.job_id)
-    except RaylaneError as error:
-        return error_result(error)
-    except Exception:
-        _log.exception("the tool %s failed", tool.name)
-        return error_result(defect(f"the tool {tool.name}"), is_own=True)
+    async with audited(call, tool) as ending:
+        try:
+            result = _shown(await tool.run(call, arguments))
+        except JobFailure as failure:
+            # The call itself went well if it made a job, whatever becomes of the job.
+            ending.well()
+            return error_result(failure.error, failure.job_id)
+        except RaylaneError as error:
+            ending.with_error(error)
+            return error_result(error)
+        except Exception:
+            _log.exception("the tool %s failed", tool.name)
+            bug = defect(f"the tool {tool.name}")
+            ending.status = HTTPStatus.INTERNAL_SERVER_ERROR.value
+            return error_result(bug, is_own=True)
+        ending.well()
+        return result
 
 
 def _shown(reply: Reply[Any]) -> CallToolResult:

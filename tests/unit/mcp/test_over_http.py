@@ -12,11 +12,12 @@ import uvicorn
 from mcp.client import Client
 from mcp.client.streamable_http import streamable_http_client
 
+from raylane.gateway.access.audit import AuditTrail
 from raylane.mcp.call import Scope
 from raylane.mcp.http import PATH, create_app
 from raylane.testing import MemoryProducer
 from tests.helpers.gateways import bearer, gateway_settings, write_callers
-from tests.helpers.mcp_results import call
+from tests.helpers.mcp_results import call, refused
 from tests.helpers.waiting import until
 
 if TYPE_CHECKING:
@@ -58,7 +59,8 @@ async def producer() -> AsyncIterator[Followed]:
 @asynccontextmanager
 async def served(producer: MemoryProducer, **settings: Any) -> AsyncIterator[str]:
     """Yields the address of a server."""
-    app = create_app(Scope(producer), gateway_settings(**settings).gateway)
+    gateway = gateway_settings(**settings).gateway
+    app = create_app(Scope(producer, audit=AuditTrail(gateway)), gateway)
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, lifespan="on"))
     serving = asyncio.create_task(server.serve())
     await until(lambda: server.started)
@@ -153,3 +155,33 @@ async def test_what_is_no_message_is_refused(producer: Followed) -> None:
             assert answer.status_code == status, (body[:100], headers)
             assert "Traceback" not in answer.text
         assert (await http.post(f"{url}{PATH}", json=HANDSHAKE, headers=ACCEPT)).status_code == 200
+
+
+async def test_what_may_change_something_is_in_the_audit(producer: Followed, tmp_path: Path) -> None:
+    callers = write_callers(
+        tmp_path / "callers.json",
+        ada={"rights": ["ask", "read"], "sessions": ["ada"]},
+        eve={"rights": ["read"], "sessions": ["ada"]},
+    )
+    async with (
+        served(producer, tokens_file=callers) as url,
+        client_of(url, "legacy", bearer("ada")) as ada,
+        client_of(url, "legacy", bearer("eve")) as eve,
+    ):
+        asked = await call(ada, "ask", session_id="ada", question="count", wait_s=0)
+        await call(ada, "wait", job_id=asked["job_id"], wait_s=0)
+        await refused(eve, "cancel", job_id=asked["job_id"])
+        given_up = asyncio.create_task(call(ada, "ask", session_id="ada", question="sum", wait_s=60))
+        await until(lambda: producer.followers == 1)
+        given_up.cancel()
+        await until(lambda: producer.followers == 0)
+    noted = [
+        (entry.caller, entry.route, entry.session_id, entry.job_id, entry.status)
+        for entry in await producer.operator.audit()
+    ]
+    first, second = (job.id for job in producer.enqueued)
+    assert noted[::-1] == [
+        ("ada", "/mcp ask", "ada", first, 200),
+        ("eve", "/mcp cancel", "ada", first, 403),
+        ("ada", "/mcp ask", "ada", second, 499),
+    ]

@@ -12,6 +12,7 @@ from raylane.gateway.access.caller import Caller, Right
 from raylane.mcp.tools import TOOLS
 from raylane_common.errors import NotUnderstood
 from raylane_common.wire.jobs import JobStatus, Progress
+from raylane_common.wire.tables import DatabasesResult, TablesResult, TableSummary
 from tests.helpers.mcp_results import call, images, refused, said
 from tests.helpers.waiting import until
 from tests.unit.producer.samples import COLUMNS, CSV, GENERATED, RUN, TABLE, UPLOADED
@@ -274,3 +275,19 @@ def test_every_tool_has_a_schema_that_needs_no_other_document() -> None:
         assert listed.input_schema["additionalProperties"] is False
         assert listed.output_schema is not None
         assert listed.output_schema["type"] == "object"
+
+
+async def test_the_catalog_is_listed(connect: Connect, answers: Answers) -> None:
+    table = TableSummary(database="shop", table="orders", location="s3://w/", columns=COLUMNS, supported=True)
+    view = TableSummary(
+        database="shop", table="v", location=None, columns=COLUMNS * 40, supported=False, reason="it is a view"
+    )
+    async with connect() as client:
+        answers.by_kind = {"tables": DatabasesResult(databases=("shop",), next_cursor="2")}
+        databases = await call(client, "list_tables", session_id="ada")
+        assert (databases["data"]["databases"], databases["next_cursor"]) == (["shop"], "2")
+        answers.by_kind = {"tables": TablesResult(tables=(table, view))}
+        listed = await call(client, "list_tables", session_id="ada", database="shop", pattern="o*")
+    orders, other = listed["data"]["tables"]
+    assert orders == {"name": "shop.orders", "columns": ["city string", "temp integer"]}
+    assert (other["more_columns"], other["unsupported"]) == (30, "it is a view")

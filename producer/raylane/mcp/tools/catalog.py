@@ -1,0 +1,76 @@
+"""`list_tables`: what the catalog has, to be added to a session."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Final
+
+from pydantic import Field
+
+from raylane.gateway.access.caller import Right
+from raylane.mcp.results import CatalogData, CatalogListing, TableLine
+from raylane.mcp.tool import DEFAULT_WAIT_S, Arguments, Reply, SessionId, Tool
+from raylane.mcp.untrusted import shown_text
+
+if TYPE_CHECKING:
+    from raylane.mcp.call import Call
+    from raylane_common.wire.tables import TableSummary
+
+_MOST: Final = 100
+_MOST_COLUMNS: Final = 50
+_MAX_NAME: Final = 255
+_MAX_REASON: Final = 500
+
+
+class CatalogArguments(Arguments):
+    """What to list."""
+
+    session_id: SessionId
+    database: Annotated[
+        str | None, Field(min_length=1, max_length=_MAX_NAME, description="Whose tables; leave it out for databases")
+    ] = None
+    pattern: Annotated[
+        str | None, Field(min_length=1, max_length=_MAX_NAME, description="Which names: `*` matches any text")
+    ] = None
+    cursor: Annotated[str | None, Field(max_length=65_536, description="`next_cursor` of the page before")] = None
+
+
+async def _list_tables(call: Call, given: CatalogArguments) -> Reply[CatalogListing]:
+    # The catalog belongs to no session; whoever may add any table to one may look for it.
+    call.session(Right.ASK, given.session_id)
+    tables = call.producer.tables
+    wait_s = min(DEFAULT_WAIT_S, call.scope.wait_timeout_s)
+    if given.database is None:
+        looked = await tables.databases(pattern=given.pattern, limit=_MOST, cursor=given.cursor)
+        found = await looked.result(wait_s)
+        names = [shown_text(name, _MAX_NAME) for name in found.databases]
+        listing = CatalogListing(next_cursor=found.next_cursor, data=CatalogData(databases=names))
+        return Reply(f"{len(names)} databases.", listing)
+    job = await tables.list(given.database, pattern=given.pattern, limit=_MOST, cursor=given.cursor)
+    page = await job.result(wait_s)
+    lines = [_line(table) for table in page.tables]
+    return Reply(f"{len(lines)} tables.", CatalogListing(next_cursor=page.next_cursor, data=CatalogData(tables=lines)))
+
+
+def _line(table: TableSummary) -> TableLine:
+    columns = (*table.columns, *table.partition_keys)
+    more = len(columns) - _MOST_COLUMNS
+    return TableLine(
+        name=shown_text(f"{table.database}.{table.table}", 2 * _MAX_NAME),
+        columns=[shown_text(f"{column.name} {column.type}", _MAX_NAME) for column in columns[:_MOST_COLUMNS]],
+        more_columns=more if more > 0 else None,
+        unsupported=None if table.supported else shown_text(table.reason or "unknown", _MAX_REASON),
+    )
+
+
+TOOLS: Final = (
+    Tool(
+        "list_tables",
+        "List the tables of the catalog",
+        "Lists the databases of the AWS Glue catalog, or the tables of one of them with their columns. add_tables adds "
+        "tables to a session.",
+        CatalogArguments,
+        CatalogListing,
+        _list_tables,
+        reads=True,
+    ),
+)
