@@ -34,7 +34,12 @@ def as_json(value: JsonValue) -> str:
 
 
 def shown_text(text: str, limit: int) -> str:
-    """Returns text from data with its invisible characters shown, cut after `limit` characters, which it then says."""
-    if len(text) <= limit:
-        return safe_text(text)
-    return f"{safe_text(text[:limit])}… (cut: {limit} of {len(text)} characters)"
+    """Returns text from data with its invisible characters shown, about `limit` characters of it at most.
+
+    If that is not all, it says so, and how long the text is.
+    """
+    shown = safe_text(text[:limit])
+    # A character that is shown takes up to ten.
+    if len(text) <= limit and len(shown) <= 2 * limit:
+        return shown
+    return f"{shown[: 2 * limit]}… (cut: it has {len(text)} characters)"
