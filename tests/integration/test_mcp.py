@@ -205,12 +205,13 @@ async def over_http(valkey: EmbeddedValkey, port: int, callers: Path) -> AsyncIt
     started = await asyncio.create_subprocess_exec(
         *bound(RAYLANE, "mcp", "--http", "--port", str(port)),
         stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         env=environment(valkey) | {"RAYLANE_GATEWAY__TOKENS_FILE": str(callers)},
     )
     try:
-        assert started.stderr is not None
-        assert b"listening at" in await started.stderr.readline()
+        assert started.stdout is not None
+        assert b"listening at" in await started.stdout.readline()
         yield started
     finally:
         if started.returncode is None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import raylane
-from raylane.cli import gateway_tokens, process
+from raylane.cli import gateway_tokens, process, serving
 from raylane.cli.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -47,29 +47,12 @@ def gateway(
     try:
         for warning in process.variable_warnings():
             terminal.note(warning)
-        _serve(_settings(host, port, redis_url), terminal)
+        _serve(serving.settings_with(host, port, redis_url), terminal)
     except KeyboardInterrupt:
         raise typer.Exit(process.ExitCode.INTERRUPTED) from None
     except raylane.RaylaneError as error:
         terminal.error(error.info())
         raise typer.Exit(process.exit_code(error.info())) from error
-
-
-def _settings(host: str | None, port: int | None, redis_url: str | None) -> Settings:
-    """Returns the settings of this process with what the options say. Raises `InvalidRequest`."""
-    from pydantic import SecretStr
-
-    from raylane_common.errors import invalid_requests
-    from raylane_common.settings import GatewaySettings, load_settings
-
-    settings = load_settings()
-    given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
-    with invalid_requests():
-        gateway = GatewaySettings.model_validate(settings.gateway.model_dump() | given)
-    redis = settings.redis
-    if redis_url is not None:
-        redis = redis.model_copy(update={"url": SecretStr(redis_url)})
-    return settings.model_copy(update={"gateway": gateway, "redis": redis})
 
 
 def _serve(settings: Settings, terminal: Terminal) -> None:

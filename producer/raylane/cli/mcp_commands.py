@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import raylane
-from raylane.cli import parameters, process
+from raylane.cli import parameters, process, serving
 from raylane.cli.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def serve_mcp(
         for warning in process.variable_warnings():
             terminal.note(warning)
         _check(files, host, port, http=http)
-        _serve(_settings(host, port, redis_url), session, files, terminal, http=http)
+        _serve(serving.settings_with(host, port, redis_url), session, files, terminal, http=http)
     except raylane.RaylaneError as error:
         terminal.error(error.info())
         raise typer.Exit(process.exit_code(error.info())) from error
@@ -74,23 +74,6 @@ def _check(files: list[Path] | None, host: str | None, port: int | None, *, http
     given = {"--host": host, "--port": port}
     if not http and (name := next((name for name, value in given.items() if value is not None), None)):
         raise raylane.InvalidRequest.field(name, "only with --http")
-
-
-def _settings(host: str | None, port: int | None, redis_url: str | None) -> Settings:
-    """Returns the settings of this process with what the options say. Raises `InvalidRequest`."""
-    from pydantic import SecretStr
-
-    from raylane_common.errors import invalid_requests
-    from raylane_common.settings import GatewaySettings, load_settings
-
-    settings = load_settings()
-    given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
-    with invalid_requests():
-        gateway = GatewaySettings.model_validate(settings.gateway.model_dump() | given)
-    redis = settings.redis
-    if redis_url is not None:
-        redis = redis.model_copy(update={"url": SecretStr(redis_url)})
-    return settings.model_copy(update={"gateway": gateway, "redis": redis})
 
 
 def _serve(
@@ -106,6 +89,6 @@ def _serve(
     except ModuleNotFoundError as error:
         raise MissingPackage("raylane mcp needs more packages: pip install 'raylane[mcp]'") from error
     if http:
-        serve_http(settings, session, lambda url: terminal.note(f"listening at {url}"))
+        serve_http(settings, session, lambda url: terminal.line(f"listening at {url}"))
     else:
         serve_stdio(settings, session, files or ())

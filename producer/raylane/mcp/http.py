@@ -28,9 +28,11 @@ from raylane.gateway.listening import serve_app
 from raylane.gateway.problems import problem_response
 from raylane.mcp.call import Scope as Served
 from raylane.mcp.cancelling import SESSION_HEADER, Waits
+from raylane.mcp.observing import observed
 from raylane.mcp.server import create_server
 from raylane.producer import Producer
 from raylane_common.errors import MethodNotAllowed
+from raylane_common.telemetry.logs import LogLevel
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -57,12 +59,13 @@ def serve_http(settings: Settings, session_id: str | None, announce: Callable[[s
     session_id = None if session_id is None else arguments.session_id(session_id)
     gateway = settings.gateway
     served = Served(Producer(settings), session_id, wait_timeout_s=gateway.wait_timeout_s, audit=AuditTrail(gateway))
-    serve_app(
-        create_app(served, gateway),
-        gateway,
-        on_stop=served.stopping.set,
-        announce=lambda address: announce(f"{address}{PATH}"),
-    )
+    with observed(settings.telemetry, LogLevel.INFO):
+        serve_app(
+            create_app(served, gateway),
+            gateway,
+            on_stop=served.stopping.set,
+            announce=lambda address: announce(f"{address}{PATH}"),
+        )
 
 
 def create_app(served: Served, settings: GatewaySettings) -> ASGIApp:

@@ -12,8 +12,10 @@ from raylane import arguments
 from raylane.gateway.access.caller import ANYONE
 from raylane.mcp.call import Scope
 from raylane.mcp.local_files import directories
+from raylane.mcp.observing import observed
 from raylane.mcp.server import create_server
 from raylane.producer import Producer
+from raylane_common.telemetry.logs import LogLevel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +33,10 @@ def serve_stdio(settings: Settings, session_id: str | None, files: Sequence[Path
     files from below `files`. Raises `InvalidRequest` if an argument is wrong.
     """
     session_id = None if session_id is None else arguments.session_id(session_id)
-    asyncio.run(_serve(settings, session_id, directories(files)))
+    allowed = directories(files)
+    # A client shows whatever comes on stderr, so that is little.
+    with observed(settings.telemetry, LogLevel.WARNING):
+        asyncio.run(_serve(settings, session_id, allowed))
 
 
 async def _serve(settings: Settings, session_id: str | None, allowed: tuple[Path, ...]) -> None:
