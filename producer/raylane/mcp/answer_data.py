@@ -212,9 +212,9 @@ def _rest(table: AnswerTable, number: int, job_id: str, start: int, end: int) ->
     """Returns where the other rows and columns are; None if there are none."""
     parts = []
     if end < len(table.rows):
-        parts.append(f"rows {end + 1} to {len(table.rows)}: get_answer with table={number}, first_row={end + 1}")
+        parts.append(f"from row {end + 1}: get_answer with table={number}, first_row={end + 1}")
     if start and len(table.rows):
-        parts.append(f"rows 1 to {min(start, len(table.rows))}: get_answer with table={number}, first_row=1")
+        parts.append(f"before row {start + 1}: get_answer with table={number}, first_row=1")
     if table.total_rows > len(table.rows):
         beyond = f"rows {len(table.rows) + 1} to {table.total_rows}"
         where = f"all rows are in {shown_text(table.file.s3_uri or table.file.name, MAX_CELL)}" if table.file else ""

@@ -24,6 +24,15 @@ if TYPE_CHECKING:
 
 _REMEDY: Final = "What to do:"
 _MAX_MESSAGE: Final = 4000
+_TOOL_FOR: Final = {
+    "`raylane history`": "list_jobs",
+    "`raylane remove NAME`": "remove_source",
+    "`raylane rerun JOB`": "a new call of ask",
+    "`raylane retry JOB`": "a new call",
+    "`raylane sources`": "list_sources",
+    "`raylane tables list DATABASE`": "list_tables",
+    "`raylane tables select`": "add_tables",
+}
 # Their messages name ids and addresses, and nothing from a file.
 _OWN: Final = (AccessError, JobIdTaken, JobNotFound, MissingPackage, QueueUnavailable)
 
@@ -50,9 +59,12 @@ def error_result(error: RaylaneError, job_id: str | None = None, *, is_own: bool
 
 
 def remedy_of(error: RaylaneError) -> str:
-    """Returns what to do about an error, as docs/errors.md says it; '' if that is not known."""
+    """Returns what to do about an error, as docs/errors.md says it, with tools for commands; '' if it is not known."""
     text = inspect.cleandoc(type(error).__doc__ or "")
-    return " ".join(text.partition(_REMEDY)[2].partition("\n\n")[0].split())
+    remedy = " ".join(text.partition(_REMEDY)[2].partition("\n\n")[0].split())
+    for command, tool in _TOOL_FOR.items():
+        remedy = remedy.replace(command, tool)
+    return remedy
 
 
 def defect(where: str) -> RaylaneError:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from raylane.gateway.access.caller import Caller, Right
+from raylane.mcp.failures import remedy_of
 from raylane.mcp.tools import TOOLS
-from raylane_common.errors import NotUnderstood
+from raylane_common.errors import NotUnderstood, RaylaneError
 from raylane_common.wire.jobs import JobStatus, Progress
 from raylane_common.wire.tables import DatabasesResult, TablesResult, TableSummary
 from tests.helpers.mcp_results import call, images, refused, said
@@ -107,7 +108,7 @@ async def test_an_answer_is_read_in_parts(connect: Connect, answers: Answers) ->
         asked = await call(client, "ask", session_id="ada", question="temp by city")
         [first] = asked["data"]["answer"]["items"]
         assert (len(first["rows"]), first["total_rows"]) == (20, 5000)
-        assert "rows 21 to 1000: get_answer with table=1, first_row=21" in first["rest"]
+        assert "from row 21: get_answer with table=1, first_row=21" in first["rest"]
         assert "rows 1001 to 5000" in first["rest"]
         read = await call(client, "get_answer", job_id=asked["job_id"], table=1, first_row=990, max_rows=100)
         [last] = read["data"]["items"]
@@ -291,3 +292,18 @@ async def test_the_catalog_is_listed(connect: Connect, answers: Answers) -> None
     orders, other = listed["data"]["tables"]
     assert orders == {"name": "shop.orders", "columns": ["city string", "temp integer"]}
     assert (other["more_columns"], other["unsupported"]) == (30, "it is a view")
+
+
+def test_what_to_do_about_an_error_names_tools_where_there_are_some() -> None:
+    operators = ("`raylane upload", "`raylane reset`", "`raylane ray runs`")
+    for error in all_errors(RaylaneError):
+        if "What to do:" in (error.__doc__ or ""):
+            remedy = remedy_of(error("message"))
+            assert remedy
+            for named in operators:
+                remedy = remedy.replace(named, "")
+            assert "`raylane " not in remedy, error.code
+
+
+def all_errors(error: type[RaylaneError]) -> list[type[Any]]:
+    return [error, *(found for child in error.__subclasses__() for found in all_errors(child))]

@@ -103,7 +103,7 @@ def test_rows_come_in_parts_that_together_are_the_table() -> None:
         assert isinstance(part, TableData)
         assert part.rows
         read += part.rows
-        further = f"rows {len(read) + 1} to 1000: get_answer with table=1, first_row={len(read) + 1}"
+        further = f"from row {len(read) + 1}: get_answer with table=1, first_row={len(read) + 1}"
         assert (further in (part.rest or "")) == (len(read) < 1000)
     assert read == [list(row) for row in rows]
 
