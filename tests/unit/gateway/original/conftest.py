@@ -8,13 +8,14 @@ import httpx
 import pytest
 
 from raylane.gateway.access.authentication import Authentication
-from raylane.gateway.app import create_app
 from raylane.gateway.context import Gateway
 from raylane.testing import MemoryProducer
 from raylane_common.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from fastapi import FastAPI
 
     from raylane.gateway.access.caller import Caller
     from raylane_common.errors import RaylaneError
@@ -25,13 +26,13 @@ if TYPE_CHECKING:
 class App:
     """The gateway's client. `outcomes` are what jobs end with, by the name of their request; others stay queued."""
 
-    def __init__(self) -> None:
+    def __init__(self, app: FastAPI) -> None:
         self.outcomes: dict[str, Result | RaylaneError] = {}
         self.producer = MemoryProducer(self._outcome)
         self.settings = Settings.model_validate(
             {"gateway": {"wait_timeout_s": 1}, "ray": {"private_url": "http://10.0.0.5:8265", "allowed_hosts": ["h"]}}
         )
-        app = create_app(self.settings, producer=self.producer)
+        app.state.gateway = Gateway(self.settings, self.producer, Authentication(self.settings.gateway))
         self.app = app
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         self.http = httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000")
@@ -55,7 +56,7 @@ class App:
 
 
 @pytest.fixture
-async def app() -> AsyncIterator[App]:
-    made = App()
+async def app(shared_app: FastAPI) -> AsyncIterator[App]:
+    made = App(shared_app)
     async with made.producer, made.http:
         yield made
