@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -11,12 +10,9 @@ import pytest
 
 from tests.acceptance.conftest import TIMEOUT_S
 from tests.acceptance.documented_world import job_id, prepared
-from tests.helpers.bound import bound
-from tests.helpers.documented import assert_shows, steps
+from tests.helpers.documented import assert_shows, run_in_shell, steps
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from tests.acceptance.conftest import System
 
 ROOT: Final = Path(__file__).parents[2]
@@ -59,22 +55,7 @@ async def test_the_commands_of_a_page_print_what_it_shows(
             command = step.command
             for pattern, value in replaced.items():
                 command = re.sub(pattern, value, command)
-            code, printed = await _run(command, tmp_path, env)
+            code, printed = await run_in_shell(command, tmp_path, env, TIMEOUT_S)
             assert code == 0, f"$ {command}\n{printed}"
             if step.shown:
                 assert_shows(step.shown, printed)
-
-
-async def _run(command: str, directory: Path, env: Mapping[str, str]) -> tuple[int | None, str]:
-    """Runs the command in a shell. Its variables are there for the next command."""
-    kept = directory / ".environment"
-    script = f"set -a\n[ -f {kept} ] && . {kept}\n{command}\ncode=$?\nexport -p > {kept}\nexit $code"
-    process = await asyncio.create_subprocess_exec(
-        *bound("/bin/bash", "-c", script),
-        cwd=directory,
-        env=dict(env),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    printed, _ = await asyncio.wait_for(process.communicate(), TIMEOUT_S)
-    return process.returncode, printed.decode()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import doctest
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tests.helpers.bound import bound
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 _BLOCK = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -48,6 +52,23 @@ def steps(page: Path) -> list[Step]:
             else:
                 shown.append(line)
     return found
+
+
+async def run_in_shell(
+    command: str, directory: Path, env: Mapping[str, str], timeout_s: float
+) -> tuple[int | None, str]:
+    """Runs the command in a shell; returns its status and what it printed. The next one has its variables."""
+    kept = directory / ".environment"
+    script = f"set -a\n[ -f {kept} ] && . {kept}\n{command}\ncode=$?\nexport -p > {kept}\nexit $code"
+    process = await asyncio.create_subprocess_exec(
+        *bound("/bin/bash", "-c", script),
+        cwd=directory,
+        env=dict(env),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    printed, _ = await asyncio.wait_for(process.communicate(), timeout_s)
+    return process.returncode, printed.decode()
 
 
 def assert_shows(shown: str, printed: str) -> None:
