@@ -21,6 +21,7 @@ from raylane_worker.embedded import REGION, EmbeddedStack, SilentEndpoint
 from tests.helpers import aws
 from tests.helpers.bedrock import BedrockStub
 from tests.helpers.bound import bound
+from tests.helpers.collector import Collector
 from tests.helpers.gateway_process import gateway_process
 from tests.helpers.servers import LEAVE
 from tests.helpers.waiting import until
@@ -46,11 +47,16 @@ class System:
     env: Mapping[str, str]
     worker_log: Path
     bedrock: BedrockStub
+    collector: Collector
 
     def process_environment(self) -> dict[str, str]:
         """Returns the environment for a user's process: ours, with the settings of the system and no others."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("RAYLANE_", "AWS_"))}
         return kept | dict(self.env)
+
+    def traced_environment(self) -> dict[str, str]:
+        """Returns the environment of a worker or a gateway, which send their spans to the collector."""
+        return self.process_environment() | self.collector.env
 
 
 @pytest.fixture(scope="session")
@@ -64,7 +70,12 @@ def system(background: Background, tmp_path_factory: pytest.TempPathFactory, req
 
 @asynccontextmanager
 async def _system(directory: Path) -> AsyncIterator[System]:
-    async with SilentEndpoint() as silent, BedrockStub() as bedrock, EmbeddedStack(directory) as stack:
+    async with (
+        SilentEndpoint() as silent,
+        BedrockStub() as bedrock,
+        Collector() as collector,
+        EmbeddedStack(directory) as stack,
+    ):
         env = stack.settings_env(private_ray_url=silent.url) | {
             "RAYLANE_GENERATION__MODEL_ENDPOINT_URL": bedrock.url,
             "RAYLANE_GENERATION__MODEL_REGION": REGION,
@@ -72,10 +83,10 @@ async def _system(directory: Path) -> AsyncIterator[System]:
             "RAYLANE_RAY__REPROBE_MIN_S": "600",
             "RAYLANE_RAY__REPROBE_MAX_S": "600",
         }
-        system = System(env, directory / "worker.log", bedrock)
+        system = System(env, directory / "worker.log", bedrock, collector)
         with system.worker_log.open("wb") as log:
             worker = await asyncio.create_subprocess_exec(
-                *bound(BIN / "raylane-worker", "run"), stderr=log, stdout=log, env=system.process_environment()
+                *bound(BIN / "raylane-worker", "run"), stderr=log, stdout=log, env=system.traced_environment()
             )
         try:
             redis = connect(RedisSettings.model_validate({"url": stack.valkey.url}))
@@ -99,7 +110,7 @@ async def _all_lanes_alive(redis: Redis, worker: asyncio.subprocess.Process) -> 
 def gateway(system: System, background: Background, tmp_path_factory: pytest.TempPathFactory) -> str:
     """Returns the address of a gateway without tokens, which all tests of the system share."""
     log = tmp_path_factory.mktemp("gateway") / "gateway.log"
-    return background.enter(gateway_process(system.process_environment(), log))
+    return background.enter(gateway_process(system.traced_environment(), log))
 
 
 @pytest.fixture
