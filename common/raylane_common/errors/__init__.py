@@ -9,6 +9,7 @@
     │   ├── Forbidden                forbidden
     │   ├── TooManyRequests          too_many_requests             yes
     │   ├── RequestTooLarge          request_too_large
+    │   ├── RequestTimeout           request_timeout               yes
     │   ├── ForeignRequest           foreign_request
     │   └── KeysUnavailable          keys_unavailable              yes
     ├── HttpError
@@ -98,6 +99,7 @@ from raylane_common.errors.access import (
     Forbidden,
     ForeignRequest,
     KeysUnavailable,
+    RequestTimeout,
     RequestTooLarge,
     TooManyRequests,
     Unauthenticated,
@@ -257,6 +259,7 @@ __all__ = [
     "RayServerError",
     "RayUnreachable",
     "RaylaneError",
+    "RequestTimeout",
     "RequestTooLarge",
     "RunExists",
     "RunFailed",

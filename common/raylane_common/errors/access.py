@@ -46,6 +46,16 @@ class RequestTooLarge(AccessError):
     code = "request_too_large"
 
 
+class RequestTimeout(AccessError):
+    """The body of the request did not arrive: nothing of it came for a minute.
+
+    What to do: send the request again over a better connection.
+    """
+
+    code = "request_timeout"
+    retryable_by_default = True
+
+
 class ForeignRequest(AccessError):
     """The request came through a name or a web page that the gateway does not serve.
 

@@ -28,6 +28,7 @@ _STATUS_OF: Final[dict[type[errors.RaylaneError], HTTPStatus]] = {
     errors.MethodNotAllowed: HTTPStatus.METHOD_NOT_ALLOWED,
     errors.NotAcceptable: HTTPStatus.NOT_ACCEPTABLE,
     errors.UnsupportedMediaType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    errors.RequestTimeout: HTTPStatus.REQUEST_TIMEOUT,
     errors.ForeignRequest: HTTPStatus.FORBIDDEN,
     errors.KeysUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.JobNotFound: HTTPStatus.NOT_FOUND,

@@ -21,13 +21,14 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.bench.gateway.clients import Figures, callers, run_clients
-from tests.bench.processes import OUT, ROOT
+from tests.bench.processes import LOGS, OUT, ROOT
 from tests.bench.server import valkey
 from tests.helpers.gateways import write_callers
 from tests.helpers.servers import Background
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import IO
 
 _CLI: Final = "from raylane.cli import main; main()"
 _STOP_S: Final = 20.0
@@ -50,7 +51,9 @@ def main() -> None:
             "RAYLANE_GATEWAY__TOKENS_FILE": str(tokens),
             "RAYLANE_GATEWAY__PORT": "0",
         }
-        gateway = stack.enter_context(process([sys.executable, "-c", _CLI, "gateway"], environment, listens=True))
+        log = stack.enter_context(_log())
+        command = [sys.executable, "-c", _CLI, "gateway"]
+        gateway = stack.enter_context(process(command, environment, listens=True, log=log))
         found = asyncio.run(_measure(gateway, options.clients, options.seconds))
     print(json.dumps({name: value for name, value in found.items() if name != "memory_mib"}, indent=2))
     OUT.mkdir(parents=True, exist_ok=True)
@@ -58,17 +61,23 @@ def main() -> None:
     sys.exit(0 if found["passed"] else 1)
 
 
+def _log() -> IO[str]:
+    LOGS.mkdir(parents=True, exist_ok=True)
+    return (LOGS / "gateway.log").open("w")
+
+
 @contextmanager
 def process(
-    command: list[str], environment: dict[str, str] | None = None, *, listens: bool = False
+    command: list[str], environment: dict[str, str] | None = None, *, listens: bool = False, log: IO[str] | None = None
 ) -> Iterator[subprocess.Popen[str]]:
-    """Runs a program until the end of the block. One that `listens` prints its address first."""
+    """Runs a program until the end of the block. One that `listens` prints its address first. `log` gets its stderr."""
     path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     with subprocess.Popen(
         command,
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": path, **(environment or {})},
         stdout=subprocess.PIPE if listens else None,
+        stderr=log,
         text=True,
     ) as running:
         try:

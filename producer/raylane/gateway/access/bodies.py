@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from raylane_common.errors import RequestTooLarge
+from raylane_common.errors import InvalidRequest, RequestTooLarge
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +22,13 @@ def takes_uploads(endpoint: EndpointT) -> EndpointT:
     """Marks an endpoint whose body may have `gateway.max_upload_bytes`. It must not hold the whole body in memory."""
     _UPLOADS.add(endpoint)
     return endpoint
+
+
+def check_framing(scope: Scope) -> None:
+    """Raises `InvalidRequest` if a proxy may have seen another end of the body than this server does."""
+    names = {name for name, _ in scope["headers"]}
+    if {b"content-length", b"transfer-encoding"} <= names:
+        raise InvalidRequest.field("Content-Length", "must not be sent together with Transfer-Encoding")
 
 
 class BodyLimit:

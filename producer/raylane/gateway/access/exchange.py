@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Final
 
+from starlette.requests import ClientDisconnect
+
 from raylane.gateway.problems import problem_response
-from raylane_common.errors import RaylaneError
+from raylane_common.errors import RaylaneError, RequestTimeout
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+_PIECE_S: Final = 60.0
 _ANNOUNCE_BODY: Final = (b"content-length", b"transfer-encoding")
 
 
@@ -29,11 +33,15 @@ class Exchange:
         self._receive = receive
         self._send = send
         self._refusal: RaylaneError | None = None
+        self._has_more = True
 
     async def run(self, app: ASGIApp) -> None:
         """Lets the app answer. Raises what the app raises, but nothing after its answer was replaced."""
         try:
             await app(self.scope, self.receive, self.send)
+        except ClientDisconnect:
+            # Nobody is there to be answered.
+            return
         except Exception:
             if self._refusal is None:
                 raise
@@ -41,18 +49,28 @@ class Exchange:
             await self.refuse(self._refusal)
 
     async def receive(self) -> Message:
-        """Returns the next message of the client. Raises what `before_piece` raises."""
+        """Returns the next message of the client. Raises what `before_piece` raises, and `RequestTimeout`."""
         if self._refusal is not None:
             return {"type": "http.disconnect"}
-        message = await self._receive()
-        if self.before_piece is not None and message["type"] == "http.request":
-            try:
-                self.before_piece(message)
-            except RaylaneError as error:
-                # The app may take it for a broken body and answer with an error of its own.
-                self._refusal = error
-                raise
+        try:
+            message = await self._next_piece() if self._has_more else await self._receive()
+            if message["type"] == "http.request":
+                self._has_more = message.get("more_body", False)
+                if self.before_piece is not None:
+                    self.before_piece(message)
+        except RaylaneError as error:
+            # The app may take it for a broken body and answer with an error of its own.
+            self._refusal = error
+            raise
         return message
+
+    async def _next_piece(self) -> Message:
+        """Returns the next piece of the body. A connection that broke without a word must not hold its place."""
+        try:
+            async with asyncio.timeout(_PIECE_S):
+                return await self._receive()
+        except TimeoutError:
+            raise RequestTimeout(f"nothing of the body came for {_PIECE_S:g} seconds; send the request again") from None
 
     async def send(self, message: Message) -> None:
         """Sends a message of the app, unless its answer is replaced."""

@@ -111,6 +111,7 @@ async def test_without_a_right_token_nothing_is_told_not_even_what_exists(
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"] == "Bearer"
     assert answer.json()["code"] == "unauthenticated"
+    assert "***" not in answer.json()["detail"]
     assert "ada" not in answer.text
 
 
@@ -176,6 +177,38 @@ async def test_an_answer_that_has_begun_ends_when_the_body_turns_out_too_large(c
     assert (stream.status, stream.body, sum(read)) == (200, b"begun", 1000)
 
 
+async def test_a_body_that_does_not_continue_gives_its_place_back(
+    callers: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("raylane.gateway.access.exchange._PIECE_S", 0.01)
+    parts, app = Opened(), FastAPI()
+    parts.add_to(app)
+    settings = gateway_settings(tokens_file=callers).gateway
+    stream = Stream(guarded(app, settings, Authentication(settings)), [b"{", b""], stalls=True)
+    stream.method, stream.path = "PUT", "/test/upload"
+    await stream.run()
+    assert (stream.status, json.loads(stream.body)["code"]) == (408, "request_timeout")
+
+
+async def test_a_client_that_leaves_within_its_body_is_no_error(callers: Path) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await Request(scope, receive).body()
+
+    settings = gateway_settings(tokens_file=callers).gateway
+    stream = Stream(guarded(app, settings, Authentication(settings)), [b"{", b""], stalls=True)
+    stream.gone.set()
+    await stream.run()
+    assert (stream.status, stream.body) == (None, b"")
+
+
+async def test_a_body_with_two_ends_is_refused(callers: Path) -> None:
+    async with opened(callers) as (client, _):
+        headers = bearer("ada") | {"Transfer-Encoding": "chunked", "Content-Length": "2"}
+        answer = await client.put("/test/json", headers=headers, content=b"{}")
+    assert answer.status_code == 422
+    assert answer.headers["connection"] == "close"
+
+
 async def test_a_caller_with_too_many_open_requests_is_refused_and_others_are_not(callers: Path) -> None:
     async with opened(callers, requests_at_once=1) as (client, parts), asyncio.TaskGroup() as tasks:
         first = tasks.create_task(client.get("/test/wait", headers=bearer("ada")))
@@ -227,9 +260,13 @@ async def test_streams_have_a_bound_of_their_own(callers: Path) -> None:
 class Stream:
     """A client of `/test/events` that reads until it goes. The transport of httpx collects the whole answer first."""
 
-    def __init__(self, app: Any, pieces: Sequence[bytes] = (b"",)) -> None:
+    def __init__(self, app: Any, pieces: Sequence[bytes] = (b"",), *, stalls: bool = False) -> None:
+        """With `stalls`, the last piece does not come."""
         self.app = app
         self.pieces = list(pieces)
+        self.stalls = stalls
+        self.method = "GET"
+        self.path = "/test/events"
         self.status: int | None = None
         self.body = b""
         self.gone = asyncio.Event()
@@ -239,10 +276,10 @@ class Stream:
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.3"},
             "http_version": "1.1",
-            "method": "GET",
+            "method": self.method,
             "scheme": "http",
-            "path": "/test/events",
-            "raw_path": b"/test/events",
+            "path": self.path,
+            "raw_path": self.path.encode(),
             "query_string": b"",
             "root_path": "",
             "headers": [(b"authorization", b"Bearer ada-token")],
@@ -251,7 +288,7 @@ class Stream:
         }
 
         async def receive() -> Message:
-            if self.pieces:
+            if len(self.pieces) > self.stalls:
                 return {"type": "http.request", "body": self.pieces.pop(0), "more_body": bool(self.pieces)}
             await self.gone.wait()
             return {"type": "http.disconnect"}
