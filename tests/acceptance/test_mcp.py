@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import os
 import re
 import struct
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +24,7 @@ from tests.acceptance.conftest import BIN, TIMEOUT_S
 from tests.helpers.bound import bound
 
 if TYPE_CHECKING:
+    from raylane import Producer
     from tests.acceptance.conftest import System
 
 TRANSCRIPT = Path(__file__).parent / "golden" / "mcp_session.txt"
@@ -127,3 +130,21 @@ async def test_a_recorded_session_of_a_client(system: System) -> None:
     if os.environ.get("RAYLANE_WRITE_TRANSCRIPT"):
         TRANSCRIPT.write_text(written, encoding="utf-8")
     assert written == TRANSCRIPT.read_text(encoding="utf-8")
+
+
+async def test_the_program_of_the_page_shows_that_the_server_works(
+    system: System, producer: Producer, weather: Path, tmp_path: Path
+) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "mcp.md").read_text(encoding="utf-8")
+    [program] = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    [shown] = re.findall(r"```text\n(.*?)```", page, re.DOTALL)
+    await (await producer.upload(weather, session_id="sample")).result(TIMEOUT_S)
+    ran = await asyncio.create_subprocess_exec(
+        *bound(sys.executable, "-c", program),
+        cwd=tmp_path,
+        env=system.process_environment() | {"PATH": f"{BIN}:{os.environ['PATH']}"},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    stdout, stderr = await ran.communicate()
+    assert (stdout.decode(), stderr.decode()) == (shown, "")
