@@ -11,7 +11,7 @@ from typer.exceptions import TyperException
 
 import raylane
 from raylane import cli
-from raylane.cli import process, traced
+from raylane.cli import contexts, process, traced
 from raylane.cli.terminal import Terminal
 from raylane.cli.usage import SafeGroup
 
@@ -56,13 +56,24 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def main_options(
-    context: typer.Context,
+    command: typer.Context,
+    context: Annotated[
+        str | None,
+        typer.Option(
+            "--context",
+            metavar="NAME",
+            autocompletion=contexts.names,
+            help="The deployment to work with: see raylane context. Default: RAYLANE_CONTEXT, else the current one.",
+            show_default=False,
+        ),
+    ] = None,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     """Defines the options before the command. `--help` shows the text of `app`, not this one."""
-    traced.command = context.invoked_subcommand or ""
+    traced.command = command.invoked_subcommand or ""
+    contexts.choose(context)
 
 
 def run_app(arguments: Sequence[str]) -> int:

@@ -55,14 +55,14 @@ def doctor(
 
 
 async def _found(timeout_s: float, redis_url: str | None) -> list[Check]:
-    from raylane_common.settings import load_settings
+    from raylane.cli import connecting
     from raylane_common.wire.checks import not_tried, problem
 
     found = _of_this_process()
     try:
-        settings = load_settings()
+        settings = connecting.settings(redis_url)
         with traced.command_span():
-            async with raylane.Producer(_impatient(settings), redis_url=redis_url) as producer:
+            async with raylane.Producer(_impatient(settings)) as producer:
                 return [*found, *await producer.operator.examine(timeout_s=timeout_s)]
     except raylane.RaylaneError as error:
         # A wrong setting or URL, on which the others may depend. It is not told twice.

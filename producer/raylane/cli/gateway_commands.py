@@ -33,9 +33,8 @@ def gateway(
         typer.Option(
             "--redis-url",
             "--redis",
-            envvar="RAYLANE_REDIS__URL",
             metavar="URL",
-            help="URL of Redis.",
+            help="URL of Redis. Default: RAYLANE_REDIS__URL, else that of the context.",
             show_default=False,
         ),
     ] = None,

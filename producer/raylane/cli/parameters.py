@@ -29,9 +29,8 @@ Session = Annotated[
     typer.Option(
         "--session",
         "-s",
-        envvar="RAYLANE_SESSION",
         metavar="ID",
-        help="The session to work in. You choose its id.",
+        help="The session to work in. You choose its id. Default: RAYLANE_SESSION, else that of the context.",
         show_default=False,
     ),
 ]
@@ -81,7 +80,12 @@ Timeout = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document, even for an error.")]
 RedisUrl = Annotated[
     str | None,
-    typer.Option("--redis-url", envvar="RAYLANE_REDIS__URL", metavar="URL", help="URL of Redis.", show_default=False),
+    typer.Option(
+        "--redis-url",
+        metavar="URL",
+        help="URL of Redis. Default: RAYLANE_REDIS__URL, else that of the context.",
+        show_default=False,
+    ),
 ]
 OnlySession = Annotated[
     str | None, typer.Option("--session", "-s", metavar="ID", help="Only of this session.", show_default=False)

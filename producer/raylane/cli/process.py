@@ -45,7 +45,7 @@ _EXIT_CODES: Final = {
 }
 
 
-_NOT_READ_FROM_FILE: Final = ("RAYLANE_SESSION", "RAYLANE_SECRETS_DIR")
+_NOT_READ_FROM_FILE: Final = ("RAYLANE_SESSION", "RAYLANE_CONTEXT", "RAYLANE_SECRETS_DIR")
 
 
 def exit_code(error: ErrorInfo) -> ExitCode:

@@ -219,7 +219,7 @@ def submit(
             raise raylane.InvalidRequest.field("files", "must have different names; their directories are not kept")
         return await producer.cluster.submit(
             await _read_text("file", file),
-            session_id=session,
+            session_id=runner.session_or_none(session),
             files=texts,
             env_vars=_parse_env_vars(env_vars or ()),
             pip=pip or (),

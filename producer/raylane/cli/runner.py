@@ -5,7 +5,9 @@ Heavy modules are imported when a command runs, so that `raylane --help` is fast
 
 from __future__ import annotations
 
+import os
 import traceback
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 import typer
@@ -16,7 +18,7 @@ from raylane.cli.process import ExitCode
 from raylane.cli.terminal import OutputError, Terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
     from raylane.cli.parameters import OutputOptions, WaitOptions
     from raylane.handle import JobHandle
@@ -32,15 +34,30 @@ def execute(command: Callable[[Producer, Terminal], Awaitable[None]], options: O
     terminal = Terminal(as_json=options.as_json)
 
     async def with_producer() -> None:
+        from raylane.cli import connecting
+
         for warning in process.variable_warnings():
             terminal.note(warning)
         with traced.command_span():
-            async with raylane.Producer(redis_url=options.redis_url) as producer:
+            async with raylane.Producer(connecting.settings(options.redis_url)) as producer:
                 await command(producer, terminal)
 
+    with _exits(terminal), traced.spans_sent(terminal):
+        process.run_interruptible(with_producer())
+
+
+def execute_here(command: Callable[[Terminal], None], *, as_json: bool) -> None:
+    """Runs a command that needs no Redis. If it fails, raises `typer.Exit` with its exit code."""
+    terminal = Terminal(as_json=as_json)
+    with _exits(terminal):
+        command(terminal)
+
+
+@contextmanager
+def _exits(terminal: Terminal) -> Iterator[None]:
+    """Turns the error of the block, or Ctrl-C, into a message and `typer.Exit`."""
     try:
-        with traced.spans_sent(terminal):
-            process.run_interruptible(with_producer())
+        yield
     except KeyboardInterrupt:
         job_id = terminal.job_id
         terminal.note(
@@ -105,7 +122,23 @@ def execute_upload(
 
 
 def require_session(session: str | None) -> str:
-    """Returns the session id. Raises `InvalidRequest` if none was given."""
-    if not session:
-        raise raylane.InvalidRequest.field("session_id", "missing; pass --session ID or set RAYLANE_SESSION")
-    return session
+    """Returns the session id of the option, else of `RAYLANE_SESSION` or the context.
+
+    Raises `InvalidRequest` if none was given.
+    """
+    if found := session_or_none(session):
+        return found
+    problem = "missing; pass --session ID or set RAYLANE_SESSION, or use a context that has one"
+    raise raylane.InvalidRequest.field("session_id", problem)
+
+
+def session_or_none(session: str | None) -> str | None:
+    """Returns the session id of the option, else of `RAYLANE_SESSION` or the context; None if there is none."""
+    from raylane.cli import contexts
+
+    active = contexts.active()
+    of_context = active.context.session if active else None
+    in_environment = os.environ.get("RAYLANE_SESSION")
+    if active and active.chosen_by == "option":
+        return session or of_context or in_environment
+    return session or in_environment or of_context

@@ -10,16 +10,12 @@ if TYPE_CHECKING:
 
 def settings_with(host: str | None, port: int | None, redis_url: str | None) -> Settings:
     """Returns the settings of this process, with the options that are not None. Raises `InvalidRequest`."""
-    from pydantic import SecretStr
-
+    from raylane.cli import connecting
     from raylane_common.errors import invalid_requests
-    from raylane_common.settings import GatewaySettings, load_settings
+    from raylane_common.settings import GatewaySettings
 
-    settings = load_settings()
+    settings = connecting.settings(redis_url)
     given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
     with invalid_requests():
         gateway = GatewaySettings.model_validate(settings.gateway.model_dump() | given)
-    redis = settings.redis
-    if redis_url is not None:
-        redis = redis.model_copy(update={"url": SecretStr(redis_url)})
-    return settings.model_copy(update={"gateway": gateway, "redis": redis})
+    return settings.model_copy(update={"gateway": gateway})

@@ -34,9 +34,10 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: os.PathLike[str]) -> None:
-    """Removes the settings of this machine: those of the environment and of a `.env` file."""
+    """Removes the settings of this machine: those of the environment, of a `.env` file, and the user's contexts."""
     for name in [name for name in os.environ if name.startswith("RAYLANE_")]:
         monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_CONFIG_HOME", os.path.join(tmp_path, "config"))
     monkeypatch.chdir(tmp_path)
 
 

@@ -1,0 +1,202 @@
+"""Contexts: the deployments that a user works with, by name, in a file of that user. See docs/cli.md.
+
+The file holds no secret. A context says in which file or variable its password is.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from contextvars import ContextVar
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal
+
+import raylane
+from raylane_common.nearest import NearestNames
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+NAME_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
+VARIABLE: Final = "RAYLANE_CONTEXT"
+
+_chosen: ContextVar[str | None] = ContextVar("chosen", default=None)
+
+
+@dataclass(frozen=True)
+class Context:
+    """One deployment: how to reach its Redis, and the session to work in there. What is None has its default."""
+
+    redis_url: str | None = None
+    redis_username: str | None = None
+    redis_password_file: str | None = None
+    redis_password_env: str | None = None
+    redis_prefix: str | None = None
+    redis_ca_file: str | None = None
+    session: str | None = None
+
+    def described(self) -> dict[str, str]:
+        """Returns the fields that are set."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+    def password(self) -> str | None:
+        """Returns the password of the Redis user, from where the context says. Raises `InvalidRequest`."""
+        if self.redis_password_env is not None:
+            if (found := os.environ.get(self.redis_password_env)) is None:
+                problem = f"the variable {self.redis_password_env} is not set, and the context has its password there"
+                raise raylane.InvalidRequest.field("redis_password_env", problem)
+            return found
+        if self.redis_password_file is None:
+            return None
+        try:
+            return Path(self.redis_password_file).expanduser().read_text(encoding="utf-8").rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            problem = f"{self.redis_password_file} cannot be read: {getattr(error, 'strerror', None) or error}"
+            raise raylane.InvalidRequest.field("redis_password_file", problem) from error
+
+
+@dataclass(frozen=True)
+class Active:
+    """The context of this command, and what chose it."""
+
+    name: str
+    context: Context
+    chosen_by: Literal["option", "environment", "file"]
+
+
+@dataclass(frozen=True)
+class Contexts:
+    """The contexts of a user, by name, and the one that is used if nothing else says so."""
+
+    by_name: Mapping[str, Context] = field(default_factory=dict)
+    current: str | None = None
+
+    def named(self, name: str) -> Context:
+        """Returns a context. Raises `InvalidRequest` that lists those that there are."""
+        if name in self.by_name:
+            return self.by_name[name]
+        nearest = NearestNames(self.by_name).find(name, 1)
+        known = f"there are {', '.join(sorted(self.by_name))}" if self.by_name else "there are none"
+        hint = f"did you mean {nearest[0]}?" if nearest else f"{known}; raylane context set {name} makes one"
+        raise raylane.InvalidRequest.field("context", f"there is no context {name!r}; {hint}")
+
+
+def choose(name: str | None) -> None:
+    """Makes this the context of the command, whatever the environment and the file say; None for no choice."""
+    _chosen.set(name or None)
+
+
+def active() -> Active | None:
+    """Returns the context of this command: of `--context`, of `RAYLANE_CONTEXT`, or the current one of the file.
+
+    Raises `InvalidRequest` if there is no such context, or the file cannot be read.
+    """
+    if chosen := _chosen.get():
+        return Active(chosen, load().named(chosen), "option")
+    if named := os.environ.get(VARIABLE):
+        return Active(named, load().named(named), "environment")
+    contexts = load()
+    return Active(contexts.current, contexts.named(contexts.current), "file") if contexts.current else None
+
+
+def names() -> list[str]:
+    """Returns the names of all contexts, for the completion of a shell; none if the file cannot be read."""
+    try:
+        return sorted(load().by_name)
+    except raylane.RaylaneError:
+        return []
+
+
+def path() -> Path:
+    """Returns where the file of this user is, whether it exists or not."""
+    base = os.environ.get("XDG_CONFIG_HOME") or ""
+    # The specification says that a relative path is to be ignored.
+    directory = Path(base) if Path(base).is_absolute() else Path.home() / ".config"
+    return directory / "raylane" / "contexts.toml"
+
+
+def load() -> Contexts:
+    """Reads the file; without one, there are no contexts. Raises `InvalidRequest` that says what is wrong in it."""
+    file = path()
+    try:
+        text = file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return Contexts()
+    except (OSError, UnicodeDecodeError) as error:
+        raise _broken(f"it cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    import tomllib  # only whoever has contexts needs it
+
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise _broken(str(error)) from error
+    for name in document.keys() - {"current", "contexts"}:
+        raise _broken(f"{name} is not known; it has `current` and `[contexts.NAME]`")
+    current, sections = document.get("current"), document.get("contexts", {})
+    if not isinstance(current, str | None) or not isinstance(sections, dict):
+        raise _broken("`current` must be a name, and the contexts must be written as `[contexts.NAME]`")
+    contexts = Contexts({name: _context(name, section) for name, section in sections.items()}, current)
+    if current is not None and current not in contexts.by_name:
+        raise _broken(f"`current` is {current!r}, and there is no such context")
+    return contexts
+
+
+def _context(name: str, section: object) -> Context:
+    known = [each.name for each in fields(Context)]
+    if not isinstance(section, dict):
+        raise _broken(f"contexts.{name} must be a table: [contexts.{name}]")
+    for key, value in section.items():
+        if key not in known:
+            nearest = NearestNames(known).find(key, 1)
+            hint = f"did you mean {nearest[0]}?" if nearest else f"known are {', '.join(known)}"
+            raise _broken(f"contexts.{name}.{key} is not known; {hint}")
+        if not isinstance(value, str):
+            raise _broken(f"contexts.{name}.{key} must be text in quotes")
+    return checked(Context(**section), f"{path()}: contexts.{name}.")
+
+
+def checked(context: Context, where: str = "") -> Context:
+    """Returns the context. Raises `InvalidRequest` if a field has a value that cannot be right; `where` precedes it."""
+    if context.redis_url is not None and without_password(context.redis_url) != context.redis_url:
+        problem = "must not hold a password; say where it is with --password-file or --password-env"
+        raise raylane.InvalidRequest.field(f"{where}redis_url", problem)
+    if context.redis_password_file is not None and context.redis_password_env is not None:
+        problem = "cannot be combined with redis_password_env; remove one: --password-env ''"
+        raise raylane.InvalidRequest.field(f"{where}redis_password_file", problem)
+    return context
+
+
+def without_password(url: str) -> str:
+    """Returns the URL with `***` in place of a password."""
+    # Up to the last @: a password that is not percent-encoded may have one.
+    return re.sub(r"([?&]password=)[^&]+", r"\1***", re.sub(r"^([^/]*//[^/:@]*:)[^/]+@", r"\1***@", url))
+
+
+def save(contexts: Contexts) -> None:
+    """Writes the file, which only this user can read. Raises `InvalidRequest` if that fails."""
+    file = path()
+    lines = [] if contexts.current is None else [f"current = {_quoted(contexts.current)}", ""]
+    for name, context in sorted(contexts.by_name.items()):
+        values = [f"{key} = {_quoted(value)}" for key, value in context.described().items()]
+        lines += [f"[contexts.{_quoted(name)}]", *values, ""]
+    new = file.with_name(f".contexts.{os.getpid()}.toml")
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        new.unlink(missing_ok=True)
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
+            opened.write("\n".join(lines))
+        new.replace(file)
+    except OSError as error:
+        raise _broken(f"it cannot be written: {error.strerror}") from error
+
+
+def _quoted(text: str) -> str:
+    # What JSON escapes, TOML escapes in the same way; DEL it must not leave as it is.
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _broken(problem: str) -> raylane.InvalidRequest:
+    return raylane.InvalidRequest.field("contexts", f"{path()}: {problem}")
