@@ -113,11 +113,22 @@ async def test_settings_that_only_a_large_library_can_judge_still_stop_a_worker_
     assert "Traceback" not in stderr
 
 
-async def test_dev_checks_the_settings_of_the_worker_before_it_starts_a_server() -> None:
-    code, stdout, stderr = await ended(await start("dev", RAYLANE_LANES__UPLOAD__CONCURRENCY="0"))
-    assert (code, stdout) == (2, "")
+@pytest.mark.parametrize(
+    ("settings", "code", "said"),
+    [
+        ({"RAYLANE_LANES__UPLOAD__CONCURRENCY": "0"}, 2, "RAYLANE_LANES__UPLOAD__CONCURRENCY: must be at least 1"),
+        ({"RAYLANE_REDIS__CA_FILE": sys.executable}, 2, "redis.url: must start with rediss://"),
+        ({"RAYLANE_GENERATION__MODEL": "openia:gpt"}, 1, "'openia:gpt' is not `provider:model_id`"),
+    ],
+)
+async def test_dev_checks_the_settings_of_the_worker_before_it_starts_a_server(
+    settings: dict[str, str], code: int, said: str
+) -> None:
+    ended_with, stdout, stderr = await ended(await start("dev", **settings))
+    assert (ended_with, stdout) == (code, ""), stderr
     [line] = stderr.splitlines()
-    assert line.startswith("error: RAYLANE_LANES__UPLOAD__CONCURRENCY: must be at least 1")
+    assert line.startswith("error: ")
+    assert said in line
 
 
 @pytest.mark.parametrize("command", ["run", "dev", "check"])

@@ -114,7 +114,7 @@ async def test_a_missing_session_is_an_error_and_none_is_invented(cli: Cli, comm
         (["dead", "requeue"], "job"),
         (["dead", "requeue", "j", "--all"], "job"),
         (["follow", "j", "--after", "x"], "after"),
-        (["status", "j", "--redis-url", "http://127.0.0.1"], "redis.url"),
+        (["status", "j", "--redis-url", "http://127.0.0.1"], "--redis-url"),
     ],
     ids=lambda value: value if isinstance(value, str) else " ".join(value),
 )
@@ -202,6 +202,19 @@ async def test_misspelt_variables_are_named_with_the_nearest_setting(cli: Cli, t
         "warning: RAYLANE_REDIS_URL is not a setting; did you mean RAYLANE_REDIS__URL?",
         "warning: RAYLANE_XYZZY is not a setting",
     ]
+
+
+@pytest.mark.parametrize("command", [["gateway"], ["mcp", "--http"]], ids=" ".join)
+async def test_a_server_names_its_misspelt_and_wrong_variables(cli: Cli, command: list[str]) -> None:
+    ran = await cli(*command, RAYLANE_GATEWAY_PORT="1", RAYLANE_GATEWAY__PORT="x")
+    assert ran.exit_code == 2, ran.output
+    warning, error = ran.stderr.splitlines()
+    assert warning == "warning: RAYLANE_GATEWAY_PORT is not a setting; did you mean RAYLANE_GATEWAY__PORT?"
+    assert error.startswith("error: RAYLANE_GATEWAY__PORT: ")
+    wrong_url = await cli(*command, RAYLANE_REDIS__URL="redis://h?socket_timeout=1")
+    assert wrong_url.stderr.startswith("error: RAYLANE_REDIS__URL: must not contain socket_timeout")
+    wrong_option = await cli(*command, "--redis-url", "http://h")
+    assert wrong_option.stderr.startswith("error: --redis-url: must start with")
 
 
 async def test_a_dotenv_file_that_is_not_utf_8_is_a_wrong_setting(cli: Cli, tmp_path: Path) -> None:

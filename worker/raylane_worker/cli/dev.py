@@ -7,10 +7,11 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from raylane import Producer
+from raylane_common.redis.connection import connect
 from raylane_common.settings import load_settings
 from raylane_common.wire.base import Lane
 from raylane_worker.app import run, stop_on_signals
-from raylane_worker.embedded import EmbeddedStack
+from raylane_worker.embedded import HOST, EmbeddedStack
 from raylane_worker.embedded.samples import (
     SAMPLE_DATABASE,
     SAMPLE_FILE,
@@ -18,6 +19,7 @@ from raylane_worker.embedded.samples import (
     create_sample_table,
     sample_file,
 )
+from raylane_worker.startup import check
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +28,16 @@ if TYPE_CHECKING:
     from raylane_common.settings import Settings
 
 _SESSION: Final = "sample"
+_STAND_INS: Final = {
+    "RAYLANE_REDIS__URL": f"redis://{HOST}:1/0",
+    "RAYLANE_STORAGE__BUCKET": "raylane",
+    "RAYLANE_AWS__ENDPOINT_URL": f"http://{HOST}:1",
+    "RAYLANE_AWS__ACCESS_KEY_ID": "stand-in",
+    "RAYLANE_AWS__SECRET_ACCESS_KEY": "stand-in",
+    "RAYLANE_AWS__REGION": "us-east-1",
+    "RAYLANE_RAY__PRIVATE_URL": f"http://{HOST}:1",
+    "RAYLANE_RAY__TOKEN": "stand-in",
+}
 # Reading the sample takes a second; a loaded machine gets more.
 _UPLOAD_TIMEOUT_S: Final = 120
 
@@ -36,6 +48,7 @@ async def run_dev(directory: Path | None, *, write: Callable[[str], None]) -> No
     Keeps data and logs in `directory` if it is given. Raises `EmbeddedError` if a server does not start, and
     `InvalidRequest` if the settings of this machine conflict with those of the servers.
     """
+    await _check_settings()
     write("Starting Valkey, S3 with Glue, and Ray on this machine (10 to 30 s) …")
     async with EmbeddedStack(directory) as stack:
         stop = asyncio.Event()
@@ -59,6 +72,22 @@ async def run_dev(directory: Path | None, *, write: Callable[[str], None]) -> No
             greeting.cancel()
             await asyncio.gather(working, greeting, return_exceptions=True)
     write("Everything has stopped.")
+
+
+async def _check_settings() -> None:
+    """Raises what would stop the worker once the servers are there: settings that conflict, or a model that is wrong.
+
+    The addresses of the servers are not known yet, so others stand for them.
+    """
+    before = dict(os.environ)
+    os.environ.update(_STAND_INS)
+    try:
+        settings = load_settings()
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+    await connect(settings.redis).aclose()
+    await check(settings, [Lane.GENERATE])
 
 
 async def _greet(settings: Settings, redis_url: str, ready: asyncio.Event, write: Callable[[str], None]) -> None:
