@@ -8,7 +8,7 @@ import typer
 
 from raylane.cli import parameters, runner
 from raylane.cli.columns import fact, key, text
-from raylane.cli.render import time_cell
+from raylane.cli.times import time_cell
 
 if TYPE_CHECKING:
     from raylane.cli.terminal import Terminal

@@ -12,7 +12,9 @@ import raylane
 from raylane.cli import awaiting, parameters, runner
 from raylane.cli.columns import fact, key, text
 from raylane.cli.process import ExitCode
-from raylane.cli.render import show_record, time_cell, time_text
+from raylane.cli.render import show_record
+from raylane.cli.snapshots import lanes_table
+from raylane.cli.times import duration_text, time_cell, time_text
 from raylane_common.wire.names import JobStatus
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from raylane.cli.terminal import Terminal
     from raylane.operator import Requeued
     from raylane.producer import Producer
-    from raylane_common.wire.jobs import Attempt, JobList, JobRecord, LaneOverview
+    from raylane_common.wire.jobs import Attempt, JobList, JobRecord
 
 app: typer.Typer = typer.Typer()
 dead: typer.Typer = typer.Typer(help="List dead letters, and requeue them.", no_args_is_help=True)
@@ -45,30 +47,12 @@ def lanes(output: parameters.OutputOptions = parameters.OUTPUT) -> None:
         if terminal.as_json:
             terminal.json([{**asdict(lane), "workers": list(lane.workers)} for lane in found])
         else:
-            _show_lanes(found, terminal)
+            _, columns, rows = lanes_table(found)
+            terminal.table(columns, rows)
             for runs in await producer.operator.cluster_runs():
                 terminal.line(f"runs on {runs.cluster}: {runs.taken} of {runs.limit}, {runs.waiting} waiting")
 
     runner.execute(command, output)
-
-
-def _show_lanes(lanes: Sequence[LaneOverview], terminal: Terminal) -> None:
-    """Prints one line per lane. `queued` includes `parked`; `ended/s` is the rate of the last minute."""
-    columns = [
-        *(key("lane"), fact("waiting", 5), fact("scheduled", 6), fact("queued", 1), fact("parked", 8)),
-        *(fact("running", 2), fact("dead", 4), fact("oldest", 3), fact("ended/s", 7), text("workers", 2)),
-    ]
-    rows = [
-        [
-            lane.lane,
-            *map(str, (lane.waiting, lane.scheduled, lane.queued, lane.parked, lane.running, lane.dead)),
-            "" if lane.oldest_s is None else duration_text(lane.oldest_s),
-            f"{lane.ended_per_s:.1f}",
-            ", ".join(lane.workers) or "none",
-        ]
-        for lane in lanes
-    ]
-    terminal.table(columns, rows)
 
 
 @app.command()
@@ -238,16 +222,3 @@ def _show_requeued(outcomes: list[Requeued], terminal: Terminal) -> None:
         terminal.table([key("job"), text("outcome", 1, wraps=True)], rows)
     else:
         terminal.note("no such jobs")
-
-
-def duration_text(seconds: float) -> str:
-    """Returns a time span in a suitable unit: 0.2 s, 34 s, 12 min, 5.5 h, 3.2 d."""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    if seconds < 7200:
-        return f"{seconds / 60:.0f} min"
-    if seconds < 172_800:
-        return f"{seconds / 3600:.1f} h"
-    return f"{seconds / 86_400:.1f} d"

@@ -10,7 +10,8 @@ import typer
 import raylane
 from raylane.cli import parameters, runner
 from raylane.cli.columns import fact, key, text
-from raylane.cli.render import renders, show_run, time_cell
+from raylane.cli.render import renders, show_run
+from raylane.cli.times import time_cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

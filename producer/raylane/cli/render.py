@@ -6,11 +6,11 @@ pydantic.
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from raylane.cli.columns import fact, key, text
 from raylane.cli.terminal import progress_line
+from raylane.cli.times import time_text
 from raylane_common.wire.names import Priority
 
 if TYPE_CHECKING:
@@ -105,27 +105,6 @@ def show_run(run: Run, terminal: Terminal) -> None:
 def columns_text(columns: Sequence[Column]) -> str:
     """Returns the names and types of columns on one line."""
     return ", ".join(f"{column.name} {column.type}" for column in columns)
-
-
-def time_text(epoch_ms: int | None) -> str:
-    """Returns a time in the local time zone; '' for None, and the number itself if it is not a time."""
-    if epoch_ms is None:
-        return ""
-    try:
-        return datetime.fromtimestamp(epoch_ms / 1000).astimezone().isoformat(" ", "seconds")
-    except (ValueError, OverflowError, OSError):  # another program has written it
-        return str(epoch_ms)
-
-
-def time_cell(epoch_ms: int | None, terminal: Terminal) -> str:
-    """Returns a time for a table. On a terminal it is short: only the time of day if that was today."""
-    if epoch_ms is None or terminal.width is None:
-        return time_text(epoch_ms)
-    try:
-        time = datetime.fromtimestamp(epoch_ms / 1000)  # in the zone of whoever reads it
-    except (ValueError, OverflowError, OSError):
-        return str(epoch_ms)
-    return f"{time:%H:%M:%S}" if time.date() == datetime.now().date() else f"{time:%Y-%m-%d %H:%M}"
 
 
 def _shape(source: AnySource) -> tuple[str, str, str]:

@@ -10,7 +10,8 @@ from raylane.cli import parameters, runner
 from raylane.cli.answers import show_entry
 from raylane.cli.columns import fact, key, text
 from raylane.cli.profiles import show_profile
-from raylane.cli.render import renders, show_sources, time_cell
+from raylane.cli.render import renders, show_sources
+from raylane.cli.times import time_cell
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raylane.cli.operator_commands import duration_text
 from raylane.cli.parameters import JobsOptions
+from raylane.cli.times import duration_text
 from raylane_common.errors import RunFailed, StorageUnavailable
 from raylane_common.wire.jobs import JobRecord
 from tests.helpers.queue_keys import keys

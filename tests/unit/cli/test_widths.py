@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import json
-import os
-import pty
-import struct
 import sys
-import termios
 from typing import TYPE_CHECKING, Final
 
-import pyte
 import pytest
 
 from raylane import Producer
@@ -22,6 +16,7 @@ from raylane_common.ray.models import EndpointReport, EndpointState, RayHealth, 
 from raylane_common.redis.source_store import SourceStore
 from raylane_common.wire.ray import RayClusterResult, RayEndpointsResult, RayRunResult, RayRunsResult, RayStatusResult
 from raylane_common.wire.tables import TablesResult, TableSummary
+from tests.helpers.screens import on_a_terminal
 from tests.unit.producer.samples import COLUMNS, CSV, GENERATED, TABLE, UPLOADED
 
 if TYPE_CHECKING:
@@ -52,6 +47,7 @@ COMMANDS: Final[dict[str, list[str]]] = {
     "jobs": [JOB, LONGEST, DEAD, "succeeded", "failed"],
     "jobs --all": [JOB, "succeeded"],
     "lanes": ["generate", "upload"],
+    "top --once": [JOB, LONGEST, "succeeded"],
     "dead list": [DEAD],
     "history --session ada": [JOB, LONGEST],
     "sources --session ada": [CSV.filename, TABLE.name],
@@ -138,34 +134,10 @@ def _parts(lines: Sequence[str]) -> list[list[str]]:
 
 async def _shown(url: str, commands: list[str], width: int) -> list[str]:
     """Runs the commands in one process on a terminal of this width. Returns what is on the screen."""
-    master, slave = pty.openpty()
-    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
-    environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
-    process = await asyncio.create_subprocess_exec(
-        *[sys.executable, "-c", _RUN_ALL, url, json.dumps(commands)],
-        stdout=slave,
-        stderr=asyncio.subprocess.PIPE,
-        env=environment | {"TERM": "xterm"},
-    )
-    os.close(slave)
-    try:
-        written, (_, errors) = await asyncio.gather(asyncio.to_thread(_drain, master), process.communicate())
-    finally:
-        os.close(master)
-    assert process.returncode == 0, errors.decode()
-    screen = pyte.Screen(width, 500)
-    pyte.ByteStream(screen).feed(written)
-    return [line.rstrip() for line in screen.display if line.strip()]
-
-
-def _drain(descriptor: int) -> bytes:
-    """Everything that was written to a terminal until its last writer closed it."""
-    parts: list[bytes] = []
-    while True:
-        try:
-            part = os.read(descriptor, 65536)
-        except OSError:  # Linux: EIO once the other side is closed
-            part = b""
-        if not part:
-            return b"".join(parts)
-        parts.append(part)
+    command = (sys.executable, "-c", _RUN_ALL, url, json.dumps(commands))
+    async with on_a_terminal(*command, env={}, width=width, height=500, stderr=asyncio.subprocess.PIPE) as screen:
+        assert screen.process.stderr is not None
+        errors = await screen.process.stderr.read()
+        assert await screen.process.wait() == 0, errors.decode()
+        await screen.ended()
+        return screen.lines

@@ -1,0 +1,48 @@
+"""`raylane top`: the lanes, jobs, runs and workers, as they are now."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from raylane.cli import parameters, runner
+from raylane.cli.snapshots import Snapshot
+
+if TYPE_CHECKING:
+    from raylane.cli.terminal import Terminal
+    from raylane.producer import Producer
+
+app: typer.Typer = typer.Typer()
+
+
+@app.command()
+@parameters.grouped
+def top(
+    once: Annotated[bool, typer.Option("--once", help="Print one look and end, as without a terminal.")] = False,
+    output: parameters.OutputOptions = parameters.OUTPUT,
+) -> None:
+    """Watch the lanes, jobs, runs and workers. The view is renewed every second; q ends it."""
+
+    async def command(producer: Producer, terminal: Terminal) -> None:
+        if terminal.as_json:
+            terminal.json((await Snapshot.take(producer)).as_json())
+        elif once or terminal.width is None:
+            _show(await Snapshot.take(producer), terminal)
+        else:
+            from raylane.cli import connecting, contexts, live
+
+            reached = connecting.reached(output.redis_url)
+            address = contexts.without_password(reached.settings.redis.url.get_secret_value())
+            active = contexts.active()
+            is_of_context = active is not None and reached.source == "context"
+            await live.show(producer, f"{active.name}: {address}" if active and is_of_context else address)
+
+    runner.execute(command, output)
+
+
+def _show(snapshot: Snapshot, terminal: Terminal) -> None:
+    for number, table in enumerate(snapshot.tables()):
+        if number:
+            terminal.line("")
+        terminal.table(table.columns, table.rows)
