@@ -33,6 +33,7 @@ def test_the_requests_that_change_nothing_are_looks() -> None:
     assert looks == {
         *("ListDatabasesRequest", "ListTablesRequest", "RayStatusRequest", "RayEndpointsRequest"),
         *("RayClusterRequest", "RayRunsRequest", "RayRunRequest", "RayLogsRequest"),
+        *("UploadChecksRequest", "GenerateChecksRequest", "RayChecksRequest"),
     }
 
 

@@ -9,6 +9,7 @@ import typer
 import raylane
 from raylane.cli import parameters, process, traced
 from raylane.cli.process import ExitCode
+from raylane.cli.render import renders
 from raylane.cli.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
     from raylane_common.settings import RedisSettings, Settings
-    from raylane_common.wire.checks import Check
+    from raylane_common.wire.checks import Check, ChecksResult
 
 app: typer.Typer = typer.Typer()
 
@@ -94,6 +95,13 @@ def _impatient(settings: Settings) -> Settings:
         }
     )
     return settings.model_copy(update={"redis": redis})
+
+
+@renders("ChecksResult")
+def show_checks(result: ChecksResult, terminal: Terminal) -> None:
+    """Prints what one worker has found."""
+    terminal.line(f"{result.worker}, version {result.version}")
+    _show(result.checks, terminal)
 
 
 def _show(found: Sequence[Check], terminal: Terminal) -> None:
