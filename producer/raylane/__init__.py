@@ -9,6 +9,8 @@ from __future__ import annotations
 from importlib import import_module, metadata
 from typing import Final
 
+from raylane_common import showing
+
 __version__ = metadata.version("raylane")
 
 _HOMES: Final = {
@@ -41,6 +43,16 @@ _HOMES: Final = {
 # Requests and results are not listed here: each kind exports its own.
 _KINDS: Final = "raylane_common.wire.kinds"
 _HOME_OF: Final = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def _show(value: object) -> showing.Bundle:
+    # Only a notebook calls it.
+    from raylane.notebook import bundle_of
+
+    return bundle_of(value)
+
+
+showing.show_with(_show)
 
 
 def __getattr__(name: str) -> object:

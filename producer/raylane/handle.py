@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from raylane import arguments
 from raylane_common.errors import InternalError, InvalidRequest
+from raylane_common.showing import Shown
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 ResultT_co = TypeVar("ResultT_co", covariant=True)
 
 
-class AnyHandle(Generic[ResultT_co]):
+class AnyHandle(Shown, Generic[ResultT_co]):
     """What the handles of `raylane` and `raylane.sync` have in common: the id of a job, and the class of its result."""
 
     def __init__(self, job_id: str, result_type: type[ResultT_co]) -> None:

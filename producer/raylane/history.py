@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from raylane_common.errors import ErrorInfo
 from raylane_common.ray.models import Run
+from raylane_common.showing import Shown
 from raylane_common.wire import kinds
 from raylane_common.wire.answer import Answer
 from raylane_common.wire.generate import GenerateResult
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from raylane_common.wire.jobs import JobRecord
 
 
-class HistoryEntry(BaseModel):
+class HistoryEntry(Shown, BaseModel):
     """One job of a session. Times are epoch milliseconds."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)

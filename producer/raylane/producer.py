@@ -13,6 +13,7 @@ from raylane.cluster import ClusterActions
 from raylane.follow_up import predecessor
 from raylane.history import HistoryEntry
 from raylane.job_actions import JobActions
+from raylane.listed import HistoryList, SourceList
 from raylane.operator import OperatorActions
 from raylane.options import Enqueuer, GivenFile, in_place_request
 from raylane.rerun import given_code_request, rerun_request
@@ -295,7 +296,7 @@ class Producer(JobActions):
             for source in await producer.sources("ada"):
                 print(source.name, source.type)
         """
-        return await self._sources.all(arguments.session_id(session_id))
+        return SourceList(await self._sources.all(arguments.session_id(session_id)))
 
     async def remove(self, session_id: str, name: str) -> None:
         """Removes one source from the session: a file by its name, or a table as `database.table`.
@@ -358,7 +359,7 @@ class Producer(JobActions):
                 print(entry.action, entry.what, entry.status)
         """
         records = await self._queue.history(arguments.session_id(session_id), limit=arguments.limit(limit))
-        return [HistoryEntry.from_record(record) for record in records]
+        return HistoryList(HistoryEntry.from_record(record) for record in records)
 
 
 def _redis_settings(settings: Settings | None, redis_url: object) -> RedisSettings:

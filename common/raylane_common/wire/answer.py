@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from raylane_common.errors import InvalidRequest
+from raylane_common.showing import Bundled, Shown
 from raylane_common.wire.names import CellType as CellType
 from raylane_common.wire.names import ChartKind as ChartKind
 
@@ -38,7 +39,7 @@ class AnswerColumn(BaseModel):
     native_type: str = Field(default="", description="The type's name in Arrow")
 
 
-class AnswerFile(BaseModel):
+class AnswerFile(Shown, BaseModel):
     """A file that a run wrote: on its own, or with all rows of a table."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
@@ -51,7 +52,7 @@ class AnswerFile(BaseModel):
     size_bytes: int = Field(default=0, ge=0)
 
 
-class AnswerValue(BaseModel):
+class AnswerValue(Shown, BaseModel):
     """One value with its name; None if there is none."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
@@ -63,7 +64,7 @@ class AnswerValue(BaseModel):
     unit: str | None = None
 
 
-class AnswerTable(BaseModel):
+class AnswerTable(Shown, BaseModel):
     """A table with its first rows. If these are not all, `file` has all of them as Parquet."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
@@ -90,7 +91,7 @@ class AnswerTable(BaseModel):
         return frame_of(self.columns, self.rows)
 
 
-class AnswerChart(BaseModel):
+class AnswerChart(Bundled, BaseModel):
     """A chart with the data that it shows.
 
     `x`, `y` and `color` name columns. A histogram has the columns `start`, `end` and `count`, one row for each bin;
@@ -127,7 +128,7 @@ KnownItem = Annotated[AnswerValue | AnswerTable | AnswerChart | AnswerFile, Fiel
 AnswerItem = Annotated[KnownItem | OpaqueItem, Field(union_mode="left_to_right")]
 
 
-class Answer(BaseModel):
+class Answer(Shown, BaseModel):
     """What a run found, in the order in which the script gave it. `notes` explain it to people."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="ignore")

@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, Union
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, TypeAdapter
 
+from raylane_common.showing import Shown
 from raylane_common.wire.names import JobKind as JobKind
 from raylane_common.wire.names import Lane as Lane
 
@@ -29,7 +30,7 @@ class BaseRequest(BaseModel):
     is_look: ClassVar[bool] = False
 
 
-class BaseResult(BaseModel):
+class BaseResult(Shown, BaseModel):
     """The base of every result. Each subclass has a literal `type` that identifies it."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="ignore")

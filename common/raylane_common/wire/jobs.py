@@ -30,6 +30,7 @@ from raylane_common.limits import MAX_DELAY_S, MAX_STAGED_BYTES
 from raylane_common.nearest import NearestNames
 from raylane_common.ray.models import Run
 from raylane_common.rules import JobId, SessionId, UniqueKey, printable
+from raylane_common.showing import Shown
 from raylane_common.wire.answer import Answer, AnswerFile
 from raylane_common.wire.base import BaseRequest, JobKind, Lane
 from raylane_common.wire.generate import Checkpoint
@@ -113,7 +114,7 @@ class NewJob(BaseModel):
         return lane_of(self.kind)
 
 
-class JobSummary(BaseModel):
+class JobSummary(Shown, BaseModel):
     """The present state of a job without its request, result and checkpoint. Times are epoch milliseconds."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="ignore")
@@ -207,7 +208,7 @@ class JobRecord(JobSummary):
         raise InvalidRequest.field("name", problem + hint)
 
 
-class JobList(list[JobSummary]):
+class JobList(list[JobSummary], Shown):
     """The jobs that a search found. `complete` is False if it stopped at its limit before it had looked at all jobs."""
 
     def __init__(self, jobs: Iterable[JobSummary] = (), *, complete: bool = True) -> None:

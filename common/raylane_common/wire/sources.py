@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from raylane_common.showing import Shown
 from raylane_common.wire.names import ColumnType as ColumnType
 from raylane_common.wire.names import FileFormat
 from raylane_common.wire.reading import Reading, SerDe, TableReading
@@ -73,7 +74,7 @@ class PreparedCopy(BaseModel):
     reasons: tuple[str, ...] = Field(description="Why the file itself is not read")
 
 
-class FileSource(BaseModel):
+class FileSource(Shown, BaseModel):
     """One file on S3. `size_bytes` and `rows` are exact, because the whole file is read when it is uploaded."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
@@ -141,7 +142,7 @@ _FORMATS: Final = {
 }
 
 
-class TableSource(BaseModel):
+class TableSource(Shown, BaseModel):
     """One Glue table, as it was when it was selected. Partition keys are columns, listed separately as in Glue."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 import weakref
-from typing import TYPE_CHECKING, Generic, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, ParamSpec, TypeVar
 
 from raylane.handle import AnyHandle
 from raylane.sync.background import entered, finish
 from raylane.sync.calls import Call
 from raylane.sync.events import AfterT, events_of
+from raylane_common.errors import RaylaneError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
     from raylane.handle import JobHandle as AsyncHandle
     from raylane.producer import Producer as AsyncProducer
-    from raylane_common.wire.jobs import JobEvent
+    from raylane_common.showing import Bundle
+    from raylane_common.wire.jobs import JobEvent, JobRecord
 
 P = ParamSpec("P")
 T = TypeVar("T")
 AsyncT = TypeVar("AsyncT")
 ResultT_co = TypeVar("ResultT_co", covariant=True)
+
+# A notebook shows the last value of each cell, and nobody waits for that.
+_LOOK_S: Final = 2.0
 
 
 class Use:
@@ -62,3 +68,15 @@ class HandleTwin(AnyHandle[ResultT_co], Twin["AsyncHandle[ResultT_co]"]):
         """`Producer` makes handles."""
         AnyHandle.__init__(self, asynchronous.id, asynchronous.result_type)
         Twin.__init__(self, asynchronous, use)
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Bundle | None:
+        """What a notebook shows: the job as it is now, or only its id if Redis does not say that at once."""
+        try:
+            return self._call(_look, self._async)._repr_mimebundle_()
+        except (RaylaneError, TimeoutError):
+            return super()._repr_mimebundle_()
+
+
+async def _look(handle: AsyncHandle[object]) -> JobRecord:
+    async with asyncio.timeout(_LOOK_S):
+        return await handle.record()
