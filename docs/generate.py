@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, Field, SecretStr, TypeAdapter
 from references.cli import cli_page
+from references.dashboard import dashboard
 from references.http import http_page
+from references.metrics import metrics_page
 from references.python import python_page
 
 from raylane_common import errors
@@ -50,6 +52,7 @@ def documents() -> dict[Path, str]:
         "event": TypeAdapter(JobEvent),
     }
     written = {Path("settings.md"): _settings(), Path("errors.md"): _errors()}
+    written |= {Path("metrics.md"): metrics_page(), Path("../deploy/grafana/raylane.json"): dashboard()}
     written |= {Path("cli.md"): cli_page(), Path("http.md"): http_page(), Path("python.md"): python_page()}
     for name, adapter in schemas.items():
         schema = json.dumps(adapter.json_schema(mode="serialization"), indent=2, sort_keys=True)

@@ -33,6 +33,9 @@ class _Loop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._clock.now_s
 
+    def block(self, seconds: float) -> None:
+        self._clock.now_s += seconds
+
 
 def run(work: Coroutine[object, object, T]) -> T:
     """Runs a coroutine; its loop's time begins at 0. It must do no real input or output."""
@@ -43,3 +46,10 @@ def run(work: Coroutine[object, object, T]) -> T:
 def now_s() -> float:
     """Returns the virtual time in seconds."""
     return asyncio.get_running_loop().time()
+
+
+def block(seconds: float) -> None:
+    """Lets time pass in which the loop runs nothing else."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, _Loop)
+    loop.block(seconds)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 import threading
 import time
@@ -42,6 +43,8 @@ LONGEST_LINE: Final = 15 * 1024
 # A text that is cut keeps at least twice as many characters.
 _SHORTEST_HALF: Final = 32
 _CACHED_CHARACTERS: Final = 128
+# The ids that we make ourselves. No credential is only that.
+_ID: Final = re.compile("[0-9a-f]{1,32}")
 # The id of the process is the same on each line, so people do without it.
 _NOT_IN_TEXT: Final = "worker"
 
@@ -164,6 +167,8 @@ def _cached(text: str) -> str:
 
 def _safe_short(text: str) -> str:
     """Returns the text as it may be printed. The same short texts come back on line after line."""
+    if _ID.fullmatch(text):
+        return text
     return _cached(text) if len(text) <= _CACHED_CHARACTERS else safe_line(redact(text))
 
 
