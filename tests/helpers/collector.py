@@ -67,9 +67,15 @@ class Collector:
         """Returns the spans of a trace so far, in the order of their ends."""
         return [span for span in self.spans if span.trace_id == trace_id]
 
-    async def has(self, trace_id: str, *names: str) -> list[Received]:
-        """Returns the trace once it has spans with all of these names."""
-        await until(lambda: {*names} <= {span.name for span in self.trace(trace_id)})
+    async def whole(self, trace_id: str, root_id: str, *names: str) -> list[Received]:
+        """Returns the trace once it has spans with all of these names, and everything above them up to the root."""
+
+        def is_whole() -> bool:
+            spans = self.trace(trace_id)
+            ids = {root_id, *(span.span_id for span in spans)}
+            return {*names} <= {span.name for span in spans} and all(span.parent_id in ids for span in spans)
+
+        await until(is_whole)
         return self.trace(trace_id)
 
     async def _take(self, request: web.Request) -> web.Response:

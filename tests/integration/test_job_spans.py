@@ -64,6 +64,7 @@ async def test_an_attempt_is_below_the_span_that_enqueued_its_job(
         "messaging.operation.type": "process",
         "messaging.destination.name": "upload",
         "messaging.message.id": job.id,
+        "raylane.job.id": job.id,
         "raylane.job.kind": "tables",
         "raylane.job.action": "databases",
         "raylane.job.round": 0,

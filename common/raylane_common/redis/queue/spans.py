@@ -68,6 +68,7 @@ def _sent(jobs: Sequence[NewJob], lane: str) -> Attributes:
         [job] = jobs
         return attributes | {
             "messaging.message.id": job.id,
+            "raylane.job.id": job.id,
             "messaging.message.conversation_id": job.session_id,
             "raylane.job.kind": job.kind.value,
             "raylane.job.action": getattr(job.request, "action", None),
@@ -84,6 +85,8 @@ def _of_record(record: JobRecord) -> dict[str, tracing.Value | None]:
         **_SYSTEM,
         "messaging.destination.name": record.lane,
         "messaging.message.id": record.id,
+        # As the spans of agents have it.
+        "raylane.job.id": record.id,
         "messaging.message.conversation_id": record.session_id,
         "raylane.job.kind": record.kind,
         "raylane.job.action": action if isinstance(action, str) else None,

@@ -52,7 +52,7 @@ def make_agent(
         conversation_manager=NullConversationManager(),
         # The default waits for up to two minutes in total, and its waits cannot be cancelled.
         retry_strategy=ModelRetryStrategy(max_attempts=3, initial_delay=1, max_delay=4),
-        trace_attributes={"raylane.job_id": job_id},
+        trace_attributes={"raylane.job.id": job_id},
     )
     agent.add_hook(end_turn, AfterToolsEvent)
     return agent
