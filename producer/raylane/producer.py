@@ -138,7 +138,7 @@ class Producer(JobActions):
             request = in_place_request(data, filename, reading)
             return await self._jobs.enqueue(request, UploadResult, options, session_id=session_id)
         given = GivenFile(options, session_id=arguments.session_id(session_id), filename=filename, reading=reading)
-        return await self._jobs.put(await self._uploader.job_for(data, given, progress), UploadResult)
+        return await self._uploader.upload(data, given, UploadResult, progress)
 
     async def preview(
         self,
@@ -165,7 +165,7 @@ class Producer(JobActions):
             raise InvalidRequest.field("data", problem)
         session_id = None if session_id is None else arguments.session_id(session_id)
         given = GivenFile(options, session_id=session_id, filename=filename, reading=reading, is_preview=True)
-        return await self._jobs.put(await self._uploader.job_for(data, given, progress), PreviewResult)
+        return await self._uploader.upload(data, given, PreviewResult, progress)
 
     async def upload_bytes(
         self,

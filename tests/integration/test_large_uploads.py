@@ -24,6 +24,8 @@ from raylane_worker.first_use import FirstUse
 from raylane_worker.sweeping import TransferSweep
 from tests.helpers.aws import ORDER, aws_settings, own_bucket, s3
 from tests.helpers.door import PART_BYTES, csv_of, open_door
+from tests.helpers.recorded import context_of, is_below, recorded_spans
+from tests.helpers.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -59,6 +61,18 @@ async def test_a_file_beyond_the_limit_of_redis_arrives_byte_for_byte(door: Door
     assert reports[-1] == (len(DATA), len(DATA), 0)
     assert [entry.what for entry in await door.producer.history("ada")] == ["large.csv"]
     assert list((tmp_path / "scratch").iterdir()) == []
+
+
+async def test_all_that_a_large_upload_takes_is_one_trace(door: Door) -> None:
+    with recorded_spans() as recorded:
+        await (await door.producer.upload(DATA, filename="large.csv", session_id="ada")).result(timeout_s=60)
+        await until(lambda: len(recorded.spans("process upload")) >= 2)
+    upload = recorded.only("upload")
+    assert {context_of(span)[:35] for span in recorded.spans()} == {context_of(upload)[:35]}
+    parts = recorded.spans("PUT part")
+    assert len(parts) == -(-len(DATA) // PART_BYTES)
+    assert all(is_below(part, context_of(upload)) for part in parts)
+    assert "large.csv" not in "".join(span.to_json() for span in recorded.spans())
 
 
 async def test_a_session_without_room_refuses_a_file_before_it_is_sent(

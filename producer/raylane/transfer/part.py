@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Final
 import aiohttp
 
 from raylane.transfer.http import Outcome, Verdict, as_signed, broken, refusal, stalled
+from raylane_common.telemetry import tracing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from raylane_common.telemetry.tracing import Attributes
     from raylane_common.wire.upload import PartUrl
 
 # Small enough to notice a stall, and large enough to cost little.
@@ -38,6 +40,23 @@ async def put_part(
 
     `idle_s` limits the seconds without any progress. `sent` is called with the size of each piece that was sent.
     """
+    about: Attributes = {"http.request.method": "PUT", "http.request.body.size": len(data)}
+    with tracing.span("PUT part", about, kind="client", detail=True) as span:
+        outcome = await _put(http, address, data, md5, idle_s=idle_s, sent=sent)
+        if outcome.verdict is not Verdict.DONE:
+            span.failed(outcome.verdict.value, outcome.reason)
+        return outcome
+
+
+async def _put(
+    http: aiohttp.ClientSession,
+    address: PartUrl,
+    data: bytes,
+    md5: bytes,
+    *,
+    idle_s: float,
+    sent: Callable[[int], None],
+) -> Outcome:
     try:
         async with asyncio.timeout(idle_s) as limit:
 

@@ -15,6 +15,7 @@ from raylane.transfer.content import content_of
 from raylane_common.errors import JobNotFound
 from raylane_common.limits import MAX_UPLOAD_BYTES
 from raylane_common.settings import load_settings
+from raylane_common.telemetry import tracing
 from raylane_common.wire.upload import (
     SignedPartsResult,
     SignPartsRequest,
@@ -25,6 +26,7 @@ from raylane_common.wire.upload import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from raylane.handle import JobHandle
     from raylane.options import Enqueuer, GivenFile, ResultT
     from raylane.transfer.content import Content, Data
     from raylane.transfer.progress import UploadProgress
@@ -46,14 +48,23 @@ class Uploader:
         self._jobs = jobs
         self._given_settings = settings
 
-    async def job_for(
-        self, data: Data, given: GivenFile, progress: Callable[[UploadProgress], None] | None = None
-    ) -> NewJob:
-        """Returns the job for `data`, once its bytes are staged with the job or stored on S3.
+    async def upload(
+        self,
+        data: Data,
+        given: GivenFile,
+        result_type: type[ResultT],
+        progress: Callable[[UploadProgress], None] | None = None,
+    ) -> JobHandle[ResultT]:
+        """Enqueues the job for `data`, once its bytes are staged with the job or stored on S3.
 
         `progress` is called with what was sent. Raises `InvalidRequest`, what sending and signing raise, and
         `WaitTimeout` if no worker starts the transfer.
         """
+        # The jobs that sign the addresses of a large file, its parts and the job itself are one trace.
+        with tracing.span("upload"):
+            return await self._jobs.put(await self._job_for(data, given, progress), result_type)
+
+    async def _job_for(self, data: Data, given: GivenFile, progress: Callable[[UploadProgress], None] | None) -> NewJob:
         content = await asyncio.to_thread(content_of, data)
         try:
             given = given.named(content.name)

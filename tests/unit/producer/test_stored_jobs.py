@@ -39,7 +39,9 @@ async def test_an_unknown_id_is_not_found(memory: MemoryProducer) -> None:
 
 async def test_a_class_that_jobs_of_the_kind_never_return_is_refused_at_once(memory: MemoryProducer) -> None:
     stored = (await memory.generate("mean", session_id="s1")).id
-    with pytest.raises(InvalidRequest, match=f"generate job {stored} returns GenerateResult, never UploadResult"):
+    with pytest.raises(
+        InvalidRequest, match=f"generate job {stored} returns GenerateResult or ChecksResult, never UploadResult"
+    ):
         await memory.job(stored, UploadResult)
 
 
