@@ -21,6 +21,8 @@ from raylane_common.telemetry.sending import spans_sent
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from fastapi import FastAPI
+
     from raylane.gateway.context import Gateway
     from raylane_common.settings import GatewaySettings, Settings
 
@@ -43,7 +45,19 @@ def serve(settings: Settings, announce: Callable[[str], None] = lambda url: None
     log_to_stderr(LogLevel.INFO, settings.telemetry.log_format)
     app = create_app(settings)
     listening = _listen(settings.gateway)
-    config = uvicorn.Config(
+    spans = spans_sent(
+        "raylane-gateway", flush_s=_LAST_SPANS_S, report=logger.warning, content=settings.telemetry.trace_content
+    )
+    with listening, spans:
+        server = GatewayServer(
+            config_of(app, settings), lambda: app.state.gateway, lambda: announce(_url_of(listening))
+        )
+        server.run([listening])
+
+
+def config_of(app: FastAPI, settings: Settings) -> uvicorn.Config:
+    """Returns how the gateway is served."""
+    return uvicorn.Config(
         app,
         log_config=None,
         # `measured` logs each request, without its query.
@@ -52,18 +66,13 @@ def serve(settings: Settings, announce: Callable[[str], None] = lambda url: None
         lifespan="on",
         timeout_graceful_shutdown=settings.gateway.shutdown_s,
     )
-    spans = spans_sent(
-        "raylane-gateway", flush_s=_LAST_SPANS_S, report=logger.warning, content=settings.telemetry.trace_content
-    )
-    with listening, spans:
-        server = _Server(config, lambda: app.state.gateway, lambda: announce(_url_of(listening)))
-        server.run([listening])
 
 
-class _Server(uvicorn.Server):
+class GatewayServer(uvicorn.Server):
     """Tells the gateway when it begins to stop; otherwise it would wait for streams that wait for jobs."""
 
     def __init__(self, config: uvicorn.Config, gateway: Callable[[], Gateway], announce: Callable[[], None]) -> None:
+        """`gateway` returns the parts of the app once it has started, and `announce` is called then."""
         super().__init__(config)
         self._gateway = gateway
         self._announce = announce

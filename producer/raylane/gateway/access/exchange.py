@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _PIECE_S: Final = 60.0
-_ANNOUNCE_BODY: Final = (b"content-length", b"transfer-encoding")
+_BOTH_ENDS: Final = frozenset({b"content-length", b"transfer-encoding"})
 
 
 class Exchange:
@@ -94,7 +94,9 @@ class Exchange:
             return
         response = problem_response(error)
         self.status = response.status_code
-        if any(name in _ANNOUNCE_BODY for name, _ in self.scope["headers"]):
-            # The body was not read to its end, so the connection cannot be used again.
+        # The server reads and drops the rest of the body. If it closed the connection instead, the client would get a
+        # reset while it sends, and never see the answer.
+        if _BOTH_ENDS.issubset(name for name, _ in self.scope["headers"]):
+            # Nobody knows where the next request begins.
             response.headers["Connection"] = "close"
         await response(self.scope, self._receive, self._send)
