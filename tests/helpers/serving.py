@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from raylane.gateway.app import create_app
-from raylane.gateway.server import GatewayServer, config_of
+from raylane.gateway.listening import Server
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class Running:
     """A gateway that serves."""
 
-    def __init__(self, app: FastAPI, server: GatewayServer, port: int) -> None:
+    def __init__(self, app: FastAPI, server: Server, port: int) -> None:
         self.app = app
         self._server = server
         self.port = port
@@ -39,7 +39,7 @@ class Running:
         self._server.should_exit = True
 
 
-class _Server(GatewayServer):
+class _Server(Server):
     """Leaves the signals to the test run."""
 
     def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]  # it may not be entered anyway
@@ -52,7 +52,7 @@ async def serving(settings: Settings, *, port: int = 0) -> AsyncIterator[Running
     app = create_app(settings)
     ready = asyncio.Event()
     with socket.create_server(("127.0.0.1", port)) as listening:
-        server = _Server(config_of(app, settings), lambda: app.state.gateway, ready.set)
+        server = _Server(app, settings.gateway, lambda: app.state.gateway.stopping.set(), ready.set)
         task = asyncio.create_task(server.serve([listening]))
         try:
             await asyncio.wait({task, asyncio.create_task(ready.wait())}, return_when=asyncio.FIRST_COMPLETED)

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from raylane_common.settings import GatewaySettings
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
-# What waits for a job ends at once. This is for answers that are being sent.
-_SHUTDOWN_S: Final = 10
 
 
 def serve_app(
@@ -38,21 +36,25 @@ def serve_app(
     """
     check_listening(settings)
     with _listen(settings) as listening:
+        Server(app, settings, on_stop, lambda: announce(_url_of(listening))).run([listening])
+
+
+class Server(uvicorn.Server):
+    """Tells the app when it begins to stop; otherwise it would wait for requests that wait for jobs."""
+
+    def __init__(
+        self, app: ASGIApp, settings: GatewaySettings, on_stop: Callable[[], None], announce: Callable[[], None]
+    ) -> None:
+        """See `serve_app`. Answers that are being sent have `settings.shutdown_s` seconds."""
         config = uvicorn.Config(
             app,
             log_config=None,
+            # The app logs each request itself, without its query.
             access_log=False,
             server_header=False,
             lifespan="on",
-            timeout_graceful_shutdown=_SHUTDOWN_S,
+            timeout_graceful_shutdown=settings.shutdown_s,
         )
-        _Server(config, on_stop, lambda: announce(_url_of(listening))).run([listening])
-
-
-class _Server(uvicorn.Server):
-    """Tells the app when it begins to stop; otherwise it would wait for requests that wait for jobs."""
-
-    def __init__(self, config: uvicorn.Config, on_stop: Callable[[], None], announce: Callable[[], None]) -> None:
         super().__init__(config)
         self._on_stop = on_stop
         self._announce = announce
