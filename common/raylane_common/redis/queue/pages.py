@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 # Redis answers for this many jobs within a few milliseconds.
 _PAGE: Final = 500
 _ENQUEUED: Final = "enqueued_at"
+# Jobs with this field only look at the cluster or the catalog. The other sets have none of them.
+_LOOK: Final = "look"
 _LATEST: Final = 2**53 - 1
 
 
@@ -87,7 +89,7 @@ class JobPages:
 
         `by_score` are sorted sets whose scores are the times of the jobs. In those of `unfinished` jobs, the scores are
         something else; of each, only `most` jobs are looked at. `wanted` has the values that fields of a job must have;
-        None matches any value. Unreadable records are left out. Raises `InvalidRequest` for a wrong cursor.
+        None matches any value. Unreadable records are left out, and looks. Raises `InvalidRequest` for a wrong cursor.
         """
         after = None if cursor is None else Place.of(cursor)
         given = {name: value for name, value in wanted.items() if value is not None}
@@ -140,8 +142,10 @@ class JobPages:
         for start in range(0, most, _PAGE):
             with queue_errors("list jobs", name):
                 job_ids: list[str] = await self._redis.zrevrange(name, start, start + _PAGE - 1)
-            rows = await self._search.fields(job_ids, [_ENQUEUED, *wanted], wanted)
-            places = (Place(whole_number(row.get(_ENQUEUED)) or 0, job_id) for job_id, row in rows)
+            rows = await self._search.fields(job_ids, [_ENQUEUED, _LOOK, *wanted], wanted)
+            places = (
+                Place(whole_number(row.get(_ENQUEUED)) or 0, job_id) for job_id, row in rows if not row.get(_LOOK)
+            )
             found = nlargest(count, [*found, *(place for place in places if after is None or place < after)])
             if len(job_ids) < _PAGE:
                 return found, True
