@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from raylane.gateway.bodies import JSON, JsonBody
@@ -15,7 +16,6 @@ from raylane.gateway.problems import MEDIA_TYPE, Problem
 if TYPE_CHECKING:
     from fastapi import FastAPI
     from fastapi.routing import APIRoute
-    from pydantic import BaseModel
 
 _REF: Final = "#/components/schemas/"
 _MEANINGS: Final = {
@@ -38,11 +38,19 @@ _MEANINGS: Final = {
     507: "The gateway's disk is full",
 }
 Responses = dict[int | str, dict[str, Any]]
+_referenced: Final[list[type[BaseModel]]] = []
+
+
+def reference(model: type[BaseModel]) -> dict[str, str]:
+    """Returns how a description of ours refers to the schema of a model, which becomes a part of the document."""
+    if model not in _referenced:
+        _referenced.append(model)
+    return {"$ref": _REF + model.__name__}
 
 
 def problems(*statuses: int) -> Responses:
     """Returns the description of these errors, for the `responses` of an endpoint."""
-    content = {MEDIA_TYPE: {"schema": {"$ref": _REF + Problem.__name__}}}
+    content = {MEDIA_TYPE: {"schema": reference(Problem)}}
     return {status: {"description": _MEANINGS[status], "content": content} for status in statuses}
 
 
@@ -69,7 +77,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     bodies = {id(body.model): body.model for route in routes_of(app) if (body := _body_of(route)) is not None}
-    references = _add(schemas, [Problem, *bodies.values()])
+    references = _add(schemas, [*_referenced, *bodies.values()])
     for route in routes_of(app):
         body = _body_of(route)
         if body is None or not route.include_in_schema:

@@ -11,9 +11,10 @@ from raylane import arguments
 from raylane.gateway.access.caller import Right
 from raylane.gateway.context import CallerDep, GatewayDep
 from raylane.gateway.event_stream import HEADERS, MEDIA_TYPE, event_stream, has_event_after
-from raylane.gateway.openapi import Responses, problems
+from raylane.gateway.openapi import Responses, problems, reference
 from raylane.gateway.streaming import Streamed
 from raylane_common.rules import JobId
+from raylane_common.wire.jobs import JobEvent
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
@@ -32,7 +33,25 @@ _STREAM: Final[Responses] = {
     200: {
         "description": "The events as they happen: `status`, `progress`, `log`, `text`, and `gap` for those that are "
         "no longer kept. The stream ends after the final status. `problem` says why it cannot continue.",
-        "content": {MEDIA_TYPE: {"schema": {"type": "string"}, "example": _EXAMPLE}},
+        "content": {
+            MEDIA_TYPE: {
+                "schema": {
+                    "type": "object",
+                    "description": "One event of the stream",
+                    "properties": {
+                        "id": {"type": "string", "description": "To be sent back as `Last-Event-ID`"},
+                        "event": {"type": "string", "description": "The `type` of the event, or `problem`"},
+                        "retry": {"type": "integer", "description": "ms to wait before connecting again"},
+                        "data": {
+                            "type": "string",
+                            "contentMediaType": "application/json",
+                            "contentSchema": reference(JobEvent),
+                        },
+                    },
+                },
+                "example": _EXAMPLE,
+            }
+        },
     },
     204: {"description": "The job has ended, and there is no event after this one"},
 }
