@@ -40,15 +40,17 @@ def create_app(settings: Settings | None = None, *, producer: Producer | None = 
     settings = settings or load_settings()
     authentication = Authentication(settings.gateway)
 
+    # Made here, so that a wrong URL is an error of the caller, and not one of the server that starts.
+    used = producer or Producer(settings)
+
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        if producer is not None:
-            async with audit.writing_to(producer.operator):
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        try:
+            async with audit.writing_to(used.operator):
                 yield
-            return
-        async with Producer(settings) as own, audit.writing_to(own.operator):
-            app.state.gateway = Gateway(settings, own, authentication)
-            yield
+        finally:
+            if producer is None:
+                await used.aclose()
 
     app = FastAPI(
         title="Raylane",
@@ -64,8 +66,7 @@ def create_app(settings: Settings | None = None, *, producer: Producer | None = 
         telemetry=NO_OTHER_SPANS,
     )
     audit = AuditTrail(settings.gateway, lambda: app.state.telemetry.metrics.add(GATEWAY_AUDIT_LOST))
-    if producer is not None:
-        app.state.gateway = Gateway(settings, producer, authentication)
+    app.state.gateway = Gateway(settings, used, authentication)
     answer_errors(app)
     add_access(app, settings.gateway, authentication, audit)
     add_telemetry(app, settings, audit)
