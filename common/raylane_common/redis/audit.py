@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from typing import TYPE_CHECKING, Final
 
 from pydantic import ValidationError
@@ -29,20 +28,24 @@ class AuditLog:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._key = keys_of(redis).audit
+        self._newest_ms: int | None = None
 
     async def add(self, entries: Sequence[AuditEntry], *, keep: int, ttl_s: int) -> None:
-        """Adds the entries, and removes the oldest ones beyond about `keep` entries or `ttl_s` seconds.
+        """Adds one or more entries, and removes the oldest ones beyond about `keep` entries or `ttl_s` seconds.
 
         Raises `InvalidRequest` if another program has overwritten the audit.
         """
-        oldest_ms = int((time.time() - ttl_s) * 1000)
         with queue_errors("write the audit"), self._owned():
             async with self._redis.pipeline(transaction=True) as pipe:
                 for entry in entries:
                     pipe.xadd(self._key, _fields(entry), maxlen=keep, approximate=True)
-                pipe.xtrim(self._key, minid=f"{max(0, oldest_ms)}-0", approximate=True)
+                # By the clock of Redis, as the ids are: that of this machine may be wrong, and would remove everything.
+                if self._newest_ms is not None:
+                    oldest_ms = max(0, self._newest_ms - ttl_s * 1000)
+                    pipe.xtrim(self._key, minid=f"{oldest_ms}-0", approximate=True)
                 pipe.pexpire(self._key, ttl_s * 1000)
-                await pipe.execute()
+                added, *_ = await pipe.execute()
+        self._newest_ms = int(str(added).partition("-")[0])
 
     async def entries(self, *, limit: int, before: str | None = None) -> list[AuditEntry]:
         """Returns up to `limit` entries, newest first; with `before`, those that are older than the entry of this id.
@@ -51,6 +54,8 @@ class AuditLog:
         """
         if before is not None and not _ID.fullmatch(before):
             raise InvalidRequest.field("before", "must be the id of an entry, such as 1795334676336-0")
+        if before is not None and not before.strip("0-"):
+            return []  # Redis refuses to look before the lowest id
         start = "+" if before is None else f"({before}"
         with queue_errors("read the audit"), self._owned():
             found = await self._redis.xrevrange(self._key, max=start, count=limit)

@@ -78,7 +78,7 @@ def test_a_prefix_that_ends_within_a_word_gets_a_note() -> None:
         (("ada", "--right", "operate", "--expires", "9999999d"), "expires: 9999999d is not a time"),
         (("ada", "--right", "operate", "--expires", "2020-01-31"), "is past"),
         (("ada", "--right", "operate", "--file", "none/callers.json"), "none/callers.json cannot be written"),
-        (("ada", "--right", "operate", "--file", "."), "cannot be read: Is a directory"),
+        (("ada", "--right", "operate", "--file", "."), "is not a file"),
     ],
 )
 def test_what_is_wrong_is_named_and_nothing_is_made(arguments: tuple[str, ...], problem: str) -> None:

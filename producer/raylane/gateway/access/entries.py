@@ -54,6 +54,9 @@ class CallersFile(BaseModel):
 def read_callers(path: Path) -> CallersFile:
     """Returns what the file holds. Raises `InvalidRequest` that names the file and what is wrong in it."""
     try:
+        # To open a pipe would wait for whoever writes into it.
+        if path.exists() and not path.is_file():
+            raise _wrong(path, "is not a file")
         with path.open("rb") as file:
             content = file.read(_MAX_BYTES + 1)
     except OSError as error:

@@ -21,6 +21,8 @@ _PAUSE_WITHOUT_KEYS_S: Final = 5.0
 _FRESH_S: Final = 600.0
 _TIMEOUT_S: Final = 5.0
 _MAX_BYTES: Final = 1024 * 1024
+# Packed keys could be much longer than they seem.
+_HEADERS: Final = {"Accept": "application/json", "Accept-Encoding": "identity"}
 _ASYMMETRIC: Final = ("RSA", "EC", "OKP")
 
 _log: Final = get_logger(__name__)
@@ -104,8 +106,10 @@ class Keys:
     async def _read(self) -> bytes:
         # No proxy or login of the environment, and no redirect: the keys come from the address that was set.
         async with (
-            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_TIMEOUT_S), trust_env=False) as session,
-            session.get(self._url, allow_redirects=False, headers={"Accept": "application/json"}) as response,
+            aiohttp.ClientSession(
+                timeout=aiohttp.ClientTimeout(total=_TIMEOUT_S), trust_env=False, auto_decompress=False
+            ) as session,
+            session.get(self._url, allow_redirects=False, headers=_HEADERS) as response,
         ):
             if response.status != 200:
                 raise ValueError(f"it answers with status {response.status}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from raylane.gateway.access.buckets import Bucket, Buckets
@@ -14,6 +14,7 @@ from raylane.gateway.access.failures import Failures, network_of
 from raylane.gateway.access.limits import Limits
 from raylane_common.errors import TooManyRequests
 from raylane_common.settings import GatewaySettings
+from tests.helpers.profiles import by_profile
 
 ADA = Caller("ada", frozenset(), ())
 BOB = Caller("bob", frozenset(), ())
@@ -92,6 +93,7 @@ def test_programs_of_this_machine_that_need_no_token_have_no_limit(clock: Clock)
         pass
 
 
+@settings(max_examples=by_profile(fast=10, ci=40, deep=1000))
 @given(gaps=st.lists(st.floats(min_value=0, max_value=100), max_size=200), per_minute=st.integers(1, 100))
 def test_no_minute_has_more_than_two_buckets_of_requests(gaps: list[float], per_minute: int) -> None:
     clock, taken = Clock(), []

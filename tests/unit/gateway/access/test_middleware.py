@@ -87,32 +87,21 @@ async def opened(callers: Path, **fields: Any) -> AsyncIterator[tuple[httpx.Asyn
             parts.end.set()
 
 
-@pytest.mark.parametrize(
-    "given",
-    [
-        {},
-        {"Authorization": ""},
-        {"Authorization": "Bearer"},
-        {"Authorization": "Bearer "},
-        {"Authorization": "Basic YWRhOmFkYQ=="},
-        {"Authorization": "ada-token"},
-        {"Authorization": "Bearer ada-token x"},
-        {"Authorization": "Bearer wrong"},
-        {"Authorization": "Bearer \xff"},
-        {"Authorization": f"Bearer {'x' * 20_000}"},
-    ],
-)
 @pytest.mark.parametrize("path", ["/v1/jobs/none", "/nothing", "/v1/%2e%2e/health", "/health/", "/HEALTH"])
-async def test_without_a_right_token_nothing_is_told_not_even_what_exists(
-    callers: Path, given: dict[str, str], path: str
-) -> None:
-    async with opened(callers) as (client, _):
-        answer = await client.get(path, headers=httpx.Headers(given, encoding="latin-1"))
-    assert answer.status_code == 401
-    assert answer.headers["www-authenticate"] == "Bearer"
-    assert answer.json()["code"] == "unauthenticated"
-    assert "***" not in answer.json()["detail"]
-    assert "ada" not in answer.text
+async def test_without_a_right_token_nothing_is_told_not_even_what_exists(callers: Path, path: str) -> None:
+    async with opened(callers, failures_per_minute=0) as (client, _):
+        for given in (
+            None,
+            *("", "Bearer", "Bearer ", "Basic YWRhOmFkYQ==", "ada-token", "Bearer ada-token x", "Bearer wrong"),
+            *("Bearer \xff", f"Bearer {'x' * 20_000}"),
+        ):
+            sent = {} if given is None else {"Authorization": given}
+            answer = await client.get(path, headers=httpx.Headers(sent, encoding="latin-1"))
+            assert answer.status_code == 401, given
+            assert answer.headers["www-authenticate"] == "Bearer"
+            assert answer.json()["code"] == "unauthenticated"
+            assert "***" not in answer.json()["detail"]
+            assert "ada" not in answer.text
 
 
 async def test_two_tokens_are_none(callers: Path) -> None:

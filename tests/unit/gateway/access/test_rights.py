@@ -163,8 +163,10 @@ async def test_each_caller_may_do_what_its_rights_say_in_its_sessions_and_nothin
     client: httpx.AsyncClient, producer: MemoryProducer, jobs: dict[str, str], name: str
 ) -> None:
     holder, wrong = HOLDERS[name], []
+    # Whoever has no right token is refused for every session alike.
+    tried = jobs if holder.rights is not None else {OWN: jobs[OWN]}
     for case in CASES:
-        for session_id, job_id in jobs.items():
+        for session_id, job_id in tried.items():
             answer = await send(client, case, holder, session_id, job_id)
             if answer.status_code != expected(case, holder, session_id):
                 found = f"{answer.status_code} and not {expected(case, holder, session_id)}: {answer.text[:120]}"

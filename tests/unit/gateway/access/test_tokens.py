@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from raylane.gateway.access.caller import Caller, Right
@@ -15,6 +15,7 @@ from raylane.gateway.access.entries import digest_of, read_callers
 from raylane.gateway.access.tokens import Tokens
 from raylane_common.errors import InvalidRequest, Unauthenticated
 from tests.helpers.gateways import write_callers
+from tests.helpers.profiles import by_profile
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -137,6 +138,12 @@ def test_a_file_that_is_missing_at_the_start_is_named(path: Path) -> None:
         Tokens(path)
 
 
+def test_a_pipe_is_not_waited_for(path: Path) -> None:
+    os.mkfifo(path)
+    with pytest.raises(InvalidRequest, match="is not a file"):
+        Tokens(path)
+
+
 def test_a_file_that_is_no_list_of_callers_is_refused_by_its_size(path: Path) -> None:
     with path.open("wb") as file:
         file.truncate(9 * 1024 * 1024)
@@ -144,6 +151,7 @@ def test_a_file_that_is_no_list_of_callers_is_refused_by_its_size(path: Path) ->
         read_callers(path)
 
 
+@settings(max_examples=by_profile(fast=10, ci=40, deep=1000))
 @given(content=st.binary(max_size=200) | st.recursive(st.none() | st.text(), st.lists).map(json.dumps).map(str.encode))
 def test_no_content_of_the_file_raises_anything_but_an_invalid_request(
     tmp_path_factory: pytest.TempPathFactory, content: bytes
