@@ -8,6 +8,7 @@ from raylane_common import checks
 from raylane_common.errors import NoCode, NoSources, invalid_requests
 from raylane_common.wire.generate import Checkpoint, GenerateRequest, GenerateResult, GeneratorName, Rerun
 from raylane_common.wire.jobs import parse_request
+from raylane_common.wire.sources import OpaqueSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -66,8 +67,11 @@ def given_code_request(
     for _, state in states:
         for source in state.sources_used:
             known.setdefault(_location(source), source)
-    named = tuple(source for location, source in known.items() if location in code)
-    sources = named or tuple(present) or (states[0][1].sources_used if states else ())
+    # Code cannot name a source that this version does not know.
+    named = tuple(
+        source for location, source in known.items() if not isinstance(source, OpaqueSource) and location in code
+    )
+    sources: tuple[AnySource, ...] = named or tuple(present) or (states[0][1].sources_used if states else ())
     if not sources:
         raise NoSources("the session has no sources that the code could read; upload a file or select a table first")
     read = {_location(source) for source in sources}

@@ -9,6 +9,7 @@ import pytest
 from raylane_common.errors import InvalidRequest, NoSources
 from raylane_common.wire.generate import Engine, GenerateRequest, GeneratorName, Rerun
 from raylane_common.wire.jobs import parse_request
+from raylane_common.wire.sources import OpaqueSource
 from tests.unit.producer.samples import CSV, GENERATED, TABLE
 
 if TYPE_CHECKING:
@@ -32,6 +33,11 @@ async def test_code_reads_the_sources_that_it_names(memory: MemoryProducer) -> N
     rerun = given(await (await memory.run_code(CODE, session_id="s1")).record())
     assert (rerun.code, rerun.sources_used) == (CODE, (CSV,))
     assert (rerun.job_id, rerun.engine, rerun.generator) == (None, None, GeneratorName.AUTO)
+
+
+async def test_a_source_of_a_newer_version_is_left_alone(memory: MemoryProducer) -> None:
+    await memory.put_sources("s1", CSV, OpaqueSource.model_validate({"type": "stream", "name": "read", "job_id": "x"}))
+    assert given(await (await memory.run_code(CODE, session_id="s1")).record()).sources_used == (CSV,)
 
 
 async def test_code_that_names_none_is_verified_against_all_that_are_there(memory: MemoryProducer) -> None:

@@ -13,8 +13,10 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from starlette.responses import Response
 
 from raylane import arguments
+from raylane.gateway.bodies import JSON
 from raylane.gateway.enqueueing import url_of
 from raylane.gateway.openapi import problems
 from raylane.gateway.problems import problem_response
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from starlette.requests import Request
-    from starlette.responses import Response
 
     from raylane.gateway.context import Gateway
     from raylane.handle import JobHandle, ResultT_co
@@ -84,13 +85,17 @@ class OriginalRoute(APIRoute):
         return answer
 
 
-def _answer(failure: Failure) -> JSONResponse:
+def _answer(failure: Failure) -> Response:
     # Status and headers of an error are the same in both forms.
     problem = problem_response(failure.error, failure.status)
     info = failure.error.info()
-    body = FailureAnswer(error=info.message, error_code=info.code, retryable=info.retryable, details=info.details)
+    body = FailureAnswer.model_validate(
+        {"error": info.message, "error_code": info.code, "retryable": info.retryable, "details": info.details}
+        | failure.more
+    )
     headers = {name: value for name, value in problem.headers.items() if not name.startswith("content-")}
-    return JSONResponse({**body.model_dump(mode="json"), **failure.more}, problem.status_code, headers)
+    # pydantic writes null for a number that JSON does not have; another program may have put one into the details.
+    return Response(body.model_dump_json(), problem.status_code, headers, JSON)
 
 
 def failures(*statuses: int) -> dict[int | str, dict[str, Any]]:

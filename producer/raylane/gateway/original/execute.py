@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from fastapi import APIRouter, Depends
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from raylane.gateway.access.caller import Caller, Right
 from raylane.gateway.bodies import JsonBody
@@ -79,9 +80,9 @@ async def execute(
             job, gateway, wait, output=None, session_id=session_id
         )
     except Failure as failure:
-        details = failure.error.details
-        if "run" in details:
-            failure.more["output"] = await all_printed_by(Run.model_validate(details["run"]), job)
+        # What a newer version wrote of a run stays in the details.
+        with suppress(ValidationError):
+            failure.more["output"] = await all_printed_by(Run.model_validate(failure.error.details.get("run")), job)
         raise
     output = NO_OUTPUT if found.run is None else await all_printed_by(found.run, job) or NO_OUTPUT
     return Executed(output=output, session_id=session_id, job_id=job.id)

@@ -33,6 +33,8 @@ from tests.unit.producer.samples import COLUMNS, CSV, FAILED_RUN, GENERATED, RUN
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pydantic import JsonValue
+
     from tests.unit.gateway.original.conftest import App
 
 KIT: Final = f'from raylane_run import answer, read\nanswer.value("rows", len(read("{CSV.s3_uri}")))\n'
@@ -152,6 +154,15 @@ async def test_a_script_that_fails_brings_what_it_printed(app: App) -> None:
     answer = (await app.http.post("/execute", json={"code": HELLO, "session_id": "s1"})).json()
     assert (answer["success"], answer["error_code"]) == (False, "run_failed")
     assert answer["output"] == "Traceback\nKeyError: 'tmp'"
+
+
+async def test_what_a_newer_worker_says_of_a_run_is_passed_on(app: App) -> None:
+    details: dict[str, JsonValue] = {"run": {"v": 2}, "share": float("nan")}
+    app.outcomes["RaySubmitRequest"] = RunFailed("run rl-1 failed", details=details)
+    answer = await app.http.post("/execute", json={"code": HELLO, "session_id": "s1"})
+    assert answer.status_code == 422
+    assert answer.json()["details"] == {"run": {"v": 2}, "share": None}
+    assert answer.json()["output"] is None
 
 
 async def test_selected_tables_replace_those_that_were_selected_before(app: App) -> None:
