@@ -31,7 +31,7 @@ _MEANINGS: Final = {
     422: "A field is wrong, which `details.field` names; or the job failed",
     429: "Too many requests; `Retry-After` says when to come again",
     500: "The gateway has a bug",
-    501: "Not offered, or it needs a package that is not installed where the gateway runs",
+    501: "A package is not installed where the gateway runs",
     502: "The cluster, the catalog or object storage cannot be reached, or has refused",
     503: "Redis, object storage or all workers are away; try again after `Retry-After`",
     504: "The job has not ended in time, and continues",

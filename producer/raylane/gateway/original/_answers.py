@@ -122,14 +122,15 @@ Wait = Annotated[
     Query(
         ge=0,
         le=3600,
-        description="Seconds to wait for the job, as far as the gateway allows, which is the default. With 0, the "
-        "answer is 202 with the job's id and the address of its record",
+        description="Seconds to wait for the job, as far as the gateway allows. If it has not ended then, the answer "
+        "is 202 with the job's id and the address of its record. Without it, the request waits as long as the gateway "
+        "allows, and then answers 504",
     ),
 ]
 
 
 class Started(BaseModel):
-    """The answer to a request that does not wait: the job, and the address of its record."""
+    """The answer to a request that does not wait for the end of its job: the job, and the address of its record."""
 
     job_id: str
     status: str
@@ -137,22 +138,22 @@ class Started(BaseModel):
     session_id: str
 
 
-async def started(job: JobHandle[object], session_id: str) -> JSONResponse:
-    """Returns the answer to a request that does not wait for its job."""
+async def started(job: JobHandle[object], gateway: Gateway, wait_s: float | None, session_id: str) -> Response | None:
+    """Returns the answer 202 if the job does not end within `wait_s`; None if it does, or if `wait_s` is None."""
+    if wait_s is None or (wait_s > 0 and await ended(gateway, job.id, wait_s) is not None):
+        return None
     record = await job.record()
     answer = Started(job_id=job.id, status=record.status, url=url_of(job.id), session_id=session_id)
     return JSONResponse(answer.model_dump(), HTTPStatus.ACCEPTED, {"Location": answer.url})
 
 
-async def result_of(
-    job: JobHandle[ResultT_co], gateway: Gateway, wait_s: float | None = None, **more: JsonValue
-) -> ResultT_co:
-    """Returns the result of the job, for which it waits at most `wait_s`, or as long as the gateway allows.
+async def result_of(job: JobHandle[ResultT_co], gateway: Gateway, **more: JsonValue) -> ResultT_co:
+    """Returns the result of the job, for which it waits as long as the gateway allows.
 
     Raises `Failure`, with `more` in its answer: 422 with the job's error if it failed, and 504 if it has not ended.
     """
     more |= {"job_id": job.id, "url": url_of(job.id)}
-    record = await ended(gateway, job.id, gateway.settings.gateway.wait_timeout_s if wait_s is None else wait_s)
+    record = await ended(gateway, job.id, gateway.settings.gateway.wait_timeout_s)
     if record is None:
         problem = WaitTimeout(f"job {job.id} has not ended yet, and continues; read it at {url_of(job.id)}")
         raise Failure(problem, HTTPStatus.GATEWAY_TIMEOUT, **more)

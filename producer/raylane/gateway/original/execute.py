@@ -6,8 +6,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from fastapi import APIRouter, Depends
-from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ValidationError
+from starlette.responses import Response
 
 from raylane.gateway.access.caller import Caller, Right
 from raylane.gateway.bodies import JsonBody
@@ -61,7 +61,7 @@ async def execute(
     caller: CallerDep,
     body: Annotated[ExecuteBody, Depends(JsonBody(ExecuteBody))],
     wait: Wait = None,
-) -> Executed | JSONResponse:
+) -> Executed | Response:
     """Runs a script and waits for its end.
 
     A script that reads with `raylane_run` is verified first, whoever sends it. Any other one is refused by
@@ -73,12 +73,10 @@ async def execute(
         problem = "a run has no standard input; write the values into the code"
         raise InvalidRequest.field("inputs" if body.inputs else "interactive", problem)
     job = await _started(body.code, session_id, gateway, caller)
-    if wait == 0:
-        return await started(job, session_id)
+    if (unfinished := await started(job, gateway, wait, session_id)) is not None:
+        return unfinished
     try:
-        found: GenerateResult | RaySubmitResult = await result_of(
-            job, gateway, wait, output=None, session_id=session_id
-        )
+        found: GenerateResult | RaySubmitResult = await result_of(job, gateway, output=None, session_id=session_id)
     except Failure as failure:
         # What a newer version wrote of a run stays in the details.
         with suppress(ValidationError):

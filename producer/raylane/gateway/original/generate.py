@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends
-from fastapi.responses import JSONResponse
 from pydantic import BaseModel
+from starlette.responses import Response
 
 from raylane.gateway.access.caller import Right
 from raylane.gateway.bodies import JsonBody
@@ -62,14 +62,14 @@ async def generate(
     caller: CallerDep,
     body: Annotated[GenerateBody, Depends(JsonBody(GenerateBody))],
     wait: Wait = None,
-) -> Generated | JSONResponse:
+) -> Generated | Response:
     """Writes code that answers the prompt, and waits for it. Nothing runs without `execute`."""
     session_id = body.checked_session()
     caller.require(Right.ASK, session_id)
     job = await gateway.producer.generate(body.prompt, session_id=session_id, execute=body.execute)
-    if wait == 0:
-        return await started(job, session_id)
-    found = await result_of(job, gateway, wait, code=None, session_id=session_id, iterations=None)
+    if (unfinished := await started(job, gateway, wait, session_id)) is not None:
+        return unfinished
+    found = await result_of(job, gateway, code=None, session_id=session_id, iterations=None)
     answer = Generated(code=found.code, session_id=session_id, iterations=len(found.versions), job_id=job.id)
     if found.run is None:
         return answer

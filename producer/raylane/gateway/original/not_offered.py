@@ -11,15 +11,13 @@ from typing import TYPE_CHECKING, Final, NoReturn
 from fastapi import APIRouter
 
 from raylane.gateway.context import CallerDep
-from raylane.gateway.openapi import problems
 from raylane_common.errors import NotOffered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-NOT_OFFERED: Final = "not offered"
-
-router = APIRouter(tags=[NOT_OFFERED])
+# They are no part of what the gateway offers, so /openapi.json does not have them.
+router = APIRouter(include_in_schema=False)
 
 _POSTGRES: Final = "Raylane reads files and tables of the Glue catalog, but no Postgres; export the table to Parquet"
 _SPARK: Final = "Raylane computes on Ray and has no Spark"
@@ -54,9 +52,6 @@ for _method, _path, _reason in _ROUTES:
         _refusal(_reason),
         methods=[_method],
         name=re.sub(r"\W+", "_", f"{_method.lower()}{_path}"),
-        summary="Not offered",
-        description=f"Answers 501: {_reason}.",
         status_code=501,
         response_model=None,
-        responses=problems(501),
     )

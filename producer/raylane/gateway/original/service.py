@@ -12,7 +12,6 @@ import raylane
 from raylane.gateway.context import CallerDep, GatewayDep
 from raylane.gateway.original._addresses import shown
 from raylane.gateway.original._answers import TAG, OriginalRoute, failures
-from raylane.gateway.original.not_offered import NOT_OFFERED
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -88,11 +87,10 @@ async def models(gateway: GatewayDep, caller: CallerDep) -> Models:
 
 
 def _endpoints(app: FastAPI) -> dict[str, str]:
-    """Returns for each path its methods, and what the first of them does, without those that are not offered."""
+    """Returns for each path its methods, and what the first of them does."""
     found: dict[str, str] = {}
     for path, operations in app.openapi()["paths"].items():
-        offered = {method.upper(): one for method, one in operations.items() if NOT_OFFERED not in one.get("tags", ())}
-        if offered:
-            said = next(iter(offered.values())).get("description", "").partition("\n")[0].rstrip(".")
-            found[path] = f"{'/'.join(offered)} - {said}"
+        first = next(iter(operations.values()))
+        said = first.get("description", "").partition("\n")[0].rstrip(".")
+        found[path] = f"{'/'.join(map(str.upper, operations))} - {said}"
     return found

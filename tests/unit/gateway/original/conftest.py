@@ -30,7 +30,7 @@ class App:
         self.outcomes: dict[str, Result | RaylaneError] = {}
         self.producer = MemoryProducer(self._outcome)
         self.settings = Settings.model_validate(
-            {"gateway": {"wait_timeout_s": 1}, "ray": {"private_url": "http://10.0.0.5:8265", "allowed_hosts": ["h"]}}
+            {"gateway": {"wait_timeout_s": 0.2}, "ray": {"private_url": "http://10.0.0.5:8265", "allowed_hosts": ["h"]}}
         )
         app.state.gateway = Gateway(self.settings, self.producer, Authentication(self.settings.gateway))
         self.app = app

@@ -111,8 +111,15 @@ async def test_a_request_that_does_not_wait_says_where_its_job_is(app: App, path
     assert (await app.http.get(answer.headers["location"])).json()["status"] == "queued"
 
 
+async def test_a_request_that_says_how_long_it_waits_gets_the_answer_or_the_job(app: App) -> None:
+    body = {"prompt": "mean of temp", "session_id": "t"}
+    assert (await app.http.post("/generate?wait=0.01", json=body)).status_code == 202
+    app.outcomes["GenerateRequest"] = GENERATED
+    assert (await app.http.post("/generate?wait=20", json=body)).json()["code"] == GENERATED.code
+
+
 async def test_a_job_that_takes_too_long_continues_and_is_named(app: App) -> None:
-    answer = await app.http.post("/generate?wait=0.01", json={"prompt": "mean of temp", "session_id": "t"})
+    answer = await app.http.post("/generate", json={"prompt": "mean of temp", "session_id": "t"})
     [job] = app.producer.enqueued
     assert answer.status_code == 504
     assert (answer.json()["success"], answer.json()["error_code"]) == (False, "wait_timeout")
