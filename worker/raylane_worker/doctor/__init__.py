@@ -1,1 +1,4 @@
-"""The worker's part of `raylane doctor`: looks at what the jobs of a lane use. Each look is bounded and by itself."""
+"""The worker's part of `raylane doctor`: looks at what the jobs of a lane use. Each look is bounded and by itself.
+
+See docs/decisions/0052.
+"""
