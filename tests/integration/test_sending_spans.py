@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from opentelemetry import trace
+from opentelemetry.util._once import Once
 
 from raylane_common.redis.queue import JobQueue
-from raylane_common.telemetry.sending import exporters
+from raylane_common.telemetry import tracing
+from raylane_common.telemetry.sending import exporters, spans_sent
 from tests.helpers.bound import bound
 from tests.helpers.collector import Collector, chain
+from tests.helpers.recorded import recorded_spans
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
     from redis.asyncio import Redis
 
@@ -80,14 +85,6 @@ async def test_without_an_exporter_the_context_goes_through_and_nothing_is_loade
     assert (await JobQueue(redis).record(job_id)).traceparent == CONTEXT
 
 
-async def test_what_is_not_sampled_is_not_sent(valkey: EmbeddedValkey, redis: Redis, collector: Collector) -> None:
-    job_id, notes = await _enqueued(valkey, **collector.env, OTEL_TRACES_SAMPLER="always_off")
-    assert (notes, collector.spans) == ("", [])
-    context = (await JobQueue(redis).record(job_id)).traceparent
-    assert context is not None
-    assert int(context[-2:], 16) & 1 == 0
-
-
 async def test_a_collector_that_is_away_costs_one_line(valkey: EmbeddedValkey, redis: Redis) -> None:
     async with Collector() as gone:
         pass
@@ -96,35 +93,100 @@ async def test_a_collector_that_is_away_costs_one_line(valkey: EmbeddedValkey, r
     assert notes.count("\n") == 1
 
 
-async def test_a_collector_that_refuses_costs_one_line(
-    valkey: EmbeddedValkey, redis: Redis, collector: Collector
+async def test_a_missing_package_is_named_and_the_command_goes_on(valkey: EmbeddedValkey, redis: Redis) -> None:
+    _, notes = await _enqueued(valkey, program=NO_SDK, OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:1")
+    assert notes == (
+        "warning: traces are not sent, because opentelemetry.sdk is missing: pip install 'raylane[tracing]'\n"
+    )
+
+
+@pytest.fixture
+def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """OpenTelemetry as it is in a new process, where nobody has set it up."""
+    for name in [name for name in os.environ if name.startswith("OTEL_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(trace, "_TRACER_PROVIDER", None)
+    monkeypatch.setattr(trace, "_TRACER_PROVIDER_SET_ONCE", Once())
+    logger = logging.getLogger("opentelemetry")
+    handlers, propagates = list(logger.handlers), logger.propagate
+    yield
+    logger.handlers, logger.propagate = handlers, propagates
+
+
+def _send(told: list[str], **more: Any) -> str:
+    """Sends one span, and returns its context."""
+    with spans_sent("a service", flush_s=30, report=told.append, **more), tracing.span("step"):
+        return tracing.current()
+
+
+@pytest.mark.usefixtures("fresh")
+async def test_a_process_names_itself_unless_the_variables_do(
+    collector: Collector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for name, value in collector.env.items():
+        monkeypatch.setenv(name, value)
+    told: list[str] = []
+    context = await asyncio.to_thread(_send, told)
+    assert told == []
+    [span] = collector.spans
+    assert (span.service, span.name) == ("a service", "step")
+    assert context[3:35] == span.trace_id
+
+
+@pytest.mark.usefixtures("fresh")
+async def test_the_sampler_of_the_variables_decides(collector: Collector, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (collector.env | {"OTEL_TRACES_SAMPLER": "always_off"}).items():
+        monkeypatch.setenv(name, value)
+    context = await asyncio.to_thread(_send, [])
+    assert collector.spans == []
+    assert int(context[-2:], 16) & 1 == 0
+
+
+@pytest.mark.usefixtures("fresh")
+async def test_a_collector_that_refuses_is_told_once(collector: Collector, monkeypatch: pytest.MonkeyPatch) -> None:
     collector.status = 401
-    _, notes = await _enqueued(valkey, **collector.env)
-    assert notes.startswith("warning: traces are not sent: ")
-    assert "401" in notes
-    assert notes.count("\n") == 1
+    for name, value in collector.env.items():
+        monkeypatch.setenv(name, value)
+    told: list[str] = []
+    await asyncio.to_thread(_send, told)
+    [line] = told
+    assert line.startswith("traces are not sent: ")
+    assert "401" in line
 
 
+@pytest.mark.usefixtures("fresh")
 @pytest.mark.parametrize(
-    ("program", "variables", "hint"),
+    ("variables", "hint"),
     [
-        (NO_SDK, {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}, "pip install 'raylane[tracing]'"),
         (
-            MAIN,
             {"OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"},
             "pip install opentelemetry-exporter-otlp-proto-grpc",
         ),
-        (MAIN, {"OTEL_TRACES_EXPORTER": "zipkins"}, "there is no exporter zipkins: check OTEL_TRACES_EXPORTER"),
+        ({"OTEL_TRACES_EXPORTER": "zipkins"}, "there is no exporter zipkins: check OTEL_TRACES_EXPORTER"),
+        (
+            {"OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_COMPRESSION": "brotli"},
+            "otlp_proto_http does not start",
+        ),
     ],
 )
-async def test_a_missing_package_is_named_and_the_command_goes_on(
-    valkey: EmbeddedValkey, redis: Redis, program: str, variables: dict[str, str], hint: str
+def test_an_exporter_that_cannot_be_used_is_told(
+    variables: dict[str, str], hint: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _, notes = await _enqueued(valkey, program=program, **variables)
-    assert notes.startswith("warning: traces are not sent")
-    assert hint in notes
-    assert notes.count("\n") == 1
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    told: list[str] = []
+    _send(told)
+    [line] = told
+    assert line.startswith("traces are not sent: ")
+    assert hint in line
+
+
+@pytest.mark.usefixtures("fresh")
+def test_a_provider_that_is_there_already_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_TRACES_EXPORTER", "otlp")
+    with recorded_spans() as recorded:
+        _send([])
+        assert [span.name for span in recorded.spans()] == ["step"]
 
 
 async def _enqueued(valkey: EmbeddedValkey, *, program: str = MAIN, **variables: str) -> tuple[str, str]:

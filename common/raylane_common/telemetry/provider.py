@@ -85,7 +85,7 @@ class _Problems(logging.Handler):
         now_s = time.monotonic()
         if now_s - self._told_at_s >= _AGAIN_AFTER_S:
             self._told_at_s = now_s
-            self._report(f"traces are not sent: {safe_line(redact(problem))}")
+            self._report(f"spans may be lost: {safe_line(redact(problem))}")
 
 
 def _resource(service: str) -> Resource:
