@@ -89,15 +89,14 @@ async def test_a_collector_that_is_away_costs_one_line(valkey: EmbeddedValkey, r
     async with Collector() as gone:
         pass
     _, notes = await _enqueued(valkey, **gone.env)
-    assert notes.startswith("warning: traces are not sent: ")
+    assert notes.startswith("warning: spans may be lost: ")
     assert notes.count("\n") == 1
 
 
 async def test_a_missing_package_is_named_and_the_command_goes_on(valkey: EmbeddedValkey, redis: Redis) -> None:
     _, notes = await _enqueued(valkey, program=NO_SDK, OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:1")
-    assert notes == (
-        "warning: traces are not sent, because opentelemetry.sdk is missing: pip install 'raylane[tracing]'\n"
-    )
+    assert notes.startswith("warning: traces are not sent, because opentelemetry.sdk")
+    assert notes.endswith(" is missing: pip install 'raylane[tracing]'\n")
 
 
 @pytest.fixture
@@ -150,7 +149,7 @@ async def test_a_collector_that_refuses_is_told_once(collector: Collector, monke
     told: list[str] = []
     await asyncio.to_thread(_send, told)
     [line] = told
-    assert line.startswith("traces are not sent: ")
+    assert line.startswith("spans may be lost: ")
     assert "401" in line
 
 
@@ -163,10 +162,6 @@ async def test_a_collector_that_refuses_is_told_once(collector: Collector, monke
             "pip install opentelemetry-exporter-otlp-proto-grpc",
         ),
         ({"OTEL_TRACES_EXPORTER": "zipkins"}, "there is no exporter zipkins: check OTEL_TRACES_EXPORTER"),
-        (
-            {"OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_COMPRESSION": "brotli"},
-            "otlp_proto_http does not start",
-        ),
     ],
 )
 def test_an_exporter_that_cannot_be_used_is_told(
@@ -177,7 +172,7 @@ def test_an_exporter_that_cannot_be_used_is_told(
     told: list[str] = []
     _send(told)
     [line] = told
-    assert line.startswith("traces are not sent: ")
+    assert line.startswith("spans may be lost: ")
     assert hint in line
 
 
