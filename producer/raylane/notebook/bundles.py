@@ -31,16 +31,30 @@ if TYPE_CHECKING:
     from raylane_common.showing import Bundle
 
 
+def html_of(value: object) -> str:
+    """Returns the HTML of an answer, a result, a record, a source, or a part of an answer; else the empty text.
+
+    Everything in it that comes from outside is escaped.
+
+    Example:
+        job = await producer.generate("sum of amount", session_id="ada", execute=True)
+        page = f"<!doctype html><body>{html_of(await job.record())}</body>"
+        print(len(page))
+    """
+    pieces = "".join(item_pieces(value) if isinstance(value, AnswerChart) else _pieces(value))
+    return html.whole(pieces) if pieces else ""
+
+
 def bundle_of(value: object) -> Bundle:
     """Returns what a notebook may show of the value; nothing for a class that has nothing to show."""
     if isinstance(value, AnswerChart):
         return chart_bundle(value)
-    pieces = html.whole(_pieces(value))
-    if pieces == html.whole(()):
+    shown = html_of(value)
+    if not shown:
         return {}
     charts = [item for item in value.items if isinstance(item, AnswerChart)] if isinstance(value, Answer) else []
     is_one_chart = isinstance(value, Answer) and len(charts) == len(value.items) == 1
-    return {HTML: pieces} | (chart_bundle(charts[0]) if is_one_chart else {})
+    return {HTML: shown} | (chart_bundle(charts[0]) if is_one_chart else {})
 
 
 def _pieces(value: object) -> Iterable[str]:

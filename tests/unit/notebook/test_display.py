@@ -17,7 +17,7 @@ from IPython.core.formatters import DisplayFormatter
 
 import raylane
 from raylane import Answer, InvalidRequest, JobList, OpaqueItem
-from raylane.notebook import bundle_of
+from raylane.notebook import bundle_of, html_of
 from raylane.testing import (
     MemoryProducer,
     SyncMemoryProducer,
@@ -188,7 +188,12 @@ def test_other_values_are_shown_too(value: Any, parts: list[str]) -> None:
 
 def test_a_result_of_small_facts_is_plain_text() -> None:
     assert set(in_ipython(make_databases_result())) == {"text/plain"}
-    assert bundle_of(object()) == {}
+    assert (bundle_of(object()), html_of(object()), html_of("<b>")) == ({}, "", "")
+
+
+def test_a_page_of_ones_own_gets_the_same_html() -> None:
+    assert html_of(make_answer()) == make_answer()._repr_html_()
+    assert Page(html_of(make_chart())).pictures[0]["alt"] == "bar chart: sum(amount) by region (2 rows)"
 
 
 def test_a_source_shows_what_is_known_of_its_columns() -> None:
