@@ -195,6 +195,21 @@ async def test_sigterm_ends_a_server_that_waits(valkey: EmbeddedValkey, work: Wo
     assert not record.status.is_final
 
 
+async def test_a_client_that_no_longer_reads_ends_the_server_without_a_word(valkey: EmbeddedValkey) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    server = await asyncio.create_subprocess_exec(
+        *bound(RAYLANE, "mcp"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=writing,
+        stderr=asyncio.subprocess.PIPE,
+        env=environment(valkey),
+    )
+    os.close(writing)
+    _, stderr = await server.communicate(json.dumps(HANDSHAKE).encode() + b"\n")
+    assert (server.returncode, stderr) == (0, b"")
+
+
 async def has_jobs(queue: JobQueue, session_id: str, count: int) -> bool:
     return len(await queue.history(session_id)) == count
 

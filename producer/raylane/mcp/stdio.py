@@ -36,7 +36,10 @@ def serve_stdio(settings: Settings, session_id: str | None, files: Sequence[Path
     allowed = directories(files)
     # A client shows whatever comes on stderr, so that is little.
     with observed(settings.telemetry, LogLevel.WARNING):
-        asyncio.run(_serve(settings, session_id, allowed))
+        try:
+            asyncio.run(_serve(settings, session_id, allowed))
+        except* BrokenPipeError:
+            pass  # the client is gone, as at the end of stdin
 
 
 async def _serve(settings: Settings, session_id: str | None, allowed: tuple[Path, ...]) -> None:
