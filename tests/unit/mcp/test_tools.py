@@ -289,6 +289,10 @@ async def test_the_catalog_is_listed(connect: Connect, answers: Answers) -> None
         assert (databases["data"]["databases"], databases["next_cursor"]) == (["shop"], "2")
         answers.by_kind = {"tables": TablesResult(tables=(table, view))}
         listed = await call(client, "list_tables", session_id="ada", database="shop", pattern="o*")
+        answers.by_kind = {}
+    async with connect(wait_timeout_s=0.01) as client:
+        code, text = await refused(client, "list_tables", session_id="ada")
+        assert (code, "no worker takes jobs of the lane upload now" in text) == ("wait_timeout", True)
     orders, other = listed["data"]["tables"]
     assert orders == {"name": "shop.orders", "columns": ["city string", "temp integer"]}
     assert (other["more_columns"], other["unsupported"]) == (30, "it is a view")

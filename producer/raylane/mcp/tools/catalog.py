@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 
 from pydantic import Field
 
 from raylane.gateway.access.caller import Right
 from raylane.mcp.results import CatalogData, CatalogListing, TableLine
-from raylane.mcp.tool import DEFAULT_WAIT_S, Arguments, Reply, SessionId, Tool
+from raylane.mcp.tool import Arguments, Reply, SessionId, Tool
 from raylane.mcp.untrusted import shown_text
+from raylane_common.errors import WaitTimeout
 
 if TYPE_CHECKING:
+    from raylane.handle import JobHandle
     from raylane.mcp.call import Call
     from raylane_common.wire.tables import TableSummary
 
+_LOOK_S: Final = 20.0
 _MOST: Final = 100
 _MOST_COLUMNS: Final = 50
 _MAX_NAME: Final = 255
 _MAX_REASON: Final = 500
+
+ResultT = TypeVar("ResultT")
 
 
 class CatalogArguments(Arguments):
@@ -38,17 +43,27 @@ async def _list_tables(call: Call, given: CatalogArguments) -> Reply[CatalogList
     # The catalog belongs to no session; whoever may add any table to one may look for it.
     call.session(Right.ASK, given.session_id)
     tables = call.producer.tables
-    wait_s = min(DEFAULT_WAIT_S, call.scope.wait_timeout_s)
     if given.database is None:
-        looked = await tables.databases(pattern=given.pattern, limit=_MOST, cursor=given.cursor)
-        found = await looked.result(wait_s)
+        looking = await tables.databases(pattern=given.pattern, limit=_MOST, cursor=given.cursor)
+        found = await _seen(call, looking)
         names = [shown_text(name, _MAX_NAME) for name in found.databases]
         listing = CatalogListing(next_cursor=found.next_cursor, data=CatalogData(databases=names))
         return Reply(f"{len(names)} databases.", listing)
     job = await tables.list(given.database, pattern=given.pattern, limit=_MOST, cursor=given.cursor)
-    page = await job.result(wait_s)
+    page = await _seen(call, job)
     lines = [_line(table) for table in page.tables]
     return Reply(f"{len(lines)} tables.", CatalogListing(next_cursor=page.next_cursor, data=CatalogData(tables=lines)))
+
+
+async def _seen(call: Call, looking: JobHandle[ResultT]) -> ResultT:
+    """Returns what a look finds. Raises `WaitTimeout` that says whether anybody is looking."""
+    wait_s = min(_LOOK_S, call.scope.wait_timeout_s)
+    try:
+        return await looking.result(wait_s)
+    except WaitTimeout as error:
+        takers = await looking.workers()
+        reason = "" if takers.workers else f"; no worker takes jobs of the lane {takers.lane} now"
+        raise WaitTimeout(f"the catalog was not read in {wait_s:g} s{reason}; call list_tables again") from error
 
 
 def _line(table: TableSummary) -> TableLine:
