@@ -24,9 +24,9 @@ from mcp.types import (
 )
 
 import raylane
-from raylane.mcp.auditing import audited
 from raylane.mcp.call import Call
 from raylane.mcp.failures import defect, error_result
+from raylane.mcp.noting import noted
 from raylane.mcp.outcomes import JobFailure
 from raylane.mcp.prompts import PROMPTS, prompt
 from raylane.mcp.resources import TEMPLATES, listed_resources, read
@@ -133,7 +133,7 @@ def create_server(
 
 
 async def _result(tool: Tool[Any, Any], call: Call, arguments: Any) -> CallToolResult:  # Any: of this tool
-    async with audited(call, tool) as ending:
+    async with noted(call, tool) as ending:
         try:
             result = _shown(await tool.run(call, arguments))
         except JobFailure as failure:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from mcp.client import Client
 from mcp.client.streamable_http import streamable_http_client
 
 from raylane.gateway.access.audit import AuditTrail
+from raylane.mcp import noting
 from raylane.mcp.call import Scope
 from raylane.mcp.http import PATH, create_app
 from raylane.testing import MemoryProducer
@@ -157,7 +159,10 @@ async def test_what_is_no_message_is_refused(producer: Followed) -> None:
         assert (await http.post(f"{url}{PATH}", json=HANDSHAKE, headers=ACCEPT)).status_code == 200
 
 
-async def test_what_may_change_something_is_in_the_audit(producer: Followed, tmp_path: Path) -> None:
+async def test_calls_are_logged_and_what_may_change_something_is_in_the_audit(
+    producer: Followed, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "raylane.mcp")
     callers = write_callers(
         tmp_path / "callers.json",
         ada={"rights": ["ask", "read"], "sessions": ["ada"]},
@@ -185,3 +190,6 @@ async def test_what_may_change_something_is_in_the_audit(producer: Followed, tmp
         ("eve", "/mcp cancel", "ada", first, 403),
         ("ada", "/mcp ask", "ada", second, 499),
     ]
+    logged = [record.getMessage().partition(" in ")[0] for record in caplog.records if record.name == noting.__name__]
+    assert logged == ["ask: 200", "wait: 200", "cancel: 403", "ask: 499"]
+    assert "sum" not in caplog.text, "what callers ask is theirs"

@@ -1,4 +1,4 @@
-"""Notes the calls that may change something in the audit of the gateway. See docs/decisions/0046."""
+"""Notes each call in the log, and those that may change something in the audit. See docs/decisions/0046."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from raylane.gateway.access.seen import SEEN, Seen
 from raylane.gateway.problems import status_of
+from raylane_common.logs import get_logger
+from raylane_common.telemetry.logs import FIELDS
 from raylane_common.wire.audit import AuditEntry
 
 if TYPE_CHECKING:
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from raylane.mcp.call import Call
     from raylane.mcp.tool import Tool
     from raylane_common.errors import RaylaneError
+
+_log: Final = get_logger(__name__)
 
 _GIVEN_UP: Final = 499
 """The status, as many servers log it, of a request whose client did not wait for the answer."""
@@ -37,23 +41,36 @@ class Ending:
 
 
 @asynccontextmanager
-async def audited(call: Call, tool: Tool[Any, Any]) -> AsyncIterator[Ending]:  # Any: each tool has its own types
+async def noted(call: Call, tool: Tool[Any, Any]) -> AsyncIterator[Ending]:  # Any: each tool has its own types
     """Notes the call at the end of the block, also if its client gives it up. Yields what takes how the call ends."""
-    ending, seen = Ending(), Seen()
+    ending, seen, started_s = Ending(), Seen(), time.monotonic()
     # The checks of rights write there in which session the call needs a right.
     SEEN.set(seen)
     try:
         yield ending
     finally:
+        elapsed_s = time.monotonic() - started_s
+        fields = {
+            "caller": call.caller.name,
+            "tool": tool.name,
+            "session_id": seen.session_id,
+            "job_id": call.about.job_id,
+            "status": ending.status,
+            "seconds": round(elapsed_s, 6),
+        }
+        _log.info("%s: %d in %.3f s", tool.name, ending.status, elapsed_s, extra={FIELDS: fields})
         if call.scope.audit is not None and not tool.reads:
-            entry = AuditEntry(
-                at_ms=int(time.time() * 1000),
-                caller=call.caller.name,
-                method="POST",
-                route=f"/mcp {tool.name}",
-                session_id=seen.session_id,
-                job_id=call.about.job_id,
-                status=ending.status,
-            )
             # It is handed over before anything is awaited, so a call that was given up is noted as well.
-            await call.scope.audit.note(entry)
+            await call.scope.audit.note(_entry(call, tool, seen, ending))
+
+
+def _entry(call: Call, tool: Tool[Any, Any], seen: Seen, ending: Ending) -> AuditEntry:  # Any: as above
+    return AuditEntry(
+        at_ms=int(time.time() * 1000),
+        caller=call.caller.name,
+        method="POST",
+        route=f"/mcp {tool.name}",
+        session_id=seen.session_id,
+        job_id=call.about.job_id,
+        status=ending.status,
+    )
