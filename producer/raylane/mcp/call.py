@@ -59,11 +59,12 @@ class Call:
         """The producer of the server."""
         return self.scope.producer
 
-    def session(self, right: Right, session_id: str) -> str:
-        """Returns the session id if the caller has the right in it. Raises `Forbidden`, `InvalidRequest`."""
+    def session(self, session_id: str, *rights: Right) -> str:
+        """Returns the session id if the caller has the rights in it. Raises `Forbidden`, `InvalidRequest`."""
         if self.scope.session_id not in (None, session_id):
             raise InvalidRequest.field("session_id", f"this server serves session {self.scope.session_id} alone")
-        self.caller.require(right, session_id)
+        for right in rights:
+            self.caller.require(right, session_id)
         return session_id
 
     async def job(self, right: Right, job_id: str) -> JobRecord:

@@ -61,7 +61,7 @@ async def listed_resources(call: Call) -> list[Resource]:
     session_id = call.scope.session_id
     if session_id is None:
         return []
-    call.session(Right.READ, session_id)
+    call.session(session_id, Right.READ)
     jobs = await call.producer.operator.jobs(
         session_id=session_id, status=JobStatus.SUCCEEDED, kind=JobKind.GENERATE, limit=_MAX_LISTED
     )
@@ -86,7 +86,7 @@ async def read(call: Call, uri: str) -> ReadResourceResult:
     if found is None:
         raise InvalidRequest.field("uri", f"must be one of {', '.join(one.uri_template for one in TEMPLATES)}")
     if found["session"] is not None:
-        session_id = call.session(Right.READ, found["session"])
+        session_id = call.session(found["session"], Right.READ)
         text, mime_type = _sources.dump_json(await call.producer.sources(session_id)).decode(), _JSON
     else:
         record = await call.job(Right.READ, found["job"])

@@ -62,7 +62,7 @@ class CancelArguments(Arguments):
 
 
 async def _ask(call: Call, given: AskArguments) -> Reply[AnswerOutcome]:
-    session_id = call.session(Right.ASK, given.session_id)
+    session_id = call.session(given.session_id, Right.ASK, Right.READ)
     if given.continues is not None:
         await call.job(Right.READ, given.continues)
     with job_id_for("ask", session_id, given.idempotency_key) as job_id:

@@ -41,7 +41,7 @@ class CatalogArguments(Arguments):
 
 async def _list_tables(call: Call, given: CatalogArguments) -> Reply[CatalogListing]:
     # The catalog belongs to no session; whoever may add any table to one may look for it.
-    call.session(Right.ASK, given.session_id)
+    call.session(given.session_id, Right.ASK)
     tables = call.producer.tables
     if given.database is None:
         looking = await tables.databases(pattern=given.pattern, limit=_MOST, cursor=given.cursor)

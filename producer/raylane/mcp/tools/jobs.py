@@ -27,7 +27,7 @@ class JobsArguments(Arguments):
 
 
 async def _list_jobs(call: Call, given: JobsArguments) -> Reply[JobListing]:
-    session_id = call.session(Right.READ, given.session_id)
+    session_id = call.session(given.session_id, Right.READ)
     found = await call.producer.operator.jobs(session_id=session_id, limit=given.limit)
     lines = [
         JobLine(

@@ -106,7 +106,7 @@ class RemoveArguments(Arguments):
 
 
 async def _upload_text(call: Call, given: TextArguments) -> Reply[SourceOutcome]:
-    session_id = call.session(Right.ASK, given.session_id)
+    session_id = call.session(given.session_id, Right.ASK, Right.READ)
     with job_id_for("upload_text", session_id, given.idempotency_key) as job_id:
         job = await call.producer.upload_bytes(
             given.content, filename=given.filename, session_id=session_id, job_id=job_id
@@ -115,7 +115,7 @@ async def _upload_text(call: Call, given: TextArguments) -> Reply[SourceOutcome]
 
 
 async def _upload_file(call: Call, given: FileArguments) -> Reply[SourceOutcome]:
-    session_id = call.session(Right.ASK, given.session_id)
+    session_id = call.session(given.session_id, Right.ASK, Right.READ)
     path = allowed(call.scope.directories, given.path)
     with job_id_for("upload_file", session_id, given.idempotency_key) as job_id:
         async with sending(call, path.name) as progress:
@@ -126,7 +126,7 @@ async def _upload_file(call: Call, given: FileArguments) -> Reply[SourceOutcome]
 
 
 async def _add_s3_object(call: Call, given: S3Arguments) -> Reply[SourceOutcome]:
-    session_id = call.session(Right.ASK, given.session_id)
+    session_id = call.session(given.session_id, Right.ASK, Right.READ)
     if not given.s3_uri.startswith("s3://"):
         raise InvalidRequest.field("s3_uri", "must look like s3://bucket/key")
     with job_id_for("add_s3_object", session_id, given.idempotency_key) as job_id:
@@ -135,7 +135,7 @@ async def _add_s3_object(call: Call, given: S3Arguments) -> Reply[SourceOutcome]
 
 
 async def _add_tables(call: Call, given: TablesArguments) -> Reply[SourceOutcome]:
-    session_id = call.session(Right.ASK, given.session_id)
+    session_id = call.session(given.session_id, Right.ASK, Right.READ)
     names = []
     for index, name in enumerate(given.tables):
         database, dot, table = name.partition(".")
@@ -148,14 +148,14 @@ async def _add_tables(call: Call, given: TablesArguments) -> Reply[SourceOutcome
 
 
 async def _list_sources(call: Call, given: ListArguments) -> Reply[SourceList]:
-    session_id = call.session(Right.READ, given.session_id)
+    session_id = call.session(given.session_id, Right.READ)
     sources = await call.producer.sources(session_id)
     said = f"Session {session_id} has {len(sources)} sources."
     return Reply(said, SourceList(session_id=session_id, data=sources_data(sources)))
 
 
 async def _remove_source(call: Call, given: RemoveArguments) -> Reply[Removed]:
-    session_id = call.session(Right.ASK, given.session_id)
+    session_id = call.session(given.session_id, Right.ASK)
     await call.producer.remove(session_id, given.name)
     return Reply("The source was removed.", Removed(session_id=session_id, removed=given.name))
 
