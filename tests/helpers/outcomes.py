@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from raylane_common.errors import InvalidFile
 from raylane_common.ray.models import RayHealth, RayRun, RayVersion, RunStatus
 from raylane_common.wire import ray, tables, upload
+from raylane_common.wire.checks import ChecksRequest, ChecksResult
 from raylane_common.wire.generate import GenerateRequest
 from tests.unit.producer.samples import GENERATED, PREVIEWED, RUN, TABLE, UPLOADED
 
@@ -45,8 +46,10 @@ _RESULTS: Final[dict[type[BaseRequest], Result]] = {
 }
 
 
-async def usual_outcome(request: BaseRequest, _: JobContext) -> Result:
-    """Returns a result that fits the request. Raises `InvalidFile` for all others."""
+async def usual_outcome(request: BaseRequest, ctx: JobContext) -> Result:
+    """Returns a result that fits the request. Raises `InvalidFile` if there is none."""
+    if isinstance(request, ChecksRequest):
+        return ChecksResult(worker="w1", version="0.1.0", at_ms=ctx.record.enqueued_at, checks=())
     if type(request) not in _RESULTS:
         raise InvalidFile(f"nothing fits {type(request).__name__}")
     return _RESULTS[type(request)]

@@ -281,7 +281,16 @@ async def test_looks_wait_for_a_worker_but_not_for_long(
 
 @pytest.mark.parametrize(
     "path",
-    ["/v1/lanes", "/v1/dead-letters", "/v1/settings", "/v1/cluster", "/v1/cluster/slots", "/v1/runs", "/v1/jobs"],
+    [
+        "/v1/lanes",
+        "/v1/workers",
+        "/v1/dead-letters",
+        "/v1/settings",
+        "/v1/cluster",
+        "/v1/cluster/slots",
+        "/v1/runs",
+        "/v1/jobs",
+    ],
 )
 async def test_what_belongs_to_no_session_is_for_operators(path: str, client: httpx.AsyncClient) -> None:
     assert (await client.get(path, headers=as_(ADA))).status_code == 403

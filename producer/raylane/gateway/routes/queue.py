@@ -1,4 +1,4 @@
-"""The queue as its operator sees it: lanes, and dead letters."""
+"""The queue as its operator sees it: lanes, workers, and dead letters."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from raylane.gateway.routes.listing import Limit
 from raylane_common.errors import ErrorInfo
 from raylane_common.rules import SessionId
 from raylane_common.wire.base import JobKind
-from raylane_common.wire.jobs import JobSummary, LaneOverview
+from raylane_common.wire.jobs import JobSummary, LaneOverview, WorkerOverview
 
 router = APIRouter(prefix="/v1", tags=["operation"])
 
@@ -29,6 +29,14 @@ class Lanes(BaseModel):
     model_config: ClassVar[ConfigDict] = _FROZEN
 
     lanes: tuple[LaneOverview, ...]
+
+
+class Workers(BaseModel):
+    """The living workers of all lanes."""
+
+    model_config: ClassVar[ConfigDict] = _FROZEN
+
+    workers: tuple[WorkerOverview, ...]
 
 
 class DeadLetters(BaseModel):
@@ -72,6 +80,13 @@ async def list_lanes(gateway: GatewayDep, caller: CallerDep) -> Lanes:
     """Returns how many jobs each lane has in each state, how many end in a second, and its workers."""
     caller.require(Right.OPERATE, None)
     return Lanes(lanes=tuple(await gateway.producer.operator.lanes()))
+
+
+@router.get("/workers", summary="List the workers")
+async def list_workers(gateway: GatewayDep, caller: CallerDep) -> Workers:
+    """Returns the living workers, their lanes and their versions."""
+    caller.require(Right.OPERATE, None)
+    return Workers(workers=tuple(await gateway.producer.operator.workers()))
 
 
 @router.get("/dead-letters", summary="List the dead letters")

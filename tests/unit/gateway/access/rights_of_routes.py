@@ -161,6 +161,7 @@ CASES: Final = (
     _operators("DELETE", "/v1/runs/rl-{job}-1", _NOT_YET, route="/v1/runs/{submission_id}"),
     # The queue
     _operators("GET", "/v1/lanes"),
+    _operators("GET", "/v1/workers"),
     _operators("GET", "/v1/dead-letters"),
     _operators("POST", "/v1/dead-letters/requeue", body={}),
     _operators("GET", "/v1/audit"),
