@@ -38,6 +38,7 @@ class JsonBody(Generic[BodyT]):
 
     async def __call__(self, request: Request) -> BodyT:
         """Returns the body. Raises `UnsupportedMediaType` if it is not JSON, and `InvalidRequest`."""
+        _check_coding(request)
         content = await request.body()
         if not content and self.optional:
             content = b"{}"
@@ -77,8 +78,13 @@ def media_type_of(request: Request) -> str:
 async def pieces_of(request: Request) -> AsyncIterator[bytes]:
     """Yields the body as it arrives. A client is only read as fast as the pieces are taken.
 
-    Raises `UnsupportedMediaType` for a form, and `InvalidRequest` if the client stops half way.
+    Raises `UnsupportedMediaType` for a form, and `InvalidRequest` for a part of a file, or if the client stops.
     """
+    _check_coding(request)
+    if "content-range" in request.headers:
+        # With `curl -C -`. As a whole file, the rest of one would be wrong without anybody noticing.
+        problem = "a part of a file cannot be uploaded like this; send the whole file, or begin an upload in parts"
+        raise InvalidRequest.field("Content-Range", problem)
     if media_type_of(request) in _FORMS:
         raise UnsupportedMediaType(
             "the body must be the file itself, not a form: with curl, use -T FILE or --data-binary @FILE "
@@ -90,3 +96,10 @@ async def pieces_of(request: Request) -> AsyncIterator[bytes]:
                 yield piece
     except ClientDisconnect as error:
         raise InvalidRequest.field("body", "ended before it was complete; send it again") from error
+
+
+def _check_coding(request: Request) -> None:
+    """Raises `UnsupportedMediaType` if the body is packed on its way. A file that is packed itself is a file."""
+    coding = request.headers.get("content-encoding", "identity").strip().lower()
+    if coding != "identity":
+        raise UnsupportedMediaType(f"the body must be sent as it is, without Content-Encoding: {coding}")

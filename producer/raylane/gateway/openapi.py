@@ -9,6 +9,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from raylane.gateway.access.middleware import PUBLIC_PATHS
 from raylane.gateway.bodies import JSON, JsonBody
 from raylane.gateway.inclusion import routes_of
 from raylane.gateway.problems import MEDIA_TYPE, Problem
@@ -73,7 +74,14 @@ def _document(app: FastAPI) -> dict[str, Any]:
     document = get_openapi(
         title=app.title, version=app.version, description=app.description, tags=app.openapi_tags, routes=app.routes
     )
-    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    components = document.setdefault("components", {})
+    schemas = components.setdefault("schemas", {})
+    if app.state.gateway.settings.gateway.authenticates:
+        components["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
+        document["security"] = [{"bearer": []}]
+        for path in PUBLIC_PATHS & document["paths"].keys():
+            for operation in document["paths"][path].values():
+                operation["security"] = []
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     bodies = {id(body.model): body.model for route in routes_of(app) if (body := _body_of(route)) is not None}

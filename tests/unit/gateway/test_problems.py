@@ -88,7 +88,15 @@ async def test_a_body_that_breaks_a_rule_is_refused_with_its_field(
     assert producer.enqueued == []
 
 
-@pytest.mark.parametrize("headers", [{}, {"Content-Type": "text/plain"}, {"Content-Type": "multipart/form-data"}])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Content-Type": "text/plain"},
+        {"Content-Type": "multipart/form-data"},
+        JSON | {"Content-Encoding": "gzip"},
+    ],
+)
 async def test_a_body_of_another_type_is_refused(headers: dict[str, str], client: httpx.AsyncClient) -> None:
     answer = await client.post("/v1/jobs", content=b"{}", headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")

@@ -187,7 +187,12 @@ async def test_a_file_that_is_described_wrong_is_refused(
 
 @pytest.mark.parametrize(
     ("headers", "body", "status"),
-    [({}, b"", 422), ({"Content-Type": "multipart/form-data; boundary=x"}, b"--x", 415)],
+    [
+        ({}, b"", 422),
+        ({"Content-Type": "multipart/form-data; boundary=x"}, b"--x", 415),
+        ({"Content-Encoding": "gzip"}, b"\x1f\x8b", 415),
+        ({"Content-Range": "bytes 4-9/10"}, CSV_BYTES, 422),
+    ],
 )
 async def test_a_body_that_is_no_file_is_refused(
     headers: dict[str, str], body: bytes, status: int, client: httpx.AsyncClient, producer: MemoryProducer

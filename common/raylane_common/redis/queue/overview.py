@@ -152,7 +152,9 @@ class QueueOverview:
             by_score = [self._keys.ended(lane) for lane in lanes if Keys.ended in sets]
             unfinished = [set_of(self._keys, lane) for set_of in sets - {Keys.ended} for lane in lanes]
         wanted = {"status": status, "session_id": session_id, "kind": kind}
-        return await self._pages.read(by_score, unfinished, wanted, limit=limit, cursor=cursor, most=_MOST_SEARCHED)
+        return await self._pages.read(
+            by_score, unfinished, wanted, limit=limit, cursor=cursor, scope=session_id or "", most=_MOST_SEARCHED
+        )
 
     async def dead(
         self,

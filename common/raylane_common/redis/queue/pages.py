@@ -39,17 +39,20 @@ class Place(NamedTuple):
     time: int
     job_id: str
 
-    def cursor(self) -> str:
-        """Returns the place as text, which a client gives back as it is."""
-        return base64.urlsafe_b64encode(json.dumps(self).encode()).decode().rstrip("=")
+    def cursor(self, scope: str) -> str:
+        """Returns the place as text, which a client gives back as it is. `scope` says in which list it is."""
+        return base64.urlsafe_b64encode(json.dumps([scope, *self]).encode()).decode().rstrip("=")
 
     @classmethod
-    def of(cls, cursor: str) -> Place:
+    def of(cls, cursor: str, scope: str) -> Place:
         """Returns the place that a client gives back. Raises `InvalidRequest` for anything else."""
         try:
-            time, job_id = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), b"-_", validate=True))
+            given = base64.b64decode(cursor + "=" * (-len(cursor) % 4), b"-_", validate=True)
+            its_scope, time, job_id = json.loads(given)
         except (ValueError, TypeError, RecursionError):
-            time, job_id = None, None
+            its_scope, time, job_id = scope, None, None
+        if its_scope != scope:
+            raise InvalidRequest.field("cursor", "belongs to another list; use it with the session_id of its page")
         if not isinstance(time, int) or not isinstance(job_id, str) or not 0 <= time <= _LATEST:
             raise InvalidRequest.field("cursor", "must be the next_cursor of the page before, as it was given")
         return cls(time, job_id)
@@ -83,15 +86,17 @@ class JobPages:
         *,
         limit: int,
         cursor: str | None,
+        scope: str,
         most: int,
     ) -> JobPage:
         """Returns up to `limit` jobs that come after the `cursor`; from the beginning if that is None.
 
         `by_score` are sorted sets whose scores are the times of the jobs. In those of `unfinished` jobs, the scores are
         something else; of each, only `most` jobs are looked at. `wanted` has the values that fields of a job must have;
-        None matches any value. Unreadable records are left out, and looks. Raises `InvalidRequest` for a wrong cursor.
+        None matches any value. Unreadable records are left out, and looks. Raises `InvalidRequest` for a cursor that is
+        wrong, or of another `scope`.
         """
-        after = None if cursor is None else Place.of(cursor)
+        after = None if cursor is None else Place.of(cursor, scope)
         given = {name: value for name, value in wanted.items() if value is not None}
         places: list[Place] = []
         complete = True
@@ -107,7 +112,7 @@ class JobPages:
             chosen = nlargest(limit + 1, latest.values())
             jobs = await self._search.summaries([place.job_id for place in chosen[:limit]])
         has_more = len(chosen) > limit
-        return JobPage(jobs, chosen[limit - 1].cursor() if has_more else None, complete)
+        return JobPage(jobs, chosen[limit - 1].cursor(scope) if has_more else None, complete)
 
     async def _by_score(self, name: str, wanted: Mapping[str, str], after: Place | None, count: int) -> list[Place]:
         """Returns the first `count` places of a set after a place."""
