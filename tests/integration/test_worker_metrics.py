@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import sys
 from contextlib import asynccontextmanager, nullcontext
 from types import MappingProxyType
@@ -23,14 +25,14 @@ from raylane_common.errors import (
 )
 from raylane_common.redis.queue import JobQueue, LaneQueue
 from raylane_common.settings import Settings
-from raylane_common.telemetry import queue
+from raylane_common.telemetry import health, queue
 from raylane_common.telemetry.definitions import WORKER_METRICS
 from raylane_common.wire.base import JobKind, Lane
 from raylane_common.wire.jobs import NewJob
 from raylane_common.wire.ray import RayDeleteRequest, RayDeleteResult
 from raylane_worker.app import run
 from raylane_worker.context import Handler
-from raylane_worker.embedded import HOST, REGION
+from raylane_worker.embedded import HOST, REGION, embedded_valkey
 from raylane_worker.handlers import HANDLERS
 from tests.helpers.aws import aws_settings, closed, own_bucket
 from tests.helpers.bedrock import BedrockStub, answer, tool_result
@@ -230,6 +232,31 @@ async def test_a_worker_is_ready_while_its_lanes_take_jobs(
         await until(is_draining)
         assert (await probe(url, "/livez"))[0] == 200
         script.release.set()
+
+
+async def test_while_redis_is_away_a_worker_is_alive_and_says_nothing_of_the_queue(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (queue, health):
+        monkeypatch.setattr(module, "KEPT_S", 0.0)
+        monkeypatch.setattr(module, "_LIMIT_S", 0.2)
+    async with embedded_valkey() as own, working(own, caplog, Script().handlers) as url:
+        await until(lambda: _is_known(url, "raylane_queue_workers"))
+        os.kill(own.pid, signal.SIGSTOP)
+        try:
+            found = await scrape(url)
+            status, document = await probe(url, "/readyz")
+            alive, _ = await probe(url, "/livez")
+        finally:
+            os.kill(own.pid, signal.SIGCONT)
+    assert {name for name, _ in found.samples if name.startswith("raylane_queue")} == {"raylane_queue_up"}
+    assert found("raylane_queue_up") == 0
+    assert found("raylane_lane_places", lane="ray") is not None
+    assert (status, document["checks"]["redis"], alive) == (503, "no answer within 0.2 s", 200)
+
+
+async def _is_known(url: str, name: str) -> bool:
+    return bool((await scrape(url)).of(name))
 
 
 async def test_a_port_without_the_package_stops_the_worker_at_its_start(

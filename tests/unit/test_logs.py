@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 import logging
 import os
@@ -7,14 +8,17 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from raylane_common.errors import InternalError
 from raylane_common.logs import get_logger
 from raylane_common.ray.answers import FaultKind, PathFault
-from raylane_common.telemetry.logs import SafeFormatter
+from raylane_common.telemetry.ids import bound
+from raylane_common.telemetry.logs import FIELDS, LONGEST_LINE, JsonFormatter, SafeFormatter, SafeHandler
 from raylane_worker.telemetry.logs import keep_content_private
 from tests.helpers.hostile_text import FORGED, HOSTILE, is_safe
 
@@ -79,7 +83,7 @@ with bound(job_id="j1", session_id="{KEY}", attempt=2):
         raise OSError(HOSTILE)
     except OSError:
         theirs.exception("their bug", message="another")
-many = {{"raylane_fields": {{"n" + str(i): HOSTILE for i in range(900)}}}}
+many = {{"raylane_fields": {{"n" * 2000 + str(i): HOSTILE for i in range(900)}}}}
 logging.getLogger("arq").warning("x" * 100_000 + " {KEY}", extra=many)
 thread = threading.Thread(target=lambda: 1 / 0, name=HOSTILE)
 thread.start(); thread.join()
@@ -188,6 +192,43 @@ def test_elsewhere_each_line_is_a_json_object_without_credentials_whatever_is_lo
     assert "OSError: " in bug["exception"]
     assert "job_id" not in lines[0]
     assert "\n  RuntimeError: " in lines[-1]["exception"]
+
+
+anything = st.one_of(
+    st.text(), st.sampled_from([HOSTILE, KEY, f"password={KEY}", "\ud800", "%s%d%", "{x}"]), st.integers()
+)
+plain = st.one_of(anything, st.none(), st.booleans(), st.floats(), st.binary(), st.lists(anything, max_size=3))
+
+
+@given(
+    name=st.text(),
+    message=anything,
+    args=st.lists(plain, max_size=3),
+    fields=st.dictionaries(st.one_of(st.text(), st.just(KEY)), plain, max_size=5),
+    ids=st.dictionaries(st.sampled_from(["job_id", "session_id", "level", "message"]), anything, max_size=3),
+    raised=st.none() | anything,
+)
+def test_a_line_is_one_json_object_whatever_a_library_logs(
+    name: str, message: object, args: list[object], fields: dict[str, object], ids: dict[str, Any], raised: object
+) -> None:
+    written = io.StringIO()
+    handler = SafeHandler(written)
+    handler.setFormatter(JsonFormatter())
+    error = None if raised is None else ValueError(raised)
+    info = None if error is None else (ValueError, error, None)
+    record = logging.LogRecord(name, logging.INFO, "", 0, message, tuple(args), info)
+    setattr(record, FIELDS, fields)
+    with bound(**ids):
+        handler.handle(record)
+    [line] = written.getvalue().splitlines()
+    assert line.isascii()
+    assert len(line) <= LONGEST_LINE
+    found = json.loads(line)
+    assert list(found)[:4] == ["time", "level", "logger", "message"]
+    assert found["level"] == "info"
+    assert KEY not in line
+    for text in (*found, *found.values()):
+        assert not isinstance(text, str) or is_safe(text)
 
 
 def test_the_traceback_that_another_handler_has_stored_is_not_used() -> None:

@@ -40,8 +40,10 @@ FIELDS: Final = "raylane_fields"
 
 # Container runtimes cut longer lines at 16 KiB, and half an object is no JSON.
 LONGEST_LINE: Final = 15 * 1024
-# A text that is cut keeps at least twice as many characters.
-_SHORTEST_HALF: Final = 32
+# Shorter texts are of no use, so there are fewer of them instead.
+_SHORTEST_CUT: Final = 64
+# Time, level, logger and message.
+_ALWAYS_THERE: Final = 4
 _CACHED_CHARACTERS: Final = 128
 # The ids that we make ourselves. No credential is only that.
 _ID: Final = re.compile("[0-9a-f]{1,32}")
@@ -182,16 +184,24 @@ def _safe_value(value: object) -> str | int | float | bool | None:
 
 
 def _bounded(line: dict[str, object]) -> str:
-    """Returns the line as JSON. Its longest texts lose their middle if it is too long, and then its last fields go."""
+    """Returns the line as JSON. If it is too long, its longest texts lose their middle, and then its last fields go."""
     written = json.dumps(line, allow_nan=False)
+    longest = LONGEST_LINE
     while len(written) > LONGEST_LINE:
-        name, longest = max(((key, str(each)) for key, each in line.items()), key=lambda item: len(item[1]))
-        if (kept := len(longest) // 4) < _SHORTEST_HALF:
-            line = dict(islice(line.items(), len(line) // 2))
+        if longest > _SHORTEST_CUT:
+            longest //= 2
         else:
-            line[name] = f"{longest[:kept]} ... {longest[-kept:]}"
+            line = dict(islice(line.items(), max(_ALWAYS_THERE, len(line) // 2)))
+        line = {name: _cut(value, longest) for name, value in line.items()}
         written = json.dumps(line, allow_nan=False)
     return written
+
+
+def _cut(value: object, most: int) -> object:
+    if not isinstance(value, str) or len(value) <= most:
+        return value
+    half = most // 2
+    return f"{value[:half]} ... {value[-half:]}"
 
 
 def _log_uncaught() -> None:

@@ -5,6 +5,7 @@ In that loop on purpose: if it hangs, `/livez` does not answer, and Kubernetes r
 
 from __future__ import annotations
 
+import logging
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 logger = get_logger("raylane.worker")
 
+# aiohttp logs a traceback for each request that is no HTTP. Scanners send many of them.
+_of_the_protocol = get_logger("raylane.telemetry.protocol")
+_of_the_protocol.setLevel(logging.CRITICAL + 1)
 # A scraper that reads slowly does not hold up the end of the worker.
 _STOP_S: Final = 1.0
 
@@ -46,18 +50,32 @@ async def serve(
         report = await health.report()
         return web.json_response(report.document(), status=200 if report.is_ready else 503)
 
-    app = web.Application()
+    app = web.Application(middlewares=[_bugs_are_logged])
     app.add_routes([web.get("/metrics", scrape), web.get("/livez", live), web.get("/readyz", ready)])
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=_STOP_S)
+    runner = web.AppRunner(app, access_log=None, logger=_of_the_protocol, shutdown_timeout=_STOP_S)
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port)
         try:
             await site.start()
-        except (OSError, UnicodeError) as error:
+        except (OSError, ValueError) as error:
             raise InvalidRequest.field("telemetry.port", f"cannot listen at {host}, port {port}: {error}") from error
-        opened = int(runner.addresses[0][1])
-        logger.info("metrics and health at http://%s:%d/metrics, /livez and /readyz", host, opened)
+        address, opened = runner.addresses[0][:2]
+        shown = f"[{address}]" if ":" in address else address
+        logger.info("metrics and health at http://%s:%d/metrics, /livez and /readyz", shown, opened)
         yield opened
     finally:
         await runner.cleanup()
+
+
+@web.middleware
+async def _bugs_are_logged(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except web.HTTPException:
+        raise
+    except Exception:  # the boundary between a scraper and the worker
+        logger.exception("%s cannot be answered", request.path)
+        raise web.HTTPInternalServerError from None
