@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -50,7 +51,9 @@ async def test_without_redis_it_says_so_and_exits_with_69() -> None:
     code, _, stderr = await ended(await start("run", RAYLANE_REDIS__URL="redis://127.0.0.1:1/0", **limits))
     assert code == 69
     at_once, at_last = stderr.splitlines()
-    assert "WARNING raylane.redis: Redis cannot be reached at 127.0.0.1:1: nothing listens there" in at_once
+    line = json.loads(at_once)
+    assert (line["level"], line["logger"]) == ("warning", "raylane.redis")
+    assert "Redis cannot be reached at 127.0.0.1:1: nothing listens there" in line["message"]
     assert at_last.startswith("error: Redis did not answer while trying to start the worker")
     assert "RAYLANE_REDIS__URL" in at_last
     assert "Traceback" not in stderr
