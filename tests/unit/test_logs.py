@@ -78,7 +78,7 @@ with bound(job_id="j1", session_id="{KEY}", attempt=2):
     logging.getLogger("botocore").warning("%d", "{KEY}")
     logging.getLogger("botocore").warning("%s", NoText())
     theirs = structlog.get_logger("their.code")
-    theirs.warning("kept %s", "this", rows=3, share=float("nan"), api_key="hunter22", who=HOSTILE)
+    theirs.warning("kept %s", "this", job_id="forged", rows=3, share=float("nan"), api_key="hunter22", who=HOSTILE)
     try:
         raise OSError(HOSTILE)
     except OSError:
@@ -229,6 +229,14 @@ def test_a_line_is_one_json_object_whatever_a_library_logs(
     assert KEY not in line
     for text in (*found, *found.values()):
         assert not isinstance(text, str) or is_safe(text)
+
+
+def test_a_process_without_stderr_runs_and_logs_nothing() -> None:
+    program = LOGGED_AS_JSON.replace('"', "'")
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$0" -c "$1" 2>&-', sys.executable, program], check=False, capture_output=True, cwd=ROOT
+    )
+    assert (done.returncode, done.stdout) == (0, b"")
 
 
 def test_the_traceback_that_another_handler_has_stored_is_not_used() -> None:

@@ -131,6 +131,14 @@ def log_to_stderr(level: LogLevel, log_format: LogFormat = "auto") -> None:
 
     `auto` is text on a terminal, and JSON elsewhere. Uncaught exceptions and what structlog logs become lines, too.
     """
+    logging.captureWarnings(True)
+    logging.getLogger("raylane").setLevel(level.upper())
+    _log_uncaught()
+    _bridge_structlog()
+    if sys.stderr is None:
+        # It was closed before the start.
+        logging.basicConfig(handlers=[logging.NullHandler()])
+        return
     as_json = log_format == "json" or (log_format == "auto" and not sys.stderr.isatty())
     handler = SafeHandler()
     handler.setFormatter(
@@ -139,18 +147,16 @@ def log_to_stderr(level: LogLevel, log_format: LogFormat = "auto") -> None:
         else SafeFormatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s", datefmt="%H:%M:%S")
     )
     logging.basicConfig(handlers=[handler])
-    logging.captureWarnings(True)
-    logging.getLogger("raylane").setLevel(level.upper())
-    _log_uncaught()
-    _bridge_structlog()
 
 
 def _added(record: logging.LogRecord) -> dict[str, object]:
     """Returns what stands on the line beside the message: ids, and the fields of the log call."""
     fields = getattr(record, FIELDS, None)
-    given: dict[str, object] = {**bound_ids(), **_trace_ids(), **(fields if isinstance(fields, dict) else {})}
-    named = ((str(name), value) for name, value in given.items())
-    return {_safe_short(name): "***" if _is_secret(name) else _safe_value(value) for name, value in named}
+    given: dict[str, object] = {**bound_ids(), **_trace_ids()}
+    if isinstance(fields, dict):
+        # Nobody's field takes the place of an id.
+        given |= {str(name): value for name, value in fields.items() if name not in given}
+    return {_safe_short(name): "***" if _is_secret(name) else _safe_value(value) for name, value in given.items()}
 
 
 def _trace_ids() -> dict[str, str]:
