@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from raylane.gateway.access.caller import Caller
     from raylane_common.settings import GatewaySettings
 
-PUBLIC_PATHS: Final = frozenset({"/", "/docs", "/health", "/livez", "/openapi.json", "/readyz", "/redoc"})
+PUBLIC_PATHS: Final = frozenset({"/", "/health", "/livez", "/openapi.json", "/readyz"})
 """Paths that tell nothing about jobs, for which nobody needs a token. Every other path needs one."""
 
 # RFC 6455, 7.4.1.
@@ -41,9 +41,12 @@ _BUG: Final[Message] = {"type": "http.response.start", "status": 500}
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 _REQUEST_HEADERS: Final = (
     *("Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "Last-Event-ID"),
-    "Traceparent",
+    *("Mcp-Protocol-Version", "Mcp-Session-Id", "Traceparent", "X-Request-ID"),
 )
-_ANSWER_HEADERS: Final = ("Content-Disposition", "ETag", "Link", "Location", "Retry-After")
+_ANSWER_HEADERS: Final = (
+    *("Content-Disposition", "ETag", "Link", "Location", "Mcp-Session-Id", "Retry-After"),
+    "X-Request-ID",
+)
 
 
 def add_access(app: Starlette, settings: GatewaySettings, authentication: Authentication, audit: AuditTrail) -> None:
