@@ -95,7 +95,7 @@ def problem_response(error: errors.RaylaneError, status: HTTPStatus | None = Non
     headers: dict[str, str] = {}
     if error.retry_after_s is not None:
         headers["Retry-After"] = str(math.ceil(error.retry_after_s))
-    elif problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
+    elif problem.status == HTTPStatus.SERVICE_UNAVAILABLE and error.retryable:
         headers["Retry-After"] = str(_RETRY_AFTER_S)
     if problem.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"

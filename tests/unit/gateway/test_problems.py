@@ -127,6 +127,11 @@ async def test_a_redis_that_is_away_is_unavailable_for_now(client: httpx.AsyncCl
         answer = await client.get("/v1/jobs/any")
     assert (answer.status_code, answer.json()["code"]) == (503, "queue_unavailable")
     assert int(answer.headers["retry-after"]) > 0
+    refused = QueueUnavailable("the user may not do this", retryable=False)
+    with patch.object(producer, "session_of", side_effect=refused):
+        answer = await client.get("/v1/jobs/any")
+    assert answer.status_code == 503
+    assert "retry-after" not in answer.headers
 
 
 async def test_a_bug_tells_the_caller_nothing_of_it(
