@@ -72,7 +72,8 @@ async def get_answer(
     table: Annotated[Number, Query(description="Which table, if the format is one of tables; 1 is the first")] = 1,
     chart: Annotated[Number, Query(description="Which chart, if the format is one of pictures; 1 is the first")] = 1,
     wait_s: WaitS = 0,
-    accept: Annotated[str | None, Header()] = None,
+    # A part of every request, which OpenAPI describes by the formats of the answer.
+    accept: Annotated[str | None, Header(include_in_schema=False)] = None,
 ) -> Response:
     """Returns what the job's run found, in the format that the client prefers.
 

@@ -23,7 +23,8 @@ Session = Annotated[
 ]
 Pattern = Annotated[str | None, Query(min_length=1, max_length=255, description="Which names: `*` matches any text")]
 Limit = Annotated[int, Query(ge=1, le=1000, description="How many to list")]
-Cursor = Annotated[str | None, Query(max_length=65_536, description="`next_cursor` of the page before")]
+# Servers take addresses of up to 64 KiB, and a character may need twelve of them.
+Cursor = Annotated[str | None, Query(max_length=5000, description="`next_cursor` of the page before")]
 
 
 @router.get(
