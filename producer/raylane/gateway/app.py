@@ -1,4 +1,7 @@
-"""Assembles the gateway: endpoints, errors, and a producer that lives as long as the server."""
+"""Assembles the gateway: endpoints, errors, and a producer that lives as long as the server.
+
+See docs/decisions/0043.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Enqueues the jobs of callers, so that nothing in a request reaches the jobs of other sessions."""
+"""Enqueues the jobs of callers, so that nothing in a request reaches the jobs of other sessions.
+
+See docs/decisions/0043.
+"""
 
 from __future__ import annotations
 

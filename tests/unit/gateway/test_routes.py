@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import pyarrow.parquet as pq
 import pytest
@@ -80,6 +82,24 @@ async def test_a_format_that_the_answer_does_not_have(
     answer = await client.get(f"/v1/jobs/{await answered(producer)}/answer", headers={"Accept": accept})
     assert (answer.status_code, answer.json()["code"]) == (406, "not_acceptable")
     assert answer.json()["details"]["available"][:2] == ["application/json", "text/csv"]
+
+
+@pytest.mark.parametrize(
+    ("accept", "missing", "package"),
+    [
+        ("image/png", "vl_convert", "raylane[charts]"),
+        ("image/svg+xml", "vl_convert", "raylane[charts]"),
+        ("application/vnd.apache.parquet", "raylane.answers.arrow_table", "raylane[parquet]"),
+    ],
+)
+async def test_a_format_that_needs_a_package_which_is_not_installed(
+    accept: str, missing: str, package: str, client: httpx.AsyncClient, producer: MemoryProducer
+) -> None:
+    job_id = await answered(producer)
+    with patch.dict(sys.modules, {missing: None}):
+        answer = await client.get(f"/v1/jobs/{job_id}/answer", headers={"Accept": accept})
+    assert (answer.status_code, answer.json()["code"]) == (501, "missing_package")
+    assert f"pip install '{package}'" in answer.json()["detail"]
 
 
 async def test_an_answer_that_is_not_there(client: httpx.AsyncClient, producer: MemoryProducer) -> None:
