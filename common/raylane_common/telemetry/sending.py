@@ -64,7 +64,12 @@ def spans_sent(service: str, *, flush_s: float, report: Callable[[str], None], c
         report(f"traces are not sent, because {error.name} is missing: pip install 'raylane[tracing]'")
         yield
         return
-    sending = Sending.start(service, names, report)
+    try:
+        sending = Sending.start(service, names, report)
+    except Exception as error:  # the SDK has no exception of its own for a variable that is wrong
+        report(f"traces are not sent: {error}; check the variables OTEL_…")
+        yield
+        return
     try:
         yield
     finally:

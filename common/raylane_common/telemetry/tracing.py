@@ -33,6 +33,8 @@ _NAME: Final = "raylane"
 _passed_on: contextvars.ContextVar[str] = contextvars.ContextVar("raylane_traceparent", default="")
 # The provider of the last call, and its tracer.
 _known: tuple[object, Tracer] | None = None
+# Whether the variables name a provider that cannot be loaded. OpenTelemetry has logged that.
+_is_broken = False
 _content = False
 
 
@@ -198,13 +200,17 @@ def _given(attributes: Attributes) -> dict[str, Value]:
 
 def _tracer() -> Tracer | None:
     """Returns the tracer; None if nobody in this process records spans."""
-    global _known
-    if _API not in sys.modules:
+    global _known, _is_broken
+    if _is_broken or _API not in sys.modules:
         return None
     # Another thread may be importing it just now; the statement waits for that.
     from opentelemetry import trace
 
-    provider = trace.get_tracer_provider()
+    try:
+        provider = trace.get_tracer_provider()
+    except Exception:  # whatever a provider raises that somebody else has named; no job may fail because of it
+        _is_broken = True
+        return None
     if isinstance(provider, trace.ProxyTracerProvider | trace.NoOpTracerProvider):
         return None
     if _known is None or _known[0] is not provider:

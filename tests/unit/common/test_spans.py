@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
+from opentelemetry import trace
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import SpanKind, StatusCode, get_current_span
 
@@ -47,6 +48,23 @@ def test_another_parent_replaces_it_and_may_link_it(recorded: Recorded) -> None:
     assert is_below(far, CONTEXT)
     assert far.kind is SpanKind.CONSUMER
     assert [link.context.span_id for link in far.links] == [theirs.get_span_context().span_id]
+
+
+def test_a_provider_that_cannot_be_loaded_records_nothing_and_is_tried_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    tries: list[int] = []
+
+    def load() -> None:
+        tries.append(1)
+        raise StopIteration  # as OTEL_PYTHON_TRACER_PROVIDER of a package that is not there
+
+    monkeypatch.setattr(trace, "get_tracer_provider", load)
+    monkeypatch.setattr(tracing, "_is_broken", False)
+    for _ in range(2):
+        with tracing.span("step", parent=CONTEXT) as span:
+            tracing.event("something")
+            assert not span.is_recorded
+            assert tracing.current() == CONTEXT
+    assert len(tries) == 1
 
 
 def test_a_hostile_parent_begins_a_new_trace(recorded: Recorded) -> None:
