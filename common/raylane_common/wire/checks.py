@@ -50,7 +50,7 @@ class ChecksResult(BaseResult):
     type: Literal["checks"] = "checks"
     worker: str
     version: str
-    at_ms: int
+    at_ms: int = Field(ge=0, lt=2**53)
     checks: tuple[Check, ...]
 
 

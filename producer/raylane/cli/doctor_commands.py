@@ -24,6 +24,8 @@ app: typer.Typer = typer.Typer()
 
 # Within the part of the usual ten seconds that Redis has.
 _GIVE_UP_S: Final = 2.0
+# A longer name of an address only moves its own line.
+_WIDEST_AREA: Final = 24
 
 
 @app.command()
@@ -105,7 +107,7 @@ def show_checks(result: ChecksResult, terminal: Terminal) -> None:
 
 
 def _show(found: Sequence[Check], terminal: Terminal) -> None:
-    width = max((len(check.area) for check in found), default=0)
+    width = min(_WIDEST_AREA, max((len(check.area) for check in found), default=0))
     for check in found:
         lanes = f" ({', '.join(check.lanes)})" if check.lanes else ""
         terminal.line(f"{check.state.replace('_', ' '):<9}  {check.area:<{width}}  {check.message}{lanes}")

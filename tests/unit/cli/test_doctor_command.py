@@ -6,13 +6,18 @@ import json
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
+import pytest
+
 from raylane.cli import traced
+from raylane.cli.doctor_commands import show_checks
+from raylane.cli.terminal import Terminal
 from raylane_common.redis.queue import LaneQueue
 from raylane_common.telemetry import sending
-from raylane_common.wire.base import Lane
+from raylane_common.wire.base import Lane, OpaqueResult
+from raylane_common.wire.checks import ChecksResult, ok, problem
+from raylane_common.wire.jobs import JobRecord
 
 if TYPE_CHECKING:
-    import pytest
     from redis.asyncio import Redis
 
     from tests.unit.cli.conftest import Cli
@@ -73,6 +78,24 @@ async def test_an_exporter_without_its_package_is_a_warning(cli: Cli, monkeypatc
     assert "warning    traces" in result.stdout
     assert "-> pip install 'raylane[tracing]'" in result.stdout
     assert "traces" not in (await cli("doctor")).stdout
+
+
+def test_what_a_worker_writes_cannot_forge_lines_or_fill_the_screen(capsys: pytest.CaptureFixture[str]) -> None:
+    hostile = problem("S3\nok  S3" + "x" * 100_000, "no\x1b[2J answer\nok  Redis  fine", "do\nthis")
+    show_checks(
+        ChecksResult(worker="w\n", version="0", at_ms=1, checks=(hostile, ok("Glue", "fine"))), Terminal(as_json=False)
+    )
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[1:]] == ["problem", "->", "ok"]
+    assert len(lines[-1]) < 100
+    assert "\x1b" not in "".join(lines)
+
+
+@pytest.mark.parametrize("at_ms", [-1, 2**53, 10**400, 1.5, "x"])
+def test_a_result_with_an_impossible_clock_is_not_known(at_ms: object) -> None:
+    fields = {"v": "1", "kind": "ray", "lane": "ray", "status": "succeeded", "enqueued_at": "1", "payload": "{}"}
+    result = {"type": "checks", "worker": "w", "version": "0", "at_ms": at_ms, "checks": []}
+    assert isinstance(JobRecord.from_hash("j", fields | {"result": json.dumps(result)}).result, OpaqueResult)
 
 
 async def test_a_wrong_limit_is_a_usage_error(cli: Cli) -> None:
