@@ -18,6 +18,8 @@ from raylane_common.settings import RedisSettings, Settings
 from raylane_common.wire.base import Lane
 from raylane_common.wire.checks import CheckState
 from raylane_common.wire.jobs import WorkerAbout
+from raylane_worker.context import JobContext, Resources
+from raylane_worker.doctor.model import check_model
 from raylane_worker.embedded import SilentEndpoint
 from tests.helpers.aws import aws_settings, closed, own_bucket, s3, silent
 from tests.helpers.claims import patient_lane
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
     from raylane_common.settings import StorageSettings
     from raylane_common.wire.checks import Check
     from raylane_common.wire.tables import DatabasesResult
-    from raylane_worker.context import JobContext
     from raylane_worker.embedded import EmbeddedMoto, EmbeddedValkey
 
 TOKEN = "a-token-of-the-cluster"
@@ -183,34 +184,20 @@ async def test_without_an_address_of_ray_the_settings_are_named(
     ("model", "state", "words"),
     [
         ({"model": "llamacpp:m"}, OK, "whether its service takes the credentials"),
-        ({"model": "gemini:m"}, PROBLEM, "RAYLANE_GENERATION__MODEL_API_KEY"),
-        ({"model": "nobody:m"}, PROBLEM, "known provider"),
+        ({"model": "llamacpp:m", "model_endpoint_url": closed()}, PROBLEM, "does not answer"),
+        ({"model": "llamacpp:m", "model_endpoint_url": "nowhere"}, PROBLEM, "it is no address"),
+        ({}, OK, "templates write the code"),
     ],
 )
 async def test_a_model_is_checked_as_far_as_that_costs_nothing(
-    redis: Redis,
-    producer: Producer,
-    moto: EmbeddedMoto,
-    bucket: StorageSettings,
-    model: dict[str, str],
-    state: CheckState,
-    words: str,
+    moto: EmbeddedMoto, model: dict[str, str], state: CheckState, words: str
 ) -> None:
-    generation = model | {"model_endpoint_url": moto.url}
-    async with working(redis, moto.url, bucket, lanes=[Lane.GENERATE], generation=generation):
-        checks = await producer.operator.examine(timeout_s=PATIENT_S)
-    [(seen, told)] = found(checks, "model")
-    assert seen is state
-    assert words in told
-
-
-async def test_a_model_whose_address_is_dead_is_a_problem(
-    redis: Redis, producer: Producer, moto: EmbeddedMoto, bucket: StorageSettings
-) -> None:
-    generation = {"model": "llamacpp:m", "model_endpoint_url": closed()}
-    async with working(redis, moto.url, bucket, lanes=[Lane.GENERATE], generation=generation):
-        checks = await producer.operator.examine(timeout_s=PATIENT_S)
-    assert states(checks, "model") == {PROBLEM}
+    settings = Settings.model_validate({"generation": {"model_endpoint_url": moto.url} | model})
+    resources = Resources(settings, None, None, None)  # type: ignore[arg-type]  # a model needs none of them
+    ctx = JobContext(None, None, resources)  # type: ignore[arg-type]  # as above
+    [check] = await check_model(ctx, PATIENT_S)
+    assert check.state is state
+    assert words in check.message
 
 
 async def test_everything_that_hangs_at_once_is_told_in_time(redis: Redis, producer: Producer) -> None:
