@@ -10,6 +10,7 @@ from opentelemetry.trace import SpanKind
 
 from raylane import Producer
 from raylane.backend import RedisBackend
+from raylane.sync import Producer as SyncProducer
 from raylane_common.errors import InvalidFile, JobIdTaken, StorageUnavailable
 from raylane_common.redis.connection import keys_of
 from raylane_common.telemetry import tracing
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from raylane_common.redis.queue import JobQueue
     from raylane_common.wire.tables import DatabasesResult
     from raylane_worker.context import JobContext
+    from raylane_worker.embedded import EmbeddedValkey
     from tests.helpers.recorded import Recorded
 
 CONTEXT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -72,6 +74,21 @@ async def test_an_attempt_is_below_the_span_that_enqueued_its_job(
         "raylane.job.max_attempts": 3,
         "raylane.job.outcome": "succeeded",
     }
+
+
+async def test_the_span_of_a_thread_that_calls_without_async_is_the_parent(
+    valkey: EmbeddedValkey, queue: JobQueue, recorded: Recorded
+) -> None:
+    def ask() -> tuple[str, str]:
+        with (
+            recorded.tracer.start_as_current_span("a thread's") as span,
+            SyncProducer(redis_url=valkey.url) as producer,
+        ):
+            return producer.tables.databases().id, context_of(span)
+
+    job_id, context = await asyncio.to_thread(ask)
+    assert is_below(recorded.only("enqueue upload"), context)
+    assert (await queue.record(job_id)).traceparent == context_of(recorded.only("enqueue upload"))
 
 
 async def test_retries_and_requeues_are_spans_of_the_same_trace(

@@ -112,6 +112,19 @@ async def test_writing_and_verifying_are_spans_without_prompt_and_code(harness: 
     assert "weather" not in text
 
 
+async def test_the_setting_lets_spans_hold_prompt_code_and_progress(harness: Harness, recorded: Recorded) -> None:
+    tracing.allow_content(True)
+    try:
+        with tracing.span("attempt"):
+            await harness.job(GenerateRequest(prompt="average temp_max by weather", execute=True)).run()
+    finally:
+        tracing.allow_content(False)
+    told = recorded.only("write version").attributes or {}
+    assert told["raylane.prompt"] == "average temp_max by weather"
+    assert "temp_max" in str(told["raylane.code"])
+    assert "rl-job1-1" in str([event.attributes for event in recorded.only("run").events])
+
+
 async def test_a_look_at_the_cluster_is_one_call_and_failover_is_an_event(harness: Harness, recorded: Recorded) -> None:
     await harness.address.close()
     with tracing.span("attempt"), pytest.raises(RaylaneError):

@@ -136,6 +136,11 @@ def test_traces_are_redacted_unless_the_operator_has_set_it(
     assert os.environ[OPT_IN] == after
 
 
+def test_the_setting_leaves_the_spans_of_agents_as_they_are() -> None:
+    keep_content_private(except_traces=True)
+    assert OPT_IN not in os.environ
+
+
 def test_a_worker_logs_each_message_on_one_line_without_credentials() -> None:
     done = subprocess.run([sys.executable, "-c", LOGGED], check=False, capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
