@@ -281,22 +281,26 @@ async def test_sessions_over_http_go_on_after_a_restart_and_stay_with_their_call
                 jobs[session_id] = result.structured_content["job_id"]
             for session_id, client in (("ada", bob), ("bob", ada)):
                 await assert_hidden(client, session_id, jobs[session_id])
-            slow = {
-                session_id: (await call(client, "ask", session_id=session_id, question="slow", wait_s=0))["job_id"]
-                for session_id, client in (("ada", ada), ("bob", bob))
-            }
+            await assert_refusals(port)
             waiting = [
-                asyncio.create_task(call(client, "wait", job_id=slow[session_id], wait_s=300))
+                asyncio.create_task(
+                    client.call_tool(
+                        "ask",
+                        {"session_id": session_id, "question": "slow", "wait_s": 300},
+                        progress_callback=note,
+                    )
+                )
                 for session_id, client in (("ada", ada), ("bob", bob))
             ]
-            await assert_refusals(port)
+            await until(lambda: told.count("writing: version 1") == len(waiting))
             server.terminate()
             assert await server.wait() == 0
-            assert [outcome["ended"] for outcome in await asyncio.gather(*waiting)] == [False, False]
+            slow = [result.structured_content for result in await asyncio.gather(*waiting)]
+            assert [outcome["ended"] for outcome in slow] == [False, False]
         async with over_http(valkey, port, callers):
             work.release.set()
-            for session_id, client in (("ada", ada), ("bob", bob)):
-                assert (await call(client, "wait", job_id=slow[session_id]))["status"] == "succeeded"
+            for client, outcome in ((ada, slow[0]), (bob, slow[1])):
+                assert (await call(client, "wait", job_id=outcome["job_id"]))["status"] == "succeeded"
 
 
 async def assert_hidden(client: Client, session_id: str, job_id: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -91,4 +92,8 @@ def _serve(
     if http:
         serve_http(settings, session, lambda url: terminal.line(f"listening at {url}"))
     else:
+        if sys.stdin is not None and sys.stdin.isatty():
+            terminal.note(
+                "waiting for a client on stdin, which is a terminal; docs/mcp.md says how a client starts this"
+            )
         serve_stdio(settings, session, files or ())

@@ -5,11 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner
 
 from raylane.cli.app import app
+from raylane.cli.mcp_commands import serve_mcp
 from raylane.mcp.local_files import allowed, directories
 from raylane_common.errors import InvalidRequest
 
@@ -53,3 +55,12 @@ def test_the_root_is_no_working_directory(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert directories([]) == ()
     with pytest.raises(InvalidRequest, match="start the server with --files"):
         allowed((), "/etc/hostname")
+
+
+def test_whoever_types_it_hears_what_it_waits_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("raylane.mcp.stdio.serve_stdio", lambda *_: None)
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(isatty=lambda: True))
+    serve_mcp()
+    assert "waiting for a client on stdin" in capsys.readouterr().err
