@@ -93,7 +93,5 @@ def _serve(
         serve_http(settings, session, lambda url: terminal.line(f"listening at {url}"))
     else:
         if sys.stdin is not None and sys.stdin.isatty():
-            terminal.note(
-                "waiting for a client on stdin, which is a terminal; docs/mcp.md says how a client starts this"
-            )
+            terminal.note("waiting for a client on stdin, which is a terminal; see docs/mcp.md")
         serve_stdio(settings, session, files or ())
