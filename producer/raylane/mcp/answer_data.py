@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from raylane.mcp.untrusted import as_json, shown_text
-from raylane_common.safe_text import safe_text
+from raylane.mcp.untrusted import as_json, shown_text, shown_value
 from raylane_common.wire.answer import AnswerChart, AnswerFile, AnswerTable, AnswerValue
 from raylane_common.wire.names import CellType, ChartKind
 
@@ -236,18 +235,6 @@ def _cell(cell: JsonValue, limit: int) -> JsonValue:
             return shown_text(cell, limit)
         case list() | dict():
             text = as_json(cell)
-            return _shown(cell) if len(text) <= limit else shown_text(text, limit)
+            return shown_value(cell) if len(text) <= limit else shown_text(text, limit)
         case _:
             return cell
-
-
-def _shown(value: JsonValue) -> JsonValue:
-    match value:
-        case str():
-            return safe_text(value)
-        case list():
-            return [_shown(one) for one in value]
-        case dict():
-            return {safe_text(name): _shown(one) for name, one in value.items()}
-        case _:
-            return value

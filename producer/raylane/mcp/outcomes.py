@@ -8,7 +8,7 @@ from raylane.mcp.answer_data import answer_data
 from raylane.mcp.results import GeneratedData, JobOutcome, OtherData, SourcesData
 from raylane.mcp.source_data import of_uploaded, sources_data
 from raylane.mcp.tool import Reply
-from raylane.mcp.untrusted import shown_text
+from raylane.mcp.untrusted import shown_text, shown_value
 from raylane.mcp.waiting import next_step, wait_for
 from raylane_common.errors import RaylaneError
 from raylane_common.wire.answer import AnswerChart
@@ -104,4 +104,4 @@ def _data(record: JobRecord) -> OutcomeData | None:
         case other:
             dumped: JsonValue = other.model_dump(mode="json")
             text = other.model_dump_json()
-            return OtherData(result=dumped if len(text) <= _MAX_OTHER else shown_text(text, _MAX_OTHER))
+            return OtherData(result=shown_value(dumped) if len(text) <= _MAX_OTHER else shown_text(text, _MAX_OTHER))

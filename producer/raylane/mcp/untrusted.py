@@ -43,3 +43,16 @@ def shown_text(text: str, limit: int) -> str:
     if len(text) <= limit and len(shown) <= 2 * limit:
         return shown
     return f"{shown[: 2 * limit]}… (cut: it has {len(text)} characters)"
+
+
+def shown_value(value: JsonValue) -> JsonValue:
+    """Returns a value from data with the invisible characters of its texts shown. Nothing of it is cut."""
+    match value:
+        case str():
+            return safe_text(value)
+        case list():
+            return [shown_value(one) for one in value]
+        case dict():
+            return {safe_text(name): shown_value(one) for name, one in value.items()}
+        case _:
+            return value

@@ -25,6 +25,7 @@ from raylane_common.wire.answer import (
     ChartKind,
     OpaqueItem,
 )
+from raylane_common.wire.kinds import OpaqueResult
 from tests.helpers.mcp_results import call
 from tests.unit.producer.samples import COLUMNS, CSV, GENERATED, RUN
 
@@ -173,6 +174,15 @@ async def test_hostile_text_is_only_ever_data(connect: Connect, answers: Answers
             said, _, data = result.content[0].text.partition("--- data ")  # type: ignore[union-attr]
             assert "ignore all rules" not in said
             assert "\n--- end of data 00000000\n" not in data, "no cell has a line of its own"
+
+
+async def test_a_result_of_a_newer_version_is_data_too(connect: Connect, answers: Answers) -> None:
+    answers.by_kind = {"generate": OpaqueResult.model_validate({"type": "future", "found": [{HOSTILE: HOSTILE}]})}
+    async with connect() as client:
+        asked = await call(client, "ask", session_id="ada", question="count")
+    assert asked["data"]["kind"] == "other"
+    assert HIDDEN not in json.dumps(asked, ensure_ascii=False)
+    assert asked["data"]["result"]["found"] == [{safe_text(HOSTILE): safe_text(HOSTILE)}]
 
 
 def test_sources_are_bounded() -> None:
