@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 from fastapi import Depends, Request
 
@@ -12,10 +13,16 @@ from raylane.gateway.access.authentication import Authentication
 from raylane.gateway.access.caller import Caller, Right
 from raylane.gateway.access.jobs import job_of
 from raylane.producer import Producer
+from raylane_common.errors import QueueUnavailable
+from raylane_common.logs import get_logger
 from raylane_common.settings import Settings
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from raylane_common.wire.jobs import JobRecord
+
+logger: Final = get_logger("raylane.gateway")
 
 
 @dataclass(frozen=True)
@@ -35,6 +42,20 @@ class Gateway:
         ids exist; `Forbidden` if the caller may read it but does not have the right.
         """
         return await job_of(self.producer, caller, right, job_id)
+
+    @asynccontextmanager
+    async def hiding_addresses(self) -> AsyncIterator[None]:
+        """For what needs no token: if Redis fails, the error does not tell everybody where it is, but the log does.
+
+        Raises `QueueUnavailable`. A gateway without tokens only serves those who may know.
+        """
+        try:
+            yield
+        except QueueUnavailable as error:
+            if self.authentication.is_open:
+                raise
+            logger.warning("Redis cannot be used: %s", error.message)
+            raise QueueUnavailable("Redis cannot be used now; the log of the gateway says why") from error
 
 
 def _gateway_of(request: Request) -> Gateway:

@@ -1,8 +1,9 @@
-"""Limits the bodies of requests while they arrive, whether their length was announced or not."""
+"""Limits the bodies of requests while they arrive, and refuses what two programs may read in two ways."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, TypeVar
+from urllib.parse import unquote_to_bytes
 
 from raylane_common.errors import InvalidRequest, RequestTooLarge
 
@@ -29,6 +30,19 @@ def check_framing(scope: Scope) -> None:
     names = {name for name, _ in scope["headers"]}
     if {b"content-length", b"transfer-encoding"} <= names:
         raise InvalidRequest.field("Content-Length", "must not be sent together with Transfer-Encoding")
+
+
+def check_encoding(scope: Scope) -> None:
+    """Raises `InvalidRequest` if the address is not UTF-8. The server would put the same sign in place of each byte.
+
+    So files with different names, as a client in another encoding writes them, would replace each other.
+    """
+    for name, written in (("path", scope.get("raw_path") or b""), ("query", scope["query_string"])):
+        try:
+            unquote_to_bytes(written).decode()
+        except UnicodeDecodeError as error:
+            problem = "must be UTF-8 before it is percent-encoded; as the client wrote it, it is in another encoding"
+            raise InvalidRequest.field(name, problem) from error
 
 
 class BodyLimit:

@@ -13,7 +13,7 @@ from starlette.requests import HTTPConnection
 
 from raylane.gateway.access.audit import entry_of
 from raylane.gateway.access.authentication import CALLER, Authentication, bearer_token
-from raylane.gateway.access.bodies import BodyLimit, check_framing
+from raylane.gateway.access.bodies import BodyLimit, check_encoding, check_framing
 from raylane.gateway.access.exchange import Exchange
 from raylane.gateway.access.failures import Failures
 from raylane.gateway.access.foreign import ForeignRequests
@@ -115,6 +115,7 @@ class Access:
         exchange = Exchange(scope, receive, send)
         try:
             check_framing(scope)
+            check_encoding(scope)
             caller = await self._caller_of(HTTPConnection(scope))
             with self._limits.serving(caller) as is_stream:
                 exchange.before_piece = BodyLimit(scope, self._settings)

@@ -53,8 +53,12 @@ def _health_of(request: Request, gateway: GatewayDep) -> Health:
         async def is_stopping() -> str | None:
             return "stopping" if gateway.stopping.is_set() else None
 
+        async def is_redis_away() -> None:
+            async with gateway.hiding_addresses():
+                await gateway.producer.operator.ping()
+
         health.require("gateway", is_stopping)
-        health.require("redis", gateway.producer.operator.ping)
+        health.require("redis", is_redis_away)
     return health
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
+from unittest.mock import patch
 
 import pytest
 
 from raylane.gateway.access.caller import Caller, Right
-from raylane_common.errors import RayUnreachable, RunFailed, TableNotFound, VerificationFailed
+from raylane_common.errors import QueueUnavailable, RayUnreachable, RunFailed, TableNotFound, VerificationFailed
 from raylane_common.ray.models import EndpointReport, EndpointState, RayRun, RayVersion, RunStatus
 from raylane_common.wire.generate import CodeVersion, GenerateRequest
 from raylane_common.wire.ray import (
@@ -313,6 +314,22 @@ async def test_the_index_names_the_endpoints_that_are_offered(app: App) -> None:
     assert index["endpoints"]["/settings"].startswith("GET/POST - ")
     assert "/v1/jobs/{job_id}" in index["endpoints"]
     assert "/spark/generate" not in index["endpoints"]
+
+
+@pytest.mark.parametrize("path", ["/health", "/readyz"])
+async def test_nobody_without_a_token_learns_where_redis_is_that_is_away(app: App, tmp_path: Path, path: str) -> None:
+    away = QueueUnavailable("Redis did not answer: Connect call failed ('10.0.0.7', 6379)")
+
+    async def fail(*_: object) -> None:
+        raise away
+
+    callers = write_callers(tmp_path / "callers.json", ada={"rights": ["ask"], "sessions": ["s"]})
+    async with client_of(gateway_settings(tokens_file=callers), producer=app.producer) as client:
+        with patch.object(app.producer.settings, "all", fail), patch.object(app.producer.operator, "ping", fail):
+            answer = await client.get(path)
+    assert answer.status_code == 503
+    assert "10.0.0.7" not in answer.text
+    assert "the log of the gateway says why" in answer.text
 
 
 async def test_health_shows_addresses_unless_there_are_tokens(app: App, tmp_path: Path) -> None:
