@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.helpers.plugin import run_pytest
+from tests.unit.test_documented_python import blocks
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,8 +24,10 @@ def test_a_service_is_tested_with_a_real_worker(
     monkeypatch.setenv("RAYLANE_REDIS__URL", "redis://127.0.0.1:1/0")
     monkeypatch.setenv("RAYLANE_REDIS__PREFIX", "of-the-developer")
     pytester.makeini("[pytest]\nraylane_ray = false\n")
+    [documented] = [block for block in blocks("testing.md") if "raylane_worker" in block]
     pytester.makepyfile(
-        f"""
+        test_documented=documented,
+        test_service=f"""
         import os
         from raylane.sync import Producer
 
@@ -41,6 +44,6 @@ def test_a_service_is_tested_with_a_real_worker(
             assert raylane_stack.env["RAYLANE_REDIS__URL"] == raylane_stack.redis_url
             with Producer(raylane_stack.settings) as producer:
                 assert [source.rows for source in producer.sources("ada")] == [1461]
-        """
+        """,
     )
-    run_pytest(pytester, "-p", "no:asyncio", "-p", "no:xdist").assert_outcomes(passed=2)
+    run_pytest(pytester, "-p", "no:asyncio", "-p", "no:xdist").assert_outcomes(passed=3)

@@ -62,6 +62,11 @@ class MemoryProducer(Producer):
             raise JobNotFound(f"no job {job_id} was enqueued", details={"job_id": job_id})
         return self._memory.jobs[job_id].body
 
+    async def answer_with(self, answer: Answer | None) -> None:
+        """Calls `answer` with each job that may start, also with those in the queue; None leaves all of them there."""
+        self._memory.answer = answer
+        await self._memory.answer_all()
+
     async def start(self, job_id: str) -> None:
         """Starts an attempt unless one is running.
 

@@ -34,7 +34,7 @@ class MemoryQueue(JobQueue):
         super().__init__(redis)
         self.jobs: dict[str, NewJob] = {}
         self._worker = worker
-        self._answer = answer
+        self.answer = answer
         self._shown: set[str] = set()
 
     async def enqueue(self, job: NewJob, *, traceparent: str = "") -> str:
@@ -60,8 +60,8 @@ class MemoryQueue(JobQueue):
 
     async def answer_all(self) -> None:
         """Calls `answer` with every job that may start, including those that may start because another one ended."""
-        while self._answer is not None and (job := await self._next_to_show()):
-            outcome = self._answer(job)
+        while self.answer is not None and (job := await self._next_to_show()):
+            outcome = self.answer(job)
             if outcome is not None:
                 _check(outcome)
                 await self._worker.end(job.id, outcome)

@@ -37,6 +37,10 @@ class SyncMemoryProducer(Producer):
         """Returns the bytes that were enqueued with the job: those of an upload. Raises `JobNotFound`."""
         return self._memory.body(job_id)
 
+    def answer_with(self, answer: Answer | None) -> None:
+        """Calls `answer` with each job that may start, in another thread. It must not use this producer."""
+        self._call(self._memory.answer_with, answer)
+
     def start(self, job_id: str) -> None:
         """Starts an attempt unless one is running. Raises what `MemoryProducer.start` raises."""
         self._call(self._memory.start, job_id)
