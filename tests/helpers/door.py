@@ -35,6 +35,7 @@ class Door:
 
     def __init__(self, producer: Producer, settings: Settings) -> None:
         self.producer = producer
+        self.settings = settings
         self.bucket = settings.storage.bucket
         self.storage = (settings.storage, settings.aws)
         self.url = settings.aws.endpoint_url or ""
