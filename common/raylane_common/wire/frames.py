@@ -13,7 +13,7 @@ from decimal import Decimal, DecimalException
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-from raylane_common.errors import MissingPackage
+from raylane_common.errors import InvalidAnswer, MissingPackage
 from raylane_common.wire.names import CellType
 
 try:
@@ -48,7 +48,13 @@ TEXT: Final = "str" if int(pd.__version__.partition(".")[0]) >= 3 else object
 
 
 def frame_of(columns: Sequence[AnswerColumn], rows: Sequence[Sequence[JsonValue]]) -> pd.DataFrame:
-    """Returns the rows as a frame. `columns` are those of the answer."""
+    """Returns the rows as a frame. `columns` are those of the answer.
+
+    Raises `InvalidAnswer` if a row has more or fewer cells; a worker checks that, and other programs may not.
+    """
+    for number, row in enumerate(rows, 1):
+        if len(row) != len(columns):
+            raise InvalidAnswer(f"row {number} has {len(row)} cells for {len(columns)} columns")
     series = [series_of([row[index] for row in rows], column) for index, column in enumerate(columns)]
     frame = pd.DataFrame(dict(enumerate(series)), index=pd.RangeIndex(len(rows)))
     frame.columns = [column.name for column in columns]

@@ -23,7 +23,10 @@ _ROW: Final = "row"
 
 
 def vega_lite(chart: AnswerChart) -> Spec:
-    """Returns the specification. Raises `InvalidRequest` if the chart's columns are not those of its kind."""
+    """Returns the specification. Raises `InvalidRequest` if the chart's columns are not those of its kind or rows."""
+    if any(len(row) != len(chart.columns) for row in chart.rows):
+        problem = f"a row of the answer's {chart.kind} chart has another number of cells than it has columns"
+        raise InvalidRequest.field("chart", problem)
     match chart.kind:
         case ChartKind.HISTOGRAM:
             return _histogram(chart)

@@ -57,8 +57,9 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequen
     styles = [_RIGHT if on_right else _LEFT for on_right in right] or [_LEFT] * len(header)
     caption = f"<caption{_LEFT}>{escaped(title)}</caption>" if title else ""
     head = "".join(f"<th{style}>{escaped(cell)}</th>" for cell, style in zip(header, styles, strict=True))
+    # A row that another program has written may have fewer cells.
     body = "".join(
-        f"<tr>{''.join(f'<td{style}>{escaped(cell)}</td>' for cell, style in zip(row, styles, strict=True))}</tr>"
+        f"<tr>{''.join(f'<td{style}>{escaped(cell)}</td>' for cell, style in zip(row, styles, strict=False))}</tr>"
         for row in rows
     )
     return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

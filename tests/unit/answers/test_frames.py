@@ -132,6 +132,14 @@ def test_a_table_without_rows_has_its_columns_with_their_types() -> None:
     assert AnswerTable(columns=(), rows=((),) * 3, total_rows=3).to_pandas().shape == (3, 0)
 
 
+def test_rows_that_do_not_fit_the_columns_are_refused() -> None:
+    columns = (AnswerColumn(name="a", type=CellType.INTEGER), AnswerColumn(name="b", type=CellType.INTEGER))
+    table = AnswerTable(columns=columns, rows=((1, 2), (3,)), total_rows=2)
+    with pytest.raises(InvalidAnswer, match="row 2 has 1 cells for 2 columns"):
+        table.to_pandas()
+    assert "3" in str(table._repr_html_())
+
+
 def test_a_long_table_says_how_to_get_all_rows() -> None:
     table = AnswerTable(columns=(AnswerColumn(name="n", type=CellType.INTEGER),), rows=((1,),), total_rows=25_000)
     with pytest.raises(InvalidRequest, match=r"the answer holds 1 of 25,000 rows; producer\.to_pandas\(job\) gets all"):

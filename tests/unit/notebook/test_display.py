@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from IPython.core.formatters import DisplayFormatter
 
 import raylane
-from raylane import Answer, InvalidRequest, JobList, OpaqueItem
+from raylane import Answer, AnswerChart, AnswerTable, ChartKind, InvalidRequest, JobList, OpaqueItem
 from raylane.notebook import bundle_of, html_of
 from raylane.testing import (
     MemoryProducer,
@@ -146,6 +146,15 @@ def test_a_chart_that_cannot_be_drawn_says_why() -> None:
     shown = page(make_answer(make_chart(x="nothing")))
     assert shown.words[0].startswith("bar chart: sum(amount) by nothing (2 rows): ")
     assert set(in_ipython(make_chart(x="nothing"))) == {"text/plain"}
+
+
+def test_rows_that_do_not_fit_their_columns_are_shown_as_far_as_they_go() -> None:
+    columns = make_table().columns
+    short = AnswerTable(columns=columns, rows=(("EU",), ("US", 1.5, 2.5)), total_rows=2)
+    assert page(short).words[2:5] == ["EU", "US", "1.5"]
+    chart = AnswerChart(kind=ChartKind.BAR, x="region", y="sum(amount)", columns=columns, rows=(("EU",),))
+    assert "has another number of cells than it has columns" in html_of(chart)
+    assert set(bundle_of(chart)) == {"text/plain"}
 
 
 def test_a_record_shows_its_state_and_its_result() -> None:
