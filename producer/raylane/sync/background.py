@@ -42,8 +42,8 @@ class Background:
         self._loop.set_default_executor(self._executor)
         self._thread = threading.Thread(target=self._serve, name="raylane", daemon=True)
         self.users: weakref.WeakSet[object] = weakref.WeakSet()
-        self.calls = 0
-        self.is_ending = False
+        self.calls: int = 0
+        self.is_ending: bool = False
         try:
             self._thread.start()
         except RuntimeError as error:
