@@ -75,7 +75,7 @@ class Server(uvicorn.Server):
 
         The method of the class would not do: a library of event streams replaces it by one that cuts every stream.
         """
-        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self.force_exit: bool = self.should_exit and sig == signal.SIGINT
         self.should_exit = True
 
     @contextmanager

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from raylane.gateway.access.audit import AuditTrail
     from raylane_common.settings import Settings
 
-logger = get_logger("raylane.gateway")
+logger: Final = get_logger("raylane.gateway")
 
 _METHODS: Final = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 _PROBES: Final = frozenset({"/livez", "/readyz", "/health", "/metrics"})
@@ -58,7 +58,7 @@ class GatewayTelemetry:
         """The producer of the `app` is used once it is there."""
         self.metrics: Metrics = NO_METRICS
         self.streams = 0
-        self.look = QueueLook(
+        self.look: QueueLook = QueueLook(
             lambda: app.state.gateway.producer.operator.lanes(),
             lambda: app.state.gateway.producer.operator.cluster_runs(),
             places={lane.value: getattr(settings.lanes, lane.value).concurrency for lane in Lane},

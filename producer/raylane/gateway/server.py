@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from raylane_common.settings import Settings
 
-logger = get_logger("raylane.gateway")
+logger: Final = get_logger("raylane.gateway")
 
 # A gateway that has stopped waits no longer for a collector that is away.
 _LAST_SPANS_S: Final = 5.0

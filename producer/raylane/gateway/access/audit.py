@@ -48,7 +48,7 @@ class AuditTrail:
 
     def __init__(self, settings: GatewaySettings, count_lost: Callable[[], None] = lambda: None) -> None:
         """`count_lost` is called for each entry that is lost."""
-        self.lost = 0
+        self.lost: int = 0
         """Entries that could not be written since the start."""
         self._count_lost = count_lost
         self._settings = settings

@@ -16,7 +16,7 @@ from raylane_common.errors import RayError
 if TYPE_CHECKING:
     from raylane_common.ray.models import EndpointReport, RayRun
 
-router = APIRouter(route_class=OriginalRoute, tags=[TAG], responses=failures(404, 504))
+router: APIRouter = APIRouter(route_class=OriginalRoute, tags=[TAG], responses=failures(404, 504))
 
 _MAX_RUNS: Final = 500
 # How a worker names the runs of a job.

@@ -21,7 +21,7 @@ from raylane_common.redis.settings_store import check
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-router = APIRouter(route_class=OriginalRoute, tags=[TAG], responses=failures())
+router: APIRouter = APIRouter(route_class=OriginalRoute, tags=[TAG], responses=failures())
 
 # The original app's web page sends them with every change.
 _WITHOUT_MEANING: Final = frozenset(

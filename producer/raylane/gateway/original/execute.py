@@ -32,7 +32,7 @@ from raylane_common.wire.ray import RaySubmitResult
 if TYPE_CHECKING:
     from raylane.handle import JobHandle
 
-router = APIRouter(route_class=OriginalRoute, tags=[TAG], responses=failures(409, 415, 504))
+router: APIRouter = APIRouter(route_class=OriginalRoute, tags=[TAG], responses=failures(409, 415, 504))
 
 _KIT: Final = "raylane_run"
 

@@ -23,7 +23,7 @@ from raylane.gateway.original._answers import (
 )
 from raylane.gateway.original._output import NO_OUTPUT, printed_by
 
-router = APIRouter(route_class=OriginalRoute, tags=[TAG], responses=failures(415, 504))
+router: APIRouter = APIRouter(route_class=OriginalRoute, tags=[TAG], responses=failures(415, 504))
 
 
 class GenerateBody(SessionBody):

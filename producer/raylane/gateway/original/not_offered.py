@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
 # They are no part of what the gateway offers, so /openapi.json does not have them.
-router = APIRouter(include_in_schema=False)
+router: APIRouter = APIRouter(include_in_schema=False)
 
 _POSTGRES: Final = "Raylane reads files and tables of the Glue catalog, but no Postgres; export the table to Parquet"
 _SPARK: Final = "Raylane computes on Ray and has no Spark"

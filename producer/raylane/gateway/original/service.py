@@ -16,7 +16,7 @@ from raylane.gateway.original._answers import TAG, OriginalRoute, failures
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-router = APIRouter(route_class=OriginalRoute, tags=[TAG], responses=failures())
+router: APIRouter = APIRouter(route_class=OriginalRoute, tags=[TAG], responses=failures())
 
 
 class Index(BaseModel):

@@ -22,7 +22,7 @@ from raylane_common.wire.sources import FileSource, OpaqueSource, TableSource
 if TYPE_CHECKING:
     from raylane.history import HistoryEntry
 
-router = APIRouter(route_class=OriginalRoute, tags=[TAG], responses=failures())
+router: APIRouter = APIRouter(route_class=OriginalRoute, tags=[TAG], responses=failures())
 
 # The records of all of them are read at once, and each may hold up to 1 MiB of code.
 _MAX_HISTORY: Final = 200

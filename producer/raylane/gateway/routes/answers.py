@@ -24,7 +24,7 @@ from raylane_common.wire.answer import Answer
 from raylane_common.wire.jobs import JobRecord
 from raylane_common.wire.kinds import AnyResult
 
-router = APIRouter(prefix="/v1/jobs", tags=["answers"])
+router: APIRouter = APIRouter(prefix="/v1/jobs", tags=["answers"])
 
 Number = Annotated[int, Query(ge=1, le=10_000)]
 _NOT_YET: Final[Responses] = {

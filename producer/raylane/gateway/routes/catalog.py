@@ -16,7 +16,7 @@ from raylane_common.errors import invalid_requests
 from raylane_common.rules import CatalogName, SessionId
 from raylane_common.wire.tables import DatabasesResult, ListDatabasesRequest, ListTablesRequest, TablesResult
 
-router = APIRouter(prefix="/v1/catalog", tags=["catalog"])
+router: APIRouter = APIRouter(prefix="/v1/catalog", tags=["catalog"])
 
 Session = Annotated[
     SessionId | None, Query(description="The session for which the caller looks; without it, `operate` is needed")

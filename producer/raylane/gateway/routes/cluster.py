@@ -39,7 +39,7 @@ from raylane_common.wire.ray import (
     RaySubmitRequest,
 )
 
-router = APIRouter(prefix="/v1", tags=["cluster"])
+router: APIRouter = APIRouter(prefix="/v1", tags=["cluster"])
 
 # As `raylane_worker.runs.named` makes it.
 _OF_JOB: Final = re.compile(r"rl-(?P<job_id>.+)-\d+(r\d+)?")

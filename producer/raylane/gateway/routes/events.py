@@ -16,7 +16,7 @@ from raylane.gateway.streaming import Streamed
 from raylane_common.rules import JobId
 from raylane_common.wire.jobs import JobEvent
 
-router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+router: APIRouter = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
 _EXAMPLE: Final = """\
 retry: 1000

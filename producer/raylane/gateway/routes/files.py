@@ -22,7 +22,7 @@ from raylane_common.wire.answer import AnswerFile
 from raylane_common.wire.jobs import JobRecord
 from raylane_common.wire.upload import SignedFilesResult, SignFilesRequest
 
-router = APIRouter(prefix="/v1/jobs", tags=["answers"])
+router: APIRouter = APIRouter(prefix="/v1/jobs", tags=["answers"])
 
 _TYPES: Final = {"csv": CSV, "json": JSON, "parquet": PARQUET}
 _BYTES: Final[Responses] = {

@@ -14,7 +14,7 @@ from raylane.gateway.measured import GatewayTelemetry
 from raylane.gateway.openapi import Responses, problems
 from raylane_common.telemetry.health import Health
 
-router = APIRouter(tags=["health"])
+router: APIRouter = APIRouter(tags=["health"])
 
 _TEXT: Final[Responses] = {
     200: {"content": {"text/plain": {"schema": {"type": "string"}}}, "description": "All metrics"}

@@ -21,7 +21,7 @@ from raylane_common.rules import JobId
 from raylane_common.wire.base import JobKind
 from raylane_common.wire.jobs import Attempt, JobRecord, JobStatus
 
-router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+router: APIRouter = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
 
 class Cancelled(BaseModel):

@@ -14,7 +14,7 @@ from raylane_common.rules import SessionId
 from raylane_common.wire.base import JobKind
 from raylane_common.wire.jobs import JobStatus, JobSummary
 
-router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+router: APIRouter = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
 Limit = Annotated[int, Query(ge=1, le=arguments.MAX_LISTED, description="How many to list")]
 

@@ -17,7 +17,7 @@ from raylane_common.rules import SessionId
 from raylane_common.wire.base import JobKind
 from raylane_common.wire.jobs import JobSummary, LaneOverview, WorkerOverview
 
-router = APIRouter(prefix="/v1", tags=["operation"])
+router: APIRouter = APIRouter(prefix="/v1", tags=["operation"])
 
 _FROZEN = ConfigDict(frozen=True)
 ErrorCode = Annotated[str, Field(min_length=1, max_length=100)]

@@ -18,7 +18,7 @@ from raylane_common.errors import InvalidRequest, NotFound
 from raylane_common.rules import JobId, SessionId, Text
 from raylane_common.wire.sources import AnySource
 
-router = APIRouter(prefix="/v1", tags=["sessions"])
+router: APIRouter = APIRouter(prefix="/v1", tags=["sessions"])
 
 _FROZEN = ConfigDict(frozen=True)
 

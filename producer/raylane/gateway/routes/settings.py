@@ -14,7 +14,7 @@ from raylane.gateway.context import CallerDep, GatewayDep
 from raylane.gateway.openapi import problems
 from raylane_common.rules import Text
 
-router = APIRouter(prefix="/v1/settings", tags=["operation"])
+router: APIRouter = APIRouter(prefix="/v1/settings", tags=["operation"])
 
 Name = Annotated[str, Path(max_length=100, examples=["ray.public_url"])]
 

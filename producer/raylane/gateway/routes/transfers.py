@@ -38,7 +38,7 @@ from raylane_common.wire.upload import (
     UploadRequest,
 )
 
-router = APIRouter(prefix="/v1/sessions/{session_id}/uploads", tags=["uploads"])
+router: APIRouter = APIRouter(prefix="/v1/sessions/{session_id}/uploads", tags=["uploads"])
 
 _ID_DIGITS = 32
 

@@ -21,7 +21,7 @@ from raylane_common.errors import JobIdTaken, RaylaneError
 from raylane_common.rules import Filename, SessionId
 from raylane_common.wire.upload import PreviewResult
 
-router = APIRouter(prefix="/v1/sessions/{session_id}", tags=["uploads"])
+router: APIRouter = APIRouter(prefix="/v1/sessions/{session_id}", tags=["uploads"])
 
 Name = Annotated[Filename, Path(description="Its name in the session", examples=["sales.csv"], max_length=255)]
 _THE_FILE: Final[dict[str, Any]] = {
