@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from pyarrow import BufferReader
 
-from raylane_common.errors import InvalidFile, RunNotFound, StorageUnavailable
+from raylane_common.errors import InvalidFile, RunNotFound, StagedBodyMissing, StorageUnavailable
 from raylane_common.wire.jobs import JobStatus
 from raylane_common.wire.ray import RayRunsResult, RayStopRequest
 from raylane_common.wire.tables import DatabasesResult
@@ -282,6 +282,22 @@ async def test_an_upload_in_parts_is_its_sessions_own(
     assert isinstance(request, UploadRequest)
     assert request.transfer_id == ids[0]
     assert (await client.post(f"{path}/complete", json=whole, headers=as_(BOB))).status_code == 403
+
+
+async def test_an_upload_that_was_completed_before_its_parts_were_there_is_completed_once_they_are(
+    client: httpx.AsyncClient, producer: MemoryProducer, outcomes: Outcomes
+) -> None:
+    path = f"{S}/uploads/{'0' * 32}/complete"
+    whole = {"filename": "a.csv", "size_bytes": 10, "sha256": "0" * 64}
+    outcomes.update({UploadRequest: StagedBodyMissing("not all parts are there")})
+    early = await client.post(path, json=whole, headers=as_(ADA))
+    assert (await producer.record(early.json()["id"])).status is JobStatus.FAILED
+    outcomes.clear()
+    assert (await client.post(path, json=whole, headers=as_(ADA))).json() == early.json()
+    assert (await producer.record(early.json()["id"])).status is JobStatus.QUEUED
+    await producer.fail(early.json()["id"], InvalidFile("line 3 has no end"))
+    assert (await client.post(path, json=whole, headers=as_(ADA))).json() == early.json()
+    assert (await producer.record(early.json()["id"])).status is JobStatus.FAILED, "the file is wrong at any time"
 
 
 async def test_looks_wait_for_a_worker_but_not_for_long(

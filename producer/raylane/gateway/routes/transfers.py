@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from contextlib import suppress
 from typing import Annotated, ClassVar
 
 from fastapi import APIRouter, Depends
@@ -17,11 +18,12 @@ from starlette.responses import Response
 
 from raylane.gateway.access.caller import Right
 from raylane.gateway.bodies import JsonBody
-from raylane.gateway.context import CallerDep, GatewayDep
+from raylane.gateway.context import CallerDep, Gateway, GatewayDep
 from raylane.gateway.enqueueing import Accepted, IdempotencyKey, accepted, job_id_for, put
 from raylane.gateway.looks import signed
 from raylane.gateway.openapi import problems
 from raylane.options import new_job
+from raylane_common.errors import JobCancelled, JobNotFound, JobNotRequeued, StagedBodyMissing
 from raylane_common.limits import MAX_UPLOAD_BYTES, SHA256_PATTERN
 from raylane_common.rules import Filename, SessionId, TransferId
 from raylane_common.wire.reading import ReadingOptions
@@ -165,12 +167,29 @@ async def complete_upload(
 ) -> Response:
     """Enqueues the job that puts the parts together, reads the file and makes it a source of the session.
 
-    The same request again makes no second job.
+    The same request again makes no second job. If the job was cancelled, or failed because parts were missing or
+    something was away, it is tried again.
     """
     caller.require(Right.ASK, session_id)
     asked = UploadRequest(**dict(body), transfer_id=_transfer_id(session_id, upload))
     job_id = job_id_for(session_id, f"complete\0{asked.model_dump_json()}")
+    if await _may_succeed_now(gateway, job_id):
+        # Another request may have done so meanwhile.
+        with suppress(JobNotRequeued):
+            await gateway.producer.requeue(job_id)
+        return accepted(job_id)
     return accepted(await put(gateway, new_job(asked, session_id=session_id, job_id=job_id), None))
+
+
+async def _may_succeed_now(gateway: Gateway, job_id: str) -> bool:
+    """Returns whether a job has ended without success, but not by the fault of its file."""
+    try:
+        record = await gateway.producer.record(job_id)
+    except JobNotFound:
+        return False
+    if record.error is None:
+        return False
+    return record.error.retryable or record.error.code in (StagedBodyMissing.code, JobCancelled.code)
 
 
 def _transfer_id(session_id: str, upload: str) -> str:
