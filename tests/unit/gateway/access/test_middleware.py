@@ -8,14 +8,18 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import hypothesis
 import pytest
 from fastapi import FastAPI, Request
+from hypothesis import given
+from hypothesis import strategies as st
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 
 from raylane.gateway.access.authentication import Authentication
 from raylane.gateway.access.bodies import takes_uploads
 from raylane.gateway.access.middleware import guarded
 from tests.helpers.gateways import bearer, client_of, gateway_settings, write_callers
+from tests.helpers.profiles import by_profile
 from tests.helpers.waiting import until
 
 if TYPE_CHECKING:
@@ -256,6 +260,8 @@ class Stream:
         self.stalls = stalls
         self.method = "GET"
         self.path = "/test/events"
+        self.headers = [(b"authorization", b"Bearer ada-token")]
+        self.peer: tuple[str, int] | None = ("127.0.0.1", 1)
         self.status: int | None = None
         self.body = b""
         self.gone = asyncio.Event()
@@ -271,8 +277,8 @@ class Stream:
             "raw_path": self.path.encode(),
             "query_string": b"",
             "root_path": "",
-            "headers": [(b"authorization", b"Bearer ada-token")],
-            "client": ("127.0.0.1", 1),
+            "headers": self.headers,
+            "client": self.peer,
             "server": ("127.0.0.1", 80),
         }
 
@@ -341,3 +347,41 @@ async def test_another_app_behind_the_same_layers_learns_who_asks(callers: Path)
         assert (await client.get("/mcp", headers=bearer("bob"))).json() == "bob"
         assert (await client.get("/mcp")).status_code == 401
         assert (await client.get("/health")).status_code == 401
+
+
+NAMES = st.sampled_from(
+    [b"authorization", b"host", b"origin", b"content-length", b"transfer-encoding", b"x-forwarded-for", b"accept"]
+)
+VALUES = st.binary(max_size=40) | st.sampled_from(
+    [b"Bearer ada-token", b"bearer eyJhbGciOiJSUzI1NiJ9.e30.x", b"127.0.0.1", b"[::1]:80", b"null", b"9" * 30, b"-1"]
+)
+
+
+@hypothesis.settings(max_examples=by_profile(fast=20, ci=100, deep=5000))
+@given(
+    headers=st.lists(st.tuples(NAMES, VALUES), max_size=6),
+    method=st.sampled_from(["GET", "POST", "OPTIONS", "\u00df"]),
+    peer=st.none() | st.tuples(st.text(max_size=20), st.just(1)),
+    tokens=st.booleans(),
+)
+def test_no_header_and_no_peer_is_an_error_of_the_gateway(
+    tmp_path_factory: pytest.TempPathFactory,
+    headers: list[tuple[bytes, bytes]],
+    method: str,
+    peer: tuple[str, int] | None,
+    tokens: bool,
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "callers-of-any-header.json"
+    fields = {"tokens_file": write_callers(path, ada=ADA)} if tokens else {}
+    settings = gateway_settings(cors_origins=["https://page.example"], **fields).gateway
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await Request(scope, receive).body()
+        await PlainTextResponse("reached")(scope, receive, send)
+
+    stream = Stream(guarded(app, settings, Authentication(settings)))
+    stream.method, stream.headers, stream.peer = method, headers, peer
+    asyncio.run(stream.run())
+    assert stream.status in (200, 400, 401, 403, 413, 422)
+    if stream.body == b"reached" and tokens:
+        assert [value for name, value in headers if name == b"authorization"] == [b"Bearer ada-token"]
