@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from raylane.sync.background import entered
@@ -46,7 +48,12 @@ def _events(
     finally:
         if served_by is not None:
             # Whoever drops the iterator does not wait; that may be any thread.
-            served_by.finish(cast("AsyncGenerator[JobEvent]", stream).aclose)
+            served_by.finish(partial(_close, cast("AsyncGenerator[JobEvent]", stream)))
+
+
+async def _close(stream: AsyncGenerator[JobEvent]) -> None:
+    with suppress(RuntimeError):  # it is still running: a second Ctrl-C did not wait for the first to end it
+        await stream.aclose()
 
 
 async def _next(stream: AsyncIterator[JobEvent]) -> JobEvent | None:
