@@ -7,6 +7,7 @@ Run it with `python project.py runserver`, or with `gunicorn project:application
 import os
 import secrets
 import sys
+from collections.abc import Callable
 
 import django
 from django.conf import settings
@@ -51,7 +52,7 @@ _STATUS = {JobNotFound: 404, QueueUnavailable: 503, InvalidRequest: 400}
 class ErrorsAsAnswers:
     """Turns an error of Raylane into an answer with its code and its message."""
 
-    def __init__(self, get_response):
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
