@@ -99,11 +99,14 @@ def _listen(settings: GatewaySettings) -> socket.socket:
     try:
         found = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, *_, address = found[0]
-        return socket.create_server(address[:2], family=family)
+        made = socket.create_server(address[:2], family=family)
     except OSError as error:
         place = f"{settings.host}:{settings.port}"
         problem = f"{place} cannot be listened at: {error.strerror or error}; choose another --host or --port"
         raise InvalidRequest.field("gateway.port", problem) from error
+    # It must say that it is TCP, or asyncio leaves Nagle's algorithm on for its connections. The second piece of every
+    # answer would then wait for the client to acknowledge the first, which takes 40 ms.
+    return socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, fileno=made.detach())
 
 
 def _url_of(listening: socket.socket) -> str:
