@@ -60,7 +60,9 @@ def create_app(settings: Settings | None = None, *, producer: Producer | None = 
         version=raylane.__version__,
         description=_DESCRIPTION,
         lifespan=lifespan,
-        # The pages of the framework load their scripts from the network.
+        # The framework would write the document anew for each request; `routes/description.py` does not.
+        openapi_url=None,
+        # Its pages load their scripts from the network.
         docs_url=None,
         redoc_url=None,
         # An upload would be sent twice.

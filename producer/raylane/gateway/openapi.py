@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from fastapi.openapi.utils import get_openapi
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
     from fastapi.routing import APIRoute
 
+PATH: Final = "/openapi.json"
 _REF: Final = "#/components/schemas/"
 _MEANINGS: Final = {
     400: "The request is malformed",
@@ -67,6 +69,11 @@ def describe(app: FastAPI) -> None:
             app.openapi_schema = _document(app)
         return app.openapi_schema
 
+    @cache
+    def written() -> bytes:
+        return json.dumps(app.openapi(), ensure_ascii=False, separators=(",", ":")).encode()
+
+    app.state.openapi_json = written
     app.openapi = openapi  # type: ignore[method-assign]  # the framework's own way to extend the document
 
 

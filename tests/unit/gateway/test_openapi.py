@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    import httpx
     from fastapi import FastAPI
 
 
@@ -35,6 +36,17 @@ def test_each_operation_has_a_plain_name_of_its_own_and_says_what_it_does(docume
     assert all(name.isidentifier() and "v1" not in name for name in names)
     for place, operation in operations(document):
         assert operation["summary"] or operation.get("description"), place
+
+
+async def test_the_document_that_nobody_needs_a_token_for_is_written_once(
+    app: FastAPI, client: httpx.AsyncClient, document: dict[str, Any]
+) -> None:
+    found = await client.get("/openapi.json")
+    assert found.headers["content-type"] == "application/json"
+    assert found.json() == document
+    assert app.state.openapi_json() is app.state.openapi_json()
+    other = await client.post("/openapi.json")
+    assert (other.status_code, other.headers["allow"]) == (405, "GET")
 
 
 def test_each_error_of_v1_is_a_problem_document(document: dict[str, Any]) -> None:

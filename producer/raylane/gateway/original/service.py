@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 import raylane
 from raylane.gateway.context import CallerDep, GatewayDep
+from raylane.gateway.openapi import PATH
 from raylane.gateway.original._addresses import shown
 from raylane.gateway.original._answers import TAG, OriginalRoute, failures
 
@@ -59,7 +60,7 @@ async def index(request: Request) -> Index:
     return Index(
         message="Raylane: data and a sentence become an answer that was computed on Ray",
         version=raylane.__version__,
-        openapi=request.app.openapi_url or "",
+        openapi=PATH,
         endpoints=_endpoints(request.app),
     )
 
