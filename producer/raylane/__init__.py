@@ -6,12 +6,10 @@ type checkers.
 
 from __future__ import annotations
 
-from importlib import import_module, metadata
+from importlib import import_module
 from typing import Final
 
 from raylane_common import showing
-
-__version__ = metadata.version("raylane")
 
 _HOMES: Final = {
     "raylane.handle": ("JobHandle",),
@@ -58,6 +56,10 @@ showing.show_with(_show)
 def __getattr__(name: str) -> object:
     if name == "__all__":
         return sorted([*_HOME_OF, *import_module(_KINDS).__all__, "__version__"])
+    if name == "__version__":
+        from importlib import metadata  # here, because it takes as long as all the rest
+
+        return globals().setdefault(name, metadata.version("raylane"))
     home = import_module(_HOME_OF.get(name, _KINDS))
     if name.startswith("_") or name not in (_HOME_OF if name in _HOME_OF else home.__all__):
         raise AttributeError(f"module 'raylane' has no attribute {name!r}")

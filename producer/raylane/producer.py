@@ -23,7 +23,7 @@ from raylane.transfer.download import Downloader
 from raylane.transfer.upload import Uploader
 from raylane_common import checks
 from raylane_common.errors import InvalidRequest, NoSources, invalid_requests
-from raylane_common.settings import Settings, load_settings
+from raylane_common.settings import redis_settings_alone
 from raylane_common.wire.generate import Engine, GenerateRequest, GenerateResult, GeneratorName
 from raylane_common.wire.upload import PreviewResult, PurgeRequest, PurgeResult, UploadResult
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from raylane.options import JobOptions
     from raylane.transfer.content import Data
     from raylane.transfer.progress import UploadProgress
-    from raylane_common.settings import RedisSettings
+    from raylane_common.settings import RedisSettings, Settings
     from raylane_common.wire.jobs import Enqueued, NewJob
     from raylane_common.wire.reading import ReadingOptions
     from raylane_common.wire.sources import AnySource
@@ -75,6 +75,8 @@ class Producer(JobActions):
         `RedisBackend(client)`, overrides both.
         """
         if settings is not None:
+            from raylane_common.settings import Settings  # here, because it loads all of them
+
             checks.instance("settings", Settings, settings, "; pass a URL as redis_url")
         if backend is None:
             backend = RedisBackend.connect(_redis_settings(settings, redis_url))
@@ -363,7 +365,11 @@ class Producer(JobActions):
 
 
 def _redis_settings(settings: Settings | None, redis_url: object) -> RedisSettings:
-    redis = (settings or load_settings()).redis
+    redis = settings.redis if settings is not None else redis_settings_alone()
+    if redis is None:
+        from raylane_common.settings import load_settings  # here, because it loads all of them
+
+        redis = load_settings().redis
     if redis_url is None:
         return redis
     if not isinstance(redis_url, str):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from raylane_common.redis.settings_store import check
-from raylane_common.settings import load_settings
 
 if TYPE_CHECKING:
     from raylane_common.redis.settings_store import SettingsStore
@@ -54,4 +53,6 @@ class SettingsActions:
         await self._store.unset(name)
 
     def _own(self) -> Settings:
+        from raylane_common.settings import load_settings  # here, because most commands change no setting
+
         return self._settings or load_settings()

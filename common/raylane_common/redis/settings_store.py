@@ -8,8 +8,6 @@ from pydantic import ValidationError
 
 from raylane_common import checks
 from raylane_common.errors import InvalidRequest
-from raylane_common.ray.addresses import configured
-from raylane_common.ray.trust import check_run_time_address
 from raylane_common.redis.connection import keys_of, owned_key, queue_errors
 from raylane_common.redis.queue.scripts import Scripts, calls
 from raylane_common.rules import printable
@@ -69,6 +67,8 @@ def check(settings: Settings, name: str, value: str | None = None) -> None:
     if name not in NAMES:
         raise InvalidRequest.field("name", f"{name!r} is not one of {', '.join(NAMES)}")
     if value is not None:
+        from raylane_common.ray.addresses import configured  # here, because most commands change no setting
+
         configured(applied(settings, {name: value}).ray)
 
 
@@ -86,6 +86,8 @@ def applied(settings: Settings, values: Mapping[str, str]) -> Settings:
     sections = {name.partition(".")[0] for name in values}
     changed = {section: _section(section, getattr(settings, section), values) for section in sections}
     applied_settings = settings.model_copy(update=changed)
+    from raylane_common.ray.trust import check_run_time_address  # as above
+
     for name in _ADDRESSES:
         if name in values:
             address = getattr(applied_settings.ray, name.removeprefix("ray."))

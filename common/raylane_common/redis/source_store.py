@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from pydantic import TypeAdapter, ValidationError
@@ -30,7 +31,11 @@ _OF_PURGE: Final = "purge:"
 # How many of the largest files an error names.
 _NAMED: Final = 3
 
-_source: TypeAdapter[AnySource] = TypeAdapter(AnySource)
+
+@cache
+def _source() -> TypeAdapter[AnySource]:
+    # Built at the first source: most commands read none.
+    return TypeAdapter(AnySource)
 
 
 class Place(NamedTuple):
@@ -214,7 +219,7 @@ def _full(
 
 def _read(session_id: str, field: str, value: str) -> AnySource:
     try:
-        return _source.validate_json(value)
+        return _source().validate_json(value)
     except ValidationError as error:
         field = printable(field)
         problem = f"source {field} of session {session_id} cannot be read; reset the session and add its sources again"

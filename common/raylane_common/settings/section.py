@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 class Section(BaseModel):
     """Settings of one concern. An unknown name is refused."""
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 def with_defaults(given: object, defaults: Mapping[str, Mapping[str, object]]) -> object:

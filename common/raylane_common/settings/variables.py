@@ -12,22 +12,13 @@ from pydantic_settings import SettingsError
 from raylane_common.errors import InvalidRequest
 from raylane_common.errors.findings import describe_finding
 from raylane_common.nearest import NearestNames
+from raylane_common.settings.alone import OTHER_VARIABLES
 from raylane_common.settings.root import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _PREFIX: Final = "RAYLANE_"
-
-# Variables that are not settings: this module, the command line, scripts on Ray and our tests read them.
-_OTHER_VARIABLES: Final = (
-    "RAYLANE_SECRETS_DIR",
-    "RAYLANE_SESSION",
-    "RAYLANE_CONTEXT",
-    "RAYLANE_OUTPUT_URI",
-    "RAYLANE_SEED",
-    "RAYLANE_TEST_PROFILE",
-)
 
 
 def load_settings() -> Settings:
@@ -67,7 +58,7 @@ def explain(error: ValidationError | SettingsError) -> InvalidRequest:
 
 def unknown_variables(environ: Iterable[str]) -> list[tuple[str, str | None]]:
     """Returns the names that begin with `RAYLANE_` and are not settings, each with a similar known name or None."""
-    known = {*_known_variables(), *_OTHER_VARIABLES}
+    known = {*_known_variables(), *OTHER_VARIABLES}
     unknown = [name for name in environ if name.upper().startswith(_PREFIX) and name.upper() not in known]
     return [(name, _nearest(name)) for name in unknown]
 
@@ -102,6 +93,6 @@ def _paths(section: type[BaseModel]) -> Iterator[tuple[str, ...]]:
 
 def _nearest(name: str) -> str | None:
     # All names share the prefix, so it would make any two of them look alike.
-    candidates = {known.removeprefix(_PREFIX): known for known in (*_known_variables(), *_OTHER_VARIABLES)}
+    candidates = {known.removeprefix(_PREFIX): known for known in (*_known_variables(), *OTHER_VARIABLES)}
     found = NearestNames(candidates).find(name.upper().removeprefix(_PREFIX), 1)
     return candidates[found[0]] if found else None

@@ -10,7 +10,6 @@ import asyncio
 import contextvars
 import sys
 from contextlib import contextmanager
-from importlib import metadata
 from typing import TYPE_CHECKING, Final, Literal
 
 from raylane_common.telemetry.context import flags_of, span_id_of, trace_id_of, valid
@@ -214,6 +213,8 @@ def _tracer() -> Tracer | None:
     if isinstance(provider, trace.ProxyTracerProvider | trace.NoOpTracerProvider):
         return None
     if _known is None or _known[0] is not provider:
+        from importlib import metadata  # here, because only whoever has a provider needs the time
+
         _known = provider, provider.get_tracer(_NAME, metadata.version(_NAME))
     return _known[1]
 

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import sys
+from importlib.machinery import PathFinder
+from importlib.util import LazyLoader
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+
+_SERVERS: Final = frozenset({"gateway", "mcp"})
 
 
 def main() -> None:
     """Runs the command line and exits with its exit code."""
     try:
+        _load_less()
         from raylane.cli.app import run_app
 
         sys.exit(run_app(sys.argv[1:]))
@@ -19,3 +32,30 @@ def main() -> None:
     except KeyboardInterrupt:  # before the command has begun; it handles a later one itself
         sys.stderr.write("interrupted\n")
         sys.exit(130)
+
+
+def _load_less() -> None:
+    """Makes the start of a command shorter, which is most of what it takes."""
+    # Nearly all that is made at the start stays until the end. Looking at it again and again takes time.
+    gc.set_threshold(100_000, 20, 20)
+    # They are looked for in every package that is installed. Whoever observes a server by one gets it.
+    if not _SERVERS.intersection(sys.argv):
+        os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    # redis-py imports it, and with it cryptography, for logins by tokens, which we do not use.
+    sys.meta_path.insert(0, _LoadedWhenUsed("jwt"))
+
+
+class _LoadedWhenUsed:
+    """Finds a module as Python does, but lets it run when something of it is used."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Returns where the module is; None for all other modules."""
+        spec = PathFinder.find_spec(name, path, target) if name == self._name else None
+        if spec is not None and spec.loader is not None:
+            spec.loader = LazyLoader(spec.loader)
+        return spec

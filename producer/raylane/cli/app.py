@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from typer.exceptions import TyperException
 
 import raylane
-from raylane import cli
-from raylane.cli import contexts, process, traced
+from raylane.cli import contexts, modules, process, traced
 from raylane.cli.terminal import Terminal
 from raylane.cli.usage import SafeGroup
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
+
+    app: typer.Typer
 
 _EPILOG = """\
 Results go to stdout, messages to stderr. Settings are read from the environment and from .env: RAYLANE_…
@@ -34,18 +33,27 @@ class _SortedGroup(SafeGroup):
         return sorted(self.commands)
 
 
-app: typer.Typer = typer.Typer(
-    name="raylane",
-    cls=_SortedGroup,
-    help="Turn a CSV, or a catalog table, and a sentence into an answer computed on Ray.",
-    epilog=_EPILOG,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-)
-# A module whose name ends in `_commands` has the commands of one kind of job or one group in its `app`.
-for _module in iter_modules(cli.__path__):
-    if _module.name.endswith("_commands"):
-        app.add_typer(import_module(f"{cli.__name__}.{_module.name}").app)
+def assembled(names: Iterable[str]) -> typer.Typer:
+    """Returns the command line with the commands of these modules."""
+    app = typer.Typer(
+        name="raylane",
+        cls=_SortedGroup,
+        help="Turn a CSV, or a catalog table, and a sentence into an answer computed on Ray.",
+        epilog=_EPILOG,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        callback=main_options,
+    )
+    for commands in modules.apps_of(names):
+        app.add_typer(commands)
+    return app
+
+
+def __getattr__(name: str) -> object:
+    """Returns `app`, the whole command line, which only help texts and tests need."""
+    if name != "app":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return globals().setdefault(name, assembled(modules.every()))
 
 
 def _print_version(wanted: bool) -> None:
@@ -54,7 +62,6 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def main_options(
     command: typer.Context,
     context: Annotated[
@@ -71,7 +78,7 @@ def main_options(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Defines the options before the command. `--help` shows the text of `app`, not this one."""
+    """Defines the options before the command. `--help` shows the text of the whole, not this one."""
     traced.command = command.invoked_subcommand or ""
     contexts.choose(context)
 
@@ -79,6 +86,7 @@ def main_options(
 def run_app(arguments: Sequence[str]) -> int:
     """Runs the command line. Returns its exit code if `--json` is among the arguments; otherwise exits with it."""
     process.show_what_can_be_shown()
+    app = assembled(modules.needed_for(arguments))
     if "--json" not in arguments:
         app(arguments, prog_name="raylane")
     try:

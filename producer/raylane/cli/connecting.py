@@ -6,13 +6,18 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from pydantic import SecretStr
 
-from raylane.cli import contexts
+import raylane
+from raylane.backend import RedisBackend
+from raylane.cli import contexts, process
 from raylane_common.errors import InvalidRequest, invalid_requests
 from raylane_common.redis.url import parse
-from raylane_common.settings import RedisSettings, load_settings
+from raylane_common.settings import RedisSettings, redis_settings_alone
 
 if TYPE_CHECKING:
-    from raylane.cli.contexts import Active, Context
+    from collections.abc import Callable
+
+    from raylane.cli.contexts import Active
+    from raylane.producer import Producer
     from raylane_common.settings import Settings
 
 # How patient this machine is; all else belongs to the deployment that a context names.
@@ -23,39 +28,58 @@ _OF_THIS_MACHINE: Final = (
 
 
 class Reached(NamedTuple):
-    """The settings of a command, and where the address of Redis in them comes from."""
+    """How a command reaches Redis, and where the address comes from."""
 
-    settings: Settings
+    redis: RedisSettings
     source: Literal["--redis-url", "RAYLANE_REDIS__URL", "context", "default"]
+
+
+def producer(redis_url: str | None, warn: Callable[[str], None]) -> Producer:
+    """Returns the producer of a command; `redis_url` is what its option says.
+
+    Calls `warn` for each variable that has no effect. Raises `InvalidRequest` for a setting that is wrong.
+    """
+    # If no other setting is given, there is nothing else to check or to warn of, and half of the time is saved.
+    if (alone := redis_settings_alone()) is not None:
+        return raylane.Producer(backend=RedisBackend.connect(_reached(alone, redis_url).redis))
+    for warning in process.variable_warnings():
+        warn(warning)
+    return raylane.Producer(settings(redis_url))
 
 
 def settings(redis_url: str | None) -> Settings:
     """Returns the settings of this command; `redis_url` is what its option says. Raises `InvalidRequest`."""
-    return reached(redis_url).settings
+    from raylane_common.settings import load_settings  # here, because it loads all of them
+
+    loaded = load_settings()
+    return loaded.model_copy(update={"redis": _reached(loaded.redis, redis_url).redis})
 
 
 def reached(redis_url: str | None) -> Reached:
-    """Returns the settings of this command, and where the address in them comes from. Raises `InvalidRequest`."""
-    loaded, active = load_settings(), contexts.active()
+    """Returns how this command reaches Redis, and where the address comes from. Raises `InvalidRequest`."""
+    from raylane_common.settings import load_settings  # as above
+
+    return _reached(redis_settings_alone() or load_settings().redis, redis_url)
+
+
+def _reached(redis: RedisSettings, redis_url: str | None) -> Reached:
+    active = contexts.active()
     if redis_url is not None:
-        redis = loaded.redis.model_copy(update={"url": SecretStr(_checked("--redis-url", redis_url))})
-        return Reached(loaded.model_copy(update={"redis": redis}), "--redis-url")
-    if "url" in loaded.redis.model_fields_set and not (active and active.chosen_by == "option"):
-        _checked("RAYLANE_REDIS__URL", loaded.redis.url.get_secret_value())
-        return Reached(loaded, "RAYLANE_REDIS__URL")
+        url = SecretStr(_checked("--redis-url", redis_url))
+        return Reached(redis.model_copy(update={"url": url}), "--redis-url")
+    if "url" in redis.model_fields_set and not (active and active.chosen_by == "option"):
+        _checked("RAYLANE_REDIS__URL", redis.url.get_secret_value())
+        return Reached(redis, "RAYLANE_REDIS__URL")
     if active is None or active.context.redis_url is None:
-        return Reached(loaded, "default")
-    redis = _of_context(loaded.redis, active)
-    return Reached(loaded.model_copy(update={"redis": redis}), "context")
+        return Reached(redis, "default")
+    return Reached(_of_context(redis, active), "context")
 
 
 def _of_context(redis: RedisSettings, active: Active) -> RedisSettings:
     """Returns the settings of the context. A login or a certificate of the environment is not sent to its address."""
-    context: Context = active.context
-    assert context.redis_url is not None
-    _checked(f"contexts.{active.name}.redis_url", context.redis_url)
+    context = active.context
     given = {
-        "url": context.redis_url,
+        "url": _checked(f"contexts.{active.name}.redis_url", context.redis_url or ""),
         "username": context.redis_username,
         "password": context.password(),
         "prefix": context.redis_prefix,

@@ -176,9 +176,9 @@ def show(redis_url: parameters.RedisUrl = None, as_json: Json = False) -> None:
         says_session = of_context if active and session == active.context.session else "RAYLANE_SESSION"
         facts = {
             "context": (active.name if active else None, chosen_by[active.chosen_by] if active else None),
-            "redis": (contexts.without_password(reached.settings.redis.url.get_secret_value()), source),
-            "user": (reached.settings.redis.username, source),
-            "prefix": (reached.settings.redis.prefix or None, source),
+            "redis": (contexts.without_password(reached.redis.url.get_secret_value()), source),
+            "user": (reached.redis.username, source),
+            "prefix": (reached.redis.prefix or None, source),
             "session": (session, says_session if session else None),
         }
         if as_json:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -89,6 +88,8 @@ async def _write_tables(
     table = _table(answer, options.table)
     written: list[Path] = []
     if options.csv == STDOUT:
+        import tempfile  # which loads much
+
         with tempfile.TemporaryDirectory(prefix="raylane-") as directory:
             terminal.copy(await save_csv(producer, job_id, table, Path(directory) / "table.csv", terminal))
     elif options.csv is not None:
@@ -120,6 +121,8 @@ async def _open(
 ) -> None:
     """Opens what was written; if nothing was, the chart or the table with this number in a temporary file."""
     if not written:
+        import tempfile  # as above
+
         directory = Path(tempfile.mkdtemp(prefix="raylane-"))
         if charts := _charts(answer):
             written = [directory / "chart.svg"]

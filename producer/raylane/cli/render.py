@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from raylane.cli import modules
 from raylane.cli.columns import fact, key, text
 from raylane.cli.terminal import progress_line
 from raylane.cli.times import time_text
@@ -39,11 +40,18 @@ def renders(class_name: str) -> Callable[[_RendererT], _RendererT]:
 
 def show(result: Result, terminal: Terminal) -> None:
     """Prints a result of any kind: as JSON with `--json`, or if no function is registered for its class."""
-    renderer = RENDERERS.get(type(result).__name__)
+    renderer = _renderer(type(result).__name__)
     if terminal.as_json or renderer is None:
         terminal.models(result)
     else:
         renderer(result, terminal)
+
+
+def _renderer(class_name: str) -> Callable[[Any, Terminal], None] | None:
+    if class_name not in RENDERERS:
+        # The command that runs may be in another module than those for this kind of job.
+        modules.apps_of(modules.every())
+    return RENDERERS.get(class_name)
 
 
 def show_sources(sources: Sequence[AnySource], terminal: Terminal) -> None:

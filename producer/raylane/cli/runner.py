@@ -36,10 +36,8 @@ def execute(command: Callable[[Producer, Terminal], Awaitable[None]], options: O
     async def with_producer() -> None:
         from raylane.cli import connecting
 
-        for warning in process.variable_warnings():
-            terminal.note(warning)
         with traced.command_span():
-            async with raylane.Producer(connecting.settings(options.redis_url)) as producer:
+            async with connecting.producer(options.redis_url, terminal.note) as producer:
                 await command(producer, terminal)
 
     with _exits(terminal), traced.spans_sent(terminal):

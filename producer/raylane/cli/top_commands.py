@@ -33,7 +33,7 @@ def top(
             from raylane.cli import connecting, contexts, live
 
             reached = connecting.reached(output.redis_url)
-            address = contexts.without_password(reached.settings.redis.url.get_secret_value())
+            address = contexts.without_password(reached.redis.url.get_secret_value())
             active = contexts.active()
             is_of_context = active is not None and reached.source == "context"
             await live.show(producer, f"{active.name}: {address}" if active and is_of_context else address)

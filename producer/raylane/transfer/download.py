@@ -9,7 +9,6 @@ from raylane.transfer.asking import ask
 from raylane.transfer.received import received
 from raylane.transfer.threads import in_thread
 from raylane_common.errors import InvalidRequest, RaylaneError
-from raylane_common.settings import load_settings
 from raylane_common.wire.upload import SignedFilesResult, SignFilesRequest
 
 if TYPE_CHECKING:
@@ -64,6 +63,8 @@ class Downloader:
 
     @cached_property
     def _settings(self) -> UploadSettings:
+        from raylane_common.settings import load_settings  # here, because most commands download nothing
+
         return (self._given_settings or load_settings()).uploads
 
 

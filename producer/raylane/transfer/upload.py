@@ -14,7 +14,6 @@ from raylane.transfer.asking import ask
 from raylane.transfer.content import content_of
 from raylane_common.errors import JobNotFound
 from raylane_common.limits import MAX_UPLOAD_BYTES
-from raylane_common.settings import load_settings
 from raylane_common.telemetry import tracing
 from raylane_common.wire.upload import (
     SignedPartsResult,
@@ -109,6 +108,8 @@ class Uploader:
 
     @cached_property
     def _settings(self) -> UploadSettings:
+        from raylane_common.settings import load_settings  # here, because most commands upload nothing
+
         return (self._given_settings or load_settings()).uploads
 
     async def _exists(self, job_id: str) -> bool:

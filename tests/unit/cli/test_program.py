@@ -12,8 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import typer
 
 from raylane import new_job
+from raylane.cli import modules
+from raylane.cli.app import assembled
 from raylane_common.redis.queue import JobQueue
 from raylane_common.wire.generate import GenerateRequest
 from raylane_common.wire.jobs import JobStatus
@@ -137,6 +140,55 @@ async def test_without_its_packages_the_program_says_what_to_install() -> None:
     out, err = await asyncio.wait_for(process.communicate(), TIMEOUT_S)
     assert (process.returncode, out) == (1, b"")
     assert err == b"The raylane command needs more packages: pip install 'raylane[cli]'\n"
+
+
+def test_each_command_is_found_in_its_module_alone() -> None:
+    assert list(modules.COMMANDS) == modules.every()
+    for module, commands in modules.COMMANDS.items():
+        assert sorted(typer.main.get_group(assembled([module])).commands) == sorted(commands)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "needed"),
+    [
+        (["status", "j"], ["job_commands"]),
+        (["--context", "jobs", "status", "--json"], ["job_commands"]),
+        (["--context=jobs", "dead", "list"], ["operator_commands"]),
+        (["stats"], None),
+        (["--help"], None),
+        (["--context"], None),
+        ([], None),
+    ],
+)
+def test_a_command_loads_its_own_module(arguments: list[str], needed: list[str] | None) -> None:
+    assert modules.needed_for(arguments) == (needed or modules.every())
+
+
+async def test_a_command_loads_neither_other_settings_nor_what_only_some_logins_need(
+    redis: Redis, valkey: EmbeddedValkey
+) -> None:
+    await JobQueue(redis).enqueue(new_job(GenerateRequest(prompt="count"), session_id="s1", job_id="j"))
+    code = (
+        "import sys\nfrom raylane.cli import main\nsys.argv = ['raylane', 'status', 'j']\n"
+        "try: main()\nexcept SystemExit as end: assert not end.code\n"
+        "late = {'pydantic_settings', 'rich', 'jwt.algorithms', 'raylane_common.settings.root', 'raylane.answers'}\n"
+        "print(sorted(late & set(sys.modules)), file=sys.stderr)\n"
+        "import jwt\njwt.encode"
+    )
+    process = await asyncio.create_subprocess_exec(
+        *[sys.executable, "-c", code],
+        env={
+            "RAYLANE_REDIS__URL": valkey.url,
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
+        },
+        cwd="/",
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await asyncio.wait_for(process.communicate(), TIMEOUT_S)
+    assert (process.returncode, err) == (0, b"[]\n")
+    assert out.startswith(b"job       j\n")
 
 
 @pytest.mark.parametrize(
