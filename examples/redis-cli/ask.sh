@@ -15,7 +15,8 @@ redis() { "${cli[@]}" "$@"; }
 # Quoted as JSON: in this order, because the backslashes of the second line must stay single.
 text=${question//\\/\\\\}
 text=${text//\"/\\\"}
-payload="{\"prompt\":\"$text\",\"execute\":true}"
+# The sources stay, for the next question.
+payload="{\"prompt\":\"$text\",\"execute\":true,\"keep_sources\":true}"
 # In double quotes, as redis-cli reads a line.
 quoted=${payload//\\/\\\\}
 quoted=${quoted//\"/\\\"}

@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from raylane_common.errors import InvalidAnswer, MissingPackage
+from raylane_common.wire.durations import parts_of
 from raylane_common.wire.names import CellType
 
 try:
@@ -216,11 +217,15 @@ def _in_zone(utc: pd.Series, zone: str | None, offsets: set[int]) -> pd.Series:
 
 
 def _durations(cells: Sequence[JsonValue], native_type: str) -> pd.Series:
-    unit, _ = _unit_and_zone(native_type)
-    try:
-        return _counted(_each(cells, lambda cell: round(_number(cell) * _PER_S[unit])), f"timedelta64[{unit}]")
-    except OverflowError:
-        return _numbers(cells, "")  # in seconds, as the cells have them
+    own, _ = _unit_and_zone(native_type)
+    seconds = _each(cells, _number)
+    for unit in (own, *(finer for finer in ("us", "ns") if _PER_S[finer] > _PER_S[own])):
+        try:
+            counts = [None if one is None else parts_of(one, _PER_S[unit]) for one in seconds]
+            return _counted(counts, f"timedelta64[{unit}]")
+        except _NO_SUCH_VALUE:
+            continue
+    return _numbers(cells, "")  # in seconds, as the cells have them
 
 
 def _counted(counts: Sequence[int | None], dtype: str) -> pd.Series:

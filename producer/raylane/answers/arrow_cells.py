@@ -8,10 +8,12 @@ from __future__ import annotations
 import base64
 import json
 import math
-from datetime import date
-from functools import lru_cache
+import re
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
+from functools import cache, lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,7 +21,7 @@ import pyarrow.compute as pc
 from raylane_common.wire.names import CellType
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from pydantic import JsonValue
 
@@ -29,6 +31,10 @@ _PER_S: Final = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 _DAY_S: Final = 86_400
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 _CYCLE_DAYS: Final = 146_097
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+# The seconds until 2037, for which Arrow knows the clocks of a zone. It takes the last known offset for later ones.
+_BY_ARROW: Final = range(2_114_380_800)
+_OFFSET: Final = re.compile(r"([+-])(\d\d):(\d\d)")
 
 
 def cells(values: Any, cell_type: CellType | None = None) -> list[JsonValue]:  # pyarrow has no types
@@ -39,6 +45,8 @@ def cells(values: Any, cell_type: CellType | None = None) -> list[JsonValue]:  #
     kind = values.type
     if cell_type is CellType.NESTED and _is_text(kind):
         return [None if text is None else json.loads(text) for text in values.to_pylist()]
+    if cell_type is CellType.INTEGER and _is_text(kind):
+        return _digits(values)
     if pa.types.is_dictionary(kind):
         return cells(values.dictionary_decode(), cell_type)
     for applies, converted in _CONVERSIONS:
@@ -76,6 +84,13 @@ def _texts(values: pa.Array) -> list[JsonValue]:
 
 def _integers(values: pa.Array) -> list[JsonValue]:
     return [one if one is None or abs(one) <= _SAFE_INTEGER else str(one) for one in map(_whole, values.to_pylist())]
+
+
+def _digits(values: pa.Array) -> list[JsonValue]:
+    try:
+        return _integers(values)
+    except ValueError:  # another program has written them
+        return _texts(values)
 
 
 def _whole(value: Any) -> int | None:
@@ -130,18 +145,42 @@ def _clock(seconds: int, rest: int, per_s: int) -> str:
 def _timestamps(values: pa.Array) -> list[JsonValue]:
     per_s = _PER_S[values.type.unit]
     utc = values.view(pa.int64()).to_pylist()
-    shifts = [None] * len(utc) if values.type.tz is None else _shifts(values, per_s)
+    shifts: Sequence[int | None] = [None] * len(utc) if values.type.tz is None else _shifts(values, per_s)
     return [None if one is None else _moment(one, shift, per_s) for one, shift in zip(utc, shifts, strict=True)]
 
 
-def _shifts(values: pa.Array, per_s: int) -> list[int | None]:
+def _shifts(values: pa.Array, per_s: int) -> list[int]:
     """Returns by how many seconds the clocks of the zone are ahead. An unknown zone is UTC, the same moment."""
+    zone, utc = _zone(values.type.tz), values.view(pa.int64())
     try:
-        local = pc.local_timestamp(values)
+        local = pc.local_timestamp(values).view(pa.int64())
+        by_arrow = pc.divide(pc.subtract(local, utc), per_s).to_pylist()
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        return [0] * len(values)
-    found = pc.divide(pc.subtract(local.view(pa.int64()), values.view(pa.int64())), per_s).to_pylist()
-    return [0 if one is None else one for one in found]
+        by_arrow = None
+    return [
+        0 if one is None else _shift(zone, one // per_s) if by_arrow is None or one // per_s not in _BY_ARROW else known
+        for one, known in zip(utc.to_pylist(), by_arrow or [0] * len(utc), strict=True)
+    ]
+
+
+@lru_cache(maxsize=4096)
+def _shift(zone: tzinfo, seconds: int) -> int:
+    try:
+        shift = (_EPOCH + timedelta(seconds=seconds)).astimezone(zone).utcoffset()
+    except OverflowError:  # such a year has no local time
+        return 0
+    return 0 if shift is None else round(shift.total_seconds())
+
+
+@cache
+def _zone(name: str) -> tzinfo:
+    if found := _OFFSET.fullmatch(name):
+        shift = timedelta(hours=int(found[2]), minutes=int(found[3]))
+        return timezone(-shift if found[1] == "-" else shift)
+    try:
+        return ZoneInfo(name)
+    except (ValueError, OSError, LookupError):
+        return UTC
 
 
 def _moment(count: int, shift: int | None, per_s: int) -> str:

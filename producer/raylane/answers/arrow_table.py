@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from raylane.answers.cells import exact
+from raylane_common.wire.durations import parts_of
 from raylane_common.wire.names import CellType
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def _finer(make: _Maker, name: str) -> _Maker:
 
 def _durations(cells: Sequence[JsonValue], native_type: str) -> pa.Array:
     unit, _ = _unit_and_zone(native_type)
-    return _each(cells, lambda cell: round(float(cell) * _PER_S[unit]), pa.int64()).view(pa.duration(unit))
+    return _each(cells, lambda cell: parts_of(float(cell), _PER_S[unit]), pa.int64()).view(pa.duration(unit))
 
 
 def _binary(cells: Sequence[JsonValue], _: str) -> pa.Array:
@@ -134,6 +135,6 @@ _MAKERS: Final[dict[CellType, tuple[_Maker, ...]]] = {
     CellType.DATE: (_dates,),
     CellType.TIME: (_times, _finer(_times, "time64")),
     CellType.TIMESTAMP: (_timestamps, _finer(_timestamps, "timestamp")),
-    CellType.DURATION: (_durations,),
+    CellType.DURATION: (_durations, _finer(_durations, "duration")),
     CellType.BINARY: (_binary,),
 }

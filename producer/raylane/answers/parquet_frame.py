@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from raylane.answers.arrow_cells import cells
 from raylane.answers.parquet_rows import ParquetRows
+from raylane_common.errors import InvalidAnswer
 from raylane_common.wire.frames import TEXT, series_of
 from raylane_common.wire.names import CellType
 
@@ -30,7 +31,11 @@ def parquet_frame(opened: IO[bytes], described: AnswerFile) -> pd.DataFrame:
     Raises `InvalidAnswer` if the file is another one, or cannot be read.
     """
     table = ParquetRows(opened, described).table()
-    series = [_series(values, column) for values, column in zip(table.columns, described.columns, strict=True)]
+    try:
+        series = [_series(values, column) for values, column in zip(table.columns, described.columns, strict=True)]
+    except (pa.ArrowException, ValueError, RecursionError) as error:
+        problem = "is not the Parquet file that the answer describes: it has values of other types"
+        raise InvalidAnswer(f"{described.name} {problem} ({error})") from error
     frame = pd.DataFrame(dict(enumerate(series)), index=pd.RangeIndex(table.num_rows))
     frame.columns = [column.name for column in described.columns]
     return frame
@@ -40,11 +45,19 @@ def _series(values: pa.ChunkedArray, column: AnswerColumn) -> pd.Series:
     applies, convert = _DIRECT.get(column.type, (lambda _: False, None))
     if convert is not None and applies(values.type):
         try:
-            return convert(values)
+            return convert(_in_own_unit(values, column))
         except _NOT_DIRECT:
             pass
     listed = [cell for chunk in values.chunks for cell in cells(chunk, column.type)]
     return series_of(listed, column)
+
+
+def _in_own_unit(values: pa.ChunkedArray, column: AnswerColumn) -> pa.ChunkedArray:
+    """Returns moments in the unit of the answer. Parquet has no whole seconds."""
+    kind = values.type
+    if column.native_type.startswith("timestamp[s") and pa.types.is_timestamp(kind) and kind.unit == "ms":
+        return values.cast(pa.timestamp("s", kind.tz))
+    return values
 
 
 def _is_integer(kind: pa.DataType) -> bool:

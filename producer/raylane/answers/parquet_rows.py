@@ -51,7 +51,7 @@ class ParquetRows:
                         for values, column in zip(batch.columns, self._described.columns, strict=True)
                     ]
                     yield list(zip(*columns, strict=True))
-        except (pa.ArrowException, OSError, ValueError) as error:
+        except (pa.ArrowException, OSError, ValueError, RecursionError) as error:
             raise self._invalid(str(error)) from error
 
     def table(self) -> pa.Table:

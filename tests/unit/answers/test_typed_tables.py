@@ -112,7 +112,7 @@ def _values(kind: pa.DataType) -> st.SearchStrategy[Any]:
 
 
 @st.composite
-def _columns(draw: st.DrawFn) -> pa.ChunkedArray:
+def arrow_columns(draw: st.DrawFn) -> pa.ChunkedArray:
     """A column of up to 12 rows, in one or two chunks, which may begin in the middle of their memory."""
     kind = draw(_KINDS)
     cells = draw(st.lists(st.none() | _values(kind), max_size=12))
@@ -127,7 +127,7 @@ def _given(data: Any) -> AnswerTable:
 
 
 @settings(max_examples=by_profile(fast=50, ci=300, deep=20_000))
-@given(_columns())
+@given(arrow_columns())
 def test_cells_of_an_arrow_table_are_its_values(column: pa.ChunkedArray) -> None:
     table = _given(pa.table({"column": column}))
 

@@ -42,7 +42,7 @@ def _write_parquet(rows: Rows, stream: Any) -> None:
 def _fits_parquet(kind: pa.DataType) -> bool:
     try:
         pq.ParquetWriter(io.BytesIO(), pa.schema([("column", kind)])).close()
-    except (pa.ArrowNotImplementedError, pa.ArrowInvalid):
+    except (pa.ArrowException, OSError):  # such as decimals of a negative scale
         return False
     return True
 
