@@ -35,7 +35,7 @@ async def test_a_gateway_exposes_all_its_metrics_and_logs_each_request_with_its_
             await producer.cluster.delete("run")
         asked, headers = f"{url}/v1/jobs/none?prompt=secret", {"X-Request-ID": "mine-1"}
         async with aiohttp.ClientSession() as client, client.get(asked, headers=headers) as answer:
-            assert (answer.status, answer.headers["X-Request-ID"]) == (404, "mine-1")
+            assert (answer.status, answer.headers["X-Request-ID"]) == (422, "mine-1")
         assert await probe(url, "/readyz") == (200, {"ready": True, "checks": {"gateway": "ok", "redis": "ok"}})
 
         async def has_ticked() -> bool:
@@ -52,10 +52,10 @@ async def test_a_gateway_exposes_all_its_metrics_and_logs_each_request_with_its_
     assert found("raylane_queue_jobs", lane="ray", state="queued") == 1
     assert found("raylane_queue_workers", lane="ray") == 0
     assert found("raylane_queue_wanted_workers", lane="ray") == 1
-    assert found("raylane_gateway_requests_total", route="/v1/jobs/{job_id}", method="GET", status="404") == 1
+    assert found("raylane_gateway_requests_total", route="/v1/jobs/{job_id}", method="GET", status="422") == 1
 
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     [line] = [line for line in lines if line.get("path") == "/v1/jobs/none"]
-    assert (line["request_id"], line["status"], line["route"]) == ("mine-1", 404, "/v1/jobs/{job_id}")
+    assert (line["request_id"], line["status"], line["route"]) == ("mine-1", 422, "/v1/jobs/{job_id}")
     assert "secret" not in log.read_text()
     assert not [line for line in lines if line.get("path") in ("/metrics", "/readyz")]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 import raylane
 from raylane.gateway.access.audit import AuditTrail
@@ -18,6 +18,7 @@ from raylane.gateway.context import Gateway
 from raylane.gateway.inclusion import routers
 from raylane.gateway.measured import add_telemetry
 from raylane.gateway.openapi import EVERYWHERE, describe
+from raylane.gateway.parameters import known_parameters
 from raylane.gateway.refusals import answer_errors
 from raylane.gateway.traced import NO_OTHER_SPANS, TracedRequests
 from raylane.producer import Producer
@@ -79,6 +80,8 @@ def create_app(settings: Settings | None = None, *, producer: Producer | None = 
     app.add_middleware(TracedRequests)
     app.state.routers = routers()
     for router in app.state.routers:
-        app.include_router(router, responses=EVERYWHERE)
+        # The original app ignores parameters that it does not know.
+        strict = [Depends(known_parameters)] if router.prefix.startswith("/v1") else []
+        app.include_router(router, responses=EVERYWHERE, dependencies=strict)
     describe(app)
     return app

@@ -140,6 +140,30 @@ async def test_a_parameter_that_breaks_a_rule_is_refused_with_its_name(wait_s: s
     assert (answer.status_code, answer.json()["details"]) == (422, {"field": "wait_s"})
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "field", "hint"),
+    [
+        ("PUT", "/v1/sessions/ada/files/a.csv?delimeter=;", "delimeter", "did you mean delimiter?"),
+        ("PUT", "/v1/sessions/ada/files/a.csv?header=3&delimiter=;", "header", "header_line"),
+        ("GET", "/v1/jobs?statuss=failed", "statuss", "did you mean status?"),
+        ("POST", "/v1/sessions/ada/reset?perge=true", "perge", "did you mean purge?"),
+        ("POST", "/v1/jobs/none/cancel?force=1", "force", "it has none"),
+        ("GET", "/v1/lanes?%0a=1", "\\n", "it has none"),
+    ],
+)
+async def test_a_misspelt_parameter_is_refused_and_not_left_out(
+    method: str, path: str, field: str, hint: str, client: httpx.AsyncClient, producer: MemoryProducer
+) -> None:
+    answer = await client.request(method, path, content=b"a;b\n1;2\n" if method == "PUT" else None)
+    assert (answer.status_code, answer.json()["details"]) == (422, {"field": field})
+    assert hint in answer.json()["detail"]
+    assert producer.enqueued == []
+
+
+async def test_the_original_endpoints_ignore_parameters_that_they_do_not_know(client: httpx.AsyncClient) -> None:
+    assert (await client.get("/health?_=1")).status_code == 200
+
+
 async def test_a_redis_that_is_away_is_unavailable_for_now(client: httpx.AsyncClient, producer: MemoryProducer) -> None:
     with patch.object(producer, "session_of", side_effect=QueueUnavailable("Redis does not answer")):
         answer = await client.get("/v1/jobs/any")
