@@ -48,6 +48,8 @@ class Server(uvicorn.Server):
         """See `serve_app`. Answers that are being sent have `settings.shutdown_s` seconds."""
         config = uvicorn.Config(
             app,
+            # The other one, which is used wherever it happens to be installed, takes headers without end into memory.
+            http="h11",
             log_config=None,
             # The app logs each request itself, without its query.
             access_log=False,

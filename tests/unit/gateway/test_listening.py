@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 
-from raylane.gateway.listening import _listen, _url_of
+from raylane.gateway.listening import Server, _listen, _url_of
 from raylane_common.settings import Settings
 
 
@@ -23,3 +23,12 @@ async def test_an_answer_in_two_pieces_does_not_wait_for_an_acknowledgement() ->
             _, writer = await asyncio.open_connection(*listening.getsockname())
             assert await asyncio.wait_for(nodelay, 5), "Nagle's algorithm is on"
             writer.close()
+
+
+def test_headers_are_read_by_what_bounds_them_whatever_else_is_installed() -> None:
+    async def app(*_: object) -> None:
+        """Never called."""
+
+    server = Server(app, Settings().gateway, lambda: None, lambda: None)
+    server.config.load()
+    assert server.config.http_protocol_class.__module__ == "uvicorn.protocols.http.h11_impl"
