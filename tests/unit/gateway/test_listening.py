@@ -29,6 +29,4 @@ def test_headers_are_read_by_what_bounds_them_whatever_else_is_installed() -> No
     async def app(*_: object) -> None:
         """Never called."""
 
-    server = Server(app, Settings().gateway, lambda: None, lambda: None)
-    server.config.load()
-    assert server.config.http_protocol_class.__module__ == "uvicorn.protocols.http.h11_impl"
+    assert Server(app, Settings().gateway, lambda: None, lambda: None).config.http == "h11"
