@@ -138,22 +138,29 @@ class Started(BaseModel):
     session_id: str
 
 
-async def started(job: JobHandle[object], gateway: Gateway, wait_s: float | None, session_id: str) -> Response | None:
+async def started(
+    job: JobHandle[object], gateway: Gateway, request: Request, wait_s: float | None, session_id: str
+) -> Response | None:
     """Returns the answer 202 if the job does not end within `wait_s`; None if it does, or if `wait_s` is None."""
-    if wait_s is None or (wait_s > 0 and await ended(gateway, job.id, wait_s) is not None):
+    if wait_s is None or (wait_s > 0 and await ended(gateway, job.id, wait_s, request) is not None):
         return None
     record = await job.record()
     answer = Started(job_id=job.id, status=record.status, url=url_of(job.id), session_id=session_id)
     return JSONResponse(answer.model_dump(), HTTPStatus.ACCEPTED, {"Location": answer.url})
 
 
-async def result_of(job: JobHandle[ResultT_co], gateway: Gateway, **more: JsonValue) -> ResultT_co:
+async def result_of(
+    job: JobHandle[ResultT_co], gateway: Gateway, request: Request | None, **more: JsonValue
+) -> ResultT_co:
     """Returns the result of the job, for which it waits as long as the gateway allows.
+
+    It does not wait for a client that has left its `request`, which meanwhile would take one of its places. None: it
+    does, because there is more to do.
 
     Raises `Failure`, with `more` in its answer: 422 with the job's error if it failed, and 504 if it has not ended.
     """
     more |= {"job_id": job.id, "url": url_of(job.id)}
-    record = await ended(gateway, job.id, gateway.settings.gateway.wait_timeout_s)
+    record = await ended(gateway, job.id, gateway.settings.gateway.wait_timeout_s, request)
     if record is None:
         problem = WaitTimeout(f"job {job.id} has not ended yet, and continues; read it at {url_of(job.id)}")
         raise Failure(problem, HTTPStatus.GATEWAY_TIMEOUT, **more)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
 from raylane.gateway.access.caller import Caller, Right
@@ -70,16 +70,16 @@ class Stopped(BaseModel):
 
 
 @router.get("/ray/status", name="original_status", response_model_exclude_none=True)
-async def status(gateway: GatewayDep, caller: CallerDep) -> RayStatus:
+async def status(request: Request, gateway: GatewayDep, caller: CallerDep) -> RayStatus:
     """Says whether a worker reaches the cluster."""
     caller.require(Right.OPERATE, None)
     cluster = gateway.producer.cluster
     try:
-        found = await result_of(await cluster.status(), gateway)
+        found = await result_of(await cluster.status(), gateway, request)
     except Failure as failure:
         if not isinstance(failure.error, RayError):
             raise
-        endpoints = (await result_of(await cluster.endpoints(), gateway)).endpoints
+        endpoints = (await result_of(await cluster.endpoints(), gateway, request)).endpoints
         return RayStatus(status="disconnected", dashboard_url=_url(endpoints))
     return RayStatus(
         status="connected",
@@ -89,26 +89,26 @@ async def status(gateway: GatewayDep, caller: CallerDep) -> RayStatus:
 
 
 @router.get("/ray/jobs", name="original_jobs")
-async def jobs(gateway: GatewayDep, caller: CallerDep) -> RayJobs:
+async def jobs(request: Request, gateway: GatewayDep, caller: CallerDep) -> RayJobs:
     """Lists the runs of the cluster."""
     caller.require(Right.OPERATE, None)
-    found = await result_of(await gateway.producer.cluster.runs(limit=_MAX_RUNS), gateway)
+    found = await result_of(await gateway.producer.cluster.runs(limit=_MAX_RUNS), gateway, request)
     return RayJobs(jobs=[_shown(run) for run in found.runs])
 
 
 @router.get("/ray/jobs/{submission_id}/logs", name="original_logs")
-async def logs(submission_id: str, gateway: GatewayDep, caller: CallerDep) -> RayLogs:
+async def logs(submission_id: str, request: Request, gateway: GatewayDep, caller: CallerDep) -> RayLogs:
     """Returns what a run printed. The web page of the original app calls this, although its server did not have it."""
     await _require(Right.READ, submission_id, gateway, caller)
-    found = await result_of(await gateway.producer.cluster.logs(submission_id), gateway)
+    found = await result_of(await gateway.producer.cluster.logs(submission_id), gateway, request)
     return RayLogs(logs=found.logs, truncated=found.truncated)
 
 
 @router.post("/ray/jobs/{submission_id}/stop", name="original_stop")
-async def stop(submission_id: str, gateway: GatewayDep, caller: CallerDep) -> Stopped:
+async def stop(submission_id: str, request: Request, gateway: GatewayDep, caller: CallerDep) -> Stopped:
     """Stops a run. Without the right `operate`, only one of the caller's own jobs."""
     await _require(Right.ASK, submission_id, gateway, caller)
-    found = await result_of(await gateway.producer.cluster.stop(submission_id), gateway)
+    found = await result_of(await gateway.producer.cluster.stop(submission_id), gateway, request)
     return Stopped(success=found.stopped, status=found.run.status)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ValidationError
 from starlette.responses import Response
 
@@ -57,6 +57,7 @@ class Executed(BaseModel):
 
 @router.post("/execute", name="original_execute", response_model=Executed, responses={202: {"model": Started}})
 async def execute(
+    request: Request,
     gateway: GatewayDep,
     caller: CallerDep,
     body: Annotated[ExecuteBody, Depends(JsonBody(ExecuteBody))],
@@ -73,10 +74,12 @@ async def execute(
         problem = "a run has no standard input; write the values into the code"
         raise InvalidRequest.field("inputs" if body.inputs else "interactive", problem)
     job = await _started(body.code, session_id, gateway, caller)
-    if (unfinished := await started(job, gateway, wait, session_id)) is not None:
+    if (unfinished := await started(job, gateway, request, wait, session_id)) is not None:
         return unfinished
     try:
-        found: GenerateResult | RaySubmitResult = await result_of(job, gateway, output=None, session_id=session_id)
+        found: GenerateResult | RaySubmitResult = await result_of(
+            job, gateway, request, output=None, session_id=session_id
+        )
     except Failure as failure:
         # What a newer version wrote of a run stays in the details.
         with suppress(ValidationError):

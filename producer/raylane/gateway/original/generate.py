@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
@@ -58,6 +58,7 @@ class GeneratedAndRan(Generated):
     responses={202: {"model": Started}},
 )
 async def generate(
+    request: Request,
     gateway: GatewayDep,
     caller: CallerDep,
     body: Annotated[GenerateBody, Depends(JsonBody(GenerateBody))],
@@ -67,9 +68,9 @@ async def generate(
     session_id = body.checked_session()
     caller.require(Right.ASK, session_id)
     job = await gateway.producer.generate(body.prompt, session_id=session_id, execute=body.execute)
-    if (unfinished := await started(job, gateway, wait, session_id)) is not None:
+    if (unfinished := await started(job, gateway, request, wait, session_id)) is not None:
         return unfinished
-    found = await result_of(job, gateway, code=None, session_id=session_id, iterations=None)
+    found = await result_of(job, gateway, request, code=None, session_id=session_id, iterations=None)
     answer = Generated(code=found.code, session_id=session_id, iterations=len(found.versions), job_id=job.id)
     if found.run is None:
         return answer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
 
 from raylane.gateway.access.caller import Right
@@ -55,13 +55,15 @@ class Tables(BaseModel):
 
 
 @router.get("/glue/databases", name="original_databases")
-async def databases(gateway: GatewayDep, caller: CallerDep, session_id: ForSession = None) -> Databases:
+async def databases(
+    request: Request, gateway: GatewayDep, caller: CallerDep, session_id: ForSession = None
+) -> Databases:
     """Lists all databases of the catalog."""
     caller.require(Right.ASK, session_id)
     names: list[str] = []
     cursor: str | None = None
     while True:
-        page = await result_of(await gateway.producer.tables.databases(limit=_PAGE, cursor=cursor), gateway)
+        page = await result_of(await gateway.producer.tables.databases(limit=_PAGE, cursor=cursor), gateway, request)
         names += page.databases
         cursor = page.next_cursor
         if cursor is None:
@@ -69,13 +71,17 @@ async def databases(gateway: GatewayDep, caller: CallerDep, session_id: ForSessi
 
 
 @router.get("/glue/tables/{database}", name="original_tables")
-async def tables(database: str, gateway: GatewayDep, caller: CallerDep, session_id: ForSession = None) -> Tables:
+async def tables(
+    database: str, request: Request, gateway: GatewayDep, caller: CallerDep, session_id: ForSession = None
+) -> Tables:
     """Lists all tables of a database."""
     caller.require(Right.ASK, session_id)
     found: list[Table] = []
     cursor: str | None = None
     while True:
-        page = await result_of(await gateway.producer.tables.list(database, limit=_PAGE, cursor=cursor), gateway)
+        page = await result_of(
+            await gateway.producer.tables.list(database, limit=_PAGE, cursor=cursor), gateway, request
+        )
         found += map(_shown, page.tables)
         cursor = page.next_cursor
         if cursor is None:

@@ -111,13 +111,13 @@ async def select_tables(
     tables, asked = gateway.producer.tables, [(table.database, table.table) for table in body.tables]
     wanted: tuple[TableSource, ...] = ()
     if asked:
-        result = await result_of(await tables.select(session_id, asked), gateway)
+        result = await result_of(await tables.select(session_id, asked), gateway, None)
         wanted = tuple(source for source in result.sources if isinstance(source, TableSource))
     kept = {source.name for source in wanted}
     before = [source for source in await gateway.producer.sources(session_id) if isinstance(source, TableSource)]
     gone = [(source.database, source.table) for source in before if source.name not in kept]
     for start in range(0, len(gone), _MAX_TABLES):
-        await result_of(await tables.deselect(session_id, gone[start : start + _MAX_TABLES]), gateway)
+        await result_of(await tables.deselect(session_id, gone[start : start + _MAX_TABLES]), gateway, None)
     return Selected(
         selected_tables=[
             SelectedTable(database=source.database, table=source.table, location=source.location) for source in wanted

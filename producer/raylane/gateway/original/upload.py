@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Literal
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel
 
 from raylane.gateway.access.caller import Right
@@ -40,7 +40,7 @@ class Uploaded(BaseModel):
 
 @router.post("/upload-csv", name="original_upload_csv")
 async def upload_csv(
-    gateway: GatewayDep, caller: CallerDep, body: Annotated[UploadBody, Depends(JsonBody(UploadBody))]
+    request: Request, gateway: GatewayDep, caller: CallerDep, body: Annotated[UploadBody, Depends(JsonBody(UploadBody))]
 ) -> Uploaded:
     """Uploads a file into a session, and waits until it has been read."""
     session_id = body.checked_session()
@@ -48,7 +48,7 @@ async def upload_csv(
     if not checks.utf_8("content", body.content):
         raise InvalidRequest.field("content", "must not be empty")
     job = await gateway.producer.upload_bytes(body.content, filename=body.filename, session_id=session_id)
-    found = await result_of(job, gateway)
+    found = await result_of(job, gateway, request)
     return Uploaded(s3_uri=found.s3_uri, bucket=found.bucket, key=found.key, preview=_first_lines(body.content))
 
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from typing import TYPE_CHECKING, Final
 from unittest.mock import patch
 
 import pytest
 
+from raylane.gateway.access.authentication import Authentication
 from raylane.gateway.access.caller import Caller, Right
+from raylane.gateway.context import Gateway
 from raylane_common.errors import QueueUnavailable, RayUnreachable, RunFailed, TableNotFound, VerificationFailed
 from raylane_common.ray.models import EndpointReport, EndpointState, RayRun, RayVersion, RunStatus
+from raylane_common.settings import Settings
 from raylane_common.wire.generate import CodeVersion, GenerateRequest
 from raylane_common.wire.ray import (
     RayEndpointsResult,
@@ -35,6 +40,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pydantic import JsonValue
+    from starlette.types import Message
 
     from tests.unit.gateway.original.conftest import App
 
@@ -314,6 +320,37 @@ async def test_the_index_names_the_endpoints_that_are_offered(app: App) -> None:
     assert index["endpoints"]["/settings"].startswith("GET/POST - ")
     assert "/v1/jobs/{job_id}" in index["endpoints"]
     assert "/spark/generate" not in index["endpoints"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/generate", {"session_id": "s1", "prompt": "how warm?"}),
+        ("POST", "/generate?wait=60", {"session_id": "s1", "prompt": "how warm?"}),
+        ("POST", "/upload-csv", {"session_id": "s1", "filename": "a.csv", "content": "a\n1\n"}),
+        ("POST", "/execute", {"session_id": "s1", "code": HELLO}),
+        ("GET", "/glue/databases", None),
+        ("GET", "/ray/status", None),
+    ],
+)
+async def test_nobody_waits_for_a_client_that_has_left(app: App, method: str, path: str, body: JsonValue) -> None:
+    patient = Settings.model_validate({"gateway": {"wait_timeout_s": 60}})
+    app.app.state.gateway = Gateway(patient, app.producer, Authentication(patient.gateway))
+    name, _, query = path.partition("?")
+    content = b"" if body is None else json.dumps(body).encode()
+    headers = [(b"host", b"127.0.0.1"), (b"content-type", b"application/json")]
+    messages: list[Message] = [{"type": "http.request", "body": content}]
+    scope = {"type": "http", "method": method, "path": name, "query_string": query.encode(), "headers": headers}
+    scope |= {"http_version": "1.1", "scheme": "http", "client": ("127.0.0.1", 1), "raw_path": name.encode()}
+
+    async def receive() -> Message:
+        return messages.pop() if messages else {"type": "http.disconnect"}
+
+    async def send(_: Message) -> None:
+        """Nobody is there."""
+
+    await asyncio.wait_for(app.app(scope, receive, send), 10)
+    assert len(app.producer.enqueued) == 1, "the job itself goes on"
 
 
 @pytest.mark.parametrize("path", ["/health", "/readyz"])
