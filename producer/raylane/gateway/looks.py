@@ -34,6 +34,11 @@ NOT_YET: Final[Responses] = {
 _STALE_S: Final = 60.0
 
 
+def look_expires_s(wait_s: float) -> float:
+    """Returns after how many seconds a look expires for which a request waits `wait_s` seconds."""
+    return max(_STALE_S, wait_s)
+
+
 async def look(
     gateway: Gateway,
     request: Request,
@@ -47,7 +52,7 @@ async def look(
 
     What `changes` something is done also if nobody waits for it.
     """
-    expires_s = None if changes else max(_STALE_S, wait_s)
+    expires_s = None if changes else look_expires_s(wait_s)
     job_id, found = await _ask(gateway, request, asked, wait_s, session_id, expires_s)
     return accepted(job_id) if found is None else Response(found.model_dump_json(), media_type="application/json")
 

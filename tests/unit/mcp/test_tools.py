@@ -278,7 +278,7 @@ def test_every_tool_has_a_schema_that_needs_no_other_document() -> None:
         assert listed.output_schema["type"] == "object"
 
 
-async def test_the_catalog_is_listed(connect: Connect, answers: Answers) -> None:
+async def test_the_catalog_is_listed(connect: Connect, producer: MemoryProducer, answers: Answers) -> None:
     table = TableSummary(database="shop", table="orders", location="s3://w/", columns=COLUMNS, supported=True)
     view = TableSummary(
         database="shop", table="v", location=None, columns=COLUMNS * 40, supported=False, reason="it is a view"
@@ -293,6 +293,8 @@ async def test_the_catalog_is_listed(connect: Connect, answers: Answers) -> None
     async with connect(wait_timeout_s=0.01) as client:
         code, text = await refused(client, "list_tables", session_id="ada")
         assert (code, "no worker takes jobs of the lane upload now" in text) == ("wait_timeout", True)
+    # Otherwise those of a client that tries again would pile up where no worker is.
+    assert [job.expires_s for job in producer.enqueued] == [60, 60, 60]
     orders, other = listed["data"]["tables"]
     assert orders == {"name": "shop.orders", "columns": ["city string", "temp integer"]}
     assert (other["more_columns"], other["unsupported"]) == (30, "it is a view")

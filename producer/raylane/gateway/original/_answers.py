@@ -18,6 +18,7 @@ from starlette.responses import Response
 from raylane import arguments
 from raylane.gateway.bodies import JSON
 from raylane.gateway.enqueueing import url_of
+from raylane.gateway.looks import look_expires_s
 from raylane.gateway.openapi import problems
 from raylane.gateway.problems import problem_response
 from raylane.gateway.waiting import ended
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from raylane.gateway.context import Gateway
     from raylane.handle import JobHandle, ResultT_co
+    from raylane.options import JobOptions
 
 TAG: Final = "original app"
 
@@ -147,6 +149,11 @@ async def started(
     record = await job.record()
     answer = Started(job_id=job.id, status=record.status, url=url_of(job.id), session_id=session_id)
     return JSONResponse(answer.model_dump(), HTTPStatus.ACCEPTED, {"Location": answer.url})
+
+
+def look_options(gateway: Gateway) -> JobOptions:
+    """Returns the options of a job that only looks, and expires when no request waits for it any longer."""
+    return {"expires_s": look_expires_s(gateway.settings.gateway.wait_timeout_s)}
 
 
 async def result_of(

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from raylane.gateway.access.caller import Caller, Right
 from raylane.gateway.context import CallerDep, Gateway, GatewayDep
-from raylane.gateway.original._answers import TAG, Failure, OriginalRoute, failures, result_of
+from raylane.gateway.original._answers import TAG, Failure, OriginalRoute, failures, look_options, result_of
 from raylane_common.errors import RayError
 
 if TYPE_CHECKING:
@@ -73,13 +73,13 @@ class Stopped(BaseModel):
 async def status(request: Request, gateway: GatewayDep, caller: CallerDep) -> RayStatus:
     """Says whether a worker reaches the cluster."""
     caller.require(Right.OPERATE, None)
-    cluster = gateway.producer.cluster
+    cluster, options = gateway.producer.cluster, look_options(gateway)
     try:
-        found = await result_of(await cluster.status(), gateway, request)
+        found = await result_of(await cluster.status(**options), gateway, request)
     except Failure as failure:
         if not isinstance(failure.error, RayError):
             raise
-        endpoints = (await result_of(await cluster.endpoints(), gateway, request)).endpoints
+        endpoints = (await result_of(await cluster.endpoints(**options), gateway, request)).endpoints
         return RayStatus(status="disconnected", dashboard_url=_url(endpoints))
     return RayStatus(
         status="connected",
@@ -92,7 +92,9 @@ async def status(request: Request, gateway: GatewayDep, caller: CallerDep) -> Ra
 async def jobs(request: Request, gateway: GatewayDep, caller: CallerDep) -> RayJobs:
     """Lists the runs of the cluster."""
     caller.require(Right.OPERATE, None)
-    found = await result_of(await gateway.producer.cluster.runs(limit=_MAX_RUNS), gateway, request)
+    found = await result_of(
+        await gateway.producer.cluster.runs(limit=_MAX_RUNS, **look_options(gateway)), gateway, request
+    )
     return RayJobs(jobs=[_shown(run) for run in found.runs])
 
 
@@ -100,7 +102,9 @@ async def jobs(request: Request, gateway: GatewayDep, caller: CallerDep) -> RayJ
 async def logs(submission_id: str, request: Request, gateway: GatewayDep, caller: CallerDep) -> RayLogs:
     """Returns what a run printed. The web page of the original app calls this, although its server did not have it."""
     await _require(Right.READ, submission_id, gateway, caller)
-    found = await result_of(await gateway.producer.cluster.logs(submission_id), gateway, request)
+    found = await result_of(
+        await gateway.producer.cluster.logs(submission_id, **look_options(gateway)), gateway, request
+    )
     return RayLogs(logs=found.logs, truncated=found.truncated)
 
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from raylane.gateway.access.caller import Right
 from raylane.gateway.context import CallerDep, GatewayDep
-from raylane.gateway.original._answers import TAG, OriginalRoute, failures, result_of
+from raylane.gateway.original._answers import TAG, OriginalRoute, failures, look_options, result_of
 from raylane_common.rules import SessionId
 
 if TYPE_CHECKING:
@@ -63,7 +63,8 @@ async def databases(
     names: list[str] = []
     cursor: str | None = None
     while True:
-        page = await result_of(await gateway.producer.tables.databases(limit=_PAGE, cursor=cursor), gateway, request)
+        job = await gateway.producer.tables.databases(limit=_PAGE, cursor=cursor, **look_options(gateway))
+        page = await result_of(job, gateway, request)
         names += page.databases
         cursor = page.next_cursor
         if cursor is None:
@@ -79,9 +80,8 @@ async def tables(
     found: list[Table] = []
     cursor: str | None = None
     while True:
-        page = await result_of(
-            await gateway.producer.tables.list(database, limit=_PAGE, cursor=cursor), gateway, request
-        )
+        job = await gateway.producer.tables.list(database, limit=_PAGE, cursor=cursor, **look_options(gateway))
+        page = await result_of(job, gateway, request)
         found += map(_shown, page.tables)
         cursor = page.next_cursor
         if cursor is None:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from raylane_common.wire.tables import TableSummary
 
 _LOOK_S: Final = 20.0
+# Nobody waits for a look of this age. Otherwise looks would pile up where no worker is.
+_STALE_S: Final = 60.0
 _MOST: Final = 100
 _MOST_COLUMNS: Final = 50
 _MAX_NAME: Final = 255
@@ -44,12 +46,12 @@ async def _list_tables(call: Call, given: CatalogArguments) -> Reply[CatalogList
     call.session(given.session_id, Right.ASK)
     tables = call.producer.tables
     if given.database is None:
-        looking = await tables.databases(pattern=given.pattern, limit=_MOST, cursor=given.cursor)
+        looking = await tables.databases(pattern=given.pattern, limit=_MOST, cursor=given.cursor, expires_s=_STALE_S)
         found = await _seen(call, looking)
         names = [shown_text(name, _MAX_NAME) for name in found.databases]
         listing = CatalogListing(next_cursor=found.next_cursor, data=CatalogData(databases=names))
         return Reply(f"{len(names)} databases.", listing)
-    job = await tables.list(given.database, pattern=given.pattern, limit=_MOST, cursor=given.cursor)
+    job = await tables.list(given.database, pattern=given.pattern, limit=_MOST, cursor=given.cursor, expires_s=_STALE_S)
     page = await _seen(call, job)
     lines = [_line(table) for table in page.tables]
     return Reply(f"{len(lines)} tables.", CatalogListing(next_cursor=page.next_cursor, data=CatalogData(tables=lines)))

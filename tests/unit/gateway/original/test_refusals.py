@@ -159,3 +159,14 @@ async def test_no_json_value_is_answered_with_a_server_error(app: App, path: str
     answer = await app.http.post(path, content=json.dumps(body), headers={"content-type": "application/json"})
     assert answer.status_code in (200, 202, 422, 501, 504)
     assert isinstance(answer.json(), dict)
+
+
+@pytest.mark.parametrize(
+    "path", ["/ray/status", "/ray/jobs", "/ray/jobs/rl-x-1/logs", "/glue/databases", "/glue/tables/shop"]
+)
+async def test_a_look_that_nobody_waits_for_expires(app: App, path: str) -> None:
+    # Otherwise those of a client that polls would pile up where no worker is.
+    assert (await app.http.get(path)).status_code == 504
+    [job] = app.producer.enqueued
+    assert job.expires_s is not None
+    assert app.settings.gateway.wait_timeout_s <= job.expires_s <= 60
