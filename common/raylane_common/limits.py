@@ -31,7 +31,7 @@ PREFIX_PATTERN: Final = r"^[A-Za-z0-9._-]{0,64}$"
 # A job's id becomes part of its runs' submission ids, for which Ray allows 64 of these characters.
 JOB_ID_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,55}$"
 SUBMISSION_ID_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
-# Names stand in messages, logs and the audit. Those of JWTs have a colon, so no other caller can take one of them.
+# Names appear in messages, logs and the audit. Those of JWTs have a colon, so no other caller can take one of them.
 CALLER_NAME_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,99}$"
 # How a session's id begins; written as * for all sessions, so that an empty text never means all of them.
 SESSION_PREFIX_PATTERN: Final = r"^([A-Za-z0-9][A-Za-z0-9._-]{0,127}|\*)$"

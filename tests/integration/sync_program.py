@@ -24,7 +24,7 @@ def say(*words: object) -> None:
 
 
 def left_open() -> None:
-    """A follower that is not at its end, a thread that waits for ever, and one that works after the main thread."""
+    """A follower that is not at its end, a thread that waits forever, and one that works after the main thread."""
     job = PRODUCER.tables.databases()
     following = job.follow()
     next(following)

@@ -152,7 +152,7 @@ class RetryingPool(ConnectionPool):
         await self._by_loop[asyncio.get_running_loop()].close(in_use=inuse_connections)
 
     def leave_to_parent(self) -> None:
-        """Gives up all connections in a forked child, whose parent goes on using them. Else does nothing."""
+        """Gives up all connections in a forked child, whose parent still uses them. Else does nothing."""
         if self._process == os.getpid():
             return
         inherited, self._by_loop = list(self._by_loop.values()), {}

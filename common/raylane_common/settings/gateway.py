@@ -77,7 +77,7 @@ class GatewaySettings(Section):
         default=20,
         ge=0,
         le=3600,
-        description="How long requests may go on after SIGTERM; streams of events end at once",
+        description="How long requests may continue after SIGTERM; streams of events end at once",
     )
     audit_entries: int = Field(default=100_000, ge=0, description="Writes that the audit keeps; 0 to keep none")
     audit_ttl_s: int = Field(default=90 * 24 * 3600, gt=60, description="How long the audit keeps a write")

@@ -150,7 +150,7 @@ def log_to_stderr(level: LogLevel, log_format: LogFormat = "auto") -> None:
 
 
 def _added(record: logging.LogRecord) -> dict[str, object]:
-    """Returns what stands on the line beside the message: ids, and the fields of the log call."""
+    """Returns what is on the line beside the message: ids, and the fields of the log call."""
     fields = getattr(record, FIELDS, None)
     given: dict[str, object] = {**bound_ids(), **_trace_ids()}
     if isinstance(fields, dict):

@@ -84,7 +84,7 @@ async def show(producer: Producer, where: str) -> None:
                     async with asyncio.timeout(EVERY_S):
                         await ended.wait()
                 if looking.done():
-                    looking.result()  # a bug, which must not leave a screen that stands still
+                    looking.result()  # a bug, which must not leave a frozen screen
     finally:
         looking.cancel()
         await asyncio.gather(looking, return_exceptions=True)

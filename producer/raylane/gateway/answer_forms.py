@@ -24,7 +24,6 @@ CSV: Final = "text/csv"
 PARQUET: Final = "application/vnd.apache.parquet"
 SVG: Final = "image/svg+xml"
 PNG: Final = "image/png"
-EXTENSIONS: Final = {CSV: "csv", PARQUET: "parquet", SVG: "svg", PNG: "png"}
 # Of the pieces of a file that wait for a client, each of up to a MiB.
 _MOST_PIECES: Final = 2
 

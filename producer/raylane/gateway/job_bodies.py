@@ -6,7 +6,7 @@ that it continues, the code of a rerun, and transfers. A client names a job inst
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, RootModel
 
@@ -19,7 +19,7 @@ from raylane_common.wire.tables import TablesRequest
 from raylane_common.wire.upload import PurgeRequest, ReadInPlaceRequest
 
 # With the longest session id before it, it is still a unique key of the queue.
-_MAX_UNIQUE: int = 64
+_MAX_UNIQUE: Final = 64
 
 
 class _Body(BaseModel):

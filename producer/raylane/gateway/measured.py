@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from raylane.gateway.access.authentication import CALLER
+from raylane.gateway.observed import METHODS, PROBES
 from raylane_common.errors import MissingPackage
 from raylane_common.logs import get_logger
 from raylane_common.telemetry.definitions import (
@@ -40,8 +41,6 @@ if TYPE_CHECKING:
 
 logger: Final = get_logger("raylane.gateway")
 
-_METHODS: Final = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
-_PROBES: Final = frozenset({"/livez", "/readyz", "/health", "/metrics"})
 _HEADER: Final = b"x-request-id"
 # Ids of other services are taken over, unless they could be something else.
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -138,9 +137,9 @@ class _Exchange:
 
     def _ended(self, elapsed_s: float) -> None:
         scope, metrics = self._scope, self._telemetry.metrics
-        # Known once the request was routed. Its method is any text that the caller likes.
+        # Known once the request was routed.
         route = str(getattr(scope.get("route"), "path", _UNMATCHED))
-        method = scope["method"] if scope["method"] in _METHODS else "other"
+        method = scope["method"] if scope["method"] in METHODS else "other"
         metrics.add(GATEWAY_REQUESTS, route, method, str(self._status))
         if not self._is_stream:
             metrics.observe(GATEWAY_SECONDS, elapsed_s, route, method)
@@ -154,7 +153,7 @@ class _Exchange:
             "seconds": round(elapsed_s, 6),
             "caller": None if caller is None else caller.name,
         }
-        level = logging.DEBUG if scope["path"] in _PROBES else logging.INFO
+        level = logging.DEBUG if scope["path"] in PROBES else logging.INFO
         logger.log(level, "%s %s: %d in %.3f s", method, path, self._status, elapsed_s, extra={FIELDS: fields})
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from raylane.gateway.observed import METHODS, PROBES
 from raylane_common.telemetry import tracing
 
 if TYPE_CHECKING:
@@ -16,10 +17,6 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from raylane_common.telemetry.tracing import Span
-
-# They are asked every few seconds, and are no step of anything.
-_UNTRACED: Final = ("/livez", "/readyz", "/health", "/metrics")
-_METHODS: Final = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 
 NO_OTHER_SPANS: Final[TelemetryConfig] = {"tracing": False, "logs": False}
 """For `FastAPI(telemetry=…)`: newer versions make spans themselves, with whole URLs. Older ones ignore it."""
@@ -36,11 +33,11 @@ class TracedRequests:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handles one request."""
-        if scope["type"] != "http" or scope["path"] in _UNTRACED or tracing.current():
+        if scope["type"] != "http" or scope["path"] in PROBES or tracing.current():
             await self._app(scope, receive, send)
             return
-        # Its method is any text that the caller likes; a name of a span must be one of few.
-        method = scope["method"] if scope["method"] in _METHODS else "HTTP"
+        # The name of a span must be one of few.
+        method = scope["method"] if scope["method"] in METHODS else "HTTP"
         with tracing.span(
             method, lambda: _of_request(scope), kind="server", parent=_header(scope["headers"], b"traceparent")
         ) as span:

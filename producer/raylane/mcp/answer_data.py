@@ -29,7 +29,8 @@ class _Data(BaseModel):
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
 
-def _absent(value: object) -> bool:
+def absent(value: object) -> bool:
+    """Returns whether a field is left out, because it has no value."""
     return value is None
 
 
@@ -47,7 +48,7 @@ class ValueData(_Data):
     name: str
     value: JsonValue
     value_type: CellType
-    unit: str | None = Field(default=None, exclude_if=_absent)
+    unit: str | None = Field(default=None, exclude_if=absent)
 
 
 class TableData(_Data):
@@ -55,12 +56,12 @@ class TableData(_Data):
 
     type: Literal["table"] = "table"
     number: int = Field(description="The number of the table in the answer, from 1")
-    title: str | None = Field(default=None, exclude_if=_absent)
+    title: str | None = Field(default=None, exclude_if=absent)
     columns: list[ColumnData]
     rows: list[list[JsonValue]] = Field(description="One cell for each column; null if there is no value")
     first_row: int = Field(description="The number of the first row here, from 1")
     total_rows: int
-    rest: str | None = Field(default=None, exclude_if=_absent, description="What is not here, and where it is")
+    rest: str | None = Field(default=None, exclude_if=absent, description="What is not here, and where it is")
 
 
 class ChartData(_Data):
@@ -69,10 +70,10 @@ class ChartData(_Data):
     type: Literal["chart"] = "chart"
     number: int = Field(description="The number of the chart in the answer, from 1")
     kind: ChartKind
-    title: str | None = Field(default=None, exclude_if=_absent)
-    x: str | None = Field(default=None, exclude_if=_absent)
-    y: str | None = Field(default=None, exclude_if=_absent)
-    color: str | None = Field(default=None, exclude_if=_absent)
+    title: str | None = Field(default=None, exclude_if=absent)
+    x: str | None = Field(default=None, exclude_if=absent)
+    y: str | None = Field(default=None, exclude_if=absent)
+    color: str | None = Field(default=None, exclude_if=absent)
     rows: int
 
 
@@ -101,7 +102,7 @@ class AnswerData(_Data):
 
     items: list[ItemData]
     notes: list[str] = Field(default_factory=list, description="What the code says about the answer")
-    left_out: str | None = Field(default=None, exclude_if=_absent, description="Parts that are not here, if any")
+    left_out: str | None = Field(default=None, exclude_if=absent, description="Parts that are not here, if any")
 
 
 def answer_data(

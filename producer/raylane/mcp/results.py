@@ -9,13 +9,9 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from raylane.mcp.answer_data import AnswerData
+from raylane.mcp.answer_data import AnswerData, absent
 from raylane.mcp.untrusted import NOTE
 from raylane_common.wire.names import ChartKind, ColumnType, Engine, GeneratorName, JobStatus
-
-
-def _absent(value: object) -> bool:
-    return value is None
 
 
 class ToolResult(BaseModel):
@@ -36,9 +32,9 @@ class ProfileData(ToolResult):
     missing: int
     distinct: int
     distinct_is_exact: bool
-    min: int | float | str | None = Field(default=None, exclude_if=_absent)
-    max: int | float | str | None = Field(default=None, exclude_if=_absent)
-    mean: float | None = Field(default=None, exclude_if=_absent)
+    min: int | float | str | None = Field(default=None, exclude_if=absent)
+    max: int | float | str | None = Field(default=None, exclude_if=absent)
+    mean: float | None = Field(default=None, exclude_if=absent)
     top: list[str] = Field(
         default_factory=list, exclude_if=lambda top: not top, description="Frequent values, if samples may be shared"
     )
@@ -49,7 +45,7 @@ class SourceColumnData(ToolResult):
 
     name: str
     type: ColumnType
-    profile: ProfileData | None = Field(default=None, exclude_if=_absent)
+    profile: ProfileData | None = Field(default=None, exclude_if=absent)
 
 
 class SourceData(ToolResult):
@@ -57,11 +53,11 @@ class SourceData(ToolResult):
 
     name: str = Field(description="The name that questions use")
     type: str = Field(description="file, table, or a type of a newer version")
-    location: str | None = Field(default=None, exclude_if=_absent)
-    rows: int | None = Field(default=None, exclude_if=_absent)
-    size_bytes: int | None = Field(default=None, exclude_if=_absent)
+    location: str | None = Field(default=None, exclude_if=absent)
+    rows: int | None = Field(default=None, exclude_if=absent)
+    size_bytes: int | None = Field(default=None, exclude_if=absent)
     columns: list[SourceColumnData] = Field(default_factory=list)
-    more_columns: int | None = Field(default=None, exclude_if=_absent, description="Columns that are not listed here")
+    more_columns: int | None = Field(default=None, exclude_if=absent, description="Columns that are not listed here")
     warnings: list[str] = Field(default_factory=list, exclude_if=lambda warnings: not warnings)
 
 
@@ -70,7 +66,7 @@ class SourcesData(ToolResult):
 
     kind: Literal["sources"] = "sources"
     sources: list[SourceData]
-    left_out: str | None = Field(default=None, exclude_if=_absent, description="Sources that are not here, if any")
+    left_out: str | None = Field(default=None, exclude_if=absent, description="Sources that are not here, if any")
 
 
 class GeneratedData(ToolResult):
@@ -79,8 +75,8 @@ class GeneratedData(ToolResult):
     kind: Literal["answer"] = "answer"
     read_as: str = Field(description="The question as the generator understood it")
     written_by: str = Field(description="The generator or the model that wrote the code, and the engine that ran it")
-    answer: AnswerData | None = Field(default=None, exclude_if=_absent)
-    doubt: str | None = Field(default=None, exclude_if=_absent, description="Why the answer may be wrong")
+    answer: AnswerData | None = Field(default=None, exclude_if=absent)
+    doubt: str | None = Field(default=None, exclude_if=absent, description="Why the answer may be wrong")
 
 
 class OtherData(ToolResult):
@@ -101,14 +97,14 @@ class JobOutcome(WithData):
     status: JobStatus
     ended: bool
     next: str = Field(description="What to do next")
-    data: Annotated[OutcomeData, Field(discriminator="kind")] | None = Field(default=None, exclude_if=_absent)
+    data: Annotated[OutcomeData, Field(discriminator="kind")] | None = Field(default=None, exclude_if=absent)
 
 
 class SourceOutcome(JobOutcome):
     """The same of a job that brings data into a session."""
 
     data: Annotated[SourcesData | OtherData, Field(discriminator="kind")] | None = Field(
-        default=None, exclude_if=_absent
+        default=None, exclude_if=absent
     )
 
 
@@ -116,7 +112,7 @@ class AnswerOutcome(JobOutcome):
     """The same of a question."""
 
     data: Annotated[GeneratedData | OtherData, Field(discriminator="kind")] | None = Field(
-        default=None, exclude_if=_absent
+        default=None, exclude_if=absent
     )
 
 
@@ -132,8 +128,8 @@ class TableLine(ToolResult):
 
     name: str = Field(description="database.table, as add_tables takes it")
     columns: list[str] = Field(description="Names and types of its columns")
-    more_columns: int | None = Field(default=None, exclude_if=_absent, description="Columns that are not listed here")
-    unsupported: str | None = Field(default=None, exclude_if=_absent, description="Why it cannot be added, if so")
+    more_columns: int | None = Field(default=None, exclude_if=absent, description="Columns that are not listed here")
+    unsupported: str | None = Field(default=None, exclude_if=absent, description="Why it cannot be added, if so")
 
 
 class CatalogData(ToolResult):
@@ -158,7 +154,7 @@ class JobLine(ToolResult):
     status: JobStatus
     what: str
     enqueued_at_ms: int
-    error: str | None = Field(default=None, exclude_if=_absent, description="The code of its error")
+    error: str | None = Field(default=None, exclude_if=absent, description="The code of its error")
 
 
 class JobsData(ToolResult):
@@ -180,7 +176,7 @@ class PictureData(ToolResult):
 
     title: str
     vega_lite: dict[str, JsonValue] | None = Field(
-        default=None, exclude_if=_absent, description="Absent if it is too long; then `vega_lite_at` has it"
+        default=None, exclude_if=absent, description="Absent if it is too long; then `vega_lite_at` has it"
     )
 
 
@@ -199,7 +195,7 @@ class CodeData(ToolResult):
     """Code, and what verification says of it."""
 
     code: str
-    read_as: str | None = Field(default=None, exclude_if=_absent)
+    read_as: str | None = Field(default=None, exclude_if=absent)
     findings: list[str] = Field(default_factory=list, description="Rules that this version breaks")
 
 
@@ -208,9 +204,9 @@ class CodeListing(WithData):
 
     job_id: str
     status: JobStatus
-    generator: GeneratorName | None = Field(default=None, exclude_if=_absent)
-    engine: Engine | None = Field(default=None, exclude_if=_absent)
-    version: int | None = Field(default=None, exclude_if=_absent)
+    generator: GeneratorName | None = Field(default=None, exclude_if=absent)
+    engine: Engine | None = Field(default=None, exclude_if=absent)
+    version: int | None = Field(default=None, exclude_if=absent)
     data: CodeData
 
 

@@ -36,7 +36,7 @@ WaitSeconds = Annotated[
         ge=0,
         le=3600,
         description="How long to wait for the job, in seconds. If it has not ended by then, the result says so, and "
-        "`wait` waits on. Many clients give up after 60 s",
+        "`wait` waits again. Many clients give up after 60 s",
     ),
 ]
 IdempotencyKey = Annotated[

@@ -149,7 +149,7 @@ def _enter(user: object) -> Background:
             _current = Background()
             _alive.add(_current)
         if _current.is_current_thread:
-            problem = "it is used by code that it calls itself, such as `answer`, and would wait for itself for ever"
+            problem = "it is used by code that it calls itself, such as `answer`, and would wait for itself forever"
             raise InvalidRequest.field("producer", f"{problem}; use it in a thread of your own")
         _current.calls += 1
         _current.users.add(user)

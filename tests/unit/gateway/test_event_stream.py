@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Queue:
-    """Follows a script: events, errors to raise, or None to say nothing for ever."""
+    """Follows a script: events, errors to raise, or None to say nothing forever."""
 
     def __init__(self, *steps: JobEvent | RaylaneError | None) -> None:
         self.steps = list(steps)

@@ -20,7 +20,7 @@ from raylane_common.errors import InvalidRequest
     ("arguments", "message"),
     [
         (["--session", "a b"], "session_id: must be 1 to 128 letters"),
-        (["--files", "/nonexistent"], "files: is not a directory that can be read"),
+        (["--files", f"{__file__}/absent"], "files: is not a directory that can be read"),
         (["--files", __file__], "is not a directory"),
         (["--port", "1"], "--port: only with --http"),
         (["--host", "::1"], "--host: only with --http"),

@@ -114,7 +114,7 @@ async def test_an_answer_is_read_in_parts(connect: Connect, answers: Answers) ->
         [last] = read["data"]["items"]
         assert [row[1] for row in last["rows"]] == [float(number) for number in range(989, 1000)]
         code, text = await refused(client, "get_answer", job_id=asked["job_id"], table=2)
-    assert (code, "table: must be at most 1" in text) == ("invalid_request", True)
+    assert (code, "table: there is no table 2: the answer has 1" in text) == ("invalid_request", True)
 
 
 async def test_a_chart_is_a_picture_and_a_specification(connect: Connect, answers: Answers) -> None:

@@ -77,7 +77,7 @@ async def run_dev(directory: Path | None, *, write: Callable[[str], None]) -> No
 async def _check_settings() -> None:
     """Raises what would stop the worker once the servers are there: settings that conflict, or a model that is wrong.
 
-    The addresses of the servers are not known yet, so others stand for them.
+    The addresses of the servers are not known yet, so others take their places.
     """
     before = dict(os.environ)
     os.environ.update(_STAND_INS)

@@ -9,7 +9,7 @@ from raylane_common.telemetry import tracing
 OUTPUT: Final = "RAYLANE_OUTPUT_URI"
 """Where the run may write files."""
 TRACE: Final = "TRACEPARENT"
-"""The span of the run, so that its code can go on with the trace. Other programs read this variable, too."""
+"""The span of the run, so that its code can continue the trace. Other programs read this variable, too."""
 # Otherwise Ray's own progress messages fill the end of the output. Its warnings and errors stay.
 QUIET: Final = {"RAY_LOGGER_LEVEL": "warning", "RAY_DATA_LOG_LEVEL": "WARNING"}
 # Ray's default shuffle starts actors, which takes 15 s for one block of data; this one takes 0.1 s.

@@ -98,7 +98,7 @@ class AuditTrail:
                     await asyncio.sleep(backoff.next_s())
 
     async def _write_some(self, operator: OperatorActions) -> bool:
-        """Writes the oldest entries; returns whether to go on at once. What can never be written is lost."""
+        """Writes the oldest entries; returns whether to continue at once. What can never be written is lost."""
         count = min(_AT_ONCE, len(self._waiting))
         entries = [self._waiting[index][0] for index in range(count)]
         keep, ttl_s = self._settings.audit_entries, self._settings.audit_ttl_s

@@ -25,7 +25,7 @@ class Failures:
     """Refuses requests from addresses that sent too many wrong tokens.
 
     A token that was right from the same address is still taken. So callers that share the address, because they are
-    behind one proxy, go on while another one guesses.
+    behind one proxy, are still let in while another one guesses.
     """
 
     def __init__(self, per_minute: int, clock: Callable[[], float] = time.monotonic) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final, Literal
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
-from raylane.gateway.access.caller import Caller, Right
-from raylane.gateway.context import CallerDep, Gateway, GatewayDep
+from raylane.gateway.access.caller import Right
+from raylane.gateway.access.jobs import session_of_run
+from raylane.gateway.context import CallerDep, GatewayDep
 from raylane.gateway.original._answers import TAG, Failure, OriginalRoute, failures, look_options, result_of
 from raylane_common.errors import RayError
 
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 router: APIRouter = APIRouter(route_class=OriginalRoute, tags=[TAG], responses=failures(404, 504))
 
 _MAX_RUNS: Final = 500
-# How a worker names the runs of a job.
-_RUN_OF_JOB: Final = re.compile(r"rl-(.+)-\d+(?:r\d+)?")
 
 
 class RayStatus(BaseModel):
@@ -101,7 +99,7 @@ async def jobs(request: Request, gateway: GatewayDep, caller: CallerDep) -> RayJ
 @router.get("/ray/jobs/{submission_id}/logs", name="original_logs")
 async def logs(submission_id: str, request: Request, gateway: GatewayDep, caller: CallerDep) -> RayLogs:
     """Returns what a run printed. The web page of the original app calls this, although its server did not have it."""
-    await _require(Right.READ, submission_id, gateway, caller)
+    await session_of_run(gateway.producer, caller, Right.READ, submission_id)
     found = await result_of(
         await gateway.producer.cluster.logs(submission_id, **look_options(gateway)), gateway, request
     )
@@ -111,20 +109,9 @@ async def logs(submission_id: str, request: Request, gateway: GatewayDep, caller
 @router.post("/ray/jobs/{submission_id}/stop", name="original_stop")
 async def stop(submission_id: str, request: Request, gateway: GatewayDep, caller: CallerDep) -> Stopped:
     """Stops a run. Without the right `operate`, only one of the caller's own jobs."""
-    await _require(Right.ASK, submission_id, gateway, caller)
+    await session_of_run(gateway.producer, caller, Right.ASK, submission_id)
     found = await result_of(await gateway.producer.cluster.stop(submission_id), gateway, request)
     return Stopped(success=found.stopped, status=found.run.status)
-
-
-async def _require(right: Right, submission_id: str, gateway: Gateway, caller: Caller) -> None:
-    """Raises `Forbidden` or `JobNotFound` unless the caller is an operator, or has the right in the run's session."""
-    if caller.may(Right.OPERATE, None):
-        return
-    named = _RUN_OF_JOB.fullmatch(submission_id)
-    if named is None:
-        caller.require(Right.OPERATE, None)
-    else:
-        await gateway.job(caller, right, named[1])
 
 
 def _url(endpoints: tuple[EndpointReport, ...], name: str | None = None) -> str:

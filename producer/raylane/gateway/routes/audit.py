@@ -11,7 +11,7 @@ from raylane.gateway.access.caller import Right
 from raylane.gateway.context import CallerDep, GatewayDep
 from raylane_common.wire.audit import AuditEntry
 
-router: APIRouter = APIRouter(prefix="/v1/audit", tags=["operator"])
+router: APIRouter = APIRouter(prefix="/v1/audit", tags=["operation"])
 
 
 class AuditPage(BaseModel):

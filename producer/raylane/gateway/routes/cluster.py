@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, ClassVar, Final
 
 from fastapi import APIRouter, Depends, Query
@@ -10,9 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from raylane.gateway.access.caller import Caller, Right
+from raylane.gateway.access.caller import Right
+from raylane.gateway.access.jobs import session_of_run
 from raylane.gateway.bodies import JsonBody
-from raylane.gateway.context import CallerDep, Gateway, GatewayDep
+from raylane.gateway.context import CallerDep, GatewayDep
 from raylane.gateway.enqueueing import Accepted, IdempotencyKey, accepted, enqueue
 from raylane.gateway.job_bodies import Options, RayJob
 from raylane.gateway.looks import LOOK_S, NOT_YET, LookWaitS, look
@@ -41,8 +41,6 @@ from raylane_common.wire.ray import (
 
 router: APIRouter = APIRouter(prefix="/v1", tags=["cluster"])
 
-# As `raylane_worker.runs.named` makes it.
-_OF_JOB: Final = re.compile(r"rl-(?P<job_id>.+)-\d+(r\d+)?")
 _LOOK: Final = NOT_YET | problems(502)
 _ONE: Final = NOT_YET | problems(404, 502)
 
@@ -133,7 +131,7 @@ async def get_run(
     submission_id: SubmissionId, request: Request, gateway: GatewayDep, caller: CallerDep, wait_s: LookWaitS = LOOK_S
 ) -> Response:
     """Returns a run as Ray reports it."""
-    session_id = await _session_of(gateway, caller, Right.READ, submission_id)
+    session_id = await session_of_run(gateway.producer, caller, Right.READ, submission_id)
     return await look(gateway, request, RayRunRequest(submission_id=submission_id), wait_s, session_id)
 
 
@@ -142,7 +140,7 @@ async def read_logs(
     submission_id: SubmissionId, request: Request, gateway: GatewayDep, caller: CallerDep, wait_s: LookWaitS = LOOK_S
 ) -> Response:
     """Returns the last 200 KiB of what a run printed."""
-    session_id = await _session_of(gateway, caller, Right.READ, submission_id)
+    session_id = await session_of_run(gateway.producer, caller, Right.READ, submission_id)
     return await look(gateway, request, RayLogsRequest(submission_id=submission_id), wait_s, session_id)
 
 
@@ -151,7 +149,7 @@ async def stop_run(
     submission_id: SubmissionId, request: Request, gateway: GatewayDep, caller: CallerDep, wait_s: LookWaitS = LOOK_S
 ) -> Response:
     """Stops a run. To stop a job, cancel it: it might start its run again."""
-    session_id = await _session_of(gateway, caller, Right.ASK, submission_id)
+    session_id = await session_of_run(gateway.producer, caller, Right.ASK, submission_id)
     return await look(gateway, request, RayStopRequest(submission_id=submission_id), wait_s, session_id, changes=True)
 
 
@@ -164,15 +162,3 @@ async def delete_run(
     """Has the cluster forget a run that has ended."""
     caller.require(Right.OPERATE, None)
     return await look(gateway, request, RayDeleteRequest(submission_id=submission_id), wait_s, changes=True)
-
-
-async def _session_of(gateway: Gateway, caller: Caller, right: Right, submission_id: str) -> str | None:
-    """Lets in who operates, and who has the right in the session of the run's job; returns that session for the latter.
-
-    Raises `Forbidden`, and `JobNotFound` as for a job that does not exist.
-    """
-    found = _OF_JOB.fullmatch(submission_id)
-    if found is None or caller.may(Right.OPERATE, None):
-        caller.require(Right.OPERATE, None)
-        return None
-    return (await gateway.job(caller, right, found["job_id"])).session_id

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from contextlib import suppress
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Final
 
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -42,7 +42,7 @@ from raylane_common.wire.upload import (
 
 router: APIRouter = APIRouter(prefix="/v1/sessions/{session_id}/uploads", tags=["uploads"])
 
-_ID_DIGITS = 32
+_ID_DIGITS: Final = 32
 
 
 class BeginUpload(BaseModel):
@@ -68,7 +68,7 @@ class Upload(BaseModel):
 
 
 class MoreParts(BaseModel):
-    """Parts whose addresses are to be signed, for the first time or again."""
+    """Parts that need an address, for the first time or again."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 

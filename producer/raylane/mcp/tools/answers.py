@@ -99,7 +99,7 @@ def chart_of(record: JobRecord, number: int) -> tuple[AnswerChart, int]:
     """Returns a chart of the answer by its number, and how many there are. Raises what `answer_of` raises."""
     charts = [item for item in answer_of(record).items if isinstance(item, AnswerChart)]
     if number > len(charts):
-        raise InvalidRequest.field("chart", f"must be at most {len(charts)}: so many charts has the answer")
+        raise InvalidRequest.field("chart", f"there is no chart {number}: the answer has {len(charts)}")
     return charts[number - 1], len(charts)
 
 
@@ -110,7 +110,7 @@ async def _get_answer(call: Call, given: AnswerArguments) -> Reply[AnswerRows]:
     if given.table is None and given.first_row != 1:
         raise InvalidRequest.field("first_row", "needs `table`: the number of the table to read")
     if given.table is not None and given.table > tables:
-        raise InvalidRequest.field("table", f"must be at most {tables}: so many tables has the answer")
+        raise InvalidRequest.field("table", f"there is no table {given.table}: the answer has {tables}")
     data = answer_data(answer, given.job_id, table=given.table, first_row=given.first_row, max_rows=given.max_rows)
     said = f"The answer of job {given.job_id}. It has {tables} tables and {charts} charts."
     return Reply(said, AnswerRows(job_id=given.job_id, tables=tables, charts=charts, data=data))
@@ -118,7 +118,7 @@ async def _get_answer(call: Call, given: AnswerArguments) -> Reply[AnswerRows]:
 
 async def _get_chart(call: Call, given: ChartArguments) -> Reply[ChartPicture]:
     chart, charts = chart_of(await call.job(Right.READ, given.job_id), given.chart)
-    # Drawing holds a core for up to a second, and other calls go on.
+    # Drawing takes a core for up to a second, in which other calls are served.
     picture = await asyncio.to_thread(png, chart)
     specification = vega_lite(chart)
     is_short = len(as_json(specification)) <= MAX_CHARACTERS
