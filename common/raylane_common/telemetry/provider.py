@@ -17,6 +17,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExport
 
 from raylane_common.safe_text import safe_line
 from raylane_common.secrets import redact
+from raylane_common.telemetry.sending import PACKAGES, entry_point_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,10 +25,6 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace.export import SpanExporter
 
 _GROUP: Final = "opentelemetry_traces_exporter"
-_PACKAGES: Final = {
-    "otlp_proto_http": "'raylane[tracing]'",
-    "otlp_proto_grpc": "opentelemetry-exporter-otlp-proto-grpc",
-}
 # An outage of the collector is one line a minute.
 _AGAIN_AFTER_S: Final = 60.0
 
@@ -102,12 +99,15 @@ def _exporter(name: str, problems: _Problems) -> SpanExporter | None:
     if name == "console":
         # stdout belongs to the results of commands.
         return ConsoleSpanExporter(out=sys.stderr)
-    if name == "otlp":
-        name = f"otlp_proto_{_protocol()}"
+    name = entry_point_of(name)
     found = next(iter(entry_points(group=_GROUP, name=name)), None)
     if found is None:
-        package = _PACKAGES.get(name)
-        hint = f"pip install {package}" if package else "check OTEL_TRACES_EXPORTER and OTEL_EXPORTER_OTLP_PROTOCOL"
+        package = PACKAGES.get(name)
+        hint = (
+            f"pip install {package.install}"
+            if package
+            else "check OTEL_TRACES_EXPORTER and OTEL_EXPORTER_OTLP_PROTOCOL"
+        )
         problems.tell(f"there is no exporter {name}: {hint}")
         return None
     try:
@@ -116,9 +116,3 @@ def _exporter(name: str, problems: _Problems) -> SpanExporter | None:
         problems.tell(f"the exporter {name} does not start: {error}")
         return None
     return exporter
-
-
-def _protocol() -> str:
-    names = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
-    protocol = next((said for name in names if (said := os.environ.get(name, "").strip())), "http/protobuf")
-    return {"http/protobuf": "http", "grpc": "grpc"}.get(protocol, protocol)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from raylane_common.telemetry import tracing
 
@@ -17,7 +17,23 @@ if TYPE_CHECKING:
 
 _ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 _NONE: Final = "none"
-_NEEDED: Final = ("opentelemetry", "opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http")
+_PROTOCOLS: Final = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
+_PROTOCOL_NAMES: Final = {"http/protobuf": "http"}
+
+
+class Package(NamedTuple):
+    """A module that is needed to send spans, and what to install for it."""
+
+    module: str
+    install: str
+
+
+_SDK: Final = tuple(Package(module, "'raylane[tracing]'") for module in ("opentelemetry", "opentelemetry.sdk"))
+PACKAGES: Final = {
+    "otlp_proto_http": Package("opentelemetry.exporter.otlp.proto.http", "'raylane[tracing]'"),
+    "otlp_proto_grpc": Package("opentelemetry.exporter.otlp.proto.grpc", "opentelemetry-exporter-otlp-proto-grpc"),
+}
+"""The packages of the exporters that we know, by the name of their entry point."""
 
 
 def exporters(environ: Mapping[str, str] | None = None) -> tuple[str, ...]:
@@ -31,9 +47,20 @@ def exporters(environ: Mapping[str, str] | None = None) -> tuple[str, ...]:
     return ("otlp",) if any(environ.get(name, "").strip() for name in _ENDPOINTS) else ()
 
 
-def missing_package() -> str | None:
+def entry_point_of(exporter: str) -> str:
+    """Returns the name of an exporter's entry point. That of `otlp` depends on the protocol in the variables."""
+    if exporter != "otlp":
+        return exporter
+    protocol = next((said for name in _PROTOCOLS if (said := os.environ.get(name, "").strip())), "http/protobuf")
+    return f"otlp_proto_{_PROTOCOL_NAMES.get(protocol, protocol)}"
+
+
+def missing_package() -> Package | None:
     """Returns what the exporters that the variables ask for need and is not installed; None if all is there."""
-    return next((name for name in _NEEDED if exporters() and not _is_installed(name)), None)
+    names = exporters()
+    known = (PACKAGES.get(entry_point_of(name)) for name in names)
+    needed = (*_SDK, *filter(None, known)) if names else ()
+    return next((package for package in needed if not _is_installed(package.module)), None)
 
 
 def _is_installed(name: str) -> bool:

@@ -82,7 +82,11 @@ def _of_this_process() -> list[Check]:
     missing = missing_package()
     if missing is not None:
         found.append(
-            warning("traces", f"an exporter is configured, but {missing} is missing", "pip install 'raylane[tracing]'")
+            warning(
+                "traces",
+                f"an exporter is configured, but {missing.module} is missing",
+                f"pip install {missing.install}",
+            )
         )
     return found or [ok("settings", "every RAYLANE_ variable here is known")]
 

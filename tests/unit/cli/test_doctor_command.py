@@ -70,13 +70,26 @@ async def test_a_redis_that_is_away_is_told_with_its_address_setting(cli: Cli) -
     assert "not tried  workers" in result.stdout
 
 
-async def test_an_exporter_without_its_package_is_a_warning(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sending, "_NEEDED", ("no_such_package.at_all",))
+@pytest.mark.parametrize(
+    ("exporter", "protocol", "absent", "install"),
+    [
+        ("otlp", "", "opentelemetry.exporter.otlp.proto.http", "'raylane[tracing]'"),
+        ("otlp", "grpc", "opentelemetry.exporter.otlp.proto.grpc", "opentelemetry-exporter-otlp-proto-grpc"),
+        ("console", "", "opentelemetry.sdk", "'raylane[tracing]'"),
+        ("console", "", "opentelemetry.exporter.otlp.proto.http", None),
+    ],
+)
+async def test_an_exporter_without_its_package_is_a_warning(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, exporter: str, protocol: str, absent: str, install: str | None
+) -> None:
+    monkeypatch.setattr(sending, "find_spec", lambda name: None if name == absent else object())
     # It would set up OpenTelemetry for all tests of this process.
     monkeypatch.setattr(traced, "spans_sent", lambda _: nullcontext())
-    result = await cli("doctor", OTEL_TRACES_EXPORTER="otlp", OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:1")
-    assert "warning    traces" in result.stdout
-    assert "-> pip install 'raylane[tracing]'" in result.stdout
+    result = await cli("doctor", OTEL_TRACES_EXPORTER=exporter, OTEL_EXPORTER_OTLP_PROTOCOL=protocol)
+    assert ("warning    traces" in result.stdout) == (install is not None)
+    if install is not None:
+        assert f"{absent} is missing" in result.stdout
+        assert f"-> pip install {install}" in result.stdout
     assert "traces" not in (await cli("doctor")).stdout
 
 
