@@ -38,6 +38,8 @@ _NAT: Final = -(2**63)
 _PER_S: Final = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 _DAY_S: Final = 86_400
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
+LOCAL_S: Final = range(-62_135_510_400, 253_402_214_400)
+"""The seconds that have a local time everywhere, in the years 1 to 9999 without their first and last day."""
 # The calendar repeats itself after 400 years.
 _CYCLE_DAYS: Final = 146_097
 _DAY: Final = re.compile(r"([+-]\d{6,}|\d{4})-(\d\d)-(\d\d)")
@@ -184,6 +186,8 @@ def _timestamps(cells: Sequence[JsonValue], native_type: str) -> pd.Series:
         return series
     if None in offsets:
         raise ValueError("some have a time zone, and some have none")
+    if not all(one is None or one[0] in LOCAL_S for one in moments):
+        raise ValueError("has no local time, and pandas would fail whenever it is looked at")
     return _in_zone(series, zone, offsets)
 
 

@@ -9,11 +9,12 @@ from typing import IO, TYPE_CHECKING, Final
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from raylane.answers.arrow_cells import cells
 from raylane.answers.parquet_rows import ParquetRows
 from raylane_common.errors import InvalidAnswer
-from raylane_common.wire.frames import TEXT, series_of
+from raylane_common.wire.frames import LOCAL_S, TEXT, series_of
 from raylane_common.wire.names import CellType
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from raylane_common.wire.answer import AnswerColumn, AnswerFile
 
+_PER_S: Final = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 # What Arrow cannot convert, such as text of other bytes than UTF-8 or a time zone that is unknown here.
 _NOT_DIRECT: Final = (pa.ArrowException, ValueError, KeyError, OverflowError)
 
@@ -90,6 +92,10 @@ def _dates(values: pa.ChunkedArray) -> pd.Series:
 
 
 def _timestamps(values: pa.ChunkedArray) -> pd.Series:
+    if values.type.tz is not None:
+        ends = pc.min_max(values.cast(pa.int64())).as_py().values()
+        if not all(end is None or end // _PER_S[values.type.unit] in LOCAL_S for end in ends):
+            raise ValueError("some have no local time")
     return values.to_pandas()
 
 

@@ -172,3 +172,12 @@ def test_texts_in_a_file_that_should_be_numbers_stay_as_they_are() -> None:
     pq.write_table(pa.table({"c": ["12", "x"]}), parquet)
     assert read(parquet.getvalue(), table) == [("12",), ("x",)]
     assert list(parquet_frame(parquet, described(table))["c"]) == ["12", "x"]
+
+
+@pytest.mark.parametrize("seconds", [253_402_300_800, -62_135_596_801])
+def test_moments_without_a_local_time_stay_texts_that_can_be_looked_at(seconds: int) -> None:
+    column = pa.array([0, seconds * 10**6], pa.int64()).view(pa.timestamp("us", "Europe/Berlin"))
+    table, parquet = written(pa.table({"c": column}))
+    for frame in (table.to_pandas(), parquet_frame(io.BytesIO(parquet), described(table))):
+        assert list(frame["c"]) == [row[0] for row in table.rows]
+        assert str(frame)
