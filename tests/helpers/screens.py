@@ -42,6 +42,10 @@ class Screen:
         local_flags = termios.tcgetattr(self._master)[3]
         return bool(local_flags & termios.ECHO) and bool(local_flags & termios.ICANON)
 
+    @property
+    def shows_cursor(self) -> bool:
+        return not self._screen.cursor.hidden
+
     def type(self, keys: bytes) -> None:
         os.write(self._master, keys)
 

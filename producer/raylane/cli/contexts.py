@@ -175,14 +175,17 @@ def without_password(url: str) -> str:
 
 
 def save(contexts: Contexts) -> None:
-    """Writes the file, which only this user can read. Raises `InvalidRequest` if that fails."""
-    file = path()
+    """Writes the file, which only this user can read. Raises `InvalidRequest` if that fails.
+
+    If it is a symbolic link, the file that the link names is written.
+    """
     lines = [] if contexts.current is None else [f"current = {_quoted(contexts.current)}", ""]
     for name, context in sorted(contexts.by_name.items()):
         values = [f"{key} = {_quoted(value)}" for key, value in context.described().items()]
         lines += [f"[contexts.{_quoted(name)}]", *values, ""]
-    new = file.with_name(f".contexts.{os.getpid()}.toml")
     try:
+        file = path().resolve()  # dotfiles are often links into a repository
+        new = file.with_name(f".contexts.{os.getpid()}.toml")
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         new.unlink(missing_ok=True)
         descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 import raylane
-from raylane.cli import parameters, process, traced
+from raylane.cli import parameters, process, runner, traced
 from raylane.cli.process import ExitCode
 from raylane.cli.render import renders
 from raylane.cli.terminal import Terminal
@@ -41,18 +41,15 @@ def doctor(
     Workers write a small object to S3 and delete it; nothing else changes, and the model is asked for nothing.
     """
     terminal = Terminal(as_json=output.as_json)
-    try:
+    with runner.exits(terminal):
         with traced.spans_sent(terminal):
             found = process.run_interruptible(_found(timeout, output.redis_url))
-    except KeyboardInterrupt:
-        terminal.note("interrupted")
-        raise typer.Exit(ExitCode.INTERRUPTED) from None
-    is_well = not any(check.state == "problem" for check in found)
-    if output.as_json:
-        checks: list[JsonValue] = [check.model_dump(mode="json") for check in found]
-        terminal.json({"ok": is_well, "version": raylane.__version__, "checks": checks})
-    else:
-        _show(found, terminal)
+        is_well = not any(check.state == "problem" for check in found)
+        if output.as_json:
+            checks: list[JsonValue] = [check.model_dump(mode="json") for check in found]
+            terminal.json({"ok": is_well, "version": raylane.__version__, "checks": checks})
+        else:
+            _show(found, terminal)
     if not is_well:
         raise typer.Exit(ExitCode.FAILED)
 
@@ -114,6 +111,6 @@ def _show(found: Sequence[Check], terminal: Terminal) -> None:
     width = min(_WIDEST_AREA, max((len(check.area) for check in found), default=0))
     for check in found:
         lanes = f" ({', '.join(check.lanes)})" if check.lanes else ""
-        terminal.line(f"{check.state.replace('_', ' '):<9}  {check.area:<{width}}  {check.message}{lanes}")
+        terminal.item(f"{check.state.replace('_', ' '):<9}  {check.area:<{width}}  ", f"{check.message}{lanes}")
         if check.hint:
-            terminal.line(f"{'':<9}  {'':<{width}}  -> {check.hint}")
+            terminal.item(f"{'':<9}  {'':<{width}}  -> ", check.hint)

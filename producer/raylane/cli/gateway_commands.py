@@ -8,7 +8,7 @@ import typer
 
 import raylane
 from raylane.cli import gateway_tokens, process, serving
-from raylane.cli.terminal import Terminal
+from raylane.cli.terminal import OutputError, Terminal
 
 if TYPE_CHECKING:
     from raylane_common.settings import Settings
@@ -49,16 +49,20 @@ def gateway(
         _serve(serving.settings_with(host, port, redis_url), terminal)
     except KeyboardInterrupt:
         raise typer.Exit(process.ExitCode.INTERRUPTED) from None
+    except OutputError as error:
+        terminal.note(f"error: {error}")
+        raise typer.Exit(process.ExitCode.FAILED) from error
     except raylane.RaylaneError as error:
         terminal.error(error.info())
         raise typer.Exit(process.exit_code(error.info())) from error
 
 
 def _serve(settings: Settings, terminal: Terminal) -> None:
-    try:
-        from raylane.gateway.server import serve
-    except ModuleNotFoundError as error:
-        from raylane_common.errors import MissingPackage
+    with process.interrupts_end_it():
+        try:
+            from raylane.gateway.server import serve
+        except ModuleNotFoundError as error:
+            from raylane_common.errors import MissingPackage
 
-        raise MissingPackage("raylane gateway needs more packages: pip install 'raylane[gateway]'") from error
-    serve(settings, lambda url: terminal.line(f"listening at {url}"))
+            raise MissingPackage("raylane gateway needs more packages: pip install 'raylane[gateway]'") from error
+        serve(settings, lambda url: terminal.line(f"listening at {url}"))

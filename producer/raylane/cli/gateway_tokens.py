@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 import raylane
-from raylane.cli import parameters, process
+from raylane.cli import parameters, runner
 from raylane.cli.terminal import Terminal
 from raylane.gateway.access.rights import Right
 
@@ -57,11 +57,8 @@ def token(
 ) -> None:
     """Make a token for a caller of the gateway. It is printed once; the file of callers has only its hash."""
     terminal = Terminal(as_json=as_json)
-    try:
+    with runner.exits(terminal):
         _make(terminal, name, right or [], session or [], expires, file)
-    except raylane.RaylaneError as error:
-        terminal.error(error.info())
-        raise typer.Exit(process.exit_code(error.info())) from error
 
 
 def _make(

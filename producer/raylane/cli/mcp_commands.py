@@ -10,7 +10,7 @@ import typer
 
 import raylane
 from raylane.cli import parameters, process, serving
-from raylane.cli.terminal import Terminal
+from raylane.cli.terminal import OutputError, Terminal
 
 if TYPE_CHECKING:
     from raylane_common.settings import Settings
@@ -64,6 +64,9 @@ def serve_mcp(
             terminal.note(warning)
         _check(files, host, port, http=http)
         _serve(serving.settings_with(host, port, redis_url), session, files, terminal, http=http)
+    except OutputError as error:
+        terminal.note(f"error: {error}")
+        raise typer.Exit(process.ExitCode.FAILED) from error
     except raylane.RaylaneError as error:
         terminal.error(error.info())
         raise typer.Exit(process.exit_code(error.info())) from error
@@ -73,6 +76,10 @@ def _check(files: list[Path] | None, host: str | None, port: int | None, *, http
     if http and files:
         raise raylane.InvalidRequest.field("--files", "not with --http: a server elsewhere has other files")
     given = {"--host": host, "--port": port}
+    if not http and (sys.stdin is None or sys.stdout is None):
+        raise raylane.InvalidRequest.field(
+            "stdio", "stdin or stdout is closed; a client speaks over both, or use --http"
+        )
     if not http and (name := next((name for name, value in given.items() if value is not None), None)):
         raise raylane.InvalidRequest.field(name, "only with --http")
 
@@ -82,16 +89,17 @@ def _serve(
 ) -> None:
     from raylane_common.errors import MissingPackage
 
-    try:
+    with process.interrupts_end_it():
+        try:
+            if http:
+                from raylane.mcp.http import serve_http
+            else:
+                from raylane.mcp.stdio import serve_stdio
+        except ModuleNotFoundError as error:
+            raise MissingPackage("raylane mcp needs more packages: pip install 'raylane[mcp]'") from error
         if http:
-            from raylane.mcp.http import serve_http
+            serve_http(settings, session, lambda url: terminal.line(f"listening at {url}"))
         else:
-            from raylane.mcp.stdio import serve_stdio
-    except ModuleNotFoundError as error:
-        raise MissingPackage("raylane mcp needs more packages: pip install 'raylane[mcp]'") from error
-    if http:
-        serve_http(settings, session, lambda url: terminal.line(f"listening at {url}"))
-    else:
-        if sys.stdin is not None and sys.stdin.isatty():
-            terminal.note("waiting for a client on stdin, which is a terminal; see docs/mcp.md")
-        serve_stdio(settings, session, files or ())
+            if sys.stdin is not None and sys.stdin.isatty():
+                terminal.note("waiting for a client on stdin, which is a terminal; see docs/mcp.md")
+            serve_stdio(settings, session, files or ())

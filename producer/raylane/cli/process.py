@@ -8,11 +8,12 @@ import os
 import signal
 import sys
 import threading
+from contextlib import contextmanager, suppress
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Iterator
 
     from raylane_common.errors import ErrorInfo
 
@@ -61,16 +62,45 @@ def show_what_can_be_shown() -> None:
 
 
 def run_interruptible(work: Coroutine[Any, Any, T]) -> T:
-    """Runs the coroutine in a new event loop. Raises `KeyboardInterrupt` if Ctrl-C cancelled it."""
+    """Runs the coroutine in a new event loop. Raises `KeyboardInterrupt` if Ctrl-C cancelled it.
+
+    SIGTERM cancels it as well, and then ends the process.
+    """
+    terminated: list[bool] = []
 
     async def main() -> T:
-        _cancel_on_interrupt()
+        _cancel_on_interrupt(terminated)
         return await work
 
     try:
         return asyncio.run(main())
     except asyncio.CancelledError:
+        if terminated:  # the terminal is as it was, so end as if nothing had caught the signal
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            os.kill(os.getpid(), signal.SIGTERM)
         raise KeyboardInterrupt from None
+
+
+@contextmanager
+def interrupts_end_it() -> Iterator[None]:
+    """Makes Ctrl-C end the process at once, until the block handles it itself: a server that is loading loses nothing.
+
+    An exception would not do: pydantic, which builds models then, turns it into an error of its own.
+    """
+
+    def end(*_: object) -> None:
+        with suppress(OSError):
+            os.write(2, b"interrupted\n")
+        os._exit(ExitCode.INTERRUPTED)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def variable_warnings() -> list[str]:
@@ -90,11 +120,21 @@ def variable_warnings() -> list[str]:
     ]
 
 
-def _cancel_on_interrupt() -> None:
+def _cancel_on_interrupt(terminated: list[bool]) -> None:
     """Makes Ctrl-C cancel the running task between two of its steps; asyncio's own handler may do it within a step.
 
     A task that is cancelled within a step loses the cancellation if it then enters `asyncio.timeout`, as redis-py does.
+    SIGTERM cancels too, unless something else handles it, and is noted in `terminated`: it must not leave a terminal
+    without a cursor, or on the screen of `raylane top`.
     """
     task = asyncio.current_task()
     if task is not None and sys.platform != "win32" and threading.current_thread() is threading.main_thread():
-        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, task.cancel)
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGINT, task.cancel)
+
+        def terminate() -> None:
+            terminated.append(True)
+            task.cancel()
+
+        if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+            loop.add_signal_handler(signal.SIGTERM, terminate)

@@ -40,19 +40,19 @@ def execute(command: Callable[[Producer, Terminal], Awaitable[None]], options: O
             async with connecting.producer(options.redis_url, terminal.note) as producer:
                 await command(producer, terminal)
 
-    with _exits(terminal), traced.spans_sent(terminal):
+    with exits(terminal), traced.spans_sent(terminal):
         process.run_interruptible(with_producer())
 
 
 def execute_here(command: Callable[[Terminal], None], *, as_json: bool) -> None:
     """Runs a command that needs no Redis. If it fails, raises `typer.Exit` with its exit code."""
     terminal = Terminal(as_json=as_json)
-    with _exits(terminal):
+    with exits(terminal):
         command(terminal)
 
 
 @contextmanager
-def _exits(terminal: Terminal) -> Iterator[None]:
+def exits(terminal: Terminal) -> Iterator[None]:
     """Turns the error of the block, or Ctrl-C, into a message and `typer.Exit`."""
     try:
         yield

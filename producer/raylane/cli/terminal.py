@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import sys
+import textwrap
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, TextIO
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 
 _PIECE_BYTES: Final = 1024 * 1024
+
+# Text in a column that is narrower is harder to read than lines that the terminal breaks.
+_LEAST_COLUMNS: Final = 20
 
 
 class OutputError(Exception):
@@ -84,6 +88,18 @@ class Terminal:
         """Prints one line of a result."""
         self._end_line()
         _print(safe_line(text))
+
+    def item(self, head: str, text: str) -> None:
+        """Prints one line of a result. On a terminal that is too narrow, the text goes on below its beginning."""
+        self._end_line()
+        head, shown, width = safe_line(head), safe_line(text), self.width
+        if width is None or width - len(head) < _LEAST_COLUMNS:
+            _print(head + shown)
+            return
+        # Words that are longer than a line, such as addresses, stay whole: the terminal breaks them, and they can be
+        # copied.
+        lines = textwrap.wrap(shown, width - len(head), break_long_words=False, break_on_hyphens=False) or [""]
+        _print(head + f"\n{'':<{len(head)}}".join(lines))
 
     def text(self, text: str, prefix: str = "") -> None:
         """Prints the lines of code, output or another text under a heading, each after the prefix."""

@@ -222,3 +222,15 @@ def test_no_url_shows_its_password(password: str) -> None:
         assert shown == "redis://ada:***@h/0"
     with pytest.raises(InvalidRequest):
         contexts.checked(Context(redis_url=f"redis://ada:{password.replace('/', '')}x@h/0"))
+
+
+async def test_a_link_to_the_file_stays_a_link(cli: Cli, tmp_path: Path) -> None:
+    kept = tmp_path / "dotfiles" / "contexts.toml"
+    kept.parent.mkdir()
+    contexts.path().parent.mkdir(parents=True, exist_ok=True)
+    contexts.path().symlink_to(kept)
+    for name in ("dev", "prod"):
+        assert (await cli("context", "set", name, "--redis-url", NOWHERE)).exit_code == 0
+        assert contexts.path().is_symlink()
+        assert name in kept.read_text()
+        assert stat.S_IMODE(kept.stat().st_mode) == 0o600

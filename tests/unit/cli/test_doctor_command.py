@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import sys
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
@@ -16,10 +18,12 @@ from raylane_common.telemetry import sending
 from raylane_common.wire.base import Lane, OpaqueResult
 from raylane_common.wire.checks import ChecksResult, ok, problem
 from raylane_common.wire.jobs import JobRecord
+from tests.helpers.screens import on_a_terminal
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
+    from raylane_worker.embedded import EmbeddedValkey
     from tests.unit.cli.conftest import Cli
 
 
@@ -109,6 +113,16 @@ def test_a_result_with_an_impossible_clock_is_not_known(at_ms: object) -> None:
     fields = {"v": "1", "kind": "ray", "lane": "ray", "status": "succeeded", "enqueued_at": "1", "payload": "{}"}
     result = {"type": "checks", "worker": "w", "version": "0", "at_ms": at_ms, "checks": []}
     assert isinstance(JobRecord.from_hash("j", fields | {"result": json.dumps(result)}).result, OpaqueResult)
+
+
+async def test_no_word_is_broken_on_a_narrow_terminal(redis: Redis, valkey: EmbeddedValkey) -> None:
+    command = (sys.executable, "-c", "from raylane.cli import main; main()", "doctor")
+    async with on_a_terminal(*command, env={"RAYLANE_REDIS__URL": valkey.url}, width=60) as screen:
+        await asyncio.wait_for(screen.ended(), 60)
+    assert screen.lines[0] == "ok         settings  every RAYLANE_ variable here is known"
+    at = next(number for number, line in enumerate(screen.lines) if "clocks of this machine" in line)
+    assert screen.lines[at].endswith("and of Redis")
+    assert screen.lines[at + 1] == "agree to 2 s".rjust(len("ok         settings  agree to 2 s"))
 
 
 async def test_a_wrong_limit_is_a_usage_error(cli: Cli) -> None:

@@ -117,6 +117,22 @@ async def test_a_full_disk_is_an_error_and_not_a_traceback(
         assert (process.returncode, err) == (0, b"no such jobs\n")
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has it")
+@pytest.mark.parametrize("command", ["doctor", "gateway --port 0", "mcp --http --port 0", "gateway token ada"])
+async def test_a_full_disk_is_no_traceback_of_other_commands(valkey: EmbeddedValkey, command: str) -> None:
+    full = os.open("/dev/full", os.O_WRONLY)
+    process = await asyncio.create_subprocess_exec(
+        *[RAYLANE, *command.split()],
+        stdout=full,
+        stderr=asyncio.subprocess.PIPE,
+        env=os.environ | {"RAYLANE_REDIS__URL": valkey.url},
+    )
+    os.close(full)
+    _, err = await asyncio.wait_for(process.communicate(), TIMEOUT_S)
+    assert process.returncode == 1
+    assert err.endswith(b"error: cannot write the output: No space left on device\n")  # a traceback would be last
+
+
 async def test_output_can_be_closed_and_its_encoding_narrow(redis: Redis, valkey: EmbeddedValkey) -> None:
     await JobQueue(redis).enqueue(new_job(GenerateRequest(prompt="☃ & é"), session_id="s1", job_id="j"))
     command = "import sys; from raylane.cli import main; {}; main()"

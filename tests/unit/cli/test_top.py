@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import sys
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -93,6 +94,17 @@ async def test_on_a_terminal_it_lives_through_an_outage_and_q_ends_it(
             async with asyncio.timeout(30):
                 assert await screen.process.wait() == 0
             assert screen.echoes, "the terminal is as it was"
+
+
+async def test_sigterm_leaves_the_terminal_as_it_was(valkey: EmbeddedValkey, redis: Redis, producer: Producer) -> None:
+    async with on_a_terminal(*RAYLANE, "top", env={"RAYLANE_REDIS__URL": valkey.url}) as screen:
+        await until(lambda: "q quits" in screen.text, timeout_s=30)
+        screen.process.terminate()
+        async with asyncio.timeout(30):
+            assert await screen.process.wait() == -signal.SIGTERM
+            await screen.ended()
+        assert screen.echoes
+        assert screen.shows_cursor
 
 
 async def test_a_view_is_never_higher_or_wider_than_the_terminal(producer: Producer, redis: Redis) -> None:

@@ -34,6 +34,14 @@ def test_what_cannot_be_served_is_refused_with_the_reason(arguments: list[str], 
     assert (ran.exit_code, message in ran.stderr) == (2, True), ran.stderr
 
 
+def test_a_closed_stdin_is_named() -> None:
+    code = "import sys; sys.stdin = None; sys.argv[1:] = ['mcp']; from raylane.cli import main; main()"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr.startswith("error: stdio: stdin or stdout is closed")
+    assert "Traceback" not in ran.stderr
+
+
 def test_a_missing_package_is_named() -> None:
     code = "import sys; sys.modules['mcp'] = None; sys.argv[1:] = ['mcp']; from raylane.cli import main; main()"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
