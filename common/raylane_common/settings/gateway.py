@@ -68,7 +68,7 @@ class GatewaySettings(Section):
     failures_per_minute: int = Field(
         default=30,
         ge=0,
-        description="Requests with a missing or wrong token that one address may send in a minute; 0 for no limit",
+        description="Requests with a wrong token that one address may send in a minute; 0 for no limit",
     )
     wait_timeout_s: float = Field(
         default=300.0, gt=0, le=3600, description="How long a request may wait for the end of a job"

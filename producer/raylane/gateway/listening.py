@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from raylane_common.settings import GatewaySettings
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+# Longer than proxies and clients keep an idle connection (60 s for nginx and for load balancers of AWS). If
+# the server closed it first, a request that was just being sent would be lost.
+_KEEP_ALIVE_S: Final = 75
 
 
 def serve_app(
@@ -55,6 +58,7 @@ class Server(uvicorn.Server):
             access_log=False,
             server_header=False,
             lifespan="on",
+            timeout_keep_alive=_KEEP_ALIVE_S,
             timeout_graceful_shutdown=settings.shutdown_s,
         )
         super().__init__(config)

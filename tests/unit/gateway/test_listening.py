@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from typing import TYPE_CHECKING
 
 from raylane.gateway.listening import Server, _listen, _url_of
-from raylane_common.settings import Settings
+from raylane_common.settings import GatewaySettings, Settings
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
 
 
 async def test_an_answer_in_two_pieces_does_not_wait_for_an_acknowledgement() -> None:
@@ -25,8 +29,14 @@ async def test_an_answer_in_two_pieces_does_not_wait_for_an_acknowledgement() ->
             writer.close()
 
 
-def test_headers_are_read_by_what_bounds_them_whatever_else_is_installed() -> None:
-    async def app(*_: object) -> None:
-        """Never called."""
+async def _app(scope: Scope, receive: Receive, send: Send) -> None:
+    raise AssertionError("reached")
 
-    assert Server(app, Settings().gateway, lambda: None, lambda: None).config.http == "h11"
+
+def test_headers_are_read_by_what_bounds_them_whatever_else_is_installed() -> None:
+    assert Server(_app, GatewaySettings(), lambda: None, lambda: None).config.http == "h11"
+
+
+def test_an_idle_connection_outlives_those_of_proxies_so_that_no_request_meets_its_end() -> None:
+    server = Server(_app, GatewaySettings(), lambda: None, lambda: None)
+    assert server.config.timeout_keep_alive > 60
