@@ -6,7 +6,7 @@ import re
 from pathlib import PurePosixPath
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, StringConstraints
 
 from raylane_common.limits import (
     CATALOG_NAME_PATTERN,
@@ -23,6 +23,15 @@ from raylane_common.limits import (
 
 # C0 and C1 controls, Unicode line separators, and two characters that XML, in which S3 lists keys, cannot hold.
 _CONTROL_CHARACTER: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]")
+
+
+_NUMBER: Final = re.compile(r"\s*[+-]?[\d_]+(\.\d*)?\s*")
+
+
+def _no_number(value: object) -> object:
+    if isinstance(value, int | float) or (isinstance(value, str) and _NUMBER.fullmatch(value)):
+        raise ValueError("must be a date and a time with its zone, such as 2026-12-01T08:00:00Z, and no number")
+    return value
 
 
 def _filename(value: str) -> str:
@@ -139,3 +148,7 @@ def is_plain_path(path: str) -> bool:
     parts = PurePosixPath(path).parts
     plain = bool(path) and "\\" not in path and path.isprintable() and path == "/".join(parts)
     return plain and not path.startswith("/") and ".." not in parts and parts != (".",)
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_no_number)]
+"""A time with its zone. A number is refused, because pydantic takes "2026" for seconds since 1970."""

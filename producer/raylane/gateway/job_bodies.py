@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Final, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, RootModel
+from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from raylane_common.limits import MAX_CODE_VERSIONS, MAX_DELAY_S, MAX_STAGED_BYTES, NO_CONTROLS_PATTERN
-from raylane_common.rules import Filename, JobId, Prompt, SessionId, Text
+from raylane_common.rules import Filename, JobId, Moment, Prompt, SessionId, Text
 from raylane_common.wire.names import Engine, GeneratorName, Priority
 from raylane_common.wire.ray import RayRequest
 from raylane_common.wire.reading import ReadingOptions
@@ -31,7 +31,7 @@ class Options(_Body):
 
     after: tuple[JobId, ...] = Field(default=(), max_length=100, description="Jobs that must succeed first")
     delay_s: float | None = Field(default=None, ge=0, le=MAX_DELAY_S, description="Seconds to wait before it may start")
-    at: AwareDatetime | None = Field(
+    at: Moment | None = Field(
         default=None, description="Earliest time at which it may start; not together with `delay_s`"
     )
     expires_s: float | None = Field(

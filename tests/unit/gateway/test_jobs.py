@@ -81,6 +81,12 @@ async def test_the_options_of_a_job(client: httpx.AsyncClient, producer: MemoryP
     assert (later.status_code, later.json()["details"]) == (422, {"field": "at"})
 
 
+@pytest.mark.parametrize("at", ["2027", "1798761600.5", 1798761600])
+async def test_a_number_is_no_time_at_which_a_job_starts(client: httpx.AsyncClient, at: object) -> None:
+    refused = await client.post("/v1/jobs", json=QUESTION | {"at": at})
+    assert (refused.status_code, refused.json()["details"]) == (422, {"field": "at"})
+
+
 async def test_the_same_key_makes_one_job_and_another_body_is_a_conflict(
     client: httpx.AsyncClient, producer: MemoryProducer
 ) -> None:

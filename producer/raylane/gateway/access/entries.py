@@ -7,12 +7,13 @@ from collections import Counter
 from pathlib import Path
 from typing import Annotated, ClassVar, Final, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from raylane.gateway.access.caller import ALL_SESSIONS, Caller
 from raylane.gateway.access.rights import Right
 from raylane_common.errors import InvalidRequest
 from raylane_common.limits import CALLER_NAME_PATTERN, SESSION_PREFIX_PATTERN, SHA256_PATTERN
+from raylane_common.rules import Moment
 
 # Far more than anybody keeps in a file. A larger one is some other file.
 _MAX_BYTES: Final = 8 * 1024 * 1024
@@ -27,7 +28,7 @@ class CallerEntry(BaseModel):
     sha256: Annotated[str, StringConstraints(pattern=SHA256_PATTERN)]
     rights: tuple[Right, ...] = Field(min_length=1)
     sessions: tuple[Annotated[str, StringConstraints(pattern=SESSION_PREFIX_PATTERN)], ...] = ()
-    expires: AwareDatetime | None = None
+    expires: Moment | None = None
 
     @property
     def caller(self) -> Caller:

@@ -115,6 +115,8 @@ async def test_a_broken_new_file_keeps_the_callers_and_is_logged_once(
         ({"sessions": ["ada*"]}, "callers.0.sessions.0"),
         ({"sessions": "ada-"}, "callers.0.sessions"),
         ({"expires": "2030-01-01T00:00:00"}, "callers.0.expires"),
+        ({"expires": "2030"}, "callers.0.expires"),
+        ({"expires": 1893456000}, "callers.0.expires"),
         ({"token": "secret"}, "callers.0.token"),
     ],
 )
