@@ -1,11 +1,11 @@
 // Uploads a file, asks a question, follows the job, and prints the answer: node ask.mjs FILE QUESTION
-// Needs Node 20 and no packages. RAYLANE_URL is the gateway, RAYLANE_TOKEN the token if it asks for one.
+// Needs Node 20 and no packages. GATEWAY_URL is the gateway, GATEWAY_TOKEN the token if it asks for one.
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 
-const GATEWAY = process.env.RAYLANE_URL ?? "http://127.0.0.1:8000";
+const GATEWAY = process.env.GATEWAY_URL ?? "http://127.0.0.1:8000";
 const SESSION = process.env.RAYLANE_SESSION ?? "node";
-const AUTHORIZATION = process.env.RAYLANE_TOKEN ? { Authorization: `Bearer ${process.env.RAYLANE_TOKEN}` } : {};
+const AUTHORIZATION = process.env.GATEWAY_TOKEN ? { Authorization: `Bearer ${process.env.GATEWAY_TOKEN}` } : {};
 // For how many times in a row a lost connection is opened again, and the pause before it.
 const TRIES = 20;
 const PAUSE_MS = 1000;

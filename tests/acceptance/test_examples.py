@@ -61,7 +61,7 @@ async def test_the_node_example_continues_when_its_connection_breaks(
     directory = copied("node", tmp_path)
     (directory / "amounts.csv").write_text("region,amount\nnorth,1\nsouth,2\nnorth,4\n")
     async with Proxy(int(gateway.rpartition(":")[2])) as proxy:
-        env = environment(system) | {"RAYLANE_URL": f"http://127.0.0.1:{proxy.port}", "RAYLANE_SESSION": "cut"}
+        env = environment(system) | {"GATEWAY_URL": f"http://127.0.0.1:{proxy.port}", "RAYLANE_SESSION": "cut"}
         process = await asyncio.create_subprocess_exec(
             *bound(shutil.which("node") or "", "ask.mjs", "amounts.csv", "sum of amount by region"),
             cwd=directory,

@@ -18,7 +18,7 @@ from promql_parser import parse
 
 from raylane.cli.process import variable_warnings
 from raylane.gateway.inclusion import routers
-from raylane_common.settings import load_settings
+from raylane_common.settings import load_settings, unknown_variables
 from raylane_common.telemetry import definitions
 from raylane_common.telemetry.metrics import Metric
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 ROOT: Final = Path(__file__).parents[2]
 EXAMPLES: Final = ROOT / "examples"
 SCRIPTS: Final = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["scripts"]
+PROGRAMS: Final = (".md", ".mjs", ".py", ".sh")
 COMPOSE: Final = yaml.safe_load((EXAMPLES / "compose" / "compose.yaml").read_text(encoding="utf-8"))
 MANIFESTS: Final = list(yaml.safe_load_all((EXAMPLES / "kubernetes" / "raylane.yaml").read_text(encoding="utf-8")))
 
@@ -218,3 +219,10 @@ def test_the_ray_cluster_is_the_one_that_workers_ask_and_has_their_token() -> No
 @pytest.mark.skipif(shutil.which("node") is None, reason="there is no node on this machine")
 def test_the_node_example_is_valid_javascript() -> None:
     subprocess.run(["node", "--check", EXAMPLES / "node" / "ask.mjs"], check=True, capture_output=True)
+
+
+def test_no_variable_of_an_example_looks_like_a_misspelt_setting() -> None:
+    texts = [path.read_text(encoding="utf-8") for path in EXAMPLES.rglob("*") if path.suffix in PROGRAMS]
+    assert texts
+    named = {name for text in texts for name in re.findall(r"\bRAYLANE_[A-Z0-9_]*[A-Z0-9]\b", text)}
+    assert not unknown_variables(named)
