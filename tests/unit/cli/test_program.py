@@ -118,7 +118,9 @@ async def test_a_full_disk_is_an_error_and_not_a_traceback(
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has it")
-@pytest.mark.parametrize("command", ["doctor", "gateway --port 0", "mcp --http --port 0", "gateway token ada"])
+@pytest.mark.parametrize(
+    "command", ["doctor", "gateway --port 0", "mcp --http --port 0", "gateway token ada --right ask --session a"]
+)
 async def test_a_full_disk_is_no_traceback_of_other_commands(valkey: EmbeddedValkey, command: str) -> None:
     full = os.open("/dev/full", os.O_WRONLY)
     process = await asyncio.create_subprocess_exec(
