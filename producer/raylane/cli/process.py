@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import io
+import logging
 import os
+import re
 import signal
 import sys
 import threading
@@ -103,20 +105,48 @@ def interrupts_end_it() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
+class _UnreadLines(logging.Handler):
+    """Collects what python-dotenv says of lines that it does not understand."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.warnings: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Makes a warning that names the file."""
+        said = record.getMessage()
+        at = re.search(r"line (\d+)$", said)
+        problem = f", line {at[1]}: is not NAME=value with closed quotes, and is not read" if at else f": {said}"
+        self.warnings.append(f"warning: .env{problem}")
+
+
 def variable_warnings() -> list[str]:
-    """Returns one warning for each `RAYLANE_` variable in the environment or `.env` that has no effect there."""
+    """Returns one warning for each `RAYLANE_` variable in the environment or `.env` that has no effect there.
+
+    Lines of `.env` that are no variables come first.
+    """
     from pydantic_settings import DotEnvSettingsSource
 
     from raylane_common.settings import Settings, unknown_variables
 
+    unread_lines = _UnreadLines()
+    # Whoever has no logging gets these lines bare, and once for each reading.
+    logging.getLogger("dotenv").addHandler(logging.NullHandler())
+    logging.getLogger("dotenv").addHandler(unread_lines)
     try:
         in_file = [name.upper() for name in DotEnvSettingsSource(Settings).env_vars]
     except (OSError, UnicodeDecodeError):
         in_file = []  # `load_settings` reports it
+    finally:
+        logging.getLogger("dotenv").removeHandler(unread_lines)
     unread = [name for name in _NOT_READ_FROM_FILE if name in in_file and name not in os.environ]
-    return [f"warning: {name} is not read from .env; set it in the environment" for name in unread] + [
-        f"warning: {name} is not a setting" + (f"; did you mean {nearest}?" if nearest else "")
-        for name, nearest in unknown_variables(dict.fromkeys([*os.environ, *in_file]))
+    return [
+        *unread_lines.warnings,
+        *(f"warning: {name} is not read from .env; set it in the environment" for name in unread),
+        *(
+            f"warning: {name} is not a setting" + (f"; did you mean {nearest}?" if nearest else "")
+            for name, nearest in unknown_variables(dict.fromkeys([*os.environ, *in_file]))
+        ),
     ]
 
 

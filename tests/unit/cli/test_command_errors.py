@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -284,3 +287,15 @@ async def test_a_defect_is_one_sentence_and_not_a_traceback(cli: Cli, monkeypatc
     ran = await cli("history", "-s", "s1")
     _check(ran, 1, "internal_error")
     assert "ZeroDivisionError: oops" in ran.stderr
+
+
+def test_a_line_of_the_file_that_is_no_variable_is_told_once(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("RAYLANE_REDIS__URL=redis://127.0.0.1:1\ngarbage line\n")
+    code = "import sys; sys.argv[1:] = ['jobs']; from raylane.cli import main; main()"
+    env = {name: value for name, value in os.environ.items() if not name.startswith("RAYLANE_")}
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path, env=env
+    )
+    warning, error = ran.stderr.splitlines()
+    assert warning == "warning: .env, line 2: is not NAME=value with closed quotes, and is not read"
+    assert "127.0.0.1:1" in error
