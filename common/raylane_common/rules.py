@@ -37,7 +37,7 @@ def _no_number(value: object) -> object:
 def _filename(value: str) -> str:
     problem = _filename_problem(value)
     if problem is not None:
-        raise ValueError(f"{problem}; choose another name for it with --filename")
+        raise ValueError(f"{problem}; give it another name with `filename` (--filename in the CLI)")
     return value
 
 

@@ -71,6 +71,11 @@ def test_an_odd_but_harmless_filename_is_kept_as_it_is(filename: str) -> None:
     assert build(UploadRequest, **(UPLOAD | {"filename": filename})).filename == filename
 
 
+def test_who_may_not_use_a_name_is_told_the_argument_that_all_ways_in_have() -> None:
+    with pytest.raises(InvalidRequest, match=r"give it another name with `filename` \(--filename in the CLI\)"):
+        build(UploadRequest, **(UPLOAD | {"filename": "a/b.csv"}))
+
+
 @given(filename=st.text(max_size=300))
 def test_a_filename_is_either_refused_by_name_or_safe_in_a_key(filename: str) -> None:
     try:
