@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from raylane.gateway.openapi import PATH
 
-router = APIRouter()
+router: APIRouter = APIRouter()
 
 
 @router.get(PATH, include_in_schema=False)
