@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from typing import TYPE_CHECKING, Final, Generic, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, NoReturn, ParamSpec, TypeVar
 
 from raylane.handle import AnyHandle
 from raylane.sync.background import entered, finish
@@ -53,6 +53,10 @@ class Twin(Generic[AsyncT]):
     def __init__(self, asynchronous: AsyncT, use: Use) -> None:
         self._async = asynchronous
         self._use = use
+
+    def __reduce__(self) -> NoReturn:
+        hint = "pass the id of a job, and use `producer.job(id)` of a producer there"
+        raise TypeError(f"a {type(self).__name__} cannot go to another process; {hint}")
 
     def _call(self, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
         return Call(self._use).run(function, *args, **kwargs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import inspect
+import pickle
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -86,3 +87,12 @@ def test_no_text_of_the_blocking_classes_speaks_of_await(generator: ModuleType) 
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.FunctionDef | ast.ClassDef):
                 assert "await" not in (ast.get_docstring(node) or "")
+
+
+def test_who_sends_a_handle_to_another_process_is_told_what_to_send() -> None:
+    with SyncMemoryProducer() as producer:
+        job = producer.generate("how many rows", session_id="ada")
+        with pytest.raises(TypeError, match=r"JobHandle cannot go to another process; .*`producer\.job\(id\)`"):
+            pickle.dumps(job)
+        with pytest.raises(TypeError, match="cannot go to another process"):
+            pickle.dumps(producer)
