@@ -164,9 +164,9 @@ async def test_addresses_of_different_clusters_are_a_problem(
 async def test_a_missing_bucket_is_a_problem_and_the_catalog_is_still_checked(
     redis: Redis, producer: Producer, moto: EmbeddedMoto
 ) -> None:
-    async with working(redis, moto.url, own_bucket(create=False), lanes=[Lane.UPLOAD]):
+    async with working(redis, moto.url, own_bucket(create=False), lanes=[Lane.UPLOAD, Lane.GENERATE]):
         checks = await producer.operator.examine(timeout_s=PATIENT_S)
-    [(state, told)] = found(checks, "S3")
+    [(state, told)] = found(checks, "S3")  # and not one of each lane
     assert state is PROBLEM
     assert "RAYLANE_STORAGE__BUCKET" in told
     assert states(checks, "Glue") == {OK}
