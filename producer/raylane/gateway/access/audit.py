@@ -153,7 +153,7 @@ def entry_of(scope: Scope, message: Message, caller: Caller, seen: Seen) -> Audi
         method=scope["method"],
         route=getattr(route, "path", ""),
         session_id=_short(seen.session_id or parameters.get("session_id")),
-        job_id=_short(_made_job(message) or parameters.get("job_id")),
+        job_id=_short(_made_job(message) or seen.job_id or parameters.get("job_id")),
         status=message["status"],
     )
 

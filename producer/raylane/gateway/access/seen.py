@@ -12,6 +12,7 @@ class Seen:
     """What the checks of one request have seen."""
 
     session_id: str | None = None
+    job_id: str | None = None
 
 
 SEEN: Final[ContextVar[Seen | None]] = ContextVar("raylane_seen", default=None)
@@ -23,3 +24,10 @@ def note_session(session_id: str) -> None:
     seen = SEEN.get()
     if seen is not None and seen.session_id is None:
         seen.session_id = session_id
+
+
+def note_job(job_id: str) -> None:
+    """Remembers the job that the request has made, for answers whose headers do not name it."""
+    seen = SEEN.get()
+    if seen is not None:
+        seen.job_id = job_id

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from starlette.responses import Response
 
 from raylane import arguments
+from raylane.gateway.access.seen import note_job
 from raylane.gateway.bodies import JSON
 from raylane.gateway.enqueueing import url_of
 from raylane.gateway.looks import look_expires_s
@@ -166,6 +167,7 @@ async def result_of(
 
     Raises `Failure`, with `more` in its answer: 422 with the job's error if it failed, and 504 if it has not ended.
     """
+    note_job(job.id)
     more |= {"job_id": job.id, "url": url_of(job.id)}
     record = await ended(gateway, job.id, gateway.settings.gateway.wait_timeout_s, request)
     if record is None:

@@ -63,6 +63,16 @@ async def test_every_write_of_a_caller_is_noted_without_its_body(callers: Path, 
     assert "secret" not in page.text
 
 
+async def test_the_job_of_a_request_that_waits_for_it_is_noted(callers: Path, producer: MemoryProducer) -> None:
+    async with client_of(gateway_settings(tokens_file=callers, wait_timeout_s=0.1), producer=producer) as client:
+        body = {"session_id": "ada-1", "prompt": "how warm?"}
+        waited = await client.post("/generate", json=body, headers=bearer("ada"))
+        page = await client.get("/v1/audit", headers=bearer("operator"))
+    [entry] = page.json()["entries"]
+    assert waited.json()["job_id"] is not None
+    assert (entry["route"], entry["job_id"], entry["status"]) == ("/generate", waited.json()["job_id"], 504)
+
+
 async def test_what_was_refused_before_its_endpoint_changed_nothing_and_is_not_noted(
     callers: Path, producer: MemoryProducer
 ) -> None:
