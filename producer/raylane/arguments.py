@@ -8,7 +8,9 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+from contextlib import suppress
 from enum import StrEnum
+from itertools import islice
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -16,11 +18,14 @@ from pydantic import TypeAdapter, ValidationError
 
 from raylane_common import checks
 from raylane_common.errors import InvalidRequest
+from raylane_common.nearest import NearestNames
 from raylane_common.rules import JobId, SessionId
 from raylane_common.wire.jobs import NewJob
 
 # All of them are read in one round trip, and each record may hold up to 1 MiB of code.
 MAX_LISTED: Final = 1000
+# More names than anybody has in mind, who mistypes one.
+_MAX_NAMES: Final = 1000
 
 _session_id: TypeAdapter[str] = TypeAdapter(SessionId)
 _job_id: TypeAdapter[str] = TypeAdapter(JobId)
@@ -122,6 +127,23 @@ def check_size(field: str, size_bytes: int, limit_bytes: int) -> None:
         )
 
 
+def not_a_file(file: Path) -> str:
+    """Returns what is wrong with a path that is not that of a regular file, and what to do, as the end of a sentence.
+
+    Raises `OSError`.
+    """
+    if file.is_dir():
+        return "is a directory; name a file in it"
+    if file.exists():
+        return "is not a regular file"
+    with suppress(OSError):
+        with os.scandir(file.parent) as entries:
+            names = [entry.name for entry in islice(entries, _MAX_NAMES) if entry.is_file()]
+        if nearest := NearestNames(names).find(file.name, 1):
+            return f"does not exist; did you mean {str(file.with_name(nearest[0]))!r}?"
+    return "does not exist" if file.parent.is_dir() else f"does not exist, and neither does {str(file.parent)!r}"
+
+
 async def read_file(field: str, file: Path, limit_bytes: int) -> bytes:
     """Returns the file's bytes, at most `limit_bytes`.
 
@@ -136,8 +158,7 @@ def _read(field: str, file: Path, limit_bytes: int) -> bytes:
     name = repr(str(file))
     try:
         if not file.is_file():
-            problem = "is not a regular file" if file.exists() else "does not exist"
-            raise InvalidRequest.field(field, f"{name} {problem}")
+            raise InvalidRequest.field(field, f"{name} {not_a_file(file)}")
         with file.open("rb") as opened:
             # Reading one byte more than allowed detects a file that is too large, whatever `st_size` says.
             content = opened.read(limit_bytes + 1)

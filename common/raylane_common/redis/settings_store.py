@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from raylane_common import checks
 from raylane_common.errors import InvalidRequest
+from raylane_common.nearest import NearestNames
 from raylane_common.redis.connection import keys_of, owned_key, queue_errors
 from raylane_common.redis.queue.scripts import Scripts, calls
 from raylane_common.rules import printable
@@ -65,7 +66,9 @@ class SettingsStore:
 def check(settings: Settings, name: str, value: str | None = None) -> None:
     """Raises `InvalidRequest` if `name` is unknown, or if a worker with these `settings` would refuse the `value`."""
     if name not in NAMES:
-        raise InvalidRequest.field("name", f"{name!r} is not one of {', '.join(NAMES)}")
+        nearest = NearestNames(NAMES).find(name, 1)
+        hint = f"; did you mean {nearest[0]}?" if nearest else ""
+        raise InvalidRequest.field("name", f"{name!r} is not one of {', '.join(NAMES)}{hint}")
     if value is not None:
         from raylane_common.ray.addresses import configured  # here, because most commands change no setting
 

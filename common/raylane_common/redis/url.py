@@ -49,7 +49,10 @@ def parse(url: str) -> RedisUrl:
     """
     scheme, _, _ = url.partition("://")
     if f"{scheme}://" not in REDIS_SCHEMES:
-        raise InvalidRequest.field("redis.url", f"must start with one of the schemes {', '.join(REDIS_SCHEMES)}")
+        raise InvalidRequest.field(
+            "redis.url",
+            f"must start with one of the schemes {', '.join(REDIS_SCHEMES)}, as in redis://127.0.0.1:6379/0",
+        )
     kind, _, topology = scheme.partition("+")
     try:
         if topology == "sentinel":

@@ -82,7 +82,9 @@ class RedisSettings(Section):
     @classmethod
     def _redis_address(cls, value: SecretStr) -> SecretStr:
         if not value.get_secret_value().startswith(REDIS_SCHEMES):
-            raise ValueError(f"must start with one of the schemes {', '.join(REDIS_SCHEMES)}")
+            raise ValueError(
+                f"must start with one of the schemes {', '.join(REDIS_SCHEMES)}, as in redis://127.0.0.1:6379/0"
+            )
         return value
 
     @model_validator(mode="after")

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+import raylane
 from raylane.cli import answer_options, awaiting, parameters, reading_options, runner
 from raylane.cli.answers import show_result
 from raylane.cli.upload_commands import show_warnings
@@ -71,6 +75,7 @@ def run(
         from raylane_common.errors import invalid_requests
         from raylane_common.wire.generate import GenerateRequest
 
+        _check_order(file, prompt)
         session_id = runner.require_session(session)
         answer.check(as_json=waiting.as_json, waits=waiting.wait)
         # Checked before the upload, so that an invalid request stores nothing.
@@ -110,6 +115,14 @@ def run(
         await awaiting.show_result_or_id(producer, job, waiting, until, terminal, _shown_with(answer))
 
     runner.execute(command, waiting)
+
+
+def _check_order(file: str, prompt: str) -> None:
+    """Raises `InvalidRequest` if the file was given as the prompt, and the prompt as the file."""
+    with suppress(OSError, ValueError):  # a prompt need not be a path at all
+        if not file.startswith("s3://") and not Path(file).exists() and Path(prompt).is_file():
+            right = shlex.join(["raylane", "run", prompt, file])
+            raise raylane.InvalidRequest.field("data", f"the file comes first, and then the prompt: {right}")
 
 
 @app.command()

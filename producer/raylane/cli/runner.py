@@ -64,6 +64,8 @@ def exits(terminal: Terminal) -> Iterator[None]:
         raise typer.Exit(ExitCode.INTERRUPTED) from None
     except raylane.RaylaneError as error:
         terminal.error(error.info())
+        if isinstance(error, raylane.JobNotFound) and not terminal.as_json:
+            terminal.note("raylane jobs lists the jobs that are there")
         if isinstance(error, raylane.QueueUnavailable) and terminal.job_id:
             terminal.note(f"job {terminal.job_id} continues: {awaiting.next_commands(terminal.job_id)}")
         raise typer.Exit(process.exit_code(error.info())) from error

@@ -133,6 +133,8 @@ def _pairs(names: list[str]) -> list[tuple[str, str]]:
     for name in names:
         database, dot, table = name.partition(".")
         if not dot:
-            raise raylane.InvalidRequest.field("tables", f"{name} must be written as DATABASE.TABLE")
+            is_split = len(names) == 2 and not any("." in each for each in names)
+            hint = f"; did you mean {'.'.join(names)}?" if is_split else ""
+            raise raylane.InvalidRequest.field("tables", f"{name} must be written as DATABASE.TABLE{hint}")
         pairs.append((database, table))
     return pairs

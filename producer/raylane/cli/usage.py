@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
+from raylane.cli.mistakes import explain
 from raylane_common.safe_text import safe_line
 
 if TYPE_CHECKING:
@@ -33,5 +34,6 @@ def _safe_messages() -> Iterator[None]:
     try:
         yield
     except TyperException as error:
+        explain(error)
         error.message = safe_line(error.message)
         raise

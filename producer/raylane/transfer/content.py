@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import io
 import os
+import re
 import stat
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -18,6 +19,8 @@ from raylane_common.errors import InvalidRequest
 # How much of the beginning and the end of a file distinguishes it from others of the same name and size.
 _FINGERPRINT_BYTES: Final = 1024 * 1024
 # A path on Linux has at most 4,096 bytes; content that was taken for one would fill the screen.
+# What names something elsewhere: https://, file://. An object on S3 is handled before.
+_ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _LONGEST_NAME: Final = 300
 # How much of an open file is read at once.
 _PIECE_BYTES: Final = 1024 * 1024
@@ -57,6 +60,9 @@ def content_of(data: Data) -> Content:
     Raises `InvalidRequest` if the file cannot be opened, and for an argument of any other type.
     """
     match data:
+        case str() if found := _ADDRESS.match(data):
+            problem = f"{found[0]} addresses are not read; download the file, or name an object as s3://BUCKET/KEY"
+            raise InvalidRequest.field("data", problem)
         case str() | os.PathLike():
             return _File.opened(arguments.path(data))
         case bytes() | bytearray() | memoryview():
@@ -123,8 +129,7 @@ class _File:
         hint = "; text is the path of a file, and upload_bytes takes content" if _is_content(path) else ""
         try:
             if not path.is_file():
-                problem = "is not a regular file" if path.exists() else "does not exist"
-                raise InvalidRequest.field("data", f"{name} {problem}{hint}")
+                raise InvalidRequest.field("data", f"{name} {arguments.not_a_file(path)}{hint}")
             return cls(os.open(path, os.O_RDONLY), path.name, owned=True)
         except OSError as error:
             raise InvalidRequest.field("data", f"{name} cannot be read: {error.strerror}{hint}") from error

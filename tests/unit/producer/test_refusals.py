@@ -150,7 +150,7 @@ async def test_a_file_that_cannot_be_uploaded_is_refused(producer: Producer, tmp
         sparse.truncate(MAX_UPLOAD_BYTES + 1)
     for name, problem in (
         ("none.csv", "does not exist"),
-        ("", "is not a regular file"),
+        ("", "is a directory; name a file in it"),
         ("\udcff.csv", r"'.*/\\udcff.csv' does not exist"),
         ("\ud800.csv", "does not exist"),
         ("a\x00.csv", "does not exist"),
