@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, get_type_hints
 import typer
 
 import raylane
+from raylane.cli import completion
 from raylane_common.wire.names import JobKind, Priority
 
 if TYPE_CHECKING:
@@ -23,7 +24,10 @@ File = Annotated[Path, typer.Argument(metavar="FILE", help="A local file.", show
 Data = Annotated[
     str, typer.Argument(metavar="FILE", help="A local file, or s3://BUCKET/KEY to read it there.", show_default=False)
 ]
-Job = Annotated[str, typer.Argument(metavar="JOB", help="A job's id.", show_default=False)]
+Job = Annotated[
+    str,
+    typer.Argument(metavar="JOB", help="A job's id.", show_default=False, autocompletion=completion.job_ids),
+]
 Session = Annotated[
     str | None,
     typer.Option(

@@ -209,6 +209,29 @@ async def test_a_command_loads_neither_other_settings_nor_what_only_some_logins_
     assert out.startswith(b"job       j\n")
 
 
+async def test_a_shell_offers_the_ids_of_jobs_and_the_names_of_contexts(
+    redis: Redis, valkey: EmbeddedValkey, tmp_path: Path
+) -> None:
+    for job_id in ("count-1", "count-2", "other"):
+        await JobQueue(redis).enqueue(new_job(GenerateRequest(prompt="count"), session_id="s1", job_id=job_id))
+    (tmp_path / "raylane").mkdir()
+    (tmp_path / "raylane" / "contexts.toml").write_text("[contexts.prod]\n[contexts.dev]\n")
+
+    async def offered(line: str, url: str = valkey.url) -> list[str]:
+        complete = {"_RAYLANE_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(line.count(" "))}
+        process = await asyncio.create_subprocess_exec(
+            RAYLANE,
+            env=os.environ | complete | {"RAYLANE_REDIS__URL": url, "XDG_CONFIG_HOME": str(tmp_path)},
+            stdout=asyncio.subprocess.PIPE,
+        )
+        out, _ = await asyncio.wait_for(process.communicate(), TIMEOUT_S)
+        return sorted(out.decode().split())
+
+    assert await offered("raylane status count") == ["count-1", "count-2"]
+    assert await offered("raylane status count", "redis://127.0.0.1:1") == []
+    assert await offered("raylane --context p") == ["prod"]
+
+
 @pytest.mark.parametrize(
     "arguments", [["--help"], ["run", "--help"], ["result", "--help"], ["ray", "--help"], ["--version"]], ids=" ".join
 )
