@@ -74,6 +74,7 @@ async def cutting() -> AsyncIterator[str]:
             "redis://localhost:1",
             f"Redis cannot be reached at localhost:1: nothing listens there; start it there, or {WHERE}",
         ),
+        ("redis://[::1]:1", "Redis cannot be reached at [::1]:1: "),
         ("rediss://127.0.0.1:1", "Redis cannot be reached at 127.0.0.1:1: nothing listens there"),
         ("unix:///nowhere/redis.sock", f"there is no socket /nowhere/redis.sock; start Redis there, or {WHERE}"),
         ("redis+sentinel://127.0.0.1:1,127.0.0.1:2/main", "no server knows where the primary is (127.0.0.1:1: "),

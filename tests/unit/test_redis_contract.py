@@ -59,7 +59,7 @@ OVERRIDDEN = [
 # What redis-py's client takes from a pool. `set_retry` is only called when a caller replaces the retries.
 POOL = {"connection_kwargs", "get_encoder", "get_connection", "release", "disconnect", "set_retry"}
 OURS = {"owner", "abandon", "cut", "_asked_at_s", "_opened_by", "_open", "_failed", "_say_hello", "_tls"}
-OURS |= {"_is_first_try", "_has_tried"}
+OURS |= {"_is_first_try", "_has_tried", "_where"}
 PRIVATE = {"_reader", "_writer", "_host_error", "_socket_is_empty", "_connect", "_connection_arguments"}
 
 

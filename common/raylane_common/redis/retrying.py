@@ -163,15 +163,19 @@ class RetryingConnection(AbstractConnection):
         except RETRYABLE as error:
             await self._failed(error)
             if owner is not None and primary is None:
-                owner.contact.failed(error, self._host_error())
+                owner.contact.failed(error, self._where())
             if isinstance(error, AuthenticationError) and owner is not None:
-                raise type(error)(f"at {self._host_error()}: {error}") from error
+                raise type(error)(f"at {self._where()}: {error}") from error
             raise
         if owner is not None:
             owner.contact.made()
         if primary is not None and primary.address != (self.host, self.port):
             await self.disconnect(nowait=True)
             raise RedisConnectionError(f"the primary has moved from {self._host_error()}")
+
+    def _where(self) -> str:
+        """Returns the address, as a URL would have it."""
+        return str(Address(self.host, self.port))
 
     async def on_connect(self) -> None:
         """Logs in, and checks that the server is what the URL says."""
@@ -317,7 +321,7 @@ class TlsConnection(TcpConnection):
             raise RedisConnectionError(str(error)) from error
         except ConnectionAbortedError:
             if self._is_first_try() and await speaks_plainly(self.host, self.port):
-                raise NoContact(self._host_error(), "plain") from None
+                raise NoContact(self._where(), "plain") from None
             raise
         finally:
             self._has_tried = True
@@ -336,6 +340,9 @@ class TlsConnection(TcpConnection):
 
 class UnixConnection(RetryingConnection, UnixDomainSocketConnection):
     """A connection over a unix socket."""
+
+    def _where(self) -> str:
+        return str(self.path)
 
     async def _connect(self) -> None:
         # redis-py's own method would log in here, and then a second time.

@@ -24,6 +24,7 @@ _SEVERAL: Final = (
     "lists several hosts: write redis+sentinel://HOST:PORT,HOST:PORT/NAME for Redis Sentinel, "
     "or redis+cluster://HOST:PORT,HOST:PORT for a cluster"
 )
+_WRONG_PORT: Final = "has a port that is not from 0 to 65535"
 _UNREADABLE: Final = "cannot be read: percent-encode special characters in a password, or set redis.password"
 
 
@@ -60,15 +61,22 @@ def parse(url: str) -> RedisUrl:
         if topology == "cluster":
             return _cluster(url, TlsConnection if kind == "rediss" else TcpConnection)
         return _server(url)
-    except ValueError:
+    except ValueError as error:
         # The error may quote part of the password.
-        raise InvalidRequest.field("redis.url", _UNREADABLE) from None
+        problem = _WRONG_PORT if "out of range" in str(error) else _UNREADABLE
+        raise InvalidRequest.field("redis.url", problem) from None
 
 
 def _server(url: str) -> RedisUrl:
     if not url.startswith("unix://") and "," in urlsplit(url).netloc.rpartition("@")[2]:
         raise InvalidRequest.field("redis.url", _SEVERAL)
     options: dict[str, Any] = {**parse_url(url)}
+    if url.startswith("unix://") and not options.get("path"):
+        raise InvalidRequest.field("redis.url", "must have the path of the socket, as in unix:///run/redis.sock")
+    database = urlsplit(url).path.strip("/")
+    if database and not url.startswith("unix://") and not database.isdecimal():
+        # redis-py would use database 0.
+        raise InvalidRequest.field("redis.url", "must end with the number of a database, as in redis://HOST:PORT/0")
     connection = _KINDS[options.pop("connection_class", Connection)]
     _refuse(options.keys() - _READ_FROM_URL)
     login: dict[str, str] = {name: options.pop(name) for name in ("username", "password") if name in options}

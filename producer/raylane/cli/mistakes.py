@@ -133,7 +133,9 @@ def _unknown_command(error: Any) -> None:
 
 def _too_many(error: Any) -> None:
     arguments = _arguments_of(error.ctx.command)
-    if "PROMPT" in arguments:
+    if "(-" in error.message:
+        error.message += ". Options come before --"
+    elif "PROMPT" in arguments:
         error.message += ". Put quotes around the prompt, as in 'sum of amount by region'"
     elif "FILE" in arguments:
         error.message += ". It takes one file; write the command once for each"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+import os
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from raylane.producer import Producer
 
 app: typer.Typer = typer.Typer()
+
+# Terminals on which nothing can be written in place of something else.
+_NO_CURSOR: Final = ("dumb", "unknown")
 
 
 @app.command()
@@ -27,7 +31,7 @@ def top(
     async def command(producer: Producer, terminal: Terminal) -> None:
         if terminal.as_json:
             terminal.json((await Snapshot.take(producer)).as_json())
-        elif once or terminal.width is None:
+        elif once or terminal.width is None or os.environ.get("TERM") in _NO_CURSOR:
             _show(await Snapshot.take(producer), terminal)
         else:
             from raylane.cli import connecting, contexts, live

@@ -60,6 +60,16 @@ async def test_without_a_terminal_it_is_one_look(cli: Cli, producer: Producer, r
     assert [part.split()[0] for part in once] == heads
 
 
+async def test_on_a_terminal_that_cannot_go_back_it_is_one_look(
+    valkey: EmbeddedValkey, producer: Producer, redis: Redis
+) -> None:
+    await _fill(producer, redis)
+    async with on_a_terminal(*RAYLANE, "top", env={"RAYLANE_REDIS__URL": valkey.url, "TERM": "dumb"}) as screen:
+        await screen.ended()
+        assert await screen.process.wait() == 0
+        assert ["running", "running"] in [line.split()[:2] for line in screen.lines]
+
+
 async def test_for_programs_it_is_one_document(cli: Cli, producer: Producer, redis: Redis) -> None:
     await _fill(producer, redis)
     document = json.loads((await cli("top", "--json")).stdout)

@@ -61,6 +61,11 @@ def test_one_server_is_at_the_address_in_the_url() -> None:
         ("redis+cluster://a?ssl=1", "must not contain ssl"),
         ("redis+magic://a", "must start with one of the schemes"),
         ("http://a", "must start with one of the schemes"),
+        ("redis://a:6379/main", "must end with the number of a database"),
+        ("redis://:s3cret/word@a:6379", "percent-encode special characters"),
+        ("redis://a:66666", "has a port that is not from 0 to 65535"),
+        ("redis+cluster://a:66666", "has a port that is not from 0 to 65535"),
+        ("unix://redis.sock", "must have the path of the socket, as in unix:///run/redis.sock"),
     ],
 )
 def test_a_url_that_cannot_be_used_is_refused_without_quoting_it(url: str, problem: str) -> None:
