@@ -23,7 +23,8 @@ class BaseRequest(BaseModel):
     A look changes nothing and can be repeated, so its job is kept for minutes and not listed. See docs/decisions/0050.
     """
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
+    # Built when it is first used: a process knows all requests, and few of them are for it.
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     kind: ClassVar[JobKind]
     needs_session: ClassVar[bool] = True

@@ -32,6 +32,8 @@ def main() -> None:
     except KeyboardInterrupt:  # before the command has begun; it handles a later one itself
         sys.stderr.write("interrupted\n")
         sys.exit(130)
+    finally:
+        gc.freeze()  # else Python looks at everything once more before it ends
 
 
 def _load_less() -> None:
