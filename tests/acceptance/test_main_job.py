@@ -135,11 +135,11 @@ async def test_a_selected_glue_table_is_read_by_a_run(
     producer: Producer, s3: S3Client, glue: GlueClient, weather: Path
 ) -> None:
     await s3.put_object(Bucket="raylane", Key="lake/weather/part-0.csv", Body=weather.read_bytes())
-    await glue.create_database(DatabaseInput={"Name": "lake"})
+    await glue.create_database(DatabaseInput={"Name": "station"})
     frame = pd.read_csv(weather, nrows=1)
     kinds = {"date": "string", "weather": "string"}
     await glue.create_table(
-        DatabaseName="lake",
+        DatabaseName="station",
         TableInput={
             "Name": "weather",
             "Parameters": {"classification": "csv", "skip.header.line.count": "1"},
@@ -154,11 +154,11 @@ async def test_a_selected_glue_table_is_read_by_a_run(
             },
         },
     )
-    assert "lake" in (await (await producer.tables.databases()).result(60)).databases
-    listed = await (await producer.tables.list("lake")).result(60)
+    assert "station" in (await (await producer.tables.databases()).result(60)).databases
+    listed = await (await producer.tables.list("station")).result(60)
     assert [(found.table, found.supported) for found in listed.tables] == [("weather", True)]
-    selected = await (await producer.tables.select("glue", [("lake", "weather")])).result(60)
-    assert [source.name for source in selected.sources] == ["lake.weather"]
+    selected = await (await producer.tables.select("glue", [("station", "weather")])).result(60)
+    assert [source.name for source in selected.sources] == ["station.weather"]
 
     asking = await producer.generate("max of temp_max by weather", session_id="glue", execute=True)
     result = await asking.result(TIMEOUT_S)

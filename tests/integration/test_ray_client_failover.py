@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import socket
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -309,7 +310,9 @@ async def test_one_deadline_covers_all_addresses() -> None:
     ):
         with pytest.raises(RayUnreachable) as caught:
             await client.jobs()
-    assert [cause.error for cause in causes(caught.value)] == ["no answer within 0.3 s"] * 2
+    # A loaded machine may have spent a part of it before the request was sent.
+    errors = [cause.error for cause in causes(caught.value)]
+    assert [re.sub(r"0\.[0-3]\d*", "0.3", error or "") for error in errors] == ["no answer within 0.3 s"] * 2
 
 
 async def test_a_name_that_does_not_resolve_and_a_wrong_protocol_fail_over(public: Address) -> None:

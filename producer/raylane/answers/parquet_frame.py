@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from raylane_common.wire.answer import AnswerColumn, AnswerFile
 
 _PER_S: Final = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+_NOT_A_TIME: Final = -(2**63)
 # What Arrow cannot convert, such as text of other bytes than UTF-8 or a time zone that is unknown here.
 _NOT_DIRECT: Final = (pa.ArrowException, ValueError, KeyError, OverflowError)
 
@@ -92,10 +93,13 @@ def _dates(values: pa.ChunkedArray) -> pd.Series:
 
 
 def _timestamps(values: pa.ChunkedArray) -> pd.Series:
-    if values.type.tz is not None:
-        ends = pc.min_max(values.cast(pa.int64())).as_py().values()
-        if not all(end is None or end // _PER_S[values.type.unit] in LOCAL_S for end in ends):
-            raise ValueError("some have no local time")
+    ends = pc.min_max(values.cast(pa.int64())).as_py().values()
+    if _NOT_A_TIME in ends:
+        raise ValueError("pandas takes the first moment of all for a missing one")
+    if values.type.tz is not None and not all(
+        end is None or end // _PER_S[values.type.unit] in LOCAL_S for end in ends
+    ):
+        raise ValueError("some have no local time")
     return values.to_pandas()
 
 

@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 
 from raylane import Answer, AnswerColumn, AnswerFile, AnswerTable, AnswerValue, CellType
 from raylane.answers.arrow_table import parquet_bytes
@@ -88,6 +88,7 @@ def check(frame: pd.DataFrame, table: AnswerTable) -> None:
 
 @settings(max_examples=by_profile(fast=30, ci=150, deep=10_000))
 @given(arrow_columns())
+@example(pa.chunked_array([pa.array([-(2**63)], pa.timestamp("ns"))]))
 def test_every_form_of_a_table_has_its_values(column: pa.ChunkedArray) -> None:
     table, parquet = written(pa.table({"c": column}))
     frame = table.to_pandas()

@@ -85,8 +85,8 @@ def test_an_answer_of_any_content_is_bounded_and_names_what_is_left_out(
         if isinstance(item, TableData):
             assert item.rows == item.rows[:max_rows]
             shown = first_row - 1 + len(item.rows)
-            whole = first_row == 1 and shown == part.total_rows and len(item.columns) == len(part.columns)
-            assert (item.rest is None) == (whole or (first_row > 1 and part.total_rows == 0))
+            has_all_rows = part.total_rows == 0 or (first_row == 1 and shown == part.total_rows)
+            assert (item.rest is None) == (has_all_rows and len(item.columns) == len(part.columns))
             assert all(len(row) == len(item.columns) for row in item.rows)
     written = data.model_dump_json()
     assert json.loads(written)
