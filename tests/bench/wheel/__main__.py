@@ -76,11 +76,11 @@ def _build(directory: Path) -> Path:
 
 
 def _find(version: str) -> str | None:
-    """Returns a Python of this version on this machine. None is downloaded."""
-    found = subprocess.run(
-        [_uv_program(), "python", "find", "--no-python-downloads", "--system", version], capture_output=True, text=True
-    )
-    return found.stdout.strip() or None
+    """Returns a Python of this version on this machine, also one of pyenv off the path. None is downloaded."""
+    for found in sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python")):
+        return str(found)
+    command = [_uv_program(), "python", "find", "--no-python-downloads", "--system", version]
+    return subprocess.run(command, capture_output=True, text=True).stdout.strip() or None
 
 
 def _measure(environment: Path, wheel: Path, version: str, python: str, extra: str) -> dict[str, Any]:
