@@ -89,6 +89,8 @@ def check(frame: pd.DataFrame, table: AnswerTable) -> None:
 @settings(max_examples=by_profile(fast=30, ci=150, deep=10_000))
 @given(arrow_columns())
 @example(pa.chunked_array([pa.array([-(2**63)], pa.timestamp("ns"))]))
+@example(pa.chunked_array([pa.array(["a", "b"], pa.string_view()), pa.array(["c"], pa.string_view())]))
+@example(pa.chunked_array([pa.array([b"a", b"b"], pa.binary_view()), pa.array([b"c"], pa.binary_view())]))
 def test_every_form_of_a_table_has_its_values(column: pa.ChunkedArray) -> None:
     table, parquet = written(pa.table({"c": column}))
     frame = table.to_pandas()

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from raylane.mcp.answer_data import MAX_CELL, MAX_CHARACTERS, TableData, answer_data
@@ -27,6 +27,7 @@ from raylane_common.wire.answer import (
 )
 from raylane_common.wire.kinds import OpaqueResult
 from tests.helpers.mcp_results import call
+from tests.helpers.profiles import by_profile
 from tests.unit.producer.samples import COLUMNS, CSV, GENERATED, RUN
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ items = st.one_of(
 )
 
 
+@settings(max_examples=by_profile(fast=10, ci=40, deep=1000))
 @given(st.lists(items, max_size=6), st.lists(texts, max_size=3), st.integers(1, 50), st.integers(1, 100))
 def test_an_answer_of_any_content_is_bounded_and_names_what_is_left_out(
     parts: list[Any], notes: list[str], max_rows: int, first_row: int

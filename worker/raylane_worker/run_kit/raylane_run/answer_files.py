@@ -27,15 +27,30 @@ def write_rows(rows: Rows, format_name: str, stream: Any) -> None:  # a file of 
 
 
 def _write_parquet(rows: Rows, stream: Any) -> None:
-    columns = [(column, column.arrow if _fits_parquet(column.arrow) else None) for column in rows.columns]
+    columns = [(column, _parquet_type(column.arrow)) for column in rows.columns]
     schema = pa.schema([(column.name, kind or pa.large_string()) for column, kind in columns])
     with pq.ParquetWriter(stream, schema, compression="zstd") as writer:
         for arrays in rows.batches():
-            written = [
-                array if kind is not None else _as_text(array, column)
-                for array, (column, kind) in zip(arrays, columns, strict=True)
-            ]
+            written = [_written(array, *column) for array, column in zip(arrays, columns, strict=True)]
             writer.write_table(pa.Table.from_arrays(written, schema=schema))
+
+
+def _written(array: pa.Array, column: Column, kind: pa.DataType | None) -> pa.Array:
+    if kind is None:
+        return _as_text(array, column)
+    # Arrow gives parts of lists of a fixed size a wrong length when it casts them, even to their own type.
+    return array if array.type == kind else array.cast(kind)
+
+
+def _parquet_type(kind: pa.DataType) -> pa.DataType | None:
+    """Returns the type that such values have in a file; None for their text."""
+    # A writer slices what it gets, and Arrow cannot slice views.
+    if str(kind) == "string_view":
+        return pa.large_string()
+    if str(kind) == "binary_view":
+        return pa.large_binary()
+    has_views = "string_view" in str(kind) or "binary_view" in str(kind)
+    return kind if not has_views and _fits_parquet(kind) else None
 
 
 @cache
