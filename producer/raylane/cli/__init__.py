@@ -38,10 +38,11 @@ def main() -> None:
 
 def _load_less() -> None:
     """Makes the start of a command shorter, which is most of what it takes."""
-    # Nearly all that is made at the start stays until the end. Looking at it again and again takes time.
-    gc.set_threshold(100_000, 20, 20)
-    # They are looked for in every package that is installed. Whoever observes a server by one gets it.
+    # A server lives long: it collects what its requests leave, and whoever observes it by a plugin gets that.
     if not _SERVERS.intersection(sys.argv):
+        # Nearly all that is made at the start stays until the end. Looking at it again and again takes time.
+        gc.set_threshold(100_000, 20, 20)
+        # Plugins are looked for in every package that is installed.
         os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     # redis-py imports it, and with it cryptography, for logins by tokens, which we do not use.
     sys.meta_path.insert(0, _LoadedWhenUsed("jwt"))

@@ -263,3 +263,18 @@ def _drain(descriptor: int) -> str:
         if not part:
             return b"".join(parts).decode()
         parts.append(part)
+
+
+@pytest.mark.parametrize("server", ["gateway", "mcp"])
+async def test_a_server_collects_its_garbage_as_python_does(server: str) -> None:
+    code = (
+        "import gc, sys\nusual = gc.get_threshold()\nfrom raylane.cli import main\n"
+        f"sys.argv = ['raylane', {server!r}, '--help']\n"
+        "try: main()\nexcept SystemExit: pass\n"
+        "print(gc.get_threshold() == usual, file=sys.stderr)"
+    )
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", code, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
+    )
+    _, err = await asyncio.wait_for(process.communicate(), TIMEOUT_S)
+    assert err == b"True\n"
