@@ -35,7 +35,7 @@ _KEEP_LEFT: Final = ("and", "unless")
 
 @dataclass(frozen=True)
 class Series:
-    """What a name stands for: its labels, whether it only grows, and the values that the description names."""
+    """What a metric has: its labels, whether it only grows, and the values that the description names."""
 
     labels: frozenset[str]
     is_counter: bool

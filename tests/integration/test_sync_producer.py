@@ -50,7 +50,7 @@ def our_threads() -> list[str]:
 
 
 async def in_thread(function: Callable[[], object]) -> None:
-    """Runs what blocks while the test's own loop goes on."""
+    """Runs what blocks while the test's own loop runs."""
     await asyncio.to_thread(function)
 
 

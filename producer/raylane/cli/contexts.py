@@ -112,7 +112,7 @@ def names() -> list[str]:
 def path() -> Path:
     """Returns where the file of this user is, whether it exists or not."""
     base = os.environ.get("XDG_CONFIG_HOME") or ""
-    # The specification says that a relative path is to be ignored.
+    # The specification says to ignore a relative path.
     directory = Path(base) if Path(base).is_absolute() else Path.home() / ".config"
     return directory / "raylane" / "contexts.toml"
 

@@ -30,7 +30,7 @@ class Fitted:
 
 
 def fitted(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int, cut: str) -> Fitted:
-    """Returns the table for a terminal of this `width`. `cut` stands for what was shortened.
+    """Returns the table for a terminal of this `width`. `cut` marks what was shortened.
 
     If the columns that are always shown do not fit beside each other, each row becomes a few lines.
     """

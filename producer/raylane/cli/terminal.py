@@ -90,7 +90,7 @@ class Terminal:
         _print(safe_line(text))
 
     def item(self, head: str, text: str) -> None:
-        """Prints one line of a result. On a terminal that is too narrow, the text goes on below its beginning."""
+        """Prints one line of a result. On a terminal that is too narrow, the text continues below its beginning."""
         self._end_line()
         head, shown, width = safe_line(head), safe_line(text), self.width
         if width is None or width - len(head) < _LEAST_COLUMNS:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Mistake(NamedTuple):
-    """What was typed, what it said before, and what it says now. `…` in a text stands for anything."""
+    """What was typed, what it said before, and what it says now. `…` in a text matches anything."""
 
     typed: list[str]
     before: str

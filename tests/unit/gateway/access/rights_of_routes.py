@@ -26,7 +26,7 @@ class Of(Enum):
 class Case:
     """One request: the endpoint, whose business it is, and how it is answered if the caller may send it.
 
-    In the path, the query and the body, `{session}` and `{job}` stand for a session and a job of it. All `rights` are
+    In the path, the query and the body, `{session}` and `{job}` are a session and a job of it. All `rights` are
     needed.
     """
 

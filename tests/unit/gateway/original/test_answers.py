@@ -350,7 +350,7 @@ async def test_nobody_waits_for_a_client_that_has_left(app: App, method: str, pa
         """Nobody is there."""
 
     await asyncio.wait_for(app.app(scope, receive, send), 10)
-    assert len(app.producer.enqueued) == 1, "the job itself goes on"
+    assert len(app.producer.enqueued) == 1, "the job itself continues"
 
 
 @pytest.mark.parametrize("path", ["/health", "/readyz"])
