@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
     from types import ModuleType
 
-_SERVERS: Final = frozenset({"gateway", "mcp"})
+_LONG_LIVED: Final = frozenset({"follow", "gateway", "mcp", "top"})
 
 
 def main() -> None:
@@ -38,8 +38,8 @@ def main() -> None:
 
 def _load_less() -> None:
     """Makes the start of a command shorter, which is most of what it takes."""
-    # A server lives long: it collects what its requests leave, and whoever observes it by a plugin gets that.
-    if not _SERVERS.intersection(sys.argv):
+    # What may run for days collects its garbage as usual, and whoever observes a server by a plugin gets that.
+    if not _LONG_LIVED.intersection(sys.argv):
         # Nearly all that is made at the start stays until the end. Looking at it again and again takes time.
         gc.set_threshold(100_000, 20, 20)
         # Plugins are looked for in every package that is installed.

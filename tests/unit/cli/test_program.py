@@ -265,11 +265,11 @@ def _drain(descriptor: int) -> str:
         parts.append(part)
 
 
-@pytest.mark.parametrize("server", ["gateway", "mcp"])
-async def test_a_server_collects_its_garbage_as_python_does(server: str) -> None:
+@pytest.mark.parametrize("command", ["follow", "gateway", "mcp", "top"])
+async def test_a_command_that_may_run_for_days_collects_its_garbage_as_usual(command: str) -> None:
     code = (
         "import gc, sys\nusual = gc.get_threshold()\nfrom raylane.cli import main\n"
-        f"sys.argv = ['raylane', {server!r}, '--help']\n"
+        f"sys.argv = ['raylane', {command!r}, '--help']\n"
         "try: main()\nexcept SystemExit: pass\n"
         "print(gc.get_threshold() == usual, file=sys.stderr)"
     )
