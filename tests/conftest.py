@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+import sys
+import threading
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -93,6 +96,21 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatu
 
 def _profile_and_seed() -> str:
     return f"RAYLANE_TEST_PROFILE={profiles.PROFILE} RAYLANE_SEED={profiles.seed()}"
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before() -> Iterator[None]:
+    """Undoes what a command that runs in this process does to logging, so that no later test sees more lines."""
+    loggers = [logging.getLogger(), logging.getLogger("raylane")]
+    before = [(logger.level, logger.handlers[:]) for logger in loggers]
+    hooks = sys.excepthook, threading.excepthook, sys.unraisablehook
+    yield
+    logging.captureWarnings(False)
+    sys.excepthook, threading.excepthook, sys.unraisablehook = hooks
+    for logger, (level, handlers) in zip(loggers, before, strict=True):
+        logger.setLevel(level)
+        for handler in {*logger.handlers}.difference(handlers):
+            logger.removeHandler(handler)
 
 
 @pytest.fixture(scope="session")

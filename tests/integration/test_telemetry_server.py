@@ -35,7 +35,10 @@ async def sent(port: int, data: bytes) -> bytes:
 
 
 async def test_what_is_no_http_gets_a_400_and_no_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
     async with serve(PrometheusMetrics(), Health(), nothing, host="127.0.0.1", port=0) as port:
+        address_in(caplog)
+        caplog.clear()
         for data in (
             b"\x16\x03\x01\x02\x00\r\n\r\n",
             b"GET / HTTP/9.9\r\n\r\n",
