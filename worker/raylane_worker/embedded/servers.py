@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import secrets
 import sys
-from contextlib import ExitStack, asynccontextmanager
+import time
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -28,6 +29,8 @@ _RAY_GRACE_S: Final = 15.0
 _OBJECT_STORE_BYTES: Final = 512 * 1024 * 1024
 _RAY_ENVIRONMENT: Final = {
     "RAY_AUTH_MODE": "token",
+    # The dashboard takes its time on a busy machine, and `deadline_s` bounds the start of the whole head.
+    "RAY_DASHBOARD_STARTUP_TIMEOUT_S": "300",
     # Otherwise Ray uses the machine's address and listens on every interface.
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
     "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0",
@@ -126,17 +129,35 @@ async def embedded_ray(
     num_cpus: int = 2,
     port: int | None = None,
     token: str | None = None,
-    deadline_s: float = 120.0,
+    deadline_s: float = 240.0,
 ) -> AsyncIterator[EmbeddedRay]:
     """Starts a Ray head with token authentication and stops it when the block ends.
 
     Its output goes to `log_dir`; Ray's own files go to a temporary directory that is removed at the end. `env` is added
     to the environment of the head and therefore of every run. `num_cpus` is what Ray offers to runs. A later head with
-    the same `port` and `token` has the same address but is a new cluster. Raises `EmbeddedError` if the wheel is
-    missing, `port` is in use, or the head does not take jobs within `deadline_s` seconds.
+    the same `port` and `token` has the same address but is a new cluster. A head that ends while it starts is started
+    once more. Raises `EmbeddedError` if the wheel is missing, `port` is in use, or the head does not take jobs within
+    `deadline_s` seconds.
     """
     package("ray", "ray")
     token = token or secrets.token_hex(24)
+    until_s = time.monotonic() + deadline_s
+    async with AsyncExitStack() as stack:
+        try:
+            head = await stack.enter_async_context(_ray_head(log_dir, env or {}, num_cpus, port, token, deadline_s))
+        except EmbeddedError:
+            rest_s = until_s - time.monotonic()
+            if rest_s <= 0:
+                raise
+            # Ray gives up after 30 s, which reading its files for the first time may take. The second start is faster.
+            head = await stack.enter_async_context(_ray_head(log_dir, env or {}, num_cpus, port, token, rest_s))
+        yield head
+
+
+@asynccontextmanager
+async def _ray_head(
+    log_dir: Path | None, env: Mapping[str, str], num_cpus: int, port: int | None, token: str, deadline_s: float
+) -> AsyncIterator[EmbeddedRay]:
     with ExitStack() as held:
         # The paths of Ray's unix sockets below this directory are limited to 107 bytes, so its own path must be short.
         home, _ = held.enter_context(directory("ray", None, parent="/tmp"))  # noqa: S108  # made by mkdtemp
@@ -149,7 +170,7 @@ async def embedded_ray(
         command += [f"--port={gcs}", f"--dashboard-port={dashboard}", f"--ray-client-server-port={client}"]
         # With 0, each part takes a free port when it binds.
         command += ["--dashboard-agent-listen-port=0", "--min-worker-port=0", "--max-worker-port=0"]
-        variables = environment() | dict(env or {}) | _RAY_ENVIRONMENT
+        variables = environment() | dict(env) | _RAY_ENVIRONMENT
         # In a file, because every run inherits the environment, and some print theirs.
         token_file = home / "token"
         token_file.touch(mode=0o600)
