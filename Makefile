@@ -36,7 +36,7 @@ test-busy: .venv/.stamp
 chaos: .venv/.stamp
 	RAYLANE_TEST_PROFILE=deep $(PYTEST) -m "chaos or hypothesis" --timeout 1800
 
-# The part of it that needs no processes to be killed, with ten times as many histories as in `make test`. Within five
+# The part of it that needs no processes to be killed, with three times as many histories as in `make test`. Within five
 # minutes on two cores.
 chaos-short: .venv/.stamp
 	RAYLANE_TEST_PROFILE=short $(PYTEST) -m "(chaos or hypothesis) and not slow" --timeout 600

@@ -34,9 +34,9 @@ PROFILE: Final = _profile()
 def by_profile(*, fast: int, ci: int, deep: int) -> int:
     """The number for the current profile: examples, rounds or kills of a test for which the default is too many.
 
-    `short` is half of `deep`, and at most ten times `ci`.
+    `short` is half of `deep`, and at most three times `ci`.
     """
-    short = max(ci, min(10 * ci, deep // 2))
+    short = max(ci, min(3 * ci, deep // 2))
     return {Profile.FAST: fast, Profile.CI: ci, Profile.SHORT: short, Profile.DEEP: deep}[PROFILE]
 
 
