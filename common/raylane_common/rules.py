@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
+from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Annotated, Final
 
@@ -28,9 +30,12 @@ _CONTROL_CHARACTER: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffe\u
 _NUMBER: Final = re.compile(r"\s*[+-]?[\d_]+(\.\d*)?\s*")
 
 
-def _no_number(value: object) -> object:
+def _moment(value: object) -> object:
     if isinstance(value, int | float) or (isinstance(value, str) and _NUMBER.fullmatch(value)):
         raise ValueError("must be a date and a time with its zone, such as 2026-12-01T08:00:00Z, and no number")
+    # Behind a function, pydantic takes the text of JSON for text of Python, and refuses every text if it is strict.
+    with suppress(ValueError):
+        return datetime.fromisoformat(value) if isinstance(value, str) else value
     return value
 
 
@@ -150,5 +155,5 @@ def is_plain_path(path: str) -> bool:
     return plain and not path.startswith("/") and ".." not in parts and parts != (".",)
 
 
-Moment = Annotated[AwareDatetime, BeforeValidator(_no_number)]
+Moment = Annotated[AwareDatetime, BeforeValidator(_moment)]
 """A time with its zone. A number is refused, because pydantic takes "2026" for seconds since 1970."""
