@@ -10,6 +10,7 @@
     │   ├── TooManyRequests          too_many_requests             yes
     │   ├── RequestTooLarge          request_too_large
     │   ├── RequestTimeout           request_timeout               yes
+    │   ├── GatewayBusy              gateway_busy                  yes
     │   ├── ForeignRequest           foreign_request
     │   └── KeysUnavailable          keys_unavailable              yes
     ├── HttpError
@@ -98,6 +99,7 @@ from raylane_common.errors.access import (
     AccessError,
     Forbidden,
     ForeignRequest,
+    GatewayBusy,
     KeysUnavailable,
     RequestTimeout,
     RequestTooLarge,
@@ -222,6 +224,7 @@ __all__ = [
     "ErrorInfo",
     "Forbidden",
     "ForeignRequest",
+    "GatewayBusy",
     "GenerationError",
     "GenerationRefused",
     "HttpError",

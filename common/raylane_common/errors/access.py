@@ -56,6 +56,17 @@ class RequestTimeout(AccessError):
     retryable_by_default = True
 
 
+class GatewayBusy(AccessError):
+    """The bodies of the requests that the gateway serves now take all the memory that it gives to them.
+
+    What to do: send the request again after `retry_after_s` (in `details`). The operator starts more gateways, or
+    raises `RAYLANE_GATEWAY__MAX_BODIES_BYTES`.
+    """
+
+    code = "gateway_busy"
+    retryable_by_default = True
+
+
 class ForeignRequest(AccessError):
     """The request came through a name or a web page that the gateway does not serve.
 

@@ -7,13 +7,21 @@ from pathlib import Path
 from typing import Annotated, Final, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from raylane_common.settings.section import Section
 
 # Scheme and authority, as browsers send them: no path, and no slash at the end. `*` is any page.
 _Origin = Annotated[str, StringConstraints(pattern=r"^(\*|https?://[^/\s*?#@]+)$")]
 _ClaimName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+
+
+def _without_brackets(host: str) -> str:
+    """Returns an IPv6 address as sockets take it, also if it is written as in a URL."""
+    return host[1:-1] if host.startswith("[") and host.endswith("]") else host
+
+
+_Host = Annotated[str, AfterValidator(_without_brackets)]
 _TOGETHER: Final = ("jwt_issuer", "jwt_audience")
 
 
@@ -24,7 +32,7 @@ class GatewaySettings(Section):
     loopback one. See docs/access.md.
     """
 
-    host: str = Field(default="127.0.0.1", description="Address to listen at")
+    host: _Host = Field(default="127.0.0.1", description="Address to listen at")
     port: int = Field(default=8000, ge=0, le=65535, description="Port to listen at; 0 for any free one")
     tokens_file: Path | None = Field(
         default=None, description="JSON file with the callers: the hash of each token, its rights and its sessions"
@@ -55,6 +63,11 @@ class GatewaySettings(Section):
     )
     max_upload_bytes: int = Field(
         default=5 * 1024**3, ge=1024, description="The largest file that may be uploaded through the gateway"
+    )
+    max_bodies_bytes: int = Field(
+        default=128 * 1024 * 1024,
+        ge=1024 * 1024,
+        description="Memory for the bodies of all requests together; a request without room waits, and is then refused",
     )
     requests_per_minute: int = Field(
         default=1200, ge=0, description="Requests that one caller may make in a minute; 0 for no limit"

@@ -74,7 +74,7 @@ def create_app(settings: Settings | None = None, *, producer: Producer | None = 
     audit = AuditTrail(settings.gateway, lambda: app.state.telemetry.metrics.add(GATEWAY_AUDIT_LOST))
     app.state.gateway = Gateway(settings, used, authentication)
     answer_errors(app)
-    add_access(app, settings.gateway, authentication, audit)
+    add_access(app, settings, authentication, audit)
     add_telemetry(app, settings, audit)
     # Around all others, so that a request that they refuse is a span, too.
     app.add_middleware(TracedRequests)

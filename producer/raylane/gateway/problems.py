@@ -30,9 +30,11 @@ _STATUS_OF: Final[dict[type[errors.RaylaneError], HTTPStatus]] = {
     errors.UnsupportedMediaType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     errors.RequestTimeout: HTTPStatus.REQUEST_TIMEOUT,
     errors.ForeignRequest: HTTPStatus.FORBIDDEN,
+    errors.GatewayBusy: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.KeysUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.JobNotFound: HTTPStatus.NOT_FOUND,
-    errors.JobIdTaken: HTTPStatus.CONFLICT,
+    # As the draft of the IETF on the header Idempotency-Key says; 409 is for the state of a job.
+    errors.JobIdTaken: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.JobNotRequeued: HTTPStatus.CONFLICT,
     errors.NoCode: HTTPStatus.CONFLICT,
     errors.NoSources: HTTPStatus.CONFLICT,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Final
 
 from starlette.requests import ClientDisconnect
@@ -15,7 +16,11 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from raylane.gateway.access.bodies import BodyLimit
+
 _PIECE_S: Final = 60.0
+# Bytes in a second, as through the slowest of mobile networks.
+_SLOWEST: Final = 8 * 1024
 _BOTH_ENDS: Final = frozenset({b"content-length", b"transfer-encoding"})
 
 
@@ -28,12 +33,14 @@ class Exchange:
         """The status of the answer; None before it has begun."""
         self.before_answer: list[Callable[[Message], Awaitable[None]]] = []
         """Called with the beginning of the answer. A `RaylaneError` that one raises replaces the answer."""
-        self.before_piece: Callable[[Message], None] | None = None
-        """Called with each piece of the request's body. A `RaylaneError` that it raises replaces the answer."""
+        self.body: BodyLimit | None = None
+        """Asked before each piece of the request's body, and told of it. A `RaylaneError` replaces the answer."""
         self._receive = receive
         self._send = send
         self._refusal: RaylaneError | None = None
         self._has_more = True
+        self._received = 0
+        self._waited_s = 0.0
 
     async def run(self, app: ASGIApp) -> None:
         """Lets the app answer. Raises what the app raises, but nothing after its answer was replaced."""
@@ -49,15 +56,15 @@ class Exchange:
             await self.refuse(self._refusal)
 
     async def receive(self) -> Message:
-        """Returns the next message of the client. Raises what `before_piece` raises, and `RequestTimeout`."""
+        """Returns the next message of the client. Raises what `body` raises, and `RequestTimeout`."""
         if self._refusal is not None:
             return {"type": "http.disconnect"}
         try:
             message = await self._next_piece() if self._has_more else await self._receive()
             if message["type"] == "http.request":
                 self._has_more = message.get("more_body", False)
-                if self.before_piece is not None:
-                    self.before_piece(message)
+                if self.body is not None:
+                    self.body.after(message)
         except RaylaneError as error:
             # The app may take it for a broken body and answer with an error of its own.
             self._refusal = error
@@ -65,12 +72,25 @@ class Exchange:
         return message
 
     async def _next_piece(self) -> Message:
-        """Returns the next piece of the body. A connection that broke without a word must not hold its place."""
+        """Returns the next piece of the body. A connection that broke without a word must not hold its place.
+
+        Neither must one that sends a byte now and then: the time that all pieces may take grows with what has come.
+        """
+        if self.body is not None:
+            await self.body.before()
+        began_s = time.monotonic()
+        left_s = _PIECE_S + self._received / _SLOWEST - self._waited_s
         try:
-            async with asyncio.timeout(_PIECE_S):
-                return await self._receive()
+            async with asyncio.timeout(min(_PIECE_S, left_s)):
+                message = await self._receive()
         except TimeoutError:
-            raise RequestTimeout(f"nothing of the body came for {_PIECE_S:g} seconds; send the request again") from None
+            problem = f"nothing of the body came for {_PIECE_S:g} seconds"
+            if left_s < _PIECE_S:
+                problem = f"the body came too slowly: less than {_SLOWEST} bytes in a second"
+            raise RequestTimeout(f"{problem}; send the request again") from None
+        self._waited_s += time.monotonic() - began_s
+        self._received += len(message.get("body", b""))
+        return message
 
     async def send(self, message: Message) -> None:
         """Sends a message of the app, unless its answer is replaced."""

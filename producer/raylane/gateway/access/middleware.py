@@ -14,6 +14,7 @@ from starlette.requests import HTTPConnection
 from raylane.gateway.access.audit import entry_of
 from raylane.gateway.access.authentication import CALLER, Authentication, bearer_token
 from raylane.gateway.access.bodies import BodyLimit, check_encoding, check_framing
+from raylane.gateway.access.body_room import BodyRoom
 from raylane.gateway.access.exchange import Exchange
 from raylane.gateway.access.failures import Failures
 from raylane.gateway.access.foreign import ForeignRequests
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     from raylane.gateway.access.audit import AuditTrail
     from raylane.gateway.access.caller import Caller
-    from raylane_common.settings import GatewaySettings
+    from raylane_common.settings import GatewaySettings, Settings
 
 PUBLIC_PATHS: Final = frozenset({"/", "/health", "/livez", "/openapi.json", "/readyz"})
 """Paths that tell nothing about jobs, for which nobody needs a token. Every other path needs one."""
@@ -49,9 +50,11 @@ _ANSWER_HEADERS: Final = (
 )
 
 
-def add_access(app: Starlette, settings: GatewaySettings, authentication: Authentication, audit: AuditTrail) -> None:
+def add_access(app: Starlette, settings: Settings, authentication: Authentication, audit: AuditTrail) -> None:
     """Puts everything that this room does before the app: headers, CORS, callers, limits, and the audit."""
-    layers = _layers(settings, authentication, PUBLIC_PATHS, audit)
+    uploads = settings.uploads
+    upload_bytes = uploads.staged_bytes + uploads.parts_at_once * uploads.part_bytes
+    layers = _layers(settings.gateway, authentication, PUBLIC_PATHS, audit, upload_bytes)
     # The last one that is added is the first one that a request meets.
     for layer in reversed(layers):
         app.add_middleware(layer)
@@ -70,9 +73,13 @@ def guarded(
 
 
 def _layers(
-    settings: GatewaySettings, authentication: Authentication, public: Collection[str], audit: AuditTrail | None
+    settings: GatewaySettings,
+    authentication: Authentication,
+    public: Collection[str],
+    audit: AuditTrail | None,
+    upload_bytes: int = 0,
 ) -> list[Callable[[ASGIApp], ASGIApp]]:
-    """Returns the layers, the outermost first."""
+    """Returns the layers, the outermost first. An upload holds at most `upload_bytes` in memory."""
     cors = partial(
         CORSMiddleware,
         allow_origins=settings.cors_origins,
@@ -80,7 +87,14 @@ def _layers(
         allow_headers=_REQUEST_HEADERS,
         expose_headers=_ANSWER_HEADERS,
     )
-    access = partial(Access, settings=settings, authentication=authentication, public=public, audit=audit)
+    access = partial(
+        Access,
+        settings=settings,
+        authentication=authentication,
+        public=public,
+        audit=audit,
+        upload_bytes=upload_bytes,
+    )
     return [SecurityHeaders, *([cors] if settings.cors_origins else []), access]
 
 
@@ -94,8 +108,10 @@ class Access:
         authentication: Authentication,
         public: Collection[str],
         audit: AuditTrail | None,
+        upload_bytes: int,
     ) -> None:
         self._app = app
+        self._upload_bytes = upload_bytes
         self._settings = settings
         self._authentication = authentication
         self._public = frozenset(public)
@@ -103,6 +119,7 @@ class Access:
         self._foreign = ForeignRequests(settings)
         self._failures = Failures(settings.failures_per_minute)
         self._limits = Limits(settings)
+        self._room = BodyRoom(settings.max_bodies_bytes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one connection. A WebSocket is refused, because nothing here checks who opens it."""
@@ -117,8 +134,8 @@ class Access:
             check_framing(scope)
             check_encoding(scope)
             caller = await self._caller_of(HTTPConnection(scope))
-            with self._limits.serving(caller) as is_stream:
-                exchange.before_piece = BodyLimit(scope, self._settings)
+            with self._limits.serving(caller) as is_stream, self._room.place_of(caller) as place:
+                exchange.body = BodyLimit(scope, self._settings, place, self._upload_bytes)
                 exchange.before_answer.append(_streams_are(is_stream))
                 await self._run(exchange, caller)
         except RaylaneError as error:

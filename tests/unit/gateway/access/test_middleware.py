@@ -183,6 +183,21 @@ async def test_a_body_that_does_not_continue_gives_its_place_back(
     assert (stream.status, json.loads(stream.body)["code"]) == (408, "request_timeout")
 
 
+async def test_a_body_that_comes_byte_by_byte_gives_its_place_back(
+    callers: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("raylane.gateway.access.exchange._PIECE_S", 0.05)
+    parts, app = Opened(), FastAPI()
+    parts.add_to(app)
+    settings = gateway_settings(tokens_file=callers).gateway
+    stream = Stream(guarded(app, settings, Authentication(settings)), [b"x"] * 1000, gap_s=0.01)
+    stream.method, stream.path = "PUT", "/test/upload"
+    await stream.run()
+    assert (stream.status, json.loads(stream.body)["code"]) == (408, "request_timeout")
+    assert "too slowly" in json.loads(stream.body)["detail"]
+    assert len(stream.pieces) > 900
+
+
 async def test_a_client_that_leaves_within_its_body_is_no_error(callers: Path) -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await Request(scope, receive).body()
@@ -253,8 +268,9 @@ async def test_streams_have_a_bound_of_their_own(callers: Path) -> None:
 class Stream:
     """A client of `/test/events` that reads until it goes. The transport of httpx collects the whole answer first."""
 
-    def __init__(self, app: Any, pieces: Sequence[bytes] = (b"",), *, stalls: bool = False) -> None:
-        """With `stalls`, the last piece does not come."""
+    def __init__(self, app: Any, pieces: Sequence[bytes] = (b"",), *, stalls: bool = False, gap_s: float = 0) -> None:
+        """With `stalls`, the last piece does not come. There are `gap_s` seconds between two pieces."""
+        self.gap_s = gap_s
         self.app = app
         self.pieces = list(pieces)
         self.stalls = stalls
@@ -263,6 +279,7 @@ class Stream:
         self.headers = [(b"authorization", b"Bearer ada-token")]
         self.peer: tuple[str, int] | None = ("127.0.0.1", 1)
         self.status: int | None = None
+        self.answer_headers: dict[bytes, bytes] = {}
         self.body = b""
         self.gone = asyncio.Event()
 
@@ -284,12 +301,14 @@ class Stream:
 
         async def receive() -> Message:
             if len(self.pieces) > self.stalls:
+                await asyncio.sleep(self.gap_s)
                 return {"type": "http.request", "body": self.pieces.pop(0), "more_body": bool(self.pieces)}
             await self.gone.wait()
             return {"type": "http.disconnect"}
 
         async def send(message: Message) -> None:
             self.status = message.get("status", self.status)
+            self.answer_headers.update(message.get("headers", ()))
             self.body += message.get("body", b"")
 
         await self.app(scope, receive, send)
