@@ -80,7 +80,7 @@ async def test_a_large_file_arrives_byte_for_byte(client: httpx.AsyncClient, doo
     again = await client.put("/v1/sessions/ada/files/again.csv", content=pieces(DATA), headers=key)
     assert again.json() == first.json()
     other = await client.put("/v1/sessions/ada/files/again.csv", content=pieces(DATA[:-1]), headers=key)
-    assert (other.status_code, other.json()["code"]) == (409, "job_id_taken")
+    assert (other.status_code, other.json()["code"]) == (422, "job_id_taken")
 
 
 async def test_a_client_that_stops_half_way_leaves_nothing_in_the_session(

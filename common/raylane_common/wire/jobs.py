@@ -90,6 +90,11 @@ class NewJob(BaseModel):
         description="At most one unfinished job of this kind may hold this key; enqueueing again returns that job",
     )
     max_attempts: int | None = Field(default=None, ge=1, le=100, description="None: the policy of the kind")
+    fingerprint: str | None = Field(
+        default=None,
+        max_length=64,
+        description="What makes a job with this id the same one, options included; None: the request alone",
+    )
 
     @model_validator(mode="after")
     def _has_its_session(self) -> Self:

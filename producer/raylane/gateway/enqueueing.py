@@ -29,7 +29,10 @@ if TYPE_CHECKING:
 
 IdempotencyKey = Annotated[
     Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[!-~]([ -~]*[!-~])?$")] | None,
-    Header(description="Using a key of a session again with the same request makes no second job"),
+    Header(
+        description="Using a key of a session again with the same request makes no second job; with another request, "
+        "also with other options, it is refused with 422 and `job_id_taken`"
+    ),
 ]
 _ID_DIGITS: Final = 32
 
@@ -77,7 +80,9 @@ async def enqueue(gateway: Gateway, caller: Caller, body: Job, key: str | None) 
         caller.require(Right.ASK, body.session_id)
     options = await _options(gateway, caller, body, body.session_id, key)
     job = await _job(gateway, body, options)
-    return await put(gateway, job.model_copy(update={"max_attempts": body.max_attempts}), key)
+    fingerprint = None if key is None else hashlib.sha256(body.model_dump_json().encode()).hexdigest()
+    own = {"max_attempts": body.max_attempts, "fingerprint": fingerprint}
+    return await put(gateway, job.model_copy(update=own), key)
 
 
 async def put(gateway: Gateway, job: NewJob, key: str | None) -> str:

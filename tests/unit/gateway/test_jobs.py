@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import pytest
 
+from raylane.gateway.job_bodies import Options
 from raylane_common.errors import NotUnderstood
 from raylane_common.wire.generate import GenerateRequest
 from raylane_common.wire.jobs import NewJob, Priority
@@ -77,26 +80,120 @@ async def test_the_options_of_a_job(client: httpx.AsyncClient, producer: MemoryP
         unique="ada/k",
         max_attempts=2,
     )
-    later = await client.post("/v1/jobs", json=QUESTION | {"at": "2026-12-01T08:00:00Z", "delay_s": 1})
+    later = await client.post("/v1/jobs", json=QUESTION | {"at": "2026-01-31T08:00:00Z", "delay_s": 1})
     assert (later.status_code, later.json()["details"]) == (422, {"field": "at"})
 
 
-@pytest.mark.parametrize("at", ["2027", "1798761600.5", 1798761600])
+@pytest.mark.parametrize("at", ["2026-01-31T08:00:00Z", "2026-01-31T09:00:00.000+01:00"])
+async def test_a_job_may_start_at_a_time(at: str, client: httpx.AsyncClient, producer: MemoryProducer) -> None:
+    await enqueue(client, QUESTION | {"at": at})
+    assert producer.enqueued[-1].at == datetime(2026, 1, 31, 8, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("at", ["2027", "1798761600.5", 1798761600, "2026-12-01", "2026-12-01T08:00:00", "soon"])
 async def test_a_number_is_no_time_at_which_a_job_starts(client: httpx.AsyncClient, at: object) -> None:
     refused = await client.post("/v1/jobs", json=QUESTION | {"at": at})
     assert (refused.status_code, refused.json()["details"]) == (422, {"field": "at"})
 
 
-async def test_the_same_key_makes_one_job_and_another_body_is_a_conflict(
+async def test_the_same_key_makes_one_job_and_another_body_is_refused(
     client: httpx.AsyncClient, producer: MemoryProducer
 ) -> None:
     first = await enqueue(client, QUESTION, key="k 1")
     assert await enqueue(client, QUESTION, key="k 1") == first
     other = QUESTION | {"request": {"prompt": "something else"}}
     refused = await client.post("/v1/jobs", json=other, headers=as_(ADA) | {"Idempotency-Key": "k 1"})
-    assert (refused.status_code, refused.json()["code"]) == (409, "job_id_taken")
+    assert (refused.status_code, refused.json()["code"]) == (422, "job_id_taken")
     assert "Idempotency-Key 'k 1'" in refused.json()["detail"]
     assert [job.id for job in producer.enqueued] == [first]
+
+
+WHOLE: dict[str, Any] = QUESTION | {
+    "request": {"prompt": "count", "execute": True, "engine": "local", "max_versions": 2},
+    "delay_s": 5,
+    "expires_s": 60,
+    "priority": "high",
+    "unique": "u",
+    "max_attempts": 2,
+}
+_OTHERS: dict[str, Any] = {
+    "delay_s": 6,
+    "expires_s": 61,
+    "priority": "low",
+    "unique": "v",
+    "max_attempts": 3,
+    "at": "2026-01-31T08:00:00Z",
+}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        *({name: value} for name, value in _OTHERS.items() if name != "at"),
+        *({name: None} for name in ("delay_s", "expires_s", "unique", "max_attempts")),
+        {"delay_s": None, "expires_s": None, "at": "2026-01-31T08:00:00Z"},
+        {"after": ["first"]},
+        *(
+            {"request": WHOLE["request"] | changed}
+            for changed in (
+                {"prompt": "Count"},
+                {"execute": False},
+                {"engine": "distributed"},
+                {"max_versions": 3},
+                {"generator": "template"},
+                {"keep_sources": True},
+                {"chart": False},
+            )
+        ),
+        {"kind": "tables", "request": {"action": "databases"}},
+    ],
+    ids=str,
+)
+async def test_a_key_of_another_request_is_refused_whatever_differs(
+    other: dict[str, Any], client: httpx.AsyncClient, producer: MemoryProducer
+) -> None:
+    await producer.generate("count", session_id="ada", job_id="first")
+    first = await enqueue(client, WHOLE, key="k")
+    assert await enqueue(client, dict(reversed(WHOLE.items())), key="k") == first, "the order of fields says nothing"
+    refused = await client.post("/v1/jobs", json=WHOLE | other, headers=as_(ADA) | {"Idempotency-Key": "k"})
+    assert (refused.status_code, refused.json()["code"]) == (422, "job_id_taken")
+    assert await enqueue(client, WHOLE, key="k") == first
+    assert len(producer.enqueued) == 2
+
+
+def test_every_option_of_a_job_is_tried_with_another_value() -> None:
+    assert {*_OTHERS, "after"} == {*Options.model_fields}
+
+
+async def test_keys_hold_across_the_addresses_that_take_them(
+    client: httpx.AsyncClient, producer: MemoryProducer
+) -> None:
+    key = {"Idempotency-Key": "k"}
+    file = {"action": "upload", "filename": "a.csv", "content": "x\n1\n"}
+    asked = {"kind": "upload", "session_id": "ada", "request": file, "delay_s": 60}
+    assert (await client.post("/v1/jobs", json=asked, headers=key)).status_code == 202
+    for refused in (
+        await client.put("/v1/sessions/ada/files/a.csv", content=b"x\n1\n", headers=key),
+        await client.post("/v1/runs", json={"session_id": "ada", "script": {"code": "1"}}, headers=key),
+    ):
+        assert (refused.status_code, refused.json()["code"]) == (422, "job_id_taken")
+    run = {"session_id": "ada", "script": {"code": "1"}}
+    first = await client.post("/v1/runs", json=run, headers={"Idempotency-Key": "run"})
+    again = await client.post("/v1/runs", json=run, headers={"Idempotency-Key": "run"})
+    other = await client.post("/v1/runs", json=run | {"priority": "low"}, headers={"Idempotency-Key": "run"})
+    assert (first.json(), other.status_code) == (again.json(), 422)
+    assert len(producer.enqueued) == 2
+
+
+async def test_a_follow_up_is_the_same_request_when_the_job_that_it_continues_has_gone_on(
+    client: httpx.AsyncClient, producer: MemoryProducer
+) -> None:
+    earlier = await producer.generate("how warm?", session_id="ada", execute=True)
+    await producer.succeed(earlier.id, GENERATED)
+    asked = QUESTION | {"request": {"prompt": "by month", "continues": earlier.id}}
+    first = await enqueue(client, asked, key="k")
+    with patch("raylane.gateway.enqueueing.predecessor", return_value=None):
+        assert await enqueue(client, asked, key="k") == first
 
 
 @pytest.mark.parametrize("key", ["", " ", "é", "x" * 256])

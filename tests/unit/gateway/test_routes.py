@@ -228,7 +228,7 @@ async def test_the_same_key_uploads_once(client: httpx.AsyncClient, producer: Me
     first = await client.put(f"{S}/files/a.csv", content=CSV_BYTES, headers=key)
     assert (await client.put(f"{S}/files/a.csv", content=CSV_BYTES, headers=key)).json() == first.json()
     other = await client.put(f"{S}/files/a.csv", content=b"other", headers=key)
-    assert (other.status_code, other.json()["code"]) == (409, "job_id_taken")
+    assert (other.status_code, other.json()["code"]) == (422, "job_id_taken")
     assert "Idempotency-Key 'k'" in other.json()["detail"]
     assert len(producer.enqueued) == 1
 

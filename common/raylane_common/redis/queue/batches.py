@@ -85,6 +85,8 @@ def _options(job: NewJob, traceparent: str) -> str:
         options["priority"] = job.priority
     if job.unique is not None:
         options["unique"] = job.unique
+    if job.fingerprint is not None:
+        options["fingerprint"] = job.fingerprint
     return json.dumps(options) if options else ""
 
 

@@ -111,7 +111,7 @@ async def list_runs(
     "/runs",
     status_code=202,
     response_model=Accepted,
-    responses=problems(409, 415),
+    responses=problems(415),
     summary="Run a script on the cluster",
 )
 async def submit_run(

@@ -96,7 +96,7 @@ class CompleteUpload(BaseModel):
     reading: ReadingOptions = ReadingOptions()
 
 
-@router.post("", responses=problems(409, 415, 502), summary="Begin an upload in parts")
+@router.post("", responses=problems(415, 502), summary="Begin an upload in parts")
 async def begin_upload(
     session_id: SessionId,
     request: Request,
@@ -105,13 +105,15 @@ async def begin_upload(
     body: Annotated[BeginUpload, Depends(JsonBody(BeginUpload))],
     idempotency_key: IdempotencyKey = None,
 ) -> Upload:
-    """Returns where to send the parts of a file. With the same key, an upload that was interrupted is continued.
+    """Returns where to send the parts of a file. With the same key and file, an interrupted upload is continued.
 
     Nothing is in the session before the upload is completed. What nobody continues is removed after a while.
     """
     caller.require(Right.ASK, session_id)
     new_id = secrets.token_hex(_ID_DIGITS // 2)
-    upload = new_id if idempotency_key is None else _digits("upload", idempotency_key)
+    # Another file must not continue the parts of this one.
+    about = (body.filename, str(body.size_bytes))
+    upload = new_id if idempotency_key is None else _digits("upload", idempotency_key, *about)
     started = await signed(
         gateway,
         request,
@@ -155,7 +157,7 @@ async def sign_parts(
     "/{upload}/complete",
     status_code=202,
     response_model=Accepted,
-    responses=problems(409, 415),
+    responses=problems(415),
     summary="Complete an upload in parts",
 )
 async def complete_upload(

@@ -37,7 +37,7 @@ _THE_FILE: Final[dict[str, Any]] = {
     "/files/{filename}",
     status_code=202,
     response_model=Accepted,
-    responses=problems(409, 415, 502),
+    responses=problems(415, 502),
     openapi_extra=_THE_FILE,
     summary="Upload a file",
 )

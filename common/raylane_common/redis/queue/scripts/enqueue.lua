@@ -4,11 +4,12 @@
 --         number of jobs, kind, lane, session ('' for none), options ('' or a JSON object, for all jobs of the group),
 --         then for each job: id, payload (JSON), body ('' for none)
 -- Options: after (list of job ids), at_ms, delay_ms, expires_ms, max_attempts (whole numbers),
---          priority ('high', 'normal' or 'low'), unique, traceparent (text),
+--          priority ('high', 'normal' or 'low'), unique, fingerprint, traceparent (text),
 --          look (true: the job only looks at the cluster or the catalog, and is not listed)
 -- Returns for each job, in the order of ARGV:
 --   1                          it was written
---   0                          it was there already: same id, kind, session and payload
+--   0                          it was there already: same id, kind, session and payload; with a fingerprint, the same
+--                              fingerprint in place of the payload
 --   {'taken'}                  its id belongs to another request
 --   {'missing', id}            it comes after this job, which does not exist
 --   {'unique', id}             this unfinished job has its unique key
@@ -34,7 +35,7 @@ local function read_options(text)
       end
     elseif name == 'priority' then
       if value ~= 'normal' and not head_start_ms[value] then return "must be 'high', 'normal' or 'low'" end
-    elseif name == 'unique' or name == 'traceparent' then
+    elseif name == 'unique' or name == 'fingerprint' or name == 'traceparent' then
       if type(value) ~= 'string' then return 'must be text' end
     elseif name == 'look' then
       if type(value) ~= 'boolean' then return 'must be true or false' end
@@ -44,8 +45,8 @@ local function read_options(text)
         return 'must be a whole number, not below 0'
       end
     else
-      return 'is not known; known are after, at_ms, delay_ms, expires_ms, look, max_attempts, priority, traceparent '
-        .. 'and unique'
+      return 'is not known; known are after, at_ms, delay_ms, expires_ms, fingerprint, look, max_attempts, priority, '
+        .. 'traceparent and unique'
     end
   end
   local is_json, options = pcall(cjson.decode, text)
@@ -66,7 +67,7 @@ local function group_of(kind, lane, session, options)
   local fields = {'status', '', 'payload', '', 'v', ARGV[1], 'kind', kind, 'lane', lane, 'attempt', '0',
     'enqueued_at', string.format('%d', now)}
   if job.session_id then append(fields, 'session_id', session) end
-  for _, name in ipairs({'max_attempts', 'traceparent', 'priority', 'unique'}) do
+  for _, name in ipairs({'max_attempts', 'traceparent', 'priority', 'unique', 'fingerprint'}) do
     if options[name] then append(fields, name, options[name]) end
   end
   if options.look then append(fields, 'look', '1') end
@@ -75,16 +76,17 @@ local function group_of(kind, lane, session, options)
   if options.after then append(fields, 'after', cjson.encode(options.after)) end
   return {job = job, fields = fields, after = options.after or none, sets = options == none and {QUEUE} or nil,
     rank = rank(job), status = (at or 0) > now and 'scheduled' or 'queued',
-    holder = job.unique and UNIQUE .. kind .. ':' .. job.unique,
+    holder = job.unique and UNIQUE .. kind .. ':' .. job.unique, fingerprint = options.fingerprint,
     arq_copy = string.format('{"t":null,"f":"%s","a":[],"k":{},"et":%d}', kind, now)}
 end
 
 local function write(group, id, payload, body)
   local job, fields, record = group.job, group.fields, JOB .. id
   if redis.call('EXISTS', record) == 1 then
-    local known = redis.pcall('HMGET', record, 'kind', 'session_id', 'payload')
-    local same = known[1] == job.kind and known[2] == job.session_id and known[3] == payload
-    return same and 0 or {'taken'}
+    local known = redis.pcall('HMGET', record, 'kind', 'session_id', 'payload', 'fingerprint')
+    local same = known[1] == job.kind and known[2] == job.session_id and known[4] == (group.fingerprint or false)
+    -- What a caller asks for may have another payload later, such as a follow-up of a job that has gone on.
+    return same and (known[4] or known[3] == payload) and 0 or {'taken'}
   end
   if group.holder then
     local holder = own('GET', group.holder)
