@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from raylane.producer import Producer
-    from raylane_common.wire.answer import Answer
+    from raylane_common.wire.answer import Answer, AnswerFile
 
 JSON: Final = "application/json"
 CSV: Final = "text/csv"
@@ -59,35 +59,31 @@ async def picture(chart: AnswerChart, form: str) -> bytes:
     return await in_thread(png, chart) if form == PNG else (await in_thread(svg, chart)).encode()
 
 
-async def csv_of(producer: Producer, job_id: str, table: AnswerTable) -> AsyncGenerator[bytes, None]:
-    """Yields all rows of a table as CSV. Raises what `Producer.download` raises, and `MissingPackage`."""
-    header = csv_header([column.name for column in table.columns])
-    if table.file is None:
-        yield header + csv_lines(table.rows)
-        return
+async def whole_table(table: AnswerTable, form: str) -> bytes:
+    """Returns a table that has all its rows as CSV or Parquet. Raises `MissingPackage`."""
+    if form == CSV:
+        return _header(table) + csv_lines(table.rows)
+    try:
+        from raylane.answers.arrow_table import parquet_bytes
+    except ModuleNotFoundError as error:
+        raise _needs_pyarrow("Parquet") from error
+    return await in_thread(parquet_bytes, table)
+
+
+async def long_csv_of(
+    producer: Producer, job_id: str, table: AnswerTable, file: AnswerFile
+) -> AsyncGenerator[bytes, None]:
+    """Yields all rows of a table as CSV from its file. Raises what `Producer.download` raises, and `MissingPackage`."""
     try:
         from raylane.answers.parquet_rows import ParquetRows
     except ModuleNotFoundError as error:
         raise _needs_pyarrow("CSV of a long table") from error
     with tempfile.TemporaryFile() as parquet:
-        await producer.download(job_id, table.file.name, parquet)
-        batches = (await in_thread(ParquetRows, parquet, table.file)).batches()
-        yield header
+        await producer.download(job_id, file.name, parquet)
+        batches = (await in_thread(ParquetRows, parquet, file)).batches()
+        yield _header(table)
         while lines := await in_thread(lambda: csv_lines(next(batches, ()))):
             yield lines
-
-
-async def parquet_of(producer: Producer, job_id: str, table: AnswerTable) -> AsyncGenerator[bytes, None]:
-    """Yields all rows of a table as a Parquet file. Raises what `Producer.download` raises, and `MissingPackage`."""
-    if table.file is not None:
-        async for piece in file_of(producer, job_id, table.file.name):
-            yield piece
-        return
-    try:
-        from raylane.answers.arrow_table import parquet_bytes
-    except ModuleNotFoundError as error:
-        raise _needs_pyarrow("Parquet") from error
-    yield await in_thread(parquet_bytes, table)
 
 
 async def file_of(producer: Producer, job_id: str, name: str) -> AsyncGenerator[bytes, None]:
@@ -106,6 +102,10 @@ async def file_of(producer: Producer, job_id: str, name: str) -> AsyncGenerator[
         pipe.close()
         downloading.cancel()
         await asyncio.gather(downloading, return_exceptions=True)
+
+
+def _header(table: AnswerTable) -> bytes:
+    return csv_header([column.name for column in table.columns])
 
 
 class _Pipe:

@@ -15,6 +15,7 @@ from raylane.gateway.access.audit import AuditTrail
 from raylane.gateway.access.authentication import Authentication
 from raylane.gateway.access.middleware import add_access
 from raylane.gateway.context import Gateway
+from raylane.gateway.heads import HeadRequests
 from raylane.gateway.inclusion import routers
 from raylane.gateway.measured import add_telemetry
 from raylane.gateway.openapi import EVERYWHERE, describe
@@ -74,6 +75,8 @@ def create_app(settings: Settings | None = None, *, producer: Producer | None = 
     audit = AuditTrail(settings.gateway, lambda: app.state.telemetry.metrics.add(GATEWAY_AUDIT_LOST))
     app.state.gateway = Gateway(settings, used, authentication)
     answer_errors(app)
+    # Each of the following is put around the ones before it.
+    app.add_middleware(HeadRequests)
     add_access(app, settings, authentication, audit)
     add_telemetry(app, settings, audit)
     # Around all others, so that a request that they refuse is a span, too.

@@ -5,24 +5,22 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Depends, Request
 
-from raylane.gateway.access.authentication import Authentication
+from raylane.gateway.access.authentication import CALLER, Authentication
 from raylane.gateway.access.caller import Caller, Right
 from raylane.gateway.access.jobs import job_of
+from raylane.gateway.told import told
 from raylane.producer import Producer
-from raylane_common.errors import QueueUnavailable
-from raylane_common.logs import get_logger
+from raylane_common.errors import QueueUnavailable, RaylaneError
 from raylane_common.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from raylane_common.wire.jobs import JobRecord
-
-logger: Final = get_logger("raylane.gateway")
 
 
 @dataclass(frozen=True)
@@ -47,24 +45,31 @@ class Gateway:
     async def hiding_addresses(self) -> AsyncIterator[None]:
         """For what needs no token: if Redis fails, the error does not tell everybody where it is, but the log does.
 
-        Raises `QueueUnavailable`. A gateway without tokens only serves those who may know.
+        Raises `QueueUnavailable`.
         """
         try:
             yield
         except QueueUnavailable as error:
-            if self.authentication.is_open:
-                raise
-            logger.warning("Redis cannot be used: %s", error.message)
-            raise QueueUnavailable("Redis cannot be used now; the log of the gateway says why") from error
+            raise self.told(error, None) from error
+
+    def told(self, error: RaylaneError, caller: Caller | None) -> RaylaneError:
+        """Returns the error as the caller may see it. A gateway without tokens only serves those who may know all."""
+        return error if self.authentication.is_open else told(error, caller)
 
 
-def _gateway_of(request: Request) -> Gateway:
+def gateway_of(request: Request) -> Gateway:
+    """Returns the gateway that serves the request."""
     gateway = request.app.state.gateway
     assert isinstance(gateway, Gateway)
     return gateway
 
 
-GatewayDep = Annotated[Gateway, Depends(_gateway_of)]
+def told_to(request: Request, error: RaylaneError) -> RaylaneError:
+    """Returns the error as the caller of the request may see it."""
+    return gateway_of(request).told(error, request.scope.get(CALLER))
+
+
+GatewayDep = Annotated[Gateway, Depends(gateway_of)]
 
 
 async def _caller_of(request: Request, gateway: GatewayDep) -> Caller:

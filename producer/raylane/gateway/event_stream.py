@@ -14,6 +14,7 @@ from raylane_common.errors import QueueUnavailable, RaylaneError
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
+    from raylane.gateway.access.caller import Caller
     from raylane.gateway.context import Gateway
     from raylane_common.wire.jobs import JobEvent
 
@@ -40,7 +41,7 @@ async def has_event_after(gateway: Gateway, job_id: str, after: str) -> bool:
 
 
 async def event_stream(
-    gateway: Gateway, job_id: str, after: str, *, keep_alive_s: float = _KEEP_ALIVE_S
+    gateway: Gateway, caller: Caller, job_id: str, after: str, *, keep_alive_s: float = _KEEP_ALIVE_S
 ) -> AsyncGenerator[bytes, None]:
     """Yields the events after the id `after` to the one that ends the job, and a comment if nothing happens.
 
@@ -63,13 +64,13 @@ async def event_stream(
             return
         except QueueUnavailable as error:
             if not error.retryable:
-                yield _problem(error)
+                yield _problem(gateway.told(error, caller))
                 return
             yield b": the queue is away\n\n"
             with suppress(TimeoutError):
                 await asyncio.wait_for(gateway.stopping.wait(), pauses.next_s())
         except RaylaneError as error:
-            yield _problem(error)
+            yield _problem(gateway.told(error, caller))
             return
 
 

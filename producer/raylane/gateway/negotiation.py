@@ -10,17 +10,24 @@ from raylane_common.errors import NotAcceptable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from starlette.requests import Request
+
 _QUALITY: Final = re.compile(r"q=([01](?:\.[0-9]{0,3})?)", re.IGNORECASE)
 # Servers and proxies allow headers of some KiB; more ranges than this say nothing.
 _MOST_RANGES: Final = 50
 
 
-def choose(accept: str | None, available: Sequence[str]) -> str:
+def accepted_by(request: Request) -> str:
+    """Returns the header `Accept` of a request, all lines of it; '' without one."""
+    return ", ".join(request.headers.getlist("accept"))
+
+
+def choose(accept: str, available: Sequence[str]) -> str:
     """Returns the one of the available media types that the header `Accept` prefers; the first one without a header.
 
     Raises `NotAcceptable`, with what is available, if it accepts none of them.
     """
-    if not accept or not accept.strip():
+    if not accept.strip():
         return available[0]
     ranges = [_range(each) for each in accept.split(",")[:_MOST_RANGES]]
     qualities = {offer: _quality(offer, ranges) for offer in available}

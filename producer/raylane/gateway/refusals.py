@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.responses import Response
 
+from raylane.gateway.context import told_to
 from raylane.gateway.inclusion import routes_of
 from raylane.gateway.problems import problem_response
 from raylane_common import errors
@@ -17,7 +19,6 @@ from raylane_common.logs import get_logger
 if TYPE_CHECKING:
     from fastapi import FastAPI
     from starlette.requests import Request
-    from starlette.responses import Response
 
 logger: Final = get_logger("raylane.gateway")
 
@@ -30,9 +31,9 @@ def answer_errors(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _answer_bug)
 
 
-async def _answer_error(_request: Request, error: Exception) -> Response:
+async def _answer_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, errors.RaylaneError)
-    return problem_response(error)
+    return problem_response(told_to(request, error))
 
 
 async def _answer_validation(_request: Request, error: Exception) -> Response:
@@ -52,6 +53,8 @@ async def _answer_http(request: Request, error: Exception) -> Response:
             return problem_response(errors.NotFound(f"there is nothing at {path}"))
         case HTTPStatus.METHOD_NOT_ALLOWED:
             allowed = ", ".join(_methods_of(request))
+            if request.method == "OPTIONS":
+                return Response(status_code=HTTPStatus.NO_CONTENT, headers={"Allow": allowed})
             problem = errors.MethodNotAllowed(f"{path} does not take {request.method}, but {allowed}")
             response = problem_response(problem)
             response.headers["Allow"] = allowed
@@ -70,9 +73,10 @@ async def _answer_bug(request: Request, error: Exception) -> Response:
 
 def _methods_of(request: Request) -> list[str]:
     """Returns all methods that the address takes. The framework names those of the first route alone."""
-    return sorted(
+    methods = {
         method
         for route in routes_of(request.app)
         if route.path_regex.fullmatch(request.url.path)
         for method in route.methods or ()
-    )
+    }
+    return sorted({*methods, "OPTIONS", *(("HEAD",) if "GET" in methods else ())})

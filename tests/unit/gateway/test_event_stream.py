@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from raylane.gateway import event_stream as module
+from raylane.gateway.access.caller import ANYONE
 from raylane.gateway.event_stream import event_stream
 from raylane_common.errors import ClusterUnsupported, JobNotFound, QueueUnavailable, RaylaneError
 from raylane_common.wire.jobs import JobEvent
@@ -33,7 +34,7 @@ class Queue:
 
     @property
     def gateway(self) -> Gateway:
-        return cast("Gateway", SimpleNamespace(producer=self, stopping=self.stopping))
+        return cast("Gateway", SimpleNamespace(producer=self, stopping=self.stopping, told=lambda error, _: error))
 
     async def follow(self, job_id: str, *, after: str) -> AsyncIterator[JobEvent]:
         self.positions.append(after)
@@ -63,7 +64,7 @@ def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def sent(queue: Queue, keep_alive_s: float = 60) -> list[str]:
     """Returns what is sent until the stream ends, piece by piece."""
-    stream = event_stream(queue.gateway, "j", "0-0", keep_alive_s=keep_alive_s)
+    stream = event_stream(queue.gateway, ANYONE, "j", "0-0", keep_alive_s=keep_alive_s)
     return [piece.decode() async for piece in stream]
 
 
@@ -85,7 +86,7 @@ async def test_an_error_that_stays_is_told_and_ends_the_stream(error: RaylaneErr
 
 async def test_silence_is_broken_by_comments_until_the_client_leaves() -> None:
     queue = Queue(event(1), None)
-    stream = event_stream(queue.gateway, "j", "0-0", keep_alive_s=0.001)
+    stream = event_stream(queue.gateway, ANYONE, "j", "0-0", keep_alive_s=0.001)
     first = [await anext(stream) for _ in range(5)]
     assert first[0].startswith(b"retry: ")
     assert first[1].startswith(b"id: 1-0\n")

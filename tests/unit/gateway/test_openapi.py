@@ -46,7 +46,7 @@ async def test_the_document_that_nobody_needs_a_token_for_is_written_once(
     assert found.json() == document
     assert app.state.openapi_json() is app.state.openapi_json()
     other = await client.post("/openapi.json")
-    assert (other.status_code, other.headers["allow"]) == (405, "GET")
+    assert (other.status_code, other.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
 
 
 def test_each_error_of_v1_is_a_problem_document(document: dict[str, Any]) -> None:

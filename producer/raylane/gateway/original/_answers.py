@@ -18,6 +18,7 @@ from starlette.responses import Response
 from raylane import arguments
 from raylane.gateway.access.seen import note_job
 from raylane.gateway.bodies import JSON
+from raylane.gateway.context import told_to
 from raylane.gateway.enqueueing import url_of
 from raylane.gateway.looks import look_expires_s
 from raylane.gateway.openapi import problems
@@ -79,7 +80,7 @@ class OriginalRoute(APIRoute):
             except Failure as failure:
                 return _answer(failure)
             except RaylaneError as error:
-                return _answer(Failure(error))
+                return _answer(Failure(told_to(request, error)))
             except RequestValidationError as error:
                 first = error.errors()[0]
                 field = ".".join(str(part) for part in first["loc"][1:])

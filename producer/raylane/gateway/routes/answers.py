@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -13,14 +13,15 @@ from raylane.gateway import answer_forms
 from raylane.gateway.access.caller import Caller, Right
 from raylane.gateway.context import CallerDep, Gateway, GatewayDep
 from raylane.gateway.enqueueing import Accepted, accepted
-from raylane.gateway.negotiation import choose
+from raylane.gateway.negotiation import accepted_by, choose
 from raylane.gateway.openapi import Responses, problems
 from raylane.gateway.problems import problem_response
 from raylane.gateway.streaming import begun
 from raylane.gateway.waiting import WaitS, ended
+from raylane.producer import Producer
 from raylane_common.errors import NotFound, RaylaneError
 from raylane_common.rules import JobId
-from raylane_common.wire.answer import Answer
+from raylane_common.wire.answer import Answer, AnswerTable
 from raylane_common.wire.jobs import JobRecord
 from raylane_common.wire.kinds import AnyResult
 
@@ -72,8 +73,6 @@ async def get_answer(
     table: Annotated[Number, Query(description="Which table, if the format is one of tables; 1 is the first")] = 1,
     chart: Annotated[Number, Query(description="Which chart, if the format is one of pictures; 1 is the first")] = 1,
     wait_s: WaitS = 0,
-    # A part of every request, which OpenAPI describes by the formats of the answer.
-    accept: Annotated[str | None, Header(include_in_schema=False)] = None,
 ) -> Response:
     """Returns what the job's run found, in the format that the client prefers.
 
@@ -86,20 +85,14 @@ async def get_answer(
     if record.answer is None:
         raise NotFound(f"job {job_id} has no answer", details={"job_id": job_id})
     answer, producer = record.answer, gateway.producer
-    form = choose(accept, answer_forms.forms_of(answer))
+    form = choose(accepted_by(request), answer_forms.forms_of(answer))
     headers = {"Vary": "Accept"}
     match form:
         case answer_forms.JSON:
             return Response(answer.model_dump_json(), media_type=form, headers=headers)
-        case answer_forms.CSV:
-            headers |= _attachment(f"{job_id}-{table}.csv")
-            return await begun(
-                answer_forms.csv_of(producer, job_id, answer_forms.table_of(answer, table)), form, headers
-            )
-        case answer_forms.PARQUET:
-            headers |= _attachment(f"{job_id}-{table}.parquet")
-            found = answer_forms.parquet_of(producer, job_id, answer_forms.table_of(answer, table))
-            return await begun(found, form, headers)
+        case answer_forms.CSV | answer_forms.PARQUET:
+            headers |= _attachment(f"{job_id}-{table}.{'csv' if form == answer_forms.CSV else 'parquet'}")
+            return await _table(producer, job_id, answer_forms.table_of(answer, table), form, headers)
         case _:
             drawn = await answer_forms.picture(answer_forms.chart_of(answer, chart), form)
             return Response(drawn, media_type=form, headers=headers)
@@ -117,6 +110,18 @@ async def _ended(
     if record.error is not None:
         return problem_response(RaylaneError.from_info(record.error), HTTPStatus.UNPROCESSABLE_ENTITY)
     return record
+
+
+async def _table(producer: Producer, job_id: str, table: AnswerTable, form: str, headers: dict[str, str]) -> Response:
+    """Returns all rows of a table, and says how long they are unless they are written as they are sent."""
+    if table.file is None:
+        content = await answer_forms.whole_table(table, form)
+        return Response(content, media_type=form, headers=headers)
+    if form == answer_forms.CSV:
+        return await begun(answer_forms.long_csv_of(producer, job_id, table, table.file), form, headers)
+    if table.file.size_bytes:
+        headers = headers | {"Content-Length": str(table.file.size_bytes)}
+    return await begun(answer_forms.file_of(producer, job_id, table.file.name), form, headers)
 
 
 def _attachment(name: str) -> dict[str, str]:

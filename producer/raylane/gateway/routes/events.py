@@ -79,4 +79,4 @@ async def follow_job(
     position = arguments.event_id(last_event_id or after)
     if record.status.is_final and not await has_event_after(gateway, job_id, position):
         return Response(status_code=204)
-    return Streamed(event_stream(gateway, job_id, position), MEDIA_TYPE, HEADERS)
+    return Streamed(event_stream(gateway, caller, job_id, position), MEDIA_TYPE, HEADERS)

@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 from raylane.gateway.access.caller import Right
 from raylane.gateway.context import CallerDep, GatewayDep
 from raylane.gateway.measured import GatewayTelemetry
+from raylane.gateway.negotiation import accepted_by
 from raylane.gateway.openapi import Responses, problems
 from raylane_common.telemetry.health import Health
 
@@ -85,5 +86,5 @@ async def metrics(
     """
     caller.require(Right.OPERATE, None)
     await telemetry.look.refresh()
-    body, content_type = telemetry.metrics.exposition(request.headers.get("accept", ""))
+    body, content_type = telemetry.metrics.exposition(accepted_by(request))
     return Response(body, headers={"Content-Type": content_type})
