@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
@@ -13,14 +16,16 @@ from typer.testing import CliRunner
 from raylane import Producer
 from raylane.cli.app import app
 from raylane_common.settings import Settings
+from tests.helpers.bound import bound
 from tests.helpers.gateway_process import gateway_process
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from redis.asyncio import Redis
 
     from raylane_worker.embedded import EmbeddedValkey
+
+
+RAYLANE = Path(sys.executable).parent / "raylane"
 
 
 async def test_a_gateway_that_is_told_to_stop_ends_its_streams_and_has_not_failed(
@@ -69,3 +74,17 @@ def test_what_would_serve_everybody_or_nobody_is_refused(
     outcome = CliRunner().invoke(app, ["gateway", "--port", "0", *arguments])
     assert outcome.exit_code == 2, outcome.stderr
     assert problem in outcome.stderr
+
+
+def test_a_stdout_that_is_full_is_one_line_and_no_traceback(valkey: EmbeddedValkey) -> None:
+    environment = os.environ | {"RAYLANE_REDIS__URL": valkey.url}
+    with open("/dev/full", "wb") as full:
+        ended = subprocess.run(
+            bound(RAYLANE, "gateway", "--port", "0"),
+            env=environment,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            timeout=60,
+            check=False,
+        )
+    assert (ended.returncode, ended.stderr) == (1, b"error: cannot write the output: No space left on device\n")

@@ -35,11 +35,14 @@ def serve_app(
 
     `announce` is called with the address as soon as it answers, and `on_stop` when the server begins to stop: what
     waits for a job must then end. Raises `InvalidRequest` if everybody could reach a server that asks for no token, or
-    if it cannot listen at the address.
+    if it cannot listen at the address; and, once the server has stopped again, what `announce` raises.
     """
     check_listening(settings)
     with _listen(settings) as listening:
-        Server(app, settings, on_stop, lambda: announce(_url_of(listening))).run([listening])
+        server = Server(app, settings, on_stop, lambda: announce(_url_of(listening)))
+        server.run([listening])
+        if server.unannounced is not None:
+            raise server.unannounced
 
 
 class Server(uvicorn.Server):
@@ -62,14 +65,22 @@ class Server(uvicorn.Server):
             timeout_graceful_shutdown=settings.shutdown_s,
         )
         super().__init__(config)
+        self.unannounced: Exception | None = None
+        """Why `announce` failed, if it did. The server then stops as if it had been told to."""
         self._on_stop = on_stop
         self._announce = announce
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begins to serve."""
         await super().startup(sockets)
-        if self.started:
+        if not self.started:
+            return
+        try:
             self._announce()
+        except Exception as error:
+            # Raised here, it would leave to itself what has started.
+            self.unannounced = error
+            self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Ends what waits, and then serves the other requests to their end."""
@@ -102,12 +113,18 @@ class Server(uvicorn.Server):
 
 
 def _listen(settings: GatewaySettings) -> socket.socket:
+    host = settings.host
     try:
-        found = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        found = socket.getaddrinfo(host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, *_, address = found[0]
+    except (OSError, ValueError) as error:
+        # A ValueError is a name that cannot be written as one of DNS, or that has a zero byte in it.
+        said = getattr(error, "strerror", None) or "it is not the name of a host"
+        raise InvalidRequest.field("gateway.host", f"{host!r} leads to no address: {said}; choose another") from error
+    try:
         made = socket.create_server(address[:2], family=family)
     except OSError as error:
-        place = f"{settings.host}:{settings.port}"
+        place = f"[{host}]:{settings.port}" if ":" in host else f"{host}:{settings.port}"
         problem = f"{place} cannot be listened at: {error.strerror or error}; choose another --host or --port"
         raise InvalidRequest.field("gateway.port", problem) from error
     # It must say that it is TCP, or asyncio leaves Nagle's algorithm on for its connections. The second piece of every
