@@ -5,6 +5,7 @@ The framework reads JSON more freely than JSON is: `"yes"` for true, `"5"` for 5
 
 from __future__ import annotations
 
+import codecs
 import json
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 BodyT = TypeVar("BodyT", bound=BaseModel)
 JSON: Final = "application/json"
+# An unknown name may be as long as the body.
+_LONGEST_NAME: Final = 100
 # Bodies with these types are not a file, although they may hold one.
 _FORMS: Final = ("multipart/form-data", "application/x-www-form-urlencoded")
 
@@ -39,13 +42,16 @@ class JsonBody(Generic[BodyT]):
     async def __call__(self, request: Request) -> BodyT:
         """Returns the body. Raises `UnsupportedMediaType` if it is not JSON, and `InvalidRequest`."""
         _check_coding(request)
-        content = await request.body()
+        content = await _whole(request)
         if not content and self.optional:
-            content = b"{}"
+            content += b"{}"
         elif (found := media_type_of(request)) != JSON:
             raise UnsupportedMediaType(f"the body must be JSON: send Content-Type: {JSON}, not {found or 'none'}")
         try:
-            return self._adapter.validate_json(content, strict=True)
+            body = self._adapter.validate_json(content, strict=True)
+            # Only now, because what breaks a rule may have a million objects.
+            json.loads(content, object_pairs_hook=_once, parse_int=str, parse_float=str)
+            return body
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             if first["type"] == "json_invalid":
@@ -53,7 +59,25 @@ class JsonBody(Generic[BodyT]):
             raise InvalidRequest.field(_place(first, content), describe_finding(first)) from error
 
 
-def _place(finding: ErrorDetails, content: bytes) -> str:
+async def _whole(request: Request) -> bytearray:
+    """Returns the body. `Request.body` would hold it twice, and once until the end of the request."""
+    content = bytearray()
+    async for piece in request.stream():
+        content += piece
+    # Programs on Windows write this mark at the beginning, which RFC 8259 lets a reader ignore.
+    return content.removeprefix(codecs.BOM_UTF8)
+
+
+def _once(pairs: list[tuple[str, JsonValue]]) -> None:
+    """Raises `InvalidRequest` if an object has a name twice: a proxy may have read one of them, and we the other."""
+    names: set[str] = set()
+    for name, _ in pairs:
+        if name in names:
+            raise InvalidRequest.field(name[:_LONGEST_NAME] or "body", "is there twice; which is meant, nobody knows")
+        names.add(name)
+
+
+def _place(finding: ErrorDetails, content: bytearray) -> str:
     """Returns the path of the wrong field in the body. pydantic's own also names the models that it has chosen."""
     value: JsonValue = json.loads(content)
     *outer, last = finding["loc"] or ("",)
@@ -65,9 +89,9 @@ def _place(finding: ErrorDetails, content: bytes) -> str:
             value = value[part]
         else:
             continue
-        names.append(str(part))
+        names.append(str(part)[:_LONGEST_NAME])
     is_field = finding["type"] == "missing" or isinstance(value, list) or (isinstance(value, dict) and last in value)
-    return ".".join([*names, str(last)] if is_field else names) or "body"
+    return ".".join([*names, str(last)[:_LONGEST_NAME]] if is_field else names) or "body"
 
 
 def media_type_of(request: Request) -> str:

@@ -8,6 +8,7 @@ from unittest.mock import patch
 import pytest
 
 from raylane_common.errors import QueueUnavailable
+from tests.unit.producer.samples import GENERATED
 
 if TYPE_CHECKING:
     import httpx
@@ -77,6 +78,15 @@ async def test_a_missing_job_is_a_problem_document(client: httpx.AsyncClient) ->
             "body: must be JSON in UTF-8: number out of range",
         ),
         (b'{"kind": "tables", "request": {"action": "select", "tables": []}}', "request.tables: must not be empty"),
+        (
+            b'{"kind": "generate", "session_id": "ada", "session_id": "bob", "request": {"prompt": "count"}}',
+            "session_id: is there twice",
+        ),
+        (b'{"kind": "tables", "kind": "generate", "session_id": "ada", "request": {"prompt": "a"}}', "kind: is there"),
+        (
+            b'{"kind": "generate", "session_id": "ada", "request": {"prompt": "a", "\\u0070rompt": "a"}}',
+            "prompt: is there twice",
+        ),
     ],
 )
 async def test_a_body_that_breaks_a_rule_is_refused_with_its_field(
@@ -86,6 +96,18 @@ async def test_a_body_that_breaks_a_rule_is_refused_with_its_field(
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
     assert detail in answer.json()["detail"]
     assert producer.enqueued == []
+
+
+async def test_an_unknown_name_is_not_sent_back_as_a_whole(client: httpx.AsyncClient) -> None:
+    body = b'{"kind": "generate", "session_id": "ada", "request": {"prompt": "count"}, "%s": 1}' % (b"x" * 100_000)
+    answer = await client.post("/v1/jobs", content=body, headers=JSON)
+    assert answer.json()["details"] == {"field": "x" * 100}
+    assert len(answer.content) < 1000
+
+
+async def test_the_mark_that_programs_on_windows_write_is_no_part_of_the_json(client: httpx.AsyncClient) -> None:
+    body = b'\xef\xbb\xbf{"kind": "generate", "session_id": "ada", "request": {"prompt": "count"}}'
+    assert (await client.post("/v1/jobs", content=body, headers=JSON)).status_code == 202
 
 
 @pytest.mark.parametrize(
@@ -125,7 +147,41 @@ async def test_an_unknown_address_and_another_method_are_problem_documents(clien
     assert (unknown.status_code, unknown.json()["code"]) == (404, "not_found")
     other = await client.delete("/v1/jobs")
     assert (other.status_code, other.json()["code"]) == (405, "method_not_allowed")
-    assert other.headers["allow"] == "GET, POST"
+    assert other.headers["allow"] == "GET, HEAD, OPTIONS, POST"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("Idempotency-Key", "k"),
+        ("Content-Type", "application/json"),
+        ("Content-Encoding", "identity"),
+        ("Content-Range", "bytes 0-1/2"),
+        ("Origin", "http://127.0.0.1"),
+        ("Last-Event-ID", "1-0"),
+    ],
+)
+async def test_a_header_that_has_one_value_is_not_sent_twice(
+    name: str, value: str, client: httpx.AsyncClient, producer: MemoryProducer
+) -> None:
+    sent = [(name, value), (name.lower(), value)]
+    for method in ("GET", "PUT"):
+        answer = await client.request(method, "/v1/sessions/ada/files/a.csv", headers=sent)
+        assert (answer.status_code, answer.json()["details"]) == (422, {"field": name})
+    assert producer.enqueued == []
+
+
+async def test_a_host_that_is_named_twice_is_none(client: httpx.AsyncClient) -> None:
+    sent = [("Host", "127.0.0.1"), ("Host", "elsewhere")]
+    assert (await client.get("/v1/lanes", headers=sent)).status_code == 422
+
+
+async def test_a_header_that_is_a_list_may_come_in_pieces(client: httpx.AsyncClient, producer: MemoryProducer) -> None:
+    job = await producer.generate("how warm?", session_id="ada", execute=True)
+    await producer.succeed(job.id, GENERATED)
+    sent = [("Accept", "text/csv;q=0.1"), ("Accept", "image/svg+xml;q=0.9")]
+    answer = await client.get(f"/v1/jobs/{job.id}/answer", headers=sent)
+    assert answer.headers["content-type"] == "image/svg+xml"
 
 
 @pytest.mark.parametrize("job_id", ["%00", "a%00b", "x" * 57, "é", "-a"])
