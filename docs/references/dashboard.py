@@ -69,7 +69,16 @@ ROWS: Final[dict[str, tuple[Panel, ...]]] = {
         ),
         Panel("Share of jobs that fail", "percentunit", {"{{lane}}": f"raylane:job_failures:ratio_rate5m{{{_LANE}}}"}),
         Panel(
-            "Errors per second by code",
+            "Jobs that fail per second, by code",
+            "ops",
+            {
+                "{{code}}": "sum by (code) (max by (lane, kind, code) "
+                f"(rate(raylane_jobs_failed_total{{{_LANE}}}[$__rate_interval])))"
+            },
+            "Wherever they ended: also jobs that expired, or came after one that failed.",
+        ),
+        Panel(
+            "Errors of attempts per second, by code",
             "ops",
             {"{{code}}": f"sum by (code) (rate(raylane_job_errors_total{{{_LANE}}}[$__rate_interval]))"},
         ),

@@ -32,8 +32,8 @@ _HOMES: Final = {
     ),
     "raylane_common.wire.checks": ("Check", "CheckState"),
     "raylane_common.wire.jobs": (
-        *("Attempt", "ClusterRuns", "Enqueued", "EventType", "JobEvent", "JobList", "JobRecord", "JobStatus"),
-        *("JobSummary", "LaneOverview", "LaneWorkers", "NewJob", "Priority", "Progress"),
+        *("Attempt", "ClusterRuns", "EndedJobs", "Enqueued", "EventType", "JobEvent", "JobList", "JobRecord"),
+        *("JobStatus", "JobSummary", "LaneOverview", "LaneWorkers", "NewJob", "Priority", "Progress"),
         *("WorkerAbout", "WorkerOverview"),
     ),
     "raylane_common.wire.sources": ("Column", "ColumnType", "FileSource", "OpaqueSource", "TableFormat", "TableSource"),

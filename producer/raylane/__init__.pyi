@@ -49,6 +49,7 @@ from raylane_common.wire.checks import CheckState as CheckState
 from raylane_common.wire.generate import *
 from raylane_common.wire.jobs import Attempt as Attempt
 from raylane_common.wire.jobs import ClusterRuns as ClusterRuns
+from raylane_common.wire.jobs import EndedJobs as EndedJobs
 from raylane_common.wire.jobs import Enqueued as Enqueued
 from raylane_common.wire.jobs import EventType as EventType
 from raylane_common.wire.jobs import JobEvent as JobEvent

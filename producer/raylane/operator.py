@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from raylane_common.redis.queue.pages import JobPage
     from raylane_common.wire.audit import AuditEntry
     from raylane_common.wire.checks import Check
-    from raylane_common.wire.jobs import ClusterRuns, JobList, LaneOverview, WorkerOverview
+    from raylane_common.wire.jobs import ClusterRuns, EndedJobs, JobList, LaneOverview, WorkerOverview
 
 # All of them are held in memory, to sort them.
 _MAX_REQUEUED: Final = 10_000
@@ -87,6 +87,17 @@ class OperatorActions:
                 print(runs.cluster, runs.taken, runs.limit, runs.waiting)
         """
         return await self._overview.cluster_runs()
+
+    async def ended_jobs(self) -> list[EndedJobs]:
+        """Returns how many jobs have ended, by lane, kind, outcome and code of their error, wherever they ended.
+
+        Redis counts them, and forgets the numbers when no job has ended for 30 days. A job that is requeued ends again.
+
+        Example:
+            for ended in await producer.operator.ended_jobs():
+                print(ended.lane, ended.kind, ended.outcome, ended.code, ended.count)
+        """
+        return await self._overview.ended_jobs()
 
     async def jobs(
         self,

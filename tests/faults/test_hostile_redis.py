@@ -253,6 +253,7 @@ class World:
         reads: list[Awaitable[object]] = [
             producer.operator.lanes(),
             producer.operator.cluster_runs(),
+            producer.operator.ended_jobs(),
             producer.operator.jobs(),
             producer.operator.jobs(session_id="s0", status="failed"),
             producer.operator.dead_letters(),

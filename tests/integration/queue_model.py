@@ -5,6 +5,7 @@ It is written from the contracts and not from the scripts, so that the two can b
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -75,6 +76,9 @@ class LaneModel:
         self.jobs: dict[str, Job] = {}
         self.taken: dict[str, list[str]] = {}
         self.server_was_away = False
+        # How many jobs were enqueued or requeued, how many of those that had not ended are gone, and how many ended.
+        self.entered = self.vanished = 0
+        self.ended: Counter[tuple[str, str, str]] = Counter()
 
     def those(self, fits: Callable[[Job], bool]) -> list[Job]:
         """The jobs that fit, in the order in which a lane serves them."""
@@ -213,6 +217,7 @@ class LaneModel:
         """The record is gone, as after its time to live or by an operator's hand."""
         job = self.jobs.pop(job_id)
         if job.is_live:
+            self.vanished += 1
             self._leave(job)
             for other in self._those_after(job):
                 self._end(other, JobStatus.FAILED, "dependency_failed")
@@ -247,6 +252,7 @@ class LaneModel:
 
     def _enter(self, job: Job) -> None:
         """Puts a job that is not running where it belongs."""
+        self.entered += 1
         job.waits_for = {other for other in job.new.after if other in self.jobs and self._is_open(other)}
         if job.waits_for:
             job.status = JobStatus.WAITING
@@ -266,6 +272,7 @@ class LaneModel:
     def _end(self, job: Job, status: JobStatus, code: str | None = None, *, dead: bool = False) -> None:
         waiting = self._those_after(job)
         job.status, job.code, job.is_at_fault = status, code, not dead
+        self.ended[job.new.kind, "dead" if job.is_dead and status is JobStatus.FAILED else status, code or ""] += 1
         job.has_body = job.has_body and dead
         self._leave(job)
         for other in waiting:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-    from raylane_common.wire.jobs import LaneOverview
+    from raylane_common.wire.jobs import EndedJobs, LaneOverview
     from tests.integration.queue_model import Job, LaneModel
 
 LANE: Final = "upload"
@@ -149,6 +149,13 @@ class Snapshot:
         assert (lane.waiting, lane.scheduled, lane.queued, lane.running) == tuple(counted.values())
         assert lane.parked == len(self.model.those(lambda job: job.is_parked))
         assert lane.dead == len(self.model.those(lambda job: job.is_dead))
+
+    def check_ended(self, found: list[EndedJobs]) -> None:
+        """Every end is counted once, and whatever was enqueued has ended or is still there."""
+        counted = {(ended.kind, ended.outcome, ended.code): ended.count for ended in found if ended.lane == LANE}
+        assert counted == dict(self.model.ended)
+        live = sum(job.is_live for job in self.model.jobs.values())
+        assert self.model.entered - self.model.vanished == sum(ended.count for ended in found) + live
 
     def _scored(self, key: str) -> list[str]:
         return sorted(set(self.values.get(key, [])[::2]) - self.ghosts)

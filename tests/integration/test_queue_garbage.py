@@ -11,7 +11,7 @@ from raylane.operator import OperatorActions
 from raylane.options import Enqueuer
 from raylane_common.errors import ErrorInfo, InvalidRequest, RaylaneError
 from raylane_common.redis.audit import AuditLog
-from raylane_common.redis.queue.scripts import RECORD_MAX_BYTES
+from raylane_common.redis.queue.scripts import MOST_COUNTS, RECORD_MAX_BYTES
 from raylane_common.wire.jobs import JobStatus
 from tests.helpers import queue_keys
 from tests.helpers.claims import (
@@ -53,7 +53,22 @@ OF_A_JOB: dict[str, str] = {
     "slots": queue_keys.session_slots("s", "upload"),
     "parked": queue_keys.session_parked("s", "upload"),
     "history": keys.session_jobs("s"),
+    "counts": keys.counts,
 }
+
+
+async def test_kinds_and_codes_that_nobody_knows_are_counted_and_take_no_more_room(
+    redis: Redis, queue: JobQueue, overview: QueueOverview
+) -> None:
+    await redis.hset(keys.counts, mapping={f"upload kind{n} failed odd": 1 for n in range(MOST_COUNTS - 1)})  # type: ignore[misc]  # redis-py's sync/async union
+    for job_id, kind in (("a", "tables"), ("b", "a kind\nof none"), ("c", "x" * 100), ("d", "")):
+        await queue.enqueue(a_job(id=job_id))
+        await write(redis, job_id, kind=kind)
+        await queue.cancel(job_id)
+    assert await redis.hlen(keys.counts) == MOST_COUNTS + 1  # type: ignore[misc]  # as above
+    found = {(it.lane, it.kind, it.outcome, it.code): it.count for it in await overview.ended_jobs()}
+    assert found["upload", "tables", "cancelled", "job_cancelled"] == 1
+    assert found["other", "other", "cancelled", "other"] == 3
 
 
 @pytest.mark.parametrize("name", OF_A_JOB)

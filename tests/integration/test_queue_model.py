@@ -427,6 +427,7 @@ class QueueMachine(RuleBasedStateMachine):
         seen.check_events()
         seen.check_sessions(SESSIONS)
         seen.check_unique_key("u")
+        seen.check_ended(self.run(self.overview.ended_jobs()))
         if not self.ghosts:
             seen.check_overview(self.run(self.overview.lanes()))
 

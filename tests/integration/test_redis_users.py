@@ -203,6 +203,7 @@ async def be_a_worker(settings: Settings) -> AsyncIterator[None]:
             overview = QueueOverview(client)
             assert len(await overview.lanes()) == len(Lane)
             await overview.cluster_runs()
+            await overview.ended_jobs()
             await until(lambda: _swept(client))
             [name] = await living_workers(client, socket.gethostname())
             await ask_to_drain(client, name)

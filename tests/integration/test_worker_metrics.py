@@ -108,8 +108,9 @@ class Script:
 
 
 async def test_the_counts_of_a_worker_are_those_of_its_jobs(
-    redis: Redis, valkey: EmbeddedValkey, caplog: pytest.LogCaptureFixture
+    redis: Redis, valkey: EmbeddedValkey, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(queue, "KEPT_S", 0.0)
     script = Script()
     async with (
         working(valkey, caplog, script.handlers) as url,
@@ -144,33 +145,40 @@ async def test_the_counts_of_a_worker_are_those_of_its_jobs(
     assert found("raylane_attempt_seconds_count", lane="ray", kind="ray") == len(script.calls) == sum(attempts.values())
 
 
-async def test_jobs_that_end_without_an_attempt_are_counted_once_by_whoever_finds_them(
-    redis: Redis, valkey: EmbeddedValkey, caplog: pytest.LogCaptureFixture
+async def test_every_end_is_counted_once_wherever_it_happens(
+    redis: Redis, valkey: EmbeddedValkey, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    queue = JobQueue(redis)
+    monkeypatch.setattr(queue, "KEPT_S", 0.0)
+    jobs = JobQueue(redis)
     request = RayDeleteRequest(submission_id="ok")
     dead = LaneQueue(redis, "ray", worker="dead", lease_s=0.1, max_attempts={}, result_ttl_s=3600)
-    await queue.enqueue(NewJob(request=request, id="lost", max_attempts=1))
+    await jobs.enqueue(NewJob(request=request, id="lost", max_attempts=1))
     await dead.claim(1)
-    await queue.enqueue_many(
+    await jobs.enqueue_many(
         [
             NewJob(request=request, id="expired", expires_s=0.001),
             NewJob(request=RayDeleteRequest(submission_id="fails"), id="first"),
             NewJob(request=request, id="second", after=("first",)),
             NewJob(request=request, id="third", after=("second",)),
+            NewJob(request=request, id="unwanted", delay_s=600),
+            NewJob(request=request, id="with-it", after=("unwanted",)),
         ]
     )
+    # A producer ends these: one by a cancel, one because it waited for that, and one that comes too late.
+    assert await jobs.cancel("unwanted") == "cancelled"
+    await jobs.enqueue(NewJob(request=request, id="too-late", after=("unwanted",)))
     async with working(valkey, caplog, Script().handlers) as url:
 
         async def all_have_ended() -> bool:
-            return sum((await scrape(url)).of("raylane_jobs_ended_total").values()) == 5
+            return sum((await scrape(url)).of("raylane_jobs_ended_total").values()) == 8
 
         await until(all_have_ended)
         found = await scrape(url)
-    outcomes = {dict(labels)["outcome"]: value for labels, value in found.of("raylane_jobs_ended_total").items()}
-    assert outcomes == {"succeeded": 0, "failed": 4, "dead": 1, "cancelled": 0}
-    codes = {dict(labels)["code"]: value for labels, value in found.of("raylane_job_errors_total").items()}
-    assert codes == {"worker_lost": 1, "expired": 1, "storage_rejected": 1, "dependency_failed": 2}
+    samples = found.of("raylane_jobs_ended_total").items()
+    outcomes = {dict(labels)["outcome"]: value for labels, value in samples if ("kind", "ray") in labels}
+    assert outcomes == {"succeeded": 0, "failed": 6, "dead": 1, "cancelled": 1}
+    codes = {dict(labels)["code"]: value for labels, value in found.of("raylane_jobs_failed_total").items()}
+    assert codes == {"worker_lost": 1, "expired": 1, "storage_rejected": 1, "dependency_failed": 4}
 
 
 async def test_the_queue_is_counted_as_it_is_now(

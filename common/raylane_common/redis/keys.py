@@ -39,6 +39,7 @@ _AUDIT: Final = "raylane:audit"
 _ENDED: Final = "raylane:ended:"
 # Below `ended`, so that the ACL rules of a server that was set up for an older version allow it.
 _LOOKS: Final = "raylane:ended:looks:"
+_COUNTS: Final = "raylane:ended:counts:all"
 _DEAD: Final = "raylane:dead:"
 _CLAIM: Final = "raylane:claim:"
 _PULSE: Final = "raylane:pulse:"
@@ -162,6 +163,11 @@ class Keys:
     def looks(self, lane: str) -> str:
         """Looks that have ended in the last minutes, scored by the epoch ms of their end: a sorted set."""
         return f"{self._start}{_LOOKS}{lane}"
+
+    @property
+    def counts(self) -> str:
+        """How many jobs have ended: a hash from "lane kind outcome code" to a number, for metrics."""
+        return f"{self._start}{_COUNTS}"
 
     def dead(self, lane: str) -> str:
         """Dead letters, scored by the epoch ms of their failure: a sorted set."""

@@ -26,17 +26,10 @@ LOOP_LAG: Final = Metric(
     buckets=_LAG_SECONDS,
 )
 
-JOBS_ENDED: Final = Metric(
-    "counter",
-    "raylane_jobs_ended_total",
-    "Jobs that ended in this worker: succeeded, failed, dead (failed, and now a dead letter) or cancelled. Also those "
-    "that it found expired, lost with their worker or failed with another job. Not those cancelled before they began",
-    ("lane", "kind", "outcome"),
-)
 JOB_ERRORS: Final = Metric(
     "counter",
     "raylane_job_errors_total",
-    "Errors of attempts and jobs in this worker by their code, whether the job gets another attempt or not",
+    "Errors of attempts in this worker by their code, whether the job gets another attempt or not",
     ("lane", "kind", "code"),
 )
 JOB_WAIT: Final = Metric(
@@ -85,6 +78,19 @@ QUEUE_WANTED: Final = Metric(
     "raylane_queue_wanted_workers",
     "Workers of a lane that would start each of its jobs within telemetry.target_wait_s: the number to scale to",
     ("lane",),
+)
+JOBS_ENDED: Final = Metric(
+    "counter",
+    "raylane_jobs_ended_total",
+    "Jobs that have ended, wherever that was: succeeded, failed, dead (failed, and now a dead letter) or cancelled. A "
+    "job that is requeued ends again",
+    ("lane", "kind", "outcome"),
+)
+JOBS_FAILED: Final = Metric(
+    "counter",
+    "raylane_jobs_failed_total",
+    "Jobs that have failed, dead letters too, by the code of their error",
+    ("lane", "kind", "code"),
 )
 RUN_SLOTS: Final = Metric("gauge", "raylane_run_slots", "Runs that a Ray cluster may have at once", ("cluster",))
 RUN_SLOTS_TAKEN: Final = Metric("gauge", "raylane_run_slots_taken", "Run slots that jobs hold", ("cluster",))
@@ -181,10 +187,11 @@ GATEWAY_AUDIT_LOST: Final = Metric(
 
 _QUEUE: Final = (
     *(QUEUE_UP, QUEUE_JOBS, QUEUE_OLDEST, QUEUE_WORKERS, QUEUE_WANTED),
+    *(JOBS_ENDED, JOBS_FAILED),
     *(RUN_SLOTS, RUN_SLOTS_TAKEN, RUN_SLOTS_WAITING),
 )
 WORKER_METRICS: Final[dict[str, tuple[Metric, ...]]] = {
-    "Jobs of this worker": (JOBS_ENDED, JOB_ERRORS, JOB_WAIT, ATTEMPTS, ATTEMPT_SECONDS, PLACES, PLACES_TAKEN),
+    "Jobs of this worker": (ATTEMPTS, ATTEMPT_SECONDS, JOB_ERRORS, JOB_WAIT, PLACES, PLACES_TAKEN),
     "The queue": _QUEUE,
     "Ray": (RAY_UP, RAY_LATENCY, RAY_REQUESTS, RAY_SECONDS, RAY_FAILOVERS, RAY_CHANGES, RAY_SUBMISSIONS),
     "Models": (MODEL_CALLS, MODEL_SECONDS, MODEL_TOKENS),

@@ -22,12 +22,13 @@ from raylane_common.telemetry.definitions import (
     RUN_SLOTS_TAKEN,
     RUN_SLOTS_WAITING,
 )
+from raylane_common.telemetry.ended import EndedCounters
 from raylane_common.telemetry.metrics import Reading
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
-    from raylane_common.wire.jobs import ClusterRuns, LaneOverview
+    from raylane_common.wire.jobs import ClusterRuns, EndedJobs, LaneOverview
 
 T = TypeVar("T")
 
@@ -46,19 +47,23 @@ class QueueLook:
         self,
         lanes: Callable[[], Awaitable[Sequence[LaneOverview]]],
         runs: Callable[[], Awaitable[Sequence[ClusterRuns]]],
+        ended: Callable[[], Awaitable[Sequence[EndedJobs]]],
         *,
         places: Mapping[str, int],
         target_wait_s: float,
     ) -> None:
-        """`lanes` and `runs` read the queue. `places` is how many jobs a worker runs at once, by lane."""
+        """`lanes`, `runs` and `ended` read the queue. `places` is how many jobs a worker runs at once, by lane."""
         self._read_lanes = lanes
         self._read_runs = runs
+        self._read_ended = ended
         self._places = places
         self._target_wait_s = target_wait_s
         self._looking: asyncio.Task[None] | None = None
         self._looked_at_s = float("-inf")
         self._lanes: Sequence[LaneOverview] | None = None
         self._runs: Sequence[ClusterRuns] | None = None
+        self._ended = EndedCounters()
+        self._has_ended = False
 
     async def refresh(self) -> None:
         """Looks again if the last look is older than five seconds. All callers share one look. Never raises."""
@@ -78,12 +83,18 @@ class QueueLook:
             yield Reading(RUN_SLOTS, runs.limit, (runs.cluster,))
             yield Reading(RUN_SLOTS_TAKEN, runs.taken, (runs.cluster,))
             yield Reading(RUN_SLOTS_WAITING, runs.waiting, (runs.cluster,))
+        if self._has_ended:
+            yield from self._ended.readings()
 
     async def _look(self) -> None:
         try:
             self._lanes = await _bounded(self._read_lanes())
             # A server that did not answer is not asked twice.
             self._runs = None if self._lanes is None else await _bounded(self._read_runs())
+            ended = None if self._runs is None else await _bounded(self._read_ended())
+            self._has_ended = ended is not None
+            if ended is not None:
+                self._ended.update(ended)
         finally:
             self._looked_at_s = time.monotonic()
             self._looking = None

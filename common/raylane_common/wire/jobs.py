@@ -345,6 +345,20 @@ class ClusterRuns:
     waiting: int
 
 
+@dataclass(frozen=True)
+class EndedJobs:
+    """How many jobs of a lane and a kind have ended with an outcome, and with an error of this code.
+
+    `outcome` is the status, or `dead` for dead letters. `code` is '' without an error.
+    """
+
+    lane: str
+    kind: str
+    outcome: str
+    code: str
+    count: int
+
+
 def parse_request(record: JobRecord) -> Request:
     """Returns the typed request of a record. Raises `InvalidRequest` that names the wrong field."""
     if record.v != WIRE_VERSION:

@@ -60,6 +60,7 @@ class GatewayTelemetry:
         self.look: QueueLook = QueueLook(
             lambda: app.state.gateway.producer.operator.lanes(),
             lambda: app.state.gateway.producer.operator.cluster_runs(),
+            lambda: app.state.gateway.producer.operator.ended_jobs(),
             places={lane.value: getattr(settings.lanes, lane.value).concurrency for lane in Lane},
             target_wait_s=settings.telemetry.target_wait_s,
         )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from raylane_common.wire.audit import AuditEntry
     from raylane_common.wire.base import JobKind
     from raylane_common.wire.checks import Check
-    from raylane_common.wire.jobs import ClusterRuns, JobList, JobStatus, LaneOverview, WorkerOverview
+    from raylane_common.wire.jobs import ClusterRuns, EndedJobs, JobList, JobStatus, LaneOverview, WorkerOverview
 
 
 class OperatorActions(Twin[AsyncOperatorActions]):
@@ -67,6 +67,17 @@ class OperatorActions(Twin[AsyncOperatorActions]):
                 print(runs.cluster, runs.taken, runs.limit, runs.waiting)
         """
         return self._call(self._async.cluster_runs)
+
+    def ended_jobs(self) -> list[EndedJobs]:
+        """Returns how many jobs have ended, by lane, kind, outcome and code of their error, wherever they ended.
+
+        Redis counts them, and forgets the numbers when no job has ended for 30 days. A job that is requeued ends again.
+
+        Example:
+            for ended in producer.operator.ended_jobs():
+                print(ended.lane, ended.kind, ended.outcome, ended.code, ended.count)
+        """
+        return self._call(self._async.ended_jobs)
 
     def jobs(
         self,

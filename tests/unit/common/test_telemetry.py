@@ -16,13 +16,14 @@ from raylane_common.errors import MissingPackage, QueueUnavailable
 from raylane_common.ray.models import EndpointReport, EndpointState
 from raylane_common.telemetry import health as health_module
 from raylane_common.telemetry import queue as queue_module
-from raylane_common.telemetry.definitions import GATEWAY_METRICS, JOBS_ENDED, LOOP_LAG, WORKER_METRICS
+from raylane_common.telemetry.definitions import ATTEMPTS, GATEWAY_METRICS, LOOP_LAG, WORKER_METRICS
 from raylane_common.telemetry.health import Health
 from raylane_common.telemetry.metrics import NO_METRICS, PrometheusMetrics
 from raylane_common.telemetry.process import measure_lag
 from raylane_common.telemetry.queue import QueueLook, wanted_workers
 from raylane_common.telemetry.ray import RayMetrics, endpoint_readings
-from raylane_common.wire.jobs import LaneOverview
+from raylane_common.wire.base import JobKind
+from raylane_common.wire.jobs import EndedJobs, LaneOverview
 from tests.helpers import virtual_time
 from tests.helpers.scrape import parsed
 
@@ -60,20 +61,20 @@ def test_names_follow_the_conventions_of_prometheus() -> None:
 
 def test_an_expected_counter_is_there_before_its_first_event() -> None:
     metrics = PrometheusMetrics()
-    metrics.expect(JOBS_ENDED, "ray", "ray", "dead")
-    assert scraped(metrics)("raylane_jobs_ended_total", lane="ray", kind="ray", outcome="dead") == 0
-    metrics.add(JOBS_ENDED, "ray", "ray", "dead", by=2)
-    assert scraped(metrics)("raylane_jobs_ended_total", lane="ray", kind="ray", outcome="dead") == 2
+    metrics.expect(ATTEMPTS, "ray", "ray", "dead")
+    assert scraped(metrics)("raylane_attempts_total", lane="ray", kind="ray", outcome="dead") == 0
+    metrics.add(ATTEMPTS, "ray", "ray", "dead", by=2)
+    assert scraped(metrics)("raylane_attempts_total", lane="ray", kind="ray", outcome="dead") == 2
 
 
 def test_two_workers_of_one_process_count_apart() -> None:
     first, second = PrometheusMetrics(), PrometheusMetrics()
-    first.add(JOBS_ENDED, "ray", "ray", "dead")
-    assert scraped(second).of("raylane_jobs_ended_total") == {}
+    first.add(ATTEMPTS, "ray", "ray", "dead")
+    assert scraped(second).of("raylane_attempts_total") == {}
 
 
 def test_metrics_that_are_off_do_nothing_and_say_what_they_need() -> None:
-    NO_METRICS.add(JOBS_ENDED, "not", "even", "the", "labels")
+    NO_METRICS.add(ATTEMPTS, "not", "even", "the", "labels")
     NO_METRICS.observe(LOOP_LAG, 1)
     NO_METRICS.expect(LOOP_LAG)
     NO_METRICS.read(list)
@@ -117,6 +118,7 @@ class Redis:
         self.answers = asyncio.Event()
         self.answers.set()
         self.looks = 0
+        self.ended: list[EndedJobs] = []
 
     async def read_lanes(self) -> Sequence[LaneOverview]:
         self.looks += 1
@@ -128,8 +130,11 @@ class Redis:
     async def read_runs(self) -> Sequence[ClusterRuns]:
         return []
 
+    async def read_ended(self) -> Sequence[EndedJobs]:
+        return self.ended
+
     def look(self) -> tuple[QueueLook, PrometheusMetrics]:
-        look = QueueLook(self.read_lanes, self.read_runs, places={"ray": 2}, target_wait_s=30)
+        look = QueueLook(self.read_lanes, self.read_runs, self.read_ended, places={"ray": 2}, target_wait_s=30)
         metrics = PrometheusMetrics()
         metrics.read(look.readings)
         return look, metrics
@@ -185,6 +190,34 @@ async def test_parked_jobs_are_not_queued_and_want_no_worker() -> None:
     assert found("raylane_queue_jobs", lane="ray", state="queued") == 0
     assert found("raylane_queue_jobs", lane="ray", state="parked") == 5
     assert found("raylane_queue_wanted_workers", lane="ray") == 0
+
+
+async def test_a_counter_of_ends_never_goes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queue_module, "KEPT_S", 0.0)
+    redis = Redis([overview()])
+    look, metrics = redis.look()
+    seen: list[float | None] = []
+    # The server fails over and has lost the last 5, is away, comes back, and is emptied.
+    for count in (0, 1000, 995, 996, None, 996, 0, 2):
+        redis.error = QueueUnavailable("away") if count is None else None
+        redis.ended = [EndedJobs("ray", "ray", "failed", "expired", count or 0)]
+        await look.refresh()
+        seen.append(scraped(metrics)("raylane_jobs_ended_total", lane="ray", kind="ray", outcome="failed"))
+    assert seen == [0, 1000, 1000, 1001, None, 1001, 1001, 1003]
+    assert scraped(metrics)("raylane_jobs_failed_total", lane="ray", kind="ray", code="expired") == 1003
+
+
+async def test_labels_of_ends_are_ours_whatever_redis_holds() -> None:
+    redis = Redis([overview()])
+    look, metrics = redis.look()
+    redis.ended = [EndedJobs("ray", f"kind{n}", f"end{n}", "expired", 1) for n in range(50)]
+    redis.ended += [EndedJobs(f"lane{n}", "ray", "dead", f"code{n}", 2) for n in range(50)]
+    await look.refresh()
+    found = scraped(metrics)
+    assert found("raylane_jobs_ended_total", lane="ray", kind="other", outcome="other") == 50
+    assert found("raylane_jobs_ended_total", lane="other", kind="ray", outcome="dead") == 100
+    assert found("raylane_jobs_failed_total", lane="other", kind="ray", code="other") == 100
+    assert len(found.of("raylane_jobs_ended_total")) == 4 * len(JobKind) + 2
 
 
 counts = st.integers(0, 10**6)

@@ -97,7 +97,6 @@ class LaneWorker(Worker):
         self._leases = HeldLeases(queue)
         self._outbox = Outbox(queue)
         self._metrics = JobMetrics(resources.metrics, queue.lane, handlers)
-        queue.on_ends = self._metrics.ended_without_attempt
         self._problems = Recurring(logger)
         self._janitor = queue.janitor()
         self._wake = asyncio.Event()

@@ -1,4 +1,4 @@
-"""Counts the attempts of one lane of one worker, and the jobs that it ends."""
+"""Counts the attempts of one lane of one worker, and the waits before them."""
 
 from __future__ import annotations
 
@@ -6,20 +6,18 @@ import json
 from typing import TYPE_CHECKING, Final
 
 from raylane_common.errors import RaylaneError
-from raylane_common.telemetry.definitions import ATTEMPT_SECONDS, ATTEMPTS, JOB_ERRORS, JOB_WAIT, JOBS_ENDED
-from raylane_common.wire.base import JobKind, Lane
+from raylane_common.telemetry.definitions import ATTEMPT_SECONDS, ATTEMPTS, JOB_ERRORS, JOB_WAIT
+from raylane_common.wire.base import JobKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from raylane_common.redis.queue import AttemptOutcome, Lease
-    from raylane_common.redis.queue.scripts.calls import End
     from raylane_common.telemetry.metrics import Metrics
     from raylane_common.wire.jobs import JobSummary
 
 # By the verdict of an outcome. `dead` is how the job ended; its attempt failed.
 _ATTEMPT: Final = {"dead": "failed", "retry": "retried", "return": "returned"}
-_ENDS: Final = ("succeeded", "failed", "dead", "cancelled")
 # Another version or another program may have written the kind of a job or the code of an error.
 _OTHER: Final = "other"
 
@@ -33,8 +31,6 @@ class JobMetrics:
         for kind in kinds:
             metrics.expect(JOB_WAIT, lane, kind)
             metrics.expect(ATTEMPT_SECONDS, lane, kind)
-            for outcome in _ENDS:
-                metrics.expect(JOBS_ENDED, lane, kind, outcome)
             for outcome in ("succeeded", "failed", "cancelled", "retried", "returned", "lost"):
                 metrics.expect(ATTEMPTS, lane, kind, outcome)
 
@@ -44,31 +40,17 @@ class JobMetrics:
         if lease.waited_s is not None and not lease.record.after:
             self._metrics.observe(JOB_WAIT, lease.waited_s, self._lane, _known_kind(lease.record.kind))
 
-    def ended_without_attempt(self, ends: Iterable[End]) -> None:
-        """Counts jobs of any lane that have ended although no attempt did."""
-        for end in ends:
-            lane, kind = end.lane if end.lane in _LANES else _OTHER, _known_kind(end.kind)
-            self._metrics.add(JOBS_ENDED, lane, kind, end.outcome)
-            if end.code and end.outcome in ("failed", "dead"):
-                self._metrics.add(JOB_ERRORS, lane, kind, end.code if RaylaneError.is_known(end.code) else _OTHER)
-
     def ended(self, job: JobSummary | None, outcome: AttemptOutcome | None, elapsed_s: float) -> None:
         """Counts an attempt of `elapsed_s` seconds. `outcome` is what was written; None if another worker has the job.
 
         An outcome that could not be written is None, too: its job will run again. `job` is None if its record could not
         be read.
         """
-        kind, is_look = (_known_kind(job.kind), job.look) if job is not None else (_OTHER, False)
+        kind = _OTHER if job is None else _known_kind(job.kind)
         verdict = outcome.verdict if outcome is not None else "lost"
         self._metrics.add(ATTEMPTS, self._lane, kind, _ATTEMPT.get(verdict, verdict))
         self._metrics.observe(ATTEMPT_SECONDS, elapsed_s, self._lane, kind)
-        if outcome is None:
-            return
-        if verdict in _ENDS:
-            # A look is never a dead letter.
-            is_failed_look = verdict == "dead" and is_look
-            self._metrics.add(JOBS_ENDED, self._lane, kind, "failed" if is_failed_look else verdict)
-        if outcome.value and verdict not in ("succeeded", "cancelled"):
+        if outcome is not None and outcome.value and verdict not in ("succeeded", "cancelled"):
             self._metrics.add(JOB_ERRORS, self._lane, kind, _known_code(outcome.value))
 
 
@@ -83,4 +65,3 @@ def _known_code(error: str) -> str:
 
 
 _KINDS: Final = frozenset(JobKind)
-_LANES: Final = frozenset(Lane)

@@ -57,6 +57,7 @@ async def reporting(settings: Settings, redis: Redis) -> AsyncIterator[WorkerRep
     look = QueueLook(
         overview.lanes,
         overview.cluster_runs,
+        overview.ended_jobs,
         places={lane.value: getattr(settings.lanes, lane.value).concurrency for lane in Lane},
         target_wait_s=telemetry.target_wait_s,
     )

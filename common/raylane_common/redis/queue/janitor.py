@@ -16,12 +16,10 @@ from raylane_common.wire.base import JobKind
 from raylane_common.wire.kinds import lane_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from redis.asyncio import Redis
 
     from raylane_common.redis.queue.scripts import Scripts
-    from raylane_common.redis.queue.scripts.calls import End, Retention
+    from raylane_common.redis.queue.scripts.calls import Retention
 
 logger = get_logger("raylane.queue")
 
@@ -49,9 +47,7 @@ class Janitor:
         per_session: int,
         retention: Retention,
         every_s: float,
-        on_ends: Callable[[list[End]], None] = lambda ends: None,
     ) -> None:
-        """`on_ends` is called with the jobs that a sweep has ended."""
         self._redis = redis
         self._keys = keys_of(redis)
         self._scripts = scripts
@@ -60,7 +56,6 @@ class Janitor:
         self._lease_ms = lease_ms
         self._per_session = per_session
         self._retention = retention
-        self._on_ends = on_ends
         self._every_ms = int(every_s * 1000)
         self._kinds = [kind for kind in JobKind if lane_of(kind) == lane]
         self._cursor = 0
@@ -68,7 +63,7 @@ class Janitor:
 
     async def sweep(self) -> bool:
         """Sweeps if a sweep is due and no other worker has it; returns whether it did. Raises `QueueUnavailable`."""
-        repaired, ends = await calls.sweep(
+        repaired = await calls.sweep(
             self._scripts,
             self._lane,
             worker=self._worker,
@@ -78,7 +73,6 @@ class Janitor:
             retention=self._retention,
             longest_list=_LONGEST_LIST,
         )
-        self._on_ends(ends)
         if repaired is None:
             return False
         if repaired:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-    from raylane_common.redis.queue.scripts.calls import End, LeaseState
+    from raylane_common.redis.queue.scripts.calls import LeaseState
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,7 @@ class LaneQueue:
         `result_ttl_s` seconds, those of dead letters for `dead_ttl_s` seconds.
 
         `server` is the run id of the server that answered last, which changes with each start and with a failover, and
-        `answered_at_s` the time of that by the monotonic clock. `on_answer` is called after each claim and renewal,
-        and `on_ends` with the jobs that a script has ended though they have no outcome.
+        `answered_at_s` the time of that by the monotonic clock. `on_answer` is called after each claim and renewal.
         """
         self.lane = lane
         self.lease_s = lease_s
@@ -77,7 +76,6 @@ class LaneQueue:
         self.server = ""
         self.answered_at_s = float("-inf")
         self.on_answer: Callable[[], None] = lambda: None
-        self.on_ends: Callable[[list[End]], None] = lambda ends: None
 
     @property
     def needs_confirmation(self) -> bool:
@@ -99,7 +97,6 @@ class LaneQueue:
             max_attempts=self._max_attempts,
         )
         self._note_server(reply.server)
-        self.on_ends(reply.ends)
         # Replaced only after an answer: if it was lost, the next claim repeats the token and gets the same jobs.
         self._token = uuid.uuid4().hex
         leases: list[Lease] = []
@@ -123,9 +120,7 @@ class LaneQueue:
 
     async def finish(self, outcomes: Sequence[AttemptOutcome]) -> list[bool]:
         """Writes the outcomes, each in one atomic step; returns False for each job that another worker owns now."""
-        accepted, ends = await calls.finish(self._scripts, self.lane, self._retention, outcomes)
-        self.on_ends(ends)
-        return accepted
+        return await calls.finish(self._scripts, self.lane, self._retention, outcomes)
 
     async def confirm(self, outcomes: Sequence[AttemptOutcome]) -> None:
         """Writes outcomes that the server may not have, and waits until it confirms them.
@@ -163,5 +158,4 @@ class LaneQueue:
             per_session=self._per_session,
             retention=self._retention,
             every_s=every_s,
-            on_ends=lambda ends: self.on_ends(ends),
         )

@@ -17,7 +17,15 @@ from raylane_common.redis.queue.search import JobSearch
 from raylane_common.redis.replies import WrongType
 from raylane_common.rules import printable, whole_number
 from raylane_common.wire.base import JobKind, Lane
-from raylane_common.wire.jobs import ClusterRuns, JobList, JobStatus, LaneOverview, WorkerAbout, WorkerOverview
+from raylane_common.wire.jobs import (
+    ClusterRuns,
+    EndedJobs,
+    JobList,
+    JobStatus,
+    LaneOverview,
+    WorkerAbout,
+    WorkerOverview,
+)
 from raylane_common.wire.kinds import lane_of
 
 if TYPE_CHECKING:
@@ -31,6 +39,10 @@ if TYPE_CHECKING:
 _RATE_OVER_MS: Final = 60_000
 # More than the 10,000 ended jobs that a lane keeps. Searching this many takes a second or two.
 _MOST_SEARCHED: Final = 20_000
+
+# As jobs.lua writes them.
+_LABELS_OF_COUNTS: Final = 4
+_NO_CODE: Final = "-"
 
 _SETS: Final[dict[JobStatus, tuple[Callable[[Keys, str], str], ...]]] = {
     JobStatus.WAITING: (Keys.waiting,),
@@ -104,6 +116,12 @@ class QueueOverview:
             ClusterRuns(printable(cluster), taken, whole_number(limit) or 0, waiting)
             for (cluster, limit), taken, waiting in zip(limits.items(), counts[::2], counts[1::2], strict=True)
         ]
+
+    async def ended_jobs(self) -> list[EndedJobs]:
+        """Returns how many jobs have ended since Redis began to count them, in any lane and wherever they ended."""
+        with queue_errors("look at the ends of jobs", self._keys.counts):
+            counts = await cast("Awaitable[dict[str, str]]", self._redis.hgetall(self._keys.counts))
+        return [ended for field, count in sorted(counts.items()) if (ended := _ended(field, count)) is not None]
 
     async def jobs(
         self,
@@ -207,6 +225,15 @@ class QueueOverview:
             return None
         known = whole_number(enqueued_at)
         return None if known is None else max(known, *(whole_number(each) or 0 for each in later))
+
+
+def _ended(field: str, count: str) -> EndedJobs | None:
+    """Returns one count; None if another program has written it."""
+    labels, number = field.split(" "), whole_number(count)
+    if len(labels) != _LABELS_OF_COUNTS or number is None:
+        return None
+    lane, kind, outcome, code = labels
+    return EndedJobs(lane, kind, outcome, "" if code == _NO_CODE else code, number)
 
 
 def _about(text: object) -> WorkerAbout | None:

@@ -31,6 +31,8 @@ DEAD_TTL_MS: Final = 30 * 24 * 3600 * 1000
 LOOK_TTL_MS: Final = 10 * 60 * 1000
 # Far more than a job's code, sources and result need. A worker would have to hold and parse a larger record.
 RECORD_MAX_BYTES: Final = 16 * 1024 * 1024
+# Of ends by lane, kind, outcome and code. Ours are fewer, even if every code occurs.
+MOST_COUNTS: Final = 1000
 
 Argument = str | bytes | int | float
 Name = Literal[
@@ -62,6 +64,7 @@ _NUMBERS: Final = {
     "DEAD_MS": DEAD_TTL_MS,
     "LOOK_MS": LOOK_TTL_MS,
     "RECORD_MAX": RECORD_MAX_BYTES,
+    "COUNTS_MAX": MOST_COUNTS,
 }
 # What is prepended to a script, in this order. A script that changes no job's status needs only the first part, and
 # the sources' part if it adds some.

@@ -90,18 +90,6 @@ def _enqueue_reply(reply: int | list[str]) -> EnqueueReply:
     return EnqueueReply(cast("Literal['taken', 'missing', 'unique', 'option']", verdict), *details)
 
 
-class End(NamedTuple):
-    """How a job ended that has no outcome of its own: it expired, its worker died, or a job that it comes after failed.
-
-    `outcome` is the status, or `dead` for a dead letter, and `code` that of the error.
-    """
-
-    lane: str
-    kind: str
-    outcome: str
-    code: str
-
-
 class ClaimReply(NamedTuple):
     """The claimed jobs, and the milliseconds until the next job is due (None if there is none).
 
@@ -111,7 +99,6 @@ class ClaimReply(NamedTuple):
 
     server: str
     next_due_ms: int | None
-    ends: list[End]
     jobs: list[tuple[str, dict[str, str], int | None]]
 
 
@@ -136,21 +123,16 @@ async def claim(
     kinds = [part for item in max_attempts.items() for part in item]
     arguments = [lane, worker, token, limit, lease_ms, per_session, retention.ended_ms, retention.dead_ms, *kinds]
     answer = await scripts.run("claim", arguments, doing="claim jobs")
-    server, next_due_ms, ends, *rows = cast("list[Any]", answer)
+    server, next_due_ms, *rows = cast("list[Any]", answer)
     due_ms = cast("int", next_due_ms)
     return ClaimReply(
         cast("str", server),
         None if due_ms < 0 else due_ms,
-        _ends(ends),
         [
             (job_id, _pairs(flat), waited[0] if waited else None)
             for job_id, flat, *waited in cast("list[tuple[str, list[str], int]]", rows)
         ],
     )
-
-
-def _ends(rows: Iterable[Sequence[str]]) -> list[End]:
-    return [End(*row) for row in rows]
 
 
 def _pairs(flat: list[str]) -> dict[str, str]:
@@ -224,16 +206,10 @@ class AttemptOutcome:
     delay_ms: int = 0
 
 
-async def finish(
-    scripts: Scripts, lane: str, retention: Retention, outcomes: Iterable[AttemptOutcome]
-) -> tuple[list[bool], list[End]]:
-    """Writes outcomes of a lane, each in one atomic step.
-
-    Returns False for each job that has another owner, and the other jobs that ended with these.
-    """
+async def finish(scripts: Scripts, lane: str, retention: Retention, outcomes: Iterable[AttemptOutcome]) -> list[bool]:
+    """Writes outcomes of a lane, each in one atomic step. Returns False for each job that has another owner."""
     answer = await scripts.run("finish", _pack_outcomes(lane, retention, outcomes), doing=_FINISHING)
-    replies, ends = cast("tuple[list[int], list[list[str]]]", answer)
-    return [bool(reply) for reply in replies], _ends(ends)
+    return [bool(reply) for reply in cast("list[int]", answer)]
 
 
 async def finish_confirmed(
@@ -303,19 +279,16 @@ async def sweep(
     per_session: int,
     retention: Retention,
     longest_list: int,
-) -> tuple[int | None, list[End]]:
-    """Repairs a bounded part of a lane; returns how many jobs were repaired, and which have ended.
-
-    None instead of the number means that another worker has the sweep.
+) -> int | None:
+    """Repairs a bounded part of a lane; returns how many jobs were repaired, None if another worker has the sweep.
 
     `worker` has the sweep for `every_ms`. `per_session` is how many jobs of one session may run at once (0 for no
     limit). `longest_list` is the maximum length of the lane's list of ended jobs.
     """
     times: list[Argument] = [retention.ended_ms, retention.dead_ms]
     arguments: list[Argument] = [lane, worker, every_ms, per_session, *times, longest_list]
-    answer = await scripts.run("sweep", arguments, doing="sweep the lane")
-    repaired, ends = cast("tuple[int, list[list[str]]]", answer)
-    return None if repaired < 0 else repaired, _ends(ends)
+    repaired = cast("int", await scripts.run("sweep", arguments, doing="sweep the lane"))
+    return None if repaired < 0 else repaired
 
 
 async def mend(

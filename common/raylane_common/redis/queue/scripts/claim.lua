@@ -2,8 +2,7 @@
 -- lease ran out.
 -- ARGV: lane, worker, token, limit, lease_ms, jobs of one session at once (0 for any number), result_ttl_ms, dead_ttl_ms,
 --       then for each kind: kind, max_attempts
--- Returns {id of the server, ms until the next job is due or -1, ends, {id, record as a flat list, waited_ms}, ...}.
--- ends: the jobs that ended without another attempt, as in jobs.lua
+-- Returns {id of the server, ms until the next job is due or -1, {id, record as a flat list, waited_ms}, ...}.
 -- waited_ms: from enqueueing, or the time at which the job was due, until now; missing if this is not its first start.
 write_when_full()
 local lane, worker, token, limit, lease_ms = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -12,7 +11,7 @@ ttl.ended, ttl.dead = tonumber(ARGV[7]), tonumber(ARGV[8])
 local max_attempts = {}
 for i = 9, #ARGV, 2 do max_attempts[ARGV[i]] = tonumber(ARGV[i + 1]) end
 local running, queue = RUNNING .. lane, QUEUE .. lane
-local reply, claimed, now_text = {'-', -1, ends}, {}, string.format('%d', now)
+local reply, claimed, now_text = {'-', -1}, {}, string.format('%d', now)
 
 if refusal_of(lane) then return refusal_of(lane) end
 

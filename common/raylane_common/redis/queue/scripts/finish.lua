@@ -2,8 +2,7 @@
 -- ARGV: lane, result_ttl_ms, dead_ttl_ms, then for each job: id, token, verdict, value, delay_ms
 --   verdict: 'succeeded' with the result; 'failed', 'dead' (failed, kept as a dead letter) or 'cancelled' with the error;
 --            'retry' with the error, 'return' (the attempt does not count) with '' or the error
--- Returns for each job 1, or 0 if it has another owner; and the jobs that ended with them, as in jobs.lua. Writing the
--- same outcome again returns 1 and changes nothing.
+-- Returns for each job 1, or 0 if it has another owner. Writing the same outcome again returns 1 and changes nothing.
 write_when_full()
 local lane, replies = ARGV[1], {}
 ttl.ended, ttl.dead = tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -30,13 +29,6 @@ local function put_back(id, token, job, error, delay_ms, attempt_counts)
   end
 end
 
--- Ends the job of the outcome. The worker knows its end.
-local function finish(id, job, ...)
-  local known = #ends + 1
-  conclude(id, job, ...)
-  table.remove(ends, known)
-end
-
 local function settle(id, token, verdict, value, delay_ms)
   local job = load(id, lane)
   if not job then return 0 end
@@ -44,12 +36,12 @@ local function settle(id, token, verdict, value, delay_ms)
   if job.owner ~= token then return 0 end
   if final[job.status] then return 1 end
   if verdict == 'succeeded' then
-    finish(id, job, 'succeeded', 'result', value)
+    conclude(id, job, 'succeeded', 'result', value)
   elseif verdict == 'retry' or verdict == 'return' then
     put_back(id, token, job, value, delay_ms, verdict == 'retry')
   else
     if verdict ~= 'cancelled' then attempt_failed(id, job, value) end
-    finish(id, job, verdict == 'cancelled' and 'cancelled' or 'failed', 'error', value, verdict == 'dead')
+    conclude(id, job, verdict == 'cancelled' and 'cancelled' or 'failed', 'error', value, verdict == 'dead')
   end
   return 1
 end
@@ -58,4 +50,4 @@ for i = 4, #ARGV, 5 do
   replies[#replies + 1] = settle(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], tonumber(ARGV[i + 4]))
 end
 publish()
-return {replies, ends}
+return replies

@@ -2,8 +2,6 @@
 -- share.
 local ttl = {ended = ENDED_MS, dead = DEAD_MS}
 local woken, ended_lanes, look_lanes, dead_lanes = {}, {}, {}, {}
--- For metrics: lane, kind, outcome and code of the error of each job that this script has ended.
-local ends = {}
 -- The set of each status that is not final.
 local sets = {running = RUNNING, scheduled = SCHEDULE, waiting = WAITING, queued = QUEUE}
 
@@ -140,6 +138,20 @@ local function waiter(other, id)
   return waits and own('SREM', JOB .. other .. AFTER, id) == 1 and job or nil
 end
 
+-- Counts the end of a job for metrics, in the hash of all ends: "lane kind outcome code" to a number. It is here, and in no
+-- process, because every end passes here once, whoever brings it about. See docs/decisions/0055.
+local function count_end(job, outcome, code)
+  local function label(text) return #text <= 64 and string.match(text, '^[%w_-]+$') or 'other' end
+  local field = table.concat({label(job.lane), label(job.kind), outcome, code and label(code) or '-'}, ' ')
+  local known = own('HGET', COUNTS, field)
+  -- Other programs may write any kind and any code.
+  if not known and #redis.call('HKEYS', COUNTS) >= COUNTS_MAX then
+    field = 'other other ' .. outcome .. ' other'
+    known = redis.call('HGET', COUNTS, field)
+  end
+  redis.call('HSET', COUNTS, field, string.format('%d', (whole(known) or 0) + 1))
+end
+
 -- Writes the end of one job: its outcome, its last event, and when its keys expire. The parameters are those of
 -- `conclude`. A look is soon forgotten and never a dead letter: whoever wants to know looks again.
 local function write_end(id, job, status, field, value, is_dead)
@@ -172,8 +184,7 @@ local function write_end(id, job, status, field, value, is_dead)
   end
   redis.call('ZADD', (job.look and LOOKS or ENDED) .. job.lane, now, id)
   if job.look then look_lanes[job.lane] = true else ended_lanes[job.lane] = true end
-  local code = field == 'error' and string.match(value, '^{"code":"([%w_]+)"') or ''
-  ends[#ends + 1] = {job.lane, job.kind, is_dead and 'dead' or status, code}
+  count_end(job, is_dead and 'dead' or status, field == 'error' and (string.match(value, '^{"code":"([%w_]+)"') or ''))
 end
 
 -- Frees what a job holds: its deadline, its unique key, its session's slot and its run slot.
@@ -328,5 +339,6 @@ local function publish()
   for lane in pairs(look_lanes) do redis.call('PEXPIRE', LOOKS .. lane, LOOK_MS) end
   for lane in pairs(ended_lanes) do redis.call('PEXPIRE', ENDED .. lane, ttl.ended) end
   for lane in pairs(dead_lanes) do redis.call('PEXPIRE', DEAD .. lane, ttl.dead) end
+  if next(ended_lanes) or next(look_lanes) then redis.call('PEXPIRE', COUNTS, DEAD_MS) end
   for lane, id in pairs(woken) do redis.call('PUBLISH', WAKE .. lane, id) end
 end

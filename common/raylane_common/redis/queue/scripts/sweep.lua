@@ -1,14 +1,14 @@
 -- Repairs what a crash may leave behind in a lane, a bounded part at a time. Running it twice does no harm.
 -- ARGV: lane, worker, ms until the next sweep, jobs of one session at once (0 for any number), result_ttl_ms, dead_ttl_ms,
 --       longest list of ended jobs
--- Returns how many jobs were repaired, -1 if the next sweep is not due; and the jobs that ended, as in jobs.lua.
+-- Returns how many jobs were repaired; -1 if the next sweep is not due.
 write_when_full()
 local lane, per_session, repaired = ARGV[1], tonumber(ARGV[4]), 0
 ttl.ended, ttl.dead = tonumber(ARGV[5]), tonumber(ARGV[6])
 if refusal_of(lane) then return refusal_of(lane) end
 -- A key that another program wrote may last much longer, or never expire.
 local due_in_ms = redis.call('PTTL', JANITOR .. lane)
-if due_in_ms > 0 and due_in_ms <= tonumber(ARGV[3]) then return {-1, ends} end
+if due_in_ms > 0 and due_in_ms <= tonumber(ARGV[3]) then return -1 end
 redis.call('SET', JANITOR .. lane, ARGV[2], 'PX', ARGV[3])
 expire_due(lane)
 
@@ -137,4 +137,4 @@ redis.call('ZREMRANGEBYSCORE', ENDED .. lane, '-inf', now - ttl.ended)
 redis.call('ZREMRANGEBYSCORE', LOOKS .. lane, '-inf', now - LOOK_MS)
 redis.call('ZREMRANGEBYSCORE', DEAD .. lane, '-inf', now - ttl.dead)
 publish()
-return {repaired, ends}
+return repaired
