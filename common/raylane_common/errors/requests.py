@@ -11,7 +11,7 @@ from raylane_common.errors.base import RaylaneError
 from raylane_common.errors.findings import describe_finding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 
 class InvalidRequest(RaylaneError):
@@ -26,6 +26,16 @@ class InvalidRequest(RaylaneError):
     def field(cls, field: str, problem: str) -> Self:
         """Returns the error for one named field."""
         return cls(f"{field}: {problem}", details={"field": field})
+
+    def in_words(self, names: Mapping[str, str]) -> InvalidRequest:
+        """Returns the error with the caller's names of fields, by ours: `{"data": "content"}`."""
+        field = self.details.get("field")
+        ours, dot, rest = field.partition(".") if isinstance(field, str) else ("", "", "")
+        if ours not in names or not self.message.startswith(f"{field}: "):
+            return self
+        theirs = f"{names[ours]}{dot}{rest}"
+        message = f"{theirs}{self.message.removeprefix(str(field))}"
+        return InvalidRequest(message, details=self.details | {"field": theirs})
 
     @classmethod
     def from_validation(cls, error: ValidationError) -> Self:

@@ -6,6 +6,8 @@ See docs/decisions/0043.
 from __future__ import annotations
 
 import hashlib
+from contextlib import contextmanager
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, ClassVar, Final
 
 from fastapi import Header
@@ -21,6 +23,8 @@ from raylane_common.redis.queue.events import job_not_found
 from raylane_common.wire.generate import GenerateRequest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from raylane.gateway.access.caller import Caller
     from raylane.gateway.context import Gateway
     from raylane.gateway.job_bodies import Job, Options
@@ -88,17 +92,24 @@ async def enqueue(gateway: Gateway, caller: Caller, body: Job, key: str | None) 
 async def put(gateway: Gateway, job: NewJob, key: str | None) -> str:
     """Enqueues a job; returns its id, or that of the job which holds its unique key. Raises `JobIdTaken`."""
     [outcome] = await gateway.producer.enqueue_many([job])
-    if isinstance(outcome.error, JobIdTaken) and key is not None:
-        raise taken(key, outcome.error) from outcome.error
     if outcome.error is not None:
-        raise outcome.error
+        with in_words_of_the_caller(key):
+            raise outcome.error
     return outcome.id
 
 
-def taken(key: str, error: JobIdTaken) -> JobIdTaken:
-    """Returns the error of a key that was used before, in the words of whoever sent the key."""
-    problem = f"the Idempotency-Key {key!r} belongs to another request of this session; use another one"
-    return JobIdTaken(problem, details=error.details)
+@contextmanager
+def in_words_of_the_caller(key: str | None, words: Mapping[str, str] = MappingProxyType({})) -> Iterator[None]:
+    """Raises the errors of the block in the words of whoever sent the request: the `key`, and its names of fields."""
+    try:
+        yield
+    except JobIdTaken as error:
+        if key is None:
+            raise
+        problem = f"the Idempotency-Key {key!r} belongs to another request of this session; use another one"
+        raise JobIdTaken(problem, details=error.details) from error
+    except InvalidRequest as error:
+        raise error.in_words(words) from error
 
 
 async def _options(

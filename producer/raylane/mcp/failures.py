@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
 _REMEDY: Final = "What to do:"
 _MAX_MESSAGE: Final = 4000
-_TOOL_FOR: Final = {
+# What the library calls the id of a job, a client of a tool gives as a key.
+_IN_WORDS: Final = {
+    "`job_id` (`details.job_id`)": "`idempotency_key`",
+    "`job_id`": "`idempotency_key`",
     "`raylane history`": "list_jobs",
     "`raylane remove NAME`": "remove_source",
     "`raylane rerun JOB`": "a new call of ask",
@@ -59,11 +62,11 @@ def error_result(error: RaylaneError, job_id: str | None = None, *, is_own: bool
 
 
 def remedy_of(error: RaylaneError) -> str:
-    """Returns what to do about an error, as docs/errors.md says it, with tools for commands; '' if it is not known."""
+    """Returns what to do about an error, as docs/errors.md says it, in the words of clients; '' if it is not known."""
     text = inspect.cleandoc(type(error).__doc__ or "")
     remedy = " ".join(text.partition(_REMEDY)[2].partition("\n\n")[0].split())
-    for command, tool in _TOOL_FOR.items():
-        remedy = remedy.replace(command, tool)
+    for ours, theirs in _IN_WORDS.items():
+        remedy = remedy.replace(ours, theirs)
     return remedy
 
 

@@ -139,10 +139,10 @@ async def _result(tool: Tool[Any, Any], call: Call, arguments: Any) -> CallToolR
         except JobFailure as failure:
             # The call itself went well if it made a job, whatever becomes of the job.
             ending.well()
-            return error_result(failure.error, failure.job_id)
+            return error_result(_in_words(tool, failure.error), failure.job_id)
         except RaylaneError as error:
             ending.with_error(error)
-            return error_result(error)
+            return error_result(_in_words(tool, error))
         except Exception:
             _log.exception("the tool %s failed", tool.name)
             bug = defect(f"the tool {tool.name}")
@@ -150,6 +150,11 @@ async def _result(tool: Tool[Any, Any], call: Call, arguments: Any) -> CallToolR
             return error_result(bug, is_own=True)
         ending.well()
         return result
+
+
+def _in_words(tool: Tool[Any, Any], error: RaylaneError) -> RaylaneError:
+    """Returns the error in the words of whoever calls the tool."""
+    return error.in_words(tool.words) if isinstance(error, InvalidRequest) else error
 
 
 def _shown(reply: Reply[Any]) -> CallToolResult:

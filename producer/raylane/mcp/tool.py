@@ -14,7 +14,7 @@ from raylane_common.errors import InvalidRequest, invalid_requests
 from raylane_common.limits import JOB_ID_PATTERN, SESSION_ID_PATTERN
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from raylane.mcp.call import Call
     from raylane.mcp.results import ToolResult
@@ -76,7 +76,8 @@ class Tool(Generic[ArgumentsT, ResultT]):
     """One tool. `run` is called with valid arguments, and raises `RaylaneError`.
 
     `is_local` tools are only offered where the server runs beside its client. `reads` says that nothing changes, and
-    `is_repeatable` that a second call with the same arguments changes nothing more.
+    `is_repeatable` that a second call with the same arguments changes nothing more. `words` has the names of arguments
+    by those that Raylane has for them, so that an error names what the caller wrote.
     """
 
     name: str
@@ -90,6 +91,7 @@ class Tool(Generic[ArgumentsT, ResultT]):
     destroys: bool = False
     is_repeatable: bool = True
     is_local: bool = False
+    words: Mapping[str, str] = field(default_factory=dict)
     wire: dict[bool, WireTool] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def listed(self, *, has_session: bool) -> WireTool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -96,6 +97,8 @@ async def test_the_same_key_makes_one_job_and_another_request_with_it_is_refused
         code, text = await refused(client, "ask", **asked | {"question": "sum of temp"})
     assert code == "job_id_taken"
     assert "the idempotency_key 'k1' belongs to another call of ask in this session" in text
+    assert "What to do: choose another `idempotency_key`." in text
+    assert "`job_id`" not in text
 
 
 async def test_an_answer_is_read_in_parts(connect: Connect, answers: Answers) -> None:
@@ -233,7 +236,7 @@ async def test_a_caller_does_only_what_its_rights_allow(connect: Connect, produc
     [
         ("ask", {"question": "count"}, "session_id"),
         ("ask", {"session_id": "../x", "question": "count"}, "session_id"),
-        ("ask", {"session_id": "ada", "question": "  "}, "prompt"),
+        ("ask", {"session_id": "ada", "question": "  "}, "question"),
         ("ask", {"session_id": "ada", "question": "count", "engine": "fast"}, "engine"),
         ("ask", {"session_id": "ada", "question": "count", "wait_s": -1}, "wait_s"),
         ("ask", {"session_id": "ada", "question": "count", "prompt": "x"}, "prompt"),
@@ -241,13 +244,16 @@ async def test_a_caller_does_only_what_its_rights_allow(connect: Connect, produc
         ("get_answer", {"job_id": "a", "first_row": 0}, "first_row"),
         ("upload_text", {"session_id": "ada", "filename": "../a.csv", "content": "a"}, "filename"),
         ("add_s3_object", {"session_id": "ada", "s3_uri": "/etc/passwd"}, "s3_uri"),
+        ("add_s3_object", {"session_id": "ada", "s3_uri": "s3://b", "filename": "a.csv"}, "s3_uri"),
+        ("add_s3_object", {"session_id": "ada", "s3_uri": "s3://b/folder/"}, "s3_uri"),
+        ("add_tables", {"session_id": "ada", "tables": ["shop.orders", "orders"]}, "tables.1"),
     ],
 )
 async def test_a_wrong_argument_is_named(connect: Connect, tool: str, wrong: dict[str, Any], field: str) -> None:
     async with connect() as client:
         code, text = await refused(client, tool, **wrong)
     assert code == "invalid_request"
-    assert f"{field}: " in text
+    assert re.search(rf"^(error \[invalid_request\]: )?{field}: ", text, re.MULTILINE), text
 
 
 async def test_only_files_below_the_directories_are_uploaded(
@@ -264,6 +270,9 @@ async def test_only_files_below_the_directories_are_uploaded(
         for path in ("../secret.csv", str(outside), "link.csv", "~/secret.csv", "a\0b"):
             code, text = await refused(client, "upload_file", session_id="ada", path=path)
             assert (code, "path: " in text) == ("invalid_request", True)
+        (allowed / "empty.csv").write_text("")
+        _, text = await refused(client, "upload_file", session_id="ada", path="empty.csv")
+        assert "\npath: " in text
     assert len(producer.enqueued) == 2
     async with connect() as client:
         assert "upload_file" not in {tool.name for tool in (await client.list_tools()).tools}
@@ -309,6 +318,8 @@ def test_what_to_do_about_an_error_names_tools_where_there_are_some() -> None:
             for named in operators:
                 remedy = remedy.replace(named, "")
             assert "`raylane " not in remedy, error.code
+            # Clients give keys, and no ids of jobs of their own.
+            assert "`job_id`" not in remedy, error.code
 
 
 def all_errors(error: type[RaylaneError]) -> list[type[Any]]:

@@ -12,11 +12,10 @@ from starlette.responses import Response
 from raylane.gateway.access.caller import Right
 from raylane.gateway.bodies import JsonBody
 from raylane.gateway.context import CallerDep, GatewayDep
-from raylane.gateway.enqueueing import Accepted, IdempotencyKey, accepted, enqueue, job_id_for, taken
+from raylane.gateway.enqueueing import Accepted, IdempotencyKey, accepted, enqueue, in_words_of_the_caller, job_id_for
 from raylane.gateway.job_bodies import EnqueueJob
 from raylane.gateway.openapi import problems
 from raylane.gateway.waiting import WaitS, ended
-from raylane_common.errors import JobIdTaken
 from raylane_common.rules import JobId
 from raylane_common.wire.base import JobKind
 from raylane_common.wire.jobs import Attempt, JobRecord, JobStatus
@@ -105,12 +104,8 @@ async def rerun_job(
     """Runs the last version of a `generate` job's code again, as a new job, on the sources that the job had read."""
     record = await gateway.job(caller, Right.ASK, job_id)
     new_id = None if idempotency_key is None else job_id_for(record.session_id, idempotency_key)
-    try:
+    with in_words_of_the_caller(idempotency_key):
         job = await gateway.producer.rerun(job_id, job_id=new_id)
-    except JobIdTaken as error:
-        if idempotency_key is None:
-            raise
-        raise taken(idempotency_key, error) from error
     return accepted(job.id)
 
 

@@ -12,18 +12,20 @@ from raylane.gateway.access.bodies import takes_uploads
 from raylane.gateway.access.caller import Right
 from raylane.gateway.bodies import pieces_of
 from raylane.gateway.context import CallerDep, GatewayDep
-from raylane.gateway.enqueueing import Accepted, IdempotencyKey, accepted, job_id_for, taken
+from raylane.gateway.enqueueing import Accepted, IdempotencyKey, accepted, in_words_of_the_caller, job_id_for
 from raylane.gateway.looks import LOOK_S, NOT_YET, LookWaitS
 from raylane.gateway.openapi import problems
 from raylane.gateway.reading import ReadingDep
 from raylane.gateway.waiting import ended
-from raylane_common.errors import JobIdTaken, RaylaneError
+from raylane_common.errors import RaylaneError
 from raylane_common.rules import Filename, SessionId
 from raylane_common.wire.upload import PreviewResult
 
 router: APIRouter = APIRouter(prefix="/v1/sessions/{session_id}", tags=["uploads"])
 
 Name = Annotated[Filename, Path(description="Its name in the session", examples=["sales.csv"], max_length=255)]
+# The producer calls it data.
+_WORDS: Final = {"data": "body"}
 _THE_FILE: Final[dict[str, Any]] = {
     "requestBody": {
         "required": True,
@@ -58,14 +60,10 @@ async def upload_file(
     """
     caller.require(Right.ASK, session_id)
     job_id = None if idempotency_key is None else job_id_for(session_id, idempotency_key)
-    try:
+    with in_words_of_the_caller(idempotency_key, _WORDS):
         job = await gateway.producer.upload(
             pieces_of(request), session_id=session_id, filename=filename, reading=reading, job_id=job_id
         )
-    except JobIdTaken as error:
-        if idempotency_key is None:
-            raise
-        raise taken(idempotency_key, error) from error
     return accepted(job.id)
 
 
@@ -91,7 +89,10 @@ async def preview_file(
     The session is the one that may read the outcome.
     """
     caller.require(Right.ASK, session_id)
-    job = await gateway.producer.preview(pieces_of(request), session_id=session_id, filename=filename, reading=reading)
+    with in_words_of_the_caller(None, _WORDS):
+        job = await gateway.producer.preview(
+            pieces_of(request), session_id=session_id, filename=filename, reading=reading
+        )
     record = await ended(gateway, job.id, wait_s, request)
     if record is None or record.result is None:
         if record is not None and record.error is not None:

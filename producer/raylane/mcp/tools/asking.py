@@ -109,6 +109,7 @@ TOOLS: Final = (
         AnswerOutcome,
         _ask,
         is_repeatable=False,
+        words={"prompt": "question"},
     ),
     Tool(
         "wait",

@@ -169,6 +169,7 @@ TOOLS: Final = (
         TextArguments,
         SourceOutcome,
         _upload_text,
+        words={"data": "content"},
     ),
     Tool(
         "upload_file",
@@ -179,6 +180,7 @@ TOOLS: Final = (
         SourceOutcome,
         _upload_file,
         is_local=True,
+        words={"data": "path"},
     ),
     Tool(
         "add_s3_object",
@@ -187,6 +189,7 @@ TOOLS: Final = (
         S3Arguments,
         SourceOutcome,
         _add_s3_object,
+        words={"data": "s3_uri"},
     ),
     Tool(
         "add_tables",
