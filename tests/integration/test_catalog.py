@@ -315,7 +315,7 @@ async def test_hive_types_become_column_types(database: Database) -> None:
     assert found == {name: meaning for meaning, names in meanings.items() for name in names}
 
 
-@pytest.mark.parametrize("parameters", [{}, {"sizeKey": "many"}, {"sizeKey": "-1"}])
+@pytest.mark.parametrize("parameters", [{}, {"sizeKey": "many"}, {"sizeKey": "-1"}, {"totalSize": "0"}])
 async def test_a_size_that_the_catalog_does_not_know_is_none(database: Database, parameters: dict[str, str]) -> None:
     assert (await database.resolve(definition(parameters=parameters))).size_bytes is None
 

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from raylane_common.errors import StorageDenied
 from raylane_common.settings import StorageSettings
-from raylane_worker.data.storage import Storage, purge
+from raylane_worker.data.storage import Storage, listed
 from tests.helpers.aws import aws_settings, own_bucket, s3, share_session
 from tests.helpers.small_s3 import serving
 
@@ -32,7 +32,7 @@ async def keys_of(client: S3Client, bucket: str) -> list[str]:
 
 
 async def test_only_what_is_below_the_session_is_deleted(moto: EmbeddedMoto, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(purge, "_AT_ONCE", 3)
+    monkeypatch.setattr(listed, "_AT_ONCE", 3)
     own = [f"sessions/ada/{place}" for place in ("csv/a.csv", "data/a.csv.parquet", "runs/r/1", "csv/ä b%20.csv")]
     own += [f"sessions/ada/runs/r/{number}" for number in range(10, 15)]
     async with Storage(own_bucket(), aws_settings(moto.url)) as storage, s3(moto.url) as client:

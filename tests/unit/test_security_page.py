@@ -42,6 +42,7 @@ def allows(policy: dict[str, Any], action: str, resource: str, **conditions: str
         *((WORKER, f"s3:{action}", TRANSFER) for action in (*IN_PARTS, "DeleteObject")),
         (WORKER, "s3:GetObject", OUTPUT),
         (WORKER, "s3:ListBucketMultipartUploads", "arn:aws:s3:::BUCKET"),
+        (WORKER, "s3:ListBucket", "arn:aws:s3:::TABLES"),
         *((WORKER, f"glue:{action}", "*") for action in ("GetDatabases", "GetTables", "GetTable")),
         (RUN, "s3:GetObject", SOURCE),
         (RUN, "s3:GetObject", COPY),

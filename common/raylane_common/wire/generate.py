@@ -164,6 +164,11 @@ class Checkpoint(BaseModel):
         exclude_if=lambda partitions: not partitions,
         description="The registered partitions of each table that has partition keys, by the name of the table",
     )
+    table_bytes: dict[str, int | None] = Field(
+        default_factory=dict,
+        exclude_if=lambda table_bytes: not table_bytes,
+        description="About how many bytes a run reads of each table, by its name; null: too many, or unknown",
+    )
     generator: GeneratorName
     model: str | None = None
     interpreted_as: str = ""

@@ -41,6 +41,7 @@ from raylane_worker.runs.engine import choose_engine, is_small, reserved
 from raylane_worker.runs.failed import reason
 from raylane_worker.runs.named import submission_id
 from raylane_worker.runs.run import RunOrder, may_have_started, run_to_end, stop_run
+from raylane_worker.runs.table_sizes import table_bytes
 from raylane_worker.runs.tables import registered_partitions
 
 if TYPE_CHECKING:
@@ -154,10 +155,13 @@ async def _snapshot(
             f"session {ctx.session_id} has no sources; upload a file or select a table first",
             details={"session_id": ctx.session_id},
         )
+    partitions = await registered_partitions(known, ctx)
+    sizes = await table_bytes(known, partitions, ctx)
     return Checkpoint(
         sources_used=known,
-        engine=choose_engine(known, engine, ctx.resources.settings.ray),
-        partitions=await registered_partitions(known, ctx),
+        engine=choose_engine(known, sizes, engine, ctx.resources.settings.ray),
+        partitions=partitions,
+        table_bytes=sizes,
         generator=chosen.name,
         model=chosen.model,
     )
@@ -242,7 +246,10 @@ async def _run(version: CodeVersion, state: Checkpoint, request: GenerateRequest
     if not may_have_started(_run_id(state, ctx), ctx):
         await ctx.resources.sources.check_current(ctx.session_id, state.sources_used)
     sources, settings = _known_sources(state.sources_used), ctx.resources.settings.ray
-    small, kept = is_small(sources, settings), reserved(state.engine, sources, settings)
+    small, kept = (
+        is_small(sources, state.table_bytes, settings),
+        reserved(state.engine, sources, state.table_bytes, settings),
+    )
     try:
         order = RunOrder(
             version.code,

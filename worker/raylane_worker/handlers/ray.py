@@ -42,6 +42,7 @@ from raylane_worker.runs.engine import choose_engine, is_small
 from raylane_worker.runs.failed import reason
 from raylane_worker.runs.named import submission_id
 from raylane_worker.runs.run import RunOrder, run_to_end, stop_run
+from raylane_worker.runs.table_sizes import table_bytes
 from raylane_worker.runs.tables import registered_partitions
 
 if TYPE_CHECKING:
@@ -122,11 +123,13 @@ async def _described_sources(ctx: JobContext) -> dict[str, str]:
     stored = await ctx.resources.sources.all(ctx.record.session_id) if ctx.record.session_id else []
     sources = [source for source in stored if not isinstance(source, OpaqueSource)]
     settings = ctx.resources.settings.ray
+    partitions = await registered_partitions(sources, ctx)
+    sizes = await table_bytes(sources, partitions, ctx)
     return source_file(
         sources,
-        await registered_partitions(sources, ctx),
-        choose_engine(sources, None, settings),
-        small=is_small(sources, settings),
+        partitions,
+        choose_engine(sources, sizes, None, settings),
+        small=is_small(sources, sizes, settings),
     )
 
 

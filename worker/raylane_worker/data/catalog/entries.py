@@ -364,4 +364,5 @@ def _size_bytes(table: TableTypeDef) -> int | None:
     parameters = table.get("Parameters", {})
     # A crawler writes `sizeKey`; Hive writes `totalSize`.
     size = parameters.get("sizeKey") or parameters.get("totalSize") or ""
-    return int(size) if size.isascii() and size.isdigit() else None
+    # Hive writes 0 for a table that it has not measured.
+    return int(size) or None if size.isascii() and size.isdigit() else None

@@ -19,6 +19,7 @@ from raylane_worker.data.layout import session_prefix
 from raylane_worker.data.storage.bucket import S3, Bucket
 from raylane_worker.data.storage.downloads import Downloads
 from raylane_worker.data.storage.files import Files
+from raylane_worker.data.storage.listed import pages_below
 from raylane_worker.data.storage.ordered_put import in_order
 from raylane_worker.data.storage.outputs import Outputs
 from raylane_worker.data.storage.owner import name_owner
@@ -28,10 +29,11 @@ from raylane_worker.data.storage.transfers import Transfers
 from raylane_worker.data.storage.trial import try_out
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Sequence
     from types import TracebackType
 
     from types_aiobotocore_s3 import S3Client
+    from types_aiobotocore_s3.type_defs import ObjectTypeDef
 
     from raylane_common.settings import AwsSettings, StorageSettings
     from raylane_common.telemetry.metrics import Metrics
@@ -135,6 +137,10 @@ class Storage:
     async def trial(self, name: str) -> None:
         """Writes, reads and deletes a small object called `name`."""
         await try_out(self._bucket, name)
+
+    def pages_below(self, prefix: str) -> AsyncGenerator[Sequence[ObjectTypeDef]]:
+        """Yields the objects whose keys begin with `prefix`, in pages, each of which is one request."""
+        return pages_below(self._bucket, prefix)
 
     async def purge(self, session_id: str) -> Purged:
         """Deletes all objects of a session. Safe to repeat."""

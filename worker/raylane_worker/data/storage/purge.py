@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from contextlib import aclosing
+from typing import TYPE_CHECKING, NamedTuple
 
 from botocore.exceptions import ClientError
 
+from raylane_worker.data.storage.listed import pages_below
 from raylane_worker.data.storage.uploads import abort, uploads_below
 
 if TYPE_CHECKING:
@@ -14,9 +16,6 @@ if TYPE_CHECKING:
     from types_aiobotocore_s3.type_defs import ObjectIdentifierTypeDef, ObjectTypeDef
 
     from raylane_worker.data.storage.bucket import Bucket
-
-# S3 deletes and lists at most this many at once.
-_AT_ONCE: Final = 1000
 
 
 class Purged(NamedTuple):
@@ -37,19 +36,13 @@ async def delete_below(bucket: Bucket, prefix: str) -> Purged:
     for upload in uploads:
         await abort(bucket, upload.key, upload.id)
     objects = size_bytes = 0
-    pages = bucket.client.get_paginator("list_objects_v2").paginate(
-        Bucket=bucket.name, Prefix=prefix, PaginationConfig={"PageSize": _AT_ONCE}
-    )
-    iterator = pages.__aiter__()
-    while True:
-        async with bucket.call(f"list {bucket.name}/{prefix}"):
-            page = await anext(iterator, None)
-        if page is None:
-            return Purged(objects, size_bytes, len(uploads))
-        if found := page.get("Contents", []):
-            deleted = await _delete(bucket, prefix, found)
-            objects += len(deleted)
-            size_bytes += sum(each["Size"] for each in deleted)
+    async with aclosing(pages_below(bucket, prefix)) as pages:
+        async for found in pages:
+            if found:
+                deleted = await _delete(bucket, prefix, found)
+                objects += len(deleted)
+                size_bytes += sum(each["Size"] for each in deleted)
+    return Purged(objects, size_bytes, len(uploads))
 
 
 async def _delete(bucket: Bucket, prefix: str, found: Sequence[ObjectTypeDef]) -> list[ObjectTypeDef]:
