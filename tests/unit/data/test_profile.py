@@ -58,6 +58,25 @@ def test_many_values_are_estimated_within_five_percent(count: int, kind: pa.Data
     assert not found.unique
 
 
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *(pa.time32(unit) for unit in ("s", "ms")),
+        *(pa.time64(unit) for unit in ("us", "ns")),
+        *(pa.duration(unit) for unit in ("s", "ns")),
+        *(pa.timestamp("us", zone) for zone in (None, "Europe/Berlin")),
+        *(pa.date32(), pa.decimal128(38, 2), pa.decimal256(50, 2), pa.uint32(), pa.float32()),
+    ],
+    ids=str,
+)
+def test_a_column_of_each_type_may_have_many_values(kind: pa.DataType) -> None:
+    count = MAX_EXACT + 5000
+    numbers = pa.array(range(count), pa.int32() if kind.bit_width == 32 else pa.int64())
+    values = numbers.cast(kind) if pa.types.is_decimal(kind) or pa.types.is_floating(kind) else numbers.view(kind)
+    found = profile(pa.concat_arrays([values, values]), range(0, 2 * count, 3000))
+    assert found.distinct == pytest.approx(count, rel=0.05)
+
+
 def test_a_column_in_strict_order_is_unique_however_long_it_is() -> None:
     found = profile(pa.array(range(50_000)), range(0, 50_000, 9_000))
     assert (found.distinct, found.distinct_is_exact, found.unique, found.order) == (50_000, True, True, "ascending")

@@ -51,6 +51,7 @@ class Distinct:
         self.counts: Counter[str] | None = None if is_binary else Counter()
         self._type = arrow_type
         self._hashing = hashing
+        self._known: pa.Array | None = None
         self._smallest: pa.UInt64Array | None = None
 
     def see(self, values: pa.Array) -> None:
@@ -61,15 +62,16 @@ class Distinct:
             self._sketch(values)
             return
         each, counts = compute.value_counts(values).flatten()
-        if len(each) <= MAX_EXACT:
-            keys = each if pa.types.is_string(each.type) else compute.cast(each, pa.string())
-            for key, count in zip(keys.to_pylist(), counts.to_pylist(), strict=True):
-                self.counts[key] += count
-            if len(self.counts) <= MAX_EXACT:
-                return
-        known = compute.cast(texts(list(self.counts)), self._type)
-        self.counts = None
-        self._sketch(pa.concat_arrays([known, each]))
+        # Kept as they are, because not every text can be cast back.
+        known = each if self._known is None else compute.unique(pa.concat_arrays([self._known, each]))
+        if len(known) > MAX_EXACT:
+            self.counts = self._known = None
+            self._sketch(known)
+            return
+        self._known = known
+        keys = each if pa.types.is_string(each.type) else compute.cast(each, pa.string())
+        for key, count in zip(keys.to_pylist(), counts.to_pylist(), strict=True):
+            self.counts[key] += count
 
     @property
     def count(self) -> int:
@@ -88,7 +90,7 @@ class Distinct:
         return self.counts is not None and max(self.counts.values(), default=0) == 1
 
     def _sketch(self, values: pa.Array) -> None:
-        hashes, known = self._hashing.hash(values), self._smallest
+        hashes, known = self._hashing.hash(_hashable(values)), self._smallest
         if known is not None:
             if len(known) == _KEPT_HASHES:
                 hashes = hashes.filter(compute.less(hashes, known[len(known) - 1]))
@@ -97,3 +99,13 @@ class Distinct:
             hashes = pa.concat_arrays([known, hashes])
         each = compute.unique(hashes)
         self._smallest = each.take(compute.array_sort_indices(each).slice(0, _KEPT_HASHES))
+
+
+def _hashable(values: pa.Array) -> pa.Array:
+    """Returns different values of a type that DuckDB takes for different ones."""
+    if pa.types.is_time32(values.type):
+        return values.view(pa.int32())
+    if pa.types.is_time64(values.type) or pa.types.is_duration(values.type):
+        return values.view(pa.int64())
+    # DuckDB's decimals have at most 38 digits.
+    return compute.cast(values, pa.string()) if pa.types.is_decimal256(values.type) else values

@@ -48,6 +48,8 @@ def plain_type(arrow_type: pa.DataType) -> pa.DataType:
         return pa.map_(plain_type(arrow_type.key_type), plain_type(arrow_type.item_type))
     if types.is_list(arrow_type) or types.is_large_list(arrow_type) or types.is_fixed_size_list(arrow_type):
         return pa.list_(pa.field(arrow_type.value_field.name, plain_type(arrow_type.value_type)))
+    if types.is_decimal(arrow_type) and arrow_type.bit_width < 128:
+        return pa.decimal128(arrow_type.precision, arrow_type.scale)
     for fits, plain in _PLAIN:
         if fits(arrow_type):
             return plain
