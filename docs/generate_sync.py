@@ -114,11 +114,16 @@ def _module(twin: Twin) -> str:
     return _formatted("\n".join(lines) + "\n", twin.target)
 
 
+def _is_part(member: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """Returns whether it is a part of the producer, such as `tables`. The base class has the blocking ones."""
+    return any(isinstance(each, ast.Name) and each.id == "cached_property" for each in member.decorator_list)
+
+
 def _members(source: ast.ClassDef) -> Iterator[ast.stmt]:
     for member in source.body:
         if not isinstance(member, ast.FunctionDef | ast.AsyncFunctionDef) or member.name.startswith("_"):
             continue
-        if member.name == "aclose":
+        if member.name == "aclose" or _is_part(member):
             continue
         documented = ast.get_docstring(member)
         # Overloads have no docstring.

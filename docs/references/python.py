@@ -7,9 +7,10 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from raylane.cluster import ClusterActions
+from raylane.given_files import new_upload
 from raylane.handle import JobHandle
 from raylane.operator import OperatorActions
-from raylane.options import new_job, new_upload
+from raylane.options import new_job
 from raylane.producer import Producer
 from raylane.settings import SettingsActions
 from raylane.tables import TableActions

@@ -12,10 +12,11 @@ from typing import Final
 from raylane_common import showing
 
 _HOMES: Final = {
+    "raylane.given_files": ("new_upload",),
     "raylane.handle": ("JobHandle",),
     "raylane.history": ("HistoryEntry",),
     "raylane.operator": ("Requeued",),
-    "raylane.options": ("JobOptions", "new_job", "new_upload"),
+    "raylane.options": ("JobOptions", "new_job"),
     "raylane.producer": ("Producer",),
     "raylane.transfer.progress": ("DownloadProgress", "UploadProgress"),
     "raylane_common.errors": (
@@ -60,8 +61,10 @@ def __getattr__(name: str) -> object:
         from importlib import metadata  # here, because it takes as long as all the rest
 
         return globals().setdefault(name, metadata.version("raylane"))
-    home = import_module(_HOME_OF.get(name, _KINDS))
-    if name.startswith("_") or name not in (_HOME_OF if name in _HOME_OF else home.__all__):
+    # Python asks for a module of this package as well, such as `raylane.sync`, before it looks for its file.
+    is_class = name[:1].isupper()
+    home = import_module(_HOME_OF.get(name, _KINDS)) if is_class or name in _HOME_OF else None
+    if home is None or name not in (_HOME_OF if name in _HOME_OF else home.__all__):
         raise AttributeError(f"module 'raylane' has no attribute {name!r}")
     return globals().setdefault(name, getattr(home, name))
 

@@ -1,11 +1,11 @@
 """The public names of `raylane`, as type checkers see them."""
 
+from raylane.given_files import new_upload as new_upload
 from raylane.handle import JobHandle as JobHandle
 from raylane.history import HistoryEntry as HistoryEntry
 from raylane.operator import Requeued as Requeued
 from raylane.options import JobOptions as JobOptions
 from raylane.options import new_job as new_job
-from raylane.options import new_upload as new_upload
 from raylane.producer import Producer as Producer
 from raylane.transfer.progress import DownloadProgress as DownloadProgress
 from raylane.transfer.progress import UploadProgress as UploadProgress

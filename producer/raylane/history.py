@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from raylane_common.errors import ErrorInfo
+from raylane_common.model import Model
 from raylane_common.ray.models import Run
 from raylane_common.showing import Shown
-from raylane_common.wire import kinds
 from raylane_common.wire.answer import Answer
-from raylane_common.wire.generate import GenerateResult
 from raylane_common.wire.jobs import JobStatus
-from raylane_common.wire.ray import RaySubmitResult
+from raylane_common.wire.names import JobKind
+from raylane_common.wire.registry import describe
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -21,10 +21,8 @@ if TYPE_CHECKING:
     from raylane_common.wire.jobs import JobRecord
 
 
-class HistoryEntry(Shown, BaseModel):
+class HistoryEntry(Shown, Model):
     """One job of a session. Times are epoch milliseconds."""
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     job_id: str
     kind: str
@@ -65,7 +63,7 @@ class HistoryEntry(Shown, BaseModel):
             status=record.status,
             at=record.enqueued_at,
             finished_at=record.finished_at,
-            what=kinds.describe(record.kind, record.payload) or (run.submission_id if run else ""),
+            what=describe(record.kind, record.payload) or (run.submission_id if run else ""),
             code=_code(record),
             was_given="code" in record.payload or "rerun" in record.payload,
             run=run,
@@ -75,8 +73,8 @@ class HistoryEntry(Shown, BaseModel):
 
 
 def _code(record: JobRecord) -> str | None:
-    if isinstance(record.result, GenerateResult):
-        return record.result.code
+    if record.kind == JobKind.GENERATE and record.result is not None:
+        return _text(getattr(record.result, "code", None))
     if record.checkpoint and record.checkpoint.versions:
         return record.checkpoint.versions[-1].code
     given = record.payload.get("rerun", record.payload)
@@ -84,8 +82,8 @@ def _code(record: JobRecord) -> str | None:
 
 
 def _run(record: JobRecord) -> Run | None:
-    if isinstance(record.result, GenerateResult | RaySubmitResult):
-        return record.result.run
+    if record.run is not None:
+        return record.run
     if record.error and "run" in record.error.details:
         try:
             return Run.model_validate(record.error.details["run"])

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, TypeVar, cast, overload
 
 from raylane import arguments
 from raylane.handle import JobHandle
-from raylane.whole_tables import whole_table
 from raylane_common import checks
 from raylane_common.errors import InvalidRequest
 from raylane_common.wire.base import BaseResult, JobKind
-from raylane_common.wire.kinds import KINDS
+from raylane_common.wire.registry import kind_of
 
 if TYPE_CHECKING:
     import os
@@ -212,6 +211,8 @@ class JobActions:
             frame = await producer.to_pandas(job)
             print(frame.dtypes)
         """
+        from raylane.whole_tables import whole_table  # here, because few need it
+
         record = await self._queue.wait(arguments.job_id(job if isinstance(job, str) else getattr(job, "id", job)), 0)
         return await whole_table(record, table, self._downloader, progress)
 
@@ -247,7 +248,7 @@ def _check_result_type(record: JobRecord, result_type: object) -> None:
         problem = f"must be the class of a result, such as GenerateResult, not {result_type!r}"
         raise InvalidRequest.field("result_type", problem)
     # What a newer version returns is not known here.
-    known = KINDS[JobKind(record.kind)].results if record.kind in set(JobKind) else ()
+    known = kind_of(JobKind(record.kind)).results if record.kind in set(JobKind) else ()
     returned = known if record.result is None else (type(record.result),)
     if any(issubclass(each, result_type) for each in returned) or not returned:
         return

@@ -6,7 +6,6 @@ from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from raylane import arguments
-from raylane.doctor.examination import examine
 from raylane_common import checks
 from raylane_common.errors import InvalidRequest, JobNotFound, JobNotRequeued, RaylaneError
 from raylane_common.wire.base import JobKind
@@ -77,6 +76,8 @@ class OperatorActions:
             for check in await producer.operator.examine():
                 print(check.state, check.area, check.message, check.hint)
         """
+        from raylane.doctor.examination import examine  # here, because few need it
+
         return await examine(self._jobs, self._overview, timeout_s)
 
     async def cluster_runs(self) -> list[ClusterRuns]:

@@ -3,43 +3,43 @@
 from __future__ import annotations
 
 import asyncio
+from functools import cached_property
 from typing import TYPE_CHECKING, Final, Literal, Self, overload
 
 from pydantic import SecretStr
 
 from raylane import arguments
 from raylane.backend import RedisBackend
-from raylane.cluster import ClusterActions
-from raylane.follow_up import predecessor
-from raylane.history import HistoryEntry
 from raylane.job_actions import JobActions
 from raylane.listed import HistoryList, SourceList
-from raylane.operator import OperatorActions
-from raylane.options import Enqueuer, GivenFile, in_place_request
-from raylane.rerun import given_code_request, rerun_request
-from raylane.settings import SettingsActions
-from raylane.tables import TableActions
+from raylane.options import Enqueuer
 from raylane.transfer.download import Downloader
-from raylane.transfer.upload import Uploader
 from raylane_common import checks
 from raylane_common.errors import InvalidRequest, NoSources, invalid_requests
 from raylane_common.settings import redis_settings_alone
-from raylane_common.wire.generate import Engine, GenerateRequest, GenerateResult, GeneratorName
-from raylane_common.wire.upload import PreviewResult, PurgeRequest, PurgeResult, UploadResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from types import TracebackType
     from typing import Unpack
 
+    from raylane.cluster import ClusterActions
     from raylane.handle import AnyHandle, JobHandle
+    from raylane.history import HistoryEntry
+    from raylane.operator import OperatorActions
     from raylane.options import JobOptions
+    from raylane.settings import SettingsActions
+    from raylane.tables import TableActions
     from raylane.transfer.content import Data
     from raylane.transfer.progress import UploadProgress
+    from raylane.transfer.upload import Uploader
+    from raylane_common.redis.source_store import SourceStore
     from raylane_common.settings import RedisSettings, Settings
+    from raylane_common.wire.generate import Engine, GenerateResult, GeneratorName
     from raylane_common.wire.jobs import Enqueued, NewJob
     from raylane_common.wire.reading import ReadingOptions
     from raylane_common.wire.sources import AnySource
+    from raylane_common.wire.upload import PreviewResult, PurgeResult, UploadResult
 
 # How text that names an object on S3 begins; any other text is the path of a file.
 _ON_S3: Final = "s3://"
@@ -61,10 +61,7 @@ class Producer(JobActions):
     `QueueUnavailable` when Redis does not answer within the limits of `RedisSettings`.
     """
 
-    tables: TableActions
-    cluster: ClusterActions
-    operator: OperatorActions
-    settings: SettingsActions
+    # The parts are loaded when they are first used, as are the requests in the methods: most commands need few of them.
 
     def __init__(
         self, settings: Settings | None = None, *, redis_url: str | None = None, backend: RedisBackend | None = None
@@ -81,14 +78,47 @@ class Producer(JobActions):
         if backend is None:
             backend = RedisBackend.connect(_redis_settings(settings, redis_url))
         self._backend = checks.instance("backend", RedisBackend, backend, "; pass RedisBackend(client)")
-        self._sources = self._backend.sources
+        self._given_settings = settings
         self._jobs = Enqueuer(self._backend.queue)
-        self._uploader = Uploader(self._backend.queue, self._jobs, settings)
         super().__init__(self._backend.queue, Downloader(self._backend.queue, self._jobs, settings))
-        self.tables = TableActions(self._jobs)
-        self.cluster = ClusterActions(self._jobs)
-        self.operator = OperatorActions(self._backend.queue, self._backend.overview, self._backend.audit, self._jobs)
-        self.settings = SettingsActions(self._backend.settings, settings)
+
+    @cached_property
+    def tables(self) -> TableActions:
+        """Actions on the catalog."""
+        from raylane.tables import TableActions
+
+        return TableActions(self._jobs)
+
+    @cached_property
+    def cluster(self) -> ClusterActions:
+        """Actions on the Ray cluster."""
+        from raylane.cluster import ClusterActions
+
+        return ClusterActions(self._jobs)
+
+    @cached_property
+    def operator(self) -> OperatorActions:
+        """Actions on the whole queue."""
+        from raylane.operator import OperatorActions
+
+        return OperatorActions(self._backend.queue, self._backend.overview, self._backend.audit, self._jobs)
+
+    @cached_property
+    def settings(self) -> SettingsActions:
+        """Actions on the settings that workers apply while they run."""
+        from raylane.settings import SettingsActions
+
+        return SettingsActions(self._backend.settings, self._given_settings)
+
+    @cached_property
+    def _uploader(self) -> Uploader:
+        from raylane.transfer.upload import Uploader
+
+        return Uploader(self._backend.queue, self._jobs, self._given_settings)
+
+    @property
+    def _sources(self) -> SourceStore:
+        return self._backend.sources
 
     async def __aenter__(self) -> Self:
         """Returns the producer. It does not connect yet."""
@@ -136,6 +166,9 @@ class Producer(JobActions):
             result = await upload.result(timeout_s=60)
             print(result.s3_uri, result.rows)
         """
+        from raylane.given_files import GivenFile, in_place_request
+        from raylane_common.wire.upload import UploadResult
+
         if isinstance(data, str) and data.startswith(_ON_S3):
             request = in_place_request(data, filename, reading)
             return await self._jobs.enqueue(request, UploadResult, options, session_id=session_id)
@@ -162,6 +195,9 @@ class Producer(JobActions):
             found = await preview.result(timeout_s=60)
             print(found.reading, found.columns, found.warnings)
         """
+        from raylane.given_files import GivenFile
+        from raylane_common.wire.upload import PreviewResult
+
         if isinstance(data, str) and data.startswith(_ON_S3):
             problem = f"{data} is already on S3, where it cannot be previewed; upload it, or preview a local copy"
             raise InvalidRequest.field("data", problem)
@@ -220,6 +256,8 @@ class Producer(JobActions):
             result = await job.result(timeout_s=300)
             print(result.answer.items[0].rows)
         """
+        from raylane_common.wire.generate import GenerateRequest, GenerateResult
+
         with invalid_requests():
             request = GenerateRequest(
                 prompt=prompt,
@@ -231,6 +269,8 @@ class Producer(JobActions):
                 chart=chart,
             )
         if continues is not None:
+            from raylane.follow_up import predecessor
+
             earlier = await self.record(continues if isinstance(continues, str) else continues.id)
             known = predecessor(earlier, arguments.session_id(session_id))
             request = request.model_copy(update={"continues": known})
@@ -249,6 +289,9 @@ class Producer(JobActions):
             again = await producer.rerun(job.id)
             print((await again.result(timeout_s=300)).run.output_tail)
         """
+        from raylane.rerun import rerun_request
+        from raylane_common.wire.generate import GenerateResult
+
         record = await self.record(earlier_id)
         return await self._jobs.enqueue(rerun_request(record), GenerateResult, options, session_id=record.session_id)
 
@@ -272,6 +315,9 @@ class Producer(JobActions):
             again = await producer.run_code(code.replace("region", "city"), session_id="ada")
             print((await again.result(timeout_s=300)).answer.items[0].rows)
         """
+        from raylane.rerun import given_code_request
+        from raylane_common.wire.generate import GenerateResult
+
         present = await self.sources(session_id)
         earlier = await self._queue.history(session_id, limit=_EARLIER_JOBS)
         request = given_code_request(code, engine, present, earlier)
@@ -333,6 +379,8 @@ class Producer(JobActions):
         removed = await self._sources.reset(arguments.session_id(session_id))
         if not purge:
             return removed
+        from raylane_common.wire.upload import PurgeRequest, PurgeResult
+
         return await self._jobs.enqueue(PurgeRequest(), PurgeResult, {}, session_id=session_id)
 
     async def restore(self, job_id: str) -> list[AnySource]:
@@ -360,6 +408,8 @@ class Producer(JobActions):
             for entry in await producer.history("ada", limit=10):
                 print(entry.action, entry.what, entry.status)
         """
+        from raylane.history import HistoryEntry
+
         records = await self._queue.history(arguments.session_id(session_id), limit=arguments.limit(limit))
         return HistoryList(HistoryEntry.from_record(record) for record in records)
 

@@ -8,7 +8,8 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from raylane import Producer
-from raylane.options import new_job, new_upload
+from raylane.given_files import new_upload
+from raylane.options import new_job
 from raylane_common.wire.ray import RayStatusRequest
 from raylane_common.wire.tables import ListDatabasesRequest
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from raylane.options import new_job, new_upload
+from raylane.given_files import new_upload
+from raylane.options import new_job
 from raylane_common.errors import QueueUnavailable
 from raylane_common.wire.generate import GenerateResult
 from raylane_common.wire.jobs import JobStatus

@@ -19,8 +19,8 @@ from raylane_common.redis.queue import JobQueue, LaneQueue
 from raylane_common.wire.base import JobKind, Lane
 from raylane_common.wire.generate import GenerateRequest
 from raylane_common.wire.jobs import NewJob, Priority, Progress
-from raylane_common.wire.kinds import lane_of
 from raylane_common.wire.ray import RayStatusRequest
+from raylane_common.wire.registry import lane_of
 from raylane_common.wire.sources import Column, ColumnType, FileSource
 from raylane_common.wire.tables import ListDatabasesRequest
 from raylane_common.wire.upload import UploadRequest

@@ -9,7 +9,8 @@ from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from raylane.options import new_job, new_upload
+from raylane.given_files import new_upload
+from raylane.options import new_job
 from raylane_common.errors import QueueUnavailable
 from raylane_common.wire.base import JobKind
 from raylane_common.wire.generate import GenerateRequest

@@ -14,7 +14,7 @@ from raylane_common.redis.queue.wake import listen
 from raylane_common.settings import LaneSettings, LanesSettings, Settings
 from raylane_common.wire.base import JobKind, Lane, RetryPolicy
 from raylane_common.wire.jobs import NewJob
-from raylane_common.wire.kinds import lane_of
+from raylane_common.wire.registry import lane_of
 from raylane_common.wire.tables import DatabasesResult, ListDatabasesRequest
 from raylane_worker.context import Handler, Resources
 from raylane_worker.lanes.worker import LaneWorker

@@ -14,10 +14,11 @@ import pytest
 import raylane
 import raylane.ray
 from raylane.cluster import ClusterActions
+from raylane.given_files import new_upload
 from raylane.handle import JobHandle
 from raylane.job_actions import JobActions
 from raylane.operator import OperatorActions
-from raylane.options import new_job, new_upload
+from raylane.options import new_job
 from raylane.producer import Producer
 from raylane.ray import RayClient, RaySettings
 from raylane.settings import SettingsActions

@@ -9,7 +9,8 @@ import pytest
 
 from raylane_common.settings import Settings
 from raylane_common.wire.base import JobKind
-from raylane_common.wire.kinds import KINDS, KnownResult, Request, describe, lane_of
+from raylane_common.wire.kinds import KINDS, KnownResult, Request
+from raylane_common.wire.registry import describe, lane_of
 from raylane_common.wire.upload import UploadRequest
 from raylane_worker.context import JobContext
 from raylane_worker.handlers import HANDLERS

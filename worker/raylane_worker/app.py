@@ -23,7 +23,7 @@ from raylane_common.telemetry.ids import bind
 from raylane_common.telemetry.metrics import NO_METRICS
 from raylane_common.telemetry.ray import RayMetrics, endpoint_readings
 from raylane_common.wire.base import Lane
-from raylane_common.wire.kinds import lane_of
+from raylane_common.wire.registry import lane_of
 from raylane_worker.context import CurrentSettings, Resources
 from raylane_worker.data.scratch import remove_left
 from raylane_worker.first_use import catalog_of, storage_of

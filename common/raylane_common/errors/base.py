@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import Field, JsonValue
 
+from raylane_common.model import Model
 from raylane_common.safe_text import safe_text
 from raylane_common.secrets import redact
 
 
-class ErrorInfo(BaseModel):
+class ErrorInfo(Model):
     """An error as records, events and the CLI's `--json` output hold it."""
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     code: str
     message: str

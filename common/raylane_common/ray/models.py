@@ -5,7 +5,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import ClassVar
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, ConfigDict, Field
+
+from raylane_common.model import Model
 
 
 class RunStatus(StrEnum):
@@ -23,13 +25,13 @@ class RunStatus(StrEnum):
         return self in (RunStatus.STOPPED, RunStatus.SUCCEEDED, RunStatus.FAILED)
 
 
-class RayRun(BaseModel):
+class RayRun(Model):
     """One job of the cluster: one of our runs, or somebody else's. Fields that Raylane does not use are dropped.
 
     `runtime_env` is left out on purpose: Ray returns its variables in clear text.
     """
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="ignore")
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="ignore")
 
     submission_id: str | None = None
     job_id: str | None = None
@@ -45,19 +47,17 @@ class RayRun(BaseModel):
     endpoint: str = Field(default="", description="Name of the endpoint that answered")
 
 
-class RayStop(BaseModel):
+class RayStop(Model):
     """The last known state of a run that was asked to stop. `stopped`: it has stopped, and because it was asked to."""
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     stopped: bool
     run: RayRun
 
 
-class RayVersion(BaseModel):
+class RayVersion(Model):
     """The answer of GET /api/version. `session_name` is another one after each start of the head."""
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="ignore")
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="ignore")
 
     ray_version: str
     session_name: str | None = None
@@ -69,19 +69,15 @@ class RayVersion(BaseModel):
     endpoint: str = Field(default="", description="Name of the endpoint that answered")
 
 
-class Submission(BaseModel):
+class Submission(Model):
     """A submission that Ray has accepted."""
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     submission_id: str
     endpoint: str = Field(description="Name of the endpoint that answered")
 
 
-class RayHealth(BaseModel):
+class RayHealth(Model):
     """The health of the cluster's head. `gcs_ok`: its control store (GCS) answers."""
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     ray_version: str
     gcs_ok: bool
@@ -89,10 +85,10 @@ class RayHealth(BaseModel):
     endpoint: str = Field(default="", description="Name of the endpoint that answered")
 
 
-class RayNode(BaseModel):
+class RayNode(Model):
     """One node of the cluster, with its resources by name; memory is in bytes."""
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="ignore")
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="ignore")
 
     node_id: str
     node_ip: str = ""
@@ -103,13 +99,11 @@ class RayNode(BaseModel):
     resources_total: dict[str, float] = Field(default_factory=dict)
 
 
-class ClusterStatus(BaseModel):
+class ClusterStatus(Model):
     """The use of the cluster. `text` is what `ray status` prints.
 
     The resources have Ray's names, such as `CPU`; memory is in bytes. They are missing in the first seconds of a head.
     """
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     text: str
     total: dict[str, float] = Field(default_factory=dict)
@@ -118,19 +112,15 @@ class ClusterStatus(BaseModel):
     endpoint: str = Field(default="", description="Name of the endpoint that answered")
 
 
-class LogPiece(BaseModel):
+class LogPiece(Model):
     """The next part of a run's output. `end`: the characters from the beginning up to here, to continue from later."""
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     text: str
     end: int
 
 
-class RayLogs(BaseModel):
+class RayLogs(Model):
     """The output of a run; only the last part if `truncated`."""
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     text: str
     truncated: bool
@@ -145,10 +135,8 @@ class EndpointState(StrEnum):
     DOWN = "down"
 
 
-class EndpointReport(BaseModel):
+class EndpointReport(Model):
     """The state of one endpoint as one client sees it. The URL has no credentials."""
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     name: str
     url: str
@@ -162,10 +150,8 @@ class EndpointReport(BaseModel):
     )
 
 
-class Run(BaseModel):
+class Run(Model):
     """The state of one submission of a version of code to Ray."""
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     submission_id: str
     status: RunStatus

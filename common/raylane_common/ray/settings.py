@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, FilePath, SecretStr, field_validator, model_validator
+from pydantic import ConfigDict, Field, FilePath, SecretStr, field_validator, model_validator
 
 from raylane_common.limits import ENDPOINT_NAME_PATTERN, MAX_RUN_CPUS, MAX_RUN_MEMORY_BYTES, NO_CONTROLS_PATTERN
+from raylane_common.model import Model
 from raylane_common.ray.urls import HostPattern
 
 
-class _Section(BaseModel):
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
+class _Section(Model):
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
 
 class RayEndpointSettings(_Section):

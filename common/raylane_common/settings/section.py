@@ -7,11 +7,13 @@ from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
+from raylane_common.model import Model
 
-class Section(BaseModel):
+
+class Section(Model):
     """Settings of one concern. An unknown name is refused."""
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
 
 def with_defaults(given: object, defaults: Mapping[str, Mapping[str, object]]) -> object:

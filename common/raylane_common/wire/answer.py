@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import ConfigDict, Field, JsonValue
 
 from raylane_common.errors import InvalidRequest
+from raylane_common.model import Model
 from raylane_common.showing import Bundled, Shown
 from raylane_common.wire.names import CellType as CellType
 from raylane_common.wire.names import ChartKind as ChartKind
@@ -29,20 +30,16 @@ RESERVED_FILE_NAME: Final = re.compile(r"answer\.json|table-\d+\.parquet")
 """The names that the kit gives to files itself."""
 
 
-class AnswerColumn(BaseModel):
+class AnswerColumn(Model):
     """One column of a table, chart or file of an answer."""
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     name: str
     type: CellType
     native_type: str = Field(default="", description="The type's name in Arrow")
 
 
-class AnswerFile(Shown, BaseModel):
+class AnswerFile(Shown, Model):
     """A file that a run wrote: on its own, or with all rows of a table."""
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     type: Literal["file"] = "file"
     name: str = Field(description="Its name below the output prefix of the run")
@@ -52,10 +49,8 @@ class AnswerFile(Shown, BaseModel):
     size_bytes: int = Field(default=0, ge=0)
 
 
-class AnswerValue(Shown, BaseModel):
+class AnswerValue(Shown, Model):
     """One value with its name; None if there is none."""
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     type: Literal["value"] = "value"
     name: str
@@ -64,10 +59,8 @@ class AnswerValue(Shown, BaseModel):
     unit: str | None = None
 
 
-class AnswerTable(Shown, BaseModel):
+class AnswerTable(Shown, Model):
     """A table with its first rows. If these are not all, `file` has all of them as Parquet."""
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     type: Literal["table"] = "table"
     title: str | None = None
@@ -91,14 +84,12 @@ class AnswerTable(Shown, BaseModel):
         return frame_of(self.columns, self.rows)
 
 
-class AnswerChart(Bundled, BaseModel):
+class AnswerChart(Bundled, Model):
     """A chart with the data that it shows.
 
     `x`, `y` and `color` name columns. A histogram has the columns `start`, `end` and `count`, one row for each bin;
     a box plot has those of `x` and `color`, and `min`, `q1`, `median`, `q3` and `max` of `y`, one row for each box.
     """
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     type: Literal["chart"] = "chart"
     kind: ChartKind
@@ -116,10 +107,10 @@ class AnswerChart(Bundled, BaseModel):
         return frame_of(self.columns, self.rows)
 
 
-class OpaqueItem(BaseModel):
+class OpaqueItem(Model):
     """A part of an answer of a newer version that this version cannot read. It keeps all fields, as attributes."""
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="allow")
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="allow")
 
     type: str
 
@@ -128,10 +119,10 @@ KnownItem = Annotated[AnswerValue | AnswerTable | AnswerChart | AnswerFile, Fiel
 AnswerItem = Annotated[KnownItem | OpaqueItem, Field(union_mode="left_to_right")]
 
 
-class Answer(Shown, BaseModel):
+class Answer(Shown, Model):
     """What a run found, in the order in which the script gave it. `notes` explain it to people."""
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="ignore")
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="ignore")
 
     items: tuple[AnswerItem, ...] = ()
     notes: tuple[str, ...] = ()

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
+from raylane_common.model import Model
 from raylane_common.wire.jobs import Number
 
 
-class AuditEntry(BaseModel):
+class AuditEntry(Model):
     """One request that may have changed something, and how it was answered. It holds nothing of the request's body."""
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="ignore")
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="ignore")
 
     id: str = Field(default="", description="Place in the audit, for the next page; '' before it is stored")
     at_ms: Number = Field(description="When it was answered, in epoch milliseconds by the gateway's clock")

@@ -10,45 +10,46 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Union
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, TypeAdapter
+from pydantic import BeforeValidator, ConfigDict, Field, JsonValue, TypeAdapter
 
+from raylane_common.model import Model
 from raylane_common.showing import Shown
 from raylane_common.wire.names import JobKind as JobKind
 from raylane_common.wire.names import Lane as Lane
 
 
-class BaseRequest(BaseModel):
+class BaseRequest(Model):
     """The base of every request: its kind of job, whether it needs a session, and whether it only looks at something.
 
     A look changes nothing and can be repeated, so its job is kept for minutes and not listed. See docs/decisions/0050.
     """
 
     # Built when it is first used: a process knows all requests, and few of them are for it.
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     kind: ClassVar[JobKind]
     needs_session: ClassVar[bool] = True
     is_look: ClassVar[bool] = False
 
 
-class BaseResult(Shown, BaseModel):
+class BaseResult(Shown, Model):
     """The base of every result. Each subclass has a literal `type` that identifies it."""
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="ignore")
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="ignore")
 
 
 class OpaqueResult(BaseResult):
     """A result of a newer worker that this version cannot read. It keeps all fields, as attributes."""
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="allow")
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="allow")
 
     type: str
 
 
-class RetryPolicy(BaseModel):
+class RetryPolicy(Model):
     """How many attempts a job has, and how long it waits between them. Each pause is random, up to the value here."""
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     max_attempts: int = Field(default=4, ge=1, le=100, description="Attempts before a retryable error becomes final")
     backoff_base_s: float = Field(

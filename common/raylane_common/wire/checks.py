@@ -5,8 +5,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from raylane_common.model import Model
 from raylane_common.wire.base import BaseRequest, BaseResult
 
 
@@ -22,10 +23,8 @@ class CheckState(StrEnum):
     """Nothing was found out, and the message says why."""
 
 
-class Check(BaseModel):
+class Check(Model):
     """One thing that was looked at. `message` is what was found, and `hint` what to do about it, if anything."""
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     area: str = Field(description="What it is about, such as `Redis`, `S3` or `Ray private`")
     state: CheckState

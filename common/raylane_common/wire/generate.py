@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import ClassVar, Final, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from raylane_common.limits import MAX_CODE_VERSIONS
+from raylane_common.model import Model
 from raylane_common.ray.models import Run
 from raylane_common.rules import Code, JobId, Prompt
 from raylane_common.wire.answer import Answer, AnswerColumn
@@ -40,13 +41,13 @@ _ENGINE: Engine = Field(
 )
 
 
-class Rerun(BaseModel):
+class Rerun(Model):
     """Code that is there already, to be verified and run: an earlier job's, perhaps changed since, or the caller's own.
 
     The other fields are what the earlier job knew about it.
     """
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     job_id: JobId | None = Field(
         default=None,
@@ -61,10 +62,10 @@ class Rerun(BaseModel):
     interpreted_as: str = ""
 
 
-class Predecessor(BaseModel):
+class Predecessor(Model):
     """The job that a follow-up continues: what was asked so far, and how it was answered."""
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     job_id: JobId
     prompts: tuple[Prompt, ...] = Field(
@@ -108,20 +109,16 @@ class GenerateRequest(BaseRequest):
     continues: Predecessor | None = Field(default=None, exclude_if=lambda continues: continues is None)
 
 
-class Finding(BaseModel):
+class Finding(Model):
     """One broken verification rule. `line` starts at 1; it is None if the finding is about the whole script."""
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     rule: str
     message: str
     line: int | None = None
 
 
-class CodeVersion(BaseModel):
+class CodeVersion(Model):
     """One version of a job's code, with its verification findings, and its run if there was one."""
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     number: int
     code: str
@@ -134,10 +131,8 @@ class CodeVersion(BaseModel):
     )
 
 
-class Usage(BaseModel):
+class Usage(Model):
     """Tokens that all agents of the job used, as the model's service counts them."""
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     input_tokens: int = 0
     output_tokens: int = 0
@@ -149,13 +144,13 @@ class Usage(BaseModel):
         )
 
 
-class Checkpoint(BaseModel):
+class Checkpoint(Model):
     """What a `generate` job has done and must not do again: read its sources, write versions, start a run.
 
     It is written before each next step, so that the job's next attempt continues from there.
     """
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="ignore")
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="ignore")
 
     sources_used: tuple[AnySource, ...]
     engine: Engine = _ENGINE

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Self, cast
 
 from pydantic import (
     AwareDatetime,
-    BaseModel,
     ConfigDict,
     Field,
     InstanceOf,
@@ -27,19 +26,22 @@ from pydantic import (
 
 from raylane_common.errors import ErrorInfo, InvalidRequest, RaylaneError, invalid_requests
 from raylane_common.limits import MAX_DELAY_S, MAX_STAGED_BYTES
+from raylane_common.model import Model
 from raylane_common.nearest import NearestNames
-from raylane_common.ray.models import Run
 from raylane_common.rules import JobId, SessionId, UniqueKey, printable
 from raylane_common.showing import Shown
-from raylane_common.wire.answer import Answer, AnswerFile
 from raylane_common.wire.base import BaseRequest, JobKind, Lane
-from raylane_common.wire.generate import Checkpoint
-from raylane_common.wire.kinds import KINDS, AnyResult, Request, describe, lane_of
 from raylane_common.wire.names import JobStatus as JobStatus
 from raylane_common.wire.names import Priority as Priority
+from raylane_common.wire.registry import describe, kind_of, lane_of
+from raylane_common.wire.stored import StoredCheckpoint, StoredResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from raylane_common.ray.models import Run
+    from raylane_common.wire.answer import Answer, AnswerFile
+    from raylane_common.wire.kinds import Request
 
 WIRE_VERSION: Final = 1
 
@@ -56,10 +58,8 @@ RUNNING: Final = "running"
 """The stage of a job whose run exists and has its code."""
 
 
-class Progress(BaseModel):
+class Progress(Model):
     """How far a running job is. `done` and `total` count `unit`s, if there is something to count."""
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     stage: str
     message: str = ""
@@ -68,10 +68,10 @@ class Progress(BaseModel):
     unit: str | None = None
 
 
-class NewJob(BaseModel):
+class NewJob(Model):
     """A job to enqueue. `id` is the caller's idempotency key: using an id twice makes one job."""
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     request: InstanceOf[BaseRequest]
     session_id: SessionId | None = None
@@ -119,10 +119,10 @@ class NewJob(BaseModel):
         return lane_of(self.kind)
 
 
-class JobSummary(Shown, BaseModel):
+class JobSummary(Shown, Model):
     """The present state of a job without its request, result and checkpoint. Times are epoch milliseconds."""
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="ignore")
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="ignore")
 
     id: str
     v: int
@@ -182,8 +182,8 @@ class JobRecord(JobSummary):
     """
 
     payload: dict[str, JsonValue] = Field(default_factory=dict)
-    result: AnyResult | None = None
-    checkpoint: Checkpoint | None = None
+    result: StoredResult | None = None
+    checkpoint: StoredCheckpoint | None = None
     log_position: str | None = Field(
         default=None, description="The run, and how many characters of its output the events already hold"
     )
@@ -192,13 +192,19 @@ class JobRecord(JobSummary):
     @property
     def answer(self) -> Answer | None:
         """The answer of the job's run; None if it has none."""
-        found = getattr(self.result, "answer", None)
+        if (found := getattr(self.result, "answer", None)) is None:
+            return None
+        from raylane_common.wire.answer import Answer  # here, because most jobs have none
+
         return found if isinstance(found, Answer) else None
 
     @property
     def run(self) -> Run | None:
         """The run that gave the answer; None if the job has no result, or ran nothing."""
-        found = getattr(self.result, "run", None)
+        if (found := getattr(self.result, "run", None)) is None:
+            return None
+        from raylane_common.ray.models import Run  # here, because most jobs have none
+
         return found if isinstance(found, Run) else None
 
     def answer_file(self, name: str) -> AnswerFile:
@@ -236,10 +242,10 @@ class EventType(StrEnum):
     """Earlier events are no longer kept. A reader makes this event; it is not stored."""
 
 
-class JobEvent(BaseModel):
+class JobEvent(Model):
     """One entry of a job's event stream. A reader can resume after an `id`. `at` is in epoch milliseconds."""
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="ignore")
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="ignore")
 
     id: str
     type: Annotated[
@@ -257,10 +263,10 @@ class JobEvent(BaseModel):
     )
 
 
-class Attempt(BaseModel):
+class Attempt(Model):
     """One execution of a job that did not succeed. Times are epoch milliseconds."""
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="ignore")
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="ignore")
 
     number: Number
     worker: str | None = None
@@ -314,10 +320,10 @@ class LaneWorkers:
     is_held: bool = False
 
 
-class WorkerAbout(BaseModel):
+class WorkerAbout(Model):
     """What a worker says of itself with each heartbeat."""
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="ignore")
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="ignore")
 
     version: str = Field(max_length=100)
     started_at: Number = Field(description="Epoch ms by the worker's clock")
@@ -366,6 +372,6 @@ def parse_request(record: JobRecord) -> Request:
     if record.kind not in set(JobKind):
         raise InvalidRequest.field("kind", f"must be one of {', '.join(JobKind)}")
     with invalid_requests():
-        request = KINDS[JobKind(record.kind)].adapter.validate_python(record.payload)
+        request = kind_of(JobKind(record.kind)).adapter.validate_python(record.payload)
         NewJob(request=request, session_id=record.session_id, id=record.id)
     return cast("Request", request)

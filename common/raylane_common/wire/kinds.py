@@ -10,9 +10,10 @@ from typing import Annotated, Final
 from pydantic import Field
 
 from raylane_common.wire import generate, ray, tables, upload
-from raylane_common.wire.base import JobKind, Kind, Lane, OpaqueResult, Payload
+from raylane_common.wire.base import JobKind, Kind, Lane, OpaqueResult
 from raylane_common.wire.generate import *  # noqa: F403  # the public names of a kind, for `raylane`
 from raylane_common.wire.ray import *  # noqa: F403  # as above
+from raylane_common.wire.registry import kind_of
 from raylane_common.wire.tables import *  # noqa: F403  # as above
 from raylane_common.wire.upload import *  # noqa: F403  # as above
 
@@ -30,14 +31,4 @@ AnyResult = Annotated[
 ]
 """Validates a result. A result of an unknown type becomes an `OpaqueResult`."""
 
-KINDS: Final[dict[JobKind, Kind]] = {entry.name: entry for entry in (upload.KIND, tables.KIND, generate.KIND, ray.KIND)}
-
-
-def lane_of(kind: JobKind) -> Lane:
-    """Returns the lane that runs jobs of this kind."""
-    return KINDS[kind].lane
-
-
-def describe(kind: str, payload: Payload) -> str:
-    """Returns a record's payload in a few words, for histories and lists; '' if a newer version added the kind."""
-    return KINDS[JobKind(kind)].describe(payload) if kind in set(JobKind) else ""
+KINDS: Final[dict[JobKind, Kind]] = {name: kind_of(name) for name in JobKind}

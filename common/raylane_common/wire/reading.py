@@ -5,9 +5,10 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, ClassVar, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints
 
 from raylane_common.limits import CHARACTER_PATTERN, OPTIONAL_CHARACTER_PATTERN
+from raylane_common.model import Model
 from raylane_common.wire.names import ColumnType, Compression
 from raylane_common.wire.names import FileFormat as FileFormat
 
@@ -51,10 +52,10 @@ def _asked_type(value: object) -> object:
 _AskedType = Annotated[ColumnType, BeforeValidator(_asked_type)]
 
 
-class ReadingOptions(BaseModel):
+class ReadingOptions(Model):
     """What a user says about a file. Raylane finds out the rest."""
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     delimiter: _Character | None = Field(default=None, description="The character between two cells")
     quote: _OptionalCharacter | None = Field(
@@ -84,10 +85,8 @@ class ReadingOptions(BaseModel):
     )
 
 
-class Reading(BaseModel):
+class Reading(Model):
     """How a file was read. The fields from `encoding` to `comment` are those of text; `sheet` is that of a workbook."""
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     format: FileFormat = FileFormat.CSV
     compression: Compression | None = None
@@ -113,10 +112,8 @@ class SerDe(StrEnum):
     ORC = "orc"
 
 
-class TableReading(BaseModel):
+class TableReading(Model):
     """How the files of a table are read, as the catalog says. Most fields are those of text."""
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     serde: SerDe
     delimiter: str = ","

@@ -6,36 +6,31 @@ from enum import StrEnum
 from typing import Annotated, ClassVar, Final, Literal
 from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
+from raylane_common.model import Model
 from raylane_common.showing import Shown
 from raylane_common.wire.names import ColumnType as ColumnType
 from raylane_common.wire.names import FileFormat
 from raylane_common.wire.reading import Reading, SerDe, TableReading
 
 
-class Shape(BaseModel):
+class Shape(Model):
     """How `count` texts of a column look: 'Aaa-9' is three letters, one of them a capital, '-' and a digit."""
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     shape: str
     count: int
 
 
-class Top(BaseModel):
+class Top(Model):
     """A value that a column holds `count` times."""
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     value: str
     count: int
 
 
-class ColumnProfile(BaseModel):
+class ColumnProfile(Model):
     """What is known of the values of a column. Its only cells are extremes of numbers, dates and times, and `top`."""
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     nulls: int
     distinct: int = Field(description="Different values, without missing ones")
@@ -51,10 +46,8 @@ class ColumnProfile(BaseModel):
     top: tuple[Top, ...] = Field(default=(), description="The most frequent values, if samples may be shared")
 
 
-class Column(BaseModel):
+class Column(Model):
     """One column: its name, spelled as Ray's reader spells it, and its type."""
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     name: str
     type: ColumnType
@@ -64,20 +57,16 @@ class Column(BaseModel):
     profile: ColumnProfile | None = None
 
 
-class PreparedCopy(BaseModel):
+class PreparedCopy(Model):
     """The Parquet that is read instead of a file that Ray would not read right, or not in parallel."""
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     s3_uri: str
     size_bytes: int
     reasons: tuple[str, ...] = Field(description="Why the file itself is not read")
 
 
-class FileSource(Shown, BaseModel):
+class FileSource(Shown, Model):
     """One file on S3. `size_bytes` and `rows` are exact, because the whole file is read when it is uploaded."""
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     type: Literal["file"] = "file"
     filename: str
@@ -142,10 +131,8 @@ _FORMATS: Final = {
 }
 
 
-class TableSource(Shown, BaseModel):
+class TableSource(Shown, Model):
     """One Glue table, as it was when it was selected. Partition keys are columns, listed separately as in Glue."""
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     type: Literal["table"] = "table"
     database: str
@@ -173,10 +160,8 @@ class TableSource(Shown, BaseModel):
         return _FORMATS[self.reading.serde]
 
 
-class Partition(BaseModel):
+class Partition(Model):
     """One registered partition of a table, as the catalog had it when a job began."""
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     values: tuple[str, ...] = Field(description="The values of the partition keys, in their order")
     location: str = Field(description="Below the location of the table, or an s3:// prefix elsewhere")
@@ -187,10 +172,10 @@ class Partition(BaseModel):
     )
 
 
-class OpaqueSource(BaseModel):
+class OpaqueSource(Model):
     """A source of a newer worker that this version cannot read. It keeps all fields, as attributes."""
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="allow")
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="allow")
 
     type: str
     job_id: str = ""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar, Final, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
+from raylane_common.model import Model
 from raylane_common.rules import CatalogName
 from raylane_common.wire.base import BaseRequest, BaseResult, JobKind, Kind, Lane, Payload, text
 from raylane_common.wire.sources import AnySource, Column
@@ -64,10 +65,10 @@ class ListTablesRequest(Listing):
     database: CatalogName
 
 
-class TableRef(BaseModel):
+class TableRef(Model):
     """Names one catalog table."""
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     database: CatalogName
     table: CatalogName
@@ -99,10 +100,8 @@ class DatabasesResult(BaseResult):
     next_cursor: str | None = Field(default=None, description="For the next page; None after the last")
 
 
-class TableSummary(BaseModel):
+class TableSummary(Model):
     """One table in a listing. `supported` says whether it can be selected; if not, `reason` says why."""
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     database: str
     table: str

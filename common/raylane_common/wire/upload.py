@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Final, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from raylane_common.errors import InvalidRequest
 from raylane_common.limits import MAX_PARTS, MAX_STAGED_BYTES, MAX_UPLOAD_BYTES, NO_CONTROLS_PATTERN, SHA256_PATTERN
+from raylane_common.model import Model
 from raylane_common.rules import Filename, JobId, S3Uri, SessionId, Text, TransferId
 from raylane_common.wire.base import BaseRequest, BaseResult, JobKind, Kind, Lane, Payload, text
 from raylane_common.wire.checks import ChecksRequest, ChecksResult
@@ -172,10 +173,8 @@ class PurgeResult(BaseResult):
     uploads: int = Field(description="Uploads to S3 that were not complete")
 
 
-class PartUrl(BaseModel):
+class PartUrl(Model):
     """The address to which a producer sends one part. Whoever has it can write this part until it expires."""
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     number: PartNumber
     url: str = Field(repr=False)
@@ -186,20 +185,16 @@ class PartUrl(BaseModel):
     )
 
 
-class StoredPart(BaseModel):
+class StoredPart(Model):
     """A part that S3 already has."""
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     number: PartNumber
     size_bytes: int
     etag: str = Field(description="Without quotes: the MD5 of the part in hexadecimal, unless S3 encrypts with KMS")
 
 
-class FileUrl(BaseModel):
+class FileUrl(Model):
     """The address of a file, and what it holds now. Whoever has the address can read the file until it expires."""
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     name: str
     url: str = Field(repr=False)

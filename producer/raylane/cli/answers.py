@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from raylane.cli.answer_options import SHOWN, STDOUT, AnswerOptions, ExportOptions
 from raylane.cli.export import export
 from raylane.cli.render import renders, show, show_code, show_run
+from raylane_common.wire.names import JobKind
 
 if TYPE_CHECKING:
     from raylane.answers.layout import Layout
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from raylane_common.wire.generate import GenerateResult
     from raylane_common.wire.jobs import JobRecord
     from raylane_common.wire.kinds import Result
+
+
+_RUN_NOTHING: Final = (JobKind.UPLOAD, JobKind.TABLES)
 
 
 async def show_result(
@@ -45,6 +49,8 @@ async def show_result(
 
 def show_job(record: JobRecord, terminal: Terminal, options: ShownOptions) -> None:
     """Prints the answer of a job, or as long as it has none, its run."""
+    if record.kind in _RUN_NOTHING:
+        return  # the models of answers and runs are not loaded for it
     from raylane.history import HistoryEntry
     from raylane_common.wire.generate import GenerateResult
 

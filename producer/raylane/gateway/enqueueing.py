@@ -17,7 +17,8 @@ from starlette.responses import Response
 from raylane.follow_up import predecessor
 from raylane.gateway.access.caller import Right
 from raylane.gateway.job_bodies import GenerateJob, Question, RayJob, TextUpload, UploadJob
-from raylane.options import new_job, new_upload
+from raylane.given_files import new_upload
+from raylane.options import new_job
 from raylane_common.errors import InvalidRequest, JobIdTaken, JobNotFound, invalid_requests
 from raylane_common.redis.queue.events import job_not_found
 from raylane_common.wire.generate import GenerateRequest

@@ -5,11 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from raylane.transfer.asking import ask
-from raylane.transfer.received import received
-from raylane.transfer.threads import in_thread
 from raylane_common.errors import InvalidRequest, RaylaneError
-from raylane_common.wire.upload import SignedFilesResult, SignFilesRequest
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -20,6 +16,7 @@ if TYPE_CHECKING:
     from raylane_common.redis.queue import JobQueue
     from raylane_common.settings import Settings, UploadSettings
     from raylane_common.wire.answer import AnswerFile
+    from raylane_common.wire.upload import SignedFilesResult
 
 
 class Downloader:
@@ -39,6 +36,9 @@ class Downloader:
         Raises the job's own error, `WaitTimeout` if the job has not ended or no worker signs the address,
         `JobNotFound`, `InvalidRequest`, `DiskFull`, and what `receive` raises.
         """
+        from raylane.transfer.asking import ask  # here, because most commands download nothing
+        from raylane_common.wire.upload import SignedFilesResult, SignFilesRequest
+
         file, session_id = await self.find(job_id, name)
         request = SignFilesRequest(job_id=job_id, of_session=session_id, names=(file.name,))
 
@@ -63,7 +63,7 @@ class Downloader:
 
     @cached_property
     def _settings(self) -> UploadSettings:
-        from raylane_common.settings import load_settings  # here, because most commands download nothing
+        from raylane_common.settings import load_settings  # as above
 
         return (self._given_settings or load_settings()).uploads
 
@@ -79,7 +79,9 @@ async def receive(
 
     Raises what `Receiving.run` raises, and `InvalidRequest` before it asks if the file cannot be written.
     """
+    from raylane.transfer.received import received
     from raylane.transfer.receiving import Receiving  # with aiohttp, which small uploads do not need
+    from raylane.transfer.threads import in_thread
 
     # Not in a thread: a cancelled task would not get the file that it has to close.
     opened = received(to, name)

@@ -25,8 +25,9 @@ from raylane_common.wire.upload import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from raylane.given_files import GivenFile
     from raylane.handle import JobHandle
-    from raylane.options import Enqueuer, GivenFile, ResultT
+    from raylane.options import Enqueuer, ResultT
     from raylane.transfer.content import Content, Data
     from raylane.transfer.progress import UploadProgress
     from raylane_common.redis.queue import JobQueue

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raylane.options import new_job, new_upload
+from raylane.given_files import new_upload
+from raylane.options import new_job
 from raylane_common.errors import InvalidRequest, JobIdTaken
 from raylane_common.limits import JOB_ID_PATTERN
 from raylane_common.wire.base import JobKind

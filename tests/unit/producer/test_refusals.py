@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from raylane import arguments
+from raylane.given_files import new_upload
 from raylane.handle import JobHandle
-from raylane.options import new_job, new_upload
+from raylane.options import new_job
 from raylane.producer import Producer
 from raylane_common.errors import InvalidRequest
 from raylane_common.limits import MAX_CODE_BYTES, MAX_PROMPT_BYTES, MAX_STAGED_BYTES, MAX_UPLOAD_BYTES

@@ -22,7 +22,7 @@ from raylane_common.logs import get_logger
 from raylane_common.redis.queue import spans
 from raylane_common.wire.base import JobKind
 from raylane_common.wire.jobs import parse_request
-from raylane_common.wire.kinds import lane_of
+from raylane_common.wire.registry import lane_of
 from raylane_worker.context import GivesWay, JobContext
 from raylane_worker.runs.left import is_left, name_left_run, note_stopped_run
 

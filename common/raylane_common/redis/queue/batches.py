@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from raylane_common.errors import InvalidRequest, JobIdTaken
 from raylane_common.redis.queue.scripts.calls import JobGroup
 from raylane_common.wire.jobs import Enqueued, Priority
-from raylane_common.wire.kinds import lane_of
+from raylane_common.wire.registry import lane_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -13,7 +13,7 @@ from raylane_common.redis.keys import PARTS
 from raylane_common.redis.queue.scripts import calls
 from raylane_common.rules import printable
 from raylane_common.wire.base import JobKind
-from raylane_common.wire.kinds import lane_of
+from raylane_common.wire.registry import lane_of
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

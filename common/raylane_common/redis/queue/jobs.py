@@ -32,7 +32,7 @@ from raylane_common.rules import printable
 from raylane_common.telemetry import tracing
 from raylane_common.wire.base import JobKind
 from raylane_common.wire.jobs import RUNNING, SUBMITTING, Attempt, Enqueued, JobEvent, JobRecord, JobStatus, NewJob
-from raylane_common.wire.kinds import lane_of
+from raylane_common.wire.registry import lane_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Sequence

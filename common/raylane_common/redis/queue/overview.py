@@ -26,7 +26,7 @@ from raylane_common.wire.jobs import (
     WorkerAbout,
     WorkerOverview,
 )
-from raylane_common.wire.kinds import lane_of
+from raylane_common.wire.registry import lane_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from raylane.options import Enqueuer, GivenFile
+    from raylane.given_files import GivenFile
+    from raylane.options import Enqueuer
     from raylane.transfer.content import Content
     from raylane.transfer.progress import UploadProgress
     from raylane_common.redis.queue import JobQueue
