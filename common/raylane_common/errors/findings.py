@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from raylane_common.limits import IN_WORDS
@@ -57,6 +58,8 @@ _PROBLEMS: Final[Mapping[str, str]] = {
     "path_not_directory": "must be the path of a directory that exists",
 }
 
+_ONE: Final = re.compile(r"\b1 (character|byte|item)s\b")
+
 
 def describe_finding(finding: ErrorDetails) -> str:
     """Returns the problem as the end of a sentence that begins with the field's name."""
@@ -69,4 +72,4 @@ def describe_finding(finding: ErrorDetails) -> str:
     if finding["type"] in ("too_short", "string_too_short") and context["min_length"] == 1:
         return "must not be empty"
     problem = _PROBLEMS.get(finding["type"])
-    return text if problem is None else problem.format_map(context)
+    return text if problem is None else _ONE.sub(r"1 \1", problem.format_map(context))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from pydantic import TypeAdapter, ValidationError
 
+from raylane_common.counting import counted
 from raylane_common.errors import InvalidRequest, SessionFull, SourceReplaced
 from raylane_common.redis.connection import keys_of, owned_key, queue_errors
 from raylane_common.redis.queue.scripts import Scripts, calls
@@ -201,12 +202,14 @@ def _full(
 ) -> SessionFull:
     """Returns the error that names the limits and the largest files, which are the first to remove."""
     files = sorted((file for file in sources if isinstance(file, FileSource)), key=lambda file: -file.size_bytes)
-    largest = ", ".join(f"{file.name} ({file.size_bytes:,} bytes)" for file in files[:_NAMED])
-    max_sources = f"{limits.max_sources} sources" if limits.max_sources else "any number of sources"
-    max_bytes = f"{limits.max_bytes:,} bytes of files" if limits.max_bytes else "any size of files"
+    largest = ", ".join(f"{file.name} ({counted(file.size_bytes, 'byte')})" for file in files[:_NAMED])
+    max_sources = counted(limits.max_sources, "source") if limits.max_sources else "any number of sources"
+    max_bytes = (
+        counted(limits.max_bytes, "byte of files", "bytes of files") if limits.max_bytes else "any size of files"
+    )
     return SessionFull(
-        f"session {session_id} has {count} sources with {size_bytes:,} bytes of files and may have {max_sources} and "
-        f"{max_bytes}; remove one with `raylane remove NAME`, or all with `raylane reset`"
+        f"session {session_id} has {counted(count, 'source')} with {counted(size_bytes, 'byte')} of files and "
+        f"may have {max_sources} and {max_bytes}; remove one with `raylane remove NAME`, or all with `raylane reset`"
         + (f"; the largest files are {largest}" if largest else ""),
         details={
             "sources": count,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal
 
 from pydantic import ConfigDict, Field, JsonValue
 
+from raylane_common.counting import counted
 from raylane_common.errors import InvalidRequest
 from raylane_common.model import Model
 from raylane_common.showing import Bundled, Shown
@@ -78,7 +79,7 @@ class AnswerTable(Shown, Model):
         from raylane_common.wire.frames import frame_of  # with pandas
 
         if len(self.rows) < self.total_rows and not partial:
-            held = f"the answer holds {len(self.rows):,} of {self.total_rows:,} rows"
+            held = f"the answer holds {len(self.rows):,} of {counted(self.total_rows, 'row')}"
             hint = "producer.to_pandas(job) gets all, and to_pandas(partial=True) gives these"
             raise InvalidRequest.field("partial", f"{held}; {hint}")
         return frame_of(self.columns, self.rows)

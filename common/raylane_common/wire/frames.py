@@ -13,6 +13,7 @@ from decimal import Decimal, DecimalException
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
+from raylane_common.counting import counted
 from raylane_common.errors import InvalidAnswer, MissingPackage
 from raylane_common.wire.durations import parts_of
 from raylane_common.wire.names import CellType
@@ -57,7 +58,7 @@ def frame_of(columns: Sequence[AnswerColumn], rows: Sequence[Sequence[JsonValue]
     """
     for number, row in enumerate(rows, 1):
         if len(row) != len(columns):
-            raise InvalidAnswer(f"row {number} has {len(row)} cells for {len(columns)} columns")
+            raise InvalidAnswer(f"row {number} has {counted(len(row), 'cell')} for {counted(len(columns), 'column')}")
     series = [series_of([row[index] for row in rows], column) for index, column in enumerate(columns)]
     frame = pd.DataFrame(dict(enumerate(series)), index=pd.RangeIndex(len(rows)))
     frame.columns = [column.name for column in columns]

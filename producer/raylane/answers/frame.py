@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from raylane.answers.axes import Axis, Spec, labelled, literal
 from raylane.answers.series import named, title_of
+from raylane_common.counting import counted
 from raylane_common.safe_text import safe_line
 from raylane_common.wire.names import CellType
 
@@ -63,7 +64,7 @@ def whole(
     title: Spec = {"text": literal(safe_line(title_of(chart)))}
     if without:
         verb = "has" if without == 1 else "have"
-        title["subtitle"] = f"{without} of {len(chart.rows)} rows {verb} no value to draw"
+        title["subtitle"] = f"{without:,} of {counted(len(chart.rows), 'row')} {verb} no value to draw"
     return {
         "$schema": _SCHEMA,
         "autosize": {"type": "fit", "contains": "padding"},

@@ -8,6 +8,7 @@ from rich.cells import cell_len
 
 from raylane.answers.cells import NULL, NUMERIC, shown
 from raylane.answers.width import clip, pad
+from raylane_common.counting import counted
 from raylane_common.safe_text import safe_line
 from raylane_common.wire.names import CellType
 
@@ -110,10 +111,10 @@ def _footer(
     table: AnswerTable, shown_rows: int, left_out: Sequence[str], layout: Layout, number: int, *, has_null: bool
 ) -> str:
     more = table.total_rows - shown_rows
-    parts = [f"{layout.cut} {count_of(more, 'more row')}"] if more else [count_of(table.total_rows, "row")]
+    parts = [f"{layout.cut} {counted(more, 'more row')}"] if more else [counted(table.total_rows, "row")]
     if left_out:
         names = clip(", ".join(left_out), layout.width or 0, layout.cut)
-        parts.append(f"{count_of(len(left_out), 'more column')}: {names}")
+        parts.append(f"{counted(len(left_out), 'more column')}: {names}")
     if has_null:
         parts.append(f"{NULL}: no value")
     if more or left_out:
@@ -121,8 +122,3 @@ def _footer(
         parts.append(f"{layout.command}{which} --csv FILE has all")
     text = "; ".join(parts)
     return text if more else f"({text})"
-
-
-def count_of(count: int, noun: str) -> str:
-    """Returns a number of things, such as "3 rows"."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from raylane.answers.cells import shown
 from raylane.answers.series import title_of
-from raylane.answers.tables import count_of, table_lines
+from raylane.answers.tables import table_lines
+from raylane_common.counting import counted
 from raylane_common.safe_text import safe_line
 from raylane_common.wire.answer import AnswerChart, AnswerFile, AnswerTable, AnswerValue
 
@@ -38,7 +39,7 @@ def answer_lines(answer: Answer, layout: Layout) -> list[str]:
 
 def chart_line(chart: AnswerChart) -> str:
     """Returns what a chart shows, on one line, for where it is not drawn."""
-    return f"{chart.kind} chart: {safe_line(title_of(chart))} ({count_of(len(chart.rows), 'row')})"
+    return f"{chart.kind} chart: {safe_line(title_of(chart))} ({counted(len(chart.rows), 'row')})"
 
 
 def _item_lines(item: AnswerItem, layout: Layout, tables: int) -> list[str]:
@@ -50,7 +51,7 @@ def _item_lines(item: AnswerItem, layout: Layout, tables: int) -> list[str]:
             title = [safe_line(item.title)] if item.title else []
             return [*title, *table_lines(item, layout, tables)]
         case AnswerFile():
-            size = f"{count_of(item.rows, 'row')}, {item.size_bytes} bytes"
+            size = f"{counted(item.rows, 'row')}, {counted(item.size_bytes, 'byte')}"
             return [f"file: {safe_line(item.name)}  {size}  {safe_line(item.s3_uri)}".rstrip()]
         case AnswerChart():
             return []

@@ -17,6 +17,7 @@ import raylane
 from raylane.answers.width import clip
 from raylane.cli.fitting import fitted
 from raylane.cli.snapshots import Snapshot
+from raylane_common.counting import counted
 from raylane_common.safe_text import safe_line
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class View:
             return lines
         return [
             *lines[: height - 1],
-            clip(f"… {len(lines) - height + 1} more lines; make the window higher", width, "…"),
+            clip(f"… {counted(len(lines) - height + 1, 'more line')}; make the window higher", width, "…"),
         ]
 
 

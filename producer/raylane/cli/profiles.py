@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from raylane.cli.columns import fact, key, text
+from raylane_common.counting import counted
 
 if TYPE_CHECKING:
     from raylane.cli.terminal import Terminal
@@ -22,7 +23,7 @@ def show_profile(source: AnySource, terminal: Terminal) -> None:
 
     if isinstance(source, FileSource):
         terminal.line("")
-        terminal.line(f"{source.name}: {source.rows:,} rows")
+        terminal.line(f"{source.name}: {counted(source.rows, 'row')}")
         terminal.table(_HEADER, [_cells(column) for column in source.columns])
 
 
@@ -32,7 +33,7 @@ def _cells(column: Column) -> list[str]:
         return [column.name, column.type, *[""] * (len(_HEADER) - 3), column.written or ""]
     distinct = f"{known.distinct:,}" if known.distinct_is_exact else f"about {known.distinct:,}"
     shapes = ", ".join(f"{shape.shape} ({shape.count:,})" for shape in known.shapes)
-    longest = "" if known.longest is None else f"up to {known.longest:,} characters"
+    longest = "" if known.longest is None else f"up to {counted(known.longest, 'character')}"
     return [
         column.name,
         column.type,

@@ -12,6 +12,7 @@ from raylane.cli import parameters, runner
 from raylane.cli.columns import fact, key, text
 from raylane.cli.render import renders, show_run
 from raylane.cli.times import time_cell
+from raylane_common.counting import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -162,7 +163,7 @@ def show_runs(result: RayRunsResult, terminal: Terminal) -> None:
     """Prints one line per run."""
     _show_runs(result.runs, terminal)
     if result.total > len(result.runs):
-        terminal.note(f"{len(result.runs)} of {result.total} runs; --limit shows more")
+        terminal.note(f"{len(result.runs):,} of {counted(result.total, 'run')}; --limit shows more")
 
 
 @app.command()

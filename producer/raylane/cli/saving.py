@@ -11,6 +11,7 @@ import time
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Final
 
+from raylane_common.counting import counted
 from raylane_common.errors import MissingPackage
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ async def _write_rows(rows: ParquetRows, total: int, file: NewFile, terminal: Te
     with terminal.status() as show:
         while written := await in_thread(write_next):
             count += written
-            show(f"{count:,} of {total:,} rows written")
+            show(f"{count:,} of {counted(total, 'row')} written")
 
 
 @asynccontextmanager

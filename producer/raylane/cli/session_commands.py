@@ -12,6 +12,7 @@ from raylane.cli.columns import fact, key, text
 from raylane.cli.profiles import show_profile
 from raylane.cli.render import renders, show_sources
 from raylane.cli.times import time_cell
+from raylane_common.counting import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,7 +83,7 @@ def reset(
         if terminal.as_json:
             terminal.json({"removed": removed})
         else:
-            terminal.line(f"{removed} source{'' if removed == 1 else 's'} removed")
+            terminal.line(f"{counted(removed, 'source')} removed")
 
     runner.execute(command, waiting)
 
@@ -90,7 +91,7 @@ def reset(
 @renders("PurgeResult")
 def show_purged(result: PurgeResult, terminal: Terminal) -> None:
     """Prints how much was deleted."""
-    terminal.line(f"{result.objects} object{'' if result.objects == 1 else 's'} deleted, {result.bytes:,} bytes")
+    terminal.line(f"{counted(result.objects, 'object')} deleted, {counted(result.bytes, 'byte')}")
 
 
 @app.command()

@@ -10,6 +10,7 @@ import typer
 from raylane.cli import parameters, reading_options, runner
 from raylane.cli.columns import text
 from raylane.cli.render import columns_text, renders
+from raylane_common.counting import counted
 from raylane_common.wire.names import FileFormat
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def upload(
 def show_upload(result: UploadResult, terminal: Terminal) -> None:
     """Prints where the file is, its columns, and its first rows."""
     show_warnings(result, terminal)
-    terminal.line(f"{result.s3_uri}  {_rows(result)}, {result.bytes} bytes")
+    terminal.line(f"{result.s3_uri}  {counted(result.rows, 'row')}, {counted(result.bytes, 'byte')}")
     if result.prepared is not None:
         terminal.line(f"prepared copy: {result.prepared.s3_uri}, because {'; '.join(result.prepared.reasons)}")
     _show_content(result, terminal)
@@ -79,7 +80,9 @@ def show_upload(result: UploadResult, terminal: Terminal) -> None:
 def show_preview(result: PreviewResult, terminal: Terminal) -> None:
     """Prints how the file would be read, its columns, and its first rows."""
     show_warnings(result, terminal)
-    terminal.line(f"{result.filename}  {_rows(result)}, {result.bytes} bytes; nothing was stored")
+    terminal.line(
+        f"{result.filename}  {counted(result.rows, 'row')}, {counted(result.bytes, 'byte')}; nothing was stored"
+    )
     if result.reasons:
         terminal.line(f"an upload would write a prepared copy, because {'; '.join(result.reasons)}")
     _show_content(result, terminal)
@@ -88,26 +91,22 @@ def show_preview(result: PreviewResult, terminal: Terminal) -> None:
 @renders("TransferResult")
 def show_transfer(result: TransferResult, terminal: Terminal) -> None:
     """Prints how a transfer began, without its addresses: whoever has one can write that part."""
-    stored, signed = len(result.stored), len(result.urls)
-    terminal.line(f"upload {result.upload_id}: {stored} parts are on S3, {signed} addresses signed")
+    stored, signed = counted(len(result.stored), "part"), counted(len(result.urls), "address", "addresses")
+    terminal.line(f"upload {result.upload_id}: {stored} on S3, {signed} signed")
 
 
 @renders("SignedPartsResult")
 def show_signed_parts(result: SignedPartsResult, terminal: Terminal) -> None:
     """Prints how many addresses were signed, without the addresses."""
-    terminal.line(f"{len(result.urls)} addresses signed, valid for {result.valid_s} s")
+    terminal.line(f"{counted(len(result.urls), 'address', 'addresses')} signed, valid for {result.valid_s} s")
 
 
 @renders("SignedFilesResult")
 def show_signed_files(result: SignedFilesResult, terminal: Terminal) -> None:
     """Prints which files can be downloaded, without their addresses: whoever has one can read that file."""
     for file in result.files:
-        terminal.line(f"{file.name}  {file.size_bytes} bytes")
-    terminal.line(f"{len(result.files)} addresses signed, valid for {result.valid_s} s")
-
-
-def _rows(result: UploadResult | PreviewResult) -> str:
-    return "1 row" if result.rows == 1 else f"{result.rows} rows"
+        terminal.line(f"{file.name}  {counted(file.size_bytes, 'byte')}")
+    terminal.line(f"{counted(len(result.files), 'address', 'addresses')} signed, valid for {result.valid_s} s")
 
 
 def _show_content(result: UploadResult | PreviewResult, terminal: Terminal) -> None:

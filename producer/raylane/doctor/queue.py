@@ -6,6 +6,7 @@ import re
 from importlib import metadata
 from typing import TYPE_CHECKING, Final
 
+from raylane_common.counting import counted
 from raylane_common.errors import QueueUnavailable
 from raylane_common.wire.checks import not_tried, ok, problem, warning
 
@@ -115,10 +116,11 @@ def check_workers(lanes: Sequence[LaneOverview], workers: Sequence[WorkerOvervie
     found += [_of_worker(worker) for worker in workers]
     for lane in lanes:
         if lane.workers and lane.oldest_s is not None and lane.oldest_s > _OLD_JOB_S:
-            waits = f"the next job of the lane {lane.lane} has waited for {lane.oldest_s:.0f} s; {lane.queued} wait"
+            queued = counted(lane.queued, "job waits", "jobs wait")
+            waits = f"the next job of the lane {lane.lane} has waited for {lane.oldest_s:.0f} s; {queued}"
             found.append(warning(WORKERS, waits, "start more workers; `raylane lanes` shows more"))
         if lane.dead:
-            dead = f"{lane.dead} dead letter{'s' if lane.dead > 1 else ''} in the lane {lane.lane}"
+            dead = f"{counted(lane.dead, 'dead letter')} in the lane {lane.lane}"
             found.append(warning(WORKERS, dead, "see `raylane dead list`"))
     return found
 

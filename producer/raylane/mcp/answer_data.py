@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from raylane.mcp.untrusted import as_json, shown_text, shown_value
+from raylane_common.counting import counted
 from raylane_common.wire.answer import AnswerChart, AnswerFile, AnswerTable, AnswerValue
 from raylane_common.wire.names import CellType, ChartKind
 
@@ -131,7 +132,11 @@ def answer_data(
             notes.append(room.text(note))
         else:
             left_out += 1
-    said = f"{left_out} more items or notes: they are in raylane://jobs/{job_id}/answer" if left_out else None
+    said = (
+        f"{counted(left_out, 'more item or note', 'more items or notes')}, in raylane://jobs/{job_id}/answer"
+        if left_out
+        else None
+    )
     return AnswerData(items=items, notes=notes, left_out=said)
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from raylane.mcp.results import ProfileData, SourceColumnData, SourceData, SourcesData
 from raylane.mcp.untrusted import shown_text
+from raylane_common.counting import counted
 from raylane_common.wire.sources import FileSource, OpaqueSource, TableSource
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def _file(
 ) -> SourceData:
     said = [shown_text(warning, _MAX_TEXT) for warning in warnings[:_MAX_WARNINGS]]
     if len(warnings) > _MAX_WARNINGS:
-        said.append(f"{len(warnings) - _MAX_WARNINGS} more warnings")
+        said.append(counted(len(warnings) - _MAX_WARNINGS, "more warning"))
     shown, more = _shown(columns)
     return SourceData(
         name=shown_text(name, _MAX_TEXT),

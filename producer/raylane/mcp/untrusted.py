@@ -9,6 +9,7 @@ import json
 import secrets
 from typing import TYPE_CHECKING, Final
 
+from raylane_common.counting import counted
 from raylane_common.safe_text import safe_json, safe_text
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def shown_text(text: str, limit: int) -> str:
     # A character that is shown takes up to ten.
     if len(text) <= limit and len(shown) <= 2 * limit:
         return shown
-    return f"{shown[: 2 * limit]}… (cut: it has {len(text)} characters)"
+    return f"{shown[: 2 * limit]}… (cut: it has {counted(len(text), 'character')})"
 
 
 def shown_value(value: JsonValue) -> JsonValue:

@@ -10,6 +10,7 @@ from raylane.answers.drawing import svg
 from raylane.answers.series import title_of
 from raylane.answers.vega import vega_lite
 from raylane.notebook import html
+from raylane_common.counting import counted
 from raylane_common.errors import MissingPackage, RaylaneError
 from raylane_common.wire.answer import AnswerChart, AnswerFile, AnswerTable, AnswerValue
 
@@ -47,7 +48,7 @@ def item_pieces(item: AnswerItem, number: int = 0) -> Iterator[str]:
         case AnswerChart():
             yield from _chart_pieces(item)
         case AnswerFile():
-            size = f"{_count(item.rows, 'row')}, {item.size_bytes:,} bytes"
+            size = f"{counted(item.rows, 'row')}, {counted(item.size_bytes, 'byte')}"
             yield html.line(f"file: {item.name} ({size}) {item.s3_uri}")
         case _:
             yield html.note(f"a {item.type} that a newer version wrote; upgrade to see it")
@@ -66,7 +67,7 @@ def chart_bundle(chart: AnswerChart) -> dict[str, object]:
 
 def chart_words(chart: AnswerChart) -> str:
     """Returns what a chart shows, for where it is not drawn, and for those who do not see it."""
-    return f"{chart.kind} chart: {title_of(chart)} ({_count(len(chart.rows), 'row')})"
+    return f"{chart.kind} chart: {title_of(chart)} ({counted(len(chart.rows), 'row')})"
 
 
 def _chart_pieces(chart: AnswerChart) -> Iterator[str]:
@@ -94,17 +95,13 @@ def _table_pieces(table: AnswerTable, number: int) -> Iterator[str]:
 def _below(table: AnswerTable, number: int) -> str:
     """Returns the number of rows, and what gives those that are not shown."""
     more = table.total_rows - min(MAX_ROWS, len(table.rows))
-    parts = [f"… {_count(more, 'more row')}" if more else _count(table.total_rows, "row")]
+    parts = [f"… {counted(more, 'more row')}" if more else counted(table.total_rows, "row")]
     left_out = table.columns[_MAX_COLUMNS:]
     if left_out:
-        parts.append(f"… {_count(len(left_out), 'more column')}")
+        parts.append(f"… {counted(len(left_out), 'more column')}")
     if more or left_out:
         which = str(number) if number else ""
         is_whole = len(table.rows) == table.total_rows
         all_rows = f"answer.to_pandas({which})" if is_whole else f"producer.to_pandas(job{which and f', {which}'})"
         parts.append(f"{all_rows} has all")
     return "; ".join(parts)
-
-
-def _count(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"

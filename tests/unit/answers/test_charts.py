@@ -163,7 +163,7 @@ def test_infinite_values_are_left_out_of_bins_with_a_note(tmp_path: Path, monkey
     )
 
     assert chart(found).rows == ((0.5, 1.5, 1),)
-    assert found.notes == ("The histogram chart leaves out 1 infinite values of v.",)
+    assert found.notes == ("The histogram chart leaves out 1 infinite value of v.",)
 
 
 @pytest.mark.parametrize(

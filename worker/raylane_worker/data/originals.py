@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
+from raylane_common.counting import counted
 from raylane_common.errors import InvalidRequest, StagedBodyMissing
 from raylane_worker.data.layout import transfer_key
 
@@ -117,7 +118,7 @@ class Transferred:
 def _check(found_bytes: int, found_sha256: str, size_bytes: int, sha256: str) -> None:
     if found_bytes != size_bytes:
         raise InvalidRequest.field(
-            "size_bytes", f"{found_bytes} bytes arrived, not {size_bytes}; upload the file again"
+            "size_bytes", f"{counted(found_bytes, 'byte')} arrived, not {size_bytes}; upload the file again"
         )
     if found_sha256 != sha256:
         raise InvalidRequest.field("sha256", "the bytes that arrived have another checksum; upload the file again")

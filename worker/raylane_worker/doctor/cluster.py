@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
+from raylane_common.counting import counted
 from raylane_common.errors import RayError
 from raylane_common.ray.examine import examine
 from raylane_common.wire.checks import not_tried, ok, problem, warning
@@ -82,9 +83,5 @@ async def _of_cluster(ctx: JobContext, limit_s: float) -> Check:
         return problem("Ray", f"the cluster did not list its nodes within {limit_s:g} s", "look at the head's log")
     cpus = sum(node.resources_total.get("CPU", 0) for node in alive)
     if not cpus:
-        return not_tried("Ray", f"{_counted(len(alive), 'node')}; the cluster tells no CPUs")
-    return ok("Ray", f"{_counted(len(alive), 'node')} with {cpus:g} CPUs")
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+        return not_tried("Ray", f"{counted(len(alive), 'node')}; the cluster tells no CPUs")
+    return ok("Ray", f"{counted(len(alive), 'node')} with {cpus:g} {'CPU' if cpus == 1 else 'CPUs'}")

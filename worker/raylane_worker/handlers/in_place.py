@@ -8,6 +8,7 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from raylane_common.counting import counted
 from raylane_common.errors import InvalidRequest
 from raylane_common.limits import MAX_UPLOAD_BYTES
 from raylane_worker.data.readable import check_readable
@@ -63,6 +64,6 @@ async def find(request: ReadInPlaceRequest, ctx: JobContext) -> tuple[InPlace, i
     if size_bytes is None:
         raise InvalidRequest.field("s3_uri", f"there is no object {request.s3_uri}")
     if not 0 < size_bytes <= MAX_UPLOAD_BYTES:
-        problem = f"{request.s3_uri} has {size_bytes:,} bytes; it must have 1 to {MAX_UPLOAD_BYTES:,}"
+        problem = f"{request.s3_uri} has {counted(size_bytes, 'byte')}; it must have 1 to {MAX_UPLOAD_BYTES:,}"
         raise InvalidRequest.field("s3_uri", problem)
     return InPlace(storage, key, size_bytes), size_bytes

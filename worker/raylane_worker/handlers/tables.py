@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final, assert_never
 
+from raylane_common.counting import counted
 from raylane_common.errors import TableNotFound
 from raylane_common.wire.sources import TableSource
 from raylane_common.wire.tables import (
@@ -58,7 +59,7 @@ async def tables(request: TablesRequest, ctx: JobContext) -> AnyTablesResult:
 async def _select(request: SelectTablesRequest, ctx: JobContext) -> SelectedTablesResult:
     """Adds all tables of the request to the session in one step, or none if one of them cannot be used."""
     refs = tuple(dict.fromkeys(request.tables))
-    await ctx.progress("resolving", f"{len(refs)} tables")
+    await ctx.progress("resolving", counted(len(refs), "table"))
     catalog = await ctx.catalog()
     slots = asyncio.Semaphore(_LOOKUPS_AT_ONCE)
 
@@ -98,7 +99,7 @@ async def _deselect(request: DeselectTablesRequest, ctx: JobContext) -> Deselect
             f"the session has no tables {', '.join(missing)}; `raylane sources` lists what it has",
             details={"missing": [*missing]},
         )
-    await ctx.progress(_DESELECTING, f"{len(refs)} tables")
+    await ctx.progress(_DESELECTING, counted(len(refs), "table"))
     await ctx.resources.sources.clear(ctx.session_id, tables)
     return DeselectedTablesResult(tables=refs)
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Final, assert_never
 
+from raylane_common.counting import counted
 from raylane_common.errors import RaylaneError, SourceReplaced, StorageError
 from raylane_common.limits import MAX_PARTS
 from raylane_common.logs import get_logger
@@ -170,7 +171,7 @@ async def _store_read(file: _File, original: Original, ctx: JobContext) -> Uploa
 @asynccontextmanager
 async def _content(file: _File, original: Original, ctx: JobContext) -> AsyncIterator[tuple[FileContent, Path]]:
     """Yields what the file holds, and the directory with the file and, if there is a reason for one, its copy."""
-    await ctx.progress("reading", f"{file.filename}, {file.size_bytes:,} bytes")
+    await ctx.progress("reading", f"{file.filename}, {counted(file.size_bytes, 'byte')}")
     # The prepared copy is rarely larger than the file.
     needed_bytes = 2 * file.size_bytes
     async with scratch(ctx.resources.settings.uploads.scratch_dir, needed_bytes) as directory:
@@ -227,7 +228,7 @@ async def _store(file: _File, ctx: JobContext, original: Original, found: FileCo
     If a newer upload of the file was there first, the result is the same as if it had come later, with a warning.
     """
     bucket, _, key = file.s3_uri.removeprefix("s3://").partition("/")
-    await ctx.progress("storing", f"{found.rows:,} rows of {bucket}/{key}")
+    await ctx.progress("storing", f"{counted(found.rows, 'row')} of {bucket}/{key}")
     prepared, warnings = None, found.warnings
     try:
         prepared = await _write(file, ctx, original, found, directory)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 from pydantic import TypeAdapter, ValidationError
 
+from raylane_common.counting import counted
 from raylane_common.errors import InvalidAnswer
 from raylane_common.wire.answer import (
     FILE_NAME,
@@ -127,7 +128,7 @@ def _listed(value: JsonValue, what: str, longest: int) -> list[JsonValue]:
     if not isinstance(value, list):
         _refuse(f"{what} is not a list")
     if len(value) > longest:
-        _refuse(f"{what} has {len(value):,} entries; at most {longest:,} are allowed")
+        _refuse(f"{what} has {counted(len(value), 'entry', 'entries')}; at most {longest:,} are allowed")
     return value
 
 
@@ -145,7 +146,7 @@ def _item(value: JsonValue, what: str) -> KnownItem:
         width = len(columns) if isinstance(columns := value.get("columns"), list) else 0
         for number, row in enumerate(rows, 1):
             if not isinstance(row, list) or len(row) != width:
-                _refuse(f"row {number} of {what} is not a list of {width:,} cells")
+                _refuse(f"row {number} of {what} is not a list of {counted(width, 'cell')}")
     try:
         item = _ITEM.validate_json(json.dumps(value), strict=True)
     except ValidationError as error:
@@ -191,10 +192,12 @@ def _check_table(table: AnswerTable, what: str) -> None:
     if len(table.rows) > MAX_INLINE_ROWS:
         _refuse(f"{what} has more than {MAX_INLINE_ROWS:,} rows in it")
     if table.total_rows < len(table.rows):
-        _refuse(f"{what} has {len(table.rows):,} rows, but says {table.total_rows:,}")
+        _refuse(f"{what} has {counted(len(table.rows), 'row')}, but says {table.total_rows:,}")
     if table.file is None:
         if table.total_rows != len(table.rows):
-            _refuse(f"{what} has {len(table.rows):,} of {table.total_rows:,} rows, and no file with all of them")
+            _refuse(
+                f"{what} has {len(table.rows):,} of {counted(table.total_rows, 'row')}, and no file with all of them"
+            )
         return
     _check_file(table.file, what)
     if table.file.rows != table.total_rows or table.file.columns != table.columns:
@@ -205,7 +208,7 @@ def _check_file(file: AnswerFile, what: str) -> None:
     if not FILE_NAME.fullmatch(file.name) or file.name == ANSWER_NAME:
         _refuse(f"{what} names a file that no answer writes: {file.name[:100]!r}")
     if file.rows < 0:
-        _refuse(f"{what} has a file of {file.rows:,} rows")
+        _refuse(f"{what} has a file of {counted(file.rows, 'row')}")
     _check_names(file.columns, what)
 
 

@@ -26,6 +26,7 @@ from raylane.mcp.results import (
 )
 from raylane.mcp.tool import Arguments, JobId, Reply, Tool
 from raylane.mcp.untrusted import as_json, shown_text
+from raylane_common.counting import counted
 from raylane_common.errors import InvalidRequest, RaylaneError
 from raylane_common.safe_text import safe_lines
 from raylane_common.wire.answer import MAX_INLINE_ROWS, AnswerChart, AnswerTable
@@ -112,7 +113,7 @@ async def _get_answer(call: Call, given: AnswerArguments) -> Reply[AnswerRows]:
     if given.table is not None and given.table > tables:
         raise InvalidRequest.field("table", f"there is no table {given.table}: the answer has {tables}")
     data = answer_data(answer, given.job_id, table=given.table, first_row=given.first_row, max_rows=given.max_rows)
-    said = f"The answer of job {given.job_id}. It has {tables} tables and {charts} charts."
+    said = f"The answer of job {given.job_id}. It has {counted(tables, 'table')} and {counted(charts, 'chart')}."
     return Reply(said, AnswerRows(job_id=given.job_id, tables=tables, charts=charts, data=data))
 
 
@@ -169,7 +170,7 @@ async def _get_log(call: Call, given: LogArguments) -> Reply[LogTail]:
         left -= len(line)
         kept.append(line)
     complete = complete and len(kept) == len(lines)
-    said = f"The last {len(kept)} lines that the run of job {record.id} has printed."
+    said = f"The last {counted(len(kept), 'line')} that the run of job {record.id} has printed."
     return Reply(
         said, LogTail(job_id=record.id, status=record.status, complete=complete, data=LogData(lines=kept[::-1]))
     )

@@ -10,6 +10,7 @@ from raylane.gateway.access.caller import Right
 from raylane.mcp.results import CatalogData, CatalogListing, TableLine
 from raylane.mcp.tool import Arguments, Reply, SessionId, Tool
 from raylane.mcp.untrusted import shown_text
+from raylane_common.counting import counted
 from raylane_common.errors import WaitTimeout
 
 if TYPE_CHECKING:
@@ -50,11 +51,13 @@ async def _list_tables(call: Call, given: CatalogArguments) -> Reply[CatalogList
         found = await _seen(call, looking)
         names = [shown_text(name, _MAX_NAME) for name in found.databases]
         listing = CatalogListing(next_cursor=found.next_cursor, data=CatalogData(databases=names))
-        return Reply(f"{len(names)} databases.", listing)
+        return Reply(f"{counted(len(names), 'database')}.", listing)
     job = await tables.list(given.database, pattern=given.pattern, limit=_MOST, cursor=given.cursor, expires_s=_STALE_S)
     page = await _seen(call, job)
     lines = [_line(table) for table in page.tables]
-    return Reply(f"{len(lines)} tables.", CatalogListing(next_cursor=page.next_cursor, data=CatalogData(tables=lines)))
+    return Reply(
+        f"{counted(len(lines), 'table')}.", CatalogListing(next_cursor=page.next_cursor, data=CatalogData(tables=lines))
+    )
 
 
 async def _seen(call: Call, looking: JobHandle[ResultT]) -> ResultT:

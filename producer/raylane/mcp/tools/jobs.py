@@ -10,6 +10,7 @@ from raylane.gateway.access.caller import Right
 from raylane.mcp.results import JobLine, JobListing, JobsData
 from raylane.mcp.tool import Arguments, Reply, SessionId, Tool
 from raylane.mcp.untrusted import shown_text
+from raylane_common.counting import counted
 
 if TYPE_CHECKING:
     from raylane.mcp.call import Call
@@ -41,7 +42,7 @@ async def _list_jobs(call: Call, given: JobsArguments) -> Reply[JobListing]:
         for job in found
     ]
     listing = JobListing(session_id=session_id, complete=found.complete, data=JobsData(jobs=lines))
-    return Reply(f"{len(lines)} jobs of session {session_id}.", listing)
+    return Reply(f"{counted(len(lines), 'job')} of session {session_id}.", listing)
 
 
 TOOLS: Final = (

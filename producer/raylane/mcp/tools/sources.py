@@ -14,6 +14,7 @@ from raylane.mcp.outcomes import outcome_of
 from raylane.mcp.results import Removed, SourceList, SourceOutcome
 from raylane.mcp.source_data import sources_data
 from raylane.mcp.tool import DEFAULT_WAIT_S, Arguments, IdempotencyKey, Reply, SessionId, Tool, WaitSeconds
+from raylane_common.counting import counted
 from raylane_common.errors import InvalidRequest
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ async def _add_tables(call: Call, given: TablesArguments) -> Reply[SourceOutcome
 async def _list_sources(call: Call, given: ListArguments) -> Reply[SourceList]:
     session_id = call.session(given.session_id, Right.READ)
     sources = await call.producer.sources(session_id)
-    said = f"Session {session_id} has {len(sources)} sources."
+    said = f"Session {session_id} has {counted(len(sources), 'source')}."
     return Reply(said, SourceList(session_id=session_id, data=sources_data(sources)))
 
 

@@ -6,6 +6,7 @@ import codecs
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from raylane_common.counting import counted
 from raylane_common.errors import UnsupportedFormat
 from raylane_common.wire.reading import SerDe, TableReading
 from raylane_common.wire.sources import Column, ColumnType, Partition, TableSource, readable_uri
@@ -127,7 +128,7 @@ def to_partition(partition: PartitionTypeDef, table: TableTypeDef, source: Table
     values = tuple(partition.get("Values", ()))
     subject = _partition_subject(values, source)
     if len(values) != len(source.partition_keys):
-        problem = f"has {len(values)} values for {len(source.partition_keys)} partition keys"
+        problem = f"has {counted(len(values), 'value')} for {counted(len(source.partition_keys), 'partition key')}"
         raise subject.refused(problem)
     of_table = table.get("StorageDescriptor", {})
     own = partition.get("StorageDescriptor", {})

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, NoReturn, cast
 import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
+from raylane_common.counting import counted
 from raylane_common.errors import InvalidFile
 from raylane_worker.data.readers import Decide
 from raylane_worker.data.readers.csv_batches import BlankLines, RepeatedNames, batches_of, without_first
@@ -255,7 +256,7 @@ class CsvBatches:
         names = f"the header names {len(self.names)}" if self._reading.header_line else f"others have {len(self.names)}"
         shown = self._reading.delimiter.join(row.cells)[:_SHOWN_CHARACTERS]
         raise InvalidFile(
-            f"line {row.line} has {len(row.cells)} cells and {names}: {shown!r}; enclose cells that hold "
+            f"line {row.line} has {counted(len(row.cells), 'cell')} and {names}: {shown!r}; enclose cells that hold "
             f"{self._reading.delimiter!r} in quotes, or use --delimiter, --quote, --escape or --header-line",
             details={"line": row.line},
         )

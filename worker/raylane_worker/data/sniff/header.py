@@ -7,6 +7,7 @@ from collections import Counter
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from raylane_common.counting import counted
 from raylane_common.errors import InvalidFile, InvalidRequest
 from raylane_common.wire.reading import NULL_MARKERS
 
@@ -42,7 +43,7 @@ def said_header(said: int | None, lines: list[str]) -> Header | None:
     if said is None:
         return None
     if said > len(lines):
-        problem = f"is {said}, but the beginning of the file has only {len(lines)} lines"
+        problem = f"is {said}, but the beginning of the file has only {counted(len(lines), 'line')}"
         raise InvalidRequest.field("reading.header_line", problem)
     if said and not lines[said - 1].strip():
         raise InvalidRequest.field("reading.header_line", f"line {said} is blank; name the line with the column names")
@@ -101,7 +102,7 @@ def _refuse_row_names(first: Row, others: list[Row]) -> None:
     widths = {len(row.cells) for row in others}
     if len(others) > 1 and widths == {len(first.cells) + 1} and all(row.cells[-1].strip() for row in others):
         raise InvalidFile(
-            f"line {first.line} names {len(first.cells)} columns, and every line below has one cell more; "
+            f"line {first.line} names {counted(len(first.cells), 'column')}, and every line below has one cell more; "
             "add a name for the first column (R: write.csv, or col.names=NA)",
             details={"line": first.line},
         )

@@ -131,8 +131,9 @@ class Answer:
             {"type": "chart", "kind": kind, "title": title, **axes, "columns": [*drawn.columns], "rows": [*drawn.rows]}
         )
         if drawn.left_out:
-            self.note(f"The {kind} chart leaves out {drawn.left_out:,} infinite values of {y or x}.")
-        show(f"{kind} chart{f' {line_text(title, _TITLE_CHARACTERS)!r}' if title else ''}, {len(drawn.rows):,} rows")
+            values = "infinite value" if drawn.left_out == 1 else "infinite values"
+            self.note(f"The {kind} chart leaves out {drawn.left_out:,} {values} of {y or x}.")
+        show(f"{kind} chart{f' {line_text(title, _TITLE_CHARACTERS)!r}' if title else ''}, {_rows(len(drawn.rows))}")
 
     def file(self, data: Any, name: str) -> None:  # any object that holds rows
         """Writes all rows as a file below the run's output prefix: "name.parquet", "name.csv" or "name.json".
@@ -150,7 +151,7 @@ class Answer:
         self._file_names.add(name)
         is_written = self._write(rows, name)
         self._add(_file_item(rows, name))
-        show(f"{name}: {rows.total:,} rows{'' if is_written else ', not written'}")
+        show(f"{name}: {_rows(rows.total)}{'' if is_written else ', not written'}")
 
     def note(self, text: str) -> None:
         """Adds a sentence for people about the answer."""
@@ -295,3 +296,7 @@ def _write_file(prefix: str, name: str, write: Callable[[Any], object]) -> None:
 
 answer: Final = Answer()
 """The answer of this script."""
+
+
+def _rows(number: int) -> str:
+    return f"{number:,} row{'' if number == 1 else 's'}"
