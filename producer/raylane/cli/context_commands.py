@@ -68,10 +68,11 @@ def use(name: Name, as_json: Json = False) -> None:
     """Make a context the one that is used unless --context or RAYLANE_CONTEXT says otherwise; '' for none."""
 
     def command(terminal: Terminal) -> None:
-        known = contexts.load()
-        if name:
-            known.named(name)
-        contexts.save(replace(known, current=name or None))
+        with contexts.alone():
+            known = contexts.load()
+            if name:
+                known.named(name)
+            contexts.save(replace(known, current=name or None))
         if as_json:
             terminal.json({"current": name or None})
         else:
@@ -112,11 +113,12 @@ def set_context(
         if not re.match(contexts.NAME_PATTERN, name):
             problem = f"{name!r} must begin with a letter or digit, and have letters, digits, '.', '_' and '-' only"
             raise raylane.InvalidRequest.field("name", problem)
-        known = contexts.load()
-        changed = contexts.checked(replace(known.by_name.get(name, contexts.Context()), **changes))
-        _check(changed)
-        is_first = not known.by_name
-        contexts.save(contexts.Contexts({**known.by_name, name: changed}, name if is_first else known.current))
+        with contexts.alone():
+            known = contexts.load()
+            changed = contexts.checked(replace(known.by_name.get(name, contexts.Context()), **changes))
+            _check(changed)
+            is_first = not known.by_name
+            contexts.save(contexts.Contexts({**known.by_name, name: changed}, name if is_first else known.current))
         if as_json:
             terminal.json({"name": name, **changed.described()})
         else:
@@ -148,10 +150,11 @@ def remove(name: Name, as_json: Json = False) -> None:
     """Remove a context."""
 
     def command(terminal: Terminal) -> None:
-        known = contexts.load()
-        known.named(name)
-        left = {other: context for other, context in known.by_name.items() if other != name}
-        contexts.save(contexts.Contexts(left, None if known.current == name else known.current))
+        with contexts.alone():
+            known = contexts.load()
+            known.named(name)
+            left = {other: context for other, context in known.by_name.items() if other != name}
+            contexts.save(contexts.Contexts(left, None if known.current == name else known.current))
         if as_json:
             terminal.json({"removed": name})
         else:
@@ -170,12 +173,11 @@ def show(redis_url: parameters.RedisUrl = None, as_json: Json = False) -> None:
         active = contexts.active()
         reached = connecting.reached(redis_url)
         of_context = f"the context {active.name}" if active else ""
-        chosen_by = {"option": "--context", "environment": contexts.VARIABLE, "file": str(contexts.path())}
         source = {"context": of_context}.get(reached.source, reached.source)
         session = runner.session_or_none(None)
         says_session = of_context if active and session == active.context.session else "RAYLANE_SESSION"
         facts = {
-            "context": (active.name if active else None, chosen_by[active.chosen_by] if active else None),
+            "context": (active.name if active else None, active.chosen_where if active else None),
             "redis": (contexts.without_password(reached.redis.url.get_secret_value()), source),
             "user": (reached.redis.username, source),
             "prefix": (reached.redis.prefix or None, source),

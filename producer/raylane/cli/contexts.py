@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -17,7 +19,7 @@ import raylane
 from raylane_common.nearest import NearestNames
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 NAME_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
 VARIABLE: Final = "RAYLANE_CONTEXT"
@@ -65,6 +67,17 @@ class Active:
     context: Context
     chosen_by: Literal["option", "environment", "file"]
 
+    @property
+    def chosen_where(self) -> str:
+        """What a user would change to use another one."""
+        match self.chosen_by:
+            case "option":
+                return "--context"
+            case "environment":
+                return VARIABLE
+            case "file":
+                return str(path())
+
 
 @dataclass(frozen=True)
 class Contexts:
@@ -110,28 +123,51 @@ def names() -> list[str]:
 
 
 def path() -> Path:
-    """Returns where the file of this user is, whether it exists or not."""
-    base = os.environ.get("XDG_CONFIG_HOME") or ""
+    """Returns where the file of this user is, whether it exists or not.
+
+    Raises `InvalidRequest` if the user has no home: the working directory would be another place for each command.
+    """
+    base = Path(os.environ.get("XDG_CONFIG_HOME") or "")
     # The specification says to ignore a relative path.
-    directory = Path(base) if Path(base).is_absolute() else Path.home() / ".config"
-    return directory / "raylane" / "contexts.toml"
+    if not base.is_absolute():
+        base = _home() / ".config"
+    return base / "raylane" / "contexts.toml"
+
+
+def _home() -> Path:
+    given = os.environ.get("HOME")
+    try:
+        # Python takes an empty HOME for the root directory.
+        home = Path.home() if given != "" else None
+    except RuntimeError:  # the user is not in the list of users
+        home = None
+    if home is not None and home.is_absolute():
+        return home
+    is_now = "is not set" if given is None else "is empty" if home is None else f"is {given!r}"
+    problem = f"{is_now}; contexts need a place: set HOME, or XDG_CONFIG_HOME, to the absolute path of a directory"
+    raise raylane.InvalidRequest.field("HOME", problem)
 
 
 def load() -> Contexts:
     """Reads the file; without one, there are no contexts. Raises `InvalidRequest` that says what is wrong in it."""
-    file = path()
+    try:
+        file = path()
+    except raylane.InvalidRequest:
+        return Contexts()  # in a container, commands work without a home
     try:
         text = file.read_text(encoding="utf-8")
     except FileNotFoundError:
         return Contexts()
-    except (OSError, UnicodeDecodeError) as error:
-        raise _broken(f"it cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    except UnicodeDecodeError as error:
+        raise _broken(f"it is not UTF-8: {error.reason} at byte {error.start}") from error
+    except OSError as error:
+        raise _broken(f"it cannot be read: {error.strerror}{_hint(error)}") from error
     import tomllib  # only whoever has contexts needs it
 
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise _broken(str(error)) from error
+        raise _broken(f"it is not TOML: {error}; mend it, or remove the file and make its contexts again") from error
     for name in document.keys() - {"current", "contexts"}:
         raise _broken(f"{name} is not known; it has `current` and `[contexts.NAME]`")
     current, sections = document.get("current"), document.get("contexts", {})
@@ -175,7 +211,7 @@ def without_password(url: str) -> str:
 
 
 def save(contexts: Contexts) -> None:
-    """Writes the file, which only this user can read. Raises `InvalidRequest` if that fails.
+    """Writes the file, which only this user can read, in a block of `alone`. Raises `InvalidRequest` if that fails.
 
     If it is a symbolic link, the file that the link names is written.
     """
@@ -186,14 +222,46 @@ def save(contexts: Contexts) -> None:
     try:
         file = path().resolve()  # dotfiles are often links into a repository
         new = file.with_name(f".contexts.{os.getpid()}.toml")
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         new.unlink(missing_ok=True)
         descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
             opened.write("\n".join(lines))
         new.replace(file)
     except OSError as error:
-        raise _broken(f"it cannot be written: {error.strerror}") from error
+        raise _broken(f"it cannot be written: {error.strerror}{_hint(error)}") from error
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Lets no other process change the file while the block reads and writes it. Raises what `save` raises."""
+    try:
+        directory = path().resolve().parent
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = None if sys.platform == "win32" else os.open(directory, os.O_RDONLY)
+    except OSError as error:
+        raise _broken(f"it cannot be written: {error.strerror}{_hint(error)}") from error
+    if lock is None:  # Windows has no such locks
+        yield
+        return
+    import fcntl
+
+    try:
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _hint(error: OSError) -> str:
+    """Returns what to do about a place that is none for a file."""
+    if not isinstance(error, NotADirectoryError | IsADirectoryError | FileExistsError | PermissionError):
+        return ""
+    there = next((str(each) for each in (path(), *path().parents) if each.exists()), "it")
+    what = "a directory" if isinstance(error, IsADirectoryError) else "a file"
+    may_not = isinstance(error, PermissionError)
+    remedy = f"give this user the right to {there}" if may_not else f"{there} is {what}: move it away"
+    return f"; {remedy}, or set XDG_CONFIG_HOME to another directory"
 
 
 def _quoted(text: str) -> str:

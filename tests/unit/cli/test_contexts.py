@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 import stat
+import sys
+import tomllib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -211,7 +215,8 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=2
 @given(st.dictionaries(texts, st.builds(Context, session=texts, redis_username=st.none() | texts), max_size=4))
 def test_what_was_written_is_read_again(by_name: dict[str, Context]) -> None:
     written = Contexts(by_name, next(iter(by_name), None))
-    contexts.save(written)
+    with contexts.alone():
+        contexts.save(written)
     assert contexts.load() == written
 
 
@@ -234,3 +239,59 @@ async def test_a_link_to_the_file_stays_a_link(cli: Cli, tmp_path: Path) -> None
         assert contexts.path().is_symlink()
         assert name in kept.read_text()
         assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("home", ["", "a/b"])
+async def test_contexts_are_not_written_below_the_working_directory(
+    cli: Cli, valkey: EmbeddedValkey, tmp_path: Path, home: str
+) -> None:
+    no_home = {"HOME": home, "XDG_CONFIG_HOME": "relative"}
+    for command in (["set", "dev", "--redis-url", NOWHERE], ["use", ""], ["remove", "dev"]):
+        _is_refused(await cli("context", *command, **no_home), "HOME: is", "set HOME, or XDG_CONFIG_HOME, to the absol")
+    # There can be none, so a command in a container needs no home.
+    assert (await cli("context", "list", **no_home)).exit_code == 0
+    assert (await cli("jobs", **no_home)).exit_code == 0
+    _is_refused(await cli("--context", "dev", "jobs", **no_home), "there is no context 'dev'")
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_user_without_an_entry_and_a_home_is_told(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("pathlib.Path.home", _no_home)
+    _is_refused(await cli("context", "set", "dev", XDG_CONFIG_HOME=""), "HOME: is not set; contexts need a place")
+
+
+def _no_home() -> Path:
+    raise RuntimeError("Could not determine home directory.")
+
+
+async def test_what_lies_where_the_file_should_be_is_named(cli: Cli, tmp_path: Path) -> None:
+    config = tmp_path / "config"
+    config.write_text("", encoding="utf-8")
+    said = f"{config} is a file: move it away, or set XDG_CONFIG_HOME to another directory"
+    _is_refused(await cli("context", "set", "dev"), said)
+    _is_refused(await cli("context", "list"), said)
+    config.unlink()
+    contexts.path().mkdir(parents=True)
+    _is_refused(await cli("context", "set", "dev"), f"{contexts.path()} is a directory: move it away")
+
+
+async def test_a_file_that_is_no_toml_says_what_to_do(cli: Cli) -> None:
+    contexts.path().parent.mkdir(parents=True)
+    contexts.path().write_text("current = ", encoding="utf-8")
+    _is_refused(await cli("context", "set", "dev"), "it is not TOML", "remove the file")
+    contexts.path().write_bytes(b"current = '\xff'")
+    _is_refused(await cli("jobs"), "it is not UTF-8", "byte 11")
+
+
+async def test_processes_that_change_contexts_at_once_lose_none(valkey: EmbeddedValkey, tmp_path: Path) -> None:
+    names = [f"c{number}" for number in range(6)]
+    env = {**os.environ, "XDG_CONFIG_HOME": str(tmp_path)}
+    made = [
+        await asyncio.create_subprocess_exec(
+            *[sys.executable, "-c", "from raylane.cli import main; main()", "context", "set", name], env=env
+        )
+        for name in names
+    ]
+    assert [await process.wait() for process in made] == [0] * len(names)
+    assert [*tomllib.loads((tmp_path / "raylane" / "contexts.toml").read_text("utf-8"))["contexts"]] == names
