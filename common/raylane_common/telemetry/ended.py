@@ -12,7 +12,7 @@ from raylane_common.errors import RaylaneError
 from raylane_common.telemetry.definitions import JOBS_ENDED, JOBS_FAILED
 from raylane_common.telemetry.metrics import Reading
 from raylane_common.wire.base import JobKind, Lane
-from raylane_common.wire.kinds import lane_of
+from raylane_common.wire.registry import lane_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
