@@ -31,7 +31,7 @@ class Heard:
     def __init__(self) -> None:
         self.stages: list[str | None] = []
 
-    async def __call__(self, _progress: float, _total: float | None, message: str | None) -> None:
+    async def __call__(self, progress: float, total: float | None, message: str | None) -> None:
         self.stages.append(message)
 
     async def calling(self, client: Client, tool: str, **given: Any) -> str:
