@@ -23,7 +23,7 @@ FIELDS: Final = [
     *("v", "kind", "lane", "session_id", "status", "attempt", "max_attempts", "round", "priority", "payload", "result"),
     *("error", "progress", "checkpoint", "enqueued_at", "started_at", "finished_at", "worker", "after", "at", "owner"),
     *("expires_at", "unique", "cancel_requested_at", "log_position", "traceparent", "slot", "dependents", "run_slot"),
-    *("run_line", "cleared_events", "x"),
+    *("run_line", "cleared_events", "tracestate", "x"),
 ]
 WORDS: Final[list[Value]] = [
     *("waiting", "scheduled", "queued", "running", "succeeded", "failed", "cancelled", "dancing", "none", "nowhere"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -215,6 +216,29 @@ async def test_a_worker_without_spans_still_knows_the_trace_of_a_job(redis: Redi
         plain = await queue.enqueue(a_job())
         await queue.result(plain, timeout_s=30)
     assert seen == [CONTEXT, CONTEXT, ""]
+
+
+@pytest.mark.parametrize("is_recorded", [False, True])
+async def test_the_state_of_a_context_reaches_every_attempt(redis: Redis, queue: JobQueue, is_recorded: bool) -> None:
+    seen: list[str | None] = []
+
+    async def run(request: Any, ctx: JobContext) -> DatabasesResult:
+        seen.append(tracing.carried().get("tracestate"))
+        if len(seen) == 1:
+            raise StorageUnavailable("once")
+        return DONE
+
+    with recorded_spans() if is_recorded else nullcontext():
+        with tracing.span("request", parent=CONTEXT, state="rojo=1,congo=t61"):
+            traced = await queue.enqueue(a_job())
+        assert (await queue.record(traced)).tracestate == "rojo=1,congo=t61"
+        async with worker(redis, run):
+            await queue.result(traced, timeout_s=30)
+        hostile = await queue.enqueue(a_job(), traceparent=CONTEXT)
+        await redis.hset(keys_of(redis).job(hostile), "tracestate", "Not=valid")  # type: ignore[misc]  # redis-py's sync/async union
+        async with worker(redis, run):
+            await queue.result(hostile, timeout_s=30)
+    assert seen == ["rojo=1,congo=t61", "rojo=1,congo=t61", None]
 
 
 async def test_the_error_of_a_job_quotes_no_data_in_a_span(redis: Redis, queue: JobQueue, recorded: Recorded) -> None:

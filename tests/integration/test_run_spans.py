@@ -73,6 +73,7 @@ async def test_a_variable_of_the_user_wins(harness: Harness) -> None:
     with tracing.span("attempt", parent=CONTEXT):
         await harness.job(RaySubmitRequest(code="print(1)", env_vars={"TRACEPARENT": "mine"})).run()
     assert environment_of_the_run(harness)["TRACEPARENT"] == "mine"
+    assert "TRACESTATE" not in environment_of_the_run(harness)
 
 
 async def test_a_worker_without_spans_gives_the_run_the_context_of_the_job(harness: Harness) -> None:

@@ -205,6 +205,7 @@ async def test_the_script_writes_groups_with_and_without_options(redis: Redis, l
         ({"max_attempts": [3]}, "max_attempts", "must be a whole number"),
         ({"unique": 1}, "unique", "must be text"),
         ({"traceparent": {}}, "traceparent", "must be text"),
+        ({"tracestate": 1}, "tracestate", "must be text"),
         ({"look": 1}, "look", "must be true or false"),
         ("{", "options", "must be a JSON object"),
         ('"high"', "options", "must be a JSON object"),

@@ -12,7 +12,7 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Literal
 
-from raylane_common.telemetry.context import flags_of, span_id_of, trace_id_of, valid
+from raylane_common.telemetry.context import flags_of, span_id_of, trace_id_of, valid, valid_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,7 +29,7 @@ Kind = Literal["internal", "server", "client", "producer", "consumer"]
 _API: Final = "opentelemetry.trace"
 _NAME: Final = "raylane"
 # What a process that records nothing still passes on: the context of the request or the job that it works on.
-_passed_on: contextvars.ContextVar[str] = contextvars.ContextVar("raylane_traceparent", default="")
+_passed_on: contextvars.ContextVar[tuple[str, str]] = contextvars.ContextVar("raylane_trace", default=("", ""))
 # The provider of the last call, and its tracer.
 _known: tuple[object, Tracer] | None = None
 # Whether the variables name a provider that cannot be loaded. OpenTelemetry has logged that.
@@ -95,10 +95,13 @@ def span(
     *,
     kind: Kind = "internal",
     parent: str | None = None,
+    state: str | None = None,
     linked: bool = False,
     detail: bool = False,
 ) -> Iterator[Span]:
     """Makes the block a span, below the present one or, if that is given, below the `parent`, a `traceparent`.
+
+    `state` is the parent's `tracestate`, which is passed on with it.
 
     `attributes` may be a function, which is only called in a process that records spans.
 
@@ -111,7 +114,7 @@ def span(
         if parent is None:
             yield _NOTHING
             return
-        token = _passed_on.set(valid(parent))
+        token = _passed_on.set(_read(parent, state))
         try:
             yield _NOTHING
         finally:
@@ -124,7 +127,7 @@ def span(
 
     recorded = tracer.start_span(
         name,
-        context=None if parent is None else _context(parent),
+        context=None if parent is None else _context(*_read(parent, state)),
         kind=SpanKind[kind.upper()],
         # Samplers get them, and so they are set before it is known whether the span is recorded.
         attributes=_given(attributes() if callable(attributes) else attributes or {}),
@@ -150,7 +153,19 @@ def current() -> str:
         context = trace.get_current_span().get_span_context()
         if context.is_valid:
             return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
-    return _passed_on.get()
+    return _passed_on.get()[0]
+
+
+def carried() -> dict[str, str]:
+    """Returns the present context by the names of W3C, `traceparent` and `tracestate`, without those that are empty."""
+    parent, state = current(), _passed_on.get()[1]
+    if _API in sys.modules:
+        from opentelemetry import trace
+
+        context = trace.get_current_span().get_span_context()
+        if context.is_valid:
+            state = valid_state(context.trace_state.to_header())
+    return {name: text for name, text in (("traceparent", parent), ("tracestate", state if parent else "")) if text}
 
 
 def trace_id() -> str:
@@ -219,19 +234,28 @@ def _tracer() -> Tracer | None:
     return _known[1]
 
 
-def _context(traceparent: str) -> Context:
+def _read(traceparent: str, tracestate: str | None) -> tuple[str, str]:
+    """Returns a context of others as far as it is valid. Without a parent there is no state."""
+    parent = valid(traceparent)
+    return parent, valid_state(tracestate) if parent else ""
+
+
+def _context(parent: str, state: str) -> Context:
     from opentelemetry.context import Context
     from opentelemetry.trace import NonRecordingSpan, set_span_in_context
 
-    text = valid(traceparent)
-    return set_span_in_context(NonRecordingSpan(_span_context(text)), Context()) if text else Context()
+    return set_span_in_context(NonRecordingSpan(_span_context(parent, state)), Context()) if parent else Context()
 
 
-def _span_context(text: str) -> SpanContext:
-    from opentelemetry.trace import SpanContext, TraceFlags
+def _span_context(parent: str, state: str) -> SpanContext:
+    from opentelemetry.trace import SpanContext, TraceFlags, TraceState
 
     return SpanContext(
-        int(trace_id_of(text), 16), int(span_id_of(text), 16), is_remote=True, trace_flags=TraceFlags(flags_of(text))
+        int(trace_id_of(parent), 16),
+        int(span_id_of(parent), 16),
+        is_remote=True,
+        trace_flags=TraceFlags(flags_of(parent)),
+        trace_state=TraceState.from_header([state]) if state else TraceState(),
     )
 
 

@@ -188,6 +188,7 @@ class JobRecord(JobSummary):
         default=None, description="The run, and how many characters of its output the events already hold"
     )
     traceparent: str | None = None
+    tracestate: str | None = None
 
     @property
     def answer(self) -> Answer | None:

@@ -1,4 +1,4 @@
-"""Makes a command a span: below `TRACEPARENT` in the environment, as a shell script or a build passes it on."""
+"""Makes a command a span: below `TRACEPARENT` and `TRACESTATE`, as a shell script or a build passes them on."""
 
 from __future__ import annotations
 
@@ -38,4 +38,5 @@ def command_span() -> AbstractContextManager[Span]:
     """Makes the block the span of the command."""
     from raylane_common.telemetry import tracing
 
-    return tracing.span(f"raylane {command}".strip(), parent=os.environ.get("TRACEPARENT", ""))
+    parent, state = os.environ.get("TRACEPARENT", ""), os.environ.get("TRACESTATE")
+    return tracing.span(f"raylane {command}".strip(), parent=parent, state=state)

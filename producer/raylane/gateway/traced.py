@@ -1,4 +1,4 @@
-"""Makes each request a span below that of the caller, which the header `traceparent` names.
+"""Makes each request a span below that of the caller, which the headers `traceparent` and `tracestate` name.
 
 Pure ASGI, so that streams stay streams.
 """
@@ -39,7 +39,11 @@ class TracedRequests:
         # The name of a span must be one of few.
         method = scope["method"] if scope["method"] in METHODS else "HTTP"
         with tracing.span(
-            method, lambda: _of_request(scope), kind="server", parent=_header(scope["headers"], b"traceparent")
+            method,
+            lambda: _of_request(scope),
+            kind="server",
+            parent=_header(scope["headers"], b"traceparent"),
+            state=_list(scope["headers"], b"tracestate"),
         ) as span:
             try:
                 await self._app(scope, receive, _noting_status(send, span) if span.is_recorded else send)
@@ -78,3 +82,8 @@ def _header(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> str:
     """Returns a header; '' if it is missing or, as nobody may write that, sent twice."""
     found = [value for known, value in headers if known == name]
     return found[0].decode("latin-1").strip() if len(found) == 1 else ""
+
+
+def _list(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> str:
+    """Returns a header that is a list, and which may be sent in several parts."""
+    return ",".join(value.decode("latin-1") for known, value in headers if known == name)

@@ -38,6 +38,10 @@ async def client() -> AsyncIterator[AsyncClient]:
     async def job(job_id: str) -> str:
         return tracing.current()
 
+    @app.get("/state")
+    async def state() -> dict[str, str]:
+        return tracing.carried()
+
     @app.get("/stream")
     async def stream() -> StreamingResponse:
         async def pieces() -> AsyncIterator[str]:
@@ -118,3 +122,13 @@ async def test_a_span_of_the_program_around_it_is_kept(client: AsyncClient, reco
 async def test_without_spans_the_context_is_passed_on(client: AsyncClient) -> None:
     assert (await client.get("/jobs/one", headers={"traceparent": CONTEXT})).json() == CONTEXT
     assert (await client.get("/jobs/one")).json() == ""
+
+
+async def test_the_state_of_a_context_is_passed_on_and_may_come_in_parts(client: AsyncClient) -> None:
+    headers = [("traceparent", CONTEXT), ("tracestate", "rojo=1"), ("tracestate", "congo=t61")]
+    assert (await client.get("/state", headers=headers)).json()["tracestate"] == "rojo=1,congo=t61"
+    with recorded_spans():
+        assert (await client.get("/state", headers=headers)).json()["tracestate"] == "rojo=1,congo=t61"
+    assert (await client.get("/state", headers=headers[1:])).json() == {}
+    hostile = [("traceparent", CONTEXT), ("tracestate", "Not=valid")]
+    assert (await client.get("/state", headers=hostile)).json() == {"traceparent": CONTEXT}

@@ -228,7 +228,8 @@ async def _start(run_id: str, order: RunOrder, ctx: JobContext) -> None:
         **variables.QUIET,
         **(variables.PLAIN_PANDAS if order.generated else {}),
         **(variables.SMALL_DATA if order.small and order.engine is Engine.DISTRIBUTED else {}),
-        **variables.trace(),
+        # The state of one context says nothing of another.
+        **({} if variables.TRACE in order.env_vars else variables.trace()),
         **order.env_vars,
         **({variables.OUTPUT: output_uri} if output_uri else {}),
     }

@@ -20,5 +20,5 @@ PLAIN_PANDAS: Final = {"RAY_DATA_ENABLE_ARROW_BACKED_PANDAS_CONVERSION": "0"}
 
 
 def trace() -> dict[str, str]:
-    """Returns the variable with the present context of a trace; none without one."""
-    return {TRACE: context} if (context := tracing.current()) else {}
+    """Returns `TRACEPARENT` and `TRACESTATE`, so that a run's code can continue the present trace; none without one."""
+    return {name.upper(): text for name, text in tracing.carried().items()}

@@ -13,7 +13,7 @@ from raylane_common.wire.jobs import Enqueued, Priority
 from raylane_common.wire.registry import lane_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from raylane_common.redis.queue.scripts.calls import EnqueueReply
     from raylane_common.wire.base import JobKind
@@ -54,21 +54,19 @@ def parts_of(jobs: Sequence[NewJob], *, confirmed: bool) -> Iterator[list[Sequen
         yield part
 
 
-def groups_of(jobs: Sequence[NewJob], traceparent: str) -> Iterator[JobGroup]:
+def groups_of(jobs: Sequence[NewJob], context: Mapping[str, str]) -> Iterator[JobGroup]:
     """Groups neighbouring jobs with the same kind, session and options, so that these are sent once."""
 
     def shared(job: NewJob) -> tuple[JobKind, str, str]:
-        return job.kind, job.session_id or "", _options(job, traceparent)
+        return job.kind, job.session_id or "", _options(job, context)
 
     for (kind, session_id, options), alike in groupby(jobs, shared):
         yield JobGroup(kind, lane_of(kind), session_id, options, list(alike))
 
 
-def _options(job: NewJob, traceparent: str) -> str:
+def _options(job: NewJob, context: Mapping[str, str]) -> str:
     """Returns the options of a job as JSON; '' if it has none, like most jobs."""
-    options: dict[str, object] = {}
-    if traceparent:
-        options["traceparent"] = traceparent
+    options: dict[str, object] = {**context}
     if job.request.is_look:
         options["look"] = True
     if job.max_attempts is not None:

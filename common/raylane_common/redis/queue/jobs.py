@@ -35,7 +35,7 @@ from raylane_common.wire.jobs import RUNNING, SUBMITTING, Attempt, Enqueued, Job
 from raylane_common.wire.registry import lane_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 
     from pydantic import JsonValue
     from redis.asyncio import Redis
@@ -75,7 +75,7 @@ class JobQueue:
         """
         with spans.enqueueing([job], traceparent):
             try:
-                packed = [calls.pack_jobs(groups_of([job], tracing.current()))]
+                packed = [calls.pack_jobs(groups_of([job], tracing.carried()))]
                 [outcome] = await self._write([job], packed)
             except WriteNotConfirmed as error:
                 raise WriteNotConfirmed(f"job {job.id}: {error.message}", details={"job_id": job.id}) from error
@@ -90,20 +90,20 @@ class JobQueue:
         that is `QueueUnavailable`, enqueue the job again with the same id. `traceparent` is as for `enqueue`.
         """
         with spans.enqueueing(jobs, traceparent):
-            return await self._enqueue_many(jobs, tracing.current())
+            return await self._enqueue_many(jobs, tracing.carried())
 
-    async def _enqueue_many(self, jobs: Sequence[NewJob], traceparent: str) -> list[Enqueued]:
+    async def _enqueue_many(self, jobs: Sequence[NewJob], context: Mapping[str, str]) -> list[Enqueued]:
         outcomes: list[Enqueued] = []
         parts = parts_of(jobs, confirmed=self._scripts.needs_confirmation)
         part = next(parts, [])
-        packed = _pack(part, traceparent)
+        packed = _pack(part, context)
         while part:
             writing = asyncio.create_task(self._write(list(chain(*part)), packed))
             try:
                 # The task now sends its part. The next one is packed while the server works on it.
                 await asyncio.sleep(0)
                 part = next(parts, [])
-                packed = _pack(part, traceparent)
+                packed = _pack(part, context)
                 outcomes += await writing
             except QueueUnavailable as error:
                 outcomes += [Enqueued(job.id, error=error) for job in jobs[len(outcomes) :]]
@@ -259,8 +259,8 @@ class JobQueue:
         return records
 
 
-def _pack(part: Sequence[Sequence[NewJob]], traceparent: str) -> list[PackedJobs]:
-    return [calls.pack_jobs(groups_of(chunk, traceparent)) for chunk in part]
+def _pack(part: Sequence[Sequence[NewJob]], context: Mapping[str, str]) -> list[PackedJobs]:
+    return [calls.pack_jobs(groups_of(chunk, context)) for chunk in part]
 
 
 def _record(job_id: str, fields: dict[str, str]) -> JobRecord:

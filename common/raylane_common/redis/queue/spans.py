@@ -35,14 +35,23 @@ def requeueing(record: JobRecord) -> AbstractContextManager[Span]:
         {"messaging.operation.name": "requeue", "messaging.operation.type": "send"},
     )
     return tracing.span(
-        name, lambda: _of_record(record) | operation, kind="producer", parent=record.traceparent or "", linked=True
+        name,
+        lambda: _of_record(record) | operation,
+        kind="producer",
+        parent=record.traceparent or "",
+        state=record.tracestate,
+        linked=True,
     )
 
 
 def attempting(record: JobRecord) -> AbstractContextManager[Span]:
     """Makes the block the span of one attempt, below the span that enqueued the job."""
     return tracing.span(
-        f"process {record.lane}", lambda: _of_attempt(record), kind="consumer", parent=record.traceparent or ""
+        f"process {record.lane}",
+        lambda: _of_attempt(record),
+        kind="consumer",
+        parent=record.traceparent or "",
+        state=record.tracestate,
     )
 
 

@@ -42,7 +42,7 @@ _BUG: Final[Message] = {"type": "http.response.start", "status": 500}
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 _REQUEST_HEADERS: Final = (
     *("Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "Last-Event-ID"),
-    *("Mcp-Protocol-Version", "Mcp-Session-Id", "Traceparent", "X-Request-ID"),
+    *("Mcp-Protocol-Version", "Mcp-Session-Id", "Traceparent", "Tracestate", "X-Request-ID"),
 )
 _ANSWER_HEADERS: Final = (
     *("Content-Disposition", "ETag", "Link", "Location", "Mcp-Session-Id", "Retry-After"),

@@ -4,7 +4,7 @@
 --         number of jobs, kind, lane, session ('' for none), options ('' or a JSON object, for all jobs of the group),
 --         then for each job: id, payload (JSON), body ('' for none)
 -- Options: after (list of job ids), at_ms, delay_ms, expires_ms, max_attempts (whole numbers),
---          priority ('high', 'normal' or 'low'), unique, fingerprint, traceparent (text),
+--          priority ('high', 'normal' or 'low'), unique, fingerprint, traceparent, tracestate (text),
 --          look (true: the job only looks at the cluster or the catalog, and is not listed)
 -- Returns for each job, in the order of ARGV:
 --   1                          it was written
@@ -35,7 +35,7 @@ local function read_options(text)
       end
     elseif name == 'priority' then
       if value ~= 'normal' and not head_start_ms[value] then return "must be 'high', 'normal' or 'low'" end
-    elseif name == 'unique' or name == 'fingerprint' or name == 'traceparent' then
+    elseif name == 'unique' or name == 'fingerprint' or name == 'traceparent' or name == 'tracestate' then
       if type(value) ~= 'string' then return 'must be text' end
     elseif name == 'look' then
       if type(value) ~= 'boolean' then return 'must be true or false' end
@@ -46,7 +46,7 @@ local function read_options(text)
       end
     else
       return 'is not known; known are after, at_ms, delay_ms, expires_ms, fingerprint, look, max_attempts, priority, '
-        .. 'traceparent and unique'
+        .. 'traceparent, tracestate and unique'
     end
   end
   local is_json, options = pcall(cjson.decode, text)
@@ -67,7 +67,7 @@ local function group_of(kind, lane, session, options)
   local fields = {'status', '', 'payload', '', 'v', ARGV[1], 'kind', kind, 'lane', lane, 'attempt', '0',
     'enqueued_at', string.format('%d', now)}
   if job.session_id then append(fields, 'session_id', session) end
-  for _, name in ipairs({'max_attempts', 'traceparent', 'priority', 'unique', 'fingerprint'}) do
+  for _, name in ipairs({'max_attempts', 'traceparent', 'tracestate', 'priority', 'unique', 'fingerprint'}) do
     if options[name] then append(fields, name, options[name]) end
   end
   if options.look then append(fields, 'look', '1') end
