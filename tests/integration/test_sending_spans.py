@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import logging
 import os
 import sys
+import threading
+from importlib.metadata import EntryPoint
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.util._once import Once
 
 from raylane_common.redis.queue import JobQueue
@@ -21,8 +26,9 @@ from tests.helpers.collector import Collector, chain
 from tests.helpers.recorded import recorded_spans
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
+    from opentelemetry.sdk.trace import ReadableSpan
     from redis.asyncio import Redis
 
     from raylane_worker.embedded import EmbeddedValkey
@@ -89,8 +95,9 @@ async def test_a_collector_that_is_away_costs_one_line(valkey: EmbeddedValkey, r
     async with Collector() as gone:
         pass
     _, notes = await _enqueued(valkey, **gone.env)
-    assert notes.startswith("warning: spans may be lost: ")
+    assert notes.startswith(f"warning: traces are not sent to {gone.url}/v1/traces: Connection refused; ")
     assert notes.count("\n") == 1
+    assert "HTTPConnectionPool" not in notes
 
 
 async def test_a_missing_package_is_named_and_the_command_goes_on(valkey: EmbeddedValkey, redis: Redis) -> None:
@@ -110,6 +117,11 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     handlers, propagates = list(logger.handlers), logger.propagate
     yield
     logger.handlers, logger.propagate = handlers, propagates
+
+
+def _give(exporter: SpanExporter) -> Callable[[EntryPoint], Callable[[], SpanExporter]]:
+    """Returns what loads the exporter, whatever is asked for."""
+    return lambda _: lambda: exporter
 
 
 def _send(told: list[str], **more: Any) -> str:
@@ -149,8 +161,62 @@ async def test_a_collector_that_refuses_is_told_once(collector: Collector, monke
     told: list[str] = []
     await asyncio.to_thread(_send, told)
     [line] = told
-    assert line.startswith("spans may be lost: ")
-    assert "401" in line
+    assert line.startswith(f"traces are not sent to {collector.url}/v1/traces: HTTP 401")
+
+
+class _Unsteady(SpanExporter):
+    """Has the given outcomes, one after the other, and hangs when there is none left."""
+
+    _endpoint = "http://someone:secret@collector:4318/v1/traces"
+
+    def __init__(self, *outcomes: object) -> None:
+        self._outcomes = list(outcomes)
+        self.released = threading.Event()
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        if not self._outcomes:
+            self.released.wait(30)
+            return SpanExportResult.FAILURE
+        outcome = self._outcomes.pop(0)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return SpanExportResult.SUCCESS if outcome else SpanExportResult.FAILURE
+
+
+@pytest.mark.usefixtures("fresh")
+def test_a_change_of_the_collector_is_one_line_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    refused = OSError(errno.ECONNREFUSED, "Connection refused")
+    unsteady = _Unsteady(True, refused, refused, False, True, True, ValueError("x"))
+    monkeypatch.setenv("OTEL_TRACES_EXPORTER", "otlp")
+    monkeypatch.setattr(EntryPoint, "load", _give(unsteady))
+    with spans_sent("a service", flush_s=30, report=told.append):
+        provider = trace.get_tracer_provider()
+        assert isinstance(provider, TracerProvider)
+        for _ in range(7):
+            with tracing.span("step"):
+                pass
+            provider.force_flush()
+    away, back, again = told
+    address = "http://***collector:4318/v1/traces"
+    assert away.startswith(f"traces are not sent to {address}: Connection refused; ")
+    assert back == f"traces are sent to {address} again; 3 spans were lost"
+    assert again.startswith(f"traces are not sent to {address}: ValueError; ")
+
+
+@pytest.mark.usefixtures("fresh")
+def test_a_collector_that_hangs_holds_up_no_end_and_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    hanging = _Unsteady()
+    told: list[str] = []
+    monkeypatch.setenv("OTEL_TRACES_EXPORTER", "otlp")
+    monkeypatch.setattr(EntryPoint, "load", _give(hanging))
+    with spans_sent("a service", flush_s=0.05, report=told.append):
+        for _ in range(3):
+            with tracing.span("step"):
+                pass
+    [line] = told
+    hanging.released.set()
+    assert line.startswith("traces are not sent to http://***collector:4318/v1/traces: no answer within 0.05 s; ")
 
 
 @pytest.mark.usefixtures("fresh")
