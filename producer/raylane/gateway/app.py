@@ -17,14 +17,13 @@ from raylane.gateway.access.middleware import add_access
 from raylane.gateway.context import Gateway
 from raylane.gateway.heads import HeadRequests
 from raylane.gateway.inclusion import routers
-from raylane.gateway.measured import add_telemetry
+from raylane.gateway.measured import GatewayTelemetry, add_telemetry
 from raylane.gateway.openapi import EVERYWHERE, describe
 from raylane.gateway.parameters import known_parameters
 from raylane.gateway.refusals import answer_errors
 from raylane.gateway.traced import NO_OTHER_SPANS, TracedRequests
 from raylane.producer import Producer
 from raylane_common.settings import Settings, load_settings
-from raylane_common.telemetry.definitions import GATEWAY_AUDIT_LOST
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -72,13 +71,13 @@ def create_app(settings: Settings | None = None, *, producer: Producer | None = 
         generate_unique_id_function=lambda route: route.name,
         telemetry=NO_OTHER_SPANS,
     )
-    audit = AuditTrail(settings.gateway, lambda: app.state.telemetry.metrics.add(GATEWAY_AUDIT_LOST))
+    audit = AuditTrail(settings.gateway)
     app.state.gateway = Gateway(settings, used, authentication)
     answer_errors(app)
     # Each of the following is put around the ones before it.
     app.add_middleware(HeadRequests)
     add_access(app, settings, authentication, audit)
-    add_telemetry(app, settings, audit)
+    add_telemetry(app, GatewayTelemetry(lambda: used.operator, settings, audit))
     # Around all others, so that a request that they refuse is a span, too.
     app.add_middleware(TracedRequests)
     app.state.routers = routers()

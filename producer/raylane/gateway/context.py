@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,13 +11,14 @@ from fastapi import Depends, Request
 from raylane.gateway.access.authentication import CALLER, Authentication
 from raylane.gateway.access.caller import Caller, Right
 from raylane.gateway.access.jobs import job_of
+from raylane.gateway.probes import hiding_addresses
 from raylane.gateway.told import told
 from raylane.producer import Producer
-from raylane_common.errors import QueueUnavailable, RaylaneError
+from raylane_common.errors import RaylaneError
 from raylane_common.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from contextlib import AbstractAsyncContextManager
 
     from raylane_common.wire.jobs import JobRecord
 
@@ -41,16 +41,12 @@ class Gateway:
         """
         return await job_of(self.producer, caller, right, job_id)
 
-    @asynccontextmanager
-    async def hiding_addresses(self) -> AsyncIterator[None]:
+    def hiding_addresses(self) -> AbstractAsyncContextManager[None]:
         """For what needs no token: if Redis fails, the error does not tell everybody where it is, but the log does.
 
         Raises `QueueUnavailable`.
         """
-        try:
-            yield
-        except QueueUnavailable as error:
-            raise self.told(error, None) from error
+        return hiding_addresses(is_open=self.authentication.is_open)
 
     def told(self, error: RaylaneError, caller: Caller | None) -> RaylaneError:
         """Returns the error as the caller may see it. A gateway without tokens only serves those who may know all."""

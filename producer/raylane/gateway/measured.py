@@ -31,12 +31,13 @@ from raylane_common.telemetry.queue import QueueLook
 from raylane_common.wire.base import Lane
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from starlette.applications import Starlette
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from raylane.gateway.access.audit import AuditTrail
+    from raylane.operator import OperatorActions
     from raylane_common.settings import Settings
 
 logger: Final = get_logger("raylane.gateway")
@@ -53,14 +54,14 @@ _LONGEST_PATH: Final = 200
 class GatewayTelemetry:
     """The metrics of one gateway. They are off without the extra `[metrics]`."""
 
-    def __init__(self, app: Starlette, settings: Settings, audit: AuditTrail) -> None:
-        """The producer of the `app` is used once it is there."""
+    def __init__(self, operator: Callable[[], OperatorActions], settings: Settings, audit: AuditTrail | None) -> None:
+        """What `operator` returns is asked at the first scrape, when the producer is connected."""
         self.metrics: Metrics = NO_METRICS
         self.streams = 0
         self.look: QueueLook = QueueLook(
-            lambda: app.state.gateway.producer.operator.lanes(),
-            lambda: app.state.gateway.producer.operator.cluster_runs(),
-            lambda: app.state.gateway.producer.operator.ended_jobs(),
+            lambda: operator().lanes(),
+            lambda: operator().cluster_runs(),
+            lambda: operator().ended_jobs(),
             places={lane.value: getattr(settings.lanes, lane.value).concurrency for lane in Lane},
             target_wait_s=settings.telemetry.target_wait_s,
         )
@@ -72,13 +73,13 @@ class GatewayTelemetry:
 
     def _readings(self) -> Iterator[Reading]:
         yield Reading(GATEWAY_STREAMS, self.streams)
-        yield Reading(GATEWAY_AUDIT_LOST, self._audit.lost)
+        yield Reading(GATEWAY_AUDIT_LOST, self._audit.lost if self._audit is not None else 0)
 
 
-def add_telemetry(app: Starlette, settings: Settings, audit: AuditTrail) -> None:
+def add_telemetry(app: Starlette, telemetry: GatewayTelemetry) -> None:
     """Counts and logs the requests of the app, whose `state.telemetry` has the metrics."""
-    app.state.telemetry = GatewayTelemetry(app, settings, audit)
-    app.add_middleware(MeasuredRequests, telemetry=app.state.telemetry)
+    app.state.telemetry = telemetry
+    app.add_middleware(MeasuredRequests, telemetry=telemetry)
 
 
 class MeasuredRequests:

@@ -43,5 +43,5 @@ def told(error: errors.RaylaneError, caller: Caller | None) -> errors.RaylaneErr
     info = error.info()
     logger.warning("%s cannot be used: %s", part, info.message)
     details = {name: value for name, value in info.details.items() if name in _TOLD}
-    message = f"{part} cannot be used now; the log of the gateway says why"
+    message = f"{part} cannot be used now; the log of the server says why"
     return errors.RaylaneError.from_info(info.model_copy(update={"message": message, "details": details}))

@@ -26,8 +26,10 @@ from raylane.gateway.access.authentication import Authentication
 from raylane.gateway.access.middleware import guarded
 from raylane.gateway.listening import serve_app
 from raylane.gateway.problems import problem_response
+from raylane.gateway.traced import TracedRequests
 from raylane.mcp.call import Scope as Served
 from raylane.mcp.cancelling import SESSION_HEADER, Waits
+from raylane.mcp.monitoring import PUBLIC, Monitoring
 from raylane.mcp.observing import observed
 from raylane.mcp.server import create_server
 from raylane.producer import Producer
@@ -42,7 +44,7 @@ if TYPE_CHECKING:
     from raylane.gateway.access.caller import Caller
     from raylane.mcp.cancelling import Key
     from raylane.mcp.server import Context
-    from raylane_common.settings import GatewaySettings, Settings
+    from raylane_common.settings import Settings
 
 PATH: Final = "/mcp"
 """Where the endpoint is."""
@@ -61,16 +63,17 @@ def serve_http(settings: Settings, session_id: str | None, announce: Callable[[s
     served = Served(Producer(settings), session_id, wait_timeout_s=gateway.wait_timeout_s, audit=AuditTrail(gateway))
     with observed(settings.telemetry, LogLevel.INFO):
         serve_app(
-            create_app(served, gateway),
+            create_app(served, settings),
             gateway,
             on_stop=served.stopping.set,
             announce=lambda address: announce(f"{address}{PATH}"),
         )
 
 
-def create_app(served: Served, settings: GatewaySettings) -> ASGIApp:
+def create_app(served: Served, settings: Settings) -> ASGIApp:
     """Returns the server as an ASGI app, which closes the producer at its end. Raises `InvalidRequest`."""
-    authentication = Authentication(settings)
+    authentication = Authentication(settings.gateway)
+    monitoring = Monitoring(served, settings, authentication)
     waits = Waits()
 
     async def caller_of(context: Context) -> Caller:
@@ -95,7 +98,9 @@ def create_app(served: Served, settings: GatewaySettings) -> ASGIApp:
 
     server = create_server(served, caller_of, cancellable)
     server.add_notification_handler("notifications/cancelled", CancelledNotificationParams, cancel)
-    manager = StreamableHTTPSessionManager(server, stateless=True, max_request_body_size=settings.max_body_bytes)
+    manager = StreamableHTTPSessionManager(
+        server, stateless=True, max_request_body_size=settings.gateway.max_body_bytes
+    )
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -103,8 +108,9 @@ def create_app(served: Served, settings: GatewaySettings) -> ASGIApp:
         async with served.producer, auditing, manager.run():
             yield
 
-    app = Starlette(routes=[Route(PATH, endpoint=_Endpoint(manager))], lifespan=lifespan)
-    return guarded(app, settings, authentication)
+    app = Starlette(routes=[Route(PATH, endpoint=_Endpoint(manager)), *monitoring.routes], lifespan=lifespan)
+    # Around the access, so that a request that it refuses is counted and is a span, too.
+    return TracedRequests(monitoring.around(guarded(app, settings.gateway, authentication, PUBLIC), PATH))
 
 
 class _Endpoint:

@@ -9,12 +9,14 @@ from urllib.parse import quote
 import pytest
 from starlette.responses import StreamingResponse
 
+from raylane.gateway.app import create_app
 from raylane.testing import MemoryProducer
 from raylane_common.errors import QueueUnavailable
 from raylane_common.telemetry import health, queue
 from raylane_common.telemetry.definitions import GATEWAY_METRICS
 from raylane_common.telemetry.ids import bound_ids
 from raylane_common.telemetry.logs import FIELDS
+from raylane_common.wire.audit import AuditEntry
 from tests.helpers.gateways import bearer, client_of, gateway_settings, write_callers
 from tests.helpers.hostile_text import HOSTILE
 from tests.helpers.scrape import parsed
@@ -53,8 +55,10 @@ async def test_requests_are_counted_by_the_template_of_their_path() -> None:
             await client.get(path)
         await client.request("BREW", "/v1/jobs/none")
         found = await scraped(client)
-    # Slots are known once a job has run, and the lag while a server runs: see test_worker_metrics.
-    elsewhere = {name for name in exposed if name.startswith("raylane_run_slots")} | {"raylane_loop_lag_seconds"}
+    # Slots are known once a job has run, failures once one has failed, and the lag while a server runs: see
+    # test_worker_metrics.
+    elsewhere = {name for name in exposed if name.startswith("raylane_run_slots")}
+    elsewhere |= {"raylane_loop_lag_seconds", "raylane_jobs_failed"}
     types = {name: kind for name, kind in found.types.items() if name.startswith("raylane_")}
     assert types == {name: kind for name, kind in exposed.items() if name not in elsewhere}
     assert requests(found) == {
@@ -83,6 +87,17 @@ async def test_the_gateway_counts_the_queue_and_leaves_out_what_it_cannot_know(m
         assert away_now("raylane_queue_up") == 0
         of_queue = {metric.name for metric in GATEWAY_METRICS["The queue"]} - {"raylane_queue_up"}
         assert [name for name in of_queue if away_now.of(name)] == []
+
+
+async def test_a_lost_entry_of_the_audit_is_in_one_metric() -> None:
+    app = create_app(gateway_settings())
+    telemetry = app.state.telemetry
+    # Nothing writes it before the gateway has started.
+    await telemetry._audit.note(AuditEntry(at_ms=1, caller="ada", method="POST", route="/v1/jobs", status=202))
+    text = telemetry.metrics.exposition().body.decode()
+    assert text.count("# TYPE raylane_gateway_audit_entries_lost") == 1
+    assert parsed(text)("raylane_gateway_audit_entries_lost_total") == 1
+    await app.state.gateway.producer.aclose()
 
 
 async def test_open_streams_are_counted_while_they_are_open() -> None:

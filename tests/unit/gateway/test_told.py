@@ -111,7 +111,7 @@ async def test_no_address_of_redis_is_in_any_answer_to_a_user(tmp_path: Path, ca
         ):
             answer = await client.request(method, path, json=body, headers=bearer("ada"))
             assert answer.status_code == 503, (path, answer.text)
-            assert "the log of the gateway says why" in answer.text
+            assert "the log of the server says why" in answer.text
             assert WHERE not in answer.text, path
             assert int(answer.headers["retry-after"]) > 0
         ready = await client.get("/readyz")

@@ -20,6 +20,7 @@ from raylane.mcp.http import PATH, create_app
 from raylane.testing import MemoryProducer
 from tests.helpers.gateways import bearer, gateway_settings, write_callers
 from tests.helpers.mcp_results import call, refused
+from tests.helpers.scrape import parsed
 from tests.helpers.waiting import until
 
 if TYPE_CHECKING:
@@ -61,8 +62,8 @@ async def producer() -> AsyncIterator[Followed]:
 @asynccontextmanager
 async def served(producer: MemoryProducer, **settings: Any) -> AsyncIterator[str]:
     """Yields the address of a server."""
-    gateway = gateway_settings(**settings).gateway
-    app = create_app(Scope(producer, audit=AuditTrail(gateway)), gateway)
+    given = gateway_settings(**settings)
+    app = create_app(Scope(producer, audit=AuditTrail(given.gateway)), given)
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, lifespan="on"))
     serving = asyncio.create_task(server.serve())
     await until(lambda: server.started)
@@ -193,3 +194,50 @@ async def test_calls_are_logged_and_what_may_change_something_is_in_the_audit(
     logged = [record.getMessage().partition(" in ")[0] for record in caplog.records if record.name == noting.__name__]
     assert logged == ["ask: 200", "wait: 200", "cancel: 403", "ask: 499"]
     assert "sum" not in caplog.text, "what callers ask is theirs"
+
+
+async def test_probes_need_no_token_and_metrics_need_the_right_to_operate(producer: Followed, tmp_path: Path) -> None:
+    callers = write_callers(
+        tmp_path / "callers.json",
+        ada={"rights": ["ask", "read"], "sessions": ["*"]},
+        prometheus={"rights": ["operate"], "sessions": []},
+    )
+    async with served(producer, tokens_file=callers) as url, httpx2.AsyncClient(base_url=url, timeout=60) as http:
+        assert (await http.get("/livez")).json() == {"live": True}
+        assert (await http.get("/readyz")).json() == {"ready": True, "checks": {"mcp": "ok", "redis": "ok"}}
+        assert [(await http.get("/metrics")).status_code, (await http.post("/livez")).status_code] == [401, 405]
+        assert (await http.get("/metrics", headers=bearer("ada"))).status_code == 403
+        await http.post(PATH, json=HANDSHAKE, headers=ACCEPT | bearer("ada"))
+        for hostile in ("/none", "/mcp/../x"):
+            await http.request("FETCH", hostile, headers=bearer("ada"))
+        answer = await http.get("/metrics", headers=bearer("prometheus"))
+    found = parsed(answer.text)
+    assert found("raylane_queue_up") == 1
+    assert found("raylane_gateway_requests_total", route=PATH, method="POST", status="200") == 1
+    assert found("raylane_gateway_requests_total", route="/metrics", method="GET", status="403") == 1
+    routes = {dict(labels)["route"] for labels in found.of("raylane_gateway_requests_total")}
+    assert routes == {"/livez", "/readyz", "/metrics", PATH, "unmatched"}
+
+
+async def test_without_tokens_only_this_machine_gets_metrics(producer: Followed) -> None:
+    async with served(producer) as url, httpx2.AsyncClient(base_url=url, timeout=60) as http:
+        assert (await http.get("/metrics")).status_code == 200
+        for path in ("/metrics", "/readyz", "/livez", PATH):
+            method = "POST" if path == PATH else "GET"
+            assert (await http.request(method, path, headers={"Host": "evil.example"})).status_code == 403
+        # A page of another origin may send what only reads, as to the gateway, but its browser shows it no answer.
+        hostile = {"Origin": "http://evil.example"}
+        assert (await http.post(PATH, headers=hostile)).status_code == 403
+        assert "access-control-allow-origin" not in (await http.get("/metrics", headers=hostile)).headers
+
+
+async def test_a_context_of_a_trace_reaches_the_job(producer: Followed) -> None:
+    parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    async with (
+        served(producer) as url,
+        client_of(url, "legacy", {"traceparent": parent, "tracestate": "a=1"}) as client,
+    ):
+        asked = await call(client, "ask", session_id="ada", question="count", wait_s=0)
+    record = await producer.record(asked["job_id"])
+    assert (record.traceparent or "")[:35] == parent[:35]
+    assert record.tracestate == "a=1"

@@ -19,7 +19,7 @@ from raylane_common.safe_text import safe_line
 from raylane_common.wire.audit import AuditEntry
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
 
     from starlette.types import Message, Scope
 
@@ -46,11 +46,9 @@ _log: Final = get_logger(__name__)
 class AuditTrail:
     """The entries of one gateway on their way to Redis. A lost entry is counted, and the log has it instead."""
 
-    def __init__(self, settings: GatewaySettings, count_lost: Callable[[], None] = lambda: None) -> None:
-        """`count_lost` is called for each entry that is lost."""
+    def __init__(self, settings: GatewaySettings) -> None:
         self.lost: int = 0
         """Entries that could not be written since the start."""
-        self._count_lost = count_lost
         self._settings = settings
         self._waiting: deque[tuple[AuditEntry, asyncio.Event]] = deque()
         self._arrived = asyncio.Event()
@@ -127,7 +125,6 @@ class AuditTrail:
             entry, written = self._waiting.popleft() if oldest else self._waiting.pop()
             written.set()
             self.lost += 1
-            self._count_lost()
             _log.warning("lost an entry of the audit (%s): %s", reason, entry.model_dump_json(exclude={"id"}))
 
 

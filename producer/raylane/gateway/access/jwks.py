@@ -56,7 +56,7 @@ class Keys:
             return self._usable(found, kid, algorithm)
         if self._problem is not None:
             raise KeysUnavailable(
-                "the keys of the tokens' issuer cannot be read now; the log of the gateway says why",
+                "the keys of the tokens' issuer cannot be read now; the log of the server says why",
                 retry_after_s=max(1.0, self._pause_s() - self._age_s()),
             )
         named = "names no key" if kid is None else "is signed with a key that its issuer does not list"

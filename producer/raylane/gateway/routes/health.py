@@ -13,6 +13,7 @@ from raylane.gateway.context import CallerDep, GatewayDep
 from raylane.gateway.measured import GatewayTelemetry
 from raylane.gateway.negotiation import accepted_by
 from raylane.gateway.openapi import Responses, problems
+from raylane.gateway.probes import health_of
 from raylane_common.telemetry.health import Health
 
 router: APIRouter = APIRouter(tags=["health"])
@@ -49,17 +50,9 @@ def _health_of(request: Request, gateway: GatewayDep) -> Health:
     """Returns the checks of this gateway, which all requests share."""
     health: Health | None = getattr(request.app.state, "health", None)
     if health is None:
-        health = request.app.state.health = Health()
-
-        async def is_stopping() -> str | None:
-            return "stopping" if gateway.stopping.is_set() else None
-
-        async def is_redis_away() -> None:
-            async with gateway.hiding_addresses():
-                await gateway.producer.operator.ping()
-
-        health.require("gateway", is_stopping)
-        health.require("redis", is_redis_away)
+        is_open = gateway.authentication.is_open
+        health = health_of("gateway", gateway.producer, gateway.stopping, is_open=is_open)
+        request.app.state.health = health
     return health
 
 

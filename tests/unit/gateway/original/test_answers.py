@@ -366,7 +366,7 @@ async def test_nobody_without_a_token_learns_where_redis_is_that_is_away(app: Ap
             answer = await client.get(path)
     assert answer.status_code == 503
     assert "10.0.0.7" not in answer.text
-    assert "the log of the gateway says why" in answer.text
+    assert "the log of the server says why" in answer.text
 
 
 async def test_health_shows_addresses_unless_there_are_tokens(app: App, tmp_path: Path) -> None:
