@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
+from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -330,3 +331,54 @@ async def _examined(settings: dict[str, object], timeout_s: float = 10) -> list[
             return await producer.operator.examine(timeout_s=timeout_s)
     finally:
         await redis.aclose()
+
+
+def _about(at_ms: int, **settings: str) -> WorkerAbout:
+    version = metadata.version("raylane")
+    return WorkerAbout(version=version, started_at=1, at_ms=at_ms, beat_ms=60_000, settings=settings)
+
+
+async def test_all_living_workers_are_compared(redis: Redis, producer: Producer) -> None:
+    """In their settings and their clocks. Those of another lane may be set up differently."""
+    seconds, micros = await redis.time()
+    now_ms = seconds * 1000 + micros // 1000
+    same = {"storage.bucket": "b", "ray.token": "set"}
+    said = {
+        "w1": ("ray", _about(now_ms, **same)),
+        "w2": ("ray", _about(now_ms, **same)),
+        "w3": ("ray", _about(now_ms + 60_000, **{"storage.bucket": "other\nbucket"})),
+        "w4": ("upload", _about(now_ms, **{"storage.bucket": "mine"})),
+        "w5": ("ray", WorkerAbout(version=metadata.version("raylane"), started_at=1)),
+    }
+    for name, (lane, about) in said.items():
+        queue = LaneQueue(redis, lane, worker=name, lease_s=1, max_attempts={}, result_ttl_s=60)
+        await queue.beat(60, about.model_dump_json())
+    checks = await producer.operator.examine(timeout_s=1)
+    differ = [(check.message, check.lanes) for check in checks if "differs" in check.message]
+    assert differ == [
+        ("ray.token differs: w1, w2: set; w3: not set", ("ray",)),
+        ("storage.bucket differs: w1, w2: b; w3: other\\nbucket", ("ray",)),
+    ]
+    assert (NOT_TRIED, "w5: of an older version, which does not say its settings and its clock") in found(
+        checks, "workers"
+    )
+    clocks = found(checks, "clock")
+    [late] = [message for state, message in clocks if state is WARNING]
+    assert late.startswith("the clock of w3 is ")
+    assert {message for _, message in clocks} >= {
+        f"the clocks of {name} and of Redis agree to 2 s" for name in ("w1", "w4")
+    }
+
+
+async def test_a_worker_says_its_settings_and_its_clock_without_secrets(
+    redis: Redis, producer: Producer, moto: EmbeddedMoto, bucket: StorageSettings
+) -> None:
+    ray = {"private_url": "http://ray:8265", "token": TOKEN}
+    async with working(redis, moto.url, bucket, ray=ray, lanes=[Lane.RAY]):
+        [one] = await producer.operator.workers()
+        assert one.about is not None
+        assert one.about.settings is not None
+        assert one.about.settings["storage.bucket"] == bucket.bucket
+        assert one.about.settings["ray.token"] == "set"
+        assert TOKEN not in one.about.model_dump_json()
+        assert one.ahead_s == pytest.approx(0, abs=2)

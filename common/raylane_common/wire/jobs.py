@@ -321,22 +321,35 @@ class LaneWorkers:
     is_held: bool = False
 
 
+LONGEST_TOLD: Final = 300
+"""The characters of a setting that a worker tells."""
+
+
 class WorkerAbout(Model):
-    """What a worker says of itself with each heartbeat."""
+    """What a worker says of itself with each heartbeat. Older ones say less."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="ignore")
 
     version: str = Field(max_length=100)
     started_at: Number = Field(description="Epoch ms by the worker's clock")
+    at_ms: Number | None = Field(default=None, description="When it said so, by the worker's clock")
+    beat_ms: Number | None = Field(default=None, description="How long the heartbeat lasts")
+    settings: dict[str, Annotated[str, Field(max_length=LONGEST_TOLD)]] | None = Field(
+        default=None, max_length=50, description="Those in which workers of a lane must agree, without secrets"
+    )
 
 
 @dataclass(frozen=True)
 class WorkerOverview:
-    """A living worker, its lanes, and what it says of itself; None if it is older than the first that says anything."""
+    """A living worker, its lanes, and what it says of itself; None if it is older than the first that says anything.
+
+    `ahead_s` is how much its clock is ahead of that of Redis; None if it does not tell its clock.
+    """
 
     name: str
     lanes: tuple[str, ...]
     about: WorkerAbout | None
+    ahead_s: float | None = None
 
 
 @dataclass(frozen=True)

@@ -10,15 +10,14 @@ from raylane.doctor.queue import CLOCK, REDIS, WORKERS, check_server, check_work
 from raylane_common import checks as arguments
 from raylane_common.errors import InvalidRequest, RaylaneError
 from raylane_common.wire.base import Lane
-from raylane_common.wire.checks import CheckState, not_tried, problem
+from raylane_common.wire.checks import Check, CheckState, not_tried, problem
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
     from raylane.options import Enqueuer
     from raylane_common.redis.queue import QueueOverview
-    from raylane_common.wire.checks import Check
-    from raylane_common.wire.jobs import LaneOverview
+    from raylane_common.wire.jobs import LaneOverview, WorkerOverview
 
 _SHORTEST_S, _LONGEST_S = 1.0, 60.0
 # The part of the time for Redis itself. The workers have most of the rest.
@@ -33,16 +32,18 @@ async def examine(jobs: Enqueuer, overview: QueueOverview, timeout_s: float) -> 
     if not _SHORTEST_S <= limit_s <= _LONGEST_S:
         raise InvalidRequest.field("timeout_s", f"must be from {_SHORTEST_S:g} to {_LONGEST_S:g}")
     until_s = asyncio.get_running_loop().time() + limit_s
-    server, (lanes, at_work) = await asyncio.gather(
+    server, (lanes, workers) = await asyncio.gather(
         _bounded(check_server(overview), limit_s * _PART_FOR_REDIS), _at_work(overview, limit_s * _PART_FOR_REDIS)
     )
-    if not lanes:
+    if isinstance(workers, Check):
         if any(check.state is CheckState.PROBLEM for check in server):
-            at_work = [not_tried(WORKERS, "and what they use, because of Redis")]
-        return [*server, *at_work]
+            workers = not_tried(WORKERS, "and what they use, because of Redis")
+        return [*server, workers]
     left_s = until_s - asyncio.get_running_loop().time()
     alive = [Lane(lane.lane) for lane in lanes if lane.workers]
-    return sorted([*server, *at_work, *await look(jobs, alive, left_s * _PART_FOR_WORKERS)], key=_place)
+    clocks = {worker.name for worker in workers if worker.ahead_s is not None}
+    looked = await look(jobs, alive, clocks, left_s * _PART_FOR_WORKERS)
+    return sorted([*server, *check_workers(lanes, workers), *looked], key=_place)
 
 
 def _place(check: Check) -> int:
@@ -62,13 +63,12 @@ async def _bounded(work: Awaitable[list[Check]], limit_s: float) -> list[Check]:
         return [problem(REDIS, error.message)]
 
 
-async def _at_work(overview: QueueOverview, limit_s: float) -> tuple[list[LaneOverview], list[Check]]:
-    """Returns the lanes, and the checks of their workers; no lanes if Redis does not tell them."""
+async def _at_work(overview: QueueOverview, limit_s: float) -> tuple[list[LaneOverview], list[WorkerOverview] | Check]:
+    """Returns the lanes and their workers, or why Redis does not tell them."""
     try:
         async with asyncio.timeout(limit_s):
-            lanes, workers = await overview.lanes(), await overview.workers()
+            return await overview.lanes(), await overview.workers()
     except TimeoutError:
-        return [], [not_tried(WORKERS, "and what they use, because Redis does not answer")]
+        return [], not_tried(WORKERS, "and what they use, because Redis does not answer")
     except RaylaneError as error:
-        return [], [not_tried(WORKERS, f"and what they use: {error.message}")]
-    return lanes, check_workers(lanes, workers)
+        return [], not_tried(WORKERS, f"and what they use: {error.message}")

@@ -15,7 +15,7 @@ from raylane_common.wire.ray import RayChecksRequest
 from raylane_common.wire.upload import UploadChecksRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Container, Iterable
 
     from raylane.handle import JobHandle
     from raylane.options import Enqueuer
@@ -30,13 +30,16 @@ _REQUESTS: Final[dict[Lane, type[UploadChecksRequest | GenerateChecksRequest | R
 _PART_FOR_CHECKS: Final = 0.75
 
 
-async def look(jobs: Enqueuer, lanes: Iterable[Lane], limit_s: float) -> list[Check]:
-    """Asks one worker of each of these lanes, for at most `limit_s` seconds. Raises nothing."""
-    found = await asyncio.gather(*(_look(jobs, lane, limit_s) for lane in lanes))
+async def look(jobs: Enqueuer, lanes: Iterable[Lane], clocks: Container[str], limit_s: float) -> list[Check]:
+    """Asks one worker of each of these lanes, for at most `limit_s` seconds. Raises nothing.
+
+    `clocks` are the workers whose clocks are checked already.
+    """
+    found = await asyncio.gather(*(_look(jobs, lane, clocks, limit_s) for lane in lanes))
     return _merged(check for checks in found for check in checks)
 
 
-async def _look(jobs: Enqueuer, lane: Lane, limit_s: float) -> list[Check]:
+async def _look(jobs: Enqueuer, lane: Lane, clocks: Container[str], limit_s: float) -> list[Check]:
     handle: JobHandle[ChecksResult] | None = None
     try:
         async with asyncio.timeout(limit_s):
@@ -60,7 +63,7 @@ async def _look(jobs: Enqueuer, lane: Lane, limit_s: float) -> list[Check]:
             not_tried(WORKERS, f"the worker of the lane {lane} answered with what is not known here", "upgrade this")
         ]
     checks = [check.model_copy(update={"lanes": (lane.value,)}) for check in result.checks]
-    if finished_at is not None:
+    if finished_at is not None and result.worker not in clocks:
         checks.append(clock_check(result.worker, (result.at_ms - finished_at) / 1000))
     return checks
 

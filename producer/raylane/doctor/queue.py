@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from raylane_common.counting import counted
 from raylane_common.errors import QueueUnavailable
+from raylane_common.safe_text import safe_line
+from raylane_common.wire.base import Lane
 from raylane_common.wire.checks import not_tried, ok, problem, warning
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ _CLOCKS_DIFFER_S: Final = 2.0
 # S3 refuses signatures when the clock of their maker is wrong by a quarter of an hour.
 _CLOCKS_FAR_APART_S: Final = 600.0
 _OLD_JOB_S: Final = 60.0
+# A deployment may have hundreds of workers.
+_MOST_NAMES: Final = 5
 _MEBIBYTE: Final = 1024 * 1024
 
 
@@ -114,6 +118,8 @@ def check_workers(lanes: Sequence[LaneOverview], workers: Sequence[WorkerOvervie
     if len(found) == len(lanes):
         found = [problem(WORKERS, "no worker runs", "start one: raylane-worker run")]
     found += [_of_worker(worker) for worker in workers]
+    found += _of_settings(workers)
+    found += [clock_check(worker.name, worker.ahead_s) for worker in workers if worker.ahead_s is not None]
     for lane in lanes:
         if lane.workers and lane.oldest_s is not None and lane.oldest_s > _OLD_JOB_S:
             queued = counted(lane.queued, "job waits", "jobs wait")
@@ -135,3 +141,32 @@ def _of_worker(worker: WorkerOverview) -> Check:
         hint = "upgrade the workers first, then the producers, so that both have the same version"
         return warning(WORKERS, f"{told}, with version {worker.about.version}; here is {ours}", hint)
     return ok(WORKERS, f"{told}, with version {ours} as here")
+
+
+def _of_settings(workers: Sequence[WorkerOverview]) -> list[Check]:
+    """Returns in which settings the workers of a lane differ, and who does not say them."""
+    told = {worker.name: worker.about.settings for worker in workers if worker.about and worker.about.settings}
+    found: dict[str, list[str]] = {}
+    for lane in Lane:
+        names = [worker.name for worker in workers if lane.value in worker.lanes and worker.name in told]
+        for setting in sorted({setting for name in names for setting in told[name]}):
+            by_value: dict[str, list[str]] = {}
+            for name in names:
+                by_value.setdefault(told[name].get(setting, "not set"), []).append(name)
+            if len(by_value) > 1:
+                said = "; ".join(f"{_several(those)}: {safe_line(value)}" for value, those in by_value.items())
+                found.setdefault(f"{safe_line(setting)} differs: {said}", []).append(lane.value)
+    hint = "give all workers of a lane the same settings, and restart them"
+    checks = [
+        warning(WORKERS, message, hint).model_copy(update={"lanes": tuple(lanes)}) for message, lanes in found.items()
+    ]
+    silent = [worker.name for worker in workers if worker.about is not None and worker.name not in told]
+    if silent:
+        older = f"{_several(silent)}: of an older version, which does not say its settings and its clock"
+        checks.append(not_tried(WORKERS, older, "upgrade the workers"))
+    return checks
+
+
+def _several(names: Sequence[str]) -> str:
+    more = len(names) - _MOST_NAMES
+    return ", ".join(names[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")

@@ -22,7 +22,7 @@ from raylane_common.redis.connection import keys_of, queue_errors
 from raylane_common.telemetry.definitions import PLACES, PLACES_TAKEN
 from raylane_common.telemetry.ids import bind
 from raylane_common.telemetry.metrics import Reading
-from raylane_common.wire.jobs import WorkerAbout
+from raylane_worker.lanes.about import about
 from raylane_worker.lanes.attempts import AttemptRunner
 from raylane_worker.lanes.leases import HeldLeases
 from raylane_worker.lanes.outbox import Outbox
@@ -90,8 +90,9 @@ class LaneWorker(Worker):
         self.lane_queue = queue
         self._attempts = AttemptRunner(handlers, resources, timeout_s=lane.timeout_s, retries=retries)
         self._on_drain = on_drain
-        started_at = int(time.time() * 1000)
-        self._about = WorkerAbout(version=metadata.version("raylane"), started_at=started_at).model_dump_json()
+        self._resources = resources
+        self._started_at_ms = int(time.time() * 1000)
+        self._version = metadata.version("raylane")
         # Below 0.6 of a lease: after a longer pause between claims, jobs.lua assumes that Redis was unavailable.
         self._poll_s = min(lanes.poll_s, queue.lease_s * 0.4)
         self._leases = HeldLeases(queue)
@@ -162,7 +163,10 @@ class LaneWorker(Worker):
 
     async def heart_beat(self) -> None:
         """Sends a heartbeat and lets the janitor sweep. Replaces arq's health key and cron jobs, which are not used."""
-        if await self.lane_queue.beat(BEAT_EVERY_S * _BEATS_UNTIL_DEAD, self._about):
+        beat_s = BEAT_EVERY_S * _BEATS_UNTIL_DEAD
+        # Made anew each time: it has the clock, and settings that may change while the worker runs.
+        said = about(self._version, self._started_at_ms, self._resources.settings, int(beat_s * 1000))
+        if await self.lane_queue.beat(beat_s, said.model_dump_json(exclude_none=True)):
             self._on_drain()
         await self._janitor.sweep()
 

@@ -74,20 +74,24 @@ class QueueOverview:
     async def workers(self) -> list[WorkerOverview]:
         """Returns the living workers, with their lanes and versions."""
         lanes: dict[str, list[str]] = {}
+        until_ms: dict[str, float] = {}
         with queue_errors("look for workers"):
             seconds, micros = await self._redis.time()
             now_ms = seconds * 1000 + micros // 1000
             for lane in Lane:
-                for worker in await self._redis.zrangebyscore(self._keys.workers(lane), now_ms, "+inf"):
+                key = self._keys.workers(lane)
+                for worker, end_ms in await self._redis.zrangebyscore(key, now_ms, "+inf", withscores=True):
                     lanes.setdefault(worker, []).append(lane.value)
+                    until_ms[worker] = max(end_ms, until_ms.get(worker, 0))
             async with self._redis.pipeline(transaction=False) as pipe:
                 for worker in lanes:
                     pipe.get(self._keys.worker_about(worker))
                 told = await pipe.execute(raise_on_error=False)
-        found = [
-            WorkerOverview(printable(worker), tuple(its), _about(text))
-            for (worker, its), text in zip(lanes.items(), told, strict=True)
-        ]
+        found = []
+        for (worker, its), text in zip(lanes.items(), told, strict=True):
+            about = _about(text)
+            ahead_s = None if about is None else _ahead_s(about, until_ms[worker])
+            found.append(WorkerOverview(printable(worker), tuple(its), about, ahead_s))
         return sorted(found, key=lambda worker: worker.name)
 
     async def server(self) -> ServerFacts:
@@ -234,6 +238,13 @@ def _ended(field: str, count: str) -> EndedJobs | None:
         return None
     lane, kind, outcome, code = labels
     return EndedJobs(lane, kind, outcome, "" if code == _NO_CODE else code, number)
+
+
+def _ahead_s(about: WorkerAbout, until_ms: float) -> float | None:
+    """Returns how much a worker's clock is ahead of that of Redis, which wrote until when its last heartbeat lasts."""
+    if about.at_ms is None or about.beat_ms is None:
+        return None
+    return (about.at_ms - (until_ms - about.beat_ms)) / 1000
 
 
 def _about(text: object) -> WorkerAbout | None:
