@@ -92,13 +92,10 @@ def _module(twin: Twin) -> str:
     heading, about = ast.get_docstring(tree), ast.get_docstring(source)
     assert heading is not None
     assert about is not None
-    new = ast.ClassDef(
-        name=twin.name,
-        bases=[ast.parse(twin.base, mode="eval").body],
-        keywords=[],
-        decorator_list=[],
-        body=[ast.Expr(ast.Constant(_indented(_blocking(about), 4))), *_members(source)],
-    )
+    # Parsed, because the fields of a definition differ by the version of Python.
+    (new,) = ast.parse(f"class {twin.name}({twin.base}): ...").body
+    assert isinstance(new, ast.ClassDef)
+    new.body = [ast.Expr(ast.Constant(_indented(_blocking(about), 4))), *_members(source)]
     text = ast.unparse(ast.fix_missing_locations(ast.Module([new], [])))
     variables = _type_variables(tree, text)
     used = set(re.findall(r"\b[A-Za-z_]\w*\b", text + variables))
@@ -130,13 +127,11 @@ def _members(source: ast.ClassDef) -> Iterator[ast.stmt]:
         body: list[ast.stmt] = [ast.Expr(ast.Constant(...))]
         if documented is not None:
             body = [ast.Expr(ast.Constant(_indented(_blocking(documented), 8))), *_body(member)]
-        yield ast.FunctionDef(
-            name=member.name,
-            args=member.args,
-            body=body,
-            decorator_list=member.decorator_list,
-            returns=member.returns and _sync_type(member.returns),
-        )
+        (method,) = ast.parse(f"def {member.name}(): ...").body
+        assert isinstance(method, ast.FunctionDef)
+        method.args, method.body, method.decorator_list = member.args, body, member.decorator_list
+        method.returns = member.returns and _sync_type(member.returns)
+        yield method
 
 
 def _body(member: ast.FunctionDef | ast.AsyncFunctionDef) -> list[ast.stmt]:

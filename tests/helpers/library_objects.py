@@ -111,7 +111,7 @@ def _numpy() -> list[Any]:
     return [
         array, np.array(["a"]), np.array(["2024-01-01"], "M8[D]"), np.array([(1, 2)], dtype=[("a", "i4"), ("b", "i4")]),
         array.dtype, np.float64(1), np.int64(1), np.bool_(True), np.str_(""), np.datetime64("2024-01-01"),
-        np.timedelta64(1), np.add, np.random.default_rng(0), np.random.RandomState(0), np.random.SeedSequence(0),
+        np.timedelta64(1, "s"), np.add, np.random.default_rng(0), np.random.RandomState(0), np.random.SeedSequence(0),
         np.random.PCG64(0), np.poly1d([1]), np.polynomial.Polynomial([1]), np.polynomial.Chebyshev([1]),
         np.ma.masked_array([1]), np.ma.masked, np.finfo("f8"), np.iinfo("i8"), np.vectorize(len), np.errstate(), np.r_,
         np.c_, np.s_, np.mgrid, np.ndenumerate(array), np.ndindex(1), array.flat, array.flags, np.busdaycalendar(),

@@ -349,7 +349,7 @@ ODD: dict[str, tuple[Any, str, list[Any]]] = {
     "bytes and text": ([b"a", "b"], "string", ["YQ==", "b"]),
     "numbers of any library": ([np.int64(3), math.nan, np.float32(0.5), 1], "number", [3.0, None, 0.5, 1.0]),
     "moments of NumPy": (
-        [np.datetime64("2024-01-01"), np.datetime64("NaT")],
+        [np.datetime64("2024-01-01"), np.datetime64("NaT", "D")],
         "timestamp",
         ["2024-01-01T00:00:00", None],
     ),
