@@ -106,7 +106,31 @@ def local_variant(code: str) -> str | None:
         return None
     variant = _Variant()
     tree = ast.fix_missing_locations(variant.visit(tree))
-    return None if variant.has_datasets or not variant.has_frames else ast.unparse(tree)
+    return None if variant.has_datasets or not variant.has_frames else _unparsed(tree)
+
+
+def _unparsed(tree: ast.Module) -> str:
+    """Returns the code of the tree. Unlike `ast.unparse` of newer versions, its f-strings are those of Python 3.11."""
+    texts = _Texts()
+    code = ast.unparse(texts.visit(tree))
+    for name, text in texts.found.items():
+        code = code.replace(name, text)
+    return code
+
+
+class _Texts(ast.NodeTransformer):
+    """Takes the f-strings out of a tree, and leaves names. The quotes of each one are in none of its expressions."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, str] = {}
+
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.Name:
+        text = ast.unparse(node)
+        if text.count("'") > 2 and text.startswith("f'") and '"' not in text:
+            text = f'f"{text[2:-1]}"'
+        name = f"joined_{len(self.found)}_"
+        self.found[name] = text
+        return ast.Name(name, ast.Load())
 
 
 class _Variant(ast.NodeTransformer):

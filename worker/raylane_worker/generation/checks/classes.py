@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ast
-import builtins
 from typing import TYPE_CHECKING, Final
 
+from raylane_worker.generation.checks.allowed.exceptions import EXCEPTIONS
 from raylane_worker.generation.checks.script import finding_at
 
 if TYPE_CHECKING:
@@ -29,9 +29,7 @@ _BASES: Final = (
     "typing.Protocol",
     "typing.TypedDict",
 )
-_BUILTIN_BASES: Final = frozenset({"dict", "float", "int", "list", "object", "str", "tuple"}) | {
-    name for name, value in vars(builtins).items() if isinstance(value, type) and issubclass(value, BaseException)
-}
+_BUILTIN_BASES: Final = frozenset({"dict", "float", "int", "list", "object", "str", "tuple"}) | EXCEPTIONS
 
 # What gives a class a module, a reader or a protocol by a name that is no assignment.
 _HIDDEN_BINDINGS: Final = (ast.ExceptHandler, ast.Import, ast.ImportFrom, ast.Match)

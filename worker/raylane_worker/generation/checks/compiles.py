@@ -10,7 +10,7 @@ import ast
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from raylane_worker.generation.checks.script import AstScript, finding_at, text_of
+from raylane_worker.generation.checks.script import NOT_READABLE, AstScript, finding_at, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +25,7 @@ class _Place:
     in_function: bool = False
     in_async_function: bool = False
     in_loop: bool = False
+    in_group_handler: bool = False
 
 
 def check_compiles(script: AstScript) -> Iterator[Finding]:
@@ -33,6 +34,7 @@ def check_compiles(script: AstScript) -> Iterator[Finding]:
     after_loops = {
         node for loop in script.nodes if isinstance(loop, ast.For | ast.AsyncFor | ast.While) for node in loop.orelse
     }
+    group_handlers = {handler for node in script.nodes if isinstance(node, ast.TryStar) for handler in node.handlers}
     places: dict[ast.AST, _Place] = {}
     # Each node comes after the one that encloses it, except operators and contexts, which are shared.
     for node in script.nodes:
@@ -40,9 +42,11 @@ def check_compiles(script: AstScript) -> Iterator[Finding]:
         place = _inside(parent, places[parent]) if parent in places else _Place()
         if node in after_loops and parent in places:
             place = replace(place, in_loop=places[parent].in_loop)
+        if parent in group_handlers:
+            place = replace(place, in_loop=False, in_group_handler=True)
         places[node] = place
         if (problem := _problem(node, place)) is not None:
-            yield finding_at("syntax", node, f"the script is not Python 3: {problem}")
+            yield finding_at("syntax", node, f"{NOT_READABLE}: {problem}")
 
 
 def _inside(node: ast.AST, place: _Place) -> _Place:
@@ -64,6 +68,8 @@ def _problem(node: ast.AST, place: _Place) -> str | None:
     match node:
         case ast.Return() if not place.in_function:
             return "'return' outside function"
+        case ast.Return() if place.in_group_handler:
+            return "'return' in an 'except*' block"
         case ast.Yield() | ast.YieldFrom() if not place.in_function:
             return "'yield' outside function"
         case ast.Await() if not place.in_async_function:
@@ -73,9 +79,9 @@ def _problem(node: ast.AST, place: _Place) -> str | None:
         case ast.AsyncWith() if not place.in_async_function:
             return "'async with' outside async function"
         case ast.Break() if not place.in_loop:
-            return "'break' outside loop"
+            return "'break' in an 'except*' block" if place.in_group_handler else "'break' outside loop"
         case ast.Continue() if not place.in_loop:
-            return "'continue' outside loop"
+            return "'continue' in an 'except*' block" if place.in_group_handler else "'continue' outside loop"
         case _:
             return None
 

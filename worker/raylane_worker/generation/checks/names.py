@@ -8,6 +8,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from raylane_common.wire.names import Engine
+from raylane_worker.generation.checks.allowed.exceptions import EXCEPTIONS
 from raylane_worker.generation.checks.allowed.kit_names import OBJECTS
 from raylane_worker.generation.checks.allowed.listing import listed
 from raylane_worker.generation.checks.allowed.modules import MODULES, NAMES, is_of_ray, modules_of
@@ -30,14 +31,14 @@ def importable(engine: Engine) -> str:
     return ", ".join(sorted(modules_of(engine)))
 
 
-_ALLOWED_BUILTINS: Final = listed(
+_ALLOWED_BUILTINS: Final = EXCEPTIONS | listed(
     """
     Ellipsis False None NotImplemented True __name__ abs all any ascii bin bool bytearray bytes callable chr classmethod
     complex dict divmod enumerate filter float format frozenset hasattr hash hex id int isinstance issubclass iter len
     list map max min next object oct ord pow print property range repr reversed round set slice sorted staticmethod str
     sum super tuple zip
     """
-) | {name for name, value in vars(builtins).items() if isinstance(value, type) and issubclass(value, BaseException)}
+)
 # All that Python or its interactive mode defines, also in the versions of the cluster's nodes.
 _BUILTINS: Final = frozenset(vars(builtins)) | listed("copyright credits exit help license quit") | _ALLOWED_BUILTINS
 # numpy and pyarrow look for these on any object, also on a row or a frame that has such a label.

@@ -15,10 +15,15 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from raylane_common.secrets import find_credential, redact_suspects
 from raylane_common.wire.generate import Finding
+from raylane_worker.generation.checks.formatted import line_of_new_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+# The language of scripts, whichever Python verifies them: the checks know all of its syntax, and each cluster reads it.
+# See docs/decisions/0057.
+LANGUAGE: Final = (3, 11)
+NOT_READABLE: Final = "the script is not Python 3.11"
 # Models write a few KiB. A longer script contains data, or the model repeated itself.
 MAX_CODE_BYTES: Final = 64 * 1024
 # Parsing holds the interpreter's lock from its beginning to its end, so what it costs is bounded before: 60 ms for this
@@ -112,14 +117,24 @@ def parse_script(code: str) -> AstScript | Finding:
         with _PARSING, warnings.catch_warnings():
             # An invalid escape in a string causes a warning, which is no reason to refuse the script.
             warnings.simplefilter("ignore")
-            tree = ast.parse(code)
+            tree = ast.parse(code, feature_version=LANGUAGE)
     except SyntaxError as error:
-        return Finding(rule="syntax", message=f"the script is not Python 3: {error.msg}", line=error.lineno)
+        return Finding(rule="syntax", message=f"{NOT_READABLE}: {error.msg}", line=error.lineno)
     except ValueError as error:
         return Finding(rule="syntax", message=f"the script is not Python text: {error}")
     except (RecursionError, MemoryError):
         return TOO_COMPLEX
-    return _script(tree) or TOO_COMPLEX
+    if (script := _script(tree)) is None:
+        return TOO_COMPLEX
+    if (line := line_of_new_text(code, script.nodes)) is not None:
+        return Finding(rule="syntax", message=_NEW_TEXT, line=line)
+    return script
+
+
+_NEW_TEXT: Final = (
+    f"{NOT_READABLE}: an expression in an f-string has the quotes of the f-string, a backslash, a comment or a line "
+    "break; assign its value to a variable first"
+)
 
 
 def _too_long(code: str) -> Finding | None:

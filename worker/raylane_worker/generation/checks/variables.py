@@ -17,10 +17,6 @@ if TYPE_CHECKING:
 _COMPREHENSIONS: Final = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 _SCOPES: Final = (*_COMPREHENSIONS, *_FUNCTIONS, ast.ClassDef)
-# The parameters of `def f[T]()`, from Python 3.12.
-_TYPE_PARAMETERS: Final = tuple(
-    getattr(ast, name) for name in ("TypeVar", "TypeVarTuple", "ParamSpec") if hasattr(ast, name)
-)
 
 
 @dataclass(frozen=True)
@@ -254,7 +250,5 @@ def names_bound_by(node: ast.AST) -> Iterator[str]:
             yield name
         case ast.MatchMapping(rest=str() as name):
             yield name
-        case _ if isinstance(node, _TYPE_PARAMETERS):
-            yield node.name
         case _:
             pass
