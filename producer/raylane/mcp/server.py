@@ -24,6 +24,7 @@ from mcp.types import (
 )
 
 import raylane
+from raylane.gateway.told import told
 from raylane.mcp.call import Call
 from raylane.mcp.failures import defect, error_result
 from raylane.mcp.noting import noted
@@ -100,13 +101,15 @@ def create_server(
             return await _result(tool, await call_of(context), arguments)
 
     async def list_resources(context: Context, _params: PaginatedRequestParams | None) -> ListResourcesResult:
-        return ListResourcesResult(resources=await _protocol(listed_resources(await call_of(context))))
+        call = await call_of(context)
+        return ListResourcesResult(resources=await _protocol(call, listed_resources(call)))
 
     async def list_templates(_context: Context, _params: PaginatedRequestParams | None) -> ListResourceTemplatesResult:
         return ListResourceTemplatesResult(resource_templates=list(TEMPLATES))
 
     async def read_resource(context: Context, params: ReadResourceRequestParams) -> ReadResourceResult:
-        return await _protocol(read(await call_of(context), str(params.uri)))
+        call = await call_of(context)
+        return await _protocol(call, read(call, str(params.uri)))
 
     async def list_prompts(_context: Context, _params: PaginatedRequestParams | None) -> ListPromptsResult:
         return ListPromptsResult(prompts=list(PROMPTS))
@@ -142,7 +145,7 @@ async def _result(tool: Tool[Any, Any], call: Call, arguments: Any) -> CallToolR
             return error_result(_in_words(tool, failure.error), failure.job_id)
         except RaylaneError as error:
             ending.with_error(error)
-            return error_result(_in_words(tool, error))
+            return error_result(told(_in_words(tool, error), call.caller))
         except Exception:
             _log.exception("the tool %s failed", tool.name)
             bug = defect(f"the tool {tool.name}")
@@ -180,12 +183,12 @@ def _teller(context: Context) -> Callable[[str], Awaitable[None]]:
     return tell
 
 
-async def _protocol(work: Awaitable[T]) -> T:
+async def _protocol(call: Call, work: Awaitable[T]) -> T:
     """Returns what `work` returns. What it raises becomes an error of the protocol."""
     try:
         return await work
     except RaylaneError as error:
-        raise _protocol_error(error) from error
+        raise _protocol_error(told(error, call.caller)) from error
     except MCPError:
         raise
     except Exception as error:

@@ -6,13 +6,14 @@ import asyncio
 import base64
 import re
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import pytest
 
 from raylane.gateway.access.caller import Caller, Right
 from raylane.mcp.failures import remedy_of
 from raylane.mcp.tools import TOOLS
-from raylane_common.errors import NotUnderstood, RaylaneError
+from raylane_common.errors import NotUnderstood, QueueUnavailable, RaylaneError
 from raylane_common.wire.jobs import JobStatus, Progress
 from raylane_common.wire.tables import DatabasesResult, TablesResult, TableSummary
 from tests.helpers.mcp_results import call, images, refused, said
@@ -324,3 +325,15 @@ def test_what_to_do_about_an_error_names_tools_where_there_are_some() -> None:
 
 def all_errors(error: type[RaylaneError]) -> list[type[Any]]:
     return [error, *(found for child in error.__subclasses__() for found in all_errors(child))]
+
+
+async def test_where_redis_is_is_told_to_operators_alone(connect: Connect, producer: MemoryProducer) -> None:
+    ada = Caller("ada", frozenset({Right.ASK, Right.READ}), ("ada",))
+    operator = Caller("operations", frozenset(Right), ("",))
+    away = QueueUnavailable("Error 111 connecting to redis-1.internal:6379", details={"at": "redis-1.internal"})
+    with patch.object(producer, "generate", side_effect=away):
+        for caller, is_told in ((ada, False), (operator, True)):
+            async with connect(caller=caller) as client:
+                code, text = await refused(client, "ask", session_id="ada", question="count", wait_s=0)
+            assert code == "queue_unavailable"
+            assert ("redis-1.internal" in text) == is_told
