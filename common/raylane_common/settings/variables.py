@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
-from pydantic_settings import SettingsError
+from pydantic_settings import DotEnvSettingsSource, SettingsError
 
 from raylane_common.errors import InvalidRequest
 from raylane_common.errors.findings import describe_finding
@@ -40,7 +42,8 @@ def explain(error: ValidationError | SettingsError) -> InvalidRequest:
         field = re.search(r'for field "(\w+)"', str(error))
         if field is None:  # the directory of secrets is the only other source that fails as a whole
             return InvalidRequest.field("RAYLANE_SECRETS_DIR", str(error))
-        return InvalidRequest.field(_variable(field.group(1)), "must be JSON, and so must the lists below it")
+        name = _variable(field.group(1))
+        return InvalidRequest.field(name, f"must be JSON, and so must the lists below it{_origin(name)}")
     first = error.errors(include_url=False, include_input=False)[0]
     unknown_key = first["loc"][-1:] == ("[key]",)
     path = [str(part) for part in (first["loc"][:-1] if unknown_key else first["loc"])]
@@ -49,11 +52,13 @@ def explain(error: ValidationError | SettingsError) -> InvalidRequest:
         # Several settings do not fit together; the message names them.
         return InvalidRequest.field("settings", problem)
     if unknown_key or first["type"] == "extra_forbidden":
-        return InvalidRequest.field(_variable(*path), f"is not a setting{_suggestion(_variable(*path))}")
+        name = _variable(*path)
+        return InvalidRequest.field(name, f"is not a setting{_suggestion(name)}{_origin(name)}")
     inside: list[str] = []
     while len(path) > 1 and _variable(*path) not in _known_variables():
         inside.insert(0, path.pop())  # the place within a variable that holds JSON
-    return InvalidRequest.field(_variable(*path), f"{'.'.join(inside)}: {problem}" if inside else problem)
+    name, within = _variable(*path), f"{'.'.join(inside)}: " if inside else ""
+    return InvalidRequest.field(name, f"{within}{problem}{_origin(name)}")
 
 
 def unknown_variables(environ: Iterable[str]) -> list[tuple[str, str | None]]:
@@ -65,6 +70,16 @@ def unknown_variables(environ: Iterable[str]) -> list[tuple[str, str | None]]:
 
 def _variable(*path: str) -> str:
     return _PREFIX + "__".join(path).upper()
+
+
+def _origin(name: str) -> str:
+    """Returns which file holds the value of a variable that is not in the environment; '' if none does."""
+    if any(known.upper() == name for known in os.environ):
+        return ""
+    if any(known.upper() == name for known in DotEnvSettingsSource(Settings).env_vars):
+        return "; it is set in .env"
+    file = Path(os.environ.get("RAYLANE_SECRETS_DIR", ""), name.removeprefix(_PREFIX).lower())
+    return f"; it is set in {file}" if file.is_absolute() and file.is_file() else ""
 
 
 def _suggestion(name: str) -> str:

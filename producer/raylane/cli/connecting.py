@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 import raylane
 from raylane.backend import RedisBackend
-from raylane.cli import contexts, process
+from raylane.cli import contexts, origins, process
 from raylane_common.errors import InvalidRequest, invalid_requests
 from raylane_common.redis.url import parse
 from raylane_common.settings import RedisSettings, redis_settings_alone
@@ -64,14 +64,17 @@ def reached(redis_url: str | None) -> Reached:
 
 def _reached(redis: RedisSettings, redis_url: str | None) -> Reached:
     active = contexts.active()
+    origins.of_environment()
     if redis_url is not None:
         url = SecretStr(_checked("--redis-url", redis_url))
+        origins.of_option()
         return Reached(redis.model_copy(update={"url": url}), "--redis-url")
     if "url" in redis.model_fields_set and not (active and active.chosen_by == "option"):
         _checked("RAYLANE_REDIS__URL", redis.url.get_secret_value())
         return Reached(redis, "RAYLANE_REDIS__URL")
     if active is None or active.context.redis_url is None:
         return Reached(redis, "default")
+    origins.of_context(active)
     return Reached(_of_context(redis, active), "context")
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 import typer
 
 import raylane
-from raylane.cli import awaiting, process, traced
+from raylane.cli import awaiting, origins, process, traced
 from raylane.cli.process import ExitCode
 from raylane.cli.terminal import OutputError, Terminal
 
@@ -63,7 +63,7 @@ def exits(terminal: Terminal) -> Iterator[None]:
         )
         raise typer.Exit(ExitCode.INTERRUPTED) from None
     except raylane.RaylaneError as error:
-        terminal.error(error.info())
+        terminal.error(origins.named(error.info()))
         if isinstance(error, raylane.JobNotFound) and not terminal.as_json:
             terminal.note("raylane jobs lists the jobs that are there")
         if isinstance(error, raylane.QueueUnavailable) and terminal.job_id:

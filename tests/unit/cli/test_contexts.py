@@ -295,3 +295,25 @@ async def test_processes_that_change_contexts_at_once_lose_none(valkey: Embedded
     ]
     assert [await process.wait() for process in made] == [0] * len(names)
     assert [*tomllib.loads((tmp_path / "raylane" / "contexts.toml").read_text("utf-8"))["contexts"]] == names
+
+
+async def test_a_refused_login_names_where_its_password_comes_from(
+    cli: Cli, valkey: EmbeddedValkey, tmp_path: Path
+) -> None:
+    file = tmp_path / "password"
+    file.write_text("wrong\n", encoding="utf-8")
+    await cli("context", "set", "file", "--redis-url", valkey.url, "--username", "nobody", "--password-file", str(file))
+    await cli("context", "set", "env", "--redis-url", valkey.url, "--username", "nobody", "--password-env", "PROD_PW")
+    no_url = {"RAYLANE_REDIS__URL": "", "PROD_PW": "wrong"}
+    for name, place in (("file", f"the file {file}"), ("env", "the variable PROD_PW")):
+        said = (await cli("--context", name, "jobs", **no_url)).stderr
+        assert f"check redis_username of the context {name}, and {place}, which has its password" in said
+        assert "RAYLANE_REDIS__" not in said
+
+
+async def test_an_address_without_redis_names_where_it_comes_from(cli: Cli) -> None:
+    await cli("context", "set", "prod", "--redis-url", NOWHERE)
+    said = (await cli("jobs", RAYLANE_REDIS__URL="")).stderr
+    assert "set redis_url of the context prod to the address of Redis" in said
+    assert "set --redis-url to the address" in (await cli("jobs", "--redis-url", NOWHERE)).stderr
+    assert "set RAYLANE_REDIS__URL to the address" in (await cli("jobs", RAYLANE_REDIS__URL=NOWHERE)).stderr

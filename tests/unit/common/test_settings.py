@@ -212,3 +212,25 @@ def test_a_section_that_is_a_single_value_is_refused_by_name(given: dict[str, ob
     with pytest.raises(ValidationError) as caught:
         Settings.model_validate(given)
     assert [".".join(map(str, found["loc"])) for found in caught.value.errors()] == [field]
+
+
+def test_a_wrong_value_names_the_file_that_holds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    secrets = tmp_path / "secrets"
+    secrets.mkdir()
+    (secrets / "ray__max_runs").write_text("many", encoding="utf-8")
+    monkeypatch.setenv("RAYLANE_SECRETS_DIR", str(secrets))
+    name = "RAYLANE_RAY__MAX_RUNS: must be a whole number"
+    with pytest.raises(InvalidRequest, match=re.escape(f"{name}; it is set in {secrets}/ray__max_runs")):
+        load_settings()
+    (tmp_path / ".env").write_text("raylane_ray__max_runs=several\n", encoding="utf-8")
+    with pytest.raises(InvalidRequest, match=re.escape(f"{name}; it is set in .env")):
+        load_settings()
+    monkeypatch.setenv("RAYLANE_RAY__MAX_RUNS", "some")
+    with pytest.raises(InvalidRequest, match=rf"{name} \["):
+        load_settings()
+
+
+def test_a_misspelt_name_in_a_file_is_found_there(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("RAYLANE_RAY__MAX_RUN=3\n", encoding="utf-8")
+    with pytest.raises(InvalidRequest, match=r"did you mean RAYLANE_RAY__MAX_RUNS\?; it is set in \.env \["):
+        load_settings()
