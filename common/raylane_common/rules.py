@@ -7,6 +7,7 @@ from contextlib import suppress
 from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Annotated, Final
+from unicodedata import normalize
 
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, StringConstraints
 
@@ -26,6 +27,9 @@ from raylane_common.limits import (
 # C0 and C1 controls, Unicode line separators, and two characters that XML, in which S3 lists keys, cannot hold.
 _CONTROL_CHARACTER: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]")
 
+# The blanks of Unicode that look like a space. The ideographic one is as wide as two.
+_BLANK: Final = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f]")
+
 
 _NUMBER: Final = re.compile(r"\s*[+-]?[\d_]+(\.\d*)?\s*")
 
@@ -39,7 +43,17 @@ def _moment(value: object) -> object:
     return value
 
 
+def plain_name(name: str) -> str:
+    """Returns the name as it is stored, so that two names that look the same are the same.
+
+    macOS writes a letter and its accent as two characters (NFD), others as one (NFC). A screenshot's name has a narrow
+    blank before PM.
+    """
+    return name if name.isascii() else _BLANK.sub(" ", normalize("NFC", name))
+
+
 def _filename(value: str) -> str:
+    value = plain_name(value)
     problem = _filename_problem(value)
     if problem is not None:
         raise ValueError(f"{problem}; give it another name with `filename` (--filename in the CLI)")

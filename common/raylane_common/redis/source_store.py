@@ -13,7 +13,7 @@ from raylane_common.errors import InvalidRequest, SessionFull, SourceReplaced
 from raylane_common.redis.connection import keys_of, owned_key, queue_errors
 from raylane_common.redis.queue.scripts import Scripts, calls
 from raylane_common.redis.queue.scripts.calls import FileUpload, PackedSource
-from raylane_common.rules import printable
+from raylane_common.rules import plain_name, printable
 from raylane_common.settings import SessionsSettings
 from raylane_common.wire.sources import AnySource, FileSource
 
@@ -127,7 +127,8 @@ class SourceStore:
         key = self._keys.session_sources(session_id)
         with queue_errors("remove a source"), owned_key(f"the sources of session {session_id}", "sources", key):
             fields = await cast("Awaitable[list[str]]", self._redis.hkeys(key))
-            named = [field for field in fields if printable(field.partition(":")[2]) == name]
+            # One that an older version stored may have another form.
+            named = [field for field in fields if plain_name(printable(field.partition(":")[2])) == plain_name(name)]
             if named:
                 await cast("Awaitable[int]", self._redis.hdel(key, *named))
                 return

@@ -6,16 +6,17 @@ from typing import Any, TypeVar
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from raylane_common.errors import InvalidRequest, invalid_requests
 from raylane_common.limits import MAX_STAGED_BYTES
+from raylane_common.rules import plain_name
 from raylane_common.wire.generate import GenerateRequest
 from raylane_common.wire.jobs import NewJob
 from raylane_common.wire.ray import RayRunRequest, RaySubmitRequest
 from raylane_common.wire.reading import ReadingOptions
 from raylane_common.wire.tables import ListTablesRequest, SelectTablesRequest
-from raylane_common.wire.upload import UploadRequest
+from raylane_common.wire.upload import ReadInPlaceRequest, UploadRequest
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -33,6 +34,34 @@ def refused(model: type[BaseModel], field: str, **fields: Any) -> InvalidRequest
     assert caught.value.details["field"] == field
     assert caught.value.message.startswith(f"{field}: ")
     return caught.value
+
+
+@pytest.mark.parametrize(
+    ("filename", "stored"),
+    [
+        ("re\u0301sume\u0301.csv", "r\u00e9sum\u00e9.csv"),
+        ("\u212bngstrom.csv", "\u00c5ngstrom.csv"),
+        ("\u1112\u1161\u11ab.csv", "\ud55c.csv"),
+        ("Screenshot 9.41\u202fPM.csv", "Screenshot 9.41 PM.csv"),
+        ("a\u00a0b.csv", "a b.csv"),
+        ("\uff21\u3000\u00b2.csv", "\uff21\u3000\u00b2.csv"),
+    ],
+)
+def test_names_that_look_the_same_are_the_same(filename: str, stored: str) -> None:
+    for name in (filename, stored):
+        assert UploadRequest.model_validate({**UPLOAD, "filename": name}).filename == stored
+        # The key of an object that is somebody else's is left as it is.
+        uri = f"s3://bucket/{name}"
+        in_place = ReadInPlaceRequest.model_validate({"s3_uri": uri, "filename": name})
+        assert (in_place.filename, in_place.s3_uri) == (stored, uri)
+
+
+def test_a_name_is_as_long_as_what_is_stored() -> None:
+    longest = "e\u0301" * 125 + ".csv"
+    assert len(UploadRequest.model_validate({**UPLOAD, "filename": longest}).filename.encode()) == 254
+    # A blank at the end of a name is not seen, whichever blank it is.
+    with pytest.raises(ValidationError, match="must not begin or end with a space"):
+        UploadRequest.model_validate({**UPLOAD, "filename": "a\u202f"})
 
 
 @pytest.mark.parametrize(
@@ -84,7 +113,8 @@ def test_a_filename_is_either_refused_by_name_or_safe_in_a_key(filename: str) ->
         assert error.details["field"] == "filename"
     else:
         key = f"sessions/s/csv/{request.filename}"
-        assert key.split("/") == ["sessions", "s", "csv", filename]
+        assert key.split("/") == ["sessions", "s", "csv", plain_name(filename)]
+        assert plain_name(request.filename) == request.filename
         assert filename not in (".", "..")
         assert key.isprintable() or any(not character.isprintable() for character in filename)
 

@@ -196,6 +196,13 @@ def test_an_exact_name_wins_over_a_similar_one_and_several_similar_ones_are_ambi
     assert caught.value.details["candidates"] == ["Temp Max", "temp_max"]
 
 
+@pytest.mark.parametrize("name", ["Gro\u0308\u00dfe", "Gr\u00f6\u00dfe"])
+@pytest.mark.parametrize("asked", ["Gro\u0308\u00dfe", "gr\u00f6\u00dfe"])
+def test_a_name_with_accents_of_their_own_is_that_name(name: str, asked: str) -> None:
+    source = csv_source(columns=(column(name, ColumnType.INTEGER), column("n", ColumnType.INTEGER)))
+    assert repr(name) in write(f"sum of {asked}", [source]).code.replace('"', "'")
+
+
 def test_names_with_signs_and_spaces_and_the_empty_name_can_be_written() -> None:
     names = ("price ($)", "a, b", "", '"); import os #', "😀 x", "größe")
     source = csv_source(columns=tuple(column(name, ColumnType.NUMBER) for name in names))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from unicodedata import normalize
 
 from raylane_worker.generation.template.tokens import split_tokens
 
@@ -57,7 +58,8 @@ class NameIndex(Generic[T]):
         self._by_name: dict[str, list[T]] = {}
         self._by_tokens: _Node[T] = _Node()
         self._by_parts: _Node[T] = _Node()
-        for name, thing in named:
+        for written, thing in named:
+            name = normalize("NFC", written)  # as tokens are
             self._things.append(thing)
             self._by_name.setdefault(name, []).append(thing)
             if tokens := split_tokens(name):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+from unicodedata import normalize
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -62,10 +63,13 @@ class Token:
 
 
 def split_tokens(text: str) -> list[Token]:
-    """Returns the tokens of the text. Every character except white space belongs to exactly one token."""
+    """Returns the tokens of the text. Every character except white space belongs to exactly one token.
+
+    A letter and its accent are one character (NFC), as keyboards write them; a file of macOS may have two.
+    """
     tokens: list[Token] = []
     end = -1
-    for match in _TOKEN.finditer(text):
+    for match in _TOKEN.finditer(normalize("NFC", text)):
         *quoted, date, number, _word, _sign = match.groups()
         inside = next((group for group in quoted if group is not None), None)
         attached = match.start() == end
