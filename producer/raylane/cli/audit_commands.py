@@ -46,7 +46,7 @@ def audit(
                 for entry in found
             ]
             columns = [
-                *(key("time"), fact("caller", 1), text("request", 2), fact("session", 4), fact("job", 3)),
+                *(key("time"), text("caller", 1), text("request", 2), fact("session", 4), fact("job", 3)),
                 key("status"),
             ]
             terminal.table(columns, rows)

@@ -32,7 +32,8 @@ class Fitted:
 def fitted(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int, cut: str) -> Fitted:
     """Returns the table for a terminal of this `width`. `cut` marks what was shortened.
 
-    If the columns that are always shown do not fit beside each other, each row becomes a few lines.
+    If the columns that are always shown do not fit beside each other, or there is one and nothing fits beside it, each
+    row becomes a few lines.
     """
     natural = [max(map(cell_len, cells)) for cells in zip([column.title for column in columns], *rows, strict=True)]
     shown = list(range(len(columns)))
@@ -46,6 +47,8 @@ def fitted(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int,
         # Of equals, the last one goes first.
         shown.remove(max(index for index in shown if columns[index].rank == rank))
     hidden = [column.title for index, column in enumerate(columns) if index not in shown]
+    if hidden and len(shown) == 1 and columns[shown[0]].rank == 0:
+        return Fitted([], _stacked(columns, rows, width, cut), [])
     lines = [line for row in rows for line in _row(columns, row, shown, widths, cut)]
     titles = [column.title for column in columns]
     return Fitted(_row(columns, titles, shown, widths, cut), lines, hidden)

@@ -44,6 +44,12 @@ def test_keys_without_room_beside_each_other_are_below_each_other() -> None:
     ]
 
 
+def test_a_name_beside_which_nothing_fits_has_the_rest_below_it() -> None:
+    table = fitted([key("source"), fact("type", 1), text("location", 2)], [["n" * 30, "file", "s3://b/k"]], 32, "…")
+    assert (table.head, table.hidden) == ([], [])
+    assert table.lines == ["n" * 30, "  type      file", "  location  s3://b/k"]
+
+
 def test_a_text_that_wraps_is_whole() -> None:
     table = fitted([key("job"), text("outcome", 1, wraps=True)], [["j1", "one two three four five"]], 20, "…")
     assert table.lines == ["j1   one two three", "     four five"]
