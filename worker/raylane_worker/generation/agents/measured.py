@@ -42,5 +42,6 @@ class ModelMetrics:
     def used(self, usage: Usage | None) -> None:
         """Counts the tokens of agents that have ended; None if the model reports none."""
         if usage is not None:
-            self._metrics.add(MODEL_TOKENS, self._model, "input", by=usage.input_tokens)
-            self._metrics.add(MODEL_TOKENS, self._model, "output", by=usage.output_tokens)
+            # The model's service says the numbers, and a counter raises for one below 0.
+            self._metrics.add(MODEL_TOKENS, self._model, "input", by=max(0, usage.input_tokens))
+            self._metrics.add(MODEL_TOKENS, self._model, "output", by=max(0, usage.output_tokens))
