@@ -65,7 +65,7 @@ async def get_file(
         bool, Query(description="Lead to the file on S3 instead of sending it, if the client reaches S3")
     ] = False,
 ) -> Response:
-    """Sends a file as it arrives from S3, or leads to it."""
+    """Sends a whole file as it arrives from S3, or leads to it; S3 also sends parts of it (`Range`)."""
     record = await gateway.job(caller, Right.READ, job_id)
     file = _file(record, name)
     if redirect and record.session_id is not None:
@@ -74,7 +74,11 @@ async def get_file(
         # A redirect carries no headers, which an address may need.
         if not address.headers:
             return RedirectResponse(address.url, headers={"Cache-Control": "no-store"})
-    headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}"}
+    headers = {
+        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}",
+        # A download is checked as a whole. S3 itself sends parts.
+        "Accept-Ranges": "none",
+    }
     if file.size_bytes:
         headers["Content-Length"] = str(file.size_bytes)
     media_type = _TYPES.get(name.rpartition(".")[2], "application/octet-stream")
