@@ -122,7 +122,7 @@ def test_short_values_are_exact(value: JsonValue) -> None:
 def test_a_long_text_says_that_it_was_cut() -> None:
     answer = Answer(items=(AnswerValue(name="v", value="x" * 5000, value_type=CellType.STRING),))
     [item] = answer_data(answer, "j", max_rows=1).model_dump()["items"]
-    assert item["value"] == "x" * MAX_CELL + "… (cut: it has 5000 characters)"
+    assert item["value"] == "x" * MAX_CELL + "… (cut: it has 5,000 characters)"
 
 
 @given(texts)

@@ -7,6 +7,7 @@ import importlib.util
 import inspect
 import pickle
 import sys
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,8 +53,10 @@ def test_the_generated_modules_are_up_to_date(generator: ModuleType) -> None:
 
 
 def public(kind: type) -> dict[str, Any]:
+    """The methods and properties. A part, such as `tables`, is no method of its own; it has a twin."""
     names = (name for name in dir(kind) if not name.startswith("_") and name not in ("aclose", "close"))
-    return {name: inspect.getattr_static(kind, name) for name in names}
+    found = {name: inspect.getattr_static(kind, name) for name in names}
+    return {name: member for name, member in found.items() if not isinstance(member, cached_property)}
 
 
 def parameters(function: Any) -> list[str]:
