@@ -5,12 +5,13 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from contextlib import contextmanager
 from importlib.machinery import PathFinder
 from importlib.util import LazyLoader
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from importlib.machinery import ModuleSpec
     from types import ModuleType
 
@@ -23,7 +24,8 @@ def main() -> None:
         _load_less()
         from raylane.cli.app import run_app
 
-        sys.exit(run_app(sys.argv[1:]))
+        with _written_output():
+            sys.exit(run_app(sys.argv[1:]))
     except ModuleNotFoundError as error:
         if error.name != "typer":
             raise
@@ -34,6 +36,39 @@ def main() -> None:
         sys.exit(130)
     finally:
         gc.freeze()  # else Python looks at everything once more before it ends
+
+
+@contextmanager
+def _written_output() -> Iterator[None]:
+    """Says once if stdout cannot be written. Python would try it again at its end, with a message and code of its own.
+
+    Commands say it themselves, but help texts and the version are printed before there is a command.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        _discard_output()
+        sys.stderr.write(f"error: cannot write the output: {error.strerror}\n")
+        sys.exit(1)
+    except SystemExit as end:
+        try:
+            if sys.stdout is not None:
+                sys.stdout.flush()
+        except OSError as error:
+            _discard_output()
+            if not end.code and not isinstance(error, BrokenPipeError):
+                sys.stderr.write(f"error: cannot write the output: {error.strerror}\n")
+            sys.exit(end.code or 1)
+        raise
+
+
+def _discard_output() -> None:
+    """Sends what is not written yet to nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
 
 
 def _load_less() -> None:

@@ -9,7 +9,7 @@ from typer.exceptions import TyperException
 
 import raylane
 from raylane.cli import contexts, modules, process, traced
-from raylane.cli.terminal import Terminal
+from raylane.cli.terminal import OutputError, Terminal
 from raylane.cli.usage import SafeGroup
 
 if TYPE_CHECKING:
@@ -87,10 +87,13 @@ def run_app(arguments: Sequence[str]) -> int:
     """Runs the command line. Returns its exit code if `--json` is among the arguments; otherwise exits with it."""
     process.show_what_can_be_shown()
     app = assembled(modules.needed_for(arguments))
-    if "--json" not in arguments:
-        app(arguments, prog_name="raylane")
     try:
+        if "--json" not in arguments:
+            app(arguments, prog_name="raylane")
         return int(app(arguments, prog_name="raylane", standalone_mode=False) or 0)
     except TyperException as error:
         Terminal(as_json=True).error(raylane.ErrorInfo(code="invalid_request", message=error.format_message()))
         return error.exit_code
+    except OutputError as error:  # while an error was printed
+        Terminal(as_json=False).note(f"error: {error}")
+        return process.ExitCode.FAILED

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import typer
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from raylane.cli.mistakes import explain
+from raylane.cli.process import ExitCode
 from raylane_common.safe_text import safe_line
 
 if TYPE_CHECKING:
@@ -33,6 +36,9 @@ class SafeGroup(TyperGroup):
 def _safe_messages() -> Iterator[None]:
     try:
         yield
+    except KeyboardInterrupt:  # before the command has begun, or while it prints a help text; typer says nothing
+        sys.stderr.write("interrupted\n")
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
     except TyperException as error:
         explain(error)
         error.message = safe_line(error.message)

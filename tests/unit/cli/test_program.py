@@ -60,6 +60,20 @@ async def test_ctrl_c_before_the_command_has_begun_shows_no_traceback() -> None:
     assert (process.returncode, err) == (130, b"interrupted\n")
 
 
+def test_ctrl_c_while_arguments_are_read_or_help_is_printed_is_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    for place in ("typer.core.TyperGroup.parse_args", "typer.echo"):
+        monkeypatch.setattr(place, interrupted)
+        with pytest.raises(SystemExit) as ended:
+            assembled(["job_commands"])(["--version"], prog_name="raylane")
+        assert (ended.value.code, capsys.readouterr().err) == (130, "interrupted\n")
+        monkeypatch.undo()
+
+
 async def test_on_a_terminal_the_program_shows_its_progress_and_the_result(
     redis: Redis, valkey: EmbeddedValkey, worker: ScriptedWorker, tmp_path: Path
 ) -> None:
@@ -117,6 +131,22 @@ async def test_a_full_disk_is_an_error_and_not_a_traceback(
         assert (process.returncode, err) == (1, b"error: cannot write the output: No space left on device\n")
     else:
         assert (process.returncode, err) == (0, b"no such jobs\n")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has it")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("command", ["--help", "--version", "lanes", "status j --json", "context show"])
+async def test_a_full_disk_is_said_once(valkey: EmbeddedValkey, command: str, unbuffered: str) -> None:
+    full = os.open("/dev/full", os.O_WRONLY)
+    process = await asyncio.create_subprocess_exec(
+        *[RAYLANE, *command.split()],
+        stdout=full,
+        stderr=asyncio.subprocess.PIPE,
+        env=os.environ | {"RAYLANE_REDIS__URL": valkey.url, "PYTHONUNBUFFERED": unbuffered},
+    )
+    os.close(full)
+    _, err = await asyncio.wait_for(process.communicate(), TIMEOUT_S)
+    assert (process.returncode, err) == (1, b"error: cannot write the output: No space left on device\n")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has it")
