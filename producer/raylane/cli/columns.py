@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 @dataclass(frozen=True)
@@ -32,3 +36,19 @@ def fact(title: str, rank: int) -> Column:
 def text(title: str, rank: int, *, wraps: bool = False) -> Column:
     """A column for words, which may be shortened visibly."""
     return Column(title, rank, text=True, wraps=wraps)
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Returns the rows as lines whose cells begin below each other and are whole, also those of wide characters."""
+    widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
+    padded = ([cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)] for row in rows)
+    return ["  ".join(cells).rstrip() for cells in padded]
+
+
+def _width(text: str) -> int:
+    """Returns how many columns of a terminal the text takes."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len  # here, because few tables need it
+
+    return cell_len(text)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, TextIO
 
 import typer
 
+from raylane.cli.columns import aligned
 from raylane_common.safe_text import safe_json, safe_line, safe_lines, safe_text
 
 if TYPE_CHECKING:
@@ -175,10 +176,8 @@ class Terminal:
         cells = [[_on_one_line(cell) for cell in row] for row in rows]
         width = self.width
         if width is None:
-            whole = [[column.title for column in columns], *cells]
-            widths = [max(map(len, column)) for column in zip(*whole, strict=True)]
-            for row in whole:
-                _print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+            for line in aligned([[column.title for column in columns], *cells]):
+                _print(line)
             return
         from raylane.cli.fitting import fitted
 

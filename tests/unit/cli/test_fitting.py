@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from raylane.cli.columns import Column, fact, key, text
+from raylane.cli.columns import Column, aligned, fact, key, text
 from raylane.cli.fitting import fitted
 
 JOBS = [fact("enqueued", 4), key("job"), fact("kind", 1), fact("session", 3), key("status"), text("what", 2)]
@@ -48,6 +48,12 @@ def test_a_name_beside_which_nothing_fits_has_the_rest_below_it() -> None:
     table = fitted([key("source"), fact("type", 1), text("location", 2)], [["n" * 30, "file", "s3://b/k"]], 32, "…")
     assert (table.head, table.hidden) == ([], [])
     assert table.lines == ["n" * 30, "  type      file", "  location  s3://b/k"]
+
+
+def test_cells_begin_below_each_other_where_nobody_asked_for_a_width() -> None:
+    lines = aligned([["source", "rows"], ["\u58f2\u4e0a.csv", "1"], ["e\u0301.csv", "22"]])
+    assert lines == ["source    rows", "\u58f2\u4e0a.csv  1", "e\u0301.csv     22"]
+    assert aligned([["a", ""]]) == ["a"]
 
 
 def test_a_text_that_wraps_is_whole() -> None:
