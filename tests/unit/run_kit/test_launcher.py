@@ -115,6 +115,21 @@ def test_a_ray_without_a_switch_for_plain_pandas_ends_the_run(directory: Path) -
     assert ran.stderr.endswith("upgrade the cluster to 2.56.1 or newer\n")
 
 
+@pytest.mark.parametrize(
+    ("engine", "old"),
+    [
+        ("local", "import pandas\npandas.__version__ = '1.5.3'\n"),
+        ("distributed", "from importlib import metadata\nmetadata.version = lambda name: '1.5.3'\n"),
+    ],
+)
+def test_a_pandas_that_holds_other_times_ends_the_run(directory: Path, engine: str, old: str) -> None:
+    text = json.loads((directory / "sources.json").read_text("utf-8")) | {"engine": engine}
+    (directory / "sources.json").write_text(json.dumps(text), "utf-8")
+    ran = run(directory, f"{old}{READ}")
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert ran.stderr.endswith("the cluster needs pandas 2.2 or newer\n")
+
+
 def test_everything_that_was_printed_arrives_and_no_thread_is_waited_for(directory: Path) -> None:
     waiting = "import threading\nthreading.Thread(target=threading.Event().wait).start()\n"
     code = f"{COUNT}{waiting}import sys\nsys.stderr.write('e')\nprint('x' * 100_000, end='')\n"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from functools import partial, wraps
+from importlib import metadata
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
@@ -23,6 +24,7 @@ from .filesystem import size_of
 from .plain import plain_schema
 from .sources import FileSource
 from .table_rows import read_blocks, schema_of, types_of
+from .versions import require_pandas
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -53,6 +55,7 @@ def _connect() -> None:
     """Connects to Ray, and sets what holds for all datasets of the script: their order, and null for NaN."""
     if ray.__version__ == _WITHOUT_PLAIN_PANDAS:
         sys.exit(f"Ray {ray.__version__} counts missing values in pandas code; upgrade the cluster to 2.56.1 or newer")
+    require_pandas(metadata.version("pandas"))
     if not ray.is_initialized():
         ray.init()
     ray.data.DataContext.get_current().execution_options.preserve_order = True

@@ -12,6 +12,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from .versions import require_pandas
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -22,8 +24,10 @@ _FLOAT_LIMIT: Final = 2**53
 def to_frame(table: pa.Table) -> pd.DataFrame:
     """Returns the rows of a table with plain types as a frame.
 
-    Each column of Arrow is given up once it is converted, if the caller keeps no reference to the table.
+    Each column of Arrow is given up once it is converted, if the caller keeps no reference to the table. A pandas that
+    is too old ends the script.
     """
+    require_pandas(pd.__version__)
     names, count, columns = table.column_names, table.num_rows, table.columns[::-1]
     del table
     frame = pd.DataFrame({place: _series(columns.pop()) for place in range(len(names))}, index=pd.RangeIndex(count))
