@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 NAN = float("nan")
+# `str`, and before pandas 3 `object`.
+TEXT = str(pd.Series(["a"]).dtype)
 COLUMNS: list[tuple[CellType, str, list[Any], str, list[Any]]] = [
     (CellType.INTEGER, "int64", [1, -2, 3], "int64", [1, -2, 3]),
     (CellType.INTEGER, "int8", [1, None, 3], "Int64", [1, pd.NA, 3]),
@@ -36,7 +38,7 @@ COLUMNS: list[tuple[CellType, str, list[Any], str, list[Any]]] = [
     (CellType.DECIMAL, "decimal128(9, 2)", ["1.50", None], "object", [Decimal("1.50"), None]),
     (CellType.BOOLEAN, "bool", [True, False], "bool", [True, False]),
     (CellType.BOOLEAN, "bool", [True, None], "boolean", [True, pd.NA]),
-    (CellType.STRING, "string", ["a", "", None, "NA"], "str", ["a", "", NAN, "NA"]),
+    (CellType.STRING, "string", ["a", "", None, "NA"], TEXT, ["a", "", NAN, "NA"]),
     (CellType.DATE, "date32[day]", ["2024-02-29", None], "datetime64[s]", [pd.Timestamp("2024-02-29"), pd.NaT]),
     (CellType.TIME, "time64[us]", ["10:30:00.000005", None], "object", [time(10, 30, 0, 5), None]),
     (
