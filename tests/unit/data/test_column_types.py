@@ -162,6 +162,8 @@ def test_a_column_has_the_type_that_all_its_cells_have(
         (["24/01/31", "24/02/01"], "use --date-order"),
         (["2024-02-30", "2024-02-28"], "do not exist"),
         (["2024-01-31T10:00Z", "2024-01-31T10:00"], "not all written in the same way"),
+        (["5 Jan 2024", "6 Maj 2024", "7 Okt 2024"], "not all written in the same way"),
+        (["Xyz 5, 2024 10:30 PM", "Jan 6, 2024 10:30 PM"], "not all written in the same way"),
         (["24:00", "25:30"], ""),
         (["10:30 PM", "11:30"], ""),
         (["0.1234567890123456789012345678901", "1"], "more digits than any type holds exactly; use --type c0=number"),

@@ -136,7 +136,10 @@ def _month_names() -> tuple[pa.StringArray, pa.StringArray]:
 
 
 def _iso(cells: pa.StringArray, style: Style) -> pa.StringArray:
-    """Returns the cells, which have no null, as `2024-01-31 10:30:00.000000`, with `Z` if they have a zone."""
+    """Returns the cells, which have no null, as `2024-01-31 10:30:00.000000000`; with a zone, `Z` or `+01:00` follows.
+
+    Raises `Misfit`.
+    """
     found = compute.extract_regex(cells, pattern=style.pattern)
     if found.null_count:
         raise Misfit
@@ -156,7 +159,11 @@ def _iso(cells: pa.StringArray, style: Style) -> pa.StringArray:
     fraction = compute.utf8_rpad(part["f"], width=9, padding="0")
     joined = [compute.binary_join_element_wise(day, clock, texts([" "])[0]), fraction, texts(["."])[0]]
     moment = compute.binary_join_element_wise(*joined)
-    return compute.binary_join_element_wise(moment, _zone(part["z"]), _NOTHING) if style.zone else moment
+    if moment.null_count:  # such as `5 Maj 2024`, whose month has no number
+        raise Misfit
+    if not style.zone:
+        return moment
+    return compute.binary_join_element_wise(moment, by_distinct(part["z"], _zone), _NOTHING)
 
 
 _NOTHING: Final = texts([""])[0]
@@ -227,6 +234,9 @@ class Moments:
         return present[0] if len(present) else pa.nulls(1, pa.string())[0]
 
 
+# Where they are in `2024-01-31 10:30:00.000000000`.
+_NANOSECONDS: Final = (26, 29)
+_NO_NANOSECONDS: Final = texts(["000"])[0]
 _HOUR_ONLY: Final = numbers([13], pa.int32())[0]
 
 
@@ -235,7 +245,9 @@ def _cast(iso: pa.StringArray, arrow_type: pa.DataType) -> pa.Array:
     try:
         if pa.types.is_timestamp(arrow_type) and arrow_type.unit == "ns":
             return compute.cast(iso, arrow_type)
-        cut = compute.replace_substring_regex(iso, pattern=r"(\.[0-9]{6})000", replacement=r"\1")
+        if is_any(compute.not_equal(compute.utf8_slice_codeunits(iso, *_NANOSECONDS), _NO_NANOSECONDS)):
+            raise Misfit
+        cut = compute.utf8_replace_slice(iso, *_NANOSECONDS, "")
         zone = arrow_type.tz if pa.types.is_timestamp(arrow_type) else None
         return compute.cast(compute.cast(cut, pa.timestamp("us", zone)), arrow_type)
     except pa.ArrowInvalid as error:
