@@ -15,7 +15,7 @@ from raylane_common.wire.reading import Reading, ReadingOptions
 from raylane_worker.data.readers import open_batches
 from raylane_worker.data.readers.csv_escapes import KeptEscapes
 from raylane_worker.data.readers.csv_quotes import QuoteCheck
-from raylane_worker.data.readers.rows import HEAD_BYTES
+from raylane_worker.data.readers.rows import HEAD_BYTES, has_spaced_cells
 from raylane_worker.data.sniff import sniff
 
 if TYPE_CHECKING:
@@ -110,6 +110,21 @@ def test_quotes_inside_cells_lose_nothing(tmp_path: Path, flaw: str, cell: str |
             rows_of(path, reading)
     else:
         assert rows_of(path, reading)[0][1] == ("7", cell)
+
+
+@pytest.mark.parametrize(
+    ("lines", "is_spaced"),
+    [
+        (["a, b\n", "1, 2\n"], True),
+        (["a, b\n", "1,2\n"], False),
+        (['"a", "b"\n', '"1, 2", "3"\n'], True),
+        (["x\n", '"Smith, Ann"\n', '"Jan 5, 2024"\n'], False),
+        (["x,y\n", '"Smith, Ann",1\n', '"Smith, Bob",2\n'], False),
+    ],
+)
+def test_only_spaces_after_delimiters_between_cells_belong_to_them(lines: list[str], is_spaced: bool) -> None:
+    fields: dict[str, str | int] = {"delimiter": ",", "quote": '"', "escape": ""}
+    assert has_spaced_cells(lines, fields) is is_spaced
 
 
 @pytest.mark.parametrize("chunk", [1, 3, 1000])

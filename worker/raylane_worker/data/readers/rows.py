@@ -162,7 +162,11 @@ def has_spaced_cells(lines: list[str], fields: Mapping[str, str | int]) -> bool:
         cells = chain.from_iterable(csv.reader(checked, **csv_format(fields, spaced=False)))
         return any(cell.startswith(" ") and cell.lstrip(" ").startswith(quote) for cell in cells)
     delimited = [line for line in checked if delimiter in line]
-    return len(delimited) > 1 and all(line.count(delimiter) == line.count(spaced) for line in delimited)
+    if any(line.count(delimiter) != line.count(spaced) for line in delimited):
+        return False
+    # Delimiters in quotes, as in "Smith, Ann", separate no cells.
+    rows = [cells for cells in csv.reader(delimited, **csv_format(fields, spaced=False)) if len(cells) > 1]
+    return len(rows) > 1 and all(cell.startswith(" ") for cells in rows for cell in cells[1:])
 
 
 def csv_format(fields: Mapping[str, str | int], *, spaced: bool) -> CsvFormat:
