@@ -12,7 +12,7 @@ import pyarrow as pa
 from pyarrow import compute
 
 from raylane_worker.data.arrow_texts import texts
-from raylane_worker.data.column_types.cells import by_distinct, is_any, numbers
+from raylane_worker.data.column_types.cells import by_distinct, cast, is_any, numbers
 from raylane_worker.data.column_types.forms import Form, Misfit
 
 _MONTHS: Final = (
@@ -214,7 +214,7 @@ class Moments:
         if is_any(compute.equal(compute.binary_length(cells), _HOUR_ONLY)):
             return None
         try:
-            return compute.cast(cells, self.type)
+            return cast(cells, self.type)
         except pa.ArrowInvalid:
             return None
 
@@ -244,12 +244,12 @@ def _cast(iso: pa.StringArray, arrow_type: pa.DataType) -> pa.Array:
     """Returns the moments. Raises `Misfit` for 30 February, 25 o'clock, or what the type cannot hold."""
     try:
         if pa.types.is_timestamp(arrow_type) and arrow_type.unit == "ns":
-            return compute.cast(iso, arrow_type)
+            return cast(iso, arrow_type)
         if is_any(compute.not_equal(compute.utf8_slice_codeunits(iso, *_NANOSECONDS), _NO_NANOSECONDS)):
             raise Misfit
         cut = compute.utf8_replace_slice(iso, *_NANOSECONDS, "")
         zone = arrow_type.tz if pa.types.is_timestamp(arrow_type) else None
-        return compute.cast(compute.cast(cut, pa.timestamp("us", zone)), arrow_type)
+        return compute.cast(cast(cut, pa.timestamp("us", zone)), arrow_type)
     except pa.ArrowInvalid as error:
         raise Misfit from error
 

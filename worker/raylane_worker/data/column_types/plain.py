@@ -9,7 +9,7 @@ from typing import ClassVar, Final
 import pyarrow as pa
 from pyarrow import compute
 
-from raylane_worker.data.column_types.cells import distinct, is_any, numbers
+from raylane_worker.data.column_types.cells import cast, distinct, is_any, numbers
 from raylane_worker.data.column_types.forms import Form, Misfit
 
 # A float holds every number of 15 digits. With a point, a text of 16 characters has no more.
@@ -225,7 +225,7 @@ _ZERO, _ONE = numbers([0, 1], pa.int32())
 
 def _cast(cells: pa.StringArray, arrow_type: pa.DataType) -> pa.Array:
     try:
-        return compute.cast(cells, arrow_type)
+        return cast(cells, arrow_type)
     except pa.ArrowInvalid as error:
         raise Misfit from error
 
