@@ -137,7 +137,7 @@ def test_a_table_without_rows_has_its_columns_with_their_types() -> None:
 def test_rows_that_do_not_fit_the_columns_are_refused() -> None:
     columns = (AnswerColumn(name="a", type=CellType.INTEGER), AnswerColumn(name="b", type=CellType.INTEGER))
     table = AnswerTable(columns=columns, rows=((1, 2), (3,)), total_rows=2)
-    with pytest.raises(InvalidAnswer, match="row 2 has 1 cells for 2 columns"):
+    with pytest.raises(InvalidAnswer, match="row 2 has 1 cell for 2 columns"):
         table.to_pandas()
     assert "3" in str(table._repr_html_())
 
