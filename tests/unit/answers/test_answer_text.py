@@ -55,7 +55,7 @@ def test_nothing_is_cut_without_a_terminal() -> None:
     lines = answer_lines(ANSWER, layout(None))
     assert "a text that is longer than the terminal" in "\n".join(lines)
     assert "999 | 998001" in lines
-    assert "… 999001 more rows; raylane result j --table 2 --csv FILE has all" in lines
+    assert "… 999,001 more rows; raylane result j --table 2 --csv FILE has all" in lines
 
 
 def test_an_answer_without_items_says_so() -> None:

@@ -188,7 +188,7 @@ MISTAKES = [
         ["jobs", "--redis-url", "redis://127.0.0.1:1"],
         "Redis did not answer while trying to look for jobs: Error 111 connecting to 127.0.0.1:1. … (gave up after 8 …",
         "cannot look for jobs: Redis cannot be reached at 127.0.0.1:1: nothing listens there; start it there, or set "
-        "RAYLANE_REDIS__URL to the address of Redis",
+        "--redis-url to the address of Redis",
     ),
 ]
 
