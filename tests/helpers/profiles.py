@@ -53,7 +53,7 @@ def load_hypothesis_profile() -> None:
     """
     settings.register_profile(
         "raylane",
-        max_examples=by_profile(fast=20, ci=100, deep=1000),
+        max_examples=by_profile(fast=20, ci=40, deep=1000),
         deadline=None,
         print_blob=True,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
