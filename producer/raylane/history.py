@@ -11,6 +11,7 @@ from raylane_common.model import Model
 from raylane_common.ray.models import Run
 from raylane_common.showing import Shown
 from raylane_common.wire.answer import Answer
+from raylane_common.wire.base import OpaqueResult
 from raylane_common.wire.jobs import JobStatus
 from raylane_common.wire.names import JobKind
 from raylane_common.wire.registry import describe
@@ -82,7 +83,8 @@ def _code(record: JobRecord) -> str | None:
 
 
 def _run(record: JobRecord) -> Run | None:
-    if record.run is not None:
+    # A result without a run says that nothing ran, whatever an attempt before had begun.
+    if record.result is not None and not isinstance(record.result, OpaqueResult):
         return record.run
     if record.error and "run" in record.error.details:
         try:

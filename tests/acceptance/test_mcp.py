@@ -57,8 +57,10 @@ class Recorder:
             told.append(str(message).partition(":")[0])
 
         result = await self.client.call_tool(tool, arguments, progress_callback=note)
-        if stages := [stage for stage in dict.fromkeys(told) if stage not in _TIMING]:
-            self.say(", ".join(stages), "~ ")
+        stages = [stage for stage in dict.fromkeys(told) if stage not in _TIMING]
+        # A wait may begin at any stage of the job, and is told the end in any case.
+        if shown := stages[-1:] if tool == "wait" else stages:
+            self.say(", ".join(shown), "~ ")
         for content in result.content:
             if isinstance(content, ImageContent):
                 width, height = struct.unpack(">II", base64.b64decode(content.data)[16:24])

@@ -76,6 +76,11 @@ def alike(name: str) -> list[str]:
     return list(dict.fromkeys([name, *forms, *changed]))
 
 
+def seen_as(name: str) -> str:
+    """The name as a person sees it: accents on their letters, and one kind of narrow blank."""
+    return re.sub("[\u00a0\u1680\u2000-\u200a\u202f\u205f]", " ", unicodedata.normalize("NFC", name))
+
+
 def written(names: list[str], folder: Path) -> Iterator[tuple[int, Path, bytes]]:
     """Writes a file of each name that a file system can have; every second one needs a prepared copy."""
     for number, name in enumerate(names):
@@ -114,8 +119,10 @@ async def test_every_name_is_found_again_and_no_other_file_under_it(door: Door, 
                 assert "--filename" in str(error)
                 assert REFUSED.search(path.name), error
                 continue
-            assert (await upload.result(timeout_s=60)).key == original_key(session_id, path.name)
-            accepted[path.name] = (number, content)
+            # Names that look the same are one name, so the later file takes the place of the earlier one.
+            stored_as = seen_as(path.name)
+            assert (await upload.result(timeout_s=60)).key == original_key(session_id, stored_as)
+            accepted[stored_as] = (number, content)
     sources = [one for one in await door.producer.sources(session_id) if isinstance(one, FileSource)]
     assert [source.name for source in sources] == sorted(accepted)
     async with s3(door.url) as client:

@@ -123,6 +123,13 @@ async def has_ended_before(client: RayClient, submission_id: str) -> bool:
     return await client.ask_to_stop(submission_id) is False
 
 
+async def is_gone(client: RayClient, submission_id: str) -> bool:
+    try:
+        return not await client.delete(submission_id)
+    except RunNotFound:
+        return True
+
+
 async def test_a_run_is_stopped_and_deleted(head: EmbeddedRay) -> None:
     async with connected(head) as client:
         await client.submit(submission_id="rl-b-1", entrypoint="sleep 120", env_vars={"A": "1"})
@@ -134,6 +141,8 @@ async def test_a_run_is_stopped_and_deleted(head: EmbeddedRay) -> None:
         # Ray says STOPPED a moment before the job's supervisor is gone, and "stopped" for as long as that is there.
         await until(lambda: has_ended_before(client, "rl-b-1"), timeout_s=60)
         assert await client.delete("rl-b-1") is True
+        # Ray may write the last state of a run once more after it was deleted.
+        await until(lambda: is_gone(client, "rl-b-1"), timeout_s=60)
         for call in (client.job, client.logs, client.ask_to_stop, client.stop, client.delete):
             with pytest.raises(RunNotFound, match="rl-b-1 does not exist"):
                 await call("rl-b-1")

@@ -42,7 +42,7 @@ def test_a_partition_that_cannot_be_read_is_named(described: dict[str, Any], exp
 
 def test_a_partition_without_a_value_for_each_key_is_refused() -> None:
     partition: Any = {"Values": [], "StorageDescriptor": descriptor("s3://lake/x")}
-    with pytest.raises(UnsupportedFormat, match="has 0 values for 1 partition keys"):
+    with pytest.raises(UnsupportedFormat, match="has 0 values for 1 partition key "):
         to_partition(partition, TABLE, SOURCE)
 
 

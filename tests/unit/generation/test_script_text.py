@@ -62,9 +62,9 @@ def test_code_hidden_in_a_comment_by_utf_7_would_run_but_is_found(tmp_path: Path
 @pytest.mark.parametrize(
     ("code", "said"),
     [
-        ("print 'x'", "Python 3: Missing parentheses in call to 'print'"),
-        (CODE.replace("ds.count():\n    ", "ds.count():\n\tpass\n    "), "Python 3: "),
-        ("Here is the script:\n```python\nprint(1)\n```", "Python 3: "),
+        ("print 'x'", "Python 3.11: Missing parentheses in call to 'print'"),
+        (CODE.replace("ds.count():\n    ", "ds.count():\n\tpass\n    "), "Python 3.11: "),
+        ("Here is the script:\n```python\nprint(1)\n```", "Python 3.11: "),
         (f"x = 1\n{BOM}y = 2", "U+FEFF"),
     ],
 )
