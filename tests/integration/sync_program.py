@@ -63,6 +63,17 @@ def interrupted() -> None:
         say(job.cancel())
 
 
+def missed() -> None:
+    """A signal that another thread gets, as one that comes just before this thread blocks: it does not wake it."""
+    job = PRODUCER.tables.databases()
+    say(job.id)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        job.wait()
+    except KeyboardInterrupt:
+        say("interrupted")
+
+
 def preforked() -> None:
     """A server that is loaded before its workers are forked. One of them is replaced."""
     PRODUCER.sources("ada")
@@ -97,4 +108,4 @@ def preforked() -> None:
     say(os.waitstatus_to_exitcode(os.waitpid(idle, 0)[1]), PRODUCER.sources("ada"))
 
 
-{"left_open": left_open, "interrupted": interrupted, "preforked": preforked}[MODE]()
+{"left_open": left_open, "interrupted": interrupted, "missed": missed, "preforked": preforked}[MODE]()

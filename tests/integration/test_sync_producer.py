@@ -40,6 +40,7 @@ def url(valkey: EmbeddedValkey, redis: Redis) -> str:
 
 @pytest.fixture
 def producer(url: str) -> Iterator[Producer]:
+    gc.collect()  # what earlier tests have dropped keeps the thread until it is collected
     with Producer(redis_url=url) as opened:
         yield opened
     assert our_threads() == []
@@ -317,6 +318,18 @@ async def test_ctrl_c_ends_the_waiting_and_not_the_job(url: str, redis: Redis) -
         process.send_signal(signal.SIGINT)
         assert await read_line(process) == "cancelled"
     assert (await JobQueue(redis).record(job_id)).status == "cancelled"
+
+
+async def test_ctrl_c_just_before_a_thread_blocks_ends_the_waiting(url: str, redis: Redis) -> None:
+    async with program("missed", url) as process:
+        await read_line(process)
+
+        async def is_waiting() -> bool:
+            return bool((await redis.info("clients"))["blocked_clients"])
+
+        await until(is_waiting)
+        process.send_signal(signal.SIGINT)
+        assert await read_line(process) == "interrupted"
 
 
 async def test_workers_that_are_forked_from_a_loaded_server_serve_and_end(url: str) -> None:

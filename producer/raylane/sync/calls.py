@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterator
-from queue import SimpleQueue
-from typing import IO, TYPE_CHECKING, ParamSpec, TypeVar, cast
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from typing import IO, TYPE_CHECKING, Final, ParamSpec, TypeVar, cast
 
 from raylane.sync.background import entered
 from raylane_common.errors import QueueUnavailable
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
     from raylane.sync.background import Background
     from raylane.transfer.content import Data as AsyncData
+
+_LOOK_UP_S: Final = 1.0
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -58,7 +61,7 @@ class Call:
     def _wait(self, background: Background, function: Callable[[], Awaitable[T]]) -> T:
         try:
             background.soon(lambda: self._start(background, function))
-            while (work := self._work.get()) is not None:
+            while (work := self._next()) is not None:
                 work()
         except BaseException:
             self._abandon(background)
@@ -74,8 +77,16 @@ class Call:
     def _abandon(self, background: Background) -> None:
         """Cancels the call and waits for its end: until then, it may use a file that the caller will close."""
         background.soon(self._cancel)
-        while self._work.get() is not None:
+        while self._next() is not None:
             pass
+
+    def _next(self) -> Callable[[], object] | None:
+        """Waits for what this thread runs next."""
+        # Python handles a signal between two steps of the main thread. One that comes just before the thread blocks, or
+        # to another thread, would not wake it.
+        while True:
+            with suppress(Empty):
+                return self._work.get(timeout=_LOOK_UP_S)
 
     def latest(self, function: Callable[[ValueT], object] | None) -> Callable[[ValueT], None] | None:
         """Returns a function that has the caller's thread call `function`, with the newest value if it is slow."""
