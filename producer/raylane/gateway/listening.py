@@ -80,7 +80,7 @@ class Server(uvicorn.Server):
         except Exception as error:
             # Raised here, it would leave to itself what has started.
             self.unannounced = error
-            self.should_exit = True
+            self.should_exit: bool = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Ends what waits, and then serves the other requests to their end."""

@@ -31,7 +31,7 @@ class BodyRoom:
     """
 
     def __init__(self, size_bytes: int) -> None:
-        self.held_bytes = 0
+        self.held_bytes: int = 0
         self._size_bytes = size_bytes
         self._held: Counter[str] = Counter()
         self._waiting: deque[Place] = deque()
@@ -85,9 +85,9 @@ class Place:
     """What one request has of the room."""
 
     def __init__(self, room: BodyRoom, name: str) -> None:
-        self.name = name
-        self.size_bytes = 0
-        self.ready = asyncio.Event()
+        self.name: str = name
+        self.size_bytes: int = 0
+        self.ready: asyncio.Event = asyncio.Event()
         self._room = room
 
     async def take(self, size_bytes: int) -> None:
