@@ -52,12 +52,16 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Marks tests by their fixtures, and starts slow ones first, so that no process ends long after the other.
 
-    The tests of a shared Ray cluster stay in one process, and so there is one such cluster.
+    All tests with a Ray cluster stay in two processes: if more start at once, each takes longer than Ray waits.
     """
     for item in items:
-        for name in {"system", "ray_head"}.intersection(getattr(item, "fixturenames", ())):
+        group = next((name for name in ("system", "ray_head") if name in getattr(item, "fixturenames", ())), None)
+        if group is not None:
             item.add_marker(pytest.mark.ray)
-            item.add_marker(pytest.mark.xdist_group(name))
+        if item.get_closest_marker("ray") is not None and item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(group or "ray_head"))
+        if group is not None and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(600))  # the first one waits for its cluster
         if "chance" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.chaos)
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)

@@ -34,7 +34,7 @@ LOG_LINE = re.compile(r"^\d\d:\d\d:\d\d WARNING .*\n", re.MULTILINE)
 
 @pytest.mark.ray
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 async def test_the_demo_prints_the_transcript_of_the_readme_and_leaves_no_process(
     weather: Path, tmp_path: Path
 ) -> None:

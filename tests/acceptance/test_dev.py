@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @pytest.mark.ray
 @pytest.mark.slow
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 async def test_dev_prints_its_addresses_takes_jobs_and_stops_on_ctrl_c(tmp_path: Path) -> None:
     dev = await asyncio.create_subprocess_exec(
         *bound(BIN / "raylane-worker", "dev"),
@@ -33,7 +33,7 @@ async def test_dev_prints_its_addresses_takes_jobs_and_stops_on_ctrl_c(tmp_path:
     try:
         assert dev.stdout is not None
         printed = ""
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(300):
             while "Ctrl-C stops everything." not in printed:
                 line = await dev.stdout.readline()
                 assert line, printed

@@ -70,7 +70,7 @@ async def parent_of_a_stack(kind: str) -> AsyncIterator[Parent]:
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", PARENT, kind, stdout=asyncio.subprocess.PIPE)
     try:
         assert process.stdout is not None
-        async with asyncio.timeout(100):
+        async with asyncio.timeout(300):
             report = json.loads(await process.stdout.readline())
         yield Parent(process, report, frozenset(report.pop("pids")))
     finally:
@@ -281,7 +281,7 @@ async def test_nothing_is_left_of_a_stack_whose_parent_is_killed() -> None:
 
 @pytest.mark.ray
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 async def test_ray_needs_its_token_stays_on_loopback_and_dies_with_its_parent_and_a_run_is_lost_with_it(
     tmp_path: Path,
 ) -> None:

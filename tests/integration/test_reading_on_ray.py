@@ -27,7 +27,7 @@ pytestmark = [
     pytest.mark.ray,
     pytest.mark.slow,
     pytest.mark.timeout(RUN_TIMEOUT_S + 60),
-    pytest.mark.xdist_group("generated_code"),
+    pytest.mark.xdist_group("ray_head"),
 ]
 
 CASES = dict(cases())
