@@ -33,7 +33,7 @@ async def test_dev_prints_its_addresses_takes_jobs_and_stops_on_ctrl_c(tmp_path:
     try:
         assert dev.stdout is not None
         printed = ""
-        async with asyncio.timeout(300):
+        async with asyncio.timeout(400):
             while "Ctrl-C stops everything." not in printed:
                 line = await dev.stdout.readline()
                 assert line, printed

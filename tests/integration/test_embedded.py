@@ -70,7 +70,7 @@ async def parent_of_a_stack(kind: str) -> AsyncIterator[Parent]:
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", PARENT, kind, stdout=asyncio.subprocess.PIPE)
     try:
         assert process.stdout is not None
-        async with asyncio.timeout(300):
+        async with asyncio.timeout(400):
             report = json.loads(await process.stdout.readline())
         yield Parent(process, report, frozenset(report.pop("pids")))
     finally:
@@ -232,7 +232,7 @@ async def test_a_deadline_that_passes_is_an_error() -> None:
             pass
 
 
-async def test_a_ray_head_that_gives_up_its_start_is_started_once_more(tmp_path: Path) -> None:
+async def test_a_ray_head_that_gives_up_its_start_is_started_again(tmp_path: Path) -> None:
     program = tmp_path / "path" / "ray" / "scripts" / "scripts.py"
     program.parent.mkdir(parents=True)
     for package in (program.parent, program.parents[1]):
@@ -242,7 +242,7 @@ async def test_a_ray_head_that_gives_up_its_start_is_started_once_more(tmp_path:
     with pytest.raises(EmbeddedError, match=r"(?s)ray ended with exit code 1 before it was ready.*too slow"):
         async with embedded_ray(env={"PYTHONPATH": str(tmp_path / "path")}):
             pass
-    assert (tmp_path / "starts").read_text() == ".."
+    assert (tmp_path / "starts").read_text() == "...."
     assert own_processes() == before
 
 

@@ -25,6 +25,8 @@ SECRET_ACCESS_KEY: Final = "embedded"  # noqa: S105  # moto accepts anything; th
 _KEY_OF_RUNS: Final = "embedded-run"
 # `ray start --block` takes up to 10 s to stop its processes cleanly.
 _RAY_GRACE_S: Final = 15.0
+# Ray gives up after 30 s, which a busy machine may need, or one that reads Ray's files for the first time.
+_RAY_STARTS: Final = 4
 # Enough for a demo's data. Ray's default takes 30 % of the machine's memory.
 _OBJECT_STORE_BYTES: Final = 512 * 1024 * 1024
 _RAY_ENVIRONMENT: Final = {
@@ -129,28 +131,29 @@ async def embedded_ray(
     num_cpus: int = 2,
     port: int | None = None,
     token: str | None = None,
-    deadline_s: float = 240.0,
+    deadline_s: float = 360.0,
 ) -> AsyncIterator[EmbeddedRay]:
     """Starts a Ray head with token authentication and stops it when the block ends.
 
     Its output goes to `log_dir`; Ray's own files go to a temporary directory that is removed at the end. `env` is added
     to the environment of the head and therefore of every run. `num_cpus` is what Ray offers to runs. A later head with
     the same `port` and `token` has the same address but is a new cluster. A head that ends while it starts is started
-    once more. Raises `EmbeddedError` if the wheel is missing, `port` is in use, or the head does not take jobs within
-    `deadline_s` seconds.
+    again, three times at most.
+    Raises `EmbeddedError` if the wheel is missing, `port` is in use, or the head does not take jobs within `deadline_s`
+    seconds.
     """
     package("ray", "ray")
     token = token or secrets.token_hex(24)
     until_s = time.monotonic() + deadline_s
     async with AsyncExitStack() as stack:
-        try:
-            head = await stack.enter_async_context(_ray_head(log_dir, env or {}, num_cpus, port, token, deadline_s))
-        except EmbeddedError:
+        for tries_left in reversed(range(_RAY_STARTS)):
             rest_s = until_s - time.monotonic()
-            if rest_s <= 0:
-                raise
-            # Ray gives up after 30 s, which reading its files for the first time may take. The second start is faster.
-            head = await stack.enter_async_context(_ray_head(log_dir, env or {}, num_cpus, port, token, rest_s))
+            try:
+                head = await stack.enter_async_context(_ray_head(log_dir, env or {}, num_cpus, port, token, rest_s))
+                break
+            except EmbeddedError:
+                if not tries_left or time.monotonic() >= until_s:
+                    raise
         yield head
 
 
