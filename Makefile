@@ -6,8 +6,8 @@ BIN := .venv/bin
 # Without byte code in files, each of the many processes that the tests start compiles all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-# Tests run one by one wherever a process is free; those of a shared Ray cluster stay in one process. Three processes keep
-# two cores busy, because tests wait, too; with more, each start of Ray takes longer than Ray allows.
+# Tests run one by one wherever a process is free; those with a Ray cluster stay in two processes. Three processes keep
+# two cores busy; with more, each start of Ray takes longer than Ray allows.
 PYTEST := $(BIN)/python -m pytest -n 3 --dist loadgroup
 
 .PHONY: demo docs test test-fast test-busy chaos chaos-short fuzz corpus corpus-public check bench-answer bench-gateway bench-queue bench-ray bench-upload bench-wheel soak clean

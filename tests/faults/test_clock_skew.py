@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 SKEW_S = 90
 # Shorter than the skew: a job that waited for a slow clock would exceed it.
 TIMEOUT_S = 240
-RECOVERY_S = 60
+RECOVERY_S = 15
 
 
 @contextmanager

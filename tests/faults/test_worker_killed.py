@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tests.faults.processes import Workers
     from tests.faults.warehouse import Warehouse
 
-RECOVERY_S = 60
+RECOVERY_S = 15
 KILLS = by_profile(fast=1, ci=2, deep=20)
 # A kill spends an attempt, and one job may be hit by every kill.
 ENOUGH_ATTEMPTS = {f"retries__{kind}__max_attempts": KILLS + 1 for kind in ("upload", "tables", "generate", "ray")}

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.faults.processes import WorkerProcess, Workers
     from tests.faults.server import Server
 
-RECOVERY_S = 60
+RECOVERY_S = 15
 
 
 @pytest.mark.parametrize("how", ["its process is stopped", "its route is dead"])

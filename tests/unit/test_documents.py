@@ -19,6 +19,7 @@ PAGES = ["README.md", "CONTRIBUTING.md", "SECURITY.md", *(f"docs/{page.name}" fo
 FILE = re.compile(r"`((?:common|producer|worker|tests|docs)/[\w./{}*,-]+)`")
 COMMAND = re.compile(r"`(raylane|raylane-worker) ([^`]+)`")
 PROGRAMS = {"raylane": app, "raylane-worker": worker_app}
+RECORD = re.compile(r"^\| \[(\d+)\]\(([^)]+)\) \| ([^|]+?) \|", re.MULTILINE)
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)")
 
 
@@ -33,6 +34,17 @@ def test_every_file_that_a_page_names_exists(page: str) -> None:
 def test_every_link_of_a_page_leads_somewhere(page: str) -> None:
     links = LINK.findall((ROOT / page).read_text(encoding="utf-8"))
     assert not [link for link in links if not ((ROOT / page).parent / link).exists()]
+
+
+def test_every_decision_is_listed_under_its_title_and_says_what_was_decided() -> None:
+    records = sorted((ROOT / "docs/decisions").glob("0*.md"))
+    listed = RECORD.findall((ROOT / "docs/decisions/README.md").read_text(encoding="utf-8"))
+    texts = [record.read_text(encoding="utf-8") for record in records]
+    assert [(str(int(number)), file, title) for number, file, title in listed] == [
+        (str(int(record.name[:4])), record.name, text.partition("\n")[0].partition(". ")[2])
+        for record, text in zip(records, texts, strict=True)
+    ]
+    assert [record.name for record, text in zip(records, texts, strict=True) if "\n## Decision" not in text] == []
 
 
 def test_the_way_of_a_job_is_on_the_page_of_the_architecture() -> None:

@@ -25,8 +25,8 @@ texts = st.text(
 
 
 def test_a_megabyte_of_unsafe_characters_is_shown_within_a_limit_of_the_system() -> None:
-    # If each character cost a copy of the text before it, any part would take half a minute on a fast machine. Here all
-    # parts take 4 s on a fast one, and 15 s on a slow one.
+    # If each character cost a copy of the text before it, any part would take half a minute on a fast machine. On a
+    # slow one, all parts together take 18 s.
     code = """if True:
         import resource
         from raylane_common.safe_text import safe_json, safe_text

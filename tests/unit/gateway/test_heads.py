@@ -39,8 +39,9 @@ async def test_every_address_that_takes_get_takes_head(
         if not is_look:
             assert head.headers.keys() == got.headers.keys(), path
             differ = {name for name, _ in {*head.headers.items()} ^ {*got.headers.items()}}
-            # An age in the answer may have one more digit by now.
-            assert differ - {"content-length"} == {"x-request-id"}, path
+            # The age of a lane's jobs may have one more digit by now.
+            aging = {"content-length"} if path.startswith("/v1/lanes") else set[str]()
+            assert differ - aging == {"x-request-id"}, path
 
 
 @pytest.mark.parametrize("accept", ["application/json", "text/csv", "application/vnd.apache.parquet", "image/svg+xml"])
