@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import sys
 import threading
@@ -115,6 +116,19 @@ def _logging_as_before() -> Iterator[None]:
         logger.setLevel(level)
         for handler in {*logger.handlers}.difference(handlers):
             logger.removeHandler(handler)
+
+
+@pytest.fixture(autouse=True)
+def _no_thread_of_a_blocking_producer_is_left() -> Iterator[None]:
+    """Fails the test that leaves one, instead of a later one that counts threads."""
+    yield
+    if _has_such_a_thread():
+        gc.collect()  # a dropped producer keeps it until it is collected
+        assert not _has_such_a_thread(), "close the producer"
+
+
+def _has_such_a_thread() -> bool:
+    return any(thread.name == "raylane" for thread in threading.enumerate())
 
 
 @pytest.fixture(scope="session")

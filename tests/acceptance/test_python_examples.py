@@ -40,8 +40,8 @@ def project(system: System, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     module = importlib.util.module_from_spec(spec)
     monkeypatch.setitem(sys.modules, "project", module)
     spec.loader.exec_module(module)
-    yield module
-    module.PRODUCER.close()
+    with module.PRODUCER:  # a test may put another one in its place
+        yield module
 
 
 def test_the_django_project_answers_a_question_about_a_file(project: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -272,7 +272,7 @@ async def test_traffic_returns_to_private_without_a_slow_call(
     caplog.set_level(logging.INFO, logger="raylane.ray")
     private.break_with(Break.NEVER_ANSWERS)
     async with connected(
-        private.url, public.url, failover_delay_s=0.1, reprobe_min_s=0.02, reprobe_max_s=0.05
+        private.url, public.url, failover_delay_s=1.0, reprobe_min_s=0.02, reprobe_max_s=0.05
     ) as client:
         assert await client.jobs() == []
         # A probe hangs on the private address while calls go on.

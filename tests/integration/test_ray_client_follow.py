@@ -317,7 +317,7 @@ async def test_a_path_that_breaks_in_use_is_left_long_before_the_deadline() -> N
         assert [report.state for report in at.client.endpoints()] == ["down", "up"]
         # A submission is told by the same doubt, and then looked for on the other address.
         at.private.break_with(None)
-        await at.client.use(RaySettings(private_url=at.private.url, public_url=at.public.url, failover_delay_s=0.1))
+        await at.client.use(RaySettings(private_url=at.private.url, public_url=at.public.url, failover_delay_s=1.0))
         assert (await at.client.version()).endpoint == "private"
         at.private.break_with(Break.NEVER_ANSWERS)
         submission = await asyncio.wait_for(at.client.submit(submission_id="a", entrypoint="true"), 20)
