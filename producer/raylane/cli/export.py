@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -120,19 +120,7 @@ async def _open(
     producer: Producer, job_id: str, answer: Answer | None, number: int, written: Sequence[Path], terminal: Terminal
 ) -> None:
     """Opens what was written; if nothing was, the chart or the table with this number in a temporary file."""
-    if not written:
-        import tempfile  # as above
-
-        directory = Path(tempfile.mkdtemp(prefix="raylane-"))
-        if charts := _charts(answer):
-            written = [directory / "chart.svg"]
-            _write(written[0], _picture(charts[0], written[0]))
-        else:
-            from raylane.cli.saving import save_csv
-
-            table = _table(answer, number)
-            written = [await save_csv(producer, job_id, table, directory / "table.csv", terminal)]
-    for path in written:
+    for path in written or [await _write_temporary(producer, job_id, answer, number, terminal)]:
         if path.suffix.lower() == ".csv" and _has_formulas(_table(answer, number)):
             reason = "texts in it begin like formulas, which a spreadsheet would run"
             terminal.note(f"{_shown(path)} is not opened: {reason}")
@@ -140,6 +128,26 @@ async def _open(
             terminal.note(f"no viewer opened {_shown(path)}")
         else:
             terminal.note(f"opened {_shown(path)}")
+
+
+async def _write_temporary(
+    producer: Producer, job_id: str, answer: Answer | None, number: int, terminal: Terminal
+) -> Path:
+    import shutil
+    import tempfile  # as above
+
+    with ExitStack() as undo:
+        directory = Path(tempfile.mkdtemp(prefix="raylane-"))
+        undo.callback(shutil.rmtree, directory, ignore_errors=True)
+        if charts := _charts(answer):
+            path = directory / "chart.svg"
+            _write(path, _picture(charts[0], path))
+        else:
+            from raylane.cli.saving import save_csv
+
+            path = await save_csv(producer, job_id, _table(answer, number), directory / "table.csv", terminal)
+        undo.pop_all()  # the viewer reads the file later
+    return path
 
 
 def _charts(answer: Answer | None) -> list[AnswerChart]:

@@ -298,6 +298,21 @@ async def test_the_chart_is_opened(cli: Cli, worker: ScriptedWorker, opened: lis
     assert "no viewer opened c.png" in ran.stderr
 
 
+async def test_nothing_is_left_of_what_could_not_be_opened(
+    cli: Cli, worker: ScriptedWorker, opened: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    async def full(*_: object) -> Path:
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr("raylane.cli.saving.save_csv", full)
+    for answer in (Answer(), Answer(items=(table({"x": CellType.INTEGER}, [(1,)]),))):
+        await generated(cli, worker, GENERATED.model_copy(update={"answer": answer}))
+        ran = await cli("result", "j", "--open")
+        assert ran.exit_code != 0
+    assert opened == []
+    assert [path.name for path in tmp_path.glob("raylane-*")] == []
+
+
 @pytest.mark.parametrize(
     ("name", "kind", "cell", "is_opened"),
     [
