@@ -265,7 +265,7 @@ async def test_sessions_over_http_go_on_after_a_restart_and_stay_with_their_call
 
     async with AsyncExitStack() as clients:
         async with over_http(valkey, port, callers) as server:
-            # The protocol of today, and the one in which every request stands alone.
+            # The protocol of today, and the one in which every request is independent.
             ada = await clients.enter_async_context(http_client(port, "ada", "legacy"))
             bob = await clients.enter_async_context(http_client(port, "bob", "auto"))
             assert (ada.protocol_version, bob.protocol_version) == ("2025-11-25", "2026-07-28")

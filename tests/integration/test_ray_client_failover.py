@@ -275,7 +275,7 @@ async def test_traffic_returns_to_private_without_a_slow_call(
         private.url, public.url, failover_delay_s=1.0, reprobe_min_s=0.02, reprobe_max_s=0.05
     ) as client:
         assert await client.jobs() == []
-        # A probe hangs on the private address while calls go on.
+        # A probe hangs on the private address while calls continue.
         await until(lambda: private.waiting >= 2)
         for _ in range(5):
             assert await client.jobs() == []

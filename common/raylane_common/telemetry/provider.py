@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _GROUP: Final = "opentelemetry_traces_exporter"
 # What the SDK itself complains about, such as a full queue, is one line a minute.
 _AGAIN_AFTER_S: Final = 60.0
-# The exporters complain about each try. `Watched` tells what becomes of all of them.
+# The exporters complain about each try. `Watched` tells how all tries together end.
 _EXPORTERS: Final = "opentelemetry.exporter"
 
 
@@ -141,8 +141,8 @@ class _Problems(logging.Handler):
         self._broken.add(address)
         self._report(
             f"traces are not sent to {_shown(address)}: {_shown(reason or self._reason or otherwise)}; spans are lost "
-            "until it takes them, and jobs go on. Check the collector and the variables OTEL_EXPORTER_OTLP_…, or set "
-            "OTEL_TRACES_EXPORTER=none"
+            "until it takes them, and jobs continue. Check the collector and the variables OTEL_EXPORTER_OTLP_…, or "
+            "set OTEL_TRACES_EXPORTER=none"
         )
 
     def sent_again(self, address: str, lost: int) -> None:

@@ -50,7 +50,7 @@ class ShownOptions:
 
 @dataclass(frozen=True)
 class AnswerOptions(ShownOptions):
-    """The same for a command that runs code, and what becomes of the chart."""
+    """The same for a command that runs code, and where the chart goes."""
 
     no_chart: NoChart = False
     chart: Chart = None

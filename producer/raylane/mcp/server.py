@@ -140,7 +140,7 @@ async def _result(tool: Tool[Any, Any], call: Call, arguments: Any) -> CallToolR
         try:
             result = _shown(await tool.run(call, arguments))
         except JobFailure as failure:
-            # The call itself went well if it made a job, whatever becomes of the job.
+            # The call itself went well if it made a job, however the job ends.
             ending.well()
             return error_result(_in_words(tool, failure.error), failure.job_id)
         except RaylaneError as error:

@@ -28,7 +28,7 @@ class Quoting(StrEnum):
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a CSV is written. `escape` stands before a quote inside quotes; without it, the quote is doubled."""
+    """How a CSV is written. `escape` comes before a quote inside quotes; without it, the quote is doubled."""
 
     delimiter: str = ","
     quote: str = '"'

@@ -1,4 +1,4 @@
-"""Headers: their absence, titles and comments above them, their names, and what stands below the rows."""
+"""Headers: their absence, titles and comments above them, their names, and what is below the rows."""
 
 from __future__ import annotations
 

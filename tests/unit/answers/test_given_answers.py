@@ -1,4 +1,4 @@
-"""What scripts give to `raylane_run.answer`, and what becomes of it: long, empty, odd and hostile data."""
+"""What scripts give to `raylane_run.answer`, and what is stored of it: long, empty, odd and hostile data."""
 
 from __future__ import annotations
 

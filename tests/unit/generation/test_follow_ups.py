@@ -83,7 +83,7 @@ OTHERS = {
     ("how many rows where wind > 3 and temp_min < 0", "without the condition on wind"): (
         "how many rows where 'temp_min' < 0"
     ),
-    # A bound in the same direction stands instead of the other one; one in the other direction narrows.
+    # A bound in the same direction replaces the other one; one in the other direction narrows.
     ("how many rows where wind > 3", "only where wind > 5"): "how many rows where 'wind' > 5",
     ("how many rows where wind > 3", "only where wind < 9"): "how many rows where 'wind' > 3 and 'wind' < 9",
     ("how many rows where wind > 3", "only where wind < 2"): "how many rows where 'wind' < 2",

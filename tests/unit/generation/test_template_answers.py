@@ -35,7 +35,7 @@ def test_a_prompt_gets_the_answer_and_the_notes_that_are_written_by_hand(filenam
 
 
 def ran_locally(cases: list[Case]) -> list[Ran]:
-    """Returns what becomes of the scripts of prompts about one file."""
+    """Returns how the scripts end for prompts about one file."""
     source, objects = cases[0].upload()
     found = []
     with kit({f"s3://{BUCKET}/{key}": stored for key, stored in objects.items()}, [source]) as package:
