@@ -35,8 +35,18 @@ async def test_a_script_runs_is_listed_and_read_and_forgotten(producer: Producer
     # Ray says "stopped" of an ended job too, for as long as the job's supervisor is there.
     await until(lambda: _had_ended(producer, run.submission_id))
     assert (await (await producer.cluster.delete(run.submission_id)).result(60)).deleted
+    # Ray may write the last state of a run once more after it was deleted.
+    await until(lambda: _is_gone(producer, run.submission_id))
     with pytest.raises(RunNotFound):
         await (await producer.cluster.run(run.submission_id)).result(60)
+
+
+async def _is_gone(producer: Producer, run_id: str) -> bool:
+    try:
+        await (await producer.cluster.delete(run_id)).result(60)
+    except RunNotFound:
+        return True
+    return False
 
 
 async def _had_ended(producer: Producer, run_id: str) -> bool:

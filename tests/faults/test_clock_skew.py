@@ -45,8 +45,8 @@ async def test_wrong_clocks_change_no_delay_no_order_and_no_lease(
     chance: Random, workers: Workers, producer: Producer, redis: Redis, cluster: FakeRay, warehouse: Warehouse
 ) -> None:
     # Runs outlast the lease, and no other worker may take it for expired.
-    workload = Workload(chance, warehouse, cluster, longest_run_s=4, sessions=40)
-    workers.settings |= {"lanes__lease_s": 2}
+    workload = Workload(chance, warehouse, cluster, longest_run_s=6, sessions=40)
+    workers.settings |= {"lanes__lease_s": 4}
     for skew_s in (SKEW_S, -SKEW_S, 0):
         await workers.launch(skew_s=skew_s)
     for producer_skew_s in (0, SKEW_S, -SKEW_S):

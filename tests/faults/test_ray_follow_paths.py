@@ -34,9 +34,9 @@ async def test_a_silent_log_keeps_its_connection() -> None:
         await until(lambda: bool(rig.output))
         asked = rig.private.address.count("GET /api/version")
         await until(lambda: rig.private.address.count("GET /api/version") >= asked + 3)
+        assert rig.private.address.count(TAIL) == 1, "the whole log was sent again and again"
         rig.ray.end(JOB)
         assert await following == "all"
-        assert rig.private.address.count(TAIL) == 1, "the whole log was sent again and again"
 
 
 async def test_leaving_a_followed_log_closes_its_connection() -> None:

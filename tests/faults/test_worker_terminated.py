@@ -29,7 +29,6 @@ async def test_rolling_deploys_spend_no_attempt_and_fail_no_job(
     chance: Random, workers: Workers, producer: Producer, redis: Redis, cluster: FakeRay, warehouse: Warehouse
 ) -> None:
     workload = Workload(chance, warehouse, cluster)
-    workers.settings |= {"lanes__lease_s": 2}
     living: list[WorkerProcess] = []
     stopped: list[WorkerProcess] = []
     for _ in range(DEPLOYS):

@@ -14,6 +14,8 @@ atexit.register(lambda: at_the_very_end())  # before the producer's own hook, an
 from raylane import RaylaneError  # noqa: E402
 from raylane.sync import Producer  # noqa: E402
 
+# A shell that starts the tests in the background makes all that they start ignore it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 MODE, URL = sys.argv[1:]
 PRODUCER = Producer(redis_url=URL)
 KEPT: list[object] = []

@@ -282,9 +282,14 @@ async def program(mode: str, url: str) -> AsyncIterator[asyncio.subprocess.Proce
     process = await asyncio.create_subprocess_exec(
         *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
-    async with asyncio.timeout(60):
-        yield process
-        assert (await process.wait(), await read_all(process.stderr)) == (0, "")
+    try:
+        async with asyncio.timeout(60):
+            yield process
+            assert (await process.wait(), await read_all(process.stderr)) == (0, "")
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.communicate()
 
 
 async def read_all(stream: asyncio.StreamReader | None) -> str:
