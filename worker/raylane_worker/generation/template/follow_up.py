@@ -12,7 +12,13 @@ from raylane_common.errors import AmbiguousPrompt, AmbiguousSource, GenerationEr
 from raylane_common.wire.sources import ColumnType
 from raylane_worker.generation.columns import columns_of
 from raylane_worker.generation.template.change_grammar import parse_change
-from raylane_worker.generation.template.choose_source import mentioned_sources, parse_prompt, source_names
+from raylane_worker.generation.template.choose_source import (
+    mentioned_sources,
+    parse_prompt,
+    parse_without_forms,
+    source_names,
+)
+from raylane_worker.generation.template.forms import with_forms
 from raylane_worker.generation.template.prompt import Prompt
 from raylane_worker.generation.template.question import numeric_columns
 from raylane_worker.generation.template.readings import Outcome, ambiguous, find_question, read_prompt
@@ -70,14 +76,16 @@ def _split(prompt: str, sources: Sequence[Source]) -> tuple[Sequence[Token], Seq
 
 
 def _change(tokens: Sequence[Token], sources: Sequence[Source], ending: str, before: Question) -> Question:
+    prompt = about(before.source, tokens, sources, ending)
+    mentioned = mentioned_sources(tokens, prompt.sources)
+    source = mentioned[0] if mentioned else before.source
     try:
         return _whole(tokens, sources, ending, before)
-    except AmbiguousPrompt:
-        raise
+    except AmbiguousPrompt as error:
+        raise with_forms(error, source) from None
     except GenerationError as error:
         refusal = error
-    prompt = about(before.source, tokens, sources, ending)
-    others = [one for one in mentioned_sources(tokens, prompt.sources) if one != before.source]
+    others = [one for one in mentioned if one != before.source]
     outcomes = [read_prompt(prompt, lambda cursor: parse_change(cursor, before))]
     outcomes += [_about_other(prompt.about(one), before) for one in others]
     questions = dict.fromkeys(one.question for one in outcomes if one.question is not None)
@@ -89,14 +97,14 @@ def _change(tokens: Sequence[Token], sources: Sequence[Source], ending: str, bef
     about_sources = outcomes[1:] if others and outcomes[0].position == len(tokens) else outcomes
     furthest = max(about_sources, key=lambda one: (one.position, not isinstance(one.error, NotUnderstood)))
     if not isinstance(refusal, NotUnderstood | NeedsModel) and read_prompt(prompt).position > furthest.position:
-        raise refusal
+        raise with_forms(refusal, source)
     raise _with_changes(furthest.error, before, sources)
 
 
 def _whole(tokens: Sequence[Token], sources: Sequence[Source], ending: str, before: Question) -> Question:
     """Returns the question if the prompt is a whole one; about the earlier source if it names none."""
     try:
-        return parse_prompt(tokens, sources, ending)
+        return parse_without_forms(tokens, sources, ending)
     except AmbiguousSource:
         return find_question(about(before.source, tokens, sources, ending))
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import gc
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any, Final
 
 from .held_types import remember
 from .sources import LOCAL, FileSource, load_sources
@@ -46,6 +46,10 @@ def _frame(source: FileSource | Table) -> pd.DataFrame:
     return to_frame(rows.pop().result())
 
 
+# What a script makes between two reads may become garbage.
+_freeze_once: Final = cache(gc.freeze)
+
+
 @contextmanager
 def _without_collections() -> Iterator[None]:
     """Imports make no garbage: looking for it among what they make, and once more at exit, would take 80 ms.
@@ -56,8 +60,7 @@ def _without_collections() -> Iterator[None]:
     try:
         yield
     finally:
-        if not gc.get_freeze_count():
-            gc.freeze()
+        _freeze_once()
         gc.enable()
 
 
