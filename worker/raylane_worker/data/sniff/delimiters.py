@@ -14,9 +14,12 @@ from raylane_worker.data.sniff.header import has_names
 # Those that texts and numbers hardly ever have.
 _RARE: Final = ("^", "~", "\x01", "\x1e", "\x1f", "\t")
 _DELIMITERS: Final = (*_RARE, "|", ";", ",", ":", " ")
+# Those that texts seldom have, and numbers never.
+_SELDOM: Final = ("|", ";")
 # Times, ratios and words have them, so the names have to have them too.
 _IN_VALUES: Final = (":", " ")
 _CHECKED_ROWS: Final = 200
+_MAX_TITLE_LINES: Final = 3
 # A few rows may have another length.
 _REGULAR: Final = 0.9
 
@@ -48,21 +51,27 @@ def most_regular(text: str, quote: str | None) -> Regularity | None:
 
 
 def _below_title(text: str, best: Regularity, quote: str | None) -> Regularity | None:
-    """Returns the delimiter of the lines below the first one, if the `best` one may only be in the words of a title.
+    """Returns the delimiter of the lines below a title, if the `best` one may only be in its words.
 
     With it, all these lines have the same length, and the first one of them has only names. None if there is none.
     """
     if best.delimiter not in _IN_VALUES:
         return None
-    below = "".join(text.splitlines(keepends=True)[1:])
-    for delimiter in _DELIMITERS:
-        names = next(csv.reader(io.StringIO(below, newline=""), delimiter=delimiter), [])
-        if delimiter not in _IN_VALUES and len(names) > 1 and has_names(names):
-            found = regularity(below, delimiter, quote)
-            if found.share == 1 and found.rows == best.rows - 1:
-                # The title belongs to its table.
-                return found._replace(rows=best.rows)
+    below = text
+    for title_lines in range(1, _MAX_TITLE_LINES + 1):
+        below = "".join(dropwhile(_is_blank, below.splitlines(keepends=True)[1:]))
+        for delimiter in _DELIMITERS:
+            names = next(csv.reader(io.StringIO(below, newline=""), delimiter=delimiter), [])
+            if delimiter not in _IN_VALUES and len(names) > 1 and has_names(names):
+                found = regularity(below, delimiter, quote)
+                if found.share == 1 and found.rows == best.rows - title_lines:
+                    # The title belongs to its table.
+                    return found._replace(rows=best.rows)
     return None
+
+
+def _is_blank(line: str) -> bool:
+    return not line.strip()
 
 
 def regularity(text: str, delimiter: str, quote: str | None) -> Regularity:
@@ -88,9 +97,10 @@ def _regularity(text: str, delimiter: str, quote: str) -> Regularity:
         widths[0] += 1
     if delimiter in _IN_VALUES and widths[:1] == [1]:
         return Regularity(delimiter, 0, 0)
-    if delimiter in _RARE:
-        # A title has one cell. With other delimiters, it may be the name of the only column.
-        widths = list(dropwhile(lambda width: width == 1, widths))
+    # A title has one cell. With other delimiters, it may be the name of the only column.
+    below = list(dropwhile(lambda width: width == 1, widths))
+    if delimiter in _RARE or (delimiter in _SELDOM and len(set(below)) == 1 and has_names(rows[-len(below)].cells)):
+        widths = below
     [(width, count)] = Counter(widths).most_common(1) or [(1, 0)]
     return Regularity(delimiter, count / len(widths), count) if width > 1 else Regularity(delimiter, 0, 0)
 
