@@ -10,14 +10,18 @@ unexport PYTHONDONTWRITEBYTECODE
 # two cores busy; with more, each start of Ray takes longer than Ray allows.
 PYTEST := $(BIN)/python -m pytest -n 3 --dist loadgroup
 
-.PHONY: demo docs test test-fast test-busy chaos chaos-short fuzz corpus corpus-public check bench-answer bench-gateway bench-queue bench-ray bench-upload bench-wheel soak clean
+.PHONY: demo docs test coverage test-fast test-busy chaos chaos-short fuzz corpus corpus-public check bench-answer bench-gateway bench-queue bench-ray bench-upload bench-wheel soak clean
 
 demo: .venv/.stamp
 	@$(BIN)/raylane-worker demo --out build/demo
 
 # All that proves what we promise, within ten minutes on two cores.
 test: .venv/.stamp
-	$(PYTEST) --cov --cov-report= --durations 20
+	$(PYTEST) --durations 20
+
+# The same tests, and how much of the code they run. Before a release: to measure takes nearly as long as the tests.
+coverage: .venv/.stamp
+	$(PYTEST) --cov --cov-report=
 	@for part in common producer worker; do \
 	  printf 'Coverage of %s: %s %%\n' $$part "$$($(BIN)/coverage report --include="$$part/*" --format=total)"; \
 	done
