@@ -14,15 +14,15 @@ PRIVATE_NAMES: Final = listed(
     _AXIS_LEN _AXIS_ORDERS _AXIS_TO_AXIS_NUMBER _EnumDict _FALSE_VALUES _FuncPtr _HANDLED_TYPES
     _MaskedConstant__has_singleton _MaskedConstant__singleton _MutableMapping__marker _ONE _PYARROW_AGG_DEFAULTS
     _PYARROW_AGG_FUNCS _Sequence _SequenceMatcher__chain_b _Set _TRUE_VALUES _UserList__cast _WARNING_DETAILS
-    _abc_impl _accelerator_type _accessors _accum_func _accumulate _acos _actor_locality_enabled _add_datetime
-    _add_datetime_arraylike _add_datetime_ndarray _add_datetimelike_scalar _add_delegate_accessors _add_dispatch
-    _add_nat _add_offset _add_period _add_timedelta _add_timedelta_arraylike _add_timedeltalike
-    _add_timedeltalike_scalar _addsub_object_array _adjust_binner_for_upsample _adjust_dst _agg_name
-    _agg_py_fallback _aggregate_multiple_funcs _aggregate_on _aggregate_result _aggregate_with_numba _align_for_op
-    _align_frame _align_series _all _all_bits_ _allows_duplicate_labels _annotated _annotated_api_group
-    _annotated_type _append_internal _apply_columnwise _apply_elementwise _apply_filter _apply_pairwise
-    _apply_re_fallback _apply_series _apply_tablewise _apply_to_column_groupbys _argmin_max _argminmax
-    _arith_method _arith_method_with_reindex _arr _arrow_agg_spec _as_index _as_parameter_ _as_py_tuple
+    _abc_impl _accelerator_type _accessors _accum_func _accumulate _acos _actor_locality_enabled _add_alias_
+    _add_datetime _add_datetime_arraylike _add_datetime_ndarray _add_datetimelike_scalar _add_delegate_accessors
+    _add_dispatch _add_nat _add_offset _add_period _add_timedelta _add_timedelta_arraylike _add_timedeltalike
+    _add_timedeltalike_scalar _add_value_alias_ _addsub_object_array _adjust_binner_for_upsample _adjust_dst
+    _agg_name _agg_py_fallback _aggregate_multiple_funcs _aggregate_on _aggregate_result _aggregate_with_numba
+    _align_for_op _align_frame _align_series _all _all_bits_ _allows_duplicate_labels _annotated
+    _annotated_api_group _annotated_type _append_internal _apply_columnwise _apply_elementwise _apply_filter
+    _apply_pairwise _apply_re_fallback _apply_series _apply_tablewise _apply_to_column_groupbys _argmin_max
+    _argminmax _arith_method _arith_method_with_reindex _arr _arrow_agg_spec _as_index _as_parameter_ _as_py_tuple
     _as_range_index _ascending_count _assert_can_do_setop _assert_cpu _assert_tzawareness_compat _attributes
     _attrs _auto_null _axes_are_unique _b_base_ _b_needsfree_ _base_schema _baseclass _basedict _benchmark _bin
     _binop _bisect _bit_generator _blk_dtypes _block_num_rows _bool_ops _boundary_ _box_func _box_pa _box_pa_array
@@ -64,10 +64,11 @@ PRIVATE_NAMES: Final = listed(
     _field_defaults _field_ops _field_type _fields_ _fill _fill_value _filter _filter_indexer_tolerance _finalize
     _find_common_type_compat _find_valid_index _finfo_cache _firstweekday _fix_sentence_endings _fixupChildren
     _fixupParents _flag_mask_ _flags _flattened_field _flex_arith_method _flex_cmp_method _flex_method _floor
-    _floordiv _fmt _format_attrs _format_data _format_duplicate_message _format_flat _format_multi
-    _format_native_types _format_term _format_values_line _format_with_header _formatter _formatter_func _freeze
-    _from_arrays _from_backing_data _from_categorical_dtype _from_converted_categories _from_dt64 _from_factorized
-    _from_fastpath _from_inferred_categories _from_join_target _from_mgr _from_name _from_ordinal _from_parent
+    _floordiv _fmt _format_attrs _format_data _format_duplicate_message _format_flat _format_float_style
+    _format_general _format_multi _format_native_types _format_term _format_values_line _format_with_header
+    _formatter _formatter_func _freeze _from_arrays _from_backing_data _from_categorical_dtype
+    _from_converted_categories _from_coprime_ints _from_dt64 _from_factorized _from_fastpath _from_flags
+    _from_inferred_categories _from_join_target _from_mgr _from_name _from_ordinal _from_parent
     _from_pyarrow_array _from_scalars _from_selection _from_sequence _from_sequence_not_strict
     _from_sequence_of_strings _from_value_and_reso _from_values_or_dtype _fromroots _function _function_descriptor
     _function_name _function_signature _gen _generate_cython_apply_func _generate_next_value_ _generate_range
@@ -152,7 +153,7 @@ PRIVATE_NAMES: Final = listed(
     _selected_obj _selection _selection_list _serialized_base_runtime_env_info _series _set_axis _set_axis_name
     _set_axis_nocheck _set_categories _set_codes _set_current _set_dtype _set_exclude_resources _set_grouper
     _set_id _set_item _set_item_frame_value _set_item_mgr _set_labels _set_levels _set_mask _set_name _set_names
-    _set_options _set_result_index_ordered _set_uuid _set_value _set_values _set_with _set_with_engine
+    _set_options _set_result_index_ordered _set_shape _set_uuid _set_value _set_values _set_with _set_with_engine
     _setitem_array _setitem_frame _setitem_new_column _setitem_single_block _setitem_single_column _setitem_slice
     _setitem_with_indexer _setitem_with_indexer_2d_value _setitem_with_indexer_frame_value
     _setitem_with_indexer_missing _setitem_with_indexer_split_path _sha512 _shallow_copy _sharedmask
@@ -175,23 +176,23 @@ PRIVATE_NAMES: Final = listed(
     _to_latex_via_styler _to_local_pa_timestamp _to_masked _to_pandas _to_ref_bundle_iterator _to_timedeltaarray
     _token _transform _transform_general _transform_index _transform_multiple_funcs _transform_single_column
     _transform_with_numba _truthy_value _try_count_or_materialize _typ _ucnhash_CAPI _ufunc _unalias _unary_method
-    _unbox _unbox_scalar _under _unhashable_values_ _union _unpickle _unwrap_re_pattern _update_from
-    _update_inplace _upsample _urandom _us _use_args_ _use_relativedelta _use_threads _use_unicode _uuid _val
-    _valid_types _validate_can_reindex _validate_codes _validate_codes_for_dtype _validate_comparison_value
-    _validate_datetimelike_monotonic _validate_dtype _validate_endpoint _validate_fill_value _validate_frequency
-    _validate_index_level _validate_indexer _validate_integer _validate_key _validate_key_length
-    _validate_listlike _validate_n _validate_names _validate_numeric_only _validate_positional_slice
-    _validate_scalar _validate_setitem_value _validate_sort_keyword _validate_test_size_float
-    _validate_test_size_int _validate_tuple_indexer _validation_error_message _validation_msg _value2member_map_
-    _value_ _value_counts _value_repr_ _values_for_argsort _values_for_factorize _values_for_json _values_for_rank
-    _variable _vectorize_call _vectorize_call_with_signature _verify_integrity _view _warn
-    _warn_hash_shuffle_compression_deprecated _warn_if_expanding _warn_on_write _warn_quarter
-    _warn_use_external_hash_shuffle_deprecated _weekmask _where _win_freq_i8 _with_freq _with_infer
-    _wrap_agged_manager _wrap_aggregated_output _wrap_applied_output _wrap_applied_output_series
-    _wrap_categorical_result _wrap_chunks _wrap_difference_result _wrap_field _wrap_field_result
-    _wrap_idxmax_idxmin _wrap_intersection_result _wrap_join_result _wrap_min_count_reduction_result
-    _wrap_na_result _wrap_ndarray_result _wrap_pa_str_result _wrap_range_setop _wrap_reduction_result
-    _wrap_reindex_result _wrap_result _wrap_setop_result _wrap_td_result _wrap_transform_fast_result
-    _writeable_no_warn _zerod
+    _unbox _unbox_scalar _under _unhashable_values_ _unhashable_values_map_ _union _unpickle _unwrap_re_pattern
+    _update_from _update_inplace _upsample _urandom _us _use_args_ _use_relativedelta _use_threads _use_unicode
+    _uuid _val _valid_types _validate_can_reindex _validate_codes _validate_codes_for_dtype
+    _validate_comparison_value _validate_datetimelike_monotonic _validate_dtype _validate_endpoint
+    _validate_fill_value _validate_frequency _validate_index_level _validate_indexer _validate_integer
+    _validate_key _validate_key_length _validate_listlike _validate_n _validate_names _validate_numeric_only
+    _validate_positional_slice _validate_scalar _validate_setitem_value _validate_sort_keyword
+    _validate_test_size_float _validate_test_size_int _validate_tuple_indexer _validation_error_message
+    _validation_msg _value2member_map_ _value_ _value_counts _value_repr_ _values_for_argsort
+    _values_for_factorize _values_for_json _values_for_rank _variable _vectorize_call
+    _vectorize_call_with_signature _verify_integrity _view _warn _warn_hash_shuffle_compression_deprecated
+    _warn_if_expanding _warn_on_write _warn_quarter _warn_use_external_hash_shuffle_deprecated _weekmask _where
+    _win_freq_i8 _with_freq _with_infer _wrap_agged_manager _wrap_aggregated_output _wrap_applied_output
+    _wrap_applied_output_series _wrap_categorical_result _wrap_chunks _wrap_difference_result _wrap_field
+    _wrap_field_result _wrap_idxmax_idxmin _wrap_intersection_result _wrap_join_result
+    _wrap_min_count_reduction_result _wrap_na_result _wrap_ndarray_result _wrap_pa_str_result _wrap_range_setop
+    _wrap_reduction_result _wrap_reindex_result _wrap_result _wrap_setop_result _wrap_td_result
+    _wrap_transform_fast_result _writeable_no_warn _zerod
     """
 )
