@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import secrets
 import sys
-import time
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from raylane_common.errors import EmbeddedError
@@ -16,7 +16,6 @@ from raylane_worker.embedded.environment import directory, environment, free_por
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
-    from pathlib import Path
 
 REGION: Final = "us-east-1"
 ACCESS_KEY_ID: Final = "embedded"
@@ -25,8 +24,7 @@ SECRET_ACCESS_KEY: Final = "embedded"  # noqa: S105  # moto accepts anything; th
 _KEY_OF_RUNS: Final = "embedded-run"
 # `ray start --block` takes up to 10 s to stop its processes cleanly.
 _RAY_GRACE_S: Final = 15.0
-# Ray gives up after 30 s, which a busy machine may need, or one that reads Ray's files for the first time.
-_RAY_STARTS: Final = 4
+_RAY: Final = str(Path(__file__).with_name("patient_ray.py"))
 # Enough for a demo's data. Ray's default takes 30 % of the machine's memory.
 _OBJECT_STORE_BYTES: Final = 512 * 1024 * 1024
 _RAY_ENVIRONMENT: Final = {
@@ -137,43 +135,25 @@ async def embedded_ray(
 
     Its output goes to `log_dir`; Ray's own files go to a temporary directory that is removed at the end. `env` is added
     to the environment of the head and therefore of every run. `num_cpus` is what Ray offers to runs. A later head with
-    the same `port` and `token` has the same address but is a new cluster. A head that ends while it starts is started
-    again, three times at most.
+    the same `port` and `token` has the same address but is a new cluster.
     Raises `EmbeddedError` if the wheel is missing, `port` is in use, or the head does not take jobs within `deadline_s`
     seconds.
     """
     package("ray", "ray")
     token = token or secrets.token_hex(24)
-    until_s = time.monotonic() + deadline_s
-    async with AsyncExitStack() as stack:
-        for tries_left in reversed(range(_RAY_STARTS)):
-            rest_s = until_s - time.monotonic()
-            try:
-                head = await stack.enter_async_context(_ray_head(log_dir, env or {}, num_cpus, port, token, rest_s))
-                break
-            except EmbeddedError:
-                if not tries_left or time.monotonic() >= until_s:
-                    raise
-        yield head
-
-
-@asynccontextmanager
-async def _ray_head(
-    log_dir: Path | None, env: Mapping[str, str], num_cpus: int, port: int | None, token: str, deadline_s: float
-) -> AsyncIterator[EmbeddedRay]:
     with ExitStack() as held:
         # The paths of Ray's unix sockets below this directory are limited to 107 bytes, so its own path must be short.
         home, _ = held.enter_context(directory("ray", None, parent="/tmp"))  # noqa: S108  # made by mkdtemp
         logs, _ = held.enter_context(directory("ray", log_dir or home))
         dashboard = held.enter_context(free_port("ray", port))
         gcs, client, *metrics = (held.enter_context(free_port("ray", None)) for _ in range(4))
-        command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block", "--disable-usage-stats"]
+        command = [sys.executable, "-P", _RAY, "start", "--head", "--block", "--disable-usage-stats"]
         command += [f"--temp-dir={home}", f"--num-cpus={num_cpus}", "--num-gpus=0"]
         command += [f"--object-store-memory={_OBJECT_STORE_BYTES}", f"--dashboard-host={HOST}"]
         command += [f"--port={gcs}", f"--dashboard-port={dashboard}", f"--ray-client-server-port={client}"]
         # With 0, each part takes a free port when it binds.
         command += ["--dashboard-agent-listen-port=0", "--min-worker-port=0", "--max-worker-port=0"]
-        variables = environment() | dict(env) | _RAY_ENVIRONMENT
+        variables = environment() | dict(env or {}) | _RAY_ENVIRONMENT
         # In a file, because every run inherits the environment, and some print theirs.
         token_file = home / "token"
         token_file.touch(mode=0o600)
