@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 import os
 import shlex
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import aiobotocore.session
 import aiohttp
 import pytest
+from ray._private import node
 from redis.asyncio import Redis
 from yarl import URL
 
@@ -232,18 +234,30 @@ async def test_a_deadline_that_passes_is_an_error() -> None:
             pass
 
 
-async def test_a_ray_head_that_gives_up_its_start_is_started_again(tmp_path: Path) -> None:
-    program = tmp_path / "path" / "ray" / "scripts" / "scripts.py"
-    program.parent.mkdir(parents=True)
-    for package in (program.parent, program.parents[1]):
+async def test_a_ray_head_that_ends_while_it_starts_is_an_error_with_its_log(tmp_path: Path) -> None:
+    private, scripts = tmp_path / "ray" / "_private", tmp_path / "ray" / "scripts"
+    for package in (private, scripts, private.parent):
+        package.mkdir(parents=True, exist_ok=True)
         (package / "__init__.py").touch()
-    program.write_text(f"import sys\nopen({str(tmp_path / 'starts')!r}, 'a').write('.')\nsys.exit('too slow')\n")
+    (private / "node.py").write_text("import time\n")
+    (scripts / "scripts.py").write_text(
+        "import sys, time\n"
+        "from ray._private import node\n"
+        "def main():\n"
+        "    its_clock_s = node.time.monotonic()\n"
+        "    sys.exit(f'slower {its_clock_s < time.monotonic() / 10}, still {node.time.time() >= time.time() - 60}')\n"
+    )
     before = own_processes()
-    with pytest.raises(EmbeddedError, match=r"(?s)ray ended with exit code 1 before it was ready.*too slow"):
-        async with embedded_ray(env={"PYTHONPATH": str(tmp_path / "path")}):
+    with pytest.raises(EmbeddedError, match=r"(?s)ray ended with exit code 1 before it was.*slower True, still True"):
+        async with embedded_ray(env={"PYTHONPATH": str(tmp_path)}):
             pass
-    assert (tmp_path / "starts").read_text() == "...."
     assert own_processes() == before
+
+
+def test_ray_takes_the_limit_of_its_start_from_the_clock_of_that_module() -> None:
+    source = inspect.getsource(node)
+    assert source.count("raylet_start_wait_time_s") == 2
+    assert "time.monotonic() - start_time > raylet_start_wait_time_s" in source
 
 
 async def test_a_missing_wheel_is_an_error_that_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
