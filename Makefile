@@ -7,7 +7,7 @@ BIN := .venv/bin
 unexport PYTHONDONTWRITEBYTECODE
 
 # Tests run one by one wherever a process is free; those with a Ray cluster stay in two processes. Three processes keep
-# two cores busy; with more, each start of Ray takes longer than Ray allows.
+# two cores busy.
 PYTEST := $(BIN)/python -m pytest -n 3 --dist loadgroup
 
 .PHONY: demo docs test coverage test-fast test-busy chaos chaos-short fuzz corpus corpus-public check bench-answer bench-gateway bench-queue bench-ray bench-upload bench-wheel soak clean
@@ -15,7 +15,7 @@ PYTEST := $(BIN)/python -m pytest -n 3 --dist loadgroup
 demo: .venv/.stamp
 	@$(BIN)/raylane-worker demo --out build/demo
 
-# All that proves what we promise, within ten minutes on two cores.
+# All that proves what we promise. Within ten minutes on two cores is the goal; slow ones take 25.
 test: .venv/.stamp
 	$(PYTEST) --durations 20
 

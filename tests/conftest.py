@@ -55,7 +55,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Marks tests by their fixtures, and starts slow ones first, so that no process ends long after the other.
 
-    All tests with a Ray cluster stay in two processes: if more start at once, each takes longer than Ray waits.
+    All tests with a Ray cluster stay in two processes: more clusters at once only slow each other down.
     """
     for item in items:
         group = next((name for name in ("system", "ray_head") if name in getattr(item, "fixturenames", ())), None)
