@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import tomllib
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -67,12 +66,9 @@ def test_every_command_that_a_page_names_exists(page: str) -> None:
     assert not unknown
 
 
-command_of = cache(typer.main.get_command)
-
-
 def unknown_in(program: typer.Typer, words: list[str]) -> list[str]:
     """Returns the words that are no command or option where they are."""
-    command: Any = command_of(program)
+    command: Any = typer.main.get_command(program)
     options = {"--help", *options_of(command)}
     for index, word in enumerate(words):
         name = word.strip("…").partition("=")[0]

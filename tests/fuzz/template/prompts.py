@@ -137,7 +137,7 @@ def write_phrase(chance: Random, intent: Intent) -> str:
 
 
 def write_loose_phrase(chance: Random, intent: Intent) -> str:
-    """Returns the intent as people speak: without its statistic, or with a value of its own.
+    """Returns the intent as people speak: without its statistic, or with a value that has no column.
 
     Most of these prompts say too little. They may be refused, but not read as another question.
     """

@@ -129,15 +129,14 @@ async def embedded_ray(
     num_cpus: int = 2,
     port: int | None = None,
     token: str | None = None,
-    deadline_s: float = 360.0,
+    deadline_s: float = 240.0,
 ) -> AsyncIterator[EmbeddedRay]:
     """Starts a Ray head with token authentication and stops it when the block ends.
 
     Its output goes to `log_dir`; Ray's own files go to a temporary directory that is removed at the end. `env` is added
     to the environment of the head and therefore of every run. `num_cpus` is what Ray offers to runs. A later head with
-    the same `port` and `token` has the same address but is a new cluster.
-    Raises `EmbeddedError` if the wheel is missing, `port` is in use, or the head does not take jobs within `deadline_s`
-    seconds.
+    the same `port` and `token` has the same address but is a new cluster. Raises `EmbeddedError` if the
+    wheel is missing, `port` is in use, or the head does not take jobs within `deadline_s` seconds.
     """
     package("ray", "ray")
     token = token or secrets.token_hex(24)

@@ -138,7 +138,7 @@ async def test_a_client_that_leaves_while_it_waits_gives_its_place_in_line_to_th
         waiting = asyncio.create_task(large.take(80))
         behind = asyncio.create_task(next_one.take(40))
         await asyncio.sleep(0)
-        assert not behind.done(), "small bodies do not overtake a large one for ever"
+        assert not behind.done(), "small bodies never overtake a large one"
         waiting.cancel()
         await behind
         assert room.held_bytes == 100
