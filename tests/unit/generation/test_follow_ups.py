@@ -210,6 +210,18 @@ def test_a_refusal_has_examples_of_changes_of_this_question(earlier: str) -> Non
         assert changed(earlier, str(form["example"])) != changed(earlier, earlier)
 
 
+@pytest.mark.parametrize("prompt", ["distinct snowfall", "count by weather"])
+def test_a_whole_question_that_is_refused_has_the_same_error_as_without_an_earlier_one(prompt: str) -> None:
+    source = csv_source(columns=(*WEATHER.columns, column("count", ColumnType.INTEGER)))
+    with pytest.raises(RaylaneError) as alone:
+        write(prompt, [source])
+    assert isinstance(alone.value, UnknownColumn | AmbiguousPrompt)
+    assert "supported" in alone.value.details
+    with pytest.raises(RaylaneError) as after_another:
+        write(prompt, [source], earlier=[ASKED])
+    assert after_another.value.info() == alone.value.info()
+
+
 def test_a_follow_up_of_a_follow_up_changes_what_that_one_made_of_the_question() -> None:
     second = write("now only where wind > 3", [WEATHER], earlier=[f"{ASKED}?"])
     third = write("as a line chart", [WEATHER], earlier=[second.question])
