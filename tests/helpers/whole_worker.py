@@ -27,7 +27,7 @@ async def whole_worker(
     settings: Settings, redis: Redis, lanes: Sequence[Lane] = tuple(Lane), *, name: str = "host-1"
 ) -> AsyncIterator[None]:
     """Runs the lanes until the block ends. They have sent their first heartbeats when it begins."""
-    async with open_resources(settings, redis, lanes) as resources:
+    async with open_resources(settings, redis) as resources:
         resources = replace(resources, current=CurrentSettings(settings))
         workers = [lane_worker(lane, settings, redis, resources, name, HANDLERS, lambda: None) for lane in lanes]
         for worker in workers:

@@ -13,6 +13,7 @@ from raylane_common.wire.generate import GenerateRequest
 from raylane_common.wire.jobs import EventType, JobStatus, NewJob, Progress
 from raylane_common.wire.tables import DatabasesResult
 from raylane_common.wire.upload import UploadRequest
+from raylane_worker.lanes import worker as lanes
 from tests.helpers import queue_keys
 from tests.helpers.lanes import DONE, a_job, lane_queue, succeed, worker
 from tests.helpers.queue_keys import keys
@@ -99,6 +100,34 @@ async def test_a_defect_in_a_handler_fails_the_job_and_not_the_worker(
         assert await queue.result(await queue.enqueue(a_job()), timeout_s=10) == DONE
     assert "secret value" not in caught.value.message
     assert "secret value 42" in caplog.text
+
+
+async def test_an_outcome_that_cannot_be_written_fails_its_job_and_not_the_worker(
+    redis: Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fail(request: Any, ctx: JobContext) -> DatabasesResult:
+        if ctx.job_id == "broken":
+            raise StorageRejected("no", details={"found": {1, 2}})  # type: ignore[dict-item]  # a bug in a handler
+        return DONE
+
+    queue = JobQueue(redis)
+    async with worker(redis, fail):
+        await queue.enqueue(a_job(id="broken"))
+        with pytest.raises(InternalError, match="ValidationError in the worker after the attempt"):
+            await queue.result("broken", timeout_s=10)
+        assert await queue.result(await queue.enqueue(a_job()), timeout_s=10) == DONE
+    assert "bug in the worker" in caplog.text
+
+
+async def test_half_a_character_in_an_error_is_replaced(redis: Redis) -> None:
+    async def fail(request: Any, ctx: JobContext) -> DatabasesResult:
+        raise StorageRejected("no \ud800", details={"said": ["a\udc00b", {"\ud83d": "\ud83d\ude00"}]})
+
+    queue = JobQueue(redis)
+    async with worker(redis, fail):
+        with pytest.raises(StorageRejected) as caught:
+            await queue.result(await queue.enqueue(a_job()), timeout_s=10)
+    assert caught.value.details == {"said": ["a\ufffdb", {"\ufffd": "\U0001f600"}]}
 
 
 async def test_a_job_that_exceeds_its_time_limit_is_cancelled_and_fails_with_a_timeout(redis: Redis) -> None:
@@ -190,7 +219,10 @@ async def test_draining_waits_for_running_jobs_and_takes_no_new_ones(redis: Redi
     assert (await queue.record(late)).status is JobStatus.QUEUED
 
 
-async def test_a_job_whose_claim_is_under_way_when_the_worker_drains_still_runs(redis: Redis) -> None:
+async def test_a_job_whose_claim_is_answered_during_a_drain_is_returned_and_spends_no_attempt(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lanes, "_LAST_CLAIM_S", 0)  # an answer that takes longer
     queue = JobQueue(redis)
     claimed, answered = asyncio.Event(), asyncio.Event()
     async with worker(redis, succeed) as running:
@@ -210,7 +242,8 @@ async def test_a_job_whose_claim_is_under_way_when_the_worker_drains_still_runs(
         await until(lambda: not running.allow_pick_jobs)
         answered.set()
         await draining
-    assert (await queue.record(job_id)).status is JobStatus.SUCCEEDED
+    record = await queue.record(job_id)
+    assert (record.status, record.attempt) == (JobStatus.QUEUED, 0)
 
 
 async def test_a_worker_that_stops_renewing_loses_the_job_and_cannot_write_its_result(redis: Redis) -> None:

@@ -9,6 +9,7 @@ import pytest
 from raylane_common.wire.base import JobKind, Lane
 from raylane_common.wire.generate import GenerateRequest
 from raylane_common.wire.jobs import JobStatus, LaneOverview, NewJob
+from raylane_common.wire.names import Priority
 from raylane_common.wire.ray import RayStatusRequest
 from raylane_common.wire.upload import UploadRequest
 from tests.helpers.claims import PERMANENT, TRANSIENT, claimed, end, patient_lane, run, take
@@ -150,6 +151,19 @@ async def test_the_newest_jobs_come_first_up_to_the_limit(
         await redis.hset(keys.job(name), "enqueued_at", str(9_000_000_000_000 + number))  # type: ignore[misc]  # as above
     assert await ids(overview, limit=3) == ["j299", "j298", "j297"]
     assert len(await ids(overview, limit=250)) == 250
+
+
+@pytest.mark.parametrize("status", [JobStatus.QUEUED, JobStatus.SCHEDULED, None])
+async def test_the_newest_jobs_that_have_not_ended_come_first_whatever_their_priority_and_delay(
+    redis: Redis, queue: JobQueue, overview: QueueOverview, status: JobStatus | None
+) -> None:
+    urgent = a_job(id="high", priority=Priority.HIGH)
+    jobs = [a_job(id="old"), a_job(id="late", delay_s=10_000), a_job(id="soon", delay_s=100), urgent]
+    for number, job in enumerate(jobs):
+        await queue.enqueue(job)
+        await redis.hset(keys.job(job.id), "enqueued_at", str(9_000_000_000_000 + number))  # type: ignore[misc]  # as above
+    [newest] = await overview.jobs(status=status, limit=1)
+    assert newest.id == {JobStatus.SCHEDULED: "soon"}.get(status, "high")
 
 
 async def test_a_few_jobs_of_a_session_are_found_among_many(queue: JobQueue, overview: QueueOverview) -> None:

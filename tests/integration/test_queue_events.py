@@ -239,6 +239,26 @@ async def test_waiting_for_a_requeued_job_does_not_end_with_the_events_before_th
     assert (await waiting).status is JobStatus.SUCCEEDED
 
 
+async def test_a_job_that_is_requeued_when_a_waiter_learns_of_its_end_has_not_ended(
+    queue: JobQueue, lane: LaneQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await queue.enqueue(a_job(id="j"))
+    ask, requeued = queue._reader.ask, asyncio.Event()
+
+    async def ask_after_a_requeue(*commands: tuple[Any, ...]) -> list[Any]:
+        if commands[0][0] == "HGETALL" and not requeued.is_set():
+            await queue.requeue("j")
+            requeued.set()
+        return list(await ask(*commands))
+
+    monkeypatch.setattr(queue._reader, "ask", ask_after_a_requeue)
+    waiting = asyncio.create_task(queue.result("j", timeout_s=60))
+    await end(lane, (await take(lane)).failed(TRANSIENT))
+    await requeued.wait()
+    await run(lane)
+    assert await waiting == DONE
+
+
 async def test_progress_replaces_the_records_and_log_lines_do_not_grow_it(
     redis: Redis, queue: JobQueue, lane: LaneQueue
 ) -> None:

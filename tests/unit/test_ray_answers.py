@@ -180,6 +180,15 @@ def test_a_long_body_that_is_not_rays_is_refused(body: bytes, key: str) -> None:
         parse_json(body, key)
 
 
+@pytest.mark.parametrize("count", [1, 3000])
+def test_half_a_character_in_what_ray_says_is_replaced(count: int) -> None:
+    runs = [{"message": "a\ud800b", "metadata": {"\udc00": "\ud83d\ude00"}, "more": "x" * 100}] * count
+    assert (
+        parse_json(json.dumps(runs).encode(), A_LIST)
+        == [{"message": "a\ufffdb", "metadata": {"\ufffd": "\U0001f600"}, "more": "x" * 100}] * count
+    )
+
+
 def test_a_traceback_is_shortened_to_its_last_line() -> None:
     assert shorten(TRACEBACK) == "TypeError: entrypoint must be a string"
     assert shorten(b"404: Not Found") == "404: Not Found"

@@ -50,10 +50,8 @@ logger = get_logger("raylane.worker")
 
 
 @contextlib.asynccontextmanager
-async def open_resources(
-    settings: Settings, redis: Redis, lanes: Sequence[Lane], metrics: Metrics = NO_METRICS
-) -> AsyncIterator[Resources]:
-    """Opens the resources that the handlers of these lanes share, and closes them when the block ends.
+async def open_resources(settings: Settings, redis: Redis, metrics: Metrics = NO_METRICS) -> AsyncIterator[Resources]:
+    """Opens the resources that the handlers of all lanes share, and closes them when the block ends.
 
     `redis` is the client for sources and records. `metrics` counts what they do. Raises `InvalidRequest` for a wrong
     Ray address.
@@ -61,18 +59,16 @@ async def open_resources(
     async with contextlib.AsyncExitStack() as stack:
         ray = await stack.enter_async_context(RayClient(settings.ray, observer=RayMetrics(metrics)))
         metrics.read(lambda: endpoint_readings(ray.endpoints()))
-        resources = Resources(
+        yield Resources(
             settings=settings,
             ray=ray,
             sources=SourceStore(redis),
             run_slots=RunSlots(ray),
             records=JobQueue(redis),
             metrics=metrics,
+            storage=await stack.enter_async_context(storage_of(settings, metrics)),
+            catalog=await stack.enter_async_context(catalog_of(settings, metrics)),
         )
-        resources = replace(resources, storage=await stack.enter_async_context(storage_of(settings, metrics)))
-        if {Lane.UPLOAD, Lane.GENERATE} & set(lanes):
-            resources = replace(resources, catalog=await stack.enter_async_context(catalog_of(settings, metrics)))
-        yield resources
 
 
 async def run(
@@ -106,7 +102,7 @@ async def run(
             return
         if Lane.UPLOAD in lanes:
             await asyncio.to_thread(remove_left, settings.uploads.scratch_dir)
-        resources = await stack.enter_async_context(open_resources(settings, redis, lanes, report.metrics))
+        resources = await stack.enter_async_context(open_resources(settings, redis, report.metrics))
         current = CurrentSettings(settings)
         warm = _warm_runs(resources, current, lanes)
         resources = replace(resources, current=current, warm=warm)

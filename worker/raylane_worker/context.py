@@ -105,8 +105,7 @@ class CurrentSettings:
 class Resources:
     """The resources of a worker. They are shared by all its jobs and closed when it stops.
 
-    `catalog` is None outside the upload and generate lanes, because the others do not use Glue, and `warm` outside the
-    generate lane. `storage` is None in tests of what does not use S3.
+    `warm` is None outside the generate lane. `storage` and `catalog` are None in tests of what does not use them.
     """
 
     settings: Settings
@@ -158,9 +157,9 @@ class JobContext:
         return await self.resources.records.record(job_id)
 
     async def catalog(self) -> Catalog:
-        """Returns the table catalog. Raises a `CatalogError`, and `InternalError` in a lane that has none."""
+        """Returns the table catalog. Raises a `CatalogError`, and `InternalError` if the worker has none."""
         if self.resources.catalog is None:
-            raise InternalError(f"a {self.record.kind} job has no catalog: only the upload and generate lanes have it")
+            raise InternalError(f"a {self.record.kind} job needs the catalog, and this worker has none")
         return await self.resources.catalog.get()
 
     async def progress(

@@ -9,6 +9,7 @@ from pydantic import Field, JsonValue
 from raylane_common.model import Model
 from raylane_common.safe_text import safe_text
 from raylane_common.secrets import redact
+from raylane_common.valid_text import valid_json, valid_text
 
 
 class ErrorInfo(Model):
@@ -29,10 +30,10 @@ class RaylaneError(Exception):
     """Base of every error that Raylane raises.
 
     `message` is for people and says what to do; it is made safe to print, and credentials in it are redacted. `details`
-    holds JSON values for programs, as they are. `retryable` says whether the same job may succeed on another attempt.
-    `retry_after_s` is the shortest pause before that attempt, in seconds, and is added to `details`. `outside_job` says
-    that the job is not at fault, so it becomes a dead letter when it fails for good. It is true for every retryable
-    error.
+    holds JSON values for programs, as they are but for halves of characters. `retryable` says whether the same job may
+    succeed on another attempt. `retry_after_s` is the shortest pause before that attempt, in seconds, and is added to
+    `details`. `outside_job` says that the job is not at fault, so it becomes a dead letter when it fails for good. It
+    is true for every retryable error.
     """
 
     code: ClassVar[str] = "raylane_error"
@@ -52,7 +53,9 @@ class RaylaneError(Exception):
         super().__init__(self.message)
         self.retryable: bool = self.retryable_by_default if retryable is None else retryable
         self.outside_job: bool = self.retryable or self.outside_job_by_default
-        self.details: dict[str, JsonValue] = details or {}
+        self.details: dict[str, JsonValue] = {
+            valid_text(name): valid_json(value) for name, value in (details or {}).items()
+        }
         if retry_after_s is not None:
             self.details = {**self.details, "retry_after_s": retry_after_s}
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from raylane_common.ray.answers import FaultKind, PathFault, shorten
 from raylane_common.ray.signature import A_LIST, has_shape
+from raylane_common.valid_text import valid_json
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -24,6 +25,8 @@ _LEAST_BYTES_PER_COMMA: Final = 8
 _FIRST: Final = re.compile(r"\s*\[\s*")
 _NEXT: Final = re.compile(r"\s*(?:,\s*|(?=\]))")
 _LOGS: Final = re.compile(r'\s*\{\s*"logs"\s*:\s*"')
+# A surrogate, which has no UTF-8 without its other half. A run may write one into what Ray keeps of it.
+_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 # Where a JSON string may be cut: after an escaped line feed or a space, which are whole characters.
 _BORDER: Final = re.compile(r"\\n| ")
 
@@ -41,7 +44,7 @@ def parse_json(body: bytes, key: str | None) -> JsonValue:
         raise PathFault(FaultKind.NOT_RAY, "not Ray: answered 200 without JSON") from None
     if not has_shape(data, key):
         raise PathFault(FaultKind.NOT_RAY, f"not Ray: answered 200 with other JSON, {shorten(body)}")
-    return data
+    return valid_json(data) if _SURROGATE.search(body) else data
 
 
 def _parse(body: bytes, key: str | None) -> JsonValue:

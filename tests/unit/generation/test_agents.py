@@ -145,6 +145,15 @@ async def test_empty_code_is_sent_back_to_the_model() -> None:
     assert tool_results(model.asked("code")[-1]) == ["Error: code must not be empty"]
 
 
+async def test_code_with_half_a_character_is_sent_back_to_the_model_and_a_sentence_with_one_is_mended() -> None:
+    half: Turn = [("submit_code", {"code": "print('\ud83d')", "interpreted_as": ""})]
+    whole: Turn = [("submit_code", {"code": "print(1)", "interpreted_as": "prints \ud83d"})]
+    model = ScriptedModel([half, whole])
+    assert (await write(task(), model)).interpreted_as == "prints \ufffd"
+    [refusal] = tool_results(model.asked("code")[-1])
+    assert refusal.startswith("Error: code is not valid text: surrogates not allowed at position 7")
+
+
 async def test_plain_text_is_never_used_as_code() -> None:
     words = "Here you are:\n```python\nimport ray\n```"
     with pytest.raises(GenerationRefused, match="import ray") as caught:

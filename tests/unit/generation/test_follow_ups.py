@@ -210,7 +210,7 @@ def test_a_refusal_has_examples_of_changes_of_this_question(earlier: str) -> Non
         assert changed(earlier, str(form["example"])) != changed(earlier, earlier)
 
 
-@pytest.mark.parametrize("prompt", ["distinct snowfall", "count by weather"])
+@pytest.mark.parametrize("prompt", ["distinct snowfall", "count by weather", "histogram of snowfall"])
 def test_a_whole_question_that_is_refused_has_the_same_error_as_without_an_earlier_one(prompt: str) -> None:
     source = csv_source(columns=(*WEATHER.columns, column("count", ColumnType.INTEGER)))
     with pytest.raises(RaylaneError) as alone:

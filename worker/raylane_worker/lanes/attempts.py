@@ -65,7 +65,12 @@ class AttemptRunner:
         Raises `asyncio.CancelledError` if the worker stops.
         """
         with spans.attempting(lease.record) as span:
-            outcome = await self._run(lease, held, span)
+            try:
+                outcome = await self._run(lease, held, span)
+            except Exception as error:  # a bug between a job and its record must not end the worker
+                logger.exception("job %s: bug in the worker", lease.job_id)
+                what = f"{type(error).__name__} in the worker after the attempt; its log has the traceback"
+                outcome = lease.failed(InternalError(what))
             span.set({"raylane.job.outcome": outcome.verdict if outcome is not None else "lost"})
             return outcome
 

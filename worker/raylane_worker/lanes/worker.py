@@ -47,8 +47,8 @@ BEAT_EVERY_S: Final = 5.0
 _BEATS_UNTIL_DEAD: Final = 3
 # Each command has already retried for `redis.give_up_s`; a longer pause would only delay the next claim.
 _PAUSE_AFTER_QUEUE_ERROR_S: Final = 1.0
-# How long `drain` waits, in addition to its own limit, for a claim in progress and then for the last outcomes. Each is
-# one round trip. If it takes longer, Redis does not answer, and the worker may be killed soon.
+# How long `drain` waits at least for a claim in progress, and then for the last outcomes. Each is one round trip. If it
+# takes longer, Redis does not answer, and the worker may be killed soon.
 _LAST_CLAIM_S: Final = 5.0
 _LAST_WRITE_S: Final = 5.0
 _RUNS_JOBS_ITSELF: Final = "LaneWorker runs jobs itself, and arq must not"
@@ -133,15 +133,16 @@ class LaneWorker(Worker):
         """
         self.allow_pick_jobs = False
         self.wake()
-        # A claim in progress may still bring jobs, which must be among the running ones below.
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_LAST_CLAIM_S), self._picking:
-                pass
+        ends_at_s = self.loop.time() + timeout_s
         running = [task for task in self.tasks.values() if not task.done()]
         if running:
             logger.info("lane %s: waiting up to %g s for %d jobs", self.lane_queue.lane, timeout_s, len(running))
             await asyncio.wait(running, timeout=timeout_s)
         await _cancel(*running)
+        # A claim in progress may still bring jobs, which `_pick` returns.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(_LAST_CLAIM_S, ends_at_s - self.loop.time())), self._picking:
+                pass
         await self._outbox.close(_LAST_WRITE_S)
         if self.main_task is not None:
             self.main_task.cancel()
@@ -191,8 +192,10 @@ class LaneWorker(Worker):
             await asyncio.sleep(_PAUSE_AFTER_QUEUE_ERROR_S)
         for key in [key for key, task in self.tasks.items() if task.done()]:
             task = self.tasks.pop(key)
-            if not task.cancelled():
-                task.result()
+            if not task.cancelled() and (error := task.exception()) is not None:
+                logger.error(
+                    "%s: bug in the worker; the job runs again after its lease", task.get_name(), exc_info=error
+                )
         if not self.burst and pause_s > 0:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause_s):
@@ -208,7 +211,10 @@ class LaneWorker(Worker):
             logger.warning("job %s: its record cannot be read: %s", outcome.job_id, outcome.value)
             self._write(outcome, None, 0.0)
         for lease in claim.leases:
-            self._start(lease)
+            if self.allow_pick_jobs:
+                self._start(lease)
+            else:  # the worker was told to drain while Redis was slow to answer
+                self._write(lease.returned(), lease.record, 0.0)
         if claim.next_due_s is None or len(claim.leases) >= free:
             return self._poll_s
         return min(self._poll_s, claim.next_due_s)

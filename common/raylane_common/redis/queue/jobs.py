@@ -207,13 +207,16 @@ class JobQueue:
             raise _wait_timeout(job_id, 0)
         try:
             async with asyncio.timeout(limit_s):
-                async for _ in self._events.until_end(job_id, after=None):
-                    pass
-                with queue_errors("read a record"):
-                    [fields] = await self._reader.ask(("HGETALL", self._keys.job(job_id)))
+                while True:
+                    async for _ in self._events.until_end(job_id, after=None):
+                        pass
+                    with queue_errors("read a record"):
+                        [fields] = await self._reader.ask(("HGETALL", self._keys.job(job_id)))
+                    record = _record(job_id, cast("dict[str, str]", fields))
+                    if record.status.is_final:  # else it was requeued since it ended
+                        return record
         except TimeoutError as error:
             raise _wait_timeout(job_id, limit_s or 0) from error
-        return _record(job_id, cast("dict[str, str]", fields))
 
     async def result(self, job_id: str, timeout_s: float | None = None) -> Result:
         """Returns the job's result once it has succeeded. Raises the job's own error, and what `wait` raises."""

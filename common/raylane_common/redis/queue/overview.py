@@ -139,19 +139,17 @@ class QueueOverview:
         """Returns up to `limit` jobs that match all filters, newest first.
 
         The jobs of a session are those of its history. Otherwise the search covers the last 20,000 jobs of each state
-        in each lane; the list says if there are more. Unreadable records are left out, and looks unless `looks` is set.
+        in each lane; the list says if there are more. If more than 200 jobs of a lane have the same state and have not
+        ended, and have several priorities or delays, the newest ones may be missing; `page` always has them. Unreadable
+        records are left out, and looks unless `looks` is set.
         """
-        if session_id is not None:
-            sets = {self._keys.session_jobs(session_id): None}
-        else:
-            sets = dict.fromkeys(
-                set_of(self._keys, lane)
-                for state in ([status] if status else JobStatus)
-                for set_of in (*_SETS[state], *((Keys.looks,) if looks and state.is_final else ()))
-                for lane in ([lane_of(kind)] if kind else Lane)
-            )
+        ended, unfinished = self._sets(status, kind, session_id)
+        if looks and session_id is None and (status is None or status.is_final):
+            ended += [self._keys.looks(lane) for lane in _lanes(kind)]
         wanted = {"status": status, "session_id": session_id, "kind": kind}
-        return await self._search.newest(sets, wanted, limit=limit, most=_MOST_SEARCHED, looks=looks)
+        return await self._search.newest(
+            ended, wanted, limit=limit, most=_MOST_SEARCHED, looks=looks, unfinished=unfinished
+        )
 
     async def page(
         self,
@@ -166,17 +164,21 @@ class QueueOverview:
 
         Of all sessions, the search covers what `jobs` covers. Raises `InvalidRequest` for a wrong cursor.
         """
-        lanes = [lane_of(kind)] if kind else list(Lane)
-        if session_id is not None:
-            by_score, unfinished = [self._keys.session_jobs(session_id)], []
-        else:
-            sets = {set_of for state in ([status] if status else JobStatus) for set_of in _SETS[state]}
-            by_score = [self._keys.ended(lane) for lane in lanes if Keys.ended in sets]
-            unfinished = [set_of(self._keys, lane) for set_of in sets - {Keys.ended} for lane in lanes]
+        by_score, unfinished = self._sets(status, kind, session_id)
         wanted = {"status": status, "session_id": session_id, "kind": kind}
         return await self._pages.read(
             by_score, unfinished, wanted, limit=limit, cursor=cursor, scope=session_id or "", most=_MOST_SEARCHED
         )
+
+    def _sets(
+        self, status: JobStatus | None, kind: JobKind | None, session_id: str | None
+    ) -> tuple[list[str], list[str]]:
+        """Returns the sets that have the jobs: those whose scores are times, and those of unfinished jobs."""
+        if session_id is not None:
+            return [self._keys.session_jobs(session_id)], []
+        sets = {set_of for state in ([status] if status else JobStatus) for set_of in _SETS[state]}
+        by_score = [self._keys.ended(lane) for lane in _lanes(kind) if Keys.ended in sets]
+        return by_score, [set_of(self._keys, lane) for set_of in sets - {Keys.ended} for lane in _lanes(kind)]
 
     async def dead(
         self,
@@ -192,7 +194,7 @@ class QueueOverview:
         `code` is an error code. The search covers the last 20,000 dead letters of each lane, or all if `exhaustive`.
         """
         wanted = {"kind": kind, "error": code, "session_id": session_id}
-        sets = [self._keys.dead(lane) for lane in ([lane_of(kind)] if kind else Lane)]
+        sets = [self._keys.dead(lane) for lane in _lanes(kind)]
         return await self._search.newest(sets, wanted, limit=limit, most=None if exhaustive else _MOST_SEARCHED)
 
     async def _lane(self, lane: Lane, now_ms: int) -> LaneOverview:
@@ -229,6 +231,10 @@ class QueueOverview:
             return None
         known = whole_number(enqueued_at)
         return None if known is None else max(known, *(whole_number(each) or 0 for each in later))
+
+
+def _lanes(kind: JobKind | None) -> list[Lane]:
+    return [lane_of(kind)] if kind else list(Lane)
 
 
 def _ended(field: str, count: str) -> EndedJobs | None:

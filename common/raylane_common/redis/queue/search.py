@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 # Redis answers for this many jobs within a few milliseconds.
 _PAGE: Final = 500
+# A set of unfinished jobs is rarely larger.
+_COMPARED: Final = 200
 # A longer request contains code or files, and is not transferred only to describe it in a few words.
 _LONGEST_REQUEST: Final = 64 * 1024
 _FIELDS: Final = [name for name in JobSummary.model_fields if name not in ("id", "what")]
@@ -42,8 +44,12 @@ class JobSearch:
         limit: int,
         most: int | None,
         looks: bool = False,
+        unfinished: Iterable[str] = (),
     ) -> JobList:
-        """Returns up to `limit` jobs of the `sets`, newest first; unreadable records are left out.
+        """Returns up to `limit` jobs of the `sets` and the `unfinished` sets, newest first; without unreadable records.
+
+        The scores of the `sets` are times. Those of the `unfinished` sets are not, so of each at least 200 matching
+        jobs are compared by their time; which ones, if there are more, is left to the scores.
 
         `wanted` has the values that fields of a job must have, and the code for `error`; None matches any value. Only
         the `most` ids with the highest scores of each set are searched; None searches all. Looks are left out unless
@@ -53,8 +59,8 @@ class JobSearch:
         found: dict[str, JobSummary] = {}
         complete = True
         with queue_errors("look for jobs"):
-            for name in sets:
-                jobs, all_seen = await self._of_set(name, given, limit, most, looks=looks)
+            for name, count in [(name, limit) for name in sets] + [(name, max(limit, _COMPARED)) for name in unfinished]:
+                jobs, all_seen = await self._of_set(name, given, count, most, looks=looks)
                 found |= {job.id: job for job in jobs}
                 complete = complete and all_seen
             newest = sorted(found.values(), key=lambda job: job.finished_at or job.enqueued_at, reverse=True)

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 from strands import tool
 
+from raylane_common.rules import not_utf_8
+from raylane_common.valid_text import valid_text
 from raylane_common.wire.names import Engine
 from raylane_worker.generation.agents.agent import make_agent
 from raylane_worker.generation.agents.briefing import clip, describe_source, load_prompt
@@ -78,7 +80,10 @@ def make_coder(task: WritingTask, model: Model, submission: Submission, *, share
             return _ALREADY_SUBMITTED
         if not code.strip():
             raise ValueError("code must not be empty")
-        submission.draft = Draft(code, clip(" ".join(interpreted_as.split()), MAX_SENTENCE_CHARACTERS))
+        problem = not_utf_8(code)
+        if problem is not None:
+            raise ValueError(f"code {problem}; write the character as an escape")
+        submission.draft = Draft(code, _sentence(interpreted_as))
         return "Submitted."
 
     @tool(name="cannot")
@@ -90,7 +95,7 @@ def make_coder(task: WritingTask, model: Model, submission: Submission, *, share
         """
         if submission.is_made:
             return _ALREADY_SUBMITTED
-        submission.refusal = clip(" ".join(reason.split()), MAX_SENTENCE_CHARACTERS) or "no reason given"
+        submission.refusal = _sentence(reason) or "no reason given"
         return "Declined."
 
     return make_agent(
@@ -101,3 +106,8 @@ def make_coder(task: WritingTask, model: Model, submission: Submission, *, share
         job_id=task.job_id,
         is_done=lambda: submission.is_made,
     )
+
+
+def _sentence(text: str) -> str:
+    """Returns what a model wrote on one line, short and fit for a record."""
+    return clip(" ".join(valid_text(text).split()), MAX_SENTENCE_CHARACTERS)

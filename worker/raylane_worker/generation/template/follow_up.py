@@ -131,9 +131,9 @@ def _parse_moved(cursor: NameCursor, moved: Question) -> Question:
 
 
 def _with_changes(error: GenerationError, before: Question, sources: Sequence[Source]) -> GenerationError:
-    """Returns the error with the forms of changes, if it does not say what would be right."""
+    """Returns the error with the forms of changes, or with those of questions if it says what would be right."""
     if not isinstance(error, NotUnderstood | NeedsModel):
-        return error
+        return with_forms(error, before.source)
     forms = list(_forms(before, sources))
     supported: list[JsonValue] = [{"form": form, "example": example} for form, example in forms]
     message = error.message
