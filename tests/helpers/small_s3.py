@@ -1,6 +1,6 @@
 """An S3 in memory that checks conditions atomically, as AWS does and moto does not; tests can act between requests.
 
-Objects: put, get, head, delete, and multipart uploads. Keys are in path style.
+Objects: put, get, head, list, delete, and multipart uploads, which it does not list. Keys are in path style.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import hashlib
 import re
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from html import escape, unescape
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
@@ -79,6 +80,12 @@ class SmallS3:
             case "DELETE", True, False:
                 self.uploads.pop(request.query["uploadId"], None)
                 return web.Response(status=204)
+            case "POST", False, False if "delete" in request.query:
+                return self._delete(place, body.decode())
+            case "GET", False, True:
+                return _xml(200, "<ListMultipartUploadsResult></ListMultipartUploadsResult>")
+            case "GET", _, _ if "list-type" in request.query:
+                return self._list(place, request.query.get("prefix", ""))
             case "DELETE", _, _:
                 self.objects.pop(place, None)
                 return web.Response(status=204)
@@ -121,6 +128,25 @@ class SmallS3:
             200,
             f"<CompleteMultipartUploadResult><ETag>{self.objects[place].etag}</ETag></CompleteMultipartUploadResult>",
         )
+
+    def _list(self, bucket: str, prefix: str) -> web.Response:
+        listed = "".join(
+            f"<Contents><Key>{escape(key)}</Key><ETag>{stored.etag}</ETag><Size>{len(stored.data)}</Size></Contents>"
+            for place, stored in self.objects.items()
+            if (key := place.removeprefix(f"{bucket}/")).startswith(prefix)
+        )
+        return _xml(200, f"<ListBucketResult><IsTruncated>false</IsTruncated>{listed}</ListBucketResult>")
+
+    def _delete(self, bucket: str, named: str) -> web.Response:
+        failed = ""
+        for key, etag in re.findall(r"<Key>(.*?)</Key><ETag>(.*?)</ETag>", named):
+            known = self.objects.get(place := f"{bucket}/{unescape(key)}")
+            if known is not None and known.etag == unescape(etag):
+                del self.objects[place]
+            else:
+                code = "NoSuchKey" if known is None else "PreconditionFailed"
+                failed += f"<Error><Key>{key}</Key><Code>{code}</Code></Error>"
+        return _xml(200, f"<DeleteResult>{failed}</DeleteResult>")
 
     def _read(self, place: str, *, with_body: bool) -> web.Response:
         found = self.objects.get(place)

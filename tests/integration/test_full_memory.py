@@ -128,7 +128,7 @@ async def test_everything_but_enqueueing_goes_through_on_a_full_server(
         await sources.put("s", [SOURCE])
         assert await sources.clear("s", await sources.all("s")) == 1
         await sources.put("s", [SOURCE])
-        assert await sources.purge("s", "purge") == 1
+        assert (await sources.purge("s", "purge", 1, tables=True)).removed == 1
         assert await sources.reset("s") == 0
         await settings.set("ray.private_url", "http://127.0.0.1:8265")
         assert await settings.all() == {"ray.private_url": "http://127.0.0.1:8265"}

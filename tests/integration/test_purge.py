@@ -26,6 +26,11 @@ def _shared_session(monkeypatch: pytest.MonkeyPatch) -> None:
     share_session(monkeypatch)
 
 
+async def nothing() -> tuple[str, ...]:
+    """The keys that a purge keeps."""
+    return ()
+
+
 async def keys_of(client: S3Client, bucket: str) -> list[str]:
     listed = (await client.list_objects_v2(Bucket=bucket)).get("Contents", [])
     return [found["Key"] for found in listed]
@@ -40,11 +45,11 @@ async def test_only_what_is_below_the_session_is_deleted(moto: EmbeddedMoto, mon
             await client.put_object(Bucket=storage.bucket, Key=key, Body=b"12345")
         for key in ("sessions/ada/csv/big", "sessions/ada2/csv/big"):
             await client.create_multipart_upload(Bucket=storage.bucket, Key=key)
-        assert await storage.purge("ada") == (len(own), 5 * len(own), 1)
+        assert await storage.purge("ada", nothing) == (len(own), 5 * len(own), 1)
         assert await keys_of(client, storage.bucket) == sorted(KEPT)
         left = (await client.list_multipart_uploads(Bucket=storage.bucket)).get("Uploads", [])
         assert [upload["Key"] for upload in left] == ["sessions/ada2/csv/big"]
-        assert await storage.purge("ada") == (0, 0, 0)
+        assert await storage.purge("ada", nothing) == (0, 0, 0)
 
 
 def answering(errors: str) -> list[str]:
@@ -66,7 +71,7 @@ async def purged(errors: str) -> tuple[int, int, int]:
         return web.Response(text=next(answers), content_type="application/xml")
 
     async with serving(answer) as url, Storage(StorageSettings(bucket="uploads"), aws_settings(url)) as storage:
-        return await storage.purge("ada")
+        return await storage.purge("ada", nothing)
 
 
 async def test_a_deletion_that_s3_refuses_inside_a_success_is_an_error_with_the_permission() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,7 +16,7 @@ from raylane_common.settings import SessionsSettings, Settings, StorageSettings
 from raylane_common.wire.jobs import JobRecord, JobStatus
 from raylane_common.wire.reading import Reading
 from raylane_common.wire.sources import FileSource
-from raylane_common.wire.upload import UploadRequest
+from raylane_common.wire.upload import PurgeRequest, UploadRequest
 from raylane_worker.context import JobContext, Resources
 from raylane_worker.data import prepare
 from raylane_worker.data.file_content import FileContent
@@ -37,11 +37,11 @@ if TYPE_CHECKING:
     from raylane_common.redis.queue.scripts.calls import FileUpload
     from raylane_common.wire.reading import ReadingOptions
     from raylane_common.wire.sources import AnySource
-    from raylane_common.wire.upload import UploadResult
+    from raylane_common.wire.upload import PurgeResult, UploadResult
 
-OLDER, NEWER = "z-older", "a-newer"
+OLDER, PURGE, NEWER = "z-older", "p", "a-newer"
 BODIES = {"first": b"a\n0\n", OLDER: b"a\n1\n", NEWER: b"b\n2\n3\n"}
-ENQUEUED_MS = {"first": 500, OLDER: 1000, NEWER: 2000}
+ENQUEUED_MS = {"first": 500, OLDER: 1000, PURGE: 1500, NEWER: 2000}
 
 
 @pytest.fixture(autouse=True)
@@ -53,7 +53,7 @@ class Steps:
     """Each effect outside the process is a step. At the `at`-th one, the attempt is cut, or held until `released`."""
 
     def __init__(self) -> None:
-        self.task: asyncio.Task[UploadResult] | None = None
+        self.task: asyncio.Task[Any] | None = None
         self.released = asyncio.Event()
         self.reached = asyncio.Event()
         self._at = 0
@@ -106,6 +106,17 @@ class Rig:
         """Runs one attempt of an upload."""
         body = BODIES.get(job_id, b"c\n1\n")
         request = UploadRequest(filename=filename, size_bytes=len(body), sha256=hashlib.sha256(body).hexdigest())
+        result = await upload(request, self._context(job_id, body))
+        assert result.type == "upload"
+        return result
+
+    async def purge(self) -> PurgeResult:
+        """Runs one attempt of the purge."""
+        result = await upload(PurgeRequest(), self._context(PURGE))
+        assert result.type == "purge"
+        return result
+
+    def _context(self, job_id: str, body: bytes = b"") -> JobContext:
         record = JobRecord(
             id=job_id,
             v=1,
@@ -115,14 +126,12 @@ class Rig:
             status=JobStatus.RUNNING,
             enqueued_at=ENQUEUED_MS.get(job_id, 3000),
         )
-        result = await upload(request, JobContext(record, StagedPort(body), self.resources))
-        assert result.type == "upload"
-        return result
+        return JobContext(record, StagedPort(body), self.resources)
 
-    async def interrupted(self, job_id: str, at: int, *, holds: bool) -> asyncio.Task[UploadResult] | None:
+    async def interrupted(self, job_id: str, at: int, *, holds: bool) -> asyncio.Task[Any] | None:
         """Cuts or holds an attempt at its `at`-th step; None if it ends before."""
         self.steps.begin(at, holds=holds)
-        task = self.steps.task = asyncio.create_task(self.upload(job_id))
+        task = self.steps.task = asyncio.create_task(self.purge() if job_id == PURGE else self.upload(job_id))
         reached = asyncio.create_task(self.steps.reached.wait())
         await asyncio.wait({task, reached}, return_when=asyncio.FIRST_COMPLETED)
         reached.cancel()
@@ -248,11 +257,36 @@ async def test_a_session_does_not_get_back_a_source_whose_bytes_are_gone(rig: Ri
     assert await sources.all("s") == []
 
 
+@pytest.mark.parametrize("replaces", [False, True], ids=["new", "replaces"])
+@pytest.mark.parametrize("held", [PURGE, NEWER])
+async def test_whenever_a_purge_runs_it_keeps_what_was_uploaded_after_it_was_enqueued(
+    rig: Rig, redis: Redis, held: str, *, replaces: bool
+) -> None:
+    at = 0
+    while True:
+        at += 1
+        await forget(rig, redis)
+        if replaces:
+            await rig.upload("first")
+        task = await rig.interrupted(held, at, holds=True)
+        if task is None:
+            break
+        await (rig.purge() if held == NEWER else rig.upload(NEWER))
+        rig.steps.released.set()
+        await task
+        assert await rig.check() == NEWER, f"step {at}"
+    # Before and after each request of the purge: its uploads, its objects, and those that it deletes.
+    assert at - 1 == {PURGE: 6 if replaces else 4}.get(held, 20 if replaces else 12)
+    rig.steps.begin()
+    await rig.purge()
+    assert await rig.check() == (NEWER if held == NEWER else None)
+
+
 async def test_a_session_does_not_get_back_a_source_that_was_purged(rig: Rig) -> None:
     sources = rig.resources.sources
     await rig.upload(OLDER)
     snapshot = await sources.all("s")
-    assert await sources.purge("s", "p") == 1
+    assert (await rig.purge()).sources == 1
     assert await sources.all("s") == []
     with pytest.raises(SourceReplaced, match=r"f\.csv was purged by job p, so its bytes are gone; upload it again"):
         await sources.check_current("s", snapshot)

@@ -46,6 +46,13 @@ class Place(NamedTuple):
     replaces: bool
 
 
+class Purge(NamedTuple):
+    """How many sources a purge has removed, and when it was enqueued, in epoch microseconds."""
+
+    removed: int
+    enqueued_us: int
+
+
 class SourceStore:
     """The sources of all sessions. Every method raises `QueueUnavailable` when Redis does not answer in time."""
 
@@ -112,12 +119,31 @@ class SourceStore:
         dumped = {_field(source): source.model_dump_json() for source in snapshot}
         return await calls.clear_sources(self._scripts, session_id, dumped)
 
-    async def purge(self, session_id: str, job_id: str) -> int:
-        """Removes the session's sources, before the job deletes their bytes; returns how many there were.
+    async def purge(self, session_id: str, job_id: str, enqueued_ms: int, *, tables: bool) -> Purge:
+        """Removes the session's files, and its `tables` if asked to, before the job deletes the bytes.
 
-        No earlier source of a file comes back.
+        No earlier source of a file comes back. Files that were uploaded since the job was enqueued stay.
         """
-        return await calls.purge_sources(self._scripts, session_id, job_id, ttl_ms=SESSION_TTL_MS)
+        return Purge(
+            *await calls.purge_sources(
+                self._scripts, session_id, job_id, enqueued_ms, tables=tables, ttl_ms=SESSION_TTL_MS
+            )
+        )
+
+    async def uploaded_since(self, session_id: str, enqueued_us: int) -> list[str]:
+        """Returns the names of the files whose newest upload was enqueued after that time, in epoch microseconds.
+
+        An upload is among them before it writes its bytes.
+        """
+        key = self._keys.session_newest(session_id)
+        with queue_errors("read sources"), owned_key(f"the uploads of session {session_id}", "sources", key):
+            found = await cast("Awaitable[Mapping[str, str]]", self._redis.hgetall(key))
+        uploads = [(field, known) for field, newest in found.items() if (known := _NEWEST.fullmatch(newest))]
+        return [
+            field.partition(":")[2]
+            for field, known in uploads
+            if int(known[1]) > enqueued_us and not known[2].startswith(_OF_PURGE)
+        ]
 
     async def remove(self, session_id: str, name: str) -> None:
         """Removes the sources of this name: a file, a table, or both.

@@ -156,7 +156,7 @@ class ReadInPlaceRequest(BaseRequest):
 
 
 class PurgeRequest(BaseRequest):
-    """Remove the session's sources, and delete everything that the session has on S3."""
+    """Remove the session's sources, and delete everything on S3 that the session had when this was asked for."""
 
     kind: ClassVar[JobKind] = JobKind.UPLOAD
 
@@ -167,7 +167,7 @@ class PurgeResult(BaseResult):
     """What was deleted."""
 
     type: Literal["purge"] = "purge"
-    sources: int = Field(description="Sources that were removed from the session")
+    sources: int = Field(description="Sources that the job removed; a reset has removed the others before")
     objects: int
     bytes: int
     uploads: int = Field(description="Uploads to S3 that were not complete")

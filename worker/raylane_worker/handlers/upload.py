@@ -120,14 +120,24 @@ async def _sign_parts(request: SignPartsRequest, ctx: JobContext) -> SignedParts
 
 
 async def _purge(ctx: JobContext) -> PurgeResult:
-    """Deletes what the session has on S3, after its sources, so that no source names an object that is gone."""
-    storage, sources = await ctx.storage(), ctx.resources.sources
-    removed = await sources.purge(ctx.session_id, ctx.job_id)
+    """Deletes what the session has on S3, after its sources, so that no source names an object that is gone.
+
+    Keeps what was uploaded after the purge was enqueued.
+    """
+    storage, sources, session_id = await ctx.storage(), ctx.resources.sources, ctx.session_id
+    # Nothing says when a table was selected. What the first attempt has left was selected later.
+    is_first = ctx.record.attempt <= 1
+    removed, enqueued_us = await sources.purge(session_id, ctx.job_id, ctx.record.enqueued_at, tables=is_first)
+
+    async def kept() -> set[str]:
+        names = await sources.uploaded_since(session_id, enqueued_us)
+        return {key for name in names for key in (original_key(session_id, name), prepared_key(session_id, name))}
+
     purged: list[Purged] = []
     # The bucket may have been changed at run time, and the session may have files in all of them.
     for bucket in dict.fromkeys((storage.bucket, *ctx.resources.settings.storage.allowed_buckets)):
-        await ctx.progress("purging", f"session {ctx.session_id} in {bucket}")
-        purged.append(await storage.at(bucket).purge(ctx.session_id))
+        await ctx.progress("purging", f"session {session_id} in {bucket}")
+        purged.append(await storage.at(bucket).purge(session_id, kept))
     objects, size_bytes, uploads = map(sum, zip(*purged, strict=True))
     return PurgeResult(sources=removed, objects=objects, bytes=size_bytes, uploads=uploads)
 

@@ -29,7 +29,7 @@ from raylane_worker.data.storage.transfers import Transfers
 from raylane_worker.data.storage.trial import try_out
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Sequence
     from types import TracebackType
 
     from types_aiobotocore_s3 import S3Client
@@ -142,9 +142,12 @@ class Storage:
         """Yields the objects whose keys begin with `prefix`, in pages, each of which is one request."""
         return pages_below(self._bucket, prefix)
 
-    async def purge(self, session_id: str) -> Purged:
-        """Deletes all objects of a session. Safe to repeat."""
-        return await delete_below(self._bucket, session_prefix(session_id))
+    async def purge(self, session_id: str, kept: Callable[[], Awaitable[Collection[str]]]) -> Purged:
+        """Deletes all objects of a session but the `kept` ones. Safe to repeat.
+
+        `kept` returns their keys. It is called for each page of objects, after these were listed.
+        """
+        return await delete_below(self._bucket, session_prefix(session_id), kept)
 
     async def _create_bucket(self) -> None:
         client = self._bucket.client

@@ -11,7 +11,7 @@ from raylane_worker.data.storage.listed import pages_below
 from raylane_worker.data.storage.uploads import abort, uploads_below
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Collection, Sequence
 
     from types_aiobotocore_s3.type_defs import ObjectIdentifierTypeDef, ObjectTypeDef
 
@@ -26,18 +26,24 @@ class Purged(NamedTuple):
     uploads: int
 
 
-async def delete_below(bucket: Bucket, prefix: str) -> Purged:
-    """Deletes every object whose key begins with `prefix`, which ends in '/'. Safe to repeat.
+async def delete_below(bucket: Bucket, prefix: str, kept: Callable[[], Awaitable[Collection[str]]]) -> Purged:
+    """Deletes every object whose key begins with `prefix`, which ends in '/', but the `kept` ones. Safe to repeat.
 
-    An object that is written meanwhile stays. Raises `StorageUnavailable` or `StorageRejected`.
+    `kept` returns their keys, and is called for each page of objects, after these were listed: so an object is also
+    kept whose key is known right before it is written. One that is written meanwhile stays as well. Raises what `kept`
+    raises, and `StorageUnavailable` or `StorageRejected`.
     """
     # First, so that none of them becomes an object that is not seen.
-    uploads = await uploads_below(bucket, prefix)
+    found_uploads = await uploads_below(bucket, prefix)
+    keep = await kept()
+    uploads = [upload for upload in found_uploads if upload.key not in keep]
     for upload in uploads:
         await abort(bucket, upload.key, upload.id)
     objects = size_bytes = 0
     async with aclosing(pages_below(bucket, prefix)) as pages:
-        async for found in pages:
+        async for page in pages:
+            keep = await kept()
+            found = [each for each in page if each["Key"] not in keep]
             if found:
                 deleted = await _delete(bucket, prefix, found)
                 objects += len(deleted)

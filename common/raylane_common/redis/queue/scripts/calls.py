@@ -388,12 +388,17 @@ async def clear_sources(scripts: Scripts, session_id: str, snapshot: Mapping[str
     return cast("int", await scripts.run("clear_sources", [session_id, *fields], doing="clear sources"))
 
 
-async def purge_sources(scripts: Scripts, session_id: str, job_id: str, *, ttl_ms: int) -> int:
-    """Removes all sources of the session; returns how many there were. For `ttl_ms` no earlier file comes back.
+async def purge_sources(
+    scripts: Scripts, session_id: str, job_id: str, enqueued_ms: int, *, tables: bool, ttl_ms: int
+) -> tuple[int, int]:
+    """Removes the session's files, but those that were uploaded since the purge was enqueued, and perhaps its tables.
 
-    `job_id` is the job that deletes their bytes.
+    For `ttl_ms` no earlier file comes back. `job_id` is the job that deletes their bytes. Returns how many sources
+    were removed, and when the job was enqueued, in epoch microseconds.
     """
-    return cast("int", await scripts.run("purge_sources", [session_id, job_id, ttl_ms], doing="purge sources"))
+    args = [session_id, job_id, ttl_ms, enqueued_ms, "1" if tables else "0"]
+    removed, enqueued_us = await scripts.run("purge_sources", args, doing="purge sources")
+    return removed, int(enqueued_us)
 
 
 async def change_setting(scripts: Scripts, name: str, value: str | None) -> None:

@@ -6,12 +6,9 @@
 -- {'replaced', id of a newer upload of the file}, or {'full', number of sources, their bytes}.
 write_when_full()
 local session, ttl_ms, field, id, bytes = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[6])
--- The history orders the jobs of one millisecond, too.
-local score = redis.pcall('ZSCORE', SESSION .. session .. HISTORY, id)
-local at_us = type(score) == 'string' and tonumber(score) or tonumber(ARGV[5]) * 1000
-local newest = newest_of(session, field)
+local at_us, newest = enqueued_us(session, id, ARGV[5]), newest_of(session, field)
 -- An upload that was enqueued before a purge and runs after it stores its file again.
-if newest and newest.id ~= id and newest.at_us > at_us and string.sub(newest.id, 1, #of_purge) ~= of_purge then return {'replaced', newest.id} end
+if newest and newest.id ~= id and newest.at_us > at_us and not is_of_purge(newest) then return {'replaced', newest.id} end
 local refusal = refusal_of_room(session, {[field] = bytes}, tonumber(ARGV[7]), tonumber(ARGV[8]))
 if refusal then return refusal end
 local exists = type(redis.pcall('HGET', SESSION .. session .. SOURCES, field)) == 'string'

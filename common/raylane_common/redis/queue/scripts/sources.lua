@@ -4,12 +4,20 @@
 -- It outlives the source, so that no older upload can bring back a source whose bytes are gone.
 local of_purge = 'purge:'
 
+-- Returns when a job was enqueued. The history orders the jobs of one millisecond, too.
+local function enqueued_us(session, id, enqueued_ms)
+  local score = redis.pcall('ZSCORE', SESSION .. session .. HISTORY, id)
+  return type(score) == 'string' and tonumber(score) or tonumber(enqueued_ms) * 1000
+end
+
 -- Returns the newest upload of a file as a table; nil if there is none.
 local function newest_of(session, field)
   local value = redis.pcall('HGET', SESSION .. session .. NEWEST, field)
   local at_us, bytes, id = string.match(type(value) == 'string' and value or '', '^(%d+):(%d+):(.+)$')
   return id and {at_us = tonumber(at_us), bytes = tonumber(bytes), id = id}
 end
+
+local function is_of_purge(upload) return string.sub(upload.id, 1, #of_purge) == of_purge end
 
 local function remember(session, field, at_us, bytes, id, ttl_ms)
   local newest = SESSION .. session .. NEWEST
