@@ -271,7 +271,7 @@ class Producer(JobActions):
         if continues is not None:
             from raylane.follow_up import predecessor
 
-            earlier = await self.record(continues if isinstance(continues, str) else continues.id)
+            earlier = await self.record(arguments.job_id(getattr(continues, "id", continues)))
             known = predecessor(earlier, arguments.session_id(session_id))
             request = request.model_copy(update={"continues": known})
         return await self._jobs.enqueue(request, GenerateResult, options, session_id=session_id)

@@ -1,25 +1,34 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from raylane.testing import Break
-from raylane_common.errors import RayServerError, RayUnreachable
+from raylane_common.errors import InvalidAnswer, RayServerError, RayUnreachable, StorageDenied
+from raylane_common.ray.models import Run
 from raylane_common.wire.generate import GenerateRequest
 from raylane_common.wire.ray import RayRunsRequest, RayStopRequest, RaySubmitRequest
-from raylane_worker.handlers import HANDLERS
+from raylane_common.wire.upload import PreviewRequest
+from raylane_worker.first_use import FirstUse
+from raylane_worker.handlers import HANDLERS, upload
+from raylane_worker.handlers import ray as ray_handler
 from raylane_worker.runs import run as runs
 from tests.helpers.handler_harness import Harness, Job, open_harness
 from tests.helpers.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from contextlib import AbstractAsyncContextManager
 
     from redis.asyncio import Redis
 
+    from raylane_common.wire.answer import Answer
     from raylane_common.wire.kinds import Request
+    from raylane_worker.context import JobContext
+    from raylane_worker.data.storage import Storage
 
 RUN, POST = "rl-job1-1", "POST /api/jobs/"
 LOOK, STOP = f"GET /api/jobs/{RUN}", f"POST /api/jobs/{RUN}/stop"
@@ -166,6 +175,39 @@ async def test_no_run_is_looked_for_if_the_last_version_has_run(harness: Harness
     harness.address.requests.clear()
     await job.clean_up()
     assert harness.address.requests == []
+
+
+async def test_a_run_whose_answer_is_not_valid_is_named_with_its_output(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(run: Run, ctx: JobContext) -> Answer | None:
+        raise InvalidAnswer("not valid")
+
+    monkeypatch.setattr(ray_handler, "collect_answer", refuse)
+    attempt = asyncio.create_task(harness.job(RaySubmitRequest(code="from raylane_run import answer")).run())
+    await until(lambda: harness.ray.statuses() == {RUN: "RUNNING"})
+    harness.ray.write(RUN, "it says why\n")
+    harness.ray.finish(RUN)
+    with pytest.raises(InvalidAnswer) as caught:
+        await attempt
+    run = Run.model_validate(caught.value.details["run"])
+    assert (run.submission_id, run.status, run.exit_code) == (RUN, "SUCCEEDED", 0)
+    assert run.output_tail.endswith("it says why\n")
+
+
+async def test_a_cancelled_upload_says_nothing_of_ray_if_s3_cannot_be_opened(
+    harness: Harness, caplog: pytest.LogCaptureFixture
+) -> None:
+    request = PreviewRequest(filename="a.csv", size_bytes=1, sha256="0" * 64, transfer_id="0" * 32)
+
+    def refuse() -> AbstractAsyncContextManager[Storage]:
+        raise StorageDenied("no credentials")
+
+    resources = replace(harness.resources, storage=FirstUse(refuse))
+    ctx = Job(request, resources, harness.cut).context()
+    record = ctx.record.model_copy(update={"cancel_requested_at": 1})
+    await upload.clean_up(request, replace(ctx, record=record))
+    assert "its transfer is left on S3: no credentials" in caplog.text
 
 
 def test_only_kinds_that_leave_something_elsewhere_have_a_clean_up() -> None:

@@ -163,7 +163,7 @@ async def test_the_newest_jobs_that_have_not_ended_come_first_whatever_their_pri
         await queue.enqueue(job)
         await redis.hset(keys.job(job.id), "enqueued_at", str(9_000_000_000_000 + number))  # type: ignore[misc]  # as above
     [newest] = await overview.jobs(status=status, limit=1)
-    assert newest.id == {JobStatus.SCHEDULED: "soon"}.get(status, "high")
+    assert newest.id == ("soon" if status is JobStatus.SCHEDULED else "high")
 
 
 async def test_a_few_jobs_of_a_session_are_found_among_many(queue: JobQueue, overview: QueueOverview) -> None:

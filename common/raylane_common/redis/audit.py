@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import ValidationError
 
+from raylane_common import checks
 from raylane_common.errors import InvalidRequest
 from raylane_common.redis.connection import keys_of, owned_key, queue_errors
 from raylane_common.rules import printable
@@ -52,7 +53,7 @@ class AuditLog:
 
         Raises `InvalidRequest` if `before` is not an id, or if another program has overwritten the audit.
         """
-        if before is not None and not _ID.fullmatch(before):
+        if before is not None and not _ID.fullmatch(checks.utf_8("before", before)):
             raise InvalidRequest.field("before", "must be the id of an entry, such as 1795334676336-0")
         if before is not None and not before.strip("0-"):
             return []  # Redis refuses to look before the lowest id

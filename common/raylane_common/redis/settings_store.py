@@ -65,7 +65,7 @@ class SettingsStore:
 
 def check(settings: Settings, name: str, value: str | None = None) -> None:
     """Raises `InvalidRequest` if `name` is unknown, or if a worker with these `settings` would refuse the `value`."""
-    if name not in NAMES:
+    if checks.utf_8("name", name) not in NAMES:
         nearest = NearestNames(NAMES).find(name, 1)
         hint = f"; did you mean {nearest[0]}?" if nearest else ""
         raise InvalidRequest.field("name", f"{name!r} is not one of {', '.join(NAMES)}{hint}")

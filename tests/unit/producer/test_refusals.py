@@ -130,6 +130,20 @@ def test_the_highest_id_is_accepted_which_events_before_a_gap_have() -> None:
     assert arguments.event_id(f"5-{2**64 - 1}") == f"5-{2**64 - 1}"
 
 
+@pytest.mark.parametrize("value", [5, 1.5, [], object(), "\ud800"])
+async def test_what_is_no_text_is_refused_where_text_is_needed(producer: Producer, value: Any) -> None:
+    calls: dict[str, Callable[[], Awaitable[object]]] = {
+        "job_id": lambda: producer.generate("count", session_id="s1", continues=value),
+        "name": lambda: producer.settings.set(value, "1"),
+        "before": lambda: producer.operator.audit(before=value),
+    }
+    for field, call in calls.items():
+        with pytest.raises(InvalidRequest, match=rf"^{field}: (must be|is not valid text|'.*' is not one of)"):
+            await call()
+    with pytest.raises(InvalidRequest, match=r"^name: "):
+        await producer.settings.unset(value)
+
+
 @pytest.mark.parametrize("limit", [-1, 0, 1001, None, "5"])
 async def test_a_history_limit_out_of_bounds_is_refused(producer: Producer, limit: Any) -> None:
     with pytest.raises(InvalidRequest, match=r"^limit: must be from 1 to 1000"):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, assert_never
 
-from raylane_common.errors import InvalidRequest, RayError, RunFailed, RunNotFound
+from raylane_common.errors import InvalidAnswer, InvalidRequest, RayError, RunFailed, RunNotFound
 from raylane_common.ray.models import RayRun, RunStatus
 from raylane_common.wire.ray import (
     RayChecksRequest,
@@ -60,7 +60,10 @@ _DELETING: Final = "deleting"
 
 
 async def ray(request: RayRequest, ctx: JobContext) -> AnyRayResult:
-    """Performs the request's action. Raises what `RayClient` raises, and `RunFailed` if the script failed."""
+    """Performs the request's action.
+
+    Raises what `RayClient` raises, `RunFailed` if the script failed, and what `collect_answer` raises.
+    """
     client = ctx.resources.ray
     match request:
         case RayStatusRequest():
@@ -115,7 +118,13 @@ async def _submit(request: RaySubmitRequest, ctx: JobContext) -> RaySubmitResult
             f"run {run.submission_id} failed with exit code {run.exit_code}; {reason(run)}",
             details={"run": run.model_dump(mode="json")},
         )
-    return RaySubmitResult(run=run, answer=await collect_answer(run, ctx) if order.uses_kit else None)
+    try:
+        answer = await collect_answer(run, ctx) if order.uses_kit else None
+    except InvalidAnswer as error:
+        # Its output may say why.
+        error.details["run"] = run.model_dump(mode="json")
+        raise
+    return RaySubmitResult(run=run, answer=answer)
 
 
 async def _described_sources(ctx: JobContext) -> dict[str, str]:

@@ -207,8 +207,12 @@ async def _forget(original: Original, ctx: JobContext) -> None:
     try:
         await original.forget()
     except StorageError as error:
-        # The sweep removes it later, and the outcome of the job does not depend on it.
-        logger.warning("job %s: its transfer is left on S3: %s", ctx.job_id, error)
+        _log_left(error, ctx)
+
+
+def _log_left(error: StorageError, ctx: JobContext) -> None:
+    # The sweep removes it later, and the outcome of the job does not depend on it.
+    logger.warning("job %s: its transfer is left on S3: %s", ctx.job_id, error)
 
 
 async def clean_up(request: AnyUploadRequest, ctx: JobContext) -> None:
@@ -216,7 +220,12 @@ async def clean_up(request: AnyUploadRequest, ctx: JobContext) -> None:
     if ctx.record.cancel_requested_at is None:
         return
     if isinstance(request, UploadRequest | PreviewRequest) and request.transfer_id is not None:
-        await _forget(await _original(request, ctx), ctx)
+        try:
+            original = await _original(request, ctx)
+        except StorageError as error:
+            _log_left(error, ctx)
+        else:
+            await _forget(original, ctx)
 
 
 def _previewed(request: PreviewRequest, found: FileContent) -> PreviewResult:

@@ -139,7 +139,7 @@ class LaneWorker(Worker):
             logger.info("lane %s: waiting up to %g s for %d jobs", self.lane_queue.lane, timeout_s, len(running))
             await asyncio.wait(running, timeout=timeout_s)
         await _cancel(*running)
-        # A claim in progress may still bring jobs, which `_pick` returns.
+        # A claim in progress may still bring jobs, which `_start` returns.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(max(_LAST_CLAIM_S, ends_at_s - self.loop.time())), self._picking:
                 pass
@@ -192,10 +192,9 @@ class LaneWorker(Worker):
             await asyncio.sleep(_PAUSE_AFTER_QUEUE_ERROR_S)
         for key in [key for key, task in self.tasks.items() if task.done()]:
             task = self.tasks.pop(key)
-            if not task.cancelled() and (error := task.exception()) is not None:
-                logger.error(
-                    "%s: bug in the worker; the job runs again after its lease", task.get_name(), exc_info=error
-                )
+            problem = None if task.cancelled() else task.exception()
+            if problem is not None:
+                logger.error("%s: bug in the worker; it runs again after its lease", task.get_name(), exc_info=problem)
         if not self.burst and pause_s > 0:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause_s):
@@ -211,15 +210,16 @@ class LaneWorker(Worker):
             logger.warning("job %s: its record cannot be read: %s", outcome.job_id, outcome.value)
             self._write(outcome, None, 0.0)
         for lease in claim.leases:
-            if self.allow_pick_jobs:
-                self._start(lease)
-            else:  # the worker was told to drain while Redis was slow to answer
-                self._write(lease.returned(), lease.record, 0.0)
+            self._start(lease)
         if claim.next_due_s is None or len(claim.leases) >= free:
             return self._poll_s
         return min(self._poll_s, claim.next_due_s)
 
     def _start(self, lease: Lease) -> None:
+        """Starts an attempt; returns the job to the queue if the worker was told to drain since it asked for jobs."""
+        if not self.allow_pick_jobs:
+            self._write(lease.returned(), lease.record, 0.0)
+            return
         task = self.loop.create_task(self._run(lease), name=f"job {lease.job_id}")
         # The key is unique per lease: after a lost lease, a job may be claimed again before its old attempt has ended.
         self.tasks[f"{lease.job_id} {id(lease)}"] = task

@@ -396,8 +396,10 @@ async def purge_sources(
     For `ttl_ms` no earlier file comes back. `job_id` is the job that deletes their bytes. Returns how many sources
     were removed, and when the job was enqueued, in epoch microseconds.
     """
-    args = [session_id, job_id, ttl_ms, enqueued_ms, "1" if tables else "0"]
-    removed, enqueued_us = await scripts.run("purge_sources", args, doing="purge sources")
+    reply = await scripts.run(
+        "purge_sources", [session_id, job_id, ttl_ms, enqueued_ms, "1" if tables else "0"], doing="purge sources"
+    )
+    removed, enqueued_us = cast("tuple[int, str]", reply)
     return removed, int(enqueued_us)
 
 
