@@ -18,6 +18,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
+from raylane_worker.run_kit.raylane_run import held_types
 from tests.helpers.answers import Given, file, table, types, value
 
 
@@ -155,6 +156,21 @@ def test_the_levels_of_an_index_become_columns_if_they_say_something(given: Give
         ["k", "count"],
         ["v", "k", "j", "v_2"],
     ]
+
+
+def test_an_index_of_integers_is_a_column_if_its_values_are_keys(given: Given, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(held_types, "_LENGTHS", [1000, 500])  # two sources were read
+    sales, counts = pd.Series({2020: 5, 2021: 7}), pd.Series([1, 1, 2, 5]).value_counts()
+    frame = pd.DataFrame({"v": [3, 1, 2]})
+    keyed = [sales, counts, sales.to_frame("v"), frame.groupby([2020, 2021, 2021]).sum(), frame.set_axis([-1, 0, 1])]
+    numbered = [frame, frame["v"].sort_values(), frame[frame["v"] > 1], frame.set_axis([7, 1499, 7]), sales[:0]]
+    for data in [*keyed, *numbered]:
+        given.answer.table(data)
+    given.answer.chart("bar", sales.rename("v"), x="index", y="v")
+    found = given.read()
+    first = [table(found, at).columns[0].name for at in range(len(keyed + numbered))]
+    assert first == ["index"] * len(keyed) + ["v", "v", "v", "v", "value"]
+    assert table(found, 0).rows == ((2020, 5), (2021, 7))
 
 
 def test_columns_of_one_name_get_numbers(given: Given) -> None:

@@ -87,13 +87,29 @@ def test_text_that_python_cannot_read_is_found_with_its_line_and_the_reason(code
         ("def f():\n    for _ in ds:\n        pass\n    else:\n        break", "'break' outside loop"),
         ("class A:\n    return 1", "'return' outside function"),
         ("def f():\n    async with ds:\n        pass", "'async with' outside async function"),
+        ("async def f():\n    yield 1\n    return 2", "'return' with value in async generator"),
+        ("async def f():\n    yield from []", "'yield from' inside async function"),
+        ("def f():\n    print(ds)\n    global ds", "name 'ds' is used prior to global declaration"),
+        ("def f(ds):\n    global ds", "name 'ds' is parameter and global"),
+        ("def f():\n    nonlocal zz", "no binding for nonlocal 'zz' found"),
+        ("def f(a, a):\n    pass", "duplicate argument 'a' in function definition"),
+        ("[i := 0 for i in [1]]", "assignment expression cannot rebind comprehension iteration variable 'i'"),
+        ("dict(a=1, b=2, a=3)", "keyword argument repeated: a"),
+        ("a, *b, *c = 1, 2", "multiple starred expressions in assignment"),
+        ("*a = [1]", "can't use starred expression here"),
+        ("x = *[1]", "can't use starred expression here"),
+        ("try:\n    pass\nexcept:\n    pass\nexcept ValueError:\n    pass", "default 'except:' must be last"),
+        ("match 1:\n    case x:\n        pass\n    case 2:\n        pass", "matches everything"),
+        ("match 1:\n    case x | 2:\n        pass", "matches everything"),
+        ("match 1:\n    case [*a, *b]:\n        pass", "multiple starred names in sequence pattern"),
+        ("match 1:\n    case [a, [b, a]]:\n        pass", "multiple assignments to name 'a' in pattern"),
+        ("match 1:\n    case int(x=1, x=2):\n        pass", "attribute name repeated in class pattern: x"),
     ],
 )
 def test_what_python_refuses_only_when_it_compiles_is_found(line: str, said: str) -> None:
     with pytest.raises(SyntaxError):
         compile(CODE + line, "main.py", "exec")
-    (finding,) = verify(CODE + line, [WEATHER])
-    assert finding.rule == "syntax"
+    (finding,) = (one for one in verify(CODE + line, [WEATHER]) if one.rule == "syntax")
     assert said in finding.message
     assert finding.line is not None
     assert finding.line > 5
@@ -107,6 +123,14 @@ def test_what_python_refuses_only_when_it_compiles_is_found(line: str, said: str
         "async def f():\n    await f()\n    return [x async for x in f()]",
         "f = lambda: (yield)",
         "while False:\n    with ds:\n        break",
+        "def f():\n    async def g():\n        yield 1\n    return g",
+        "async def f():\n    g = lambda: (yield)\n    return 3",
+        "a, *b = 1, 2\n[a, *b] = *b, a\nprint(*b, *b)\nfor a, *b in [(1, 2)]:\n    pass",
+        "try:\n    pass\nexcept ValueError:\n    pass\nexcept:\n    pass",
+        "match 1:\n    case a if a:\n        pass\n    case [a, b] | [b, a]:\n        pass\n    case _:\n        pass",
+        "match 1:\n    case {'k': a, **b}:\n        pass",
+        "def f():\n    global ds\n    return ds",
+        "def f(n):\n    def g():\n        nonlocal n\n        n += 1\n    return g",
     ],
 )
 def test_ordinary_jumps_are_no_finding(lines: str) -> None:

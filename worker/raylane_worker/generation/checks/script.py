@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import re
+import symtable
 import threading
 import time
 import warnings
@@ -126,9 +127,24 @@ def parse_script(code: str) -> AstScript | Finding:
         return TOO_COMPLEX
     if (script := _script(tree)) is None:
         return TOO_COMPLEX
+    if (problem := _scopes_problem(code)) is not None:
+        return problem
     if (line := line_of_new_text(code, script.nodes)) is not None:
         return Finding(rule="syntax", message=_NEW_TEXT, line=line)
     return script
+
+
+def _scopes_problem(code: str) -> Finding | None:
+    """Returns the finding for names that Python refuses in their scope, such as a `global` after the name is used."""
+    try:
+        with _PARSING, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            symtable.symtable(code, "main.py", "exec")
+    except SyntaxError as error:
+        return Finding(rule="syntax", message=f"{NOT_READABLE}: {error.msg}", line=error.lineno)
+    except (RecursionError, MemoryError):
+        return TOO_COMPLEX
+    return None
 
 
 _NEW_TEXT: Final = (

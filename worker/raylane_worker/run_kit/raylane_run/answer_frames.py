@@ -11,7 +11,7 @@ import pyarrow as pa
 from .answer_columns import Column, Rows, joined, object_column, unique_names
 from .answer_objects import object_type
 from .cells import cell_type, has_plain, plain
-from .held_types import held_type
+from .held_types import held_type, may_number_rows
 
 _DAY_S = 86_400
 
@@ -23,9 +23,10 @@ def frame_rows(data: Any) -> Rows:  # pandas has no types
     """
     if isinstance(data, pd.Index):
         data = data.to_series(name=data.name).reset_index(drop=True)
+    levels = _levels(data.index, of_series=isinstance(data, pd.Series))
     if isinstance(data, pd.Series):
         data = data.to_frame("value" if data.name is None else data.name)
-    series = [*_levels(data.index), *((_name(name), data.iloc[:, at]) for at, name in enumerate(data.columns))]
+    series = [*levels, *((_name(name), data.iloc[:, at]) for at, name in enumerate(data.columns))]
     names = unique_names([name for name, _ in series])
     return Rows(tuple(_column(name, one) for name, (_, one) in zip(names, series, strict=True)), len(data))
 
@@ -35,7 +36,7 @@ def _name(name: object) -> str:
     return "_".join(str(one) for one in name if one != "") if isinstance(name, tuple) else str(name)
 
 
-def _levels(index: Any) -> list[tuple[str, Any]]:
+def _levels(index: Any, *, of_series: bool) -> list[tuple[str, Any]]:
     if isinstance(index, pd.MultiIndex):
         return [
             (f"level_{at}" if name is None else _name(name), index.get_level_values(at).to_series())
@@ -43,7 +44,23 @@ def _levels(index: Any) -> list[tuple[str, Any]]:
         ]
     if index.name is not None:
         return [(_name(index.name), index.to_series())]
-    return [] if pd.api.types.is_integer_dtype(index.dtype) else [("index", index.to_series())]
+    return [] if _numbers_rows(index, of_series=of_series) else [("index", index.to_series())]
+
+
+def _numbers_rows(index: Any, *, of_series: bool) -> bool:
+    """Returns whether the index only numbers rows.
+
+    That of a frame may have the numbers of some rows of what was read. A series often has its keys there, such as years
+    or the values that it counts, so only numbers of all its own rows are none.
+    """
+    if not pd.api.types.is_integer_dtype(index.dtype):
+        return False
+    if len(index) == 0:
+        return True
+    lowest, highest = int(index.min()), int(index.max())
+    if of_series:
+        return lowest == 0 and highest == len(index) - 1 and bool(index.is_unique)
+    return may_number_rows(lowest, highest)
 
 
 def _column(name: str, series: Any) -> Column:

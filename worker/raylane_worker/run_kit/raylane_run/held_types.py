@@ -1,4 +1,7 @@
-"""The types of the columns that `read` gave as frames. A column of pandas without values does not say its type."""
+"""What is known of the frames that `read` gave: the types of their columns, and how many rows they had.
+
+A column of pandas without values does not say its type, and an index does not say whether it numbers rows.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,12 @@ if TYPE_CHECKING:
 
 # By name. None if columns of this name have several types.
 _TYPES: Final[dict[str, pa.DataType | None]] = {}
+_LENGTHS: Final[list[int]] = []
 
 
-def remember(schema: pa.Schema) -> None:
-    """Remembers the types of the columns of a source."""
+def remember(schema: pa.Schema, rows: int) -> None:
+    """Remembers the types of the columns of a source, and how many rows it has."""
+    _LENGTHS.append(rows)
     for field in schema:
         _TYPES[field.name] = field.type if _TYPES.get(field.name, field.type) == field.type else None
 
@@ -22,6 +27,12 @@ def held_type(name: str) -> pa.DataType | None:
     return _TYPES.get(name)
 
 
+def may_number_rows(lowest: int, highest: int) -> bool:
+    """Returns whether these may be numbers of rows of what was read, also one after the other. True if nothing was."""
+    return lowest >= 0 and (not _LENGTHS or highest < sum(_LENGTHS))
+
+
 def forget() -> None:
-    """Forgets all types."""
+    """Forgets all types and rows."""
     _TYPES.clear()
+    _LENGTHS.clear()

@@ -42,7 +42,9 @@ def _frame(source: FileSource | Table) -> pd.DataFrame:
     with ThreadPoolExecutor(1) as thread:
         rows = [thread.submit(rows_of)]
         from .frames import to_frame
-    remember(rows[0].result().schema)
+    found = rows[0].result()
+    remember(found.schema, found.num_rows)
+    del found
     return to_frame(rows.pop().result())
 
 
