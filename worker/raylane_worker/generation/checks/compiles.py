@@ -121,7 +121,7 @@ def _misplaced(node: ast.AST, parent: ast.AST | None) -> str | None:
             return "multiple starred names in sequence pattern"
         case ast.MatchClass(kwd_attrs=names) if (repeated := _repeated(names)) is not None:
             return f"attribute name repeated in class pattern: {repeated}"
-        case ast.match_case(pattern=pattern) if (repeated := _repeated(_captured(pattern))) is not None:
+        case ast.pattern() if isinstance(parent, ast.match_case) and (repeated := _repeated(_captured(node))):
             return f"multiple assignments to name {repeated!r} in pattern"
         case ast.List(ctx=ast.Store()) | ast.Tuple(ctx=ast.Store()) if _stars(node.elts) > 1:
             return "multiple starred expressions in assignment"
