@@ -39,6 +39,11 @@ _EPOCH: Final = datetime(1970, 1, 1)
 _EPOCH_UTC: Final = _EPOCH.replace(tzinfo=UTC)
 # From here on, digits are no longer read at a glance.
 _LARGE: Final = 1e9
+# Floats hold all whole numbers up to here, and so many digits.
+_EXACT: Final = 2.0**53
+_FLOAT_DIGITS: Final = 17
+_SHORT_DIGITS: Final = 4
+_MAX_WHOLE_TICKS: Final = 10
 
 
 @dataclass(frozen=True)
@@ -63,16 +68,22 @@ class Axis:
             scale["type"] = "utc"
         return {"field": self.field, "type": self.type, "title": self.title, "scale": scale}
 
-    def position(self, *, is_across: bool, from_zero: bool = False, padding: float = 0.0) -> Spec:
+    def position(
+        self, *, is_across: bool, from_zero: bool = False, is_stacked: bool = False, padding: float = 0.0
+    ) -> Spec:
         """Returns the encoding as a position, with its axis.
 
-        `is_across` says that the axis lies below the chart; `padding` is the space at its ends in pixels.
+        `is_across` says that the axis lies below the chart, and `is_stacked` that it shows sums of its values;
+        `padding` is the space at its ends in pixels.
         """
         axis: Spec = {"labelOverlap": "greedy", "labelSeparation": 6}
         if self.format is not None:
             axis["format"] = self.format
         if self.is_whole:
             axis["tickMinStep"] = 1
+            # Vega divides a short axis into halves all the same, and rounds their labels.
+            if ticks := self._whole_ticks(from_zero=from_zero, is_stacked=is_stacked):
+                axis["values"] = ticks
         if self.type == "ordinal":
             is_short = sum(len(label) + 2 for label in self.labels) * 7 < 520
             axis["labelAngle"] = 0 if is_short or not is_across else -45
@@ -85,6 +96,13 @@ class Axis:
         if padding:
             scale["padding"] = padding
         return {**self.channel(**scale), "axis": axis}
+
+    def _whole_ticks(self, *, from_zero: bool, is_stacked: bool) -> list[JsonValue]:
+        """Returns all whole numbers of a short axis; none of another one. Those beyond its end are not drawn."""
+        values = [value for value in self.values if isinstance(value, float) and math.isfinite(value)]
+        low = min([0.0] * from_zero + values, default=0.0)
+        high = max([0.0] * from_zero + ([sum(values)] if is_stacked else values), default=0.0)
+        return [*range(int(low), int(high) + 1)] if high - low <= _MAX_WHOLE_TICKS else []
 
 
 def measured(name: str, series: Series) -> Axis:
@@ -108,10 +126,20 @@ def literal(text: str) -> str:
 
 def _quantitative(name: str, series: Series) -> Axis:
     values = [number(cell) for cell in series.cells]
-    largest = max((abs(value) for value in values if value is not None), default=0.0)
     is_whole = series.type is CellType.INTEGER
-    form = ".3~e" if largest >= _LARGE else "d" if is_whole and largest < 10_000 else None
+    form = _format([value for value in values if value is not None], is_whole=is_whole)
     return Axis(name, _title(series), "quantitative", [*values], format=form, is_whole=is_whole)
+
+
+def _format(values: Sequence[float], *, is_whole: bool) -> str | None:
+    """Returns the format of the labels, with as many digits as tell them apart; None for that of Vega."""
+    largest, span = max(map(abs, values), default=0.0), max(values, default=0.0) - min(values, default=0.0)
+    if largest < _LARGE:
+        return "d" if is_whole and largest < 10_000 else None
+    digits = math.ceil(math.log10(largest / span)) + 2 if 0 < span < math.inf else 0
+    if digits <= _SHORT_DIGITS:
+        return ".3~e"
+    return ",d" if is_whole and largest < _EXACT else f".{min(digits, _FLOAT_DIGITS)}~e"
 
 
 def _temporal(name: str, series: Series) -> Axis | None:

@@ -155,7 +155,7 @@ def _histogram(chart: AnswerChart) -> Spec:
         "encoding": {
             "x": low.position(is_across=True) | {"bin": "binned"},
             "x2": {"field": "x2"},
-            "y": amount.position(is_across=False, from_zero=True) | {"stack": "zero"},
+            "y": amount.position(is_across=False, from_zero=True, is_stacked=True) | {"stack": "zero"},
             "color": color_channel(color),
         },
     }

@@ -63,6 +63,11 @@ NAMES = [
 TEXTS = [*NAMES, HOSTILE, "null", "http://127.0.0.1:1/x.png", "'+alert(1)+'", "{{x}}", "a" * 500]
 
 
+def labels(chart: AnswerChart) -> list[str]:
+    """All texts of the drawing."""
+    return re.findall(r"<text[^>]*>([^<]*)</text>", svg(chart))
+
+
 def parsed(chart: AnswerChart) -> dict[str, Any]:  # JSON of another format
     """The specification, as a program reads it."""
     found: dict[str, Any] = json.loads(vega_lite_text(chart))
@@ -376,3 +381,30 @@ def test_a_scatter_of_many_amounts_has_shades() -> None:
 
 def test_boxes_have_all_their_statistics() -> None:
     assert drawn(BOXES)[0] == {"x": "rain", "low": 2, "q1": 9, "y": 12, "q3": 15, "high": 35}
+
+
+INTEGERS = {"k": CellType.INTEGER, "v": CellType.INTEGER}
+
+
+@pytest.mark.parametrize("low", [0, 1, 2019])
+@pytest.mark.parametrize("span", [1, 2, 3, 10])
+def test_a_short_axis_of_whole_numbers_has_each_of_them_once(low: int, span: int) -> None:
+    line = chart(ChartKind.LINE, INTEGERS, [[low, low], [low + span, low + span]], x="k", y="v")
+    numbers = [str(number) for number in range(low, low + span + 1)]
+    assert labels(line) == [*numbers, "k", *numbers, "v", "v by k"]
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        ([1_700_000_000, 1_700_003_600, 1_700_007_200], CellType.INTEGER),
+        ([1_234_567_890, 1_234_567_990], CellType.INTEGER),
+        ([5_000_000_000, 9_000_000_000], CellType.INTEGER),
+        ([4.0e18, 4.000001e18], CellType.NUMBER),
+        ([1e9, 1e9], CellType.NUMBER),
+    ],
+)
+def test_the_labels_of_large_numbers_differ(values: list[float], kind: CellType) -> None:
+    line = chart(ChartKind.LINE, {"k": CellType.STRING, "v": kind}, [*zip("abc", values, strict=False)], x="k", y="v")
+    found = labels(line)
+    assert len(found) == len(set(found)) > 4

@@ -73,6 +73,16 @@ def test_a_text_that_is_there_lets_the_script_go_on_and_notes_other_spellings() 
     assert len(ran.answer.items) == 1
 
 
+def test_a_value_that_looks_the_same_is_noted_with_its_characters() -> None:
+    data = "city,n\nZürich,1\nZu\u0308rich,2\n\uff22ern,3\n".encode()
+    ran = run("require_text(people, 'city', 'Zürich')", data)
+    assert ran.answer is not None
+    assert ran.answer.notes == (r"'city' also has 'Zu\u0308rich', spelled differently from 'Zürich'.",)
+    ran = run("require_text(people, 'city', 'Bern')", data)
+    assert ran.answer is not None
+    assert ran.answer.notes == (r"No value of 'city' is 'Bern'; did you mean '\uff22ern'?",)
+
+
 def test_a_column_that_is_not_there_is_an_error() -> None:
     ran = run("require_text(people, 'town', 'Bonn')")
     assert "KeyError: 'town'" in (ran.error or "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
+from unicodedata import normalize
 
 from .answer import answer
 
@@ -30,7 +31,7 @@ def require_text(data: Any, column: str, *texts: str, contains: bool = False) ->
     unknown = False
     for number, wanted in enumerate(texts):
         similar, other = (sorted(found.get((number, kind), ()))[:_MAX_NAMED] for kind in (_SIMILAR, _OTHER))
-        said = ", ".join(repr(text[:_MAX_CHARACTERS]) for text in similar or other)
+        said = ", ".join(_quoted(text, wanted) for text in similar or other)
         if (number, _SAME) not in found:
             compared = f"{'contains' if contains else 'is'} {wanted!r}"
             others = f"it has values such as {said}." if said else "it is empty."
@@ -40,6 +41,12 @@ def require_text(data: Any, column: str, *texts: str, contains: bool = False) ->
             answer.note(f"{column!r} also has {said}, spelled differently from {wanted!r}.")
     if unknown:
         sys.exit()
+
+
+def _quoted(text: str, wanted: str) -> str:
+    """Returns the value as a literal; with escapes if it looks like the wanted one, as an accent of its own does."""
+    looks_alike = normalize("NFKC", text) == normalize("NFKC", wanted)
+    return (ascii if looks_alike else repr)(text[:_MAX_CHARACTERS])
 
 
 def _found(data: Any, column: str, texts: Sequence[str], *, contains: bool) -> Iterable[tuple[int, str, str]]:
@@ -89,7 +96,8 @@ def _look(table: pa.Table, *, column: str, texts: Sequence[str], contains: bool)
 
 
 def _letters(texts: pa.Array) -> pa.Array:
-    """Returns the texts in lower case, without spaces and signs."""
+    """Returns the texts in lower case, without spaces and signs. An accent of its own belongs to its letter."""
     import pyarrow.compute as pc
 
-    return pc.replace_substring_regex(pc.utf8_lower(texts), pattern=r"[^\pL\pN]", replacement="")
+    composed = pc.utf8_normalize(texts, form="NFKC")
+    return pc.replace_substring_regex(pc.utf8_lower(composed), pattern=r"[^\pL\pN]", replacement="")
