@@ -186,6 +186,9 @@ class NamedFunctions:
                 return _Kind.UNKNOWN
 
     def _kind_of_attribute(self, node: ast.Attribute) -> _Kind:
+        # As in agg(", ".join). What a text may format has a check of its own.
+        if node.attr in ("join", "format") and text_of(node.value) is not None:
+            return _Kind.ATOM
         if node in self.script.references or self._is_builtin(node.value, _BUILTIN_TYPES):
             return _Kind.UNKNOWN if node.attr.startswith("_") else _Kind.ATOM
         return _Kind.UNKNOWN
