@@ -132,15 +132,15 @@ async def test_an_outcome_is_written_once_when_redis_wrote_it_and_the_answer_was
     assert ((await record(redis, "j1")).attempt, (await record(redis, "j2")).attempt) == (1, 0)
 
 
-async def test_an_outcome_that_redis_refuses_loses_no_others_when_redis_then_is_away(
+async def test_an_outcome_that_redis_refuses_waits_and_loses_no_others_when_redis_then_is_away(
     redis: Redis, lane: LaneQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real_finish, calls = lane.finish, []
+    real_finish, calls, is_mended = lane.finish, list[list[str]](), asyncio.Event()
 
     async def refuse_one(outcomes: Sequence[AttemptOutcome]) -> list[bool]:
         calls.append([outcome.job_id for outcome in outcomes])
-        if any(outcome.job_id == "j1" for outcome in outcomes):
-            raise QueueUnavailable("WRONGTYPE", retryable=False)
+        if any(outcome.job_id == "j1" for outcome in outcomes) and not is_mended.is_set():
+            raise QueueUnavailable("Redis refused the login", retryable=False)
         if len(calls) < 6:
             raise QueueUnavailable("Redis did not answer")
         return await real_finish(outcomes)
@@ -148,8 +148,12 @@ async def test_an_outcome_that_redis_refuses_loses_no_others_when_redis_then_is_
     monkeypatch.setattr(lane, "finish", refuse_one)
     leases = await some_leases(redis, lane, 3)
     async with open_outbox(lane) as outbox:
-        await asyncio.gather(*(outbox.write(lease.succeeded(DONE)) for lease in leases))
-    assert await statuses(redis, "j0", "j1", "j2") == ["succeeded", "running", "succeeded"]
+        first, refused, last = (asyncio.create_task(outbox.write(lease.succeeded(DONE))) for lease in leases)
+        await asyncio.gather(first, last)
+        assert await statuses(redis, "j0", "j1", "j2") == ["succeeded", "running", "succeeded"]
+        is_mended.set()
+        assert await refused
+    assert await statuses(redis, "j0", "j1", "j2") == ["succeeded"] * 3
 
 
 async def test_an_outcome_is_given_up_after_its_time_and_the_next_one_is_written(

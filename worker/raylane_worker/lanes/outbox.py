@@ -145,24 +145,34 @@ class Outbox:
     async def _keep_or_drop(self, batch: list[_Pending], error: QueueUnavailable) -> None:
         """Keeps the outcomes and tries again after a pause, so that work that is done need not be repeated.
 
-        Drops an outcome that Redis refuses permanently, or that has waited for `GIVE_UP_S`.
+        Drops those that have waited for `GIVE_UP_S`. Until then somebody may also mend what Redis refuses, such as a
+        login or a certificate.
         """
-        if not error.retryable and len(batch) > 1:
-            # One outcome may make Redis refuse the whole batch, so each is written separately.
-            for pending in batch:
-                try:
-                    await self._write([pending])
-                except QueueUnavailable as single_error:
-                    await self._keep_or_drop([pending], single_error)
-            return
+        if error.retryable or len(batch) == 1:
+            self._drop_late(batch, error)
+        else:
+            error = await self._write_each(batch, error)
+        self._problems.warning(f"lane {self._queue.lane}: outcomes wait for Redis", error)
+        await asyncio.sleep(self._pauses.next_s())
+
+    async def _write_each(self, batch: list[_Pending], error: QueueUnavailable) -> QueueUnavailable:
+        """Writes each outcome alone, since one may make Redis refuse them all. Returns the last error."""
+        for pending in batch:
+            try:
+                await self._write([pending])
+            except QueueUnavailable as single_error:
+                error = single_error
+                self._drop_late([pending], error)
+                if error.retryable:
+                    break
+        return error
+
+    def _drop_late(self, batch: list[_Pending], error: QueueUnavailable) -> None:
         now_s = asyncio.get_running_loop().time()
         for pending in batch:
-            if not error.retryable or now_s > pending.give_up_at_s:
+            if now_s > pending.give_up_at_s:
                 logger.error("job %s: outcome could not be written: %s", pending.outcome.job_id, error)
                 self._remove(pending, is_written=False)
-        if error.retryable:
-            self._problems.warning(f"lane {self._queue.lane}: outcomes wait for Redis", error)
-            await asyncio.sleep(self._pauses.next_s())
 
     def _remove(self, pending: _Pending, *, is_written: bool) -> None:
         self._pending.remove(pending)
