@@ -8,6 +8,7 @@ from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Final
 
 from raylane.gateway.problems import problem_of
+from raylane.gateway.told import told_of_job
 from raylane_common.backoff import Backoff
 from raylane_common.errors import QueueUnavailable, RaylaneError
 
@@ -60,7 +61,7 @@ async def event_stream(
                         continue
                     after = event.id
                     pauses.reset()
-                    yield _written(event)
+                    yield _written(told_of_job(event, caller))
             return
         except QueueUnavailable as error:
             if not error.retryable:

@@ -142,7 +142,7 @@ async def _result(tool: Tool[Any, Any], call: Call, arguments: Any) -> CallToolR
         except JobFailure as failure:
             # The call itself went well if it made a job, however the job ends.
             ending.well()
-            return error_result(_in_words(tool, failure.error), failure.job_id)
+            return error_result(told(_in_words(tool, failure.error), call.caller), failure.job_id)
         except RaylaneError as error:
             ending.with_error(error)
             return error_result(told(_in_words(tool, error), call.caller))

@@ -45,6 +45,7 @@ _OF_THE_DEPLOYMENT = (
     errors.SubmitOutcomeUnknown,
     errors.DiskFull,
     errors.ScratchFull,
+    errors.ModelMisconfigured,
 )
 
 

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 import pytest
+from mcp.shared.exceptions import MCPError
 
 from raylane.gateway.access.caller import Caller, Right
 from raylane.mcp.failures import remedy_of
 from raylane.mcp.tools import TOOLS
-from raylane_common.errors import NotUnderstood, QueueUnavailable, RaylaneError
+from raylane_common.errors import NotUnderstood, QueueUnavailable, RaylaneError, RayUnreachable
 from raylane_common.wire.jobs import JobStatus, Progress
 from raylane_common.wire.tables import DatabasesResult, TablesResult, TableSummary
 from tests.helpers.mcp_results import call, images, refused, said
@@ -162,6 +163,24 @@ async def test_a_job_that_failed_is_an_error_with_its_code_and_what_to_do(connec
     assert "What to do: " in text
     assert result.meta is not None
     assert f"job_id: {result.meta['raylane/error']['job_id']}" in text
+
+
+@pytest.mark.parametrize("is_operator", [True, False])
+async def test_where_the_cluster_is_is_told_to_operators_alone(
+    connect: Connect, answers: Answers, producer: MemoryProducer, is_operator: bool
+) -> None:
+    answers.by_kind = {"generate": RayUnreachable("no endpoint answered (private http://10.20.30.40:8265: not Ray)")}
+    rights = {Right.ASK, Right.READ, *([Right.OPERATE] if is_operator else [])}
+    async with connect(caller=Caller("ada", frozenset(rights), ("ada",))) as client:
+        texts = [await refused(client, "ask", session_id="ada", question="count")]
+        job_id = producer.enqueued[0].id
+        texts += [await refused(client, tool, job_id=job_id) for tool in ("wait", "get_answer", "get_chart")]
+        with pytest.raises(MCPError) as caught:
+            await client.read_resource(f"raylane://jobs/{job_id}/answer")
+        listed = await call(client, "list_jobs", session_id="ada")
+    assert all(code == "ray_unreachable" and ("10.20.30.40" in text) is is_operator for code, text in texts)
+    assert ("10.20.30.40" in str(caught.value)) is is_operator
+    assert "10.20.30.40" not in str(listed)
 
 
 async def test_cancel_stops_the_job_and_giving_up_a_call_does_not(connect: Connect, producer: MemoryProducer) -> None:

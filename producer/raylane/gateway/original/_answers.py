@@ -78,7 +78,7 @@ class OriginalRoute(APIRoute):
             try:
                 return await handle(request)
             except Failure as failure:
-                return _answer(failure)
+                return _answer(Failure(told_to(request, failure.error), failure.status, **failure.more))
             except RaylaneError as error:
                 return _answer(Failure(told_to(request, error)))
             except RequestValidationError as error:

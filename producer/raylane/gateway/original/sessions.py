@@ -13,6 +13,7 @@ from raylane.gateway.bodies import JsonBody
 from raylane.gateway.context import CallerDep, Gateway, GatewayDep
 from raylane.gateway.original._answers import TAG, OriginalRoute, failures, result_of
 from raylane.gateway.original._output import NO_OUTPUT, printed_by
+from raylane.gateway.told import told_of_job
 from raylane_common.errors import InvalidRequest
 from raylane_common.ray.models import RunStatus
 from raylane_common.wire.jobs import JobStatus
@@ -144,7 +145,8 @@ async def history(session_id: str, gateway: GatewayDep, caller: CallerDep) -> Hi
     """Returns what was asked and what ran in the session: of its newest 200 jobs, oldest first."""
     session_id = arguments.session_id(session_id)
     caller.require(Right.READ, session_id)
-    entries = (await gateway.producer.history(session_id, limit=_MAX_HISTORY))[::-1]
+    newest = await gateway.producer.history(session_id, limit=_MAX_HISTORY)
+    entries = [told_of_job(entry, caller) for entry in reversed(newest)]
     return History(
         session_id=session_id,
         conversation_history=[one for one in map(_conversation, entries) if one is not None],

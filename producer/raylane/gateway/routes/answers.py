@@ -108,7 +108,8 @@ async def _ended(
     if record is None:
         return accepted(job_id)
     if record.error is not None:
-        return problem_response(RaylaneError.from_info(record.error), HTTPStatus.UNPROCESSABLE_ENTITY)
+        error = gateway.told(RaylaneError.from_info(record.error), caller)
+        return problem_response(error, HTTPStatus.UNPROCESSABLE_ENTITY)
     return record
 
 

@@ -15,6 +15,7 @@ from raylane.gateway.context import CallerDep, GatewayDep
 from raylane.gateway.enqueueing import Accepted, IdempotencyKey, accepted, enqueue, in_words_of_the_caller, job_id_for
 from raylane.gateway.job_bodies import EnqueueJob
 from raylane.gateway.openapi import problems
+from raylane.gateway.told import told_of_job
 from raylane.gateway.waiting import WaitS, ended
 from raylane_common.rules import JobId
 from raylane_common.wire.base import JobKind
@@ -63,9 +64,9 @@ async def get_job(
 ) -> JobRecord:
     """Returns the record of a job as it is now, or when the job ends if that is within `wait_s` seconds."""
     record = await gateway.job(caller, Right.READ, job_id)
-    if record.status.is_final or not wait_s:
-        return record
-    return await ended(gateway, job_id, wait_s, request) or await gateway.producer.record(job_id)
+    if wait_s and not record.status.is_final:
+        record = await ended(gateway, job_id, wait_s, request) or await gateway.producer.record(job_id)
+    return told_of_job(record, caller)
 
 
 @router.post("/{job_id}/cancel", responses=problems(404), summary="Cancel a job")
@@ -113,4 +114,5 @@ async def rerun_job(
 async def list_attempts(job_id: JobId, gateway: GatewayDep, caller: CallerDep) -> Attempts:
     """Returns when each attempt that did not succeed began and ended, and with which error."""
     await gateway.job(caller, Right.READ, job_id)
-    return Attempts(attempts=tuple(await gateway.producer.attempts(job_id)))
+    attempts = await gateway.producer.attempts(job_id)
+    return Attempts(attempts=tuple(told_of_job(attempt, caller) for attempt in attempts))

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from raylane import arguments
 from raylane.gateway.access.caller import Right
 from raylane.gateway.context import CallerDep, GatewayDep
+from raylane.gateway.told import told_of_job
 from raylane_common.rules import SessionId
 from raylane_common.wire.base import JobKind
 from raylane_common.wire.jobs import JobStatus, JobSummary
@@ -47,4 +48,5 @@ async def list_jobs(
     page = await gateway.producer.operator.page(
         session_id=session_id, status=status, kind=kind, limit=limit, cursor=cursor
     )
-    return Jobs(jobs=tuple(page.jobs), next_cursor=page.next_cursor, complete=page.complete)
+    jobs = tuple(told_of_job(job, caller) for job in page.jobs)
+    return Jobs(jobs=jobs, next_cursor=page.next_cursor, complete=page.complete)

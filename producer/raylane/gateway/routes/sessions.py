@@ -13,6 +13,7 @@ from raylane.gateway.context import CallerDep, GatewayDep
 from raylane.gateway.enqueueing import Accepted, accepted
 from raylane.gateway.openapi import problems
 from raylane.gateway.routes.listing import Limit
+from raylane.gateway.told import told_of_job
 from raylane.history import HistoryEntry
 from raylane_common.errors import InvalidRequest, NotFound
 from raylane_common.rules import JobId, SessionId, Text
@@ -102,7 +103,8 @@ async def reset_session(
 async def get_history(session_id: SessionId, gateway: GatewayDep, caller: CallerDep, limit: Limit = 50) -> History:
     """Returns the last jobs of a session with the code that they wrote, its run, and the answer."""
     caller.require(Right.READ, session_id)
-    return History(entries=tuple(await gateway.producer.history(session_id, limit=limit)))
+    entries = await gateway.producer.history(session_id, limit=limit)
+    return History(entries=tuple(told_of_job(entry, caller) for entry in entries))
 
 
 @router.post("/jobs/{job_id}/restore", responses=problems(404, 409), summary="Restore the sources of a job")
