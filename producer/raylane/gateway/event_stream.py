@@ -15,7 +15,7 @@ from raylane_common.errors import QueueUnavailable, RaylaneError
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from raylane.gateway.access.caller import Caller
+    from raylane.gateway.access.reader import Reader
     from raylane.gateway.context import Gateway
     from raylane_common.wire.jobs import JobEvent
 
@@ -42,36 +42,38 @@ async def has_event_after(gateway: Gateway, job_id: str, after: str) -> bool:
 
 
 async def event_stream(
-    gateway: Gateway, caller: Caller, job_id: str, after: str, *, keep_alive_s: float = _KEEP_ALIVE_S
+    gateway: Gateway, reader: Reader, job_id: str, after: str, *, keep_alive_s: float = _KEEP_ALIVE_S
 ) -> AsyncGenerator[bytes, None]:
     """Yields the events after the id `after` to the one that ends the job, and a comment if nothing happens.
 
     While Redis is away the stream stays open, and then continues where it was: a browser would not come back after an
-    error. It ends early when the server is about to stop. Raises nothing: an error that cannot be waited for is an
-    event of type `problem`.
+    error. It ends early when the server is about to stop, and when its `reader` may no longer read. Raises nothing: an
+    error that cannot be waited for is an event of type `problem`.
     """
     pauses = Backoff(first_s=_FIRST_PAUSE_S, cap_s=_LONGEST_PAUSE_S, jitter=1.0)
     yield b"retry: %d\n\n" % _RETRY_MS
     while True:
         try:
+            await reader.check()
             async with aclosing(_or_silence(gateway, job_id, after, keep_alive_s)) as events:
                 async for event in events:
+                    await reader.check()
                     if event is None:
                         yield b": nothing new\n\n"
                         continue
                     after = event.id
                     pauses.reset()
-                    yield _written(told_of_job(event, caller))
+                    yield _written(told_of_job(event, reader.caller))
             return
         except QueueUnavailable as error:
             if not error.retryable:
-                yield _problem(gateway.told(error, caller))
+                yield _problem(gateway.told(error, reader.caller))
                 return
             yield b": the queue is away\n\n"
             with suppress(TimeoutError):
                 await asyncio.wait_for(gateway.stopping.wait(), pauses.next_s())
         except RaylaneError as error:
-            yield _problem(gateway.told(error, caller))
+            yield _problem(gateway.told(error, reader.caller))
             return
 
 

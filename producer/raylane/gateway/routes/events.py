@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Header, Query
+from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from raylane import arguments
 from raylane.gateway.access.caller import Right
+from raylane.gateway.access.reader import Reader
 from raylane.gateway.context import CallerDep, GatewayDep
 from raylane.gateway.event_stream import HEADERS, MEDIA_TYPE, event_stream, has_event_after
 from raylane.gateway.openapi import Responses, problems, reference
@@ -62,6 +64,7 @@ _STREAM: Final[Responses] = {
 )
 async def follow_job(
     job_id: JobId,
+    request: Request,
     gateway: GatewayDep,
     caller: CallerDep,
     after: Annotated[
@@ -79,4 +82,5 @@ async def follow_job(
     position = arguments.event_id(last_event_id or after)
     if record.status.is_final and not await has_event_after(gateway, job_id, position):
         return Response(status_code=204)
-    return Streamed(event_stream(gateway, caller, job_id, position), MEDIA_TYPE, HEADERS)
+    reader = Reader(gateway.authentication, request, caller, record.session_id)
+    return Streamed(event_stream(gateway, reader, job_id, position), MEDIA_TYPE, HEADERS)

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from starlette.requests import HTTPConnection
 
+from raylane.gateway.access.authentication import Authentication
 from raylane.gateway.access.caller import Caller, Right
 from raylane.gateway.access.entries import digest_of, read_callers
+from raylane.gateway.access.reader import Reader
 from raylane.gateway.access.tokens import Tokens
 from raylane_common.errors import InvalidRequest, Unauthenticated
-from tests.helpers.gateways import write_callers
+from tests.helpers.gateways import gateway_settings, write_callers
 from tests.helpers.profiles import by_profile
 
 if TYPE_CHECKING:
@@ -81,6 +84,19 @@ async def test_a_file_that_replaces_another_is_read_even_with_the_same_size_and_
     new.replace(path)
     assert path.stat().st_size == before.st_size
     assert await tokens.caller_of("bob-token") is not None
+
+
+async def test_whoever_reads_for_long_is_refused_once_its_token_is_taken_back(
+    path: Path,
+) -> None:
+    authentication = Authentication(gateway_settings(tokens_file=write_callers(path, ada=ADA)).gateway)
+    authentication._tokens = Tokens(path, look_s=0)
+    request = HTTPConnection({"type": "http", "headers": [(b"authorization", b"Bearer ada-token")]})
+    reader = Reader(authentication, request, await authentication.caller_of(request), "ada-1", ask_s=0)
+    await reader.check()
+    write_callers(path, bob=ADA)
+    with pytest.raises(Unauthenticated):
+        await reader.check()
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"callers": [{"name": "ada"}]}', "\x00", None])
