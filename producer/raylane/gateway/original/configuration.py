@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal
 
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from raylane.gateway.access.caller import Right
 from raylane.gateway.bodies import JsonBody
@@ -32,6 +32,9 @@ _WITHOUT_MEANING: Final = frozenset(
         *("spark_lambda_timeout_seconds", "spark_emr_timeout_minutes", "spark_supervisor_arn"),
     }
 )
+_CHANGEABLE: Final = ("ray_private_ip", "ray_public_ip", "s3_bucket")
+# How the fields of each group of `GET /settings` begin in a change.
+_PREFIX_OF: Final = {"ray_cluster": "ray_", "s3": "s3_", "global": "global_", "spark": "spark_", "ray": "ray_"}
 
 
 class RayAddresses(BaseModel):
@@ -73,7 +76,10 @@ class SettingsAnswer(BaseModel):
 
 
 class SettingsBody(BaseModel):
-    """The settings to change. A field that is absent, or as `GET /settings` shows it, changes nothing."""
+    """The settings to change. A field that is absent, or as `GET /settings` shows it, changes nothing.
+
+    The groups of `GET /settings` are taken, too.
+    """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="allow")
 
@@ -83,9 +89,41 @@ class SettingsBody(BaseModel):
     global_bedrock_model: str | None = None
     global_bedrock_region: str | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _without_groups(cls, body: object) -> object:
+        """Gives the fields in groups the names that they have without. Unknown ones stay: `s3.bucket`."""
+        if not isinstance(body, dict):
+            return body
+        flat = {name: value for name, value in body.items() if not _is_group(name, value)}
+        for group in body.keys() - flat.keys():
+            for field, value in body[group].items():
+                path, name = f"{group}.{field}", _PREFIX_OF[group] + field
+                if name not in cls.model_fields:
+                    flat[path] = value
+                elif name in flat:
+                    raise InvalidRequest.field(path, f"is there twice, as {name}")
+                elif not isinstance(value, str | None):
+                    raise InvalidRequest.field(path, "must be text")
+                else:
+                    flat[name] = value
+        return flat
+
+    def ignored(self) -> list[str]:
+        """Returns the fields without meaning here. Raises `InvalidRequest` if one is unknown, and there is no other."""
+        ignored = sorted(self.model_extra or ())
+        unknown = [name for name in ignored if name.replace(".", "_") not in _WITHOUT_MEANING]
+        if unknown and len(unknown) == len(self.model_fields_set):
+            raise InvalidRequest.field(unknown[0], f"is no setting; {', '.join(_CHANGEABLE)} can change")
+        return ignored
+
+
+def _is_group(name: str, value: object) -> bool:
+    return name in _PREFIX_OF and isinstance(value, dict)
+
 
 class Updated(BaseModel):
-    """What happened. `ignored` are the fields of the request that have no meaning here."""
+    """What happened. `ignored` are the fields of the request that have no meaning here, or are unknown."""
 
     success: Literal[True] = True
     message: str = "Settings updated successfully"
@@ -112,7 +150,7 @@ async def update_settings(
 ) -> Updated:
     """Changes the addresses of Ray and the bucket while workers run: all that the request names, or none."""
     caller.require(Right.OPERATE, None)
-    at_run_time = await gateway.producer.settings.all()
+    ignored, at_run_time = body.ignored(), await gateway.producer.settings.all()
     changes = _changes(body, _answer(gateway, at_run_time), at_run_time)
     for name, value in changes.items():
         check(gateway.settings, name, value)
@@ -121,7 +159,7 @@ async def update_settings(
             await gateway.producer.settings.unset(name)
         else:
             await gateway.producer.settings.set(name, value)
-    return Updated(ignored=sorted(_WITHOUT_MEANING.intersection(body.model_extra or ())))
+    return Updated(ignored=ignored)
 
 
 @router.post("/settings/restore-defaults", name="original_restore_defaults")

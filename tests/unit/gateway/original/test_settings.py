@@ -38,7 +38,7 @@ async def test_an_address_changes_and_returns_to_the_default(app: App) -> None:
     assert changed == {
         "success": True,
         "message": "Settings updated successfully",
-        "ignored": ["spark_max_retries"],
+        "ignored": ["other", "spark_max_retries"],
     }
     assert await app.producer.settings.all() == {"ray.private_url": "http://h:8265"}
     assert (await app.http.get("/settings")).json()["ray_cluster"]["private_ip"] == "h"
@@ -46,6 +46,37 @@ async def test_an_address_changes_and_returns_to_the_default(app: App) -> None:
     restored = await app.http.post("/settings/restore-defaults")
     assert restored.json() == {"success": True, "message": "Settings restored to defaults"}
     assert await app.producer.settings.all() == {}
+
+
+async def test_the_form_of_the_answer_changes_settings_too(app: App) -> None:
+    shown = (await app.http.get("/settings")).json()
+    assert await post(app, **shown) == {
+        "success": True,
+        "message": "Settings updated successfully",
+        "ignored": ["global.code_gen_agent_arn", "ray.gateway_url", "ray.supervisor_arn"],
+    }
+    assert await app.producer.settings.all() == {}
+    changed = await post(
+        app, ray_cluster={"private_ip": "h", "port": 1}, s3={}, spark={"max_retries": 3}, more={"a": 1}
+    )
+    assert changed["ignored"] == ["more", "ray_cluster.port", "spark.max_retries"]
+    assert await app.producer.settings.all() == {"ray.private_url": "http://h:8265"}
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"ray_private": "h"}, "ray_private: is no setting; ray_private_ip, ray_public_ip, s3_bucket can change"),
+        ({"s3": {"buckett": "b"}, "z": 1}, "s3.buckett: is no setting"),
+        ({"s3": "b"}, "s3: is no setting"),
+        ({"s3": {"bucket": 5}}, "s3.bucket: must be text"),
+        ({"s3": {"bucket": "b"}, "s3_bucket": "c"}, "s3.bucket: is there twice, as s3_bucket"),
+    ],
+)
+async def test_a_change_of_nothing_that_is_known_is_refused(app: App, body: dict[str, Any], said: str) -> None:
+    answer = await app.http.post("/settings", json=body)
+    assert (answer.status_code, answer.json()["error_code"]) == (422, "invalid_request")
+    assert answer.json()["error"].startswith(said)
 
 
 async def test_an_empty_field_removes_what_was_set_at_run_time(app: App) -> None:
