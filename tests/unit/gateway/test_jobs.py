@@ -9,6 +9,7 @@ from unittest.mock import patch
 import pytest
 
 from raylane.gateway.job_bodies import Options
+from raylane.testing import make_answer, make_file, make_generate_result
 from raylane_common.errors import NotUnderstood
 from raylane_common.wire.generate import GenerateRequest
 from raylane_common.wire.jobs import NewJob, Priority
@@ -332,3 +333,12 @@ async def test_attempts_that_did_not_succeed(client: httpx.AsyncClient, producer
     await producer.fail(job_id, NotUnderstood("what?"))
     [attempt] = (await client.get(f"/v1/jobs/{job_id}/attempts")).json()["attempts"]
     assert (attempt["number"], attempt["error"]["code"]) == (1, "not_understood")
+
+
+async def test_a_file_that_a_test_has_given_is_served(client: httpx.AsyncClient, producer: MemoryProducer) -> None:
+    """The gateway takes the file piece by piece in the loop in which a `MemoryProducer` writes it."""
+    job = await producer.generate("count", session_id="ada", execute=True)
+    result = make_generate_result(answer=make_answer(make_file("rows.csv", size_bytes=4)))
+    await producer.succeed(job.id, result, files={"rows.csv": b"a\n1\n"})
+    found = await client.get(f"/v1/jobs/{job.id}/files/rows.csv", headers=as_(ADA))
+    assert (found.status_code, found.content) == (200, b"a\n1\n")

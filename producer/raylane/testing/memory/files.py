@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from raylane.transfer.download import Downloader
 from raylane.transfer.progress import DownloadProgress
 from raylane.transfer.received import received
+from raylane.transfer.threads import in_thread
 from raylane.transfer.upload import Uploader
 from raylane_common import checks
 from raylane_common.errors import InvalidRequest
@@ -53,12 +54,13 @@ class MemoryDownloader(Downloader):
             raise InvalidRequest.field("name", f"the test has given no content for {file.name}; {hint}")
         opened = received(to, file.name)
         try:
-            opened.write(content)
+            # In threads, as the real download: an open file may wait for this loop.
+            await in_thread(opened.write, content)
             if progress is not None:
                 progress(DownloadProgress(len(content), len(content)))
-            opened.publish()
+            await in_thread(opened.publish)
         finally:
-            opened.close()
+            await in_thread(opened.close)
         return opened.path
 
 
