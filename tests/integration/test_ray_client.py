@@ -249,8 +249,10 @@ async def test_settings_that_cannot_work_are_named_at_once(settings: dict[str, s
 async def test_a_call_without_an_address_says_what_to_set() -> None:
     async with RayClient(RaySettings()) as client:
         assert client.endpoints() == ()
-        with pytest.raises(InvalidRequest, match="RAYLANE_RAY__PRIVATE_URL"):
+        with pytest.raises(RayUnreachable, match=r"set RAYLANE_RAY__PRIVATE_URL .* on the workers") as caught:
             await client.version()
+    assert not caught.value.retryable
+    assert caught.value.details["endpoints"] == []
 
 
 async def test_user_and_password_of_a_url_are_used_and_not_shown(address: Address) -> None:

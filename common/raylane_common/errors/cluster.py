@@ -12,6 +12,8 @@ class RayError(RaylaneError):
 class RayUnreachable(RayError):
     """No answer of Ray's own from any endpoint; `details["endpoints"]` holds the cause and the elapsed seconds of each.
 
+    Not retryable if the workers have no endpoint at all.
+
     What to do: check `RAYLANE_RAY__PRIVATE_URL` and `RAYLANE_RAY__PUBLIC_URL`, that the head runs, and that no proxy,
     firewall or login page in front of it answers instead.
     """

@@ -72,8 +72,8 @@ class Calls:
         """Returns Ray's answer, whatever its status, from the first endpoint that gives one before the deadline.
 
         `repeatable` is False for a submission, which must not be sent again while it is unknown whether Ray has it.
-        Raises `InvalidRequest` if no address is configured, `RayUnreachable` if no endpoint answered, `RayAuth` if Ray
-        refuses the token, and `PathFault` if a request that is not `repeatable` was sent and its answer was lost.
+        Raises `RayUnreachable` if no endpoint answered or none is configured, `RayAuth` if Ray refuses the token, and
+        `PathFault` if a request that is not `repeatable` was sent and its answer was lost.
 
         Each endpoint gets one try, in order of preference. There are further rounds while the cluster may still answer.
         See docs/decisions/0007 and 0017.
@@ -97,7 +97,13 @@ class Calls:
             if endpoints is not self._endpoints:
                 endpoints, rounds = self._endpoints, Rounds()
             if not endpoints.all:
-                raise InvalidRequest.field("ray.private_url", "set RAYLANE_RAY__PRIVATE_URL or RAYLANE_RAY__PUBLIC_URL")
+                # Whoever asked has no say in it, and another attempt would find the same.
+                raise RayUnreachable(
+                    "no address of a Ray cluster is set; set RAYLANE_RAY__PRIVATE_URL or RAYLANE_RAY__PUBLIC_URL "
+                    "on the workers",
+                    retryable=False,
+                    details={"endpoints": []},
+                )
             endpoint = await endpoints.choose(rounds.faults, left_s)
             left_s = deadline.left_s
             # The old endpoints were closed while this call waited for their probes. The new ones may answer.

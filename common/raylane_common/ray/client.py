@@ -51,9 +51,9 @@ class RayClient:
 
     Opens no connection before the first call. Each call has one deadline over all addresses: `ray.request_timeout_s`,
     or `ray.submit_timeout_s` for packages, `submit` and `logs`. Every call raises `RayUnreachable` if no address
-    answers, `WrongCluster` or `RayInsecure` if the cluster that answers must not be used, `RayAuth` if the token is
-    refused, `RayRejected` or `RayServerError` if Ray answers with an error, and `InvalidRequest` for a submission id
-    that Ray does not accept, for any other argument that cannot be used, or if no address is configured.
+    answers or none is configured, `WrongCluster` or `RayInsecure` if the cluster that answers must not be used,
+    `RayAuth` if the token is refused, `RayRejected` or `RayServerError` if Ray answers with an error, and
+    `InvalidRequest` for a submission id that Ray does not accept, or for any other argument that cannot be used.
     """
 
     def __init__(self, settings: RaySettings, *, observer: RayObserver | None = None) -> None:
