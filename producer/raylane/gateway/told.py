@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Self
 
+    from pydantic import JsonValue
+
     from raylane.gateway.access.caller import Caller
 
 logger: Final = get_logger("raylane.gateway")
@@ -33,7 +35,9 @@ _PART_OF: Final[dict[type[errors.RaylaneError], str]] = {
     errors.ModelMisconfigured: "the model",
 }
 # What a client needs, and what says nothing about the deployment.
-_TOLD: Final = frozenset({"job_id", "retry_after_s", "submission_id"})
+_TOLD: Final = frozenset({"job_id", "may_be_running", "retry_after_s", "submission_id"})
+# Details of any error that hold the text of another one: why its run could not be stopped.
+_OTHER_ERRORS: Final = frozenset({"cleanup"})
 
 
 class _OfJob(Protocol):
@@ -53,31 +57,36 @@ def told(error: errors.RaylaneError, caller: Caller | None) -> errors.RaylaneErr
 
     The code, and whether it is retryable, stay.
     """
-    part = _hidden_part(error, caller)
-    if part is None:
-        return error
     info = error.info()
-    logger.warning("%s cannot be used: %s", part, info.message)
-    message = f"{part} cannot be used now; the log of the server says why"
-    return errors.RaylaneError.from_info(_without_addresses(info, message))
+    shown = _shown(info, caller, "cannot be used now; the log of the server says why")
+    if shown is info:
+        return error
+    logger.warning("%s: %s", info.code, "; ".join([info.message, *map(str, _causes(info).values())]))
+    return errors.RaylaneError.from_info(shown)
 
 
 def told_of_job(found: FoundT, caller: Caller) -> FoundT:
     """Returns what was found of a job, with its error as the caller may see it. The worker has logged the error."""
-    part = None if found.error is None else _hidden_part(errors.RaylaneError.from_info(found.error), caller)
-    if found.error is None or part is None:
+    if found.error is None:
         return found
-    message = f"{part} could not be used; the log of the worker says why"
-    return found.model_copy(update={"error": _without_addresses(found.error, message)})
+    shown = _shown(found.error, caller, "could not be used; the log of the worker says why")
+    return found if shown is found.error else found.model_copy(update={"error": shown})
 
 
-def _hidden_part(error: errors.RaylaneError, caller: Caller | None) -> str | None:
-    """Returns the part of the deployment that the error is about; None if the caller may know all of it."""
+def _shown(info: errors.ErrorInfo, caller: Caller | None, problem: str) -> errors.ErrorInfo:
+    """Returns what the caller may see, which is `info` itself if that is all. `problem` follows the part's name."""
     if caller is not None and caller.may(Right.OPERATE, None):
-        return None
-    return next((_PART_OF[kind] for kind in type(error).__mro__ if kind in _PART_OF), None)
+        return info
+    kinds = type(errors.RaylaneError.from_info(info)).__mro__
+    part = next((_PART_OF[kind] for kind in kinds if kind in _PART_OF), None)
+    if part is not None:
+        details = {name: value for name, value in info.details.items() if name in _TOLD}
+        return info.model_copy(update={"message": f"{part} {problem}", "details": details})
+    if causes := _causes(info):
+        details = {name: value for name, value in info.details.items() if name not in causes}
+        return info.model_copy(update={"details": details})
+    return info
 
 
-def _without_addresses(info: errors.ErrorInfo, message: str) -> errors.ErrorInfo:
-    details = {name: value for name, value in info.details.items() if name in _TOLD}
-    return info.model_copy(update={"message": message, "details": details})
+def _causes(info: errors.ErrorInfo) -> dict[str, JsonValue]:
+    return {name: value for name, value in info.details.items() if name in _OTHER_ERRORS}

@@ -68,6 +68,15 @@ def test_operators_and_programs_without_tokens_are_told_all() -> None:
     assert told(error, OPERATOR) is told(error, ANYONE) is error
 
 
+def test_why_a_run_could_not_be_stopped_is_logged_and_not_told(caplog: pytest.LogCaptureFixture) -> None:
+    details: dict[str, JsonValue] = {"cleanup": f"{WHERE} refused", "submission_id": "rl-1", "may_be_running": True}
+    error = errors.JobTimeout("it took too long, but run rl-1 may still be running", details=details)
+    found = told(error, ADA)
+    assert (found.message, found.details) == (error.message, {"submission_id": "rl-1", "may_be_running": True})
+    assert WHERE in caplog.text
+    assert told(error, OPERATOR) is error
+
+
 def test_what_a_caller_did_is_told_as_it_is() -> None:
     error = errors.InvalidRequest.field("prompt", "must not be empty")
     assert told(error, ADA) is error
