@@ -174,6 +174,15 @@ def test_a_file_that_ray_reads_right_has_the_types_of_rays_reader() -> None:
     ]
 
 
+@pytest.mark.parametrize("data", [b"a, b\n1, 2\n3, 4\n", b"a, b, c\n1, true, 0.5\n2, , 1\n", b'a, "b"\n1,2\n3,4\n'])
+def test_names_that_ray_would_read_with_their_spaces_are_a_reason_for_a_copy(data: bytes) -> None:
+    found, copy = content(data)
+    names = [column.name for column in found.columns]
+    assert copy is not None
+    assert copy.column_names == names == ["a", "b", "c"][: len(names)]
+    assert "Ray would name column 'b' ' " in found.reasons[0]
+
+
 def test_a_prepared_copy_says_why_and_how_cells_were_written() -> None:
     found, copy = content("name;price;day\nA;€ 1.234,50;31.01.2024\nB;€ 2,00;05.02.2024\n".encode())
     assert found.reasons == ("the delimiter is ';'",)

@@ -90,14 +90,12 @@ class RaysReader:
         self._left: pa.RecordBatch | None = None
         self.schema: pa.Schema = reader.schema
 
-    def differing_types(self, schema: pa.Schema) -> list[str]:
-        """Returns a reason for each column of `schema` for which Ray chooses a type with other values."""
+    def differing_columns(self, schema: pa.Schema) -> list[str]:
+        """Returns a reason for each column of `schema` to which Ray gives another name, or a type of other values."""
         if len(schema) != len(self.schema):
             return ["Ray would find a different number of columns"]
         found = [
-            f"Ray would read column {quoted(one.name)} as {theirs}, not as {one.type}"
-            for one, theirs in zip(schema, self.schema.types, strict=True)
-            if not _is_alike(one.type, theirs)
+            reason for ours, theirs in zip(schema, self.schema, strict=True) if (reason := _difference(ours, theirs))
         ]
         more = [f"and so on for {len(found) - _MAX_LISTED:,} more columns"] if len(found) > _MAX_LISTED else []
         return [*found[:_MAX_LISTED], *more]
@@ -151,6 +149,15 @@ def as_ray_reads(path: Path) -> Iterator[RaysReader | None]:
             return
         with reader:
             yield RaysReader(reader)
+
+
+def _difference(ours: pa.Field, theirs: pa.Field) -> str | None:
+    # Ray keeps the spaces in `a, b`. A run asks for columns by their names here.
+    if ours.name != theirs.name:
+        return f"Ray would name column {quoted(ours.name)} {quoted(theirs.name)}"
+    if not _is_alike(ours.type, theirs.type):
+        return f"Ray would read column {quoted(ours.name)} as {theirs.type}, not as {ours.type}"
+    return None
 
 
 def _is_alike(ours: pa.DataType, theirs: pa.DataType) -> bool:

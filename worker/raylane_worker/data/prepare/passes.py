@@ -137,7 +137,7 @@ def _convert(
     rays, writer = None, None
     if not reasons and file.reading.format == "csv":
         rays = stack.enter_context(as_ray_reads(file.path))
-        reasons = rays.differing_types(schema) if rays else ["Ray cannot read its first MiB"]
+        reasons = rays.differing_columns(schema) if rays else ["Ray cannot read its first MiB"]
         rays = None if reasons else rays
     if reasons:
         writer = stack.enter_context(copy_writer(copy_to, schema))
