@@ -92,6 +92,8 @@ def read(cells: Sequence[str], reading: Reading = SEMICOLON, **said: Any) -> tup
             [date(2024, 1, 31), date(1999, 1, 2)],
             "month/day/year, two-digit years from 1969 to 2068",
         ),
+        (["99.03.05"], pa.date32(), [date(1999, 3, 5)], "year.month.day, two-digit years from 1969 to 2068"),
+        (["99-3-5 9:30"], pa.timestamp("us"), [datetime(1999, 3, 5, 9, 30)], "two-digit years from 1969 to 2068"),
         (["9999-12-31", "0001-01-01"], pa.date32(), [date(9999, 12, 31), date(1, 1, 1)], None),
         (
             ["2024-01-31", "2024-01-31 10:30"],
@@ -160,6 +162,14 @@ def test_a_column_has_the_type_that_all_its_cells_have(
             "'01/02/2024' and '03/04/2024', the order of day, month and year is not clear",
         ),
         (["24/01/31", "24/02/01"], "use --date-order"),
+        (
+            ["22.04.1", "20.04.6", "24.04.2"],
+            "such as '22.04.1' and '20.04.6', may be dates, or something else such as version numbers",
+        ),
+        (["23.1.2", "23.2.1", "23.3.1", "24.1.2"], "if they are dates, use --date-order ymd"),
+        (["1.26.14", "1.25.12"], "if they are dates, use --date-order mdy"),
+        (["10.24.11"], "if they are dates, use --date-order mdy"),
+        (["24-3-5", "24-10-1"], "if they are dates, use --date-order ymd"),
         (["2024-02-30", "2024-02-28"], "do not exist"),
         (["2024-01-31T10:00Z", "2024-01-31T10:00"], "not all written in the same way"),
         (["5 Jan 2024", "6 Maj 2024", "7 Okt 2024"], "not all written in the same way"),
@@ -189,6 +199,10 @@ def test_what_could_lose_information_or_mean_two_things_stays_text(cells: list[s
         (["01/02/2024", "03/04/2024"], {"date_order": "dmy"}, [date(2024, 2, 1), date(2024, 4, 3)]),
         (["01/02/2024", "03/04/2024"], {"date_order": "mdy"}, [date(2024, 1, 2), date(2024, 3, 4)]),
         (["24/01/31"], {"date_order": "ymd"}, [date(2024, 1, 31)]),
+        (["24.3.5", "24.10.1"], {"date_order": "ymd"}, [date(2024, 3, 5), date(2024, 10, 1)]),
+        (["1.26.14"], {"date_order": "mdy"}, [date(2014, 1, 26)]),
+        (["1.2.24"], {"date_order": "dmy"}, [date(2024, 2, 1)]),
+        (["24.3.5"], {"types": {"c0": "date"}}, [date(2024, 3, 5)]),
         (["01/31/2024"], {"date_order": "dmy"}, [date(2024, 1, 31)]),
         (["1,234"], {"decimal": ","}, [1.234]),
         (["1,234"], {"decimal": "."}, [1234]),
@@ -208,6 +222,20 @@ def test_other_columns_decide_the_decimal_mark() -> None:
     mixed = decided([["1.234", "2.345"], ["1,5", "2"], ["1.55 €", "2 €"]], SEMICOLON)
     assert [form.type for form in mixed.forms if form] == [pa.string(), pa.float64(), pa.float64()]
     assert "use --decimal" in mixed.warnings[0]
+
+
+def test_days_with_dots_are_dates_beside_a_decimal_comma_unless_they_may_be_versions() -> None:
+    def read_beside(days: list[str]) -> tuple[pa.DataType, tuple[str, ...]]:
+        found = decided([days, ["1,5"] * len(days)], SEMICOLON)
+        assert found.forms[0] is not None
+        return found.forms[0].type, found.warnings
+
+    assert read_beside(["01.02.24", "13.02.24"]) == (pa.date32(), ())
+    assert read_beside(["1.2.24 9:30"]) == (pa.timestamp("us"), ())
+    assert read_beside([f"{day}.2.24" for day in range(5, 17)]) == (pa.date32(), ())
+    kind, (warning,) = read_beside(["3.9.18", "3.10.13", "13.12.14"])
+    assert kind == pa.string()
+    assert "version numbers; if they are dates, use --date-order dmy" in warning
 
 
 CELLS = st.one_of(
@@ -243,6 +271,9 @@ CELLS = st.one_of(
             "01/02/2024",
             "1.2.2024",
             "1/2/24",
+            "1.2.24",
+            "45.3.5",
+            "45.03.05",
             "10:30",
             "2024-01-31T10:30",
             "2024-01-31T10:30Z",

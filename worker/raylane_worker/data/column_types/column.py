@@ -253,11 +253,20 @@ class ColumnCells:
                 "not clear; use --date-order dmy, mdy or ymd",
                 is_final=False,
             )
-        if self.asked is ColumnType.TIMESTAMP:
-            form = as_timestamps(form)
-        if self.asked is not None and column_type(form.type) is not self.asked:
+        style = form.style
+        is_said = self.asked is not None or marks.date_order == style.order
+        if not is_said and self._moments.may_be_versions(style):
+            shown = _listed(self._moments.examples)
+            return Decision(
+                Texts(),
+                f"column {self._shown} stays text: its cells, such as {shown}, may be dates, or something else such as "
+                f"version numbers; if they are dates, use --date-order {style.order}",
+                is_final=False,
+            )
+        found = as_timestamps(form) if self.asked is ColumnType.TIMESTAMP else form
+        if self.asked is not None and column_type(found.type) is not self.asked:
             return None
-        return Decision(form)
+        return Decision(found, is_final=is_said or self._moments.are_surely_dates(style))
 
     def _order_of_dots(self, marks: Marks) -> str | None:
         """31.1.2024 is written where 1,5 is, and there the day comes first."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from itertools import product
 from typing import Final
@@ -47,6 +47,7 @@ _WEEKDAYS: Final = "Mon|Tue|Wed|Thu|Fri|Sat|Sun"
 _NAMES: Final = {"ymd": "year{0}month{0}day", "dmy": "day{0}month{0}year", "mdy": "month{0}day{0}year"}
 # POSIX: 69 to 99 are years of the last century.
 _PIVOT: Final = "two-digit years from 1969 to 2068"
+_MANY_DAYS: Final = 10
 # A cell that may be a date has a digit and no more characters than this.
 _LONGEST: Final = 60
 
@@ -261,6 +262,14 @@ class _Seen:
     has_time: bool = False
     has_fraction: bool = False
     is_fine: bool = False
+    has_one_digit: bool = False
+    days: set[int] = field(default_factory=set)
+
+    def see_short_year(self, cells: pa.StringArray, values: pa.Array, style: Style) -> None:
+        """Takes cells into account that may be version numbers. There are 31 days at most."""
+        gap = re.escape(style.separator)
+        self.has_one_digit |= is_any(compute.match_substring_regex(cells, f"(?:^ *|{gap})[0-9](?:{gap}|[T, ]|$)"))
+        self.days |= set(compute.unique(compute.day(values)).to_pylist())
 
 
 @dataclass
@@ -293,10 +302,13 @@ class AllMoments:
             seen.is_fine |= _is_fine(iso)
             seen.has_fraction |= is_any(compute.match_substring_regex(iso, r"\.[0-9]*[1-9]"))
             seen.has_time |= not style.order or is_any(compute.match_substring(cells, ":"))
+            if not style.long_year and style.separator != "month":
+                seen.see_short_year(cells, values[style], style)
         first_values = next(iter(values.values()), None)
-        if any(not one.equals(first_values) for one in values.values()):
-            self.differs = True
-            self.examples = self.examples or tuple(cells.slice(0, 2).to_pylist())
+        is_first = any(not one.equals(first_values) for one in values.values()) and not self.differs
+        self.differs |= is_first
+        if is_first or not self.examples:
+            self.examples = tuple(cells.slice(0, 2).to_pylist())
 
     def orders(self) -> set[str]:
         """Returns the orders that are still possible."""
@@ -307,7 +319,25 @@ class AllMoments:
         """Whether dots separate day, month and year."""
         return {style.separator for style in self.styles or ()} == {"."}
 
-    def form(self, order: str | None) -> Form | None:
+    def may_be_versions(self, style: Style) -> bool:
+        """Returns whether the cells may be version numbers as well: `23.1.2`, `22.04.1`, `1.26.14`.
+
+        Nobody writes dates of the American order with dots, and those of other orders may have months of one digit.
+        """
+        seen = (self.styles or {})[style]
+        return not self.are_surely_dates(style) and (seen.has_one_digit or style.order == "mdy")
+
+    def are_surely_dates(self, style: Style) -> bool:
+        """Returns whether the cells are no version numbers, whatever other cells there are.
+
+        Dates such as `1.2.24` have as many days as no list of versions has.
+        """
+        seen = (self.styles or {})[style]
+        if style.long_year or style.separator == "month" or (style.order != "ymd" and style.separator != "."):
+            return True
+        return seen.has_time or (style.order == "dmy" and len(seen.days) >= _MANY_DAYS)
+
+    def form(self, order: str | None) -> Moments | None:
         """Returns how the cells are read, or None if several orders are possible that give different dates.
 
         `order` decides then, if it is one of them.
@@ -319,7 +349,7 @@ class AllMoments:
         return self._form(style, styles[style]) if style else None
 
     @staticmethod
-    def _form(style: Style, seen: _Seen) -> Form:
+    def _form(style: Style, seen: _Seen) -> Moments:
         if not style.order:
             # As text, in which runs compare times, whole seconds are written without a fraction.
             fraction = pa.time64("ns" if seen.is_fine else "us")
