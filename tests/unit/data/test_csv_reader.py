@@ -6,13 +6,14 @@ import csv
 import io
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from raylane_common.errors import InvalidFile
 from raylane_common.wire.reading import Reading, ReadingOptions
-from raylane_worker.data.readers import open_batches
+from raylane_worker.data.readers import open_batches, plain
 from raylane_worker.data.readers.csv_escapes import KeptEscapes
 from raylane_worker.data.readers.csv_quotes import QuoteCheck
 from raylane_worker.data.readers.rows import HEAD_BYTES, has_spaced_cells
@@ -214,3 +215,21 @@ def test_a_long_line_of_ascii_beside_an_accent_takes_linear_time(tmp_path: Path)
     found = sniff(path, ReadingOptions())
     assert found.reading.encoding == "cp1252"
     assert rows_of(path, found.reading)[0][1] == ("2", "café")
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 3, 100])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_a_byte_order_mark_at_the_beginning_of_a_line_belongs_to_a_joined_file(
+    monkeypatch: pytest.MonkeyPatch, size: int, encoding: str
+) -> None:
+    monkeypatch.setattr(plain, "_CHUNK_BYTES", size or plain._CHUNK_BYTES)
+    data = "\ufeffa\nb\ufeff\n\ufeffa\r\ufeffc\n\ufeff".encode("utf-16-le" if encoding == "utf-16" else "utf-8")
+    text = io.BufferedReader(plain.Utf8(io.BytesIO(data), encoding)).read().decode()
+    assert text == "a\nb\ufeff\na\rc\n"
+
+
+def test_records_of_joined_json_lines_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b'\xef\xbb\xbf{"a":1}\n' * 2)
+    reading = sniff(tmp_path / "file", ReadingOptions()).reading
+    with open_batches(tmp_path / "file", reading) as batches:
+        assert pa.Table.from_batches(batches).to_pydict() == {"c0": [1, 1]}

@@ -141,6 +141,8 @@ def test_reading_imports_no_pandas_though_it_is_installed(tmp_path: Path) -> Non
         (b"a,v,w\nx,1.5,2\ny,2.5,3\nz,3,1\n,7,6\n", "row 4, the last one, seems to be the sum"),
         (b'zip,n\n="00123",1\n', "a spreadsheet wrote a formula"),
         (b"a,v\nx,1\na,v\ny,2\n", "1 row repeats the names of the columns and is left out: line 3"),
+        (b"\xef\xbb\xbfa,v\nx,1\n" * 2, "1 row repeats the names of the columns and is left out: line 3"),
+        (b'\xef\xbb\xbf"a","v"\r\nx,1\r\n' * 2, "1 row repeats the names of the columns and is left out: line 3"),
     ],
 )
 def test_a_flaw_that_does_not_prevent_reading_is_a_warning(data: bytes, expected: str) -> None:

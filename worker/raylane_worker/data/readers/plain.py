@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import gzip
 import io
+import re
 import zipfile
 import zlib
 from contextlib import contextmanager
@@ -26,6 +27,8 @@ _SMALL_BYTES: Final = 64 * 1024 * 1024
 _CHUNK_BYTES: Final = 1024 * 1024
 # Python's decoders drop the byte order mark only if it is named.
 _WITH_MARK: Final = {"utf-8": "utf-8-sig"}
+_MARK: Final = "\ufeff"
+_MARKS: Final = re.compile(f"(?<=[\r\n]){_MARK}")
 # What damaged compression raises, or a member with a password.
 BROKEN: Final = (EOFError, OSError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError)
 
@@ -61,6 +64,7 @@ def zip_members(path: Path) -> list[str]:
 class Utf8(io.RawIOBase):
     """The text of a file as UTF-8, without its byte order mark.
 
+    Files that were joined to it have theirs at the beginning of a line, where a repeated header would hide behind it.
     Reading raises `InvalidFile` if a byte does not fit the encoding.
     """
 
@@ -68,6 +72,7 @@ class Utf8(io.RawIOBase):
         self._file = file
         self._encoding = encoding
         self._decoder = codecs.getincrementaldecoder(_WITH_MARK.get(encoding, encoding))()
+        self._before = ""
         self._rest = b""
         self._at_end = False
 
@@ -90,10 +95,16 @@ class Utf8(io.RawIOBase):
                 raise InvalidFile(
                     f"the text is not {self._encoding}: {problem}; name its encoding with --encoding"
                 ) from error
-            self._rest = text.encode("utf-8", "surrogatepass")
+            self._rest = self._without_marks(text).encode("utf-8", "surrogatepass")
         count = min(len(buffer), len(self._rest))
         buffer[:count], self._rest = self._rest[:count], self._rest[count:]
         return count
+
+    def _without_marks(self, text: str) -> str:
+        before, self._before = self._before, text[-1:] or self._before
+        if _MARK not in text:
+            return text
+        return _MARKS.sub("", before + text)[len(before) :]
 
 
 @contextmanager
