@@ -28,5 +28,14 @@ def preview(batches: Iterable[pa.RecordBatch]) -> tuple[tuple[str, ...], ...]:
 def _text(cell: pa.Scalar) -> str:
     if not cell.is_valid:
         return ""
-    text = cell.as_py() if pa.types.is_string(cell.type) else str(cell)
+    text = cell.as_py() if pa.types.is_string(cell.type) else _written(cell)
     return text if len(text) <= PREVIEW_CELL_CHARACTERS else f"{text[: PREVIEW_CELL_CHARACTERS - 1]}…"
+
+
+def _written(cell: pa.Scalar) -> str:
+    try:
+        return str(cell)
+    except (OverflowError, ValueError):
+        # Python has no such moment or duration. Arrow's text of an array, `[…]`, says so instead.
+        text: str = pa.repeat(cell, 1).to_string(skip_new_lines=True)
+        return text[1:-1]

@@ -10,6 +10,9 @@ from pyarrow import compute
 
 _IS_NUMBER: Final = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal)
 _IS_MOMENT: Final = (pa.types.is_date, pa.types.is_time, pa.types.is_timestamp)
+# From the first day of the year 1 to the last one of 9999, counted from 1970.
+_USUAL_DAYS: Final = range(-719_162, 2_932_897)
+_PER_DAY: Final = {"s": 86_400, "ms": 86_400 * 10**3, "us": 86_400 * 10**6, "ns": 86_400 * 10**9}
 
 
 class Numbers:
@@ -50,7 +53,10 @@ class Numbers:
             self._greatest = greatest
 
     def extremes(self) -> tuple[float | str | None, float | str | None]:
-        """Returns the least and the greatest value: numbers as numbers, moments as ISO 8601 writes them."""
+        """Returns the least and the greatest value: numbers as numbers, moments as ISO 8601 writes them.
+
+        None is a moment before the year 1 or after 9999, which people mean as infinity.
+        """
         return self._plain(self._least), self._plain(self._greatest)
 
     @property
@@ -62,8 +68,17 @@ class Numbers:
         if value is None:
             return None
         if not self._is_number:
+            if not _has_usual_year(value):
+                return None
             return str(compute.cast(value, pa.string()).as_py())
         found: float = value.as_py()
         if pa.types.is_decimal(self._type):
             return int(found) if self._type.scale == 0 else float(found)
         return found
+
+
+def _has_usual_year(moment: pa.Scalar) -> bool:
+    if pa.types.is_time(moment.type):
+        return True
+    per_day = 1 if pa.types.is_date(moment.type) else _PER_DAY[moment.type.unit]
+    return moment.value // per_day in _USUAL_DAYS

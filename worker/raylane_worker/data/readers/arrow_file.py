@@ -10,7 +10,7 @@ from pyarrow import ipc
 
 from raylane_common.errors import InvalidFile
 from raylane_worker.data.readers import Decide
-from raylane_worker.data.readers.plain_types import DAMAGED, empty_batch, plain_batch
+from raylane_worker.data.readers.plain_types import DAMAGED, empty_batch, plain_batch, zone_warnings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +31,7 @@ class ArrowBatches:
         self._schema = schema
         self._batches = batches
         self.names: list[str] = schema.names
-        self.warnings: list[str] = []
+        self.warnings = list(zone_warnings(schema))
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         """Yields the batches, first one without rows, which has the types. Raises `InvalidFile`."""

@@ -10,7 +10,7 @@ from pyarrow import parquet
 
 from raylane_common.errors import InvalidFile
 from raylane_worker.data.readers import Decide
-from raylane_worker.data.readers.plain_types import DAMAGED, empty_batch, plain_batch
+from raylane_worker.data.readers.plain_types import DAMAGED, empty_batch, plain_batch, zone_warnings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +31,7 @@ class ParquetBatches:
     def __init__(self, file: parquet.ParquetFile) -> None:
         self._file = file
         self.names: list[str] = file.schema_arrow.names
-        self.warnings: list[str] = []
+        self.warnings = list(zone_warnings(file.schema_arrow))
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         """Yields the batches, first one without rows, which has the types. Raises `InvalidFile`."""

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Final
+from functools import cache
+from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 from pyarrow import compute
+
+from raylane_worker.data.quoted import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # What pyarrow raises for damaged files. The names of columns may not be UTF-8.
 DAMAGED: Final = (pa.ArrowException, OSError, UnicodeDecodeError)
@@ -48,12 +54,39 @@ def plain_type(arrow_type: pa.DataType) -> pa.DataType:
         return pa.map_(plain_type(arrow_type.key_type), plain_type(arrow_type.item_type))
     if types.is_list(arrow_type) or types.is_large_list(arrow_type) or types.is_fixed_size_list(arrow_type):
         return pa.list_(pa.field(arrow_type.value_field.name, plain_type(arrow_type.value_type)))
+    if types.is_timestamp(arrow_type) and not _is_known(arrow_type.tz):
+        # Such moments count from 1970 in UTC, whatever their zone. Neither pandas nor Arrow shows them in another one.
+        return pa.timestamp(arrow_type.unit, "UTC")
     if types.is_decimal(arrow_type) and arrow_type.bit_width < 128:
         return pa.decimal128(arrow_type.precision, arrow_type.scale)
     for fits, plain in _PLAIN:
         if fits(arrow_type):
             return plain
     return arrow_type
+
+
+def zone_warnings(schema: pa.Schema) -> Iterator[str]:
+    """Yields a warning for each column with moments of a time zone that is not known."""
+    for field in schema:
+        zones = [zone for zone in _zones(field.type) if not _is_known(zone)]
+        if zones:
+            name, zone = quoted(field.name), quoted(zones[0])
+            yield f"column {name} has the unknown time zone {zone}, so its moments are those of UTC"
+
+
+def _zones(arrow_type: pa.DataType) -> Iterator[str]:
+    if pa.types.is_timestamp(arrow_type) and arrow_type.tz is not None:
+        yield arrow_type.tz
+    for index in range(arrow_type.num_fields):
+        yield from _zones(arrow_type.field(index).type)
+
+
+@cache
+def _is_known(zone: str | None) -> bool:
+    try:
+        return zone is None or pa.lib.string_to_tzinfo(zone) is not None
+    except pa.ArrowInvalid:
+        return False
 
 
 _PLAIN: Final = (

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _EPOCH: Final = datetime(1970, 1, 1)
 _MICROSECOND: Final = timedelta(microseconds=1)
+_MICROSECONDS: Final = {"s": 1_000_000, "ms": 1000, "us": 1}
+_DAY: Final = 86_400_000_000
 # What Arrow's decimals hold.
 _MAX_DIGITS: Final = 76
 _SHORT_DIGITS: Final = 38
@@ -244,7 +246,7 @@ def _timestamp_type(values: Sequence[Any]) -> ObjectType:
         # Moments and local times are not of one kind.
         return ObjectType("string", pa.large_string(), _each(lambda one: _moment(one).isoformat()))
     if found and all(_is_day_of_read(one) for one in found):
-        return ObjectType("date", pa.date32(), _each(lambda one: one.date()))
+        return ObjectType("date", pa.date32(), _each(lambda one: _microseconds(one) // _DAY))
     zone = zones.pop() if len(zones) == 1 else "UTC" if zones else None
     if any(getattr(one, "nanosecond", 0) for one in found):
         convert = _each(lambda one: _microseconds(one) * 1000 + getattr(one, "nanosecond", 0))
@@ -273,6 +275,9 @@ def _in_unit_of_arrow(value: Any) -> Any:
 
 def _microseconds(value: Any) -> int:
     moment = _moment(value)
+    if not datetime.min.year <= moment.year <= datetime.max.year:
+        # Only a `Timestamp` of pandas has such a year, and it has no other way to say which moment it is.
+        return int(value.to_datetime64().astype("int64")) * _MICROSECONDS[value.unit]
     if moment.tzinfo is not None:
         moment = moment.astimezone(UTC).replace(tzinfo=None)
     # The arithmetic of pandas would have the range of nanoseconds.
