@@ -12,6 +12,7 @@ import resource
 import sys
 from contextlib import suppress
 from datetime import date, datetime, time, timedelta
+from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,7 +28,7 @@ from python_calamine import (
 from raylane_worker.data.bound_process import end_with
 from raylane_worker.data.readers.refused import Refused
 from raylane_worker.data.readers.row_file import EXACT, RowFile
-from raylane_worker.data.readers.sheet_xml import hidden_in, is_xml, negative_in
+from raylane_worker.data.readers.sheet_xml import hidden_in, is_xml, negative_in, rows_with_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,12 +83,13 @@ def write_rows(sheet: CalamineSheet, path: str, header_line: int, rows: RowFile)
 
     Raises `Refused` for a negative time.
     """
-    long = _LongNumbers(sheet)
+    long, blank = _LongNumbers(sheet), _BlankRows(sheet, path)
     names = next((cells for number, cells in _rows(sheet) if number == header_line), [None] * sheet.width)
-    for number, cells in _rows(sheet, long):
-        if number > header_line and any(cell is not None for cell in cells):
-            rows.add(cells)
-    warnings = long.warnings()
+    for number, row in _written(sheet):
+        long.note(number, row)
+        if number > header_line and not blank.has(number, row):
+            rows.add([_value(cell) for cell in row])
+    warnings = [*long.warnings(), *blank.warnings()]
     if times := {place for place, kinds in enumerate(rows.kinds) if "time" in kinds}:
         _refuse_negative(sheet, path, times)
         warnings += [] if is_xml(path) else [_NO_SIGN]
@@ -133,6 +135,37 @@ class _LongNumbers:
             return []
         more = f" and {self._count - 1:,} more" if self._count > 1 else ""
         return [f"a workbook keeps only 15 digits of a number: {self._first}{more}; keep longer numbers as text"]
+
+
+class _BlankRows:
+    """Counts the rows without a value between the others. The library gives most errors as empty cells."""
+
+    def __init__(self, sheet: CalamineSheet, path: str) -> None:
+        self._sheet = sheet
+        self._path = path
+        self._count = self._first = self._last_row = 0
+
+    @cached_property
+    def _errors(self) -> frozenset[int] | None:
+        return rows_with_errors(self._path, self._sheet.name)
+
+    def has(self, number: int, row: list[Cell]) -> bool:
+        """Returns whether a row of the sheet has neither a value nor an error. Counts those before another row."""
+        is_blank = all(isinstance(cell, str) and not cell.strip() for cell in row)
+        if is_blank and number not in (self._errors or ()):
+            return True
+        if self._last_row and number > self._last_row + 1:
+            self._first = self._first or self._last_row + 1
+            self._count += number - self._last_row - 1
+        self._last_row = number
+        return False
+
+    def warnings(self) -> list[str]:
+        """Returns a warning if one of the rows may be a missing value or an error, and not only a space."""
+        if not self._count or (self._sheet.width > 1 and self._errors is not None):
+            return []
+        rows = "row between the others is" if self._count == 1 else "rows between the others are"
+        return [f"{self._count:,} blank {rows} left out, first row {self._first}; write missing values as NA"]
 
 
 def _letters(column: int) -> str:
@@ -214,16 +247,20 @@ def _merged_below(header_line: int, merged: list[_Range]) -> list[str]:
     return [f"{found}; only the first of these rows has the value, so split them, and fill in the value"]
 
 
-def _rows(sheet: CalamineSheet, long: _LongNumbers | None = None) -> Iterator[tuple[int, list[Value]]]:
+def _rows(sheet: CalamineSheet) -> Iterator[tuple[int, list[Value]]]:
     """Yields the number of each row, from 1, and its values, without what is empty above and on the left."""
+    for number, row in _written(sheet):
+        yield number, [_value(cell) for cell in row]
+
+
+def _written(sheet: CalamineSheet) -> Iterator[tuple[int, list[Cell]]]:
+    """Yields the number of each row, from 1, and its cells, without what is empty above and on the left."""
     if sheet.start is None:
         return
     # Rows come from the first one of the sheet, and cells from the first column that is used.
     for number, row in enumerate(sheet.iter_rows(), start=1):
         if number > sheet.start[0]:
-            if long is not None:
-                long.note(number, row)
-            yield number, [_value(cell) for cell in row]
+            yield number, row
 
 
 def _value(cell: Cell) -> Value:

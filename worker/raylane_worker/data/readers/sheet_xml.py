@@ -7,6 +7,7 @@ computed. It reads a negative time as another time.
 from __future__ import annotations
 
 import re
+import string
 import zipfile
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
@@ -35,6 +36,7 @@ _NEGATIVE: Final = re.compile(
 )
 _ERROR: Final = re.compile(rb'<(?:\w+:)?c\b([^<>]*\bt="e"[^<>]*)>')
 _REFERENCE: Final = re.compile(rb'\br="([A-Z]+[0-9]+)"')
+_LETTERS: Final = string.ascii_uppercase.encode()
 _TEXT: Final = re.compile(rb'\bt="str"')
 # Half a millisecond in days. A difference of equal times may be a little less than 0.
 _LEAST_TIME: Final = 0.0005 / 86_400
@@ -89,6 +91,15 @@ def negative_in(path: str, sheet: str) -> Iterator[str]:
                 reference = _REFERENCE.search(found[1])
                 if reference and float(found[2]) <= -_LEAST_TIME:
                     yield reference[1].decode()
+
+
+def rows_with_errors(path: str, sheet: str) -> frozenset[int] | None:
+    """Returns the numbers of the rows in which a cell has an error; None for a format that is not searched."""
+    with suppress(zipfile.BadZipFile, KeyError, ElementTree.ParseError, OSError), zipfile.ZipFile(path) as archive:
+        member = _member(archive, _parsed(archive, "xl/workbook.xml"), sheet)
+        references = (_REFERENCE.search(found[1]) for found in _matches(archive, member, (_ERROR,)))
+        return frozenset(int(found[1].lstrip(_LETTERS)) for found in references if found)
+    return None
 
 
 class _Cells:
