@@ -71,6 +71,29 @@ def test_blank_rows_of_a_workbook_that_may_hold_errors_are_a_warning(tmp_path: P
     assert read(tmp_path, xlsx({"S": table}))[2] == ""
 
 
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["country", 2019, 2020], ["country", "2019", "2020"]),
+        (["country", "2018", 2019, 2020, "note"], ["country", "2018", "2019", "2020", "note"]),
+        ([None, 2019, 2020], ["", "2019", "2020"]),
+        (["country", 2019, 2019], None),
+        (["country", 2019, 7], None),
+        (["country", 2019.5, 2020], None),
+        (["country", True, 2020], None),
+    ],
+)
+def test_years_beside_other_names_are_names_of_a_workbook(
+    tmp_path: Path, names: list[object], expected: list[str] | None
+) -> None:
+    data = xlsx({"S": [names, ["France", *range(1, len(names))], ["Spain", *range(3, len(names) + 2)]]})
+    types, rows, warnings = read(tmp_path, data)
+    if expected is None:
+        assert (len(rows), "row 1 seems to be data" in warnings) == (3, True)
+    else:
+        assert ([*types], rows[0][:2], warnings) == (expected, ("France", 1), "")
+
+
 @pytest.mark.parametrize("kind", ["file", "stream"])
 def test_an_error_while_the_rows_are_used_is_not_one_of_the_arrow_file(tmp_path: Path, kind: str) -> None:
     table = pa.table({"a": [1]})

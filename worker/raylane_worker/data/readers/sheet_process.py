@@ -26,6 +26,7 @@ from python_calamine import (
 )
 
 from raylane_worker.data.bound_process import end_with
+from raylane_worker.data.readers import years
 from raylane_worker.data.readers.refused import Refused
 from raylane_worker.data.readers.row_file import EXACT, RowFile
 from raylane_worker.data.readers.sheet_xml import hidden_in, is_xml, negative_in, rows_with_errors
@@ -208,6 +209,8 @@ def _find_header(rows: list[tuple[int, list[Value]]]) -> tuple[int, list[str]]:
     most = max(filled.values())
     number, cells = next((number, cells) for number, cells in rows if filled[number] > most / 2)
     is_name = [isinstance(cell, str) for cell in cells if cell is not None]
+    if years.are_names([str(cell) for cell in cells if not isinstance(cell, str | None)], len(cells)):
+        is_name = [True]
     # Without rows below it, names are more likely than data.
     if not any(is_name) or (len(rows) > 1 and not all(is_name)):
         doubt = f"row {number} seems to be data, so the columns are named column_1, column_2 …"

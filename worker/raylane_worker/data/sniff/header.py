@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from raylane_common.counting import counted
 from raylane_common.errors import InvalidFile, InvalidRequest
 from raylane_common.wire.reading import NULL_MARKERS
+from raylane_worker.data.readers import years
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 _NUMBER: Final = re.compile(r"\s*[-+(]?[$€£¥]?\s*[0-9][0-9.,' \u00a0\u202f]*([eE][-+]?[0-9]+)?\s*[%€$£¥)]?\s*")
 _DATE: Final = re.compile(r"\s*[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}([ T].*)?|\s*[0-9]{1,2}:[0-9]{2}(:[0-9.]+)?\s*")
-_YEAR: Final = re.compile(r"\s*(1[89]|20|21)[0-9]{2}\s*")
 _SHOWN_CHARACTERS: Final = 60
 # Nobody writes more above a table.
 _MAX_TITLE_ROWS: Final = 20
@@ -217,9 +217,7 @@ def _is_alike(cell: str, column: list[str]) -> bool:
 
 def _names_years(first: Row) -> bool:
     """Returns whether the first row has different years next to other names: `country,2019,2020`."""
-    numbers = [cell for cell in first.cells if _NUMBER.fullmatch(cell)]
-    are_years = all(map(_YEAR.fullmatch, numbers)) and len(set(numbers)) == len(numbers)
-    return are_years and 1 < len(numbers) < len(first.cells)
+    return years.are_names([cell for cell in first.cells if _NUMBER.fullmatch(cell)], len(first.cells))
 
 
 def _doubt(first: Row, others: list[Row]) -> str | None:
@@ -230,7 +228,7 @@ def _doubt(first: Row, others: list[Row]) -> str | None:
     if not same_length:
         return None
     if of_values:
-        is_like_below = any(_is_alike(name, cells) and not _YEAR.fullmatch(name) for name, cells in of_values)
+        is_like_below = any(_is_alike(name, cells) and not years.YEAR.fullmatch(name) for name, cells in of_values)
     else:
         # A name does not begin with a date.
         is_like_below = (
