@@ -225,6 +225,15 @@ async def test_wait_returns_when_the_run_has_ended() -> None:
             await at.client.wait("b")
 
 
+async def test_a_wait_ends_in_time_though_the_cluster_is_silent() -> None:
+    async with rig(request_timeout_s=60) as at:
+        await at.submit()
+        for address in (at.private, at.public):
+            address.break_with(Break.NEVER_ANSWERS)
+        with pytest.raises(WaitTimeout, match=r"after 0\.2 s; it continues"):
+            await asyncio.wait_for(at.client.wait("a", timeout_s=0.2), 30)
+
+
 async def test_a_run_is_lost_when_its_head_is_restarted() -> None:
     async with rig() as at:
         await at.submit()

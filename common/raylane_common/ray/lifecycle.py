@@ -42,6 +42,19 @@ async def wait_for_end(
     The parameters are those of `RayClient.wait`. Raises `WaitTimeout`, `RunNotStarted`, `RunLost`, `RunNotFound`, and
     the `RayError` of an outage that takes longer than a minute.
     """
+    try:
+        # With 0 or less it looks once.
+        async with asyncio.timeout(timeout_s if timeout_s is not None and timeout_s > 0 else None) as limit:
+            return await _wait(run, submission_id, timeout_s, pending_timeout_s, accepted=accepted)
+    except TimeoutError:
+        if timeout_s is None or not limit.expired():
+            raise
+        raise _not_ended(submission_id, timeout_s) from None
+
+
+async def _wait(
+    run: FollowedRun, submission_id: str, timeout_s: float | None, pending_timeout_s: float, *, accepted: bool
+) -> RayRun:
     loop = asyncio.get_running_loop()
     started_at_s = loop.time()
     job: RayRun | None = None
@@ -67,10 +80,7 @@ async def wait_for_end(
                 noticed = True
                 logger.warning("run %s is still pending after %.0f s: %s", submission_id, pending_s, job.message)
         if timeout_s is not None and loop.time() - started_at_s > timeout_s:
-            raise WaitTimeout(
-                f"{submission_id} had not ended after {timeout_s:g} s; it continues",
-                details={"submission_id": submission_id},
-            )
+            raise _not_ended(submission_id, timeout_s)
 
 
 async def stop_and_confirm(
@@ -102,6 +112,12 @@ async def stop_and_confirm(
             if not error.retryable or loop.time() > give_up_at_s:
                 raise
         await asyncio.sleep(pauses.next_s())
+
+
+def _not_ended(submission_id: str, timeout_s: float) -> WaitTimeout:
+    return WaitTimeout(
+        f"{submission_id} had not ended after {timeout_s:g} s; it continues", details={"submission_id": submission_id}
+    )
 
 
 def _lost(submission_id: str) -> RunLost:
