@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from raylane.options import JobOptions
 
 TAG: Final = "original app"
+JOB_FAILED: Final = HTTPStatus.UNPROCESSABLE_ENTITY
+"""The status if the code or the question that a client has sent fails as a job, whatever the reason."""
 
 # A job has ended, or is about to, when its result is read.
 _READ_S: Final = 5.0
@@ -159,14 +161,20 @@ def look_options(gateway: Gateway) -> JobOptions:
 
 
 async def result_of(
-    job: JobHandle[ResultT_co], gateway: Gateway, request: Request | None, **more: JsonValue
+    job: JobHandle[ResultT_co],
+    gateway: Gateway,
+    request: Request | None,
+    *,
+    status: HTTPStatus | None = None,
+    **more: JsonValue,
 ) -> ResultT_co:
     """Returns the result of the job, for which it waits as long as the gateway allows.
 
     It does not wait for a client that has left its `request`, which meanwhile would take one of its places. None: it
     does, because there is more to do.
 
-    Raises `Failure`, with `more` in its answer: 422 with the job's error if it failed, and 504 if it has not ended.
+    Raises `Failure`, with `more` in its answer: 504 if the job has not ended, and its error if it failed, with this
+    `status` or that of the error.
     """
     note_job(job.id)
     more |= {"job_id": job.id, "url": url_of(job.id)}
@@ -175,5 +183,5 @@ async def result_of(
         problem = WaitTimeout(f"job {job.id} has not ended yet, and continues; read it at {url_of(job.id)}")
         raise Failure(problem, HTTPStatus.GATEWAY_TIMEOUT, **more)
     if record.error is not None:
-        raise Failure(RaylaneError.from_info(record.error), HTTPStatus.UNPROCESSABLE_ENTITY, **more)
+        raise Failure(RaylaneError.from_info(record.error), status, **more)
     return await job.result(_READ_S)

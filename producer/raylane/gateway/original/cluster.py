@@ -16,7 +16,7 @@ from raylane_common.errors import RayError
 if TYPE_CHECKING:
     from raylane_common.ray.models import EndpointReport, RayRun
 
-router: APIRouter = APIRouter(route_class=OriginalRoute, tags=[TAG], responses=failures(404, 504))
+router: APIRouter = APIRouter(route_class=OriginalRoute, tags=[TAG], responses=failures(404, 502, 504))
 
 _MAX_RUNS: Final = 500
 

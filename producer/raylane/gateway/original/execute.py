@@ -13,6 +13,7 @@ from raylane.gateway.access.caller import Caller, Right
 from raylane.gateway.bodies import JsonBody
 from raylane.gateway.context import CallerDep, Gateway, GatewayDep
 from raylane.gateway.original._answers import (
+    JOB_FAILED,
     TAG,
     Failure,
     OriginalRoute,
@@ -78,7 +79,7 @@ async def execute(
         return unfinished
     try:
         found: GenerateResult | RaySubmitResult = await result_of(
-            job, gateway, request, output=None, session_id=session_id
+            job, gateway, request, status=JOB_FAILED, output=None, session_id=session_id
         )
     except Failure as failure:
         # What a newer version wrote of a run stays in the details.

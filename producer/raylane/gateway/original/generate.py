@@ -12,6 +12,7 @@ from raylane.gateway.access.caller import Right
 from raylane.gateway.bodies import JsonBody
 from raylane.gateway.context import CallerDep, GatewayDep
 from raylane.gateway.original._answers import (
+    JOB_FAILED,
     TAG,
     OriginalRoute,
     SessionBody,
@@ -70,7 +71,7 @@ async def generate(
     job = await gateway.producer.generate(body.prompt, session_id=session_id, execute=body.execute)
     if (unfinished := await started(job, gateway, request, wait, session_id)) is not None:
         return unfinished
-    found = await result_of(job, gateway, request, code=None, session_id=session_id, iterations=None)
+    found = await result_of(job, gateway, request, status=JOB_FAILED, code=None, session_id=session_id, iterations=None)
     answer = Generated(code=found.code, session_id=session_id, iterations=len(found.versions), job_id=job.id)
     if found.run is None:
         return answer

@@ -15,7 +15,7 @@ from raylane_common.rules import SessionId
 if TYPE_CHECKING:
     from raylane_common.wire.tables import TableSummary
 
-router: APIRouter = APIRouter(route_class=OriginalRoute, tags=[TAG], responses=failures(504))
+router: APIRouter = APIRouter(route_class=OriginalRoute, tags=[TAG], responses=failures(404, 502, 504))
 
 ForSession = Annotated[
     SessionId | None, Query(description="The session for which the caller looks; without it, `operate` is needed")

@@ -97,7 +97,9 @@ class History(BaseModel):
     execution_results: list[Execution]
 
 
-@router.post("/sessions/{session_id}/select-tables", name="original_select_tables", responses=failures(415, 504))
+@router.post(
+    "/sessions/{session_id}/select-tables", name="original_select_tables", responses=failures(404, 415, 502, 504)
+)
 async def select_tables(
     session_id: str,
     gateway: GatewayDep,

@@ -14,7 +14,7 @@ from raylane.gateway.original._answers import TAG, OriginalRoute, SessionBody, f
 from raylane_common import checks
 from raylane_common.errors import InvalidRequest
 
-router: APIRouter = APIRouter(route_class=OriginalRoute, tags=[TAG], responses=failures(415, 504))
+router: APIRouter = APIRouter(route_class=OriginalRoute, tags=[TAG], responses=failures(409, 415, 502, 504))
 
 _PREVIEW_LINES: Final = 5
 # A file may be one long line.

@@ -12,7 +12,18 @@ import pytest
 from raylane.gateway.access.authentication import Authentication
 from raylane.gateway.access.caller import Caller, Right
 from raylane.gateway.context import Gateway
-from raylane_common.errors import QueueUnavailable, RayUnreachable, RunFailed, TableNotFound, VerificationFailed
+from raylane_common.errors import (
+    BucketNotFound,
+    CatalogUnavailable,
+    InvalidFile,
+    QueueUnavailable,
+    RaylaneError,
+    RayUnreachable,
+    RunFailed,
+    RunNotFound,
+    TableNotFound,
+    VerificationFailed,
+)
 from raylane_common.ray.models import EndpointReport, EndpointState, RayRun, RayVersion, RunStatus
 from raylane_common.settings import Settings
 from raylane_common.wire.generate import CodeVersion, GenerateRequest
@@ -292,6 +303,34 @@ async def test_a_caller_sees_the_catalog_for_its_own_session(app: App) -> None:
     assert (await app.http.get("/glue/databases?session_id=s1")).json()["databases"] == ["a"]
     assert (await app.http.get("/glue/databases?session_id=other")).status_code == 403
     assert (await app.http.get("/glue/databases")).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "asked", "error", "status"),
+    [
+        ("GET", "/glue/tables/d", "ListTablesRequest", TableNotFound("no database d"), 404),
+        ("GET", "/glue/databases", "ListDatabasesRequest", CatalogUnavailable("Glue is away", retryable=False), 502),
+        ("GET", "/ray/jobs", "RayRunsRequest", RayUnreachable("no address answers", retryable=False), 502),
+        ("GET", "/ray/jobs/rl-x-1/logs", "RayLogsRequest", RunNotFound("no run rl-x-1"), 404),
+        ("POST", "/ray/jobs/rl-x-1/stop", "RayStopRequest", RunNotFound("no run rl-x-1"), 404),
+        ("POST", "/sessions/s1/select-tables", "SelectTablesRequest", TableNotFound("no table d.t"), 404),
+        ("POST", "/upload-csv", "UploadRequest", BucketNotFound("no bucket b"), 502),
+        ("POST", "/upload-csv", "UploadRequest", InvalidFile("line 2 has three cells"), 422),
+        ("POST", "/generate", "GenerateRequest", TableNotFound("no table d.t"), 422),
+    ],
+)
+async def test_a_job_that_failed_has_the_status_of_its_error_unless_it_was_the_question(
+    app: App, method: str, path: str, asked: str, error: RaylaneError, status: int
+) -> None:
+    app.outcomes[asked] = error
+    bodies = {
+        "/upload-csv": {"session_id": "s1", "filename": "a.csv", "content": "a\n1\n"},
+        "/generate": {"session_id": "s1", "prompt": "count"},
+        "/sessions/s1/select-tables": {"tables": [{"database": "d", "table": "t"}]},
+    }
+    answer = await app.http.request(method, path, json=bodies.get(path))
+    assert (answer.status_code, answer.json()["error_code"]) == (status, error.code)
+    assert answer.json()["success"] is False
 
 
 async def test_a_cluster_that_does_not_answer_is_disconnected(app: App) -> None:
