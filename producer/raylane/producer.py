@@ -349,7 +349,7 @@ class Producer(JobActions):
     async def remove(self, session_id: str, name: str) -> None:
         """Removes one source from the session: a file by its name, or a table as `database.table`.
 
-        The file itself stays on S3. Raises `InvalidRequest` if the session has no such source.
+        The file itself stays on S3. Raises `NotFound` if the session has no such source.
 
         Example:
             for source in await producer.sources("ada"):

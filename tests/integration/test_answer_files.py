@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from raylane_common.errors import AnswerFileGone, InternalError, InvalidRequest, JobNotFound, RaylaneError
+from raylane_common.errors import AnswerFileGone, InternalError, InvalidRequest, JobNotFound, NotFound, RaylaneError
 from raylane_common.settings import Settings
 from raylane_common.wire.upload import SignFilesRequest
 from raylane_worker.context import JobContext, Resources
@@ -121,8 +121,8 @@ async def test_a_name_that_the_answer_does_not_have_gets_no_address(desk: Desk) 
     names += [prefix + "a.csv", f"s3://{desk.bucket}/{prefix}a.csv", "answer.json", "A.csv", "a.csv ", "/a.csv"]
     for name in names:
         error = await desk.refusal("a.csv", name)
-        assert isinstance(error, InvalidRequest), name
-        assert error.message.startswith("name: the answer of job job has no file"), name
+        assert isinstance(error, NotFound), name
+        assert error.message.startswith("the answer of job job has no file"), name
     assert "did you mean a.csv?" in (await desk.refusal("a.cvs")).message
     assert "its files are a.csv, table-1.parquet" in (await desk.refusal("zzz")).message
     desk.answer("empty")

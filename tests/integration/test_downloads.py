@@ -17,7 +17,7 @@ from raylane import DownloadProgress, GenerateResult, JobHandle, Producer, sync
 from raylane.cli.app import app
 from raylane.options import new_job
 from raylane.testing.memory.worker import MemoryWorker
-from raylane_common.errors import AnswerFileGone, InvalidRequest, JobNotFound, NotUnderstood, WaitTimeout
+from raylane_common.errors import AnswerFileGone, InvalidRequest, JobNotFound, NotFound, NotUnderstood, WaitTimeout
 from raylane_common.settings import Settings
 from raylane_common.wire.answer import AnswerColumn, AnswerFile, AnswerTable
 from raylane_common.wire.names import CellType
@@ -154,7 +154,7 @@ async def test_what_is_wrong_is_told_before_a_worker_is_asked(
         await end(redis, job.id, file_of("a.csv", "s3://b/k"))
         with pytest.raises(InvalidRequest, match=r"^job_id: "):
             await producer.download("../x", "a.csv", tmp_path / "x")
-        with pytest.raises(InvalidRequest, match=r"^name: .* has no file 'b\.csv'; did you mean a\.csv\?"):
+        with pytest.raises(NotFound, match=r"^the answer .* has no file 'b\.csv'; did you mean a\.csv\?"):
             await producer.download(job.id, "b.csv", tmp_path / "x")
         with pytest.raises(InvalidRequest, match=r"^to: .*No such file or directory"):
             await producer.download(job.id, "a.csv", tmp_path / "missing" / "x")

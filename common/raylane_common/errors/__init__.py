@@ -2,6 +2,7 @@
 
     RaylaneError                     code                          retryable
     ├── InvalidRequest               invalid_request
+    ├── NotFound                     not_found
     ├── MissingPackage               missing_package
     ├── NotOffered                   not_offered
     ├── AccessError
@@ -14,7 +15,6 @@
     │   ├── ForeignRequest           foreign_request
     │   └── KeysUnavailable          keys_unavailable              yes
     ├── HttpError
-    │   ├── NotFound                 not_found
     │   ├── MethodNotAllowed         method_not_allowed
     │   ├── NotAcceptable            not_acceptable
     │   └── UnsupportedMediaType     unsupported_media_type
@@ -186,7 +186,6 @@ from raylane_common.errors.http import (
     HttpError,
     MethodNotAllowed,
     NotAcceptable,
-    NotFound,
     UnsupportedMediaType,
 )
 from raylane_common.errors.queue import (
@@ -203,6 +202,7 @@ from raylane_common.errors.queue import (
 from raylane_common.errors.requests import (
     InvalidRequest,
     MissingPackage,
+    NotFound,
     NotOffered,
     invalid_requests,
 )

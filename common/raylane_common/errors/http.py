@@ -1,4 +1,4 @@
-"""Errors of HTTP itself: an address, a method or a format that the gateway does not have."""
+"""Errors of HTTP itself: a method or a format that the gateway does not have."""
 
 from __future__ import annotations
 
@@ -7,15 +7,6 @@ from raylane_common.errors.base import RaylaneError
 
 class HttpError(RaylaneError):
     """The gateway has no answer to a request of this form. Nothing was enqueued."""
-
-
-class NotFound(HttpError):
-    """There is nothing at this address, or the job or session does not have what the address names.
-
-    What to do: check the address; `/openapi.json` describes all of them.
-    """
-
-    code = "not_found"
 
 
 class MethodNotAllowed(HttpError):

@@ -47,6 +47,15 @@ class InvalidRequest(RaylaneError):
         return cls.field(field, describe_finding(first))
 
 
+class NotFound(RaylaneError):
+    """The session or the job does not have what was named, or the gateway has nothing at this address.
+
+    What to do: check the name; `raylane sources` lists those of a session. `/openapi.json` describes all addresses.
+    """
+
+    code = "not_found"
+
+
 class MissingPackage(RaylaneError):
     """What was asked for needs a package that is not installed here.
 

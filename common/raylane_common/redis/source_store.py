@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, cast
 from pydantic import TypeAdapter, ValidationError
 
 from raylane_common.counting import counted
-from raylane_common.errors import InvalidRequest, SessionFull, SourceReplaced
+from raylane_common.errors import InvalidRequest, NotFound, SessionFull, SourceReplaced
 from raylane_common.redis.connection import keys_of, owned_key, queue_errors
 from raylane_common.redis.queue.scripts import Scripts, calls
 from raylane_common.redis.queue.scripts.calls import FileUpload, PackedSource
@@ -148,7 +148,7 @@ class SourceStore:
     async def remove(self, session_id: str, name: str) -> None:
         """Removes the sources of this name: a file, a table, or both.
 
-        Raises `InvalidRequest` that names those of the session if there is no such source.
+        Raises `NotFound` that names those of the session if there is no such source.
         """
         key = self._keys.session_sources(session_id)
         with queue_errors("remove a source"), owned_key(f"the sources of session {session_id}", "sources", key):
@@ -159,7 +159,7 @@ class SourceStore:
                 await cast("Awaitable[int]", self._redis.hdel(key, *named))
                 return
         names = ", ".join(sorted(printable(field.partition(":")[2]) for field in fields)) or "none"
-        raise InvalidRequest.field("name", f"session {session_id} has no source {name!r}; it has {names}")
+        raise NotFound(f"session {session_id} has no source {name!r}; it has {names}", details={"name": name})
 
     async def reset(self, session_id: str) -> int:
         """Removes the session's sources and history; returns how many sources there were.

@@ -24,7 +24,7 @@ from pydantic import (
     model_validator,
 )
 
-from raylane_common.errors import ErrorInfo, InvalidRequest, RaylaneError, invalid_requests
+from raylane_common.errors import ErrorInfo, InvalidRequest, NotFound, RaylaneError, invalid_requests
 from raylane_common.limits import MAX_DELAY_S, MAX_STAGED_BYTES
 from raylane_common.model import Model
 from raylane_common.nearest import NearestNames
@@ -209,7 +209,7 @@ class JobRecord(JobSummary):
         return found if isinstance(found, Run) else None
 
     def answer_file(self, name: str) -> AnswerFile:
-        """Returns a file of the answer by its name. Raises `InvalidRequest` that says which files the answer has."""
+        """Returns a file of the answer by its name. Raises `NotFound` that says which files the answer has."""
         files = {file.name: file for file in self.answer.files} if self.answer else {}
         if name in files:
             return files[name]
@@ -217,7 +217,7 @@ class JobRecord(JobSummary):
         listed = f"; its files are {', '.join(islice(files, _MAX_LISTED_FILES))}" if files else ""
         hint = f"; did you mean {nearest[0]}?" if nearest else listed
         problem = f"the answer of job {self.id} has no file {name!r}" if self.answer else f"job {self.id} has no answer"
-        raise InvalidRequest.field("name", problem + hint)
+        raise NotFound(problem + hint, details={"job_id": self.id, "name": name})
 
 
 class JobList(list[JobSummary], Shown):

@@ -37,6 +37,7 @@ _EXIT_CODES: Final = {
     "invalid_request": ExitCode.USAGE,
     "job_id_taken": ExitCode.USAGE,
     "job_not_requeued": ExitCode.USAGE,
+    "not_found": ExitCode.NOT_FOUND,
     "job_not_found": ExitCode.NOT_FOUND,
     "run_not_found": ExitCode.NOT_FOUND,
     "table_not_found": ExitCode.NOT_FOUND,

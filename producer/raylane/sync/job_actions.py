@@ -170,9 +170,9 @@ class JobActions(Twin[AsyncProducer]):
         killed process, leaves it as it was, and nothing beside it. What an open file has got before an error stays.
 
         Raises `JobNotFound` if there is no such job, or its record has expired; the job's own error if it failed;
-        `WaitTimeout` if it has not ended, or no worker signs the address; `InvalidRequest` if the answer has no such
-        file, or `to` cannot be written; `AnswerFileGone` if the file was deleted from S3 or replaced since; `DiskFull`;
-        `StorageUnavailable` or `StorageRejected` if S3 does not give it.
+        `WaitTimeout` if it has not ended, or no worker signs the address; `NotFound` if the answer has no such file;
+        `InvalidRequest` if `to` cannot be written; `AnswerFileGone` if the file was deleted from S3 or replaced since;
+        `DiskFull`; `StorageUnavailable` or `StorageRejected` if S3 does not give it.
 
         Example:
             job = producer.generate("rows where amount > 5", session_id="ada", execute=True)

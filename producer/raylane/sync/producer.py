@@ -256,7 +256,7 @@ class Producer(OpenProducer):
     def remove(self, session_id: str, name: str) -> None:
         """Removes one source from the session: a file by its name, or a table as `database.table`.
 
-        The file itself stays on S3. Raises `InvalidRequest` if the session has no such source.
+        The file itself stays on S3. Raises `NotFound` if the session has no such source.
 
         Example:
             for source in producer.sources("ada"):

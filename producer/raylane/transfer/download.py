@@ -34,7 +34,7 @@ class Downloader:
         """Writes the file `name` of the job's answer to a path or an open file. Returns the path.
 
         Raises the job's own error, `WaitTimeout` if the job has not ended or no worker signs the address,
-        `JobNotFound`, `InvalidRequest`, `DiskFull`, and what `receive` raises.
+        `JobNotFound`, `NotFound`, `InvalidRequest`, `DiskFull`, and what `receive` raises.
         """
         from raylane.transfer.asking import ask  # here, because most commands download nothing
         from raylane_common.wire.upload import SignedFilesResult, SignFilesRequest
@@ -50,8 +50,8 @@ class Downloader:
     async def find(self, job_id: str, name: str) -> tuple[AnswerFile, str]:
         """Returns the file `name` of the job's answer, and the job's session.
 
-        Raises the job's own error, `WaitTimeout` if the job has not ended, `JobNotFound`, and `InvalidRequest` if there
-        is no such file.
+        Raises the job's own error, `WaitTimeout` if the job has not ended, `JobNotFound`, `NotFound` if there is no
+        such file, and `InvalidRequest` if the job has no session.
         """
         record = await self._queue.wait(job_id, 0)
         if record.result is None and record.error is not None:

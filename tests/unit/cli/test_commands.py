@@ -307,6 +307,9 @@ async def test_sources_are_listed_removed_and_restored(cli: Cli, worker: Scripte
     assert "mean of temp" in (await cli("rerun", "gen", "--wait")).stdout
     assert "mean (again, as in gen)" in (await cli("history", "-s", "s1")).stdout
     assert (await cli("remove", "temps.csv", "-s", "s1")).stdout == "temps.csv removed\n"
+    gone = await cli("remove", "temps.csv", "-s", "s1")
+    assert (gone.exit_code, gone.stdout) == (3, "")
+    assert gone.stderr.startswith("error: session s1 has no source 'temps.csv'; it has ")
     assert await SourceStore(redis).all("s1") == []
 
 

@@ -137,6 +137,7 @@ async def test_sources_are_listed_and_removed(client: httpx.AsyncClient, produce
     assert (await client.delete(f"{S}/sources/shop.orders", headers=as_(ADA))).status_code == 204
     gone = await client.delete(f"{S}/sources/shop.orders", headers=as_(ADA))
     assert (gone.status_code, gone.json()["code"]) == (404, "not_found")
+    assert gone.json()["detail"] == f"session ada has no source 'shop.orders'; it has {CSV.name}"
     assert (await client.post(f"{S}/reset")).json() == {"sources": 1}
     assert (await client.get("/v1/sessions/unknown/sources")).json() == {"sources": []}
 

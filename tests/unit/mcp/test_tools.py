@@ -165,6 +165,16 @@ async def test_a_job_that_failed_is_an_error_with_its_code_and_what_to_do(connec
     assert f"job_id: {result.meta['raylane/error']['job_id']}" in text
 
 
+async def test_what_other_sources_a_session_has_is_told_to_its_readers_alone(
+    connect: Connect, producer: MemoryProducer
+) -> None:
+    await producer.put_sources("ada", CSV)
+    for rights in ({Right.ASK}, {Right.ASK, Right.READ}):
+        async with connect(caller=Caller("ada", frozenset(rights), ("ada",))) as client:
+            code, text = await refused(client, "remove_source", session_id="ada", name="x")
+        assert (code, CSV.name in text) == ("not_found", Right.READ in rights)
+
+
 @pytest.mark.parametrize("is_operator", [True, False])
 async def test_where_the_cluster_is_is_told_to_operators_alone(
     connect: Connect, answers: Answers, producer: MemoryProducer, is_operator: bool

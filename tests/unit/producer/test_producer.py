@@ -18,6 +18,7 @@ from raylane_common.errors import (
     JobNotFound,
     NoCode,
     NoSources,
+    NotFound,
     QueueUnavailable,
     StorageRejected,
     WaitTimeout,
@@ -356,10 +357,10 @@ async def test_a_source_is_removed_by_its_name(producer: Producer, redis: Redis)
     await SourceStore(redis).put("ada", [CSV, TABLE])
     await producer.remove("ada", TABLE.name)
     assert [source.name for source in await producer.sources("ada")] == [CSV.name]
-    with pytest.raises(InvalidRequest, match=rf"session ada has no source 'x'; it has {CSV.name}"):
+    with pytest.raises(NotFound, match=rf"^session ada has no source 'x'; it has {CSV.name}"):
         await producer.remove("ada", "x")
     await producer.remove("ada", CSV.name)
-    with pytest.raises(InvalidRequest, match="it has none"):
+    with pytest.raises(NotFound, match="it has none"):
         await producer.remove("ada", CSV.name)
 
 

@@ -11,6 +11,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from raylane import Answer, InvalidRequest, JobRecord, testing
+from raylane.errors import NotFound
 from raylane.testing import (
     MemoryProducer,
     factories,
@@ -158,7 +159,7 @@ async def test_files_that_the_test_gives_are_downloaded(tmp_path: Any) -> None:
         assert (path.name, path.read_bytes(), reports) == ("rows.csv", b"a\n1\n", [(4, 4)])
         with pytest.raises(InvalidRequest, match=r"no content for table-1\.parquet; pass files="):
             await producer.to_pandas(job)
-        with pytest.raises(InvalidRequest, match="has no file 'x'"):
+        with pytest.raises(NotFound, match="has no file 'x'"):
             await producer.download(job.id, "x", tmp_path)
 
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 async def sign(request: SignFilesRequest, ctx: JobContext) -> SignedFilesResult:
     """Returns an address for each of the files.
 
-    Raises `JobNotFound` if the session has no such job, `InvalidRequest` if the answer has no such file, or names an
-    object that is not one of its run, `AnswerFileGone`, and a `StorageError`.
+    Raises `JobNotFound` if the session has no such job, `NotFound` if the answer has no such file, `InvalidRequest` if
+    it names an object that is not one of its run, `AnswerFileGone`, and a `StorageError`.
     """
     record = await ctx.record_of(request.job_id)
     if record.session_id != request.of_session:

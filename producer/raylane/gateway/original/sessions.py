@@ -14,7 +14,7 @@ from raylane.gateway.context import CallerDep, Gateway, GatewayDep
 from raylane.gateway.original._answers import TAG, OriginalRoute, failures, result_of
 from raylane.gateway.original._output import NO_OUTPUT, printed_by
 from raylane.gateway.told import told_of_job
-from raylane_common.errors import InvalidRequest
+from raylane_common.errors import InvalidRequest, NotFound
 from raylane_common.ray.models import RunStatus
 from raylane_common.wire.jobs import JobStatus
 from raylane_common.wire.names import JobKind
@@ -164,7 +164,7 @@ async def _remove(
         if isinstance(source, types):
             try:
                 await gateway.producer.remove(session_id, source.name)
-            except InvalidRequest:
+            except NotFound:
                 # Usually another request, or the end of a run, has removed it.
                 if source in await gateway.producer.sources(session_id):
                     raise

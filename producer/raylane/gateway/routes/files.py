@@ -16,10 +16,8 @@ from raylane.gateway.context import CallerDep, GatewayDep
 from raylane.gateway.looks import signed
 from raylane.gateway.openapi import Responses, problems
 from raylane.gateway.streaming import begun
-from raylane_common.errors import InvalidRequest, NotFound
 from raylane_common.rules import JobId, Text
 from raylane_common.wire.answer import AnswerFile
-from raylane_common.wire.jobs import JobRecord
 from raylane_common.wire.upload import SignedFilesResult, SignFilesRequest
 
 router: APIRouter = APIRouter(prefix="/v1/jobs", tags=["answers"])
@@ -67,7 +65,7 @@ async def get_file(
 ) -> Response:
     """Sends a whole file as it arrives from S3, or leads to it; S3 also sends parts of it (`Range`)."""
     record = await gateway.job(caller, Right.READ, job_id)
-    file = _file(record, name)
+    file = record.answer_file(name)
     if redirect and record.session_id is not None:
         asked = SignFilesRequest(job_id=job_id, of_session=record.session_id, names=(name,))
         [address] = (await signed(gateway, request, asked, SignedFilesResult)).files
@@ -83,10 +81,3 @@ async def get_file(
         headers["Content-Length"] = str(file.size_bytes)
     media_type = _TYPES.get(name.rpartition(".")[2], "application/octet-stream")
     return await begun(file_of(gateway.producer, job_id, name), media_type, headers)
-
-
-def _file(record: JobRecord, name: str) -> AnswerFile:
-    try:
-        return record.answer_file(name)
-    except InvalidRequest as error:
-        raise NotFound(error.message.removeprefix("name: "), details={"job_id": record.id}) from error

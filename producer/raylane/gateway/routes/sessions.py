@@ -9,13 +9,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from raylane.gateway.access.caller import Right
+from raylane.gateway.access.sources import remove
 from raylane.gateway.context import CallerDep, GatewayDep
 from raylane.gateway.enqueueing import Accepted, accepted
 from raylane.gateway.openapi import problems
 from raylane.gateway.routes.listing import Limit
 from raylane.gateway.told import told_of_job
 from raylane.history import HistoryEntry
-from raylane_common.errors import InvalidRequest, NotFound
 from raylane_common.rules import JobId, SessionId, Text
 from raylane_common.wire.sources import AnySource
 
@@ -69,14 +69,7 @@ async def remove_source(
     caller: CallerDep,
 ) -> None:
     """Removes a file by its name, or a table as `database.table`. The file itself stays on S3."""
-    caller.require(Right.ASK, session_id)
-    try:
-        await gateway.producer.remove(session_id, name)
-    except InvalidRequest as error:
-        if error.details.get("field") != "name":
-            raise
-        names = error.message.removeprefix("name: ") if caller.may(Right.READ, session_id) else ""
-        raise NotFound(names or f"session {session_id} has no source {name!r}") from error
+    await remove(gateway.producer, caller, session_id, name)
 
 
 @router.post(

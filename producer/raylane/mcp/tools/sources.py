@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 from pydantic import BeforeValidator, Field
 
 from raylane.gateway.access.caller import Right
+from raylane.gateway.access.sources import remove
 from raylane.mcp.keys import job_id_for
 from raylane.mcp.local_files import allowed, sending
 from raylane.mcp.outcomes import outcome_of
@@ -157,7 +158,7 @@ async def _list_sources(call: Call, given: ListArguments) -> Reply[SourceList]:
 
 async def _remove_source(call: Call, given: RemoveArguments) -> Reply[Removed]:
     session_id = call.session(given.session_id, Right.ASK)
-    await call.producer.remove(session_id, given.name)
+    await remove(call.producer, call.caller, session_id, given.name)
     return Reply("The source was removed.", Removed(session_id=session_id, removed=given.name))
 
 
