@@ -20,6 +20,8 @@ from raylane.cli.terminal import OutputError, Terminal
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
+    from pydantic import JsonValue
+
     from raylane.cli.parameters import OutputOptions, WaitOptions
     from raylane.handle import JobHandle
     from raylane.producer import Producer
@@ -58,9 +60,14 @@ def exits(terminal: Terminal) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         job_id = terminal.job_id
-        terminal.note(
+        said = (
             f"interrupted; job {job_id} continues: {awaiting.next_commands(job_id)}" if job_id else terminal.interrupted
         )
+        if terminal.as_json:
+            details: dict[str, JsonValue] = {"job_id": job_id} if job_id else {}
+            terminal.error(raylane.ErrorInfo(code="interrupted", message=said, details=details))
+        else:
+            terminal.note(said)
         raise typer.Exit(ExitCode.INTERRUPTED) from None
     except raylane.RaylaneError as error:
         terminal.error(origins.named(error.info()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,7 +11,7 @@ import typer
 from raylane import QueueUnavailable, UploadProgress
 from raylane.cli import process, sending
 from raylane.cli.parameters import WaitOptions
-from raylane.cli.runner import execute
+from raylane.cli.runner import execute, exits
 from raylane.cli.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -41,6 +42,26 @@ def test_an_interrupted_upload_says_that_it_continues(capsys: pytest.CaptureFixt
         execute(command, WaitOptions())
     assert ended.value.exit_code == process.ExitCode.INTERRUPTED
     assert capsys.readouterr().err == "interrupted; the same command continues where it stopped\n"
+
+
+@pytest.mark.parametrize(
+    ("job_id", "message", "details"),
+    [
+        ("j", "interrupted; job j continues: raylane follow j, raylane cancel j", {"job_id": "j"}),
+        (None, "interrupted", {}),
+    ],
+)
+def test_with_json_ctrl_c_is_told_as_any_other_error(
+    job_id: str | None, message: str, details: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    terminal = Terminal(as_json=True)
+    terminal.job_id = job_id
+    with pytest.raises(typer.Exit) as ended, exits(terminal):
+        raise KeyboardInterrupt
+    assert ended.value.exit_code == process.ExitCode.INTERRUPTED
+    said = capsys.readouterr()
+    assert json.loads(said.out) == {"code": "interrupted", "message": message, "retryable": False, "details": details}
+    assert said.err == ""
 
 
 @pytest.mark.parametrize("as_json", [False, True])
