@@ -43,6 +43,9 @@ SHA256_PATTERN: Final = r"^[0-9a-f]{64}$"
 TRANSFER_ID_PATTERN: Final = r"^[0-9a-f]{32}$"
 CHARACTER_PATTERN: Final = r"^[^\r\n\x00]$"
 OPTIONAL_CHARACTER_PATTERN: Final = r"^[^\r\n\x00]?$"
+IDEMPOTENCY_KEY_PATTERN: Final = r"^[!-~]([ -~]*[!-~])?$"
+EVENT_POSITION_PATTERN: Final = r"^[0-9]{1,19}(-[0-9]{1,20})?$"
+AUDIT_POSITION_PATTERN: Final = r"^[0-9]{1,19}-[0-9]{1,19}$"
 
 IN_WORDS: Final = {
     SESSION_ID_PATTERN: "1 to 128 letters, digits, '.', '_' and '-', the first a letter or digit",
@@ -59,5 +62,8 @@ IN_WORDS: Final = {
     TRANSFER_ID_PATTERN: "32 hexadecimal digits in lower case",
     CHARACTER_PATTERN: "one character, but no line break",
     OPTIONAL_CHARACTER_PATTERN: "one character, but no line break, or empty",
+    IDEMPOTENCY_KEY_PATTERN: "letters, digits and marks of ASCII, without a space at an end",
+    EVENT_POSITION_PATTERN: "the id of an event, such as 1795334676336-0, or 0",
+    AUDIT_POSITION_PATTERN: "the `before` of an earlier answer, such as 1795334676336-0",
 }
 """The patterns, as the end of "must be …"."""

@@ -43,13 +43,13 @@ _PROBLEMS: Final[Mapping[str, str]] = {
     "set_type": "must be a list",
     "dict_type": "must be an object with names and values",
     "mapping_type": "must be an object with names and values",
-    "model_type": "must be an object of type {class_name}",
+    "model_type": "must be an object with names and values",
     "model_attributes_type": "must be an object with names and values",
-    "is_instance_of": "must be an object of type {class}",
+    "is_instance_of": "must be an object from this library",
     "literal_error": "must be {expected}",
     "enum": "must be {expected}",
     "union_tag_invalid": "must have one of {expected_tags} as its {discriminator}",
-    "union_tag_not_found": "must have a {discriminator}",
+    "union_tag_not_found": "is missing its {discriminator}",
     "datetime_type": "must be a date and time such as 2026-01-31T12:00:00Z",
     "datetime_parsing": "must be a date and time such as 2026-01-31T12:00:00Z",
     "datetime_from_date_parsing": "must be a date and time such as 2026-01-31T12:00:00Z",
@@ -71,5 +71,7 @@ def describe_finding(finding: ErrorDetails) -> str:
         return f"must be {IN_WORDS[pattern]}" if pattern in IN_WORDS else f"must match {pattern}"
     if finding["type"] in ("too_short", "string_too_short") and context["min_length"] == 1:
         return "must not be empty"
+    if finding["type"] == "union_tag_not_found":
+        context = {"discriminator": context["discriminator"].strip("'")}
     problem = _PROBLEMS.get(finding["type"])
     return text if problem is None else _ONE.sub(r"1 \1", problem.format_map(context))

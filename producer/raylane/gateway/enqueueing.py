@@ -20,6 +20,7 @@ from raylane.gateway.job_bodies import GenerateJob, Question, RayJob, TextUpload
 from raylane.given_files import new_upload
 from raylane.options import new_job
 from raylane_common.errors import InvalidRequest, JobIdTaken, JobNotFound, invalid_requests
+from raylane_common.limits import IDEMPOTENCY_KEY_PATTERN
 from raylane_common.redis.queue.events import job_not_found
 from raylane_common.wire.generate import GenerateRequest
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from raylane_common.wire.jobs import NewJob
 
 IdempotencyKey = Annotated[
-    Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[!-~]([ -~]*[!-~])?$")] | None,
+    Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=IDEMPOTENCY_KEY_PATTERN)] | None,
     Header(
         description="Using a key of a session again with the same request makes no second job; with another request, "
         "also with other options, it is refused with 422 and `job_id_taken`"

@@ -8,7 +8,9 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from raylane import GenerateRequest, RaySubmitRequest, SelectTablesRequest, UploadRequest
+from raylane.gateway.routes.cluster import SubmitRun
 from raylane_common.errors import InvalidRequest
+from raylane_common.limits import AUDIT_POSITION_PATTERN, EVENT_POSITION_PATTERN, IDEMPOTENCY_KEY_PATTERN, IN_WORDS
 from raylane_common.wire.jobs import NewJob
 
 _GENERATE: dict[str, Any] = {"prompt": "count"}
@@ -39,6 +41,7 @@ _SUBMIT: dict[str, Any] = {"code": "print(1)"}
             {"tables": [{"database": "a/b", "table": "t"}]},
             "tables.0.database: must be text without control characters or '/'",
         ),
+        (SubmitRun, {"script": "print(1)"}, "script: must be an object with names and values"),
         (UploadRequest, {"filename": "a.csv", "size_bytes": -1}, "size_bytes: must be at least 1"),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
@@ -50,6 +53,17 @@ def test_a_wrong_field_is_described_in_plain_words(
         model.model_validate(fields)
 
     assert InvalidRequest.from_validation(caught.value).message == message
+
+
+def test_an_option_that_is_no_request_is_told_so() -> None:
+    with pytest.raises(ValidationError) as caught:
+        NewJob.model_validate({"request": {"prompt": "count"}})
+    assert InvalidRequest.from_validation(caught.value).message == "request: must be an object from this library"
+
+
+@pytest.mark.parametrize("pattern", [EVENT_POSITION_PATTERN, AUDIT_POSITION_PATTERN, IDEMPOTENCY_KEY_PATTERN])
+def test_every_pattern_of_a_query_or_a_header_has_words(pattern: str) -> None:
+    assert "[" not in IN_WORDS[pattern]
 
 
 @pytest.mark.parametrize("name", sorted(NewJob.model_fields))

@@ -46,7 +46,7 @@ async def test_a_missing_job_is_a_problem_document(client: httpx.AsyncClient) ->
         (b"[]", "body: must be an object"),
         (b'{"kind": "other"}', "body: must have one of 'generate', 'upload', 'tables', 'ray' as its 'kind'"),
         (b'{"kind": "generate"}', "session_id: is missing"),
-        (b'{"kind": "upload", "session_id": "ada", "request": {}}', "request: must have a 'action'"),
+        (b'{"kind": "upload", "session_id": "ada", "request": {}}', "request: is missing its action"),
         (b'{"kind": "upload", "session_id": "ada", "request": 5}', "request: must be"),
         (
             b'{"kind": "upload", "session_id": "ada", "request": {"action": "in_place", "s3_uri": "x"}}',

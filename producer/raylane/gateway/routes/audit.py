@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from raylane.gateway.access.caller import Right
 from raylane.gateway.context import CallerDep, GatewayDep
+from raylane_common.limits import AUDIT_POSITION_PATTERN
 from raylane_common.wire.audit import AuditEntry
 
 router: APIRouter = APIRouter(prefix="/v1/audit", tags=["operation"])
@@ -30,7 +31,7 @@ async def list_audit(
     limit: Annotated[int, Query(ge=1, le=1000)] = 50,
     before: Annotated[
         str | None,
-        Query(pattern=r"^[0-9]{1,19}-[0-9]{1,19}$", description="Only entries older than this one"),
+        Query(pattern=AUDIT_POSITION_PATTERN, description="Only entries older than this one"),
     ] = None,
 ) -> AuditPage:
     """Returns each request that may have changed something: who sent it, when, and how it was answered."""

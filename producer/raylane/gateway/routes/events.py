@@ -15,6 +15,7 @@ from raylane.gateway.context import CallerDep, GatewayDep
 from raylane.gateway.event_stream import HEADERS, MEDIA_TYPE, event_stream, has_event_after
 from raylane.gateway.openapi import Responses, problems, reference
 from raylane.gateway.streaming import Streamed
+from raylane_common.limits import EVENT_POSITION_PATTERN
 from raylane_common.rules import JobId
 from raylane_common.wire.jobs import JobEvent
 
@@ -68,7 +69,7 @@ async def follow_job(
     gateway: GatewayDep,
     caller: CallerDep,
     after: Annotated[
-        str, Query(pattern=r"^[0-9]{1,19}(-[0-9]{1,20})?$", description="The id of the last event seen; 0 for all")
+        str, Query(pattern=EVENT_POSITION_PATTERN, description="The id of the last event seen; 0 for all")
     ] = "0",
     last_event_id: Annotated[
         str | None, Header(description="The same, as a browser sends it; it goes before `after`")
