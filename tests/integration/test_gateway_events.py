@@ -110,7 +110,7 @@ async def test_a_client_sees_each_event_and_then_the_end(
             assert seen[5].id in by_query.text
             assert seen[4].id not in by_query.text
             wrong = await client.get(f"/v1/jobs/{job.id}/events", headers={"Last-Event-ID": "x"})
-            assert (wrong.status_code, wrong.json()["details"]) == (422, {"field": "after"})
+            assert (wrong.status_code, wrong.json()["details"]) == (422, {"field": "Last-Event-ID"})
             assert (await client.get("/v1/jobs/none/events")).status_code == 404
 
 

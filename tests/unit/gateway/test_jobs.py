@@ -335,6 +335,24 @@ async def test_attempts_that_did_not_succeed(client: httpx.AsyncClient, producer
     assert (attempt["number"], attempt["error"]["code"]) == (1, "not_understood")
 
 
+@pytest.mark.parametrize(
+    ("query", "headers", "field"),
+    [
+        ({"after": "18446744073709551616-0"}, {}, "after"),
+        ({"after": "0-18446744073709551616"}, {}, "after"),
+        ({}, {"Last-Event-ID": "x"}, "Last-Event-ID"),
+        ({"after": "1-0"}, {"Last-Event-ID": "0-18446744073709551616"}, "Last-Event-ID"),
+    ],
+)
+async def test_a_wrong_position_in_the_events_is_named_as_it_was_sent(
+    query: dict[str, str], headers: dict[str, str], field: str, client: httpx.AsyncClient, producer: MemoryProducer
+) -> None:
+    job = await producer.generate("count", session_id="ada")
+    refused = await client.get(f"/v1/jobs/{job.id}/events", params=query, headers=as_(ADA) | headers)
+    assert (refused.status_code, refused.json()["details"]["field"]) == (422, field)
+    assert "must be the id of an event" in refused.json()["detail"]
+
+
 async def test_a_file_that_a_test_has_given_is_served(client: httpx.AsyncClient, producer: MemoryProducer) -> None:
     """The gateway takes the file piece by piece in the loop in which a `MemoryProducer` writes it."""
     job = await producer.generate("count", session_id="ada", execute=True)

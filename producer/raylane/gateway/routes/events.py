@@ -12,6 +12,7 @@ from raylane import arguments
 from raylane.gateway.access.caller import Right
 from raylane.gateway.access.reader import Reader
 from raylane.gateway.context import CallerDep, GatewayDep
+from raylane.gateway.enqueueing import in_words_of_the_caller
 from raylane.gateway.event_stream import HEADERS, MEDIA_TYPE, event_stream, has_event_after
 from raylane.gateway.openapi import Responses, problems, reference
 from raylane.gateway.streaming import Streamed
@@ -80,7 +81,8 @@ async def follow_job(
     Whatever happened meanwhile is sent first, each event once. If nothing happens, a comment keeps the connection open.
     """
     record = await gateway.job(caller, Right.READ, job_id)
-    position = arguments.event_id(last_event_id or after)
+    with in_words_of_the_caller(None, {"after": "Last-Event-ID"} if last_event_id else {}):
+        position = arguments.event_id(last_event_id or after)
     if record.status.is_final and not await has_event_after(gateway, job_id, position):
         return Response(status_code=204)
     reader = Reader(gateway.authentication, request, caller, record.session_id)
