@@ -28,6 +28,8 @@ T = TypeVar("T")
 # Most looks and small jobs have ended by then, and nobody who waits has begun to wonder.
 _FIRST_LOOK_S: Final = 1.0
 _NEXT_LOOK_S: Final = 3.0
+# What the library calls data is the argument FILE.
+_WORDS: Final = {"data": "FILE"}
 _HINT: Final = "start one with raylane-worker run"
 
 
@@ -93,7 +95,8 @@ async def send(
 ) -> T:
     """Returns what `upload` returns, and shows meanwhile how far it is.
 
-    A worker has to begin the transfer of a large file. Says so if there is none.
+    A worker has to begin the transfer of a large file. Says so if there is none. Raises what `upload` raises, in the
+    words of the command line.
     """
     begun = asyncio.Event()
     with sending.shown(terminal) as shown:
@@ -107,7 +110,10 @@ async def send(
             return None if lane.workers or begun.is_set() else f"no worker takes the lane {lane.lane}; the upload waits"
 
         async with _repeated(look, terminal):
-            return await upload(progress)
+            try:
+                return await upload(progress)
+            except raylane.InvalidRequest as error:
+                raise error.in_words(_WORDS) from error
 
 
 @asynccontextmanager

@@ -122,7 +122,7 @@ def _check_order(file: str, prompt: str) -> None:
     with suppress(OSError, ValueError):  # a prompt need not be a path at all
         if not file.startswith("s3://") and not Path(file).exists() and Path(prompt).is_file():
             right = shlex.join(["raylane", "run", prompt, file])
-            raise raylane.InvalidRequest.field("data", f"the file comes first, and then the prompt: {right}")
+            raise raylane.InvalidRequest.field("FILE", f"the file comes first, and then the prompt: {right}")
 
 
 @app.command()

@@ -77,7 +77,7 @@ MISTAKES = [
     Mistake(
         ["run", "mean of temp", "temps.csv", "-s", "s1"],
         "data: 'mean of temp' does not exist",
-        "data: the file comes first, and then the prompt: raylane run temps.csv 'mean of temp'",
+        "FILE: the file comes first, and then the prompt: raylane run temps.csv 'mean of temp'",
     ),
     Mistake(
         ["upload", "temps.csv", "other.csv", "-s", "s1"],
@@ -111,20 +111,21 @@ MISTAKES = [
         "job_id: must be 1 to 56 letters, digits, '_' or '-', and begin with a letter or digit",
         "job_id: must be 1 to 56 letters, digits, '_' or '-', and begin with a letter or digit",
     ),
+    Mistake(["upload", "empty.csv", "-s", "s1"], "data: must not be empty", "FILE: must not be empty"),
     Mistake(
         ["run", "temsp.csv", "mean of temp", "-s", "s1"],
         "data: 'temsp.csv' does not exist",
-        "data: 'temsp.csv' does not exist; did you mean 'temps.csv'?",
+        "FILE: 'temsp.csv' does not exist; did you mean 'temps.csv'?",
     ),
     Mistake(
         ["upload", "nowhere/temps.csv", "-s", "s1"],
         "data: 'nowhere/temps.csv' does not exist",
-        "data: 'nowhere/temps.csv' does not exist, and neither does 'nowhere'",
+        "FILE: 'nowhere/temps.csv' does not exist, and neither does 'nowhere'",
     ),
     Mistake(
         ["upload", "folder", "-s", "s1"],
         "data: 'folder' is not a regular file",
-        "data: 'folder' is a directory; name a file in it",
+        "FILE: 'folder' is a directory; name a file in it",
     ),
     Mistake(
         ["ray", "submit", "folder"],
@@ -134,7 +135,7 @@ MISTAKES = [
     Mistake(
         ["upload", "https://example.org/a.csv", "-s", "s1"],
         "data: 'https:/example.org/a.csv' does not exist",
-        "data: https:// addresses are not read; download the file, or name an object as s3://BUCKET/KEY",
+        "FILE: https:// addresses are not read; download the file, or name an object as s3://BUCKET/KEY",
     ),
     # --- options
     Mistake(
@@ -196,6 +197,7 @@ MISTAKES = [
 @pytest.fixture(autouse=True)
 def _files(tmp_path: Path) -> None:
     (tmp_path / "temps.csv").write_text("city,temp\nOslo,3\n")
+    (tmp_path / "empty.csv").touch()
     (tmp_path / "folder").mkdir()
 
 
