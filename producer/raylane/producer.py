@@ -384,7 +384,7 @@ class Producer(JobActions):
         return await self._jobs.enqueue(PurgeRequest(), PurgeResult, {}, session_id=session_id)
 
     async def restore(self, job_id: str) -> list[AnySource]:
-        """Restores the sources that a `generate` job used to its session, and returns them.
+        """Puts the sources that a `generate` job used back into its session, and returns them.
 
         They replace sources of the same type and name. Raises `JobNotFound`, `NoSources` if the job used none, and
         `SourceReplaced` if a file was uploaded again or purged since.

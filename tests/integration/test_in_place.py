@@ -92,7 +92,7 @@ def test_nothing_else_may_be_read(uri: str) -> None:
 def test_a_session_cannot_read_the_files_of_another_even_if_its_bucket_is_readable() -> None:
     open_bucket = StorageSettings(bucket="own", readable=("own",))
     assert check_readable("s3://own/reference/a.csv", open_bucket) == ("own", "reference/a.csv")
-    with pytest.raises(InvalidRequest, match="belongs to a session"):
+    with pytest.raises(InvalidRequest, match="belongs to another session"):
         check_readable("s3://own/sessions/ada/csv/a.csv", open_bucket)
 
 

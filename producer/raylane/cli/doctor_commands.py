@@ -38,7 +38,7 @@ def doctor(
 ) -> None:
     """Check the settings, Redis, the workers, and what they use: S3, Glue, the model, Ray. Exit with 1 for a problem.
 
-    Workers write a small object to S3 and delete it; nothing else changes, and the model is asked for nothing.
+    Workers write a small object to S3 and delete it; nothing else changes, and no request is sent to the model.
     """
     terminal = Terminal(as_json=output.as_json)
     with runner.exits(terminal):

@@ -97,7 +97,7 @@ def show_purged(result: PurgeResult, terminal: Terminal) -> None:
 @app.command()
 @parameters.grouped
 def restore(job: parameters.Job, output: parameters.OutputOptions = parameters.OUTPUT) -> None:
-    """Restore the sources that a generate job used to its session."""
+    """Put the sources that a generate job used back into its session."""
 
     async def command(producer: Producer, terminal: Terminal) -> None:
         show_sources(await producer.restore(job), terminal)

@@ -23,10 +23,12 @@ _NO_CURSOR: Final = ("dumb", "unknown")
 @app.command()
 @parameters.grouped
 def top(
-    once: Annotated[bool, typer.Option("--once", help="Print one look and end, as without a terminal.")] = False,
+    once: Annotated[
+        bool, typer.Option("--once", help="Print one snapshot and exit, as happens without a terminal.")
+    ] = False,
     output: parameters.OutputOptions = parameters.OUTPUT,
 ) -> None:
-    """Watch the lanes, jobs, runs and workers. The view is renewed every second; q ends it."""
+    """Watch the lanes, jobs, runs and workers. The view refreshes every second; press q to quit."""
 
     async def command(producer: Producer, terminal: Terminal) -> None:
         if terminal.as_json:

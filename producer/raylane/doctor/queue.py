@@ -60,7 +60,7 @@ def clock_check(whose: str, ahead_s: float) -> Check:
         return problem(CLOCK, differs, hint)
     if abs(ahead_s) > _CLOCKS_DIFFER_S:
         return warning(CLOCK, differs, hint)
-    return ok(CLOCK, f"the clocks of {whose} and of Redis agree to {_CLOCKS_DIFFER_S:g} s")
+    return ok(CLOCK, f"the clocks of {whose} and of Redis agree to within {_CLOCKS_DIFFER_S:g} s")
 
 
 def _of_facts(facts: ServerFacts, clock: ClockReading) -> list[Check]:

@@ -29,7 +29,7 @@ _MOST_PIECES: Final = 2
 
 
 def forms_of(answer: Answer) -> list[str]:
-    """Returns the media types that the answer can be had as."""
+    """Returns the media types that the answer is available as."""
     forms = [JSON]
     if any(isinstance(item, AnswerTable) for item in answer.items):
         forms += [CSV, PARQUET]

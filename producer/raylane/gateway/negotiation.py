@@ -34,7 +34,7 @@ def choose(accept: str, available: Sequence[str]) -> str:
     best = max(available, key=lambda offer: qualities[offer])
     if qualities[best] == 0:
         listed = ", ".join(available)
-        raise NotAcceptable(f"the answer can be had as {listed}", details={"available": list(available)})
+        raise NotAcceptable(f"the answer is available as {listed}", details={"available": list(available)})
     return best
 
 

@@ -55,7 +55,7 @@ async def _answer_http(request: Request, error: Exception) -> Response:
             allowed = ", ".join(_methods_of(request))
             if request.method == "OPTIONS":
                 return Response(status_code=HTTPStatus.NO_CONTENT, headers={"Allow": allowed})
-            problem = errors.MethodNotAllowed(f"{path} does not take {request.method}, but {allowed}")
+            problem = errors.MethodNotAllowed(f"{path} does not accept {request.method}, only {allowed}")
             response = problem_response(problem)
             response.headers["Allow"] = allowed
             return response

@@ -124,7 +124,7 @@ class _Endpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] != "POST":
-            error = MethodNotAllowed(f"{PATH} takes POST alone: it has no stream of messages that nobody asked for")
+            error = MethodNotAllowed(f"{PATH} accepts only POST: it has no stream for unsolicited messages")
             response = problem_response(error)
             response.headers["Allow"] = "POST"
             await response(scope, receive, send)

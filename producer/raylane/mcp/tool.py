@@ -49,7 +49,7 @@ IdempotencyKey = Annotated[
     ),
 ]
 DEFAULT_WAIT_S: Final = 45.0
-"""Below the 60 s after which common clients give up a call."""
+"""Below the 60 s after which common clients give up on a call."""
 
 
 class Arguments(BaseModel):

@@ -288,7 +288,7 @@ class Producer(OpenProducer):
         return self._call(lambda: self._async.reset(session_id))
 
     def restore(self, job_id: str) -> list[AnySource]:
-        """Restores the sources that a `generate` job used to its session, and returns them.
+        """Puts the sources that a `generate` job used back into its session, and returns them.
 
         They replace sources of the same type and name. Raises `JobNotFound`, `NoSources` if the job used none, and
         `SourceReplaced` if a file was uploaded again or purged since.

@@ -122,7 +122,7 @@ async def test_no_word_is_broken_on_a_narrow_terminal(redis: Redis, valkey: Embe
     assert screen.lines[0] == "ok         settings  every RAYLANE_ variable here is known"
     at = next(number for number, line in enumerate(screen.lines) if "clocks of this machine" in line)
     assert screen.lines[at].endswith("and of Redis")
-    assert screen.lines[at + 1] == "agree to 2 s".rjust(len("ok         settings  agree to 2 s"))
+    assert screen.lines[at + 1] == "agree to within 2 s".rjust(len("ok         settings  agree to within 2 s"))
 
 
 async def test_a_wrong_limit_is_a_usage_error(cli: Cli) -> None:

@@ -118,7 +118,7 @@ async def test_only_a_failed_or_cancelled_job_is_put_back(memory: MemoryProducer
     await memory.start(handle.id)
     await _refused(memory, handle.id, "is running")
     await memory.succeed(handle.id, DONE)
-    await _refused(memory, handle.id, "is succeeded")
+    await _refused(memory, handle.id, "has succeeded")
     with pytest.raises(JobNotFound):
         await memory.requeue("unknown")
     with pytest.raises(JobNotFound):

@@ -20,7 +20,7 @@ def check_readable(s3_uri: str, storage: StorageSettings) -> tuple[str, str]:
     bucket, _, key = s3_uri.removeprefix("s3://").partition("/")
     is_own = bucket in (storage.bucket, *storage.allowed_buckets)
     if is_own and key.startswith((SESSIONS, TRANSFERS)):
-        raise InvalidRequest.field("s3_uri", f"{s3_uri} belongs to a session, which alone may read it")
+        raise InvalidRequest.field("s3_uri", f"{s3_uri} belongs to another session, and only that session may read it")
     if not any(_is_below(f"{bucket}/{key}", entry) for entry in storage.readable):
         raise InvalidRequest.field(
             "s3_uri", f"{s3_uri} may not be read; add its bucket or prefix to RAYLANE_STORAGE__READABLE of the workers"

@@ -141,7 +141,8 @@ class JobQueue:
             # Another program has changed the record. The job would wait in a lane that does not run it.
             raise _unreadable(job_id, f"lane: {record.kind} jobs belong in another lane", {"field": "lane"})
         if record.status not in (JobStatus.FAILED, JobStatus.CANCELLED):
-            raise _not_requeued(job_id, f"is {record.status}; only a failed or cancelled job can be requeued")
+            state = f"{'has' if record.status is JobStatus.SUCCEEDED else 'is'} {record.status}"
+            raise _not_requeued(job_id, f"{state}; only a failed or cancelled job can be requeued")
         with spans.requeueing(record):
             reply = await calls.requeue(
                 self._scripts,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 # Where the middleware leaves the caller in the ASGI scope of a request; None if the request needs none.
 CALLER: Final = "raylane.caller"
-_HOW: Final = "send it as a bearer token in the header Authorization"
+_HOW: Final = "send a bearer token in the Authorization header"
 
 
 class Authentication:

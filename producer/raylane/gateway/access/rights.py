@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Right(StrEnum):
-    """What a caller may do. No right includes another one."""
+    """What a caller may do. No right implies another."""
 
     ASK = "ask"
     """Enqueue and cancel jobs of its sessions, and change their sources."""

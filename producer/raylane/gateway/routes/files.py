@@ -60,10 +60,10 @@ async def get_file(
     gateway: GatewayDep,
     caller: CallerDep,
     redirect: Annotated[
-        bool, Query(description="Lead to the file on S3 instead of sending it, if the client reaches S3")
+        bool, Query(description="Redirect to the file on S3 instead of sending it, if the client can reach S3")
     ] = False,
 ) -> Response:
-    """Sends a whole file as it arrives from S3, or leads to it; S3 also sends parts of it (`Range`)."""
+    """Sends a whole file as it arrives from S3, or redirects to it; S3 itself also serves ranges."""
     record = await gateway.job(caller, Right.READ, job_id)
     file = record.answer_file(name)
     if redirect and record.session_id is not None:

@@ -125,7 +125,7 @@ TOOLS: Final = (
         "cancel",
         "Cancel a job",
         "Cancels a job that waits or runs, and stops its run on the cluster. A job that has ended does not change. "
-        "Giving up a call of ask or wait does not cancel its job; this does.",
+        "Giving up on a call of ask or wait does not cancel its job; this does.",
         CancelArguments,
         Cancelled,
         _cancel,
