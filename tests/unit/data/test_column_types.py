@@ -203,7 +203,9 @@ def test_what_could_lose_information_or_mean_two_things_stays_text(cells: list[s
         (["1.26.14"], {"date_order": "mdy"}, [date(2014, 1, 26)]),
         (["1.2.24"], {"date_order": "dmy"}, [date(2024, 2, 1)]),
         (["24.3.5"], {"types": {"c0": "date"}}, [date(2024, 3, 5)]),
-        (["01/31/2024"], {"date_order": "dmy"}, [date(2024, 1, 31)]),
+        (["2024-01-31"], {"date_order": "dmy"}, [date(2024, 1, 31)]),
+        (["31 Jan 2024"], {"date_order": "mdy"}, [date(2024, 1, 31)]),
+        (["1", "x"], {"date_order": "mdy", "decimal": ","}, ["1", "x"]),
         (["1,234"], {"decimal": ","}, [1.234]),
         (["1,234"], {"decimal": "."}, [1234]),
         (["1.234", "5.678"], {"decimal": ","}, [1234, 5678]),
@@ -212,6 +214,37 @@ def test_what_could_lose_information_or_mean_two_things_stays_text(cells: list[s
 def test_a_user_decides_what_the_cells_do_not(cells: list[str], said: dict[str, Any], values: list[Any]) -> None:
     found, _, warnings = read(cells, **said)
     assert (found.to_pylist(), warnings) == (values, "")
+
+
+@pytest.mark.parametrize(
+    ("said", "fitting", "other", "problem"),
+    [
+        (("date_order", "dmy"), ["01/02/2024"], ["01/31/2024"], "its dates, such as '01/31/2024', are written mdy"),
+        (("date_order", "mdy"), ["02/13/2024"], ["31.12.2024"], "its dates, such as '31.12.2024', are written dmy"),
+        (("date_order", "ymd"), ["24/01/31"], ["01.02.2024"], "such as '01.02.2024', are written dmy or mdy"),
+        (("decimal", ","), ["1,5"], ["1.5"], "its numbers, such as '1.5', have the decimal mark '.'"),
+        (("decimal", ","), ["1.234"], ["2.5e-7"], "'2.5e-7', have the decimal mark '.'"),
+        (("decimal", "."), ["1.5"], ["2,75"], "its numbers, such as '2,75', have the decimal mark ','"),
+    ],
+)
+def test_an_option_that_no_column_follows_is_unfit_and_one_that_some_follow_is_told(
+    said: tuple[str, Any], fitting: list[str], other: list[str], problem: str
+) -> None:
+    name, value = said
+    alone = decided([other, ["2024-01-31"]], SEMICOLON, **dict([said]))
+    assert alone.unfit is not None
+    assert (alone.unfit.option, problem in alone.unfit.problem) == (name, True)
+    beside = decided([other, fitting], SEMICOLON, **dict([said]))
+    assert beside.unfit is None
+    (warning,) = [one for one in beside.warnings if "does not fit" in one]
+    assert warning.startswith(f"--{name.replace('_', '-')} {value} does not fit column 'c0': ")
+    assert problem in warning
+    assert decided([fitting], SEMICOLON, **dict([said])).unfit is None
+
+
+def test_the_order_that_the_user_gives_holds_for_dates_that_are_the_same_in_several() -> None:
+    assert read(["01/01/2024"], date_order="mdy")[1] == "month/day/year"
+    assert read(["01/01/2024"])[1] == "day/month/year"
 
 
 def test_other_columns_decide_the_decimal_mark() -> None:

@@ -129,7 +129,8 @@ def test_reading_imports_no_pandas_though_it_is_installed(tmp_path: Path) -> Non
             b"d\n" + b"2024-01-02\n" * 20 + b"31.12.2024\n",
             "holds '31.12.2024' among cells of type date; use --null",
         ),
-        (b"d\n01/02/2024\n03/04/2024\n", "use --date-order dmy, mdy or ymd"),
+        (b"d\n01/02/2024\n03/04/2024\n", "use --date-order dmy or mdy"),
+        (b"d\n01/02/03\n03/04/05\n", "use --date-order ymd, dmy or mdy"),
         (b"born\n25/11/63\n2/1/70\n", "30 to 68 are read as 2030 to 2068, and its last date is 2063-11-25"),
         (b"a;v\nx;1.234\ny;5.678\n", "the points of '1.234' and '5.678' are taken for decimal marks"),
         (
@@ -243,15 +244,17 @@ def test_any_names_become_unique(names: list[str]) -> None:
 @pytest.mark.parametrize(
     ("said", "error", "problem"),
     [
-        ({"types": {"c": "string"}}, InvalidRequest, "the file has no column 'c'; it has 'a', 'b'"),
+        ({"types": {"e": "string"}}, InvalidRequest, "the file has no column 'e'; it has 'a', 'b'"),
+        ({"decimal": ","}, InvalidRequest, "reading.decimal: is ',', but column 'c' is not written so: its numbers"),
+        ({"date_order": "mdy"}, InvalidRequest, "reading.date_order: is 'mdy', but column 'd' is not written so: its"),
         ({"types": {"a": "integer"}}, InvalidFile, "types.a: row 2 (line 3) holds 'x', which is not of type"),
     ],
 )
-def test_a_type_that_does_not_fit_is_refused_with_its_row(
+def test_what_a_user_says_that_does_not_fit_is_refused_with_its_place(
     said: dict[str, Any], error: type[RaylaneError], problem: str
 ) -> None:
     with pytest.raises(error) as raised:
-        content(b"a,b\n1,2\nx,3\n", **said)
+        content(b"a,b,c,d\n1,2,1.5,31/12/2024\nx,3,2.5,01/02/2024\n", **said)
     assert problem in raised.value.message
 
 

@@ -20,6 +20,7 @@ from raylane_worker.data.column_types.forms import ARROW_TYPES, Cast, Missing, T
 from raylane_worker.data.column_types.forms import Form as Form
 from raylane_worker.data.column_types.forms import Misfit as Misfit
 from raylane_worker.data.column_types.plain import decimals as decimals
+from raylane_worker.data.quoted import quoted
 from raylane_worker.data.readers import Decide
 
 if TYPE_CHECKING:
@@ -30,12 +31,21 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Unfit:
+    """An option of the user that contradicts a column, and that no column follows."""
+
+    option: str
+    problem: str
+
+
+@dataclass(frozen=True)
 class Decided:
     """How each column is read; None for one whose type the file gives. It is final as `Decision` says."""
 
     forms: tuple[Form | None, ...]
     warnings: tuple[str, ...]
     is_final: bool
+    unfit: Unfit | None = None
 
 
 class TypeDecider:
@@ -77,13 +87,36 @@ class TypeDecider:
         found = [column.decision(marks) if column is not None else None for column in self._columns]
         decisions = [one for one in found if one is not None]
         forms = [one.form if one is not None else None for one in found]
+        unfit, told = self._contradictions(marks, forms)
         return Decided(
             forms=tuple(map(self._form, forms, self._asked)),
-            warnings=tuple(one.warning for one in decisions if one.warning),
-            is_final=all(
-                one.is_final and not (self._keeps_text and isinstance(one.form, Missing)) for one in decisions
-            ),
+            warnings=(*told, *(one.warning for one in decisions if one.warning)),
+            # A later cell may follow the option.
+            is_final=unfit is None
+            and all(one.is_final and not (self._keeps_text and isinstance(one.form, Missing)) for one in decisions),
+            unfit=unfit,
         )
+
+    def _contradictions(self, marks: Marks, forms: Sequence[Form | None]) -> tuple[Unfit | None, list[str]]:
+        """Returns an option that contradicts a column and that none follows, and warnings about the other options."""
+        said = {"decimal": self._options.decimal, "date_order": self._options.date_order}
+        found = [
+            (column.name, one)
+            for column, form in zip(self._columns, forms, strict=True)
+            if column is not None and form is not None
+            for one in column.followed(marks, form)
+        ]
+        follow = {one.option for _, one in found if one.problem is None}
+        told: list[str] = []
+        for name, one in found:
+            if one.problem is None:
+                continue
+            if one.option not in follow:
+                problem = f"is {said[one.option]!r}, but column {quoted(name)} is not written so: {one.problem}"
+                return Unfit(one.option, problem), []
+            option = one.option.replace("_", "-")
+            told.append(f"--{option} {said[one.option]} does not fit column {quoted(name)}: {one.problem}")
+        return None, told
 
     def _form(self, form: Form | None, asked: ColumnType | None) -> Form | None:
         if asked is not None:

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 import pyarrow as pa
 from pyarrow import compute
 
 from raylane_common.wire.names import ColumnType
 from raylane_worker.data.column_types.cells import distinct, trimmed, without_markers
-from raylane_worker.data.column_types.dates import AllMoments, as_timestamps, possible_styles
+from raylane_worker.data.column_types.dates import AllMoments, Moments, as_timestamps, possible_styles
 from raylane_worker.data.column_types.decorated import DecoratedNumbers
 from raylane_worker.data.column_types.forms import (
     ANY_BOOLEANS,
@@ -30,7 +30,7 @@ from raylane_worker.data.column_types.plain import AnyNumbers, Floats, Integers,
 from raylane_worker.data.quoted import clipped, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 # Of a batch with at least `_FEW_CELLS`, the first ones are looked at alone: if they are words, the rest is skipped.
 _FIRST_CELLS: Final = 32
@@ -71,6 +71,14 @@ class Decision:
     form: Form
     warning: str | None = None
     is_final: bool = True
+
+
+@dataclass(frozen=True)
+class Followed:
+    """Whether a column is written as an option of the whole file says. `problem` tells how it is written otherwise."""
+
+    option: Literal["decimal", "date_order"]
+    problem: str | None
 
 
 @dataclass
@@ -194,6 +202,18 @@ class ColumnCells:
             found = self._moment(marks)
         return found or Decision(Texts(), self._misfit, is_final=not self.is_open())
 
+    def followed(self, marks: Marks, form: Form) -> Iterator[Followed]:
+        """Yields the options of the user that say something about this column, which is read in this form."""
+        orders = self._moments.orders_of_numbers() if self.is_moment_possible else []
+        is_unclear = isinstance(form, Texts) and self._moments.form(marks.date_order) is None
+        if marks.date_order and orders and (isinstance(form, Moments) or is_unclear):
+            how = f"its dates{_such(self._moments.examples)} are written {_either(orders)}"
+            yield Followed("date_order", None if marks.date_order in orders else how)
+        found = self._decorated.possible_marks or ["."] * self._plain.has_point
+        if marks.is_said and found and column_type(form.type) in _NUMBERS:
+            how = f"its numbers{_such(self._decorated.examples)} have the decimal mark {_either(map(repr, found))}"
+            yield Followed("decimal", None if marks.decimal in found else how)
+
     def _numbers(self, marks: Marks) -> Decision | None:
         """Returns None if the cells are not numbers, or must stay text."""
         plain, decorated = self._plain, self._decorated
@@ -250,7 +270,7 @@ class ColumnCells:
             return Decision(
                 Texts(),
                 f"column {self._shown} stays text: in its dates, such as {shown}, the order of day, month and year is "
-                "not clear; use --date-order dmy, mdy or ymd",
+                f"not clear; use --date-order {_either(self._moments.orders_of_numbers())}",
                 is_final=False,
             )
         style = form.style
@@ -301,6 +321,15 @@ class ColumnCells:
 
 def _listed(examples: Sequence[str]) -> str:
     return " and ".join(map(quoted, examples))
+
+
+def _such(examples: Sequence[str]) -> str:
+    return f", such as {_listed(examples)}," if examples else ""
+
+
+def _either(words: Iterable[str]) -> str:
+    *others, last = words
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def _is_whole(arrow_type: pa.DataType) -> bool:

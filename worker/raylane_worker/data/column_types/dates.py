@@ -314,6 +314,14 @@ class AllMoments:
         """Returns the orders that are still possible."""
         return {style.order for style in self.styles or ()}
 
+    def orders_of_numbers(self) -> list[str]:
+        """Returns the possible orders, if months are numbers and a year of four digits does not come first.
+
+        Dates that are written otherwise have an order that everybody knows.
+        """
+        styles = [style for style in self.styles or () if style.order and style.separator != "month"]
+        return list(dict.fromkeys(style.order for style in styles if style.order != "ymd" or not style.long_year))
+
     @property
     def has_dots(self) -> bool:
         """Whether dots separate day, month and year."""
@@ -345,7 +353,7 @@ class AllMoments:
         styles = self.styles or {}
         if self.differs and len(self.orders()) > 1:
             styles = {style: seen for style, seen in styles.items() if style.order == order}
-        style = next(iter(styles), None)
+        style = next((one for one in styles if one.order == order), next(iter(styles), None))
         return self._form(style, styles[style]) if style else None
 
     @staticmethod

@@ -322,10 +322,15 @@ class DecoratedNumbers:
         return first.get(file_mark or "")
 
     @property
+    def possible_marks(self) -> list[str]:
+        """The decimal marks that the numbers may have; none if they have no marks."""
+        return list(dict.fromkeys(style.decimal for style in self.plain)) if self.marks else []
+
+    @property
     def sure_mark(self) -> str | None:
         """The decimal mark that this column alone proves."""
-        found = {style.decimal for style in self.plain}
-        return next(iter(found)) if len(found) == 1 and self.marks else None
+        found = self.possible_marks
+        return found[0] if len(found) == 1 else None
 
     @property
     def may_have_points_for_groups(self) -> bool:

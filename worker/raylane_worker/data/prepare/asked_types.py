@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import pyarrow as pa
 
-from raylane_common.errors import InvalidFile
+from raylane_common.errors import InvalidFile, InvalidRequest
 from raylane_common.wire.names import ColumnType, FileFormat
 from raylane_worker.data.column_types import Decided, Misfit, convert, markers_of
 from raylane_worker.data.column_types.column import ColumnCells, Marks
@@ -23,7 +23,12 @@ if TYPE_CHECKING:
 
 
 def check_asked(file: File, decided: Decided) -> None:
-    """Raises `InvalidFile` if a column cannot have the type that the user gives to it."""
+    """Raises `InvalidFile` if a column cannot have the type that the user gives to it.
+
+    Raises `InvalidRequest` if columns contradict what the user says of the whole file, and none follows it.
+    """
+    if decided.unfit is not None:
+        raise InvalidRequest.field(f"reading.{decided.unfit.option}", decided.unfit.problem)
     for index, (name, form) in enumerate(zip(file.names, decided.forms, strict=True)):
         asked = file.options.types.get(name)
         if asked is not None and asked is not ColumnType.STRING and isinstance(form, Texts):
