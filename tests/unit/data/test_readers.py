@@ -125,7 +125,7 @@ def test_json_that_is_no_table_is_refused_with_its_place(tmp_path: Path, text: s
     [
         ('{"data":[{"a":1}],"page":1,"next":null}', [(1,)], "those in 'data'; what is in 'page', 'next' is left out"),
         ('{"a":1,"tags":["x"]}', [(1, '["x"]')], "a single record, so the table has one row"),
-        ('{"a":1}\n{"a":"x"}', [("1",), ("x",)], "columns with texts beside numbers or booleans are text: 'a'"),
+        ('{"a":1}\n{"a":"x"}', [("1",), ("x",)], "columns with values of several types are text: 'a'"),
         ('[{"a":"\\ud83d"},{"a":"\\ud83d\\ude00"}]', [("\ufffd",), ("😀",)], "halves of characters"),
     ],
 )

@@ -24,7 +24,7 @@ from raylane_worker.data.quoted import quoted
 from raylane_worker.data.readers import Decide
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from raylane_common.wire.names import ColumnType
     from raylane_common.wire.reading import Reading, ReadingOptions
@@ -58,10 +58,12 @@ class TypeDecider:
         reading: Reading,
         options: ReadingOptions,
         decide: Decide,
+        numbers: Collection[int] = (),
     ) -> None:
         """`names` are the final names of the columns, and `schema` is that of the batches.
 
-        `decide` says which columns need a type. A type that the user gives to a column comes first.
+        `decide` says which columns need a type, and those at the positions `numbers` need one, too. A type
+        that the user gives to a column comes first.
         """
         self._markers = markers_of(reading)
         self._reading = reading
@@ -69,10 +71,10 @@ class TypeDecider:
         self._asked = tuple(options.types.get(name) for name in names)
         self._keeps_text = decide is not Decide.ALL
         self._columns = [
-            ColumnCells(name, self._markers, asked, only_dates=decide is Decide.DATES)
+            ColumnCells(name, self._markers, asked, only_dates=decide is Decide.DATES and index not in numbers)
             if pa.types.is_string(field.type) and (asked is not None or decide is not Decide.NOTHING)
             else None
-            for name, asked, field in zip(names, self._asked, schema, strict=True)
+            for index, (name, asked, field) in enumerate(zip(names, self._asked, schema, strict=True))
         ]
 
     def see(self, batch: pa.RecordBatch) -> None:

@@ -13,7 +13,7 @@ from raylane_worker.data.column_types.cells import cast, distinct, is_any, numbe
 from raylane_worker.data.column_types.forms import Form, Misfit
 
 # A float holds every number of 15 digits. With a point, a text of 16 characters has no more.
-_LONG_CHARACTERS: Final = 16
+LONG_CHARACTERS: Final = 16
 # Below it a float has fewer digits.
 _SMALLEST_NORMAL: Final = numbers([2.2250738585072014e-308], pa.float64())[0]
 _DECIMAL_DIGITS: Final = 38
@@ -214,7 +214,7 @@ class PlainNumbers:
         self.has_digits = True
         digits = compute.max(compute.binary_length(cells)).as_py()
         self.digits_before = max(self.digits_before, digits)
-        if digits >= _LONG_CHARACTERS:
+        if digits >= LONG_CHARACTERS:
             self.has_code_like |= is_any(compute.match_substring_regex(cells, _CODE_LIKE))
             self.is_changed |= _is_changed(cells, compute.cast(values, pa.float64(), safe=False))
         return True
@@ -263,13 +263,14 @@ def _is_changed(cells: pa.StringArray, values: pa.Array) -> bool:
         return False
     shown = compute.cast(values, pa.string())
     doubtful = compute.and_(doubtful, compute.not_equal(shown, cells))
-    return any(_is_other(text) for text in distinct(cells.filter(doubtful)).to_pylist())
+    return any(is_other(text) for text in distinct(cells.filter(doubtful)).to_pylist())
 
 
-_LONG: Final = numbers([_LONG_CHARACTERS], pa.int32())[0]
+_LONG: Final = numbers([LONG_CHARACTERS], pa.int32())[0]
 
 
-def _is_other(text: str) -> bool:
+def is_other(text: str) -> bool:
+    """Returns whether a number is another one as a float, printed with as many digits."""
     mantissa, _, exponent = text.lower().partition("e")
     digits = mantissa.lstrip("-")
     after = len(digits.partition(".")[2])

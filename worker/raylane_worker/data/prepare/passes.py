@@ -95,7 +95,7 @@ def _decide_by_all(file: File) -> Decided:
 
 
 def _decider(file: File, batches: Batches, schema: pa.Schema) -> TypeDecider:
-    return TypeDecider(file.names, schema, file.reading, file.options, batches.decide)
+    return TypeDecider(file.names, schema, file.reading, file.options, batches.decide, batches.numbers)
 
 
 def _pass(file: File, decided: Decided | None, reasons: list[str], copy_to: Path) -> Converted:

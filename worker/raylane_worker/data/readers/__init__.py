@@ -13,7 +13,7 @@ from raylane_common.wire.names import FileFormat
 from raylane_worker.importing import IMPORTING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -43,15 +43,20 @@ class Decide(Enum):
     NOTHING = "nothing"
 
 
+NO_COLUMNS: Final = frozenset[int]()
+
+
 class Batches(Protocol):
     """The rows of an open file, in batches of bounded size. Iterating raises `InvalidFile`.
 
     `names` are those in the file: '' for a column without a name, and duplicates as they are. The columns of a batch
-    have other names and are identified by their position. `warnings` is complete once all batches have been read.
+    have other names and are identified by their position. `numbers` are the positions of the columns of text which hold
+    only numbers, so that they need a type whatever `decide` is. `warnings` is complete once all batches have been read.
     """
 
     names: Sequence[str]
     decide: Decide
+    numbers: Collection[int]
     warnings: list[str]
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:

@@ -9,7 +9,7 @@ import pyarrow as pa
 from pyarrow import ipc
 
 from raylane_common.errors import InvalidFile
-from raylane_worker.data.readers import Decide
+from raylane_worker.data.readers import NO_COLUMNS, Decide
 from raylane_worker.data.readers.plain_types import DAMAGED, empty_batch, plain_batch, zone_warnings
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ class ArrowBatches:
     """The rows of an Arrow file or stream."""
 
     decide = Decide.NOTHING
+    numbers = NO_COLUMNS
 
     def __init__(self, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> None:
         self._schema = schema

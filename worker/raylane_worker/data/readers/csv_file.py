@@ -16,7 +16,7 @@ from pyarrow import csv as arrow_csv
 
 from raylane_common.counting import counted
 from raylane_common.errors import InvalidFile
-from raylane_worker.data.readers import Decide
+from raylane_worker.data.readers import NO_COLUMNS, Decide
 from raylane_worker.data.readers.csv_batches import BlankLines, RepeatedNames, batches_of, without_first
 from raylane_worker.data.readers.csv_escapes import KeptEscapes
 from raylane_worker.data.readers.csv_quotes import QuoteCheck
@@ -50,6 +50,7 @@ class CsvBatches:
     """The rows of a CSV, in which all cells are text as they are written."""
 
     decide = Decide.ALL
+    numbers = NO_COLUMNS
 
     def __init__(self, path: Path, reading: Reading, stack: ExitStack) -> None:
         """Reads the header. Raises `InvalidFile`."""

@@ -14,7 +14,7 @@ from raylane_worker.data.readers import Decide
 from raylane_worker.data.readers.json_text import records_of_lines, records_of_text
 from raylane_worker.data.readers.plain import open_text
 from raylane_worker.data.readers.row_file import RowFile
-from raylane_worker.data.readers.typed_rows import typed_batches
+from raylane_worker.data.readers.typed_rows import has_numbers_as_text, is_mixed, typed_batches
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,10 +57,11 @@ class JsonBatches:
         if not places:
             raise InvalidFile('the file has no records with fields; write at least one, such as [{"name": "Ada"}]')
         self.names = [place if isinstance(place, str) else ".".join(place) for place in places]
+        self.numbers = frozenset(place for place, kinds in enumerate(rows.kinds) if has_numbers_as_text(kinds))
         each = zip(self.names, rows.kinds, strict=True)
-        if mixed := [repr(name[:_SHOWN_CHARACTERS]) for name, kinds in each if "str" in kinds and len(kinds) > 1]:
+        if mixed := [repr(name[:_SHOWN_CHARACTERS]) for name, kinds in each if is_mixed(kinds)]:
             shown = ", ".join(mixed[:_MAX_LISTED]) + (" …" if len(mixed) > _MAX_LISTED else "")
-            self.warnings.append(f"columns with texts beside numbers or booleans are text: {shown}")
+            self.warnings.append(f"columns with values of several types are text: {shown}")
         if rows.has_broken_text:
             self.warnings.append("some texts hold halves of characters, which are read as '\N{REPLACEMENT CHARACTER}'")
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from typing import TYPE_CHECKING, Final, NoReturn, cast
 
 from raylane_common.errors import InvalidFile
+from raylane_worker.data.column_types.plain import LONG_CHARACTERS, is_other
+from raylane_worker.data.readers.row_file import Digits
 
 if TYPE_CHECKING:
     import io
@@ -187,9 +190,12 @@ def _unique(pairs: list[tuple[str, object]]) -> Record:
 
 
 def _fraction(text: str) -> float | str:
-    """Returns the number, or its text if it is beyond the range of floats."""
+    """Returns the number, or its text if no float holds it."""
     number = float(text)
-    return text if number in _INFINITE.values() else number
+    if number in _INFINITE.values():
+        return text
+    is_held = repr(number) == text or (len(text) < LONG_CHARACTERS and abs(number) >= sys.float_info.min)
+    return number if is_held or not is_other(text) else Digits(text)
 
 
 def _constant(name: str) -> float | None:

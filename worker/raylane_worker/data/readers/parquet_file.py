@@ -9,7 +9,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from raylane_common.errors import InvalidFile
-from raylane_worker.data.readers import Decide
+from raylane_worker.data.readers import NO_COLUMNS, Decide
 from raylane_worker.data.readers.plain_types import DAMAGED, empty_batch, plain_batch, zone_warnings
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ class ParquetBatches:
     """The rows of a Parquet file."""
 
     decide = Decide.NOTHING
+    numbers = NO_COLUMNS
 
     def __init__(self, file: parquet.ParquetFile) -> None:
         self._file = file

@@ -18,6 +18,12 @@ _INT64: Final = range(-(2**63), 2**63)
 EXACT: Final = range(-(2**53), 2**53 + 1)
 
 
+class Digits(str):
+    """The text of a number that no float holds."""
+
+    __slots__ = ()
+
+
 class RowFile:
     """Rows in a file, as a CSV in which only a missing value is empty and has no quotes.
 
@@ -75,6 +81,8 @@ class RowFile:
 def _kind(value: Value) -> str:
     """Returns the name of the value's type, which for a whole number depends on its size."""
     match value:
+        case Digits():
+            return "digits"
         case str():
             return "str"
         case bool():

@@ -29,6 +29,21 @@ _TYPES: Final = {
     frozenset({"date", "datetime"}): pa.timestamp("us"),
     frozenset({"time"}): pa.time64("us"),
 }
+_NUMBERS: Final = frozenset({"int", "long", "longer", "float", "digits"})
+
+
+def has_numbers_as_text(kinds: Collection[str]) -> bool:
+    """Returns whether a column of these kinds is text although it has only numbers, because no type here fits them."""
+    return _is_text(kinds) and _NUMBERS.issuperset(kinds)
+
+
+def is_mixed(kinds: Collection[str]) -> bool:
+    """Returns whether a column of these kinds is text because it has more than numbers or texts."""
+    return len(kinds) > 1 and _is_text(kinds) and not _NUMBERS.issuperset(kinds)
+
+
+def _is_text(kinds: Collection[str]) -> bool:
+    return bool(kinds) and frozenset(kinds) not in _TYPES
 
 
 def typed_batches(

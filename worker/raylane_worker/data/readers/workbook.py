@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple, cast
 
 from raylane_common.errors import InvalidFile, InvalidRequest
-from raylane_worker.data.readers import Decide
+from raylane_worker.data.readers import NO_COLUMNS, Decide
 from raylane_worker.data.readers.plain import zip_members
 from raylane_worker.data.readers.typed_rows import typed_batches
 
@@ -36,6 +36,7 @@ class WorkbookBatches:
     """The rows of a sheet below the row that names the columns."""
 
     decide = Decide.ALL
+    numbers = NO_COLUMNS
 
     def __init__(self, path: Path, reading: Reading, written: BinaryIO) -> None:
         """Has the rows written to `written`. Raises `InvalidFile`."""
