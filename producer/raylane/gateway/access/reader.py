@@ -30,7 +30,7 @@ class Reader:
         ask_s: float = _ASK_S,
     ) -> None:
         """`caller` was found just now, and has the right."""
-        self.caller = caller
+        self.caller: Caller = caller
         self._authentication = authentication
         self._connection = connection
         self._session_id = session_id
