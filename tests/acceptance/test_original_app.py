@@ -104,7 +104,7 @@ async def test_the_steps_of_the_web_page(gateway: str, glue: GlueClient) -> None
         missing = await client.post(
             f"/sessions/{session}/select-tables", json={"tables": [{"database": "original", "table": "none"}]}
         )
-        assert (missing.status_code, missing.json()["error_code"]) == (422, "table_not_found")
+        assert (missing.status_code, missing.json()["error_code"]) == (404, "table_not_found")
         assert (await send(f"/sessions/{session}/select-tables", tables=[]))["selected_tables"] == []
 
         # The page sends all settings with every change; here none of them changes.
