@@ -380,6 +380,8 @@ class QueueMachine(RuleBasedStateMachine):
     def a_record_vanishes(self, job_id: str) -> None:
         self.run(self.redis.delete(keys.job(job_id)))
         self.ghosts.add(job_id)
+        # What has no record cannot expire any more.
+        self.model.jobs[job_id].start = "any time"
         self.model.expire()
         self.model.vanish(job_id)
         self._sweep("w1")

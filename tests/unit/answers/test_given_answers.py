@@ -159,7 +159,7 @@ def test_the_levels_of_an_index_become_columns_if_they_say_something(given: Give
 
 
 def test_an_index_of_integers_is_a_column_if_its_values_are_keys(given: Given, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(held_types, "_LENGTHS", [1000, 500])  # two sources were read
+    monkeypatch.setattr(held_types, "_LENGTHS", [1000, 500, 0])  # three sources were read
     sales, counts = pd.Series({2020: 5, 2021: 7}), pd.Series([1, 1, 2, 5]).value_counts()
     frame = pd.DataFrame({"v": [3, 1, 2]})
     keyed = [sales, counts, sales.to_frame("v"), frame.groupby([2020, 2021, 2021]).sum(), frame.set_axis([-1, 0, 1])]
@@ -171,6 +171,17 @@ def test_an_index_of_integers_is_a_column_if_its_values_are_keys(given: Given, m
     first = [table(found, at).columns[0].name for at in range(len(keyed + numbered))]
     assert first == ["index"] * len(keyed) + ["v", "v", "v", "v", "value"]
     assert table(found, 0).rows == ((2020, 5), (2021, 7))
+
+
+def test_the_rows_of_a_frame_that_was_made_of_few_rows_have_no_numbers(
+    given: Given, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(held_types, "_LENGTHS", [0])
+    missing = pd.DataFrame(columns=["a", "b", "c"]).isna().sum().rename_axis("column").reset_index(name="missing")
+    given.answer.table(missing)
+    given.answer.table(missing[1:])
+    found = given.read()
+    assert [column.name for at in range(2) for column in table(found, at).columns] == ["column", "missing"] * 2
 
 
 def test_columns_of_one_name_get_numbers(given: Given) -> None:

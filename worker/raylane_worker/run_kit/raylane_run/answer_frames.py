@@ -58,9 +58,9 @@ def _numbers_rows(index: Any, *, of_series: bool) -> bool:
     if len(index) == 0:
         return True
     lowest, highest = int(index.min()), int(index.max())
-    if of_series:
-        return lowest == 0 and highest == len(index) - 1 and bool(index.is_unique)
-    return may_number_rows(lowest, highest)
+    if lowest == 0 and highest == len(index) - 1 and index.is_unique:
+        return True
+    return not of_series and may_number_rows(lowest, highest)
 
 
 def _column(name: str, series: Any) -> Column:

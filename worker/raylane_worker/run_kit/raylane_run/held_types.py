@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 # By name. None if columns of this name have several types.
 _TYPES: Final[dict[str, pa.DataType | None]] = {}
 _LENGTHS: Final[list[int]] = []
+_SMALL: Final = 1000
 
 
 def remember(schema: pa.Schema, rows: int) -> None:
@@ -28,8 +29,11 @@ def held_type(name: str) -> pa.DataType | None:
 
 
 def may_number_rows(lowest: int, highest: int) -> bool:
-    """Returns whether these may be numbers of rows of what was read, also one after the other. True if nothing was."""
-    return lowest >= 0 and (not _LENGTHS or highest < sum(_LENGTHS))
+    """Returns whether these may be numbers of rows of what was read, also one after the other. True if nothing was.
+
+    Small numbers may be those of a frame that was made of it, such as one with a row for each column.
+    """
+    return lowest >= 0 and (not _LENGTHS or highest < max(_SMALL, sum(_LENGTHS)))
 
 
 def forget() -> None:
