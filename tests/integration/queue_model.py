@@ -219,8 +219,7 @@ class LaneModel:
         if job.is_live:
             self.vanished += 1
             self._leave(job)
-            for other in self._those_after(job):
-                self._end(other, JobStatus.FAILED, "dependency_failed")
+            self._fail(self._those_after(job))
 
     def find_again(self, job_id: str) -> None:
         """A job that stood nowhere is put back where its status says."""
@@ -275,13 +274,19 @@ class LaneModel:
         self.ended[job.new.kind, "dead" if job.is_dead and status is JobStatus.FAILED else status, code or ""] += 1
         job.has_body = job.has_body and dead
         self._leave(job)
+        if status is not JobStatus.SUCCEEDED:
+            self._fail(waiting, dead=dead)
+            return
         for other in waiting:
-            if status is JobStatus.SUCCEEDED:
-                other.waits_for.remove(job.id)
-                if not other.waits_for:
-                    self._make_ready(other)
-            else:
-                self._end(other, JobStatus.FAILED, "dependency_failed", dead=dead)
+            other.waits_for.remove(job.id)
+            if not other.waits_for:
+                self._make_ready(other)
+
+    def _fail(self, jobs: Iterable[Job], *, dead: bool = False) -> None:
+        """Those after a job that failed or is gone. One that comes after another one of them has failed with that."""
+        for job in jobs:
+            if job.is_live:
+                self._end(job, JobStatus.FAILED, "dependency_failed", dead=dead)
 
     def _leave(self, job: Job) -> None:
         """What the job held goes to who waits for it."""

@@ -13,7 +13,7 @@ from raylane_common.wire.names import Priority
 from raylane_common.wire.ray import RayStatusRequest
 from raylane_common.wire.upload import UploadRequest
 from tests.helpers.claims import PERMANENT, TRANSIENT, claimed, end, patient_lane, run, take
-from tests.helpers.lanes import a_job
+from tests.helpers.lanes import DONE, a_job
 from tests.helpers.queue_keys import keys
 
 if TYPE_CHECKING:
@@ -164,6 +164,33 @@ async def test_the_newest_jobs_that_have_not_ended_come_first_whatever_their_pri
         await redis.hset(keys.job(job.id), "enqueued_at", str(9_000_000_000_000 + number))  # type: ignore[misc]  # as above
     [newest] = await overview.jobs(status=status, limit=1)
     assert newest.id == ("soon" if status is JobStatus.SCHEDULED else "high")
+
+
+@pytest.mark.parametrize("paged", [False, True])
+async def test_a_job_that_ends_while_the_sets_are_read_is_found(
+    queue: JobQueue, lane: LaneQueue, overview: QueueOverview, monkeypatch: pytest.MonkeyPatch, *, paged: bool
+) -> None:
+    await queue.enqueue(a_job(id="j"))
+    leases = [await take(lane)]
+
+    def ends_after(read: Any) -> Any:
+        async def read_and_end(*args: Any, **options: Any) -> Any:
+            found = await read(*args, **options)
+            if leases:
+                await end(lane, leases.pop().succeeded(DONE))
+            return found
+
+        return read_and_end
+
+    for reader, name in (
+        (overview._search, "_of_set"),
+        (overview._pages, "_by_score"),
+        (overview._pages, "_unfinished"),
+    ):
+        monkeypatch.setattr(reader, name, ends_after(getattr(reader, name)))
+    found = (await overview.page()).jobs if paged else await overview.jobs()
+    assert [(job.id, job.status) for job in found] == [("j", JobStatus.SUCCEEDED)]
+    assert leases == []
 
 
 async def test_a_few_jobs_of_a_session_are_found_among_many(queue: JobQueue, overview: QueueOverview) -> None:

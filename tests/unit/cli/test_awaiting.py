@@ -49,7 +49,10 @@ async def test_a_job_that_nobody_takes_is_told_at_once(cli: Cli, tmp_path: Path)
     assert both.stderr.splitlines() == [_missing("upload"), _missing("generate")]
 
 
-async def test_a_job_that_a_worker_takes_is_enqueued_without_more_words(cli: Cli, worker: ScriptedWorker) -> None:
+async def test_a_job_that_a_worker_takes_is_enqueued_without_more_words(
+    cli: Cli, worker: ScriptedWorker, redis: Redis
+) -> None:
+    await lane_queue(redis, of=Lane.GENERATE).beat(ttl_s=60)
     ran = await cli("generate", "count", "-s", "s1", "--job-id", "j")
     assert ran.stderr.splitlines() == ["enqueued; raylane follow j"]
 

@@ -173,12 +173,17 @@ class QueueOverview:
     def _sets(
         self, status: JobStatus | None, kind: JobKind | None, session_id: str | None
     ) -> tuple[list[str], list[str]]:
-        """Returns the sets that have the jobs: those whose scores are times, and those of unfinished jobs."""
+        """Returns the sets that have the jobs: those whose scores are times, and those of unfinished jobs.
+
+        The latter have the order in which a job goes through them, so that one that moves meanwhile is found.
+        """
         if session_id is not None:
             return [self._keys.session_jobs(session_id)], []
-        sets = {set_of for state in ([status] if status else JobStatus) for set_of in _SETS[state]}
+        sets = dict.fromkeys(set_of for state in ([status] if status else JobStatus) for set_of in _SETS[state])
         by_score = [self._keys.ended(lane) for lane in _lanes(kind) if Keys.ended in sets]
-        return by_score, [set_of(self._keys, lane) for set_of in sets - {Keys.ended} for lane in _lanes(kind)]
+        return by_score, [
+            set_of(self._keys, lane) for set_of in sets if set_of is not Keys.ended for lane in _lanes(kind)
+        ]
 
     async def dead(
         self,

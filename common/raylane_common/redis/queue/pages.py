@@ -101,12 +101,13 @@ class JobPages:
         places: list[Place] = []
         complete = True
         with queue_errors("list jobs"):
-            for name in by_score:
-                places += await self._by_score(name, given, after, limit + 1)
+            # First, so that jobs that end meanwhile are found where they are then.
             for name in unfinished:
                 found, all_seen = await self._unfinished(name, given, after, limit + 1, most)
                 places += found
                 complete = complete and all_seen
+            for name in by_score:
+                places += await self._by_score(name, given, after, limit + 1)
             # A job may move from one set to another meanwhile. Its later place counts.
             latest = {place.job_id: place for place in sorted(places)}
             chosen = nlargest(limit + 1, latest.values())

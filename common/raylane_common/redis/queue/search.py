@@ -59,9 +59,9 @@ class JobSearch:
         found: dict[str, JobSummary] = {}
         complete = True
         with queue_errors("look for jobs"):
-            for name, count in [(name, limit) for name in sets] + [
-                (name, max(limit, _COMPARED)) for name in unfinished
-            ]:
+            # Jobs that end meanwhile are found where they are then.
+            counts = [(name, max(limit, _COMPARED)) for name in unfinished] + [(name, limit) for name in sets]
+            for name, count in counts:
                 jobs, all_seen = await self._of_set(name, given, count, most, looks=looks)
                 found |= {job.id: job for job in jobs}
                 complete = complete and all_seen
