@@ -1,4 +1,4 @@
-"""Clocks that are wrong by 90 s in either direction have no effect, since all times are those of Redis."""
+"""Clocks that are wrong by five minutes in either direction have no effect, since all times are those of Redis."""
 
 from __future__ import annotations
 

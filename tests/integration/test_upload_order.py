@@ -282,6 +282,13 @@ async def test_whenever_a_purge_runs_it_keeps_what_was_uploaded_after_it_was_enq
     assert await rig.check() == (NEWER if held == NEWER else None)
 
 
+async def test_a_session_is_purged_though_another_program_has_overwritten_its_uploads(rig: Rig, redis: Redis) -> None:
+    await rig.upload("first")
+    await redis.set(keys.session_newest("s"), "overwritten", ex=60)
+    assert (await rig.purge()).objects == 2
+    assert (rig.server.objects, await rig.resources.sources.all("s")) == ({}, [])
+
+
 async def test_a_session_does_not_get_back_a_source_that_was_purged(rig: Rig) -> None:
     sources = rig.resources.sources
     await rig.upload(OLDER)

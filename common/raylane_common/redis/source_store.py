@@ -13,6 +13,7 @@ from raylane_common.errors import InvalidRequest, NotFound, SessionFull, SourceR
 from raylane_common.redis.connection import keys_of, owned_key, queue_errors
 from raylane_common.redis.queue.scripts import Scripts, calls
 from raylane_common.redis.queue.scripts.calls import FileUpload, PackedSource
+from raylane_common.redis.replies import WrongType
 from raylane_common.rules import plain_name, printable
 from raylane_common.settings import SessionsSettings
 from raylane_common.wire.sources import AnySource, FileSource
@@ -133,11 +134,14 @@ class SourceStore:
     async def uploaded_since(self, session_id: str, enqueued_us: int) -> list[str]:
         """Returns the names of the files whose newest upload was enqueued after that time, in epoch microseconds.
 
-        An upload is among them before it writes its bytes.
+        An upload is among them before it writes its bytes. None is if another program has overwritten the uploads.
         """
-        key = self._keys.session_newest(session_id)
-        with queue_errors("read sources"), owned_key(f"the uploads of session {session_id}", "sources", key):
-            found = await cast("Awaitable[Mapping[str, str]]", self._redis.hgetall(key))
+        with queue_errors("read sources"):
+            try:
+                key = self._keys.session_newest(session_id)
+                found = await cast("Awaitable[Mapping[str, str]]", self._redis.hgetall(key))
+            except WrongType:
+                return []
         uploads = [(field, known) for field, newest in found.items() if (known := _NEWEST.fullmatch(newest))]
         return [
             field.partition(":")[2]

@@ -165,10 +165,10 @@ def _captured(pattern: ast.pattern) -> Iterator[str | None]:
 def _repeated(names: Iterable[str | None]) -> str | None:
     """Returns the first name that comes twice."""
     seen: set[str] = set()
-    for name in names:
-        if name is not None and name in seen:
+    for name in filter(None, names):
+        if name in seen:
             return name
-        seen |= {name} if name is not None else set()
+        seen.add(name)
     return None
 
 
